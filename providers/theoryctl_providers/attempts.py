@@ -1,0 +1,84 @@
+"""Retries and the time limit of a real call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+import tenacity
+
+from theoryctl_providers.contract import Event, Log, ProviderError, Request
+from theoryctl_providers.protocol import LLMProvider
+
+#: How often a call is tried in all, and the seconds waited between (doubling, with jitter) where no Retry-After says it.
+ATTEMPTS = 3
+FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0
+
+
+async def attempts_within(provider: LLMProvider, request: Request) -> AsyncIterator[Event]:
+    """The provider's events; failures before the first one are retried, all of it within the request's time-out.
+
+    Raises ProviderError: `ERR_TIMEOUT`, or what the last attempt raised.
+    """
+    seconds = request.timeout or request.config.timeout
+    deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
+    async with aclosing(_attempts(provider, request, deadline)) as events:
+        while True:
+            try:
+                # Only the wait for the next event is under the time-out: cancelled in the middle of a yield, the
+                # cancellation would hit whoever reads the events.
+                async with asyncio.timeout_at(deadline):
+                    event = await anext(events, None)
+            except TimeoutError:
+                raise _timed_out(seconds) from None
+            if event is None:
+                return
+            yield event
+
+
+async def _attempts(provider: LLMProvider, request: Request, deadline: float | None) -> AsyncIterator[Event]:
+    async for attempt in _retrying(deadline):
+        stream = provider.stream(request)
+        first: Event | None = None
+        with attempt:
+            first = await anext(stream, None)
+        error = attempt.retry_state.outcome and attempt.retry_state.outcome.exception()
+        if error is not None:
+            if attempt.retry_state.attempt_number < ATTEMPTS and _may_retry(error, deadline):
+                yield Log(f"{error}; trying again")
+            continue
+        if first is not None:
+            yield first
+        async with aclosing(stream) as rest:  # type: ignore[type-var]
+            async for event in rest:
+                yield event
+
+
+def _retrying(deadline: float | None) -> tenacity.AsyncRetrying:
+    return tenacity.AsyncRetrying(
+        stop=tenacity.stop_after_attempt(ATTEMPTS),
+        retry=tenacity.retry_if_exception(lambda error: _may_retry(error, deadline)),
+        wait=_wait,
+        reraise=True,
+    )
+
+
+def _may_retry(error: BaseException, deadline: float | None) -> bool:
+    """Whether the failure may pass, and the vendor's Retry-After ends before the time does."""
+    if not isinstance(error, ProviderError) or not error.retryable:
+        return False
+    return deadline is None or asyncio.get_running_loop().time() + (error.retry_after or 0) < deadline
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, ProviderError) and error.retry_after is not None:
+        return error.retry_after
+    return tenacity.wait_exponential_jitter(initial=FIRST_WAIT, max=LONGEST_WAIT, jitter=FIRST_WAIT)(state)
+
+
+def _timed_out(seconds: float | None) -> ProviderError:
+    return ProviderError(
+        "ERR_TIMEOUT", f"no complete answer within {seconds:g} s", hint="give it more time: --timeout SECONDS"
+    )

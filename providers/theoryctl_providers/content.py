@@ -1,0 +1,61 @@
+"""Attachments as OpenAI content parts: the one place where their bytes are read."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from theoryctl_providers.contract import Attachment, ProviderError
+
+#: Media types that vendors take as plain text although they are not `text/*`.
+_TEXT_TYPES = ("application/json", "application/xml", "application/yaml", "application/toml")
+
+
+def as_openai(message: dict[str, Any]) -> dict[str, Any]:
+    """A message with every `Attachment` among its content parts turned into what OpenAI's chat API takes."""
+    content = message.get("content")
+    if not isinstance(content, list):
+        return message
+    return {**message, "content": [_part(part) if isinstance(part, Attachment) else part for part in content]}
+
+
+def _part(attachment: Attachment) -> dict[str, Any]:
+    data = _read(attachment)
+    kind = attachment.media_type.partition("/")[0]
+    if kind == "image":
+        return {"type": "image_url", "image_url": {"url": _data_url(attachment, data)}}
+    if kind == "audio":
+        audio_format = {"mpeg": "mp3"}.get(attachment.media_type.partition("/")[2], attachment.media_type.partition("/")[2])
+        return {"type": "input_audio", "input_audio": {"data": _base64(data), "format": audio_format}}
+    if kind == "text" or attachment.media_type in _TEXT_TYPES:
+        return {"type": "text", "text": _text(attachment, data)}
+    return {"type": "file", "file": {"filename": attachment.name, "file_data": _data_url(attachment, data)}}
+
+
+def _read(attachment: Attachment) -> bytes:
+    try:
+        return Path(attachment.path).read_bytes()
+    except OSError as error:
+        raise ProviderError(
+            "ERR_ATTACHMENT", f"attachment {attachment.name}: {error.strerror}", hint="attach the file again"
+        ) from error
+
+
+def _text(attachment: Attachment, data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise ProviderError(
+            "ERR_ATTACHMENT",
+            f"attachment {attachment.name} is {attachment.media_type}, but not UTF-8",
+            hint="convert it to UTF-8",
+        ) from None
+
+
+def _data_url(attachment: Attachment, data: bytes) -> str:
+    return f"data:{attachment.media_type};base64,{_base64(data)}"
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()

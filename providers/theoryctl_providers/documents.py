@@ -1,0 +1,138 @@
+"""The JSON documents that every runtime gives back, and the one function that makes the envelope."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from typing import Any, Literal, TypedDict
+
+VERSION = "0.1.0"
+ENVELOPE_SCHEMA: Literal["theoryctl.run/v1"] = "theoryctl.run/v1"
+
+Mode = Literal["mock", "real"]
+
+
+class OutputDocument(TypedDict, total=False):
+    """One output; exactly one of `text`, `json` and `path` is there. `size` is in bytes, `digest` of those bytes."""
+
+    name: str
+    media_type: str
+    size: int
+    digest: str
+    text: str
+    json: Any
+    path: str
+
+
+class UsageDocument(TypedDict):
+    """Tokens in and out and the price in US dollars; null where unknown."""
+
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_usd: float | None
+
+
+class ErrorInfo(TypedDict):
+    """What failed (`message`), what to do next (`hint`), and whether the same call may succeed later."""
+
+    code: str
+    message: str
+    hint: str | None
+    retryable: bool
+
+
+class AttachmentDocument(TypedDict):
+    """An attachment as the envelope shows it: never its path or content."""
+
+    name: str
+    media_type: str
+    size: int
+    digest: str
+
+
+class Meta(TypedDict):
+    """Where and when a run happened. `started_at` is UTC in RFC 3339, `duration_ms` wall-clock milliseconds."""
+
+    image: str | None
+    platform: str | None
+    started_at: str
+    duration_ms: int
+    attachments: list[AttachmentDocument]
+    secrets_present: list[str]
+    version: str
+
+
+class Envelope(TypedDict):
+    """The result of a run, `theoryctl.run/v1`: one shape in every runtime and mode, success or failure."""
+
+    schema: Literal["theoryctl.run/v1"]
+    status: Literal["success", "error"]
+    run_id: str
+    ref: str | None
+    mode: Mode | None
+    runtime: str
+    model: str | None
+    outputs: list[OutputDocument]
+    usage: UsageDocument
+    error: ErrorInfo | None
+    meta: Meta
+
+
+class Stopwatch:
+    """When a run began (UTC, RFC 3339 with milliseconds) and how many milliseconds it has taken so far."""
+
+    def __init__(self) -> None:
+        self.started_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        self._start = time.monotonic()
+
+    @property
+    def duration_ms(self) -> int:
+        return round((time.monotonic() - self._start) * 1000)
+
+
+def new_run_id() -> str:
+    """A fresh id for one run: `run_` and 32 hex digits (a random UUID)."""
+    return f"run_{uuid.uuid4().hex}"
+
+
+def build_envelope(
+    *,
+    error: ErrorInfo | None,
+    ref: str | None,
+    mode: Mode | None = None,
+    runtime: str = "embedded",
+    model: str | None = None,
+    outputs: Iterable[OutputDocument] = (),
+    usage: UsageDocument | None = None,
+    run_id: str | None = None,
+    stopwatch: Stopwatch | None = None,
+    image: str | None = None,
+    platform: str | None = None,
+    attachments: Iterable[AttachmentDocument] = (),
+    secrets_present: Iterable[str] = (),
+) -> Envelope:
+    """The envelope of a run, of one that was refused before it began as well. Outputs are sorted by name."""
+    stopwatch = stopwatch or Stopwatch()
+    return Envelope(
+        schema=ENVELOPE_SCHEMA,
+        status="error" if error else "success",
+        run_id=run_id or new_run_id(),
+        ref=ref,
+        mode=mode,
+        runtime=runtime,
+        model=model,
+        outputs=sorted(outputs, key=lambda output: output["name"]),
+        usage=usage or UsageDocument(input_tokens=None, output_tokens=None, cost_usd=None),
+        error=error,
+        meta=Meta(
+            image=image,
+            platform=platform,
+            started_at=stopwatch.started_at,
+            duration_ms=stopwatch.duration_ms,
+            attachments=list(attachments),
+            secrets_present=sorted(secrets_present),
+            version=VERSION,
+        ),
+    )

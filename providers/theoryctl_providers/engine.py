@@ -1,0 +1,164 @@
+"""The one path of every request: admit it, run the provider with retries, and build the envelope."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
+
+from theoryctl_providers.attach import resolve_attachments
+from theoryctl_providers.contract import (
+    Attachment,
+    Envelope,
+    Event,
+    Log,
+    ProviderConfig,
+    ProviderError,
+    Request,
+    Result,
+    SecretRule,
+    Started,
+    canonical,
+    is_mock,
+    resolve_mode,
+)
+from theoryctl_providers.drive import drive
+from theoryctl_providers.inputs import check_inputs
+from theoryctl_providers.protocol import LLMProvider
+from theoryctl_providers.redact import Redactor
+from theoryctl_providers.registry import default_models, get_llm_provider
+from theoryctl_providers.transcript import Transcript
+
+# How the same call is made is the caller's business; what is answered must not depend on it.
+_TRANSPORT_KEYS = ("mode", "stream", "stream_options")
+
+
+async def execute(request: Request) -> AsyncIterator[Event]:
+    """Run one request; the last event is always a `Result` with the envelope, on failure too.
+
+    Everything up to and including `Started` happens without suspending: validation, `$attach`, the check for secrets and
+    the provider's imports. Bad inputs are refused before anything is loaded.
+    """
+    transcript = Transcript(request)
+    try:
+        provider = get_llm_provider(request.config.provider)
+        resolved = admit(request, provider)
+        transcript.admitted(resolved)
+        mode = resolved.mode or "mock"
+        if provider.loads and not provider.is_prepared(mode):
+            yield Log(f"loading {provider.loads}, which takes some seconds in a new process")
+        provider.prepare(mode)
+        yield Started(resolved.inputs["model"], mode, provider.suspends(mode))
+        async with aclosing(_answers(provider, resolved)) as answers:
+            async for event in answers:
+                transcript.add(event)
+                yield event
+        envelope = transcript.success()
+    except ProviderError as error:
+        envelope = transcript.failure(error)
+    except Exception as error:  # a provider's bug must not take the caller down, nor be taken for a refusal
+        yield Log(traceback_of(error, request), debug=True)
+        envelope = transcript.failure(_broken(request.config.provider, error))
+    yield Result(envelope)
+
+
+def run(
+    inputs: Mapping[str, Any],
+    *,
+    provider: str = "mock",
+    mode: str | None = None,
+    attachments: Sequence[Attachment] = (),
+    secrets: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+) -> Envelope:
+    """Run one request to its end and return the envelope. `timeout` is in seconds.
+
+    In real mode without `secrets`, vendors' keys come from this process's environment. Raises ProviderError, a
+    RuntimeError with `code`, `hint` and `retryable`, when the inputs are bad, a secret is missing or the call fails.
+    """
+    program = get_llm_provider(provider)
+    if secrets is None and not is_mock(resolve_mode(inputs, mode)):
+        secrets = {rule.name: os.environ[rule.name] for rule in program.secret_rules if rule.name in os.environ}
+    config = ProviderConfig(provider=provider, secrets=secrets or {}, timeout=timeout)
+    request = Request(config=config, inputs=inputs, mode=resolve_mode(inputs, mode), attachments=attachments)
+    for event in drive(execute(request), program.aclose):
+        if isinstance(event, Result):
+            return _or_raise(event.envelope)
+    raise ProviderError("ERR_INTERNAL", "the engine ended without a result")
+
+
+def admit(request: Request, provider: LLMProvider) -> Request:
+    """The request as a provider gets it: validated, mode and model decided, attachments in place, secrets there.
+
+    Raises ProviderError: `ERR_INPUTS`, `ERR_ATTACHMENT`, `ERR_MISSING_SECRET`.
+    """
+    config = request.config
+    if not request.checked:
+        canonical(request.inputs)
+        check_inputs(request.inputs, config.input_schema)
+    mode = resolve_mode(request.inputs, request.mode, config.mode)
+    inputs = {key: value for key, value in request.inputs.items() if key not in _TRANSPORT_KEYS}
+    inputs["model"] = inputs.get("model") or config.default_model or _default_model(config.provider)
+    inputs = resolve_attachments(inputs, request.attachments)
+    if not is_mock(mode):
+        check_secrets(config.secret_rules or provider.secret_rules, config.secrets, inputs["model"])
+    return replace(request, mode=mode, inputs=inputs)
+
+
+def check_secrets(rules: Sequence[SecretRule], secrets: Mapping[str, str], model: str) -> None:
+    """Raise ProviderError `ERR_MISSING_SECRET` naming every secret that `model` needs and that is absent or empty."""
+    needed = [rule.name for rule in rules if rule.required and rule.applies_to(model)]
+    missing = [name for name in needed if not secrets.get(name, "").strip()]
+    if missing:
+        raise ProviderError(
+            "ERR_MISSING_SECRET",
+            f"{model} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not set",
+            hint=" ".join(f"export {name}=…" for name in missing) + ", or put it into a file and add --env-file FILE",
+        )
+
+
+def traceback_of(error: Exception, request: Request) -> str:
+    """The traceback as text, without secrets."""
+    import traceback
+
+    return Redactor(request.config.secrets).text("".join(traceback.format_exception(error)))
+
+
+def _broken(provider: str, error: Exception) -> ProviderError:
+    return ProviderError(
+        "ERR_PROVIDER",
+        f"provider {provider!r} failed with {type(error).__name__}: {error}",
+        hint="run it again with --debug to see where",
+    )
+
+
+def _default_model(provider: str) -> str:
+    try:
+        return default_models[provider]
+    except KeyError:
+        raise ProviderError("ERR_INPUTS", "inputs: $: 'model' is missing", hint="name a model") from None
+
+
+async def _answers(provider: LLMProvider, request: Request) -> AsyncIterator[Event]:
+    """The provider's events; in real mode with time-out, retries, and secrets taken out of what comes back."""
+    if is_mock(request.mode or "mock"):
+        attempts = provider.stream(request)
+    else:
+        from theoryctl_providers.attempts import attempts_within
+
+        attempts = attempts_within(provider, request)
+    redactor = Redactor(request.config.secrets)
+    async for event in attempts:
+        for clean in redactor.feed(event):
+            yield clean
+    for clean in redactor.flush():
+        yield clean
+
+
+def _or_raise(envelope: Envelope) -> Envelope:
+    error = envelope["error"]
+    if error is not None:
+        raise ProviderError(error["code"], error["message"], hint=error["hint"])
+    return envelope

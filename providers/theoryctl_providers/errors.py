@@ -1,0 +1,56 @@
+"""The one table of error codes, and the exception that carries them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class ErrorSpec(NamedTuple):
+    """What a code means everywhere: the CLI's exit status, whether a retry may help, the server's HTTP status."""
+
+    exit_status: int
+    retryable: bool
+    http_status: int
+    meaning: str
+
+
+ERRORS: dict[str, ErrorSpec] = {
+    "ERR_USAGE": ErrorSpec(2, False, 400, "an unknown, missing or conflicting flag or argument"),
+    "ERR_REF": ErrorSpec(2, False, 400, "a provider ref is not of the form namespace/name@version"),
+    "ERR_REF_NOT_FOUND": ErrorSpec(3, False, 404, "no manifest for this ref in any place that was searched"),
+    "ERR_MANIFEST": ErrorSpec(3, False, 400, "a manifest is not valid"),
+    "ERR_INPUTS": ErrorSpec(3, False, 400, "the inputs are not valid for this provider"),
+    "ERR_ATTACHMENT": ErrorSpec(3, False, 400, "an attachment is missing, unreadable, too large or not referenced rightly"),
+    "ERR_UNSUPPORTED_PARAM": ErrorSpec(3, False, 400, "the provider or model cannot do what an input asks for"),
+    "ERR_MISSING_SECRET": ErrorSpec(4, False, 401, "a secret that the model needs is absent or empty"),
+    "ERR_AUTH": ErrorSpec(4, False, 401, "the vendor refused the key"),
+    "ERR_PERMISSION": ErrorSpec(4, False, 403, "the key is known, but may not do this"),
+    "ERR_QUOTA": ErrorSpec(1, False, 402, "the account's credit or quota is used up"),
+    "ERR_RATE_LIMITED": ErrorSpec(1, True, 429, "too many requests; the retries were used up too"),
+    "ERR_UNREACHABLE": ErrorSpec(1, True, 502, "no connection to the vendor"),
+    "ERR_UNAVAILABLE": ErrorSpec(1, True, 503, "the vendor answered that it is failing or overloaded"),
+    "ERR_BAD_RESPONSE": ErrorSpec(1, True, 502, "the vendor's answer is broken, empty or cut short"),
+    "ERR_MODEL_NOT_FOUND": ErrorSpec(1, False, 404, "the model or its vendor is unknown"),
+    "ERR_CONTEXT_EXCEEDED": ErrorSpec(1, False, 413, "the request is larger than the model accepts"),
+    "ERR_CONTENT_POLICY": ErrorSpec(1, False, 422, "the vendor's content policy refused the request"),
+    "ERR_PROVIDER": ErrorSpec(1, False, 500, "the provider's own code, or a package it needs, is missing or failed"),
+    "ERR_OUTPUT": ErrorSpec(1, False, 500, "a result could not be written to disk"),
+    "ERR_INTERNAL": ErrorSpec(70, False, 500, "a bug in theoryctl"),
+    "ERR_TIMEOUT": ErrorSpec(124, True, 504, "no complete answer within the time allowed"),
+    "ERR_INTERRUPTED": ErrorSpec(130, True, 499, "interrupted by Ctrl-C or SIGINT"),
+}
+
+
+class ProviderError(RuntimeError):
+    """A failure with a stable code from `ERRORS`, a message that says what and why, and a hint that says what next.
+
+    `retry_after` is in seconds, where the vendor named a time. Raises KeyError for a code the table does not know.
+    """
+
+    def __init__(self, code: str, message: str, *, hint: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.retryable = ERRORS[code].retryable
+        self.retry_after = retry_after

@@ -1,0 +1,95 @@
+"""JSON as this project reads and writes it: strict on the way in, one canonical form on the way out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, NoReturn
+
+from theoryctl_providers.errors import ProviderError
+
+#: How deep arrays and objects may nest. Far below every interpreter's recursion limit, so that the same document is
+#: accepted or refused alike on every Python.
+MAX_DEPTH = 100
+
+
+def loads(text: str | bytes, *, what: str = "inputs") -> Any:
+    """Parse one JSON document (RFC 8259) strictly.
+
+    Raises ProviderError `ERR_INPUTS`, naming `what`, for anything that is not JSON, for NaN and infinities, repeated
+    keys, lone surrogates, and nesting deeper than `MAX_DEPTH`.
+    """
+    try:
+        if isinstance(text, bytes):
+            text = text.decode("utf-8-sig")
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise _refusal(what, f"not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
+    except RecursionError:
+        raise _refusal(what, f"nested deeper than {MAX_DEPTH} levels") from None
+    except UnicodeDecodeError as error:
+        raise _refusal(what, f"not UTF-8: {error.reason} at byte {error.start}") from None
+    except ValueError as error:
+        raise _refusal(what, str(error)) from None
+    canonical(value, what=what)
+    return value
+
+
+def canonical(value: Any, *, what: str = "inputs") -> bytes:
+    """The one byte form of a JSON value: sorted keys, no spaces, UTF-8, shortest floats.
+
+    Raises ProviderError `ERR_INPUTS` for what has no such form: NaN, infinities, lone surrogates, non-text keys,
+    values JSON does not know, nesting deeper than `MAX_DEPTH`.
+    """
+    _check_shape(value, what)
+    try:
+        return dumps(value, sort_keys=True, separators=(",", ":")).encode()
+    except UnicodeEncodeError as error:
+        raise _refusal(what, f"lone surrogate U+{ord(error.object[error.start]):04X} in a text") from None
+    except (TypeError, ValueError) as error:
+        raise _refusal(what, str(error)) from None
+
+
+def dumps(value: Any, **options: Any) -> str:
+    """JSON text as people read it: UTF-8 characters as they are, no NaN or infinity (ValueError)."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, **options)
+
+
+def sha256(data: bytes) -> str:
+    """`sha256:<64 hex>` of some bytes, as OCI writes digests."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def _check_shape(value: Any, what: str) -> None:
+    """Refuse deep nesting and keys that json.dumps would quietly turn into text, without recursing."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        deeper: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                if not all(isinstance(key, str) for key in item):
+                    raise _refusal(what, "an object has a key that is not text")
+                deeper.extend(item.values())
+            elif isinstance(item, (list, tuple)):
+                deeper.extend(item)
+        if not deeper:
+            return
+        level = deeper
+    raise _refusal(what, f"nested deeper than {MAX_DEPTH} levels")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        keys = [key for key, _ in pairs]
+        repeated = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {repeated!r} stands twice in one object")
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _refusal(what: str, reason: str) -> ProviderError:
+    return ProviderError("ERR_INPUTS", f"{what}: {reason}", hint=f"check that {what} hold one JSON document in UTF-8")

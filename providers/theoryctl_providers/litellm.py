@@ -1,0 +1,194 @@
+"""Real models through LiteLLM: any vendor-qualified model name; in mock mode the same answers as the mock provider."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from theoryctl_providers.contract import (
+    Delta,
+    Event,
+    Finish,
+    Mode,
+    ProviderConfig,
+    ProviderError,
+    Request,
+    SecretRule,
+    ToolCallDelta,
+    Usage,
+    is_mock,
+)
+from theoryctl_providers.mock import answer
+from theoryctl_providers.protocol import LLMProvider
+
+#: Vendors in the model names of the built-in manifest, with the secrets they need.
+SECRET_RULES = (
+    SecretRule(name="OPENAI_API_KEY", models=("openai/*",)),
+    SecretRule(name="ANTHROPIC_API_KEY", models=("anthropic/*",)),
+    SecretRule(name="REPLICATE_API_KEY", models=("replicate/*",)),
+    SecretRule(name="LLM_API_BASE", required=False, models=("ollama/*", "openai/*")),
+)
+
+#: Seconds for one call where neither request nor config says it; LiteLLM's own default is ten minutes.
+DEFAULT_TIMEOUT = 120.0
+
+
+class LiteLLMProvider(LLMProvider):
+    """Calls vendors through LiteLLM, which is imported by `prepare("real")` and never in mock mode."""
+
+    loads = "LiteLLM"
+    secret_rules = SECRET_RULES
+
+    def prepare(self, mode: Mode) -> None:
+        """Import LiteLLM for real mode. Raises ProviderError `ERR_PROVIDER` where it is not installed."""
+        if not is_mock(mode):
+            from theoryctl_providers.litellm_import import import_litellm
+
+            import_litellm()
+
+    def is_prepared(self, mode: Mode) -> bool:
+        return is_mock(mode) or "litellm" in sys.modules
+
+    def suspends(self, mode: Mode) -> bool:
+        return not is_mock(mode)
+
+    async def stream(self, request: Request) -> AsyncIterator[Event]:
+        """The vendor's answer as it comes. Raises ProviderError for every way a vendor can fail."""
+        if is_mock(request.mode or "mock"):
+            for event in answer(request):
+                yield event
+            return
+        async for event in _call(request):
+            yield event
+
+    async def aclose(self) -> None:
+        if "litellm" in sys.modules:
+            import litellm
+
+            await litellm.close_litellm_async_clients()
+
+
+async def _call(request: Request) -> AsyncIterator[Event]:
+    import litellm
+
+    from theoryctl_providers.vendor_errors import as_provider_error
+
+    model, begun = request.inputs["model"], False
+    # Vendors' SDKs read more variables than a key (regions, base URLs); a manifest may name those as secrets as well.
+    os.environ.update(request.config.secrets)
+    arguments = call_arguments(request)
+    try:
+        response = await litellm.acompletion(**arguments)
+        answer = _Answer(model)
+        async for chunk in response:
+            for event in answer.events(chunk):
+                begun = True
+                yield event
+        yield answer.usage()
+        answer.check(response.received_finish_reason)
+    except ProviderError:
+        raise
+    except Exception as error:  # LiteLLM raises its own classes, its SDKs' and bare ones alike
+        raise as_provider_error(error, model=model, begun=begun) from error
+
+
+def call_arguments(request: Request) -> dict[str, Any]:
+    """What `litellm.acompletion` is called with: always streaming, no retries of its own, an explicit time-out."""
+    from theoryctl_providers.content import as_openai
+
+    inputs, config = request.inputs, request.config
+    arguments = {key: value for key, value in inputs.items() if key not in ("model", "messages")}
+    return {
+        **arguments,
+        **_vendor_arguments(inputs["model"], config),
+        "messages": [as_openai(message) for message in inputs.get("messages", [])],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "max_retries": 0,
+        "num_retries": 0,
+        "timeout": request.timeout or config.timeout or DEFAULT_TIMEOUT,
+    }
+
+
+def _vendor_arguments(model: str, config: ProviderConfig) -> dict[str, Any]:
+    """Model, key and address of the vendor. Raises ProviderError `ERR_MODEL_NOT_FOUND` for a name without a vendor."""
+    vendor, slash, name = model.partition("/")
+    if not slash or not name:
+        raise ProviderError(
+            "ERR_MODEL_NOT_FOUND",
+            f"model {model!r} names no vendor",
+            hint=f"write vendor/model, for example openai/{model}",
+        )
+    arguments: dict[str, Any] = {"model": model}
+    if vendor == "ollama":
+        # LiteLLM's ollama/ flattens a chat into one prompt; ollama_chat/ sends it as it is.
+        arguments = {"model": f"ollama_chat/{name}"}
+    if key := _api_key(model, config):
+        arguments["api_key"] = key
+    base = config.secrets.get("LLM_API_BASE")
+    if base and vendor in ("ollama", "openai"):
+        arguments["api_base"] = base
+    return arguments
+
+
+def _api_key(model: str, config: ProviderConfig) -> str | None:
+    for rule in config.secret_rules or SECRET_RULES:
+        if rule.required and rule.applies_to(model):
+            return config.secrets.get(rule.name)
+    return None
+
+
+class _Answer:
+    """Turns LiteLLM's chunks into events, and knows at the end whether there was an answer at all."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._said = False
+        self._usage: Any = None
+
+    def events(self, chunk: Any) -> Iterator[Event]:
+        self._usage = getattr(chunk, "usage", None) or self._usage
+        for choice in chunk.choices:
+            for event in _deltas(choice):
+                self._said = True
+                yield event
+            if choice.finish_reason:
+                yield Finish(choice.index, choice.finish_reason)
+
+    def usage(self) -> Usage:
+        if self._usage is None:
+            return Usage()
+        sent, received = self._usage.prompt_tokens, self._usage.completion_tokens
+        return Usage(sent, received, _cost(self._model, self._usage))
+
+    def check(self, finish_reason: str | None) -> None:
+        """Refuse what LiteLLM lets pass: it makes up a finish reason for a stream that broke off, or never was one."""
+        if finish_reason is None:
+            raise ProviderError(
+                "ERR_BAD_RESPONSE", f"the answer of {self._model} broke off before its end", hint="try again"
+            )
+        if not self._said:
+            raise ProviderError("ERR_BAD_RESPONSE", f"the answer of {self._model} is empty", hint="try again")
+
+
+def _deltas(choice: Any) -> Iterator[Event]:
+    if choice.delta.content:
+        yield Delta(choice.index, text=choice.delta.content)
+    for call in choice.delta.tool_calls or ():
+        piece = ToolCallDelta(call.index, call.function.arguments or "", call.id, call.function.name)
+        yield Delta(choice.index, tool_call=piece)
+
+
+def _cost(model: str, usage: Any) -> float | None:
+    """US dollars by LiteLLM's price list; None for a model that is not in it."""
+    import litellm
+
+    try:
+        sent, received = litellm.cost_per_token(model=model, usage_object=usage)
+    except Exception:  # an unknown model is no failure of the call, and LiteLLM raises a bare Exception for it
+        return None
+    return float(sent + received)
+
+

@@ -1,0 +1,68 @@
+"""LiteLLM imported once, quietly, offline and as fast as it goes."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+from typing import Any
+
+from theoryctl_providers.contract import ProviderError
+
+#: Releases that must not run: 1.82.7 and 1.82.8 carried malicious code, as did 1.107.*.
+REFUSED = ("1.82.7", "1.82.8", "1.107.")
+
+
+def import_litellm() -> Any:
+    """The `litellm` module, set up so that it neither fetches, reads `.env` files nor prints.
+
+    Raises ProviderError `ERR_PROVIDER` where it is not installed, or is a release that was compromised.
+    """
+    # Both are read at import: without the first it fetches a price list from the network, without the second it loads
+    # the .env files of this folder and its parents.
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    os.environ["LITELLM_MODE"] = "PRODUCTION"
+    _refuse_compromised()
+    litellm = _import_without_gc()
+    litellm.suppress_debug_info = True
+    litellm.telemetry = False
+    # Its debug lines hold whole requests. Warnings too: what matters of them is in the exception.
+    for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    return litellm
+
+
+def _refuse_compromised() -> None:
+    """Checked from the metadata, before a line of it runs."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        found = version("litellm")
+    except PackageNotFoundError:
+        raise ProviderError(
+            "ERR_PROVIDER", "real mode needs LiteLLM, which is not installed here", hint="python -m pip install theoryctl"
+        ) from None
+    if found.startswith(REFUSED) and not found.startswith(("1.82.70", "1.82.80")):
+        raise ProviderError(
+            "ERR_PROVIDER",
+            f"litellm {found} is a compromised release and was not loaded",
+            hint="python -m pip install --upgrade litellm, and replace every key this machine has held",
+        )
+
+
+def _import_without_gc() -> Any:
+    """The import allocates so much that collecting during it costs a third of its time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        import litellm
+
+        gc.freeze()
+        return litellm
+    except ImportError as error:
+        raise ProviderError(
+            "ERR_PROVIDER", f"LiteLLM cannot be imported: {error}", hint="python -m pip install theoryctl"
+        ) from error
+    finally:
+        if enabled:
+            gc.enable()

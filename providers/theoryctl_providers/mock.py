@@ -1,0 +1,219 @@
+"""The mock provider: an answer made from nothing but the inputs and the attachments' digests.
+
+The same bytes on every machine and Python: no clock, no randomness, no hash order, no locale, no Unicode tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from theoryctl_providers.contract import (
+    Attachment,
+    Delta,
+    Event,
+    Finish,
+    Mode,
+    ProviderError,
+    Request,
+    ToolCallDelta,
+    Usage,
+    canonical,
+    dumps,
+    is_mock,
+    sha256,
+)
+from theoryctl_providers.protocol import LLMProvider
+
+#: What only a real model could answer; a mock that made it up would let a test pass that must not.
+UNSUPPORTED = ("logprobs", "top_logprobs", "audio")
+
+_QUOTED = 80
+_PIECE = 8
+
+
+class MockProvider(LLMProvider):
+    """Answers from the inputs alone; raises only `ERR_INPUTS` and `ERR_UNSUPPORTED_PARAM`."""
+
+    def suspends(self, mode: Mode) -> bool:
+        return False
+
+    async def stream(self, request: Request) -> AsyncIterator[Event]:
+        """The mock's answer. Real mode is refused: there is no vendor behind this provider."""
+        if not is_mock(request.mode or "mock"):
+            raise ProviderError(
+                "ERR_UNSUPPORTED_PARAM", "the mock provider has no real mode", hint="use --mode mock, or another --ref"
+            )
+        for event in answer(request):
+            yield event
+
+
+def answer(request: Request) -> Iterator[Event]:
+    """Every event of the mock's answer to a resolved chat request, in order."""
+    inputs = request.inputs
+    _refuse_unsupported(request)
+    seen = canonical(inputs_as_json(inputs))
+    choices = [_choice(inputs, sha256(seen + b"#%d" % index)[7:], index) for index in range(inputs.get("n") or 1)]
+    for index, choice in enumerate(choices):
+        yield from choice.deltas(index)
+        yield Finish(index, choice.finish)
+    prompt = canonical(inputs_as_json({"messages": inputs.get("messages", [])}))
+    yield Usage(
+        input_tokens=(len(prompt) + 3) // 4,
+        output_tokens=sum(len(choice.pieces) for choice in choices),
+        cost_usd=0.0,
+    )
+
+
+def inputs_as_json(value: Any) -> Any:
+    """Resolved inputs as plain JSON: an attachment counts by its name and digest, never by where it lies."""
+    if isinstance(value, Attachment):
+        return {"$attach": value.name, "digest": value.digest}
+    if isinstance(value, Mapping):
+        return {key: inputs_as_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [inputs_as_json(item) for item in value]
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    pieces: list[str]
+    finish: str
+    tool: tuple[str, str] | None = None
+
+    def deltas(self, index: int) -> Iterator[Delta]:
+        if self.tool is None:
+            yield from (Delta(index, text=piece) for piece in self.pieces)
+            return
+        call_id, name = self.tool
+        yield Delta(index, tool_call=ToolCallDelta(0, id=call_id, name=name))
+        yield from (Delta(index, tool_call=ToolCallDelta(0, piece)) for piece in self.pieces)
+
+
+def _choice(inputs: Mapping[str, Any], seed: str, index: int) -> _Choice:
+    tool = _forced_tool(inputs)
+    if tool is not None:
+        arguments = dumps(_instance(tool.get("parameters", {"type": "object"}), tool["name"], "tools"))
+        pieces, finish = _limit(arguments, inputs, "tool_calls")
+        return _Choice(pieces, finish, (f"call_{seed[:24]}", tool["name"]))
+    pieces, finish = _limit(_stop(_content(inputs, seed, index), inputs), inputs, "stop")
+    return _Choice(pieces, finish)
+
+
+def _content(inputs: Mapping[str, Any], seed: str, index: int) -> str:
+    wanted = inputs.get("response_format") or {"type": "text"}
+    text = _text(inputs, seed, index)
+    if wanted.get("type") == "json_object":
+        return dumps({"answer": text})
+    if wanted.get("type") != "json_schema":
+        return text
+    named = wanted.get("json_schema") or {}
+    return dumps(_instance(named.get("schema", {"type": "object"}), named.get("name", "answer"), "response_format"))
+
+
+def _text(inputs: Mapping[str, Any], seed: str, index: int) -> str:
+    messages = inputs.get("messages") or [{}]
+    said = _quote(_said(messages[-1]))
+    which = f" (choice {index + 1} of {inputs['n']})" if (inputs.get("n") or 1) > 1 else ""
+    files = [part for message in messages for part in _parts(message) if isinstance(part, Attachment)]
+    listed = "".join(f"\n- {file.name}: {file.size} bytes, {file.digest}" for file in files)
+    return f"Mock answer {seed[:8]} from {inputs['model']}{which} to: {said}" + (f"\n\nAttachments:{listed}" if listed else "")
+
+
+def _said(message: Mapping[str, Any]) -> str:
+    return " ".join(part.get("text") or "" for part in _parts(message) if isinstance(part, Mapping))
+
+
+def _parts(message: Mapping[str, Any]) -> list[Any]:
+    content = message.get("content")
+    return content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
+
+
+def _quote(text: str) -> str:
+    plain = "".join(" " if character < " " else character for character in text)
+    return f'"{plain}"' if len(plain) <= _QUOTED else f'"{plain[:_QUOTED]}…"'
+
+
+def _forced_tool(inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The function that `tool_choice` forces; None where the model may answer in words, which a mock then does."""
+    choice = inputs.get("tool_choice")
+    functions = [tool["function"] for tool in inputs.get("tools") or [] if "function" in tool]
+    if choice in (None, "auto", "none"):
+        return None
+    if not functions:
+        raise _bad_choice("tool_choice asks for a tool, but tools has none")
+    if choice == "required":
+        return functions[0]
+    name = choice.get("function", {}).get("name") if isinstance(choice, Mapping) else choice
+    for function in functions:
+        if function["name"] == name:
+            return function
+    raise _bad_choice(f"tool_choice names {name!r}, but tools has {', '.join(f['name'] for f in functions)}")
+
+
+def _bad_choice(message: str) -> ProviderError:
+    return ProviderError("ERR_INPUTS", f"inputs: $.{message}", hint="name one of the tools, or leave tool_choice out")
+
+
+def _instance(schema: Any, name: str, where: str) -> Any:
+    """A value that the validator accepts for a schema from the inputs."""
+    from theoryctl_providers.inputs import compile_schema
+    from theoryctl_providers.sample import CannotSample, sample
+
+    try:
+        validator = compile_schema(schema)
+    except ValueError as error:
+        reason = str(error).partition("\n")[0]
+        raise ProviderError(
+            "ERR_INPUTS", f"inputs: $.{where}: {name!r} is not a JSON Schema: {reason}", hint="mend the schema"
+        ) from None
+    try:
+        instance = sample(schema, name=name)
+    except CannotSample as error:
+        raise _unsupported(where, f"the mock cannot make an instance of the schema {name!r}: {error}") from None
+    if not validator.is_valid(instance):
+        raise _unsupported(where, f"the mock found no instance of the schema {name!r}")
+    return instance
+
+
+def _stop(text: str, inputs: Mapping[str, Any]) -> str:
+    stops = inputs.get("stop") or []
+    found = [text.find(stop) for stop in ([stops] if isinstance(stops, str) else stops) if stop]
+    return text[: min((at for at in found if at >= 0), default=None)]
+
+
+def _limit(text: str, inputs: Mapping[str, Any], finish: str) -> tuple[list[str], str]:
+    """The text in tokens, at most `max_completion_tokens` (or the older `max_tokens`) of them."""
+    pieces = list(tokens(text))
+    limit = inputs.get("max_completion_tokens") or inputs.get("max_tokens")
+    return (pieces[:limit], "length") if limit and len(pieces) > limit else (pieces, finish)
+
+
+def tokens(text: str) -> Iterator[str]:
+    """A mock's tokens: words with the space before them, cut after 8 code points. Joined, they are the text again."""
+    word = ""
+    for character in text:
+        if word and (character == " " or len(word) >= _PIECE):
+            yield word
+            word = ""
+        word += character
+    if word:
+        yield word
+
+
+def _refuse_unsupported(request: Request) -> None:
+    if request.operation != "chat":
+        raise _unsupported("operation", f"the mock does not do {request.operation}")
+    for name in UNSUPPORTED:
+        if request.inputs.get(name):
+            raise _unsupported(name, f"a mock has no {name} to give")
+    if "audio" in (request.inputs.get("modalities") or ()):
+        raise _unsupported("modalities", "a mock does not speak")
+
+
+def _unsupported(where: str, reason: str) -> ProviderError:
+    return ProviderError(
+        "ERR_UNSUPPORTED_PARAM", f"inputs: $.{where}: {reason}", hint=f"leave {where} out, or use --mode real"
+    )

@@ -1,0 +1,39 @@
+"""What a provider is: one class with three methods."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from theoryctl_providers.contract import Event, Mode, Request, SecretRule
+
+
+class LLMProvider(Protocol):
+    """Turns a request into a stream of events. Subclass it to inherit the defaults of the optional parts.
+
+    A provider raises ProviderError, and nothing else, for what it expects to go wrong.
+    """
+
+    #: What `prepare` loads when that takes seconds, for the progress line; empty when it does not.
+    loads: str = ""
+
+    #: The secrets its models need in real mode, where no manifest says it.
+    secret_rules: tuple[SecretRule, ...] = ()
+
+    def prepare(self, mode: Mode) -> None:
+        """Import what `mode` needs. Called before any event loop runs; cheap when called again."""
+
+    def is_prepared(self, mode: Mode) -> bool:
+        """Whether `prepare(mode)` would return at once."""
+        return True
+
+    def suspends(self, mode: Mode) -> bool:
+        """Whether `stream` ever waits in this mode, and so needs an event loop."""
+        return True
+
+    def stream(self, request: Request) -> AsyncIterator[Event]:
+        """Answer one resolved request with `Delta`, `Output`, `Usage` and `Finish` events, as they come."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close connections. The provider may be used again afterwards."""

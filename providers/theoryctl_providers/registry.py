@@ -1,0 +1,64 @@
+"""Providers by name: built in, from an entry point, or `package.module:Class`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from theoryctl_providers.contract import ProviderError
+from theoryctl_providers.protocol import LLMProvider
+
+ENTRY_POINTS = "theoryctl.providers"
+
+_BUILT_IN = {
+    "mock": "theoryctl_providers.mock:MockProvider",
+    "litellm": "theoryctl_providers.litellm:LiteLLMProvider",
+}
+
+#: The model of each built-in provider when neither the inputs nor a manifest names one.
+default_models: dict[str, str] = {"mock": "mock", "litellm": "openai/gpt-4o-mini"}
+
+_loaded: dict[str, LLMProvider] = {}
+
+
+def get_llm_provider(name: str) -> LLMProvider:
+    """The one provider object of that name in this process.
+
+    `name` is "mock", "litellm", an entry point of the group `theoryctl.providers`, or `package.module:Class`.
+    Raises ProviderError `ERR_PROVIDER` when there is none, or when its code cannot be imported.
+    """
+    if name not in _loaded:
+        _loaded[name] = _load(name)()
+    return _loaded[name]
+
+
+def _load(name: str) -> Any:
+    from importlib import import_module
+
+    module, _, attribute = (_BUILT_IN.get(name) or _target(name)).partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ProviderError(
+            "ERR_PROVIDER",
+            f"provider {name!r} cannot be loaded: {error}",
+            hint=f"check that the package of {module!r} is installed here and defines {attribute!r}",
+        ) from error
+
+
+def _target(name: str) -> str:
+    """Where the class lies: written out, or declared by an installed package."""
+    if ":" in name:
+        return name
+    from difflib import get_close_matches
+    from importlib.metadata import entry_points  # loaded last: it costs as much as the rest of a mock run
+
+    found = {entry.name: entry.value for entry in entry_points(group=ENTRY_POINTS)}
+    if name in found:
+        return found[name]
+    known = sorted({*_BUILT_IN, *found})
+    near = get_close_matches(name, known, n=1)
+    raise ProviderError(
+        "ERR_PROVIDER",
+        f"no provider is called {name!r}; there are: {', '.join(known)}",
+        hint=f"did you mean {near[0]!r}?" if near else "name one of these, or give package.module:Class",
+    )

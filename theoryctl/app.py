@@ -1,0 +1,69 @@
+"""The root of the command tree. Groups are imported when they are used, so that `--help` costs what it shows."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from theoryctl.commands.base import ExamplesMixin
+
+#: Each group's module in `theoryctl.commands` has a Typer app of the group's name; the text is its line in `--help`.
+GROUPS = {
+    "local": "Run providers on this machine.",
+    "manifest": "Look at manifests, and check them.",
+}
+
+EXAMPLES = """\
+theoryctl local run --ref llm/litellm@1 --mode mock
+theoryctl local run --ref llm/litellm@1 --mode mock --prompt "Say hello" --json
+theoryctl manifest list"""
+
+
+class LazyGroups(ExamplesMixin, TyperGroup):
+    """The groups by name, each imported at its first use."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands = dict.fromkeys(GROUPS)  # type: ignore[arg-type]  # the names are what suggestions are made from
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(GROUPS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in GROUPS:
+            return None
+        return typer.main.get_group(import_module(f"theoryctl.commands.{cmd_name}").app)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(GROUPS.items()))
+
+
+app = typer.Typer(
+    name="theoryctl",
+    cls=LazyGroups,
+    help="Run the same LLM provider in CI, on a laptop and in the cloud.",
+    epilog=EXAMPLES,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(ctx: typer.Context, value: bool) -> None:
+    if value:
+        ctx.obj.show_version()
+        raise typer.Exit()
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", "-V", is_eager=True, callback=_show_version, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Run the same LLM provider in CI, on a laptop and in the cloud."""

@@ -1,0 +1,135 @@
+"""From a ref to its manifest: where manifests are looked for, in what order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from theoryctl.errors import BadManifest, BadRef, RefNotFound, UsageError
+from theoryctl.manifest import Manifest
+from theoryctl.manifest_cache import load_manifest
+from theoryctl.paths import config_dir
+from theoryctl.refs import ProviderRef
+
+ENTRY_POINTS = "theoryctl.manifests"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder of manifests and why it is searched."""
+
+    source: str
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A manifest file: its ref by its name, and where it lies."""
+
+    ref: ProviderRef
+    file: Path
+    source: str
+
+    def load(self) -> Manifest:
+        """The validated manifest. Raises BadManifest, also for a file that cannot be read."""
+        return load_manifest(self.file, self.ref)
+
+
+class Catalog:
+    """The manifests a command can see. `manifests` is the folder of `--manifests`, searched first."""
+
+    def __init__(self, manifests: str | None = None) -> None:
+        self._flag = manifests
+
+    def find(self, ref: ProviderRef) -> Found:
+        """The first manifest of that ref. Raises RefNotFound (`ERR_REF_NOT_FOUND`) that says where it looked, and which
+        ref may have been meant; UsageError when a folder that was asked for is none."""
+        searched = []
+        for place in self.places():
+            file = place.folder / ref.file
+            if file.is_file():
+                return Found(ref, file, place.source)
+            searched.append(f"{place.source} ({_short(place.folder)})")
+        raise self._not_found(ref, searched)
+
+    def all(self) -> list[Found]:
+        """Every ref once, as `find` would find it, sorted."""
+        found: dict[ProviderRef, Found] = {}
+        for place in self.places():
+            for ref, file in _files(place.folder):
+                found.setdefault(ref, Found(ref, file, place.source))
+        return [found[ref] for ref in sorted(found)]
+
+    def places(self) -> Iterator[Place]:
+        """The folders in the order they are searched; packages come last, for looking them up is slow."""
+        seen: set[str] = set()
+        for place in self._candidates():
+            real = os.path.realpath(place.folder)
+            if real not in seen and os.path.isdir(real):
+                seen.add(real)
+                yield place
+
+    def _candidates(self) -> Iterator[Place]:
+        if self._flag is not None:
+            yield _wanted("--manifests", self._flag)
+        if variable := os.environ.get("THEORYCTL_MANIFESTS"):
+            yield _wanted("THEORYCTL_MANIFESTS", variable)
+        yield Place("project", Path("manifests"))
+        yield Place("user", config_dir() / "manifests")
+        yield Place("bundled", bundled_folder())
+        yield from _package_places()
+
+    def _not_found(self, ref: ProviderRef, searched: list[str]) -> RefNotFound:
+        near = get_close_matches(str(ref), [str(found.ref) for found in self.all()], n=1)
+        return RefNotFound(
+            f"no manifest for {str(ref)!r}; searched: {', '.join(searched)}",
+            hint=f"did you mean {near[0]}?" if near else "theoryctl manifest list",
+        )
+
+
+def bundled_folder() -> Path:
+    """The manifests that came with theoryctl: inside the installed package, or the checkout's own."""
+    package = Path(__file__).parent
+    installed = package / "_bundled" / "manifests"
+    return installed if installed.is_dir() else package.parent / "manifests"
+
+
+def _wanted(source: str, folder: str) -> Place:
+    """A folder somebody asked for by name must be there."""
+    if not os.path.isdir(folder):
+        raise UsageError(f"{source}: {folder!r} is not a folder", hint="name a folder that holds namespace/name@1.yaml files")
+    return Place(source, Path(folder))
+
+
+def _files(folder: Path) -> Iterator[tuple[ProviderRef, Path]]:
+    for file in sorted(folder.glob("*/*@*.yaml")):
+        try:
+            yield ProviderRef.parse(f"{file.parent.name}/{file.stem}"), file
+        except BadRef:
+            continue
+
+
+def _package_places() -> Iterator[Place]:
+    """Folders of installed packages: the entry point names the package that holds them."""
+    from importlib.metadata import entry_points
+    from importlib.util import find_spec
+
+    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
+        try:
+            spec = find_spec(entry.value)
+        except ImportError as error:
+            raise BadManifest(
+                f"the entry point {entry.name!r} of {ENTRY_POINTS} cannot be imported: {error}",
+                hint=f"reinstall or remove the package that declares {entry.value!r}",
+            ) from error
+        for folder in (spec and spec.submodule_search_locations) or ():
+            yield Place(f"package {entry.name}", Path(folder))
+
+
+def _short(folder: Path) -> str:
+    home = os.path.expanduser("~")
+    text = str(folder)
+    return f"~{text[len(home) :]}" if text.startswith(home + os.sep) else text

@@ -1,0 +1,77 @@
+"""Arguments to a command and back to an error: the seam between Typer and `main`.
+
+Typer's own runner swallows Ctrl-C, prints usage errors as text only and turns a broken pipe into status 1, so the context is
+made and invoked here, and every failure is left to `main`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from theoryctl.commands.base import JSON_FLAG
+from theoryctl.errors import UsageError, error_document, error_info
+from theoryctl_providers.contract import ProviderError, build_envelope
+
+if TYPE_CHECKING:
+    from theoryctl.ui import Terminal
+
+PROGRAM = "theoryctl"
+_COMPLETION = "_THEORYCTL_COMPLETE"
+
+
+def wanted(flag: str, arguments: Sequence[str]) -> bool:
+    """Whether a flag stands among the arguments, before any `--`."""
+    before = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return flag in before
+
+
+def json_wanted(arguments: Sequence[str]) -> bool:
+    """Whether `--json` was given, known before the arguments are parsed: they may not parse."""
+    return wanted(JSON_FLAG, arguments)
+
+
+def execute(arguments: list[str], terminal: Terminal) -> int:
+    """Run the command and return its exit status. Raises ProviderError, KeyboardInterrupt, BrokenPipeError."""
+    from theoryctl.app import app
+
+    command = typer.main.get_command(app)
+    if _COMPLETION in os.environ:
+        command.main(args=arguments, prog_name=PROGRAM)
+    try:
+        with command.make_context(PROGRAM, list(arguments), obj=terminal) as context:
+            command.invoke(context)
+    except typer.Exit as done:
+        return int(done.exit_code)
+    except typer.TyperException as error:
+        raise _usage_error(error, terminal) from error
+    return terminal.exit_status
+
+
+def _usage_error(error: Any, terminal: Terminal) -> ProviderError:
+    """Typer's complaint in our form: the message, and the help to type for."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else PROGRAM
+    message = error.format_message().strip()
+    if type(error).__name__ == "NoArgsIsHelpError":
+        message = f"{path} needs a command:\n\n{message}"
+    return UsageError(message, hint=f"{path} --help")
+
+
+def failure_document(error: ProviderError, arguments: Sequence[str]) -> dict[str, Any]:
+    """What `--json` prints for an error that no command reported: an envelope where a run was meant."""
+    if list(arguments[1:2]) != ["run"]:
+        return error_document(error)
+    return dict(build_envelope(error=error_info(error), ref=_argument_of("--ref", arguments)))
+
+
+def _argument_of(flag: str, arguments: Sequence[str]) -> str | None:
+    for index, argument in enumerate(arguments):
+        if argument == flag:
+            return next(iter(arguments[index + 1 : index + 2]), None)
+        if argument.startswith(f"{flag}="):
+            return argument.removeprefix(f"{flag}=")
+    return None

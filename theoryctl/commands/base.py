@@ -1,0 +1,71 @@
+"""What all commands share: `--json`, `--debug`, `-h`, and examples under their help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperOption
+
+JSON_FLAG, DEBUG_FLAG = "--json", "--debug"
+
+RefOption = Annotated[str, typer.Option("--ref", metavar="REF", help="The provider: namespace/name@version.")]
+ManifestsOption = Annotated[
+    str | None,
+    typer.Option("--manifests", metavar="DIR", help="Search this folder for manifests first. [env: THEORYCTL_MANIFESTS]"),
+]
+
+
+class ExamplesMixin:
+    """Prints the epilog as it stands, as examples: one command a line."""
+
+    epilog: str | None
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        if self.epilog:
+            with formatter.section("Examples"):
+                for line in self.epilog.splitlines():
+                    formatter.write(f"  {line}\n")
+
+
+class Command(ExamplesMixin, TyperCommand):
+    """A command with the options that every command has.
+
+    Their values are read from the raw arguments, by `main`: a usage error must be printed as JSON too, and when one is
+    found the options have not been parsed.
+    """
+
+    def __init__(self, *args: Any, params: list[Any] | None = None, **options: Any) -> None:
+        shared = [
+            _flag(JSON_FLAG, "Print exactly one JSON object on standard output."),
+            _flag(DEBUG_FLAG, "Show tracebacks and debug messages on standard error."),
+        ]
+        super().__init__(*args, params=[*(params or []), *shared], **options)
+
+
+class Group(ExamplesMixin, typer.core.TyperGroup):
+    """A group of commands."""
+
+
+def _flag(name: str, text: str) -> TyperOption:
+    return TyperOption(param_decls=[name], is_flag=True, default=False, expose_value=False, help=text)
+
+
+def make_app(name: str, text: str) -> typer.Typer:
+    """The Typer app of a command group."""
+    return typer.Typer(
+        name=name,
+        cls=Group,
+        help=text,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def command(app: typer.Typer, name: str, *, examples: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a function as the command `name`; `examples` are shown under its help and run by a test."""
+    settings = {"help_option_names": ["-h", "--help"]}
+    return app.command(name, cls=Command, epilog=examples, context_settings=settings)

@@ -1,0 +1,47 @@
+"""`theoryctl manifest`: what refs mean."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from theoryctl.commands.base import ManifestsOption, command, make_app
+
+app = make_app("manifest", "Look at manifests, and check them.")
+
+RefArgument = Annotated[str, typer.Argument(metavar="REF", help="namespace/name@version")]
+FilesArgument = Annotated[list[str] | None, typer.Argument(metavar="[FILE]...", help="Manifest files; none: all that can be found.")]
+
+
+@command(app, "list", examples="theoryctl manifest list\ntheoryctl manifest list --json")
+def list_(ctx: typer.Context, manifests: ManifestsOption = None) -> None:
+    """List every ref that can be run from here."""
+    from theoryctl import manifests as work
+
+    ctx.obj.emit(work.list_manifests(manifests))
+
+
+@command(app, "show", examples="theoryctl manifest show llm/litellm@1\ntheoryctl manifest show llm/litellm@1 --json")
+def show(ctx: typer.Context, ref: RefArgument, manifests: ManifestsOption = None) -> None:
+    """Show one manifest, and which file it is."""
+    from theoryctl import manifests as work
+    from theoryctl.refs import ProviderRef
+
+    ctx.obj.emit(work.show_manifest(ProviderRef.parse(ref), manifests))
+
+
+@command(app, "validate", examples="theoryctl manifest validate\ntheoryctl manifest validate manifests/llm/litellm@1.yaml")
+def validate(ctx: typer.Context, files: FilesArgument = None, manifests: ManifestsOption = None) -> None:
+    """Check manifests, and report every problem with its line and column."""
+    from theoryctl import manifests as work
+
+    ctx.obj.emit(work.validate_manifests(tuple(files or ()), manifests))
+
+
+@command(app, "schema", examples="theoryctl manifest schema > manifest.schema.json")
+def schema(ctx: typer.Context) -> None:
+    """Print the JSON Schema of manifests, for editors."""
+    from theoryctl import manifests as work
+
+    ctx.obj.emit(work.manifest_json_schema())

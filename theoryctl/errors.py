@@ -1,0 +1,67 @@
+"""What can go wrong on the host side. Exit statuses and retryability are in the contract's one table."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from theoryctl_providers.contract import ERROR_SCHEMA, ERRORS, ErrorInfo, ProviderError
+
+
+class TheoryctlError(ProviderError):
+    """A failure a person can act on: `message` says what failed and why, `hint` what to type next."""
+
+    error_code: ClassVar[str] = "ERR_INTERNAL"
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(self.error_code, message, hint=hint)
+
+
+class UsageError(TheoryctlError):
+    error_code = "ERR_USAGE"
+
+
+class BadRef(TheoryctlError):
+    error_code = "ERR_REF"
+
+
+class RefNotFound(TheoryctlError):
+    error_code = "ERR_REF_NOT_FOUND"
+
+
+class BadManifest(TheoryctlError):
+    error_code = "ERR_MANIFEST"
+
+
+class BadInputs(TheoryctlError):
+    error_code = "ERR_INPUTS"
+
+
+class BadAttachment(TheoryctlError):
+    error_code = "ERR_ATTACHMENT"
+
+
+class OutputFailed(TheoryctlError):
+    error_code = "ERR_OUTPUT"
+
+
+class Interrupted(TheoryctlError):
+    error_code = "ERR_INTERRUPTED"
+
+
+class InternalError(TheoryctlError):
+    error_code = "ERR_INTERNAL"
+
+
+def exit_status(error: ErrorInfo | None) -> int:
+    """The process's exit status for an error object; 0 for none."""
+    return 0 if error is None else ERRORS[error["code"]].exit_status
+
+
+def error_info(error: ProviderError) -> ErrorInfo:
+    """The error object that envelopes and `theoryctl.error/v1` share."""
+    return ErrorInfo(code=error.code, message=error.message, hint=error.hint, retryable=error.retryable)
+
+
+def error_document(error: ProviderError) -> dict[str, object]:
+    """What a failed command other than `run` prints with `--json`."""
+    return {"schema": ERROR_SCHEMA, "status": "error", "error": error_info(error)}

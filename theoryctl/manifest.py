@@ -1,0 +1,158 @@
+"""What a provider ref means: the model of a manifest.
+
+These are plain frozen dataclasses, so that a run that reads a validated manifest from the cache never imports pydantic.
+Pydantic validates against the very same classes (`manifest_check.py`) and makes the JSON Schema from them; attribute
+docstrings are the descriptions in that schema.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, ClassVar
+
+from theoryctl.refs import ProviderRef
+from theoryctl_providers.contract import SecretRule
+
+_CONFIG: dict[str, Any] = {"extra": "forbid", "strict": True, "use_attribute_docstrings": True}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Must:
+    """A constraint on a field, kept by pydantic without importing it here: keys of a pydantic core schema."""
+
+    constraints: dict[str, Any]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        return {**handler(source), **self.constraints}
+
+
+Text = Annotated[str, Must({"min_length": 1})]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Models:
+    """Which models the provider serves."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
+
+    default: Text
+    """The model used when the inputs name none, with its vendor: `openai/gpt-4o-mini`."""
+    known: tuple[Text, ...] = ()
+    """Models worth suggesting; others may be used as well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """An environment variable the provider needs in real mode."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
+
+    name: Annotated[str, Must({"pattern": "^[A-Z_][A-Z0-9_]*$"})]
+    """The variable's name; its value never stands in a manifest."""
+    required: bool = True
+    """Whether models that match cannot be called without it."""
+    models: tuple[Text, ...] = ("*",)
+    """The models it is for, as shell patterns: `openai/*`."""
+    description: str = ""
+    """What it is, and where to get one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """How the image is built locally."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
+
+    context: Text
+    """The folder with the Dockerfile, relative to the project's root; `providers` is the one theoryctl brings along."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """The OCI image that holds the provider."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
+
+    repository: Text
+    """Registry and path without tag or digest: `ghcr.io/me/llm-litellm`."""
+    digests: dict[
+        Annotated[str, Must({"pattern": "^[a-z0-9]+/[a-z0-9]+(/v[0-9]+)?$"})],
+        Annotated[str, Must({"pattern": "^sha256:[0-9a-f]{64}$"})],
+    ] = field(default_factory=dict)
+    """The pinned digest of each platform's own manifest: `linux/amd64: sha256:…`."""
+    build: Build | None = None
+    """Where a local image comes from when nothing is pinned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What one instance may use."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
+
+    cpu: Annotated[float, Must({"gt": 0, "le": 64})] = 1.0
+    """Cores."""
+    memory: Annotated[int, Must({"ge": 64, "le": 1048576})] = 512
+    """Memory in MiB."""
+    timeout: Annotated[int, Must({"ge": 1, "le": 86400})] = 120
+    """Seconds for one request."""
+    gpu: Text | None = None
+    """Modal's name of a GPU: `T4`, `A100-80GB`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """Says what a provider ref such as `llm/litellm@1` is."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
+
+    ref: Annotated[str, Must({"pattern": "^[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*@[1-9][0-9]*$"})]
+    """namespace/name@version; the file is `namespace/name@version.yaml` below a manifests folder."""
+    title: Text
+    """One line for lists."""
+    description: str = ""
+    """A paragraph for people."""
+    provider: Annotated[str, Must({"pattern": r"^[A-Za-z0-9_.-]+(:[A-Za-z_][A-Za-z0-9_]*)?$"})]
+    """A built-in provider (`mock`, `litellm`), an entry point of `theoryctl.providers`, or `package.module:Class`."""
+    models: Models
+    """Which models it serves."""
+    secrets: tuple[Secret, ...] = ()
+    """The environment variables it needs in real mode."""
+    inputs: dict[str, Any]
+    """JSON Schema (draft 2020-12) of the inputs."""
+    example: dict[str, Any]
+    """Inputs that a mock run uses when none are given; they must fit the schema."""
+    image: Image | None = None
+    """The image it runs from in Docker and on Modal."""
+    resources: Resources = field(default_factory=Resources)
+    """What one instance may use."""
+
+    @property
+    def provider_ref(self) -> ProviderRef:
+        """`ref`, parsed."""
+        return ProviderRef.parse(self.ref)
+
+    @property
+    def secret_rules(self) -> tuple[SecretRule, ...]:
+        """The secrets in the contract's words."""
+        return tuple(SecretRule(**asdict(secret)) for secret in self.secrets)
+
+    def document(self) -> dict[str, Any]:
+        """The manifest as JSON, defaults filled in."""
+        return asdict(self)
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> Manifest:
+        """The manifest that `document()` was made from. Trusts it: raises TypeError or KeyError for anything else."""
+        parts = dict(document)
+        parts["models"] = Models(**_tuples(parts["models"]))
+        parts["secrets"] = tuple(Secret(**_tuples(secret)) for secret in parts["secrets"])
+        parts["resources"] = Resources(**parts["resources"])
+        if parts["image"] is not None:
+            build = parts["image"]["build"]
+            parts["image"] = Image(**{**parts["image"], "build": build and Build(**build)})
+        return cls(**parts)
+
+
+def _tuples(document: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in document.items()}

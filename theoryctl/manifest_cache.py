@@ -1,0 +1,59 @@
+"""Validated manifests, kept so that the next run needs neither YAML nor pydantic.
+
+A cache entry is keyed by what it was made from (the file's bytes, its ref, theoryctl's version and the model's own source),
+and starts with the digest of the rest: an entry that is damaged is not believed, and one that cannot be written is done
+without.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from pathlib import Path
+
+from theoryctl import manifest as model
+from theoryctl.errors import BadManifest
+from theoryctl.manifest import Manifest
+from theoryctl.paths import cache_dir, write_private
+from theoryctl.refs import ProviderRef
+from theoryctl_providers.contract import VERSION, canonical, sha256
+
+
+def load_manifest(file: Path, ref: ProviderRef) -> Manifest:
+    """The validated manifest in `file`. Raises BadManifest (`ERR_MANIFEST`)."""
+    data = read_manifest(file)
+    entry = cache_dir() / "manifests" / f"{_key(data, ref)}.json"
+    return _cached(entry) or _checked(data, file, ref, entry)
+
+
+def read_manifest(file: Path) -> bytes:
+    """The bytes of a manifest file. Raises BadManifest when it cannot be read."""
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise BadManifest(f"{file}: cannot be read: {error.strerror}", hint=f"ls -l {file}") from error
+
+
+def _key(data: bytes, ref: ProviderRef) -> str:
+    # The model's time-stamp is for whoever changes the model without changing the version.
+    stamp = f"{VERSION} {os.stat(model.__file__).st_mtime_ns} {ref}\n"
+    return sha256(stamp.encode() + data).removeprefix("sha256:")
+
+
+def _cached(entry: Path) -> Manifest | None:
+    try:
+        digest, _, body = entry.read_bytes().partition(b"\n")
+    except OSError:
+        return None
+    return Manifest.from_document(json.loads(body)) if digest.decode(errors="replace") == sha256(body) else None
+
+
+def _checked(data: bytes, file: Path, ref: ProviderRef, entry: Path) -> Manifest:
+    from theoryctl.manifest_check import check_manifest
+
+    manifest = check_manifest(data, str(file), ref=ref)
+    body = canonical(manifest.document())
+    with contextlib.suppress(OSError):  # a read-only home costs speed, nothing else
+        write_private(entry, sha256(body).encode() + b"\n" + body)
+    return manifest

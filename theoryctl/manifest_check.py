@@ -1,0 +1,129 @@
+"""A manifest file, checked whole: structure by pydantic, meaning by hand, every problem at its line and column."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any
+
+import pydantic
+
+from theoryctl.errors import BadManifest
+from theoryctl.manifest import Manifest
+from theoryctl.manifest_yaml import Document, Path, Problem, YAMLProblems, parse
+from theoryctl.refs import ProviderRef
+
+_adapter = pydantic.TypeAdapter(Manifest)
+
+
+def check_manifest(data: bytes, file: str, *, ref: ProviderRef | None = None) -> Manifest:
+    """The manifest in `data`, which came from `file`; with `ref`, it must be the one of that ref.
+
+    Raises BadManifest (`ERR_MANIFEST`) with every problem as `file:line:column: path.to.key: what is wrong; what was
+    expected`.
+    """
+    try:
+        document = parse(data)
+    except YAMLProblems as error:
+        raise _bad(file, error.problems) from None
+    try:
+        manifest = _adapter.validate_json(json.dumps(document.value))
+    except pydantic.ValidationError as error:
+        raise _bad(file, [_problem(document, found) for found in error.errors()]) from None
+    problems = [document.problem(path, what) for path, what in _meaning(manifest, ref)]
+    if problems:
+        raise _bad(file, problems)
+    return manifest
+
+
+def manifest_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of manifests, for editors."""
+    schema = _adapter.json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "theoryctl manifest", **schema}
+
+
+def _bad(file: str, problems: list[Problem]) -> BadManifest:
+    lines = [f"{file}:{problem}" for problem in sorted(set(problems))]
+    return BadManifest("\n".join(lines), hint="mend it, then check it with: theoryctl manifest validate " + file)
+
+
+def _problem(document: Document, found: Any) -> Problem:
+    path: Path = tuple(part for part in found["loc"] if part != "[key]")
+    context = found.get("ctx", {})
+    match found["type"]:
+        case "missing":
+            return document.problem(path, f"missing; expected {_expected(path)}")
+        case "unexpected_keyword_argument" | "extra_forbidden":
+            return document.problem(path, f"unknown key; {_keys_near(path)}")
+        case "string_pattern_mismatch":
+            return document.problem(path, f"found {found['input']!r}; expected text matching {context['pattern']}")
+        case _:
+            expected = found["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+            return document.problem(path, f"found {_shown(found['input'])}; expected {expected}")
+
+
+def _expected(path: Path) -> str:
+    """The description a missing key has in the schema."""
+    properties = _properties_at(path[:-1])
+    return str(properties.get(str(path[-1]), {}).get("description", "a value"))
+
+
+def _keys_near(path: Path) -> str:
+    known = sorted(_properties_at(path[:-1]))
+    near = get_close_matches(str(path[-1]), known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
+
+
+def _properties_at(path: Path) -> dict[str, Any]:
+    """The properties that the schema knows at `path`."""
+    schema = manifest_schema()
+    node: Any = schema
+    for part in path:
+        node = _resolve(node, schema)
+        node = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part, {})
+    return dict(_resolve(node, schema).get("properties", {}))
+
+
+def _resolve(node: Any, schema: dict[str, Any]) -> Any:
+    for option in node.get("anyOf", []):
+        if "$ref" in option:
+            node = option
+    name = node.get("$ref", "").rpartition("/")[2]
+    return schema["$defs"][name] if name else node
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _meaning(manifest: Manifest, ref: ProviderRef | None) -> Iterator[tuple[Path, str]]:
+    """What the structure alone does not say."""
+    if ref is not None and manifest.ref != str(ref):
+        yield ("ref",), f"found {manifest.ref!r}; expected {str(ref)!r}, as the file's name says"
+    names = [secret.name for secret in manifest.secrets]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield ("secrets", index, "name"), f"{name} is declared twice; expected once"
+    known = manifest.models.known
+    if known and manifest.models.default not in known:
+        yield ("models", "default"), f"found {manifest.models.default!r}; expected one of models.known"
+    yield from _inputs(manifest)
+
+
+def _inputs(manifest: Manifest) -> Iterator[tuple[Path, str]]:
+    import jsonschema_rs
+
+    try:
+        validator = jsonschema_rs.Draft202012Validator(manifest.inputs, retriever=_no_network)
+    except ValueError as error:
+        where = tuple(getattr(error, "instance_path", ()))
+        yield ("inputs", *where), f"not a JSON Schema: {str(error).partition(chr(10))[0]}; expected draft 2020-12"
+        return
+    for error in validator.iter_errors(manifest.example):
+        yield ("example", *error.instance_path), f"does not fit inputs: {error.message}; expected a valid example"
+
+
+def _no_network(uri: str) -> Any:
+    raise ValueError(f"{uri} lies outside of this file")

@@ -1,0 +1,65 @@
+"""Where theoryctl keeps things, by the XDG Base Directory Specification 0.8, and how it writes them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def cache_dir() -> Path:
+    """`THEORYCTL_CACHE_DIR`, else `theoryctl` in `XDG_CACHE_HOME` (default ~/.cache)."""
+    return _override("THEORYCTL_CACHE_DIR") or _xdg("XDG_CACHE_HOME", ".cache")
+
+
+def config_dir() -> Path:
+    """`theoryctl` in `XDG_CONFIG_HOME` (default ~/.config)."""
+    return _xdg("XDG_CONFIG_HOME", ".config")
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, mode 0600, in folders of mode 0700. Raises OSError."""
+    _private_folder(path.parent)
+    replace_file(path, data)
+
+
+def replace_file(path: Path, data: bytes, *, private: bool = True) -> None:
+    """Write a file whole or not at all: beside its place, then renamed. Mode 0600, or what the umask says unless `private`.
+
+    Raises OSError."""
+    import tempfile  # only here: most commands write nothing
+
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(handle, "wb") as file:
+            file.write(data)
+        if not private:
+            os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _private_folder(path: Path) -> None:
+    # mkdir(parents=True) gives the parents the default mode.
+    if not path.is_dir():
+        _private_folder(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
+
+
+def _override(variable: str) -> Path | None:
+    value = os.environ.get(variable)
+    return Path(value) if value else None
+
+
+def _xdg(variable: str, default: str) -> Path:
+    # The specification: a relative path is to be ignored.
+    value = os.environ.get(variable, "")
+    base = Path(value) if os.path.isabs(value) else Path(os.path.expanduser("~")) / default
+    return base / "theoryctl"

@@ -1,0 +1,14 @@
+"""OCI platforms: `linux/amd64`, in Go's words for systems and machines."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+_MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "386"}
+
+
+def host_platform() -> str:
+    """The platform this process runs on."""
+    machine = os.uname().machine if hasattr(os, "uname") else os.environ.get("PROCESSOR_ARCHITECTURE", "unknown").lower()
+    return f"{sys.platform}/{_MACHINES.get(machine, machine)}"

@@ -1,0 +1,89 @@
+"""Provider refs: `namespace/name@version`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from theoryctl.errors import BadRef
+
+_SEGMENT = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
+_VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
+
+FORM = "namespace/name@version, for example llm/litellm@1"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ProviderRef:
+    """The name of a provider. Namespace and name are lower-case letters, digits, `-`, `_` and `.`, at most 63, and start
+    with a letter or digit; the version is a positive integer of at most nine digits."""
+
+    namespace: str
+    name: str
+    version: int
+
+    @classmethod
+    def parse(cls, text: str) -> ProviderRef:
+        """Read `namespace/name@version`. Raises BadRef (`ERR_REF`), which quotes the input and says what is wrong."""
+        path, at, version = text.partition("@")
+        namespace, slash, name = path.partition("/")
+        problem = (
+            _whole_problem(text, at, slash)
+            or _segment_problem("namespace", namespace)
+            or _segment_problem("name", name)
+            or _version_problem(version)
+        )
+        if problem:
+            raise BadRef(f"{text!r} is not a provider ref: {problem}", hint=_hint(text))
+        return cls(namespace, name, int(version))
+
+    @property
+    def file(self) -> str:
+        """Where its manifest lies below a manifests folder."""
+        return f"{self.namespace}/{self.name}@{self.version}.yaml"
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}@{self.version}"
+
+
+def _whole_problem(text: str, at: str, slash: str) -> str | None:
+    if not text:
+        return "it is empty"
+    if text.count("/") > 1 or "://" in text:
+        return "it has more than one '/'"
+    if not slash:
+        return "there is no '/' between namespace and name"
+    if not at:
+        return "there is no '@version' at its end"
+    return None
+
+
+def _segment_problem(part: str, text: str) -> str | None:
+    if not text:
+        return f"the {part} is empty"
+    if _SEGMENT.fullmatch(text):
+        return None
+    if text != text.lower():
+        return f"the {part} {text!r} has upper-case letters"
+    if len(text) > 63:
+        return f"the {part} is longer than 63 characters"
+    return f"the {part} {text!r} may hold only a-z, 0-9, '-', '_' and '.', and must start with a letter or digit"
+
+
+def _version_problem(text: str) -> str | None:
+    if _VERSION.fullmatch(text):
+        return None
+    return f"the version {text!r} is not a positive integer" if text else "the version is empty"
+
+
+def _hint(text: str) -> str:
+    """The ref that was probably meant, where mending it takes no guess."""
+    mended = text.strip().lower()
+    if "@" not in mended and mended.count("/") == 1:
+        mended += "@1"
+    mended = mended.replace("@v", "@")
+    path, _, version = mended.partition("@")
+    parts = path.split("/")
+    if len(parts) == 2 and all(map(_SEGMENT.fullmatch, parts)) and _VERSION.fullmatch(version):
+        return f"did you mean {mended}?"
+    return f"write it as {FORM}"

@@ -1,0 +1,91 @@
+"""What each command's work returns; `ui.py` alone shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from theoryctl.errors import exit_status
+from theoryctl.manifest import Manifest
+from theoryctl_providers.contract import Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A finished run, failed or not. `streamed`: its text has been shown already, as it came."""
+
+    envelope: Envelope
+    streamed: bool = False
+
+    def document(self) -> dict[str, Any]:
+        return dict(self.envelope)
+
+    @property
+    def exit_status(self) -> int:
+        return exit_status(self.envelope["error"])
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestRow:
+    """One line of `manifest list`; `problem` is the code of what is wrong with the file, if anything."""
+
+    ref: str
+    title: str
+    provider: str
+    model: str
+    source: str
+    file: str
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestList:
+    """Every ref that can be run from here."""
+
+    rows: tuple[ManifestRow, ...]
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        fields = ManifestRow.__slots__  # type: ignore[attr-defined]
+        rows = [{name: getattr(row, name) for name in fields} for row in self.rows]
+        return {"schema": "theoryctl.manifest-list/v1", "manifests": rows}
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestShown:
+    """One manifest and the file it was found in."""
+
+    manifest: Manifest
+    file: str
+    source: str
+    text: str
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        manifest = self.manifest.document()
+        return {"schema": "theoryctl.manifest/v1", "file": self.file, "source": self.source, "manifest": manifest}
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestsValid:
+    """The files that were checked and found good."""
+
+    files: tuple[str, ...]
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        return {"schema": "theoryctl.manifest-validation/v1", "valid": True, "files": list(self.files)}
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaShown:
+    """A JSON Schema; JSON is its only form."""
+
+    schema: dict[str, Any]
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        return self.schema
+
+
+Result = RunResult | ManifestList | ManifestShown | ManifestsValid | SchemaShown

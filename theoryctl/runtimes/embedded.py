@@ -1,0 +1,22 @@
+"""The embedded runtime: the provider runs inside this very process."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from theoryctl.runtimes.base import Runtime
+from theoryctl_providers.contract import Event, Request
+
+
+class EmbeddedRuntime(Runtime):
+    """Nothing to start, nothing left behind; a real run loads LiteLLM anew each time."""
+
+    def invoke(self, request: Request) -> Generator[Event]:
+        from theoryctl_providers.drive import drive
+        from theoryctl_providers.engine import execute
+        from theoryctl_providers.registry import get_llm_provider
+
+        async def cleanup() -> None:
+            await get_llm_provider(request.config.provider).aclose()
+
+        yield from drive(execute(request), cleanup)

@@ -1,0 +1,30 @@
+"""Secrets: names from the manifest, values from the environment or an env file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from theoryctl.errors import UsageError
+
+
+def read_secrets(names: Iterable[str], env_file: str | None = None) -> dict[str, str]:
+    """The values of exactly those names that are set and not empty; the env file goes before the environment.
+
+    Raises UsageError when the env file cannot be read.
+    """
+    values = {**os.environ, **(_read_env_file(env_file) if env_file else {})}
+    return {name: values[name] for name in names if values.get(name)}
+
+
+def _read_env_file(path: str) -> dict[str, str]:
+    from dotenv import dotenv_values
+
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            # No interpolation: a key may hold a dollar sign.
+            found = dotenv_values(stream=file, interpolate=False)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise UsageError(f"--env-file {path}: {reason}", hint="name a file with lines of the form NAME=value") from error
+    return {name: value for name, value in found.items() if value is not None}
