@@ -18,46 +18,64 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line `argv` (default: this process's) and return the exit status. Never raises, never exits."""
     arguments = sys.argv[1:] if argv is None else argv
     try:
-        from theoryctl.command_line import json_wanted, wanted
-        from theoryctl.ui import Terminal
-
-        terminal = Terminal(json_output=json_wanted(arguments), debug=wanted("--debug", arguments))
-        return _guarded(arguments, terminal)
+        return _run(arguments)
+    except KeyboardInterrupt:
+        return _interrupted(arguments)
     except BrokenPipeError:
         # The interpreter flushes standard output once more at its end, and would complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
-    except KeyboardInterrupt:  # before there was anything to report it with
-        return 130
 
 
-def _guarded(arguments: list[str], terminal: Terminal) -> int:
-    from theoryctl.command_line import execute, failure_document
-    from theoryctl.errors import InternalError, Interrupted, error_info, exit_status
+def _run(arguments: list[str]) -> int:
+    # Imported here, so that Ctrl-C during the imports ends in a message as well.
+    from theoryctl.command_line import execute
     from theoryctl_providers.contract import ProviderError
 
+    terminal = _terminal(arguments)
     try:
         return execute(arguments, terminal)
-    except ProviderError as failure:
-        error: ProviderError = failure
-        _trace(failure, terminal)
-    except KeyboardInterrupt:
-        error = Interrupted("interrupted", hint="run it again")
+    except ProviderError as error:
+        return _fail(error, arguments, terminal)
     except BrokenPipeError:
         raise
     except Exception as bug:
-        error = InternalError(f"{type(bug).__name__}: {bug}", hint="run it again with --debug, and report what it prints")
-        _trace(bug, terminal)
-    info = error_info(error)
-    terminal.fail(info, failure_document(error, arguments), exit_status(info))
-    return terminal.exit_status
+        from theoryctl.errors import InternalError
+
+        error = InternalError(
+            f"{type(bug).__name__}: {bug}", hint="run it again with --debug, and report what it prints"
+        )
+        return _fail(error, arguments, terminal, cause=bug)
 
 
-def _trace(error: Exception, terminal: Terminal) -> None:
+def _interrupted(arguments: list[str]) -> int:
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would only spoil the message
+    from theoryctl.errors import Interrupted
+
+    return _fail(Interrupted("interrupted", hint="run it again"), arguments, _terminal(arguments))
+
+
+def _terminal(arguments: list[str]) -> Terminal:
+    from theoryctl.command_line import wanted
+    from theoryctl.commands.base import DEBUG_FLAG, JSON_FLAG
+    from theoryctl.ui import Terminal
+
+    return Terminal(json_output=wanted(JSON_FLAG, arguments), debug=wanted(DEBUG_FLAG, arguments))
+
+
+def _fail(error: ProviderError, arguments: list[str], terminal: Terminal, *, cause: BaseException | None = None) -> int:
+    from theoryctl.command_line import failure_document
+    from theoryctl.errors import error_info, exit_status
+
     if terminal.debug:
         import traceback
 
-        terminal.show_traceback("".join(traceback.format_exception(error)))
+        terminal.show_traceback("".join(traceback.format_exception(cause or error)))
+    info = error_info(error)
+    terminal.fail(info, failure_document(error, arguments), exit_status(info))
+    return terminal.exit_status
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ class LazyGroups(ExamplesMixin, TyperGroup):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.commands = dict.fromkeys(GROUPS)  # type: ignore[arg-type]  # the names are what suggestions are made from
+        self.commands = dict.fromkeys(GROUPS)  # type: ignore[assignment]  # suggestions are made from the names
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(GROUPS)

@@ -26,7 +26,9 @@ def parse_size(text: str) -> int:
     """Bytes from `1024`, `5MB` or `100MiB`. Raises UsageError."""
     match = _SIZE.fullmatch(text.strip())
     if match is None:
-        raise UsageError(f"--max-attachment {text!r} is not a size", hint="write it as 100MiB, 5MB or a number of bytes")
+        raise UsageError(
+            f"--max-attachment {text!r} is not a size", hint="write it as 100MiB, 5MB or a number of bytes"
+        )
     return int(match[1]) * _UNITS[match[2] or "B"]
 
 
@@ -51,7 +53,7 @@ def _split(argument: str) -> tuple[str, str]:
         raise BadAttachment(f"--attach {argument!r} is not NAME=PATH", hint="for example --attach image=photo.jpg")
     if not _NAME.fullmatch(name):
         raise BadAttachment(
-            f"attachment name {name!r} may hold only letters, digits, '.', '-' and '_', and must start with one of the first two",
+            f"attachment name {name!r} may hold only letters, digits, '.', '-' and '_', after a letter or digit",
             hint="for example --attach image=photo.jpg",
         )
     return name, path
@@ -62,9 +64,13 @@ def _check(name: str, path: str, limit: int) -> None:
         found = os.stat(path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise BadAttachment(f"attachment {name}: {path}: {reason}", hint="check the path after --attach NAME=") from None
+        raise BadAttachment(
+            f"attachment {name}: {path}: {reason}", hint="check the path after --attach NAME="
+        ) from None
     if not stat.S_ISREG(found.st_mode):
-        raise BadAttachment(f"attachment {name}: {path} is not a regular file", hint="attach a file, not a folder or device")
+        raise BadAttachment(
+            f"attachment {name}: {path} is not a regular file", hint="attach a file, not a folder or device"
+        )
     if not os.access(path, os.R_OK):
         raise BadAttachment(f"attachment {name}: {path} may not be read", hint=f"chmod u+r {path}")
     if found.st_size > limit:
@@ -105,7 +111,7 @@ def media_type(path: str, head: bytes) -> str:
 
     import filetype
 
-    by_content = filetype.guess_mime(head)
+    by_content: str | None = filetype.guess_mime(head)
     if by_content:
         return _ALIASES.get(by_content, by_content)
     # Python's own table only: the system's files differ from machine to machine.

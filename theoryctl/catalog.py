@@ -100,7 +100,9 @@ def bundled_folder() -> Path:
 def _wanted(source: str, folder: str) -> Place:
     """A folder somebody asked for by name must be there."""
     if not os.path.isdir(folder):
-        raise UsageError(f"{source}: {folder!r} is not a folder", hint="name a folder that holds namespace/name@1.yaml files")
+        raise UsageError(
+            f"{source}: {folder!r} is not a folder", hint="name a folder that holds namespace/name@1.yaml files"
+        )
     return Place(source, Path(folder))
 
 

@@ -1,7 +1,7 @@
 """Arguments to a command and back to an error: the seam between Typer and `main`.
 
-Typer's own runner swallows Ctrl-C, prints usage errors as text only and turns a broken pipe into status 1, so the context is
-made and invoked here, and every failure is left to `main`.
+Typer's own runner swallows Ctrl-C, prints usage errors as text only and turns a broken pipe into status 1, so the
+context is made and invoked here, and every failure is left to `main`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from theoryctl.commands.base import JSON_FLAG
 from theoryctl.errors import UsageError, error_document, error_info
 from theoryctl_providers.contract import ProviderError, build_envelope
 
@@ -24,14 +23,9 @@ _COMPLETION = "_THEORYCTL_COMPLETE"
 
 
 def wanted(flag: str, arguments: Sequence[str]) -> bool:
-    """Whether a flag stands among the arguments, before any `--`."""
+    """Whether a flag stands among the arguments, before any `--`; known without parsing them, for they may not parse."""
     before = arguments[: arguments.index("--")] if "--" in arguments else arguments
     return flag in before
-
-
-def json_wanted(arguments: Sequence[str]) -> bool:
-    """Whether `--json` was given, known before the arguments are parsed: they may not parse."""
-    return wanted(JSON_FLAG, arguments)
 
 
 def execute(arguments: list[str], terminal: Terminal) -> int:
@@ -47,11 +41,11 @@ def execute(arguments: list[str], terminal: Terminal) -> int:
     except typer.Exit as done:
         return int(done.exit_code)
     except typer.TyperException as error:
-        raise _usage_error(error, terminal) from error
+        raise _usage_error(error) from error
     return terminal.exit_status
 
 
-def _usage_error(error: Any, terminal: Terminal) -> ProviderError:
+def _usage_error(error: Any) -> ProviderError:
     """Typer's complaint in our form: the message, and the help to type for."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else PROGRAM

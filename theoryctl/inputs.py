@@ -43,7 +43,9 @@ class InputFlags:
             raise UsageError(f"{' and '.join(given)} exclude each other", hint="give the inputs in one way")
         for flag, value in (("--model", self.model), ("--system", self.system)):
             if value is not None and self.prompt is None:
-                raise UsageError(f"{flag} goes with --prompt", hint=f"put it into the inputs, or use --prompt TEXT {flag} …")
+                raise UsageError(
+                    f"{flag} goes with --prompt", hint=f"put it into the inputs, or use --prompt TEXT {flag} …"
+                )
         if self.stdin not in (None, "-"):
             raise UsageError(
                 f"--inputs takes only '-', for standard input, not {self.stdin!r}", hint=f"--inputs-file {self.stdin}"

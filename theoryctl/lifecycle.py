@@ -57,8 +57,8 @@ def positive_seconds(seconds: float | None) -> float | None:
 def run(options: RunOptions, on_event: Callable[[Event], None]) -> RunResult:
     """Send one request and return its envelope; `on_event` sees everything on the way.
 
-    Everything is checked before the provider is asked. Raises TheoryctlError for what is wrong before there is a request,
-    Interrupted on Ctrl-C; what fails later is in the envelope.
+    Everything is checked before the provider is asked. Raises TheoryctlError for what is wrong before there is a
+    request; what fails later, Ctrl-C too, is in the envelope.
     """
     request = _request(options)
     if options.save_dir is not None:

@@ -121,8 +121,8 @@ def _inputs(manifest: Manifest) -> Iterator[tuple[Path, str]]:
         where = tuple(getattr(error, "instance_path", ()))
         yield ("inputs", *where), f"not a JSON Schema: {str(error).partition(chr(10))[0]}; expected draft 2020-12"
         return
-    for error in validator.iter_errors(manifest.example):
-        yield ("example", *error.instance_path), f"does not fit inputs: {error.message}; expected a valid example"
+    for misfit in validator.iter_errors(manifest.example):
+        yield ("example", *misfit.instance_path), f"does not fit inputs: {misfit.message}; expected a valid example"
 
 
 def _no_network(uri: str) -> Any:

@@ -133,7 +133,9 @@ class _Walk:
                 continue
             if key.tag != "tag:yaml.org,2002:str":
                 found = getattr(key, "value", "a structure")
-                self.problems.append(_at(key.start_mark, dotted(path), f"key {found!r} is not text; write it in quotes"))
+                self.problems.append(
+                    _at(key.start_mark, dotted(path), f"key {found!r} is not text; write it in quotes")
+                )
                 continue
             if key.value in seen:
                 self.problems.append(_at(key.start_mark, dotted((*path, key.value)), "the key stands twice; keep one"))

@@ -25,7 +25,7 @@ def check_folder(folder: str) -> None:
 
 
 def save_outputs(envelope: Envelope, folder: str) -> Envelope:
-    """Write every output to a file and name the files in a copy of the envelope. `size` and `digest` are the files' own.
+    """Write every output to a file and name the files in a copy of the envelope; `size` and `digest` are theirs.
 
     Raises OutputFailed (`ERR_OUTPUT`) when one cannot be written; then none is left.
     """
@@ -36,7 +36,9 @@ def save_outputs(envelope: Envelope, folder: str) -> Envelope:
     except OSError as error:
         for path in written:
             path.unlink(missing_ok=True)
-        raise OutputFailed(f"--save-dir {folder}: {error.strerror}", hint="free some space, or name another folder") from error
+        raise OutputFailed(
+            f"--save-dir {folder}: {error.strerror}", hint="free some space, or name another folder"
+        ) from error
     return {**envelope, "outputs": outputs}
 
 
@@ -46,7 +48,8 @@ def _save(output: OutputDocument, folder: Path, written: list[Path]) -> OutputDo
     replace_file(path, data, private=False)
     written.append(path)
     rest = {key: value for key, value in output.items() if key not in ("json", "text")}
-    return OutputDocument(**rest, path=str(path))  # type: ignore[typeddict-item]
+    document: OutputDocument = {**rest, "path": str(path)}  # type: ignore[typeddict-item]
+    return document
 
 
 def file_name(output: OutputDocument) -> str:

@@ -23,9 +23,10 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 def replace_file(path: Path, data: bytes, *, private: bool = True) -> None:
-    """Write a file whole or not at all: beside its place, then renamed. Mode 0600, or what the umask says unless `private`.
+    """Write a file whole or not at all: beside its place, then renamed. Raises OSError.
 
-    Raises OSError."""
+    Its mode is 0600, or what the umask says unless `private`.
+    """
     import tempfile  # only here: most commands write nothing
 
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -10,5 +10,7 @@ _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "386"}
 
 def host_platform() -> str:
     """The platform this process runs on."""
-    machine = os.uname().machine if hasattr(os, "uname") else os.environ.get("PROCESSOR_ARCHITECTURE", "unknown").lower()
+    machine = (
+        os.uname().machine if hasattr(os, "uname") else os.environ.get("PROCESSOR_ARCHITECTURE", "unknown").lower()
+    )
     return f"{sys.platform}/{_MACHINES.get(machine, machine)}"

@@ -46,7 +46,7 @@ class ManifestList:
     exit_status: int = 0
 
     def document(self) -> dict[str, Any]:
-        fields = ManifestRow.__slots__  # type: ignore[attr-defined]
+        fields = ManifestRow.__slots__
         rows = [{name: getattr(row, name) for name in fields} for row in self.rows]
         return {"schema": "theoryctl.manifest-list/v1", "manifests": rows}
 

@@ -26,5 +26,7 @@ def _read_env_file(path: str) -> dict[str, str]:
             found = dotenv_values(stream=file, interpolate=False)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise UsageError(f"--env-file {path}: {reason}", hint="name a file with lines of the form NAME=value") from error
+        raise UsageError(
+            f"--env-file {path}: {reason}", hint="name a file with lines of the form NAME=value"
+        ) from error
     return {name: value for name, value in found.items() if value is not None}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from theoryctl.results import ManifestList, ManifestShown, ManifestsValid, Result, RunResult
@@ -68,12 +68,11 @@ class Terminal:
         self._error(error)
 
     def show_traceback(self, text: str) -> None:
-        """With --debug, where an error came from."""
-        if self.debug:
-            self._note(text)
+        """Where an error came from."""
+        self._note(text)
 
     def watch_run(self, stream: bool) -> Callable[[Event], None]:
-        """What to call with the events of a run: progress to standard error and, with `stream`, the answer as it comes."""
+        """What to call with a run's events: progress to standard error and, with `stream`, the answer as it comes."""
         live = stream and not self.json_output
 
         def on_event(event: Event) -> None:
@@ -199,7 +198,7 @@ class Terminal:
         else:
             self._say(text.rstrip())
 
-    def _table(self, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    def _table(self, header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
         from rich import box
         from rich.table import Table
         from rich.text import Text

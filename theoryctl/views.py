@@ -17,7 +17,9 @@ def run_summary(envelope: Envelope) -> Iterator[str]:
     for attachment in envelope["meta"]["attachments"]:
         digest = attachment["digest"][:19]
         yield f"attached {attachment['name']}: {attachment['media_type']}, {size_words(attachment['size'])}, {digest}…"
-    if any(output["name"].startswith("finish_reason") and output.get("text") == "length" for output in envelope["outputs"]):
+    if any(
+        output["name"].startswith("finish_reason") and output.get("text") == "length" for output in envelope["outputs"]
+    ):
         yield "the answer was cut at its token limit: raise max_completion_tokens for more"
 
 

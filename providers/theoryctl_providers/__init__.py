@@ -1,23 +1,26 @@
 """LLM providers: small programs that turn inputs into model outputs, the same way wherever they run.
 
-    envelope = run({"messages": [{"role": "user", "content": "Hi"}]}, provider="litellm", mode="mock")
+envelope = run({"messages": [{"role": "user", "content": "Hi"}]}, provider="litellm", mode="mock")
 """
 
 from __future__ import annotations
 
-from theoryctl_providers.contract import VERSION as __version__
-from theoryctl_providers.contract import (
-    Attachment,
-    ProviderConfig,
-    ProviderError,
-    Request,
-    SecretRule,
-    is_mock,
-    resolve_mode,
-)
-from theoryctl_providers.engine import execute, run
-from theoryctl_providers.protocol import LLMProvider
-from theoryctl_providers.registry import default_models, get_llm_provider
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from theoryctl_providers.contract import VERSION as __version__
+    from theoryctl_providers.contract import (
+        Attachment,
+        ProviderConfig,
+        ProviderError,
+        Request,
+        SecretRule,
+        is_mock,
+        resolve_mode,
+    )
+    from theoryctl_providers.engine import execute, run
+    from theoryctl_providers.protocol import LLMProvider
+    from theoryctl_providers.registry import default_models, get_llm_provider
 
 __all__ = [
     "Attachment",
@@ -34,3 +37,20 @@ __all__ = [
     "resolve_mode",
     "run",
 ]
+
+_MODULES = {
+    "engine": ("execute", "run"),
+    "protocol": ("LLMProvider",),
+    "registry": ("default_models", "get_llm_provider"),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is asked for: whoever wants the contract alone should not pay for the engine."""
+    from importlib import import_module
+
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    contract = import_module(f"{__name__}.{_HOMES.get(name, 'contract')}")
+    return getattr(contract, "VERSION" if name == "__version__" else name)

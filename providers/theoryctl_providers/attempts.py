@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import tenacity
@@ -11,12 +11,12 @@ import tenacity
 from theoryctl_providers.contract import Event, Log, ProviderError, Request
 from theoryctl_providers.protocol import LLMProvider
 
-#: How often a call is tried in all, and the seconds waited between (doubling, with jitter) where no Retry-After says it.
+#: How often a call is tried in all, and the seconds waited between (doubling, with jitter) without a Retry-After.
 ATTEMPTS = 3
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0
 
 
-async def attempts_within(provider: LLMProvider, request: Request) -> AsyncIterator[Event]:
+async def attempts_within(provider: LLMProvider, request: Request) -> AsyncGenerator[Event]:
     """The provider's events; failures before the first one are retried, all of it within the request's time-out.
 
     Raises ProviderError: `ERR_TIMEOUT`, or what the last attempt raised.
@@ -37,20 +37,20 @@ async def attempts_within(provider: LLMProvider, request: Request) -> AsyncItera
             yield event
 
 
-async def _attempts(provider: LLMProvider, request: Request, deadline: float | None) -> AsyncIterator[Event]:
+async def _attempts(provider: LLMProvider, request: Request, deadline: float | None) -> AsyncGenerator[Event]:
     async for attempt in _retrying(deadline):
         stream = provider.stream(request)
         first: Event | None = None
         with attempt:
             first = await anext(stream, None)
-        error = attempt.retry_state.outcome and attempt.retry_state.outcome.exception()
-        if error is not None:
-            if attempt.retry_state.attempt_number < ATTEMPTS and _may_retry(error, deadline):
+        state = attempt.retry_state
+        if state.outcome is not None and (error := state.outcome.exception()) is not None:
+            if state.attempt_number < ATTEMPTS and _may_retry(error, deadline):
                 yield Log(f"{error}; trying again")
             continue
         if first is not None:
             yield first
-        async with aclosing(stream) as rest:  # type: ignore[type-var]
+        async with aclosing(stream) as rest:
             async for event in rest:
                 yield event
 

@@ -26,7 +26,9 @@ def _part(attachment: Attachment) -> dict[str, Any]:
     if kind == "image":
         return {"type": "image_url", "image_url": {"url": _data_url(attachment, data)}}
     if kind == "audio":
-        audio_format = {"mpeg": "mp3"}.get(attachment.media_type.partition("/")[2], attachment.media_type.partition("/")[2])
+        audio_format = {"mpeg": "mp3"}.get(
+            attachment.media_type.partition("/")[2], attachment.media_type.partition("/")[2]
+        )
         return {"type": "input_audio", "input_audio": {"data": _base64(data), "format": audio_format}}
     if kind == "text" or attachment.media_type in _TEXT_TYPES:
         return {"type": "text", "text": _text(attachment, data)}

@@ -92,8 +92,8 @@ def is_mock(mode: str) -> bool:
 class Attachment:
     """A handle on one attached file; its bytes are read only when they are sent to a vendor.
 
-    `digest` is `sha256:<64 hex>` of the whole file, `size` is in bytes, `path` is where the bytes lie for the process that
-    runs the provider.
+    `digest` is `sha256:<64 hex>` of the whole file, `size` is in bytes, `path` is where the bytes lie for the process
+    that runs the provider.
     """
 
     name: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING
 
 from theoryctl_providers.contract import Event, Started
@@ -15,7 +15,7 @@ async def _nothing() -> None:
     """What to clean up when there is nothing to clean up."""
 
 
-def drive(events: AsyncIterator[Event], cleanup: Callable[[], Awaitable[None]] = _nothing) -> Iterator[Event]:
+def drive(events: AsyncGenerator[Event], cleanup: Callable[[], Awaitable[None]] = _nothing) -> Iterator[Event]:
     """Yield the events of `engine.execute`.
 
     Imports and validation run before any event loop exists: inside one, Ctrl-C would wait for the import to end. A mock
@@ -28,7 +28,7 @@ def drive(events: AsyncIterator[Event], cleanup: Callable[[], Awaitable[None]] =
             return
 
 
-def _by_hand(events: AsyncIterator[Event]) -> Iterator[Event]:
+def _by_hand(events: AsyncGenerator[Event]) -> Iterator[Event]:
     while True:
         step = events.__anext__().__await__()
         try:
@@ -41,7 +41,7 @@ def _by_hand(events: AsyncIterator[Event]) -> Iterator[Event]:
             raise RuntimeError("a provider that said it never suspends did")
 
 
-def _in_a_loop(events: AsyncIterator[Event], cleanup: Callable[[], Awaitable[None]]) -> Iterator[Event]:
+def _in_a_loop(events: AsyncGenerator[Event], cleanup: Callable[[], Awaitable[None]]) -> Iterator[Event]:
     import asyncio
 
     queue: asyncio.Queue[Event | BaseException | None] = asyncio.Queue()
@@ -57,7 +57,7 @@ def _in_a_loop(events: AsyncIterator[Event], cleanup: Callable[[], Awaitable[Non
             runner.run(_finish(producer, cleanup))
 
 
-async def _produce(events: AsyncIterator[Event], queue: asyncio.Queue[Event | BaseException | None]) -> None:
+async def _produce(events: AsyncGenerator[Event], queue: asyncio.Queue[Event | BaseException | None]) -> None:
     try:
         async for event in events:
             queue.put_nowait(event)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -35,11 +35,11 @@ from theoryctl_providers.transcript import Transcript
 _TRANSPORT_KEYS = ("mode", "stream", "stream_options")
 
 
-async def execute(request: Request) -> AsyncIterator[Event]:
+async def execute(request: Request) -> AsyncGenerator[Event]:
     """Run one request; the last event is always a `Result` with the envelope, on failure too.
 
-    Everything up to and including `Started` happens without suspending: validation, `$attach`, the check for secrets and
-    the provider's imports. Bad inputs are refused before anything is loaded.
+    Everything up to and including `Started` happens without suspending: validation, `$attach`, the check for secrets
+    and the provider's imports. Bad inputs are refused before anything is loaded.
     """
     transcript = Transcript(request)
     try:
@@ -141,7 +141,7 @@ def _default_model(provider: str) -> str:
         raise ProviderError("ERR_INPUTS", "inputs: $: 'model' is missing", hint="name a model") from None
 
 
-async def _answers(provider: LLMProvider, request: Request) -> AsyncIterator[Event]:
+async def _answers(provider: LLMProvider, request: Request) -> AsyncGenerator[Event]:
     """The provider's events; in real mode with time-out, retries, and secrets taken out of what comes back."""
     if is_mock(request.mode or "mock"):
         attempts = provider.stream(request)

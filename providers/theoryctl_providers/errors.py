@@ -20,7 +20,9 @@ ERRORS: dict[str, ErrorSpec] = {
     "ERR_REF_NOT_FOUND": ErrorSpec(3, False, 404, "no manifest for this ref in any place that was searched"),
     "ERR_MANIFEST": ErrorSpec(3, False, 400, "a manifest is not valid"),
     "ERR_INPUTS": ErrorSpec(3, False, 400, "the inputs are not valid for this provider"),
-    "ERR_ATTACHMENT": ErrorSpec(3, False, 400, "an attachment is missing, unreadable, too large or not referenced rightly"),
+    "ERR_ATTACHMENT": ErrorSpec(
+        3, False, 400, "an attachment is missing, unreadable, too large or not referenced rightly"
+    ),
     "ERR_UNSUPPORTED_PARAM": ErrorSpec(3, False, 400, "the provider or model cannot do what an input asks for"),
     "ERR_MISSING_SECRET": ErrorSpec(4, False, 401, "a secret that the model needs is absent or empty"),
     "ERR_AUTH": ErrorSpec(4, False, 401, "the vendor refused the key"),

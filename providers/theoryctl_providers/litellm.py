@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 from theoryctl_providers.contract import (
@@ -54,7 +54,7 @@ class LiteLLMProvider(LLMProvider):
     def suspends(self, mode: Mode) -> bool:
         return not is_mock(mode)
 
-    async def stream(self, request: Request) -> AsyncIterator[Event]:
+    async def stream(self, request: Request) -> AsyncGenerator[Event]:
         """The vendor's answer as it comes. Raises ProviderError for every way a vendor can fail."""
         if is_mock(request.mode or "mock"):
             for event in answer(request):
@@ -70,7 +70,7 @@ class LiteLLMProvider(LLMProvider):
             await litellm.close_litellm_async_clients()
 
 
-async def _call(request: Request) -> AsyncIterator[Event]:
+async def _call(request: Request) -> AsyncGenerator[Event]:
     import litellm
 
     from theoryctl_providers.vendor_errors import as_provider_error
@@ -190,5 +190,3 @@ def _cost(model: str, usage: Any) -> float | None:
     except Exception:  # an unknown model is no failure of the call, and LiteLLM raises a bare Exception for it
         return None
     return float(sent + received)
-
-

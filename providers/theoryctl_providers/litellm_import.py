@@ -40,7 +40,9 @@ def _refuse_compromised() -> None:
         found = version("litellm")
     except PackageNotFoundError:
         raise ProviderError(
-            "ERR_PROVIDER", "real mode needs LiteLLM, which is not installed here", hint="python -m pip install theoryctl"
+            "ERR_PROVIDER",
+            "real mode needs LiteLLM, which is not installed here",
+            hint="python -m pip install theoryctl",
         ) from None
     if found.startswith(REFUSED) and not found.startswith(("1.82.70", "1.82.80")):
         raise ProviderError(

@@ -5,7 +5,7 @@ The same bytes on every machine and Python: no clock, no randomness, no hash ord
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,7 @@ class MockProvider(LLMProvider):
     def suspends(self, mode: Mode) -> bool:
         return False
 
-    async def stream(self, request: Request) -> AsyncIterator[Event]:
+    async def stream(self, request: Request) -> AsyncGenerator[Event]:
         """The mock's answer. Real mode is refused: there is no vendor behind this provider."""
         if not is_mock(request.mode or "mock"):
             raise ProviderError(
@@ -119,7 +119,9 @@ def _text(inputs: Mapping[str, Any], seed: str, index: int) -> str:
     which = f" (choice {index + 1} of {inputs['n']})" if (inputs.get("n") or 1) > 1 else ""
     files = [part for message in messages for part in _parts(message) if isinstance(part, Attachment)]
     listed = "".join(f"\n- {file.name}: {file.size} bytes, {file.digest}" for file in files)
-    return f"Mock answer {seed[:8]} from {inputs['model']}{which} to: {said}" + (f"\n\nAttachments:{listed}" if listed else "")
+    return f"Mock answer {seed[:8]} from {inputs['model']}{which} to: {said}" + (
+        f"\n\nAttachments:{listed}" if listed else ""
+    )
 
 
 def _said(message: Mapping[str, Any]) -> str:
@@ -139,7 +141,7 @@ def _quote(text: str) -> str:
 def _forced_tool(inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The function that `tool_choice` forces; None where the model may answer in words, which a mock then does."""
     choice = inputs.get("tool_choice")
-    functions = [tool["function"] for tool in inputs.get("tools") or [] if "function" in tool]
+    functions: list[Mapping[str, Any]] = [tool["function"] for tool in inputs.get("tools") or ()]
     if choice in (None, "auto", "none"):
         return None
     if not functions:

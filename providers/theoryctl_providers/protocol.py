@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from theoryctl_providers.contract import Event, Mode, Request, SecretRule
@@ -31,7 +31,7 @@ class LLMProvider(Protocol):
         """Whether `stream` ever waits in this mode, and so needs an event loop."""
         return True
 
-    def stream(self, request: Request) -> AsyncIterator[Event]:
+    def stream(self, request: Request) -> AsyncGenerator[Event]:
         """Answer one resolved request with `Delta`, `Output`, `Usage` and `Finish` events, as they come."""
         ...
 

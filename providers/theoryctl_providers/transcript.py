@@ -29,7 +29,7 @@ TEXT, JSON = "text/plain", "application/json"
 
 
 class Transcript:
-    """Collects the events of one request. `admitted` tells it the resolved request, which the envelope then speaks of."""
+    """Collects the events of one request. `admitted` tells it the resolved request, of which the envelope speaks."""
 
     def __init__(self, request: Request) -> None:
         self._request = request

@@ -1,8 +1,8 @@
 """Whatever LiteLLM and its SDKs raise, as one of our codes.
 
 LiteLLM's own classes mislead: a refused connection is an InternalServerError with status 500, Anthropic's 413 a
-BadRequestError with 400. So the truth is looked for along `__cause__` and `__context__`: first an HTTP response that was
-really received, then what kind of failure kept one from coming.
+BadRequestError with 400. So the truth is looked for along `__cause__` and `__context__`: first an HTTP response that
+was really received, then what kind of failure kept one from coming.
 """
 
 from __future__ import annotations
@@ -80,12 +80,17 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _response(chain: list[BaseException]) -> Any:
-    """The HTTP response that was really received, if any: the innermost one."""
+    """The HTTP response that was really received, if any: the innermost one.
+
+    LiteLLM's classes derive from OpenAI's and carry made-up responses; only the SDK's own are believed.
+    """
     import httpx
     import openai
 
     for error in reversed(chain):
-        if isinstance(error, (httpx.HTTPStatusError, openai.APIStatusError)):
+        if isinstance(error, httpx.HTTPStatusError):
+            return error.response
+        if isinstance(error, openai.APIStatusError) and type(error).__module__.startswith("openai"):
             return error.response
     return None
 

@@ -13,7 +13,9 @@ JSON_FLAG, DEBUG_FLAG = "--json", "--debug"
 RefOption = Annotated[str, typer.Option("--ref", metavar="REF", help="The provider: namespace/name@version.")]
 ManifestsOption = Annotated[
     str | None,
-    typer.Option("--manifests", metavar="DIR", help="Search this folder for manifests first. [env: THEORYCTL_MANIFESTS]"),
+    typer.Option(
+        "--manifests", metavar="DIR", help="Search this folder for manifests first. [env: THEORYCTL_MANIFESTS]"
+    ),
 ]
 
 

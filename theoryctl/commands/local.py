@@ -12,7 +12,11 @@ app = make_app("local", "Run providers on this machine.")
 
 ModeOption = Annotated[
     str | None,
-    typer.Option("--mode", metavar="mock|real", help="mock: deterministic, offline, free. real: calls the vendor. [default: mock]"),
+    typer.Option(
+        "--mode",
+        metavar="mock|real",
+        help="mock: deterministic, offline, free. real: calls the vendor. [default: mock]",
+    ),
 ]
 InputsJSON = Annotated[str | None, typer.Option("--inputs-json", metavar="JSON", help="The inputs, as a JSON object.")]
 InputsFile = Annotated[str | None, typer.Option("--inputs-file", metavar="PATH", help="The inputs, from a JSON file.")]
@@ -21,15 +25,22 @@ Prompt = Annotated[str | None, typer.Option("--prompt", metavar="TEXT", help="Th
 Model = Annotated[str | None, typer.Option("--model", metavar="NAME", help="With --prompt: the model, as vendor/name.")]
 System = Annotated[str | None, typer.Option("--system", metavar="TEXT", help="With --prompt: the system message.")]
 Attach = Annotated[
-    list[str] | None, typer.Option("--attach", metavar="NAME=PATH", help='Attach a file, as {"$attach": "NAME"}; repeatable.')
+    list[str] | None,
+    typer.Option("--attach", metavar="NAME=PATH", help='Attach a file, as {"$attach": "NAME"}; repeatable.'),
 ]
 MaxAttachment = Annotated[str, typer.Option("--max-attachment", metavar="SIZE", help="The largest attachment allowed.")]
 Stream = Annotated[bool, typer.Option("--stream", help="Show the answer as it comes.")]
 Timeout = Annotated[
     float | None,
-    typer.Option("--timeout", metavar="SECONDS", help="Time for the vendor's answer, without the time to load LiteLLM. [default: the manifest's]"),
+    typer.Option(
+        "--timeout",
+        metavar="SECONDS",
+        help="Time for the vendor's answer, without the time to load LiteLLM. [default: the manifest's]",
+    ),
 ]
-SaveDir = Annotated[str | None, typer.Option("--save-dir", metavar="DIR", help="Write each output to a file in this folder.")]
+SaveDir = Annotated[
+    str | None, typer.Option("--save-dir", metavar="DIR", help="Write each output to a file in this folder.")
+]
 EnvFile = Annotated[
     str | None, typer.Option("--env-file", metavar="PATH", help="Read secrets from this file before the environment.")
 ]
@@ -64,8 +75,8 @@ def run(
 ) -> None:
     """Send one request to a provider and print its answer.
 
-    Without inputs, mock mode answers the manifest's own example. Standard output gets the answer alone (with --json, the
-    whole envelope); everything else goes to standard error.
+    Without inputs, mock mode answers the manifest's own example. Standard output gets the answer alone (with --json,
+    the whole envelope); everything else goes to standard error.
     """
     from theoryctl import lifecycle
     from theoryctl.attachments import parse_size

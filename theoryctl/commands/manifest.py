@@ -11,7 +11,9 @@ from theoryctl.commands.base import ManifestsOption, command, make_app
 app = make_app("manifest", "Look at manifests, and check them.")
 
 RefArgument = Annotated[str, typer.Argument(metavar="REF", help="namespace/name@version")]
-FilesArgument = Annotated[list[str] | None, typer.Argument(metavar="[FILE]...", help="Manifest files; none: all that can be found.")]
+FilesArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[FILE]...", help="Manifest files; none: all that can be found.")
+]
 
 
 @command(app, "list", examples="theoryctl manifest list\ntheoryctl manifest list --json")
@@ -31,7 +33,9 @@ def show(ctx: typer.Context, ref: RefArgument, manifests: ManifestsOption = None
     ctx.obj.emit(work.show_manifest(ProviderRef.parse(ref), manifests))
 
 
-@command(app, "validate", examples="theoryctl manifest validate\ntheoryctl manifest validate manifests/llm/litellm@1.yaml")
+@command(
+    app, "validate", examples="theoryctl manifest validate\ntheoryctl manifest validate manifests/llm/litellm@1.yaml"
+)
 def validate(ctx: typer.Context, files: FilesArgument = None, manifests: ManifestsOption = None) -> None:
     """Check manifests, and report every problem with its line and column."""
     from theoryctl import manifests as work

@@ -1,0 +1,66 @@
+# The one door for people: `make help` lists what there is. CI runs the same targets.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --no-header
+# Without bytecode every start pays for compiling again.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format docs bench build lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/core.stamp ## set up what a mock run needs, and do one
+	$(BIN)/theoryctl local run --ref llm/litellm@1 --mode mock
+
+test: $(VENV)/dev.stamp ## run the whole suite; ARGS="-k name" for a part of it
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/dev.stamp ## lint, types, import walls, and that generated files are current
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_walls.py tests/test_generated.py
+
+format: $(VENV)/dev.stamp ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/dev.stamp ## write the generated files anew
+	$(BIN)/python -m tests.generate
+
+bench: $(VENV)/dev.stamp ## measure start-up against `python -c pass`
+	$(BIN)/python -m compileall -q theoryctl providers
+	$(BIN)/python -m tests.bench.startup
+
+build: $(VENV)/core.stamp ## build the wheel into dist/
+	$(PIP) wheel --no-build-isolation --no-deps --wheel-dir dist .
+
+lock: $(VENV)/dev.stamp ## resolve the dependencies anew: versions and hashes, no addresses
+	$(LOCK) $(ARGS) --group dev pyproject.toml --output-file requirements-dev.lock
+	$(LOCK) --group core --constraint requirements-dev.lock --output-file requirements-core.lock
+	$(LOCK) --group image --constraint requirements-dev.lock --output-file providers/requirements.lock
+
+clean: ## remove what was built and installed
+	rm -rf $(VENV) dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "theoryctl needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	@echo "setting up $(VENV), once" >&2
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/core.stamp: requirements-core.lock pyproject.toml | $(BIN)/python
+	@$(PIP) install --require-hashes --requirement requirements-core.lock
+	@$(PIP) install --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.lock $(VENV)/core.stamp
+	@echo "installing what the tests need, once: a minute or two" >&2
+	@$(PIP) install --require-hashes --requirement requirements-dev.lock
+	@touch $@
