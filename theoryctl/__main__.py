@@ -42,10 +42,8 @@ def _run(arguments: list[str]) -> int:
     except Exception as bug:
         from theoryctl.errors import InternalError
 
-        error = InternalError(
-            f"{type(bug).__name__}: {bug}", hint="run it again with --debug, and report what it prints"
-        )
-        return _fail(error, arguments, terminal, cause=bug)
+        hint = "run it again with --debug, and report what it prints"
+        return _fail(InternalError(f"{type(bug).__name__}: {bug}", hint=hint), arguments, terminal, cause=bug)
 
 
 def _interrupted(arguments: list[str]) -> int:

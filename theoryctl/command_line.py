@@ -23,7 +23,7 @@ _COMPLETION = "_THEORYCTL_COMPLETE"
 
 
 def wanted(flag: str, arguments: Sequence[str]) -> bool:
-    """Whether a flag stands among the arguments, before any `--`; known without parsing them, for they may not parse."""
+    """Whether a flag stands among the arguments before any `--`; known without parsing them, for they may not parse."""
     before = arguments[: arguments.index("--")] if "--" in arguments else arguments
     return flag in before
 
@@ -50,8 +50,9 @@ def _usage_error(error: Any) -> ProviderError:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else PROGRAM
     message = error.format_message().strip()
-    if type(error).__name__ == "NoArgsIsHelpError":
-        message = f"{path} needs a command:\n\n{message}"
+    near = getattr(error, "possibilities", None)
+    if near:
+        return UsageError(f"No such option: {error.option_name}", hint=f"did you mean {near[0]}?")
     return UsageError(message, hint=f"{path} --help")
 
 

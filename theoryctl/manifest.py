@@ -125,7 +125,7 @@ class Manifest:
     image: Image | None = None
     """The image it runs from in Docker and on Modal."""
     resources: Resources = field(default_factory=Resources)
-    """What one instance may use."""
+    """The limits of one instance."""
 
     @property
     def provider_ref(self) -> ProviderRef:

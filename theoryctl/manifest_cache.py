@@ -1,8 +1,8 @@
 """Validated manifests, kept so that the next run needs neither YAML nor pydantic.
 
 A cache entry is keyed by what it was made from (the file's bytes, its ref, theoryctl's version and the model's own
-source), and starts with the digest of the rest: an entry that is damaged is not believed, and one that cannot be written
-is done without.
+source), and starts with the digest of the rest: an entry that is damaged is not believed, and one that cannot be
+written is done without.
 """
 
 from __future__ import annotations

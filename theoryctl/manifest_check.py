@@ -27,12 +27,12 @@ def check_manifest(data: bytes, file: str, *, ref: ProviderRef | None = None) ->
         document = parse(data)
     except YAMLProblems as error:
         raise _bad(file, error.problems) from None
+    manifest, problems = None, [document.problem(path, what) for path, what in _meaning(document.value, ref)]
     try:
         manifest = _adapter.validate_json(json.dumps(document.value))
     except pydantic.ValidationError as error:
-        raise _bad(file, [_problem(document, found) for found in error.errors()]) from None
-    problems = [document.problem(path, what) for path, what in _meaning(manifest, ref)]
-    if problems:
+        problems += [_problem(document, found) for found in error.errors()]
+    if manifest is None or problems:
         raise _bad(file, problems)
     return manifest
 
@@ -40,7 +40,7 @@ def check_manifest(data: bytes, file: str, *, ref: ProviderRef | None = None) ->
 def manifest_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of manifests, for editors."""
     schema = _adapter.json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "theoryctl manifest", **schema}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "theoryctl manifest"}
 
 
 def _bad(file: str, problems: list[Problem]) -> BadManifest:
@@ -56,6 +56,8 @@ def _problem(document: Document, found: Any) -> Problem:
             return document.problem(path, f"missing; expected {_expected(path)}")
         case "unexpected_keyword_argument" | "extra_forbidden":
             return document.problem(path, f"unknown key; {_keys_near(path)}")
+        case "string_too_short":
+            return document.problem(path, "found an empty text; expected one that is not")
         case "string_pattern_mismatch":
             return document.problem(path, f"found {found['input']!r}; expected text matching {context['pattern']}")
         case _:
@@ -98,30 +100,43 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
-def _meaning(manifest: Manifest, ref: ProviderRef | None) -> Iterator[tuple[Path, str]]:
-    """What the structure alone does not say."""
-    if ref is not None and manifest.ref != str(ref):
-        yield ("ref",), f"found {manifest.ref!r}; expected {str(ref)!r}, as the file's name says"
-    names = [secret.name for secret in manifest.secrets]
+def _meaning(value: Any, ref: ProviderRef | None) -> Iterator[tuple[Path, str]]:
+    """What the structure alone does not say, of the parts whose structure is right."""
+    if not isinstance(value, dict):
+        return
+    found = value.get("ref")
+    if ref is not None and isinstance(found, str) and found != str(ref):
+        yield ("ref",), f"found {found!r}; expected {str(ref)!r}, as the file's name says"
+    yield from _secrets(value.get("secrets"))
+    yield from _models(value.get("models"))
+    yield from _inputs(value.get("inputs"), value.get("example"))
+
+
+def _secrets(secrets: Any) -> Iterator[tuple[Path, str]]:
+    names = [secret.get("name") for secret in secrets if isinstance(secret, dict)] if isinstance(secrets, list) else []
     for index, name in enumerate(names):
         if name in names[:index]:
             yield ("secrets", index, "name"), f"{name} is declared twice; expected once"
-    known = manifest.models.known
-    if known and manifest.models.default not in known:
-        yield ("models", "default"), f"found {manifest.models.default!r}; expected one of models.known"
-    yield from _inputs(manifest)
 
 
-def _inputs(manifest: Manifest) -> Iterator[tuple[Path, str]]:
+def _models(models: Any) -> Iterator[tuple[Path, str]]:
+    known = models.get("known") if isinstance(models, dict) else None
+    if isinstance(known, list) and known and models.get("default") not in known:
+        yield ("models", "default"), f"found {_shown(models.get('default'))}; expected one of models.known"
+
+
+def _inputs(schema: Any, example: Any) -> Iterator[tuple[Path, str]]:
     import jsonschema_rs
 
+    if not isinstance(schema, dict) or not isinstance(example, dict):
+        return
     try:
-        validator = jsonschema_rs.Draft202012Validator(manifest.inputs, retriever=_no_network)
+        validator = jsonschema_rs.Draft202012Validator(schema, retriever=_no_network)
     except ValueError as error:
         where = tuple(getattr(error, "instance_path", ()))
         yield ("inputs", *where), f"not a JSON Schema: {str(error).partition(chr(10))[0]}; expected draft 2020-12"
         return
-    for misfit in validator.iter_errors(manifest.example):
+    for misfit in validator.iter_errors(example):
         yield ("example", *misfit.instance_path), f"does not fit inputs: {misfit.message}; expected a valid example"
 
 

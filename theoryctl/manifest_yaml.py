@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ MAX_NODES = 20_000
 MAX_DEPTH = 64
 
 Path = tuple[str | int, ...]
+
+_JSON_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "map", "seq")}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -75,6 +77,10 @@ def parse(data: bytes) -> Document:
         raise YAMLProblems([Problem(1, 1, "", f"not UTF-8: {error.reason} at byte {error.start}")]) from None
     except RecursionError:
         raise YAMLProblems([Problem(1, 1, "", f"nested deeper than {MAX_DEPTH} levels")]) from None
+    except ValueError as error:  # an integer of thousands of digits
+        if isinstance(error, YAMLProblems):
+            raise
+        raise YAMLProblems([Problem(1, 1, "", f"a value cannot be read: {error}")]) from None
 
 
 def _parse(text: str) -> Document:
@@ -87,21 +93,9 @@ def _parse(text: str) -> Document:
         walk.visit(node, (), 0)
         if walk.problems:
             raise YAMLProblems(sorted(walk.problems))
-        return Document(_construct(loader, node, walk), walk.places)
+        return Document(loader.construct_document(node), walk.places)
     finally:
         loader.dispose()
-
-
-def _construct(loader: yaml.SafeLoader, node: yaml.Node, walk: _Walk) -> Any:
-    try:
-        value = loader.construct_document(node)
-    except ValueError as error:  # a date such as 2024-13-45, which PyYAML finds out only here
-        raise YAMLProblems([_at(node.start_mark, "", f"a value cannot be read: {error}")]) from None
-    document = Document(value, walk.places)
-    problems = [document.problem(path, what) for path, what in _not_json(value, ())]
-    if problems:
-        raise YAMLProblems(sorted(problems))
-    return value
 
 
 class _Walk:
@@ -119,11 +113,21 @@ class _Walk:
             limit = MAX_NODES if depth <= MAX_DEPTH else MAX_DEPTH
             raise YAMLProblems([_at(node.start_mark, dotted(path), f"{what} the limit of {limit}")])
         self.places.setdefault(path, _position(node.start_mark))
-        if isinstance(node, yaml.MappingNode):
+        if node.tag not in _JSON_TAGS:
+            self._not_json(node, path)
+        elif isinstance(node, yaml.MappingNode):
             self._mapping(node, path, depth)
         elif isinstance(node, yaml.SequenceNode):
             for index, item in enumerate(node.value):
                 self.visit(item, (*path, index), depth + 1)
+
+        elif node.tag.endswith(":float") and not _is_finite(node.value):
+            self.problems.append(_at(node.start_mark, dotted(path), f"found {node.value}; expected a finite number"))
+
+    def _not_json(self, node: yaml.Node, path: Path) -> None:
+        found = f"found {node.value!r}, which" if isinstance(node, yaml.ScalarNode) else "a value"
+        what = f"{found} YAML reads as {node.tag.rpartition(':')[2]}; expected text in quotes, or plain JSON values"
+        self.problems.append(_at(node.start_mark, dotted(path), what))
 
     def _mapping(self, node: yaml.MappingNode, path: Path, depth: int) -> None:
         seen: set[str] = set()
@@ -144,17 +148,11 @@ class _Walk:
             self.visit(value, (*path, key.value), depth + 1)
 
 
-def _not_json(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _not_json(item, (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _not_json(item, (*path, index))
-    elif isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        yield path, f"found {value}; expected a finite number"
-    elif not (value is None or isinstance(value, (str, int, float, bool))):
-        yield path, f"found a {type(value).__name__}; expected text: write it in quotes"
+def _is_finite(text: str) -> bool:
+    try:
+        return math.isfinite(float(text.replace("_", "")))
+    except ValueError:  # `.inf` and `.nan`, or YAML 1.1's base 60, which is finite
+        return ":" in text
 
 
 def _position(mark: Any) -> tuple[int, int]:

@@ -17,8 +17,8 @@ FORM = "namespace/name@version, for example llm/litellm@1"
 class ProviderRef:
     """The name of a provider: `namespace/name@version`.
 
-    Namespace and name are lower-case letters, digits, `-`, `_` and `.`, at most 63, and start with a letter or digit; the
-    version is a positive integer of at most nine digits.
+    Namespace and name are lower-case letters, digits, `-`, `_` and `.`, at most 63, and start with a letter or digit;
+    the version is a positive integer of at most nine digits.
     """
 
     namespace: str

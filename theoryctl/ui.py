@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from theoryctl.results import ManifestList, ManifestShown, ManifestsValid, Result, RunResult
-from theoryctl.views import cells, run_summary, tool_call_line
+from theoryctl.views import by_choice, cells, run_summary, tool_call_line
 from theoryctl_providers.contract import VERSION, Delta, Envelope, ErrorInfo, Event, Log, OutputDocument, Started, dumps
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Terminal:
             self._note(line)
 
     def _outputs(self, envelope: Envelope) -> None:
-        for output in envelope["outputs"]:
+        for output in sorted(envelope["outputs"], key=by_choice):
             name, _, choice = output["name"].partition(".")
             if name == "finish_reason" or (self._streamed and output["name"] == "answer"):
                 continue

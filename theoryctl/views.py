@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from theoryctl.results import ManifestRow
-from theoryctl_providers.contract import Envelope, UsageDocument, dumps
+from theoryctl_providers.contract import Envelope, OutputDocument, UsageDocument, dumps
 
 
 def run_summary(envelope: Envelope) -> Iterator[str]:
@@ -38,6 +38,12 @@ def size_words(size: int) -> str:
         amount /= 1000
         units.pop(0)
     return f"{amount:.0f} {units[0]}" if units[0] == "B" else f"{amount:.1f} {units[0]}"
+
+
+def by_choice(output: OutputDocument) -> tuple[int, str]:
+    """A sort key that keeps the outputs of one choice together: `answer.10` comes after `answer.2`."""
+    name, _, choice = output["name"].partition(".")
+    return int(choice) if choice.isdigit() else 0, name
 
 
 def tool_call_line(call: dict[str, Any]) -> str:

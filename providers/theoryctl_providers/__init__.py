@@ -38,12 +38,14 @@ __all__ = [
     "run",
 ]
 
-_MODULES = {
-    "engine": ("execute", "run"),
-    "protocol": ("LLMProvider",),
-    "registry": ("default_models", "get_llm_provider"),
+# Where a public name lives when that is not the contract.
+_HOMES = {
+    "execute": "engine",
+    "run": "engine",
+    "LLMProvider": "protocol",
+    "default_models": "registry",
+    "get_llm_provider": "registry",
 }
-_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
@@ -52,5 +54,5 @@ def __getattr__(name: str) -> Any:
 
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    contract = import_module(f"{__name__}.{_HOMES.get(name, 'contract')}")
-    return getattr(contract, "VERSION" if name == "__version__" else name)
+    module = import_module(f"{__name__}.{_HOMES.get(name, 'contract')}")
+    return getattr(module, "VERSION" if name == "__version__" else name)

@@ -50,7 +50,7 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
         if provider.loads and not provider.is_prepared(mode):
             yield Log(f"loading {provider.loads}, which takes some seconds in a new process")
         provider.prepare(mode)
-        yield Started(resolved.inputs["model"], mode, provider.suspends(mode))
+        yield Started(resolved.inputs["model"], mode, suspends=not is_mock(mode) or provider.suspends_in_mock)
         async with aclosing(_answers(provider, resolved)) as answers:
             async for event in answers:
                 transcript.add(event)

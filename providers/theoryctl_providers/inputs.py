@@ -83,7 +83,7 @@ def _finding(error: Any, schema: Mapping[str, Any]) -> str:
         case "enum":
             return f"found {_found(value)}, expected {_either(map(dumps, kind.options))}{_guess(value, kind.options)}"
         case _:
-            return f"found {_found(value)}, but {error.message}"
+            return str(error.message)
 
 
 def _nearest(error: Any) -> Any:

@@ -39,6 +39,7 @@ class LiteLLMProvider(LLMProvider):
     """Calls vendors through LiteLLM, which is imported by `prepare("real")` and never in mock mode."""
 
     loads = "LiteLLM"
+    suspends_in_mock = False
     secret_rules = SECRET_RULES
 
     def prepare(self, mode: Mode) -> None:
@@ -50,9 +51,6 @@ class LiteLLMProvider(LLMProvider):
 
     def is_prepared(self, mode: Mode) -> bool:
         return is_mock(mode) or "litellm" in sys.modules
-
-    def suspends(self, mode: Mode) -> bool:
-        return not is_mock(mode)
 
     async def stream(self, request: Request) -> AsyncGenerator[Event]:
         """The vendor's answer as it comes. Raises ProviderError for every way a vendor can fail."""

@@ -14,7 +14,6 @@ from theoryctl_providers.contract import (
     Delta,
     Event,
     Finish,
-    Mode,
     ProviderError,
     Request,
     ToolCallDelta,
@@ -36,8 +35,7 @@ _PIECE = 8
 class MockProvider(LLMProvider):
     """Answers from the inputs alone; raises only `ERR_INPUTS` and `ERR_UNSUPPORTED_PARAM`."""
 
-    def suspends(self, mode: Mode) -> bool:
-        return False
+    suspends_in_mock = False
 
     async def stream(self, request: Request) -> AsyncGenerator[Event]:
         """The mock's answer. Real mode is refused: there is no vendor behind this provider."""

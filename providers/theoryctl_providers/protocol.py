@@ -17,6 +17,9 @@ class LLMProvider(Protocol):
     #: What `prepare` loads when that takes seconds, for the progress line; empty when it does not.
     loads: str = ""
 
+    #: Whether `stream` ever waits in mock mode, and so needs an event loop there; in real mode it always has one.
+    suspends_in_mock: bool = True
+
     #: The secrets its models need in real mode, where no manifest says it.
     secret_rules: tuple[SecretRule, ...] = ()
 
@@ -25,10 +28,6 @@ class LLMProvider(Protocol):
 
     def is_prepared(self, mode: Mode) -> bool:
         """Whether `prepare(mode)` would return at once."""
-        return True
-
-    def suspends(self, mode: Mode) -> bool:
-        """Whether `stream` ever waits in this mode, and so needs an event loop."""
         return True
 
     def stream(self, request: Request) -> AsyncGenerator[Event]:

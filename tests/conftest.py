@@ -1,0 +1,82 @@
+"""What all tests share: a clean environment, and the command line as a real process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).parent.parent
+THEORYCTL = Path(sys.executable).parent / "theoryctl"
+REF = "llm/litellm@1"
+
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
+
+#: Variables of the developer's own shell that would change what a test sees.
+_FOREIGN = ("OPENAI_", "ANTHROPIC_", "REPLICATE_", "LLM_", "OLLAMA_", "THEORYCTL_", "XDG_", "LITELLM_")
+_DISPLAY = ("NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "COLUMNS", "TTY_COMPATIBLE")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command printed, and its exit status."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Standard output, which must be exactly one JSON object on one line."""
+        assert self.out.count("\n") == 1, self.out
+        value = json.loads(self.out)
+        assert isinstance(value, dict)
+        return value
+
+
+Cli = Callable[..., Ran]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """The environment of a newcomer: no keys, no settings, a home of their own."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN) and k not in _DISPLAY}
+    home = tmp_path / "home"
+    home.mkdir()
+    return {**clean, "HOME": str(home), "TERM": "xterm-256color"}
+
+
+@pytest.fixture
+def cli(environment: dict[str, str], tmp_path: Path) -> Cli:
+    """Run `theoryctl` with arguments, in an empty folder unless `cwd` says otherwise."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+
+    def run(
+        *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None, stdin: str | bytes = ""
+    ) -> Ran:
+        done = subprocess.run(
+            [THEORYCTL, *arguments],
+            input=stdin.encode() if isinstance(stdin, str) else stdin,
+            capture_output=True,
+            env={**environment, **(env or {})},
+            cwd=cwd or folder,
+            timeout=120,
+        )
+        return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return run
+
+
+def messages(text: str, **more: Any) -> str:
+    """Inputs with one user message, as JSON."""
+    return json.dumps({"messages": [{"role": "user", "content": text}], **more})

@@ -1,0 +1,152 @@
+"""Writes every generated file anew: `make docs`. `test_generated.py` holds that they are current."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from theoryctl.manifest_check import manifest_schema
+from theoryctl.manifest_yaml import parse
+from theoryctl_providers import run
+from theoryctl_providers.contract import ERRORS, Attachment, dumps
+
+ROOT = Path(__file__).parent.parent
+GOLDEN = Path("tests/providers/golden_mock.json")
+
+_EXITS = {
+    0: "success",
+    1: "the provider or the vendor failed",
+    2: "usage: an unknown, missing or conflicting flag, or a malformed ref",
+    3: "a manifest, the inputs or an attachment is not valid, or the ref is not found",
+    4: "a secret, key or permission is missing or refused",
+    70: "a bug in theoryctl; `--debug` shows where",
+    124: "timeout",
+    130: "interrupted",
+    141: "whoever read the output went away (`| head`)",
+}
+
+
+def generated() -> dict[Path, str]:
+    """Path (from the root) and text of every generated file."""
+    return {
+        Path("docs/errors.md"): errors_page(),
+        Path("docs/manifest.schema.json"): pretty(manifest_schema()),
+        Path("docs/manifest.md"): manifest_page(),
+        Path("docs/commands.md"): commands_page(),
+        Path("providers/theoryctl_providers/chat.schema.json"): pretty(chat_schema()),
+        GOLDEN: pretty(golden()),
+    }
+
+
+def pretty(value: Any) -> str:
+    return dumps(value, indent=2) + "\n"
+
+
+def errors_page() -> str:
+    """docs/errors.md: the two tables that scripts rely on."""
+    exits = "\n".join(f"| {status} | {meaning} |" for status, meaning in _EXITS.items())
+    rows = [
+        f"| `{code}` | {spec.exit_status} | {'yes' if spec.retryable else 'no'} | {spec.http_status} | {spec.meaning} |"
+        for code, spec in sorted(ERRORS.items())
+    ]
+    joined = "\n".join(rows)
+    return f"""\
+# Errors
+
+Every failure has a stable code, an exit status, a message that says what failed and why, and a hint that says what to
+type next. With `--json`, a failed `run` prints an envelope ([theoryctl.run/v1](envelope.schema.json)) and any other
+command `theoryctl.error/v1`; both carry the same `error` object: `code`, `message`, `hint`, `retryable`.
+
+## Exit statuses
+
+| status | meaning |
+|---|---|
+{exits}
+
+## Codes
+
+| code | exit | retryable | HTTP | meaning |
+|---|---|---|---|---|
+{joined}
+"""
+
+
+def manifest_page() -> str:
+    """docs/manifest.md: every field, from the model."""
+    schema = manifest_schema()
+    parts = {"Manifest": schema, **schema["$defs"]}
+    sections = "\n".join(_fields(name, part) for name, part in parts.items())
+    return f"""\
+# Manifests
+
+A manifest says what a ref such as `llm/litellm@1` is. It lies at `namespace/name@version.yaml` below a manifests
+folder. Folders are searched in this order; the first file found wins, and `theoryctl manifest show REF` says which one it is:
+
+1. `--manifests DIR`
+2. `THEORYCTL_MANIFESTS`
+3. `./manifests`
+4. `$XDG_CONFIG_HOME/theoryctl/manifests` (default `~/.config/theoryctl/manifests`)
+5. the manifests that come with theoryctl
+6. packages that declare an entry point of the group `theoryctl.manifests`; its value names the package with the files
+
+Editors check a manifest as it is written with [manifest.schema.json](manifest.schema.json), which `theoryctl manifest
+schema` prints too. Unknown keys are errors.
+
+{sections}"""
+
+
+def _fields(name: str, part: dict[str, Any]) -> str:
+    required = part.get("required", [])
+    rows = []
+    for field, spec in part["properties"].items():
+        default = "required" if field in required else _default(spec)
+        rows.append(f"| `{field}` | {_type(spec)} | {default} | {spec.get('description', '')} |")
+    header = f"## {name}\n\n{part.get('description', '')}\n\n| field | type | default | meaning |\n|---|---|---|---|\n"
+    return header + "\n".join(rows) + "\n"
+
+
+def _type(spec: dict[str, Any]) -> str:
+    if "$ref" in spec:
+        return str(spec["$ref"].rpartition("/")[2])
+    if "anyOf" in spec:
+        return " or ".join(_type(option) for option in spec["anyOf"])
+    if spec.get("type") == "array":
+        return f"list of {_type(spec['items'])}"
+    return str(spec.get("type", "any"))
+
+
+def _default(spec: dict[str, Any]) -> str:
+    return f"`{dumps(spec['default'])}`" if "default" in spec else ""
+
+
+def commands_page() -> str:
+    """docs/commands.md: the help of every command, as it is printed."""
+    from tests.helptexts import every_help
+
+    sections = [f"## {name}\n\n```text\n{text.rstrip()}\n```\n" for name, text in every_help()]
+    return "# Commands\n\n" + "\n".join(sections)
+
+
+def chat_schema() -> Any:
+    """The inputs of the shipped manifest, for use of the providers without a manifest."""
+    return parse((ROOT / "manifests/llm/litellm@1.yaml").read_bytes()).value["inputs"]
+
+
+def golden() -> list[dict[str, Any]]:
+    """The mock's answers to the golden inputs. A change here is a change of behaviour that users see."""
+    cases = json.loads((ROOT / GOLDEN).read_text())
+    for case in cases:
+        files = [Attachment(**file) for file in case["attachments"]]
+        envelope = run(case["inputs"], provider="litellm", attachments=files)
+        case["expected"] = {"outputs": envelope["outputs"], "usage": envelope["usage"]}
+    return list(cases)
+
+
+def main() -> None:
+    for path, text in generated().items():
+        (ROOT / path).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Modes, the table of errors, and the envelope's builder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from theoryctl_providers.contract import (
+    ERRORS,
+    ProviderConfig,
+    ProviderError,
+    Stopwatch,
+    build_envelope,
+    is_mock,
+    resolve_mode,
+)
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.mark.parametrize(
+    ("inputs", "override", "default", "expected"),
+    [
+        ({}, None, "mock", "mock"),
+        ({}, None, "real", "real"),
+        ({"mode": "real"}, None, "mock", "real"),
+        ({"mode": "mock"}, None, "real", "mock"),
+        ({"mode": "real"}, "mock", "real", "mock"),
+        ({"mode": None}, None, "real", "real"),
+    ],
+)
+def test_the_flag_goes_before_the_inputs_and_they_before_the_instance(
+    inputs: dict[str, Any], override: str | None, default: str, expected: str
+) -> None:
+    assert resolve_mode(inputs, override, default) == expected
+
+
+@pytest.mark.parametrize("value", ["", "MOCK", "test", 1, True])
+def test_a_mode_that_is_none_is_refused(value: Any) -> None:
+    with pytest.raises(ProviderError) as caught:
+        resolve_mode({"mode": value})
+    assert caught.value.code == "ERR_INPUTS"
+
+
+def test_only_mock_is_mock() -> None:
+    assert is_mock("mock")
+    assert not is_mock("real")
+
+
+def test_every_failure_of_the_programmatic_api_is_a_runtime_error_with_a_code_of_the_table() -> None:
+    error = ProviderError("ERR_RATE_LIMITED", "slow down", hint="wait", retry_after=3)
+    assert isinstance(error, RuntimeError)
+    assert (error.retryable, error.retry_after) == (True, 3)
+    with pytest.raises(KeyError):
+        ProviderError("ERR_MADE_UP", "")
+
+
+def test_every_code_of_the_table_can_be_raised_by_some_code() -> None:
+    sources = [path for folder in ("theoryctl", "providers") for path in (ROOT / folder).rglob("*.py")]
+    text = "".join(path.read_text() for path in sources if path.name != "errors.py" or "providers" not in path.parts)
+    assert [code for code in ERRORS if f'"{code}"' not in text] == []
+
+
+def test_a_config_never_shows_its_secrets() -> None:
+    assert "sk-canary" not in repr(ProviderConfig(secrets={"KEY": "sk-canary"}))
+
+
+def test_outputs_come_sorted_by_name_and_unknown_usage_is_null() -> None:
+    outputs: list[Any] = [{"name": "b"}, {"name": "a"}]
+    envelope = build_envelope(error=None, ref="llm/mock@1", outputs=outputs, stopwatch=Stopwatch())
+    assert [output["name"] for output in envelope["outputs"]] == ["a", "b"]
+    assert envelope["usage"] == {"input_tokens": None, "output_tokens": None, "cost_usd": None}
+    assert envelope["status"] == "success"

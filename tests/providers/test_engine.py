@@ -1,0 +1,292 @@
+"""The one path of every request."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from theoryctl_providers import LLMProvider, default_models, get_llm_provider, run
+from theoryctl_providers.contract import (
+    Delta,
+    Envelope,
+    Event,
+    Finish,
+    Log,
+    Mode,
+    Output,
+    ProviderConfig,
+    ProviderError,
+    Request,
+    Result,
+    SecretRule,
+    Started,
+    Usage,
+)
+from theoryctl_providers.drive import drive
+from theoryctl_providers.engine import execute
+
+SCHEMA = json.loads((Path(__file__).parent.parent.parent / "docs" / "envelope.schema.json").read_text())
+HERE = "test_engine_providers"
+ASK = {"model": "acme/one", "messages": [{"role": "user", "content": "Hi"}]}
+
+
+class Acme(LLMProvider):
+    """A third party's provider: everything in one class."""
+
+    def __init__(self) -> None:
+        self.seen: list[Request] = []
+        self.closed = 0
+
+    async def stream(self, request: Request) -> AsyncGenerator[Event]:
+        self.seen.append(request)
+        await asyncio.sleep(0)
+        for piece in ("one ", "two"):
+            yield Delta(text=piece)
+        yield Output("picture", "application/json", {"b": 1, "a": [1.0]})
+        yield Usage(3, 2, 0.5)
+        yield Finish()
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+class Flaky(LLMProvider):
+    """Fails with the given errors first, then answers."""
+
+    def __init__(self) -> None:
+        self.errors: list[Exception] = []
+        self.calls = 0
+
+    async def stream(self, request: Request) -> AsyncGenerator[Event]:
+        self.calls += 1
+        await asyncio.sleep(0)
+        if self.errors:
+            raise self.errors.pop(0)
+        yield Delta(text="at last")
+        yield Finish()
+
+
+class Slow(LLMProvider):
+    async def stream(self, request: Request) -> AsyncGenerator[Event]:
+        yield Delta(text="wait")
+        await asyncio.sleep(60)
+
+
+class Picky(LLMProvider):
+    """Must not even be prepared for a request that is refused."""
+
+    loads = "something heavy"
+
+    def is_prepared(self, mode: Mode) -> bool:
+        return False
+
+    def prepare(self, mode: Mode) -> None:
+        raise AssertionError("prepared for a request that was to be refused")
+
+
+@pytest.fixture
+def provider(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Registers this module under an importable name, as an installed package of a third party would be."""
+    monkeypatch.setitem(sys.modules, HERE, sys.modules[__name__])
+
+    def get(name: str) -> Any:
+        from theoryctl_providers import registry
+
+        registry._loaded.pop(f"{HERE}:{name}", None)
+        return get_llm_provider(f"{HERE}:{name}")
+
+    return get
+
+
+def request(name: str, inputs: Any = ASK, **options: Any) -> Request:
+    more = {key: options.pop(key) for key in ("mode", "timeout") if key in options}
+    return Request(config=ProviderConfig(provider=f"{HERE}:{name}", ref="acme/x@1", **options), inputs=inputs, **more)
+
+
+def ends(events: list[Event]) -> Envelope:
+    assert isinstance(events[-1], Result)
+    assert sum(isinstance(event, Result) for event in events) == 1
+    jsonschema_rs.validate(SCHEMA, dict(events[-1].envelope))
+    return events[-1].envelope
+
+
+def test_a_third_partys_provider_is_one_class_and_gets_a_resolved_request(provider: Any) -> None:
+    acme = provider("Acme")
+    envelope = ends(list(drive(execute(request("Acme", {**ASK, "mode": "real"})))))
+    assert envelope["status"] == "success"
+    assert [output["name"] for output in envelope["outputs"]] == ["answer", "finish_reason", "picture"]
+    assert envelope["outputs"][0]["text"] == "one two"
+    assert envelope["outputs"][2]["size"] == len('{"a":[1.0],"b":1}')
+    assert envelope["usage"] == {"input_tokens": 3, "output_tokens": 2, "cost_usd": 0.5}
+    assert (acme.seen[0].mode, "mode" in acme.seen[0].inputs) == ("real", False)
+
+
+def test_the_provider_is_closed_by_whoever_drove_it(provider: Any) -> None:
+    acme = provider("Acme")
+    list(drive(execute(request("Acme")), acme.aclose))
+    assert acme.closed == 1
+
+
+def test_leaving_a_stream_early_cancels_the_call_and_closes_the_provider(provider: Any) -> None:
+    acme = provider("Acme")
+    events = drive(execute(request("Slow")), acme.aclose)
+    assert isinstance(next(events), Started)
+    assert next(events) == Delta(text="wait")
+    events.close()
+    assert acme.closed == 1
+
+
+def test_what_takes_long_is_announced_before_it_starts(provider: Any) -> None:
+    class Heavy(Acme):
+        loads = "a big library"
+
+        def is_prepared(self, mode: Mode) -> bool:
+            return False
+
+    from theoryctl_providers import registry
+
+    registry._loaded[f"{HERE}:Heavy"] = Heavy()
+    events = list(drive(execute(request("Heavy"))))
+    assert isinstance(events[0], Log) and "a big library" in events[0].message
+    assert isinstance(events[1], Started)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "code"),
+    [
+        ({"messages": "x"}, "ERR_INPUTS"),
+        ({**ASK, "messages": [{"role": "user", "content": {"$attach": "a"}}]}, "ERR_ATTACHMENT"),
+    ],
+)
+def test_bad_inputs_are_refused_before_anything_is_loaded(provider: Any, inputs: Any, code: str) -> None:
+    provider("Picky")
+    (event,) = drive(execute(request("Picky", inputs)))
+    assert ends([event])["error"]["code"] == code  # type: ignore[index]
+
+
+def test_a_missing_secret_is_named_before_anything_is_loaded_and_an_empty_one_counts_as_missing(provider: Any) -> None:
+    provider("Picky")
+    rules = (
+        SecretRule(name="A"),
+        SecretRule(name="B"),
+        SecretRule(name="C", models=("other/*",)),
+        SecretRule(name="D"),
+    )
+    (event,) = drive(execute(request("Picky", mode="real", secret_rules=rules, secrets={"A": "  ", "D": "x"})))
+    error = ends([event])["error"]
+    assert error is not None
+    assert error["code"] == "ERR_MISSING_SECRET"
+    assert "A, B" in error["message"] and "C" not in error["message"] and "D" not in error["message"]
+    assert "--env-file" in str(error["hint"])
+
+
+def test_mock_mode_needs_no_secret(provider: Any) -> None:
+    provider("Acme")
+    rules = (SecretRule(name="A"),)
+    assert ends(list(drive(execute(request("Acme", mode="mock", secret_rules=rules)))))["status"] == "success"
+
+
+def test_a_passing_failure_is_tried_again_and_said(provider: Any) -> None:
+    flaky = provider("Flaky")
+    flaky.errors = [
+        ProviderError("ERR_UNAVAILABLE", "down", retry_after=0.01),
+        ProviderError("ERR_RATE_LIMITED", "slow", retry_after=0),
+    ]
+    events = list(drive(execute(request("Flaky", mode="real"))))
+    assert ends(events)["status"] == "success"
+    assert flaky.calls == 3
+    assert [event.message for event in events if isinstance(event, Log)] == ["down; trying again", "slow; trying again"]
+
+
+def test_a_failure_that_does_not_pass_is_reported_after_three_attempts(provider: Any) -> None:
+    flaky = provider("Flaky")
+    flaky.errors = [ProviderError("ERR_UNAVAILABLE", "down", retry_after=0) for _ in range(9)]
+    error = ends(list(drive(execute(request("Flaky", mode="real")))))["error"]
+    assert error is not None and (error["code"], error["retryable"], flaky.calls) == ("ERR_UNAVAILABLE", True, 3)
+
+
+@pytest.mark.parametrize("retry_after", [100, 5])
+def test_nobody_waits_for_a_retry_after_that_ends_later_than_the_time_allowed(
+    provider: Any, retry_after: float
+) -> None:
+    flaky = provider("Flaky")
+    flaky.errors = [ProviderError("ERR_RATE_LIMITED", "slow", retry_after=retry_after)]
+    envelope = ends(list(drive(execute(request("Flaky", mode="real", timeout=2)))))
+    assert envelope["error"] is not None and envelope["error"]["code"] == "ERR_RATE_LIMITED"
+    assert (flaky.calls, envelope["meta"]["duration_ms"] < 1500) == (1, True)
+
+
+def test_what_will_not_pass_is_not_tried_again(provider: Any) -> None:
+    flaky = provider("Flaky")
+    flaky.errors = [ProviderError("ERR_AUTH", "no")]
+    assert ends(list(drive(execute(request("Flaky", mode="real")))))["error"]["code"] == "ERR_AUTH"  # type: ignore[index]
+    assert flaky.calls == 1
+
+
+def test_an_answer_that_does_not_end_in_time_is_err_timeout(provider: Any) -> None:
+    provider("Slow")
+    events = list(drive(execute(request("Slow", mode="real", timeout=0.2))))
+    envelope = ends(events)
+    assert envelope["error"] is not None and envelope["error"]["code"] == "ERR_TIMEOUT"
+    assert "0.2 s" in envelope["error"]["message"]
+    assert envelope["outputs"] == []
+
+
+def test_a_bug_in_a_provider_is_err_provider_with_its_traceback_for_debugging_only(provider: Any) -> None:
+    flaky = provider("Flaky")
+    flaky.errors = [KeyError("sk-canary-123456")]
+    events = list(drive(execute(request("Flaky", mode="real", secrets={"KEY": "sk-canary-123456"}))))
+    error = ends(events)["error"]
+    assert error is not None and error["code"] == "ERR_PROVIDER" and "KeyError" in error["message"]
+    traces = [event for event in events if isinstance(event, Log)]
+    assert len(traces) == 1 and traces[0].debug and "Traceback" in traces[0].message
+    assert "sk-canary" not in str(events)
+
+
+@pytest.mark.parametrize("name", ["mok", "no.such.module:Thing", "theoryctl_providers.mock:Thing"])
+def test_a_provider_that_cannot_be_loaded_is_err_provider_with_a_way_out(name: str) -> None:
+    with pytest.raises(ProviderError) as caught:
+        get_llm_provider(name)
+    assert caught.value.code == "ERR_PROVIDER"
+    assert caught.value.hint
+
+
+def test_a_misspelt_provider_gets_the_near_miss() -> None:
+    with pytest.raises(ProviderError) as caught:
+        get_llm_provider("litelm")
+    assert caught.value.hint == "did you mean 'litellm'?"
+
+
+def test_the_default_models_are_those_the_built_in_manifests_name() -> None:
+    assert default_models == {"mock": "mock", "litellm": "openai/gpt-4o-mini"}
+    assert run({"messages": ASK["messages"]}, provider="litellm")["model"] == "openai/gpt-4o-mini"
+
+
+def test_there_is_one_provider_object_a_name() -> None:
+    assert get_llm_provider("mock") is get_llm_provider("mock")
+
+
+def test_real_mode_without_a_key_raises_a_runtime_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(RuntimeError, match="OPENAI_API_KEY") as caught:
+        run({"messages": ASK["messages"]}, provider="litellm", mode="real")
+    assert isinstance(caught.value, ProviderError) and caught.value.code == "ERR_MISSING_SECRET"
+
+
+def test_text_that_is_not_unicode_is_a_bad_response(provider: Any) -> None:
+    from theoryctl_providers import registry
+
+    class Broken(Acme):
+        async def stream(self, request: Request) -> AsyncGenerator[Event]:
+            yield Delta(text="\ud800")
+
+    registry._loaded[f"{HERE}:Broken"] = Broken()
+    error = ends(list(drive(execute(request("Broken")))))["error"]
+    assert error is not None and error["code"] == "ERR_BAD_RESPONSE"

@@ -1,0 +1,66 @@
+"""Validation messages: every problem at once, each with its path, what was found, and what was expected."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from theoryctl_providers.contract import ProviderError
+from theoryctl_providers.inputs import chat_schema, check_inputs
+
+
+def problems(inputs: Any, schema: Any = None) -> list[str]:
+    with pytest.raises(ProviderError) as caught:
+        check_inputs(inputs, schema)
+    assert caught.value.code == "ERR_INPUTS"
+    lines = caught.value.message.removeprefix("inputs: ").splitlines()
+    return [line.strip() for line in lines if not line.endswith("problems:")]
+
+
+def user(content: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": content}]}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "expected"),
+    [
+        ({}, "$: 'messages' is missing"),
+        ([], "$: found [], expected object"),
+        ({**user("x"), "temprature": 1}, "$: unknown key 'temprature', did you mean 'temperature'?"),
+        ({**user("x"), "n": "1"}, '$.n: found "1", expected integer'),
+        ({**user("x"), "temperature": 3}, "$.temperature: 3 is greater than the maximum of 2"),
+        ({"messages": [{"role": "usr", "content": "x"}]}, "did you mean 'user'?"),
+        ({"messages": [{"rol": "user", "content": "x"}]}, "$.messages[0]: unknown key 'rol', did you mean 'role'?"),
+        ({"messages": [{"role": "user"}]}, "$.messages[0]: 'content' is missing"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "$.messages[0]: 'tool_call_id' is missing"),
+        (user([{"type": "text"}]), "$.messages[0].content[0]: 'text' is missing"),
+        (user([{"type": "txt", "text": "a"}]), '$.messages[0].content[0].type: found "txt"'),
+        (user([{"$attach": 1}]), "$.messages[0].content[0].$attach: found 1, expected string"),
+        ({**user("x"), "stop": 5}, "$.stop: found 5, expected"),
+        ({**user("x"), "tool_choice": "requird"}, "did you mean 'required'?"),
+        ({**user("x"), "response_format": {"type": "json_schema"}}, "$.response_format: 'json_schema' is missing"),
+    ],
+    ids=lambda value: str(value)[:50],
+)
+def test_a_problem_says_where_what_was_found_and_what_was_expected(inputs: Any, expected: str) -> None:
+    assert any(expected in problem for problem in problems(inputs)), problems(inputs)
+
+
+def test_all_problems_are_told_at_once() -> None:
+    assert len(problems({"messages": [{"role": "usr", "content": 1}], "n": 0, "x": 1})) == 4
+
+
+def test_a_long_value_is_shown_short() -> None:
+    (problem,) = problems({"messages": "x" * 500})
+    assert len(problem) < 120
+
+
+def test_a_schema_that_points_elsewhere_fetches_nothing(httpserver: Any) -> None:
+    with pytest.raises(ValueError, match="lies outside"):
+        check_inputs({}, {"$ref": httpserver.url_for("/x")})
+    assert httpserver.log == []
+
+
+def test_the_schema_without_a_manifest_is_read_once() -> None:
+    assert chat_schema() is chat_schema()
