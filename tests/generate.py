@@ -81,7 +81,8 @@ def manifest_page() -> str:
 # Manifests
 
 A manifest says what a ref such as `llm/litellm@1` is. It lies at `namespace/name@version.yaml` below a manifests
-folder. Folders are searched in this order; the first file found wins, and `theoryctl manifest show REF` says which one it is:
+folder. Folders are searched in this order; the first file found wins, and `theoryctl manifest show REF` says which one
+it is:
 
 1. `--manifests DIR`
 2. `THEORYCTL_MANIFESTS`

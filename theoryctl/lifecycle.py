@@ -64,7 +64,7 @@ def run(options: RunOptions, on_event: Callable[[Event], None]) -> RunResult:
     if options.save_dir is not None:
         check_folder(options.save_dir)
     envelope = _invoke(request, on_event)
-    if options.save_dir is not None:
+    if options.save_dir is not None and envelope["outputs"]:
         envelope = save_outputs(envelope, options.save_dir)
     return RunResult(envelope)
 

@@ -40,6 +40,11 @@ def check_manifest(data: bytes, file: str, *, ref: ProviderRef | None = None) ->
 def manifest_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of manifests, for editors."""
     schema = _adapter.json_schema()
+    # Patterns of keys come out as patternProperties, which alone lets every other key pass.
+    for part in schema["$defs"].values():
+        for spec in part["properties"].values():
+            if "patternProperties" in spec:
+                spec["additionalProperties"] = False
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "theoryctl manifest"}
 
 

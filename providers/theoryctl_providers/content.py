@@ -8,8 +8,11 @@ from typing import Any
 
 from theoryctl_providers.contract import Attachment, ProviderError
 
-#: Media types that vendors take as plain text although they are not `text/*`.
-_TEXT_TYPES = ("application/json", "application/xml", "application/yaml", "application/toml")
+#: Media types that vendors take as plain text although they are not `text/*`; none takes SVG as an image.
+_TEXT_TYPES = ("application/json", "application/xml", "application/yaml", "application/toml", "image/svg+xml")
+
+#: OpenAI names audio formats by their usual ending.
+_AUDIO_FORMATS = {"mpeg": "mp3", "mp4": "m4a"}
 
 
 def as_openai(message: dict[str, Any]) -> dict[str, Any]:
@@ -22,16 +25,14 @@ def as_openai(message: dict[str, Any]) -> dict[str, Any]:
 
 def _part(attachment: Attachment) -> dict[str, Any]:
     data = _read(attachment)
-    kind = attachment.media_type.partition("/")[0]
+    kind, _, subtype = attachment.media_type.partition("/")
+    if kind == "text" or attachment.media_type in _TEXT_TYPES:
+        return {"type": "text", "text": _text(attachment, data)}
     if kind == "image":
         return {"type": "image_url", "image_url": {"url": _data_url(attachment, data)}}
     if kind == "audio":
-        audio_format = {"mpeg": "mp3"}.get(
-            attachment.media_type.partition("/")[2], attachment.media_type.partition("/")[2]
-        )
-        return {"type": "input_audio", "input_audio": {"data": _base64(data), "format": audio_format}}
-    if kind == "text" or attachment.media_type in _TEXT_TYPES:
-        return {"type": "text", "text": _text(attachment, data)}
+        audio = {"data": _base64(data), "format": _AUDIO_FORMATS.get(subtype, subtype)}
+        return {"type": "input_audio", "input_audio": audio}
     return {"type": "file", "file": {"filename": attachment.name, "file_data": _data_url(attachment, data)}}
 
 

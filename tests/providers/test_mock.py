@@ -116,9 +116,15 @@ def test_neither_hash_seed_nor_locale_changes_a_byte(seed: str, locale: str) -> 
     )
     cases = [case["inputs"] for case in GOLDEN if not case["attachments"] or "$attach" not in json.dumps(case)]
     environment = {**os.environ, "PYTHONHASHSEED": seed, "LC_ALL": locale}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
-    here = "".join(f"{run(case['inputs'])['outputs']!a}\n" for case in GOLDEN)
-    assert done.stdout == here
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        input=json.dumps(cases),
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=True,
+    )
+    assert done.stdout == "".join(f"{run(inputs)['outputs']!a}\n" for inputs in cases)
 
 
 def test_a_known_request_has_the_answer_it_always_had() -> None:

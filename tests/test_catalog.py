@@ -1,0 +1,187 @@
+"""Where manifests are looked for, in what order, and the cache behind it."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REF, Cli
+from theoryctl.catalog import Catalog
+from theoryctl.errors import RefNotFound, UsageError
+from theoryctl.refs import ProviderRef
+
+MANIFEST = """\
+ref: {ref}
+title: {title}
+provider: mock
+models: {{default: mock}}
+inputs: {{type: object}}
+example: {{messages: [{{role: user, content: hi}}]}}
+"""
+
+
+def put(folder: Path, ref: str, title: str = "mine", text: str = MANIFEST) -> Path:
+    file = folder / f"{ref}.yaml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text.format(ref=ref, title=title))
+    return file
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    """A folder for each place that is searched, in order; nothing in them yet."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("THEORYCTL_MANIFESTS", str(tmp_path / "variable"))
+    monkeypatch.setenv("THEORYCTL_CACHE_DIR", str(tmp_path / "cache"))
+    site = tmp_path / "site"
+    names = {
+        "--manifests": tmp_path / "flag",
+        "THEORYCTL_MANIFESTS": tmp_path / "variable",
+        "project": tmp_path / "manifests",
+        "user": tmp_path / "config" / "theoryctl" / "manifests",
+        "package acme": site / "acme_manifests",
+    }
+    for folder in names.values():
+        folder.mkdir(parents=True)
+    info = site / "acme-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[theoryctl.manifests]\nacme = acme_manifests\n")
+    monkeypatch.syspath_prepend(str(site))
+    return names
+
+
+def test_the_places_are_searched_in_the_documented_order(places: dict[str, Path]) -> None:
+    ref = ProviderRef.parse("acme/echo@1")
+    for source, folder in reversed(places.items()):
+        put(folder, "acme/echo@1", title=source)
+        found = Catalog(str(places["--manifests"])).find(ref)
+        assert (found.source, found.load().title) == (source, source)
+
+
+def test_a_ref_found_twice_is_listed_once_as_the_one_that_wins(places: dict[str, Path]) -> None:
+    put(places["user"], "acme/echo@1")
+    put(places["project"], "acme/echo@1")
+    listed = [found for found in Catalog().all() if str(found.ref) == "acme/echo@1"]
+    assert [found.source for found in listed] == ["project"]
+
+
+def test_the_bundled_manifests_are_found_from_anywhere(places: dict[str, Path]) -> None:
+    assert Catalog().find(ProviderRef.parse(REF)).source == "bundled"
+
+
+def test_a_ref_nobody_knows_says_where_it_was_looked_for_and_what_may_have_been_meant(places: dict[str, Path]) -> None:
+    with pytest.raises(RefNotFound) as caught:
+        Catalog().find(ProviderRef.parse("llm/litelm@1"))
+    assert caught.value.hint == "did you mean llm/litellm@1?"
+    assert all(source in caught.value.message for source in ("project", "user", "bundled", "package acme"))
+
+
+def test_a_folder_that_was_asked_for_must_be_there(places: dict[str, Path]) -> None:
+    with pytest.raises(UsageError, match="--manifests"):
+        Catalog("/no/such/folder").find(ProviderRef.parse(REF))
+
+
+def test_files_that_are_not_named_like_a_ref_are_passed_over(places: dict[str, Path]) -> None:
+    (places["project"] / "llm").mkdir()
+    for name in ("README.md", "x@one.yaml", "Upper@1.yaml", "x@1.yml"):
+        (places["project"] / "llm" / name).write_text("{")
+    assert {str(found.ref) for found in Catalog().all()} == {"llm/litellm@1", "llm/mock@1"}
+
+
+def test_show_says_which_file_a_ref_is(cli: Cli, tmp_path: Path) -> None:
+    file = put(tmp_path / "m", REF)
+    shown = cli("manifest", "show", REF, "--manifests", str(tmp_path / "m"), "--json").document
+    assert (shown["file"], shown["source"], shown["manifest"]["title"]) == (str(file), "--manifests", "mine")
+    plain = cli("manifest", "show", REF, "--manifests", str(tmp_path / "m"))
+    assert plain.out == file.read_text()
+    assert str(file) in plain.err
+
+
+def test_list_shows_a_broken_manifest_as_broken_and_goes_on(cli: Cli, tmp_path: Path) -> None:
+    put(tmp_path / "m", "acme/broken@1", text="titel: x\n")
+    rows = {
+        row["ref"]: row
+        for row in cli("manifest", "list", "--manifests", str(tmp_path / "m"), "--json").document["manifests"]
+    }
+    assert rows["acme/broken@1"]["problem"] == "ERR_MANIFEST"
+    assert rows[REF]["problem"] is None
+    plain = cli("manifest", "list", "--manifests", str(tmp_path / "m"))
+    assert plain.status == 0
+    assert plain.out.splitlines()[0].split("\t")[:2] == ["acme/broken@1", "ERR_MANIFEST"]
+
+
+def test_a_broken_manifest_does_not_keep_another_ref_from_running(cli: Cli, tmp_path: Path) -> None:
+    put(tmp_path / "m", "acme/broken@1", text="titel: x\n")
+    assert cli("local", "run", "--ref", REF, "--manifests", str(tmp_path / "m")).status == 0
+    broken = cli("local", "run", "--ref", "acme/broken@1", "--manifests", str(tmp_path / "m"), "--json")
+    assert (broken.status, broken.document["error"]["code"]) == (3, "ERR_MANIFEST")
+
+
+def test_validate_reports_every_file_and_exits_3(cli: Cli, tmp_path: Path) -> None:
+    good, bad = put(tmp_path / "m", "acme/good@1"), put(tmp_path / "m", "acme/bad@1", text="titel: x\n")
+    assert cli("manifest", "validate", str(good), "--json").document["files"] == [str(good)]
+    ran = cli("manifest", "validate", str(good), str(bad), str(tmp_path / "none.yaml"), "--json")
+    assert ran.status == 3
+    assert f"{bad}:1:1: titel: unknown key; did you mean 'title'?" in ran.document["error"]["message"]
+    assert "none.yaml: cannot be read" in ran.document["error"]["message"]
+
+
+def test_validate_without_files_checks_all_that_can_be_found(cli: Cli, tmp_path: Path) -> None:
+    put(tmp_path / "work" / "manifests", "acme/bad@1", text="titel: x\n")
+    assert cli("manifest", "validate").status == 3
+    assert cli("manifest", "validate", cwd=tmp_path).out.count("valid ") == 2
+
+
+# -- the cache --
+
+
+def entries(environment: dict[str, str]) -> list[Path]:
+    return sorted(Path(environment["HOME"]).rglob(".cache/theoryctl/manifests/*"))
+
+
+def test_the_cache_is_private(cli: Cli, environment: dict[str, str]) -> None:
+    cli("local", "run", "--ref", REF)
+    (entry,) = entries(environment)
+    assert stat.S_IMODE(entry.stat().st_mode) == 0o600
+    assert all(stat.S_IMODE(folder.stat().st_mode) == 0o700 for folder in (entry.parent, entry.parent.parent))
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"garbage", b"\xff\xfe\n{}", None], ids=["empty", "garbage", "bytes", "changed"]
+)
+def test_a_damaged_cache_is_not_believed_and_is_mended(
+    cli: Cli, environment: dict[str, str], damage: bytes | None
+) -> None:
+    before = cli("local", "run", "--ref", REF).out
+    (entry,) = entries(environment)
+    good = entry.read_bytes()
+    entry.write_bytes(good.replace(b"gpt-4o-mini", b"gpt-4o-evil") if damage is None else damage)
+    assert cli("local", "run", "--ref", REF).out == before
+    assert entry.read_bytes() == good
+
+
+def test_a_changed_manifest_is_read_again(cli: Cli, tmp_path: Path) -> None:
+    file = put(tmp_path / "work" / "manifests", "acme/echo@1")
+    assert "from mock" in cli("local", "run", "--ref", "acme/echo@1").out
+    file.write_text(file.read_text().replace("default: mock", "default: other"))
+    assert "from other" in cli("local", "run", "--ref", "acme/echo@1").out
+
+
+@pytest.mark.parametrize("cache", ["file", "unwritable"])
+def test_a_home_that_cannot_be_written_costs_nothing_but_time(cli: Cli, tmp_path: Path, cache: str) -> None:
+    folder = tmp_path / "cache"
+    # A file where a folder is wanted stops even root, whom a read-only mode would not.
+    folder.write_text("") if cache == "file" else os.symlink("/proc/self/nothing", folder)
+    ran = cli("local", "run", "--ref", REF, env={"THEORYCTL_CACHE_DIR": str(folder)})
+    assert (ran.status, ran.out.startswith("Mock answer")) == (0, True)
+
+
+def test_a_cached_manifest_gives_the_same_envelope_as_a_fresh_one(cli: Cli) -> None:
+    fresh, cached = (cli("local", "run", "--ref", REF, "--json").document for _ in range(2))
+    assert json.dumps(fresh["outputs"]) == json.dumps(cached["outputs"])

@@ -1,0 +1,57 @@
+"""Generated files are current, and what is published matches what is printed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from tests.conftest import ROOT
+from tests.generate import generated
+from theoryctl_providers import ProviderError, run
+from theoryctl_providers import documents as types
+from theoryctl_providers.contract import ERRORS, build_envelope
+
+ENVELOPE = json.loads((ROOT / "docs" / "envelope.schema.json").read_text())
+
+
+@pytest.mark.parametrize("path", generated(), ids=str)
+def test_a_generated_file_is_current(path: Path) -> None:
+    assert (ROOT / path).read_text(encoding="utf-8") == generated()[path], "run: make docs"
+
+
+@pytest.mark.parametrize(
+    ("schema", "document"),
+    [
+        (ENVELOPE, types.Envelope),
+        (ENVELOPE["properties"]["usage"], types.UsageDocument),
+        (ENVELOPE["properties"]["meta"], types.Meta),
+        (ENVELOPE["$defs"]["error"], types.ErrorInfo),
+        (ENVELOPE["$defs"]["attachment"], types.AttachmentDocument),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_the_published_envelope_has_the_fields_of_the_types(schema: dict[str, Any], document: Any) -> None:
+    assert list(schema["properties"]) == list(document.__annotations__)
+    assert sorted(schema["required"]) == sorted(document.__annotations__)
+
+
+def test_every_golden_answer_fits_the_published_envelope() -> None:
+    for case in json.loads((ROOT / "tests/providers/golden_mock.json").read_text()):
+        if not case["attachments"]:
+            jsonschema_rs.validate(ENVELOPE, dict(run(case["inputs"])))
+
+
+@pytest.mark.parametrize("code", ERRORS)
+def test_a_failure_with_any_code_fits_the_published_envelope(code: str) -> None:
+    error = ProviderError(code, "what", hint="how")
+    info = types.ErrorInfo(code=error.code, message="what", hint="how", retryable=error.retryable)
+    jsonschema_rs.validate(ENVELOPE, dict(build_envelope(error=info, ref=None)))
+
+
+def test_every_exit_status_of_the_table_of_codes_is_documented() -> None:
+    page = (ROOT / "docs" / "errors.md").read_text()
+    assert all(f"| {spec.exit_status} |" in page.partition("## Codes")[0] for spec in ERRORS.values())

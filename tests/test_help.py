@@ -1,0 +1,58 @@
+"""Help: everywhere, with examples that work."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+
+import pytest
+
+from tests.conftest import ROOT, Cli
+from tests.helptexts import THEORYCTL, every_command, examples_of, help_of
+
+COMMANDS = every_command()
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(words) or "theoryctl")
+def test_a_command_has_help_under_h_too_within_80_columns(words: tuple[str, ...], cli: Cli) -> None:
+    text = help_of(*words)
+    assert text.startswith(f"Usage: {' '.join(('theoryctl', *words))}")
+    assert cli(*words, "-h", env={"COLUMNS": "80", "TERM": "dumb"}).out == text
+    before_examples = text.partition("\nExamples:\n")[0]
+    assert max(map(len, before_examples.splitlines())) <= 80
+
+
+def test_every_command_has_an_example() -> None:
+    leaves = [words for words in COMMANDS if not any(other[: len(words)] == words != other for other in COMMANDS)]
+    assert len(leaves) >= 5
+    assert [words for words in leaves if not examples_of(*words)] == []
+
+
+@pytest.mark.parametrize("example", sorted({line for words in COMMANDS for line in examples_of(*words)}))
+def test_an_example_works(example: str, environment: dict[str, str]) -> None:
+    assert shlex.split(example)[0] == "theoryctl"
+    path = f"{THEORYCTL.parent}:{environment['PATH']}"
+    folder = environment["HOME"]
+    for name in ("README.md", "manifests"):
+        (ROOT / name).exists() and subprocess.run(["cp", "-r", ROOT / name, folder], check=True)
+    done = subprocess.run(
+        ["bash", "-c", example], capture_output=True, text=True, env={**environment, "PATH": path}, cwd=folder
+    )
+    assert (done.returncode, done.stderr.count("error ")) == (0, 0), done.stderr
+
+
+def test_the_version_is_printed(cli: Cli) -> None:
+    from theoryctl_providers import __version__
+
+    assert cli("--version").out == f"theoryctl {__version__}\n"
+    assert cli("-V").status == 0
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_can_be_shown_and_knows_the_commands(cli: Cli, shell: str) -> None:
+    script = cli(
+        "--show-completion", env={"SHELL": f"/bin/{shell}", "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    )
+    assert script.status == 0
+    asked = {"_THEORYCTL_COMPLETE": "complete_bash", "COMP_WORDS": "theoryctl man", "COMP_CWORD": "1"}
+    assert cli(env=asked).out.split() == ["manifest"]

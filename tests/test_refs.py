@@ -1,0 +1,67 @@
+"""Provider refs: what they are, and what is said about what is none."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from theoryctl.errors import BadRef
+from theoryctl.refs import ProviderRef
+
+SEGMENTS = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,62}", fullmatch=True)
+
+
+@given(SEGMENTS, SEGMENTS, st.integers(1, 999_999_999))
+def test_a_ref_is_written_as_it_was_read(namespace: str, name: str, version: int) -> None:
+    text = f"{namespace}/{name}@{version}"
+    ref = ProviderRef.parse(text)
+    assert (ref.namespace, ref.name, ref.version, str(ref)) == (namespace, name, version, text)
+
+
+@given(st.text())
+def test_any_text_is_a_ref_or_a_bad_ref_that_quotes_it(text: str) -> None:
+    try:
+        assert str(ProviderRef.parse(text)) == text
+    except BadRef as error:
+        assert repr(text) in error.message
+        assert error.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "empty"),
+        ("litellm@1", "no '/'"),
+        ("llm/litellm", "no '@version'"),
+        ("llm/litellm@", "version is empty"),
+        ("/litellm@1", "namespace is empty"),
+        ("llm/@1", "name is empty"),
+        ("LLM/litellm@1", "upper-case"),
+        ("llm/lite llm@1", "may hold only"),
+        ("llm/../x@1", "more than one '/'"),
+        ("llm/..@1", "may hold only"),
+        ("llm/litellm@0", "not a positive integer"),
+        ("llm/litellm@01", "not a positive integer"),
+        ("llm/litellm@-1", "not a positive integer"),
+        ("llm/litellm@1.0", "not a positive integer"),
+        ("llm/litellm@١", "not a positive integer"),
+        ("llm/litellm@1\n", "not a positive integer"),
+        ("llm/litellm@9999999999", "not a positive integer"),
+        ("https://ghcr.io/x@1", "more than one '/'"),
+        ("ünicode/x@1", "may hold only"),
+        (f"llm/{'x' * 64}@1", "longer than 63"),
+    ],
+)
+def test_what_is_wrong_is_said(text: str, reason: str) -> None:
+    with pytest.raises(BadRef) as caught:
+        ProviderRef.parse(text)
+    assert reason in caught.value.message
+    assert caught.value.code == "ERR_REF"
+
+
+@pytest.mark.parametrize("text", ["LLM/LiteLLM@1", " llm/litellm@1 ", "llm/litellm", "llm/litellm@v1"])
+def test_what_takes_no_guess_to_mend_is_offered(text: str) -> None:
+    with pytest.raises(BadRef) as caught:
+        ProviderRef.parse(text)
+    assert caught.value.hint == "did you mean llm/litellm@1?"

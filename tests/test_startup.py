@@ -1,0 +1,66 @@
+"""Start-up is guarded by what is loaded, not by milliseconds."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import REF, messages
+from tests.test_walls import HEAVY
+
+RUN = ["local", "run", "--ref", REF]
+NETWORK = {"socket", "ssl", "http.client", "urllib.request"}
+
+
+def loaded_after(arguments: list[str], environment: dict[str, str]) -> set[str]:
+    """The modules a process has loaded after a command, the second time it runs."""
+    script = (
+        "import json, sys; from theoryctl.__main__ import main; main(sys.argv[1:]);"
+        "sys.stderr.write(json.dumps(list(sys.modules)))"
+    )
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", script, *arguments], capture_output=True, text=True, env=environment, check=True
+        )
+    return set(json.loads(done.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "allowed"),
+    [
+        (["--help"], set()),
+        (["--version"], set()),
+        (["local", "--help"], set()),
+        (["local", "run", "--help"], set()),
+        (["manifest", "--help"], set()),
+        (["local", "run", "--ref", "nonsense"], set()),
+        (RUN, set()),
+        ([*RUN, "--mode", "mock", "--json"], set()),
+        ([*RUN, "--stream"], set()),
+        ([*RUN, "--inputs-json", messages("x")], {"jsonschema_rs"}),
+        ([*RUN, "--attach", f"a={__file__}"], {"filetype"}),
+        (["manifest", "list"], {"importlib.metadata", "tempfile"}),
+        (["manifest", "show", REF], set()),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_command_loads_nothing_heavy_that_it_does_not_need(
+    arguments: list[str], allowed: set[str], environment: dict[str, str]
+) -> None:
+    loaded = loaded_after(arguments, environment)
+    unexpected = loaded & (HEAVY - allowed)
+    assert unexpected == set()
+    if not allowed:
+        assert loaded & NETWORK == set()
+
+
+def test_help_loads_neither_the_providers_nor_the_other_groups(environment: dict[str, str]) -> None:
+    loaded = loaded_after(["local", "--help"], environment)
+    assert not loaded & {"theoryctl_providers.engine", "theoryctl.commands.manifest", "theoryctl.lifecycle"}
+
+
+def test_the_guard_notices_a_heavy_module(environment: dict[str, str]) -> None:
+    assert "yaml" in loaded_after(["manifest", "validate"], environment)

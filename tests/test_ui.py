@@ -1,0 +1,127 @@
+"""What people see: rich at a real terminal (a pty), plain through a pipe, by the field's variables for colour."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REF, THEORYCTL, Cli, messages
+
+RUN = ("local", "run", "--ref", REF)
+ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+Show = Callable[..., tuple[str, str]]
+
+
+@pytest.fixture
+def show(environment: dict[str, str], tmp_path: Path) -> Show:
+    """Run a command with standard output (and standard error, unless `err_piped`) at a terminal; both texts."""
+
+    def run(
+        *arguments: str, env: Mapping[str, str] | None = None, columns: int = 80, err_piped: bool = False
+    ) -> tuple[str, str]:
+        out_master, out = pty.openpty()
+        err_master, err = os.pipe() if err_piped else pty.openpty()
+        merged = {**environment, "COLUMNS": str(columns), **(env or {})}
+        with subprocess.Popen([THEORYCTL, *arguments], stdout=out, stderr=err, env=merged, cwd=tmp_path) as process:
+            os.close(out)
+            os.close(err)
+            texts = _read_all(out_master, err_master)
+            process.wait(timeout=30)
+        return texts
+
+    return run
+
+
+def _read_all(*masters: int) -> tuple[str, str]:
+    found = dict.fromkeys(masters, b"")
+    open_ = set(masters)
+    while open_:
+        for master in select.select(list(open_), [], [], 30)[0]:
+            try:
+                data = os.read(master, 65536)
+            except OSError:  # a pty whose other end was closed
+                data = b""
+            found[master] += data
+            if not data:
+                open_.discard(master)
+                os.close(master)
+    out, err = (found[master].decode().replace("\r\n", "\n") for master in masters)
+    return out, err
+
+
+def test_markdown_is_rendered_at_a_terminal_and_left_alone_through_a_pipe(show: Show, cli: Cli) -> None:
+    text = messages("**bold** and `code`")
+    out, _ = show(*RUN, "--inputs-json", text)
+    assert COLOUR.search(out) and "**" not in out
+    assert cli(*RUN, "--inputs-json", text).out.count("**bold**") == 1
+
+
+def test_tool_calls_are_a_table_at_a_terminal(show: Show) -> None:
+    tool = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object", "properties": {}}}}
+    out, _ = show(*RUN, "--inputs-json", messages("x", tools=[tool], tool_choice="required"))
+    lines = [ESCAPE.sub("", line).split() for line in out.splitlines()]
+    assert ["tool", "arguments", "id"] in lines
+    assert any(line[:2] == ["look_up", "{}"] for line in lines)
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_nothing_is_wider_than_the_terminal(show: Show, columns: int) -> None:
+    for arguments in (("manifest", "list"), RUN, ("manifest", "show", REF)):
+        out, _ = show(*arguments, columns=columns)
+        assert max(len(ESCAPE.sub("", line).rstrip()) for line in out.splitlines()) <= columns
+
+
+@pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
+def test_colour_can_be_refused(show: Show, variables: dict[str, str]) -> None:
+    for arguments in (RUN, ("manifest", "list"), ("local", "run", "--ref", "nonsense")):
+        out, err = show(*arguments, env=variables)
+        assert not COLOUR.search(out + err)
+        assert out or "nonsense" in err
+
+
+def test_colour_can_be_forced_into_a_pipe(cli: Cli) -> None:
+    assert COLOUR.search(cli("manifest", "list", env={"CLICOLOR_FORCE": "1"}).out)
+    assert not COLOUR.search(cli("manifest", "list", env={"CLICOLOR_FORCE": "0"}).out)
+    assert not COLOUR.search(cli("manifest", "list", env={"CLICOLOR_FORCE": "1", "NO_COLOR": "1"}).out)
+
+
+def test_each_stream_is_judged_for_itself(show: Show) -> None:
+    out, err = show(*RUN, err_piped=True, env={"CLICOLOR_FORCE": "0"})
+    assert not COLOUR.search(err)
+    out, err = show("manifest", "list", err_piped=True)
+    assert COLOUR.search(out)
+
+
+def test_an_error_at_a_terminal_says_what_and_what_next(show: Show) -> None:
+    out, err = show("local", "run", "--ref", "llm/litelm@1")
+    plain = ESCAPE.sub("", err)
+    assert (out, COLOUR.search(err) is not None) == ("", True)
+    assert "error ERR_REF_NOT_FOUND: no manifest for 'llm/litelm@1'" in plain
+    assert "hint: did you mean llm/litellm@1?" in plain
+
+
+def test_json_at_a_terminal_is_indented_and_still_one_object_without_colour(show: Show) -> None:
+    out, _ = show(*RUN, "--json")
+    assert out.startswith("{\n  ") and not ESCAPE.search(out)
+
+
+def test_markup_in_what_a_user_wrote_is_text(show: Show) -> None:
+    _, err = show("local", "run", "--ref", "[red]x[/red]")
+    assert "[red]x[/red]" in ESCAPE.sub("", err)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_the_bytes_of_the_answer_do_not_depend_on_the_locale(cli: Cli, encoding: str) -> None:
+    text = messages("grüße 👋")
+    ran = cli(*RUN, "--inputs-json", text, env={"PYTHONIOENCODING": encoding, "LC_ALL": "C"})
+    assert ran.out == cli(*RUN, "--inputs-json", text).out
+    assert "grüße 👋" in ran.out

@@ -1,0 +1,165 @@
+"""The walls of the design, by reading imports."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+HOST = sorted((ROOT / "theoryctl").rglob("*.py"))
+PROVIDERS = sorted((ROOT / "providers" / "theoryctl_providers").rglob("*.py"))
+
+#: Imports go from a higher level to a lower one only.
+LEVELS = {
+    "theoryctl": 0,
+    "theoryctl.errors": 0,
+    "theoryctl.refs": 1,
+    "theoryctl.paths": 1,
+    "theoryctl.platforms": 1,
+    "theoryctl.manifest_yaml": 1,
+    "theoryctl.attachments": 1,
+    "theoryctl.inputs": 1,
+    "theoryctl.secrets": 1,
+    "theoryctl.outputs": 2,
+    "theoryctl.manifest": 2,
+    "theoryctl.results": 3,
+    "theoryctl.manifest_check": 3,
+    "theoryctl.manifest_cache": 4,
+    "theoryctl.runtimes.base": 4,
+    "theoryctl.runtimes.embedded": 5,
+    "theoryctl.runtimes": 5,
+    "theoryctl.catalog": 5,
+    "theoryctl.lifecycle": 6,
+    "theoryctl.manifests": 6,
+    "theoryctl.commands": 7,
+    "theoryctl.commands.base": 7,
+    "theoryctl.commands.local": 8,
+    "theoryctl.commands.manifest": 8,
+    "theoryctl.app": 9,
+    "theoryctl.views": 4,
+    "theoryctl.ui": 5,
+    "theoryctl.command_line": 10,
+    "theoryctl.__main__": 11,
+}
+
+HEAVY = {"asyncio", "docker", "dotenv", "filetype", "httpx", "importlib.metadata", "jsonschema_rs", "litellm"} | {
+    "modal", "openai", "pydantic", "rich", "tenacity", "tempfile", "yaml"
+}  # fmt: skip
+
+#: Modules that are made of a heavy one; who uses them imports them inside the call.
+MADE_OF = {
+    "theoryctl.manifest_yaml": {"yaml"},
+    "theoryctl.manifest_check": {"pydantic"},
+    "theoryctl_providers.attempts": {"asyncio", "tenacity"},
+}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module; `at_top` when it is loaded with the module that imports it."""
+
+    module: str
+    at_top: bool
+
+
+def name_of(file: Path) -> str:
+    base = ROOT / "providers" if file in PROVIDERS else ROOT
+    return ".".join(file.relative_to(base).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(file: Path) -> Iterator[Import]:
+    yield from _visit(ast.parse(file.read_text()).body, at_top=True)
+
+
+def _visit(body: list[ast.stmt], *, at_top: bool) -> Iterator[Import]:
+    for node in body:
+        if isinstance(node, ast.Import):
+            yield from (Import(alias.name, at_top) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide where things come from"
+            yield Import(str(node.module), at_top)
+            yield from (Import(f"{node.module}.{alias.name}", at_top) for alias in node.names)
+        elif not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            inner = at_top and not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+            for field in ("body", "orelse", "finalbody", "handlers"):
+                children = [c for c in getattr(node, field, []) if isinstance(c, (ast.stmt, ast.ExceptHandler))]
+                yield from _visit(children, at_top=inner)  # type: ignore[arg-type]
+
+
+def host_imports(file: Path) -> set[str]:
+    return {found.module for found in imports(file) if found.module in LEVELS}
+
+
+@pytest.mark.parametrize("file", HOST, ids=name_of)
+def test_imports_go_downward_only(file: Path) -> None:
+    mine = name_of(file)
+    assert mine in LEVELS, f"give {mine} a level"
+    packages = {mine, *(mine.rsplit(".", n)[0] for n in range(1, mine.count(".") + 1))}
+    upward = {other for other in host_imports(file) - packages if LEVELS[other] >= LEVELS[mine]}
+    assert upward == set()
+
+
+@pytest.mark.parametrize("file", HOST, ids=name_of)
+def test_the_host_knows_the_contract_only_and_the_embedded_runtime_the_engine(file: Path) -> None:
+    found = {each.module for each in imports(file) if each.module.startswith("theoryctl_providers")}
+    beyond = {module for module in found if not module.startswith("theoryctl_providers.contract")}
+    if name_of(file) != "theoryctl.runtimes.embedded":
+        assert beyond == set()
+    else:
+        assert not {each for each in imports(file) if each.module in beyond and each.at_top}
+
+
+@pytest.mark.parametrize("file", PROVIDERS, ids=name_of)
+def test_the_providers_never_know_the_host(file: Path) -> None:
+    assert {each.module for each in imports(file) if each.module.partition(".")[0] == "theoryctl"} == set()
+
+
+def test_the_contract_is_the_ground_floor_and_needs_the_standard_library_only() -> None:
+    import sys
+
+    seen: set[str] = set()
+    todo = ["theoryctl_providers.contract"]
+    by_name = {name_of(file): file for file in PROVIDERS}
+    while todo:
+        for each in imports(by_name[todo.pop()]):
+            module = each.module if each.module in by_name else each.module.partition(".")[0]
+            if module in by_name and module not in seen:
+                seen.add(module)
+                todo.append(module)
+            elif module not in by_name and each.module.partition(".")[0] != "theoryctl_providers":
+                assert module in sys.stdlib_module_names
+    assert not {module for module in seen if module.rpartition(".")[2] in ("engine", "mock", "litellm", "registry")}
+
+
+@pytest.mark.parametrize("file", [*HOST, *PROVIDERS], ids=name_of)
+def test_what_is_heavy_is_imported_inside_the_call_that_needs_it(file: Path) -> None:
+    top = {each.module for each in imports(file) if each.at_top}
+    heavy = {module for module in top if module in HEAVY or module.partition(".")[0] in HEAVY}
+    allowed = {module for module in heavy if module.partition(".")[0] in MADE_OF.get(name_of(file), set())}
+    assert heavy - allowed == set()
+    if name_of(file) not in MADE_OF:
+        assert top & set(MADE_OF) == set()
+
+
+def test_no_runtime_imports_another() -> None:
+    runtimes = [file for file in HOST if file.parent.name == "runtimes" and file.name not in ("__init__.py", "base.py")]
+    names = {name_of(file) for file in runtimes}
+    assert names
+    for file in runtimes:
+        assert host_imports(file) & (names - {name_of(file)}) == set()
+
+
+def test_only_the_ui_prints() -> None:
+    for file in [*HOST, *PROVIDERS]:
+        if name_of(file) == "theoryctl.ui":
+            continue
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                assert called not in ("print", "typer.echo", "typer.secho", "sys.stdout.write", "sys.stderr.write"), (
+                    file
+                )
