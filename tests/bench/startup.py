@@ -1,0 +1,63 @@
+"""What a command costs: process CPU against `python -c pass` of the same venv, medians of 15 or more, by pyperf.
+
+`make bench` compiles the bytecode first. Times here are noisy, so only the ratio to the peer of the same run counts.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pyperf
+
+REF = ["--ref", "llm/litellm@1"]
+INPUTS = '{"messages": [{"role": "user", "content": "Say hello."}], "temperature": 0.5}'
+THEORYCTL = str(Path(sys.executable).parent / "theoryctl")
+BASE = "python -c pass"
+
+#: Command, and the ratio it must not pass.
+COMMANDS: dict[str, tuple[list[str], float]] = {
+    BASE: ([sys.executable, "-c", "pass"], 1.0),
+    "theoryctl --help": ([THEORYCTL, "--help"], 16.0),
+    "local run --mode mock": ([THEORYCTL, "local", "run", *REF, "--mode", "mock"], 16.0),
+    "local run --mode mock --json": ([THEORYCTL, "local", "run", *REF, "--mode", "mock", "--json"], 16.0),
+    "local run --inputs-json": ([THEORYCTL, "local", "run", *REF, "--inputs-json", INPUTS], 20.0),
+    "manifest list": ([THEORYCTL, "manifest", "list"], 16.0),
+}
+
+
+def cpu_seconds(loops: int, command: list[str]) -> float:
+    """User and system time of `loops` processes, their output thrown away. Raises RuntimeError when one fails."""
+    quiet = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_WRONLY, 0) for fd in (1, 2)]
+    total = 0.0
+    for _ in range(loops):
+        pid = os.posix_spawn(command[0], command, os.environ, file_actions=quiet)
+        _, status, usage = os.wait4(pid, 0)
+        if status != 0:
+            raise RuntimeError(f"{' '.join(command)} failed")
+        total += usage.ru_utime + usage.ru_stime
+    return total
+
+
+def main() -> int:
+    """Print each command's ratio; 1 when one is over its limit."""
+    runner = pyperf.Runner(processes=5, values=4, warmups=1, loops=1)
+    # Workers are told where home is: the manifest cache lies there, and is warm after the first.
+    runner.parse_args(["--inherit-environ=HOME,PATH", "--quiet", *sys.argv[1:]])
+    found = {name: runner.bench_time_func(name, cpu_seconds, command) for name, (command, _) in COMMANDS.items()}
+    if runner.args.worker:
+        return 0
+    base = found[BASE].median()
+    over = [_report(name, found[name].median() / base, limit) for name, (_, limit) in COMMANDS.items()]
+    return 1 if any(over) else 0
+
+
+def _report(name: str, ratio: float, limit: float) -> bool:
+    over = ratio > limit
+    print(f"{ratio:6.1f} x python -c pass (limit {limit:4.1f})  {name}{'  OVER' if over else ''}")
+    return over
+
+
+if __name__ == "__main__":
+    sys.exit(main())

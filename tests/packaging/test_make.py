@@ -1,0 +1,96 @@
+"""`make`: the one door, from a clean clone."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.packaging.clone import fresh_clone
+
+ANSWER = 'Mock answer c5aef81c from openai/gpt-4o-mini to: "Say hello in one word."'
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with fresh_clone(tmp_path_factory.mktemp("clone")) as folder:
+        yield folder
+
+
+def make(*arguments: str, folder: Path = ROOT, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    inherited = {name: value for name, value in environment.items() if not name.startswith("MAKE")}
+    return subprocess.run(["make", *arguments], cwd=folder, capture_output=True, text=True, env=inherited, timeout=280)
+
+
+def test_make_run_sets_up_what_a_mock_run_needs_and_no_more(clone: Path, environment: dict[str, str]) -> None:
+    first = make("run", folder=clone, environment=environment)
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.splitlines()[-1] == ANSWER
+    assert not list(clone.glob(".venv/lib/*/site-packages/litellm"))
+    start = time.monotonic()
+    second = make("run", folder=clone, environment=environment)
+    assert (second.returncode, second.stdout.splitlines()[-1]) == (0, ANSWER)
+    assert "setting up" not in second.stderr
+    assert time.monotonic() - start < 5  # set-up itself is a few stats; this only tells it from another installation
+
+
+def test_real_mode_without_litellm_says_what_to_install(clone: Path, environment: dict[str, str]) -> None:
+    make("run", folder=clone, environment=environment)
+    command = [
+        clone / ".venv/bin/theoryctl",
+        *["local", "run", "--ref", "llm/litellm@1", "--mode", "real", "--prompt", "x"],
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, env={**environment, "OPENAI_API_KEY": "x" * 9})
+    assert done.returncode == 1
+    assert "ERR_PROVIDER" in done.stderr and "install" in done.stderr
+
+
+def test_make_test_is_there_and_runs_the_suite(clone: Path, environment: dict[str, str]) -> None:
+    planned = make("-n", "test", folder=clone, environment=environment)
+    assert planned.returncode == 0
+    assert "-m pytest" in planned.stdout
+
+
+def test_help_lists_every_target(environment: dict[str, str]) -> None:
+    listed = re.findall(r"^  make (\S+) ", make("help", environment=environment).stdout, re.MULTILINE)
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(phony.split())
+
+
+def test_an_old_python_is_refused_with_the_way_out(clone: Path, tmp_path: Path, environment: dict[str, str]) -> None:
+    old = tmp_path / "python3.8"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    done = make("run", f"PYTHON={old}", "VENV=.venv-old", folder=clone, environment=environment)
+    assert done.returncode == 2
+    assert "needs Python 3.11 or newer" in done.stderr
+
+
+def test_locks_record_names_versions_and_hashes_and_no_addresses() -> None:
+    locks = [ROOT / "requirements-core.lock", ROOT / "requirements-dev.lock", ROOT / "providers/requirements.lock"]
+    for lock in locks:
+        text = lock.read_text()
+        assert "://" not in text and "file:" not in text
+        entries = re.findall(r"^(\S+)==(\S+)(?: ;.*)? \\$", text, re.MULTILINE)
+        assert len(entries) > 5
+        assert len(re.findall(r"^[a-z0-9]", text, re.MULTILINE)) == len(entries)
+        assert len(re.findall(r"--hash=sha256:[0-9a-f]{64}", text)) >= len(entries)
+
+
+def test_the_locks_agree_with_each_other() -> None:
+    pins: dict[str, set[str]] = {}
+    for lock in ("requirements-core.lock", "requirements-dev.lock", "providers/requirements.lock"):
+        for name, version in re.findall(r"^(\S+)==(\S+)", (ROOT / lock).read_text(), re.MULTILINE):
+            pins.setdefault(name, set()).add(version)
+    assert {name: versions for name, versions in pins.items() if len(versions) > 1} == {}
+
+
+def test_no_compromised_release_of_litellm_is_allowed_or_locked() -> None:
+    text = (ROOT / "requirements-dev.lock").read_text()
+    (version,) = re.findall(r"^litellm==(\S+)", text, re.MULTILINE)
+    assert version not in ("1.82.7", "1.82.8") and not version.startswith("1.107.")

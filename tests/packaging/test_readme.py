@@ -1,0 +1,100 @@
+"""The README is true: its commands and its Python run, in a fresh clone."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, THEORYCTL
+from tests.packaging.clone import fresh_clone
+from tests.real.vendor import Vendor
+
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(text: str, kind: str) -> list[str]:
+    """The code blocks of a kind, such as `sh` or `python`."""
+    return re.findall(rf"^```{kind}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def commands(kind: str) -> list[str]:
+    return [line for block in blocks(README, kind) for line in block.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with fresh_clone(tmp_path_factory.mktemp("clone")) as folder:
+        yield folder
+
+
+def bash(command: str, folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    path = f"{THEORYCTL.parent}:{environment['PATH']}"
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**environment, "PATH": path},
+        timeout=120,
+    )
+
+
+def test_it_opens_with_the_two_commands() -> None:
+    indented = [line.split("#")[0].strip() for line in README.splitlines() if line.startswith("    ")]
+    assert indented[:2] == ["make run", "make test"]
+
+
+@pytest.mark.parametrize("command", commands("sh"))
+def test_a_command_of_the_readme_works(command: str, clone: Path, environment: dict[str, str]) -> None:
+    done = bash(command, clone, environment)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", commands("sh real"))
+def test_a_real_command_of_the_readme_works_with_a_key_and_a_vendor(
+    command: str, clone: Path, environment: dict[str, str]
+) -> None:
+    with Vendor() as vendor:
+        keys = {
+            "OPENAI_API_KEY": "sk-canary-0123456789",
+            "ANTHROPIC_API_KEY": "sk-canary-0123456789",
+            "LLM_API_BASE": f"{vendor.url}/v1",
+            "ANTHROPIC_BASE_URL": vendor.url,
+        }
+        done = bash(command, clone, {**environment, **keys})
+    assert done.returncode == 0, done.stderr
+    assert "sk-canary" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/providers.md"])
+def test_the_python_shown_runs(name: str, tmp_path: Path) -> None:
+    for block in blocks((ROOT / name).read_text(), "python"):
+        file = tmp_path / "acme_echo.py"
+        file.write_text(block)
+        done = subprocess.run([sys.executable, file], capture_output=True, text=True, check=True)
+        assert done.stderr == ""
+    if name == "README.md":
+        assert done.stdout.startswith("Mock answer")
+    else:
+        script = (
+            "from theoryctl_providers import run\n"
+            "print(run({'model': 'x', 'messages': [{'role': 'user', 'content': 'a b'}]}, provider='acme_echo:Echo'))"
+        )
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
+        assert "'text': 'a b '" in done.stdout
+
+
+def test_the_programmatic_use_takes_six_lines() -> None:
+    (block,) = blocks(README, "python")
+    assert len([line for line in block.splitlines() if line.strip()]) == 6
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"

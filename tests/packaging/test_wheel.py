@@ -1,0 +1,75 @@
+"""The wheel: what is in it, and that it does the main job from any folder."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.packaging.clone import fresh_clone
+
+UV = Path(sys.executable).parent / "uv"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from a clone: what is built from a folder with leftovers proves nothing."""
+    folder = tmp_path_factory.mktemp("dist")
+    with fresh_clone(tmp_path_factory.mktemp("clone")) as clone:
+        command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-build-isolation", "--no-deps", "-w", folder, clone]
+        subprocess.run(command, check=True)
+    (found,) = folder.glob("*.whl")
+    return found
+
+
+def names(wheel: Path) -> list[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.namelist()
+
+
+def test_it_holds_the_two_packages_and_nothing_else(wheel: Path) -> None:
+    assert {name.split("/")[0].split("-")[0] for name in names(wheel)} == {"theoryctl", "theoryctl_providers"}
+    assert not [name for name in names(wheel) if "test" in name.split("/")[-1] or name.endswith(".pyc")]
+
+
+def test_it_brings_the_manifests_the_image_context_and_the_schema(wheel: Path) -> None:
+    for name in (
+        "theoryctl/_bundled/manifests/llm/litellm@1.yaml",
+        "theoryctl/_bundled/manifests/llm/mock@1.yaml",
+        "theoryctl/_bundled/context/Dockerfile",
+        "theoryctl/_bundled/context/requirements.lock",
+        "theoryctl_providers/chat.schema.json",
+    ):
+        assert name in names(wheel)
+    sources = {str(path.relative_to(ROOT)) for path in (ROOT / "theoryctl").rglob("*.py")}
+    assert sources <= set(names(wheel))
+
+
+def test_it_names_its_dependencies_and_version(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (metadata,) = [name for name in names(wheel) if name.endswith("METADATA")]
+        text = archive.read(metadata).decode()
+    assert f"Version: {wheel.name.split('-')[1]}\n" in text
+    for dependency in ("typer", "rich", "pydantic", "pyyaml", "litellm", "jsonschema-rs"):
+        assert f"Requires-Dist: {dependency}" in text
+
+
+def test_installed_into_an_empty_venv_it_does_the_main_job_from_any_folder(
+    wheel: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    venv, elsewhere = tmp_path / "venv", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, venv], check=True)
+    # uv resolves what pip would, in a tenth of the time.
+    subprocess.run([UV, "pip", "install", "--quiet", "--python", venv / "bin/python", wheel], check=True)
+    command = [venv / "bin/theoryctl", *["local", "run", "--ref", "llm/litellm@1", "--mode", "mock"]]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=elsewhere)
+    assert (done.returncode, done.stdout[:11]) == (0, "Mock answer"), done.stderr
+    listed = subprocess.run(
+        [venv / "bin/theoryctl", "manifest", "list"], capture_output=True, text=True, env=environment
+    )
+    assert listed.stdout.count("\tbundled\n") == 2
