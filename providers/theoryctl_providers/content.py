@@ -6,7 +6,7 @@ import base64
 from pathlib import Path
 from typing import Any
 
-from theoryctl_providers.contract import Attachment, ProviderError
+from theoryctl_providers.contract import Attachment, ProviderError, sha256
 
 #: Media types that vendors take as plain text although they are not `text/*`; none takes SVG as an image.
 _TEXT_TYPES = ("application/json", "application/xml", "application/yaml", "application/toml", "image/svg+xml")
@@ -37,12 +37,14 @@ def _part(attachment: Attachment) -> dict[str, Any]:
 
 
 def _read(attachment: Attachment) -> bytes:
+    hint = "attach the file again"
     try:
-        return Path(attachment.path).read_bytes()
+        data = Path(attachment.path).read_bytes()
     except OSError as error:
-        raise ProviderError(
-            "ERR_ATTACHMENT", f"attachment {attachment.name}: {error.strerror}", hint="attach the file again"
-        ) from error
+        raise ProviderError("ERR_ATTACHMENT", f"attachment {attachment.name}: {error.strerror}", hint=hint) from error
+    if sha256(data) != attachment.digest:
+        raise ProviderError("ERR_ATTACHMENT", f"attachment {attachment.name} changed since it was checked", hint=hint)
+    return data
 
 
 def _text(attachment: Attachment, data: bytes) -> str:

@@ -69,7 +69,6 @@ def test_installed_into_an_empty_venv_it_does_the_main_job_from_any_folder(
     command = [venv / "bin/theoryctl", *["local", "run", "--ref", "llm/litellm@1", "--mode", "mock"]]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=elsewhere)
     assert (done.returncode, done.stdout[:11]) == (0, "Mock answer"), done.stderr
-    listed = subprocess.run(
-        [venv / "bin/theoryctl", "manifest", "list"], capture_output=True, text=True, env=environment
-    )
+    command = [venv / "bin/theoryctl", "manifest", "list"]
+    listed = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=elsewhere)
     assert listed.stdout.count("\tbundled\n") == 2

@@ -19,6 +19,7 @@ from theoryctl_providers import ProviderError, run
 from theoryctl_providers.contract import Attachment, Delta, ProviderConfig, Request, Result
 from theoryctl_providers.drive import drive
 from theoryctl_providers.engine import execute
+from theoryctl_providers.inputs import chat_schema
 from theoryctl_providers.mock import tokens
 
 WEATHER = {
@@ -228,6 +229,26 @@ def test_what_a_mock_cannot_do_is_err_unsupported_param_and_not_made_up(asked: d
     with pytest.raises(ProviderError) as caught:
         run(ask(**asked))
     assert caught.value.code == "ERR_UNSUPPORTED_PARAM"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(["auto", "user"]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["type", "role", "a"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+KEYS = sorted(chat_schema()["properties"])
+
+
+@given(st.dictionaries(st.sampled_from([*KEYS, "other"]), JSON, max_size=4), st.booleans())
+def test_whatever_the_inputs_are_the_answer_is_an_envelope_or_one_of_two_errors(inputs: Any, complete: bool) -> None:
+    try:
+        envelope = run({**ask(), **inputs} if complete else inputs)
+    except ProviderError as error:
+        assert error.code in ("ERR_INPUTS", "ERR_UNSUPPORTED_PARAM")
+    else:
+        assert envelope["status"] == "success"
 
 
 def test_json_object_gives_an_object() -> None:
