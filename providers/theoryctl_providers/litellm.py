@@ -71,25 +71,31 @@ class LiteLLMProvider(LLMProvider):
 async def _call(request: Request) -> AsyncGenerator[Event]:
     import litellm
 
+    from theoryctl_providers.redact import Redactor
     from theoryctl_providers.vendor_errors import as_provider_error
 
-    model, begun = request.inputs["model"], False
-    # Vendors' SDKs read more variables than a key (regions, base URLs); a manifest may name those as secrets as well.
-    os.environ.update(request.config.secrets)
+    answer = _Answer(request.inputs["model"])
     arguments = call_arguments(request)
+    _export(request.config)
     try:
         response = await litellm.acompletion(**arguments)
-        answer = _Answer(model)
         async for chunk in response:
-            for event in answer.events(chunk):
-                begun = True
+            for event in answer.deltas(chunk):
                 yield event
-        yield answer.usage()
-        answer.check(response.received_finish_reason)
+        # Held back till here: LiteLLM makes up an end, and counts, for an answer that has none.
+        for event in answer.end(response.received_finish_reason):
+            yield event
     except ProviderError:
         raise
     except Exception as error:  # LiteLLM raises its own classes, its SDKs' and bare ones alike
-        raise as_provider_error(error, model=model, begun=begun) from error
+        clean = Redactor(request.config.secrets).text
+        raise as_provider_error(error, model=answer.model, begun=answer.said, clean=clean) from error
+
+
+def _export(config: ProviderConfig) -> None:
+    """Put secrets that are not passed as arguments where vendors' SDKs look for them: regions, projects, more keys."""
+    passed = {rule.name for rule in SECRET_RULES}
+    os.environ.update({name: value for name, value in config.secrets.items() if name not in passed})
 
 
 def call_arguments(request: Request) -> dict[str, Any]:
@@ -121,14 +127,23 @@ def _vendor_arguments(model: str, config: ProviderConfig) -> dict[str, Any]:
         )
     arguments: dict[str, Any] = {"model": model}
     if vendor == "ollama":
-        # LiteLLM's ollama/ flattens a chat into one prompt; ollama_chat/ sends it as it is.
-        arguments = {"model": f"ollama_chat/{name}"}
+        arguments = {"model": _ollama_chat(name)}
     if key := _api_key(model, config):
         arguments["api_key"] = key
     base = config.secrets.get("LLM_API_BASE")
     if base and vendor in ("ollama", "openai"):
         arguments["api_base"] = base
     return arguments
+
+
+def _ollama_chat(name: str) -> str:
+    """LiteLLM's ollama/ flattens a chat into one prompt; ollama_chat/ sends it as it is."""
+    import litellm
+
+    # For a model it does not know, LiteLLM asks the server at OLLAMA_API_BASE, blocking the event loop.
+    free = {"input_cost_per_token": 0.0, "output_cost_per_token": 0.0, "supports_function_calling": True}
+    litellm.model_cost.setdefault(f"ollama_chat/{name}", {"litellm_provider": "ollama_chat", "mode": "chat", **free})
+    return f"ollama_chat/{name}"
 
 
 def _api_key(model: str, config: ProviderConfig) -> str | None:
@@ -142,33 +157,42 @@ class _Answer:
     """Turns LiteLLM's chunks into events, and knows at the end whether there was an answer at all."""
 
     def __init__(self, model: str) -> None:
-        self._model = model
-        self._said = False
+        self.model = model
+        self.said = False
+        self._finishes: dict[int, str] = {}
         self._usage: Any = None
 
-    def events(self, chunk: Any) -> Iterator[Event]:
+    def deltas(self, chunk: Any) -> Iterator[Event]:
         self._usage = getattr(chunk, "usage", None) or self._usage
         for choice in chunk.choices:
-            for event in _deltas(choice):
-                self._said = True
-                yield event
             if choice.finish_reason:
-                yield Finish(choice.index, choice.finish_reason)
+                self._finishes[choice.index] = choice.finish_reason
+            for event in _deltas(choice):
+                self.said = True
+                yield event
 
-    def usage(self) -> Usage:
-        if self._usage is None:
-            return Usage()
-        sent, received = self._usage.prompt_tokens, self._usage.completion_tokens
-        return Usage(sent, received, _cost(self._model, self._usage))
+    def end(self, received: str | None) -> Iterator[Event]:
+        """The last events; `received` is the finish reason the vendor sent itself, if any.
 
-    def check(self, finish_reason: str | None) -> None:
-        """Refuse what LiteLLM lets pass: it makes up a finish reason for a stream that broke off, or never was one."""
-        if finish_reason is None:
+        Raises ProviderError `ERR_BAD_RESPONSE` for an answer that LiteLLM lets pass although it is none, and
+        `ERR_CONTENT_POLICY` for one that the vendor withheld.
+        """
+        if received is None:
+            raise self._bad("broke off before its end")
+        if not self.said and "content_filter" in self._finishes.values():
             raise ProviderError(
-                "ERR_BAD_RESPONSE", f"the answer of {self._model} broke off before its end", hint="try again"
+                "ERR_CONTENT_POLICY", f"the vendor withheld the answer of {self.model}", hint="change the prompt"
             )
-        if not self._said:
-            raise ProviderError("ERR_BAD_RESPONSE", f"the answer of {self._model} is empty", hint="try again")
+        # A model may spend all its tokens on reasoning: then the answer is empty, and right.
+        if not self.said and "length" not in self._finishes.values():
+            raise self._bad("is empty")
+        yield from (Finish(index, reason) for index, reason in sorted(self._finishes.items()))
+        if self._usage is not None:
+            sent, got = self._usage.prompt_tokens, self._usage.completion_tokens
+            yield Usage(sent, got, _cost(self.model, self._usage))
+
+    def _bad(self, what: str) -> ProviderError:
+        return ProviderError("ERR_BAD_RESPONSE", f"the answer of {self.model} {what}", hint="try again")
 
 
 def _deltas(choice: Any) -> Iterator[Event]:
@@ -183,6 +207,8 @@ def _cost(model: str, usage: Any) -> float | None:
     """US dollars by LiteLLM's price list; None for a model that is not in it."""
     import litellm
 
+    if model.startswith("ollama/"):
+        return 0.0  # it runs on one's own machine
     try:
         sent, received = litellm.cost_per_token(model=model, usage_object=usage)
     except Exception:  # an unknown model is no failure of the call, and LiteLLM raises a bare Exception for it

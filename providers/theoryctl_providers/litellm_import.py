@@ -26,10 +26,21 @@ def import_litellm() -> Any:
     litellm = _import_without_gc()
     litellm.suppress_debug_info = True
     litellm.telemetry = False
+    _send_once()
     # Its debug lines hold whole requests. Warnings too: what matters of them is in the exception.
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     return litellm
+
+
+def _send_once() -> None:
+    """Keep LiteLLM from sending a POST again by itself after a reset: we count attempts, and each may be billed."""
+    from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
+
+    async def raise_again(*_: Any, **__: Any) -> Any:
+        raise  # called while LiteLLM handles the failure of the first sending
+
+    AsyncHTTPHandler.single_connection_post_request = raise_again
 
 
 def _refuse_compromised() -> None:

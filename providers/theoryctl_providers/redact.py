@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
-from theoryctl_providers.contract import Delta, Event
+from theoryctl_providers.contract import Delta, Event, Finish, Log, Output, ToolCallDelta
 
 #: Shorter values are no keys, and taking them out would shred ordinary text.
 SHORTEST = 6
@@ -18,7 +19,7 @@ class Redactor:
         # Longest first: one secret may contain another.
         values = sorted(secrets.items(), key=lambda item: (-len(item[1]), item[0]))
         self._secrets = [(value, f"[{name}]") for name, value in values if len(value) >= SHORTEST]
-        self._held: dict[tuple[int, int | None], Delta] = {}
+        self._held: dict[tuple[int, int | None], str] = {}
 
     def text(self, text: str) -> str:
         """`text` without any secret's value."""
@@ -30,22 +31,50 @@ class Redactor:
         """The event, clean; of a text delta, only what cannot be the beginning of a secret."""
         if not self._secrets:
             yield event
-            return
-        if not isinstance(event, Delta):
-            yield from self.flush()
+        elif isinstance(event, Delta):
+            yield self._delta(event)
+        elif isinstance(event, Log):
+            yield replace(event, message=self.text(event.message))
+        elif isinstance(event, Output):
+            yield replace(event, value=self._value(event.value))
+        else:
+            if isinstance(event, Finish):
+                yield from self._release(event.choice)
             yield event
-            return
-        held = self._held.pop(_stream_of(event), None)
-        text = self.text((_text(held) if held else "") + _text(event))
-        keep = self._possible_start(text)
-        if keep:
-            self._held[_stream_of(event)] = _with_text(event, text[-keep:])
-        yield _with_text(event, text[: len(text) - keep])
 
     def flush(self) -> Iterator[Event]:
         """What was held back and turned out to be no secret."""
-        held, self._held = self._held, {}
-        yield from held.values()
+        for choice in sorted({choice for choice, _ in self._held}):
+            yield from self._release(choice)
+
+    def _delta(self, event: Delta) -> Delta:
+        stream = _stream_of(event)
+        text = self.text(self._held.pop(stream, "") + _text(event))
+        keep = self._possible_start(text)
+        if keep:
+            self._held[stream] = text[-keep:]
+        return self._with_text(event, text[: len(text) - keep])
+
+    def _release(self, choice: int) -> Iterator[Delta]:
+        for stream in [stream for stream in self._held if stream[0] == choice]:
+            held, index = self._held.pop(stream), stream[1]
+            call = None if index is None else ToolCallDelta(index, held)
+            yield Delta(choice, text=held if call is None else None, tool_call=call)
+
+    def _value(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {self.text(key): self._value(item) for key, item in value.items()}
+        return [self._value(item) for item in value] if isinstance(value, list) else value
+
+    def _with_text(self, delta: Delta, text: str) -> Delta:
+        call = delta.tool_call
+        if call is None:
+            return replace(delta, text=text)
+        # Names and ids come whole, so they need not be held back.
+        call_id, name = call.id and self.text(call.id), call.name and self.text(call.name)
+        return replace(delta, tool_call=ToolCallDelta(call.index, text, call_id, name))
 
     def _possible_start(self, text: str) -> int:
         """How many characters at the end of `text` could be the beginning of a secret."""
@@ -62,9 +91,3 @@ def _stream_of(delta: Delta) -> tuple[int, int | None]:
 
 def _text(delta: Delta) -> str:
     return delta.tool_call.arguments if delta.tool_call else delta.text or ""
-
-
-def _with_text(delta: Delta, text: str) -> Delta:
-    if delta.tool_call:
-        return replace(delta, tool_call=replace(delta.tool_call, arguments=text))
-    return replace(delta, text=text)

@@ -154,4 +154,5 @@ def _check_unicode(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ProviderError("ERR_BAD_RESPONSE", "the vendor's answer holds text that is not Unicode") from None
+        message = "the vendor's answer holds text that is not Unicode"
+        raise ProviderError("ERR_BAD_RESPONSE", message, hint="try again") from None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from theoryctl_providers.contract import ProviderError
@@ -28,7 +28,10 @@ _BY_STATUS = {
 
 # What the body says outranks its status: OpenAI sends 429 for an empty account, and 400 for half a dozen things.
 _BY_BODY = (
-    ("ERR_QUOTA", r"insufficient_quota|exceeded your current quota|credit balance is too low|billing"),
+    (
+        "ERR_QUOTA",
+        r"insufficient_quota|exceeded your current quota|credit balance is too low|billing_(hard_limit|not_active)",
+    ),
     ("ERR_CONTEXT_EXCEEDED", r"context_length_exceeded|context window|maximum context length|prompt is too long"),
     ("ERR_CONTENT_POLICY", r"content_policy|content_filter|content management policy|safety system|responsible ?ai"),
     ("ERR_MODEL_NOT_FOUND", r"model_not_found|model .{0,80}(does not exist|not found)"),
@@ -53,17 +56,20 @@ _HINTS = {
 }
 
 
-def as_provider_error(error: BaseException, *, model: str, begun: bool) -> ProviderError:
+def as_provider_error(
+    error: BaseException, *, model: str, begun: bool, clean: Callable[[str], str] = str
+) -> ProviderError:
     """The failure of a call to `model` as a ProviderError; `begun` says that a part of the answer had come.
 
-    The vendor's own words are quoted where they help, but never with a refused key: such bodies may echo it.
+    The vendor's own words are quoted where they help, after `clean` took out secrets, but never with a refused key:
+    such bodies may echo a part of it.
     """
     chain = list(_chain(error))
     response = _response(chain)
     if response is None:
-        return _without_response(chain, model, begun)
+        return _without_response(chain, model, begun, clean)
     status = int(response.status_code)
-    body = _body(response, error)
+    body = clean(_body(response, error))
     code = _code(status, body)
     said = "" if code in ("ERR_AUTH", "ERR_PERMISSION") else _quote(body)
     message = f"{_vendor(model)} answered {status} for {model}{said}"
@@ -95,7 +101,9 @@ def _response(chain: list[BaseException]) -> Any:
     return None
 
 
-def _without_response(chain: list[BaseException], model: str, begun: bool) -> ProviderError:
+def _without_response(
+    chain: list[BaseException], model: str, begun: bool, clean: Callable[[str], str]
+) -> ProviderError:
     import httpx
     import litellm
 
@@ -106,17 +114,22 @@ def _without_response(chain: list[BaseException], model: str, begun: bool) -> Pr
         if begun:
             return _failure("ERR_BAD_RESPONSE", f"the connection to {vendor} broke in the middle of the answer", model)
         return _failure("ERR_UNREACHABLE", f"no connection to {vendor} for {model}", model)
-    return _by_class(chain, model)
+    return _by_class(chain, model, clean)
 
 
-def _by_class(chain: list[BaseException], model: str) -> ProviderError:
+def _by_class(chain: list[BaseException], model: str, clean: Callable[[str], str]) -> ProviderError:
     """What LiteLLM refused by itself, or could not understand."""
     import litellm
 
-    outermost = chain[0]
-    reason = _quote(str(outermost).partition("\n")[0])
     if any(isinstance(error, json.JSONDecodeError) for error in chain):
         return _failure("ERR_BAD_RESPONSE", f"the answer of {_vendor(model)} is not the JSON it should be", model)
+    told = _told_inside_the_stream(chain)
+    if told is not None:
+        said = clean(f"{told} {getattr(told, 'body', '')}")
+        message = f"{_vendor(model)} said instead of an answer{_quote(clean(str(told)))}"
+        return _failure(_code(getattr(told, "status_code", 500), said), message, model)
+    outermost = chain[0]
+    reason = _quote(clean(str(outermost)).partition("\n")[0])
     if isinstance(outermost, litellm.UnsupportedParamsError):
         return _failure("ERR_UNSUPPORTED_PARAM", f"{model} does not take a parameter{reason}", model)
     if "LLM Provider NOT provided" in str(outermost):
@@ -124,6 +137,18 @@ def _by_class(chain: list[BaseException], model: str) -> ProviderError:
     if isinstance(outermost, litellm.BadRequestError):
         return _failure("ERR_INPUTS", f"LiteLLM refused the inputs for {model}{reason}", model)
     return _failure("ERR_BAD_RESPONSE", f"LiteLLM could not read the answer of {_vendor(model)}{reason}", model)
+
+
+def _told_inside_the_stream(chain: list[BaseException]) -> BaseException | None:
+    """An error that came as an event of a stream that had begun with status 200."""
+    import openai
+    from litellm.llms.base_llm.chat.transformation import BaseLLMException
+
+    for error in reversed(chain):
+        told = isinstance(error, (openai.APIError, BaseLLMException))
+        if told and not type(error).__module__.startswith("litellm.exceptions"):
+            return error
+    return None
 
 
 def _code(status: int, body: str) -> str:

@@ -1,0 +1,69 @@
+"""The walk through a grammar that makes one instance: first branches while shallow, least heights beyond."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from theoryctl_providers.sampling.grammar import Grammar, Rule
+from theoryctl_providers.sampling.schema import Budget, Node, fault, values
+
+# Beyond any of these the shortest derivation is taken, which keeps recursive schemas readable and finite.
+SHALLOW_REFS, SHALLOW_LEVELS, SHALLOW_NODES = 3, 40, 10_000
+
+
+class Sampler:
+    """One schema's grammar, and how much has been made of it."""
+
+    def __init__(self, schema: Any) -> None:
+        self.budget, self.made = Budget(), 0
+        self.grammar = Grammar(schema, self.budget)
+
+    def value(self, name: str) -> Any:
+        root = self.grammar.root
+        if root not in self.grammar.heights:
+            raise self.grammar.blame(root)
+        return self._make(root, name, 0, 0, 0)
+
+    def _make(self, node: Node, name: str, turn: int, refs: int, level: int) -> Any:
+        """Make one value. `turn` varies it, for unique items; `refs` and `level` count references and nodes above."""
+        self.made += 1
+        self.budget.spend(10)
+        while (rule := self.grammar.rules[node]).kind == "any":
+            branch = self._pick(rule, least=self._deep(refs, level))
+            refs, level, node = refs + self._entered(node, branch), level + 1, branch
+        if rule.kind == "leaf":
+            return self.grammar.scalars.make(node, name, turn)
+        if rule.kind == "array":
+            return self._items(node, rule, name, turn, refs, level)
+        return {
+            key: self._make(child, key, turn, refs + self._entered(node, child), level + 1)
+            for key, child in (rule.fields or {}).items()
+        }
+
+    def _items(self, node: Node, rule: Rule, name: str, turn: int, refs: int, level: int) -> list[Any]:
+        unique, made = any(values(node, "uniqueItems")), list[Any]()
+        count = self._count(rule, least=self._deep(refs, level))
+        self.budget.spend(count)
+        for at in range(count):
+            child = rule.slots[min(at, len(rule.slots) - 1)]
+            below = refs + self._entered(node, child)
+            made.append(self._make(child, name, at if unique else turn, below, level + 1))
+        # JSON tells true from 1 and so does repr, but not Python's ==.
+        if unique and len(set(map(repr, made))) < len(made):
+            raise fault(node, "uniqueItems", f"could not make {len(made)} different items")
+        return made
+
+    def _count(self, rule: Rule, *, least: bool) -> int:
+        low, high = rule.size
+        return low if least or low or high < 1 or rule.slots[0] not in self.grammar.heights else 1
+
+    def _pick(self, rule: Rule, *, least: bool) -> Node:
+        heights = self.grammar.heights
+        finite = (need for need in rule.needs if need in heights)
+        return min(finite, key=heights.__getitem__) if least else next(finite)
+
+    def _deep(self, refs: int, level: int) -> bool:
+        return refs >= SHALLOW_REFS or level > SHALLOW_LEVELS or self.made > SHALLOW_NODES
+
+    def _entered(self, parent: Node, child: Node) -> bool:
+        return any(part in self.grammar.nodes.targets and part not in parent for part in child)

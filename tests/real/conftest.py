@@ -1,0 +1,160 @@
+"""Real mode inside this process: LiteLLM imported once, keys of our own, and no way out of this machine."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from theoryctl_providers.contract import (
+    Attachment,
+    Delta,
+    Envelope,
+    ErrorInfo,
+    Event,
+    Log,
+    ProviderConfig,
+    Request,
+    Result,
+)
+from theoryctl_providers.drive import drive
+from theoryctl_providers.engine import execute
+from theoryctl_providers.registry import get_llm_provider
+
+OPENAI, ANTHROPIC = "openai/gpt-4o-mini", "anthropic/claude-3-5-haiku-20241022"
+KEY_NAMES = {OPENAI: "OPENAI_API_KEY", ANTHROPIC: "ANTHROPIC_API_KEY"}
+
+#: Without `sk-` in front: what keeps it out of sight must not go by the looks of a key.
+CANARY = "canary.4b1d7c90e2f85a36d1c7"
+
+#: LiteLLM ignores this warning itself, at its import: pytest undoes that after the first test.
+LITELLM_WARNINGS = pytest.mark.filterwarnings("ignore:.*using the `ReadOnly` qualifier:UserWarning")
+
+#: Variables that LiteLLM and the vendors' SDKs read, and that our provider sets.
+_VENDORS = ("OPENAI_", "ANTHROPIC_", "REPLICATE_", "OLLAMA_", "LLM_")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request to the engine: everything it said, and how many seconds it took."""
+
+    events: list[Event]
+    seconds: float
+
+    @property
+    def envelope(self) -> Envelope:
+        last = self.events[-1]
+        assert isinstance(last, Result)
+        return last.envelope
+
+    @property
+    def error(self) -> ErrorInfo:
+        error = self.envelope["error"]
+        assert error is not None, self.envelope
+        return error
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """Texts and JSON values by name; there are none but after a success."""
+        assert self.envelope["error"] is None, self.envelope
+        return {output["name"]: output.get("json", output.get("text")) for output in self.envelope["outputs"]}
+
+    @property
+    def deltas(self) -> list[Delta]:
+        return [event for event in self.events if isinstance(event, Delta)]
+
+    @property
+    def logs(self) -> list[str]:
+        return [event.message for event in self.events if isinstance(event, Log)]
+
+
+Ask = Callable[..., Call]
+
+
+@pytest.fixture(scope="session")
+def litellm() -> Any:
+    """LiteLLM, imported by our own code: it takes seconds, once."""
+    from theoryctl_providers.litellm_import import import_litellm
+
+    return import_litellm()
+
+
+@pytest.fixture
+def ask(litellm: Any, only_loopback: set[tuple[str, int]], foreign_variables: None) -> Ask:
+    """Send one request in real mode, as the embedded runtime does, to the vendor at `addresses` (variables by name)."""
+
+    def ask(
+        addresses: Mapping[str, str],
+        model: str = OPENAI,
+        *,
+        key: str = CANARY,
+        timeout: float = 10,
+        attachments: tuple[Attachment, ...] = (),
+        **inputs: Any,
+    ) -> Call:
+        # A manifest may name a vendor's own variables as secrets; so does this one.
+        secrets = {**addresses, **({KEY_NAMES[model]: key} if model in KEY_NAMES else {})}
+        request = Request(
+            config=ProviderConfig(provider="litellm", ref="llm/litellm@1", secrets=secrets),
+            inputs={"model": model, "messages": [{"role": "user", "content": "Say hello."}], **inputs},
+            mode="real",
+            attachments=attachments,
+            timeout=timeout,
+        )
+        begun = time.monotonic()
+        events = list(drive(execute(request), get_llm_provider("litellm").aclose))
+        return Call(events, time.monotonic() - begun)
+
+    return ask
+
+
+@pytest.fixture
+def foreign_variables() -> Iterator[None]:
+    """Take the developer's own keys and addresses away, and what our provider sets afterwards."""
+
+    def take() -> dict[str, str]:
+        return {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(_VENDORS)}
+
+    before = take()
+    yield
+    take()
+    os.environ.update(before)
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Less time between attempts where the vendor names none; one test takes the real time."""
+    monkeypatch.setattr("theoryctl_providers.attempts.FIRST_WAIT", 0.02)
+
+
+@pytest.fixture
+def only_loopback(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[tuple[str, int]]]:
+    """Keep a test on this machine, and fail it when it tried to leave; the addresses that were connected to."""
+    tried: list[object] = []
+    connected: set[tuple[str, int]] = set()
+    connect, getaddrinfo = socket.socket.connect, socket.getaddrinfo
+
+    def must_be_local(host: object) -> None:
+        if host not in ("127.0.0.1", "::1", "localhost", None):
+            tried.append(host)
+            raise OSError(f"this test may not reach {host!r}")
+
+    def guarded_connect(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            must_be_local(address[0])
+            connected.add(("127.0.0.1" if address[0] == "::1" else address[0], address[1]))
+        connect(self, address)
+
+    def guarded_getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
+        must_be_local(host)
+        return getaddrinfo(host, *arguments, **options)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded_connect)
+    monkeypatch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
+    yield connected
+    assert tried == []

@@ -1,0 +1,303 @@
+"""What reaches a vendor: addresses, keys, parameters, tools and attachments in each vendor's own form."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request as Received
+from werkzeug import Response
+
+from tests.real.conftest import ANTHROPIC, CANARY, LITELLM_WARNINGS, OPENAI, Ask
+from tests.real.dialects import Anthropic, OpenAI, whole_answer
+from theoryctl.attachments import media_type
+from theoryctl_providers.contract import Attachment
+
+pytestmark = LITELLM_WARNINGS
+
+OLLAMA = "ollama/llama3.2"
+
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x08\6\0\0\0\x1f\x15\xc4\x89"
+WAV = b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x80\x3e\0\0\2\0\x10\0data\0\0\0\0"
+MP3 = b"ID3\4\0\0\0\0\0\0"
+PDF = b"%PDF-1.4\n%%EOF\n"
+
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "description": "The weather in a town.",
+        "parameters": {"type": "object", "properties": {"town": {"type": "string"}}, "required": ["town"]},
+    },
+}
+
+#: One answer for each path, as its vendor streams it.
+ANSWERS = {
+    "/v1/chat/completions": ("text/event-stream", b"".join(whole_answer(OpenAI(), ["Hi"]))),
+    "/v1/messages": ("text/event-stream", b"".join(whole_answer(Anthropic(), ["Hi"]))),
+    "/api/chat": (
+        "application/x-ndjson",
+        b'{"model": "llama3.2", "message": {"role": "assistant", "content": "Hi"}, "done": false}\n'
+        b'{"model": "llama3.2", "message": {"role": "assistant", "content": ""}, "done": true, "done_reason": "stop",'
+        b' "prompt_eval_count": 9, "eval_count": 3}\n',
+    ),
+}
+
+
+@pytest.fixture
+def vendors(httpserver: HTTPServer) -> HTTPServer:
+    """A server that speaks for all vendors; nothing but these three paths is there."""
+    for path, (content_type, body) in ANSWERS.items():
+        httpserver.expect_request(path, method="POST").respond_with_data(body, content_type=content_type)
+    return httpserver
+
+
+def addresses(server: HTTPServer, model: str = OPENAI) -> dict[str, str]:
+    """As people set them: Ollama's is the server's root, OpenAI's ends in /v1."""
+    root = server.url_for("").rstrip("/")
+    return {"LLM_API_BASE": root if model == OLLAMA else f"{root}/v1", "ANTHROPIC_API_BASE": root}
+
+
+@pytest.fixture
+def sent(ask: Ask, vendors: HTTPServer) -> Callable[..., dict[str, Any]]:
+    """Ask once and return the one JSON body that a vendor got for it."""
+
+    def sent(model: str = OPENAI, **inputs: Any) -> dict[str, Any]:
+        call = ask(addresses(vendors, model), model, **inputs)
+        assert call.outputs["answer"] == "Hi"
+        body = json.loads(only_question(vendors).get_data())
+        assert isinstance(body, dict)
+        return body
+
+    return sent
+
+
+Sent = Callable[..., dict[str, Any]]
+
+
+def only_question(server: HTTPServer) -> Received:
+    """The one request for an answer."""
+    (request,) = [request for request, _ in server.log if request.path in ANSWERS]
+    return request
+
+
+# -- addresses and keys -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "path", "header", "value"),
+    [
+        pytest.param(OPENAI, "/v1/chat/completions", "Authorization", f"Bearer {CANARY}", id="openai"),
+        pytest.param(ANTHROPIC, "/v1/messages", "X-Api-Key", CANARY, id="anthropic"),
+        pytest.param(OLLAMA, "/api/chat", "Authorization", None, id="ollama"),
+    ],
+)
+def test_each_vendor_is_called_at_its_own_path_with_its_own_key(
+    ask: Ask, vendors: HTTPServer, model: str, path: str, header: str, value: str | None
+) -> None:
+    assert ask(addresses(vendors, model), model).outputs == {"answer": "Hi", "finish_reason": "stop"}
+    request = only_question(vendors)
+    assert request.path == path
+    assert request.headers.get(header) == value
+
+
+@pytest.mark.parametrize("name", ["ANTHROPIC_BASE_URL", "ANTHROPIC_API_BASE"])
+def test_anthropics_own_variables_lead_to_its_gateway(
+    ask: Ask, vendors: HTTPServer, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, vendors.url_for("").rstrip("/"))
+    assert ask({}, ANTHROPIC).outputs["answer"] == "Hi"
+
+
+def test_llm_api_base_is_nothing_to_anthropic(ask: Ask, vendors: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_BASE", vendors.url_for("").rstrip("/"))
+    assert ask({"LLM_API_BASE": "http://127.0.0.1:9/v1"}, ANTHROPIC).outputs["answer"] == "Hi"
+
+
+def test_an_address_of_one_call_is_forgotten_in_the_next(ask: Ask, vendors: HTTPServer) -> None:
+    closed = {"LLM_API_BASE": "http://127.0.0.1:9/v1"}
+    assert ask(closed, timeout=0.5).envelope["status"] == "error"
+    assert ask(addresses(vendors)).outputs["answer"] == "Hi"
+
+
+# -- parameters -------------------------------------------------------------------------------------------------------
+
+
+def test_openai_gets_the_inputs_as_they_are_and_is_asked_for_usage(sent: Sent) -> None:
+    inputs = {
+        "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi ✓"}],
+        "temperature": 0.5,
+        "max_completion_tokens": 7,
+        "stop": ["\n"],
+        "seed": 3,
+        "tools": [TOOL],
+        "tool_choice": "auto",
+        "response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}}},
+    }
+    body = sent(**inputs)
+    assert {key: body[key] for key in inputs} == inputs
+    assert body["model"] == "gpt-4o-mini"
+    assert body["stream"] is True
+    assert body["stream_options"] == {"include_usage": True}
+
+
+def test_nothing_is_sent_that_was_not_asked_for(sent: Sent) -> None:
+    assert sent(mode="real").keys() == {"model", "messages", "stream", "stream_options"}
+
+
+def test_anthropic_gets_its_own_vocabulary(sent: Sent) -> None:
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
+    body = sent(ANTHROPIC, messages=messages, max_tokens=7, tools=[TOOL], stop="END")
+    assert body["system"] == [{"type": "text", "text": "Be brief."}]
+    assert [message["role"] for message in body["messages"]] == ["user"]
+    assert (body["max_tokens"], body["stop_sequences"], body["stream"]) == (7, ["END"], True)
+    (tool,) = body["tools"]
+    assert (tool["name"], tool["input_schema"]["required"]) == ("weather", ["town"])
+
+
+def test_ollama_gets_a_chat_and_not_one_flat_prompt(sent: Sent) -> None:
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
+    body = sent(OLLAMA, messages=messages)
+    got = [(message["role"], message["content"]) for message in body["messages"]]
+    assert got == [("system", "Be brief."), ("user", "Hi")]
+    assert (body["model"], body["stream"]) == ("llama3.2", True)
+
+
+@pytest.mark.parametrize("model", [OPENAI, ANTHROPIC, "ollama/never-heard-of"])
+def test_no_server_but_the_vendor_is_called_and_for_nothing_but_the_answer(
+    ask: Ask, vendors: HTTPServer, only_loopback: set[tuple[str, int]], model: str
+) -> None:
+    ask(addresses(vendors, OLLAMA if model.startswith("ollama") else model), model)
+    assert only_loopback == {("127.0.0.1", vendors.port)}
+    assert len(vendors.log) == 1
+
+
+# -- attachments ------------------------------------------------------------------------------------------------------
+
+
+def attach(folder: Path, name: str, data: bytes) -> Attachment:
+    path = folder / name
+    path.write_bytes(data)
+    return Attachment(
+        name=name,
+        path=str(path),
+        digest=f"sha256:{hashlib.sha256(data).hexdigest()}",
+        media_type=media_type(str(path), data),
+        size=len(data),
+    )
+
+
+def b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "part"),
+    [
+        ("a.png", PNG, {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{b64(PNG)}"}}),
+        ("a.wav", WAV, {"type": "input_audio", "input_audio": {"data": b64(WAV), "format": "wav"}}),
+        ("a.mp3", MP3, {"type": "input_audio", "input_audio": {"data": b64(MP3), "format": "mp3"}}),
+        (
+            "a.pdf",
+            PDF,
+            {"type": "file", "file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{b64(PDF)}"}},
+        ),
+        ("a.md", "Grüße".encode(), {"type": "text", "text": "Grüße"}),
+        ("a.json", b'{"a": 1}', {"type": "text", "text": '{"a": 1}'}),
+        ("a.csv", b"a,b\n", {"type": "text", "text": "a,b\n"}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_attachment_becomes_the_part_that_openai_takes(
+    sent: Sent, tmp_path: Path, name: str, data: bytes, part: dict[str, Any]
+) -> None:
+    (message,) = sent(attachments=(attach(tmp_path, name, data),))["messages"]
+    assert message["content"] == [{"type": "text", "text": "Say hello."}, part]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "kind", "media"),
+    [("a.png", PNG, "image", "image/png"), ("a.pdf", PDF, "document", "application/pdf")],
+    ids=["image", "document"],
+)
+def test_an_attachment_becomes_the_block_that_anthropic_takes(
+    sent: Sent, tmp_path: Path, name: str, data: bytes, kind: str, media: str
+) -> None:
+    (message,) = sent(ANTHROPIC, attachments=(attach(tmp_path, name, data),))["messages"]
+    (block,) = [block for block in message["content"] if block["type"] == kind]
+    assert block["source"] == {"type": "base64", "media_type": media, "data": b64(data)}
+
+
+def test_an_image_becomes_the_list_that_ollama_takes(sent: Sent, tmp_path: Path) -> None:
+    (message,) = sent(OLLAMA, attachments=(attach(tmp_path, "a.png", PNG),))["messages"]
+    assert (message["content"], message["images"]) == ("Say hello.", [b64(PNG)])
+
+
+def test_an_attachment_goes_where_it_is_referenced(sent: Sent, tmp_path: Path) -> None:
+    content = [{"$attach": "b.txt"}, {"type": "text", "text": "and"}, {"$attach": "a.txt"}]
+    files = (attach(tmp_path, "a.txt", b"first"), attach(tmp_path, "b.txt", b"second"))
+    (message,) = sent(attachments=files, messages=[{"role": "user", "content": content}])["messages"]
+    assert [part["text"] for part in message["content"]] == ["second", "and", "first"]
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda path: path.unlink(), lambda path: path.write_bytes(b"other text")], ids=["gone", "changed"]
+)
+def test_an_attachment_that_is_not_what_it_was_is_refused_unasked(
+    ask: Ask, vendors: HTTPServer, tmp_path: Path, spoil: Callable[[Path], object]
+) -> None:
+    attachment = attach(tmp_path, "a.txt", b"text")
+    spoil(Path(attachment.path))
+    assert ask(addresses(vendors), attachments=(attachment,)).error["code"] == "ERR_ATTACHMENT"
+    assert vendors.log == []
+
+
+def test_a_text_that_is_not_utf_8_is_refused_unasked(ask: Ask, vendors: HTTPServer, tmp_path: Path) -> None:
+    attachment = replace(attach(tmp_path, "a.txt", b"\xff\xfe\0"), media_type="text/plain")
+    error = ask(addresses(vendors), attachments=(attachment,)).error
+    assert (error["code"], "not UTF-8" in error["message"]) == ("ERR_ATTACHMENT", True)
+    assert vendors.log == []
+
+
+# -- tool calls -------------------------------------------------------------------------------------------------------
+
+
+def test_a_tool_call_in_pieces_becomes_one_output(ask: Ask, httpserver: HTTPServer) -> None:
+    dialect = OpenAI()
+    events = [
+        dialect.tool_call(index=0, id="call_1", type="function", function={"name": "weather", "arguments": ""}),
+        dialect.tool_call(index=0, function={"arguments": '{"town": "Os'}),
+        dialect.tool_call(index=0, function={"arguments": 'lo"}'}),
+        *dialect.closing("tool_calls"),
+    ]
+    httpserver.expect_request("/v1/chat/completions").respond_with_data(
+        b"".join(events), content_type="text/event-stream"
+    )
+    outputs = ask(addresses(httpserver), tools=[TOOL]).outputs
+    assert outputs["tool_calls"] == [{"id": "call_1", "name": "weather", "arguments": {"town": "Oslo"}}]
+    assert outputs["finish_reason"] == "tool_calls"
+    assert "answer" not in outputs
+
+
+# -- requests are counted ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", [OPENAI, ANTHROPIC, OLLAMA], ids=["openai", "anthropic", "ollama"])
+@pytest.mark.parametrize(("status", "requests"), [(500, 3), (429, 3), (400, 1), (401, 1)])
+def test_litellm_and_the_vendors_sdks_retry_nothing_themselves(
+    ask: Ask, httpserver: HTTPServer, short_waits: None, model: str, status: int, requests: int
+) -> None:
+    def refuse(_: Received) -> Response:
+        return Response(json.dumps({"error": {"message": "no"}}), status=status, content_type="application/json")
+
+    for path in ANSWERS:
+        httpserver.expect_request(path).respond_with_handler(refuse)
+    ask(addresses(httpserver, model), model)
+    assert len(httpserver.log) == requests
