@@ -19,7 +19,7 @@ run: $(VENV)/core.stamp ## set up what a mock run needs, and do one
 	$(BIN)/theoryctl local run --ref llm/litellm@1 --mode mock
 
 test: $(VENV)/dev.stamp ## run the whole suite; ARGS="-k name" for a part of it
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto $(ARGS)
 
 check: $(VENV)/dev.stamp ## lint, types, import walls, and that generated files are current
 	$(BIN)/ruff check .

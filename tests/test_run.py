@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from tests.conftest import REF, ROOT, THEORYCTL, Cli, messages
+from tests.conftest import REF, ROOT, THEORYCTL, Cli, hearing_ctrl_c, messages
 from theoryctl_providers.contract import canonical, sha256
 
 SCHEMA = json.loads((ROOT / "docs" / "envelope.schema.json").read_text())
@@ -210,7 +210,9 @@ def test_output_that_nobody_reads_at_all_is_status_141_and_no_noise(environment:
 def test_ctrl_c_while_reading_standard_input_is_an_envelope_and_status_130(environment: dict[str, str]) -> None:
     command = [THEORYCTL, *RUN, "--inputs", "-", "--json"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, env=environment, text=True, **pipes) as process:  # type: ignore[call-overload]
+    with hearing_ctrl_c():
+        process = subprocess.Popen(command, env=environment, text=True, **pipes)  # type: ignore[call-overload]
+    with process:
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=10)
