@@ -20,6 +20,7 @@ _EXITS = {
     2: "usage: an unknown, missing or conflicting flag, or a malformed ref",
     3: "a manifest, the inputs or an attachment is not valid, or the ref is not found",
     4: "a secret, key or permission is missing or refused",
+    5: "nothing is running, or it takes no more",
     70: "a bug in theoryctl; `--debug` shows where",
     124: "timeout",
     130: "interrupted",

@@ -47,7 +47,7 @@ LEVELS = {
 }
 
 HEAVY = {"asyncio", "docker", "dotenv", "filetype", "httpx", "importlib.metadata", "jsonschema_rs", "litellm"} | {
-    "modal", "openai", "pydantic", "rich", "tenacity", "tempfile", "yaml"
+    "modal", "openai", "pydantic", "python_multipart", "rich", "starlette", "tenacity", "tempfile", "uvicorn", "yaml"
 }  # fmt: skip
 
 #: Modules that are made of a heavy one; who uses them imports them inside the call.
@@ -55,6 +55,10 @@ MADE_OF = {
     "theoryctl.manifest_yaml": {"yaml"},
     "theoryctl.manifest_check": {"pydantic"},
     "theoryctl_providers.attempts": {"asyncio", "tenacity"},
+    "theoryctl_providers.gate": {"asyncio", "starlette"},
+    "theoryctl_providers.serve": {"asyncio", "uvicorn"},
+    "theoryctl_providers.server": {"asyncio", "starlette"},
+    "theoryctl_providers.uploads": {"asyncio", "python_multipart", "tempfile"},
 }
 
 

@@ -1,18 +1,30 @@
 """The contract between theoryctl, its runtimes and its providers: the ground floor, standard library only.
 
-Everything that must mean the same on the user's machine and inside an image lives here: modes, requests,
-events, the envelope, the table of error codes, and the one canonical form of JSON.
+Everything that must mean the same on the user's machine and inside an image is named here, whatever file it lies in.
+The host imports this module and nothing else of the package.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from typing import Any, Literal
-
+from theoryctl_providers.calls import (
+    MODES,
+    Attachment,
+    Delta,
+    Event,
+    Finish,
+    Log,
+    Output,
+    ProviderConfig,
+    Request,
+    Result,
+    SecretRule,
+    Started,
+    ToolCallDelta,
+    Usage,
+    is_mock,
+    resolve_mode,
+)
 from theoryctl_providers.documents import (
     ENVELOPE_SCHEMA,
+    ERROR_SCHEMA,
     VERSION,
     AttachmentDocument,
     Envelope,
@@ -24,8 +36,9 @@ from theoryctl_providers.documents import (
     build_envelope,
     new_run_id,
 )
-from theoryctl_providers.errors import ERRORS, ProviderError
+from theoryctl_providers.errors import ERRORS, ErrorSpec, ProviderError
 from theoryctl_providers.jsontext import canonical, dumps, loads, sha256
+from theoryctl_providers.wire import Limits, ServerConfig, encode_event
 
 __all__ = [
     "ENVELOPE_SCHEMA",
@@ -34,11 +47,14 @@ __all__ = [
     "MODES",
     "VERSION",
     "Attachment",
+    "AttachmentDocument",
     "Delta",
     "Envelope",
     "ErrorInfo",
+    "ErrorSpec",
     "Event",
     "Finish",
+    "Limits",
     "Log",
     "Mode",
     "Output",
@@ -48,6 +64,7 @@ __all__ = [
     "Request",
     "Result",
     "SecretRule",
+    "ServerConfig",
     "Started",
     "Stopwatch",
     "ToolCallDelta",
@@ -56,185 +73,10 @@ __all__ = [
     "build_envelope",
     "canonical",
     "dumps",
+    "encode_event",
     "is_mock",
     "loads",
+    "new_run_id",
     "resolve_mode",
     "sha256",
 ]
-
-ERROR_SCHEMA = "theoryctl.error/v1"
-
-MODES: tuple[Mode, ...] = ("mock", "real")
-Operation = Literal["chat", "embeddings"]
-
-
-def resolve_mode(inputs: Mapping[str, Any], override: str | None = None, default: str = "mock") -> Mode:
-    """The mode of one request: a flag or header, then `inputs["mode"]`, then the instance's mode (`default`).
-
-    Raises ProviderError `ERR_INPUTS` when the deciding value is neither "mock" nor "real".
-    """
-    value = override if override is not None else inputs.get("mode")
-    value = default if value is None else value
-    for mode in MODES:
-        if value == mode:
-            return mode
-    raise ProviderError(
-        "ERR_INPUTS", f"mode {value!r} is not one of {', '.join(MODES)}", hint="use --mode mock or --mode real"
-    )
-
-
-def is_mock(mode: str) -> bool:
-    """Whether `mode` promises: deterministic, no network, no secrets."""
-    return mode == "mock"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attachment:
-    """A handle on one attached file; its bytes are read only when they are sent to a vendor.
-
-    `digest` is `sha256:<64 hex>` of the whole file, `size` is in bytes, `path` is where the bytes lie for the process
-    that runs the provider.
-    """
-
-    name: str
-    path: str
-    digest: str
-    media_type: str
-    size: int
-
-    def public(self) -> AttachmentDocument:
-        """What an envelope says of it: everything but the path."""
-        return {"name": self.name, "media_type": self.media_type, "size": self.size, "digest": self.digest}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecretRule:
-    """One environment variable a provider may need: for models matching `models` (shell patterns), in real mode."""
-
-    name: str
-    required: bool = True
-    models: tuple[str, ...] = ("*",)
-    description: str = ""
-
-    def applies_to(self, model: str) -> bool:
-        """Whether the rule speaks of this model."""
-        return any(fnmatchcase(model, pattern) for pattern in self.models)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderConfig:
-    """What a provider is told once, before its first request.
-
-    `provider` is a built-in name, an entry point of the group `theoryctl.providers`, or `package.module:Class`.
-    `input_schema` is JSON Schema draft 2020-12 (None: unchecked). `timeout` is in seconds. `secrets` holds values by
-    name and never shows in a repr.
-    """
-
-    provider: str = "mock"
-    ref: str | None = None
-    runtime: str = "embedded"
-    mode: Mode = "mock"
-    default_model: str | None = None
-    input_schema: Mapping[str, Any] | None = None
-    secret_rules: tuple[SecretRule, ...] = ()
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    timeout: float | None = None
-    image: str | None = None
-    platform: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One call of a provider.
-
-    `mode` overrides `inputs["mode"]`. `timeout` is in seconds and overrides the config's. `checked` says that
-    `inputs` were validated against the input schema already, as a manifest's own example is.
-
-    The engine hands providers a resolved copy: `mode` set, `inputs["model"]` set, `inputs["mode"]` gone, and every
-    `{"$attach": name}` replaced by its `Attachment`.
-    """
-
-    config: ProviderConfig
-    inputs: Mapping[str, Any]
-    mode: Mode | None = None
-    operation: Operation = "chat"
-    attachments: Sequence[Attachment] = ()
-    timeout: float | None = None
-    checked: bool = False
-    run_id: str = field(default_factory=new_run_id)
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCallDelta:
-    """A piece of one tool call: `id` and `name` come with its first piece, `arguments` is a fragment of JSON text."""
-
-    index: int
-    arguments: str = ""
-    id: str | None = None
-    name: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """Progress worth telling a person, or with `debug` only a developer; never part of the result."""
-
-    message: str
-    debug: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The request was admitted and the provider is loaded.
-
-    Nothing before this event suspends, so a caller may drive the stream up to here without an event loop, and all the
-    way when `suspends` is false.
-    """
-
-    model: str
-    mode: Mode
-    suspends: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """A piece of the answer numbered `choice` (from 0): text, or part of a tool call."""
-
-    choice: int = 0
-    text: str | None = None
-    tool_call: ToolCallDelta | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """A whole named output that is not streamed text: `value` is text, or any JSON value with a JSON media type."""
-
-    name: str
-    media_type: str
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of the whole request and its price in US dollars (None: unknown)."""
-
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cost_usd: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """Why a choice ended, in OpenAI's words: stop, length, tool_calls, content_filter."""
-
-    choice: int = 0
-    reason: str = "stop"
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The last event of every stream, success or failure."""
-
-    envelope: Envelope
-
-
-Event = Log | Started | Delta | Output | Usage | Finish | Result

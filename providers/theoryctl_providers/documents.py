@@ -10,6 +10,7 @@ from typing import Any, Literal, TypedDict
 
 VERSION = "0.1.0"
 ENVELOPE_SCHEMA: Literal["theoryctl.run/v1"] = "theoryctl.run/v1"
+ERROR_SCHEMA = "theoryctl.error/v1"
 
 Mode = Literal["mock", "real"]
 

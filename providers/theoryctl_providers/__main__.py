@@ -1,0 +1,34 @@
+"""`python -m theoryctl_providers --port 8000`: serve one provider, told the rest as JSON on standard input."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from theoryctl_providers.contract import ProviderError, dumps
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; 0 after a drain, 2 when standard input holds no configuration."""
+    parser = argparse.ArgumentParser(prog="python -m theoryctl_providers", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8000, help="the port; 0 takes a free one (default: %(default)s)")
+    parser.add_argument("--ready-fd", type=int, help="write the port to this file descriptor once requests are taken")
+    chosen = parser.parse_args(arguments)
+    data = sys.stdin.buffer.read()
+    # Nothing that runs later may read a secret from there, and a provider's child must not inherit it.
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    try:
+        from theoryctl_providers.serve import serve
+        from theoryctl_providers.wire import ServerConfig
+
+        return serve(ServerConfig.load(data), chosen.host, chosen.port, chosen.ready_fd)
+    except ProviderError as error:
+        line = dumps({"code": error.code, "message": error.message, "hint": error.hint})
+        os.write(2, f"{line}\n".encode())
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""What every request passes first: the token, the limits, the drain, and the line in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import time
+from collections.abc import Callable
+from typing import Any
+
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from theoryctl_providers.contract import ERROR_SCHEMA, ERRORS, ProviderError, dumps
+from theoryctl_providers.wire import ServerConfig
+
+OPEN_PATHS = ("/healthz",)
+#: What the log says of a client that did not wait for its answer, as nginx does.
+CLIENT_GONE = 499
+
+
+class ClientGone(Exception):
+    """Whoever asked has hung up, and the call was cancelled."""
+
+
+def refusal(error: ProviderError, status: int | None = None) -> Response:
+    """An error that is no run's: `theoryctl.error/v1`, with Retry-After where trying again may help."""
+    info = {"code": error.code, "message": error.message, "hint": error.hint, "retryable": error.retryable}
+    headers = {"connection": "close"} if error.code in ("ERR_TOO_LARGE", "ERR_TIMEOUT") else {}
+    if error.code in ("ERR_OVERLOADED", "ERR_NOT_RUNNING"):
+        headers["retry-after"] = "1"
+    body = dumps({"schema": ERROR_SCHEMA, "status": "error", "error": info}).encode()
+    return Response(body, status or ERRORS[error.code].http_status, headers, "application/json")
+
+
+class Gate:
+    """An ASGI application around another. `drain` lets nothing new in and returns when all that was in has left."""
+
+    def __init__(self, app: ASGIApp, config: ServerConfig, log: Callable[[str], None]) -> None:
+        self._app, self._limits = app, config.limits
+        self._token = config.token.encode()
+        self._log = log
+        self._inside = 0
+        self._draining = False
+        self._empty = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        error = self._refused(scope)
+        if error is not None:
+            await self._logged(scope, receive, send, refusal(error, 431 if error.code == "ERR_TOO_LARGE" else None))
+            return
+        self._inside += 1
+        try:
+            await self._logged(scope, receive, send, self._app)
+        finally:
+            self._inside -= 1
+            if self._inside == 0:
+                self._empty.set()
+
+    async def drain(self, seconds: float) -> None:
+        """Refuse new requests; return when those inside have finished, or after `seconds`."""
+        self._draining = True
+        self._empty.clear()
+        if self._inside:
+            try:
+                await asyncio.wait_for(self._empty.wait(), seconds)
+            except TimeoutError:
+                return
+
+    def _refused(self, scope: Scope) -> ProviderError | None:
+        headers = scope["headers"]
+        if sum(len(name) + len(value) for name, value in headers) > self._limits.headers:
+            return ProviderError("ERR_TOO_LARGE", "the headers are too large", hint="send less")
+        if scope["path"] in OPEN_PATHS:
+            return None
+        if not hmac.compare_digest(_bearer(headers), self._token):
+            return ProviderError(
+                "ERR_TOKEN", "the bearer token is missing or wrong", hint="theoryctl local env --ref REF"
+            )
+        if self._draining:
+            return ProviderError("ERR_NOT_RUNNING", "the instance is about to stop", hint="start it again")
+        if self._inside >= self._limits.concurrency:
+            message = f"the instance has {self._inside} requests, as many as it takes"
+            return ProviderError("ERR_OVERLOADED", message, hint="wait a moment, then send it again")
+        return None
+
+    async def _logged(self, scope: Scope, receive: Receive, send: Send, app: ASGIApp) -> None:
+        status, start = CLIENT_GONE, time.perf_counter()
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await app(scope, receive, noted)
+        except (ClientGone, ClientDisconnect):  # nobody is left to answer
+            status = CLIENT_GONE
+        finally:
+            if scope["path"] not in OPEN_PATHS:
+                self._log(dumps(_line(scope, status, time.perf_counter() - start)))
+
+
+def _line(scope: Scope, status: int, seconds: float) -> dict[str, Any]:
+    facts = scope.get("theoryctl.facts", {})
+    run_id = scope.get("theoryctl.run_id")
+    asked = {"run_id": run_id, "method": scope["method"], "path": scope["path"], "status": status}
+    return {"time": time.time(), **asked, "duration_ms": round(seconds * 1000, 3), **facts}
+
+
+def _bearer(headers: list[tuple[bytes, bytes]]) -> bytes:
+    for name, value in headers:
+        if name == b"authorization" and value[:7].lower() == b"bearer ":
+            return value[7:].strip()
+    return b""

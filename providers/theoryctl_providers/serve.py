@@ -1,0 +1,134 @@
+"""The process around the application: one uvicorn worker, its sockets, its signals and its drain."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from theoryctl_providers.contract import ProviderError
+from theoryctl_providers.gate import Gate
+from theoryctl_providers.registry import get_llm_provider
+from theoryctl_providers.server import log_line, make_app
+from theoryctl_providers.wire import ServerConfig
+
+#: Seconds a client may take to send its request line and headers; one that dribbles them in holds no connection.
+HEADER_SECONDS = 10.0
+
+
+def serve(config: ServerConfig, host: str, port: int, ready_fd: int | None) -> int:
+    """Serve until told to stop and return 0. Raises ProviderError when the provider or the port cannot be had."""
+    provider = get_llm_provider(config.provider.provider)
+    # Before anything can be asked: a real instance's first call is as warm as its second.
+    provider.prepare(config.provider.mode)
+    listener = _listen(host, port)
+    app = make_app(config, log_line)
+    gc.freeze()
+    server = _Server(_settings(app), app, config.limits.drain_seconds, ready_fd)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(server.serve(sockets=[listener]))
+        runner.run(provider.aclose())
+    return 0
+
+
+def _loop_factory() -> Any:
+    """uvloop where there is one: a fifth less CPU a request."""
+    try:
+        import uvloop
+    except ImportError:  # Windows
+        return None
+    return uvloop.new_event_loop
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ProviderError(
+            "ERR_NOT_RUNNING", f"cannot listen on {host}:{port}: {error.strerror}", hint="choose another --port, or 0"
+        ) from None
+    return listener
+
+
+def _settings(app: Gate) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=_PatientlessProtocol,
+        loop="none",
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=1,
+        backlog=2048,
+    )
+
+
+class _PatientlessProtocol(HttpToolsProtocol):
+    """Hangs up on a client whose headers do not come: uvicorn itself would wait for ever."""
+
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._patience = self.loop.call_later(HEADER_SECONDS, transport.close)
+
+    def on_message_begin(self) -> None:
+        self._calm()
+        self._patience = self.loop.call_later(HEADER_SECONDS, self.transport.close)
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._calm()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._calm()
+        super().connection_lost(exc)
+
+    def _calm(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+
+class _Server(uvicorn.Server):
+    """Tells when it is ready, and drains on SIGTERM and SIGINT before it exits with 0."""
+
+    def __init__(self, config: uvicorn.Config, gate: Gate, drain_seconds: float, ready_fd: int | None) -> None:
+        super().__init__(config)
+        self._gate, self._drain_seconds, self._ready_fd = gate, drain_seconds, ready_fd
+        self._stopping: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._ready_fd is not None and sockets:
+            os.write(self._ready_fd, f"{sockets[0].getsockname()[1]}\n".encode())
+            os.close(self._ready_fd)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # Not noted as uvicorn does: it would raise the signal again at its end, and a drained exit is a success.
+        asyncio.get_running_loop().call_soon_threadsafe(self._stop, sig)
+
+    def _stop(self, sig: int) -> None:
+        if self._stopping is not None and sig == signal.SIGINT:
+            self.force_exit = self.should_exit = True
+        elif self._stopping is None:
+            self._stopping = asyncio.ensure_future(self._drained())
+
+    async def _drained(self) -> None:
+        await self._gate.drain(self._drain_seconds)
+        self.should_exit = True

@@ -1,0 +1,177 @@
+"""The HTTP contract of a started provider: translates to and from the engine, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request as HTTPRequest
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from theoryctl_providers.contract import (
+    ERRORS,
+    VERSION,
+    Envelope,
+    Event,
+    ProviderError,
+    Request,
+    Result,
+    dumps,
+    is_mock,
+    resolve_mode,
+)
+from theoryctl_providers.engine import execute
+from theoryctl_providers.gate import ClientGone, Gate, refusal
+from theoryctl_providers.registry import get_llm_provider
+from theoryctl_providers.uploads import Received, receive
+from theoryctl_providers.wire import ServerConfig, encode_event
+
+STREAM = "text/event-stream"
+
+
+def make_app(config: ServerConfig, log: Callable[[str], None]) -> Gate:
+    """The ASGI application: `GET /healthz` and `POST /v1/run`, behind a `Gate`, which calls `log` with its lines."""
+    server = _Server(config)
+    routes = [Route("/healthz", server.health, methods=["GET"]), Route("/v1/run", server.run, methods=["POST"])]
+    return Gate(Starlette(routes=routes, exception_handlers={404: _unknown, 405: _unknown}), config, log)
+
+
+async def _unknown(request: HTTPRequest, error: Exception) -> Response:
+    status = getattr(error, "status_code", 404)
+    found = ProviderError("ERR_USAGE", f"there is no {request.method} {request.url.path}", hint="POST /v1/run")
+    return refusal(found, status)
+
+
+class _Server:
+    def __init__(self, config: ServerConfig) -> None:
+        self._config = config
+        self._provider = get_llm_provider(config.provider.provider)
+        self._started = time.monotonic()
+
+    async def health(self, request: HTTPRequest) -> Response:
+        provider = self._config.provider
+        uptime = round(time.monotonic() - self._started, 3)
+        facts = {"ready": True, "ref": provider.ref, "provider": provider.provider, "mode": provider.mode}
+        return _json({**facts, "version": VERSION, "uptime_s": uptime})
+
+    async def run(self, request: HTTPRequest) -> Response:
+        """One run: an envelope, or with `Accept: text/event-stream` its events."""
+        try:
+            received = await self._receive(request)
+        except ProviderError as error:
+            return refusal(error)
+        call = self._request(received)
+        request.scope["theoryctl.run_id"] = call.run_id
+        if STREAM in request.headers.get("accept", ""):
+            return _EventStream(call, received)
+        with received:
+            envelope = await self._envelope(call, request.receive)
+        note_envelope(request.scope, envelope)
+        return _json(envelope, _status(envelope))
+
+    async def _receive(self, request: HTTPRequest) -> Received:
+        kind = request.headers.get("content-type", "application/json")
+        return await receive(kind, request.stream(), self._config.limits)
+
+    def _request(self, received: Received) -> Request:
+        """The call as the engine takes it. Bad values are left to the engine, which reports them in an envelope."""
+        document = received.document
+        timeout, run_id = document.get("timeout"), document.get("run_id")
+        options: dict[str, Any] = {"mode": document.get("mode")}
+        if isinstance(timeout, (int, float)) and timeout > 0:
+            options["timeout"] = float(timeout)
+        if isinstance(run_id, str) and run_id.startswith("run_") and len(run_id) == 36 and run_id.isalnum() is False:
+            options["run_id"] = run_id
+        inputs, config = document["inputs"], self._config.provider
+        return Request(config=config, inputs=inputs, attachments=received.attachments, **options)
+
+    async def _envelope(self, call: Request, receive: Receive) -> Envelope:
+        if self._never_waits(call):
+            return await _collect(call)
+        envelope: Envelope = await while_connected(receive, _collect(call))
+        return envelope
+
+    def _never_waits(self, call: Request) -> bool:
+        """Whether there is nothing to cancel, so that a mock call need not pay for two tasks."""
+        try:
+            mode = resolve_mode(call.inputs, call.mode, call.config.mode)
+        except ProviderError:
+            return True
+        return is_mock(mode) and not self._provider.suspends_in_mock
+
+
+async def _collect(call: Request) -> Envelope:
+    async for event in execute(call):
+        if isinstance(event, Result):
+            return event.envelope
+    raise RuntimeError("the engine ended without a result")
+
+
+async def while_connected(receive: Receive, work: Coroutine[Any, Any, Any]) -> Any:
+    """The result of `work`, which is cancelled when the client hangs up. Raises ClientGone."""
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_hung_up(receive))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientGone
+        return task.result()
+    finally:
+        task.cancel()
+        gone.cancel()
+        await asyncio.gather(task, gone, return_exceptions=True)
+
+
+async def _hung_up(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+class _EventStream(Response):
+    """The events of a call as server-sent events, until the client hangs up."""
+
+    def __init__(self, call: Request, received: Received) -> None:
+        super().__init__(media_type=STREAM, headers={"cache-control": "no-store"})
+        del self.headers["content-length"]
+        self._call, self._received = call, received
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._received:
+            await while_connected(receive, self._send(scope, send))
+
+    async def _send(self, scope: Scope, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        events: AsyncGenerator[Event] = execute(self._call)
+        async for event in events:
+            if isinstance(event, Result):
+                note_envelope(scope, event.envelope)
+            text = encode_event(event)
+            if text is not None:
+                await send({"type": "http.response.body", "body": text, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+def note_envelope(scope: Scope, envelope: Envelope) -> None:
+    """Leave for the log line what it may say of a run: never inputs, outputs or keys."""
+    error = envelope["error"]
+    scope["theoryctl.facts"] = {"code": error["code"] if error else None, **envelope["usage"]}
+
+
+def _status(envelope: Envelope) -> int:
+    error = envelope["error"]
+    return 200 if error is None else ERRORS[error["code"]].http_status
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(dumps(value).encode(), status, media_type="application/json")
+
+
+def log_line(line: str) -> None:
+    """One line on standard error, whole, whatever else writes there."""
+    os.write(2, f"{line}\n".encode())

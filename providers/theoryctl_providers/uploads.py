@@ -1,0 +1,194 @@
+"""The body of `POST /v1/run`: a JSON document, or multipart with the attachments streamed behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from theoryctl_providers.contract import Attachment, ProviderError, loads
+from theoryctl_providers.wire import Limits
+
+#: The name of the part that holds the JSON document; it comes first. Every other part is an attachment.
+REQUEST_PART = "request"
+
+
+@dataclass
+class Received:
+    """The document of a call, and its attachments as files without names: they vanish with it, however it ends."""
+
+    document: dict[str, Any]
+    attachments: list[Attachment] = field(default_factory=list)
+    files: list[Any] = field(default_factory=list)
+
+    def __enter__(self) -> Received:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for file in self.files:
+            file.close()
+
+
+async def receive(content_type: str, chunks: AsyncIterator[bytes], limits: Limits) -> Received:
+    """Read a call's body to its end.
+
+    Raises ProviderError: `ERR_INPUTS` for what is no such body, `ERR_TOO_LARGE`, `ERR_ATTACHMENT` for a part that is
+    not what the document says of it, `ERR_TIMEOUT` for a body that does not come.
+    """
+    kind, options = parse_options_header(content_type)
+    try:
+        async with asyncio.timeout(None) as patience:
+            body = _patient(chunks, patience, limits.receive_seconds)
+            if kind == b"multipart/form-data":
+                return await _multipart(options.get(b"boundary", b""), body, limits)
+            return Received(_document(await _whole(body, limits.body)))
+    except TimeoutError:
+        message = f"no more of the request came for {limits.receive_seconds:g} s"
+        raise ProviderError("ERR_TIMEOUT", message, hint="send it again") from None
+
+
+async def _patient(chunks: AsyncIterator[bytes], patience: asyncio.Timeout, seconds: float) -> AsyncIterator[bytes]:
+    """The chunks, as long as each comes within that many seconds of the one before: a large body may take its time."""
+    loop = asyncio.get_running_loop()
+    patience.reschedule(loop.time() + seconds)
+    async for chunk in chunks:
+        patience.reschedule(loop.time() + seconds)
+        yield chunk
+    patience.reschedule(None)
+
+
+async def _whole(chunks: AsyncIterator[bytes], limit: int) -> bytes:
+    found, size = [], 0
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > limit:
+            raise _too_large("the body", limit)
+        found.append(chunk)
+    return b"".join(found)
+
+
+def _document(data: bytes) -> dict[str, Any]:
+    value = loads(data, what="the body")
+    if not isinstance(value, dict) or not isinstance(value.get("inputs"), dict):
+        raise ProviderError(
+            "ERR_INPUTS", "the body: expected an object with inputs", hint='{"inputs": {"messages": […]}}'
+        )
+    return value
+
+
+async def _multipart(boundary: bytes, chunks: AsyncIterator[bytes], limits: Limits) -> Received:
+    parts = _Parts(limits)
+    received: Received | None = None
+    try:
+        parser = MultipartParser(boundary, parts.callbacks())  # type: ignore[arg-type]
+        async for chunk in chunks:
+            parser.write(chunk)
+        received = parts.finish()
+    except ValueError as error:  # MultipartParseError and an empty boundary
+        raise ProviderError(
+            "ERR_INPUTS", f"the body is not multipart/form-data: {error}", hint="send it again"
+        ) from None
+    finally:
+        if received is None:
+            parts.close()
+    return received
+
+
+class _Parts:
+    """Takes the parts of a multipart body as they stream in: the document in memory, attachments to files."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._field, self._value = bytearray(), bytearray()
+        self._headers: dict[bytes, bytes] = {}
+        self._text = bytearray()
+        self._part: _FilePart | None = None
+        self._files: list[_FilePart] = []
+
+    def callbacks(self) -> dict[str, Any]:
+        return {
+            "on_part_begin": self._headers.clear,
+            "on_header_field": lambda data, start, end: self._field.extend(data[start:end]),
+            "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
+            "on_header_end": self._header_end,
+            "on_headers_finished": self._begin,
+            "on_part_data": self._data,
+        }
+
+    def finish(self) -> Received:
+        document = _document(bytes(self._text))
+        said = {entry.get("name"): entry for entry in document.get("attachments", []) if isinstance(entry, dict)}
+        if sorted(said, key=str) != sorted(part.name for part in self._files):
+            raise _mismatch("the attachments that came are not those the document names")
+        files = [part.file for part in self._files]
+        return Received(document, [part.checked(said[part.name]) for part in self._files], files)
+
+    def close(self) -> None:
+        for part in self._files:
+            part.file.close()
+
+    def _header_end(self) -> None:
+        self._headers[bytes(self._field).lower()] = bytes(self._value)
+        self._field.clear()
+        self._value.clear()
+
+    def _begin(self) -> None:
+        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
+        name = options.get(b"name", b"").decode("utf-8", "replace")
+        if name == REQUEST_PART:
+            self._part = None
+            return
+        if not self._text:
+            raise ProviderError("ERR_INPUTS", f"the part {REQUEST_PART!r} must come first", hint="send it first")
+        self._part = _FilePart(name, self._limits.attachment)
+        self._files.append(self._part)
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        if self._part is not None:
+            self._part.write(data[start:end])
+            return
+        self._text += data[start:end]
+        if len(self._text) > self._limits.body:
+            raise _too_large("the document", self._limits.body)
+
+
+class _FilePart:
+    """One attachment on its way to a file without a name, hashed as it comes."""
+
+    def __init__(self, name: str, limit: int) -> None:
+        self.name = name
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the call
+        self._limit, self._size, self._digest = limit, 0, hashlib.sha256()
+
+    def write(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > self._limit:
+            raise _too_large(f"attachment {self.name}", self._limit)
+        self._digest.update(data)
+        self.file.write(data)
+
+    def checked(self, said: dict[str, Any]) -> Attachment:
+        digest = f"sha256:{self._digest.hexdigest()}"
+        if (said.get("digest"), said.get("size")) != (digest, self._size):
+            raise _mismatch(f"attachment {self.name} is not what was sent: {self._size} bytes, {digest}")
+        self.file.seek(0)  # flushes too; some systems share the position with whoever opens the path
+        kind = str(said.get("media_type", "application/octet-stream"))
+        return Attachment(
+            name=self.name, path=f"/dev/fd/{self.file.fileno()}", digest=digest, media_type=kind, size=self._size
+        )
+
+
+def _too_large(what: str, limit: int) -> ProviderError:
+    return ProviderError("ERR_TOO_LARGE", f"{what} is larger than {limit} bytes", hint="send less")
+
+
+def _mismatch(what: str) -> ProviderError:
+    return ProviderError("ERR_ATTACHMENT", what, hint="send it again")
