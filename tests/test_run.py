@@ -38,7 +38,7 @@ def test_a_newcomers_first_run_answers_the_example(cli: Cli) -> None:
     ran = cli(*RUN, "--mode", "mock")
     assert ran.status == 0
     assert ran.out == 'Mock answer c5aef81c from openai/gpt-4o-mini to: "Say hello in one word."\n'
-    assert "embedded, for no instance is started" in ran.err
+    assert "embedded: no instance of llm/litellm@1 is started" in ran.err
     assert "success · 17 tokens in, 14 out · $0" in ran.err
 
 

@@ -12,7 +12,7 @@ from tests.conftest import REF, messages
 from tests.test_walls import HEAVY
 
 RUN = ["local", "run", "--ref", REF]
-NETWORK = {"socket", "ssl", "http.client", "urllib.request"}
+NETWORK = {"socket", "ssl", "urllib.request"}
 
 
 def loaded_after(arguments: list[str], environment: dict[str, str]) -> set[str]:

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,26 +30,53 @@ LEVELS = {
     "theoryctl.results": 3,
     "theoryctl.manifest_check": 3,
     "theoryctl.manifest_cache": 4,
+    "theoryctl.client": 4,
     "theoryctl.runtimes.base": 4,
     "theoryctl.runtimes.embedded": 5,
-    "theoryctl.runtimes": 5,
+    "theoryctl.runtimes.process": 5,
+    "theoryctl.runtimes": 6,
     "theoryctl.catalog": 5,
-    "theoryctl.lifecycle": 6,
-    "theoryctl.manifests": 6,
-    "theoryctl.commands": 7,
-    "theoryctl.commands.base": 7,
-    "theoryctl.commands.local": 8,
-    "theoryctl.commands.manifest": 8,
-    "theoryctl.app": 9,
+    "theoryctl.started": 7,
+    "theoryctl.manifests": 7,
+    "theoryctl.lifecycle": 8,
+    "theoryctl.commands": 9,
+    "theoryctl.commands.base": 9,
+    "theoryctl.durations": 1,
+    "theoryctl.instances": 2,
+    "theoryctl.commands.local": 10,
+    "theoryctl.commands.manifest": 10,
+    "theoryctl.app": 11,
     "theoryctl.views": 4,
     "theoryctl.ui": 5,
-    "theoryctl.command_line": 10,
-    "theoryctl.__main__": 11,
+    "theoryctl.command_line": 12,
+    "theoryctl.__main__": 13,
 }
 
-HEAVY = {"asyncio", "docker", "dotenv", "filetype", "httpx", "importlib.metadata", "jsonschema_rs", "litellm"} | {
-    "modal", "openai", "pydantic", "python_multipart", "rich", "starlette", "tenacity", "tempfile", "uvicorn", "yaml"
-}  # fmt: skip
+HEAVY = set(
+    [
+        "asyncio",
+        "docker",
+        "dotenv",
+        "filelock",
+        "filetype",
+        "http.client",
+        "httpx",
+        "importlib.metadata",
+        "jsonschema_rs",
+        "litellm",
+        "modal",
+        "openai",
+        "psutil",
+        "pydantic",
+        "python_multipart",
+        "rich",
+        "starlette",
+        "tenacity",
+        "tempfile",
+        "uvicorn",
+        "yaml",
+    ]
+)
 
 #: Modules that are made of a heavy one; who uses them imports them inside the call.
 MADE_OF = {
@@ -79,7 +107,7 @@ def imports(file: Path) -> Iterator[Import]:
     yield from _visit(ast.parse(file.read_text()).body, at_top=True)
 
 
-def _visit(body: list[ast.stmt], *, at_top: bool) -> Iterator[Import]:
+def _visit(body: list[Any], *, at_top: bool) -> Iterator[Import]:
     for node in body:
         if isinstance(node, ast.Import):
             yield from (Import(alias.name, at_top) for alias in node.names)
@@ -89,9 +117,8 @@ def _visit(body: list[ast.stmt], *, at_top: bool) -> Iterator[Import]:
             yield from (Import(f"{node.module}.{alias.name}", at_top) for alias in node.names)
         elif not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
             inner = at_top and not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-            for field in ("body", "orelse", "finalbody", "handlers"):
-                children = [c for c in getattr(node, field, []) if isinstance(c, (ast.stmt, ast.ExceptHandler))]
-                yield from _visit(children, at_top=inner)  # type: ignore[arg-type]
+            for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+                yield from _visit(getattr(node, field, []), at_top=inner)
 
 
 def host_imports(file: Path) -> set[str]:

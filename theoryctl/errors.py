@@ -40,6 +40,14 @@ class BadAttachment(TheoryctlError):
     error_code = "ERR_ATTACHMENT"
 
 
+class NotRunning(TheoryctlError):
+    error_code = "ERR_NOT_RUNNING"
+
+
+class StartFailed(TheoryctlError):
+    error_code = "ERR_START"
+
+
 class OutputFailed(TheoryctlError):
     error_code = "ERR_OUTPUT"
 

@@ -1,8 +1,8 @@
-"""What the commands call: one function a verb."""
+"""One run: the request made from flags and manifest, sent to a runtime, and its envelope."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -10,18 +10,22 @@ from theoryctl.attachments import load_attachments
 from theoryctl.catalog import Catalog
 from theoryctl.errors import BadInputs, InternalError, Interrupted, UsageError, error_info
 from theoryctl.inputs import InputFlags
+from theoryctl.instances import Instance
 from theoryctl.manifest import Manifest
 from theoryctl.outputs import check_folder, save_outputs
 from theoryctl.platforms import host_platform
 from theoryctl.refs import ProviderRef
 from theoryctl.results import RunResult
-from theoryctl.runtimes import get_runtime
+from theoryctl.runtimes import EMBEDDED, embedded_runtime, started_runtime
 from theoryctl.secrets import read_secrets
+from theoryctl.started import find, restart_command
 from theoryctl_providers.contract import (
     Envelope,
     Event,
+    Log,
     Mode,
     ProviderConfig,
+    ProviderError,
     Request,
     Result,
     Started,
@@ -40,6 +44,7 @@ class RunOptions:
     inputs: InputFlags
     max_attachment: int
     mode: str | None = None
+    runtime: str | None = None
     attach: tuple[str, ...] = ()
     timeout: float | None = None
     save_dir: str | None = None
@@ -47,36 +52,41 @@ class RunOptions:
     manifests: str | None = None
 
 
-def positive_seconds(seconds: float | None) -> float | None:
-    """`--timeout`, checked. Raises UsageError."""
+def positive_seconds(seconds: float | None, flag: str = "--timeout") -> float | None:
+    """A flag's seconds, checked. Raises UsageError."""
     if seconds is not None and not 0 < seconds < float("inf"):
-        raise UsageError(f"--timeout {seconds:g}: found no positive number of seconds", hint="for example --timeout 30")
+        raise UsageError(f"{flag} {seconds:g}: found no positive number of seconds", hint=f"for example {flag} 30")
     return seconds
 
 
 def run(options: RunOptions, on_event: Callable[[Event], None]) -> RunResult:
     """Send one request and return its envelope; `on_event` sees everything on the way.
 
-    Everything is checked before the provider is asked. Raises TheoryctlError for what is wrong before there is a
-    request; what fails later, Ctrl-C too, is in the envelope.
+    It goes to the started instance of the ref, if there is one, and else runs in this process. Everything is checked
+    before the provider is asked. Raises TheoryctlError for what is wrong before there is a request; what fails later,
+    Ctrl-C too, is in the envelope.
     """
-    request = _request(options)
+    instance = find(options.ref, options.runtime)
+    request = _request(options, instance)
     if options.save_dir is not None:
         check_folder(options.save_dir)
-    envelope = _invoke(request, on_event)
+    envelope = _invoke(request, instance, on_event)
     if options.save_dir is not None and envelope["outputs"]:
         envelope = save_outputs(envelope, options.save_dir)
     return RunResult(envelope)
 
 
-def _request(options: RunOptions) -> Request:
+def _request(options: RunOptions, instance: Instance | None) -> Request:
     manifest = Catalog(options.manifests).find(options.ref).load()
     given = options.inputs.read()
-    mode = resolve_mode(given or {}, options.mode)
+    mode = resolve_mode(given or {}, options.mode, instance.mode if instance else "mock")
     if given is None and not is_mock(mode):
         raise BadInputs("real mode needs inputs, and none were given", hint='for example --prompt "Say hello"')
+    if instance is not None and options.env_file is not None:
+        hint = f"theoryctl local stop --ref {options.ref}, then start it with --env-file {options.env_file}"
+        raise UsageError("--env-file: a started instance has the secrets it was started with", hint=hint)
     return Request(
-        config=_config(manifest, mode, options),
+        config=_config(manifest, mode, options, instance),
         inputs=manifest.example if given is None else given,
         mode=mode,
         attachments=load_attachments(options.attach, options.max_attachment),
@@ -85,26 +95,37 @@ def _request(options: RunOptions) -> Request:
     )
 
 
-def _config(manifest: Manifest, mode: Mode, options: RunOptions) -> ProviderConfig:
+def _config(manifest: Manifest, mode: Mode, options: RunOptions, instance: Instance | None) -> ProviderConfig:
     rules = manifest.secret_rules
-    # Mock mode does not even look at a secret.
-    secrets = {} if is_mock(mode) else read_secrets([rule.name for rule in rules], options.env_file)
+    # Mock mode does not even look at a secret, and an instance has its own.
+    wanted = () if is_mock(mode) or instance else tuple(rule.name for rule in rules)
     return ProviderConfig(
         provider=manifest.provider,
         ref=manifest.ref,
+        runtime=instance.runtime if instance else EMBEDDED,
         default_model=manifest.models.default,
         input_schema=manifest.inputs,
         secret_rules=rules,
-        secrets=secrets,
+        secrets=read_secrets(wanted, options.env_file),
         timeout=manifest.resources.timeout,
         platform=host_platform(),
     )
 
 
-def _invoke(request: Request, on_event: Callable[[Event], None]) -> Envelope:
+def _events(request: Request, instance: Instance | None) -> Generator[Event]:
+    if instance is None:
+        yield Log(f"embedded: no instance of {request.config.ref} is started")
+        yield from embedded_runtime().invoke(request)
+        return
+    yield Log(f"{instance.runtime}: {instance.url}")
+    restart = restart_command(instance.ref, instance.runtime)
+    yield from started_runtime(instance.runtime).invoke(request, instance, restart)
+
+
+def _invoke(request: Request, instance: Instance | None, on_event: Callable[[Event], None]) -> Envelope:
     stopwatch, model = Stopwatch(), None
     try:
-        with closing(get_runtime(request.config.runtime).invoke(request)) as events:
+        with closing(_events(request, instance)) as events:
             for event in events:
                 if isinstance(event, Result):
                     return event.envelope
@@ -112,14 +133,18 @@ def _invoke(request: Request, on_event: Callable[[Event], None]) -> Envelope:
                     model = event.model
                 on_event(event)
     except KeyboardInterrupt:
-        return _interrupted(request, stopwatch, model)
+        interrupted = Interrupted("interrupted before the answer was complete", hint="run it again")
+        return _failed(request, stopwatch, model, interrupted)
+    except ProviderError as error:
+        return _failed(request, stopwatch, model, error)
     raise InternalError("the runtime ended without a result")
 
 
-def _interrupted(request: Request, stopwatch: Stopwatch, model: str | None) -> Envelope:
+def _failed(request: Request, stopwatch: Stopwatch, model: str | None, error: ProviderError) -> Envelope:
+    """The envelope of a run whose runtime could not give one."""
     config = request.config
     return build_envelope(
-        error=error_info(Interrupted("interrupted before the answer was complete", hint="run it again")),
+        error=error_info(error),
         run_id=request.run_id,
         ref=config.ref,
         mode=request.mode,

@@ -11,6 +11,11 @@ def cache_dir() -> Path:
     return _override("THEORYCTL_CACHE_DIR") or _xdg("XDG_CACHE_HOME", ".cache")
 
 
+def state_dir() -> Path:
+    """`THEORYCTL_STATE_DIR`, else `theoryctl` in `XDG_STATE_HOME` (default ~/.local/state)."""
+    return _override("THEORYCTL_STATE_DIR") or _xdg("XDG_STATE_HOME", ".local/state")
+
+
 def config_dir() -> Path:
     """`theoryctl` in `XDG_CONFIG_HOME` (default ~/.config)."""
     return _xdg("XDG_CONFIG_HOME", ".config")
@@ -18,7 +23,7 @@ def config_dir() -> Path:
 
 def write_private(path: Path, data: bytes) -> None:
     """Write a file whole or not at all, mode 0600, in folders of mode 0700. Raises OSError."""
-    _private_folder(path.parent)
+    private_folder(path.parent)
     replace_file(path, data)
 
 
@@ -47,10 +52,11 @@ def _umask() -> int:
     return mask
 
 
-def _private_folder(path: Path) -> None:
+def private_folder(path: Path) -> None:
+    """Make a folder and its parents, mode 0700. Raises OSError."""
     # mkdir(parents=True) gives the parents the default mode.
     if not path.is_dir():
-        _private_folder(path.parent)
+        private_folder(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)
 
 

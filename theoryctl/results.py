@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from theoryctl.errors import exit_status
+from theoryctl.instances import Instance
 from theoryctl.manifest import Manifest
 from theoryctl_providers.contract import Envelope
+
+if TYPE_CHECKING:
+    from theoryctl.runtimes.base import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,4 +92,100 @@ class SchemaShown:
         return self.schema
 
 
-Result = RunResult | ManifestList | ManifestShown | ManifestsValid | SchemaShown
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An instance that runs now."""
+
+    instance: Instance
+    already_running: bool
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        facts = instance_facts(self.instance)
+        return {"schema": "theoryctl.instance/v1", **facts, "already_running": self.already_running}
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The instances that were stopped, each with whether it was still alive."""
+
+    instances: tuple[tuple[Instance, bool], ...]
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        rows = [{"ref": each.ref, "runtime": each.runtime, "was_running": alive} for each, alive in self.instances]
+        return {"schema": "theoryctl.stopped/v1", "instances": rows}
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceRow:
+    """One line of `status`; `drifted`: the manifest has changed since the start."""
+
+    instance: Instance
+    state: State
+    drifted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InstancesShown:
+    """What `status` found."""
+
+    rows: tuple[InstanceRow, ...]
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        rows = [
+            {
+                **instance_facts(row.instance),
+                "state": row.state.name,
+                "healthy": row.state.healthy,
+                "drifted": row.drifted,
+                "cpu_percent": row.state.cpu_percent,
+                "memory_bytes": row.state.memory_bytes,
+            }
+            for row in self.rows
+        ]
+        return {"schema": "theoryctl.status/v1", "instances": rows}
+
+
+@dataclass(frozen=True, slots=True)
+class UrlShown:
+    """Where an instance listens."""
+
+    url: str
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        return {"schema": "theoryctl.url/v1", "url": self.url}
+
+
+@dataclass(frozen=True, slots=True)
+class EnvShown:
+    """Variables for another program."""
+
+    variables: dict[str, str]
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        return {"schema": "theoryctl.env/v1", "variables": self.variables}
+
+
+def instance_facts(instance: Instance) -> dict[str, Any]:
+    """What may be said of an instance: everything but its token."""
+    facts = asdict(instance)
+    del facts["token"], facts["pid_started"]
+    return {**facts, **{name: list(facts[name]) for name in ("secrets_present", "secrets_absent")}}
+
+
+Result = (
+    RunResult
+    | ManifestList
+    | ManifestShown
+    | ManifestsValid
+    | SchemaShown
+    | Started
+    | Stopped
+    | InstancesShown
+    | UrlShown
+    | EnvShown
+)

@@ -7,12 +7,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
-from theoryctl.results import ManifestList, ManifestShown, ManifestsValid, Result, RunResult
-from theoryctl.views import by_choice, cells, run_summary, tool_call_line
-from theoryctl_providers.contract import VERSION, Delta, Envelope, ErrorInfo, Event, Log, OutputDocument, Started, dumps
+from theoryctl.results import InstancesShown, ManifestList, ManifestShown, Result, RunResult, SchemaShown
+from theoryctl.views import (
+    INSTANCE_HEADER,
+    by_choice,
+    cells,
+    instance_cells,
+    json_line,
+    lines_of,
+    run_summary,
+    tool_call_line,
+)
+from theoryctl_providers.contract import VERSION, Delta, Envelope, ErrorInfo, Event, Log, OutputDocument, dumps
+from theoryctl_providers.contract import Started as StartedEvent
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -48,17 +58,28 @@ class Terminal:
             self._say_json(result.document())
         if isinstance(result, RunResult):
             self._run(result)
-        elif self.json_output:
-            pass
-        elif isinstance(result, ManifestList):
-            self._manifest_list(result)
-        elif isinstance(result, ManifestShown):
-            self._note(f"{result.file} ({result.source})")
-            self._code(result.text, "yaml")
-        elif isinstance(result, ManifestsValid):
-            self._say("\n".join(f"valid {file}" for file in result.files) or "no manifests found")
-        else:
-            self._code(dumps(result.document(), indent=2), "json")
+        elif not self.json_output:
+            self._show_result(result)
+
+    def _show_result(self, result: Result) -> None:
+        match result:
+            case ManifestList():
+                header = ("ref", "title", "provider", "model", "source")
+                self._rows(header, [cells(row) for row in result.rows], "no manifests found")
+            case ManifestShown():
+                self._note(f"{result.file} ({result.source})")
+                self._code(result.text, "yaml")
+            case InstancesShown():
+                self._rows(INSTANCE_HEADER, [instance_cells(row) for row in result.rows], "nothing is started")
+            case SchemaShown():
+                self._code(dumps(result.document(), indent=2), "json")
+            case _:
+                self._say("\n".join(lines_of(result)))
+
+    def emit_lines(self, lines: Iterable[str]) -> None:
+        """Show a log as it comes; with --json as NDJSON, whatever its lines are."""
+        for line in lines:
+            self._say(json_line(line) if self.json_output else line)
 
     def fail(self, error: ErrorInfo, document: dict[str, Any], exit_status: int) -> None:
         """Show a failure: for people on standard error, and with --json `document` on standard output."""
@@ -79,7 +100,7 @@ class Terminal:
             if isinstance(event, Log):
                 if self.debug or not event.debug:
                     self._note(event.message)
-            elif isinstance(event, Started):
+            elif isinstance(event, StartedEvent):
                 self._started(event)
             elif isinstance(event, Delta):
                 self._stop_spinner()
@@ -94,8 +115,8 @@ class Terminal:
 
     _streamed = False
 
-    def _started(self, event: Started) -> None:
-        self._note(f"{event.mode} · {event.model} · embedded, for no instance is started")
+    def _started(self, event: StartedEvent) -> None:
+        self._note(f"{event.mode} · {event.model}")
         if event.suspends and is_rich(sys.stderr):
             self._spinner = self._console(sys.stderr).status(f"waiting for {event.model}", spinner="dots")
             self._spinner.start()
@@ -143,16 +164,6 @@ class Terminal:
         else:
             self._say("\n".join(map(tool_call_line, calls)))
 
-    # -- manifests ----------------------------------------------------------------------------------------------------
-
-    def _manifest_list(self, result: ManifestList) -> None:
-        if not result.rows:
-            self._note("no manifests found")
-        elif is_rich(sys.stdout):
-            self._table(("ref", "title", "provider", "model", "source"), [cells(row) for row in result.rows])
-        else:
-            self._say("\n".join("\t".join(cells(row)) for row in result.rows))
-
     # -- the two streams ----------------------------------------------------------------------------------------------
 
     def _say(self, text: str) -> None:
@@ -197,6 +208,15 @@ class Terminal:
             self._show(Syntax(text.rstrip(), language, theme="ansi_dark", background_color="default", word_wrap=True))
         else:
             self._say(text.rstrip())
+
+    def _rows(self, header: tuple[str, ...], rows: Sequence[tuple[str, ...]], empty: str) -> None:
+        """A table at a terminal; through a pipe a line a row, cells apart by tabs."""
+        if not rows:
+            self._note(empty)
+        elif is_rich(sys.stdout):
+            self._table(header, rows)
+        else:
+            self._say("\n".join("\t".join(row) for row in rows))
 
     def _table(self, header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
         from rich import box

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator
+from shlex import quote
 from typing import Any
 
-from theoryctl.results import ManifestRow
+from theoryctl.results import (
+    EnvShown,
+    InstanceRow,
+    ManifestRow,
+    ManifestsValid,
+    Result,
+    Started,
+    Stopped,
+    UrlShown,
+)
 from theoryctl_providers.contract import Envelope, OutputDocument, UsageDocument, dumps
 
 
@@ -54,3 +66,76 @@ def tool_call_line(call: dict[str, Any]) -> str:
 def cells(row: ManifestRow) -> tuple[str, ...]:
     """A manifest's line in the table; a broken one shows its code where its title would be."""
     return (row.ref, row.problem or row.title, row.provider, row.model, row.source)
+
+
+INSTANCE_HEADER = ("ref", "runtime", "state", "health", "mode", "url", "uptime", "cpu", "memory", "manifest")
+
+
+def instance_cells(row: InstanceRow) -> tuple[str, ...]:
+    """An instance's line in the table of `status`."""
+    instance, state = row.instance, row.state
+    return (
+        instance.ref,
+        instance.runtime,
+        state.name,
+        "healthy" if state.healthy else "unhealthy",
+        instance.mode,
+        instance.url,
+        time_words(time.time() - instance.started_at) if state.name == "running" else "-",
+        "-" if state.cpu_percent is None else f"{state.cpu_percent:.0f} %",
+        "-" if state.memory_bytes is None else size_words(state.memory_bytes),
+        "changed" if row.drifted else "same",
+    )
+
+
+def lines_of(result: Result) -> list[str]:
+    """A result that is shown as plain lines."""
+    match result:
+        case ManifestsValid():
+            return [f"valid {file}" for file in result.files] or ["no manifests found"]
+        case Started():
+            pairs = _started_pairs(result)
+            width = max(len(name) for name, _ in pairs)
+            return [f"{name:<{width}}  {value}" for name, value in pairs]
+        case Stopped():
+            lines = [f"{'stopped' if alive else 'was dead'} {x.ref} ({x.runtime})" for x, alive in result.instances]
+            return lines or ["nothing was started"]
+        case EnvShown():
+            return [f"export {name}={quote(value)}" for name, value in result.variables.items()]
+        case UrlShown():
+            return [result.url]
+    raise TypeError(f"{type(result).__name__} is no list of lines")
+
+
+def _started_pairs(result: Started) -> list[tuple[str, str]]:
+    instance = result.instance
+    pairs = [
+        ("ref", instance.ref),
+        ("runtime", instance.runtime + (" (was running already)" if result.already_running else "")),
+        ("mode", instance.mode),
+        ("url", instance.url),
+        ("pid", str(instance.pid)),
+    ]
+    if instance.secrets_absent:
+        pairs.append(("absent", f"{', '.join(instance.secrets_absent)} (mock mode works without)"))
+    return pairs
+
+
+def json_line(line: str) -> str:
+    """A log line as one JSON object: as it is when it is one, else as its `message`."""
+    try:
+        if isinstance(json.loads(line), dict):
+            return line
+    except ValueError:
+        pass
+    return dumps({"message": line})
+
+
+def time_words(seconds: float) -> str:
+    """A duration in its two largest units: `3 s`, `5 min 2 s`, `1 h 5 min`."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

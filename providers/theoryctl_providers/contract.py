@@ -38,7 +38,7 @@ from theoryctl_providers.documents import (
 )
 from theoryctl_providers.errors import ERRORS, ErrorSpec, ProviderError
 from theoryctl_providers.jsontext import canonical, dumps, loads, sha256
-from theoryctl_providers.wire import Limits, ServerConfig, encode_event
+from theoryctl_providers.wire import Limits, ServerConfig, decode_event, encode_event
 
 __all__ = [
     "ENVELOPE_SCHEMA",
@@ -72,6 +72,7 @@ __all__ = [
     "UsageDocument",
     "build_envelope",
     "canonical",
+    "decode_event",
     "dumps",
     "encode_event",
     "is_mock",

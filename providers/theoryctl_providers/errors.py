@@ -39,6 +39,7 @@ ERRORS: dict[str, ErrorSpec] = {
     "ERR_PROVIDER": ErrorSpec(1, False, 500, "the provider's own code, or a package it needs, is missing or failed"),
     "ERR_TOO_LARGE": ErrorSpec(3, False, 413, "a request is larger than the instance takes"),
     "ERR_OVERLOADED": ErrorSpec(5, True, 429, "the instance has as many requests as it takes at once"),
+    "ERR_START": ErrorSpec(5, False, 500, "an instance did not become ready"),
     "ERR_NOT_RUNNING": ErrorSpec(5, True, 503, "the instance is not running, or is about to stop"),
     "ERR_OUTPUT": ErrorSpec(1, False, 500, "a result could not be written to disk"),
     "ERR_INTERNAL": ErrorSpec(70, False, 500, "a bug in theoryctl"),

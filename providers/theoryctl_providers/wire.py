@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from theoryctl_providers.calls import Delta, Event, Log, ProviderConfig, Result, SecretRule, Started
+from theoryctl_providers.calls import Delta, Event, Log, ProviderConfig, Result, SecretRule, Started, ToolCallDelta
 from theoryctl_providers.errors import ProviderError
 from theoryctl_providers.jsontext import dumps, loads
 
@@ -62,6 +62,22 @@ def encode_event(event: Event) -> bytes | None:
         return None
     data = event.envelope if isinstance(event, Result) else _filled(event)
     return f"event: {name}\ndata: {dumps(data)}\n\n".encode()
+
+
+def decode_event(name: str, data: str) -> Event:
+    """The event that `encode_event` made the text of. Raises ProviderError `ERR_BAD_RESPONSE` for anything else."""
+    try:
+        value = loads(data, what="an event")
+        if name == "result":
+            return Result(value)
+        if name == "delta":
+            call = value.get("tool_call")
+            return Delta(value.get("choice", 0), value.get("text"), ToolCallDelta(**call) if call else None)
+        event: Event = {"log": Log, "started": Started}[name](**value)
+        return event
+    except (ProviderError, KeyError, TypeError, AttributeError):
+        message = f"the instance sent an event {name!r} that cannot be read"
+        raise ProviderError("ERR_BAD_RESPONSE", message, hint="is it another version? restart it") from None
 
 
 def _filled(event: Any) -> dict[str, Any]:

@@ -46,6 +46,23 @@ EnvFile = Annotated[
 ]
 
 
+RunRuntime = Annotated[
+    str | None,
+    typer.Option(
+        "--runtime", metavar="NAME", help="embedded, or the runtime of a started instance. [default: what is started]"
+    ),
+]
+StartRuntime = Annotated[str, typer.Option("--runtime", metavar="process", help="Where it is to run.")]
+WaitTimeout = Annotated[float, typer.Option("--wait-timeout", metavar="SECONDS", help="Time to become ready.")]
+OptionalRef = Annotated[str | None, typer.Option("--ref", metavar="REF", help="Only this one: namespace/name@version.")]
+All = Annotated[bool, typer.Option("--all", help="Every instance.")]
+Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")]
+Tail = Annotated[int | None, typer.Option("--tail", metavar="N", min=0, help="Only the last N lines.")]
+Since = Annotated[
+    str | None, typer.Option("--since", metavar="TIME", help="Only lines of the last 30s, 10m, 2h or 1d.")
+]
+
+
 @command(
     app,
     "run",
@@ -71,9 +88,12 @@ def run(
     timeout: Timeout = None,
     save_dir: SaveDir = None,
     env_file: EnvFile = None,
+    runtime: RunRuntime = None,
     manifests: ManifestsOption = None,
 ) -> None:
     """Send one request to a provider and print its answer.
+
+    It goes to the started instance of the ref; where none is started, the provider runs in this process.
 
     Without inputs, mock mode answers the manifest's own example. Standard output gets the answer alone (with --json,
     the whole envelope); everything else goes to standard error.
@@ -89,6 +109,7 @@ def run(
         inputs=flags,
         max_attachment=parse_size(max_attachment),
         mode=mode,
+        runtime=runtime,
         attach=tuple(attach or ()),
         timeout=lifecycle.positive_seconds(timeout),
         save_dir=save_dir,
@@ -96,3 +117,87 @@ def run(
         manifests=manifests,
     )
     ctx.obj.emit(lifecycle.run(options, ctx.obj.watch_run(stream)))
+
+
+@command(
+    app,
+    "start",
+    examples="""\
+theoryctl local start --ref llm/mock@1 --runtime process
+theoryctl local start --ref llm/litellm@1 --runtime process --env-file .env --mode real""",
+)
+def start(
+    ctx: typer.Context,
+    ref: RefOption,
+    runtime: StartRuntime = "process",
+    mode: ModeOption = None,
+    env_file: EnvFile = None,
+    wait_timeout: WaitTimeout = 60.0,
+    manifests: ManifestsOption = None,
+) -> None:
+    """Start a provider that stays, and keeps LiteLLM loaded.
+
+    It takes the secrets that the manifest names from the environment or --env-file; `run` never sends it others.
+    Started twice, it is the same instance.
+    """
+    from theoryctl import started
+    from theoryctl.lifecycle import positive_seconds
+    from theoryctl.refs import ProviderRef
+
+    seconds = positive_seconds(wait_timeout, "--wait-timeout") or wait_timeout
+    options = started.StartOptions(
+        ref=ProviderRef.parse(ref),
+        runtime=runtime,
+        wait_timeout=seconds,
+        mode=mode,
+        env_file=env_file,
+        manifests=manifests,
+    )
+    ctx.obj.emit(started.start(options))
+
+
+@command(app, "stop", examples="theoryctl local stop --all")
+def stop(ctx: typer.Context, ref: OptionalRef = None, all_: All = False) -> None:
+    """Stop what was started: it finishes the requests it has, for ten seconds at most."""
+    from theoryctl import started
+    from theoryctl.refs import ProviderRef
+
+    ctx.obj.emit(started.stop(ProviderRef.parse(ref) if ref is not None else None, all_))
+
+
+@command(app, "status", examples="theoryctl local status\ntheoryctl local status --json")
+def status(ctx: typer.Context, ref: OptionalRef = None, manifests: ManifestsOption = None) -> None:
+    """Show what is started, and forget what has died."""
+    from theoryctl import started
+    from theoryctl.refs import ProviderRef
+
+    ctx.obj.emit(started.status(ProviderRef.parse(ref) if ref is not None else None, manifests))
+
+
+@command(app, "logs", examples="theoryctl local logs --ref llm/mock@1 --tail 20 --since 10m")
+def logs(ctx: typer.Context, ref: RefOption, follow: Follow = False, tail: Tail = None, since: Since = None) -> None:
+    """Print the log of a started instance; with --json as NDJSON, one object a line."""
+    from theoryctl import started
+    from theoryctl.durations import parse_duration
+    from theoryctl.refs import ProviderRef
+
+    seconds = parse_duration(since) if since is not None else None
+    ctx.obj.emit_lines(started.logs(ProviderRef.parse(ref), follow=follow, tail=tail, since=seconds))
+
+
+@command(app, "url", examples="theoryctl local url --ref llm/mock@1")
+def url(ctx: typer.Context, ref: RefOption) -> None:
+    """Print where a started instance listens."""
+    from theoryctl import started
+    from theoryctl.refs import ProviderRef
+
+    ctx.obj.emit(started.url(ProviderRef.parse(ref)))
+
+
+@command(app, "env", examples='eval "$(theoryctl local env --ref llm/mock@1)"')
+def env(ctx: typer.Context, ref: RefOption) -> None:
+    """Print, as shell exports, what another program needs to talk to a started instance: its address and its token."""
+    from theoryctl import started
+    from theoryctl.refs import ProviderRef
+
+    ctx.obj.emit(started.env(ProviderRef.parse(ref)))

@@ -1,17 +1,26 @@
-"""The places a provider can run in. Which one is picked here, and nowhere else."""
+"""The places a provider can run in. Which one is picked here, and nowhere else; a new one is a module and a line."""
 
 from __future__ import annotations
 
-from theoryctl.runtimes.base import Runtime
+from theoryctl.runtimes.base import Runtime, StartedRuntime
+
+EMBEDDED = "embedded"
+
+#: The runtimes that `start` starts, by name: module and class.
+STARTED = {"process": ("theoryctl.runtimes.process", "ProcessRuntime")}
 
 
-def get_runtime(name: str) -> Runtime:
+def embedded_runtime() -> Runtime:
+    """The runtime inside this process."""
+    from theoryctl.runtimes.embedded import EmbeddedRuntime
+
+    return EmbeddedRuntime()
+
+
+def started_runtime(name: str) -> StartedRuntime:
     """The runtime of that name. Raises KeyError."""
     from importlib import import_module
 
-    module, class_name = RUNTIMES[name]
-    runtime: Runtime = getattr(import_module(module), class_name)()
+    module, class_name = STARTED[name]
+    runtime: StartedRuntime = getattr(import_module(module), class_name)()
     return runtime
-
-
-RUNTIMES = {"embedded": ("theoryctl.runtimes.embedded", "EmbeddedRuntime")}

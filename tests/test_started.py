@@ -1,0 +1,335 @@
+"""Started providers: `local start | run | stop | status | logs | url | env`, in the process runtime."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.conftest import REF, ROOT, THEORYCTL, Cli, Ran, hearing_ctrl_c, messages
+from tests.real.vendor import Vendor, stalls_at_once
+
+START = ("local", "start", "--ref", REF, "--runtime", "process")
+RUN = ("local", "run", "--ref", REF)
+CANARY = "sk-canary-0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(cli: Cli) -> Iterator[None]:
+    yield
+    cli("local", "stop", "--all")
+
+
+def started(cli: Cli, *flags: str, **options: Any) -> dict[str, Any]:
+    ran = cli(*START, *flags, "--json", **options)
+    assert ran.status == 0, ran.err
+    return ran.document
+
+
+def state_files(environment: dict[str, str]) -> list[Path]:
+    return [path for path in (Path(environment["HOME"]) / ".local/state/theoryctl").rglob("*") if path.is_file()]
+
+
+def record(environment: dict[str, str]) -> Path:
+    (found,) = [path for path in state_files(environment) if path.suffix == ".json"]
+    return found
+
+
+def error(ran: Ran) -> tuple[int, str]:
+    return ran.status, ran.document["error"]["code"]
+
+
+# -- the same bytes --
+
+GOLDEN = json.loads((ROOT / "tests/providers/golden_mock.json").read_text())
+
+
+def test_a_started_provider_answers_every_golden_request_with_the_bytes_of_the_embedded_one(cli: Cli) -> None:
+    started(cli)
+    for case in (case for case in GOLDEN if not case["attachments"]):
+        envelope = cli(*RUN, "--inputs", "-", "--json", stdin=json.dumps(case["inputs"])).document
+        assert envelope["runtime"] == "process"
+        assert {key: envelope[key] for key in ("outputs", "usage")} == case["expected"], case["name"]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        (),
+        ("--stream",),
+        ("--prompt", "x" * 100_000),
+        ("--inputs-json", messages("grüße 👋", n=3)),
+        ("--inputs-json", '{"messages": []}'),
+        ("--inputs-json", messages("x", logprobs=True)),
+        ("--attach", f"a={__file__}", "--attach", f"b={ROOT / 'LICENSE'}"),
+        ("--attach", "a=/dev/null"),
+    ],
+    ids=lambda flags: " ".join(flags)[:30],
+)
+def test_embedded_and_process_differ_in_nothing_but_where_they_ran(cli: Cli, flags: tuple[str, ...]) -> None:
+    started(cli)
+    for output in ((), ("--json",)):
+        here, there = cli(*RUN, *flags, *output, "--runtime", "embedded"), cli(*RUN, *flags, *output)
+        assert here.status == there.status
+        if output:
+            one, other = here.document, there.document
+            assert [one[key] for key in ("outputs", "usage", "error", "model")] == [
+                other[key] for key in ("outputs", "usage", "error", "model")
+            ]
+            assert one["meta"]["attachments"] == other["meta"]["attachments"]
+        else:
+            assert here.out == there.out
+
+
+# -- start --
+
+
+def test_start_says_what_it_started_and_run_uses_it(cli: Cli) -> None:
+    instance = started(cli)
+    assert (instance["ref"], instance["runtime"], instance["mode"]) == (REF, "process", "mock")
+    assert instance["url"].startswith("http://127.0.0.1:")
+    assert instance["secrets_absent"][0] == "OPENAI_API_KEY"
+    assert "token" not in instance
+    assert cli(*RUN, "--json").document["runtime"] == "process"
+    assert cli(*RUN, "--json", "--runtime", "embedded").document["runtime"] == "embedded"
+
+
+def test_started_twice_is_the_same_instance(cli: Cli) -> None:
+    first, second = started(cli), started(cli)
+    assert (first["already_running"], second["already_running"]) == (False, True)
+    assert first["pid"] == second["pid"]
+
+
+def test_two_starts_at_once_yield_one_instance(cli: Cli) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda _: started(cli), range(3)))
+    assert len({instance["pid"] for instance in found}) == 1
+    assert [instance["already_running"] for instance in found].count(False) == 1
+
+
+def test_the_record_is_private_and_the_token_is_nowhere_else(cli: Cli, environment: dict[str, str]) -> None:
+    instance = started(cli)
+    token = json.loads(record(environment).read_text())["token"]
+    for path in state_files(environment):
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0 or path.stat().st_size == 0
+        assert path == record(environment) or token not in path.read_text()
+    for name in ("cmdline", "environ"):
+        assert token.encode() not in Path(f"/proc/{instance['pid']}/{name}").read_bytes()
+
+
+def test_secrets_reach_the_server_and_are_nowhere_to_be_seen(cli: Cli, environment: dict[str, str]) -> None:
+    with Vendor() as vendor:
+        env = {"OPENAI_API_KEY": CANARY, "LLM_API_BASE": f"{vendor.url}/v1", "COPY_OF_IT": CANARY}
+        instance = started(cli, "--mode", "real", env=env)
+        assert "OPENAI_API_KEY" in instance["secrets_present"]
+        # Neither the mode nor a key is given here: they are the instance's.
+        ran = cli(*RUN, "--prompt", "Hi", "--json")
+        assert (ran.document["mode"], ran.document["status"]) == ("real", "success"), ran.err
+        assert vendor.requests[0].headers["authorization"] == f"Bearer {CANARY}"
+    seen = [Path(f"/proc/{instance['pid']}/{name}").read_bytes() for name in ("cmdline", "environ")]
+    seen += [path.read_bytes() for path in state_files(environment)]
+    seen += [text.encode() for shown in (ran, cli("local", "status", "--json")) for text in (shown.out, shown.err)]
+    assert [text for text in seen if CANARY.encode() in text] == []
+
+
+def test_run_never_sends_its_own_environment_to_an_instance_that_lacks_a_key(cli: Cli) -> None:
+    started(cli)
+    ran = cli(*RUN, "--mode", "real", "--prompt", "x", "--json", env={"OPENAI_API_KEY": CANARY})
+    assert error(ran) == (4, "ERR_MISSING_SECRET")
+    given = cli(*RUN, "--env-file", "/dev/null", "--json")
+    assert (error(given), "started with" in given.document["error"]["message"]) == ((2, "ERR_USAGE"), True)
+
+
+def test_a_server_that_dies_while_starting_is_told_with_its_last_words_and_nothing_is_left(
+    cli: Cli, environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "uvicorn.py").write_text("raise SystemExit('no uvicorn today')")
+    ran = cli(*START, "--json", env={"PYTHONPATH": str(tmp_path)})
+    assert error(ran) == (5, "ERR_START")
+    assert "no uvicorn today" in ran.document["error"]["message"]
+    assert [path for path in state_files(environment) if path.suffix == ".json"] == []
+    assert cli("local", "status", "--json").document["instances"] == []
+
+
+def test_a_start_that_takes_too_long_leaves_no_process(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "uvicorn.py").write_text("import time; time.sleep(60)")
+    ran = cli(*START, "--wait-timeout", "0.5", "--json", env={"PYTHONPATH": str(tmp_path)})
+    assert error(ran) == (5, "ERR_START")
+    assert "0.5 s" in ran.document["error"]["message"]
+    assert not _servers(str(tmp_path))
+
+
+def _servers(path: str) -> list[int]:
+    """Servers whose environment holds a path of this test."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if "theoryctl_providers" in process.cmdline() and path in process.environ().get("PYTHONPATH", ""):
+                found.append(process.pid)
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+    return found
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_a_start_that_is_interrupted_leaves_nothing_or_what_the_next_command_finds(
+    cli: Cli, environment: dict[str, str], tmp_path: Path, sent: signal.Signals
+) -> None:
+    (tmp_path / "uvicorn.py").write_text("import time; time.sleep(60)")
+    with hearing_ctrl_c():
+        process = subprocess.Popen(
+            [THEORYCTL, *START], env={**environment, "PYTHONPATH": str(tmp_path)}, stderr=subprocess.PIPE
+        )
+    with process:
+        while not [path for path in state_files(environment) if path.suffix == ".json"] or not _servers(str(tmp_path)):
+            time.sleep(0.05)
+        process.send_signal(sent)
+        process.wait(timeout=20)
+    cli("local", "stop", "--all")
+    assert _servers(str(tmp_path)) == []
+
+
+def test_a_disk_that_cannot_be_written_is_said(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("")
+    ran = cli(*START, "--json", env={"THEORYCTL_STATE_DIR": str(tmp_path / "state")})
+    assert ran.status != 0
+    assert ran.document["error"]["code"] == "ERR_START"
+
+
+# -- what may happen to an instance --
+
+
+def test_an_instance_that_was_killed_is_an_error_with_the_way_back_and_never_a_silent_switch(cli: Cli) -> None:
+    instance = started(cli)
+    os.kill(instance["pid"], signal.SIGKILL)
+    ran = cli(*RUN, "--json")
+    assert error(ran) == (5, "ERR_NOT_RUNNING")
+    assert ran.document["error"]["hint"] == f"theoryctl local start --ref {REF} --runtime process"
+    assert started(cli)["pid"] != instance["pid"]
+    assert cli(*RUN).status == 0
+
+
+def test_an_instance_killed_in_the_middle_of_an_answer_is_an_error(cli: Cli) -> None:
+    with Vendor(stalls_at_once) as vendor:
+        env = {"OPENAI_API_KEY": CANARY, "LLM_API_BASE": f"{vendor.url}/v1"}
+        instance = started(cli, "--mode", "real", env=env)
+        with ThreadPoolExecutor(1) as pool:
+            call = pool.submit(cli, *RUN, "--prompt", "x", "--json")
+            while not vendor.requests:
+                time.sleep(0.02)
+            os.kill(instance["pid"], signal.SIGKILL)
+            assert error(call.result()) == (5, "ERR_NOT_RUNNING")
+
+
+def test_a_pid_that_is_another_process_by_now_is_left_alone(cli: Cli, environment: dict[str, str]) -> None:
+    instance = started(cli)
+    os.kill(instance["pid"], signal.SIGKILL)
+    file = record(environment)
+    file.write_text(json.dumps({**json.loads(file.read_text()), "pid": os.getpid()}))
+    assert cli("local", "stop", "--all", "--json").document["instances"][0]["was_running"] is False
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"ref": 1}'])
+def test_a_damaged_record_is_as_good_as_none_and_is_cleaned_away(
+    cli: Cli, environment: dict[str, str], damage: str
+) -> None:
+    instance = started(cli)
+    file = record(environment)
+    file.write_text(damage)
+    try:
+        assert cli(*RUN, "--json").document["runtime"] == "embedded"
+        assert cli("local", "status", "--json").document["instances"] == []
+        assert not file.exists()
+    finally:
+        os.kill(instance["pid"], signal.SIGKILL)
+
+
+# -- stop, status, logs, url, env --
+
+
+def test_stop_ends_the_process_and_says_so(cli: Cli) -> None:
+    instance = started(cli)
+    ran = cli("local", "stop", "--ref", REF)
+    assert (ran.status, ran.out) == (0, f"stopped {REF} (process)\n")
+    assert not psutil.pid_exists(instance["pid"])
+    assert error(cli("local", "stop", "--ref", REF, "--json")) == (5, "ERR_NOT_RUNNING")
+
+
+@pytest.mark.parametrize("flags", [(), ("--ref", REF, "--all")])
+def test_stop_wants_to_know_what(cli: Cli, flags: tuple[str, ...]) -> None:
+    assert error(cli("local", "stop", *flags, "--json")) == (2, "ERR_USAGE")
+
+
+def test_status_shows_how_an_instance_is_and_forgets_a_dead_one(cli: Cli) -> None:
+    instance = started(cli)
+    (row,) = cli("local", "status", "--json").document["instances"]
+    assert (row["state"], row["healthy"], row["drifted"]) == ("running", True, False)
+    assert 0 < row["memory_bytes"] < 80 << 20
+    assert cli("local", "status").out.split("\t")[:4] == [REF, "process", "running", "healthy"]
+    os.kill(instance["pid"], signal.SIGKILL)
+    assert [row["state"] for row in cli("local", "status", "--json").document["instances"]] == ["dead"]
+    assert cli("local", "status", "--json").document["instances"] == []
+
+
+def test_status_says_when_the_manifest_has_changed_since_the_start(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "work/manifests/llm/litellm@1.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text((ROOT / "manifests/llm/litellm@1.yaml").read_text())
+    started(cli)
+    file.write_text(file.read_text().replace("Any model", "Every model"))
+    assert cli("local", "status", "--json").document["instances"][0]["drifted"] is True
+
+
+def test_logs_show_a_line_a_request_and_follow_until_the_end(cli: Cli) -> None:
+    started(cli)
+    envelopes = [cli(*RUN, "--json").document for _ in range(3)]
+    lines = cli("local", "logs", "--ref", REF).out.splitlines()
+    assert [json.loads(line)["run_id"] for line in lines] == [envelope["run_id"] for envelope in envelopes]
+    assert cli("local", "logs", "--ref", REF, "--tail", "1", "--json").out.splitlines() == lines[-1:]
+    assert cli("local", "logs", "--ref", REF, "--since", "1h").out.splitlines() == lines
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(cli, "local", "logs", "--ref", REF, "-f")
+        time.sleep(0.7)
+        last = cli(*RUN, "--json").document["run_id"]
+        cli("local", "stop", "--all")
+        assert json.loads(following.result().out.splitlines()[-1])["run_id"] == last
+
+
+@pytest.mark.parametrize("since", ["", "10", "m", "1y", "-1m"])
+def test_a_time_that_is_none_is_a_usage_error(cli: Cli, since: str) -> None:
+    assert error(cli("local", "logs", "--ref", REF, f"--since={since}", "--json")) == (2, "ERR_USAGE")
+
+
+def test_url_and_env_are_what_another_program_needs(cli: Cli, environment: dict[str, str]) -> None:
+    started(cli)
+    script = (
+        f'eval "$({THEORYCTL} local env --ref {REF})" && curl -sf "$THEORYCTL_URL/v1/run" '
+        f'-H "Authorization: Bearer $THEORYCTL_TOKEN" -d \'{{"inputs": {messages("hi")}}}\''
+    )
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env=environment, check=True)
+    assert json.loads(done.stdout)["status"] == "success"
+    assert cli("local", "url", "--ref", REF).out.startswith("http://127.0.0.1:")
+    for command in ("url", "env", "logs"):
+        assert error(cli("local", command, "--ref", "llm/mock@1", "--json")) == (5, "ERR_NOT_RUNNING")
+
+
+@pytest.mark.parametrize("runtime", ["docker", "nonsense"])
+def test_a_runtime_that_cannot_be_started_is_a_usage_error(cli: Cli, runtime: str) -> None:
+    assert error(cli("local", "start", "--ref", REF, "--runtime", runtime, "--json")) == (2, "ERR_USAGE")
+    assert error(cli(*RUN, "--runtime", runtime, "--json")) == (2, "ERR_USAGE")
+
+
+def test_a_run_in_a_named_runtime_with_nothing_started_says_what_starts_it(cli: Cli) -> None:
+    ran = cli(*RUN, "--runtime", "process", "--json")
+    assert error(ran) == (5, "ERR_NOT_RUNNING")
+    assert "local start" in ran.document["error"]["hint"]

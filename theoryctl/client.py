@@ -1,0 +1,144 @@
+"""The host side of the HTTP contract: a request to a started instance, and its events."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Generator, Iterator
+from typing import Any
+
+from theoryctl.errors import NotRunning, TheoryctlError
+from theoryctl.instances import Instance
+from theoryctl_providers.contract import (
+    ERRORS,
+    Attachment,
+    Event,
+    ProviderError,
+    Request,
+    decode_event,
+    dumps,
+)
+
+#: Seconds beyond a call's own time-out until an instance that says nothing is given up.
+SLACK = 10.0
+_CHUNK = 1 << 16
+
+
+def invoke(instance: Instance, request: Request, restart: str) -> Generator[Event]:
+    """The events of one request. `restart` is the command that brings a dead instance back.
+
+    Raises NotRunning when nobody answers or the answer breaks off, and ProviderError with the instance's own code when
+    it refuses the request.
+    """
+    import http.client
+    from contextlib import closing
+    from urllib.parse import urlsplit
+
+    address = urlsplit(instance.url)
+    seconds = (request.timeout or request.config.timeout or 60.0) + SLACK
+    with closing(http.client.HTTPConnection(str(address.hostname), address.port, timeout=seconds)) as connection:
+        try:
+            headers, body = _body(request)
+            headers |= {"Authorization": f"Bearer {instance.token}", "Accept": "text/event-stream"}
+            connection.request("POST", "/v1/run", body, headers)
+            response = connection.getresponse()
+            if response.status != 200:
+                raise _refusal(response.read(), response.status)
+            yield from _events(response)
+        except TimeoutError:
+            message = f"the instance of {instance.ref} said nothing for {seconds:g} s"
+            raise ProviderError("ERR_TIMEOUT", message, hint="give it more time: --timeout SECONDS") from None
+        except (OSError, http.client.HTTPException) as error:
+            raise gone(instance, restart, error) from None
+
+
+def gone(instance: Instance, restart: str, error: Exception) -> NotRunning:
+    """What is said of an instance that is recorded and does not answer."""
+    reason = getattr(error, "strerror", None) or "the connection broke"
+    return NotRunning(
+        f"the recorded instance of {instance.ref} ({instance.runtime}) does not answer: {reason}", hint=restart
+    )
+
+
+def is_healthy(instance: Instance, seconds: float = 2.0) -> bool:
+    """Whether `GET /healthz` says that it is ready, for this ref."""
+    from urllib.error import URLError
+    from urllib.request import ProxyHandler, build_opener
+
+    try:
+        # No proxy: the instance is on this machine.
+        with build_opener(ProxyHandler({})).open(f"{instance.url}/healthz", timeout=seconds) as answer:
+            health = json.loads(answer.read())
+    except (URLError, OSError, ValueError):
+        return False
+    return bool(health.get("ready")) and health.get("ref") == instance.ref
+
+
+def _body(request: Request) -> tuple[dict[str, str], Any]:
+    attachments = [attachment.public() for attachment in request.attachments]
+    document = {"inputs": request.inputs, "mode": request.mode, "timeout": request.timeout, "run_id": request.run_id}
+    data = dumps({**document, "attachments": attachments}).encode()
+    if not attachments:
+        return {"Content-Type": "application/json"}, data
+    boundary = secrets.token_hex(16)
+    heads = [_head(boundary, attachment.name) for attachment in request.attachments]
+    first, last = _head(boundary, "request") + data, f"\r\n--{boundary}--\r\n".encode()
+    size = len(first) + len(last) + sum(map(len, heads)) + sum(attachment.size for attachment in request.attachments)
+    headers = {"Content-Type": f"multipart/form-data; boundary={boundary}", "Content-Length": str(size)}
+    return headers, _pieces(first, heads, request.attachments, last)
+
+
+def _head(boundary: str, name: str) -> bytes:
+    # Names are letters, digits, '.', '-' and '_' (attachments.py), so there is nothing to escape. The first boundary
+    # may have an empty line before it (RFC 2046, 5.1.1).
+    return f'\r\n--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode()
+
+
+def _pieces(first: bytes, heads: list[bytes], attachments: Any, last: bytes) -> Iterator[bytes]:
+    yield first
+    for head, attachment in zip(heads, attachments, strict=True):
+        yield head
+        yield from _read(attachment)
+    yield last
+
+
+def _read(attachment: Attachment) -> Iterator[bytes]:
+    """The file in pieces; never more than was announced, should it have grown since."""
+    left = attachment.size
+    with open(attachment.path, "rb") as file:
+        while left and (chunk := file.read(min(_CHUNK, left))):
+            left -= len(chunk)
+            yield chunk
+
+
+def _events(lines: Any) -> Iterator[Event]:
+    """Read server-sent events (HTML standard, section 9.2) up to the result."""
+    name = data = ""
+    for raw in lines:
+        field, _, value = raw.decode().rstrip("\r\n").partition(": ")
+        if field == "event":
+            name = value
+        elif field == "data":
+            data = value
+        elif not field and name:
+            yield decode_event(name, data)
+            if name == "result":
+                return
+            name = data = ""
+    raise ConnectionResetError(104, "the answer broke off")
+
+
+def _refusal(body: bytes, status: int) -> ProviderError:
+    try:
+        error = json.loads(body)["error"]
+        if error["code"] in ERRORS:
+            return ProviderError(error["code"], error["message"], hint=error["hint"])
+    except (ValueError, KeyError, TypeError):
+        pass
+    return _Unintelligible(
+        f"the instance answered {status} without saying why", hint="is it another version? restart it"
+    )
+
+
+class _Unintelligible(TheoryctlError):
+    error_code = "ERR_BAD_RESPONSE"

@@ -1,0 +1,74 @@
+"""The records of what was started: one small file for each ref and runtime, read without any SDK."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from theoryctl.paths import state_dir, write_private
+from theoryctl.refs import ProviderRef
+from theoryctl_providers.contract import dumps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """A started provider.
+
+    `url` is where it listens, `token` what every request must carry. `pid` and `pid_started` (seconds since the epoch,
+    as the system tells) name the process: a pid alone may be another's by now. `started_at` is seconds since the epoch.
+    """
+
+    ref: str
+    runtime: str
+    url: str
+    mode: str
+    token: str = field(repr=False)
+    pid: int
+    pid_started: float
+    started_at: float
+    manifest_digest: str
+    secrets_present: tuple[str, ...]
+    secrets_absent: tuple[str, ...]
+    log: str
+
+
+def record_file(ref: ProviderRef, runtime: str) -> Path:
+    """Where the record of an instance lies."""
+    return state_dir() / "instances" / ref.namespace / f"{ref.name}@{ref.version}.{runtime}.json"
+
+
+def save(instance: Instance) -> None:
+    """Write the record, mode 0600. Raises OSError."""
+    file = record_file(ProviderRef.parse(instance.ref), instance.runtime)
+    write_private(file, dumps(asdict(instance)).encode())
+
+
+def load(ref: ProviderRef, runtime: str) -> Instance | None:
+    """The recorded instance of that ref and runtime; None when there is no record, or one that cannot be read."""
+    return _read(record_file(ref, runtime))
+
+
+def remove(ref: ProviderRef, runtime: str) -> None:
+    """Forget an instance. Raises OSError."""
+    record_file(ref, runtime).unlink(missing_ok=True)
+
+
+def all_instances() -> Iterator[Instance]:
+    """Every readable record, sorted by ref and runtime. One that cannot be read is removed: nobody else can use it."""
+    for file in sorted((state_dir() / "instances").glob("*/*.json")):
+        instance = _read(file)
+        if instance is None:
+            file.unlink(missing_ok=True)
+        else:
+            yield instance
+
+
+def _read(file: Path) -> Instance | None:
+    try:
+        values = json.loads(file.read_bytes())
+        lists = {name: tuple(values[name]) for name in ("secrets_present", "secrets_absent")}
+        return Instance(**{**values, **lists})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None

@@ -1,0 +1,184 @@
+"""The process runtime: the provider's server as a background process of its own session, on 127.0.0.1."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from theoryctl import client, instances
+from theoryctl.errors import StartFailed
+from theoryctl.instances import Instance
+from theoryctl.paths import private_folder
+from theoryctl.refs import ProviderRef
+from theoryctl.runtimes.base import StartedRuntime, StartRequest, State
+from theoryctl_providers.contract import Event, Request, ServerConfig
+
+if TYPE_CHECKING:
+    import psutil
+
+#: Seconds for a server to drain and exit before it is killed.
+STOP_SECONDS = 12.0
+
+
+class ProcessRuntime(StartedRuntime):
+    """For machines without Docker, and to keep LiteLLM loaded."""
+
+    name = "process"
+
+    def start(self, request: StartRequest) -> Instance:
+        """Start a server and return when it is ready. Raises StartFailed; nothing is left then, nor on Ctrl-C."""
+        log = instances.record_file(request.ref, self.name).with_suffix(".log")
+        private_folder(log.parent)
+        reader, writer = os.pipe()
+        process = _spawn(log, writer, request.server)
+        os.close(writer)
+        try:
+            # Recorded before it is ready: should this command be killed now, `status` and `stop` find the process.
+            instances.save(_instance(request, process.pid, "", log))
+            _tell(process, request.server)
+            port = _await_port(reader, process, request.wait_seconds)
+            instance = _instance(request, process.pid, f"http://127.0.0.1:{port}", log)
+            instances.save(instance)
+            return instance
+        except BaseException as error:
+            process.kill()
+            process.wait()
+            instances.remove(request.ref, self.name)
+            if isinstance(error, _NotReady):
+                raise StartFailed(f"{request.ref}: {error}{_last_words(log)}", hint=error.hint) from None
+            raise
+        finally:
+            os.close(reader)
+
+    def stop(self, instance: Instance) -> bool:
+        import psutil
+
+        process = _process(instance)
+        if process is not None:
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except psutil.TimeoutExpired:
+                process.kill()
+                process.wait(STOP_SECONDS)
+        instances.remove(ProviderRef.parse(instance.ref), self.name)
+        return process is not None
+
+    def state(self, instance: Instance) -> State:
+        process = _process(instance)
+        if process is None:
+            return State("dead", healthy=False)
+        with process.oneshot():
+            cpu, memory = process.cpu_percent(0.05), process.memory_info().rss
+        return State("running", healthy=client.is_healthy(instance), cpu_percent=cpu, memory_bytes=memory)
+
+    def log_lines(self, instance: Instance, follow: bool) -> Generator[str]:
+        with open(instance.log, encoding="utf-8", errors="replace") as file:
+            while True:
+                line = file.readline()
+                if line:
+                    yield line.rstrip("\n")
+                elif not follow or _process(instance) is None:
+                    return
+                else:
+                    time.sleep(0.1)
+
+    def invoke(self, request: Request, instance: Instance, restart: str) -> Generator[Event]:
+        yield from client.invoke(instance, request, restart)
+
+
+class _NotReady(Exception):
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def _spawn(log: Path, ready: int, config: ServerConfig) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "theoryctl_providers", "--port", "0", "--ready-fd", str(ready)]
+    with open(log, "wb", opener=_private) as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            pass_fds=[ready],
+            start_new_session=True,
+            env=_environment(config),
+            cwd="/",
+        )
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _environment(config: ServerConfig) -> dict[str, str]:
+    """This process's environment without any secret: the server gets those on its standard input."""
+    names, values = {rule.name for rule in config.provider.secret_rules}, set(config.provider.secrets.values())
+    return {key: value for key, value in os.environ.items() if key not in names and value not in values}
+
+
+def _tell(process: subprocess.Popen[bytes], config: ServerConfig) -> None:
+    assert process.stdin is not None
+    try:
+        process.stdin.write(config.dump())
+        process.stdin.close()
+    except BrokenPipeError:
+        pass  # it died; waiting for its port says so
+
+
+def _await_port(reader: int, process: subprocess.Popen[bytes], seconds: float) -> int:
+    import select
+
+    if not select.select([reader], [], [], seconds)[0]:
+        raise _NotReady(f"not ready within {seconds:g} s", "give it more time: --wait-timeout SECONDS")
+    text = os.read(reader, 16)
+    if not text.strip().isdigit():
+        status = process.wait()
+        raise _NotReady(
+            f"the server exited with status {status} while starting", "mend what its log says, and start it again"
+        )
+    return int(text)
+
+
+def _last_words(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines()[-10:]
+    return ":\n  " + "\n  ".join(lines) if lines else "; its log is empty"
+
+
+def _instance(request: StartRequest, pid: int, url: str, log: Path) -> Instance:
+    import psutil
+
+    provider = request.server.provider
+    names = [rule.name for rule in provider.secret_rules]
+    return Instance(
+        ref=str(request.ref),
+        runtime=ProcessRuntime.name,
+        url=url,
+        mode=provider.mode,
+        token=request.server.token,
+        pid=pid,
+        pid_started=psutil.Process(pid).create_time(),
+        started_at=time.time(),
+        manifest_digest=request.manifest_digest,
+        secrets_present=tuple(name for name in names if name in provider.secrets),
+        secrets_absent=tuple(name for name in names if name not in provider.secrets),
+        log=str(log),
+    )
+
+
+def _process(instance: Instance) -> psutil.Process | None:
+    """The instance's process, if it is still that one and alive."""
+    import psutil
+
+    try:
+        process = psutil.Process(instance.pid)
+        same = abs(process.create_time() - instance.pid_started) < 1 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return None
+    return process if same else None
