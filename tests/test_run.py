@@ -98,7 +98,9 @@ def test_a_prompt_comes_with_a_model_and_a_system_message(cli: Cli) -> None:
         (("--inputs-file", "/no/such"), 3, "ERR_INPUTS", "No such file"),
         (("--inputs-json", '{"mesages": []}'), 3, "ERR_INPUTS", "did you mean 'messages'?"),
         (("--mode", "real"), 3, "ERR_INPUTS", "real mode needs inputs"),
-        (("--mode", "fake"), 3, "ERR_INPUTS", "'fake'"),
+        (("--mode", "fake"), 2, "ERR_USAGE", "'fake'"),
+        (("--mode", "moc"), 2, "ERR_USAGE", "did you mean mock?"),
+        (("--inputs-file", "/dev/zero"), 3, "ERR_INPUTS", "more than"),
         (("--mode", "real", "--prompt", "x"), 4, "ERR_MISSING_SECRET", "OPENAI_API_KEY"),
         (("--timeout", "0"), 2, "ERR_USAGE", "--timeout"),
         (("--timeout", "soon"), 2, "ERR_USAGE", "soon"),
@@ -106,7 +108,7 @@ def test_a_prompt_comes_with_a_model_and_a_system_message(cli: Cli) -> None:
         (("--max-attachment", "big"), 2, "ERR_USAGE", "'big' is not a size"),
         (("--manifests", "/no/such"), 2, "ERR_USAGE", "/no/such"),
         (("--env-file", "/no/such", "--mode", "real", "--prompt", "x"), 2, "ERR_USAGE", "No such file"),
-        (("--save-dir", "/dev/null/x"), 2, "ERR_USAGE", "is not a folder"),
+        (("--save-dir", "/dev/null/x"), 2, "ERR_USAGE", "--save-dir"),
         (("--attach", "image"), 3, "ERR_ATTACHMENT", "is not NAME=PATH"),
         (("--promt", "x"), 2, "ERR_USAGE", "--promt"),
         (("extra",), 2, "ERR_USAGE", "extra"),
@@ -169,6 +171,9 @@ def test_save_dir_on_a_full_disk_is_err_output_and_leaves_no_half(cli: Cli, tmp_
     ran = cli(*RUN, "--save-dir", str(folder), "--json")
     assert (ran.status, error(ran.document)["code"]) == (1, "ERR_OUTPUT")
     assert [path.name for path in folder.iterdir()] == ["finish_reason.txt"]
+    # What was answered, and paid for, is not lost.
+    assert answer(ran.document).startswith("Mock answer")
+    assert ran.document["model"] == "openai/gpt-4o-mini"
 
 
 def test_streaming_shows_the_same_text_once(cli: Cli) -> None:

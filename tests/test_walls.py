@@ -52,31 +52,29 @@ LEVELS = {
     "theoryctl.__main__": 13,
 }
 
-HEAVY = set(
-    [
-        "asyncio",
-        "docker",
-        "dotenv",
-        "filelock",
-        "filetype",
-        "http.client",
-        "httpx",
-        "importlib.metadata",
-        "jsonschema_rs",
-        "litellm",
-        "modal",
-        "openai",
-        "psutil",
-        "pydantic",
-        "python_multipart",
-        "rich",
-        "starlette",
-        "tenacity",
-        "tempfile",
-        "uvicorn",
-        "yaml",
-    ]
-)
+HEAVY = {
+    "asyncio",
+    "docker",
+    "dotenv",
+    "filelock",
+    "filetype",
+    "http.client",
+    "httpx",
+    "importlib.metadata",
+    "jsonschema_rs",
+    "litellm",
+    "modal",
+    "openai",
+    "psutil",
+    "pydantic",
+    "python_multipart",
+    "rich",
+    "starlette",
+    "tenacity",
+    "tempfile",
+    "uvicorn",
+    "yaml",
+}
 
 #: Modules that are made of a heavy one; who uses them imports them inside the call.
 MADE_OF = {

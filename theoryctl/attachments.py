@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from theoryctl.errors import BadAttachment, UsageError
 from theoryctl_providers.contract import Attachment
 
-DEFAULT_LIMIT = "100MiB"
-
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _SIZE = re.compile(r"([0-9]{1,12})\s*(B|KB|MB|GB|KiB|MiB|GiB)?", re.ASCII)
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -22,8 +20,12 @@ _CHUNK = 1 << 20
 _ALIASES = {"audio/x-wav": "audio/wav", "audio/x-flac": "audio/flac", "audio/x-aiff": "audio/aiff"}
 
 
-#: Kinds of text, which content does not tell apart. `mimetypes` would answer by machine and Python version.
-_TEXTS = {
+#: What content alone does not tell. `mimetypes` would answer by machine and Python version.
+_BY_ENDING = {
+    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ".pdf": "application/pdf",
+    ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     ".csv": "text/csv",
     ".html": "text/html",
     ".json": "application/json",
@@ -126,9 +128,8 @@ def media_type(path: str, head: bytes) -> str:
     by_content: str | None = filetype.guess_mime(head)
     if by_content:
         return _ALIASES.get(by_content, by_content)
-    if not _is_text(head):
-        return "application/octet-stream"
-    return _TEXTS.get(os.path.splitext(path)[1].lower(), "text/plain")
+    default = "text/plain" if _is_text(head) else "application/octet-stream"
+    return _BY_ENDING.get(os.path.splitext(path)[1].lower(), default)
 
 
 def _is_text(head: bytes) -> bool:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from theoryctl.errors import BadInputs, UsageError
 from theoryctl_providers.contract import loads
+
+#: Inputs are text to read; what is larger belongs into an attachment.
+MAX_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +71,23 @@ class InputFlags:
         if self.json is not None:
             return self.json, "--inputs-json"
         if self.stdin is not None:
-            return sys.stdin.buffer.read(), "standard input"
+            if sys.stdin is None:
+                raise BadInputs("--inputs -: standard input is closed", hint="pipe the inputs in, or use --inputs-file")
+            return _limited(sys.stdin.buffer, "standard input"), "standard input"
         if self.file is None:
             return None, ""
         try:
             with open(self.file, "rb") as file:
-                return file.read(), self.file
+                return _limited(file, self.file), self.file
         except OSError as error:
             raise BadInputs(f"--inputs-file {self.file}: {error.strerror}", hint="check the path") from error
+
+
+def _limited(file: BinaryIO, where: str) -> bytes:
+    data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise BadInputs(f"{where}: more than {MAX_BYTES} bytes", hint="send files with --attach NAME=PATH")
+    return data
 
 
 def _kind(value: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from theoryctl.attachments import load_attachments
 from theoryctl.catalog import Catalog
@@ -12,7 +13,7 @@ from theoryctl.errors import BadInputs, InternalError, Interrupted, UsageError, 
 from theoryctl.inputs import InputFlags
 from theoryctl.instances import Instance
 from theoryctl.manifest import Manifest
-from theoryctl.outputs import check_folder, save_outputs
+from theoryctl.outputs import OutputFolder
 from theoryctl.platforms import host_platform
 from theoryctl.refs import ProviderRef
 from theoryctl.results import RunResult
@@ -20,6 +21,7 @@ from theoryctl.runtimes import EMBEDDED, embedded_runtime, started_runtime
 from theoryctl.secrets import read_secrets
 from theoryctl.started import find, restart_command
 from theoryctl_providers.contract import (
+    MODES,
     Envelope,
     Event,
     Log,
@@ -59,6 +61,17 @@ def positive_seconds(seconds: float | None, flag: str = "--timeout") -> float | 
     return seconds
 
 
+def checked_mode(mode: str | None) -> str | None:
+    """`--mode`, checked. Raises UsageError with the near miss."""
+    if mode is None or mode in MODES:
+        return mode
+    near = get_close_matches(mode, MODES, n=1, cutoff=0.4)
+    raise UsageError(
+        f"--mode {mode!r} is not one of {', '.join(MODES)}",
+        hint=f"did you mean {near[0]}?" if near else "use --mode mock or --mode real",
+    )
+
+
 def run(options: RunOptions, on_event: Callable[[Event], None]) -> RunResult:
     """Send one request and return its envelope; `on_event` sees everything on the way.
 
@@ -68,12 +81,10 @@ def run(options: RunOptions, on_event: Callable[[Event], None]) -> RunResult:
     """
     instance = find(options.ref, options.runtime)
     request = _request(options, instance)
-    if options.save_dir is not None:
-        check_folder(options.save_dir)
-    envelope = _invoke(request, instance, on_event)
-    if options.save_dir is not None and envelope["outputs"]:
-        envelope = save_outputs(envelope, options.save_dir)
-    return RunResult(envelope)
+    if options.save_dir is None:
+        return RunResult(_invoke(request, instance, on_event))
+    with OutputFolder(options.save_dir) as folder:
+        return RunResult(folder.save(_invoke(request, instance, on_event)))
 
 
 def _request(options: RunOptions, instance: Instance | None) -> Request:

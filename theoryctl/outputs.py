@@ -2,44 +2,62 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import re
 from pathlib import Path
 
-from theoryctl.errors import OutputFailed, UsageError
+from theoryctl.errors import OutputFailed, UsageError, error_info
 from theoryctl.paths import replace_file
 from theoryctl_providers.contract import Envelope, OutputDocument, canonical
 
 _ENDINGS = {"text/plain": "txt", "application/json": "json", "text/markdown": "md"}
 
 
-def check_folder(folder: str) -> None:
-    """Raise UsageError unless outputs can be written to `folder`, which need not be there yet. Creates nothing."""
-    path = Path(folder).absolute()
-    while not path.exists() and path != path.parent:
-        path = path.parent
-    if not path.is_dir():
-        raise UsageError(f"--save-dir {folder}: {path} is not a folder", hint="name a folder")
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise UsageError(f"--save-dir {folder}: {path} may not be written to", hint="name a folder of your own")
+class OutputFolder:
+    """The folder of `--save-dir`, made and tried before the provider is asked: a paid answer must find its place.
 
-
-def save_outputs(envelope: Envelope, folder: str) -> Envelope:
-    """Write every output to a file and name the files in a copy of the envelope; `size` and `digest` are theirs.
-
-    Raises OutputFailed (`ERR_OUTPUT`) when one cannot be written; then none is left.
+    Entering raises UsageError for a folder that cannot be written to. What was made for nothing is removed.
     """
-    written: list[Path] = []
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        outputs = [_save(output, Path(folder), written) for output in envelope["outputs"]]
-    except OSError as error:
-        for path in written:
-            path.unlink(missing_ok=True)
-        raise OutputFailed(
-            f"--save-dir {folder}: {error.strerror}", hint="free some space, or name another folder"
-        ) from error
-    return {**envelope, "outputs": outputs}
+
+    def __init__(self, folder: str) -> None:
+        self._folder = Path(folder)
+        self._made: list[Path] = []
+
+    def __enter__(self) -> OutputFolder:
+        try:
+            for path in reversed([self._folder, *self._folder.parents]):
+                if not path.exists():
+                    path.mkdir()
+                    self._made.append(path)
+            probe = self._folder / ".theoryctl-probe"
+            replace_file(probe, b"", private=False)
+            probe.unlink()
+        except OSError as error:
+            self.__exit__()
+            message = f"--save-dir {self._folder}: {error.strerror}"
+            raise UsageError(message, hint="name a folder that can be written to") from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for path in reversed(self._made):
+            with contextlib.suppress(OSError):  # it holds the outputs now
+                path.rmdir()
+
+    def save(self, envelope: Envelope) -> Envelope:
+        """Write every output to a file and name the files in a copy of the envelope; `size` and `digest` are theirs.
+
+        Where one cannot be written, none is left, and the envelope says `ERR_OUTPUT` and keeps the outputs.
+        """
+        written: list[Path] = []
+        try:
+            outputs = [_save(output, self._folder, written) for output in envelope["outputs"]]
+        except OSError as error:
+            for path in written:
+                path.unlink(missing_ok=True)
+            message = f"--save-dir {self._folder}: {error.strerror}"
+            failure = OutputFailed(message, hint="the outputs are in the envelope: run it with --json to see them")
+            return {**envelope, "status": "error", "error": error_info(failure)}
+        return {**envelope, "outputs": outputs}
 
 
 def _save(output: OutputDocument, folder: Path, written: list[Path]) -> OutputDocument:

@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """A finished run, failed or not. `streamed`: its text has been shown already, as it came."""
+    """A finished run, failed or not."""
 
     envelope: Envelope
-    streamed: bool = False
 
     def document(self) -> dict[str, Any]:
         return dict(self.envelope)

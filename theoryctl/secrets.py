@@ -9,12 +9,15 @@ from theoryctl.errors import UsageError
 
 
 def read_secrets(names: Iterable[str], env_file: str | None = None) -> dict[str, str]:
-    """The values of exactly those names that are set and not empty; the env file goes before the environment.
+    """The values of exactly those names that are set and not blank; the env file goes before the environment.
+
+    Blanks around a value are no part of it: `$(cat key)` and editors leave them there.
 
     Raises UsageError when the env file cannot be read.
     """
     values = {**os.environ, **(_read_env_file(env_file) if env_file else {})}
-    return {name: values[name] for name in names if values.get(name)}
+    found = {name: values.get(name, "").strip() for name in names}
+    return {name: value for name, value in found.items() if value}
 
 
 def _read_env_file(path: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING
 
-from theoryctl_providers.contract import Event, Started
+from theoryctl_providers.contract import Event, ProviderError, Started
 
 if TYPE_CHECKING:
     import asyncio
@@ -44,6 +44,7 @@ def _by_hand(events: AsyncGenerator[Event]) -> Iterator[Event]:
 def _in_a_loop(events: AsyncGenerator[Event], cleanup: Callable[[], Awaitable[None]]) -> Iterator[Event]:
     import asyncio
 
+    _refuse_inside_a_loop()
     queue: asyncio.Queue[Event | BaseException | None] = asyncio.Queue()
     with asyncio.Runner() as runner:
         # One task runs the whole stream: time-outs and HTTP clients do not survive a change of task.
@@ -55,6 +56,17 @@ def _in_a_loop(events: AsyncGenerator[Event], cleanup: Callable[[], Awaitable[No
                 yield event
         finally:
             runner.run(_finish(producer, cleanup))
+
+
+def _refuse_inside_a_loop() -> None:
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    message = "an event loop runs here already, and a second one cannot run inside it"
+    raise ProviderError("ERR_USAGE", message, hint="use: async for event in execute(request)")
 
 
 async def _produce(events: AsyncGenerator[Event], queue: asyncio.Queue[Event | BaseException | None]) -> None:

@@ -25,9 +25,9 @@ from theoryctl_providers.contract import (
     resolve_mode,
 )
 from theoryctl_providers.drive import drive
-from theoryctl_providers.inputs import check_inputs
+from theoryctl_providers.inputs import chat_schema, check_inputs
 from theoryctl_providers.protocol import LLMProvider
-from theoryctl_providers.redact import Redactor
+from theoryctl_providers.redact import Redactor, secrets_of
 from theoryctl_providers.registry import default_models, get_llm_provider
 from theoryctl_providers.transcript import Transcript
 
@@ -81,7 +81,8 @@ def run(
     program = get_llm_provider(provider)
     if secrets is None and not is_mock(resolve_mode(inputs, mode)):
         secrets = {rule.name: os.environ[rule.name] for rule in program.secret_rules if rule.name in os.environ}
-    config = ProviderConfig(provider=provider, secrets=secrets or {}, timeout=timeout)
+    values = {name: value.strip() for name, value in (secrets or {}).items()}
+    config = ProviderConfig(provider=provider, secrets=values, timeout=timeout)
     request = Request(config=config, inputs=inputs, mode=resolve_mode(inputs, mode), attachments=attachments)
     for event in drive(execute(request), program.aclose):
         if isinstance(event, Result):
@@ -100,16 +101,33 @@ def admit(request: Request, provider: LLMProvider) -> Request:
         check_inputs(request.inputs, config.input_schema)
     mode = resolve_mode(request.inputs, request.mode, config.mode)
     inputs = {key: value for key, value in request.inputs.items() if key not in _TRANSPORT_KEYS}
+    inputs |= {name: int(value) for name, value in inputs.items() if _is_whole(name, value, config)}
     inputs["model"] = inputs.get("model") or config.default_model or _default_model(config.provider)
     inputs = resolve_attachments(inputs, request.attachments)
+    resolved = replace(request, mode=mode, inputs=inputs)
     if not is_mock(mode):
+        provider.check(resolved)
         check_secrets(config.secret_rules or provider.secret_rules, config.secrets, inputs["model"])
-    return replace(request, mode=mode, inputs=inputs)
+    return resolved
+
+
+def _is_whole(name: str, value: Any, config: ProviderConfig) -> bool:
+    """Whether an input is an integer written as 5.0, which JSON Schema takes for one and vendors do not."""
+    schema = chat_schema() if config.input_schema is None else config.input_schema
+    return isinstance(value, float) and schema.get("properties", {}).get(name, {}).get("type") == "integer"
 
 
 def check_secrets(rules: Sequence[SecretRule], secrets: Mapping[str, str], model: str) -> None:
     """Raise ProviderError `ERR_MISSING_SECRET` naming every secret that `model` needs and that is absent or empty."""
     needed = [rule.name for rule in rules if rule.required and rule.applies_to(model)]
+    broken = [
+        name
+        for name in needed
+        if not secrets.get(name, "").strip().isprintable() or not secrets.get(name, "").isascii()
+    ]
+    if broken:
+        message = f"{', '.join(broken)} holds characters that no key has"
+        raise ProviderError("ERR_MISSING_SECRET", message, hint="copy the key again, without line breaks")
     missing = [name for name in needed if not secrets.get(name, "").strip()]
     if missing:
         raise ProviderError(
@@ -123,7 +141,7 @@ def traceback_of(error: Exception, request: Request) -> str:
     """The traceback as text, without secrets."""
     import traceback
 
-    return Redactor(request.config.secrets).text("".join(traceback.format_exception(error)))
+    return Redactor(secrets_of(request)).error_text("".join(traceback.format_exception(error)))
 
 
 def _broken(provider: str, error: Exception) -> ProviderError:
@@ -149,7 +167,7 @@ async def _answers(provider: LLMProvider, request: Request) -> AsyncGenerator[Ev
         from theoryctl_providers.attempts import attempts_within
 
         attempts = attempts_within(provider, request)
-    redactor = Redactor(request.config.secrets)
+    redactor = Redactor(secrets_of(request))
     async for event in attempts:
         for clean in redactor.feed(event):
             yield clean

@@ -42,6 +42,17 @@ class LiteLLMProvider(LLMProvider):
     suspends_in_mock = False
     secret_rules = SECRET_RULES
 
+    def check(self, request: Request) -> None:
+        """Refuse a model that names no vendor: `ERR_MODEL_NOT_FOUND`."""
+        vendor, _, name = request.inputs["model"].partition("/")
+        if vendor and not name:
+            model = request.inputs["model"]
+            raise ProviderError(
+                "ERR_MODEL_NOT_FOUND",
+                f"model {model!r} is not of the form vendor/model",
+                hint=f"for example openai/{vendor}" if "/" not in model else "for example openai/gpt-4o-mini",
+            )
+
     def prepare(self, mode: Mode) -> None:
         """Import LiteLLM for real mode. Raises ProviderError `ERR_PROVIDER` where it is not installed."""
         if not is_mock(mode):
@@ -71,12 +82,14 @@ class LiteLLMProvider(LLMProvider):
 async def _call(request: Request) -> AsyncGenerator[Event]:
     import litellm
 
-    from theoryctl_providers.redact import Redactor
+    from theoryctl_providers.redact import Redactor, secrets_of
     from theoryctl_providers.vendor_errors import as_provider_error
 
     answer = _Answer(request.inputs["model"])
     arguments = call_arguments(request)
     _export(request.config)
+    if "api_key" not in arguments and not answer.model.startswith("ollama/"):
+        _check_environment(answer.model)
     try:
         response = await litellm.acompletion(**arguments)
         async for chunk in response:
@@ -88,7 +101,7 @@ async def _call(request: Request) -> AsyncGenerator[Event]:
     except ProviderError:
         raise
     except Exception as error:  # LiteLLM raises its own classes, its SDKs' and bare ones alike
-        clean = Redactor(request.config.secrets).text
+        clean = Redactor(secrets_of(request)).error_text
         raise as_provider_error(error, model=answer.model, begun=answer.said, clean=clean) from error
 
 
@@ -117,14 +130,8 @@ def call_arguments(request: Request) -> dict[str, Any]:
 
 
 def _vendor_arguments(model: str, config: ProviderConfig) -> dict[str, Any]:
-    """Model, key and address of the vendor. Raises ProviderError `ERR_MODEL_NOT_FOUND` for a name without a vendor."""
-    vendor, slash, name = model.partition("/")
-    if not slash or not name:
-        raise ProviderError(
-            "ERR_MODEL_NOT_FOUND",
-            f"model {model!r} names no vendor",
-            hint=f"write vendor/model, for example openai/{model}",
-        )
+    """Model, key and address of the vendor."""
+    vendor, _, name = model.partition("/")
     arguments: dict[str, Any] = {"model": model}
     if vendor == "ollama":
         arguments = {"model": _ollama_chat(name)}
@@ -147,10 +154,27 @@ def _ollama_chat(name: str) -> str:
 
 
 def _api_key(model: str, config: ProviderConfig) -> str | None:
-    for rule in config.secret_rules or SECRET_RULES:
+    """The key to pass for a vendor whose variable is known; other vendors' variables LiteLLM reads by itself."""
+    for rule in SECRET_RULES:
         if rule.required and rule.applies_to(model):
             return config.secrets.get(rule.name)
     return None
+
+
+def _check_environment(model: str) -> None:
+    """Refuse a call to a vendor beyond the manifest whose variables are not set: sent, it would fail in obscure ways.
+
+    Raises ProviderError `ERR_MISSING_SECRET`.
+    """
+    import litellm
+
+    missing = litellm.validate_environment(model=model)["missing_keys"]
+    if missing:
+        raise ProviderError(
+            "ERR_MISSING_SECRET",
+            f"{model} needs {', '.join(missing)}",
+            hint="set it in the environment, or declare it in the manifest's secrets and use --env-file",
+        )
 
 
 class _Answer:

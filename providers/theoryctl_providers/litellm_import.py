@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import re
 from typing import Any
 
 from theoryctl_providers.contract import ProviderError
 
 #: Releases that must not run: 1.82.7 and 1.82.8 carried malicious code, as did 1.107.*.
-REFUSED = ("1.82.7", "1.82.8", "1.107.")
+REFUSED = re.compile(r"1\.82\.[78]|1\.107\..*")
 
 
 def import_litellm() -> Any:
@@ -55,7 +56,7 @@ def _refuse_compromised() -> None:
             "real mode needs LiteLLM, which is not installed here",
             hint="python -m pip install theoryctl",
         ) from None
-    if found.startswith(REFUSED) and not found.startswith(("1.82.70", "1.82.80")):
+    if REFUSED.fullmatch(found):
         raise ProviderError(
             "ERR_PROVIDER",
             f"litellm {found} is a compromised release and was not loaded",

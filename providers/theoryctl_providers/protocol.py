@@ -30,6 +30,9 @@ class LLMProvider(Protocol):
         """Whether `prepare(mode)` would return at once."""
         return True
 
+    def check(self, request: Request) -> None:
+        """Refuse, before anything is loaded, a real request that cannot work. Raises ProviderError."""
+
     def stream(self, request: Request) -> AsyncGenerator[Event]:
         """Answer one resolved request with `Delta`, `Output`, `Usage` and `Finish` events, as they come."""
         ...

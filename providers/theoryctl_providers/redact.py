@@ -2,29 +2,54 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from theoryctl_providers.contract import Delta, Event, Finish, Log, Output, ToolCallDelta
+from theoryctl_providers.contract import Delta, Event, Finish, Log, Output, Request, ToolCallDelta, is_mock
 
-#: Shorter values are no keys, and taking them out would shred ordinary text.
-SHORTEST = 6
+#: Shorter values are no keys, and taking them out would shred ordinary text. In errors, where a vendor quotes keys and
+#: nobody reads prose, any length counts, and so do the pieces of a key from this length on.
+SHORTEST = 8
+_PIECE = 6
+
+#: Variables that LiteLLM and vendors' SDKs read by themselves, whatever the manifest names.
+_KEY_NAMES = re.compile(r"(_API_KEY|_TOKEN|_SECRET|_ACCESS_KEY(_ID)?|_KEY|_PASSWORD|_CREDENTIALS)$")
+
+
+def secrets_of(request: Request) -> dict[str, str]:
+    """All that must not come back from a call: the config's secrets, and in real mode the keys in this environment."""
+    if is_mock(request.mode or request.config.mode):
+        return {}
+    keys = {name: value for name, value in os.environ.items() if _KEY_NAMES.search(name)}
+    return {**keys, **request.config.secrets}
 
 
 class Redactor:
     """Replaces each secret's value by `[NAME]` in text, and in streamed text across the borders of its chunks."""
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
-        # Longest first: one secret may contain another.
-        values = sorted(secrets.items(), key=lambda item: (-len(item[1]), item[0]))
-        self._secrets = [(value, f"[{name}]") for name, value in values if len(value) >= SHORTEST]
+        stripped = {name: value.strip() for name, value in secrets.items()}
+        # Longest first: one secret may contain another. A base URL is no secret, unless it holds a password.
+        values = sorted(stripped.items(), key=lambda item: (-len(item[1]), item[0]))
+        self._all = [(value, f"[{name}]") for name, value in values if value and ("://" not in value or "@" in value)]
+        self._secrets = [(value, name) for value, name in self._all if len(value) >= SHORTEST]
         self._held: dict[tuple[int, int | None], str] = {}
 
     def text(self, text: str) -> str:
         """`text` without any secret's value."""
         for value, name in self._secrets:
             text = text.replace(value, name)
+        return text
+
+    def error_text(self, text: str) -> str:
+        """An error's text without any secret, or the beginning or end of one, as vendors quote a key they refuse."""
+        for value, name in self._all:
+            text = text.replace(value, name)
+            for size in range(len(value) - 1, _PIECE - 1, -1):
+                text = text.replace(value[:size], name).replace(value[-size:], name)
         return text
 
     def feed(self, event: Event) -> Iterator[Event]:
@@ -34,7 +59,7 @@ class Redactor:
         elif isinstance(event, Delta):
             yield self._delta(event)
         elif isinstance(event, Log):
-            yield replace(event, message=self.text(event.message))
+            yield replace(event, message=self.error_text(event.message))
         elif isinstance(event, Output):
             yield replace(event, value=self._value(event.value))
         else:

@@ -23,7 +23,7 @@ from theoryctl_providers.contract import (
     loads,
     sha256,
 )
-from theoryctl_providers.redact import Redactor
+from theoryctl_providers.redact import Redactor, secrets_of
 
 TEXT, JSON = "text/plain", "application/json"
 
@@ -64,7 +64,7 @@ class Transcript:
 
     def failure(self, error: ProviderError) -> Envelope:
         """The envelope of a run that failed: no outputs, and no secret in the error."""
-        clean = Redactor(self._request.config.secrets).text
+        clean = Redactor(secrets_of(self._resolved or self._request)).error_text
         hint = None if error.hint is None else clean(error.hint)
         info = ErrorInfo(code=error.code, message=clean(error.message), hint=hint, retryable=error.retryable)
         return self._envelope([], info)

@@ -39,6 +39,9 @@ _BY_BODY = (
 )
 _BODY_STATUSES = (400, 402, 403, 404, 413, 422, 429)
 
+#: How much of a body is read for a reason, in characters: searching megabytes would outlast the time-out.
+_LONGEST_BODY = 1 << 16
+
 _HINTS = {
     "ERR_AUTH": "check the key in {key}: is it whole, current, and of this vendor?",
     "ERR_PERMISSION": "give the key in {key} the right to use this model, or name another with --model",
@@ -69,7 +72,7 @@ def as_provider_error(
     if response is None:
         return _without_response(chain, model, begun, clean)
     status = int(response.status_code)
-    body = clean(_body(response, error))
+    body = clean(_body(response, error)[:_LONGEST_BODY])
     code = _code(status, body)
     said = "" if code in ("ERR_AUTH", "ERR_PERMISSION") else _quote(body)
     message = f"{_vendor(model)} answered {status} for {model}{said}"

@@ -32,15 +32,14 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-def bash(command: str, folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    path = f"{THEORYCTL.parent}:{environment['PATH']}"
+def bash(command: str, folder: Path, environment: dict[str, str], venv: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command],
+        ["bash", "-e", "-o", "pipefail", "-c", command],
         capture_output=True,
         text=True,
         cwd=folder,
-        env={**environment, "PATH": path},
-        timeout=120,
+        env={**environment, "PATH": f"{venv}:{environment['PATH']}" if venv.is_dir() else environment["PATH"]},
+        timeout=240,
     )
 
 
@@ -49,10 +48,14 @@ def test_it_opens_with_the_two_commands() -> None:
     assert indented[:2] == ["make run", "make test"]
 
 
-@pytest.mark.parametrize("command", commands("sh"))
-def test_a_command_of_the_readme_works(command: str, clone: Path, environment: dict[str, str]) -> None:
-    done = bash(command, clone, environment)
+def test_what_a_newcomer_types_works_from_a_fresh_clone_with_the_venv_it_makes(
+    clone: Path, environment: dict[str, str]
+) -> None:
+    everything = "\n".join(["make run", *commands("sh")])
+    done = bash(everything, clone, environment, Path("/nonexistent"))
     assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Mock answer") >= 5
+    assert (clone / "run.json").read_text().startswith('{"schema": "theoryctl.run/v1"')
 
 
 @pytest.mark.parametrize("command", commands("sh real"))
@@ -66,7 +69,7 @@ def test_a_real_command_of_the_readme_works_with_a_key_and_a_vendor(
             "LLM_API_BASE": f"{vendor.url}/v1",
             "ANTHROPIC_BASE_URL": vendor.url,
         }
-        done = bash(command, clone, {**environment, **keys})
+        done = bash(command, clone, {**environment, **keys}, THEORYCTL.parent)
     assert done.returncode == 0, done.stderr
     assert "sk-canary" not in done.stdout + done.stderr
 

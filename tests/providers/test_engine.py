@@ -290,3 +290,33 @@ def test_text_that_is_not_unicode_is_a_bad_response(provider: Any) -> None:
     registry._loaded[f"{HERE}:Broken"] = Broken()
     error = ends(list(drive(execute(request("Broken")))))["error"]
     assert error is not None and error["code"] == "ERR_BAD_RESPONSE"
+
+
+@pytest.mark.parametrize("key", ["sk-with\x07bell", "sk-with-é", "two\nlines-of-key"])
+def test_a_key_with_characters_that_no_key_has_is_refused_before_it_is_sent(provider: Any, key: str) -> None:
+    provider("Picky")
+    rules = (SecretRule(name="A"),)
+    error = ends(list(drive(execute(request("Picky", mode="real", secret_rules=rules, secrets={"A": key})))))["error"]
+    assert error is not None and (error["code"], "A holds characters" in error["message"]) == (
+        "ERR_MISSING_SECRET",
+        True,
+    )
+
+
+def test_run_inside_an_event_loop_says_what_to_use_there(provider: Any) -> None:
+    provider("Acme")
+
+    async def inside() -> None:
+        run(ASK, provider=f"{HERE}:Acme", mode="real")
+
+    with pytest.raises(ProviderError, match="event loop") as caught:
+        asyncio.run(inside())
+    assert "execute" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("model", ["gpt-4o", "openai/", "gpt"])
+def test_a_model_without_a_vendor_is_refused_before_litellm_is_loaded(model: str) -> None:
+    config = ProviderConfig(provider="litellm", secrets={"OPENAI_API_KEY": "x" * 9})
+    events = list(drive(execute(Request(config=config, inputs={**ASK, "model": model}, mode="real"))))
+    assert ends(events)["error"]["code"] == "ERR_MODEL_NOT_FOUND"  # type: ignore[index]
+    assert len(events) == 1

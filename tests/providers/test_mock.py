@@ -231,11 +231,10 @@ def test_what_a_mock_cannot_do_is_err_unsupported_param_and_not_made_up(asked: d
     assert caught.value.code == "ERR_UNSUPPORTED_PARAM"
 
 
+NUMBERS = st.integers() | st.floats() | st.integers(0, 9).map(float)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(["auto", "user"]),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["type", "role", "a"]), inner, max_size=3)
-    ),
+    st.none() | st.booleans() | NUMBERS | st.text(max_size=20) | st.sampled_from(["auto", "user"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["type", "role", "a"]), inner),
     max_leaves=8,
 )
 KEYS = sorted(chat_schema()["properties"])
@@ -249,6 +248,11 @@ def test_whatever_the_inputs_are_the_answer_is_an_envelope_or_one_of_two_errors(
         assert error.code in ("ERR_INPUTS", "ERR_UNSUPPORTED_PARAM")
     else:
         assert envelope["status"] == "success"
+
+
+@pytest.mark.parametrize(("name", "value"), [("max_tokens", 5.0), ("n", 2.0), ("seed", 7.0), ("top_logprobs", 0.0)])
+def test_an_integer_written_with_a_point_is_the_same_integer(name: str, value: float) -> None:
+    assert run(ask(**{name: value}))["outputs"] == run(ask(**{name: int(value)}))["outputs"]
 
 
 def test_json_object_gives_an_object() -> None:

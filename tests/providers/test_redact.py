@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theoryctl_providers.contract import Delta, Event, Finish, ToolCallDelta
-from theoryctl_providers.redact import Redactor
+from theoryctl_providers.contract import Delta, Event, Finish, ProviderConfig, Request, ToolCallDelta
+from theoryctl_providers.redact import Redactor, secrets_of
 
 KEY = "sk-canary-1234567890"
 SECRETS = {"OPENAI_API_KEY": KEY, "LLM_API_BASE": "short"}
@@ -51,6 +52,39 @@ def test_what_was_held_back_comes_before_the_finish() -> None:
     redactor = Redactor(SECRETS)
     events = [*redactor.feed(Delta(text="see sk-")), *redactor.feed(Finish())]
     assert events == [Delta(text="see "), Delta(text="sk-"), Finish()]
+
+
+def call(mode: str, **secrets: str) -> Request:
+    return Request(config=ProviderConfig(secrets=secrets), inputs={}, mode=mode)  # type: ignore[arg-type]
+
+
+def test_keys_in_the_environment_count_as_secrets_in_real_mode_whatever_the_manifest_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DEEPSEEK_API_KEY", "ds-0123456789")
+    assert secrets_of(call("real", A="b"))["DEEPSEEK_API_KEY"] == "ds-0123456789"
+    assert secrets_of(call("real", A="b"))["A"] == "b"
+    assert secrets_of(call("mock", A="b")) == {}
+
+
+@pytest.mark.parametrize("around", [" {}", "{} ", "{}\n", "\t{}\r\n"])
+def test_blanks_around_a_secret_do_not_hide_it(around: str) -> None:
+    assert Redactor({"KEY": around.format(KEY)}).text(f"it is {KEY}!") == "it is [KEY]!"
+
+
+@pytest.mark.parametrize("piece", [KEY, KEY[:8], KEY[-8:], KEY[:6], KEY[: len(KEY) - 1]])
+def test_an_error_does_not_even_hold_the_beginning_or_end_of_a_key(piece: str) -> None:
+    text = Redactor(SECRETS).error_text(f"Incorrect key {piece}***")
+    assert text == "Incorrect key [OPENAI_API_KEY]***"
+
+
+def test_an_error_does_not_hold_a_short_key_either() -> None:
+    assert Redactor({"KEY": "abc12"}).error_text("key abc12 refused") == "key [KEY] refused"
+
+
+def test_an_address_is_no_secret_unless_it_holds_a_password() -> None:
+    assert Redactor({"LLM_API_BASE": "http://host:1/v1"}).error_text("no http://host:1/v1") == "no http://host:1/v1"
+    assert "pw" not in Redactor({"LLM_API_BASE": "http://me:pw@host/v1"}).error_text("no http://me:pw@host/v1")
 
 
 def test_a_value_too_short_to_be_a_key_does_not_shred_the_text() -> None:

@@ -10,6 +10,8 @@ from theoryctl.commands.base import ManifestsOption, RefOption, command, make_ap
 
 app = make_app("local", "Run providers on this machine.")
 
+DEFAULT_MAX_ATTACHMENT = "100MiB"
+
 ModeOption = Annotated[
     str | None,
     typer.Option(
@@ -83,7 +85,7 @@ def run(
     model: Model = None,
     system: System = None,
     attach: Attach = None,
-    max_attachment: MaxAttachment = "100MiB",
+    max_attachment: MaxAttachment = DEFAULT_MAX_ATTACHMENT,
     stream: Stream = False,
     timeout: Timeout = None,
     save_dir: SaveDir = None,
@@ -108,7 +110,7 @@ def run(
         ref=ProviderRef.parse(ref),
         inputs=flags,
         max_attachment=parse_size(max_attachment),
-        mode=mode,
+        mode=lifecycle.checked_mode(mode),
         runtime=runtime,
         attach=tuple(attach or ()),
         timeout=lifecycle.positive_seconds(timeout),
@@ -141,7 +143,7 @@ def start(
     Started twice, it is the same instance.
     """
     from theoryctl import started
-    from theoryctl.lifecycle import positive_seconds
+    from theoryctl.lifecycle import checked_mode, positive_seconds
     from theoryctl.refs import ProviderRef
 
     seconds = positive_seconds(wait_timeout, "--wait-timeout") or wait_timeout
@@ -149,7 +151,7 @@ def start(
         ref=ProviderRef.parse(ref),
         runtime=runtime,
         wait_timeout=seconds,
-        mode=mode,
+        mode=checked_mode(mode),
         env_file=env_file,
         manifests=manifests,
     )
