@@ -16,6 +16,7 @@ from theoryctl.attachments import load_attachments, media_type, parse_size
 from theoryctl.errors import BadAttachment, UsageError
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 RUN = ("local", "run", "--ref", REF)
 
 
@@ -48,6 +49,9 @@ def test_any_text_is_a_size_or_a_usage_error(text: str) -> None:
         ("noname", b"\x01\x00\x02", "application/octet-stream"),
         ("noname", "ü".encode() * 10 + b"\xc3", "text/plain"),
         ("empty", b"", "text/plain"),
+        ("report.docx", b"PK\x03\x04" + b"\0" * 40, DOCX),
+        ("archive.zip", b"PK\x03\x04" + b"\0" * 40, "application/zip"),
+        ("scan.pdf", b"\x00\x01unknown", "application/pdf"),
     ],
 )
 def test_the_media_type_is_by_content_then_by_name(name: str, head: bytes, expected: str) -> None:
@@ -128,3 +132,9 @@ def test_a_large_file_is_hashed_without_being_held_in_memory(tmp_path: Path) -> 
     finally:
         tracemalloc.stop()
     assert attachment.size == 64 << 20
+
+
+def test_a_file_that_grows_while_it_is_read_is_refused_at_the_limit(tmp_path: Path) -> None:
+    # The kernel says 0 bytes of what it makes up while it is read.
+    with pytest.raises(BadAttachment, match="at most 10 are allowed"):
+        load_attachments(["a=/proc/cpuinfo"], 10)

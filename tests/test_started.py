@@ -206,6 +206,24 @@ def test_a_disk_that_cannot_be_written_is_said(cli: Cli, tmp_path: Path) -> None
     assert ran.document["error"]["code"] == "ERR_START"
 
 
+def test_a_large_attachment_goes_through_without_being_held_in_memory(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "large"
+    with file.open("wb") as sparse:
+        sparse.truncate(256 << 20)
+    instance = started(cli, "--max-attachment", "256MiB")
+    large = ("--attach", f"a={file}", "--max-attachment", "256MiB")
+    here, there = cli(*RUN, *large, "--runtime", "embedded"), cli(*RUN, *large)
+    assert (there.status, there.out) == (0, here.out)
+    (peak,) = [line for line in Path(f"/proc/{instance['pid']}/status").read_text().splitlines() if "VmHWM" in line]
+    assert int(peak.split()[1]) < 80 << 10
+
+
+def test_an_attachment_larger_than_the_instance_takes_is_refused_by_it(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x" * 30_000_000)
+    started(cli, "--max-attachment", "1KiB")
+    assert error(cli(*RUN, "--attach", f"a={tmp_path / 'file'}", "--json")) == (3, "ERR_TOO_LARGE")
+
+
 # -- what may happen to an instance --
 
 

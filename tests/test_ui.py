@@ -91,6 +91,7 @@ def test_colour_can_be_refused(show: Show, variables: dict[str, str]) -> None:
 def test_colour_can_be_forced_into_a_pipe(cli: Cli) -> None:
     assert COLOUR.search(cli("manifest", "list", env={"CLICOLOR_FORCE": "1"}).out)
     assert not COLOUR.search(cli("manifest", "list", env={"CLICOLOR_FORCE": "0"}).out)
+    assert not COLOUR.search(cli("manifest", "list", env={"CLICOLOR_FORCE": ""}).out)
     assert not COLOUR.search(cli("manifest", "list", env={"CLICOLOR_FORCE": "1", "NO_COLOR": "1"}).out)
 
 

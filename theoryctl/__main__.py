@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -21,24 +20,23 @@ def main(argv: list[str] | None = None) -> int:
         return _run(arguments)
     except KeyboardInterrupt:
         return _interrupted(arguments)
-    except BrokenPipeError:
-        # The interpreter flushes standard output once more at its end, and would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
 
 
 def _run(arguments: list[str]) -> int:
     # Imported here, so that Ctrl-C during the imports ends in a message as well.
     from theoryctl.command_line import execute
+    from theoryctl.ui import ReaderGone
     from theoryctl_providers.contract import ProviderError
 
     terminal = _terminal(arguments)
     try:
-        return execute(arguments, terminal)
+        status = execute(arguments, terminal)
+        terminal.flush()
+        return status
+    except ReaderGone:
+        return BROKEN_PIPE
     except ProviderError as error:
         return _fail(error, arguments, terminal)
-    except BrokenPipeError:
-        raise
     except Exception as bug:
         from theoryctl.errors import InternalError
 
@@ -65,14 +63,20 @@ def _terminal(arguments: list[str]) -> Terminal:
 
 def _fail(error: ProviderError, arguments: list[str], terminal: Terminal, *, cause: BaseException | None = None) -> int:
     from theoryctl.command_line import failure_document
-    from theoryctl.errors import error_info, exit_status
+    from theoryctl.errors import OutputFailed, error_info, exit_status
+    from theoryctl.ui import ReaderGone
 
     if terminal.debug:
         import traceback
 
-        terminal.show_traceback("".join(traceback.format_exception(cause or error)))
+        terminal.note("".join(traceback.format_exception(cause or error)))
     info = error_info(error)
-    terminal.fail(info, failure_document(error, arguments), exit_status(info))
+    try:
+        terminal.fail(info, failure_document(error, arguments), exit_status(info))
+    except ReaderGone:
+        return BROKEN_PIPE
+    except OutputFailed as lost:  # said once: what is written to standard output from now on is dropped
+        return _fail(lost, arguments, terminal)
     return terminal.exit_status
 
 

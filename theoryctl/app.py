@@ -6,9 +6,8 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
-from theoryctl.commands.base import ExamplesMixin
+from theoryctl.commands.base import Group
 
 #: Each group's module in `theoryctl.commands` has a Typer app of the group's name; the text is its line in `--help`.
 GROUPS = {
@@ -22,7 +21,7 @@ theoryctl local run --ref llm/litellm@1 --mode mock --prompt "Say hello" --json
 theoryctl manifest list"""
 
 
-class LazyGroups(ExamplesMixin, TyperGroup):
+class LazyGroups(Group):
     """The groups by name, each imported at its first use."""
 
     def __init__(self, **options: Any) -> None:

@@ -20,6 +20,9 @@ _CHUNK = 1 << 20
 _ALIASES = {"audio/x-wav": "audio/wav", "audio/x-flac": "audio/flac", "audio/x-aiff": "audio/aiff"}
 
 
+#: What office documents are by content, all alike.
+_CONTAINER = "application/zip"
+
 #: What content alone does not tell. `mimetypes` would answer by machine and Python version.
 _BY_ENDING = {
     ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
@@ -126,9 +129,9 @@ def media_type(path: str, head: bytes) -> str:
     import filetype
 
     by_content: str | None = filetype.guess_mime(head)
-    if by_content:
+    if by_content and by_content != _CONTAINER:
         return _ALIASES.get(by_content, by_content)
-    default = "text/plain" if _is_text(head) else "application/octet-stream"
+    default = by_content or ("text/plain" if _is_text(head) else "application/octet-stream")
     return _BY_ENDING.get(os.path.splitext(path)[1].lower(), default)
 
 

@@ -34,6 +34,7 @@ def invoke(instance: Instance, request: Request, restart: str) -> Generator[Even
     from contextlib import closing
     from urllib.parse import urlsplit
 
+    _check_sizes(instance, request)
     address = urlsplit(instance.url)
     seconds = (request.timeout or request.config.timeout or 60.0) + SLACK
     with closing(http.client.HTTPConnection(str(address.hostname), address.port, timeout=seconds)) as connection:
@@ -50,6 +51,16 @@ def invoke(instance: Instance, request: Request, restart: str) -> Generator[Even
             raise ProviderError("ERR_TIMEOUT", message, hint="give it more time: --timeout SECONDS") from None
         except (OSError, http.client.HTTPException) as error:
             raise gone(instance, restart, error) from None
+
+
+def _check_sizes(instance: Instance, request: Request) -> None:
+    """Refuse what the instance would: it would hang up in the middle of the sending, and its reason could get lost."""
+    for attachment in request.attachments:
+        if attachment.size > instance.max_attachment:
+            message = f"attachment {attachment.name} has {attachment.size} bytes; the instance takes at most"
+            message += f" {instance.max_attachment}"
+            hint = f"stop it, and start it with --max-attachment {attachment.size}"
+            raise ProviderError("ERR_TOO_LARGE", message, hint=hint)
 
 
 def gone(instance: Instance, restart: str, error: Exception) -> NotRunning:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from theoryctl.commands.base import DEBUG_FLAG, JSON_FLAG
 from theoryctl.errors import UsageError, error_document, error_info
 from theoryctl_providers.contract import ProviderError, build_envelope
 
@@ -29,7 +30,7 @@ def wanted(flag: str, arguments: Sequence[str]) -> bool:
 
 
 def execute(arguments: list[str], terminal: Terminal) -> int:
-    """Run the command and return its exit status. Raises ProviderError, KeyboardInterrupt, BrokenPipeError."""
+    """Run the command and return its exit status. Raises ProviderError, KeyboardInterrupt, ReaderGone."""
     from theoryctl.app import app
 
     command = typer.main.get_command(app)
@@ -58,7 +59,8 @@ def _usage_error(error: Any) -> ProviderError:
 
 def failure_document(error: ProviderError, arguments: Sequence[str]) -> dict[str, Any]:
     """What `--json` prints for an error that no command reported: an envelope where a run was meant."""
-    if list(arguments[1:2]) != ["run"]:
+    words = [argument for argument in arguments if argument not in (JSON_FLAG, DEBUG_FLAG)]
+    if words[1:2] != ["run"]:
         return error_document(error)
     return dict(build_envelope(error=error_info(error), ref=_argument_of("--ref", arguments)))
 

@@ -17,7 +17,8 @@ class Instance:
     """A started provider.
 
     `url` is where it listens, `token` what every request must carry. `pid` and `pid_started` (seconds since the epoch,
-    as the system tells) name the process: a pid alone may be another's by now. `started_at` is seconds since the epoch.
+    as the system tells) name the process: a pid alone may be another's by now. `started_at` is seconds since the epoch,
+    `max_attachment` bytes.
     """
 
     ref: str
@@ -31,6 +32,7 @@ class Instance:
     manifest_digest: str
     secrets_present: tuple[str, ...]
     secrets_absent: tuple[str, ...]
+    max_attachment: int
     log: str
 
 

@@ -19,7 +19,7 @@ from theoryctl.results import EnvShown, InstanceRow, InstancesShown, Started, St
 from theoryctl.runtimes import EMBEDDED, STARTED, started_runtime
 from theoryctl.runtimes.base import StartRequest
 from theoryctl.secrets import read_secrets
-from theoryctl_providers.contract import ProviderConfig, ServerConfig, resolve_mode, sha256
+from theoryctl_providers.contract import Limits, ProviderConfig, ServerConfig, resolve_mode, sha256
 
 #: Seconds between two looks at a lock that another `start` holds.
 _LOCK_SECONDS = 120.0
@@ -27,11 +27,12 @@ _LOCK_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartOptions:
-    """What `start` was asked to do; `wait_timeout` is in seconds."""
+    """What `start` was asked to do; `wait_timeout` is in seconds, `max_attachment` in bytes."""
 
     ref: ProviderRef
     runtime: str
     wait_timeout: float
+    max_attachment: int
     mode: str | None = None
     env_file: str | None = None
     manifests: str | None = None
@@ -45,7 +46,11 @@ def start(options: StartOptions) -> Started:
     secrets = read_secrets([secret.name for secret in manifest.secrets], options.env_file)
     request = StartRequest(
         ref=options.ref,
-        server=ServerConfig(provider=_config(manifest, options, secrets), token=_token()),
+        server=ServerConfig(
+            provider=_config(manifest, options, secrets),
+            token=_token(),
+            limits=Limits(attachment=options.max_attachment),
+        ),
         manifest_digest=sha256(read_manifest(found.file)),
         wait_seconds=options.wait_timeout,
     )

@@ -5,35 +5,83 @@ Standard output gets the result alone; progress, summaries, hints and errors go 
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
+from theoryctl import views
+from theoryctl.errors import OutputFailed
 from theoryctl.results import InstancesShown, ManifestList, ManifestShown, Result, RunResult, SchemaShown
-from theoryctl.views import (
-    INSTANCE_HEADER,
-    by_choice,
-    cells,
-    instance_cells,
-    json_line,
-    lines_of,
-    run_summary,
-    tool_call_line,
-)
-from theoryctl_providers.contract import VERSION, Delta, Envelope, ErrorInfo, Event, Log, OutputDocument, dumps
+from theoryctl_providers.contract import VERSION, Delta, Envelope, ErrorInfo, Event, Log, OutputDocument
 from theoryctl_providers.contract import Started as StartedEvent
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
     from rich.console import Console, RenderableType
 
 
 def is_rich(stream: TextIO) -> bool:
     """Whether a stream gets colour and layout: a terminal that can show them, or one that was told to by CLICOLOR_FORCE
     (bixense.com/clicolors)."""
-    if os.environ.get("CLICOLOR_FORCE", "0") != "0":
+    if (os.environ.get("CLICOLOR_FORCE") or "0") != "0":
         return True
     return os.environ.get("TERM") != "dumb" and stream.isatty()
+
+
+def is_seen(stream: TextIO) -> bool:
+    """Whether a terminal gets what is written, so that what it would obey has to be escaped."""
+    return stream.isatty() or is_rich(stream)
+
+
+class ReaderGone(Exception):
+    """Standard output is a pipe that nobody reads any more."""
+
+
+class _Output(io.FileIO):
+    """Standard output: what cannot be written is said once, and the rest dropped, so that nothing complains at exit."""
+
+    _lost = False
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        if self._lost:
+            return memoryview(data).nbytes
+        try:
+            return super().write(data)
+        except OSError as error:
+            self._lost = True
+            if isinstance(error, BrokenPipeError):
+                raise ReaderGone from None
+            hint = "free some space, or send the output elsewhere"
+            raise OutputFailed(f"standard output cannot be written: {error.strerror}", hint=hint) from error
+
+
+class _Errors(io.FileIO):
+    """Standard error: what cannot be written is dropped, for it must not cost the result."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            return memoryview(data).nbytes
+
+
+def _open_streams() -> None:
+    """Make the standard streams safe to use: one that was closed is os.devnull."""
+    # In this order, for a file that is opened takes the lowest number that is free.
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull)  # noqa: SIM115  # for as long as the process runs
+    sys.stdout, sys.stderr = _opened(sys.stdout, _Output), _opened(sys.stderr, _Errors)
+
+
+def _opened(stream: TextIO | None, kind: type[io.FileIO]) -> TextIO:
+    if stream is not None and isinstance(getattr(stream.buffer, "raw", None), kind):
+        return stream
+    number = os.open(os.devnull, os.O_WRONLY) if stream is None else stream.fileno()
+    buffer = io.BufferedWriter(kind(number, "w", closefd=False))
+    # The same bytes whatever the locale; a terminal that cannot show a character gets an escape for it.
+    return io.TextIOWrapper(buffer, "utf-8", "backslashreplace", newline="\n", line_buffering=True)
 
 
 class Terminal:
@@ -44,12 +92,17 @@ class Terminal:
         self.debug = debug
         self.exit_status = 0
         self._spinner: Any = None
-        # The same bytes whatever the locale; a terminal that cannot show a character gets an escape for it.
-        for stream in (sys.stdout, sys.stderr):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")  # type: ignore[union-attr]
+        _open_streams()
+
+    def flush(self) -> None:
+        """Write what standard output still holds back. Raises OutputFailed and ReaderGone, as whatever shows does."""
+        sys.stdout.flush()
 
     def show_version(self) -> None:
-        self._say(f"theoryctl {VERSION}")
+        if self.json_output:
+            self._say_json({"schema": "theoryctl.version/v1", "version": VERSION})
+        else:
+            self._say(f"theoryctl {VERSION}")
 
     def emit(self, result: Result) -> None:
         """Show what a command returned."""
@@ -63,51 +116,47 @@ class Terminal:
 
     def _show_result(self, result: Result) -> None:
         match result:
-            case ManifestList():
-                header = ("ref", "title", "provider", "model", "source")
-                self._rows(header, [cells(row) for row in result.rows], "no manifests found")
+            case ManifestList() | InstancesShown():
+                self._rows(*views.table_of(result))
             case ManifestShown():
-                self._note(f"{result.file} ({result.source})")
+                self.note(f"{result.file} ({result.source})")
                 self._code(result.text, "yaml")
-            case InstancesShown():
-                self._rows(INSTANCE_HEADER, [instance_cells(row) for row in result.rows], "nothing is started")
             case SchemaShown():
-                self._code(dumps(result.document(), indent=2), "json")
+                self._json(result.document())
             case _:
-                self._say("\n".join(lines_of(result)))
+                self._say("\n".join(views.lines_of(result)))
 
     def emit_lines(self, lines: Iterable[str]) -> None:
         """Show a log as it comes; with --json as NDJSON, whatever its lines are."""
         for line in lines:
-            self._say(json_line(line) if self.json_output else line)
+            if self.json_output:
+                self._write(views.json_line(line, plain=not sys.stdout.isatty()))
+            else:
+                self._say(line)
 
     def fail(self, error: ErrorInfo, document: dict[str, Any], exit_status: int) -> None:
         """Show a failure: for people on standard error, and with --json `document` on standard output."""
         self.exit_status = exit_status
-        if self.json_output:
-            self._say_json(document)
-        self._error(error)
-
-    def show_traceback(self, text: str) -> None:
-        """Where an error came from."""
-        self._note(text)
+        try:
+            if self.json_output:
+                self._say_json(document)
+        finally:
+            self._error(error)
 
     def watch_run(self, stream: bool) -> Callable[[Event], None]:
         """What to call with a run's events: progress to standard error and, with `stream`, the answer as it comes."""
         live = stream and not self.json_output
 
         def on_event(event: Event) -> None:
-            if isinstance(event, Log):
-                if self.debug or not event.debug:
-                    self._note(event.message)
+            if isinstance(event, Log) and (self.debug or not event.debug):
+                self.note(event.message)
             elif isinstance(event, StartedEvent):
                 self._started(event)
             elif isinstance(event, Delta):
                 self._stop_spinner()
                 if live and event.choice == 0 and event.text:
                     self._streamed = True
-                    sys.stdout.write(event.text)
-                    sys.stdout.flush()
+                    self._say(event.text, end="")
 
         return on_event
 
@@ -116,9 +165,12 @@ class Terminal:
     _streamed = False
 
     def _started(self, event: StartedEvent) -> None:
-        self._note(f"{event.mode} · {event.model}")
+        self.note(f"{event.mode} · {event.model}")
         if event.suspends and is_rich(sys.stderr):
-            self._spinner = self._console(sys.stderr).status(f"waiting for {event.model}", spinner="dots")
+            from rich.text import Text
+
+            waiting = Text(f"waiting for {views.printable(event.model)}")
+            self._spinner = self._console(sys.stderr).status(waiting)
             self._spinner.start()
 
     def _stop_spinner(self) -> None:
@@ -135,88 +187,93 @@ class Terminal:
             self._error(envelope["error"])
         elif not self.json_output:
             self._outputs(envelope)
-        for line in run_summary(envelope):
-            self._note(line)
+        for line in views.run_summary(envelope):
+            self.note(line)
 
     def _outputs(self, envelope: Envelope) -> None:
-        for output in sorted(envelope["outputs"], key=by_choice):
-            name, _, choice = output["name"].partition(".")
-            if name == "finish_reason" or (self._streamed and output["name"] == "answer"):
-                continue
-            if choice:
-                self._say(f"\n--- choice {int(choice) + 1} ---" if choice.isdigit() else f"\n--- {output['name']} ---")
-            self._output(name, output)
+        for output in views.shown_outputs(envelope, streamed=self._streamed):
+            for line in views.heading(output["name"]):
+                self._say(line)
+            self._output(output)
 
-    def _output(self, name: str, output: OutputDocument) -> None:
+    def _output(self, output: OutputDocument) -> None:
         if "path" in output:
             self._say(output["path"])
-        elif name == "tool_calls":
+        elif output["name"].partition(".")[0] == "tool_calls":
             self._tool_calls(output["json"])
         elif "json" in output:
-            self._code(dumps(output["json"], indent=2), "json")
+            self._json(output["json"])
         else:
             self._markdown(output["text"])
 
     def _tool_calls(self, calls: list[dict[str, Any]]) -> None:
         if is_rich(sys.stdout):
-            rows = [(call["name"], dumps(call["arguments"]), call["id"]) for call in calls]
+            rows = [(call["name"], views.json_text(call["arguments"], plain=False), call["id"]) for call in calls]
             self._table(("tool", "arguments", "id"), rows)
         else:
-            self._say("\n".join(map(tool_call_line, calls)))
+            self._say("\n".join(views.tool_call_line(call, plain=not is_seen(sys.stdout)) for call in calls))
 
     # -- the two streams ----------------------------------------------------------------------------------------------
 
-    def _say(self, text: str) -> None:
-        sys.stdout.write(f"{text}\n")
-        sys.stdout.flush()
+    def _say(self, text: str, end: str = "\n") -> None:
+        self._write(views.printable(text) if is_seen(sys.stdout) else text, end)
 
     def _say_json(self, document: dict[str, Any]) -> None:
-        self._say(dumps(document, indent=2 if sys.stdout.isatty() else None))
+        terminal = sys.stdout.isatty()
+        self._write(views.json_text(document, indent=2 if terminal else None, plain=not terminal))
 
-    def _note(self, text: str) -> None:
+    def _write(self, text: str, end: str = "\n") -> None:
+        sys.stdout.write(text + end)
+        sys.stdout.flush()
+
+    def note(self, text: str) -> None:
         """A line for people, on standard error."""
-        if is_rich(sys.stderr):
-            self._console(sys.stderr).print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
-        else:
-            sys.stderr.write(f"{text}\n")
+        self._tell((text, "dim"))
 
     def _error(self, error: ErrorInfo) -> None:
         self._stop_spinner()
-        hint = f"hint: {error['hint']}" if error["hint"] else ""
+        hint = f"\n hint: {error['hint']}" if error["hint"] else ""
+        self._tell(("error ", "bold red"), (error["code"], "red"), (f": {error['message']}", ""), (hint, "cyan"))
+
+    def _tell(self, *parts: tuple[str, str]) -> None:
+        """Parts of one text, each with its style, to standard error."""
+        safe = [(views.printable(text), style) for text, style in parts]
         if is_rich(sys.stderr):
             from rich.text import Text
 
-            parts = [("error ", "bold red"), (error["code"], "red"), (f": {error['message']}", "")]
-            text = Text.assemble(*parts, (f"\n {hint}" if hint else "", "cyan"))
-            self._console(sys.stderr).print(text, soft_wrap=True)
+            self._console(sys.stderr).print(Text.assemble(*safe), soft_wrap=True)
         else:
-            sys.stderr.write(f"error {error['code']}: {error['message']}\n" + (f" {hint}\n" if hint else ""))
+            sys.stderr.write("".join(text for text, _ in safe) + "\n")
 
     def _markdown(self, text: str) -> None:
         if is_rich(sys.stdout):
             from rich.markdown import Markdown
 
-            self._show(Markdown(text))
+            self._show(Markdown(views.printable(text)))
         else:
             self._say(text)
+
+    def _json(self, value: Any) -> None:
+        self._code(views.json_text(value, indent=2, plain=not is_seen(sys.stdout)), "json")
 
     def _code(self, text: str, language: str) -> None:
         if is_rich(sys.stdout):
             from rich.syntax import Syntax
 
             # ANSI colours follow the terminal's own palette, dark or light.
-            self._show(Syntax(text.rstrip(), language, theme="ansi_dark", background_color="default", word_wrap=True))
+            text = views.printable(text.rstrip())
+            self._show(Syntax(text, language, theme="ansi_dark", background_color="default", word_wrap=True))
         else:
             self._say(text.rstrip())
 
     def _rows(self, header: tuple[str, ...], rows: Sequence[tuple[str, ...]], empty: str) -> None:
         """A table at a terminal; through a pipe a line a row, cells apart by tabs."""
         if not rows:
-            self._note(empty)
+            self.note(empty)
         elif is_rich(sys.stdout):
             self._table(header, rows)
         else:
-            self._say("\n".join("\t".join(row) for row in rows))
+            self._say("\n".join("\t".join(map(views.printable_cell, row)) for row in rows))
 
     def _table(self, header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
         from rich import box
@@ -225,11 +282,16 @@ class Terminal:
 
         table = Table(*header, box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
         for row in rows:
-            table.add_row(*(Text(cell, overflow="fold") for cell in row))
+            table.add_row(*(Text(views.printable_cell(cell), overflow="fold") for cell in row))
         self._show(table)
 
     def _show(self, renderable: RenderableType) -> None:
-        self._console(sys.stdout).print(renderable)
+        from rich.segment import Segment, Segments
+
+        console = self._console(sys.stdout)
+        # Once more, for rich's Markdown decodes the %1B of a link.
+        parts = (Segment(s.text if s.control else views.printable(s.text), *s[1:]) for s in console.render(renderable))
+        console.print(Segments(parts))
 
     def _console(self, stream: TextIO) -> Console:
         from rich.console import Console

@@ -11,6 +11,8 @@ from typing import Any
 from theoryctl.results import (
     EnvShown,
     InstanceRow,
+    InstancesShown,
+    ManifestList,
     ManifestRow,
     ManifestsValid,
     Result,
@@ -19,6 +21,26 @@ from theoryctl.results import (
     UrlShown,
 )
 from theoryctl_providers.contract import Envelope, OutputDocument, UsageDocument, dumps
+
+#: C0 but for line feed and tab, DEL and C1 (ECMA-48): what a terminal would obey instead of showing it.
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
+_JSON_CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
+
+
+def printable(text: str) -> str:
+    r"""Text that a terminal only shows: control characters as their escapes (`\x1b`), line ends of Windows as ours."""
+    return text.replace("\r\n", "\n").translate(_CONTROLS)
+
+
+def json_text(value: Any, *, plain: bool, indent: int | None = None) -> str:
+    r"""A value as JSON. Unless it is `plain`, a terminal only shows it: DEL and C1, which JSON allows, as `\u009b`."""
+    text = dumps(value, indent=indent)
+    return text if plain else text.translate(_JSON_CONTROLS)
+
+
+def printable_cell(text: str) -> str:
+    """A table's cell: `printable`, and on one line, without the tab that sets cells apart."""
+    return printable(text).replace("\n", " ").replace("\t", " ")
 
 
 def run_summary(envelope: Envelope) -> Iterator[str]:
@@ -58,9 +80,24 @@ def by_choice(output: OutputDocument) -> tuple[int, str]:
     return int(choice) if choice.isdigit() else 0, name
 
 
-def tool_call_line(call: dict[str, Any]) -> str:
-    """One tool call on one line: its name, then its arguments as JSON."""
-    return f"{call['name']} {dumps(call['arguments'])}"
+def shown_outputs(envelope: Envelope, *, streamed: bool) -> Iterator[OutputDocument]:
+    """The outputs that people get, choice by choice; of a `streamed` run without the answer, which they have."""
+    for output in sorted(envelope["outputs"], key=by_choice):
+        name = output["name"]
+        if name.partition(".")[0] != "finish_reason" and not (streamed and name == "answer"):
+            yield output
+
+
+def tool_call_line(call: dict[str, Any], *, plain: bool) -> str:
+    """One tool call on one line: its name, then its arguments as JSON; `plain` as in `json_text`."""
+    return f"{call['name']} {json_text(call['arguments'], plain=plain)}"
+
+
+def heading(name: str) -> Iterator[str]:
+    """The line above an output of another choice than the first: `answer.1` belongs to choice 2."""
+    choice = name.partition(".")[2]
+    if choice:
+        yield f"\n--- choice {int(choice) + 1} ---" if choice.isdigit() else f"\n--- {name} ---"
 
 
 def cells(row: ManifestRow) -> tuple[str, ...]:
@@ -68,6 +105,14 @@ def cells(row: ManifestRow) -> tuple[str, ...]:
     return (row.ref, row.problem or row.title, row.provider, row.model, row.source)
 
 
+def table_of(result: ManifestList | InstancesShown) -> tuple[tuple[str, ...], list[tuple[str, ...]], str]:
+    """A result that is shown as a table: its header, its rows, and what is said when there are none."""
+    if isinstance(result, ManifestList):
+        return MANIFEST_HEADER, [cells(row) for row in result.rows], "no manifests found"
+    return INSTANCE_HEADER, [instance_cells(row) for row in result.rows], "nothing is started"
+
+
+MANIFEST_HEADER = ("ref", "title", "provider", "model", "source")
 INSTANCE_HEADER = ("ref", "runtime", "state", "health", "mode", "url", "uptime", "cpu", "memory", "manifest")
 
 
@@ -121,14 +166,14 @@ def _started_pairs(result: Started) -> list[tuple[str, str]]:
     return pairs
 
 
-def json_line(line: str) -> str:
-    """A log line as one JSON object: as it is when it is one, else as its `message`."""
+def json_line(line: str, *, plain: bool) -> str:
+    """A log line as one JSON object: as it is when it is one, else as its `message`; `plain` as in `json_text`."""
     try:
         if isinstance(json.loads(line), dict):
-            return line
+            return line if plain else line.translate(_JSON_CONTROLS)
     except ValueError:
         pass
-    return dumps({"message": line})
+    return json_text({"message": line}, plain=plain)
 
 
 def time_words(seconds: float) -> str:

@@ -41,7 +41,7 @@ ERRORS: dict[str, ErrorSpec] = {
     "ERR_OVERLOADED": ErrorSpec(5, True, 429, "the instance has as many requests as it takes at once"),
     "ERR_START": ErrorSpec(5, False, 500, "an instance did not become ready"),
     "ERR_NOT_RUNNING": ErrorSpec(5, True, 503, "the instance is not running, or is about to stop"),
-    "ERR_OUTPUT": ErrorSpec(1, False, 500, "a result could not be written to disk"),
+    "ERR_OUTPUT": ErrorSpec(1, False, 500, "a result could not be written, to a file or to standard output"),
     "ERR_INTERNAL": ErrorSpec(70, False, 500, "a bug in theoryctl"),
     "ERR_TIMEOUT": ErrorSpec(124, True, 504, "no complete answer within the time allowed"),
     "ERR_INTERRUPTED": ErrorSpec(130, True, 499, "interrupted by Ctrl-C or SIGINT"),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperOption
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 JSON_FLAG, DEBUG_FLAG = "--json", "--debug"
 
@@ -39,19 +39,23 @@ class Command(ExamplesMixin, TyperCommand):
     """
 
     def __init__(self, *args: Any, params: list[Any] | None = None, **options: Any) -> None:
-        shared = [
-            _flag(JSON_FLAG, "Print exactly one JSON object on standard output."),
-            _flag(DEBUG_FLAG, "Show tracebacks and debug messages on standard error."),
-        ]
-        super().__init__(*args, params=[*(params or []), *shared], **options)
+        super().__init__(*args, params=[*(params or []), *_shared_flags()], **options)
 
 
-class Group(ExamplesMixin, typer.core.TyperGroup):
-    """A group of commands."""
+class Group(ExamplesMixin, TyperGroup):
+    """A group of commands. It takes the options that every command has as well, and its help leaves them to those."""
+
+    def __init__(self, *, params: list[Any] | None = None, **options: Any) -> None:
+        super().__init__(params=[*(params or []), *_shared_flags(hidden=True)], **options)
 
 
-def _flag(name: str, text: str) -> TyperOption:
-    return TyperOption(param_decls=[name], is_flag=True, default=False, expose_value=False, help=text)
+def _shared_flags(*, hidden: bool = False) -> list[TyperOption]:
+    texts = {
+        JSON_FLAG: "Print exactly one JSON object on standard output.",
+        DEBUG_FLAG: "Show tracebacks and debug messages on standard error.",
+    }
+    fixed: dict[str, Any] = {"is_flag": True, "default": False, "expose_value": False, "hidden": hidden}
+    return [TyperOption(param_decls=[name], help=text, **fixed) for name, text in texts.items()]
 
 
 def make_app(name: str, text: str) -> typer.Typer:

@@ -135,6 +135,7 @@ def start(
     mode: ModeOption = None,
     env_file: EnvFile = None,
     wait_timeout: WaitTimeout = 60.0,
+    max_attachment: MaxAttachment = DEFAULT_MAX_ATTACHMENT,
     manifests: ManifestsOption = None,
 ) -> None:
     """Start a provider that stays, and keeps LiteLLM loaded.
@@ -143,6 +144,7 @@ def start(
     Started twice, it is the same instance.
     """
     from theoryctl import started
+    from theoryctl.attachments import parse_size
     from theoryctl.lifecycle import checked_mode, positive_seconds
     from theoryctl.refs import ProviderRef
 
@@ -151,6 +153,7 @@ def start(
         ref=ProviderRef.parse(ref),
         runtime=runtime,
         wait_timeout=seconds,
+        max_attachment=parse_size(max_attachment),
         mode=checked_mode(mode),
         env_file=env_file,
         manifests=manifests,

@@ -168,6 +168,7 @@ def _instance(request: StartRequest, pid: int, url: str, log: Path) -> Instance:
         manifest_digest=request.manifest_digest,
         secrets_present=tuple(name for name in names if name in provider.secrets),
         secrets_absent=tuple(name for name in names if name not in provider.secrets),
+        max_attachment=request.server.limits.attachment,
         log=str(log),
     )
 
