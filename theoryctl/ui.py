@@ -185,8 +185,8 @@ class Terminal:
             self._say("")
         if envelope["error"] is not None:
             self._error(envelope["error"])
-        elif not self.json_output:
-            self._outputs(envelope)
+        if not self.json_output:
+            self._outputs(envelope)  # on failure there are some only where saving them failed
         for line in views.run_summary(envelope):
             self.note(line)
 
