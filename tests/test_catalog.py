@@ -11,7 +11,9 @@ import pytest
 
 from tests.conftest import REF, Cli
 from theoryctl.catalog import Catalog
-from theoryctl.errors import RefNotFound, UsageError
+from theoryctl.errors import BadManifest, RefNotFound, UsageError
+from theoryctl.manifest import MAX_BYTES
+from theoryctl.manifest_cache import read_manifest
 from theoryctl.refs import ProviderRef
 
 MANIFEST = """\
@@ -136,6 +138,76 @@ def test_validate_without_files_checks_all_that_can_be_found(cli: Cli, tmp_path:
     put(tmp_path / "work" / "manifests", "acme/bad@1", text="titel: x\n")
     assert cli("manifest", "validate").status == 3
     assert cli("manifest", "validate", cwd=tmp_path).out.count("valid ") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("llm/Foo@1.yaml", "'llm/Foo@1' is not a provider ref: the name 'Foo' has upper-case letters"),
+        ("LLM/foo@1.yaml", "upper-case"),
+        ("llm/foo@one.yaml", "the version 'one' is not a positive integer"),
+        ("llm/foo@1.yml", "the version '1.yml' is not a positive integer"),
+        (f"llm/{'f' * 64}@1.yaml", "longer than 63"),
+    ],
+)
+def test_validate_tells_of_a_path_that_says_no_ref_and_of_what_else_is_wrong(
+    cli: Cli, tmp_path: Path, name: str, reason: str
+) -> None:
+    file = tmp_path / "m" / name
+    file.parent.mkdir(parents=True)
+    file.write_text("titel: x\n")
+    ran = cli("manifest", "validate", str(file), "--json")
+    first, *others = ran.document["error"]["message"].splitlines()
+    assert ran.status == 3
+    assert first.startswith(f"{file}:1:1: its path says no ref: ")
+    assert reason in first
+    assert any("titel: unknown key" in line for line in others)
+
+
+@pytest.mark.parametrize("name", ["m.yaml", "Draft/Foo.yaml", "llm/foo.yml"])
+def test_validate_checks_a_file_elsewhere_under_any_other_name(cli: Cli, tmp_path: Path, name: str) -> None:
+    file = put(tmp_path / "m", "acme/echo@1").rename(tmp_path / "other")
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    file.rename(tmp_path / name)
+    assert cli("manifest", "validate", str(tmp_path / name)).status == 0
+
+
+@pytest.mark.parametrize("path", ["echo@1.yaml", "../acme/echo@1.yaml", "../other/../acme/echo@1.yaml"])
+def test_validate_knows_the_ref_of_a_relative_path(cli: Cli, tmp_path: Path, path: str) -> None:
+    folder = put(tmp_path / "m", "acme/echo@1").parent
+    (tmp_path / "m" / "other").mkdir()
+    assert cli("manifest", "validate", path, cwd=folder).status == 0
+
+
+def special(folder: Path, kind: str) -> Path:
+    """A path that is no regular file."""
+    file = folder / "special"
+    match kind:
+        case "device":
+            file.symlink_to("/dev/zero")
+        case "fifo":
+            os.mkfifo(file)
+        case "folder":
+            file.mkdir()
+        case "none":
+            pass
+    return file
+
+
+@pytest.mark.parametrize("kind", ["device", "fifo", "folder", "none"])
+def test_what_is_no_regular_file_is_refused_without_waiting_for_it(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(BadManifest, match="special: cannot be read: ") as caught:
+        read_manifest(special(tmp_path, kind))
+    assert caught.value.hint
+
+
+def test_no_more_of_a_file_is_read_than_shows_that_it_is_too_large(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "sparse.yaml"
+    with open(file, "wb") as opened:
+        opened.truncate(1 << 40)  # takes no room on the disk, and would take a tebibyte of memory
+    assert len(read_manifest(file)) == MAX_BYTES + 1
+    ran = cli("manifest", "validate", str(file), "--json")
+    assert (ran.status, "the file is too large" in ran.document["error"]["message"]) == (3, True)
 
 
 # -- the cache --

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from theoryctl.errors import BadRef
+from theoryctl.manifest_check import manifest_schema
 from theoryctl.refs import ProviderRef
 
 SEGMENTS = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,62}", fullmatch=True)
@@ -26,6 +29,24 @@ def test_any_text_is_a_ref_or_a_bad_ref_that_quotes_it(text: str) -> None:
     except BadRef as error:
         assert repr(text) in error.message
         assert error.hint
+
+
+def is_ref(text: str) -> bool:
+    try:
+        ProviderRef.parse(text)
+    except BadRef:
+        return False
+    return True
+
+
+@given(
+    st.text("aA0._-/@\n", max_size=12)
+    | st.builds("{}/{}@{}".format, *[st.text("aA0._-", max_size=3)] * 2, st.text("019", max_size=11))
+    | st.builds(lambda a, b, c: f"{'a' * a}/{'b' * b}@{'1' * c}", *[st.integers(62, 64)] * 2, st.integers(8, 10))
+)
+def test_the_published_schema_and_the_parser_agree_on_what_a_ref_is(text: str) -> None:
+    pattern = manifest_schema()["properties"]["ref"]["pattern"]
+    assert (re.search(pattern.replace("$", r"\Z"), text) is not None) == is_ref(text)
 
 
 @pytest.mark.parametrize(

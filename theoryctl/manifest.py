@@ -10,8 +10,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, ClassVar
 
-from theoryctl.refs import ProviderRef
+from theoryctl.refs import PATTERN, ProviderRef
 from theoryctl_providers.contract import SecretRule
+
+#: A manifest is a page of text; anything far larger is a mistake or an attack.
+MAX_BYTES = 1 << 20
 
 _CONFIG: dict[str, Any] = {"extra": "forbid", "strict": True, "use_attribute_docstrings": True}
 
@@ -26,7 +29,12 @@ class Must:
         return {**handler(source), **self.constraints}
 
 
-Text = Annotated[str, Must({"min_length": 1})]
+#: Titles, models and descriptions reach terminals, which obey control characters (C0 and C1).
+ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+PARAGRAPH = r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f]*$"
+
+Line = Annotated[str, Must({"pattern": ONE_LINE})]
+Text = Annotated[str, Must({"min_length": 1, "pattern": ONE_LINE})]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +61,7 @@ class Secret:
     """Whether models that match cannot be called without it."""
     models: tuple[Text, ...] = ("*",)
     """The models it is for, as shell patterns: `openai/*`."""
-    description: str = ""
+    description: Line = ""
     """What it is, and where to get one."""
 
 
@@ -106,11 +114,11 @@ class Manifest:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
 
-    ref: Annotated[str, Must({"pattern": "^[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*@[1-9][0-9]*$"})]
+    ref: Annotated[str, Must({"pattern": PATTERN})]
     """namespace/name@version; the file is `namespace/name@version.yaml` below a manifests folder."""
     title: Text
     """One line for lists."""
-    description: str = ""
+    description: Annotated[str, Must({"pattern": PARAGRAPH})] = ""
     """A paragraph for people."""
     provider: Annotated[str, Must({"pattern": r"^[A-Za-z0-9_.-]+(:[A-Za-z_][A-Za-z0-9_]*)?$"})]
     """A built-in provider (`mock`, `litellm`), an entry point of `theoryctl.providers`, or `package.module:Class`."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 from pathlib import Path
 
 from theoryctl import manifest as model
 from theoryctl.errors import BadManifest
-from theoryctl.manifest import Manifest
+from theoryctl.manifest import MAX_BYTES, Manifest
 from theoryctl.paths import cache_dir, write_private
 from theoryctl.refs import ProviderRef
 from theoryctl_providers.contract import VERSION, canonical, sha256
@@ -28,11 +29,22 @@ def load_manifest(file: Path, ref: ProviderRef) -> Manifest:
 
 
 def read_manifest(file: Path) -> bytes:
-    """The bytes of a manifest file. Raises BadManifest when it cannot be read."""
+    """The bytes of a manifest file, at most `MAX_BYTES` + 1: one more than it may have, for the check to see.
+
+    Raises BadManifest when it cannot be read, or is no regular file.
+    """
     try:
-        return file.read_bytes()
+        with open(file, "rb", opener=_without_waiting) as opened:
+            if stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+                return opened.read(MAX_BYTES + 1)
     except OSError as error:
         raise BadManifest(f"{file}: cannot be read: {error.strerror}", hint=f"ls -l {file}") from error
+    raise BadManifest(f"{file}: cannot be read: it is not a regular file", hint=f"ls -l {file}")
+
+
+def _without_waiting(file: str, flags: int) -> int:
+    # A FIFO that nobody writes to would keep open() waiting.
+    return os.open(file, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _key(data: bytes, ref: ProviderRef) -> str:

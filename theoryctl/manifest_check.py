@@ -5,16 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from difflib import get_close_matches
+from functools import cache
 from typing import Any
 
 import pydantic
 
 from theoryctl.errors import BadManifest
-from theoryctl.manifest import Manifest
+from theoryctl.manifest import MAX_BYTES, ONE_LINE, PARAGRAPH, Manifest
 from theoryctl.manifest_yaml import Document, Path, Problem, YAMLProblems, parse
-from theoryctl.refs import ProviderRef
+from theoryctl.refs import FORM, PATTERN, ProviderRef
 
 _adapter = pydantic.TypeAdapter(Manifest)
+_META = {"$ref": "https://json-schema.org/draft/2020-12/schema"}
+_WORDS = {
+    PATTERN: FORM,
+    ONE_LINE: "one line without control characters",
+    PARAGRAPH: "text without control characters other than newlines",
+}
 
 
 def check_manifest(data: bytes, file: str, *, ref: ProviderRef | None = None) -> Manifest:
@@ -24,7 +31,7 @@ def check_manifest(data: bytes, file: str, *, ref: ProviderRef | None = None) ->
     expected`.
     """
     try:
-        document = parse(data)
+        document = parse(data, MAX_BYTES)
     except YAMLProblems as error:
         raise _bad(file, error.problems) from None
     manifest, problems = None, [document.problem(path, what) for path, what in _meaning(document.value, ref)]
@@ -32,13 +39,16 @@ def check_manifest(data: bytes, file: str, *, ref: ProviderRef | None = None) ->
         manifest = _adapter.validate_json(json.dumps(document.value))
     except pydantic.ValidationError as error:
         problems += [_problem(document, found) for found in error.errors()]
+    # Of a value that could not be read, what it was read as instead says nothing.
+    problems = [*document.problems, *(problem for problem in problems if problem.path not in document.unread)]
     if manifest is None or problems:
         raise _bad(file, problems)
     return manifest
 
 
+@cache
 def manifest_schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of manifests, for editors."""
+    """The JSON Schema (draft 2020-12) of manifests, for editors. Made once; not to be changed."""
     schema = _adapter.json_schema()
     # Patterns of keys come out as patternProperties, which alone lets every other key pass.
     for part in schema["$defs"].values():
@@ -64,7 +74,8 @@ def _problem(document: Document, found: Any) -> Problem:
         case "string_too_short":
             return document.problem(path, "found an empty text; expected one that is not")
         case "string_pattern_mismatch":
-            return document.problem(path, f"found {found['input']!r}; expected text matching {context['pattern']}")
+            expected = _WORDS.get(context["pattern"], f"text matching {context['pattern']}")
+            return document.problem(path, f"found {_cut(repr(found['input']))}; expected {expected}")
         case _:
             expected = found["msg"].removeprefix("Input should be ").removeprefix("a valid ")
             return document.problem(path, f"found {_shown(found['input'])}; expected {expected}")
@@ -101,8 +112,11 @@ def _resolve(node: Any, schema: dict[str, Any]) -> Any:
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}…"
+    return _cut(json.dumps(value, ensure_ascii=False))
+
+
+def _cut(text: str, length: int = 60) -> str:
+    return text if len(text) <= length else f"{text[: length - 3]}…"
 
 
 def _meaning(value: Any, ref: ProviderRef | None) -> Iterator[tuple[Path, str]]:
@@ -118,31 +132,51 @@ def _meaning(value: Any, ref: ProviderRef | None) -> Iterator[tuple[Path, str]]:
 
 
 def _secrets(secrets: Any) -> Iterator[tuple[Path, str]]:
-    names = [secret.get("name") for secret in secrets if isinstance(secret, dict)] if isinstance(secrets, list) else []
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            yield ("secrets", index, "name"), f"{name} is declared twice; expected once"
+    seen = set()
+    for index, secret in enumerate(secrets if isinstance(secrets, list) else ()):
+        name = secret.get("name") if isinstance(secret, dict) else None
+        if not isinstance(name, str):
+            continue
+        if name in seen:
+            yield ("secrets", index, "name"), f"{_cut(name)} is declared twice; expected once"
+        seen.add(name)
 
 
 def _models(models: Any) -> Iterator[tuple[Path, str]]:
-    known = models.get("known") if isinstance(models, dict) else None
-    if isinstance(known, list) and known and models.get("default") not in known:
-        yield ("models", "default"), f"found {_shown(models.get('default'))}; expected one of models.known"
+    default, known = (models.get("default"), models.get("known")) if isinstance(models, dict) else (None, None)
+    if isinstance(default, str) and isinstance(known, list) and known and default not in known:
+        yield ("models", "default"), f"found {_shown(default)}; expected one of models.known"
 
 
 def _inputs(schema: Any, example: Any) -> Iterator[tuple[Path, str]]:
     import jsonschema_rs
 
-    if not isinstance(schema, dict) or not isinstance(example, dict):
+    if not isinstance(schema, dict):
         return
-    try:
-        validator = jsonschema_rs.Draft202012Validator(schema, retriever=_no_network)
-    except ValueError as error:
-        where = tuple(getattr(error, "instance_path", ()))
-        yield ("inputs", *where), f"not a JSON Schema: {str(error).partition(chr(10))[0]}; expected draft 2020-12"
+    wrong = [(misfit.instance_path, misfit.message) for misfit in _validator(_META).iter_errors(schema)]
+    if not wrong:
+        try:
+            validator = _validator(schema)
+        except ValueError as error:  # also what the schema of schemas does not see, such as a $ref that leads nowhere
+            what = error.message if isinstance(error, jsonschema_rs.ValidationError) else str(error)
+            wrong = [(getattr(error, "instance_path", []), what)]
+    for path, what in wrong:
+        yield ("inputs", *path), f"not a JSON Schema: {_first_line(what)}; expected draft 2020-12"
+    if wrong or not isinstance(example, dict):
         return
     for misfit in validator.iter_errors(example):
-        yield ("example", *misfit.instance_path), f"does not fit inputs: {misfit.message}; expected a valid example"
+        what = f"does not fit inputs: {_first_line(misfit.message)}; expected a valid example"
+        yield ("example", *misfit.instance_path), what
+
+
+def _validator(schema: dict[str, Any]) -> Any:
+    import jsonschema_rs
+
+    return jsonschema_rs.Draft202012Validator(schema, retriever=_no_network)
+
+
+def _first_line(message: str) -> str:
+    return _cut(message.partition("\n")[0], 300)
 
 
 def _no_network(uri: str) -> Any:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
+from yaml.constructor import SafeConstructor
 
-#: A manifest is a page of text; anything far larger is a mistake or an attack.
-MAX_BYTES = 1 << 20
-#: How many nodes a document may have with its aliases written out, and how deep they may nest.
+#: How many values and keys a document may have with its aliases written out, and how deep they may nest.
 MAX_NODES = 20_000
 MAX_DEPTH = 64
+#: Characters of a number, and bits of an integer: what a double holds, which is what JSON's readers agree on.
+MAX_NUMBER_LENGTH = 400
+MAX_INTEGER_BITS = 1024
 
 Path = tuple[str | int, ...]
 
-_JSON_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "map", "seq")}
+_PREFIX = "tag:yaml.org,2002:"
+_STR, _MAP, _SEQ, _MERGE = (_PREFIX + kind for kind in ("str", "map", "seq", "merge"))
+_SCALAR_TAGS = {_PREFIX + kind for kind in ("str", "int", "float", "bool", "null")}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -29,11 +35,13 @@ class Problem:
     what: str
 
     def __str__(self) -> str:
-        return f"{self.line}:{self.column}: {self.path + ': ' if self.path else ''}{self.what}"
+        text = f"{self.line}:{self.column}: {self.path + ': ' if self.path else ''}{self.what}"
+        # Keys and values are quoted in here, and a terminal must not obey what they hold.
+        return _CONTROL.sub(lambda found: repr(found.group())[1:-1], text)
 
 
 class YAMLProblems(ValueError):
-    """Everything that keeps a text from being read."""
+    """What keeps a text from having a value at all."""
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("\n".join(map(str, problems)))
@@ -42,10 +50,15 @@ class YAMLProblems(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A parsed text: the value, and where in the text each of its parts stands."""
+    """A parsed text: the value, where in the text each of its parts stands, and what is wrong with it as it is written.
+
+    Where JSON knows no such value, there is the text of it instead; `unread` holds the paths of those.
+    """
 
     value: Any
     places: dict[Path, tuple[int, int]]
+    problems: tuple[Problem, ...] = ()
+    unread: frozenset[str] = frozenset()
 
     def problem(self, path: Path, what: str) -> Problem:
         """A problem with the part at `path`, placed at the nearest part that is there."""
@@ -60,104 +73,208 @@ def dotted(path: Path) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
 
 
-def parse(data: bytes) -> Document:
-    """Read one YAML document. Raises YAMLProblems for syntax errors, repeated keys, keys that are not text, values JSON
-    does not know, aliases that multiply beyond `MAX_NODES`, and texts over `MAX_BYTES`."""
-    if len(data) > MAX_BYTES:
-        raise YAMLProblems([Problem(1, 1, "", f"{len(data)} bytes is too large; expected at most {MAX_BYTES}")])
+def parse(data: bytes, limit: int | None = None) -> Document:
+    """Read one YAML document. Repeated keys, keys that are not text and values JSON does not know are its `problems`.
+
+    `limit` is how many bytes it may have, and how many characters with its aliases written out; none unless told.
+    Raises YAMLProblems where there is no value: for syntax errors, texts that are not UTF-8, and those that go beyond
+    `limit`, `MAX_NODES` or `MAX_DEPTH`.
+    """
+    if limit is not None and len(data) > limit:
+        raise _refused((1, 1), f"the file is too large; expected at most {limit} bytes")
     try:
-        return _parse(data.decode("utf-8-sig"))
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        what = error.problem or error.context or "not YAML"
-        raise YAMLProblems([_at(mark, "", f"not YAML: {what}")]) from None
-    except yaml.YAMLError as error:
-        raise YAMLProblems([Problem(1, 1, "", f"not YAML: {str(error).splitlines()[0]}")]) from None
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise YAMLProblems([Problem(1, 1, "", f"not UTF-8: {error.reason} at byte {error.start}")]) from None
-    except RecursionError:
-        raise YAMLProblems([Problem(1, 1, "", f"nested deeper than {MAX_DEPTH} levels")]) from None
-    except ValueError as error:  # an integer of thousands of digits
-        if isinstance(error, YAMLProblems):
-            raise
-        raise YAMLProblems([Problem(1, 1, "", f"a value cannot be read: {error}")]) from None
+        before = data[: error.start].decode("utf-8-sig", errors="replace")
+        raise _refused(_end_of(before), f"not UTF-8: {error.reason} at byte {error.start}") from None
+    node = _node(text)
+    if node is None:
+        raise _refused((1, 1), "the file is empty; expected a manifest")
+    walk = _Walk(limit)
+    value = walk.value(node)
+    return Document(value, walk.places, tuple(sorted(set(walk.problems))), frozenset(walk.unread))
 
 
-def _parse(text: str) -> Document:
-    loader = yaml.SafeLoader(text)
+class _Loader(yaml.SafeLoader):
+    """Counts while it composes, so that of a text that is too large or too deep no more is read than shows it.
+
+    Not libyaml: it is faster, but words, and what tabs and `!` mean, would depend on how PyYAML was installed.
+    """
+
+    _count = _depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self._count += 1
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        _within_limits(self._count, self._depth, event.start_mark)
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+    def fetch_more_tokens(self) -> Any:
+        try:
+            return super().fetch_more_tokens()
+        except (ValueError, OverflowError) as error:  # an escape or a version number that Python cannot hold
+            raise yaml.scanner.ScannerError(None, None, str(error), self.get_mark()) from None
+
+
+def _node(text: str) -> Any:
     try:
-        node = loader.get_single_node()
-        if node is None:
-            raise YAMLProblems([Problem(1, 1, "", "the file is empty; expected a manifest")])
-        walk = _Walk()
-        walk.visit(node, (), 0)
-        if walk.problems:
-            raise YAMLProblems(sorted(walk.problems))
-        return Document(loader.construct_document(node), walk.places)
-    finally:
-        loader.dispose()
+        return yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        what = ": ".join(filter(None, (error.context, error.problem)))
+        raise _refused(_position(error.problem_mark or error.context_mark), f"not YAML: {what}") from None
+    except yaml.reader.ReaderError as error:
+        raise _refused(_end_of(text[: error.position]), f"not YAML: {str(error).splitlines()[0]}") from None
+
+
+def _within_limits(count: int, depth: int, mark: Any, path: Path = ()) -> None:
+    if depth > MAX_DEPTH:
+        raise _refused(_position(mark), f"it nests deeper than the limit of {MAX_DEPTH} levels", path)
+    if count > MAX_NODES:
+        what = f"there are more than {MAX_NODES} values and keys, with aliases written out"
+        raise _refused(_position(mark), what, path)
 
 
 class _Walk:
-    """Visits every node once for each place it stands at, noting positions and traps."""
+    """Visits every node once for each place it stands at, noting positions and traps.
 
-    def __init__(self) -> None:
+    A trap is noted and then disarmed, that is, made text: what is left can always be constructed, and checked further.
+    """
+
+    def __init__(self, limit: int | None) -> None:
+        self._limit = limit
         self.places: dict[Path, tuple[int, int]] = {}
         self.problems: list[Problem] = []
-        self._count = 0
+        self.unread: set[str] = set()
+        self._construct = SafeConstructor()
+        self._count = self._characters = 0
 
-    def visit(self, node: yaml.Node, path: Path, depth: int) -> None:
+    def value(self, node: Any) -> Any:
+        """The document below the root node."""
+        self.places[()] = _position(node.start_mark)
+        self._visit(node, (), 0)
+        return self._construct.construct_document(node)
+
+    def _visit(self, node: Any, path: Path, depth: int) -> None:
+        self._enter(node, path, depth)
+        if isinstance(node, yaml.ScalarNode):
+            self._scalar(node, path)
+            return
+        expected = _MAP if isinstance(node, yaml.MappingNode) else _SEQ
+        if node.tag != expected:
+            self._trap(node, path, f"found a value YAML reads as {_kind(node)}; expected plain JSON values")
+            node.tag = expected
+        if isinstance(node, yaml.MappingNode):
+            self._mapping(node, path, depth + 1)
+            return
+        for index, item in enumerate(node.value):
+            self.places[(*path, index)] = _position(item.start_mark)
+            self._visit(item, (*path, index), depth + 1)
+
+    def _enter(self, node: Any, path: Path, depth: int) -> None:
         self._count += 1
-        if self._count > MAX_NODES or depth > MAX_DEPTH:
-            what = "aliases multiply it beyond" if depth <= MAX_DEPTH else "it nests deeper than"
-            limit = MAX_NODES if depth <= MAX_DEPTH else MAX_DEPTH
-            raise YAMLProblems([_at(node.start_mark, dotted(path), f"{what} the limit of {limit}")])
-        self.places.setdefault(path, _position(node.start_mark))
-        if node.tag not in _JSON_TAGS:
-            self._not_json(node, path)
-        elif isinstance(node, yaml.MappingNode):
-            self._mapping(node, path, depth)
-        elif isinstance(node, yaml.SequenceNode):
-            for index, item in enumerate(node.value):
-                self.visit(item, (*path, index), depth + 1)
+        _within_limits(self._count, depth, node.start_mark, path)
+        self._characters += len(node.value) if isinstance(node, yaml.ScalarNode) else 0
+        if self._limit is not None and self._characters > self._limit:
+            what = f"there are more than {self._limit} characters, with aliases written out"
+            raise _refused(_position(node.start_mark), what, path)
 
-        elif node.tag.endswith(":float") and not _is_finite(node.value):
-            self.problems.append(_at(node.start_mark, dotted(path), f"found {node.value}; expected a finite number"))
+    def _scalar(self, node: yaml.ScalarNode, path: Path) -> None:
+        if wrong := _surrogate(node.value) or self._no_json(node):
+            self._trap(node, path, f"found {_short(node.value)}, {wrong}")
+            node.tag, node.value = _STR, _whole(node.value)
 
-    def _not_json(self, node: yaml.Node, path: Path) -> None:
-        found = f"found {node.value!r}, which" if isinstance(node, yaml.ScalarNode) else "a value"
-        what = f"{found} YAML reads as {node.tag.rpartition(':')[2]}; expected text in quotes, or plain JSON values"
-        self.problems.append(_at(node.start_mark, dotted(path), what))
+    def _no_json(self, node: yaml.ScalarNode) -> str | None:
+        """Why JSON has no such value."""
+        kind = _kind(node)
+        if node.tag not in _SCALAR_TAGS:
+            return f"which YAML reads as {kind}; expected text in quotes, or plain JSON values"
+        if kind in ("int", "float") and len(node.value) > MAX_NUMBER_LENGTH:
+            return f"which cannot be read as {kind}; expected at most {MAX_NUMBER_LENGTH} characters"
+        try:
+            value = self._construct.yaml_constructors[node.tag](self._construct, node)
+        except (ValueError, ArithmeticError, LookupError):
+            return f"which cannot be read as {kind}; expected text in quotes, or plain JSON values"
+        if kind == "float" and not math.isfinite(value):
+            return "which JSON has no number for; expected a finite number"
+        if kind == "int" and value.bit_length() > MAX_INTEGER_BITS:
+            return f"which cannot be read as {kind}; expected at most {MAX_INTEGER_BITS} bits"
+        return None
 
     def _mapping(self, node: yaml.MappingNode, path: Path, depth: int) -> None:
+        merges = [pair for pair in node.value if pair[0].tag == _MERGE]
+        pairs = [pair for pair in merges if self._merge(pair[1], path, depth)]
         seen: set[str] = set()
-        for key, value in node.value:
-            if key.tag == "tag:yaml.org,2002:merge":
-                self.visit(value, path, depth + 1)
+        for found, value in (pair for pair in node.value if pair[0].tag != _MERGE):
+            self._enter(found, path, depth)
+            key = self._key(found, path)
+            if key is None:
+                self._visit(value, path, depth)
                 continue
-            if key.tag != "tag:yaml.org,2002:str":
-                found = getattr(key, "value", "a structure")
-                self.problems.append(
-                    _at(key.start_mark, dotted(path), f"key {found!r} is not text; write it in quotes")
-                )
-                continue
+            below = (*path, key.value)
             if key.value in seen:
-                self.problems.append(_at(key.start_mark, dotted((*path, key.value)), "the key stands twice; keep one"))
+                self._note(key.start_mark, below, "the key stands twice; keep one")
             seen.add(key.value)
-            self.places[(*path, key.value)] = _position(key.start_mark)
-            self.visit(value, (*path, key.value), depth + 1)
+            pairs.append((key, value))
+            self.places[below] = _position(key.start_mark)
+            self._visit(value, below, depth)
+        node.value = pairs
+
+    def _key(self, key: Any, path: Path) -> Any:
+        """The key as text: a node of its own, for an alias may share this one with a value. None for a structure."""
+        if not isinstance(key, yaml.ScalarNode):
+            self._note(key.start_mark, path, "a key that is a structure is not text; expected text")
+            return None
+        if key.tag != _STR:
+            self._note(key.start_mark, path, f"key {_short(key.value)} is not text; write it in quotes")
+        elif wrong := _surrogate(key.value):
+            self._note(key.start_mark, path, f"key {_short(key.value)}, {wrong}")
+        return yaml.ScalarNode(_STR, _whole(key.value), key.start_mark, key.end_mark)
+
+    def _merge(self, value: Any, path: Path, depth: int) -> bool:
+        """Visit what `<<` merges in; False when that is nothing that can be."""
+        sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
+        right = all(isinstance(source, yaml.MappingNode) for source in sources)
+        if not right:
+            self._note(value.start_mark, path, "found something else after '<<'; expected mappings to merge")
+        for source in reversed(sources) if right else ():
+            self._visit(source, path, depth)
+        return right
+
+    def _trap(self, node: Any, path: Path, what: str) -> None:
+        self._note(node.start_mark, path, what)
+        self.unread.add(dotted(path))
+
+    def _note(self, mark: Any, path: Path, what: str) -> None:
+        self.problems.append(Problem(*_position(mark), dotted(path), what))
 
 
-def _is_finite(text: str) -> bool:
-    try:
-        return math.isfinite(float(text.replace("_", "")))
-    except ValueError:  # `.inf` and `.nan`, or YAML 1.1's base 60, which is finite
-        return ":" in text
+def _kind(node: Any) -> str:
+    return str(node.tag).removeprefix(_PREFIX)
+
+
+def _surrogate(text: str) -> str | None:
+    return None if _whole(text) == text else "which holds half a character; expected \\U and its eight digits"
+
+
+def _whole(text: str) -> str:
+    return text.encode(errors="replace").decode()
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 60 else f"{text[:57]}…")
 
 
 def _position(mark: Any) -> tuple[int, int]:
-    return mark.line + 1, mark.column + 1
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
 
 
-def _at(mark: Any, path: str, what: str) -> Problem:
-    return Problem(*(_position(mark) if mark else (1, 1)), path, what)
+def _end_of(text: str) -> tuple[int, int]:
+    """The place right after a text."""
+    return text.count("\n") + 1, len(text.rpartition("\n")[2]) + 1
+
+
+def _refused(place: tuple[int, int], what: str, path: Path = ()) -> YAMLProblems:
+    return YAMLProblems([Problem(*place, dotted(path), what)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from theoryctl.catalog import Catalog, Found
@@ -34,35 +35,39 @@ def show_manifest(ref: ProviderRef, folder: str | None) -> ManifestShown:
 
 def validate_manifests(files: tuple[str, ...], folder: str | None) -> ManifestsValid:
     """Check these files, or all that can be found. Raises BadManifest with the problems of every one of them."""
-    chosen = [(Path(file), _ref_of(Path(file))) for file in files] or _all_files(folder)
-    problems = [problem for file, ref in chosen if (problem := _problems(file, ref))]
+    chosen = [Path(file) for file in files] or [found.file for found in Catalog(folder).all()]
+    problems = [problem for file in chosen for problem in _problems(file)]
     if problems:
         first = files[0] if files else ""
         raise BadManifest("\n".join(problems), hint=f"mend them, then: theoryctl manifest validate {first}".rstrip())
-    return ManifestsValid(tuple(str(file) for file, _ in chosen))
+    return ManifestsValid(tuple(map(str, chosen)))
 
 
-def _all_files(folder: str | None) -> list[tuple[Path, ProviderRef | None]]:
-    return [(found.file, found.ref) for found in Catalog(folder).all()]
-
-
-def _problems(file: Path, ref: ProviderRef | None) -> str | None:
+def _problems(file: Path) -> list[str]:
     """Checked afresh, past the cache: whoever asks wants to know it of the file as it is."""
     from theoryctl.manifest_check import check_manifest
 
+    ref, problems = None, []
+    try:
+        ref = _ref_of(file)
+    except BadRef as error:
+        problems.append(f"{file}:1:1: its path says no ref: {error.message}; expected namespace/name@version.yaml")
     try:
         check_manifest(read_manifest(file), str(file), ref=ref)
     except BadManifest as error:
-        return error.message
-    return None
+        problems.append(error.message)
+    return problems
 
 
 def _ref_of(file: Path) -> ProviderRef | None:
-    """The ref a file's name promises; a file that lies elsewhere may be checked as well."""
-    try:
-        return ProviderRef.parse(f"{file.absolute().parent.name}/{file.stem}")
-    except BadRef:
+    """The ref a file's path promises; None without an '@' in its name, for a file may also be checked elsewhere.
+
+    Raises BadRef when the catalog would pass over it.
+    """
+    if "@" not in file.name:
         return None
+    path = Path(os.path.abspath(file))
+    return ProviderRef.parse(f"{path.parent.name}/{path.name}".removesuffix(".yaml"))
 
 
 def manifest_json_schema() -> SchemaShown:

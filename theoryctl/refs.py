@@ -7,8 +7,13 @@ from dataclasses import dataclass
 
 from theoryctl.errors import BadRef
 
-_SEGMENT = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
+MAX_SEGMENT = 63
+
+_SEGMENT = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{MAX_SEGMENT - 1}}}", re.ASCII)
 _VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
+
+#: A whole ref, in what regular expressions of Python and of JSON Schema have in common.
+PATTERN = f"^{_SEGMENT.pattern}/{_SEGMENT.pattern}@{_VERSION.pattern}$"
 
 FORM = "namespace/name@version, for example llm/litellm@1"
 
@@ -68,8 +73,8 @@ def _segment_problem(part: str, text: str) -> str | None:
         return None
     if text != text.lower():
         return f"the {part} {text!r} has upper-case letters"
-    if len(text) > 63:
-        return f"the {part} is longer than 63 characters"
+    if len(text) > MAX_SEGMENT:
+        return f"the {part} is longer than {MAX_SEGMENT} characters"
     return f"the {part} {text!r} may hold only a-z, 0-9, '-', '_' and '.', and must start with a letter or digit"
 
 
