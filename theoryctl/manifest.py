@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, ClassVar
 
-from theoryctl.refs import PATTERN, ProviderRef
+from theoryctl.refs import PATTERN
 from theoryctl_providers.contract import SecretRule
 
 #: A manifest is a page of text; anything far larger is a mistake or an attack.
@@ -134,11 +134,6 @@ class Manifest:
     """The image it runs from in Docker and on Modal."""
     resources: Resources = field(default_factory=Resources)
     """The limits of one instance."""
-
-    @property
-    def provider_ref(self) -> ProviderRef:
-        """`ref`, parsed."""
-        return ProviderRef.parse(self.ref)
 
     @property
     def secret_rules(self) -> tuple[SecretRule, ...]:
