@@ -16,8 +16,8 @@ from theoryctl_providers.contract import dumps
 class Instance:
     """A started provider.
 
-    `url` is where it listens, `token` what every request must carry. `pid` and `pid_started` (seconds since the epoch,
-    as the system tells) name the process: a pid alone may be another's by now. `started_at` is seconds since the epoch,
+    `url` is where it listens, `token` what every request must carry. `pid` and `pid_started` (in the system's
+    own count) name the process: a pid alone may be another's by now. `started_at` is seconds since the epoch,
     `max_attachment` bytes.
     """
 

@@ -152,8 +152,6 @@ def _last_words(log: Path) -> str:
 
 
 def _instance(request: StartRequest, pid: int, url: str, log: Path) -> Instance:
-    import psutil
-
     provider = request.server.provider
     names = [rule.name for rule in provider.secret_rules]
     return Instance(
@@ -163,7 +161,7 @@ def _instance(request: StartRequest, pid: int, url: str, log: Path) -> Instance:
         mode=provider.mode,
         token=request.server.token,
         pid=pid,
-        pid_started=psutil.Process(pid).create_time(),
+        pid_started=_birth(pid),
         started_at=time.time(),
         manifest_digest=request.manifest_digest,
         secrets_present=tuple(name for name in names if name in provider.secrets),
@@ -179,7 +177,21 @@ def _process(instance: Instance) -> psutil.Process | None:
 
     try:
         process = psutil.Process(instance.pid)
-        same = abs(process.create_time() - instance.pid_started) < 1 and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
+        alive = _birth(instance.pid) == instance.pid_started and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
         return None
-    return process if same else None
+    return process if alive else None
+
+
+def _birth(pid: int) -> float:
+    """When a process began, in a number that stays the same as long as it lives.
+
+    On Linux clock ticks since boot (proc_pid_stat(5), field 22): seconds since the epoch, which psutil makes of them,
+    move whenever the clock is set. Raises FileNotFoundError or psutil.NoSuchProcess.
+    """
+    stat = Path(f"/proc/{pid}/stat")
+    if sys.platform == "linux":
+        return float(stat.read_text().rpartition(")")[2].split()[19])
+    import psutil
+
+    return psutil.Process(pid).create_time()
