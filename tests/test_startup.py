@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.conftest import REF, messages
+from tests.conftest import REF, Cli, messages
 from tests.test_walls import HEAVY
 
 RUN = ["local", "run", "--ref", REF]
@@ -55,6 +55,18 @@ def test_a_command_loads_nothing_heavy_that_it_does_not_need(
     assert unexpected == set()
     if not allowed:
         assert loaded & NETWORK == set()
+
+
+def test_a_run_against_a_started_instance_loads_an_http_client_and_nothing_else_heavy(
+    environment: dict[str, str], cli: Cli
+) -> None:
+    assert cli("local", "start", "--ref", REF).status == 0
+    try:
+        loaded = loaded_after(RUN, environment)
+    finally:
+        cli("local", "stop", "--all")
+    assert loaded & HEAVY == {"http.client"}
+    assert "theoryctl_providers.engine" not in loaded
 
 
 def test_help_loads_neither_the_providers_nor_the_other_groups(environment: dict[str, str]) -> None:

@@ -13,6 +13,9 @@ from theoryctl_providers.contract import ProviderError
 #: Releases that must not run: 1.82.7 and 1.82.8 carried malicious code, as did 1.107.*.
 REFUSED = re.compile(r"1\.82\.[78]|1\.107\..*")
 
+#: Spelt out: theoryctl itself may be installed already, without what only real mode needs.
+INSTALL = "python -m pip install 'litellm>=1.106.2,!=1.107.*' mcp"
+
 
 def import_litellm() -> Any:
     """The `litellm` module, set up so that it neither fetches, reads `.env` files nor prints.
@@ -54,7 +57,7 @@ def _refuse_compromised() -> None:
         raise ProviderError(
             "ERR_PROVIDER",
             "real mode needs LiteLLM, which is not installed here",
-            hint="python -m pip install theoryctl",
+            hint=INSTALL,
         ) from None
     if REFUSED.fullmatch(found):
         raise ProviderError(
@@ -74,9 +77,7 @@ def _import_without_gc() -> Any:
         gc.freeze()
         return litellm
     except ImportError as error:
-        raise ProviderError(
-            "ERR_PROVIDER", f"LiteLLM cannot be imported: {error}", hint="python -m pip install theoryctl"
-        ) from error
+        raise ProviderError("ERR_PROVIDER", f"LiteLLM cannot be imported: {error}", hint=INSTALL) from error
     finally:
         if enabled:
             gc.enable()
