@@ -37,7 +37,7 @@ def home(environment: dict[str, str], cli: Cli) -> Iterator[Path]:
     shutil.copy(ROOT / "README.md", folder)
     shutil.copytree(ROOT / "manifests", folder / "manifests")
     (folder / ".env").write_text("OPENAI_API_KEY=sk-canary-0123456789\n")
-    assert cli("local", "start", "--ref", "llm/mock@1").status == 0
+    assert cli("local", "start", "--ref", "llm/mock@1", "--runtime", "process").status == 0
     yield folder
     assert cli("local", "stop", "--all").status == 0
 

@@ -291,7 +291,7 @@ def test_stop_wants_to_know_what(cli: Cli, flags: tuple[str, ...]) -> None:
 def test_status_shows_how_an_instance_is_and_forgets_a_dead_one(cli: Cli) -> None:
     instance = started(cli)
     (row,) = cli("local", "status", "--json").document["instances"]
-    assert (row["state"], row["healthy"], row["drifted"]) == ("running", True, False)
+    assert (row["state"], row["healthy"], row["drift"]) == ("running", True, None)
     assert 0 < row["memory_bytes"] < 80 << 20
     assert cli("local", "status").out.split("\t")[:4] == [REF, "process", "running", "healthy"]
     os.kill(instance["pid"], signal.SIGKILL)
@@ -305,7 +305,7 @@ def test_status_says_when_the_manifest_has_changed_since_the_start(cli: Cli, tmp
     file.write_text((ROOT / "manifests/llm/litellm@1.yaml").read_text())
     started(cli)
     file.write_text(file.read_text().replace("Any model", "Every model"))
-    assert cli("local", "status", "--json").document["instances"][0]["drifted"] is True
+    assert cli("local", "status", "--json").document["instances"][0]["drift"] == "manifest"
 
 
 def test_logs_show_a_line_a_request_and_follow_until_the_end(cli: Cli) -> None:
@@ -341,7 +341,7 @@ def test_url_and_env_are_what_another_program_needs(cli: Cli, environment: dict[
         assert error(cli("local", command, "--ref", "llm/mock@1", "--json")) == (5, "ERR_NOT_RUNNING")
 
 
-@pytest.mark.parametrize("runtime", ["docker", "nonsense"])
+@pytest.mark.parametrize("runtime", ["nonsense", ""])
 def test_a_runtime_that_cannot_be_started_is_a_usage_error(cli: Cli, runtime: str) -> None:
     assert error(cli("local", "start", "--ref", REF, "--runtime", runtime, "--json")) == (2, "ERR_USAGE")
     assert error(cli(*RUN, "--runtime", runtime, "--json")) == (2, "ERR_USAGE")

@@ -60,7 +60,7 @@ def test_a_command_loads_nothing_heavy_that_it_does_not_need(
 def test_a_run_against_a_started_instance_loads_an_http_client_and_nothing_else_heavy(
     environment: dict[str, str], cli: Cli
 ) -> None:
-    assert cli("local", "start", "--ref", REF).status == 0
+    assert cli("local", "start", "--ref", REF, "--runtime", "process").status == 0
     try:
         loaded = loaded_after(RUN, environment)
     finally:

@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     # Imported here, so that Ctrl-C during the imports ends in a message as well.
     from theoryctl.command_line import execute
-    from theoryctl.ui import ReaderGone
+    from theoryctl.streams import ReaderGone
     from theoryctl_providers.contract import ProviderError
 
     terminal = _terminal(arguments)
@@ -64,7 +64,7 @@ def _terminal(arguments: list[str]) -> Terminal:
 def _fail(error: ProviderError, arguments: list[str], terminal: Terminal, *, cause: BaseException | None = None) -> int:
     from theoryctl.command_line import failure_document
     from theoryctl.errors import OutputFailed, error_info, exit_status
-    from theoryctl.ui import ReaderGone
+    from theoryctl.streams import ReaderGone
 
     if terminal.debug:
         import traceback

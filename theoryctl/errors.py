@@ -48,6 +48,42 @@ class StartFailed(TheoryctlError):
     error_code = "ERR_START"
 
 
+class DockerFailed(TheoryctlError):
+    error_code = "ERR_DOCKER"
+
+
+class RegistryFailed(TheoryctlError):
+    error_code = "ERR_REGISTRY"
+
+
+class RegistryAuth(TheoryctlError):
+    error_code = "ERR_REGISTRY_AUTH"
+
+
+class ImageNotFound(TheoryctlError):
+    error_code = "ERR_IMAGE_NOT_FOUND"
+
+
+class BuildFailed(TheoryctlError):
+    error_code = "ERR_BUILD"
+
+
+class NotPinned(TheoryctlError):
+    error_code = "ERR_NOT_PINNED"
+
+
+class BadPlatform(TheoryctlError):
+    error_code = "ERR_PLATFORM"
+
+
+class DigestDrift(TheoryctlError):
+    error_code = "ERR_DIGEST_DRIFT"
+
+
+class VerificationFailed(TheoryctlError):
+    error_code = "ERR_VERIFICATION"
+
+
 class OutputFailed(TheoryctlError):
     error_code = "ERR_OUTPUT"
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,8 +19,12 @@ class Instance:
     """A started provider.
 
     `url` is where it listens, `token` what every request must carry. `pid` and `pid_started` (in the system's
-    own count) name the process: a pid alone may be another's by now. `started_at` is seconds since the epoch,
-    `max_attachment` bytes.
+    own count) name the process of a process: a pid alone may be another's by now; `container` is the ID of a container.
+    `started_at` is seconds since the epoch, `max_attachment` bytes.
+
+    Of a container `image` is the reference it was started from and `digest` that image's: of its manifest, or where it
+    was built here its ID. `pin` is what the manifest pinned for `platform` at the start; `source` tells whether another
+    start would choose the same image.
     """
 
     ref: str
@@ -26,19 +32,40 @@ class Instance:
     url: str
     mode: str
     token: str = field(repr=False)
-    pid: int
-    pid_started: float
     started_at: float
     manifest_digest: str
     secrets_present: tuple[str, ...]
     secrets_absent: tuple[str, ...]
     max_attachment: int
-    log: str
+    platform: str
+    pid: int | None = None
+    pid_started: float | None = None
+    log: str | None = None
+    container: str | None = None
+    image: str | None = None
+    digest: str | None = None
+    pin: str | None = None
+    source: str | None = None
 
 
 def record_file(ref: ProviderRef, runtime: str) -> Path:
     """Where the record of an instance lies."""
     return state_dir() / "instances" / ref.namespace / f"{ref.name}@{ref.version}.{runtime}.json"
+
+
+def state_id(*, make: bool = False) -> str | None:
+    """The id of this state folder, which labels the containers that were started from it; None where none ever was.
+
+    Raises OSError where one is to be made and cannot be written.
+    """
+    file = state_dir() / "id"
+    with contextlib.suppress(OSError):
+        if known := file.read_text().strip():
+            return known
+    if not make:
+        return None
+    write_private(file, f"{secrets.token_hex(8)}\n".encode())
+    return file.read_text().strip()
 
 
 def save(instance: Instance) -> None:

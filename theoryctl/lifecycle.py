@@ -19,7 +19,7 @@ from theoryctl.refs import ProviderRef
 from theoryctl.results import RunResult
 from theoryctl.runtimes import EMBEDDED, embedded_runtime, started_runtime
 from theoryctl.secrets import read_secrets
-from theoryctl.started import find, restart_command
+from theoryctl.started import check_pin, find, restart_command
 from theoryctl_providers.contract import (
     MODES,
     Envelope,
@@ -89,6 +89,8 @@ def run(options: RunOptions, on_event: Callable[[Event], None]) -> RunResult:
 
 def _request(options: RunOptions, instance: Instance | None) -> Request:
     manifest = Catalog(options.manifests).find(options.ref).load()
+    if instance is not None:
+        check_pin(instance, manifest)
     given = options.inputs.read()
     mode = resolve_mode(given or {}, options.mode, instance.mode if instance else "mock")
     if given is None and not is_mock(mode):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, ClassVar
 
+from theoryctl.platforms import same_platform
 from theoryctl.refs import PATTERN
 from theoryctl_providers.contract import SecretRule
 
@@ -72,7 +73,11 @@ class Build:
     __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
 
     context: Text
-    """The folder with the Dockerfile, relative to the project's root; `providers` is the one theoryctl brings along."""
+    """The folder with the Dockerfile, relative to the one that holds the manifests folder. Where `providers` is no such
+    folder, it is the context that theoryctl brings along."""
+    packages: tuple[Text, ...] = ()
+    """Wheels, or folders of Python projects, to install in the image as well, without their dependencies: how another
+    provider gets in. Paths are relative as the context's is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +96,10 @@ class Image:
     build: Build | None = None
     """Where a local image comes from when nothing is pinned."""
 
+    def pin(self, platform: str) -> str | None:
+        """The digest that is pinned for a platform."""
+        return next((digest for name, digest in self.digests.items() if same_platform(name, platform)), None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
@@ -102,6 +111,8 @@ class Resources:
     """Cores."""
     memory: Annotated[int, Must({"ge": 64, "le": 1048576})] = 512
     """Memory in MiB."""
+    pids: Annotated[int, Must({"ge": 16, "le": 65536})] = 256
+    """Processes and threads."""
     timeout: Annotated[int, Must({"ge": 1, "le": 86400})] = 120
     """Seconds for one request."""
     gpu: Text | None = None
@@ -153,7 +164,7 @@ class Manifest:
         parts["resources"] = Resources(**parts["resources"])
         if parts["image"] is not None:
             build = parts["image"]["build"]
-            parts["image"] = Image(**{**parts["image"], "build": build and Build(**build)})
+            parts["image"] = Image(**{**parts["image"], "build": build and Build(**_tuples(build))})
         return cls(**parts)
 
 

@@ -14,3 +14,8 @@ def host_platform() -> str:
         os.uname().machine if hasattr(os, "uname") else os.environ.get("PROCESSOR_ARCHITECTURE", "unknown").lower()
     )
     return f"{sys.platform}/{_MACHINES.get(machine, machine)}"
+
+
+def same_platform(one: str, other: str) -> bool:
+    """Whether two names are of one platform: on arm64 the variant v8 is what no variant means (OCI image index)."""
+    return one.removesuffix("/v8") == other.removesuffix("/v8")

@@ -118,11 +118,11 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class InstanceRow:
-    """One line of `status`; `drifted`: the manifest has changed since the start."""
+    """One line of `status`; `drift` is what has changed since the start: `digest`, `manifest` or nothing."""
 
     instance: Instance
     state: State
-    drifted: bool
+    drift: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class InstancesShown:
                 **instance_facts(row.instance),
                 "state": row.state.name,
                 "healthy": row.state.healthy,
-                "drifted": row.drifted,
+                "drift": row.drift,
                 "cpu_percent": row.state.cpu_percent,
                 "memory_bytes": row.state.memory_bytes,
             }
@@ -172,7 +172,8 @@ class EnvShown:
 def instance_facts(instance: Instance) -> dict[str, Any]:
     """What may be said of an instance: everything but its token."""
     facts = asdict(instance)
-    del facts["token"], facts["pid_started"]
+    for name in ("token", "pid_started", "source"):
+        del facts[name]
     return {**facts, **{name: list(facts[name]) for name in ("secrets_present", "secrets_absent")}}
 
 

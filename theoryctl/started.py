@@ -1,66 +1,19 @@
-"""Started instances: start, stop, status, logs, and what other programs need to talk to one."""
+"""Started instances: finding, stopping and watching them, and what other programs need to talk to one."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from theoryctl import instances
 from theoryctl.catalog import Catalog
-from theoryctl.errors import NotRunning, StartFailed, UsageError
+from theoryctl.errors import DigestDrift, NotRunning, TheoryctlError, UsageError
 from theoryctl.instances import Instance
 from theoryctl.manifest import Manifest
 from theoryctl.manifest_cache import read_manifest
-from theoryctl.paths import private_folder
-from theoryctl.platforms import host_platform
 from theoryctl.refs import ProviderRef
-from theoryctl.results import EnvShown, InstanceRow, InstancesShown, Started, Stopped, UrlShown
+from theoryctl.results import EnvShown, InstanceRow, InstancesShown, Stopped, UrlShown
 from theoryctl.runtimes import EMBEDDED, STARTED, started_runtime
-from theoryctl.runtimes.base import StartRequest
-from theoryctl.secrets import read_secrets
-from theoryctl_providers.contract import Limits, ProviderConfig, ServerConfig, resolve_mode, sha256
-
-#: Seconds between two looks at a lock that another `start` holds.
-_LOCK_SECONDS = 120.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartOptions:
-    """What `start` was asked to do; `wait_timeout` is in seconds, `max_attachment` in bytes."""
-
-    ref: ProviderRef
-    runtime: str
-    wait_timeout: float
-    max_attachment: int
-    mode: str | None = None
-    env_file: str | None = None
-    manifests: str | None = None
-
-
-def start(options: StartOptions) -> Started:
-    """Start an instance, or find the one that runs already. Raises StartFailed, and what a bad manifest raises."""
-    runtime = started_runtime(known_runtime(options.runtime))
-    found = Catalog(options.manifests).find(options.ref)
-    manifest = found.load()
-    secrets = read_secrets([secret.name for secret in manifest.secrets], options.env_file)
-    request = StartRequest(
-        ref=options.ref,
-        server=ServerConfig(
-            provider=_config(manifest, options, secrets),
-            token=_token(),
-            limits=Limits(attachment=options.max_attachment),
-        ),
-        manifest_digest=sha256(read_manifest(found.file)),
-        wait_seconds=options.wait_timeout,
-    )
-    with _writable(options.ref), _alone(options.ref, options.runtime):
-        running = instances.load(options.ref, options.runtime)
-        if running is not None and runtime.state(running).healthy:
-            return Started(running, already_running=True)
-        if running is not None:
-            runtime.stop(running)
-        return Started(runtime.start(request), already_running=False)
+from theoryctl_providers.contract import sha256
 
 
 def find(ref: ProviderRef, runtime: str | None) -> Instance | None:
@@ -103,25 +56,46 @@ def known_runtime(name: str) -> str:
 
 
 def stop(ref: ProviderRef | None, everything: bool) -> Stopped:
-    """Stop the instances of a ref, or all. Raises UsageError for neither and for both, NotRunning for none."""
+    """Stop the instances of a ref, or all. Raises UsageError for neither and for both, NotRunning for none, and the
+    failure of the first that could not be stopped, once the others are."""
     if (ref is None) != everything:
         raise UsageError("stop wants --ref REF or --all, and one of them", hint="theoryctl local status")
-    chosen = [instance for instance in instances.all_instances() if everything or instance.ref == str(ref)]
+    chosen = [instance for instance in _all() if everything or instance.ref == str(ref)]
     if not chosen and ref is not None:
         raise NotRunning(f"{ref} is not started", hint="theoryctl local status")
-    return Stopped(tuple((each, started_runtime(each.runtime).stop(each)) for each in chosen))
+    stopped, failures = [], []
+    for instance in chosen:
+        try:
+            stopped.append((instance, started_runtime(instance.runtime).stop(instance)))
+        except TheoryctlError as failure:
+            failures.append(failure)
+    if failures:
+        raise failures[0]
+    return Stopped(tuple(stopped))
 
 
 def status(ref: ProviderRef | None, manifests: str | None) -> InstancesShown:
-    """How the recorded instances are. Records of dead ones are shown once more, and removed."""
+    """How the instances are. Dead ones are shown once more, and forgotten."""
     rows = []
-    for instance in instances.all_instances():
+    for instance in _all():
         if ref is None or instance.ref == str(ref):
-            state = started_runtime(instance.runtime).state(instance)
-            rows.append(InstanceRow(instance, state, _is_drifted(instance, manifests)))
+            runtime = started_runtime(instance.runtime)
+            state = runtime.state(instance)
+            rows.append(InstanceRow(instance, state, _drift(instance, manifests)))
             if state.name == "dead":
-                instances.remove(ProviderRef.parse(instance.ref), instance.runtime)
+                runtime.stop(instance)
     return InstancesShown(tuple(rows))
+
+
+def check_pin(instance: Instance, manifest: Manifest) -> None:
+    """Raise DigestDrift (`ERR_DIGEST_DRIFT`) where the manifest pins another digest than the one that runs, and did not
+    at the start, when --oci was there to say otherwise."""
+    if pin := _other_pin(instance, manifest):
+        again = restart_command(instance.ref, instance.runtime)
+        raise DigestDrift(
+            f"{instance.ref} is pinned to {pin}, but {instance.digest} is running",
+            hint=f"theoryctl local stop --ref {instance.ref} && {again}",
+        )
 
 
 def logs(ref: ProviderRef, *, follow: bool, tail: int | None, since: float | None) -> Iterator[str]:
@@ -154,61 +128,28 @@ def env(ref: ProviderRef) -> EnvShown:
     return EnvShown({"THEORYCTL_URL": instance.url, "THEORYCTL_TOKEN": instance.token})
 
 
-def _config(manifest: Manifest, options: StartOptions, secrets: dict[str, str]) -> ProviderConfig:
-    return ProviderConfig(
-        provider=manifest.provider,
-        ref=manifest.ref,
-        runtime=options.runtime,
-        mode=resolve_mode({}, options.mode),
-        default_model=manifest.models.default,
-        input_schema=manifest.inputs,
-        secret_rules=manifest.secret_rules,
-        secrets=secrets,
-        timeout=manifest.resources.timeout,
-        platform=host_platform(),
-    )
+def _all() -> list[Instance]:
+    """Every instance, with a record or without."""
+    found = list(instances.all_instances())
+    for name in STARTED:
+        found += started_runtime(name).unrecorded(found)
+    return found
 
 
-def _token() -> str:
-    from secrets import token_urlsafe
-
-    return token_urlsafe(32)
-
-
-@contextlib.contextmanager
-def _alone(ref: ProviderRef, runtime: str) -> Iterator[None]:
-    """Only one `start` of a ref and runtime at a time."""
-    from filelock import FileLock, Timeout
-
-    file = instances.record_file(ref, runtime).with_suffix(".lock")
-    private_folder(file.parent)
-    try:
-        with FileLock(file, timeout=_LOCK_SECONDS):
-            yield
-    except Timeout:
-        raise NotRunning(f"another start of {ref} does not come to an end", hint="theoryctl local status") from None
+def _other_pin(instance: Instance, manifest: Manifest) -> str | None:
+    pin = manifest.image.pin(instance.platform) if manifest.image and instance.digest else None
+    return None if pin in (instance.digest, instance.pin) else pin
 
 
-@contextlib.contextmanager
-def _writable(ref: ProviderRef) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        where = error.filename or "the state folder"
-        raise StartFailed(
-            f"{ref}: {where}: {error.strerror}", hint="free some space, or set THEORYCTL_STATE_DIR"
-        ) from error
-
-
-def _is_drifted(instance: Instance, manifests: str | None) -> bool:
-    """Whether the manifest is another one than when the instance was started."""
-    from theoryctl.errors import TheoryctlError
-
+def _drift(instance: Instance, manifests: str | None) -> str | None:
+    """What has changed since the start: `digest`, that the manifest pins another one; `manifest`, anything in it."""
     try:
         found = Catalog(manifests).find(ProviderRef.parse(instance.ref))
-        return sha256(read_manifest(found.file)) != instance.manifest_digest
+        if _other_pin(instance, found.load()):
+            return "digest"
+        return None if sha256(read_manifest(found.file)) == instance.manifest_digest else "manifest"
     except TheoryctlError:
-        return True
+        return "manifest"
 
 
 def _time_of(line: str) -> float:

@@ -5,83 +5,19 @@ Standard output gets the result alone; progress, summaries, hints and errors go 
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from theoryctl import views
-from theoryctl.errors import OutputFailed
 from theoryctl.results import InstancesShown, ManifestList, ManifestShown, Result, RunResult, SchemaShown
+from theoryctl.streams import is_rich, is_seen, open_streams
 from theoryctl_providers.contract import VERSION, Delta, Envelope, ErrorInfo, Event, Log, OutputDocument
 from theoryctl_providers.contract import Started as StartedEvent
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
     from rich.console import Console, RenderableType
-
-
-def is_rich(stream: TextIO) -> bool:
-    """Whether a stream gets colour and layout: a terminal that can show them, or one that was told to by CLICOLOR_FORCE
-    (bixense.com/clicolors)."""
-    if (os.environ.get("CLICOLOR_FORCE") or "0") != "0":
-        return True
-    return os.environ.get("TERM") != "dumb" and stream.isatty()
-
-
-def is_seen(stream: TextIO) -> bool:
-    """Whether a terminal gets what is written, so that what it would obey has to be escaped."""
-    return stream.isatty() or is_rich(stream)
-
-
-class ReaderGone(Exception):
-    """Standard output is a pipe that nobody reads any more."""
-
-
-class _Output(io.FileIO):
-    """Standard output: what cannot be written is said once, and the rest dropped, so that nothing complains at exit."""
-
-    _lost = False
-
-    def write(self, data: ReadableBuffer, /) -> int:
-        if self._lost:
-            return memoryview(data).nbytes
-        try:
-            return super().write(data)
-        except OSError as error:
-            self._lost = True
-            if isinstance(error, BrokenPipeError):
-                raise ReaderGone from None
-            hint = "free some space, or send the output elsewhere"
-            raise OutputFailed(f"standard output cannot be written: {error.strerror}", hint=hint) from error
-
-
-class _Errors(io.FileIO):
-    """Standard error: what cannot be written is dropped, for it must not cost the result."""
-
-    def write(self, data: ReadableBuffer, /) -> int:
-        try:
-            return super().write(data)
-        except OSError:
-            return memoryview(data).nbytes
-
-
-def _open_streams() -> None:
-    """Make the standard streams safe to use: one that was closed is os.devnull."""
-    # In this order, for a file that is opened takes the lowest number that is free.
-    if sys.stdin is None:
-        sys.stdin = open(os.devnull)  # noqa: SIM115  # for as long as the process runs
-    sys.stdout, sys.stderr = _opened(sys.stdout, _Output), _opened(sys.stderr, _Errors)
-
-
-def _opened(stream: TextIO | None, kind: type[io.FileIO]) -> TextIO:
-    if stream is not None and isinstance(getattr(stream.buffer, "raw", None), kind):
-        return stream
-    number = os.open(os.devnull, os.O_WRONLY) if stream is None else stream.fileno()
-    buffer = io.BufferedWriter(kind(number, "w", closefd=False))
-    # The same bytes whatever the locale; a terminal that cannot show a character gets an escape for it.
-    return io.TextIOWrapper(buffer, "utf-8", "backslashreplace", newline="\n", line_buffering=True)
 
 
 class Terminal:
@@ -92,7 +28,7 @@ class Terminal:
         self.debug = debug
         self.exit_status = 0
         self._spinner: Any = None
-        _open_streams()
+        open_streams()
 
     def flush(self) -> None:
         """Write what standard output still holds back. Raises OutputFailed and ReaderGone, as whatever shows does."""
@@ -106,6 +42,7 @@ class Terminal:
 
     def emit(self, result: Result) -> None:
         """Show what a command returned."""
+        self._stop_spinner()
         self.exit_status = result.exit_status
         if self.json_output:
             self._say_json(result.document())
@@ -160,17 +97,35 @@ class Terminal:
 
         return on_event
 
+    # -- work that takes a while: what `Progress` wants --------------------------------------------------------------
+
+    def step(self, text: str) -> None:
+        """A step of the work begins: a line that stays."""
+        self._stop_spinner()
+        self.note(text)
+        self._spin(text)
+
+    def detail(self, text: str) -> None:
+        """Where the step is, at a terminal."""
+        if self._spinner is not None:
+            from rich.text import Text
+
+            self._spinner.update(Text(views.printable_cell(text), overflow="ellipsis", no_wrap=True))
+
     # -- runs ---------------------------------------------------------------------------------------------------------
 
     _streamed = False
 
     def _started(self, event: StartedEvent) -> None:
         self.note(f"{event.mode} · {event.model}")
-        if event.suspends and is_rich(sys.stderr):
+        if event.suspends:
+            self._spin(f"waiting for {event.model}")
+
+    def _spin(self, text: str) -> None:
+        if is_rich(sys.stderr):
             from rich.text import Text
 
-            waiting = Text(f"waiting for {views.printable(event.model)}")
-            self._spinner = self._console(sys.stderr).status(waiting)
+            self._spinner = self._console(sys.stderr).status(Text(views.printable(text)))
             self._spinner.start()
 
     def _stop_spinner(self) -> None:
@@ -179,7 +134,6 @@ class Terminal:
             self._spinner = None
 
     def _run(self, result: RunResult) -> None:
-        self._stop_spinner()
         envelope = result.envelope
         if self._streamed:
             self._say("")

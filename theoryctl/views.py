@@ -113,7 +113,7 @@ def table_of(result: ManifestList | InstancesShown) -> tuple[tuple[str, ...], li
 
 
 MANIFEST_HEADER = ("ref", "title", "provider", "model", "source")
-INSTANCE_HEADER = ("ref", "runtime", "state", "health", "mode", "url", "uptime", "cpu", "memory", "manifest")
+INSTANCE_HEADER = ("ref", "runtime", "state", "health", "digest", "drift", "url", "uptime", "cpu", "memory")
 
 
 def instance_cells(row: InstanceRow) -> tuple[str, ...]:
@@ -124,13 +124,18 @@ def instance_cells(row: InstanceRow) -> tuple[str, ...]:
         instance.runtime,
         state.name,
         "healthy" if state.healthy else "unhealthy",
-        instance.mode,
-        instance.url,
+        short_digest(instance.digest),
+        row.drift or "-",
+        instance.url or "-",
         time_words(time.time() - instance.started_at) if state.name == "running" else "-",
         "-" if state.cpu_percent is None else f"{state.cpu_percent:.0f} %",
         "-" if state.memory_bytes is None else size_words(state.memory_bytes),
-        "changed" if row.drifted else "same",
     )
+
+
+def short_digest(digest: str | None) -> str:
+    """As much of a digest as tells it from others, as `docker images` shows it."""
+    return digest.removeprefix("sha256:")[:12] if digest else "-"
 
 
 def lines_of(result: Result) -> list[str]:
@@ -159,11 +164,15 @@ def _started_pairs(result: Started) -> list[tuple[str, str]]:
         ("runtime", instance.runtime + (" (was running already)" if result.already_running else "")),
         ("mode", instance.mode),
         ("url", instance.url),
-        ("pid", str(instance.pid)),
+        ("container", instance.container and instance.container[:12]),
+        ("pid", instance.pid and str(instance.pid)),
+        ("image", instance.image),
+        ("digest", instance.digest),
     ]
+    shown = [(name, value) for name, value in pairs if value]
     if instance.secrets_absent:
-        pairs.append(("absent", f"{', '.join(instance.secrets_absent)} (mock mode works without)"))
-    return pairs
+        shown.append(("absent", f"{', '.join(instance.secrets_absent)} (mock mode works without)"))
+    return shown
 
 
 def json_line(line: str, *, plain: bool) -> str:

@@ -54,7 +54,26 @@ RunRuntime = Annotated[
         "--runtime", metavar="NAME", help="embedded, or the runtime of a started instance. [default: what is started]"
     ),
 ]
-StartRuntime = Annotated[str, typer.Option("--runtime", metavar="process", help="Where it is to run.")]
+StartRuntime = Annotated[
+    str,
+    typer.Option("--runtime", metavar="docker|process", help="A container, or a background process."),
+]
+Oci = Annotated[
+    str | None,
+    typer.Option("--oci", metavar="IMAGE@DIGEST", help="Run this image, whatever the manifest pins."),
+]
+BuildFlag = Annotated[bool, typer.Option("--build", help="Build the image anew from the manifest's context.")]
+RequirePin = Annotated[
+    bool, typer.Option("--require-pin", help="Refuse an image that the manifest does not pin; for CI.")
+]
+BaseImage = Annotated[
+    str | None,
+    typer.Option(
+        "--base-image",
+        metavar="IMAGE",
+        help="Build on this. [env: THEORYCTL_BASE_IMAGE; default: python:3.12-slim]",
+    ),
+]
 WaitTimeout = Annotated[float, typer.Option("--wait-timeout", metavar="SECONDS", help="Time to become ready.")]
 OptionalRef = Annotated[str | None, typer.Option("--ref", metavar="REF", help="Only this one: namespace/name@version.")]
 All = Annotated[bool, typer.Option("--all", help="Every instance.")]
@@ -125,31 +144,37 @@ def run(
     app,
     "start",
     examples="""\
-theoryctl local start --ref llm/mock@1 --runtime process
-theoryctl local start --ref llm/litellm@1 --runtime process --env-file .env --mode real""",
+theoryctl local start --ref llm/litellm@1
+theoryctl local start --ref llm/litellm@1 --env-file .env --mode real
+theoryctl local start --ref llm/mock@1 --runtime process""",
 )
 def start(
     ctx: typer.Context,
     ref: RefOption,
-    runtime: StartRuntime = "process",
+    runtime: StartRuntime = "docker",
     mode: ModeOption = None,
     env_file: EnvFile = None,
+    oci: Oci = None,
+    build: BuildFlag = False,
+    require_pin: RequirePin = False,
+    base_image: BaseImage = None,
     wait_timeout: WaitTimeout = 60.0,
     max_attachment: MaxAttachment = DEFAULT_MAX_ATTACHMENT,
     manifests: ManifestsOption = None,
 ) -> None:
     """Start a provider that stays, and keeps LiteLLM loaded.
 
-    It takes the secrets that the manifest names from the environment or --env-file; `run` never sends it others.
-    Started twice, it is the same instance.
+    In Docker it runs the image that the manifest pins for this platform; where none is pinned, one built here from the
+    manifest's context. It takes the secrets that the manifest names from the environment or --env-file; `run` never
+    sends it others. Started twice, it is the same instance.
     """
-    from theoryctl import started
+    from theoryctl import starting
     from theoryctl.attachments import parse_size
     from theoryctl.lifecycle import checked_mode, positive_seconds
     from theoryctl.refs import ProviderRef
 
     seconds = positive_seconds(wait_timeout, "--wait-timeout") or wait_timeout
-    options = started.StartOptions(
+    options = starting.StartOptions(
         ref=ProviderRef.parse(ref),
         runtime=runtime,
         wait_timeout=seconds,
@@ -157,8 +182,12 @@ def start(
         mode=checked_mode(mode),
         env_file=env_file,
         manifests=manifests,
+        oci=oci,
+        build=build,
+        require_pin=require_pin,
+        base_image=base_image,
     )
-    ctx.obj.emit(started.start(options))
+    ctx.obj.emit(starting.start(options, ctx.obj))
 
 
 @command(app, "stop", examples="theoryctl local stop --all")

@@ -6,8 +6,11 @@ from theoryctl.runtimes.base import Runtime, StartedRuntime
 
 EMBEDDED = "embedded"
 
-#: The runtimes that `start` starts, by name: module and class.
-STARTED = {"process": ("theoryctl.runtimes.process", "ProcessRuntime")}
+#: The runtimes that `start` starts, by name: module and class. The first one is the default.
+STARTED = {
+    "docker": ("theoryctl.runtimes.docker", "DockerRuntime"),
+    "process": ("theoryctl.runtimes.process", "ProcessRuntime"),
+}
 
 
 def embedded_runtime() -> Runtime:

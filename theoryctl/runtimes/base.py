@@ -2,28 +2,52 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+from theoryctl.images.choice import ImageWish
 from theoryctl.instances import Instance
+from theoryctl.manifest import Resources
+from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
 from theoryctl_providers.contract import Event, Request, ServerConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRequest:
-    """What is to be started; `wait_seconds` is how long it may take to become ready."""
+    """What is to be started; `wait_seconds` is how long it may take to become ready, once its image is here."""
 
     ref: ProviderRef
     server: ServerConfig
     manifest_digest: str
+    image: ImageWish
+    resources: Resources
     wait_seconds: float
+    progress: Progress
+
+    def instance(self, runtime: str, **where: Any) -> Instance:
+        """The record of what is started by this, now, with the fields that only its runtime knows."""
+        provider = self.server.provider
+        names = [rule.name for rule in provider.secret_rules]
+        return Instance(
+            ref=str(self.ref),
+            runtime=runtime,
+            mode=provider.mode,
+            token=self.server.token,
+            started_at=time.time(),
+            manifest_digest=self.manifest_digest,
+            secrets_present=tuple(name for name in names if name in provider.secrets),
+            secrets_absent=tuple(name for name in names if name not in provider.secrets),
+            max_attachment=self.server.limits.attachment,
+            **where,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How an instance is: `running` or `dead`, what it uses, and whether it answers."""
+    """How an instance is: `running`, `dead`, or `unknown` where nobody can be asked; its use; whether it answers."""
 
     name: str
     healthy: bool
@@ -43,9 +67,15 @@ class StartedRuntime(Protocol):
     """Starts instances and runs requests in them."""
 
     name: str
+    #: Whether it runs an image; where it does not, flags that choose one are a mistake.
+    has_image: bool
 
     def start(self, request: StartRequest) -> Instance:
         """Start an instance and return when it is ready. Raises StartFailed (`ERR_START`); nothing is left then."""
+        ...
+
+    def differs(self, instance: Instance, request: StartRequest) -> str | None:
+        """In what words the image of a running instance is not the one that is asked for; None where it is."""
         ...
 
     def stop(self, instance: Instance) -> bool:
@@ -54,6 +84,10 @@ class StartedRuntime(Protocol):
 
     def state(self, instance: Instance) -> State:
         """How it is now."""
+        ...
+
+    def unrecorded(self, recorded: list[Instance]) -> list[Instance]:
+        """What was started from this state folder and has lost its record; it can be stopped, not run."""
         ...
 
     def log_lines(self, instance: Instance, follow: bool) -> Generator[str]:

@@ -14,6 +14,7 @@ from theoryctl import client, instances
 from theoryctl.errors import StartFailed
 from theoryctl.instances import Instance
 from theoryctl.paths import private_folder
+from theoryctl.platforms import host_platform
 from theoryctl.refs import ProviderRef
 from theoryctl.runtimes.base import StartedRuntime, StartRequest, State
 from theoryctl_providers.contract import Event, Request, ServerConfig
@@ -29,6 +30,7 @@ class ProcessRuntime(StartedRuntime):
     """For machines without Docker, and to keep LiteLLM loaded."""
 
     name = "process"
+    has_image = False
 
     def start(self, request: StartRequest) -> Instance:
         """Start a server and return when it is ready. Raises StartFailed; nothing is left then, nor on Ctrl-C."""
@@ -39,10 +41,12 @@ class ProcessRuntime(StartedRuntime):
         os.close(writer)
         try:
             # Recorded before it is ready: should this command be killed now, `status` and `stop` find the process.
-            instances.save(_instance(request, process.pid, "", log))
+            where = {"pid": process.pid, "pid_started": _birth(process.pid), "log": str(log)}
+            where["platform"] = host_platform()
+            instances.save(request.instance(self.name, url="", **where))
             _tell(process, request.server)
             port = _await_port(reader, process, request.wait_seconds)
-            instance = _instance(request, process.pid, f"http://127.0.0.1:{port}", log)
+            instance = request.instance(self.name, url=f"http://127.0.0.1:{port}", **where)
             instances.save(instance)
             return instance
         except BaseException as error:
@@ -54,6 +58,13 @@ class ProcessRuntime(StartedRuntime):
             raise
         finally:
             os.close(reader)
+
+    def differs(self, instance: Instance, request: StartRequest) -> None:
+        """Nothing to compare: it runs no image."""
+
+    def unrecorded(self, recorded: list[Instance]) -> list[Instance]:
+        """None: of a process there is its record and nothing else."""
+        return []
 
     def stop(self, instance: Instance) -> bool:
         import psutil
@@ -78,6 +89,7 @@ class ProcessRuntime(StartedRuntime):
         return State("running", healthy=client.is_healthy(instance), cpu_percent=cpu, memory_bytes=memory)
 
     def log_lines(self, instance: Instance, follow: bool) -> Generator[str]:
+        assert instance.log is not None
         with open(instance.log, encoding="utf-8", errors="replace") as file:
             while True:
                 line = file.readline()
@@ -151,30 +163,12 @@ def _last_words(log: Path) -> str:
     return ":\n  " + "\n  ".join(lines) if lines else "; its log is empty"
 
 
-def _instance(request: StartRequest, pid: int, url: str, log: Path) -> Instance:
-    provider = request.server.provider
-    names = [rule.name for rule in provider.secret_rules]
-    return Instance(
-        ref=str(request.ref),
-        runtime=ProcessRuntime.name,
-        url=url,
-        mode=provider.mode,
-        token=request.server.token,
-        pid=pid,
-        pid_started=_birth(pid),
-        started_at=time.time(),
-        manifest_digest=request.manifest_digest,
-        secrets_present=tuple(name for name in names if name in provider.secrets),
-        secrets_absent=tuple(name for name in names if name not in provider.secrets),
-        max_attachment=request.server.limits.attachment,
-        log=str(log),
-    )
-
-
 def _process(instance: Instance) -> psutil.Process | None:
     """The instance's process, if it is still that one and alive."""
     import psutil
 
+    if instance.pid is None:
+        return None
     try:
         process = psutil.Process(instance.pid)
         alive = _birth(instance.pid) == instance.pid_started and process.status() != psutil.STATUS_ZOMBIE

@@ -1,0 +1,103 @@
+"""The Docker daemon: a connection to it, and what it says when it refuses. The only module that imports its SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from theoryctl.errors import DockerFailed
+
+#: Seconds until a daemon that says nothing is given up; a step of a build or a pull may be silent for as long.
+TIMEOUT = 300
+
+_LOCAL = ("", "localhost", "127.0.0.1", "::1")
+
+
+@contextmanager
+def connected(hint: str = "start Docker, and look with: docker info") -> Iterator[Any]:
+    """An API client (`docker.APIClient`) of the daemon that `docker` itself would use: DOCKER_HOST, else its context.
+
+    Raises DockerFailed (`ERR_DOCKER`) where none answers, where it is another machine's, and for whatever it refuses
+    inside that nobody else has explained.
+    """
+    import docker
+    import requests
+
+    try:
+        client = docker.DockerClient.from_env(timeout=TIMEOUT)
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        raise DockerFailed(f"Docker does not answer: {_cause(error)}", hint=hint) from None
+    try:
+        _must_be_here(client.api.base_url)
+        yield client.api
+    except docker.errors.APIError as error:
+        raise DockerFailed(f"Docker refused: {refusal(error)}", hint="docker info") from None
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        raise DockerFailed(f"Docker broke off: {_cause(error)}", hint=hint) from None
+    finally:
+        client.close()
+
+
+def found(call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """What the call of an API client returns; None where the daemon says that there is no such thing."""
+    import docker
+
+    try:
+        return call(*arguments, **options)
+    except docker.errors.NotFound:
+        return None
+
+
+@contextmanager
+def explained(explain: Callable[[str], Exception]) -> Iterator[None]:
+    """Raise what `explain` makes of the daemon's words when it refuses something inside."""
+    import docker
+
+    try:
+        yield
+    except docker.errors.APIError as error:
+        raise explain(refusal(error)) from None
+
+
+def refusal(error: Any) -> str:
+    """The daemon's own words."""
+    return str(error.explanation or error).strip()
+
+
+def platform_of(api: Any) -> str:
+    """The platform that the daemon runs images of, such as `linux/amd64`: on a Mac not the host's."""
+    version = api.version()
+    return f"{version['Os']}/{version['Arch']}"
+
+
+def without_ignored(folder: Path, patterns: list[str]) -> set[str]:
+    """The paths of the files below a folder that a .dockerignore with those lines leaves, sorted, with `/`."""
+    from docker.utils.build import exclude_paths
+
+    kept: set[str] = exclude_paths(str(folder), patterns)
+    return {name.replace("\\", "/") for name in kept if (folder / name).is_file()}
+
+
+def _must_be_here(address: str) -> None:
+    """A container of another machine could not be reached on its loopback address."""
+    host = urlsplit(address).hostname or ""
+    if address.startswith("http+docker://ssh") or (not address.startswith("http+docker") and host not in _LOCAL):
+        raise DockerFailed(
+            f"the Docker daemon {address} is on another machine, where instances cannot be reached",
+            hint="name a local one in DOCKER_HOST, or use --runtime process",
+        )
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason: `No such file or directory` in what urllib3 and requests wrap around it."""
+    seen = set()
+    while id(error) not in seen:
+        seen.add(id(error))
+        inner = error.__cause__ or error.__context__
+        if inner is None or (isinstance(error, OSError) and error.strerror):
+            break
+        error = inner
+    return getattr(error, "strerror", None) or str(error)

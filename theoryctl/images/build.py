@@ -1,0 +1,165 @@
+"""Building a provider's image from its context, without any network."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterable
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+from theoryctl.daemon import explained, found
+from theoryctl.errors import BuildFailed, DockerFailed
+from theoryctl.images.choice import BuildPlan
+from theoryctl.images.context import DOCKERFILE, BuildContext
+from theoryctl.images.pull import fetch
+from theoryctl.images.wheelhouse import PROBE, Target, wheel_of, wheelhouse
+from theoryctl.paths import cache_dir, private_folder
+from theoryctl.progress import Progress
+
+CONTEXT_LABEL = "dev.theoryctl.context"
+BASE_LABEL = "dev.theoryctl.base"
+
+#: Lines of a failed build's output that its error repeats.
+_LAST_LINES = 12
+
+
+def build(api: Any, plan: BuildPlan, progress: Progress) -> tuple[str, bool]:
+    """The ID of the image that a plan describes, and whether it was built now rather than found.
+
+    Raises BuildFailed (`ERR_BUILD`), and what fetching its base raises.
+    """
+    base = _base_id(api, plan, progress)
+    labels = {CONTEXT_LABEL: plan.context.digest, BASE_LABEL: base}
+    with _alone(plan):
+        known = _built(api, labels)
+        if known is None or plan.forced:
+            return _build(api, plan, base, labels, progress), True
+        api.tag(known, *plan.tag.rsplit(":", 1))
+        return known, False
+
+
+def _base_id(api: Any, plan: BuildPlan, progress: Progress) -> str:
+    image = found(api.inspect_image, plan.base)
+    if image is None:
+        progress.step(f"pulling {plan.base}, to build on")
+        fetch(api, plan.base, plan.platform, progress)
+        image = api.inspect_image(plan.base)
+    return str(image["Id"])
+
+
+def _built(api: Any, labels: dict[str, str]) -> str | None:
+    wanted = {"label": [f"{name}={value}" for name, value in labels.items()]}
+    images = sorted(api.images(filters=wanted), key=lambda image: str(image["Id"]))
+    return str(images[0]["Id"]) if images else None
+
+
+def _build(api: Any, plan: BuildPlan, base: str, labels: dict[str, str], progress: Progress) -> str:
+    wheels: Path | None = None
+    if plan.context.lock is not None:
+        wheels = wheelhouse(plan.context.lock, _probe(api, plan.base, base), progress)
+    progress.step(f"building {plan.tag} on {plan.base}")
+    before = found(api.inspect_image, plan.tag)
+    with tempfile.TemporaryFile() as tar:
+        _pack(tar, plan.context, wheels, _work_folder(plan).with_suffix(".packages"))
+        tar.seek(0)
+        options = {"buildargs": {"BASE_IMAGE": plan.base}, "labels": labels, "platform": plan.platform}
+        with explained(_failed):
+            stream = api.build(
+                fileobj=tar, custom_context=True, tag=plan.tag, network_mode="none", rm=True, forcerm=True,
+                decode=True, **options,
+            )  # fmt: skip
+            with closing(stream):
+                _follow(stream, plan, progress)
+    built = str(api.inspect_image(plan.tag)["Id"])
+    if before is not None and before["Id"] != built:
+        _forget(api, before["Id"])
+    return built
+
+
+def _follow(stream: Iterable[dict[str, Any]], plan: BuildPlan, progress: Progress) -> None:
+    """Tell the steps of a build. Raises BuildFailed with its last lines."""
+    lines: list[str] = []
+    for event in stream:
+        if "error" in event:
+            raise BuildFailed(
+                f"building {plan.tag} failed: {event['error']}" + "".join(f"\n  {line}" for line in lines),
+                hint="mend that, and type it again",
+            )
+        for line in event.get("stream", "").splitlines():
+            if line.strip():
+                lines = [*lines, line.strip()][-_LAST_LINES:]
+                progress.detail(f"building {plan.tag}: {line.strip()}")
+
+
+def _failed(words: str) -> BuildFailed:
+    return BuildFailed(f"Docker refused the build: {words}", hint="docker info")
+
+
+def _forget(api: Any, image_id: str) -> None:
+    """Remove an image that a new one has replaced, unless it has another name or a container."""
+    left = found(api.inspect_image, image_id)
+    if left is not None and not left["RepoTags"]:
+        with suppress(DockerFailed), explained(DockerFailed):
+            api.remove_image(image_id)
+
+
+def _probe(api: Any, base: str, base_id: str) -> Target:
+    """Ask the base image's Python what wheels it takes. Raises BuildFailed where it has none."""
+    container = api.create_container(
+        base_id, ["python3", "-c", PROBE], entrypoint=[], network_disabled=True,
+        host_config=api.create_host_config(network_mode="none"),
+    )["Id"]  # fmt: skip
+    try:
+        with explained(lambda words: BuildFailed(f"{base} runs no python3: {words}", hint="name another --base-image")):
+            api.start(container)
+        status = api.wait(container)["StatusCode"]
+        out = api.logs(container, stdout=True, stderr=False)
+        if status:
+            words = api.logs(container, stdout=False, stderr=True).decode(errors="replace").strip()
+            raise BuildFailed(f"the python3 of {base} failed: {words}", hint="name another --base-image")
+        return Target(**json.loads(out))
+    finally:
+        api.remove_container(container, force=True)
+
+
+def _pack(tar: Any, context: BuildContext, wheels: Path | None, folder: Path) -> None:
+    """Write the context as a tar archive: its files, `wheelhouse/` and `packages/`, those made in `folder`."""
+    with tarfile.open(fileobj=tar, mode="w") as archive:
+        for name, path in context.files.items():
+            _add(archive, name, path)
+        for name in ("wheelhouse", "packages"):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+            archive.addfile(entry)
+        for wheel in sorted(wheels.glob("*.whl")) if wheels else ():
+            _add(archive, f"wheelhouse/{wheel.name}", wheel)
+        for number, package in enumerate(context.packages):
+            wheel = wheel_of(package, folder / str(number))
+            _add(archive, f"packages/{wheel.name}", wheel)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _add(archive: tarfile.TarFile, name: str, path: Path) -> None:
+    # Neither times nor owners: the daemon's cache goes by them.
+    entry = tarfile.TarInfo(name)
+    entry.size = path.stat().st_size
+    entry.mode = 0o755 if path.stat().st_mode & 0o100 and name != DOCKERFILE else 0o644
+    with path.open("rb") as file:
+        archive.addfile(entry, file)
+
+
+def _alone(plan: BuildPlan) -> Any:
+    """One build of a context at a time: another would only do the same work."""
+    from filelock import FileLock
+
+    folder = _work_folder(plan)
+    private_folder(folder.parent)
+    return FileLock(folder.with_suffix(".lock"))
+
+
+def _work_folder(plan: BuildPlan) -> Path:
+    return cache_dir() / "builds" / plan.context.digest.removeprefix("sha256:")[:16]

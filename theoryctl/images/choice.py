@@ -1,0 +1,111 @@
+"""Which image a provider is to run from: decided from the manifest and the flags alone, before anything is fetched."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from theoryctl.errors import BadPlatform, NotPinned, UsageError
+from theoryctl.images.context import BuildContext, find_context
+from theoryctl.manifest import Image
+from theoryctl.oci import ImageReference
+from theoryctl.refs import ProviderRef
+
+DEFAULT_BASE = "python:3.12-slim"
+LOCAL_TAG = "local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageWish:
+    """What is known of the image wanted: the manifest's words, the folder their paths are relative to, and the flags.
+
+    `oci` names an image by its digest, `build` wants one built here, `require_pin` refuses whatever is not pinned;
+    `base` is the image to build on.
+    """
+
+    ref: ProviderRef
+    image: Image | None
+    root: Path
+    oci: str | None = None
+    build: bool = False
+    require_pin: bool = False
+    base: str = DEFAULT_BASE
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """An image by its digest; `reference` is `repository@sha256:…`."""
+
+    reference: str
+    digest: str
+    platform: str
+
+    @property
+    def source(self) -> str:
+        """What tells this choice from another."""
+        return self.digest
+
+
+@dataclass(frozen=True, slots=True)
+class BuildPlan:
+    """An image that is built here, and then called `tag`; `forced` even where there is one of the same context."""
+
+    tag: str
+    context: BuildContext
+    base: str
+    platform: str
+    forced: bool
+
+    @property
+    def source(self) -> str:
+        """What tells this choice from another: the digest of all that goes into it."""
+        return self.context.digest
+
+
+def base_image(flag: str | None) -> str:
+    """`--base-image`, else THEORYCTL_BASE_IMAGE, else Docker's Python. Raises UsageError for what is no image."""
+    return str(ImageReference.parse(flag or os.environ.get("THEORYCTL_BASE_IMAGE") or DEFAULT_BASE))
+
+
+def choose(wish: ImageWish, platform: str) -> Pinned | BuildPlan:
+    """`--oci`, else what the manifest pins for the platform, else a build.
+
+    Raises NotPinned (`ERR_NOT_PINNED`), BadPlatform (`ERR_PLATFORM`), UsageError for flags that exclude each other, and
+    BadManifest for a build context that is not there.
+    """
+    if wish.build and (wish.oci or wish.require_pin):
+        other = "--oci" if wish.oci else "--require-pin"
+        raise UsageError(f"--build and {other} exclude each other", hint="leave one of them out")
+    if wish.oci is not None:
+        return _override(wish, wish.oci, platform)
+    if wish.image and not wish.build and (digest := wish.image.pin(platform)):
+        return Pinned(f"{wish.image.repository}@{digest}", digest, platform)
+    if wish.require_pin or wish.image is None or wish.image.build is None:
+        raise _not_pinned(wish, platform)
+    context = find_context(wish.root, wish.image.build)
+    return BuildPlan(f"{wish.image.repository}:{LOCAL_TAG}", context, wish.base, platform, wish.build)
+
+
+def _override(wish: ImageWish, text: str, platform: str) -> Pinned:
+    reference = ImageReference.parse(text)
+    if reference.digest is None:
+        raise NotPinned(
+            f"--oci {text}: a tag can move, so an image is named by its digest",
+            hint=f"theoryctl local start --ref {wish.ref} --oci {reference.name}@sha256:…",
+        )
+    return Pinned(f"{reference.name}@{reference.digest}", reference.digest, platform)
+
+
+def _not_pinned(wish: ImageWish, platform: str) -> NotPinned | BadPlatform:
+    command = f"theoryctl local start --ref {wish.ref}"
+    if wish.image is None:
+        return NotPinned(f"the manifest of {wish.ref} names no image", hint=f"{command} --runtime process")
+    image = wish.image
+    hint = f"{command} --oci {image.repository}@sha256:…"
+    if image.digests:
+        there = ", ".join(sorted(image.digests))
+        return BadPlatform(f"{wish.ref} is pinned for {there}, and not for {platform}", hint=hint)
+    if image.build is None:
+        return NotPinned(f"{wish.ref} pins no digest of {image.repository}, and has no build context", hint=hint)
+    return NotPinned(f"{wish.ref} pins no digest of {image.repository}, and --require-pin wants one", hint=hint)

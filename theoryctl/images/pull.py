@@ -1,0 +1,94 @@
+"""Fetching an image by its digest, and holding what came against it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from theoryctl.daemon import explained, found
+from theoryctl.errors import (
+    BadPlatform,
+    ImageNotFound,
+    RegistryAuth,
+    RegistryFailed,
+    TheoryctlError,
+    VerificationFailed,
+)
+from theoryctl.images.choice import Pinned
+from theoryctl.oci import ImageReference
+from theoryctl.platforms import same_platform
+from theoryctl.progress import Progress
+
+#: What daemons say, by what it means; the first that is found counts. They answer 500 to all of it.
+_REFUSALS: tuple[tuple[type[TheoryctlError], tuple[str, ...]], ...] = (
+    (
+        VerificationFailed,
+        ("verification failed", "unexpected commit digest", "failed precondition", "does not match digest"),
+    ),
+    (
+        RegistryAuth,
+        ("no basic auth", "unauthorized", "authentication required", "denied", "forbidden", "incorrect username"),
+    ),
+    (BadPlatform, ("no matching manifest for", "does not match the specified platform")),
+    (ImageNotFound, ("manifest unknown", "not found", "repository does not exist", "name unknown")),
+)
+
+
+def pull(api: Any, image: Pinned, progress: Progress) -> str:
+    """Have an image here that is known by its digest, from its registry if need be; returns the image ID.
+
+    Raises what `fetch` raises, VerificationFailed where something else came, BadPlatform where it is of another one.
+    """
+    here = found(api.inspect_image, image.reference)
+    if here is None:
+        progress.step(f"pulling {image.reference}")
+        fetch(api, image.reference, image.platform, progress)
+        here = found(api.inspect_image, image.reference)
+    if here is None or not any(name.endswith(f"@{image.digest}") for name in here["RepoDigests"]):
+        raise VerificationFailed(
+            f"{image.reference} was pulled, and Docker has no image of that digest", hint="type it again"
+        )
+    _must_fit(image.reference, here, image.platform)
+    return str(here["Id"])
+
+
+def fetch(api: Any, reference: str, platform: str, progress: Progress) -> None:
+    """Pull an image. Raises RegistryFailed, RegistryAuth, ImageNotFound, BadPlatform or VerificationFailed."""
+    parsed = ImageReference.parse(reference)
+
+    def explain(words: str) -> TheoryctlError:
+        return _failure(parsed, words)
+
+    layers: dict[str, tuple[int, int]] = {}
+    with explained(explain):
+        for event in api.pull(
+            parsed.name, tag=parsed.digest or parsed.tag or "latest", stream=True, decode=True, platform=platform
+        ):
+            # An error in the middle of the stream comes with status 200.
+            if "error" in event:
+                raise explain(event["error"])
+            amount = event.get("progressDetail") or {}
+            if event.get("status") == "Downloading" and "total" in amount:
+                layers[event["id"]] = (amount["current"], amount["total"])
+                done, total = (sum(column) / 1e6 for column in zip(*layers.values(), strict=True))
+                progress.detail(f"pulling {parsed.name}: {done:.1f} of {total:.1f} MB")
+
+
+def _must_fit(reference: str, here: dict[str, Any], platform: str) -> None:
+    has = f"{here['Os']}/{here['Architecture']}"
+    if not same_platform(has, "/".join(platform.split("/")[:2])):
+        raise BadPlatform(
+            f"{reference} is for {has}, and Docker here runs {platform}", hint=f"name the digest for {platform}"
+        )
+
+
+def _failure(reference: ImageReference, words: str) -> TheoryctlError:
+    lower = words.lower()
+    kind = next((kind for kind, signs in _REFUSALS if any(sign in lower for sign in signs)), RegistryFailed)
+    hints = {
+        RegistryAuth: f"docker login {reference.registry}",
+        RegistryFailed: "look whether the registry answers, and type it again",
+        ImageNotFound: "look at its name and digest",
+        BadPlatform: "name the digest for this platform",
+        VerificationFailed: "the registry or what lies before it is broken: do not use this image",
+    }
+    return kind(f"pulling {reference} failed: {words}", hint=hints[kind])

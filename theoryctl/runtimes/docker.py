@@ -1,0 +1,261 @@
+"""The docker runtime: the provider's server in a container that may do nothing else, published on 127.0.0.1.
+
+The daemon is the truth about containers, found by their labels; the record is for `run`, which asks no daemon.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from theoryctl import client, containers, instances
+from theoryctl.containers import ContainerSpec
+from theoryctl.daemon import connected, platform_of
+from theoryctl.errors import DockerFailed, StartFailed
+from theoryctl.images import build, pull
+from theoryctl.images.choice import BuildPlan, Pinned, choose
+from theoryctl.instances import Instance
+from theoryctl.paths import private_folder, state_dir
+from theoryctl.refs import ProviderRef
+from theoryctl.runtimes.base import StartedRuntime, StartRequest, State
+from theoryctl_providers.contract import Event, Request, ServerConfig
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """An image that is here: what to name it, its digest (or ID, where it was built here), and the choice it was."""
+
+    image_id: str
+    reference: str
+    digest: str
+    choice: Pinned | BuildPlan
+
+
+class DockerRuntime(StartedRuntime):
+    """The same image as anywhere else."""
+
+    name = "docker"
+    has_image = True
+
+    def start(self, request: StartRequest) -> Instance:
+        """Start a container and return when it is ready. Nothing is left on failure, nor on Ctrl-C.
+
+        Raises StartFailed, DockerFailed (`ERR_DOCKER`), and what choosing, pulling and building an image raise.
+        """
+        hint = f"start Docker, or do without: theoryctl local start --ref {request.ref} --runtime process"
+        with connected(hint) as api:
+            image = _image(api, request)
+            state = instances.state_id(make=True)
+            assert state is not None
+            for leftover in containers.labelled(api, state=state, ref=str(request.ref)):
+                containers.remove(api, leftover["Id"])
+            request.progress.step(f"starting {request.ref} in a container")
+            return self._start(api, request, image, state)
+
+    def _start(self, api: Any, request: StartRequest, image: _Ready, state: str) -> Instance:
+        container = None
+        platform = image.choice.platform
+        try:
+            server = _server(request, image)
+            with _network_alone():
+                # Its labels come with it: should this command be killed from here on, the next one finds it.
+                container = containers.create(api, _spec(request, image, state))
+                containers.start_and_tell(api, container, server.dump())
+            instance = request.instance(
+                self.name,
+                url="",
+                platform=platform,
+                container=container,
+                image=image.reference,
+                digest=image.digest,
+                pin=request.image.image and request.image.image.pin(platform),
+                source=image.choice.source,
+            )
+            instance = _wait(api, instance, request.wait_seconds)
+            instances.save(instance)
+            return instance
+        except BaseException:
+            if container is not None:
+                containers.remove(api, container)
+            with _network_alone():
+                containers.drop_network(api, _network(state))
+            raise
+
+    def differs(self, instance: Instance, request: StartRequest) -> str | None:
+        wanted = choose(request.image, instance.platform)
+        if wanted.source == instance.source:
+            return None
+        if isinstance(wanted, Pinned):
+            return f"it runs {instance.digest}, and {wanted.digest} is wanted"
+        return f"it runs {instance.image}, and what that is built from has changed"
+
+    def stop(self, instance: Instance) -> bool:
+        """Raises DockerFailed where the daemon does not answer; the record stays then."""
+        assert instance.container is not None
+        with connected() as api:
+            was_running = containers.stop(api, instance.container)
+            with _network_alone():
+                containers.drop_network(api, _network(instances.state_id() or ""))
+        record = instances.load(ProviderRef.parse(instance.ref), self.name)
+        if record is None or record.container == instance.container:
+            instances.remove(ProviderRef.parse(instance.ref), self.name)
+        return was_running
+
+    def state(self, instance: Instance) -> State:
+        assert instance.container is not None
+        try:
+            with connected() as api:
+                if not containers.is_running(containers.inspect(api, instance.container)):
+                    return State("dead", healthy=False)
+                used = containers.usage(api, instance.container)
+        except DockerFailed:
+            return State("unknown", healthy=client.is_healthy(instance))
+        cpu, memory = used if used else (None, None)
+        return State("running", healthy=client.is_healthy(instance), cpu_percent=cpu, memory_bytes=memory)
+
+    def unrecorded(self, recorded: list[Instance]) -> list[Instance]:
+        """Containers of this state folder without a record; none where the daemon does not answer."""
+        state = instances.state_id()
+        if state is None:
+            return []
+        known = {instance.container for instance in recorded}
+        try:
+            with connected() as api:
+                found = containers.labelled(api, state=state)
+        except DockerFailed:
+            return []
+        return [_from_labels(seen) for seen in found if seen["Id"] not in known]
+
+    def log_lines(self, instance: Instance, follow: bool) -> Generator[str]:
+        with connected() as api:
+            rest = b""
+            for chunk in api.logs(instance.container, stream=True, follow=follow):
+                *lines, rest = (rest + chunk).split(b"\n")
+                yield from (line.decode(errors="replace") for line in lines)
+            if rest:
+                yield rest.decode(errors="replace")
+
+    def invoke(self, request: Request, instance: Instance, restart: str) -> Generator[Event]:
+        yield from client.invoke(instance, request, restart)
+
+
+def _image(api: Any, request: StartRequest) -> _Ready:
+    choice = choose(request.image, platform_of(api))
+    if isinstance(choice, Pinned):
+        return _Ready(pull.pull(api, choice, request.progress), choice.reference, choice.digest, choice)
+    image_id, built = build.build(api, choice, request.progress)
+    if not built:
+        request.progress.step(f"{choice.tag} is up to date")
+    return _Ready(image_id, choice.tag, image_id, choice)
+
+
+def _spec(request: StartRequest, image: _Ready, state: str) -> ContainerSpec:
+    ref = request.ref
+    return ContainerSpec(
+        name=f"theoryctl-{ref.namespace}-{ref.name}-{ref.version}-{state[:8]}",
+        image=image.image_id,
+        network=_network(state),
+        labels={
+            "ref": str(ref),
+            "state": state,
+            "instance": secrets.token_hex(8),
+            "digest": image.digest,
+            "image": image.reference,
+            "mode": request.server.provider.mode,
+            "platform": image.choice.platform,
+            "manifest": request.manifest_digest,
+        },
+        resources=request.resources,
+        reaches_host=any(map(_on_this_host, request.server.provider.secrets.values())),
+    )
+
+
+def _server(request: StartRequest, image: _Ready) -> ServerConfig:
+    """What the server is told: its image and platform, and addresses of this host as the container sees them."""
+    provider = request.server.provider
+    seen_from_there = {name: _from_inside(value) for name, value in provider.secrets.items()}
+    named = image.reference if isinstance(image.choice, Pinned) else f"{image.reference}@{image.digest}"
+    provider = replace(provider, secrets=seen_from_there, image=named, platform=image.choice.platform)
+    return replace(request.server, provider=provider)
+
+
+def _on_this_host(value: str) -> SplitResult | None:
+    """A value that is an address on this machine's loopback, such as Ollama's."""
+    try:
+        address = urlsplit(value)
+        return address if address.scheme in ("http", "https") and address.hostname in _LOOPBACK else None
+    except ValueError:
+        return None
+
+
+def _from_inside(value: str) -> str:
+    address = _on_this_host(value)
+    if address is None:
+        return value
+    port = f":{address.port}" if address.port else ""
+    return address._replace(netloc=f"{containers.HOST_NAME}{port}").geturl()
+
+
+def _wait(api: Any, instance: Instance, seconds: float) -> Instance:
+    """The instance with its address, once it answers. Raises StartFailed with the last lines of its log."""
+    assert instance.container is not None
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        seen = containers.inspect(api, instance.container)
+        if not containers.is_running(seen):
+            raise StartFailed(
+                f"{instance.ref}: the container exited with status {seen['State']['ExitCode'] if seen else '?'} while "
+                f"starting{containers.last_words(api, instance.container)}",
+                hint="mend what its log says, and start it again",
+            )
+        url = containers.url_of(seen)
+        if url is not None and client.is_healthy(found := replace(instance, url=url)):
+            return found
+        time.sleep(0.05)
+    raise StartFailed(
+        f"{instance.ref}: not ready within {seconds:g} s{containers.last_words(api, instance.container)}",
+        hint="give it more time: --wait-timeout SECONDS",
+    )
+
+
+def _from_labels(seen: Any) -> Instance:
+    """What can be said of a container whose record is lost: without its token nobody can run anything in it."""
+    labels = {name.removeprefix(f"{containers.LABEL}."): value for name, value in seen["Config"]["Labels"].items()}
+    return Instance(
+        ref=labels["ref"],
+        runtime=DockerRuntime.name,
+        url=(containers.is_running(seen) and containers.url_of(seen)) or "",
+        mode=labels["mode"],
+        token="",
+        started_at=datetime.fromisoformat(seen["Created"]).timestamp(),
+        manifest_digest=labels["manifest"],
+        secrets_present=(),
+        secrets_absent=(),
+        max_attachment=0,
+        platform=labels["platform"],
+        container=seen["Id"],
+        image=labels["image"],
+        digest=labels["digest"],
+    )
+
+
+def _network(state: str) -> str:
+    return f"theoryctl-{state}"
+
+
+@contextmanager
+def _network_alone() -> Iterator[None]:
+    """Nobody drops the network between the creation of a container and its start."""
+    from filelock import FileLock
+
+    private_folder(state_dir())
+    with FileLock(state_dir() / "network.lock"):
+        yield

@@ -1,0 +1,162 @@
+"""Starting a provider that stays: everything is checked and fetched first, and one `start` works at a time."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from theoryctl import instances
+from theoryctl.catalog import Catalog, Found
+from theoryctl.errors import DigestDrift, NotRunning, StartFailed, UsageError
+from theoryctl.images.choice import ImageWish, base_image
+from theoryctl.instances import Instance
+from theoryctl.manifest import Manifest
+from theoryctl.manifest_cache import read_manifest
+from theoryctl.paths import private_folder
+from theoryctl.platforms import host_platform
+from theoryctl.progress import Progress
+from theoryctl.refs import ProviderRef
+from theoryctl.results import Started
+from theoryctl.runtimes import started_runtime
+from theoryctl.runtimes.base import StartedRuntime, StartRequest
+from theoryctl.secrets import read_secrets
+from theoryctl.started import known_runtime, restart_command
+from theoryctl_providers.contract import Limits, ProviderConfig, ServerConfig, resolve_mode, sha256
+
+#: Seconds to wait for another `start` of the same, which may be building an image.
+_LOCK_SECONDS = 900.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartOptions:
+    """What `start` was asked to do; `wait_timeout` is in seconds, `max_attachment` in bytes.
+
+    `oci`, `build`, `require_pin` and `base_image` choose the image, for runtimes that have one.
+    """
+
+    ref: ProviderRef
+    runtime: str
+    wait_timeout: float
+    max_attachment: int
+    mode: str | None = None
+    env_file: str | None = None
+    manifests: str | None = None
+    oci: str | None = None
+    build: bool = False
+    require_pin: bool = False
+    base_image: str | None = None
+
+
+def start(options: StartOptions, progress: Progress) -> Started:
+    """Start an instance, or find the one that runs already.
+
+    Raises StartFailed, DigestDrift where what runs is not what is asked for, what a bad manifest raises, and what
+    choosing, pulling and building an image raise.
+    """
+    runtime = started_runtime(known_runtime(options.runtime))
+    _check_flags(options, runtime)
+    request = _request(options, Catalog(options.manifests).find(options.ref), progress)
+    with _writable(options.ref), _alone(options.ref, options.runtime):
+        running = instances.load(options.ref, options.runtime)
+        if running is not None and runtime.state(running).healthy and not options.build:
+            _check_same(running, request, runtime, options)
+            return Started(running, already_running=True)
+        if running is not None:
+            runtime.stop(running)
+        return Started(runtime.start(request), already_running=False)
+
+
+def _check_flags(options: StartOptions, runtime: StartedRuntime) -> None:
+    flags = {
+        "--oci": options.oci,
+        "--build": options.build,
+        "--require-pin": options.require_pin,
+        "--base-image": options.base_image,
+    }
+    given = [name for name, value in flags.items() if value]
+    if given and not runtime.has_image:
+        raise UsageError(f"{given[0]}: the {runtime.name} runtime runs no image", hint="leave it out, or use docker")
+
+
+def _check_same(running: Instance, request: StartRequest, runtime: StartedRuntime, options: StartOptions) -> None:
+    """Refuse to pass off what runs as what was asked for."""
+    again = f"theoryctl local stop --ref {running.ref} && {restart_command(running.ref, running.runtime)}"
+    if difference := runtime.differs(running, request):
+        raise DigestDrift(f"{running.ref} is running already, but {difference}", hint=again)
+    if options.mode is not None and options.mode != running.mode:
+        message = f"{running.ref} is running already, in {running.mode} mode"
+        raise UsageError(message, hint=f"{again} --mode {options.mode}")
+
+
+def _request(options: StartOptions, found: Found, progress: Progress) -> StartRequest:
+    manifest = found.load()
+    secrets = read_secrets([secret.name for secret in manifest.secrets], options.env_file)
+    return StartRequest(
+        ref=options.ref,
+        server=ServerConfig(
+            provider=_config(manifest, options, secrets),
+            token=_token(),
+            limits=Limits(attachment=options.max_attachment),
+        ),
+        manifest_digest=sha256(read_manifest(found.file)),
+        image=ImageWish(
+            ref=options.ref,
+            image=manifest.image,
+            # The folder that holds the manifests folder.
+            root=found.file.absolute().parents[2],
+            oci=options.oci,
+            build=options.build,
+            require_pin=options.require_pin,
+            base=base_image(options.base_image),
+        ),
+        resources=manifest.resources,
+        wait_seconds=options.wait_timeout,
+        progress=progress,
+    )
+
+
+def _config(manifest: Manifest, options: StartOptions, secrets: dict[str, str]) -> ProviderConfig:
+    return ProviderConfig(
+        provider=manifest.provider,
+        ref=manifest.ref,
+        runtime=options.runtime,
+        mode=resolve_mode({}, options.mode),
+        default_model=manifest.models.default,
+        input_schema=manifest.inputs,
+        secret_rules=manifest.secret_rules,
+        secrets=secrets,
+        timeout=manifest.resources.timeout,
+        platform=host_platform(),
+    )
+
+
+def _token() -> str:
+    from secrets import token_urlsafe
+
+    return token_urlsafe(32)
+
+
+@contextlib.contextmanager
+def _alone(ref: ProviderRef, runtime: str) -> Iterator[None]:
+    """Only one `start` of a ref and runtime at a time."""
+    from filelock import FileLock, Timeout
+
+    file = instances.record_file(ref, runtime).with_suffix(".lock")
+    private_folder(file.parent)
+    try:
+        with FileLock(file, timeout=_LOCK_SECONDS):
+            yield
+    except Timeout:
+        raise NotRunning(f"another start of {ref} does not come to an end", hint="theoryctl local status") from None
+
+
+@contextlib.contextmanager
+def _writable(ref: ProviderRef) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or "the state folder"
+        raise StartFailed(
+            f"{ref}: {where}: {error.strerror}", hint="free some space, or set THEORYCTL_STATE_DIR"
+        ) from error

@@ -1,0 +1,75 @@
+"""The standard streams: what each may be sent, and what happens to what cannot be written."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from theoryctl.errors import OutputFailed
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+
+def is_rich(stream: TextIO) -> bool:
+    """Whether a stream gets colour and layout: a terminal that can show them, or one that was told to by CLICOLOR_FORCE
+    (bixense.com/clicolors)."""
+    if (os.environ.get("CLICOLOR_FORCE") or "0") != "0":
+        return True
+    return os.environ.get("TERM") != "dumb" and stream.isatty()
+
+
+def is_seen(stream: TextIO) -> bool:
+    """Whether a terminal gets what is written, so that what it would obey has to be escaped."""
+    return stream.isatty() or is_rich(stream)
+
+
+class ReaderGone(Exception):
+    """Standard output is a pipe that nobody reads any more."""
+
+
+class _Output(io.FileIO):
+    """Standard output: what cannot be written is said once, and the rest dropped, so that nothing complains at exit."""
+
+    _lost = False
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        if self._lost:
+            return memoryview(data).nbytes
+        try:
+            return super().write(data)
+        except OSError as error:
+            self._lost = True
+            if isinstance(error, BrokenPipeError):
+                raise ReaderGone from None
+            hint = "free some space, or send the output elsewhere"
+            raise OutputFailed(f"standard output cannot be written: {error.strerror}", hint=hint) from error
+
+
+class _Errors(io.FileIO):
+    """Standard error: what cannot be written is dropped, for it must not cost the result."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            return memoryview(data).nbytes
+
+
+def open_streams() -> None:
+    """Make the standard streams safe to use: one that was closed is os.devnull."""
+    # In this order, for a file that is opened takes the lowest number that is free.
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull)  # noqa: SIM115  # for as long as the process runs
+    sys.stdout, sys.stderr = _opened(sys.stdout, _Output), _opened(sys.stderr, _Errors)
+
+
+def _opened(stream: TextIO | None, kind: type[io.FileIO]) -> TextIO:
+    if stream is not None and isinstance(getattr(stream.buffer, "raw", None), kind):
+        return stream
+    number = os.open(os.devnull, os.O_WRONLY) if stream is None else stream.fileno()
+    buffer = io.BufferedWriter(kind(number, "w", closefd=False))
+    # The same bytes whatever the locale; a terminal that cannot show a character gets an escape for it.
+    return io.TextIOWrapper(buffer, "utf-8", "backslashreplace", newline="\n", line_buffering=True)
