@@ -25,6 +25,7 @@ settings.load_profile("suite")
 
 #: Variables of the developer's own shell that would change what a test sees.
 _FOREIGN = ("OPENAI_", "ANTHROPIC_", "REPLICATE_", "LLM_", "OLLAMA_", "THEORYCTL_", "XDG_", "LITELLM_")
+_DOCKER = ("DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT")
 _DISPLAY = ("NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "COLUMNS", "TTY_COMPATIBLE")
 
 
@@ -50,11 +51,12 @@ Cli = Callable[..., Ran]
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """The environment of a newcomer: no keys, no settings, a home of their own."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN) and k not in _DISPLAY}
+    """The environment of a newcomer: no keys, no settings, no Docker, a home of their own."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN) and k not in _DISPLAY + _DOCKER}
     home = tmp_path / "home"
     home.mkdir()
-    return {**clean, "HOME": str(home), "TERM": "xterm-256color"}
+    nowhere = {"DOCKER_HOST": f"unix://{home}/docker.sock"}
+    return {**clean, **nowhere, "HOME": str(home), "TERM": "xterm-256color"}
 
 
 @pytest.fixture
@@ -77,6 +79,19 @@ def cli(environment: dict[str, str], tmp_path: Path) -> Cli:
         return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def docker() -> dict[str, str]:
+    """The variables that lead to the tests' dockerd. Without one, the tests that want it are skipped; where one
+    was promised and does not answer, they fail."""
+    wanted = os.environ.get("THEORYCTL_TEST_DOCKER")
+    if wanted is None or subprocess.run(["docker", "version"], capture_output=True).returncode != 0:
+        assert wanted is None, "the dockerd of tests/docker/dockerd.sh does not answer"
+        pytest.skip('no dockerd: run tests/docker/dockerd.sh up; eval "$(tests/docker/dockerd.sh env)"')
+    # The wheels are fetched once for all tests.
+    shared = {"THEORYCTL_CACHE_DIR": f"{wanted}/cache"}
+    return shared | {name: os.environ[name] for name in ("DOCKER_HOST", "DOCKER_CONFIG", "THEORYCTL_BASE_IMAGE")}
 
 
 @contextmanager

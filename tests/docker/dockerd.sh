@@ -1,15 +1,14 @@
 #!/usr/bin/env bash
-# A real dockerd, a real registry and a small Python base image, all on loopback, for the tests in this folder.
-#   dockerd.sh up             install what is missing (Debian, as root), start both, make the base; may be repeated
+# A real dockerd and a small Python base image for the tests in this folder, which start registries themselves.
+#   dockerd.sh up             install what is missing (Debian, as root), start it, make the base; may be repeated
 #   eval "$(dockerd.sh env)"  what the tests need to find them
 #   dockerd.sh down           stop what `up` started
-# THEORYCTL_TEST_DOCKER_DIR says where everything lies, THEORYCTL_TEST_REGISTRY_PORT where the registry listens.
+# THEORYCTL_TEST_DOCKER_DIR says where everything lies.
 set -Eeuo pipefail
 
 # A short path: that of a socket has at most 108 bytes.
 dir=${THEORYCTL_TEST_DOCKER_DIR:-/tmp/theoryctl-docker}
-registry=127.0.0.1:${THEORYCTL_TEST_REGISTRY_PORT:-5077}
-base=$registry/test/python:base
+base=127.0.0.1/test/python:base
 python=${THEORYCTL_TEST_BASE_PYTHON:-python3.11}
 socket=$dir/docker.sock
 
@@ -30,16 +29,13 @@ within() { # seconds command…: whether the command succeeds in that time
   done
 }
 runs() { [ -s "$1" ] && kill -0 "$(cat "$1")" 2>/dev/null; }
-registry_answers() {
-  (exec 3<>"/dev/tcp/${registry/:/\/}" && printf 'GET /v2/ HTTP/1.0\r\n\r\n' >&3 && grep -q ' 200' <&3) 2>/dev/null
-}
-
 install_missing() {
   local packages=()
   command -v dockerd >/dev/null || packages+=(docker.io)
   command -v docker-init >/dev/null || packages+=(tini)
   command -v docker-registry >/dev/null || packages+=(docker-registry)
   command -v htpasswd >/dev/null || packages+=(apache2-utils)
+  command -v ip >/dev/null || packages+=(iproute2)
   [ ${#packages[@]} -gt 0 ] || return 0
   say "installing ${packages[*]}"
   # The packages are not to start daemons of their own.
@@ -75,27 +71,11 @@ start_dockerd() {
   if docker version >/dev/null 2>&1; then return 0; fi
   grep -q cgroup /proc/mounts || fail "there are no cgroups here, so dockerd cannot run"
   clear_leftovers
-  # Through a dead proxy every registry but one on loopback is out of reach: no test can ask a public hub by mistake.
+  # Through a dead proxy every registry but those on loopback is out of reach: no test can ask a public hub by mistake.
   HTTP_PROXY=http://127.0.0.1:9 HTTPS_PROXY=http://127.0.0.1:9 NO_PROXY=localhost,127.0.0.0/8,::1 \
     setsid nohup dockerd --data-root "$dir/data" --exec-root "$dir/exec" --pidfile "$dir/dockerd.pid" \
     --host "$DOCKER_HOST" --log-level warn --shutdown-timeout 5 >"$dir/dockerd.log" 2>&1 </dev/null &
   within 60 docker version || fail "dockerd did not start"
-}
-
-start_registry() {
-  if registry_answers; then
-    runs "$dir/registry.pid" || fail "something else listens on $registry; set THEORYCTL_TEST_REGISTRY_PORT"
-    return 0
-  fi
-  cat >"$dir/registry.yml" <<YAML
-version: 0.1
-log: {level: warn, accesslog: {disabled: true}}
-storage: {filesystem: {rootdirectory: $dir/registry}, delete: {enabled: true}}
-http: {addr: "$registry"}
-YAML
-  OTEL_TRACES_EXPORTER=none setsid nohup docker-registry serve "$dir/registry.yml" >"$dir/registry.log" 2>&1 </dev/null &
-  echo $! >"$dir/registry.pid"
-  within 30 registry_answers || fail "the registry did not start"
 }
 
 # Something like python:slim from this machine's own interpreter, so that nothing is asked of a network.
@@ -158,22 +138,19 @@ case ${1:-} in
   up)
     [ "$(id -u)" -eq 0 ] || fail "this needs root"
     umask 022
-    mkdir -p "$dir/client" "$dir/registry"
+    mkdir -p "$dir/client"
     install_missing
     start_dockerd
-    start_registry
     make_base
-    say "dockerd $(docker version --format '{{.Server.Version}}') and a registry on $registry are up"
+    say "dockerd $(docker version --format '{{.Server.Version}}') is up"
     ;;
   env)
-    echo "export DOCKER_HOST='$DOCKER_HOST' DOCKER_CONFIG='$DOCKER_CONFIG'"
-    echo "export THEORYCTL_TEST_DOCKER='$dir' THEORYCTL_TEST_REGISTRY='$registry' THEORYCTL_BASE_IMAGE='$base'"
+    echo "export DOCKER_HOST='$DOCKER_HOST' DOCKER_CONFIG='$DOCKER_CONFIG' THEORYCTL_TEST_DOCKER='$dir' THEORYCTL_BASE_IMAGE='$base'"
     ;;
   down)
     containers=$(docker ps -q 2>/dev/null || true)
     [ -z "$containers" ] || docker kill $containers >/dev/null 2>&1 || true
     stop "$dir/dockerd.pid" 20
-    stop "$dir/registry.pid" 5
     ;;
   *)
     say "usage: $0 up|env|down"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import tarfile
-import tempfile
 from collections.abc import Iterable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -58,12 +57,14 @@ def _built(api: Any, labels: dict[str, str]) -> str | None:
 
 
 def _build(api: Any, plan: BuildPlan, base: str, labels: dict[str, str], progress: Progress) -> str:
+    from tempfile import TemporaryFile
+
     wheels: Path | None = None
     if plan.context.lock is not None:
         wheels = wheelhouse(plan.context.lock, _probe(api, plan.base, base), progress)
     progress.step(f"building {plan.tag} on {plan.base}")
     before = found(api.inspect_image, plan.tag)
-    with tempfile.TemporaryFile() as tar:
+    with TemporaryFile() as tar:
         _pack(tar, plan.context, wheels, _work_folder(plan).with_suffix(".packages"))
         tar.seek(0)
         options = {"buildargs": {"BASE_IMAGE": plan.base}, "labels": labels, "platform": plan.platform}

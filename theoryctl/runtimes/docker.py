@@ -18,15 +18,12 @@ from theoryctl import client, containers, instances
 from theoryctl.containers import ContainerSpec
 from theoryctl.daemon import connected, platform_of
 from theoryctl.errors import DockerFailed, StartFailed
-from theoryctl.images import build, pull
 from theoryctl.images.choice import BuildPlan, Pinned, choose
 from theoryctl.instances import Instance
 from theoryctl.paths import private_folder, state_dir
 from theoryctl.refs import ProviderRef
 from theoryctl.runtimes.base import StartedRuntime, StartRequest, State
 from theoryctl_providers.contract import Event, Request, ServerConfig
-
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +145,14 @@ class DockerRuntime(StartedRuntime):
 
 
 def _image(api: Any, request: StartRequest) -> _Ready:
+    # A run against an instance comes this way as well, and needs none of it.
+    from theoryctl.images.build import build
+    from theoryctl.images.pull import pull
+
     choice = choose(request.image, platform_of(api))
     if isinstance(choice, Pinned):
-        return _Ready(pull.pull(api, choice, request.progress), choice.reference, choice.digest, choice)
-    image_id, built = build.build(api, choice, request.progress)
+        return _Ready(pull(api, choice, request.progress), choice.reference, choice.digest, choice)
+    image_id, built = build(api, choice, request.progress)
     if not built:
         request.progress.step(f"{choice.tag} is up to date")
     return _Ready(image_id, choice.tag, image_id, choice)
@@ -189,11 +190,15 @@ def _server(request: StartRequest, image: _Ready) -> ServerConfig:
 
 def _on_this_host(value: str) -> SplitResult | None:
     """A value that is an address on this machine's loopback, such as Ollama's."""
+    from ipaddress import ip_address
+
     try:
         address = urlsplit(value)
-        return address if address.scheme in ("http", "https") and address.hostname in _LOOPBACK else None
+        host = address.hostname or ""
+        loopback = address.scheme in ("http", "https") and (host == "localhost" or ip_address(host).is_loopback)
     except ValueError:
         return None
+    return address if loopback else None
 
 
 def _from_inside(value: str) -> str:

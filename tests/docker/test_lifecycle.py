@@ -1,0 +1,256 @@
+"""The life of an instance in Docker: started, found, watched, killed, stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import REF, THEORYCTL, Cli, hearing_ctrl_c, messages
+from tests.docker.conftest import Daemon, error, left_behind
+
+START = ("local", "start", "--ref", REF)
+RUN = ("local", "run", "--ref", REF)
+
+
+def started(cli: Cli, *flags: str, **options: Any) -> dict[str, Any]:
+    ran = cli(*START, *flags, "--json", **options)
+    assert ran.status == 0, ran.err
+    return ran.document
+
+
+def test_start_simply_works_and_run_uses_what_it_started(cli: Cli, daemon: Daemon) -> None:
+    ran = cli(*START)
+    assert ran.status == 0, ran.err
+    shown = dict(line.split(maxsplit=1) for line in ran.out.splitlines())
+    assert (shown["ref"], shown["runtime"]) == (REF, "docker")
+    assert "OPENAI_API_KEY" in shown["absent"]
+    seen = daemon.inspect(shown["container"])
+    assert seen["Image"] == shown["digest"]
+    assert seen["NetworkSettings"]["Ports"]["8000/tcp"][0]["HostPort"] == shown["url"].rpartition(":")[2]
+    here, there = cli(*RUN, "--runtime", "embedded", "--json").document, cli(*RUN, "--json").document
+    assert (there["runtime"], there["outputs"]) == ("docker", here["outputs"])
+    assert there["meta"]["image"] == f"{shown['image']}@{shown['digest']}"
+
+
+def test_a_second_start_is_the_same_instance_and_builds_nothing(cli: Cli) -> None:
+    first = started(cli)
+    ran = cli(*START, "--json")
+    assert (first["already_running"], ran.document["already_running"]) == (False, True)
+    assert ran.document["container"] == first["container"]
+    assert "building" not in ran.err
+
+
+def test_two_starts_at_once_yield_one_instance(cli: Cli) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda _: started(cli), range(3)))
+    assert len({instance["container"] for instance in found}) == 1
+    assert [instance["already_running"] for instance in found].count(False) == 1
+
+
+def test_two_refs_share_a_network_that_goes_with_the_last_of_them(
+    cli: Cli, daemon: Daemon, environment: dict[str, str]
+) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        assert [ran.status for ran in pool.map(lambda ref: cli(*START[:3], ref), (REF, "llm/mock@1"))] == [0, 0]
+    assert len(left_behind(daemon, environment)) == 3
+    assert cli("local", "stop", "--ref", REF).status == 0
+    assert cli("local", "run", "--ref", "llm/mock@1", "--json").document["runtime"] == "docker"
+    assert cli("local", "stop", "--ref", "llm/mock@1").status == 0
+    assert left_behind(daemon, environment) == []
+
+
+def test_a_start_in_another_mode_than_what_runs_is_refused(cli: Cli) -> None:
+    started(cli)
+    ran = cli(*START, "--mode", "real", "--json")
+    assert error(ran) == (2, "ERR_USAGE")
+    assert "stop" in ran.document["error"]["hint"]
+
+
+def test_status_shows_what_the_daemon_says(cli: Cli) -> None:
+    instance = started(cli)
+    (row,) = cli("local", "status", "--json").document["instances"]
+    assert (row["state"], row["healthy"], row["drift"], row["digest"]) == ("running", True, None, instance["digest"])
+    assert 0 < row["memory_bytes"] < 200 << 20
+    assert 0 <= row["cpu_percent"] < 400
+
+
+def test_logs_are_those_of_the_container(cli: Cli) -> None:
+    started(cli)
+    envelopes = [cli(*RUN, "--json").document for _ in range(3)]
+    lines = cli("local", "logs", "--ref", REF).out.splitlines()
+    assert [json.loads(line)["run_id"] for line in lines] == [envelope["run_id"] for envelope in envelopes]
+    assert cli("local", "logs", "--ref", REF, "--tail", "1", "--since", "1h").out.splitlines() == lines[-1:]
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(cli, "local", "logs", "--ref", REF, "-f")
+        time.sleep(1)
+        last = cli(*RUN, "--json").document["run_id"]
+        cli("local", "stop", "--all")
+        assert json.loads(following.result().out.splitlines()[-1])["run_id"] == last
+
+
+def test_an_attachment_of_a_gibibyte_goes_through_without_being_held_in_memory(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "large"
+    with file.open("wb") as sparse:
+        sparse.truncate(1 << 30)
+    started(cli, "--max-attachment", "1GiB")
+    large = ("--attach", f"a={file}", "--max-attachment", "1GiB")
+    here, there = cli(*RUN, *large, "--runtime", "embedded"), cli(*RUN, *large)
+    assert (there.status, there.out) == (0, here.out), there.err
+    (row,) = cli("local", "status", "--json").document["instances"]
+    assert row["memory_bytes"] < 80 << 20
+
+
+# -- what may happen to an instance --
+
+
+def test_a_container_killed_while_idle_is_an_error_with_the_way_back(cli: Cli, daemon: Daemon) -> None:
+    instance = started(cli)
+    daemon("kill", "--signal", "KILL", instance["container"])
+    ran = cli(*RUN, "--json")
+    assert error(ran) == (5, "ERR_NOT_RUNNING")
+    assert ran.document["error"]["hint"] == f"theoryctl local start --ref {REF} --runtime docker"
+    assert [row["state"] for row in cli("local", "status", "--json").document["instances"]] == ["dead"]
+    assert cli("local", "status", "--json").document["instances"] == []
+    assert started(cli)["container"] != instance["container"]
+
+
+def test_a_container_removed_by_hand_is_as_good_as_dead(cli: Cli, daemon: Daemon) -> None:
+    daemon("rm", "--force", started(cli)["container"])
+    assert error(cli(*RUN, "--json")) == (5, "ERR_NOT_RUNNING")
+    assert cli("local", "stop", "--ref", REF, "--json").document["instances"][0]["was_running"] is False
+
+
+def test_a_container_without_its_record_is_found_by_its_labels(cli: Cli, environment: dict[str, str]) -> None:
+    instance = started(cli)
+    for record in (Path(environment["HOME"]) / ".local/state/theoryctl/instances").rglob("*.json"):
+        record.write_text("{")
+    (row,) = cli("local", "status", "--json").document["instances"]
+    assert (row["container"], row["state"], row["ref"]) == (instance["container"], "running", REF)
+    assert started(cli)["container"] != instance["container"]
+
+
+def test_nobody_else_s_containers_are_seen(cli: Cli, environment: dict[str, str], tmp_path: Path) -> None:
+    started(cli)
+    other = {"THEORYCTL_STATE_DIR": str(tmp_path / "other")}
+    assert cli("local", "start", "--ref", "llm/mock@1", env=other).status == 0
+    assert [row["ref"] for row in cli("local", "status", "--json", env=other).document["instances"]] == ["llm/mock@1"]
+    assert len(cli("local", "stop", "--all", "--json", env=other).document["instances"]) == 1
+    assert cli(*RUN, "--json").document["runtime"] == "docker"
+
+
+# -- starts that fail --
+
+
+def test_a_container_that_dies_while_starting_is_told_with_its_last_words(
+    cli: Cli, daemon: Daemon, environment: dict[str, str], local_image: Any
+) -> None:
+    local_image('ENTRYPOINT ["sh", "-c", "echo no server today >&2; exit 7"]')
+    ran = cli(*START, "--json")
+    assert error(ran) == (5, "ERR_START")
+    assert "status 7" in ran.document["error"]["message"]
+    assert "no server today" in ran.document["error"]["message"]
+    assert left_behind(daemon, environment) == []
+
+
+def test_a_container_that_never_becomes_ready_is_given_up(
+    cli: Cli, daemon: Daemon, environment: dict[str, str], local_image: Any
+) -> None:
+    local_image('ENTRYPOINT ["sleep", "600"]')
+    ran = cli(*START, "--wait-timeout", "1.5", "--json")
+    assert error(ran) == (5, "ERR_START")
+    assert "1.5 s" in ran.document["error"]["message"]
+    assert left_behind(daemon, environment) == []
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_a_start_that_is_interrupted_leaves_nothing_or_what_the_next_command_finds(
+    cli: Cli, daemon: Daemon, environment: dict[str, str], local_image: Any, sent: signal.Signals, tmp_path: Path
+) -> None:
+    local_image('ENTRYPOINT ["sleep", "600"]')
+    with hearing_ctrl_c():
+        process = subprocess.Popen(
+            [THEORYCTL, *START], env=environment, cwd=tmp_path / "work", stderr=subprocess.PIPE, text=True
+        )
+    with process:
+        while len(left_behind(daemon, environment)) < 2:
+            assert process.poll() is None
+            time.sleep(0.05)
+        time.sleep(0.3)
+        process.send_signal(sent)
+        process.wait(timeout=20)
+        assert process.stderr is not None
+        said = process.stderr.read()
+    if sent == signal.SIGINT:
+        assert process.returncode == 130, said
+        assert left_behind(daemon, environment) == []
+    else:
+        (row,) = cli("local", "status", "--json").document["instances"]
+        assert (row["ref"], row["healthy"]) == (REF, False)
+        assert cli("local", "stop", "--all").status == 0
+        assert left_behind(daemon, environment) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("unix:///nonexistent/docker.sock", "No such file or directory"),
+        ("tcp://127.0.0.1:9", "Connection refused"),
+        ("nonsense", "nonsense"),
+    ],
+)
+def test_without_a_daemon_the_error_says_so_and_names_the_process_runtime(cli: Cli, host: str, said: str) -> None:
+    ran = cli(*START, "--json", env={"DOCKER_HOST": host})
+    assert error(ran) == (5, "ERR_DOCKER")
+    assert said in ran.document["error"]["message"]
+    assert "--runtime process" in ran.document["error"]["hint"]
+
+
+def test_a_disk_that_is_full_is_said_and_nothing_is_left(
+    cli: Cli, daemon: Daemon, environment: dict[str, str], tmp_path: Path
+) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", small], check=True)
+    try:
+        with (small / "filler").open("wb", buffering=0) as file:
+            try:
+                while file.write(b"x" * 4096):
+                    pass
+            except OSError:
+                os.fsync(file.fileno())
+        before = daemon("ps", "--all", "--quiet")
+        ran = cli(*START, "--json", env={"THEORYCTL_STATE_DIR": str(small)})
+        assert error(ran) == (5, "ERR_START")
+        assert "No space left" in ran.document["error"]["message"]
+        assert daemon("ps", "--all", "--quiet") == before
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def test_five_hundred_requests_at_64_connections_are_all_answered_or_refused(cli: Cli) -> None:
+    started(cli)
+    variables = cli("local", "env", "--ref", REF, "--json").document["variables"]
+    import http.client
+
+    def ask(number: int) -> int:
+        connection = http.client.HTTPConnection(variables["THEORYCTL_URL"].removeprefix("http://"), timeout=30)
+        connection.request(
+            "POST",
+            "/v1/run",
+            f'{{"inputs": {messages(f"number {number}")}}}',
+            {"Authorization": f"Bearer {variables['THEORYCTL_TOKEN']}"},
+        )
+        return connection.getresponse().status
+
+    with ThreadPoolExecutor(64) as pool:
+        answers = list(pool.map(ask, range(500)))
+    assert set(answers) <= {200, 429}
+    assert answers.count(200) > 100
