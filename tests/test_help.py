@@ -43,8 +43,12 @@ def home(environment: dict[str, str], cli: Cli) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("example", sorted({line for words in COMMANDS for line in examples_of(*words)}))
-def test_an_example_works(example: str, environment: dict[str, str], home: Path) -> None:
+def test_an_example_works(
+    example: str, environment: dict[str, str], home: Path, request: pytest.FixtureRequest
+) -> None:
     assert "theoryctl " in example
+    if "local start" in example and "process" not in example:
+        environment.update(request.getfixturevalue("docker"))
     path = f"{THEORYCTL.parent}:{environment['PATH']}"
     done = subprocess.run(
         ["bash", "-c", example], capture_output=True, text=True, env={**environment, "PATH": path}, cwd=home

@@ -31,7 +31,7 @@ def invoke(instance: Instance, request: Request, restart: str) -> Generator[Even
     it refuses the request.
     """
     import http.client
-    from contextlib import closing
+    from contextlib import closing, suppress
     from urllib.parse import urlsplit
 
     _check_sizes(instance, request)
@@ -41,7 +41,8 @@ def invoke(instance: Instance, request: Request, restart: str) -> Generator[Even
         try:
             headers, body = _body(request)
             headers |= {"Authorization": f"Bearer {instance.token}", "Accept": "text/event-stream"}
-            connection.request("POST", "/v1/run", body, headers)
+            with suppress(BrokenPipeError, ConnectionResetError):  # it may say why it wants no more
+                connection.request("POST", "/v1/run", body, headers)
             response = connection.getresponse()
             if response.status != 200:
                 raise _refusal(response.read(), response.status)

@@ -33,14 +33,13 @@ def find(ref: ProviderRef, runtime: str | None) -> Instance | None:
 
 
 def require(ref: ProviderRef, runtime: str | None) -> Instance:
-    """The recorded instance of a ref. Raises NotRunning (`ERR_NOT_RUNNING`) with the command that starts one."""
-    names = STARTED if runtime is None else (known_runtime(runtime),)
-    for name in names:
-        instance = instances.load(ref, name)
-        if instance is not None and instance.url:
-            return instance
-    where = f" as {runtime}" if runtime else ""
-    raise NotRunning(f"{ref} is not started{where}", hint=restart_command(ref, runtime or next(iter(STARTED))))
+    """The recorded instance of a ref. Raises NotRunning (`ERR_NOT_RUNNING`) with the command that starts one, and
+    UsageError when there are two and no runtime was named."""
+    instance = find(ref, None) if runtime is None else instances.load(ref, known_runtime(runtime))
+    if instance is None or not instance.url:
+        where = f" as {runtime}" if runtime else ""
+        raise NotRunning(f"{ref} is not started{where}", hint=restart_command(ref, runtime or next(iter(STARTED))))
+    return instance
 
 
 def restart_command(ref: ProviderRef | str, runtime: str) -> str:
@@ -98,33 +97,35 @@ def check_pin(instance: Instance, manifest: Manifest) -> None:
         )
 
 
-def logs(ref: ProviderRef, *, follow: bool, tail: int | None, since: float | None) -> Iterator[str]:
+def logs(
+    ref: ProviderRef, runtime: str | None, *, follow: bool, tail: int | None, since: float | None
+) -> Iterator[str]:
     """Log lines of a ref's instance: the last `tail`, those of the last `since` seconds, and with `follow` new ones."""
     import time
     from collections import deque
 
-    instance = require(ref, None)
-    runtime = started_runtime(instance.runtime)
-    old: Iterator[str] = iter(deque(runtime.log_lines(instance, follow=False), maxlen=tail))
+    instance = require(ref, runtime)
+    where = started_runtime(instance.runtime)
+    old: Iterator[str] = iter(deque(where.log_lines(instance, follow=False), maxlen=tail))
     if since is not None:
         begin = time.time() - since
         old = (line for line in old if _time_of(line) >= begin)
     yield from old
     if follow:
-        lines = runtime.log_lines(instance, follow=True)
-        for _ in runtime.log_lines(instance, follow=False):
+        lines = where.log_lines(instance, follow=True)
+        for _ in where.log_lines(instance, follow=False):
             next(lines)
         yield from lines
 
 
-def url(ref: ProviderRef) -> UrlShown:
+def url(ref: ProviderRef, runtime: str | None) -> UrlShown:
     """Where the instance listens."""
-    return UrlShown(require(ref, None).url)
+    return UrlShown(require(ref, runtime).url)
 
 
-def env(ref: ProviderRef) -> EnvShown:
+def env(ref: ProviderRef, runtime: str | None) -> EnvShown:
     """What another program needs to talk to the instance, as variables."""
-    instance = require(ref, None)
+    instance = require(ref, runtime)
     return EnvShown({"THEORYCTL_URL": instance.url, "THEORYCTL_TOKEN": instance.token})
 
 

@@ -54,7 +54,7 @@ class Terminal:
     def _show_result(self, result: Result) -> None:
         match result:
             case ManifestList() | InstancesShown():
-                self._rows(*views.table_of(result))
+                self._rows(views.table_of(result))
             case ManifestShown():
                 self.note(f"{result.file} ({result.source})")
                 self._code(result.text, "yaml")
@@ -220,24 +220,29 @@ class Terminal:
         else:
             self._say(text.rstrip())
 
-    def _rows(self, header: tuple[str, ...], rows: Sequence[tuple[str, ...]], empty: str) -> None:
+    def _rows(self, table: views.Table) -> None:
         """A table at a terminal; through a pipe a line a row, cells apart by tabs."""
-        if not rows:
-            self.note(empty)
+        if not table.rows:
+            self.note(table.empty)
         elif is_rich(sys.stdout):
-            self._table(header, rows)
+            self._table(table.header, table.rows, folds=table.folds)
         else:
-            self._say("\n".join("\t".join(map(views.printable_cell, row)) for row in rows))
+            self._say("\n".join("\t".join(map(views.printable_cell, row)) for row in table.rows))
 
-    def _table(self, header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    def _table(self, header: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, folds: bool = True) -> None:
         from rich import box
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(*header, box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+        table = Table(*header, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), header_style="bold")
         for row in rows:
             table.add_row(*(Text(views.printable_cell(cell), overflow="fold") for cell in row))
-        self._show(table)
+        console = self._console(sys.stdout)
+        wide = console.options.update_width(10_000)
+        if folds or console.measure(table, options=wide).maximum <= console.width:
+            self._show(table)
+        else:  # a column of half words helps nobody
+            self._say("\n\n".join("\n".join(views.paired(list(zip(header, row, strict=True)))) for row in rows))
 
     def _show(self, renderable: RenderableType) -> None:
         from rich.segment import Segment, Segments

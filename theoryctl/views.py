@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from shlex import quote
-from typing import Any
+from typing import Any, NamedTuple
 
 from theoryctl.results import (
     EnvShown,
@@ -105,11 +105,21 @@ def cells(row: ManifestRow) -> tuple[str, ...]:
     return (row.ref, row.problem or row.title, row.provider, row.model, row.source)
 
 
-def table_of(result: ManifestList | InstancesShown) -> tuple[tuple[str, ...], list[tuple[str, ...]], str]:
-    """A result that is shown as a table: its header, its rows, and what is said when there are none."""
+class Table(NamedTuple):
+    """A result that is shown as a table: its header, its rows, what is said when there are none, and whether its cells
+    may be broken into lines where the terminal is narrow."""
+
+    header: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    empty: str
+    folds: bool
+
+
+def table_of(result: ManifestList | InstancesShown) -> Table:
+    """The table that shows a result."""
     if isinstance(result, ManifestList):
-        return MANIFEST_HEADER, [cells(row) for row in result.rows], "no manifests found"
-    return INSTANCE_HEADER, [instance_cells(row) for row in result.rows], "nothing is started"
+        return Table(MANIFEST_HEADER, [cells(row) for row in result.rows], "no manifests found", folds=True)
+    return Table(INSTANCE_HEADER, [instance_cells(row) for row in result.rows], "nothing is started", folds=False)
 
 
 MANIFEST_HEADER = ("ref", "title", "provider", "model", "source")
@@ -144,9 +154,7 @@ def lines_of(result: Result) -> list[str]:
         case ManifestsValid():
             return [f"valid {file}" for file in result.files] or ["no manifests found"]
         case Started():
-            pairs = _started_pairs(result)
-            width = max(len(name) for name, _ in pairs)
-            return [f"{name:<{width}}  {value}" for name, value in pairs]
+            return list(paired(_started_pairs(result)))
         case Stopped():
             lines = [f"{'stopped' if alive else 'was dead'} {x.ref} ({x.runtime})" for x, alive in result.instances]
             return lines or ["nothing was started"]
@@ -155,6 +163,12 @@ def lines_of(result: Result) -> list[str]:
         case UrlShown():
             return [result.url]
     raise TypeError(f"{type(result).__name__} is no list of lines")
+
+
+def paired(pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Names and their values, below each other."""
+    width = max(len(name) for name, _ in pairs)
+    return (f"{name:<{width}}  {value}" for name, value in pairs)
 
 
 def _started_pairs(result: Started) -> list[tuple[str, str]]:
@@ -186,10 +200,10 @@ def json_line(line: str, *, plain: bool) -> str:
 
 
 def time_words(seconds: float) -> str:
-    """A duration in its two largest units: `3 s`, `5 min 2 s`, `1 h 5 min`."""
-    whole = max(0, int(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    """A duration in its largest unit: `3 s`, `5 min`, `2 h`, `4 d`."""
+    amount = max(0, int(seconds))
+    for unit, size in (("s", 60), ("min", 60), ("h", 24)):
+        if amount < size:
+            return f"{amount} {unit}"
+        amount //= size
+    return f"{amount} d"

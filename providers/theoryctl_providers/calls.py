@@ -39,7 +39,7 @@ class Attachment:
     """A handle on one attached file; its bytes are read only when they are sent to a vendor.
 
     `digest` is `sha256:<64 hex>` of the whole file, `size` is in bytes, `path` is where the bytes lie for the process
-    that runs the provider.
+    that runs the provider. In mock mode a provider gets no path: what it may know of a file is its digest.
     """
 
     name: str

@@ -103,8 +103,9 @@ def admit(request: Request, provider: LLMProvider) -> Request:
     inputs = {key: value for key, value in request.inputs.items() if key not in _TRANSPORT_KEYS}
     inputs |= {name: int(value) for name, value in inputs.items() if _is_whole(name, value, config)}
     inputs["model"] = inputs.get("model") or config.default_model or _default_model(config.provider)
-    inputs = resolve_attachments(inputs, request.attachments)
-    resolved = replace(request, mode=mode, inputs=inputs)
+    files = [replace(file, path="") for file in request.attachments] if is_mock(mode) else request.attachments
+    inputs = resolve_attachments(inputs, files)
+    resolved = replace(request, mode=mode, inputs=inputs, attachments=files)
     if not is_mock(mode):
         provider.check(resolved)
         check_secrets(config.secret_rules or provider.secret_rules, config.secrets, inputs["model"])

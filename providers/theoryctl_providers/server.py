@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from typing import Any
 
 from starlette.applications import Starlette
@@ -77,7 +77,7 @@ class _Server:
 
     async def _receive(self, request: HTTPRequest) -> Received:
         kind = request.headers.get("content-type", "application/json")
-        return await receive(kind, request.stream(), self._config.limits)
+        return await receive(kind, request.stream(), self._config.limits, self._reads_files)
 
     def _request(self, received: Received) -> Request:
         """The call as the engine takes it. Bad values are left to the engine, which reports them in an envelope."""
@@ -97,13 +97,20 @@ class _Server:
         envelope: Envelope = await while_connected(receive, _collect(call))
         return envelope
 
+    def _reads_files(self, document: dict[str, Any]) -> bool:
+        """Whether the call will read what is attached: in mock mode the digests are all it gets."""
+        return not self._is_mock(document["inputs"], document.get("mode"))
+
     def _never_waits(self, call: Request) -> bool:
         """Whether there is nothing to cancel, so that a mock call need not pay for two tasks."""
+        return self._is_mock(call.inputs, call.mode) and not self._provider.suspends_in_mock
+
+    def _is_mock(self, inputs: Mapping[str, Any], mode: Any) -> bool:
+        """Whether no vendor is called; a mode that is none calls none either."""
         try:
-            mode = resolve_mode(call.inputs, call.mode, call.config.mode)
+            return is_mock(resolve_mode(inputs, mode, self._config.provider.mode))
         except ProviderError:
             return True
-        return is_mock(mode) and not self._provider.suspends_in_mock
 
 
 async def _collect(call: Request) -> Envelope:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -14,6 +14,9 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from theoryctl_providers.contract import Attachment, ProviderError, loads
 from theoryctl_providers.wire import Limits
+
+#: Whether a call with this document reads its attachments, so that they have to be kept until its end.
+Keeps = Callable[[dict[str, Any]], bool]
 
 #: The name of the part that holds the JSON document; it comes first. Every other part is an attachment.
 REQUEST_PART = "request"
@@ -37,7 +40,7 @@ class Received:
             file.close()
 
 
-async def receive(content_type: str, chunks: AsyncIterator[bytes], limits: Limits) -> Received:
+async def receive(content_type: str, chunks: AsyncIterator[bytes], limits: Limits, keeps: Keeps) -> Received:
     """Read a call's body to its end.
 
     Raises ProviderError: `ERR_INPUTS` for what is no such body, `ERR_TOO_LARGE`, `ERR_ATTACHMENT` for a part that is
@@ -48,7 +51,7 @@ async def receive(content_type: str, chunks: AsyncIterator[bytes], limits: Limit
         async with asyncio.timeout(None) as patience:
             body = _patient(chunks, patience, limits.receive_seconds)
             if kind == b"multipart/form-data":
-                return await _multipart(options.get(b"boundary", b""), body, limits)
+                return await _multipart(options.get(b"boundary", b""), body, limits, keeps)
             return Received(_document(await _whole(body, limits.body)))
     except TimeoutError:
         message = f"no more of the request came for {limits.receive_seconds:g} s"
@@ -84,8 +87,8 @@ def _document(data: bytes) -> dict[str, Any]:
     return value
 
 
-async def _multipart(boundary: bytes, chunks: AsyncIterator[bytes], limits: Limits) -> Received:
-    parts = _Parts(limits)
+async def _multipart(boundary: bytes, chunks: AsyncIterator[bytes], limits: Limits, keeps: Keeps) -> Received:
+    parts = _Parts(limits, keeps)
     received: Received | None = None
     try:
         parser = MultipartParser(boundary, parts.callbacks())  # type: ignore[arg-type]
@@ -96,6 +99,10 @@ async def _multipart(boundary: bytes, chunks: AsyncIterator[bytes], limits: Limi
         raise ProviderError(
             "ERR_INPUTS", f"the body is not multipart/form-data: {error}", hint="send it again"
         ) from None
+    except OSError as error:
+        message = f"the instance cannot keep the attachments: {error.strerror}"
+        hint = "attach less, or give it more memory: resources.memory in the manifest"
+        raise ProviderError("ERR_TOO_LARGE", message, hint=hint) from None
     finally:
         if received is None:
             parts.close()
@@ -105,8 +112,9 @@ async def _multipart(boundary: bytes, chunks: AsyncIterator[bytes], limits: Limi
 class _Parts:
     """Takes the parts of a multipart body as they stream in: the document in memory, attachments to files."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, limits: Limits, keeps: Keeps) -> None:
+        self._limits, self._keeps = limits, keeps
+        self._kept: bool | None = None
         self._field, self._value = bytearray(), bytearray()
         self._headers: dict[bytes, bytes] = {}
         self._text = bytearray()
@@ -128,12 +136,13 @@ class _Parts:
         said = {entry.get("name"): entry for entry in document.get("attachments", []) if isinstance(entry, dict)}
         if sorted(said, key=str) != sorted(part.name for part in self._files):
             raise _mismatch("the attachments that came are not those the document names")
-        files = [part.file for part in self._files]
+        files = [part.file for part in self._files if part.file]
         return Received(document, [part.checked(said[part.name]) for part in self._files], files)
 
     def close(self) -> None:
         for part in self._files:
-            part.file.close()
+            if part.file:
+                part.file.close()
 
     def _header_end(self) -> None:
         self._headers[bytes(self._field).lower()] = bytes(self._value)
@@ -148,7 +157,9 @@ class _Parts:
             return
         if not self._text:
             raise ProviderError("ERR_INPUTS", f"the part {REQUEST_PART!r} must come first", hint="send it first")
-        self._part = _FilePart(name, self._limits.attachment)
+        if self._kept is None:
+            self._kept = self._keeps(_document(bytes(self._text)))
+        self._part = _FilePart(name, self._limits.attachment, self._kept)
         self._files.append(self._part)
 
     def _data(self, data: bytes, start: int, end: int) -> None:
@@ -161,11 +172,11 @@ class _Parts:
 
 
 class _FilePart:
-    """One attachment on its way to a file without a name, hashed as it comes."""
+    """One attachment, hashed as it comes, on its way to a file without a name if it is kept."""
 
-    def __init__(self, name: str, limit: int) -> None:
+    def __init__(self, name: str, limit: int, kept: bool) -> None:
         self.name = name
-        self.file = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the call
+        self.file = tempfile.TemporaryFile() if kept else None  # noqa: SIM115  # lives as long as the call
         self._limit, self._size, self._digest = limit, 0, hashlib.sha256()
 
     def write(self, data: bytes) -> None:
@@ -173,17 +184,19 @@ class _FilePart:
         if self._size > self._limit:
             raise _too_large(f"attachment {self.name}", self._limit)
         self._digest.update(data)
-        self.file.write(data)
+        if self.file:
+            self.file.write(data)
 
     def checked(self, said: dict[str, Any]) -> Attachment:
         digest = f"sha256:{self._digest.hexdigest()}"
         if (said.get("digest"), said.get("size")) != (digest, self._size):
             raise _mismatch(f"attachment {self.name} is not what was sent: {self._size} bytes, {digest}")
-        self.file.seek(0)  # flushes too; some systems share the position with whoever opens the path
+        path = ""
+        if self.file:
+            self.file.seek(0)  # flushes too; some systems share the position with whoever opens the path
+            path = f"/dev/fd/{self.file.fileno()}"
         kind = str(said.get("media_type", "application/octet-stream"))
-        return Attachment(
-            name=self.name, path=f"/dev/fd/{self.file.fileno()}", digest=digest, media_type=kind, size=self._size
-        )
+        return Attachment(name=self.name, path=path, digest=digest, media_type=kind, size=self._size)
 
 
 def _too_large(what: str, limit: int) -> ProviderError:

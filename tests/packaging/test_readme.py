@@ -58,6 +58,12 @@ def test_what_a_newcomer_types_works_from_a_fresh_clone_with_the_venv_it_makes(
     assert (clone / "run.json").read_text().startswith('{"schema": "theoryctl.run/v1"')
 
 
+def test_what_the_readme_says_of_docker_works(clone: Path, environment: dict[str, str], docker: dict[str, str]) -> None:
+    done = bash("\n".join(commands("sh docker")), clone, {**environment, **docker}, THEORYCTL.parent)
+    assert done.returncode == 0, done.stderr
+    assert "docker" in done.stdout and "Mock answer" in done.stdout
+
+
 @pytest.mark.parametrize("command", commands("sh real"))
 def test_a_real_command_of_the_readme_works_with_a_key_and_a_vendor(
     command: str, clone: Path, environment: dict[str, str]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, THEORYCTL
 from tests.packaging.clone import fresh_clone
 
 UV = Path(sys.executable).parent / "uv"
@@ -58,17 +60,39 @@ def test_it_names_its_dependencies_and_version(wheel: Path) -> None:
         assert f"Requires-Dist: {dependency}" in text
 
 
-def test_installed_into_an_empty_venv_it_does_the_main_job_from_any_folder(
-    wheel: Path, tmp_path: Path, environment: dict[str, str]
-) -> None:
-    venv, elsewhere = tmp_path / "venv", tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, venv], check=True)
+@pytest.fixture(scope="module")
+def venv(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel and what it needs, in a venv that was empty."""
+    folder = tmp_path_factory.mktemp("installed") / "venv"
+    subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, folder], check=True)
     # uv resolves what pip would, in a tenth of the time.
-    subprocess.run([UV, "pip", "install", "--quiet", "--python", venv / "bin/python", wheel], check=True)
+    subprocess.run([UV, "pip", "install", "--quiet", "--python", folder / "bin/python", wheel], check=True)
+    return folder
+
+
+def test_installed_into_an_empty_venv_it_does_the_main_job_from_any_folder(
+    venv: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
     command = [venv / "bin/theoryctl", *["local", "run", "--ref", "llm/litellm@1", "--mode", "mock"]]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=elsewhere)
     assert (done.returncode, done.stdout[:11]) == (0, "Mock answer"), done.stderr
     command = [venv / "bin/theoryctl", "manifest", "list"]
     listed = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=elsewhere)
     assert listed.stdout.count("\tbundled\n") == 2
+
+
+def test_installed_it_builds_the_image_that_the_checkout_builds(
+    venv: Path, tmp_path: Path, environment: dict[str, str], docker: dict[str, str]
+) -> None:
+    def start(theoryctl: Path, state: str) -> dict[str, Any]:
+        variables = {**environment, **docker, "THEORYCTL_STATE_DIR": str(tmp_path / state)}
+        command = [theoryctl, "local", "start", "--ref", "llm/mock@1", "--json"]
+        started = subprocess.run(command, capture_output=True, text=True, env=variables, cwd=tmp_path)
+        subprocess.run([theoryctl, "local", "stop", "--all"], capture_output=True, env=variables, check=True)
+        assert started.returncode == 0, started.stderr
+        document: dict[str, Any] = json.loads(started.stdout)
+        return document
+
+    assert start(venv / "bin/theoryctl", "installed")["digest"] == start(THEORYCTL, "checkout")["digest"]

@@ -74,6 +74,9 @@ BaseImage = Annotated[
         help="Build on this. [env: THEORYCTL_BASE_IMAGE; default: python:3.12-slim]",
     ),
 ]
+WhichRuntime = Annotated[
+    str | None, typer.Option("--runtime", metavar="NAME", help="Which one, where it is started in two.")
+]
 WaitTimeout = Annotated[float, typer.Option("--wait-timeout", metavar="SECONDS", help="Time to become ready.")]
 OptionalRef = Annotated[str | None, typer.Option("--ref", metavar="REF", help="Only this one: namespace/name@version.")]
 All = Annotated[bool, typer.Option("--all", help="Every instance.")]
@@ -209,29 +212,36 @@ def status(ctx: typer.Context, ref: OptionalRef = None, manifests: ManifestsOpti
 
 
 @command(app, "logs", examples="theoryctl local logs --ref llm/mock@1 --tail 20 --since 10m")
-def logs(ctx: typer.Context, ref: RefOption, follow: Follow = False, tail: Tail = None, since: Since = None) -> None:
+def logs(
+    ctx: typer.Context,
+    ref: RefOption,
+    runtime: WhichRuntime = None,
+    follow: Follow = False,
+    tail: Tail = None,
+    since: Since = None,
+) -> None:
     """Print the log of a started instance; with --json as NDJSON, one object a line."""
     from theoryctl import started
     from theoryctl.durations import parse_duration
     from theoryctl.refs import ProviderRef
 
     seconds = parse_duration(since) if since is not None else None
-    ctx.obj.emit_lines(started.logs(ProviderRef.parse(ref), follow=follow, tail=tail, since=seconds))
+    ctx.obj.emit_lines(started.logs(ProviderRef.parse(ref), runtime, follow=follow, tail=tail, since=seconds))
 
 
 @command(app, "url", examples="theoryctl local url --ref llm/mock@1")
-def url(ctx: typer.Context, ref: RefOption) -> None:
+def url(ctx: typer.Context, ref: RefOption, runtime: WhichRuntime = None) -> None:
     """Print where a started instance listens."""
     from theoryctl import started
     from theoryctl.refs import ProviderRef
 
-    ctx.obj.emit(started.url(ProviderRef.parse(ref)))
+    ctx.obj.emit(started.url(ProviderRef.parse(ref), runtime))
 
 
 @command(app, "env", examples='eval "$(theoryctl local env --ref llm/mock@1)"')
-def env(ctx: typer.Context, ref: RefOption) -> None:
+def env(ctx: typer.Context, ref: RefOption, runtime: WhichRuntime = None) -> None:
     """Print, as shell exports, what another program needs to talk to a started instance: its address and its token."""
     from theoryctl import started
     from theoryctl.refs import ProviderRef
 
-    ctx.obj.emit(started.env(ProviderRef.parse(ref)))
+    ctx.obj.emit(started.env(ProviderRef.parse(ref), runtime))

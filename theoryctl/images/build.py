@@ -22,6 +22,8 @@ from theoryctl.progress import Progress
 CONTEXT_LABEL = "dev.theoryctl.context"
 BASE_LABEL = "dev.theoryctl.base"
 
+_OTHER_BASE = "name another --base-image, one with Python and pip"
+
 #: Lines of a failed build's output that its error repeats.
 _LAST_LINES = 12
 
@@ -110,21 +112,23 @@ def _forget(api: Any, image_id: str) -> None:
 
 def _probe(api: Any, base: str, base_id: str) -> Target:
     """Ask the base image's Python what wheels it takes. Raises BuildFailed where it has none."""
+    # Docker itself removes the container, whatever becomes of this command.
     container = api.create_container(
         base_id, ["python3", "-c", PROBE], entrypoint=[], network_disabled=True,
-        host_config=api.create_host_config(network_mode="none"),
+        host_config=api.create_host_config(network_mode="none", auto_remove=True),
     )["Id"]  # fmt: skip
     try:
-        with explained(lambda words: BuildFailed(f"{base} runs no python3: {words}", hint="name another --base-image")):
+        output = api.attach(container, stream=True)
+        with explained(lambda words: BuildFailed(f"{base} runs no python3: {words}", hint=_OTHER_BASE)):
             api.start(container)
-        status = api.wait(container)["StatusCode"]
-        out = api.logs(container, stdout=True, stderr=False)
-        if status:
-            words = api.logs(container, stdout=False, stderr=True).decode(errors="replace").strip()
-            raise BuildFailed(f"the python3 of {base} failed: {words}", hint="name another --base-image")
-        return Target(**json.loads(out))
+        said = b"".join(output).decode(errors="replace")
     finally:
-        api.remove_container(container, force=True)
+        with suppress(DockerFailed), explained(DockerFailed):  # it is removed already, or about to be
+            found(api.remove_container, container, force=True)
+    try:
+        return Target(**json.loads(said.splitlines()[-1]))
+    except (ValueError, IndexError, TypeError):
+        raise BuildFailed(f"the python3 of {base} failed: {said.strip()}", hint=_OTHER_BASE) from None
 
 
 def _pack(tar: Any, context: BuildContext, wheels: Path | None, folder: Path) -> None:
