@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 
 from theoryctl.errors import DockerFailed
 
-#: Seconds until a daemon that says nothing is given up; a step of a build or a pull may be silent for as long.
-TIMEOUT = 300
+#: Seconds until a daemon that says nothing is given up: at first, and once it has answered. A step of a build or a pull
+#: may be silent for as long.
+FIRST_TIMEOUT, TIMEOUT = 10, 300
 
 _LOCAL = ("", "localhost", "127.0.0.1", "::1")
 
@@ -27,10 +28,11 @@ def connected(hint: str = "start Docker, and look with: docker info") -> Iterato
     import requests
 
     try:
-        client = docker.DockerClient.from_env(timeout=TIMEOUT)
+        client = docker.DockerClient.from_env(timeout=FIRST_TIMEOUT)
     except (docker.errors.DockerException, requests.RequestException) as error:
         raise DockerFailed(f"Docker does not answer: {_cause(error)}", hint=hint) from None
     try:
+        client.api.timeout = TIMEOUT
         _must_be_here(client.api.base_url)
         yield client.api
     except docker.errors.APIError as error:

@@ -12,7 +12,7 @@ from theoryctl.manifest import Manifest
 from theoryctl.manifest_cache import read_manifest
 from theoryctl.refs import ProviderRef
 from theoryctl.results import EnvShown, InstanceRow, InstancesShown, Stopped, UrlShown
-from theoryctl.runtimes import EMBEDDED, STARTED, started_runtime
+from theoryctl.runtimes import DEFAULT, EMBEDDED, STARTED, started_runtime
 from theoryctl_providers.contract import sha256
 
 
@@ -38,7 +38,7 @@ def require(ref: ProviderRef, runtime: str | None) -> Instance:
     instance = find(ref, None) if runtime is None else instances.load(ref, known_runtime(runtime))
     if instance is None or not instance.url:
         where = f" as {runtime}" if runtime else ""
-        raise NotRunning(f"{ref} is not started{where}", hint=restart_command(ref, runtime or next(iter(STARTED))))
+        raise NotRunning(f"{ref} is not started{where}", hint=restart_command(ref, runtime or DEFAULT))
     return instance
 
 

@@ -57,6 +57,7 @@ def start(options: StartOptions, progress: Progress) -> Started:
     runtime = started_runtime(known_runtime(options.runtime))
     _check_flags(options, runtime)
     request = _request(options, Catalog(options.manifests).find(options.ref), progress)
+    runtime.must_answer(options.ref)
     with _writable(options.ref), _alone(options.ref, options.runtime):
         running = instances.load(options.ref, options.runtime)
         if running is not None and runtime.state(running).healthy and not options.build:

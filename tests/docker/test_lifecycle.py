@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -65,6 +69,18 @@ def test_two_refs_share_a_network_that_goes_with_the_last_of_them(
     assert cli("local", "run", "--ref", "llm/mock@1", "--json").document["runtime"] == "docker"
     assert cli("local", "stop", "--ref", "llm/mock@1").status == 0
     assert left_behind(daemon, environment) == []
+
+
+def test_of_two_instances_of_a_ref_a_command_wants_to_know_which(cli: Cli) -> None:
+    container, process = started(cli), started(cli, "--runtime", "process")
+    for command in ("run", "logs", "url", "env"):
+        ran = cli("local", command, "--ref", REF, "--json")
+        assert error(ran) == (2, "ERR_USAGE")
+        assert "--runtime docker" in ran.document["error"]["hint"]
+    for instance in (container, process):
+        shown = cli("local", "url", "--ref", REF, "--runtime", instance["runtime"])
+        assert shown.out.strip() == instance["url"]
+    assert len(cli("local", "stop", "--ref", REF, "--json").document["instances"]) == 2
 
 
 def test_a_start_in_another_mode_than_what_runs_is_refused(cli: Cli) -> None:
@@ -213,6 +229,14 @@ def test_without_a_daemon_the_error_says_so_and_names_the_process_runtime(cli: C
     assert "--runtime process" in ran.document["error"]["hint"]
 
 
+def test_a_daemon_that_does_not_answer_is_given_up(cli: Cli, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.bind(f"{tmp_path}/deaf.sock")
+        deaf.listen()
+        ran = cli(*START, "--json", env={"DOCKER_HOST": f"unix://{tmp_path}/deaf.sock"})
+    assert error(ran) == (5, "ERR_DOCKER")
+
+
 def test_a_disk_that_is_full_is_said_and_nothing_is_left(
     cli: Cli, daemon: Daemon, environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -238,17 +262,13 @@ def test_a_disk_that_is_full_is_said_and_nothing_is_left(
 def test_five_hundred_requests_at_64_connections_are_all_answered_or_refused(cli: Cli) -> None:
     started(cli)
     variables = cli("local", "env", "--ref", REF, "--json").document["variables"]
-    import http.client
 
     def ask(number: int) -> int:
-        connection = http.client.HTTPConnection(variables["THEORYCTL_URL"].removeprefix("http://"), timeout=30)
-        connection.request(
-            "POST",
-            "/v1/run",
-            f'{{"inputs": {messages(f"number {number}")}}}',
-            {"Authorization": f"Bearer {variables['THEORYCTL_TOKEN']}"},
-        )
-        return connection.getresponse().status
+        with closing(http.client.HTTPConnection(urlsplit(variables["THEORYCTL_URL"]).netloc, timeout=30)) as connection:
+            body = f'{{"inputs": {messages(f"number {number}")}}}'
+            connection.request("POST", "/v1/run", body, {"Authorization": f"Bearer {variables['THEORYCTL_TOKEN']}"})
+            with connection.getresponse() as response:
+                return response.status
 
     with ThreadPoolExecutor(64) as pool:
         answers = list(pool.map(ask, range(500)))

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from theoryctl.commands.base import ManifestsOption, RefOption, command, make_app
+from theoryctl.runtimes import DEFAULT, STARTED
 
 app = make_app("local", "Run providers on this machine.")
 
@@ -56,7 +57,7 @@ RunRuntime = Annotated[
 ]
 StartRuntime = Annotated[
     str,
-    typer.Option("--runtime", metavar="docker|process", help="A container, or a background process."),
+    typer.Option("--runtime", metavar="|".join(STARTED), help="A container, or a background process."),
 ]
 Oci = Annotated[
     str | None,
@@ -154,7 +155,7 @@ theoryctl local start --ref llm/mock@1 --runtime process""",
 def start(
     ctx: typer.Context,
     ref: RefOption,
-    runtime: StartRuntime = "docker",
+    runtime: StartRuntime = DEFAULT,
     mode: ModeOption = None,
     env_file: EnvFile = None,
     oci: Oci = None,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from theoryctl.runtimes.base import Runtime, StartedRuntime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from theoryctl.runtimes.base import Runtime, StartedRuntime
 
 EMBEDDED = "embedded"
 
@@ -11,6 +14,7 @@ STARTED = {
     "docker": ("theoryctl.runtimes.docker", "DockerRuntime"),
     "process": ("theoryctl.runtimes.process", "ProcessRuntime"),
 }
+DEFAULT = next(iter(STARTED))
 
 
 def embedded_runtime() -> Runtime:

@@ -70,6 +70,10 @@ class StartedRuntime(Protocol):
     #: Whether it runs an image; where it does not, flags that choose one are a mistake.
     has_image: bool
 
+    def must_answer(self, ref: ProviderRef) -> None:
+        """Raise what says that nothing can be started here, and how to start the ref elsewhere."""
+        ...
+
     def start(self, request: StartRequest) -> Instance:
         """Start an instance and return when it is ready. Raises StartFailed (`ERR_START`); nothing is left then."""
         ...

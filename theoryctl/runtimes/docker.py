@@ -42,13 +42,16 @@ class DockerRuntime(StartedRuntime):
     name = "docker"
     has_image = True
 
+    def must_answer(self, ref: ProviderRef) -> None:
+        with connected(f"start Docker, or do without: theoryctl local start --ref {ref} --runtime process"):
+            pass
+
     def start(self, request: StartRequest) -> Instance:
         """Start a container and return when it is ready. Nothing is left on failure, nor on Ctrl-C.
 
         Raises StartFailed, DockerFailed (`ERR_DOCKER`), and what choosing, pulling and building an image raise.
         """
-        hint = f"start Docker, or do without: theoryctl local start --ref {request.ref} --runtime process"
-        with connected(hint) as api:
+        with connected() as api:
             image = _image(api, request)
             state = instances.state_id(make=True)
             assert state is not None

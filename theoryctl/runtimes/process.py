@@ -32,6 +32,9 @@ class ProcessRuntime(StartedRuntime):
     name = "process"
     has_image = False
 
+    def must_answer(self, ref: ProviderRef) -> None:
+        """A process can be started anywhere."""
+
     def start(self, request: StartRequest) -> Instance:
         """Start a server and return when it is ready. Raises StartFailed; nothing is left then, nor on Ctrl-C."""
         log = instances.record_file(request.ref, self.name).with_suffix(".log")
