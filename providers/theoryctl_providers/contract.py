@@ -37,13 +37,14 @@ from theoryctl_providers.documents import (
     new_run_id,
 )
 from theoryctl_providers.errors import ERRORS, ErrorSpec, ProviderError
-from theoryctl_providers.jsontext import canonical, dumps, loads, sha256
+from theoryctl_providers.jsontext import MAX_DEPTH, canonical, dumps, loads, sha256
 from theoryctl_providers.wire import Limits, ServerConfig, decode_event, encode_event
 
 __all__ = [
     "ENVELOPE_SCHEMA",
     "ERRORS",
     "ERROR_SCHEMA",
+    "MAX_DEPTH",
     "MODES",
     "VERSION",
     "Attachment",

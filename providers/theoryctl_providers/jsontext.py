@@ -13,11 +13,11 @@ from theoryctl_providers.errors import ProviderError
 MAX_DEPTH = 100
 
 
-def loads(text: str | bytes, *, what: str = "inputs") -> Any:
+def loads(text: str | bytes, *, what: str = "inputs", depth: int = MAX_DEPTH) -> Any:
     """Parse one JSON document (RFC 8259) strictly.
 
     Raises ProviderError `ERR_INPUTS`, naming `what`, for anything that is not JSON, for NaN and infinities, repeated
-    keys, lone surrogates, and nesting deeper than `MAX_DEPTH`.
+    keys, lone surrogates, and nesting deeper than `depth`.
     """
     try:
         if isinstance(text, bytes):
@@ -26,22 +26,22 @@ def loads(text: str | bytes, *, what: str = "inputs") -> Any:
     except json.JSONDecodeError as error:
         raise _refusal(what, f"not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
     except RecursionError:
-        raise _refusal(what, f"nested deeper than {MAX_DEPTH} levels") from None
+        raise _refusal(what, f"nested deeper than {depth} levels") from None
     except UnicodeDecodeError as error:
         raise _refusal(what, f"not UTF-8: {error.reason} at byte {error.start}") from None
     except ValueError as error:
         raise _refusal(what, str(error)) from None
-    canonical(value, what=what)
+    canonical(value, what=what, depth=depth)
     return value
 
 
-def canonical(value: Any, *, what: str = "inputs") -> bytes:
+def canonical(value: Any, *, what: str = "inputs", depth: int = MAX_DEPTH) -> bytes:
     """The one byte form of a JSON value: sorted keys, no spaces, UTF-8, shortest floats.
 
     Raises ProviderError `ERR_INPUTS` for what has no such form: NaN, infinities, lone surrogates, non-text keys,
-    values JSON does not know, nesting deeper than `MAX_DEPTH`.
+    values JSON does not know, nesting deeper than `depth`.
     """
-    _check_shape(value, what)
+    _check_shape(value, what, depth)
     try:
         return dumps(value, sort_keys=True, separators=(",", ":")).encode()
     except UnicodeEncodeError as error:
@@ -60,10 +60,10 @@ def sha256(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def _check_shape(value: Any, what: str) -> None:
+def _check_shape(value: Any, what: str, depth: int) -> None:
     """Refuse deep nesting and keys that json.dumps would quietly turn into text, without recursing."""
     level = [value]
-    for _ in range(MAX_DEPTH):
+    for _ in range(depth):
         deeper: list[Any] = []
         for item in level:
             if isinstance(item, dict):
@@ -75,7 +75,7 @@ def _check_shape(value: Any, what: str) -> None:
         if not deeper:
             return
         level = deeper
-    raise _refusal(what, f"nested deeper than {MAX_DEPTH} levels")
+    raise _refusal(what, f"nested deeper than {depth} levels")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

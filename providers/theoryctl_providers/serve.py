@@ -67,6 +67,8 @@ def _settings(app: Gate) -> uvicorn.Config:
         http=_PatientlessProtocol,
         loop="none",
         lifespan="off",
+        # Not what happens to be installed: a websocket would come past the gate.
+        ws="none",
         access_log=False,
         log_level="warning",
         server_header=False,

@@ -39,7 +39,9 @@ def make_app(config: ServerConfig, log: Callable[[str], None]) -> Gate:
     """The ASGI application: `GET /healthz` and `POST /v1/run`, behind a `Gate`, which calls `log` with its lines."""
     server = _Server(config)
     routes = [Route("/healthz", server.health, methods=["GET"]), Route("/v1/run", server.run, methods=["POST"])]
-    return Gate(Starlette(routes=routes, exception_handlers={404: _unknown, 405: _unknown}), config, log)
+    app = Starlette(routes=routes, exception_handlers={404: _unknown, 405: _unknown})
+    app.router.redirect_slashes = False
+    return Gate(app, config, log)
 
 
 async def _unknown(request: HTTPRequest, error: Exception) -> Response:

@@ -12,13 +12,13 @@ from typing import Any
 
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from theoryctl_providers.contract import Attachment, ProviderError, loads
+from theoryctl_providers.contract import MAX_DEPTH, Attachment, ProviderError, loads
 from theoryctl_providers.wire import Limits
 
 #: Whether a call with this document reads its attachments, so that they have to be kept until its end.
 Keeps = Callable[[dict[str, Any]], bool]
 
-#: The name of the part that holds the JSON document; it comes first. Every other part is an attachment.
+#: The name of the first part, which holds the JSON document. Every other part is an attachment.
 REQUEST_PART = "request"
 
 
@@ -79,7 +79,7 @@ async def _whole(chunks: AsyncIterator[bytes], limit: int) -> bytes:
 
 
 def _document(data: bytes) -> dict[str, Any]:
-    value = loads(data, what="the body")
+    value = loads(data, what="the body", depth=MAX_DEPTH + 1)  # one for what the inputs stand in
     if not isinstance(value, dict) or not isinstance(value.get("inputs"), dict):
         raise ProviderError(
             "ERR_INPUTS", "the body: expected an object with inputs", hint='{"inputs": {"messages": […]}}'
@@ -118,6 +118,7 @@ class _Parts:
         self._field, self._value = bytearray(), bytearray()
         self._headers: dict[bytes, bytes] = {}
         self._text = bytearray()
+        self._begun = False
         self._part: _FilePart | None = None
         self._files: list[_FilePart] = []
 
@@ -152,11 +153,11 @@ class _Parts:
     def _begin(self) -> None:
         _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
         name = options.get(b"name", b"").decode("utf-8", "replace")
-        if name == REQUEST_PART:
-            self._part = None
+        if not self._begun:
+            if name != REQUEST_PART:
+                raise ProviderError("ERR_INPUTS", f"the part {REQUEST_PART!r} must come first", hint="send it first")
+            self._begun = True
             return
-        if not self._text:
-            raise ProviderError("ERR_INPUTS", f"the part {REQUEST_PART!r} must come first", hint="send it first")
         if self._kept is None:
             self._kept = self._keeps(_document(bytes(self._text)))
         self._part = _FilePart(name, self._limits.attachment, self._kept)

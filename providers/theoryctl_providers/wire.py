@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -15,9 +16,10 @@ _NAMES: dict[type, str] = {Log: "log", Started: "started", Delta: "delta", Resul
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a server takes: sizes in bytes, times in seconds."""
+    """What a server takes: sizes in bytes, times in seconds. A body is larger than the inputs in it: the host takes
+    16 MiB of those, and may write them less densely."""
 
-    body: int = 16 << 20
+    body: int = 48 << 20
     headers: int = 32 << 10
     attachment: int = 100 << 20
     concurrency: int = 64
@@ -67,7 +69,7 @@ def encode_event(event: Event) -> bytes | None:
 def decode_event(name: str, data: str) -> Event:
     """The event that `encode_event` made the text of. Raises ProviderError `ERR_BAD_RESPONSE` for anything else."""
     try:
-        value = loads(data, what="an event")
+        value = json.loads(data)
         if name == "result":
             return Result(value)
         if name == "delta":
@@ -75,7 +77,7 @@ def decode_event(name: str, data: str) -> Event:
             return Delta(value.get("choice", 0), value.get("text"), ToolCallDelta(**call) if call else None)
         event: Event = {"log": Log, "started": Started}[name](**value)
         return event
-    except (ProviderError, KeyError, TypeError, AttributeError):
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         message = f"the instance sent an event {name!r} that cannot be read"
         raise ProviderError("ERR_BAD_RESPONSE", message, hint="is it another version? restart it") from None
 

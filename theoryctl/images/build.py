@@ -16,7 +16,7 @@ from theoryctl.images.choice import BuildPlan
 from theoryctl.images.context import DOCKERFILE, BuildContext
 from theoryctl.images.pull import fetch
 from theoryctl.images.wheelhouse import PROBE, Target, wheel_of, wheelhouse
-from theoryctl.paths import cache_dir, private_folder
+from theoryctl.paths import cache_dir, private_folder, write_private
 from theoryctl.progress import Progress
 
 CONTEXT_LABEL = "dev.theoryctl.context"
@@ -35,10 +35,14 @@ def build(api: Any, plan: BuildPlan, progress: Progress) -> tuple[str, bool]:
     """
     base = _base_id(api, plan, progress)
     labels = {CONTEXT_LABEL: plan.context.digest, BASE_LABEL: base}
+    # What was built is written down, for labels do not tell: images built on it have them too.
+    record = _work_folder(plan).with_suffix(".built")
     with _alone(plan):
-        known = _built(api, labels)
+        known = _built(api, record, labels)
         if known is None or plan.forced:
-            return _build(api, plan, base, labels, progress), True
+            built = _build(api, plan, base, labels, progress)
+            write_private(record, built.encode())
+            return built, True
         api.tag(known, *plan.tag.rsplit(":", 1))
         return known, False
 
@@ -52,10 +56,14 @@ def _base_id(api: Any, plan: BuildPlan, progress: Progress) -> str:
     return str(image["Id"])
 
 
-def _built(api: Any, labels: dict[str, str]) -> str | None:
-    wanted = {"label": [f"{name}={value}" for name, value in labels.items()]}
-    images = sorted(api.images(filters=wanted), key=lambda image: str(image["Id"]))
-    return str(images[0]["Id"]) if images else None
+def _built(api: Any, record: Path, labels: dict[str, str]) -> str | None:
+    """The ID of the image that was built of this context on this base, if it is still here."""
+    try:
+        image = found(api.inspect_image, record.read_text())
+    except (OSError, ValueError):
+        return None
+    has = (image and image["Config"]["Labels"]) or {}
+    return str(image["Id"]) if labels.items() <= has.items() else None
 
 
 def _build(api: Any, plan: BuildPlan, base: str, labels: dict[str, str], progress: Progress) -> str:
