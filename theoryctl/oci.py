@@ -88,6 +88,8 @@ def _reason(text: str) -> str:
     _, at, digest = text.partition("@")
     if at and not re.fullmatch("sha256:[0-9a-f]{64}", digest):
         return "a digest is sha256: and 64 lower-case hexadecimal digits"
-    if any(mark.isupper() for mark in text.rpartition("/")[2].partition(":")[0]):
+    first, slash, rest = text.partition("@")[0].partition("/")
+    path = (rest if slash and _is_host(first) else f"{first}{slash}{rest}").partition(":")[0]
+    if path != path.lower():
         return "a path has lower-case letters only"
     return "expected registry/path:tag@sha256:digest"

@@ -73,7 +73,6 @@ def _build(api: Any, plan: BuildPlan, base: str, labels: dict[str, str], progres
     if plan.context.lock is not None:
         wheels = wheelhouse(plan.context.lock, _probe(api, plan.base, base), progress)
     progress.step(f"building {plan.tag} on {plan.base}")
-    before = found(api.inspect_image, plan.tag)
     with TemporaryFile() as tar:
         _pack(tar, plan.context, wheels, _work_folder(plan).with_suffix(".packages"))
         tar.seek(0)
@@ -85,10 +84,7 @@ def _build(api: Any, plan: BuildPlan, base: str, labels: dict[str, str], progres
             )  # fmt: skip
             with closing(stream):
                 _follow(stream, plan, progress)
-    built = str(api.inspect_image(plan.tag)["Id"])
-    if before is not None and before["Id"] != built:
-        _forget(api, before["Id"])
-    return built
+    return str(api.inspect_image(plan.tag)["Id"])
 
 
 def _follow(stream: Iterable[dict[str, Any]], plan: BuildPlan, progress: Progress) -> None:
@@ -108,14 +104,6 @@ def _follow(stream: Iterable[dict[str, Any]], plan: BuildPlan, progress: Progres
 
 def _failed(words: str) -> BuildFailed:
     return BuildFailed(f"Docker refused the build: {words}", hint="docker info")
-
-
-def _forget(api: Any, image_id: str) -> None:
-    """Remove an image that a new one has replaced, unless it has another name or a container."""
-    left = found(api.inspect_image, image_id)
-    if left is not None and not left["RepoTags"]:
-        with suppress(DockerFailed), explained(DockerFailed):
-            api.remove_image(image_id)
 
 
 def _probe(api: Any, base: str, base_id: str) -> Target:

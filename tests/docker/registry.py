@@ -1,0 +1,131 @@
+"""A real registry on loopback, started for one test module, and images made for it."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import http.client
+import io
+import json
+import os
+import socket
+import subprocess
+import tarfile
+import time
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+OCI = "application/vnd.oci.image"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Registry:
+    """`docker-registry serve` on 127.0.0.1; with `credentials` (user, password) it answers nobody else."""
+
+    folder: Path
+    credentials: tuple[str, str] | None = None
+    port: int = field(default_factory=free_port)
+
+    def __enter__(self) -> Registry:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        auth = ""
+        if self.credentials:
+            entry = subprocess.run(["htpasswd", "-Bbn", *self.credentials], capture_output=True, check=True)
+            (self.folder / "htpasswd").write_bytes(entry.stdout)
+            auth = f"auth: {{htpasswd: {{realm: test, path: {self.folder}/htpasswd}}}}\n"
+        (self.folder / "config.yml").write_text(
+            "version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\n"
+            f"storage: {{filesystem: {{rootdirectory: {self.folder}/data}}, delete: {{enabled: true}}}}\n"
+            f'http: {{addr: "127.0.0.1:{self.port}"}}\n{auth}'
+        )
+        with (self.folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                ["docker-registry", "serve", self.folder / "config.yml"],
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "OTEL_TRACES_EXPORTER": "none"},
+            )
+        while self.get("/v2/") not in (200, 401):
+            assert self._process.poll() is None, (self.folder / "log").read_text()
+            time.sleep(0.05)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def get(self, path: str) -> int:
+        try:
+            with closing(http.client.HTTPConnection(self.address, timeout=5)) as connection:
+                connection.request("GET", path)
+                return connection.getresponse().status
+        except OSError:
+            return 0
+
+    def push(self, image: str, name: str, config: Path | None = None) -> str:
+        """Push an image of the daemon as `name:test` and return its manifest's digest."""
+        reference = f"{self.address}/{name}:test"
+        client = ["docker", *(["--config", str(config)] if config else [])]
+        subprocess.run(["docker", "tag", image, reference], check=True)
+        done = subprocess.run([*client, "push", reference], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        subprocess.run(["docker", "rmi", reference], check=True, capture_output=True)
+        return next(word for word in done.stdout.split() if word.startswith("sha256:"))
+
+    def publish(self, name: str, *, architecture: str, content: bytes = b"hello") -> str:
+        """Push an image of one small layer that is not the daemon's, and return its manifest's digest."""
+        layer = gzip.compress(_tar(content), mtime=0)
+        rootfs = {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(_tar(content)).hexdigest()}"]}
+        config = json.dumps({"architecture": architecture, "os": "linux", "config": {}, "rootfs": rootfs}).encode()
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": f"{OCI}.manifest.v1+json",
+            "config": self._blob(name, config, f"{OCI}.config.v1+json"),
+            "layers": [self._blob(name, layer, f"{OCI}.layer.v1.tar+gzip")],
+        }
+        body = json.dumps(manifest).encode()
+        self._send("PUT", f"/v2/{name}/manifests/crafted", body, f"{OCI}.manifest.v1+json")
+        return f"sha256:{hashlib.sha256(body).hexdigest()}"
+
+    def blob(self, digest: str) -> Path:
+        """Where a blob lies in the registry's storage."""
+        bare = digest.removeprefix("sha256:")
+        return self.folder / f"data/docker/registry/v2/blobs/sha256/{bare[:2]}/{bare}/data"
+
+    def layers(self, digest: str) -> list[str]:
+        """The digests of a manifest's layers."""
+        return [layer["digest"] for layer in json.loads(self.blob(digest).read_bytes())["layers"]]
+
+    def _blob(self, name: str, data: bytes, media_type: str) -> dict[str, Any]:
+        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        place = self._send("POST", f"/v2/{name}/blobs/uploads/", b"", "application/octet-stream")
+        path = place.partition(self.address)[2]
+        self._send("PUT", f"{path}&digest={digest}", data, "application/octet-stream")
+        return {"mediaType": media_type, "digest": digest, "size": len(data)}
+
+    def _send(self, method: str, path: str, body: bytes, kind: str) -> str:
+        with closing(http.client.HTTPConnection(self.address, timeout=10)) as connection:
+            connection.request(method, path, body, {"Content-Type": kind})
+            response = connection.getresponse()
+            assert response.status in (201, 202), response.read()
+            return response.getheader("Location") or ""
+
+
+def _tar(content: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        entry = tarfile.TarInfo("hello")
+        entry.size = len(content)
+        archive.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()

@@ -1,0 +1,184 @@
+"""Images that are built here: when, from what, and what becomes of a build that fails."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REF, ROOT, THEORYCTL, Cli, hearing_ctrl_c
+from tests.docker.conftest import Daemon, error, left_behind
+
+START = ("local", "start", "--ref", REF)
+RUN = ("local", "run", "--ref", REF)
+
+PROVIDER = """\
+from theoryctl_providers import LLMProvider
+from theoryctl_providers.contract import Delta, Finish
+
+
+class Acme(LLMProvider):
+    async def stream(self, request):
+        yield Delta(text="Acme was here")
+        yield Finish()
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Callable[..., Path]:
+    """Give the project a manifest whose `image.build` and `provider` are these."""
+
+    def make(build: str, provider: str = "litellm") -> Path:
+        text = (ROOT / "manifests" / f"{REF}.yaml").read_text()
+        text = text.replace("    context: providers", build).replace("provider: litellm", f"provider: {provider}")
+        file = tmp_path / f"work/manifests/{REF}.yaml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        return tmp_path / "work"
+
+    return make
+
+
+def wheel_project(folder: Path) -> Path:
+    """A Python project with a provider, which an entry point names."""
+    folder.mkdir(parents=True)
+    (folder / "acme.py").write_text(PROVIDER)
+    (folder / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+        '[project]\nname = "acme"\nversion = "1"\n[project.entry-points."theoryctl.providers"]\nacme = "acme:Acme"\n'
+        '[tool.hatch.build.targets.wheel]\nonly-include = ["acme.py"]\n'
+    )
+    return folder
+
+
+def test_what_is_built_once_serves_every_ref_with_the_same_context(cli: Cli) -> None:
+    assert cli(*START).status == 0
+    other = cli("local", "start", "--ref", "llm/mock@1", "--json")
+    assert other.status == 0
+    assert "building" not in other.err and "up to date" in other.err
+    assert other.document["pin"] is None
+
+
+def test_a_context_that_changes_is_drift_for_what_runs_and_is_built_anew_by_the_next_start(
+    cli: Cli, daemon: Daemon, local_image: Callable[[str], None]
+) -> None:
+    marker = time.time_ns()
+    server = 'LABEL number={}\nENTRYPOINT ["python3", "-m", "theoryctl_providers", "--host", "0.0.0.0"]'
+    base = ("--base-image", "ghcr.io/theoryctl/llm-mock:local")
+    assert cli("local", "start", "--ref", "llm/mock@1").status == 0
+    local_image(server.format(marker))
+    first = cli(*START, *base, "--json")
+    assert "building" in first.err
+    local_image(server.format(marker + 1))
+    assert error(cli(*START, *base, "--json")) == (6, "ERR_DIGEST_DRIFT")
+    assert cli("local", "stop", "--ref", REF).status == 0
+    second = cli(*START, *base, "--json")
+    assert second.document["digest"] != first.document["digest"]
+    assert daemon.inspect(second.document["container"])["Config"]["Labels"]["number"] == str(marker + 1)
+    local_image(server.format(marker))
+    assert cli("local", "stop", "--ref", REF).status == 0
+    back = cli(*START, *base, "--json")
+    assert (back.document["digest"], "building" in back.err) == (first.document["digest"], False)
+
+
+def test_a_forced_build_replaces_what_runs(cli: Cli) -> None:
+    first = cli(*START, "--json").document
+    second = cli(*START, "--build", "--json")
+    assert "building" in second.err
+    assert (second.document["already_running"], second.document["container"] == first["container"]) == (False, False)
+
+
+def test_an_image_that_somebody_built_on_ours_is_not_taken_for_it(cli: Cli, daemon: Daemon) -> None:
+    ours = cli("local", "start", "--ref", "llm/mock@1", "--json").document["digest"]
+    for number in range(4):
+        daemon.image(f'FROM ghcr.io/theoryctl/llm-mock:local\nLABEL number={number}\nENTRYPOINT ["false"]')
+    assert cli(*START, "--json").document["digest"] == ours
+
+
+@pytest.mark.parametrize("form", ["folder", "wheel"])
+def test_another_s_provider_gets_in_as_a_package(
+    cli: Cli, project: Callable[..., Path], tmp_path: Path, form: str
+) -> None:
+    folder = wheel_project(tmp_path / "work/acme")
+    name = "acme"
+    if form == "wheel":
+        command = [THEORYCTL.parent / "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", folder, folder]
+        subprocess.run(command, check=True)
+        name = f"acme/{next(folder.glob('*.whl')).name}"
+    project(f"    context: providers\n    packages: [{name}]", provider="acme")
+    assert cli(*START).status == 0
+    ran = cli(*RUN, "--json")
+    assert ran.status == 0, ran.err
+    assert ran.document["outputs"][0]["text"] == "Acme was here"
+
+
+@pytest.mark.parametrize(
+    ("build", "said"),
+    [
+        ("    context: nowhere", "has no Dockerfile"),
+        ("    context: providers\n    packages: [gone.whl]", "gone.whl"),
+    ],
+)
+def test_a_context_or_package_that_is_not_there_is_a_fault_of_the_manifest(
+    cli: Cli, project: Callable[..., Path], build: str, said: str
+) -> None:
+    project(build)
+    ran = cli(*START, "--json")
+    assert error(ran) == (3, "ERR_MANIFEST")
+    assert said in ran.document["error"]["message"]
+
+
+def test_a_build_that_fails_is_told_with_its_last_lines(cli: Cli, local_image: Callable[[str], None]) -> None:
+    local_image("RUN echo no compiler today; exit 3")
+    ran = cli(*START, "--json")
+    assert error(ran) == (1, "ERR_BUILD")
+    assert "no compiler today" in ran.document["error"]["message"]
+
+
+def test_a_lock_that_cannot_be_met_is_told_in_pip_s_words(cli: Cli, project: Callable[..., Path]) -> None:
+    work = project("    context: image")
+    (work / "image").mkdir()
+    (work / "image/Dockerfile").write_text("ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY wheelhouse /wheels\n")
+    (work / "image/requirements.lock").write_text(f"six==1.17.0 --hash=sha256:{'0' * 64}\n")
+    ran = cli(*START, "--json")
+    assert error(ran) == (1, "ERR_BUILD")
+    assert "DO NOT MATCH THE HASHES" in ran.document["error"]["message"]
+
+
+def test_a_base_that_cannot_be_had_or_has_no_python_is_named(cli: Cli, daemon: Daemon) -> None:
+    ran = cli(*START, "--base-image", "127.0.0.1:9/base:1", "--json")
+    assert error(ran) == (5, "ERR_REGISTRY"), ran.out
+    assert "127.0.0.1:9/base" in ran.document["error"]["message"]
+    daemon("build", "--quiet", "--tag", "test/empty:1", "-", stdin=b"FROM scratch\nLABEL empty=yes\n")
+    ran = cli(*START, "--base-image", "test/empty:1", "--json")
+    assert error(ran) == (1, "ERR_BUILD"), ran.out
+    assert "python3" in ran.document["error"]["message"]
+
+
+def test_ctrl_c_during_a_build_leaves_no_container_and_the_next_start_builds(
+    cli: Cli, daemon: Daemon, environment: dict[str, str], local_image: Callable[[str], None], tmp_path: Path
+) -> None:
+    marker = f"interrupted-{time.time_ns()}"
+    local_image(f"RUN sleep 2; : {marker}; sleep 60")
+
+    def building() -> bool:
+        return marker in daemon("ps", "--all", "--no-trunc", "--format", "{{.Command}}")
+
+    with hearing_ctrl_c():
+        process = subprocess.Popen([THEORYCTL, *START], env=environment, cwd=tmp_path / "work", stderr=subprocess.PIPE)
+    with process:
+        while not building():
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(2)
+        assert process.wait(timeout=20) == 130
+    deadline = time.monotonic() + 10
+    while building() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not building()
+    assert left_behind(daemon, environment) == []
+    local_image(f"LABEL {marker}=yes")
+    assert "building" in cli(*START).err
