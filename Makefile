@@ -34,9 +34,10 @@ format: $(VENV)/dev.stamp ## format the code
 docs: $(VENV)/dev.stamp ## write the generated files anew
 	$(BIN)/python -m tests.generate
 
-bench: $(VENV)/dev.stamp ## measure start-up against `python -c pass`
+bench: $(VENV)/dev.stamp ## measure start-up against `python -c pass`, and a server against a bare one
 	$(BIN)/python -m compileall -q theoryctl providers
 	$(BIN)/python -m tests.bench.startup
+	$(BIN)/python -m tests.bench.server
 
 build: $(VENV)/core.stamp ## build the wheel into dist/
 	$(PIP) wheel --no-build-isolation --no-deps --wheel-dir dist .
