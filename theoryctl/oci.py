@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from theoryctl.errors import UsageError
 
 DEFAULT_REGISTRY = "docker.io"
-MAX_NAME = 255
+#: Characters of a repository without its registry.
+MAX_PATH = 255
 
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
@@ -45,13 +46,13 @@ class ImageReference:
             registry, path = None, f"{registry}/{path}"
             if not re.fullmatch(rf"{_COMPONENT}(?:/{_COMPONENT})*", path):
                 raise _refused(text, "a path has lower-case letters only")
-        if re.fullmatch("[0-9a-f]{64}", found["path"]) and registry is None:
+        if re.fullmatch("[0-9a-f]{64}", text):
             raise _refused(text, "64 hexadecimal digits are an image ID, not a name")
         registry = registry or DEFAULT_REGISTRY
         if registry in (DEFAULT_REGISTRY, "index.docker.io"):
             registry, path = DEFAULT_REGISTRY, path if "/" in path else f"library/{path}"
-        if len(f"{registry}/{path}") > MAX_NAME:
-            raise _refused(text, f"its name is longer than {MAX_NAME} characters")
+        if len(path) > MAX_PATH:
+            raise _refused(text, f"its path is longer than {MAX_PATH} characters")
         return cls(text, registry, path, found["tag"], found["digest"])
 
     def __str__(self) -> str:
