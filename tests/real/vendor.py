@@ -105,10 +105,13 @@ Behaviour = Callable[[Conversation], None]
 
 
 class Vendor:
-    """A server with one behaviour, running as long as its `with` block. `requests` are those it got so far."""
+    """A server with one behaviour, running as long as its `with` block. `requests` are those it got so far.
 
-    def __init__(self, behaviour: Behaviour | None = None) -> None:
-        self._server = _Server(behaviour or answers())
+    It listens on a port of its own on 127.0.0.1, or on the socket it is given, which is its own from then on.
+    """
+
+    def __init__(self, behaviour: Behaviour | None = None, listening: socket.socket | None = None) -> None:
+        self._server = _Server(behaviour or answers(), listening)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
 
     def __enter__(self) -> Vendor:
@@ -277,8 +280,12 @@ class _Server(ThreadingHTTPServer):
     # Joined by server_close, so that no thread outlives its test.
     daemon_threads = False
 
-    def __init__(self, behaviour: Behaviour) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, behaviour: Behaviour, listening: socket.socket | None) -> None:
+        listening = listening or socket.create_server(("127.0.0.1", 0))
+        super().__init__(listening.getsockname(), _Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listening
+        self.server_port = listening.getsockname()[1]
         self.behaviour = behaviour
         self.received: list[Received] = []
         self.asked = threading.Event()
