@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, Cli
+from tests.docker.registry import Registry
 from tests.helptexts import THEORYCTL, every_command, examples_of, help_of
 
 COMMANDS = every_command()
@@ -42,18 +43,35 @@ def home(environment: dict[str, str], cli: Cli) -> Iterator[Path]:
     assert cli("local", "stop", "--all").status == 0
 
 
-@pytest.mark.parametrize("example", sorted({line for words in COMMANDS for line in examples_of(*words)}))
-def test_an_example_works(
-    example: str, environment: dict[str, str], home: Path, request: pytest.FixtureRequest
-) -> None:
+EXAMPLES = sorted({line for words in COMMANDS for line in examples_of(*words)})
+
+
+def wants_docker(example: str) -> bool:
+    return ("local start" in example and "process" not in example) or "theoryctl image" in example
+
+
+@pytest.mark.parametrize("example", [example for example in EXAMPLES if not wants_docker(example)])
+def test_an_example_works(example: str, environment: dict[str, str], home: Path) -> None:
     assert "theoryctl " in example
-    if "local start" in example and "process" not in example:
-        environment.update(request.getfixturevalue("docker"))
     path = f"{THEORYCTL.parent}:{environment['PATH']}"
     done = subprocess.run(
         ["bash", "-c", example], capture_output=True, text=True, env={**environment, "PATH": path}, cwd=home
     )
     assert (done.returncode, done.stderr.count("error ")) == (0, 0), done.stderr
+
+
+@pytest.mark.parametrize("example", [example for example in EXAMPLES if wants_docker(example)])
+def test_an_example_with_docker_works(
+    example: str, environment: dict[str, str], home: Path, docker: dict[str, str], tmp_path: Path
+) -> None:
+    """A registry on loopback stands for the public one that examples name."""
+    environment.update(docker)
+    with Registry(tmp_path / "registry") as registry:
+        for architecture in ("amd64", "arm64"):
+            registry.publish("theoryctl/llm-litellm", architecture=architecture, tags=("1", "latest"))
+        for manifest in (home / "manifests").rglob("*.yaml"):
+            manifest.write_text(manifest.read_text().replace("ghcr.io", registry.address))
+        test_an_example_works(example.replace("ghcr.io", registry.address), environment, home)
 
 
 def test_the_version_is_printed(cli: Cli) -> None:

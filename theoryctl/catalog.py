@@ -33,6 +33,11 @@ class Found:
     file: Path
     source: str
 
+    @property
+    def root(self) -> Path:
+        """The folder that holds the manifests folder: what paths in the manifest are relative to."""
+        return self.file.absolute().parents[2]
+
     def load(self) -> Manifest:
         """The validated manifest. Raises BadManifest, also for a file that cannot be read."""
         return load_manifest(self.file, self.ref)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from theoryctl.errors import DockerFailed
+from theoryctl.errors import DockerFailed, RegistryAuth
 
 #: Seconds until a daemon that says nothing is given up: at first, and once it has answered. A step of a build or a pull
 #: may be silent for as long.
@@ -73,6 +73,19 @@ def platform_of(api: Any) -> str:
     """The platform that the daemon runs images of, such as `linux/amd64`: on a Mac not the host's."""
     version = api.version()
     return f"{version['Os']}/{version['Arch']}"
+
+
+def credentials_for(registry: str) -> tuple[str, str] | None:
+    """User and password that `docker login` keeps for a registry: in the config.json of DOCKER_CONFIG or ~/.docker, or
+    with a credential helper that it names. Raises RegistryAuth where a helper fails."""
+    import docker
+
+    try:
+        found = docker.auth.load_config().resolve_authconfig(registry) or {}
+    except docker.errors.DockerException as error:
+        raise RegistryAuth(f"the credentials for {registry}: {error}", hint=f"docker login {registry}") from None
+    user, password = (found.get(name) or found.get(name.capitalize()) for name in ("username", "password"))
+    return (str(user), str(password)) if user and password else None
 
 
 def without_ignored(folder: Path, patterns: list[str]) -> set[str]:

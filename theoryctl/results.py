@@ -169,6 +169,44 @@ class EnvShown:
         return {"schema": "theoryctl.env/v1", "variables": self.variables}
 
 
+@dataclass(frozen=True, slots=True)
+class ImageResolved:
+    """What a reference is in its registry: its own digest, and that of each platform's manifest.
+
+    `chosen` is the platform that was asked for, if one was.
+    """
+
+    reference: str
+    repository: str
+    digest: str
+    platforms: tuple[tuple[str, str], ...]
+    chosen: str | None = None
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        platforms = [{"platform": platform, "digest": digest} for platform, digest in self.platforms]
+        facts = {"reference": self.reference, "repository": self.repository, "digest": self.digest}
+        return {"schema": "theoryctl.image-resolution/v1", **facts, "platforms": platforms}
+
+
+@dataclass(frozen=True, slots=True)
+class ImageBuilt:
+    """An image that was built here, or found to be up to date."""
+
+    ref: str
+    tag: str
+    image_id: str
+    platform: str
+    base: str
+    size: int
+    layers: int
+    built: bool
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        return {"schema": "theoryctl.image-build/v1", **{name: getattr(self, name) for name in self.__slots__[:-1]}}
+
+
 def instance_facts(instance: Instance) -> dict[str, Any]:
     """What may be said of an instance: everything but its token."""
     facts = asdict(instance)
@@ -188,4 +226,6 @@ Result = (
     | InstancesShown
     | UrlShown
     | EnvShown
+    | ImageResolved
+    | ImageBuilt
 )

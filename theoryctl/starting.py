@@ -104,10 +104,10 @@ def _request(options: StartOptions, found: Found, progress: Progress) -> StartRe
         image=ImageWish(
             ref=options.ref,
             image=manifest.image,
-            # The folder that holds the manifests folder.
-            root=found.file.absolute().parents[2],
+            root=found.root,
             oci=options.oci,
             build=options.build,
+            anew=options.build,
             require_pin=options.require_pin,
             base=base_image(options.base_image),
         ),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from theoryctl import views
-from theoryctl.results import InstancesShown, ManifestList, ManifestShown, Result, RunResult, SchemaShown
+from theoryctl.results import ImageResolved, InstancesShown, ManifestList, ManifestShown, Result, RunResult, SchemaShown
 from theoryctl.streams import is_rich, is_seen, open_streams
 from theoryctl_providers.contract import VERSION, Delta, Envelope, ErrorInfo, Event, Log, OutputDocument
 from theoryctl_providers.contract import Started as StartedEvent
@@ -53,7 +53,9 @@ class Terminal:
 
     def _show_result(self, result: Result) -> None:
         match result:
-            case ManifestList() | InstancesShown():
+            case ImageResolved(chosen=str()):
+                self._say(f"{result.repository}@{result.platforms[0][1]}")
+            case ManifestList() | InstancesShown() | ImageResolved():
                 self._rows(views.table_of(result))
             case ManifestShown():
                 self.note(f"{result.file} ({result.source})")

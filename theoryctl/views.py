@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from theoryctl.results import (
     EnvShown,
+    ImageBuilt,
+    ImageResolved,
     InstanceRow,
     InstancesShown,
     ManifestList,
@@ -115,8 +117,10 @@ class Table(NamedTuple):
     folds: bool
 
 
-def table_of(result: ManifestList | InstancesShown) -> Table:
+def table_of(result: ManifestList | InstancesShown | ImageResolved) -> Table:
     """The table that shows a result."""
+    if isinstance(result, ImageResolved):
+        return Table(("platform", "digest"), list(result.platforms), "no platform", folds=False)
     if isinstance(result, ManifestList):
         return Table(MANIFEST_HEADER, [cells(row) for row in result.rows], "no manifests found", folds=True)
     return Table(INSTANCE_HEADER, [instance_cells(row) for row in result.rows], "nothing is started", folds=False)
@@ -158,6 +162,8 @@ def lines_of(result: Result) -> list[str]:
         case Stopped():
             lines = [f"{'stopped' if alive else 'was dead'} {x.ref} ({x.runtime})" for x, alive in result.instances]
             return lines or ["nothing was started"]
+        case ImageBuilt():
+            return list(paired(_built_pairs(result)))
         case EnvShown():
             return [f"export {name}={quote(value)}" for name, value in result.variables.items()]
         case UrlShown():
@@ -169,6 +175,16 @@ def paired(pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
     """Names and their values, below each other."""
     width = max(len(name) for name, _ in pairs)
     return (f"{name:<{width}}  {value}" for name, value in pairs)
+
+
+def _built_pairs(result: ImageBuilt) -> list[tuple[str, str]]:
+    return [
+        ("image", result.tag + ("" if result.built else " (up to date)")),
+        ("id", result.image_id),
+        ("platform", result.platform),
+        ("base", result.base),
+        ("size", f"{size_words(result.size)} in {result.layers} layers"),
+    ]
 
 
 def _started_pairs(result: Started) -> list[tuple[str, str]]:

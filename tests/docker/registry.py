@@ -12,6 +12,7 @@ import socket
 import subprocess
 import tarfile
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,7 +84,9 @@ class Registry:
         subprocess.run(["docker", "rmi", reference], check=True, capture_output=True)
         return next(word for word in done.stdout.split() if word.startswith("sha256:"))
 
-    def publish(self, name: str, *, architecture: str, content: bytes = b"hello") -> str:
+    def publish(
+        self, name: str, *, architecture: str, content: bytes = b"hello", tags: Sequence[str] = ("crafted",)
+    ) -> str:
         """Push an image of one small layer that is not the daemon's, and return its manifest's digest."""
         layer = gzip.compress(_tar(content), mtime=0)
         rootfs = {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(_tar(content)).hexdigest()}"]}
@@ -95,7 +98,25 @@ class Registry:
             "layers": [self._blob(name, layer, f"{OCI}.layer.v1.tar+gzip")],
         }
         body = json.dumps(manifest).encode()
-        self._send("PUT", f"/v2/{name}/manifests/crafted", body, f"{OCI}.manifest.v1+json")
+        for tag in tags:
+            self._send("PUT", f"/v2/{name}/manifests/{tag}", body, f"{OCI}.manifest.v1+json")
+        return f"sha256:{hashlib.sha256(body).hexdigest()}"
+
+    def index(self, name: str, **digests: str) -> str:
+        """Push an index of these images, by architecture, as `name:multi`, and return its digest. As BuildKit does, it
+        names arm64's variant, and adds an entry for no platform."""
+        entries = []
+        for architecture, digest in {**digests, "unknown": next(iter(digests.values()))}.items():
+            os_name = "unknown" if architecture == "unknown" else "linux"
+            platform = {"os": os_name, "architecture": architecture}
+            if architecture == "arm64":
+                platform["variant"] = "v8"
+            size = self.blob(digest).stat().st_size
+            kind = f"{OCI}.manifest.v1+json"
+            entries.append({"mediaType": kind, "digest": digest, "size": size, "platform": platform})
+        kind = f"{OCI}.index.v1+json"
+        body = json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": entries}).encode()
+        self._send("PUT", f"/v2/{name}/manifests/multi", body, kind)
         return f"sha256:{hashlib.sha256(body).hexdigest()}"
 
     def blob(self, digest: str) -> Path:

@@ -20,8 +20,8 @@ LOCAL_TAG = "local"
 class ImageWish:
     """What is known of the image wanted: the manifest's words, the folder their paths are relative to, and the flags.
 
-    `oci` names an image by its digest, `build` wants one built here, `require_pin` refuses whatever is not pinned;
-    `base` is the image to build on.
+    `oci` names an image by its digest, `build` wants one from here, and `anew` even where there is one of the same
+    context; `require_pin` refuses whatever is not pinned; `base` is the image to build on.
     """
 
     ref: ProviderRef
@@ -29,6 +29,7 @@ class ImageWish:
     root: Path
     oci: str | None = None
     build: bool = False
+    anew: bool = False
     require_pin: bool = False
     base: str = DEFAULT_BASE
 
@@ -84,7 +85,7 @@ def choose(wish: ImageWish, platform: str) -> Pinned | BuildPlan:
     if wish.require_pin or wish.image is None or wish.image.build is None:
         raise _not_pinned(wish, platform)
     context = find_context(wish.root, wish.image.build)
-    return BuildPlan(f"{wish.image.repository}:{LOCAL_TAG}", context, wish.base, platform, wish.build)
+    return BuildPlan(f"{wish.image.repository}:{LOCAL_TAG}", context, wish.base, platform, wish.anew)
 
 
 def _override(wish: ImageWish, text: str, platform: str) -> Pinned:

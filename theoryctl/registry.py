@@ -1,0 +1,262 @@
+"""Asking a registry what a reference is, over the OCI distribution API, and believing only what its digest proves.
+
+Specification: github.com/opencontainers/distribution-spec (v1.1); tokens: distribution's `docs/spec/auth/token.md`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+from theoryctl.errors import ImageNotFound, RegistryAuth, RegistryFailed, VerificationFailed
+from theoryctl.oci import DEFAULT_REGISTRY, ImageReference
+
+if TYPE_CHECKING:
+    import httpx
+
+#: Without all of these a registry converts what it has to an older format, which has another digest.
+MANIFEST_TYPES = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
+INDEX_TYPES = MANIFEST_TYPES[:2]
+
+#: Where Docker Hub answers.
+_HUB = "registry-1.docker.io"
+_TIMEOUT, _ATTEMPTS, _LONGEST_WAIT = 10.0, 3, 10.0
+#: A manifest or a config is a page of text.
+_MAX_BYTES = 4 << 20
+
+Credentials = Callable[[str], tuple[str, str] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryManifest:
+    """A manifest or an index, as it came; `digest` is that of its bytes."""
+
+    digest: str
+    media_type: str
+    document: dict[str, Any]
+
+    @property
+    def is_index(self) -> bool:
+        return self.media_type in INDEX_TYPES
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    url: str
+    status: int
+    headers: httpx.Headers
+    content: bytes
+
+
+class _Again(Exception):
+    """An answer that may be another one later; `after` is how long the registry wants to be left alone."""
+
+    def __init__(self, failure: RegistryFailed, after: float | None) -> None:
+        super().__init__(failure.message)
+        self.failure, self.after = failure, after
+
+
+class RegistryClient(AbstractContextManager["RegistryClient"]):
+    """A client for one reference's repository. `credentials` gives user and password for a registry, or None.
+
+    Raises RegistryFailed, RegistryAuth, ImageNotFound and VerificationFailed.
+    """
+
+    def __init__(self, reference: ImageReference, credentials: Credentials) -> None:
+        import httpx
+
+        self._reference = reference
+        host = _HUB if reference.registry == DEFAULT_REGISTRY else reference.registry
+        self._host = host
+        self._base = f"{'http' if is_loopback(host) else 'https'}://{host}/v2/{reference.repository}"
+        self._credentials = credentials
+        self._authorization: str | None = None
+        self._http = httpx.Client(timeout=_TIMEOUT, headers={"User-Agent": "theoryctl"})
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def manifest(self, name: str) -> RegistryManifest:
+        """The manifest or index of a tag or digest."""
+        answer = self._get(f"/manifests/{name}", accept=", ".join(MANIFEST_TYPES))
+        said = answer.headers.get("docker-content-digest")
+        digest = self._verified(answer.content, name if ":" in name else said)
+        if ":" in name and said and said != digest:
+            raise self._broken(f"it calls {digest} {said}")
+        document = self._document(answer.content)
+        media_type = document.get("mediaType") or answer.headers.get("content-type", "").partition(";")[0]
+        if media_type not in MANIFEST_TYPES:
+            raise RegistryFailed(
+                f"{self._reference}: the registry sent {media_type!r}, which is no image", hint="look at its name"
+            )
+        return RegistryManifest(digest, media_type, document)
+
+    def config(self, manifest: RegistryManifest) -> dict[str, Any]:
+        """The config of an image: its platform among others."""
+        digest = manifest.document["config"]["digest"]
+        content = self._get(f"/blobs/{digest}", accept="*/*").content
+        self._verified(content, digest)
+        return self._document(content)
+
+    def _get(self, path: str, accept: str) -> _Answer:
+        from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+
+        retrying = Retrying(
+            stop=stop_after_attempt(_ATTEMPTS), retry=retry_if_exception_type(_Again), wait=_pause, reraise=True
+        )
+        try:
+            return retrying(self._ask, f"{self._base}{path}", {"Accept": accept})
+        except _Again as last:
+            raise last.failure from None
+
+    def _ask(self, url: str, headers: dict[str, str]) -> _Answer:
+        answer = self._send(url, headers)
+        # Only the registry itself may ask who we are, not whoever it sends us on to.
+        if answer.status == 401 and self._authorization is None and self._is_ours(answer.url):
+            self._authorization = self._authorize(answer.headers.get("www-authenticate", ""))
+            answer = self._send(url, headers)
+        if answer.status in (401, 403):
+            raise self._refused(f"it answered {answer.status}")
+        if answer.status == 404:
+            raise ImageNotFound(f"{self._reference}: the registry has no such image", hint="look at its name and tag")
+        if answer.status != 200:
+            raise self._failure(f"it answered {answer.status}")
+        return answer
+
+    def _send(self, url: str, headers: dict[str, str]) -> _Answer:
+        """One request, and where it is sent on to: over TLS still, and to another host without credentials."""
+        for _ in range(4):
+            own = {"Authorization": self._authorization} if self._authorization and self._is_ours(url) else {}
+            answer = self._read(url, {**headers, **own})
+            if answer.status == 429 or answer.status >= 500:
+                raise _Again(self._failure(f"it answered {answer.status}"), _retry_after(answer))
+            if answer.status not in (301, 302, 303, 307, 308):
+                return answer
+            following = urljoin(url, answer.headers.get("location", ""))
+            if not _may_follow(url, following):
+                raise self._failure(f"it sends on to {urlsplit(following).netloc} without TLS")
+            url = following
+        raise self._failure("it sends on and on")
+
+    def _read(self, url: str, headers: dict[str, str], params: dict[str, str] | None = None) -> _Answer:
+        import httpx
+
+        content = bytearray()
+        try:
+            with self._http.stream("GET", url, headers=headers, params=params) as answer:
+                for chunk in answer.iter_bytes():
+                    content += chunk
+                    if len(content) > _MAX_BYTES:
+                        raise self._failure(f"it sent more than {_MAX_BYTES} bytes where a manifest was expected")
+        except httpx.TransportError as error:
+            raise _Again(self._failure(str(error) or type(error).__name__), None) from None
+        return _Answer(url, answer.status_code, answer.headers, bytes(content))
+
+    def _authorize(self, challenge: str) -> str | None:
+        """What to send to a registry that wants to know who asks (RFC 9110, section 11.6.1)."""
+        from base64 import b64encode
+        from urllib.request import parse_http_list, parse_keqv_list
+
+        scheme, _, rest = challenge.partition(" ")
+        known = self._credentials(self._reference.registry)
+        basic = f"Basic {b64encode(':'.join(known).encode()).decode()}" if known else None
+        if scheme.lower() == "basic":
+            return basic
+        if scheme.lower() != "bearer":
+            raise self._refused("it does not say how to log in")
+        values = parse_keqv_list(parse_http_list(rest))
+        realm = values.get("realm", "")
+        if urlsplit(realm).scheme != "https" and not (is_loopback(urlsplit(realm).netloc) and is_loopback(self._host)):
+            raise self._refused(f"its tokens come from {realm!r}, which is not https")
+        trusted = _is_related(urlsplit(realm).hostname or "", urlsplit(self._base).hostname or "")
+        return self._token(realm, values, basic if trusted else None)
+
+    def _token(self, realm: str, values: dict[str, str], basic: str | None) -> str:
+        query: dict[str, str] = {name: values[name] for name in ("service", "scope") if name in values}
+        query.setdefault("scope", f"repository:{self._reference.repository}:pull")
+        answer = self._read(realm, {"Authorization": basic} if basic else {}, query)
+        if answer.status == 429 or answer.status >= 500:
+            raise _Again(self._failure(f"its token service answered {answer.status}"), _retry_after(answer))
+        if answer.status != 200:
+            raise self._refused(f"its token service answered {answer.status}")
+        found = self._document(answer.content)
+        token = found.get("token") or found.get("access_token")
+        if not isinstance(token, str):
+            raise self._refused("its token service sent no token")
+        return f"Bearer {token}"
+
+    def _is_ours(self, url: str) -> bool:
+        return urlsplit(url)[:2] == urlsplit(self._base)[:2]
+
+    def _verified(self, content: bytes, wanted: str | None) -> str:
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        if wanted is not None and wanted != digest:
+            raise self._broken(f"{wanted} was expected, and {digest} came")
+        return digest
+
+    def _document(self, content: bytes) -> dict[str, Any]:
+        try:
+            found = json.loads(content)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise self._failure("it sent something that is not a JSON object")
+        return found
+
+    def _broken(self, what: str) -> VerificationFailed:
+        hint = "the registry or what lies before it is broken: do not use this image"
+        return VerificationFailed(f"{self._reference}: {what}", hint=hint)
+
+    def _failure(self, what: str) -> RegistryFailed:
+        return RegistryFailed(f"the registry {self._host}: {what}", hint="look whether it answers, and type it again")
+
+    def _refused(self, what: str) -> RegistryAuth:
+        return RegistryAuth(f"the registry {self._host}: {what}", hint=f"docker login {self._reference.registry}")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` or `host:port` is this machine, which alone is asked without TLS."""
+    from ipaddress import ip_address
+
+    name = urlsplit(f"//{host}").hostname or ""
+    try:
+        return name == "localhost" or ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _may_follow(url: str, following: str) -> bool:
+    return urlsplit(following).scheme == "https" or (
+        urlsplit(url).scheme == "http" and is_loopback(urlsplit(following).netloc)
+    )
+
+
+def _is_related(realm: str, registry: str) -> bool:
+    """Whether a token service is the registry's own: the same host, or one below the domain that both are of, as
+    auth.docker.io and registry-1.docker.io, or gitlab.com and registry.gitlab.com."""
+    if realm == registry:
+        return True
+    domain = registry.partition(".")[2] if registry.count(".") >= 2 else registry
+    return domain.count(".") >= 1 and (realm == domain or realm.endswith(f".{domain}"))
+
+
+def _retry_after(answer: _Answer) -> float | None:
+    value = answer.headers.get("retry-after", "")
+    return float(value) if value.isdecimal() else None
+
+
+def _pause(state: Any) -> float:
+    """Seconds until the next attempt: what the registry asks for, else twice as long each time."""
+    error = state.outcome.exception()
+    after = getattr(error, "after", None)
+    return float(min(after if after is not None else 0.5 * 2 ** (state.attempt_number - 1), _LONGEST_WAIT))
