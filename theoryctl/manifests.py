@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from theoryctl.catalog import Catalog, Found
-from theoryctl.errors import BadManifest, BadRef
+from theoryctl.errors import BadManifest, BadRef, UsageError
 from theoryctl.manifest_cache import read_manifest
+from theoryctl.paths import replace_file
 from theoryctl.refs import ProviderRef
-from theoryctl.results import ManifestList, ManifestRow, ManifestShown, ManifestsValid, SchemaShown
+from theoryctl.results import ManifestExported, ManifestList, ManifestRow, ManifestShown, ManifestsValid, SchemaShown
 
 
 def list_manifests(folder: str | None) -> ManifestList:
@@ -41,6 +43,45 @@ def validate_manifests(files: tuple[str, ...], folder: str | None) -> ManifestsV
         first = files[0] if files else ""
         raise BadManifest("\n".join(problems), hint=f"mend them, then: theoryctl manifest validate {first}".rstrip())
     return ManifestsValid(tuple(map(str, chosen)))
+
+
+def must_be_own(found: Found) -> None:
+    """Raise BadManifest (`ERR_MANIFEST`) for a manifest that came with a package, or is not to be written."""
+    if found.source == "bundled" or found.source.startswith("package ") or not os.access(found.file, os.W_OK):
+        hint = f"theoryctl manifest export {found.ref} --to ./manifests"
+        raise BadManifest(f"{found.file} ({found.source}) is not yours to change", hint=hint)
+
+
+def write_pins(found: Found, pins: Mapping[str, str]) -> None:
+    """Set `image.digests` of these platforms in a manifest's file, and leave all else as it is.
+
+    Raises BadManifest (`ERR_MANIFEST`) for a file that cannot be changed.
+    """
+    from theoryctl.manifest_edit import with_pins
+
+    try:
+        text = with_pins(read_manifest(found.file).decode(), pins)
+        replace_file(found.file, text.encode(), private=False)
+    except ValueError as error:
+        lines = "; ".join(f"{name}: {digest}" for name, digest in pins.items())
+        raise BadManifest(f"{found.file}: {error}", hint=f"write under image.digests: {lines}") from None
+    except OSError as error:
+        raise BadManifest(f"{found.file}: cannot be written: {error.strerror}", hint=f"ls -l {found.file}") from error
+
+
+def export_manifest(ref: ProviderRef, folder: str | None, to: str) -> ManifestExported:
+    """Copy a manifest to a folder of the user's own. Raises UsageError where there is one already, BadManifest where it
+    cannot be written, and what finding it raises."""
+    found = Catalog(folder).find(ref)
+    target = Path(to) / ref.file
+    if target.exists():
+        raise UsageError(f"{target} is there already", hint="choose another folder: --to DIR")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(target, read_manifest(found.file), private=False)
+    except OSError as error:
+        raise BadManifest(f"{target}: cannot be written: {error.strerror}", hint="choose another: --to DIR") from error
+    return ManifestExported(str(ref), str(found.file), str(target))
 
 
 def _problems(file: Path) -> list[str]:

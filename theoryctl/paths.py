@@ -30,7 +30,7 @@ def write_private(path: Path, data: bytes) -> None:
 def replace_file(path: Path, data: bytes, *, private: bool = True) -> None:
     """Write a file whole or not at all: beside its place, then renamed. Raises OSError.
 
-    Its mode is 0600, or what the umask says unless `private`.
+    Its mode is 0600; unless `private`, that of the file it replaces, or of a new one what the umask says.
     """
     import tempfile  # only here: most commands write nothing
 
@@ -39,7 +39,7 @@ def replace_file(path: Path, data: bytes, *, private: bool = True) -> None:
         with open(handle, "wb") as file:
             file.write(data)
         if not private:
-            os.chmod(temporary, 0o666 & ~_umask())
+            os.chmod(temporary, path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)

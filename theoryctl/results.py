@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from theoryctl.errors import exit_status
 from theoryctl.instances import Instance
 from theoryctl.manifest import Manifest
-from theoryctl_providers.contract import Envelope
+from theoryctl_providers.contract import ERRORS, Envelope
 
 if TYPE_CHECKING:
     from theoryctl.runtimes.base import State
@@ -207,6 +207,72 @@ class ImageBuilt:
         return {"schema": "theoryctl.image-build/v1", **{name: getattr(self, name) for name in self.__slots__[:-1]}}
 
 
+@dataclass(frozen=True, slots=True)
+class ImagePushed:
+    """An image that is in a registry now; `reference` names it by its digest."""
+
+    ref: str
+    reference: str
+    digest: str
+    platform: str
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        facts = {"ref": self.ref, "reference": self.reference, "digest": self.digest, "platform": self.platform}
+        return {"schema": "theoryctl.image-push/v1", **facts}
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePinned:
+    """What a manifest pins now, of the platforms that were looked at."""
+
+    ref: str
+    file: str
+    platforms: tuple[tuple[str, str], ...]
+    changed: bool
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        facts = {"ref": self.ref, "file": self.file, "digests": dict(self.platforms), "changed": self.changed}
+        return {"schema": "theoryctl.image-pin/v1", **facts}
+
+
+@dataclass(frozen=True, slots=True)
+class ImageVerified:
+    """Who has which digest of an image; None where there is none. `drift`: two of them have different ones."""
+
+    ref: str
+    repository: str
+    platform: str
+    rows: tuple[tuple[str, str | None], ...]
+
+    @property
+    def drift(self) -> bool:
+        return len({digest for _, digest in self.rows if digest}) > 1
+
+    @property
+    def exit_status(self) -> int:
+        return ERRORS["ERR_DIGEST_DRIFT"].exit_status if self.drift else 0
+
+    def document(self) -> dict[str, Any]:
+        rows = [{"where": where, "digest": digest} for where, digest in self.rows]
+        facts = {"ref": self.ref, "repository": self.repository, "platform": self.platform}
+        return {"schema": "theoryctl.image-verification/v1", **facts, "drift": self.drift, "digests": rows}
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestExported:
+    """A manifest that was copied for its user to change."""
+
+    ref: str
+    source: str
+    file: str
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        return {"schema": "theoryctl.manifest-export/v1", "ref": self.ref, "source": self.source, "file": self.file}
+
+
 def instance_facts(instance: Instance) -> dict[str, Any]:
     """What may be said of an instance: everything but its token."""
     facts = asdict(instance)
@@ -228,4 +294,8 @@ Result = (
     | EnvShown
     | ImageResolved
     | ImageBuilt
+    | ImagePushed
+    | ImagePinned
+    | ImageVerified
+    | ManifestExported
 )

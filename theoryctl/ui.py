@@ -11,7 +11,16 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from theoryctl import views
-from theoryctl.results import ImageResolved, InstancesShown, ManifestList, ManifestShown, Result, RunResult, SchemaShown
+from theoryctl.results import (
+    ImageResolved,
+    ImageVerified,
+    InstancesShown,
+    ManifestList,
+    ManifestShown,
+    Result,
+    RunResult,
+    SchemaShown,
+)
 from theoryctl.streams import is_rich, is_seen, open_streams
 from theoryctl_providers.contract import VERSION, Delta, Envelope, ErrorInfo, Event, Log, OutputDocument
 from theoryctl_providers.contract import Started as StartedEvent
@@ -55,7 +64,7 @@ class Terminal:
         match result:
             case ImageResolved(chosen=str()):
                 self._say(f"{result.repository}@{result.platforms[0][1]}")
-            case ManifestList() | InstancesShown() | ImageResolved():
+            case ManifestList() | InstancesShown() | ImageResolved() | ImageVerified():
                 self._rows(views.table_of(result))
             case ManifestShown():
                 self.note(f"{result.file} ({result.source})")

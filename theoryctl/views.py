@@ -11,9 +11,13 @@ from typing import Any, NamedTuple
 from theoryctl.results import (
     EnvShown,
     ImageBuilt,
+    ImagePinned,
+    ImagePushed,
     ImageResolved,
+    ImageVerified,
     InstanceRow,
     InstancesShown,
+    ManifestExported,
     ManifestList,
     ManifestRow,
     ManifestsValid,
@@ -112,13 +116,16 @@ class Table(NamedTuple):
     may be broken into lines where the terminal is narrow."""
 
     header: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
     empty: str
     folds: bool
 
 
-def table_of(result: ManifestList | InstancesShown | ImageResolved) -> Table:
+def table_of(result: ManifestList | InstancesShown | ImageResolved | ImageVerified) -> Table:
     """The table that shows a result."""
+    if isinstance(result, ImageVerified):
+        rows = [(where, digest or "-") for where, digest in result.rows]
+        return Table(("where", "digest"), rows, "nothing has a digest", folds=False)
     if isinstance(result, ImageResolved):
         return Table(("platform", "digest"), list(result.platforms), "no platform", folds=False)
     if isinstance(result, ManifestList):
@@ -164,6 +171,13 @@ def lines_of(result: Result) -> list[str]:
             return lines or ["nothing was started"]
         case ImageBuilt():
             return list(paired(_built_pairs(result)))
+        case ImagePushed():
+            return [result.reference]
+        case ImagePinned():
+            said = "pinned" if result.changed else "pinned already"
+            return [f"{said} {platform} {digest}" for platform, digest in result.platforms]
+        case ManifestExported():
+            return [result.file]
         case EnvShown():
             return [f"export {name}={quote(value)}" for name, value in result.variables.items()]
         case UrlShown():

@@ -74,9 +74,9 @@ class Registry:
         except OSError:
             return 0
 
-    def push(self, image: str, name: str, config: Path | None = None) -> str:
-        """Push an image of the daemon as `name:test` and return its manifest's digest."""
-        reference = f"{self.address}/{name}:test"
+    def push(self, image: str, name: str, config: Path | None = None, tag: str = "test") -> str:
+        """Push an image of the daemon and return its manifest's digest."""
+        reference = f"{self.address}/{name}:{tag}"
         client = ["docker", *(["--config", str(config)] if config else [])]
         subprocess.run(["docker", "tag", image, reference], check=True)
         done = subprocess.run([*client, "push", reference], capture_output=True, text=True)

@@ -8,7 +8,7 @@ import typer
 
 from theoryctl.commands.base import ManifestsOption, RefOption, command, make_app
 
-app = make_app("image", "Resolve and build the images that providers run from.")
+app = make_app("image", "Resolve, build, push, pin and verify the images that providers run from.")
 
 WhatArgument = Annotated[str, typer.Argument(metavar="REF_OR_IMAGE", help="A provider ref, or an image reference.")]
 PlatformOption = Annotated[
@@ -21,6 +21,11 @@ BaseImage = Annotated[
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Build even where nothing has changed.")]
+
+To = Annotated[str, typer.Option("--to", metavar="IMAGE", help="Where to, as registry/repository:tag.")]
+Oci = Annotated[str | None, typer.Option("--oci", metavar="IMAGE", help="This tag or digest of the repository.")]
+Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 6 when a pin is stale.")]
+Tag = Annotated[str, typer.Option("--tag", metavar="TAG", help="The tag in the registry.")]
 
 
 @command(
@@ -56,3 +61,58 @@ def build(
 
     parsed = ProviderRef.parse(ref)
     ctx.obj.emit(image_work.build_image(parsed, manifests, base=base_image, anew=force, progress=ctx.obj))
+
+
+@command(app, "push", examples="theoryctl image push --ref llm/litellm@1 --to ghcr.io/theoryctl/llm-litellm:latest")
+def push(
+    ctx: typer.Context, ref: RefOption, to: To, base_image: BaseImage = None, manifests: ManifestsOption = None
+) -> None:
+    """Push the image of a ref, built first unless it is up to date, and print it by its digest.
+
+    Credentials are those of `docker login`.
+    """
+    from theoryctl import image_work
+    from theoryctl.refs import ProviderRef
+
+    parsed = ProviderRef.parse(ref)
+    ctx.obj.emit(image_work.push_image(parsed, manifests, to=to, base=base_image, progress=ctx.obj))
+
+
+@command(
+    app,
+    "pin",
+    examples="""\
+theoryctl image pin --ref llm/litellm@1
+theoryctl image pin --ref llm/litellm@1 --oci ghcr.io/theoryctl/llm-litellm:1
+theoryctl image pin --ref llm/litellm@1 && theoryctl image pin --ref llm/litellm@1 --check""",
+)
+def pin(
+    ctx: typer.Context,
+    ref: RefOption,
+    oci: Oci = None,
+    platform: PlatformOption = None,
+    check: Check = False,
+    manifests: ManifestsOption = None,
+) -> None:
+    """Write the digest of each platform into the manifest's file, which stays as it is in every other place.
+
+    The digests are those of the manifest's repository at its tag `latest`, unless --oci names another tag or digest.
+    """
+    from theoryctl import image_work
+    from theoryctl.refs import ProviderRef
+
+    parsed = ProviderRef.parse(ref)
+    ctx.obj.emit(image_work.pin_image(parsed, manifests, oci=oci, platform=platform, check=check))
+
+
+@command(
+    app,
+    "verify",
+    examples="theoryctl image pin --ref llm/litellm@1 && theoryctl image verify --ref llm/litellm@1",
+)
+def verify(ctx: typer.Context, ref: RefOption, tag: Tag = "latest", manifests: ManifestsOption = None) -> None:
+    """Show who has which digest: the manifest, the registry, and the container that runs; exit 6 when they differ."""
+    from theoryctl import image_work
+    from theoryctl.refs import ProviderRef
+
+    ctx.obj.emit(image_work.verify_image(ProviderRef.parse(ref), manifests, tag=tag))

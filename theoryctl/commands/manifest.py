@@ -11,6 +11,7 @@ from theoryctl.commands.base import ManifestsOption, command, make_app
 app = make_app("manifest", "Look at manifests, and check them.")
 
 RefArgument = Annotated[str, typer.Argument(metavar="REF", help="namespace/name@version")]
+ToOption = Annotated[str, typer.Option("--to", metavar="DIR", help="The manifests folder to copy it to.")]
 FilesArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[FILE]...", help="Manifest files; none: all that can be found.")
 ]
@@ -41,6 +42,17 @@ def validate(ctx: typer.Context, files: FilesArgument = None, manifests: Manifes
     from theoryctl import manifests as work
 
     ctx.obj.emit(work.validate_manifests(tuple(files or ()), manifests))
+
+
+@command(app, "export", examples="theoryctl manifest export llm/litellm@1 --to ./mine")
+def export(
+    ctx: typer.Context, ref: RefArgument, to: ToOption = "./manifests", manifests: ManifestsOption = None
+) -> None:
+    """Copy a manifest to a folder of yours, to change it there: to pin its image, for example."""
+    from theoryctl import manifests as work
+    from theoryctl.refs import ProviderRef
+
+    ctx.obj.emit(work.export_manifest(ProviderRef.parse(ref), manifests, to))
 
 
 @command(app, "schema", examples="theoryctl manifest schema > manifest.schema.json")

@@ -56,7 +56,7 @@ def fetch(api: Any, reference: str, platform: str, progress: Progress) -> None:
     parsed = ImageReference.parse(reference)
 
     def explain(words: str) -> TheoryctlError:
-        return _failure(parsed, words)
+        return failure("pulling", parsed, words)
 
     layers: dict[str, tuple[int, int]] = {}
     with explained(explain):
@@ -81,7 +81,8 @@ def _must_fit(reference: str, here: dict[str, Any], platform: str) -> None:
         )
 
 
-def _failure(reference: ImageReference, words: str) -> TheoryctlError:
+def failure(doing: str, reference: ImageReference, words: str) -> TheoryctlError:
+    """What the daemon's words about a registry mean."""
     lower = words.lower()
     kind = next((kind for kind, signs in _REFUSALS if any(sign in lower for sign in signs)), RegistryFailed)
     hints = {
@@ -91,4 +92,4 @@ def _failure(reference: ImageReference, words: str) -> TheoryctlError:
         BadPlatform: "name the digest for this platform",
         VerificationFailed: "the registry or what lies before it is broken: do not use this image",
     }
-    return kind(f"pulling {reference} failed: {words}", hint=hints[kind])
+    return kind(f"{doing} {reference} failed: {words}", hint=hints[kind])

@@ -1,0 +1,94 @@
+"""Build, push, pin, delete, start, run, and a tag that moves: the whole way of an image, against a real registry."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import REF, ROOT, Cli
+from tests.docker.conftest import Daemon, error
+from tests.docker.registry import Registry
+
+IMAGE = ("image", "pin", "--ref", REF)
+
+
+@pytest.fixture(scope="module")
+def registry(docker: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    with Registry(tmp_path_factory.mktemp("registry")) as found:
+        yield found
+
+
+@pytest.fixture
+def manifest(registry: Registry, tmp_path: Path) -> Path:
+    """The project's own manifest, with a repository in the registry."""
+    file = tmp_path / f"work/manifests/{REF}.yaml"
+    file.parent.mkdir(parents=True)
+    text = (ROOT / "manifests" / f"{REF}.yaml").read_text()
+    file.write_text(text.replace("ghcr.io/theoryctl", f"{registry.address}/me"))
+    return file
+
+
+def pushed(cli: Cli, registry: Registry) -> dict[str, Any]:
+    ran = cli("image", "push", "--ref", REF, "--to", f"{registry.address}/me/llm-litellm:latest", "--json")
+    assert ran.status == 0, ran.err
+    return ran.document
+
+
+def test_the_whole_way_of_an_image(cli: Cli, daemon: Daemon, registry: Registry, manifest: Path) -> None:
+    before = manifest.read_text()
+    image = pushed(cli, registry)
+    assert error(cli(*IMAGE, "--check", "--json")) == (6, "ERR_DIGEST_DRIFT")
+    assert manifest.read_text() == before
+    pinned = cli(*IMAGE, "--json").document
+    assert (pinned["changed"], pinned["digests"]) == (True, {image["platform"]: image["digest"]})
+    added = [line for line in manifest.read_text().splitlines() if line not in before.splitlines()]
+    assert added == ["  digests:", f"    {image['platform']}: {image['digest']}"]
+    assert cli(*IMAGE, "--check").status == 0
+    assert cli(*IMAGE, "--json").document["changed"] is False
+
+    for name in daemon("images", "--digests", "--format", "{{.Repository}}:{{.Tag}}@{{.Digest}}").split():
+        if name.startswith(registry.address):
+            daemon("rmi", "--force", name.replace(":<none>", "").partition("@")[0], check=False)
+            daemon("rmi", "--force", name.replace(":latest", "").replace(":<none>", ""), check=False)
+    started = cli("local", "start", "--ref", REF, "--json", "--require-pin")
+    assert "pulling" in started.err, started.err
+    assert started.document["digest"] == image["digest"]
+    assert cli("local", "run", "--ref", REF).status == 0
+    verified = cli("image", "verify", "--ref", REF, "--json")
+    assert (verified.status, verified.document["drift"]) == (0, False)
+
+    registry.push(daemon.image(f"FROM {started.document['image']}\nLABEL other=yes"), "me/llm-litellm", tag="latest")
+    verified = cli("image", "verify", "--ref", REF, "--json")
+    assert (verified.status, verified.document["drift"]) == (6, True)
+    assert len({row["digest"] for row in verified.document["digests"]}) == 2
+    assert cli("local", "stop", "--all").status == 0
+    again = cli("local", "start", "--ref", REF, "--json")
+    assert again.document["digest"] == image["digest"]
+
+
+def test_a_manifest_that_is_not_the_user_s_own_is_not_written_and_can_be_exported(
+    cli: Cli, registry: Registry, manifest: Path, tmp_path: Path
+) -> None:
+    pushed(cli, registry)
+    bundled = tmp_path / "bundled"
+    shutil.move(manifest.parents[1], bundled)
+    (bundled / f"{REF}.yaml").chmod(0o444)
+    ran = cli("image", "pin", "--ref", "llm/mock@1", "--oci", f"{registry.address}/me/llm-litellm", "--json")
+    assert error(ran) == (2, "ERR_USAGE")  # another repository than the manifest's
+    exported = cli("manifest", "export", REF, "--manifests", str(bundled), "--json").document
+    assert Path(exported["file"]) == Path("manifests") / f"{REF}.yaml"
+    assert manifest.read_text() == (bundled / f"{REF}.yaml").read_text()
+    assert cli(*IMAGE, "--json").document["changed"] is True
+    assert error(cli("manifest", "export", REF, "--json")) == (2, "ERR_USAGE")
+
+
+def test_a_bundled_manifest_is_never_written(cli: Cli) -> None:
+    before = (ROOT / "manifests/llm/mock@1.yaml").read_bytes()
+    ran = cli("image", "pin", "--ref", "llm/mock@1", "--json")
+    assert error(ran) == (3, "ERR_MANIFEST")
+    assert ran.document["error"]["hint"] == "theoryctl manifest export llm/mock@1 --to ./manifests"
+    assert (ROOT / "manifests/llm/mock@1.yaml").read_bytes() == before
