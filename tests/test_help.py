@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import ROOT, Cli
 from tests.docker.registry import Registry
 from tests.helptexts import THEORYCTL, every_command, examples_of, help_of
+from theoryctl.platforms import host_platform
 
 COMMANDS = every_command()
 
@@ -67,8 +68,8 @@ def test_an_example_with_docker_works(
     """A registry on loopback stands for the public one that examples name."""
     environment.update(docker)
     with Registry(tmp_path / "registry") as registry:
-        for architecture in ("amd64", "arm64"):
-            registry.publish("theoryctl/llm-litellm", architecture=architecture, tags=("1", "latest"))
+        architecture = host_platform().rpartition("/")[2]
+        registry.publish("theoryctl/llm-litellm", architecture=architecture, tags=("1", "latest"))
         for manifest in (home / "manifests").rglob("*.yaml"):
             manifest.write_text(manifest.read_text().replace("ghcr.io", registry.address))
         test_an_example_works(example.replace("ghcr.io", registry.address), environment, home)
