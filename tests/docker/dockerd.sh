@@ -36,6 +36,7 @@ install_missing() {
   command -v docker-registry >/dev/null || packages+=(docker-registry)
   command -v htpasswd >/dev/null || packages+=(apache2-utils)
   command -v ip >/dev/null || packages+=(iproute2)
+  command -v jq >/dev/null || packages+=(jq)
   [ ${#packages[@]} -gt 0 ] || return 0
   say "installing ${packages[*]}"
   # The packages are not to start daemons of their own.

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import REF, ROOT, Cli
+from tests.conftest import REF, ROOT, THEORYCTL, Cli
 from tests.docker.conftest import Daemon, error
 from tests.docker.registry import Registry
 
@@ -97,3 +99,22 @@ def test_a_bundled_manifest_is_never_written(cli: Cli) -> None:
     assert error(ran) == (3, "ERR_MANIFEST")
     assert ran.document["error"]["hint"] == "theoryctl manifest export llm/mock@1 --to ./manifests"
     assert (ROOT / "manifests/llm/mock@1.yaml").read_bytes() == before
+
+
+def test_the_recipe_for_ci_works_as_it_is_written(
+    registry: Registry, manifest: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    recipes = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "docs/ci.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert len(recipes) == 2
+    variables = {**environment, "REGISTRY": registry.address, "PATH": f"{THEORYCTL.parent}:{environment['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", "".join(recipes)],
+        capture_output=True,
+        text=True,
+        env=variables,
+        cwd=tmp_path / "work",
+    )
+    assert done.returncode == 0, done.stderr
+    first, *_, last = done.stdout.split()
+    assert first == last
+    assert first in manifest.read_text()
