@@ -18,6 +18,13 @@ ManifestsOption = Annotated[
     ),
 ]
 
+BaseImageOption = Annotated[
+    str | None,
+    typer.Option(
+        "--base-image", metavar="IMAGE", help="Build on this. [env: THEORYCTL_BASE_IMAGE; default: python:3.12-slim]"
+    ),
+]
+
 
 class ExamplesMixin:
     """Prints the epilog as it stands, as examples: one command a line."""

@@ -6,19 +6,13 @@ from typing import Annotated
 
 import typer
 
-from theoryctl.commands.base import ManifestsOption, RefOption, command, make_app
+from theoryctl.commands.base import BaseImageOption, ManifestsOption, RefOption, command, make_app
 
 app = make_app("image", "Resolve, build, push, pin and verify the images that providers run from.")
 
 WhatArgument = Annotated[str, typer.Argument(metavar="REF_OR_IMAGE", help="A provider ref, or an image reference.")]
 PlatformOption = Annotated[
     str | None, typer.Option("--platform", metavar="OS/ARCH", help="Only this one, such as linux/amd64.")
-]
-BaseImage = Annotated[
-    str | None,
-    typer.Option(
-        "--base-image", metavar="IMAGE", help="Build on this. [env: THEORYCTL_BASE_IMAGE; default: python:3.12-slim]"
-    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Build even where nothing has changed.")]
 
@@ -51,7 +45,7 @@ def resolve(
 def build(
     ctx: typer.Context,
     ref: RefOption,
-    base_image: BaseImage = None,
+    base_image: BaseImageOption = None,
     force: Force = False,
     manifests: ManifestsOption = None,
 ) -> None:
@@ -65,7 +59,7 @@ def build(
 
 @command(app, "push", examples="theoryctl image push --ref llm/litellm@1 --to ghcr.io/theoryctl/llm-litellm:latest")
 def push(
-    ctx: typer.Context, ref: RefOption, to: To, base_image: BaseImage = None, manifests: ManifestsOption = None
+    ctx: typer.Context, ref: RefOption, to: To, base_image: BaseImageOption = None, manifests: ManifestsOption = None
 ) -> None:
     """Push the image of a ref, built first unless it is up to date, and print it by its digest.
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from theoryctl.commands.base import ManifestsOption, RefOption, command, make_app
+from theoryctl.commands.base import BaseImageOption, ManifestsOption, RefOption, command, make_app
 from theoryctl.runtimes import DEFAULT, STARTED
 
 app = make_app("local", "Run providers on this machine.")
@@ -66,14 +66,6 @@ Oci = Annotated[
 BuildFlag = Annotated[bool, typer.Option("--build", help="Build the image anew from the manifest's context.")]
 RequirePin = Annotated[
     bool, typer.Option("--require-pin", help="Refuse an image that the manifest does not pin; for CI.")
-]
-BaseImage = Annotated[
-    str | None,
-    typer.Option(
-        "--base-image",
-        metavar="IMAGE",
-        help="Build on this. [env: THEORYCTL_BASE_IMAGE; default: python:3.12-slim]",
-    ),
 ]
 WhichRuntime = Annotated[
     str | None, typer.Option("--runtime", metavar="NAME", help="Which one, where it is started in two.")
@@ -161,7 +153,7 @@ def start(
     oci: Oci = None,
     build: BuildFlag = False,
     require_pin: RequirePin = False,
-    base_image: BaseImage = None,
+    base_image: BaseImageOption = None,
     wait_timeout: WaitTimeout = 60.0,
     max_attachment: MaxAttachment = DEFAULT_MAX_ATTACHMENT,
     manifests: ManifestsOption = None,

@@ -31,8 +31,17 @@ _LAST_LINES = 12
 def build(api: Any, plan: BuildPlan, progress: Progress) -> tuple[str, bool]:
     """The ID of the image that a plan describes, and whether it was built now rather than found.
 
-    Raises BuildFailed (`ERR_BUILD`), and what fetching its base raises.
+    Raises BuildFailed (`ERR_BUILD`), also where the cache cannot be written, and what fetching its base raises.
     """
+    try:
+        return _found_or_built(api, plan, progress)
+    except OSError as error:
+        where = error.filename or cache_dir()
+        hint = "free some space, or set THEORYCTL_CACHE_DIR"
+        raise BuildFailed(f"building {plan.tag}: {where}: {error.strerror}", hint=hint) from error
+
+
+def _found_or_built(api: Any, plan: BuildPlan, progress: Progress) -> tuple[str, bool]:
     base = _base_id(api, plan, progress)
     labels = {CONTEXT_LABEL: plan.context.digest, BASE_LABEL: base}
     # What was built is written down, for labels do not tell: images built on it have them too.

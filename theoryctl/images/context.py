@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,10 +37,8 @@ class BuildContext:
     @cached_property
     def digest(self) -> str:
         """`sha256:…` of every path and content. Times and modes do not count, so two checkouts have the same."""
-        contents = {name: sha256(path.read_bytes()) for name, path in self.files.items()}
-        packages = [
-            {name: sha256(path.read_bytes()) for name, path in _package_files(package)} for package in self.packages
-        ]
+        contents = {name: _digest(path) for name, path in self.files.items()}
+        packages = [{name: _digest(path) for name, path in _package_files(package)} for package in self.packages]
         return sha256(canonical({"files": contents, "packages": packages}))
 
 
@@ -54,6 +53,15 @@ def find_context(root: Path, build: Build) -> BuildContext:
     raise BadManifest(
         f"image.build.context: {folder} has no {DOCKERFILE}", hint=f"add one, or use the bundled context: {BUNDLED}"
     )
+
+
+def _digest(path: Path) -> str:
+    """Of a file that may be large. Raises BadManifest for one that cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    except OSError as error:
+        raise BadManifest(f"image.build: {path}: {error.strerror}", hint=f"ls -l {path}") from error
 
 
 def _bundled_folder() -> Path:
