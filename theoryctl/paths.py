@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 
 def cache_dir() -> Path:
@@ -50,6 +51,17 @@ def _umask() -> int:
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
+
+
+def file_lock(file: Path, *, seconds: float = -1) -> Any:
+    """A lock on a file of its own, mode 0600, to hold with `with`: waits for ever unless told how many seconds.
+
+    Raises OSError, and on entering filelock.Timeout.
+    """
+    from filelock import FileLock
+
+    private_folder(file.parent)
+    return FileLock(file, timeout=seconds, mode=0o600)
 
 
 def private_folder(path: Path) -> None:

@@ -13,7 +13,7 @@ from theoryctl.images.choice import ImageWish, base_image
 from theoryctl.instances import Instance
 from theoryctl.manifest import Manifest
 from theoryctl.manifest_cache import read_manifest
-from theoryctl.paths import private_folder
+from theoryctl.paths import file_lock
 from theoryctl.platforms import host_platform
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
@@ -141,12 +141,10 @@ def _token() -> str:
 @contextlib.contextmanager
 def _alone(ref: ProviderRef, runtime: str) -> Iterator[None]:
     """Only one `start` of a ref and runtime at a time."""
-    from filelock import FileLock, Timeout
+    from filelock import Timeout
 
-    file = instances.record_file(ref, runtime).with_suffix(".lock")
-    private_folder(file.parent)
     try:
-        with FileLock(file, timeout=_LOCK_SECONDS):
+        with file_lock(instances.record_file(ref, runtime).with_suffix(".lock"), seconds=_LOCK_SECONDS):
             yield
     except Timeout:
         raise NotRunning(f"another start of {ref} does not come to an end", hint="theoryctl local status") from None

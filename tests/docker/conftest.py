@@ -51,13 +51,12 @@ def in_docker(docker: dict[str, str], environment: dict[str, str], cli: Cli, dae
     assert left_behind(daemon, environment) == []
 
 
-def left_behind(daemon: Daemon, environment: dict[str, str]) -> list[str]:
-    """Containers and networks of this test's state folder."""
-    try:
-        with open(f"{environment['HOME']}/.local/state/theoryctl/id") as file:
-            state = file.read().strip()
-    except FileNotFoundError:
+def left_behind(daemon: Daemon, where: dict[str, str] | Path) -> list[str]:
+    """Containers and networks of a state folder: this one, or the one of this environment."""
+    folder = where if isinstance(where, Path) else Path(where["HOME"]) / ".local/state/theoryctl"
+    if not (folder / "id").exists():
         return []
+    state = (folder / "id").read_text().strip()
     containers = daemon("ps", "--all", "--quiet", "--filter", f"label=dev.theoryctl.state={state}").split()
     networks = daemon("network", "ls", "--quiet", "--filter", f"name=theoryctl-{state}").split()
     return containers + networks

@@ -237,9 +237,7 @@ def test_a_daemon_that_does_not_answer_is_given_up(cli: Cli, tmp_path: Path) -> 
     assert error(ran) == (5, "ERR_DOCKER")
 
 
-def test_a_disk_that_is_full_is_said_and_nothing_is_left(
-    cli: Cli, daemon: Daemon, environment: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_disk_that_is_full_is_said_and_nothing_is_left(cli: Cli, daemon: Daemon, tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", small], check=True)
@@ -250,11 +248,10 @@ def test_a_disk_that_is_full_is_said_and_nothing_is_left(
                     pass
             except OSError:
                 os.fsync(file.fileno())
-        before = daemon("ps", "--all", "--quiet")
         ran = cli(*START, "--json", env={"THEORYCTL_STATE_DIR": str(small)})
         assert error(ran) == (5, "ERR_START")
         assert "No space left" in ran.document["error"]["message"]
-        assert daemon("ps", "--all", "--quiet") == before
+        assert left_behind(daemon, small) == []
     finally:
         subprocess.run(["umount", small], check=True)
 

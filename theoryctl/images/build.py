@@ -16,7 +16,7 @@ from theoryctl.images.choice import BuildPlan
 from theoryctl.images.context import DOCKERFILE, BuildContext
 from theoryctl.images.pull import fetch
 from theoryctl.images.wheelhouse import PROBE, Target, wheel_of, wheelhouse
-from theoryctl.paths import cache_dir, private_folder, write_private
+from theoryctl.paths import cache_dir, file_lock, write_private
 from theoryctl.progress import Progress
 
 CONTEXT_LABEL = "dev.theoryctl.context"
@@ -164,11 +164,7 @@ def _add(archive: tarfile.TarFile, name: str, path: Path) -> None:
 
 def _alone(plan: BuildPlan) -> Any:
     """One build of a context at a time: another would only do the same work."""
-    from filelock import FileLock
-
-    folder = _work_folder(plan)
-    private_folder(folder.parent)
-    return FileLock(folder.with_suffix(".lock"))
+    return file_lock(_work_folder(plan).with_suffix(".lock"))
 
 
 def _work_folder(plan: BuildPlan) -> Path:

@@ -11,10 +11,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from theoryctl.errors import BuildFailed
-from theoryctl.paths import cache_dir, private_folder
+from theoryctl.paths import cache_dir, file_lock, private_folder
 from theoryctl.progress import Progress
 from theoryctl_providers.contract import canonical, sha256
 
@@ -68,7 +67,7 @@ def wheelhouse(lock: Path, target: Target, progress: Progress) -> Path:
     houses = cache_dir() / "wheelhouses"
     private_folder(houses)
     house = houses / sha256(canonical([text, list(target.platforms)])).removeprefix("sha256:")[:16]
-    with _alone(house):
+    with file_lock(house.with_suffix(".lock")):
         if not house.is_dir():
             progress.step(f"fetching the wheels of {lock.name}, once")
             _fetch(text, target, house)
@@ -119,12 +118,6 @@ def _pip(what: str, *arguments: str) -> None:
     if done.returncode:
         last = "\n  ".join(done.stderr.strip().splitlines()[-5:])
         raise BuildFailed(f"{what} failed: pip said:\n  {last}", hint="mend that, and type it again")
-
-
-def _alone(house: Path) -> Any:
-    from filelock import FileLock
-
-    return FileLock(house.with_suffix(".lock"))
 
 
 def _forget_old(houses: Path) -> None:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -20,7 +19,7 @@ from theoryctl.daemon import connected, platform_of
 from theoryctl.errors import DockerFailed, StartFailed
 from theoryctl.images.choice import BuildPlan, Pinned, choose
 from theoryctl.instances import Instance
-from theoryctl.paths import private_folder, state_dir
+from theoryctl.paths import file_lock, state_dir
 from theoryctl.refs import ProviderRef
 from theoryctl.runtimes.base import StartedRuntime, StartRequest, State
 from theoryctl_providers.contract import Event, Request, ServerConfig
@@ -259,11 +258,6 @@ def _network(state: str) -> str:
     return f"theoryctl-{state}"
 
 
-@contextmanager
-def _network_alone() -> Iterator[None]:
+def _network_alone() -> Any:
     """Nobody drops the network between the creation of a container and its start."""
-    from filelock import FileLock
-
-    private_folder(state_dir())
-    with FileLock(state_dir() / "network.lock"):
-        yield
+    return file_lock(state_dir() / "network.lock")
