@@ -210,7 +210,7 @@ def _started_pairs(result: Started) -> list[tuple[str, str]]:
         ("url", instance.url),
         ("container", instance.container and instance.container[:12]),
         ("pid", instance.pid and str(instance.pid)),
-        ("image", instance.image),
+        ("image", instance.image and instance.image + ("" if "@" in instance.image else " (built here, not pinned)")),
         ("digest", instance.digest),
     ]
     shown = [(name, value) for name, value in pairs if value]
