@@ -19,6 +19,8 @@ import pytest
 
 from tests.conftest import REF, THEORYCTL, Cli, hearing_ctrl_c, messages
 from tests.docker.conftest import Daemon, error, left_behind
+from tests.test_startup import loaded_after
+from tests.test_walls import HEAVY
 
 START = ("local", "start", "--ref", REF)
 RUN = ("local", "run", "--ref", REF)
@@ -51,6 +53,13 @@ def test_a_second_start_is_the_same_instance_and_builds_nothing(cli: Cli) -> Non
     assert (first["already_running"], ran.document["already_running"]) == (False, True)
     assert ran.document["container"] == first["container"]
     assert "building" not in ran.err
+
+
+def test_a_run_against_a_container_loads_an_http_client_and_no_sdk(cli: Cli, environment: dict[str, str]) -> None:
+    started(cli)
+    loaded = loaded_after([*RUN, "--json"], environment)
+    assert loaded & HEAVY == {"http.client"}
+    assert "theoryctl_providers.engine" not in loaded
 
 
 def test_two_starts_at_once_yield_one_instance(cli: Cli) -> None:
