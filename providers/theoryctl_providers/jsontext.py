@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import Any, NoReturn
 
 from theoryctl_providers.errors import ProviderError
@@ -61,7 +62,7 @@ def sha256(data: bytes) -> str:
 
 
 def _check_shape(value: Any, what: str, depth: int) -> None:
-    """Refuse deep nesting and keys that json.dumps would quietly turn into text, without recursing."""
+    """Refuse deep nesting, numbers without end, and keys that json.dumps would quietly make text, without recursing."""
     level = [value]
     for _ in range(depth):
         deeper: list[Any] = []
@@ -72,6 +73,8 @@ def _check_shape(value: Any, what: str, depth: int) -> None:
                 deeper.extend(item.values())
             elif isinstance(item, (list, tuple)):
                 deeper.extend(item)
+            elif isinstance(item, float) and not math.isfinite(item):  # json's own words differ by Python's version
+                raise _refusal(what, f"{item} is not a JSON number")
         if not deeper:
             return
         level = deeper
