@@ -102,20 +102,16 @@ def logs(
 ) -> Iterator[str]:
     """Log lines of a ref's instance: the last `tail`, those of the last `since` seconds, and with `follow` new ones."""
     import time
-    from collections import deque
+    from itertools import islice
 
     instance = require(ref, runtime)
     where = started_runtime(instance.runtime)
-    old: Iterator[str] = iter(deque(where.log_lines(instance, follow=False), maxlen=tail))
-    if since is not None:
-        begin = time.time() - since
-        old = (line for line in old if _time_of(line) >= begin)
-    yield from old
+    old = list(where.log_lines(instance, follow=False))
+    begin = float("-inf") if since is None else time.time() - since
+    shown = old if tail is None else old[len(old) - min(tail, len(old)) :]
+    yield from (line for line in shown if _time_of(line) >= begin)
     if follow:
-        lines = where.log_lines(instance, follow=True)
-        for _ in where.log_lines(instance, follow=False):
-            next(lines)
-        yield from lines
+        yield from islice(where.log_lines(instance, follow=True), len(old), None)
 
 
 def url(ref: ProviderRef, runtime: str | None) -> UrlShown:

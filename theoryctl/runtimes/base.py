@@ -47,7 +47,10 @@ class StartRequest:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How an instance is: `running`, `dead`, or `unknown` where nobody can be asked; its use; whether it answers."""
+    """How an instance is, what it uses, and whether it answers.
+
+    It is `running`, `dead`, `created` where a `start` is at it or was killed, or `unknown` where nobody can be asked.
+    """
 
     name: str
     healthy: bool

@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 from theoryctl import client, containers, instances
 from theoryctl.containers import ContainerSpec
 from theoryctl.daemon import connected, platform_of
-from theoryctl.errors import DockerFailed, StartFailed
+from theoryctl.errors import DockerFailed, NotRunning, StartFailed
 from theoryctl.images.choice import BuildPlan, Pinned, choose
 from theoryctl.instances import Instance
 from theoryctl.paths import file_lock, state_dir
@@ -112,8 +112,10 @@ class DockerRuntime(StartedRuntime):
         assert instance.container is not None
         try:
             with connected() as api:
-                if not containers.is_running(containers.inspect(api, instance.container)):
-                    return State("dead", healthy=False)
+                seen = containers.inspect(api, instance.container)
+                if not containers.is_running(seen):
+                    created = seen is not None and seen["State"]["Status"] == "created"
+                    return State("created" if created else "dead", healthy=False)
                 used = containers.usage(api, instance.container)
         except DockerFailed:
             return State("unknown", healthy=client.is_healthy(instance))
@@ -134,7 +136,11 @@ class DockerRuntime(StartedRuntime):
         return [_from_labels(seen) for seen in found if seen["Id"] not in known]
 
     def log_lines(self, instance: Instance, follow: bool) -> Generator[str]:
+        assert instance.container is not None
         with connected() as api:
+            if containers.inspect(api, instance.container) is None:
+                hint = f"theoryctl local start --ref {instance.ref} --runtime {self.name}"
+                raise NotRunning(f"the container of {instance.ref} is gone, and its log with it", hint=hint)
             rest = b""
             for chunk in api.logs(instance.container, stream=True, follow=follow):
                 *lines, rest = (rest + chunk).split(b"\n")
