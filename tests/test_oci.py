@@ -51,6 +51,7 @@ def test_a_reference_is_what_docker_makes_of_it(
         (" x", "blanks"),
         ("https://ghcr.io/me/x", "address"),
         ("llm/litellm@1", "provider ref"),
+        ("my.org/lite_llm@12", "provider ref"),
         ("ghcr.io/Me/x", "lower-case"),
         ("Name", "lower-case"),
         ("Ghcr.io/A/B", "lower-case"),

@@ -72,6 +72,9 @@ def test_the_published_schema_and_the_parser_agree_on_what_a_ref_is(text: str) -
         ("https://ghcr.io/x@1", "more than one '/'"),
         ("ünicode/x@1", "may hold only"),
         (f"llm/{'x' * 64}@1", "longer than 63"),
+        ("ghcr.io/me/litellm:1", "image reference, which --oci takes"),
+        ("ubuntu:22.04", "image reference"),
+        (f"ghcr.io/me/litellm@sha256:{'0' * 64}", "image reference"),
     ],
 )
 def test_what_is_wrong_is_said(text: str, reason: str) -> None:

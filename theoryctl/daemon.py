@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from theoryctl.errors import DockerFailed, RegistryAuth
+from theoryctl.registry_auth import Login
 
 #: Seconds until a daemon that says nothing is given up: at first, and once it has answered. A step of a build or a pull
 #: may be silent for as long.
@@ -75,17 +76,23 @@ def platform_of(api: Any) -> str:
     return f"{version['Os']}/{version['Arch']}"
 
 
-def credentials_for(registry: str) -> tuple[str, str] | None:
-    """User and password that `docker login` keeps for a registry: in the config.json of DOCKER_CONFIG or ~/.docker, or
-    with a credential helper that it names. Raises RegistryAuth where a helper fails."""
+def login_for(registry: str) -> Login | None:
+    """What `docker login` keeps for a registry: in the config.json of DOCKER_CONFIG or ~/.docker, or with a credential
+    helper that it names (`credHelpers`, `credsStore`).
+
+    Raises RegistryAuth (`ERR_REGISTRY_AUTH`) where that cannot be read, or a helper fails.
+    """
     import docker
 
     try:
         found = docker.auth.load_config().resolve_authconfig(registry) or {}
-    except docker.errors.DockerException as error:
-        raise RegistryAuth(f"the credentials for {registry}: {error}", hint=f"docker login {registry}") from None
-    user, password = (found.get(name) or found.get(name.capitalize()) for name in ("username", "password"))
-    return (str(user), str(password)) if user and password else None
+    except (docker.errors.DockerException, ValueError, TypeError, KeyError) as error:
+        raise RegistryAuth(f"the login for {registry}: {error}", hint=f"docker login {registry}") from None
+    kept = {name.lower(): value for name, value in found.items()}
+    if token := kept.get("identitytoken"):
+        return Login(identity_token=token)
+    user, password = kept.get("username"), kept.get("password")
+    return Login(user=user, password=password) if user and password else None
 
 
 def without_ignored(folder: Path, patterns: list[str]) -> set[str]:

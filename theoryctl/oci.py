@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from theoryctl.errors import UsageError
+from theoryctl.refs import PATTERN as PROVIDER_REF
 
 DEFAULT_REGISTRY = "docker.io"
 #: Characters of a repository without its registry.
@@ -22,7 +23,6 @@ _REFERENCE = re.compile(
     rf"(?:(?P<registry>{_HOST})/)?(?P<path>{_COMPONENT}(?:/{_COMPONENT})*)"
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
-_PROVIDER_REF = re.compile(r"[a-z0-9-]+/[a-z0-9-]+@[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def _refused(text: str, reason: str) -> UsageError:
 def _reason(text: str) -> str:
     if "://" in text:
         return "it is an address; leave out what stands before the host"
-    if _PROVIDER_REF.fullmatch(text):
+    if re.fullmatch(PROVIDER_REF, text):
         return "it is a provider ref, which --ref takes"
     if text != text.strip() or any(mark.isspace() for mark in text):
         return "it has blanks or line ends"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+
+from theoryctl.errors import UsageError
 
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "386"}
 
@@ -14,6 +17,15 @@ def host_platform() -> str:
         os.uname().machine if hasattr(os, "uname") else os.environ.get("PROCESSOR_ARCHITECTURE", "unknown").lower()
     )
     return f"{sys.platform}/{_MACHINES.get(machine, machine)}"
+
+
+def parse_platform(text: str) -> str:
+    """`--platform`, with machines in Go's words. Raises UsageError (`ERR_USAGE`)."""
+    system, _, machine = text.partition("/")
+    named = f"{system}/{_MACHINES.get(machine, machine)}"
+    if not re.fullmatch("[a-z0-9]+/[a-z0-9]+(/v[0-9]+)?", named):
+        raise UsageError(f"--platform {text!r} is no platform", hint="for example --platform linux/arm64")
+    return named
 
 
 def same_platform(one: str, other: str) -> bool:

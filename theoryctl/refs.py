@@ -12,6 +12,9 @@ MAX_SEGMENT = 63
 _SEGMENT = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{MAX_SEGMENT - 1}}}", re.ASCII)
 _VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
+#: What only image references have: a tag, or a digest.
+_IMAGE = re.compile(r"^[^@]*[A-Za-z0-9]:[A-Za-z0-9_][A-Za-z0-9_.-]*$|@sha256:", re.ASCII)
+
 #: A whole ref, in what regular expressions of Python and of JSON Schema have in common.
 PATTERN = f"^{_SEGMENT.pattern}/{_SEGMENT.pattern}@{_VERSION.pattern}$"
 
@@ -57,6 +60,8 @@ class ProviderRef:
 def _whole_problem(text: str, at: str, slash: str) -> str | None:
     if not text:
         return "it is empty"
+    if _IMAGE.search(text):
+        return "it is an image reference, which --oci takes"
     if text.count("/") > 1 or "://" in text:
         return "it has more than one '/'"
     if not slash:

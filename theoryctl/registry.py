@@ -1,12 +1,14 @@
 """Asking a registry what a reference is, over the OCI distribution API, and believing only what its digest proves.
 
-Specification: github.com/opencontainers/distribution-spec (v1.1); tokens: distribution's `docs/spec/auth/token.md`.
+Specification: github.com/opencontainers/distribution-spec (v1.1); tokens: distribution's `docs/spec/auth/token.md` and
+`oauth.md`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from urllib.parse import urljoin, urlsplit
 
 from theoryctl.errors import ImageNotFound, RegistryAuth, RegistryFailed, VerificationFailed
 from theoryctl.oci import DEFAULT_REGISTRY, ImageReference
+from theoryctl.registry_auth import Challenge, Login, is_loopback
 
 if TYPE_CHECKING:
     import httpx
@@ -34,7 +37,8 @@ _TIMEOUT, _ATTEMPTS, _LONGEST_WAIT = 10.0, 3, 10.0
 #: A manifest or a config is a page of text.
 _MAX_BYTES = 4 << 20
 
-Credentials = Callable[[str], tuple[str, str] | None]
+#: The login that is kept for a registry, if one is.
+Logins = Callable[[str], Login | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class _Answer:
 
 
 class _Again(Exception):
-    """An answer that may be another one later; `after` is how long the registry wants to be left alone."""
+    """An answer that may be another one later; `after` is how many seconds the registry wants to be left alone."""
 
     def __init__(self, failure: RegistryFailed, after: float | None) -> None:
         super().__init__(failure.message)
@@ -67,21 +71,24 @@ class _Again(Exception):
 
 
 class RegistryClient(AbstractContextManager["RegistryClient"]):
-    """A client for one reference's repository. `credentials` gives user and password for a registry, or None.
+    """A client for one reference's repository.
 
     Raises RegistryFailed, RegistryAuth, ImageNotFound and VerificationFailed.
     """
 
-    def __init__(self, reference: ImageReference, credentials: Credentials) -> None:
+    def __init__(self, reference: ImageReference, logins: Logins) -> None:
         import httpx
 
         self._reference = reference
         host = _HUB if reference.registry == DEFAULT_REGISTRY else reference.registry
         self._host = host
         self._base = f"{'http' if is_loopback(host) else 'https'}://{host}/v2/{reference.repository}"
-        self._credentials = credentials
+        self._logins = logins
         self._authorization: str | None = None
-        self._http = httpx.Client(timeout=_TIMEOUT, headers={"User-Agent": "theoryctl"})
+        # A proxy could not reach this machine's own loopback; Docker asks none for it either.
+        self._http = httpx.Client(
+            timeout=_TIMEOUT, headers={"User-Agent": "theoryctl"}, trust_env=not is_loopback(host)
+        )
 
     def __exit__(self, *_: object) -> None:
         self._http.close()
@@ -148,43 +155,50 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
             url = following
         raise self._failure("it sends on and on")
 
-    def _read(self, url: str, headers: dict[str, str], params: dict[str, str] | None = None) -> _Answer:
+    def _read(
+        self,
+        url: str,
+        headers: dict[str, str],
+        params: dict[str, str] | None = None,
+        form: dict[str, str] | None = None,
+    ) -> _Answer:
+        """The answer to a GET, or with a `form` to a POST of it."""
         import httpx
 
         content = bytearray()
+        method = "GET" if form is None else "POST"
         try:
-            with self._http.stream("GET", url, headers=headers, params=params) as answer:
+            with self._http.stream(method, url, headers=headers, params=params, data=form) as answer:
                 for chunk in answer.iter_bytes():
                     content += chunk
                     if len(content) > _MAX_BYTES:
                         raise self._failure(f"it sent more than {_MAX_BYTES} bytes where a manifest was expected")
-        except httpx.TransportError as error:
+        except (httpx.TransportError, httpx.DecodingError) as error:
             raise _Again(self._failure(str(error) or type(error).__name__), None) from None
+        except httpx.InvalidURL as error:
+            raise self._failure(f"it names an address that is none: {error}") from None
         return _Answer(url, answer.status_code, answer.headers, bytes(content))
 
-    def _authorize(self, challenge: str) -> str | None:
-        """What to send to a registry that wants to know who asks (RFC 9110, section 11.6.1)."""
-        from base64 import b64encode
-        from urllib.request import parse_http_list, parse_keqv_list
-
-        scheme, _, rest = challenge.partition(" ")
-        known = self._credentials(self._reference.registry)
-        basic = f"Basic {b64encode(':'.join(known).encode()).decode()}" if known else None
-        if scheme.lower() == "basic":
-            return basic
-        if scheme.lower() != "bearer":
+    def _authorize(self, header: str) -> str | None:
+        """What to send to a registry that wants to know who asks."""
+        challenge = Challenge.parse(header)
+        login = self._logins(self._reference.registry)
+        if challenge.scheme == "basic":
+            return login.basic if login else None
+        if challenge.scheme != "bearer":
             raise self._refused("it does not say how to log in")
-        values = parse_keqv_list(parse_http_list(rest))
-        realm = values.get("realm", "")
-        if urlsplit(realm).scheme != "https" and not (is_loopback(urlsplit(realm).netloc) and is_loopback(self._host)):
-            raise self._refused(f"its tokens come from {realm!r}, which is not https")
-        trusted = _is_related(urlsplit(realm).hostname or "", urlsplit(self._base).hostname or "")
-        return self._token(realm, values, basic if trusted else None)
+        if not challenge.may_be_asked(self._host):
+            raise self._refused(f"its tokens come from {challenge.realm!r}, which is not https")
+        trusted = challenge.belongs_to(self._host)
+        return self._token(challenge, login if trusted else None)
 
-    def _token(self, realm: str, values: dict[str, str], basic: str | None) -> str:
-        query: dict[str, str] = {name: values[name] for name in ("service", "scope") if name in values}
-        query.setdefault("scope", f"repository:{self._reference.repository}:pull")
-        answer = self._read(realm, {"Authorization": basic} if basic else {}, query)
+    def _token(self, challenge: Challenge, login: Login | None) -> str:
+        query = challenge.query(f"repository:{self._reference.repository}:pull")
+        if login and login.identity_token:
+            answer = self._read(challenge.realm, {}, form=login.refresh_form(query))
+        else:
+            own = {"Authorization": login.basic} if login and login.basic else {}
+            answer = self._read(challenge.realm, own, query)
         if answer.status == 429 or answer.status >= 500:
             raise _Again(self._failure(f"its token service answered {answer.status}"), _retry_after(answer))
         if answer.status != 200:
@@ -224,35 +238,23 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
         return RegistryAuth(f"the registry {self._host}: {what}", hint=f"docker login {self._reference.registry}")
 
 
-def is_loopback(host: str) -> bool:
-    """Whether `host` or `host:port` is this machine, which alone is asked without TLS."""
-    from ipaddress import ip_address
-
-    name = urlsplit(f"//{host}").hostname or ""
-    try:
-        return name == "localhost" or ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
 def _may_follow(url: str, following: str) -> bool:
     return urlsplit(following).scheme == "https" or (
         urlsplit(url).scheme == "http" and is_loopback(urlsplit(following).netloc)
     )
 
 
-def _is_related(realm: str, registry: str) -> bool:
-    """Whether a token service is the registry's own: the same host, or one below the domain that both are of, as
-    auth.docker.io and registry-1.docker.io, or gitlab.com and registry.gitlab.com."""
-    if realm == registry:
-        return True
-    domain = registry.partition(".")[2] if registry.count(".") >= 2 else registry
-    return domain.count(".") >= 1 and (realm == domain or realm.endswith(f".{domain}"))
-
-
 def _retry_after(answer: _Answer) -> float | None:
+    """Seconds, which a registry may also write as a date (RFC 9110, section 10.2.3)."""
+    from email.utils import parsedate_to_datetime
+
     value = answer.headers.get("retry-after", "")
-    return float(value) if value.isdecimal() else None
+    if value.isdecimal():
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None
 
 
 def _pause(state: Any) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from theoryctl.daemon import credentials_for
+from theoryctl.daemon import login_for
 from theoryctl.errors import BadPlatform
 from theoryctl.oci import ImageReference
 from theoryctl.platforms import same_platform
@@ -17,7 +17,7 @@ def resolve(reference: ImageReference, platform: str | None) -> ImageResolved:
 
     Raises BadPlatform (`ERR_PLATFORM`) that lists those there are, and what a RegistryClient raises.
     """
-    with RegistryClient(reference, credentials_for) as registry:
+    with RegistryClient(reference, login_for) as registry:
         manifest = registry.manifest(reference.digest or reference.tag or "latest")
         found = tuple(sorted(_platforms(manifest, registry)))
     if platform is not None:

@@ -1,0 +1,39 @@
+"""Platforms, as `--platform` takes them."""
+
+from __future__ import annotations
+
+import pytest
+
+from theoryctl.errors import UsageError
+from theoryctl.platforms import host_platform, parse_platform, same_platform
+
+
+@pytest.mark.parametrize(
+    ("text", "platform"),
+    [
+        ("linux/amd64", "linux/amd64"),
+        ("linux/x86_64", "linux/amd64"),
+        ("linux/aarch64", "linux/arm64"),
+        ("linux/arm64/v8", "linux/arm64/v8"),
+        (host_platform(), host_platform()),
+    ],
+)
+def test_a_platform_is_in_go_s_words_whatever_the_kernel_calls_the_machine(text: str, platform: str) -> None:
+    assert parse_platform(text) == platform
+
+
+@pytest.mark.parametrize(
+    "text", ["", "linux", "linux/", "/amd64", "Linux/amd64", "linux/amd64/8", "linux/amd64\n", "a/b/c/d"]
+)
+def test_what_is_none_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_platform(text)
+    assert repr(text) in caught.value.message
+    assert caught.value.hint == "for example --platform linux/arm64"
+
+
+def test_arm64_is_the_same_with_its_variant_and_without() -> None:
+    assert same_platform("linux/arm64", "linux/arm64/v8")
+    assert same_platform("linux/arm64/v8", "linux/arm64")
+    assert not same_platform("linux/arm64", "linux/amd64")
+    assert not same_platform("linux/arm/v6", "linux/arm/v7")

@@ -1,0 +1,99 @@
+"""Who asks a registry, and who may be told: logins, challenges, and whose a token service is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """What `docker login` keeps for a registry: a user with a password, or an identity token."""
+
+    user: str = ""
+    password: str = field(default="", repr=False)
+    identity_token: str = field(default="", repr=False)
+
+    @property
+    def basic(self) -> str | None:
+        """User and password as a header (RFC 7617); None for an identity token, which is for token services only."""
+        from base64 import b64encode
+
+        if not self.user:
+            return None
+        return f"Basic {b64encode(f'{self.user}:{self.password}'.encode()).decode()}"
+
+    def refresh_form(self, query: dict[str, str]) -> dict[str, str]:
+        """What a token service wants to see of an identity token (distribution's `docs/spec/auth/oauth.md`)."""
+        return {
+            "grant_type": "refresh_token",
+            "refresh_token": self.identity_token,
+            "client_id": "theoryctl",
+            **query,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What a registry wants of who asks: the scheme in lower case, and its parameters (RFC 9110, section 11.6.1)."""
+
+    scheme: str
+    parameters: dict[str, str]
+
+    @classmethod
+    def parse(cls, header: str) -> Challenge:
+        """Read a `WWW-Authenticate`; parts that are none are left out."""
+        from urllib.request import parse_http_list, parse_keqv_list
+
+        scheme, _, rest = header.partition(" ")
+        pairs = [part for part in parse_http_list(rest) if "=" in part]
+        return cls(scheme.lower(), parse_keqv_list(pairs))
+
+    @property
+    def realm(self) -> str:
+        """Where the token service answers."""
+        return self.parameters.get("realm", "")
+
+    def query(self, scope: str) -> dict[str, str]:
+        """What to ask the token service for; `scope` where the registry names none."""
+        asked = {"scope": scope}
+        asked |= {name: value for name, value in self.parameters.items() if name in ("service", "scope")}
+        return asked
+
+    def may_be_asked(self, registry: str) -> bool:
+        """Whether the token service is reached over TLS, or is on this machine as the registry is."""
+        where = _split(self.realm)
+        return where[0] == "https" or (is_loopback(where[1]) and is_loopback(registry))
+
+    def belongs_to(self, registry: str) -> bool:
+        """Whether the token service is the registry's own, and so may have its login: the same host, or one below the
+        domain that both are of, as auth.docker.io and registry-1.docker.io, or gitlab.com and registry.gitlab.com."""
+        realm, host = _host(_split(self.realm)[1]), _host(registry)
+        domain = host.partition(".")[2] if host.count(".") >= 2 else host
+        return realm == host or (domain.count(".") >= 1 and (realm == domain or realm.endswith(f".{domain}")))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` or `host:port` is this machine, which alone is asked without TLS."""
+    from ipaddress import ip_address
+
+    name = _host(host)
+    try:
+        return name == "localhost" or ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _split(address: str) -> tuple[str, str]:
+    """Scheme, and host with port; empty where the address is none."""
+    try:
+        return urlsplit(address)[:2]
+    except ValueError:
+        return "", ""
+
+
+def _host(netloc: str) -> str:
+    try:
+        return urlsplit(f"//{netloc}").hostname or ""
+    except ValueError:
+        return ""
