@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
 from theoryctl.catalog import Catalog, Found
 from theoryctl.errors import DigestDrift, NotPinned, UsageError
-from theoryctl.images.choice import BuildPlan, ImageWish, base_image, choose
+from theoryctl.images.choice import BuildPlan, ImageWish, base_image, choose, tagged
 from theoryctl.manifest import Image
 from theoryctl.manifests import must_be_own, write_pins
 from theoryctl.oci import ImageReference
-from theoryctl.platforms import host_platform
+from theoryctl.platforms import host_platform, parse_platform
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
 from theoryctl.results import ImageBuilt, ImagePinned, ImagePushed, ImageResolved, ImageVerified
@@ -18,45 +22,47 @@ def resolve_image(text: str, platform: str | None, folder: str | None) -> ImageR
     """What an image reference, or the image of a provider ref, is in its registry."""
     from theoryctl.images.resolve import resolve
 
-    return resolve(_reference(text, platform, folder), platform)
+    chosen = platform and parse_platform(platform)
+    return resolve(_reference(text, chosen, folder), chosen)
 
 
-def build_image(
-    ref: ProviderRef, folder: str | None, *, base: str | None, anew: bool, progress: Progress
-) -> ImageBuilt:
-    """Build the image of a ref, unless it is up to date and not wanted `anew`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildOptions:
+    """What is to be built: the ref's image on `base`, for `platform` (default: the daemon's), called `tag`."""
+
+    ref: ProviderRef
+    manifests: str | None = None
+    base: str | None = None
+    platform: str | None = None
+    tag: str | None = None
+    no_cache: bool = False
+
+
+def build_image(options: BuildOptions, progress: Progress) -> ImageBuilt:
+    """Build the image of a ref, unless it is up to date.
 
     Raises NotPinned where its manifest has no build context, and what `images.build.build` raises.
     """
-    from theoryctl.daemon import connected, platform_of
-    from theoryctl.images.build import build
+    from theoryctl.daemon import connected
 
-    found = Catalog(folder).find(ref)
     with connected() as api:
-        plan = choose(_wish(found, base, anew), platform_of(api))
-        assert isinstance(plan, BuildPlan)
-        image_id, built = build(api, plan, progress)
+        plan, image_id, built = _built(api, options, progress)
         seen = api.inspect_image(image_id)
     layers = len(seen["RootFS"]["Layers"])
-    return ImageBuilt(str(ref), plan.tag, image_id, plan.platform, plan.base, seen["Size"], layers, built)
+    return ImageBuilt(str(options.ref), plan.tag, image_id, plan.platform, plan.base, seen["Size"], layers, built)
 
 
-def push_image(ref: ProviderRef, folder: str | None, *, to: str, base: str | None, progress: Progress) -> ImagePushed:
+def push_image(options: BuildOptions, to: str, progress: Progress) -> ImagePushed:
     """Push the image of a ref, built first unless it is up to date. Raises UsageError for a target with a digest, and
     what building and pushing raise."""
-    from theoryctl.daemon import connected, platform_of
-    from theoryctl.images.build import build
+    from theoryctl.daemon import connected
     from theoryctl.images.push import push
 
-    target = ImageReference.parse(to)
-    if target.digest is not None:
-        raise UsageError(f"--to {to}: a digest is what comes of pushing", hint=f"--to {target.name}:latest")
+    target = ImageReference.parse(tagged("--to", to))
     with connected() as api:
-        plan = choose(_wish(Catalog(folder).find(ref), base, False), platform_of(api))
-        assert isinstance(plan, BuildPlan)
-        image_id, _ = build(api, plan, progress)
+        plan, image_id, _ = _built(api, options, progress)
         digest = push(api, image_id, target, progress)
-    return ImagePushed(str(ref), f"{target.name}@{digest}", digest, plan.platform)
+    return ImagePushed(str(options.ref), f"{target.name}@{digest}", digest, plan.platform)
 
 
 def pin_image(
@@ -71,9 +77,10 @@ def pin_image(
 
     found = Catalog(folder).find(ref)
     image = _image_of(found)
+    chosen = platform and parse_platform(platform)
     if not check:
         must_be_own(found)
-    resolved = resolve(ImageReference.parse(oci or image.repository), platform)
+    resolved = resolve(ImageReference.parse(oci or image.repository), chosen)
     if resolved.repository != ImageReference.parse(image.repository).name:
         message = f"{ref} is pinned in {image.repository}, and --oci names {resolved.repository}"
         raise UsageError(message, hint=f"write image.repository: {resolved.repository} into {found.file} first")
@@ -86,21 +93,37 @@ def pin_image(
     return ImagePinned(str(ref), str(found.file), resolved.platforms, changed=bool(stale))
 
 
-def verify_image(ref: ProviderRef, folder: str | None, *, tag: str) -> ImageVerified:
-    """Who has which digest: the manifest, the registry at `tag`, and the container that runs.
+def verify_image(ref: ProviderRef, folder: str | None, *, runtime: str, tag: str) -> ImageVerified:
+    """Who has which digest: the manifest, the registry at `tag`, and what runs in that runtime.
 
-    Raises NotPinned where the manifest names no image, and what resolving raises.
+    Raises UsageError for a runtime that has no image, NotPinned where the manifest names none, and what resolving and
+    asking raise.
     """
-    from theoryctl import instances
     from theoryctl.images.resolve import resolve
 
+    ask = _RUNNING.get(runtime)
+    if ask is None:
+        raise UsageError(f"--runtime {runtime!r} runs no image", hint=f"choose {' or '.join(_RUNNING)}")
     image = _image_of(Catalog(folder).find(ref))
-    instance = instances.load(ref, "docker")
-    platform = instance.platform if instance else f"linux/{host_platform().rpartition('/')[2]}"
-    pin = image.pin(platform)
+    where, digest, platform = ask(ref)
     registry = resolve(ImageReference.parse(f"{image.repository}:{tag}"), platform).platforms[0][1]
-    rows = [("manifest", pin), (f"registry, {tag}", registry), ("container", instance.digest if instance else None)]
-    return ImageVerified(str(ref), image.repository, platform, tuple(rows))
+    rows = (("manifest", image.pin(platform)), (f"registry, {tag}", registry), (where, digest))
+    return ImageVerified(str(ref), image.repository, platform, rows)
+
+
+def _in_docker(ref: ProviderRef) -> tuple[str, str | None, str]:
+    """What is to be called where it runs, the digest of the running container's image, and its platform."""
+    from theoryctl import instances
+    from theoryctl.runtimes import started_runtime
+
+    instance = instances.load(ref, "docker")
+    if instance is None or started_runtime("docker").state(instance).name == "dead":
+        return "container", None, f"linux/{host_platform().rpartition('/')[2]}"
+    return "container", instance.digest, instance.platform
+
+
+#: Who is asked what runs, by what `--runtime` calls it.
+_RUNNING: dict[str, Callable[[ProviderRef], tuple[str, str | None, str]]] = {"local": _in_docker}
 
 
 def _image_of(found: Found) -> Image:
@@ -110,10 +133,17 @@ def _image_of(found: Found) -> Image:
     return image
 
 
-def _wish(found: Found, base: str | None, anew: bool) -> ImageWish:
-    """A build of the manifest's context, whatever it pins."""
-    image = found.load().image
-    return ImageWish(ref=found.ref, image=image, root=found.root, build=True, anew=anew, base=base_image(base))
+def _built(api: Any, options: BuildOptions, progress: Progress) -> tuple[BuildPlan, str, bool]:
+    """The image of the manifest's context, whatever it pins: its plan and ID, and whether it was built now."""
+    from theoryctl.daemon import platform_of
+    from theoryctl.images.build import build
+
+    found = Catalog(options.manifests).find(options.ref)
+    base, image = base_image(options.base), found.load().image
+    wish = ImageWish(ref=found.ref, image=image, root=found.root, build=True, base=base, tag=options.tag)
+    plan = choose(wish, parse_platform(options.platform) if options.platform else platform_of(api))
+    assert isinstance(plan, BuildPlan)
+    return plan, *build(api, plan, progress, no_cache=options.no_cache)
 
 
 def _reference(text: str, platform: str | None, folder: str | None) -> ImageReference:

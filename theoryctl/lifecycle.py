@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from theoryctl.attachments import load_attachments
-from theoryctl.catalog import Catalog
+from theoryctl.catalog import Catalog, Found
 from theoryctl.errors import BadInputs, InternalError, Interrupted, UsageError, error_info
+from theoryctl.images.context import code_paths
 from theoryctl.inputs import InputFlags
 from theoryctl.instances import Instance
 from theoryctl.manifest import Manifest
@@ -80,15 +81,17 @@ def run(options: RunOptions, on_event: Callable[[Event], None]) -> RunResult:
     Ctrl-C too, is in the envelope.
     """
     instance = find(options.ref, options.runtime)
-    request = _request(options, instance)
+    found = Catalog(options.manifests).find(options.ref)
+    manifest = found.load()
+    request = _request(options, manifest, instance)
+    events = _embedded(request, found, manifest) if instance is None else _started(request, instance)
     if options.save_dir is None:
-        return RunResult(_invoke(request, instance, on_event))
+        return RunResult(_invoke(request, events, on_event))
     with OutputFolder(options.save_dir) as folder:
-        return RunResult(folder.save(_invoke(request, instance, on_event)))
+        return RunResult(folder.save(_invoke(request, events, on_event)))
 
 
-def _request(options: RunOptions, instance: Instance | None) -> Request:
-    manifest = Catalog(options.manifests).find(options.ref).load()
+def _request(options: RunOptions, manifest: Manifest, instance: Instance | None) -> Request:
     if instance is not None:
         check_pin(instance, manifest)
     given = options.inputs.read()
@@ -125,20 +128,21 @@ def _config(manifest: Manifest, mode: Mode, options: RunOptions, instance: Insta
     )
 
 
-def _events(request: Request, instance: Instance | None) -> Generator[Event]:
-    if instance is None:
-        yield Log(f"embedded: no instance of {request.config.ref} is started")
-        yield from embedded_runtime().invoke(request)
-        return
+def _embedded(request: Request, found: Found, manifest: Manifest) -> Generator[Event]:
+    yield Log(f"embedded: no instance of {found.ref} is started")
+    yield from embedded_runtime(code_paths(found.root, manifest.image)).invoke(request)
+
+
+def _started(request: Request, instance: Instance) -> Generator[Event]:
     yield Log(f"{instance.runtime}: {instance.url}")
     restart = restart_command(instance.ref, instance.runtime)
     yield from started_runtime(instance.runtime).invoke(request, instance, restart)
 
 
-def _invoke(request: Request, instance: Instance | None, on_event: Callable[[Event], None]) -> Envelope:
+def _invoke(request: Request, events: Generator[Event], on_event: Callable[[Event], None]) -> Envelope:
     stopwatch, model = Stopwatch(), None
     try:
-        with closing(_events(request, instance)) as events:
+        with closing(events):
             for event in events:
                 if isinstance(event, Result):
                     return event.envelope

@@ -16,6 +16,10 @@ class Progress(Protocol):
         """Where the step is: worth seeing at a terminal only, where it replaces the one before."""
         ...
 
+    def part(self, name: str, done: int, total: int) -> None:
+        """How far one of the step's parts is, such as a layer, in bytes: worth seeing at a terminal only."""
+        ...
+
 
 class Unwatched(Progress):
     """For work that nobody watches."""
@@ -24,4 +28,7 @@ class Unwatched(Progress):
         pass
 
     def detail(self, text: str) -> None:
+        pass
+
+    def part(self, name: str, done: int, total: int) -> None:
         pass

@@ -273,6 +273,19 @@ class ManifestExported:
         return {"schema": "theoryctl.manifest-export/v1", "ref": self.ref, "source": self.source, "file": self.file}
 
 
+@dataclass(frozen=True, slots=True)
+class ManifestCreated:
+    """A provider that was begun: its files, and the command that runs it."""
+
+    ref: str
+    files: tuple[str, ...]
+    next: str
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        return {"schema": "theoryctl.manifest-new/v1", "ref": self.ref, "files": list(self.files), "next": self.next}
+
+
 def instance_facts(instance: Instance) -> dict[str, Any]:
     """What may be said of an instance: everything but its token."""
     facts = asdict(instance)
@@ -298,4 +311,5 @@ Result = (
     | ImagePinned
     | ImageVerified
     | ManifestExported
+    | ManifestCreated
 )

@@ -15,6 +15,7 @@ from theoryctl.results import (
     ImageResolved,
     ImageVerified,
     InstancesShown,
+    ManifestCreated,
     ManifestList,
     ManifestShown,
     Result,
@@ -28,6 +29,8 @@ from theoryctl_providers.contract import Started as StartedEvent
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+    from theoryctl.activity import Activity
+
 
 class Terminal:
     """Shows results and failures. `exit_status` is that of what was shown last."""
@@ -36,7 +39,7 @@ class Terminal:
         self.json_output = json_output
         self.debug = debug
         self.exit_status = 0
-        self._spinner: Any = None
+        self._activity: Activity | None = None
         open_streams()
 
     def flush(self) -> None:
@@ -51,7 +54,7 @@ class Terminal:
 
     def emit(self, result: Result) -> None:
         """Show what a command returned."""
-        self._stop_spinner()
+        self._calm()
         self.exit_status = result.exit_status
         if self.json_output:
             self._say_json(result.document())
@@ -69,6 +72,9 @@ class Terminal:
             case ManifestShown():
                 self.note(f"{result.file} ({result.source})")
                 self._code(result.text, "yaml")
+            case ManifestCreated():
+                self._say("\n".join(views.lines_of(result)))
+                self.note(f"next: {result.next}")
             case SchemaShown():
                 self._json(result.document())
             case _:
@@ -101,7 +107,7 @@ class Terminal:
             elif isinstance(event, StartedEvent):
                 self._started(event)
             elif isinstance(event, Delta):
-                self._stop_spinner()
+                self._calm()
                 if live and event.choice == 0 and event.text:
                     self._streamed = True
                     self._say(event.text, end="")
@@ -112,16 +118,19 @@ class Terminal:
 
     def step(self, text: str) -> None:
         """A step of the work begins: a line that stays."""
-        self._stop_spinner()
+        self._calm()
         self.note(text)
         self._spin(text)
 
     def detail(self, text: str) -> None:
         """Where the step is, at a terminal."""
-        if self._spinner is not None:
-            from rich.text import Text
+        if self._activity is not None:
+            self._activity.say(views.printable_cell(text))
 
-            self._spinner.update(Text(views.printable_cell(text), overflow="ellipsis", no_wrap=True))
+    def part(self, name: str, done: int, total: int) -> None:
+        """How far a part of the step is, in bytes, at a terminal."""
+        if self._activity is not None:
+            self._activity.part(views.printable_cell(name), done, total)
 
     # -- runs ---------------------------------------------------------------------------------------------------------
 
@@ -134,15 +143,14 @@ class Terminal:
 
     def _spin(self, text: str) -> None:
         if is_rich(sys.stderr):
-            from rich.text import Text
+            from theoryctl.activity import Activity
 
-            self._spinner = self._console(sys.stderr).status(Text(views.printable(text)))
-            self._spinner.start()
+            self._activity = Activity(self._console(sys.stderr), views.printable_cell(text))
 
-    def _stop_spinner(self) -> None:
-        if self._spinner is not None:
-            self._spinner.stop()
-            self._spinner = None
+    def _calm(self) -> None:
+        if self._activity is not None:
+            self._activity.end()
+            self._activity = None
 
     def _run(self, result: RunResult) -> None:
         envelope = result.envelope
@@ -196,7 +204,7 @@ class Terminal:
         self._tell((text, "dim"))
 
     def _error(self, error: ErrorInfo) -> None:
-        self._stop_spinner()
+        self._calm()
         hint = f"\n hint: {error['hint']}" if error["hint"] else ""
         self._tell(("error ", "bold red"), (error["code"], "red"), (f": {error['message']}", ""), (hint, "cyan"))
 

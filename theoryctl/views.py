@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from shlex import quote
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from theoryctl.results import (
     ImageVerified,
     InstanceRow,
     InstancesShown,
+    ManifestCreated,
     ManifestExported,
     ManifestList,
     ManifestRow,
@@ -160,29 +161,37 @@ def short_digest(digest: str | None) -> str:
 
 
 def lines_of(result: Result) -> list[str]:
-    """A result that is shown as plain lines."""
-    match result:
-        case ManifestsValid():
-            return [f"valid {file}" for file in result.files] or ["no manifests found"]
-        case Started():
-            return list(paired(_started_pairs(result)))
-        case Stopped():
-            lines = [f"{'stopped' if alive else 'was dead'} {x.ref} ({x.runtime})" for x, alive in result.instances]
-            return lines or ["nothing was started"]
-        case ImageBuilt():
-            return list(paired(_built_pairs(result)))
-        case ImagePushed():
-            return [result.reference]
-        case ImagePinned():
-            said = "pinned" if result.changed else "pinned already"
-            return [f"{said} {platform} {digest}" for platform, digest in result.platforms]
-        case ManifestExported():
-            return [result.file]
-        case EnvShown():
-            return [f"export {name}={quote(value)}" for name, value in result.variables.items()]
-        case UrlShown():
-            return [result.url]
-    raise TypeError(f"{type(result).__name__} is no list of lines")
+    """A result that is shown as plain lines. Raises KeyError for one that is shown otherwise."""
+    return _LINES[type(result)](result)
+
+
+def _stopped_lines(result: Stopped) -> list[str]:
+    lines = [f"{'stopped' if alive else 'was dead'} {x.ref} ({x.runtime})" for x, alive in result.instances]
+    return lines or ["nothing was started"]
+
+
+def _pinned_lines(result: ImagePinned) -> list[str]:
+    said = "pinned" if result.changed else "pinned already"
+    return [f"{said} {platform} {digest}" for platform, digest in result.platforms]
+
+
+def _exports(result: EnvShown) -> list[str]:
+    return [f"export {name}={quote(value)}" for name, value in result.variables.items()]
+
+
+#: How each result that is plain lines becomes them.
+_LINES: dict[type[Any], Callable[[Any], list[str]]] = {
+    ManifestsValid: lambda result: [f"valid {file}" for file in result.files] or ["no manifests found"],
+    ManifestCreated: lambda result: list(result.files),
+    ManifestExported: lambda result: [result.file],
+    Started: lambda result: list(paired(_started_pairs(result))),
+    Stopped: _stopped_lines,
+    UrlShown: lambda result: [result.url],
+    EnvShown: _exports,
+    ImageBuilt: lambda result: list(paired(_built_pairs(result))),
+    ImagePushed: lambda result: [result.reference],
+    ImagePinned: _pinned_lines,
+}
 
 
 def paired(pairs: Sequence[tuple[str, str]]) -> Iterator[str]:

@@ -14,11 +14,18 @@ WhatArgument = Annotated[str, typer.Argument(metavar="REF_OR_IMAGE", help="A pro
 PlatformOption = Annotated[
     str | None, typer.Option("--platform", metavar="OS/ARCH", help="Only this one, such as linux/amd64.")
 ]
-Force = Annotated[bool, typer.Option("--force", help="Build even where nothing has changed.")]
+BuildPlatform = Annotated[
+    str | None, typer.Option("--platform", metavar="OS/ARCH", help="Build for this one. [default: Docker's own]")
+]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Build every step, even where nothing has changed.")]
+BuildTag = Annotated[
+    str | None, typer.Option("--tag", metavar="IMAGE", help="What to call it. [default: the manifest's, at `local`]")
+]
 
 To = Annotated[str, typer.Option("--to", metavar="IMAGE", help="Where to, as registry/repository:tag.")]
 Oci = Annotated[str | None, typer.Option("--oci", metavar="IMAGE", help="This tag or digest of the repository.")]
 Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 6 when a pin is stale.")]
+RunningIn = Annotated[str, typer.Option("--runtime", metavar="local", help="Where to look at what runs.")]
 Tag = Annotated[str, typer.Option("--tag", metavar="TAG", help="The tag in the registry.")]
 
 
@@ -41,25 +48,40 @@ def resolve(
     ctx.obj.emit(image_work.resolve_image(what, platform, manifests))
 
 
-@command(app, "build", examples="theoryctl image build --ref llm/litellm@1")
+@command(
+    app,
+    "build",
+    examples="""\
+theoryctl image build --ref llm/litellm@1
+theoryctl image build --ref llm/litellm@1 --tag me/litellm:dev --json""",
+)
 def build(
     ctx: typer.Context,
     ref: RefOption,
+    platform: BuildPlatform = None,
+    no_cache: NoCache = False,
+    tag: BuildTag = None,
     base_image: BaseImageOption = None,
-    force: Force = False,
     manifests: ManifestsOption = None,
 ) -> None:
     """Build the image of a ref from its manifest's context; nothing is done where it is up to date."""
     from theoryctl import image_work
     from theoryctl.refs import ProviderRef
 
-    parsed = ProviderRef.parse(ref)
-    ctx.obj.emit(image_work.build_image(parsed, manifests, base=base_image, anew=force, progress=ctx.obj))
+    options = image_work.BuildOptions(
+        ref=ProviderRef.parse(ref), manifests=manifests, base=base_image, platform=platform, tag=tag, no_cache=no_cache
+    )
+    ctx.obj.emit(image_work.build_image(options, ctx.obj))
 
 
 @command(app, "push", examples="theoryctl image push --ref llm/litellm@1 --to ghcr.io/theoryctl/llm-litellm:latest")
 def push(
-    ctx: typer.Context, ref: RefOption, to: To, base_image: BaseImageOption = None, manifests: ManifestsOption = None
+    ctx: typer.Context,
+    ref: RefOption,
+    to: To,
+    platform: BuildPlatform = None,
+    base_image: BaseImageOption = None,
+    manifests: ManifestsOption = None,
 ) -> None:
     """Push the image of a ref, built first unless it is up to date, and print it by its digest.
 
@@ -68,8 +90,10 @@ def push(
     from theoryctl import image_work
     from theoryctl.refs import ProviderRef
 
-    parsed = ProviderRef.parse(ref)
-    ctx.obj.emit(image_work.push_image(parsed, manifests, to=to, base=base_image, progress=ctx.obj))
+    options = image_work.BuildOptions(
+        ref=ProviderRef.parse(ref), manifests=manifests, base=base_image, platform=platform
+    )
+    ctx.obj.emit(image_work.push_image(options, to, ctx.obj))
 
 
 @command(
@@ -104,9 +128,15 @@ def pin(
     "verify",
     examples="theoryctl image pin --ref llm/litellm@1 && theoryctl image verify --ref llm/litellm@1",
 )
-def verify(ctx: typer.Context, ref: RefOption, tag: Tag = "latest", manifests: ManifestsOption = None) -> None:
-    """Show who has which digest: the manifest, the registry, and the container that runs; exit 6 when they differ."""
+def verify(
+    ctx: typer.Context,
+    ref: RefOption,
+    runtime: RunningIn = "local",
+    tag: Tag = "latest",
+    manifests: ManifestsOption = None,
+) -> None:
+    """Show who has which digest: the manifest, the registry, and what runs; exit 6 when they differ."""
     from theoryctl import image_work
     from theoryctl.refs import ProviderRef
 
-    ctx.obj.emit(image_work.verify_image(ProviderRef.parse(ref), manifests, tag=tag))
+    ctx.obj.emit(image_work.verify_image(ProviderRef.parse(ref), manifests, runtime=runtime, tag=tag))

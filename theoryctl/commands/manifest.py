@@ -12,6 +12,9 @@ app = make_app("manifest", "Look at manifests, and check them.")
 
 RefArgument = Annotated[str, typer.Argument(metavar="REF", help="namespace/name@version")]
 ToOption = Annotated[str, typer.Option("--to", metavar="DIR", help="The manifests folder to copy it to.")]
+NewToOption = Annotated[
+    str, typer.Option("--to", metavar="DIR", help="The manifests folder; the project comes beside it.")
+]
 FilesArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[FILE]...", help="Manifest files; none: all that can be found.")
 ]
@@ -53,6 +56,18 @@ def export(
     from theoryctl.refs import ProviderRef
 
     ctx.obj.emit(work.export_manifest(ProviderRef.parse(ref), manifests, to))
+
+
+@command(app, "new", examples="theoryctl manifest new acme/echo@1 && theoryctl local run --ref acme/echo@1 --mode mock")
+def new(ctx: typer.Context, ref: RefArgument, to: NewToOption = "./manifests") -> None:
+    """Begin a provider of your own: a manifest, a class in a Python project, and a test of it.
+
+    It runs in mock mode as it is; real mode is for you to write.
+    """
+    from theoryctl import scaffold
+    from theoryctl.refs import ProviderRef
+
+    ctx.obj.emit(scaffold.new_provider(ProviderRef.parse(ref), to))
 
 
 @command(app, "schema", examples="theoryctl manifest schema > manifest.schema.json")

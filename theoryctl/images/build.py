@@ -14,10 +14,11 @@ from theoryctl.daemon import explained, found
 from theoryctl.errors import BuildFailed, DockerFailed
 from theoryctl.images.choice import BuildPlan
 from theoryctl.images.context import DOCKERFILE, BuildContext
-from theoryctl.images.pull import fetch
+from theoryctl.images.pull import fetch, fits
 from theoryctl.images.wheelhouse import PROBE, Target, wheel_of, wheelhouse
 from theoryctl.paths import cache_dir, file_lock, write_private
 from theoryctl.progress import Progress
+from theoryctl_providers.contract import canonical, sha256
 
 CONTEXT_LABEL = "dev.theoryctl.context"
 BASE_LABEL = "dev.theoryctl.base"
@@ -28,28 +29,29 @@ _OTHER_BASE = "name another --base-image, one with Python and pip"
 _LAST_LINES = 12
 
 
-def build(api: Any, plan: BuildPlan, progress: Progress) -> tuple[str, bool]:
-    """The ID of the image that a plan describes, and whether it was built now rather than found.
+def build(api: Any, plan: BuildPlan, progress: Progress, *, no_cache: bool = False) -> tuple[str, bool]:
+    """The ID of the image that a plan describes, and whether it was built now rather than found; with `no_cache` every
+    step of it anew.
 
     Raises BuildFailed (`ERR_BUILD`), also where the cache cannot be written, and what fetching its base raises.
     """
     try:
-        return _found_or_built(api, plan, progress)
+        return _found_or_built(api, plan, progress, no_cache)
     except OSError as error:
         where = error.filename or cache_dir()
         hint = "free some space, or set THEORYCTL_CACHE_DIR"
         raise BuildFailed(f"building {plan.tag}: {where}: {error.strerror}", hint=hint) from error
 
 
-def _found_or_built(api: Any, plan: BuildPlan, progress: Progress) -> tuple[str, bool]:
+def _found_or_built(api: Any, plan: BuildPlan, progress: Progress, no_cache: bool) -> tuple[str, bool]:
     base = _base_id(api, plan, progress)
     labels = {CONTEXT_LABEL: plan.context.digest, BASE_LABEL: base}
     # What was built is written down, for labels do not tell: images built on it have them too.
     record = _work_folder(plan).with_suffix(".built")
     with _alone(plan):
         known = _built(api, record, labels)
-        if known is None or plan.forced:
-            built = _build(api, plan, base, labels, progress)
+        if known is None or plan.forced or no_cache:
+            built = _build(api, plan, base, progress, labels=labels, nocache=no_cache)
             write_private(record, built.encode())
             return built, True
         api.tag(known, *plan.tag.rsplit(":", 1))
@@ -57,9 +59,10 @@ def _found_or_built(api: Any, plan: BuildPlan, progress: Progress) -> tuple[str,
 
 
 def _base_id(api: Any, plan: BuildPlan, progress: Progress) -> str:
+    """The ID of the image to build on, pulled where it is not here, or is here for another platform."""
     image = found(api.inspect_image, plan.base)
-    if image is None:
-        progress.step(f"pulling {plan.base}, to build on")
+    if image is None or not fits(image, plan.platform):
+        progress.step(f"pulling {plan.base} for {plan.platform}, to build on")
         fetch(api, plan.base, plan.platform, progress)
         image = api.inspect_image(plan.base)
     return str(image["Id"])
@@ -75,21 +78,20 @@ def _built(api: Any, record: Path, labels: dict[str, str]) -> str | None:
     return str(image["Id"]) if labels.items() <= has.items() else None
 
 
-def _build(api: Any, plan: BuildPlan, base: str, labels: dict[str, str], progress: Progress) -> str:
+def _build(api: Any, plan: BuildPlan, base: str, progress: Progress, **options: Any) -> str:
     from tempfile import TemporaryFile
 
     wheels: Path | None = None
     if plan.context.lock is not None:
-        wheels = wheelhouse(plan.context.lock, _probe(api, plan.base, base), progress)
+        wheels = wheelhouse(plan.context.lock, _probe(api, plan, base), progress)
     progress.step(f"building {plan.tag} on {plan.base}")
     with TemporaryFile() as tar:
         _pack(tar, plan.context, wheels, _work_folder(plan).with_suffix(".packages"))
         tar.seek(0)
-        options = {"buildargs": {"BASE_IMAGE": plan.base}, "labels": labels, "platform": plan.platform}
         with explained(_failed):
             stream = api.build(
                 fileobj=tar, custom_context=True, tag=plan.tag, network_mode="none", rm=True, forcerm=True,
-                decode=True, **options,
+                decode=True, buildargs={"BASE_IMAGE": plan.base}, platform=plan.platform, **options,
             )  # fmt: skip
             with closing(stream):
                 _follow(stream, plan, progress)
@@ -115,8 +117,9 @@ def _failed(words: str) -> BuildFailed:
     return BuildFailed(f"Docker refused the build: {words}", hint="docker info")
 
 
-def _probe(api: Any, base: str, base_id: str) -> Target:
-    """Ask the base image's Python what wheels it takes. Raises BuildFailed where it has none."""
+def _probe(api: Any, plan: BuildPlan, base_id: str) -> Target:
+    """Ask the base image's Python what wheels it takes. Raises BuildFailed where it has none, or one for machines that
+    this one cannot run."""
     # Docker itself removes the container, whatever becomes of this command.
     container = api.create_container(
         base_id, ["python3", "-c", PROBE], entrypoint=[], network_disabled=True,
@@ -124,7 +127,7 @@ def _probe(api: Any, base: str, base_id: str) -> Target:
     )["Id"]  # fmt: skip
     try:
         output = api.attach(container, stream=True)
-        with explained(lambda words: BuildFailed(f"{base} runs no python3: {words}", hint=_OTHER_BASE)):
+        with explained(lambda words: BuildFailed(f"{plan.base} runs no python3: {words}", hint=_OTHER_BASE)):
             api.start(container)
         said = b"".join(output).decode(errors="replace")
     finally:
@@ -133,7 +136,10 @@ def _probe(api: Any, base: str, base_id: str) -> Target:
     try:
         return Target(**json.loads(said.splitlines()[-1]))
     except (ValueError, IndexError, TypeError):
-        raise BuildFailed(f"the python3 of {base} failed: {said.strip()}", hint=_OTHER_BASE) from None
+        hint = (
+            f"set up QEMU for {plan.platform} on this machine (binfmt_misc)" if "exec format" in said else _OTHER_BASE
+        )
+        raise BuildFailed(f"the python3 of {plan.base} failed: {said.strip()}", hint=hint) from None
 
 
 def _pack(tar: Any, context: BuildContext, wheels: Path | None, folder: Path) -> None:
@@ -168,4 +174,5 @@ def _alone(plan: BuildPlan) -> Any:
 
 
 def _work_folder(plan: BuildPlan) -> Path:
-    return cache_dir() / "builds" / plan.context.digest.removeprefix("sha256:")[:16]
+    what = sha256(canonical([plan.context.digest, plan.base, plan.platform]))
+    return cache_dir() / "builds" / what.removeprefix("sha256:")[:16]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from theoryctl.errors import BadPlatform, NotPinned, UsageError
-from theoryctl.images.context import BuildContext, find_context
+from theoryctl.images.context import BuildContext, code_paths, find_context
 from theoryctl.manifest import Image
 from theoryctl.oci import ImageReference
 from theoryctl.refs import ProviderRef
@@ -21,7 +21,7 @@ class ImageWish:
     """What is known of the image wanted: the manifest's words, the folder their paths are relative to, and the flags.
 
     `oci` names an image by its digest, `build` wants one from here, and `anew` even where there is one of the same
-    context; `require_pin` refuses whatever is not pinned; `base` is the image to build on.
+    context; `require_pin` refuses whatever is not pinned; `base` is the image to build on, `tag` what to call it.
     """
 
     ref: ProviderRef
@@ -32,6 +32,12 @@ class ImageWish:
     anew: bool = False
     require_pin: bool = False
     base: str = DEFAULT_BASE
+    tag: str | None = None
+
+    @property
+    def code(self) -> tuple[str, ...]:
+        """Where a runtime without images imports the image's packages from."""
+        return code_paths(self.root, self.image)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,18 @@ def choose(wish: ImageWish, platform: str) -> Pinned | BuildPlan:
     if wish.require_pin or wish.image is None or wish.image.build is None:
         raise _not_pinned(wish, platform)
     context = find_context(wish.root, wish.image.build)
-    return BuildPlan(f"{wish.image.repository}:{LOCAL_TAG}", context, wish.base, platform, wish.anew)
+    tag = f"{wish.image.repository}:{LOCAL_TAG}" if wish.tag is None else tagged("--tag", wish.tag)
+    return BuildPlan(tag, context, wish.base, platform, wish.anew)
+
+
+def tagged(flag: str, text: str) -> str:
+    """A flag's image name with its tag, `latest` where it has none. Raises UsageError for one with a digest, which is
+    what comes of an image and not what it is called."""
+    reference = ImageReference.parse(text)
+    if reference.digest is not None:
+        hint = f"{flag} {reference.name}:{reference.tag or 'latest'}"
+        raise UsageError(f"{flag} {text}: a digest is what comes of an image", hint=hint)
+    return f"{reference.name}:{reference.tag or 'latest'}"
 
 
 def _override(wish: ImageWish, text: str, platform: str) -> Pinned:

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from theoryctl.errors import BadManifest
-from theoryctl.manifest import Build
+from theoryctl.manifest import Build, Image
 from theoryctl_providers.contract import canonical, sha256
 
 #: The name by which a manifest asks for the context that theoryctl brings along.
@@ -53,6 +53,12 @@ def find_context(root: Path, build: Build) -> BuildContext:
     raise BadManifest(
         f"image.build.context: {folder} has no {DOCKERFILE}", hint=f"add one, or use the bundled context: {BUNDLED}"
     )
+
+
+def code_paths(root: Path, image: Image | None) -> tuple[str, ...]:
+    """Where the packages that an image gets are imported from without one: wheels, and the sources of projects."""
+    paths = [root / name for name in (image.build.packages if image and image.build else ())]
+    return tuple(str(path / "src" if (path / "src").is_dir() else path) for path in paths)
 
 
 def _digest(path: Path) -> str:

@@ -58,7 +58,6 @@ def fetch(api: Any, reference: str, platform: str, progress: Progress) -> None:
     def explain(words: str) -> TheoryctlError:
         return failure("pulling", parsed, words)
 
-    layers: dict[str, tuple[int, int]] = {}
     with explained(explain):
         for event in api.pull(
             parsed.name, tag=parsed.digest or parsed.tag or "latest", stream=True, decode=True, platform=platform
@@ -66,16 +65,24 @@ def fetch(api: Any, reference: str, platform: str, progress: Progress) -> None:
             # An error in the middle of the stream comes with status 200.
             if "error" in event:
                 raise explain(event["error"])
-            amount = event.get("progressDetail") or {}
-            if event.get("status") == "Downloading" and "total" in amount:
-                layers[event["id"]] = (amount["current"], amount["total"])
-                done, total = (sum(column) / 1e6 for column in zip(*layers.values(), strict=True))
-                progress.detail(f"pulling {parsed.name}: {done:.1f} of {total:.1f} MB")
+            tell_layer(event, progress)
+
+
+def tell_layer(event: dict[str, Any], progress: Progress) -> None:
+    """Pass on how far a layer is, where the daemon's event says it."""
+    amount = event.get("progressDetail") or {}
+    if event.get("status") in ("Downloading", "Pushing") and amount.get("total"):
+        progress.part(event["id"], amount["current"], amount["total"])
+
+
+def fits(here: dict[str, Any], platform: str) -> bool:
+    """Whether an image that the daemon has is one of that platform, whatever its variant."""
+    return same_platform(f"{here['Os']}/{here['Architecture']}", "/".join(platform.split("/")[:2]))
 
 
 def _must_fit(reference: str, here: dict[str, Any], platform: str) -> None:
-    has = f"{here['Os']}/{here['Architecture']}"
-    if not same_platform(has, "/".join(platform.split("/")[:2])):
+    if not fits(here, platform):
+        has = f"{here['Os']}/{here['Architecture']}"
         raise BadPlatform(
             f"{reference} is for {has}, and Docker here runs {platform}", hint=f"name the digest for {platform}"
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 from theoryctl.daemon import explained
 from theoryctl.errors import RegistryFailed, TheoryctlError
-from theoryctl.images.pull import failure
+from theoryctl.images.pull import failure, tell_layer
 from theoryctl.oci import ImageReference
 from theoryctl.progress import Progress
 
@@ -19,18 +19,14 @@ def push(api: Any, image_id: str, target: ImageReference, progress: Progress) ->
         return failure("pushing", target, words)
 
     progress.step(f"pushing {target.name}:{tag}")
-    digest, layers = None, dict[str, tuple[int, int]]()
+    digest = None
     with explained(explain):
         api.tag(image_id, target.name, tag)
         for event in api.push(target.name, tag=tag, stream=True, decode=True):
             if "error" in event:
                 raise explain(event["error"])
             digest = event.get("aux", {}).get("Digest", digest)
-            amount = event.get("progressDetail") or {}
-            if "total" in amount:
-                layers[event["id"]] = (amount["current"], amount["total"])
-                done, total = (sum(column) / 1e6 for column in zip(*layers.values(), strict=True))
-                progress.detail(f"pushing {target.name}: {done:.1f} of {total:.1f} MB")
+            tell_layer(event, progress)
     if digest is None:
         raise RegistryFailed(f"pushing {target}: the registry told no digest", hint="type it again")
     return str(digest)

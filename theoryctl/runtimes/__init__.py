@@ -17,11 +17,11 @@ STARTED = {
 DEFAULT = next(iter(STARTED))
 
 
-def embedded_runtime() -> Runtime:
-    """The runtime inside this process."""
+def embedded_runtime(code: tuple[str, ...]) -> Runtime:
+    """The runtime inside this process; `code` is where a provider's package lies that is not installed."""
     from theoryctl.runtimes.embedded import EmbeddedRuntime
 
-    return EmbeddedRuntime()
+    return EmbeddedRuntime(code)
 
 
 def started_runtime(name: str) -> StartedRuntime:

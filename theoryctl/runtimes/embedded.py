@@ -11,7 +11,13 @@ from theoryctl_providers.contract import Event, Request
 class EmbeddedRuntime(Runtime):
     """Nothing to start, nothing left behind; a real run loads LiteLLM anew each time."""
 
+    def __init__(self, code: tuple[str, ...]) -> None:
+        self._code = code
+
     def invoke(self, request: Request) -> Generator[Event]:
+        import sys
+
+        sys.path[:0] = self._code  # as PYTHONPATH does it in the other runtimes
         from theoryctl_providers.drive import drive
         from theoryctl_providers.engine import execute
         from theoryctl_providers.registry import get_llm_provider

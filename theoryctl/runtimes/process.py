@@ -40,7 +40,7 @@ class ProcessRuntime(StartedRuntime):
         log = instances.record_file(request.ref, self.name).with_suffix(".log")
         private_folder(log.parent)
         reader, writer = os.pipe()
-        process = _spawn(log, writer, request.server)
+        process = _spawn(log, writer, request)
         os.close(writer)
         try:
             # Recorded before it is ready: should this command be killed now, `status` and `stop` find the process.
@@ -113,7 +113,7 @@ class _NotReady(Exception):
         self.hint = hint
 
 
-def _spawn(log: Path, ready: int, config: ServerConfig) -> subprocess.Popen[bytes]:
+def _spawn(log: Path, ready: int, request: StartRequest) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "theoryctl_providers", "--port", "0", "--ready-fd", str(ready)]
     with open(log, "wb", opener=_private) as output:
         return subprocess.Popen(
@@ -123,7 +123,7 @@ def _spawn(log: Path, ready: int, config: ServerConfig) -> subprocess.Popen[byte
             stderr=output,
             pass_fds=[ready],
             start_new_session=True,
-            env=_environment(config),
+            env=_environment(request.server, request.image.code),
             cwd="/",
         )
 
@@ -132,10 +132,13 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _environment(config: ServerConfig) -> dict[str, str]:
-    """This process's environment without any secret: the server gets those on its standard input."""
+def _environment(config: ServerConfig, code: tuple[str, ...]) -> dict[str, str]:
+    """This process's environment without any secret: the server gets those on its standard input. `code` is where it
+    imports its provider's package from."""
     names, values = {rule.name for rule in config.provider.secret_rules}, set(config.provider.secrets.values())
-    return {key: value for key, value in os.environ.items() if key not in names and value not in values}
+    kept = {key: value for key, value in os.environ.items() if key not in names and value not in values}
+    paths = [*code, *filter(None, [kept.get("PYTHONPATH")])]
+    return {**kept, "PYTHONPATH": os.pathsep.join(paths)} if paths else kept
 
 
 def _tell(process: subprocess.Popen[bytes], config: ServerConfig) -> None:

@@ -1,0 +1,85 @@
+"""`theoryctl manifest new`: a provider of one's own that works before a line is written."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cli
+from theoryctl.refs import ProviderRef
+from theoryctl.scaffold import new_provider
+
+REF = "acme/echo@1"
+
+
+def below(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_new_provider_is_valid_and_answers_the_same_embedded_and_as_a_process(cli: Cli, tmp_path: Path) -> None:
+    made = cli("manifest", "new", REF)
+    assert made.status == 0, made.err
+    assert sorted(made.out.split()) == below(tmp_path / "work")
+    assert f"next: theoryctl local run --ref {REF} --mode mock" in made.err
+    assert cli("manifest", "validate", f"manifests/{REF}.yaml").status == 0
+    embedded = cli("local", "run", "--ref", REF, "--mode", "mock", "--json")
+    assert embedded.status == 0, embedded.err
+    assert cli("local", "start", "--ref", REF, "--runtime", "process").status == 0
+    process = cli("local", "run", "--ref", REF, "--mode", "mock", "--json")
+    assert cli("local", "stop", "--all").status == 0
+    assert process.document["runtime"] == "process"
+    assert process.document["outputs"] == embedded.document["outputs"]
+
+
+def test_its_own_test_passes(cli: Cli, tmp_path: Path) -> None:
+    cli("manifest", "new", REF)
+    command = [sys.executable, "-m", "pytest", "-q", "acme_echo"]
+    done = subprocess.run(command, cwd=tmp_path / "work", capture_output=True, text=True)
+    assert "2 passed" in done.stdout, done.stdout
+
+
+def test_real_mode_says_where_to_write_it_and_wants_its_key_first(cli: Cli) -> None:
+    cli("manifest", "new", REF)
+    real = ("local", "run", "--ref", REF, "--mode", "real", "--prompt", "Hi", "--json")
+    assert cli(*real).document["error"]["code"] == "ERR_MISSING_SECRET"
+    error = cli(*real, env={"ACME_API_KEY": "sk-canary-0123456789"}).document["error"]
+    assert (error["code"], error["message"]) == ("ERR_PROVIDER", "real mode is not written yet")
+    assert "acme_echo/src/acme_echo/__init__.py" in error["hint"]
+
+
+def test_what_is_there_is_never_written_over(cli: Cli, tmp_path: Path) -> None:
+    cli("manifest", "new", REF)
+    before = below(tmp_path / "work")
+    ran = cli("manifest", "new", REF, "--json")
+    assert (ran.status, ran.document["error"]["code"]) == (2, "ERR_USAGE")
+    (tmp_path / "work/manifests/acme/echo@1.yaml").unlink()
+    ran = cli("manifest", "new", REF, "--json")
+    assert "acme_echo is there already" in ran.document["error"]["message"]
+    assert below(tmp_path / "work") == [name for name in before if not name.endswith(".yaml")]
+    assert cli("manifest", "new", "acme/echo@2").status == 0
+    assert cli("manifest", "new", "theoryctl/providers@1", "--json").document["error"]["code"] == "ERR_USAGE"
+
+
+@pytest.mark.parametrize("ref", ["9a.x/4b-c@1", "a-/b..c_@3", f"{'n' * 63}/{'m' * 63}@999999999"])
+def test_any_ref_makes_a_provider_that_runs(cli: Cli, ref: str) -> None:
+    made = cli("manifest", "new", ref, "--to", "deep/mine", "--json")
+    assert made.status == 0, made.err
+    ran = cli(*made.document["next"].split()[1:], "--json")
+    assert (ran.status, ran.document["ref"]) == (0, ref), ran.err
+    assert cli("manifest", "validate", made.document["files"][0]).status == 0
+
+
+def test_what_cannot_be_written_leaves_nothing(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "work/taken").write_text("a file")
+    ran = cli("manifest", "new", REF, "--to", "taken/manifests", "--json")
+    assert (ran.status, ran.document["error"]["code"]) == (3, "ERR_MANIFEST")
+    assert below(tmp_path / "work") == ["taken"]
+
+
+def test_the_paths_are_those_it_was_told(tmp_path: Path) -> None:
+    made = new_provider(ProviderRef.parse(REF), str(tmp_path / "mine"))
+    assert made.files[0] == str(tmp_path / "mine/acme/echo@1.yaml")
+    assert Path(made.files[1]).parent == tmp_path / "acme_echo"

@@ -1,0 +1,195 @@
+"""A new provider of one's own: a manifest, and beside the manifests folder a project with a class and its test."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from string import Template
+
+from theoryctl.errors import BadManifest, UsageError
+from theoryctl.refs import ProviderRef
+from theoryctl.results import ManifestCreated
+
+_MANIFEST = Template("""\
+ref: $ref
+title: $title
+description: What it does, for people.
+provider: $package:$provider
+models:
+  default: $model
+secrets:
+  - name: $key
+    description: A key of the vendor's, and where to get one.
+image:
+  repository: ghcr.io/$repository
+  build:
+    context: providers
+    packages: [$package]
+resources:
+  cpu: 0.5
+  memory: 256
+  timeout: 60
+inputs:
+  $$schema: https://json-schema.org/draft/2020-12/schema
+  type: object
+  required: [messages]
+  additionalProperties: false
+  properties:
+    mode: {enum: [mock, real]}
+    model: {type: string, minLength: 1}
+    max_tokens: {type: integer, minimum: 1}
+    messages:
+      type: array
+      minItems: 1
+      items:
+        type: object
+        required: [role, content]
+        additionalProperties: false
+        properties:
+          role: {enum: [system, user, assistant]}
+          content: {type: string}
+example:
+  messages:
+    - {role: user, content: Say hello in one word.}
+""")
+
+_PYPROJECT = Template("""\
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "$distribution"
+version = "0.1.0"
+requires-python = ">=3.11"
+
+[tool.hatch.build.targets.wheel]
+packages = ["src/$package"]
+
+[tool.pytest.ini_options]
+pythonpath = ["src"]
+""")
+
+_PROVIDER = Template('''\
+"""The provider of $ref."""
+
+from collections.abc import AsyncGenerator
+
+from theoryctl_providers import ProviderError, Request, is_mock
+from theoryctl_providers.contract import Event
+from theoryctl_providers.mock import MockProvider
+
+
+class $provider(MockProvider):
+    """In mock mode it answers from the inputs alone; in real mode it calls the vendor."""
+
+    async def stream(self, request: Request) -> AsyncGenerator[Event]:
+        events = super().stream(request) if is_mock(request.mode) else self.ask(request)
+        async for event in events:
+            yield event
+
+    async def ask(self, request: Request) -> AsyncGenerator[Event]:
+        """Call the vendor with `request.inputs` and `request.config.secrets["$key"]`.
+
+        Yield a `Delta` for each piece of text, then `Usage` and `Finish`; raise ProviderError for what goes wrong.
+        """
+        hint = "write the vendor's call into $provider.ask, in $package/src/$package/__init__.py"
+        raise ProviderError("ERR_PROVIDER", "real mode is not written yet", hint=hint)
+        yield  # a generator, as the real one will be
+''')
+
+_TEST = Template('''\
+"""What holds of $ref. Run: python -m pytest $package"""
+
+from theoryctl_providers import run
+
+INPUTS = {"messages": [{"role": "user", "content": "Say hello in one word."}]}
+
+
+def answer(inputs: dict[str, object]) -> str:
+    envelope = run({"model": "model-1", **inputs}, provider="$package:$provider", mode="mock")
+    return next(output["text"] for output in envelope["outputs"] if output["name"] == "answer")
+
+
+def test_the_same_inputs_give_the_same_answer() -> None:
+    assert answer(INPUTS) == answer(INPUTS)
+
+
+def test_other_inputs_give_another_one() -> None:
+    other = {"messages": [{"role": "user", "content": "Say goodbye in one word."}]}
+    assert answer(INPUTS) != answer(other)
+''')
+
+
+def new_provider(ref: ProviderRef, to: str) -> ManifestCreated:
+    """Write a provider that works in mock mode at once: its manifest below the folder `to`, its project beside that.
+
+    Raises UsageError where a file of it, or a package of its name, is there already, BadManifest where one cannot be
+    written. All of it is written or nothing.
+    """
+    manifests = Path(to)
+    package = _package(ref)
+    project = manifests.parent / package
+    files = {manifests / ref.file: _MANIFEST, project / "pyproject.toml": _PYPROJECT}
+    files[project / "src" / package / "__init__.py"] = _PROVIDER
+    files[project / "tests" / f"test_{package}.py"] = _TEST
+    _must_be_free(ref, package, [manifests / ref.file, project])
+    words = _words(ref, package)
+    _write({path: template.substitute(words) for path, template in files.items()})
+    flag = "" if manifests == Path("manifests") else f" --manifests {to}"
+    return ManifestCreated(str(ref), tuple(map(str, files)), f"theoryctl local run --ref {ref} --mode mock{flag}")
+
+
+def _package(ref: ProviderRef) -> str:
+    """A Python name for it; later versions have theirs in it, so that they can stand side by side."""
+    name = re.sub(r"\W", "_", f"{ref.namespace}_{ref.name}", flags=re.ASCII)
+    name = _identifier(name)
+    return name if ref.version == 1 else f"{name}_{ref.version}"
+
+
+def _words(ref: ProviderRef, package: str) -> dict[str, str]:
+    namespace, name = (re.findall("[a-z0-9]+", part) for part in (ref.namespace, ref.name))
+    return {
+        "ref": str(ref),
+        "title": " ".join(name).capitalize(),
+        "model": f"{'-'.join(namespace)}/model-1",
+        "repository": f"{'-'.join(namespace)}/{'-'.join(name)}",
+        "package": package,
+        "distribution": package.strip("_").replace("_", "-"),
+        "provider": _identifier("".join(map(str.capitalize, [*name, "Provider"]))),
+        "key": _identifier("_".join([*namespace, "api_key"]).upper()),
+    }
+
+
+def _identifier(name: str) -> str:
+    return f"_{name}" if name[0].isdigit() else name
+
+
+def _must_be_free(ref: ProviderRef, package: str, places: list[Path]) -> None:
+    for place in places:
+        if place.exists():
+            raise UsageError(f"{place} is there already", hint="choose another ref, or another folder: --to DIR")
+    if find_spec(package) is not None:
+        raise UsageError(f"{ref}: a package {package} is installed already", hint="choose another ref")
+
+
+def _write(files: Mapping[Path, str]) -> None:
+    """Write them all; where one cannot be written, none stays, nor a folder that was made for it."""
+    made: list[Path] = []
+    try:
+        for path, text in files.items():
+            for folder in reversed(path.parents):
+                if not folder.exists():
+                    folder.mkdir()
+                    made.append(folder)
+            made.append(path)
+            path.write_text(text, encoding="utf-8")
+    except BaseException as error:
+        for path in reversed(made):
+            path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            message = f"{error.filename}: cannot be written: {error.strerror}"
+            raise BadManifest(message, hint="choose another folder: --to DIR") from error
+        raise
