@@ -42,7 +42,7 @@ LEVELS = {
     "theoryctl.images.choice": 4,
     "theoryctl.images.pull": 5,
     "theoryctl.images.build": 6,
-    "theoryctl.images.resolve": 5,
+    "theoryctl.images.resolve": 4,
     "theoryctl.images.push": 6,
     "theoryctl.image_work": 9,
     "theoryctl.containers": 3,

@@ -27,7 +27,10 @@ Change = Callable[[str, dict[str, str], Answer], Answer]
 
 @dataclass
 class Proxy:
-    """An HTTP server on 127.0.0.1 before a registry. `asked` are the paths and headers of every request."""
+    """An HTTP server on 127.0.0.1 before a registry.
+
+    `asked` are the paths and headers of every request, and its body as `:body`.
+    """
 
     registry: str
     change: Change
@@ -40,9 +43,12 @@ class Proxy:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                proxy.asked.append((self.path, headers))
+                headers = {name.lower(): ", ".join(self.headers.get_all(name, [])) for name in self.headers}
+                sent = self.rfile.read(int(headers.get("content-length", "0")))
+                proxy.asked.append((self.path, {**headers, ":body": sent.decode()}))
                 self._send(proxy.change(self.path, headers, proxy._forward(self.path, headers)))
+
+            do_HEAD = do_POST = do_GET
 
             def _send(self, answer: Answer) -> None:
                 self.send_response(answer.status)
@@ -50,7 +56,8 @@ class Proxy:
                     self.send_header(name, value)
                 self.send_header("content-length", str(len(answer.body) + answer.missing))
                 self.end_headers()
-                self.wfile.write(answer.body)
+                if self.command != "HEAD":
+                    self.wfile.write(answer.body)
                 self.close_connection = bool(answer.missing)
 
             def log_message(self, *_: Any) -> None:

@@ -102,6 +102,16 @@ class Registry:
             self._send("PUT", f"/v2/{name}/manifests/{tag}", body, f"{OCI}.manifest.v1+json")
         return f"sha256:{hashlib.sha256(body).hexdigest()}"
 
+    def relabel(self, name: str, digest: str, architecture: str, tag: str) -> str:
+        """Push an image of this registry once more as one for another machine, and return its manifest's digest."""
+        manifest = json.loads(self.blob(digest).read_bytes())
+        config = json.loads(self.blob(manifest["config"]["digest"]).read_bytes())
+        kind = manifest["config"]["mediaType"]
+        manifest["config"] = self._blob(name, json.dumps({**config, "architecture": architecture}).encode(), kind)
+        body = json.dumps(manifest).encode()
+        self._send("PUT", f"/v2/{name}/manifests/{tag}", body, manifest["mediaType"])
+        return f"sha256:{hashlib.sha256(body).hexdigest()}"
+
     def index(self, name: str, **digests: str) -> str:
         """Push an index of these images, by architecture, as `name:multi`, and return its digest. As BuildKit does, it
         names arm64's variant, and adds an entry for no platform."""

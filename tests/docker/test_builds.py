@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import REF, ROOT, THEORYCTL, Cli, hearing_ctrl_c
 from tests.docker.conftest import Daemon, error, left_behind
+from tests.docker.registry import Registry
 
 START = ("local", "start", "--ref", REF)
 RUN = ("local", "run", "--ref", REF)
@@ -96,6 +98,87 @@ def test_an_image_that_somebody_built_on_ours_is_not_taken_for_it(cli: Cli, daem
     for number in range(4):
         daemon.image(f'FROM ghcr.io/theoryctl/llm-mock:local\nLABEL number={number}\nENTRYPOINT ["false"]')
     assert cli(*START, "--json").document["digest"] == ours
+
+
+def test_a_build_is_called_what_it_was_told_and_done_again_without_the_cache(
+    cli: Cli, daemon: Daemon, local_image: Callable[[str], None]
+) -> None:
+    local_image("RUN cat /proc/sys/kernel/random/uuid > /tmp/once")
+    build = ("image", "build", "--ref", REF, "--json")
+    first = cli(*build, "--tag", "test/mine:1").document
+    assert (first["tag"], first["built"]) == ("docker.io/test/mine:1", True)
+    assert daemon.inspect("test/mine:1")["Id"] == first["image_id"]
+    again = cli(*build, "--tag", "test/mine:2").document
+    assert (again["image_id"], again["built"]) == (first["image_id"], False)
+    assert daemon.inspect("test/mine:2")["Id"] == first["image_id"]
+    anew = cli(*build, "--no-cache").document
+    assert anew["built"] and anew["image_id"] != first["image_id"]
+    assert anew["size"] == daemon.inspect(anew["image_id"])["Size"]
+    assert error(cli(*build, "--tag", f"test/mine@{first['image_id']}")) == (2, "ERR_USAGE")
+
+
+def test_a_change_of_code_rebuilds_only_what_comes_after_it(cli: Cli, daemon: Daemon, tmp_path: Path) -> None:
+    context = tmp_path / "work/providers"
+    shutil.copytree(ROOT / "providers", context, ignore=shutil.ignore_patterns("__pycache__", "Dockerfile"))
+    shutil.copytree(ROOT / "manifests", tmp_path / "work/manifests")
+    (context / "Dockerfile").write_text((ROOT / "providers/Dockerfile").read_text() + "# the project's own\n")
+
+    def layers() -> list[str]:
+        built = cli("image", "build", "--ref", REF, "--json")
+        assert built.document["built"], built.err
+        found: list[str] = daemon.inspect(built.document["image_id"])["RootFS"]["Layers"]
+        return found
+
+    before = layers()
+    with (context / "theoryctl_providers/mock.py").open("a") as code:
+        code.write(f"# {time.time_ns()}\n")
+    after = layers()
+    assert len(before) == len(after)
+    assert before[:-2] == after[:-2]
+    assert before[-2:] != after[-2:]
+
+
+@pytest.fixture(scope="module")
+def foreign(docker: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A registry whose `base:arm` says that it is for arm64, and runs here all the same."""
+    with Registry(tmp_path_factory.mktemp("registry")) as registry:
+        digest = registry.push(docker["THEORYCTL_BASE_IMAGE"], "base")
+        registry.relabel("base", digest, "arm64", "arm")
+        yield registry
+
+
+def test_an_image_is_built_for_the_platform_that_is_asked_for(
+    cli: Cli, daemon: Daemon, foreign: Registry, local_image: Callable[[str], None]
+) -> None:
+    local_image("LABEL built=yes")
+    build = ("image", "build", "--ref", REF, "--base-image", f"{foreign.address}/base:arm", "--json")
+    built = cli(*build, "--platform", "linux/aarch64")
+    assert (built.status, built.document["platform"]) == (0, "linux/arm64"), built.err
+    assert daemon.inspect(built.document["image_id"])["Architecture"] == "arm64"
+    only = ("image", "build", "--ref", REF, "--base-image", f"{foreign.address}/base:test", "--json")
+    ran = cli(*only, "--platform", "linux/arm64")
+    assert error(ran) == (6, "ERR_PLATFORM"), ran.out
+    assert error(cli(*only, "--platform", "arm64")) == (2, "ERR_USAGE")
+
+
+def test_a_base_for_machines_that_this_one_cannot_run_says_what_to_set_up(cli: Cli, daemon: Daemon) -> None:
+    daemon(
+        "build", "--quiet", "--tag", "test/alien:1", "-",
+        stdin=b"ARG BASE\nFROM 127.0.0.1/test/python:base\nRUN echo alien > /usr/local/bin/python3.11\n",
+    )  # fmt: skip
+    ran = cli("image", "build", "--ref", REF, "--base-image", "test/alien:1", "--json")
+    assert error(ran) == (1, "ERR_BUILD"), ran.out
+    assert "QEMU" in ran.document["error"]["hint"]
+
+
+def test_a_scaffolded_provider_runs_from_its_image_and_answers_as_it_does_embedded(cli: Cli) -> None:
+    ref = "acme/echo@1"
+    assert cli("manifest", "new", ref).status == 0
+    embedded = cli("local", "run", "--ref", ref, "--mode", "mock", "--json").document
+    assert cli("image", "build", "--ref", ref).status == 0
+    assert cli("local", "start", "--ref", ref).status == 0
+    ran = cli("local", "run", "--ref", ref, "--mode", "mock", "--json").document
+    assert (ran["runtime"], ran["outputs"]) == ("docker", embedded["outputs"])
 
 
 @pytest.mark.parametrize("form", ["folder", "wheel"])

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import REF, ROOT, Cli
+from tests.docker import proxy
 from tests.docker.conftest import Daemon, error, left_behind
+from tests.docker.proxy import Proxy
 from tests.docker.registry import Registry
 from theoryctl.platforms import host_platform
 
@@ -195,6 +197,36 @@ def test_a_corrupt_layer_is_refused(cli: Cli, daemon: Daemon, environment: dict[
     ran = cli(*START, "--oci", f"{registry.address}/corrupt@{digest}", "--json")
     assert error(ran) == (6, "ERR_VERIFICATION"), ran.out
     assert left_behind(daemon, environment) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [proxy.flips_a_byte, proxy.cuts_the_body, proxy.sends_on_to("http://192.0.2.1"), proxy.names_another_digest],
+)
+def test_a_start_refuses_what_stands_before_a_registry_and_changes_what_it_says(
+    cli: Cli, daemon: Daemon, environment: dict[str, str], registry: Registry, change: proxy.Change
+) -> None:
+    digest = registry.publish("tampered", architecture=PLATFORM.split("/")[1])
+    with Proxy(registry.address, change) as before:
+        ran = cli(*START, "--oci", f"{before.address}/tampered@{digest}", "--json")
+        assert before.asked
+    assert error(ran)[1] in ("ERR_VERIFICATION", "ERR_REGISTRY"), ran.out
+    assert left_behind(daemon, environment) == []
+
+
+def test_an_index_is_resolved_to_the_manifest_of_this_platform(
+    cli: Cli, daemon: Daemon, registry: Registry, pushed: str
+) -> None:
+    machine = PLATFORM.split("/")[1]
+    index = registry.index("llm", **{machine: pushed, OTHER: registry.relabel("llm", pushed, OTHER, "other")})
+    forget(daemon, registry)
+    start = (*START, "--oci", f"{registry.address}/llm@{index}", "--json")
+    started = cli(*start).document
+    assert (started["digest"], started["image"]) == (pushed, f"{registry.address}/llm@{pushed}")
+    again = cli(*start)
+    assert (again.document["already_running"], "pulling" in again.err) == (True, False)
+    assert cli("local", "stop", "--all").status == 0
+    assert "pulling" not in cli(*start).err
 
 
 def test_a_registry_that_has_no_such_digest_is_told_from_one_that_does_not_answer(

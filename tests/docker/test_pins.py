@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import re
 import shutil
@@ -19,10 +21,26 @@ from tests.docker.registry import Registry
 IMAGE = ("image", "pin", "--ref", REF)
 
 
-@pytest.fixture(scope="module")
-def registry(docker: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    with Registry(tmp_path_factory.mktemp("registry")) as found:
+@pytest.fixture(scope="module", params=["open", "closed"])
+def registry(
+    docker: dict[str, str], tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Registry]:
+    """One that answers everybody, and one that answers only whom `docker login` made known."""
+    credentials = ("me", "canary-of-a-password") if request.param == "closed" else None
+    with Registry(tmp_path_factory.mktemp("registry"), credentials) as found:
         yield found
+
+
+@pytest.fixture(autouse=True)
+def logged_in(registry: Registry, environment: dict[str, str], in_docker: None, tmp_path: Path) -> Path:
+    """The folder of Docker's settings, with the login."""
+    folder = tmp_path / "docker"
+    folder.mkdir()
+    auth = base64.b64encode(":".join(registry.credentials or ("", "")).encode()).decode()
+    auths = {registry.address: {"auth": auth}} if registry.credentials else {}
+    (folder / "config.json").write_text(json.dumps({"auths": auths}))
+    environment["DOCKER_CONFIG"] = str(folder)
+    return folder
 
 
 @pytest.fixture
@@ -35,13 +53,15 @@ def manifest(registry: Registry, tmp_path: Path) -> Path:
     return file
 
 
-def pushed(cli: Cli, registry: Registry) -> dict[str, Any]:
-    ran = cli("image", "push", "--ref", REF, "--to", f"{registry.address}/me/llm-litellm:latest", "--json")
+def pushed(cli: Cli, registry: Registry, name: str = "me/llm-litellm:latest") -> dict[str, Any]:
+    ran = cli("image", "push", "--ref", REF, "--to", f"{registry.address}/{name}", "--json")
     assert ran.status == 0, ran.err
     return ran.document
 
 
-def test_the_whole_way_of_an_image(cli: Cli, daemon: Daemon, registry: Registry, manifest: Path) -> None:
+def test_the_whole_way_of_an_image(
+    cli: Cli, daemon: Daemon, registry: Registry, manifest: Path, logged_in: Path
+) -> None:
     before = manifest.read_text()
     image = pushed(cli, registry)
     assert error(cli(*IMAGE, "--check", "--json")) == (6, "ERR_DIGEST_DRIFT")
@@ -64,10 +84,14 @@ def test_the_whole_way_of_an_image(cli: Cli, daemon: Daemon, registry: Registry,
     verified = cli("image", "verify", "--ref", REF, "--json")
     assert (verified.status, verified.document["drift"]) == (0, False)
 
-    registry.push(daemon.image(f"FROM {started.document['image']}\nLABEL other=yes"), "me/llm-litellm", tag="latest")
+    other = daemon.image(f"FROM {started.document['image']}\nLABEL other=yes")
+    registry.push(other, "me/llm-litellm", logged_in, tag="latest")
     verified = cli("image", "verify", "--ref", REF, "--json")
     assert (verified.status, verified.document["drift"]) == (6, True)
     assert len({row["digest"] for row in verified.document["digests"]}) == 2
+    daemon("kill", started.document["container"])
+    verified = cli("image", "verify", "--ref", REF, "--json").document
+    assert verified["digests"][-1] == {"where": "container", "digest": None}
     assert cli("local", "stop", "--all").status == 0
     again = cli("local", "start", "--ref", REF, "--json")
     assert again.document["digest"] == image["digest"]
@@ -77,7 +101,7 @@ def test_a_manifest_that_is_not_the_user_s_own_is_not_written_and_can_be_exporte
     cli: Cli, registry: Registry, manifest: Path, tmp_path: Path
 ) -> None:
     pushed(cli, registry)
-    registry.publish("me/other", architecture="amd64")
+    pushed(cli, registry, "me/other:crafted")
     ran = cli(*IMAGE, "--oci", f"{registry.address}/me/other:crafted", "--json")
     assert error(ran) == (2, "ERR_USAGE")
     assert "me/other" in ran.document["error"]["message"]
@@ -91,6 +115,12 @@ def test_a_manifest_that_is_not_the_user_s_own_is_not_written_and_can_be_exporte
     assert manifest.read_text() == (bundled / f"{REF}.yaml").read_text()
     assert cli(*IMAGE, "--json").document["changed"] is True
     assert error(cli("manifest", "export", REF, "--json")) == (2, "ERR_USAGE")
+
+
+def test_only_where_an_image_runs_can_be_looked_at(cli: Cli, manifest: Path) -> None:
+    ran = cli("image", "verify", "--ref", REF, "--runtime", "process", "--json")
+    assert error(ran) == (2, "ERR_USAGE")
+    assert "local" in ran.document["error"]["hint"]
 
 
 def test_a_bundled_manifest_is_never_written(cli: Cli) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -70,7 +72,7 @@ def test_a_platform_that_is_not_there_lists_those_that_are(cli: Cli, registry: R
         (proxy.cuts_the_body, 5, "ERR_REGISTRY"),
         (proxy.sends_on_to("http://192.0.2.1"), 5, "ERR_REGISTRY"),
         (proxy.fails_first(2, 503), 0, None),
-        (proxy.fails_first(1, 429, retry_after="1"), 0, None),
+        (proxy.fails_first(1, 429, **{"retry-after": "1"}), 0, None),
         (proxy.fails_first(9, 500), 5, "ERR_REGISTRY"),
         (proxy.fails_first(1, 404), 6, "ERR_IMAGE_NOT_FOUND"),
         (proxy.fails_first(1, 403), 4, "ERR_REGISTRY_AUTH"),
@@ -82,6 +84,23 @@ def test_what_stands_before_a_registry_is_not_believed(
     with Proxy(registry.address, change) as before:
         ran = cli("image", "resolve", f"{before.address}/hello:multi", "--json")
     assert (ran.status, ran.document.get("error") and ran.document["error"]["code"]) == (status, code), ran.out
+
+
+def test_a_platform_that_is_none_is_refused_before_anybody_is_asked(cli: Cli) -> None:
+    ran = cli("image", "resolve", "127.0.0.1:9/x", "--platform", "amd64", "--json")
+    assert error(ran) == (2, "ERR_USAGE")
+
+
+def test_a_registry_may_say_when_to_come_again_as_a_date(cli: Cli, registry: Registry) -> None:
+    # Later than it would come again by itself.
+    soon = datetime.now(timezone.utc).replace(microsecond=0) + timedelta(seconds=4)
+    refused = proxy.fails_first(9, 429, **{"retry-after": format_datetime(soon, usegmt=True)})
+
+    def change(path: str, headers: dict[str, str], answer: proxy.Answer) -> proxy.Answer:
+        return answer if datetime.now(timezone.utc) >= soon else refused(path, headers, answer)
+
+    with Proxy(registry.address, change) as before:
+        assert cli("image", "resolve", f"{before.address}/hello:multi").status == 0
 
 
 def test_credentials_go_to_the_registry_and_its_own_token_service(

@@ -14,7 +14,7 @@ from theoryctl.daemon import explained, found
 from theoryctl.errors import BuildFailed, DockerFailed
 from theoryctl.images.choice import BuildPlan
 from theoryctl.images.context import DOCKERFILE, BuildContext
-from theoryctl.images.pull import fetch, fits
+from theoryctl.images.pull import fetch, fits, must_fit
 from theoryctl.images.wheelhouse import PROBE, Target, wheel_of, wheelhouse
 from theoryctl.paths import cache_dir, file_lock, write_private
 from theoryctl.progress import Progress
@@ -65,6 +65,7 @@ def _base_id(api: Any, plan: BuildPlan, progress: Progress) -> str:
         progress.step(f"pulling {plan.base} for {plan.platform}, to build on")
         fetch(api, plan.base, plan.platform, progress)
         image = api.inspect_image(plan.base)
+    must_fit(plan.base, image, plan.platform, hint=f"name a --base-image that is there for {plan.platform}")
     return str(image["Id"])
 
 

@@ -14,6 +14,7 @@ from theoryctl.errors import (
     VerificationFailed,
 )
 from theoryctl.images.choice import Pinned
+from theoryctl.images.resolve import resolve
 from theoryctl.oci import ImageReference
 from theoryctl.platforms import same_platform
 from theoryctl.progress import Progress
@@ -33,22 +34,38 @@ _REFUSALS: tuple[tuple[type[TheoryctlError], tuple[str, ...]], ...] = (
 )
 
 
-def pull(api: Any, image: Pinned, progress: Progress) -> str:
-    """Have an image here that is known by its digest, from its registry if need be; returns the image ID.
+def pull(api: Any, image: Pinned, progress: Progress) -> tuple[str, str]:
+    """Have an image here that is known by its digest, from its registry if need be.
 
-    Raises what `fetch` raises, VerificationFailed where something else came, BadPlatform where it is of another one.
+    Returns its ID and its digest: of an index, that of the platform's own manifest. Raises what `fetch` raises,
+    VerificationFailed where something else came, BadPlatform where it is of another one.
     """
-    here = found(api.inspect_image, image.reference)
+    digest, here = image.digest, found(api.inspect_image, image.reference)
     if here is None:
-        progress.step(f"pulling {image.reference}")
-        fetch(api, image.reference, image.platform, progress)
-        here = found(api.inspect_image, image.reference)
-    if here is None or not any(name.endswith(f"@{image.digest}") for name in here["RepoDigests"]):
+        digest = _resolved(image)
+        reference = f"{ImageReference.parse(image.reference).name}@{digest}"
+        here = found(api.inspect_image, reference) or _pulled(api, reference, image.platform, progress)
+    if here is None or not any(name.endswith(f"@{digest}") for name in here["RepoDigests"]):
         raise VerificationFailed(
             f"{image.reference} was pulled, and Docker has no image of that digest", hint="type it again"
         )
-    _must_fit(image.reference, here, image.platform)
-    return str(here["Id"])
+    must_fit(image.reference, here, image.platform, hint=f"name the digest for {image.platform}")
+    return str(here["Id"]), digest
+
+
+def _resolved(image: Pinned) -> str:
+    """The digest of the platform's own manifest, as the registry proves it before anything is fetched."""
+    try:
+        return resolve(ImageReference.parse(image.reference), image.platform).platforms[0][1]
+    except RegistryFailed:
+        # The daemon may have a way of its own: a certificate that it alone trusts, or a mirror.
+        return image.digest
+
+
+def _pulled(api: Any, reference: str, platform: str, progress: Progress) -> Any:
+    progress.step(f"pulling {reference}")
+    fetch(api, reference, platform, progress)
+    return found(api.inspect_image, reference)
 
 
 def fetch(api: Any, reference: str, platform: str, progress: Progress) -> None:
@@ -80,12 +97,11 @@ def fits(here: dict[str, Any], platform: str) -> bool:
     return same_platform(f"{here['Os']}/{here['Architecture']}", "/".join(platform.split("/")[:2]))
 
 
-def _must_fit(reference: str, here: dict[str, Any], platform: str) -> None:
+def must_fit(reference: str, here: dict[str, Any], platform: str, hint: str) -> None:
+    """Raise BadPlatform (`ERR_PLATFORM`) for an image of another platform, which some daemons pull all the same."""
     if not fits(here, platform):
         has = f"{here['Os']}/{here['Architecture']}"
-        raise BadPlatform(
-            f"{reference} is for {has}, and Docker here runs {platform}", hint=f"name the digest for {platform}"
-        )
+        raise BadPlatform(f"{reference} is for {has}, and not for {platform}", hint=hint)
 
 
 def failure(doing: str, reference: ImageReference, words: str) -> TheoryctlError:

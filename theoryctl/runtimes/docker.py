@@ -159,7 +159,8 @@ def _image(api: Any, request: StartRequest) -> _Ready:
 
     choice = choose(request.image, platform_of(api))
     if isinstance(choice, Pinned):
-        return _Ready(pull(api, choice, request.progress), choice.reference, choice.digest, choice)
+        image_id, digest = pull(api, choice, request.progress)
+        return _Ready(image_id, f"{choice.reference.partition('@')[0]}@{digest}", digest, choice)
     image_id, built = build(api, choice, request.progress)
     if not built:
         request.progress.step(f"{choice.tag} is up to date")
