@@ -89,7 +89,8 @@ def tell_layer(event: dict[str, Any], progress: Progress) -> None:
     """Pass on how far a layer is, where the daemon's event says it."""
     amount = event.get("progressDetail") or {}
     if event.get("status") in ("Downloading", "Pushing") and amount.get("total"):
-        progress.part(event["id"], amount["current"], amount["total"])
+        # What the daemon counts has the archive's own bytes in it, which are not in the total.
+        progress.part(event["id"], min(amount["current"], amount["total"]), amount["total"])
 
 
 def fits(here: dict[str, Any], platform: str) -> bool:
