@@ -7,6 +7,7 @@ import json
 import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_network
 from pathlib import Path
 
 from tests.docker.conftest import Daemon
@@ -40,4 +41,6 @@ def established(pid: int, port: int) -> int:
 def bridge_gateway(daemon: Daemon) -> str:
     """An address of this machine that is no loopback: what containers know as host.docker.internal."""
     (bridge,) = json.loads(daemon("network", "inspect", "bridge"))
-    return str(bridge["IPAM"]["Config"][0]["Gateway"])
+    config = bridge["IPAM"]["Config"][0]
+    # A dockerd that has just made the bridge does not name it; it is the network's first address.
+    return config.get("Gateway") or str(next(ip_network(config["Subnet"]).hosts()))
