@@ -1,0 +1,235 @@
+"""Containers: real processes of modal's own entrypoint, started when there are inputs, stopped when there are none."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from grpclib.server import Server
+from modal_proto import api_pb2
+
+from tests.modal.service import rootfs
+from tests.modal.service.files import Files
+from tests.modal.service.images import variables
+from tests.modal.service.state import App, Function, Input, LogLine, State, new_id
+from tests.modal.service.views import layout
+from tests.modal.service.wire import servicer
+from tests.modal.service.worker import Worker
+
+RESULT = api_pb2.GenericResult
+#: How long a container has to end by itself after it was told to.
+GRACE = 5.0
+
+
+@dataclass(eq=False)
+class Container:
+    """One process of `python -m modal._container_entrypoint`, with a server of its own on a Unix socket."""
+
+    id: str
+    function: Function
+    definition: api_pb2.Function
+    folder: Path
+    at: float = field(default_factory=time.time)
+    process: asyncio.subprocess.Process | None = None
+    inputs: list[Input] = field(default_factory=list)
+    volumes: dict[str, Path] = field(default_factory=dict)
+    cancelled: list[str] = field(default_factory=list)
+    ready: bool = False
+    retiring: bool = False
+    reason: api_pb2.GenericResult | None = None
+    timers: list[asyncio.TimerHandle] = field(default_factory=list)
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    @property
+    def free(self) -> int:
+        """How many more inputs it takes at the same time."""
+        return 0 if self.retiring or self.reason else max(1, self.definition.max_concurrent_inputs) - len(self.inputs)
+
+
+class Fleet:
+    """All containers of the service."""
+
+    def __init__(self, state: State, files: Files, rooms: list[object]) -> None:
+        self.state = state
+        self.files = files
+        self.rooms = rooms
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def queued(self, function: Function) -> list[Input]:
+        inputs = (it for call in self.state.calls.values() if call.function is function for it in call.inputs)
+        return [it for it in inputs if not it.output and not it.container]
+
+    def of(self, function: Function) -> list[Container]:
+        return [one for one in self.state.containers.values() if one.function is function]
+
+    def scale(self, function: Function) -> None:
+        """Start containers until there is one for every input, or as many as there may be."""
+        definition = function.definition
+        if definition is None or self.state.stuck:
+            return
+        wanted = len(self.queued(function))
+        if minimum := definition.autoscaler_settings.min_containers:
+            wanted = max(wanted, minimum - len(self.of(function)))
+        most = definition.concurrency_limit or definition.autoscaler_settings.max_containers or 100
+        while sum(one.free for one in self.of(function)) < wanted and len(self.of(function)) < most:
+            identity = new_id("ta")
+            container = Container(identity, function, definition, self.state.folder / identity)
+            self.state.containers[container.id] = container
+            task = asyncio.create_task(self._run(container))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    def renew(self, app: App) -> None:
+        """Containers of definitions that are no longer live end after their inputs."""
+        for container in list(self.state.containers.values()):
+            function = container.function
+            if function.app_id == app.id and container.definition is not function.definition:
+                self.retire(container)
+        for function in app.functions.values():
+            self.scale(function)
+
+    def retire(self, container: Container) -> None:
+        container.retiring = True
+        self.state.bell.ring()
+
+    def clear(self, app: App, why: str) -> None:
+        """Everything of an app ends: its queued inputs and its containers with theirs."""
+        result = RESULT(status=RESULT.GENERIC_STATUS_TERMINATED, exception=why)
+        for function in app.functions.values():
+            for queued in self.queued(function):
+                queued.finish(result)
+            for container in self.of(function):
+                self.end(container, result)
+        self.state.bell.ring()
+
+    def kill(self, container: Container, why: str) -> None:
+        self.end(container, RESULT(status=RESULT.GENERIC_STATUS_TERMINATED, exception=why))
+
+    def end(self, container: Container, result: api_pb2.GenericResult) -> None:
+        """Kill a container; its inputs end with this result."""
+        container.reason = container.reason or result
+        if container.process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(container.process.pid, signal.SIGKILL)
+
+    def later(self, container: Container, seconds: float, result: api_pb2.GenericResult) -> asyncio.TimerHandle:
+        """End it in so many seconds, unless the timer that this returns is cancelled before."""
+        timer = asyncio.get_running_loop().call_later(seconds, self.end, container, result)
+        container.timers.append(timer)
+        return timer
+
+    async def _run(self, container: Container) -> None:
+        container.folder.mkdir()
+        worker = Worker(self.state, self, container)
+        server = Server([servicer(self.state.wire, [worker, *self.rooms], lambda _: None, container.id)])
+        await server.start(path=str(container.folder / "sock"))
+        try:
+            await self._process(container)
+        finally:
+            server.close()
+            await server.wait_closed()
+            self._bury(container)
+
+    async def _process(self, container: Container) -> None:
+        environment, places = self._prepare(container)
+        argv = [self.state.image_python, "-m", "modal._container_entrypoint"]
+        container.process = process = await asyncio.create_subprocess_exec(
+            *rootfs.command(container.folder / "fs", places, argv),
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            limit=2**24,
+        )
+        if container.reason:  # it was ended before it began
+            self.end(container, container.reason)
+        seconds = container.definition.startup_timeout_secs or 300
+        why = f"Container did not start in {seconds}s"
+        self.later(container, seconds, RESULT(status=RESULT.GENERIC_STATUS_TIMEOUT, exception=why))
+        readers = [
+            asyncio.create_task(self._read(container, process.stdout, api_pb2.FILE_DESCRIPTOR_STDOUT)),
+            asyncio.create_task(self._read(container, process.stderr, api_pb2.FILE_DESCRIPTOR_STDERR)),
+        ]
+        await process.wait()
+        with suppress(ProcessLookupError):  # whatever it started goes with it
+            os.killpg(process.pid, signal.SIGKILL)
+        await asyncio.gather(*readers)
+
+    def _prepare(self, container: Container) -> tuple[dict[str, str], dict[str, Path]]:
+        """The environment of the process, and what appears where in its file system."""
+        definition, app = container.definition, self.state.apps[container.function.app_id]
+        (container.folder / "fs").mkdir()
+        arguments = container.folder / "arguments"
+        arguments.write_bytes(
+            api_pb2.ContainerArguments(
+                task_id=container.id,
+                function_id=container.function.id,
+                app_id=app.id,
+                function_def=definition,
+                environment_name=app.environment,
+                app_layout=layout(self.state, app),
+            ).SerializeToString()
+        )
+        places = self.files.materialise(definition.mount_ids, container.folder / "mounts")
+        for mount in definition.volume_mounts:
+            copy = container.volumes[mount.volume_id] = container.folder / mount.volume_id
+            shutil.copytree(self.state.volumes[mount.volume_id].folder, copy)
+            places[mount.mount_path] = copy
+        environment = {
+            "PATH": rootfs.TOOLS,
+            "HOME": "/root",
+            "PYTHONPATH": "/root",
+            "PYTHONUNBUFFERED": "1",
+            **variables(self.state.images, definition.image_id),
+            **{key: value for one in definition.secret_ids for key, value in self.state.secrets[one].values.items()},
+            "MODAL_SERVER_URL": f"unix://{container.folder}/sock",
+            "MODAL_CONTAINER_ARGUMENTS_PATH": str(arguments),
+            "MODAL_IS_REMOTE": "1",
+            "MODAL_TASK_ID": container.id,
+            "MODAL_IMAGE_ID": definition.image_id,
+            "MODAL_ENVIRONMENT": app.environment,
+        }
+        return environment, places
+
+    async def _read(self, container: Container, stream: asyncio.StreamReader | None, source: int) -> None:
+        assert stream is not None
+        function = container.function
+        while line := await stream.readline():
+            call = container.inputs[0].call.id if container.inputs else ""
+            text = line.decode(errors="replace")
+            self.state.logs.append(LogLine(function.app_id, function.id, container.id, call, source, text))
+            self.state.bell.ring()
+
+    def _bury(self, container: Container) -> None:
+        """What was with it ends as it did; where it never got as far as asking for an input, what waits ends as well,
+        for the next container would do no better."""
+        for timer in container.timers:
+            timer.cancel()
+        code = container.process.returncode if container.process else None
+        why = f"Container {container.id} ended in the middle of a call (exit status {code})"
+        result = container.reason or RESULT(status=RESULT.GENERIC_STATUS_INTERNAL_FAILURE, exception=why)
+        lost = container.inputs if container.ready else [*container.inputs, *self.queued(container.function)]
+        for one in lost:
+            one.finish(result)
+        del self.state.containers[container.id]
+        shutil.rmtree(container.folder, ignore_errors=True)
+        self.scale(container.function)
+        self.state.bell.ring()
+
+    async def close(self) -> None:
+        """Kill them all, and wait until they are gone."""
+        self.state.stuck = True
+        for container in list(self.state.containers.values()):
+            self.kill(container, "The tests' Modal ends")
+        await asyncio.gather(*self.tasks, return_exceptions=True)
