@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -11,20 +11,17 @@ from theoryctl.attachments import load_attachments
 from theoryctl.catalog import Catalog
 from theoryctl.errors import BadInputs, InternalError, Interrupted, UsageError, error_info
 from theoryctl.inputs import InputFlags
-from theoryctl.instances import Instance
 from theoryctl.manifest import Manifest
 from theoryctl.outputs import OutputFolder
 from theoryctl.platforms import host_platform
 from theoryctl.refs import ProviderRef
 from theoryctl.results import RunResult
-from theoryctl.runtimes import EMBEDDED, embedded_runtime, started_runtime
+from theoryctl.runtimes.base import Target
 from theoryctl.secrets import read_secrets
-from theoryctl.started import check_pin, find, restart_command
 from theoryctl_providers.contract import (
     MODES,
     Envelope,
     Event,
-    Log,
     Mode,
     ProviderConfig,
     ProviderError,
@@ -46,7 +43,6 @@ class RunOptions:
     inputs: InputFlags
     max_attachment: int
     mode: str | None = None
-    runtime: str | None = None
     attach: tuple[str, ...] = ()
     timeout: float | None = None
     save_dir: str | None = None
@@ -72,34 +68,31 @@ def checked_mode(mode: str | None) -> str | None:
     )
 
 
-def run(options: RunOptions, on_event: Callable[[Event], None]) -> RunResult:
-    """Send one request and return its envelope; `on_event` sees everything on the way.
+def run(options: RunOptions, target: Target, on_event: Callable[[Event], None]) -> RunResult:
+    """Send one request to where it goes and return its envelope; `on_event` sees everything on the way.
 
-    It goes to the started instance of the ref, if there is one, and else runs in this process. Everything is checked
-    before the provider is asked. Raises TheoryctlError for what is wrong before there is a request; what fails later,
-    Ctrl-C too, is in the envelope.
+    Everything is checked before the provider is asked. Raises TheoryctlError for what is wrong before there is a
+    request; what fails later, Ctrl-C too, is in the envelope.
     """
-    instance = find(options.ref, options.runtime)
-    request = _request(options, instance)
-    if options.save_dir is None:
-        return RunResult(_invoke(request, instance, on_event))
-    with OutputFolder(options.save_dir) as folder:
-        return RunResult(folder.save(_invoke(request, instance, on_event)))
-
-
-def _request(options: RunOptions, instance: Instance | None) -> Request:
     manifest = Catalog(options.manifests).find(options.ref).load()
-    if instance is not None:
-        check_pin(instance, manifest)
+    request = _request(options, target, manifest)
+    if options.save_dir is None:
+        return RunResult(_invoke(request, target, manifest, on_event))
+    with OutputFolder(options.save_dir) as folder:
+        return RunResult(folder.save(_invoke(request, target, manifest, on_event)))
+
+
+def _request(options: RunOptions, target: Target, manifest: Manifest) -> Request:
     given = options.inputs.read()
-    mode = resolve_mode(given or {}, options.mode, instance.mode if instance else "mock")
+    mode = resolve_mode(given or {}, options.mode, target.mode)
+    target.check(manifest, mode)
     if given is None and not is_mock(mode):
         raise BadInputs("real mode needs inputs, and none were given", hint='for example --prompt "Say hello"')
-    if instance is not None and options.env_file is not None:
+    if target.has_secrets and options.env_file is not None:
         hint = f"theoryctl local stop --ref {options.ref}, then start it with --env-file {options.env_file}"
         raise UsageError("--env-file: a started instance has the secrets it was started with", hint=hint)
     return Request(
-        config=_config(manifest, mode, options, instance),
+        config=_config(manifest, mode, options, target),
         inputs=manifest.example if given is None else given,
         mode=mode,
         attachments=load_attachments(options.attach, options.max_attachment),
@@ -108,14 +101,14 @@ def _request(options: RunOptions, instance: Instance | None) -> Request:
     )
 
 
-def _config(manifest: Manifest, mode: Mode, options: RunOptions, instance: Instance | None) -> ProviderConfig:
+def _config(manifest: Manifest, mode: Mode, options: RunOptions, target: Target) -> ProviderConfig:
     rules = manifest.secret_rules
-    # Mock mode does not even look at a secret, and an instance has its own.
-    wanted = () if is_mock(mode) or instance else tuple(rule.name for rule in rules)
+    # Mock mode does not even look at a secret.
+    wanted = () if is_mock(mode) or target.has_secrets else tuple(rule.name for rule in rules)
     return ProviderConfig(
         provider=manifest.provider,
         ref=manifest.ref,
-        runtime=instance.runtime if instance else EMBEDDED,
+        runtime=target.runtime,
         default_model=manifest.models.default,
         input_schema=manifest.inputs,
         secret_rules=rules,
@@ -125,20 +118,10 @@ def _config(manifest: Manifest, mode: Mode, options: RunOptions, instance: Insta
     )
 
 
-def _events(request: Request, instance: Instance | None) -> Generator[Event]:
-    if instance is None:
-        yield Log(f"embedded: no instance of {request.config.ref} is started")
-        yield from embedded_runtime().invoke(request)
-        return
-    yield Log(f"{instance.runtime}: {instance.url}")
-    restart = restart_command(instance.ref, instance.runtime)
-    yield from started_runtime(instance.runtime).invoke(request, instance, restart)
-
-
-def _invoke(request: Request, instance: Instance | None, on_event: Callable[[Event], None]) -> Envelope:
+def _invoke(request: Request, target: Target, manifest: Manifest, on_event: Callable[[Event], None]) -> Envelope:
     stopwatch, model = Stopwatch(), None
     try:
-        with closing(_events(request, instance)) as events:
+        with closing(target.invoke(request, manifest)) as events:
             for event in events:
                 if isinstance(event, Result):
                     return event.envelope

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from theoryctl.runtimes.base import Runtime
 from theoryctl_providers.contract import Event, Request
 
 
-class EmbeddedRuntime(Runtime):
+class EmbeddedRuntime:
     """Nothing to start, nothing left behind; a real run loads LiteLLM anew each time."""
 
     def invoke(self, request: Request) -> Generator[Event]:
+        """The events of one request as they come, the last one a `Result`. Closing the generator cancels the call."""
         from theoryctl_providers.drive import drive
         from theoryctl_providers.engine import execute
         from theoryctl_providers.registry import get_llm_provider
