@@ -82,11 +82,9 @@ def logs(ref: ProviderRef, environment: str, *, follow: bool, tail: int | None, 
 
 
 def _wanted(ref: ProviderRef, environment: str, manifest: Manifest, oci: str | None) -> Deployment:
-    owner = Owner.current() if environment == SHARED_BY_BRANCHES else None
+    owner = Owner.required() if environment == SHARED_BY_BRANCHES else None
     name = app_name(ref, environment, owner)
-    if name is None:
-        message = f"in the environment {environment} an app is called after a branch and a user, and git knows none"
-        raise UsageError(message, hint="export GIT_BRANCH=… GIT_USER=…, or use another --env")
+    assert name is not None
     image = _image(ref, environment, manifest, oci)
     return Deployment(
         ref=ref,

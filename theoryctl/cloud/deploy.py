@@ -22,7 +22,9 @@ FUNCTION = "generate"
 #: Changes with each sync of secrets, so that containers that are started from then on differ from older ones.
 GENERATION = "THEORYCTL_SECRETS_GENERATION"
 #: Seconds that a container has beyond a request's own time, to load LiteLLM and to say that the time is over.
-SLACK = 60
+SLACK = 20
+#: Seconds that Modal has to start a container, its image being pulled.
+STARTUP = 300
 
 _SHIM = "theoryctl_shim"
 
@@ -77,6 +79,7 @@ def _settings(modal: Any, shim: ModuleType, deployment: Deployment, resources: R
         "memory": resources.memory,
         "gpu": resources.gpu,
         "timeout": resources.timeout + SLACK,
+        "startup_timeout": STARTUP,
         "max_containers": resources.max_containers,
     }
 

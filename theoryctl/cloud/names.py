@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from theoryctl import git
@@ -35,9 +36,25 @@ class Owner:
     @classmethod
     def current(cls) -> Owner | None:
         """GIT_BRANCH and GIT_USER, each else from git; None where one of them is nowhere."""
-        branch = os.environ.get("GIT_BRANCH") or git.branch()
-        user = os.environ.get("GIT_USER") or git.user()
+        branch, user = (look_up() for look_up in _SOURCES.values())
         return cls(slug(branch), slug(user)) if branch and user else None
+
+    @classmethod
+    def required(cls) -> Owner:
+        """The same. Raises UsageError that says what is nowhere."""
+        if owner := cls.current():
+            return owner
+        unknown = [name for name, look_up in _SOURCES.items() if not look_up()]
+        message = f"an app in the environment {SHARED_BY_BRANCHES} is called after a branch and a user, and neither"
+        message += f" {' nor '.join(unknown)} nor git says it"
+        hint = f"export {' '.join(f'{name}=…' for name in unknown)}, or use another --env"
+        raise UsageError(message, hint=hint)
+
+
+_SOURCES: dict[str, Callable[[], str | None]] = {
+    "GIT_BRANCH": lambda: os.environ.get("GIT_BRANCH") or git.branch(),
+    "GIT_USER": lambda: os.environ.get("GIT_USER") or git.user(),
+}
 
 
 def environment_name(flag: str | None) -> str:

@@ -18,22 +18,26 @@ CONNECT_SECONDS = 5.0
 _SETTINGS = {"MODAL_IMAGE_BUILDER_VERSION": "2025.06", "MODAL_PAYLOAD_FORMAT": "cbor"}
 
 _TOKEN_HINT = "modal token new, or set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET"
+_LOOK = "theoryctl modal logs --ref REF"
 _AGAIN_HINT = "run it again; https://status.modal.com says how Modal is"
 
 
 @contextmanager
-def connected() -> Iterator[Any]:
+def connected(look: str = _LOOK) -> Iterator[Any]:
     """The SDK (the module `modal`), with a connection that its objects use.
 
-    Raises ModalAuth (`ERR_MODAL_AUTH`) at once where there is no token, ModalUnavailable (`ERR_MODAL_UNAVAILABLE`)
-    where nobody answers in CONNECT_SECONDS, and for whatever Modal says inside that nobody else has explained.
+    `look` is the command that shows what a container says, for the error of one that failed. Raises ModalAuth
+    (`ERR_MODAL_AUTH`) at once where there is no token, ModalUnavailable (`ERR_MODAL_UNAVAILABLE`) where nobody answers
+    in CONNECT_SECONDS, and for whatever Modal says inside that nobody else has explained.
     """
     modal = _imported()
     try:
         _connect(modal)
         yield modal
     except modal.exception.Error as error:
-        raise explained(modal, error) from None
+        raise explained(modal, error, look) from None
+    except OSError as error:  # the SDK lets some failures of the network through
+        raise ModalUnavailable(f"Modal broke off: {error.strerror or error}", hint=_AGAIN_HINT) from None
 
 
 def found(modal: Any, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
@@ -61,7 +65,7 @@ def token_key() -> bytes:
     return next((str(config.get(name)) for name in settings if config.get(name)), "").encode()
 
 
-def explained(modal: Any, error: Exception) -> ProviderError:
+def explained(modal: Any, error: Exception, look: str) -> ProviderError:
     """The SDK's exception as ours."""
     said = _first_line(error)
     kinds = modal.exception
@@ -71,11 +75,12 @@ def explained(modal: Any, error: Exception) -> ProviderError:
         case kinds.PermissionDeniedError():
             return ProviderError("ERR_PERMISSION", f"Modal: {said}", hint="ask an owner of the workspace")
         case kinds.FunctionTimeoutError():
-            return ProviderError("ERR_TIMEOUT", f"Modal ended the request: {said}", hint="raise resources.timeout")
+            hint = "raise resources.timeout in the manifest, and deploy it again"
+            return ProviderError("ERR_TIMEOUT", f"Modal ended the request: {said}", hint=hint)
         case kinds.ResourceExhaustedError():
             return ModalUnavailable(f"Modal takes no more requests now: {said}", hint="run it again in a minute")
         case kinds.RemoteError() | kinds.ExecutionError() | kinds.InternalFailure():
-            return ProviderError("ERR_PROVIDER", f"the container on Modal failed: {said}", hint="theoryctl modal logs")
+            return ProviderError("ERR_PROVIDER", f"the container on Modal failed: {said}", hint=look)
         case kinds.InvalidError() | kinds.NotFoundError() | kinds.AlreadyExistsError() | kinds.UnimplementedError():
             return ModalRefused(f"Modal refused: {said}", hint="modal --version, and what its dashboard says")
     return ModalUnavailable(f"Modal broke off: {said}", hint=_AGAIN_HINT)
@@ -102,7 +107,7 @@ def _connect(modal: Any) -> None:
         asyncio.run(asyncio.wait_for(hello(), CONNECT_SECONDS))
     except (modal.exception.AuthError, modal.exception.InvalidError) as error:
         raise _unauthorised(modal, error) from None
-    except (TimeoutError, OSError, modal.exception.Error) as error:
+    except (TimeoutError, OSError, modal.exception.ConnectionError) as error:
         said = _first_line(error) or f"no answer in {CONNECT_SECONDS:g} s"
         where = modal.config.config.get("server_url")
         raise ModalUnavailable(f"Modal ({where}) does not answer: {said}", hint=_AGAIN_HINT) from None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+import time
+from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict
 from typing import Any
 
 from theoryctl.client import read_events
 from theoryctl.cloud import apps, files
-from theoryctl.cloud.deploy import FUNCTION
+from theoryctl.cloud.deploy import FUNCTION, SLACK, STARTUP
 from theoryctl.cloud.deployments import PLATFORM, Deployment
 from theoryctl.cloud.sdk import connected
 from theoryctl.errors import DigestDrift, ModalUnavailable, UsageError
@@ -26,7 +27,7 @@ class ModalRuntime:
 
         Raises NotDeployed, DigestDrift, UsageError, and what `connected` raises.
         """
-        with connected() as modal:
+        with connected(f"theoryctl modal logs --ref {ref} --env {environment}") as modal:
             deployment = apps.find(modal, ref, environment)
             _check(deployment, request, manifest)
             yield Log(f"modal: {deployment.app} in {environment}")
@@ -36,12 +37,11 @@ class ModalRuntime:
                 "attachments": files.sent(modal, deployment, request),
             }
             function = modal.Function.from_name(deployment.app, FUNCTION, environment_name=environment)
-            with closing(function.remote_gen(call)) as answers:
+            with closing(_answers(function, call, STARTUP + deployment.timeout + SLACK)) as answers:
                 try:
                     yield from read_events(_lines(answers))
                 except ConnectionResetError:
-                    hint = f"theoryctl modal logs --ref {ref} --env {environment}"
-                    raise ModalUnavailable("the answer broke off", hint=hint) from None
+                    raise ModalUnavailable("the answer broke off", hint="run it again") from None
 
 
 def _check(deployment: Deployment, request: Request, manifest: Manifest) -> None:
@@ -67,7 +67,32 @@ def _request(request: Request) -> dict[str, Any]:
     return {name: getattr(request, name) for name in names}
 
 
-def _lines(answers: Iterator[dict[str, Any]]) -> Iterator[bytes]:
+def _answers(function: Any, call: dict[str, Any], seconds: float) -> Generator[dict[str, Any]]:
+    """What the shim yields. Closed, it ends the call. Raises ProviderError `ERR_TIMEOUT` after so many seconds."""
+    import asyncio
+
+    end = time.monotonic() + seconds
+    answers = function.remote_gen.aio(call)
+    with asyncio.Runner() as runner:
+        try:
+            while True:
+                yield runner.run(_next(answers, end - time.monotonic()))
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            message = f"Modal has not answered in {seconds:g} s"
+            raise ProviderError("ERR_TIMEOUT", message, hint="it may have no machine left: run it again") from None
+        finally:
+            runner.run(answers.aclose())
+
+
+async def _next(answers: AsyncGenerator[dict[str, Any]], seconds: float) -> dict[str, Any]:
+    import asyncio
+
+    return await asyncio.wait_for(anext(answers), seconds)
+
+
+def _lines(answers: Iterable[dict[str, Any]]) -> Iterator[bytes]:
     """The lines of the server-sent events. Raises ProviderError for what the shim says could not be run."""
     for answer in answers:
         if "error" in answer:
