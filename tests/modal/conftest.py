@@ -27,19 +27,23 @@ def modal() -> Iterator[Modal]:
 
 @pytest.fixture
 def sdk(modal: Modal, tmp_path: Path) -> Sdk:
-    """Run a program with modal's client in a process of its own; it must succeed unless `fails`."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("MODAL_")}
-    environment |= modal.variables | {"MODAL_PAYLOAD_FORMAT": "cbor", "MODAL_IMAGE_BUILDER_VERSION": "2025.06"}
+    return client(modal, tmp_path)
 
-    def run(text: str, fails: bool = False, **more: str) -> Ran:
+
+def client(service: Modal, folder: Path) -> Sdk:
+    """Run a program with modal's client in a process of its own and in this folder; it must succeed unless `fails`."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("MODAL_")}
+    settings = {"MODAL_PAYLOAD_FORMAT": "cbor", "MODAL_IMAGE_BUILDER_VERSION": "2025.06"}
+
+    def run(text: str, fails: bool = False, timeout: float = 60, **more: str) -> Ran:
         program = "import modal\n" + textwrap.dedent(text)
         done = subprocess.run(
             [sys.executable, "-c", program],
-            env={**environment, **more},
-            cwd=tmp_path,
+            env={**clean, **settings, **service.variables, **more},
+            cwd=folder,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=timeout,
         )
         assert (done.returncode != 0) == fails, done.stdout + done.stderr
         return Ran(done.returncode, done.stdout, done.stderr)

@@ -7,9 +7,11 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from grpclib.server import Server
 from modal_proto import api_pb2
@@ -75,7 +77,7 @@ class Fleet:
     def scale(self, function: Function) -> None:
         """Start containers until there is one for every input, or as many as there may be."""
         definition = function.definition
-        if definition is None or self.state.stuck:
+        if definition is None or self.state.held:
             return
         wanted = len(self.queued(function))
         if minimum := definition.autoscaler_settings.min_containers:
@@ -122,11 +124,35 @@ class Fleet:
             with suppress(ProcessLookupError):
                 os.killpg(container.process.pid, signal.SIGKILL)
 
-    def later(self, container: Container, seconds: float, result: api_pb2.GenericResult) -> asyncio.TimerHandle:
-        """End it in so many seconds, unless the timer that this returns is cancelled before."""
-        timer = asyncio.get_running_loop().call_later(seconds, self.end, container, result)
+    def later(self, container: Container, seconds: float, act: Callable[..., None], *what: Any) -> asyncio.TimerHandle:
+        """Act in so many seconds, unless the container is gone by then, or the timer that this returns is cancelled."""
+        timer = asyncio.get_running_loop().call_later(seconds, act, *what)
         container.timers.append(timer)
         return timer
+
+    def time_out(self, one: Input, seconds: int) -> None:
+        """The caller learns of it at once; the container is told to cancel the input."""
+        why = f"Task's current input {one.id} hit its timeout of {seconds}s"
+        one.finish(RESULT(status=RESULT.GENERIC_STATUS_TIMEOUT, exception=why))
+        self.cancel(one, why)
+
+    def cancel(self, one: Input, why: str) -> None:
+        """End an input: one that is queued at once, one that runs by its container, or with it if that takes long."""
+        result = RESULT(status=RESULT.GENERIC_STATUS_TERMINATED, exception=why)
+        container = one.container
+        if container is None:
+            one.finish(result)
+        elif one in container.inputs and not one.is_cancelled:
+            one.is_cancelled = True
+            text = f"Task's current input {one.id} cancelled because: {why}\n"
+            self._log(container, api_pb2.FILE_DESCRIPTOR_INFO, text)
+            container.cancelled.append(one.id)
+            self.later(container, GRACE, self._insist, one, result)
+        self.state.bell.ring()
+
+    def _insist(self, one: Input, result: api_pb2.GenericResult) -> None:
+        if one.container is not None and one in one.container.inputs:
+            self.end(one.container, result)
 
     async def _run(self, container: Container) -> None:
         container.folder.mkdir()
@@ -141,6 +167,10 @@ class Fleet:
             self._bury(container)
 
     async def _process(self, container: Container) -> None:
+        if gone := [one for one in container.definition.secret_ids if one not in self.state.secrets]:
+            why = f"Secret {gone[0]} not found"
+            container.reason = RESULT(status=RESULT.GENERIC_STATUS_INIT_FAILURE, exception=why)
+            return
         environment, places = self._prepare(container)
         argv = [self.state.image_python, "-m", "modal._container_entrypoint"]
         container.process = process = await asyncio.create_subprocess_exec(
@@ -156,7 +186,7 @@ class Fleet:
             self.end(container, container.reason)
         seconds = container.definition.startup_timeout_secs or 300
         why = f"Container did not start in {seconds}s"
-        self.later(container, seconds, RESULT(status=RESULT.GENERIC_STATUS_TIMEOUT, exception=why))
+        self.later(container, seconds, self.end, container, RESULT(status=RESULT.GENERIC_STATUS_TIMEOUT, exception=why))
         readers = [
             asyncio.create_task(self._read(container, process.stdout, api_pb2.FILE_DESCRIPTOR_STDOUT)),
             asyncio.create_task(self._read(container, process.stderr, api_pb2.FILE_DESCRIPTOR_STDERR)),
@@ -204,12 +234,14 @@ class Fleet:
 
     async def _read(self, container: Container, stream: asyncio.StreamReader | None, source: int) -> None:
         assert stream is not None
-        function = container.function
         while line := await stream.readline():
-            call = container.inputs[0].call.id if container.inputs else ""
-            text = line.decode(errors="replace")
-            self.state.logs.append(LogLine(function.app_id, function.id, container.id, call, source, text))
-            self.state.bell.ring()
+            self._log(container, source, line.decode(errors="replace"))
+
+    def _log(self, container: Container, source: int, text: str) -> None:
+        function = container.function
+        call = container.inputs[0].call.id if container.inputs else ""
+        self.state.logs.append(LogLine(function.app_id, function.id, container.id, call, source, text))
+        self.state.bell.ring()
 
     def _bury(self, container: Container) -> None:
         """What was with it ends as it did; where it never got as far as asking for an input, what waits ends as well,
@@ -229,7 +261,7 @@ class Fleet:
 
     async def close(self) -> None:
         """Kill them all, and wait until they are gone."""
-        self.state.stuck = True
+        self.state.held = True
         for container in list(self.state.containers.values()):
             self.kill(container, "The tests' Modal ends")
         await asyncio.gather(*self.tasks, return_exceptions=True)

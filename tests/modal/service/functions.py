@@ -10,7 +10,7 @@ from google.protobuf.empty_pb2 import Empty
 from grpclib import Status
 from modal_proto import api_pb2
 
-from tests.modal.service.containers import GRACE, RESULT, Fleet
+from tests.modal.service.containers import Fleet
 from tests.modal.service.state import Call, Function, Input, State, new_id
 from tests.modal.service.wire import named, refuse
 
@@ -161,20 +161,9 @@ class Calls:
             self._cancel(call)
 
     def _cancel(self, call: Call) -> None:
-        """Queued inputs end at once; a container is told, and has a few seconds to end the others."""
-        result = RESULT(status=RESULT.GENERIC_STATUS_TERMINATED, exception="Input was cancelled by user")
         for one in call.inputs:
-            if one.output is None and one.container is None:
-                one.finish(result)
-            elif one.output is None and one.container is not None:
-                one.container.cancelled.append(one.id)
-                timer = asyncio.get_running_loop().call_later(GRACE, self._insist, one, result)
-                one.container.timers.append(timer)
-        self.state.bell.ring()
-
-    def _insist(self, one: Input, result: api_pb2.GenericResult) -> None:
-        if one.output is None and one.container is not None:
-            self.fleet.end(one.container, result)
+            if one.output is None:
+                self.fleet.cancel(one, "Function call was cancelled by user or a failure")
 
 
 def _data(definition: api_pb2.Function) -> api_pb2.FunctionData:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 
 from modal_proto import api_pb2
 
@@ -22,6 +22,8 @@ class Images:
         same = (identity for identity, image in self.state.images.items() if image == request.image)
         identity = next(same, None) or new_id("im")
         self.state.images[identity] = request.image
+        if self.state.build_log:
+            return api_pb2.ImageGetOrCreateResponse(image_id=identity)
         return api_pb2.ImageGetOrCreateResponse(
             image_id=identity,
             result=api_pb2.GenericResult(status=api_pb2.GenericResult.GENERIC_STATUS_SUCCESS),
@@ -29,6 +31,14 @@ class Images:
                 image_builder_version=request.builder_version or BUILDER, python_version_info="Python 3.13.0"
             ),
         )
+
+    async def ImageJoinStreaming(
+        self, _: api_pb2.ImageJoinStreamingRequest
+    ) -> AsyncIterator[api_pb2.ImageJoinStreamingResponse]:
+        """The log of a build that fails."""
+        yield api_pb2.ImageJoinStreamingResponse(task_logs=[api_pb2.TaskLogs(data=self.state.build_log)])
+        failed = api_pb2.GenericResult(status=api_pb2.GenericResult.GENERIC_STATUS_FAILURE)
+        yield api_pb2.ImageJoinStreamingResponse(result=failed)
 
 
 def commands(images: Mapping[str, api_pb2.Image], identity: str) -> list[str]:

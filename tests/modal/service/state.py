@@ -97,6 +97,7 @@ class Input:
     call: Call
     item: api_pb2.FunctionInput
     container: Container | None = None
+    is_cancelled: bool = False
     output: api_pb2.FunctionGetOutputsItem | None = None
 
     def finish(self, result: api_pb2.GenericResult, data_format: int = 0) -> None:
@@ -152,7 +153,8 @@ class State:
     bell: Bell = field(default_factory=Bell)
     token: tuple[str, str] = ("", "")
     revoked: bool = False
-    stuck: bool = False
+    held: bool = False
+    build_log: str = ""
     http: str = ""
     environments: dict[str, str] = field(default_factory=dict)
     apps: dict[str, App] = field(default_factory=dict)

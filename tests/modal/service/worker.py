@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from google.protobuf.empty_pb2 import Empty
+from grpclib import Status
 from modal_proto import api_pb2
 
 from tests.modal.service.state import Input, State
+from tests.modal.service.volumes import copy
+from tests.modal.service.wire import refuse
 
 if TYPE_CHECKING:
     from tests.modal.service.containers import Container, Fleet
 
-RESULT = api_pb2.GenericResult
 #: A heartbeat is answered within its interval, at once when there is an input to cancel.
 HEARTBEAT = 14.0
 #: How long a container without an input lives, where its function does not say.
@@ -65,9 +69,7 @@ class Worker:
         found.container = self.container
         self.container.inputs.append(found)
         if seconds := self.container.definition.timeout_secs:
-            why = f"Task's current input {found.id} hit its timeout of {seconds}s"
-            result = RESULT(status=RESULT.GENERIC_STATUS_TIMEOUT, exception=why)
-            self.timers[found.id] = self.fleet.later(self.container, seconds, result)
+            self.timers[found.id] = self.fleet.later(self.container, seconds, self.fleet.time_out, found, seconds)
         return api_pb2.FunctionGetInputsItem(
             input_id=found.id,
             input=found.item,
@@ -102,11 +104,25 @@ class Worker:
         return Empty()
 
     async def VolumeReload(self, request: api_pb2.VolumeReloadRequest) -> Empty:
+        """Other containers' and clients' files appear. Raises GRPCError: FAILED_PRECONDITION, with files still open."""
         volume = self.state.volumes[request.volume_id]
-        shutil.copytree(volume.folder, self.container.volumes[volume.id], dirs_exist_ok=True)
+        mine = self.container.volumes[volume.id]
+        if set(_open_files(self.container.pid)) & {_identity(file) for file in mine.rglob("*")}:
+            raise refuse(Status.FAILED_PRECONDITION, "there are open files preventing the operation")
+        copy(volume.folder, mine, exactly=True)
         return Empty()
 
     async def VolumeCommit(self, request: api_pb2.VolumeCommitRequest) -> api_pb2.VolumeCommitResponse:
         volume = self.state.volumes[request.volume_id]
-        shutil.copytree(self.container.volumes[volume.id], volume.folder, dirs_exist_ok=True)
+        copy(self.container.volumes[volume.id], volume.folder, exactly=False)
         return api_pb2.VolumeCommitResponse()
+
+
+def _open_files(pid: int) -> Iterator[tuple[int, int]]:
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            yield _identity(entry)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    return (path.stat().st_dev, path.stat().st_ino)
