@@ -114,5 +114,5 @@ def _outside_of_repositories() -> Iterator[None]:
 
 
 def _not_built(deployment: Deployment, error: Exception) -> ModalRefused:
-    hint = "is it there, and does it need --registry-secret NAME, or REGISTRY_USERNAME and REGISTRY_PASSWORD?"
+    hint = "is it there? a private registry wants --registry-secret NAME, or REGISTRY_USERNAME and REGISTRY_PASSWORD"
     return ModalRefused(f"Modal could not make a container of {deployment.image}: {error}", hint=hint)

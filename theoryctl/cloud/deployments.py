@@ -1,23 +1,22 @@
 """What is known of a deployed app: kept in the app's own tags, so that every machine finds it.
 
-Tags have keys and values of at most 63 of `A-Z a-z 0-9 - _ .` (modal 1.6.4, `check_tag_dict`): a digest goes in as 43
-characters of base64url, and what is longer in pieces.
+A digest goes into a tag as 43 characters of base64url, and what is longer than a tag in pieces.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from theoryctl.cloud.names import Owner, cut
+from theoryctl.cloud.names import MAX_TAG, Owner, cut
 from theoryctl.refs import ProviderRef
 
 PLATFORM = "linux/amd64"
 
 _PREFIX = "theoryctl-"
 _SECRET = "secret-"
-_MAX_TAG = 63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +68,8 @@ def tags_of(deployment: Deployment) -> dict[str, str]:
         "version": str(deployment.ref.version),
         "digest": _short(deployment.digest),
         "timeout": str(deployment.timeout),
-        "branch": owner and owner.branch[:_MAX_TAG],
-        "user": owner and owner.user[:_MAX_TAG],
+        "branch": owner and owner.branch,
+        "user": owner and owner.user,
         "pin": deployment.pin and _short(deployment.pin),
         "generation": deployment.generation,
         **_pieces("repository", deployment.repository),
@@ -103,7 +102,7 @@ def from_tags(environment: str, app: str, tags: Mapping[str, str]) -> Deployment
 
 def fingerprint_key(name: str) -> str:
     """A secret's name, as far as a tag has room for it."""
-    return cut(name, _MAX_TAG - len(_PREFIX) - len(_SECRET))
+    return cut(name, MAX_TAG - len(_PREFIX) - len(_SECRET))
 
 
 def _short(digest: str) -> str:
@@ -112,13 +111,17 @@ def _short(digest: str) -> str:
 
 
 def _long(short: str) -> str:
-    return f"sha256:{_decoded(short).hex()}"
+    """The digest of those characters. Raises ValueError."""
+    data = _decoded(short)
+    if len(data) != hashlib.sha256().digest_size:
+        raise ValueError(f"{short!r} is no digest")
+    return f"sha256:{data.hex()}"
 
 
 def _pieces(key: str, text: str) -> dict[str, str]:
     """A text of any length and alphabet, as tags."""
     code = _coded(text.encode())
-    return {f"{key}-{at // _MAX_TAG}": code[at : at + _MAX_TAG] for at in range(0, len(code), _MAX_TAG)}
+    return {f"{key}-{at // MAX_TAG}": code[at : at + MAX_TAG] for at in range(0, len(code), MAX_TAG)}
 
 
 def _joined(key: str, known: Mapping[str, str]) -> str:

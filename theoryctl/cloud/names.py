@@ -1,6 +1,7 @@
 """What things are called on Modal: an app for each ref, with its Secret and its Volume, in an environment.
 
-The limits are those of modal 1.6.4 (`modal/_utils/name_utils.py`): names have at most 64 of `A-Z a-z 0-9 - _ .`.
+The limits are those of modal 1.6.4 (`modal/_utils/name_utils.py`): names have at most 64 of `A-Z a-z 0-9 - _ .`,
+keys and values of tags 63.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from theoryctl import git
 from theoryctl.errors import UsageError
 from theoryctl.refs import ProviderRef
 
-MAX_NAME = 64
+MAX_NAME, MAX_TAG = 64, 63
 #: The environment in which everybody has apps of their own; the apps of the others are everybody's.
 SHARED_BY_BRANCHES = "dev"
 
@@ -28,7 +29,7 @@ _ENVIRONMENT = re.compile(r"(?!en-)[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose app it is in the environment `dev`: a branch and a user, as slugs."""
+    """Whose app it is in the environment `dev`: a branch and a user, as slugs that fit into tags."""
 
     branch: str
     user: str
@@ -37,7 +38,7 @@ class Owner:
     def current(cls) -> Owner | None:
         """GIT_BRANCH and GIT_USER, each else from git; None where one of them is nowhere."""
         branch, user = (look_up() for look_up in _SOURCES.values())
-        return cls(slug(branch), slug(user)) if branch and user else None
+        return cls(cut(slug(branch), MAX_TAG), cut(slug(user), MAX_TAG)) if branch and user else None
 
     @classmethod
     def required(cls) -> Owner:
