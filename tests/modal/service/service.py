@@ -192,6 +192,10 @@ class Modal:
         await self._close_port()
         await self._fleet.close()
         await self._http.cleanup()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
 
 class _Server(Server):
