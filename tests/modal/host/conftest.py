@@ -48,7 +48,7 @@ class Slow(Acme):
         for number in range(100):
             sys.stderr.write(f"part {number}\\n")
             yield f"{number} "
-            time.sleep(0.1)
+            time.sleep(0.02)
 
 class Raise(Acme):
     def parts(self, request, what):
