@@ -51,7 +51,7 @@ def sync_secrets(
             raise _missing(missing)
         for sync in syncs if not check else ():
             if sync.changes_something:
-                progress.step(f"syncing {len(sync.values)} secrets of {sync.deployment.app}")
+                progress.step(f"putting {', '.join(sync.values)} into {sync.deployment.app}")
                 apply(modal, sync)
     plans = tuple(sync.plan(done=not check) for sync in syncs)
     return SecretsSynced(environment, plans, tuple(skipped), check, complete=allow_missing or not missing)
