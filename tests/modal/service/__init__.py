@@ -22,7 +22,7 @@ What is a guess, and the stricter one where there was a choice:
   function gives its error at once, without the real service's tries.
 - A secret that was deleted is gone for the functions that were deployed with it, also when there is a new one of its
   name.
-- A call that nobody listens to any more is cancelled after a second.
+- A call that nobody listens to any more is cancelled after two seconds.
 - Logs are followed from their beginning. Messages of refused tokens and names are our words.
 
 What it does not imitate: images (none is pulled or built: one interpreter stands for all, and only ENV lines have an
