@@ -13,7 +13,9 @@ from typing import Any
 
 from google.protobuf.message import Message
 from grpclib import GRPCError, Status
+from grpclib.exceptions import StreamTerminatedError
 from grpclib.server import Stream
+from h2.exceptions import StreamClosedError
 from modal_proto.api_grpc import ModalClientBase
 
 
@@ -97,6 +99,8 @@ def servicer(wire: Wire, rooms: Sequence[object], admit: Callable[[Any], None], 
                 await answer(name, stream)
             except GRPCError:
                 raise
+            except (StreamTerminatedError, StreamClosedError):  # whoever asked is gone
+                return
             except Exception as error:
                 wire.bugs.append(error)
                 raise GRPCError(Status.INTERNAL, f"bug of the tests' Modal: {error!r}") from error
