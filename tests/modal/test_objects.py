@@ -72,6 +72,12 @@ def test_an_image_that_cannot_be_had_fails_the_deployment(remote: Remote, modal:
     assert modal.apps() == {}
 
 
+def test_an_environment_is_created_and_then_used(remote: Remote, sdk: Sdk, modal: Modal) -> None:
+    sdk("modal.Environment.objects.create('staging')")
+    remote.deploy("yield 1", environment="staging")
+    assert set(modal.apps("staging")) == {"app"}
+
+
 # Logs.
 
 
@@ -92,6 +98,17 @@ def test_logs_are_there_while_the_function_runs(remote: Remote, sdk: Sdk, callin
         r"['err\n']",
         r"['err\n', 'out\n']",
     ]
+
+
+def test_following_logs_ends_with_the_app(remote: Remote, sdk: Sdk, calling: Calling) -> None:
+    remote.deploy("print('written'); yield 'first'; time.sleep(60)")
+    calling()
+    app = "modal.App.lookup('app', environment_name='dev')"
+    following = sdk.start(f"for entry in {app}.logs.stream():\n    print(entry.message, end='', flush=True)")
+    assert following.stdout is not None
+    assert following.stdout.readline() == "written\n"
+    sdk(f"{app}.stop()")
+    assert following.communicate(timeout=20) == ("", "")
 
 
 # Secrets.

@@ -103,6 +103,18 @@ def test_requests_are_refused_as_often_as_asked_and_the_client_tries_again(sdk: 
     assert "ResourceExhaustedError: slow down" in failed.err
 
 
+def test_a_call_waits_where_there_is_no_machine_for_its_container(
+    remote: Remote, calling: Calling, modal: Modal
+) -> None:
+    remote.deploy("yield 'first'")
+    modal.hold_containers()
+    process = calling(waits=True)
+    until(lambda: modal.requests("FunctionCallGetDataOut"))
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1)
+    assert modal.containers() == []
+
+
 def test_requests_can_be_left_without_an_answer(sdk: Sdk, modal: Modal) -> None:
     modal.hang("AppGetOrCreate")
     with pytest.raises(subprocess.TimeoutExpired):

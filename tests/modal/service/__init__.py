@@ -20,15 +20,15 @@ What is a guess, and the stricter one where there was a choice:
 - A container that dies in the middle of a call gives INTERNAL_FAILURE at once; the real service may try anew before.
 - A container that never comes up gives TIMEOUT after the function's startup timeout; one that cannot import the
   function gives its error at once, without the real service's tries.
-- A secret that was deleted is gone for the functions that were deployed with it, also when there is a new one of its
-  name.
-- A call that nobody listens to any more is cancelled after a second.
+- A secret or volume that was deleted is gone for the functions that were deployed with it, also when there is a new
+  one of its name.
+- A call that nobody listens to any more is cancelled after two seconds.
 - Logs are followed from their beginning. Messages of refused tokens and names are our words.
 
 What it does not imitate: images (none is pulled or built: one interpreter stands for all, and only ENV lines have an
 effect), processors, memory, GPUs, regions, schedules, web endpoints, classes, sandboxes, queues, dicts, memory
 snapshots, batching, retries, the input plane, quotas, billing, users, read-only volumes, files that a container
-removed from a volume, and how long anything takes.
+removed from a volume, processes that leave their container's group, and how long anything takes.
 """
 
 from tests.modal.service.service import Modal

@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -160,22 +160,30 @@ class Fleet:
         server = Server([servicer(self.state.wire, [worker, *self.rooms], lambda _: None, container.id)])
         await server.start(path=str(container.folder / "sock"))
         try:
-            await self._process(container)
+            container.reason = container.reason or self._lacks(container.definition)
+            if container.reason is None:
+                await self._process(container)
+        except Exception as error:
+            self.state.wire.bugs.append(error)
         finally:
             server.close()
             await server.wait_closed()
             self._bury(container)
 
+    def _lacks(self, definition: api_pb2.Function) -> api_pb2.GenericResult | None:
+        """Why a container of this cannot start: something that it was deployed with was deleted."""
+        needed: list[tuple[str, str, Mapping[str, object]]]
+        needed = [(one, "Secret", self.state.secrets) for one in definition.secret_ids]
+        needed += [(one.volume_id, "Volume", self.state.volumes) for one in definition.volume_mounts]
+        why = next((f"{kind} {identity} not found" for identity, kind, there in needed if identity not in there), "")
+        return RESULT(status=RESULT.GENERIC_STATUS_INIT_FAILURE, exception=why) if why else None
+
     async def _process(self, container: Container) -> None:
-        if gone := [one for one in container.definition.secret_ids if one not in self.state.secrets]:
-            why = f"Secret {gone[0]} not found"
-            container.reason = RESULT(status=RESULT.GENERIC_STATUS_INIT_FAILURE, exception=why)
-            return
-        environment, places = self._prepare(container)
+        (container.folder / "fs").mkdir()
         argv = [self.state.image_python, "-m", "modal._container_entrypoint"]
         container.process = process = await asyncio.create_subprocess_exec(
-            *rootfs.command(container.folder / "fs", places, argv),
-            env=environment,
+            *rootfs.command(container.folder / "fs", self._places(container), argv),
+            env=self._environment(container),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -194,43 +202,50 @@ class Fleet:
         await process.wait()
         with suppress(ProcessLookupError):  # whatever it started goes with it
             os.killpg(process.pid, signal.SIGKILL)
-        await asyncio.gather(*readers)
+        await asyncio.wait(readers, timeout=GRACE)
 
-    def _prepare(self, container: Container) -> tuple[dict[str, str], dict[str, Path]]:
-        """The environment of the process, and what appears where in its file system."""
-        definition, app = container.definition, self.state.apps[container.function.app_id]
-        (container.folder / "fs").mkdir()
-        arguments = container.folder / "arguments"
-        arguments.write_bytes(
-            api_pb2.ContainerArguments(
-                task_id=container.id,
-                function_id=container.function.id,
-                app_id=app.id,
-                function_def=definition,
-                environment_name=app.environment,
-                app_layout=layout(self.state, app),
-            ).SerializeToString()
-        )
+    def _places(self, container: Container) -> dict[str, Path]:
+        """What appears where in its file system: the files of mounts, and a copy of each volume as it is now."""
+        definition = container.definition
         places = self.files.materialise(definition.mount_ids, container.folder / "mounts")
         for mount in definition.volume_mounts:
             copy = container.volumes[mount.volume_id] = container.folder / mount.volume_id
             shutil.copytree(self.state.volumes[mount.volume_id].folder, copy)
             places[mount.mount_path] = copy
-        environment = {
+        return places
+
+    def _environment(self, container: Container) -> dict[str, str]:
+        """Its environment: that of the image, then the secrets in their order, then what modal's worker says."""
+        definition = container.definition
+        secrets = [self.state.secrets[one].values for one in definition.secret_ids]
+        return {
             "PATH": rootfs.TOOLS,
             "HOME": "/root",
             "PYTHONPATH": "/root",
             "PYTHONUNBUFFERED": "1",
             **variables(self.state.images, definition.image_id),
-            **{key: value for one in definition.secret_ids for key, value in self.state.secrets[one].values.items()},
+            **{key: value for values in secrets for key, value in values.items()},
             "MODAL_SERVER_URL": f"unix://{container.folder}/sock",
-            "MODAL_CONTAINER_ARGUMENTS_PATH": str(arguments),
+            "MODAL_CONTAINER_ARGUMENTS_PATH": str(self._arguments(container)),
             "MODAL_IS_REMOTE": "1",
             "MODAL_TASK_ID": container.id,
             "MODAL_IMAGE_ID": definition.image_id,
-            "MODAL_ENVIRONMENT": app.environment,
+            "MODAL_ENVIRONMENT": self.state.apps[container.function.app_id].environment,
         }
-        return environment, places
+
+    def _arguments(self, container: Container) -> Path:
+        """The file that tells the entrypoint what it is to run."""
+        app, path = self.state.apps[container.function.app_id], container.folder / "arguments"
+        arguments = api_pb2.ContainerArguments(
+            task_id=container.id,
+            function_id=container.function.id,
+            app_id=app.id,
+            function_def=container.definition,
+            environment_name=app.environment,
+            app_layout=layout(self.state, app),
+        )
+        path.write_bytes(arguments.SerializeToString())
+        return path
 
     async def _read(self, container: Container, stream: asyncio.StreamReader | None, source: int) -> None:
         assert stream is not None

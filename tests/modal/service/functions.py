@@ -16,7 +16,7 @@ from tests.modal.service.wire import named, refuse
 
 SYNC = (api_pb2.FUNCTION_CALL_INVOCATION_TYPE_SYNC, api_pb2.FUNCTION_CALL_INVOCATION_TYPE_SYNC_LEGACY)
 #: A call that somebody should wait for, and nobody has for so many seconds, is cancelled.
-PATIENCE = 1.0
+PATIENCE = 2.0
 POLL = 55.0
 
 

@@ -47,23 +47,21 @@ def _compose(host: Path, here: Path, tree: Tree) -> Iterator[str]:
     own = sorted(host.iterdir()) if host.is_dir() and os.access(host, os.R_OK) else []
     for entry in own:
         if entry.name not in tree:
-            yield from _bind(entry, here / entry.name)
+            yield _bind(entry, here / entry.name)
     for name, below in tree.items():
         if isinstance(below, Path):
-            yield from _bind(below, here / name)
+            yield _bind(below, here / name)
         else:
             yield from _compose(host / name, here / name, below)
 
 
-def _bind(source: Path, target: Path) -> Iterator[str]:
+def _bind(source: Path, target: Path) -> str:
+    """One place; nothing, where what was there a moment ago is gone."""
     if source.is_symlink():
-        yield _line("ln", "-s", os.readlink(source), target)
-    elif source.is_dir():
-        yield _line("mkdir", target)
-        yield _line("mount", "--rbind", source, target)
-    else:
-        yield _line("touch", target)
-        yield _line("mount", "--bind", source, target)
+        return _line("ln", "-s", os.readlink(source), target)
+    make, bind = ("mkdir", "--rbind") if source.is_dir() else ("touch", "--bind")
+    mounted = f"{_line(make, target)} && {_line('mount', bind, source, target)}"
+    return f"[ ! -e {shlex.quote(str(source))} ] || {{ {mounted}; }}"
 
 
 def _line(tool: str, *words: str | Path) -> str:

@@ -141,7 +141,7 @@ class Volumes:
         return Empty()
 
     async def VolumeRemoveFile2(self, request: api_pb2.VolumeRemoveFile2Request) -> Empty:
-        return await self.VolumeRemoveFile(request)  # type: ignore[arg-type]  # their fields are the same
+        return await self.VolumeRemoveFile(request)  # their fields are the same
 
     def _writable(
         self, request: api_pb2.VolumePutFilesRequest | api_pb2.VolumePutFiles2Request, names: list[str]
