@@ -33,6 +33,7 @@ format: $(VENV)/dev.stamp ## format the code
 
 docs: $(VENV)/dev.stamp ## write the generated files anew
 	$(BIN)/python -m tests.generate
+	$(BIN)/python -m tests.modal.host.walkthrough
 
 bench: $(VENV)/dev.stamp ## measure start-up against `python -c pass`, and a server against a bare one
 	$(BIN)/python -m compileall -q theoryctl providers

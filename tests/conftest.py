@@ -21,6 +21,16 @@ THEORYCTL = Path(sys.executable).parent / "theoryctl"
 REF = "llm/litellm@1"
 #: The folder of the tests' dockerd, which `tests/docker/dockerd.sh env` promises; tests that want it fail without it.
 PROMISED = os.environ.get("THEORYCTL_TEST_DOCKER")
+#: Another Python with everything the tests have, to stand for an image: `.ci/run` promises one of its two.
+IMAGE_PYTHON = os.environ.get("THEORYCTL_TEST_IMAGE_PYTHON")
+#: What some tests want, by fixture: the promise of it, and what is said without one.
+_WANTED = {
+    "docker": (
+        PROMISED,
+        'Docker, for there is no dockerd: tests/docker/dockerd.sh up; eval "$(tests/docker/dockerd.sh env)"',
+    ),
+    "image_python": (IMAGE_PYTHON, "a second Python, for THEORYCTL_TEST_IMAGE_PYTHON names none"),
+}
 
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
@@ -84,18 +94,18 @@ def cli(environment: dict[str, str], tmp_path: Path) -> Cli:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without a dockerd, the tests that want one are left out."""
-    if PROMISED is None:
-        left_out = [item for item in items if "docker" in getattr(item, "fixturenames", ())]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+    """The tests that want something which nobody promised are left out."""
+    missing = {fixture for fixture, (promise, _) in _WANTED.items() if promise is None}
+    left_out = [item for item in items if missing & set(getattr(item, "fixturenames", ()))]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say so, in one line."""
-    if PROMISED is None:
-        hint = 'tests/docker/dockerd.sh up; eval "$(tests/docker/dockerd.sh env)"'
-        terminalreporter.write_line(f"SKIPPED every test with Docker, for there is no dockerd: {hint}", yellow=True)
+    """Say so, in one line for each."""
+    for promise, line in _WANTED.values():
+        if promise is None:
+            terminalreporter.write_line(f"SKIPPED every test with {line}", yellow=True)
 
 
 @pytest.fixture(scope="session")
@@ -105,6 +115,14 @@ def docker() -> dict[str, str]:
     # The wheels are fetched once for all tests.
     shared = {"THEORYCTL_CACHE_DIR": f"{PROMISED}/cache"}
     return shared | {name: os.environ[name] for name in ("DOCKER_HOST", "DOCKER_CONFIG", "THEORYCTL_BASE_IMAGE")}
+
+
+@pytest.fixture(scope="session")
+def image_python() -> str:
+    """A Python of another version than this one, which runs."""
+    assert IMAGE_PYTHON is not None
+    subprocess.run([IMAGE_PYTHON, "-c", "import modal, theoryctl_providers"], check=True)
+    return IMAGE_PYTHON
 
 
 @contextmanager

@@ -20,7 +20,7 @@ _EXITS = {
     2: "usage: an unknown, missing or conflicting flag, or a malformed ref",
     3: "a manifest, the inputs or an attachment is not valid, or the ref is not found",
     4: "a secret, key or permission is missing or refused",
-    5: "Docker, a registry or an instance does not answer, or takes no more",
+    5: "Docker, a registry, Modal or an instance does not answer, or takes no more; what was asked for is not there",
     6: "an image is not pinned, not there for this platform, or not what its digest says; what runs is another one",
     70: "a bug in theoryctl; `--debug` shows where",
     124: "timeout",

@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import ROOT, Cli
 from tests.docker.registry import Registry
 from tests.helptexts import THEORYCTL, every_command, examples_of, help_of
+from tests.modal.service import Modal
 from theoryctl.platforms import host_platform
 
 COMMANDS = every_command()
@@ -47,11 +48,18 @@ def home(environment: dict[str, str], cli: Cli) -> Iterator[Path]:
 EXAMPLES = sorted({line for words in COMMANDS for line in examples_of(*words)})
 
 
+def wants_modal(example: str) -> bool:
+    return "theoryctl modal" in example
+
+
 def wants_docker(example: str) -> bool:
     return ("local start" in example and "process" not in example) or "theoryctl image" in example
 
 
-@pytest.mark.parametrize("example", [example for example in EXAMPLES if not wants_docker(example)])
+EVERYWHERE = [example for example in EXAMPLES if not wants_docker(example) and not wants_modal(example)]
+
+
+@pytest.mark.parametrize("example", EVERYWHERE)
 def test_an_example_works(example: str, environment: dict[str, str], home: Path) -> None:
     assert "theoryctl " in example
     path = f"{THEORYCTL.parent}:{environment['PATH']}"
@@ -73,6 +81,19 @@ def test_an_example_with_docker_works(
         for manifest in (home / "manifests").rglob("*.yaml"):
             manifest.write_text(manifest.read_text().replace("ghcr.io", registry.address))
         test_an_example_works(example.replace("ghcr.io", registry.address), environment, home)
+
+
+def test_the_examples_with_modal_work_one_after_the_other(environment: dict[str, str], home: Path) -> None:
+    """The tests' own Modal stands for the real one, and a pin for an image that was pushed."""
+    manifest = home / "manifests/llm/litellm@1.yaml"
+    pinned = f"llm-litellm\n  digests: {{linux/amd64: sha256:{'0' * 64}}}\n"
+    manifest.write_text(manifest.read_text().replace("llm-litellm\n", pinned))
+    examples = [example for words in COMMANDS for example in examples_of(*words) if wants_modal(example)]
+    assert "start" in examples[0] and "stop" in examples[-1]
+    with Modal(environments=("prod",)) as modal:
+        environment.update(modal.variables)
+        for example in examples:
+            test_an_example_works(example, environment, home)
 
 
 def test_the_version_is_printed(cli: Cli) -> None:

@@ -46,7 +46,7 @@ LEVELS = {
     "theoryctl.images.push": 6,
     "theoryctl.image_work": 9,
     "theoryctl.containers": 3,
-    "theoryctl.runtimes.base": 5,
+    "theoryctl.runtimes.base": 6,
     "theoryctl.runtimes.embedded": 7,
     "theoryctl.runtimes.process": 7,
     "theoryctl.runtimes.docker": 7,
@@ -62,17 +62,42 @@ LEVELS = {
     "theoryctl.commands.base": 11,
     "theoryctl.durations": 1,
     "theoryctl.instances": 2,
-    "theoryctl.commands.local": 12,
-    "theoryctl.commands.manifest": 12,
-    "theoryctl.commands.image": 12,
-    "theoryctl.app": 13,
+    "theoryctl.git": 1,
+    "theoryctl.words": 1,
+    "theoryctl.cloud": 2,
+    "theoryctl.cloud.theoryctl_shim": 2,
+    "theoryctl.cloud.names": 2,
+    "theoryctl.cloud.deployments": 3,
+    "theoryctl.cloud.sdk": 3,
+    "theoryctl.cloud.logs": 3,
+    "theoryctl.cloud.apps": 4,
+    "theoryctl.cloud.deploy": 4,
+    "theoryctl.cloud.files": 4,
+    "theoryctl.cloud.secret_sync": 5,
+    "theoryctl.modal_work": 6,
+    "theoryctl.secret_work": 6,
+    "theoryctl.runtimes.modal": 7,
+    "theoryctl.results.modal": 2,
+    "theoryctl.modal_views": 4,
+    "theoryctl.targets": 10,
+    "theoryctl.commands.flags": 12,
+    "theoryctl.commands.modal": 13,
+    "theoryctl.commands.local": 13,
+    "theoryctl.commands.manifest": 13,
+    "theoryctl.commands.image": 13,
+    "theoryctl.app": 14,
     "theoryctl.views": 6,
     "theoryctl.streams": 1,
     "theoryctl.activity": 0,
     "theoryctl.ui": 7,
-    "theoryctl.command_line": 14,
-    "theoryctl.__main__": 15,
+    "theoryctl.command_line": 15,
+    "theoryctl.__main__": 16,
 }
+
+#: What runs a provider: the embedded runtime in this process, the shim in a container on Modal.
+INSIDE = ("theoryctl.runtimes.embedded", "theoryctl.cloud.theoryctl_shim")
+
+DOCKER = {"theoryctl.daemon"}
 
 HEAVY = {
     "asyncio",
@@ -101,6 +126,7 @@ HEAVY = {
 #: Modules that are made of a heavy one; who uses them imports them inside the call.
 MADE_OF = {
     "theoryctl.activity": {"rich"},
+    "theoryctl.cloud.theoryctl_shim": {"tempfile"},
     "theoryctl.manifest_yaml": {"yaml"},
     "theoryctl.manifest_check": {"pydantic"},
     "theoryctl.manifest_edit": {"yaml"},
@@ -160,7 +186,7 @@ def test_imports_go_downward_only(file: Path) -> None:
 def test_the_host_knows_the_contract_only_and_the_embedded_runtime_the_engine(file: Path) -> None:
     found = {each.module for each in imports(file) if each.module.startswith("theoryctl_providers")}
     beyond = {module for module in found if not module.startswith("theoryctl_providers.contract")}
-    if name_of(file) != "theoryctl.runtimes.embedded":
+    if name_of(file) not in INSIDE:
         assert beyond == set()
     else:
         assert not {each for each in imports(file) if each.module in beyond and each.at_top}
@@ -196,6 +222,21 @@ def test_what_is_heavy_is_imported_inside_the_call_that_needs_it(file: Path) -> 
     assert heavy - allowed == set()
     if name_of(file) not in MADE_OF:
         assert top & set(MADE_OF) == set()
+
+
+def test_the_shim_knows_nothing_of_the_host_and_loads_the_standard_library_alone() -> None:
+    import sys
+
+    (shim,) = [file for file in HOST if name_of(file) == "theoryctl.cloud.theoryctl_shim"]
+    found = list(imports(shim))
+    assert {each.module for each in found if each.module.partition(".")[0] == "theoryctl"} == set()
+    assert {each.module.partition(".")[0] for each in found if each.at_top} <= sys.stdlib_module_names
+
+
+def test_one_module_imports_the_sdk_of_modal_and_one_that_of_docker() -> None:
+    for sdk, home in (("modal", {"theoryctl.cloud.sdk", "theoryctl.cloud.theoryctl_shim"}), ("docker", DOCKER)):
+        using = {name_of(file) for file in HOST for each in imports(file) if each.module.partition(".")[0] == sdk}
+        assert using == home
 
 
 def test_no_runtime_imports_another() -> None:

@@ -12,6 +12,7 @@ from theoryctl.commands.base import Group
 #: Each group's module in `theoryctl.commands` has a Typer app of the group's name; the text is its line in `--help`.
 GROUPS = {
     "local": "Run providers on this machine.",
+    "modal": "Run providers on Modal.",
     "image": "Resolve, build, push, pin and verify the images that providers run from.",
     "manifest": "Look at manifests, and check them.",
 }

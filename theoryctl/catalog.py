@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 
 from theoryctl.errors import BadManifest, BadRef, RefNotFound, UsageError
@@ -25,7 +26,7 @@ class Place:
     folder: Path
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Found:
     """A manifest file: its ref by its name, and where it lies."""
 
@@ -39,7 +40,11 @@ class Found:
         return self.file.absolute().parents[2]
 
     def load(self) -> Manifest:
-        """The validated manifest. Raises BadManifest, also for a file that cannot be read."""
+        """The validated manifest, read once. Raises BadManifest, also for a file that cannot be read."""
+        return self._manifest
+
+    @cached_property
+    def _manifest(self) -> Manifest:
         return load_manifest(self.file, self.ref)
 
 

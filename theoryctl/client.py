@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 from theoryctl.errors import NotRunning, TheoryctlError
@@ -46,7 +46,7 @@ def invoke(instance: Instance, request: Request, restart: str) -> Generator[Even
             response = connection.getresponse()
             if response.status != 200:
                 raise _refusal(response.read(), response.status)
-            yield from _events(response)
+            yield from read_events(response)
         except TimeoutError:
             message = f"the instance of {instance.ref} said nothing for {seconds:g} s"
             raise ProviderError("ERR_TIMEOUT", message, hint="give it more time: --timeout SECONDS") from None
@@ -86,6 +86,26 @@ def is_healthy(instance: Instance, seconds: float = 2.0) -> bool:
     return bool(health.get("ready")) and health.get("ref") == instance.ref
 
 
+def read_events(lines: Iterable[bytes]) -> Iterator[Event]:
+    """Read server-sent events (HTML standard, section 9.2) up to the result, from lines with their ends.
+
+    Raises ConnectionResetError where it does not come, and ProviderError `ERR_BAD_RESPONSE` for what cannot be read.
+    """
+    name = data = ""
+    for raw in lines:
+        field, _, value = raw.decode().rstrip("\r\n").partition(": ")
+        if field == "event":
+            name = value
+        elif field == "data":
+            data = value
+        elif not field and name:
+            yield decode_event(name, data)
+            if name == "result":
+                return
+            name = data = ""
+    raise ConnectionResetError(104, "the answer broke off")
+
+
 def _body(request: Request) -> tuple[dict[str, str], Any]:
     attachments = [attachment.public() for attachment in request.attachments]
     document = {"inputs": request.inputs, "mode": request.mode, "timeout": request.timeout, "run_id": request.run_id}
@@ -121,23 +141,6 @@ def _read(attachment: Attachment) -> Iterator[bytes]:
         while left and (chunk := file.read(min(_CHUNK, left))):
             left -= len(chunk)
             yield chunk
-
-
-def _events(lines: Any) -> Iterator[Event]:
-    """Read server-sent events (HTML standard, section 9.2) up to the result."""
-    name = data = ""
-    for raw in lines:
-        field, _, value = raw.decode().rstrip("\r\n").partition(": ")
-        if field == "event":
-            name = value
-        elif field == "data":
-            data = value
-        elif not field and name:
-            yield decode_event(name, data)
-            if name == "result":
-                return
-            name = data = ""
-    raise ConnectionResetError(104, "the answer broke off")
 
 
 def _refusal(body: bytes, status: int) -> ProviderError:

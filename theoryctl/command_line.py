@@ -14,7 +14,7 @@ import typer
 
 from theoryctl.commands.base import DEBUG_FLAG, JSON_FLAG
 from theoryctl.errors import UsageError, error_document, error_info
-from theoryctl.runtimes import EMBEDDED, STARTED
+from theoryctl.runtimes import EMBEDDED, MODAL, STARTED
 from theoryctl_providers.contract import ProviderError, build_envelope
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def failure_document(error: ProviderError, arguments: Sequence[str]) -> dict[str
     words = [argument for argument in arguments if argument not in (JSON_FLAG, DEBUG_FLAG)]
     if words[1:2] != ["run"]:
         return error_document(error)
-    runtime = _argument_of("--runtime", arguments)
-    known = runtime if runtime in STARTED else EMBEDDED
+    runtime = MODAL if words[0] == MODAL else _argument_of("--runtime", arguments)
+    known = runtime if runtime in (*STARTED, MODAL) else EMBEDDED
     return dict(build_envelope(error=error_info(error), ref=_argument_of("--ref", arguments), runtime=known))
 
 

@@ -84,6 +84,30 @@ class VerificationFailed(TheoryctlError):
     error_code = "ERR_VERIFICATION"
 
 
+class ModalAuth(TheoryctlError):
+    error_code = "ERR_MODAL_AUTH"
+
+
+class ModalUnavailable(TheoryctlError):
+    error_code = "ERR_MODAL_UNAVAILABLE"
+
+
+class NoEnvironment(TheoryctlError):
+    error_code = "ERR_MODAL_ENVIRONMENT"
+
+
+class ModalRefused(TheoryctlError):
+    error_code = "ERR_MODAL"
+
+
+class NotDeployed(TheoryctlError):
+    error_code = "ERR_FUNCTION_NOT_FOUND"
+
+
+class MissingSecret(TheoryctlError):
+    error_code = "ERR_MISSING_SECRET"
+
+
 class OutputFailed(TheoryctlError):
     error_code = "ERR_OUTPUT"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -10,22 +10,18 @@ from difflib import get_close_matches
 from theoryctl.attachments import load_attachments
 from theoryctl.catalog import Catalog, Found
 from theoryctl.errors import BadInputs, InternalError, Interrupted, UsageError, error_info
-from theoryctl.images.context import code_paths
 from theoryctl.inputs import InputFlags
-from theoryctl.instances import Instance
 from theoryctl.manifest import Manifest
 from theoryctl.outputs import OutputFolder
 from theoryctl.platforms import host_platform
 from theoryctl.refs import ProviderRef
 from theoryctl.results import RunResult
-from theoryctl.runtimes import EMBEDDED, embedded_runtime, started_runtime
+from theoryctl.runtimes.base import Target
 from theoryctl.secrets import read_secrets
-from theoryctl.started import check_pin, find, restart_command
 from theoryctl_providers.contract import (
     MODES,
     Envelope,
     Event,
-    Log,
     Mode,
     ProviderConfig,
     ProviderError,
@@ -47,7 +43,6 @@ class RunOptions:
     inputs: InputFlags
     max_attachment: int
     mode: str | None = None
-    runtime: str | None = None
     attach: tuple[str, ...] = ()
     timeout: float | None = None
     save_dir: str | None = None
@@ -73,36 +68,31 @@ def checked_mode(mode: str | None) -> str | None:
     )
 
 
-def run(options: RunOptions, on_event: Callable[[Event], None]) -> RunResult:
-    """Send one request and return its envelope; `on_event` sees everything on the way.
+def run(options: RunOptions, target: Target, on_event: Callable[[Event], None]) -> RunResult:
+    """Send one request to where it goes and return its envelope; `on_event` sees everything on the way.
 
-    It goes to the started instance of the ref, if there is one, and else runs in this process. Everything is checked
-    before the provider is asked. Raises TheoryctlError for what is wrong before there is a request; what fails later,
-    Ctrl-C too, is in the envelope.
+    Everything is checked before the provider is asked. Raises TheoryctlError for what is wrong before there is a
+    request; what fails later, Ctrl-C too, is in the envelope.
     """
-    instance = find(options.ref, options.runtime)
     found = Catalog(options.manifests).find(options.ref)
-    manifest = found.load()
-    request = _request(options, manifest, instance)
-    events = _embedded(request, found, manifest) if instance is None else _started(request, instance)
+    request = _request(options, target, found.load())
     if options.save_dir is None:
-        return RunResult(_invoke(request, events, on_event))
+        return RunResult(_invoke(request, target, found, on_event))
     with OutputFolder(options.save_dir) as folder:
-        return RunResult(folder.save(_invoke(request, events, on_event)))
+        return RunResult(folder.save(_invoke(request, target, found, on_event)))
 
 
-def _request(options: RunOptions, manifest: Manifest, instance: Instance | None) -> Request:
-    if instance is not None:
-        check_pin(instance, manifest)
+def _request(options: RunOptions, target: Target, manifest: Manifest) -> Request:
     given = options.inputs.read()
-    mode = resolve_mode(given or {}, options.mode, instance.mode if instance else "mock")
+    mode = resolve_mode(given or {}, options.mode, target.mode)
+    target.check(manifest, mode)
     if given is None and not is_mock(mode):
         raise BadInputs("real mode needs inputs, and none were given", hint='for example --prompt "Say hello"')
-    if instance is not None and options.env_file is not None:
+    if target.has_secrets and options.env_file is not None:
         hint = f"theoryctl local stop --ref {options.ref}, then start it with --env-file {options.env_file}"
         raise UsageError("--env-file: a started instance has the secrets it was started with", hint=hint)
     return Request(
-        config=_config(manifest, mode, options, instance),
+        config=_config(manifest, mode, options, target),
         inputs=manifest.example if given is None else given,
         mode=mode,
         attachments=load_attachments(options.attach, options.max_attachment),
@@ -111,14 +101,14 @@ def _request(options: RunOptions, manifest: Manifest, instance: Instance | None)
     )
 
 
-def _config(manifest: Manifest, mode: Mode, options: RunOptions, instance: Instance | None) -> ProviderConfig:
+def _config(manifest: Manifest, mode: Mode, options: RunOptions, target: Target) -> ProviderConfig:
     rules = manifest.secret_rules
-    # Mock mode does not even look at a secret, and an instance has its own.
-    wanted = () if is_mock(mode) or instance else tuple(rule.name for rule in rules)
+    # Mock mode does not even look at a secret.
+    wanted = () if is_mock(mode) or target.has_secrets else tuple(rule.name for rule in rules)
     return ProviderConfig(
         provider=manifest.provider,
         ref=manifest.ref,
-        runtime=instance.runtime if instance else EMBEDDED,
+        runtime=target.runtime,
         default_model=manifest.models.default,
         input_schema=manifest.inputs,
         secret_rules=rules,
@@ -128,21 +118,10 @@ def _config(manifest: Manifest, mode: Mode, options: RunOptions, instance: Insta
     )
 
 
-def _embedded(request: Request, found: Found, manifest: Manifest) -> Generator[Event]:
-    yield Log(f"embedded: no instance of {found.ref} is started")
-    yield from embedded_runtime(code_paths(found.root, manifest.image)).invoke(request)
-
-
-def _started(request: Request, instance: Instance) -> Generator[Event]:
-    yield Log(f"{instance.runtime}: {instance.url}")
-    restart = restart_command(instance.ref, instance.runtime)
-    yield from started_runtime(instance.runtime).invoke(request, instance, restart)
-
-
-def _invoke(request: Request, events: Generator[Event], on_event: Callable[[Event], None]) -> Envelope:
+def _invoke(request: Request, target: Target, found: Found, on_event: Callable[[Event], None]) -> Envelope:
     stopwatch, model = Stopwatch(), None
     try:
-        with closing(events):
+        with closing(target.invoke(request, found)) as events:
             for event in events:
                 if isinstance(event, Result):
                     return event.envelope

@@ -117,6 +117,10 @@ class Resources:
     """Seconds for one request."""
     gpu: Text | None = None
     """Modal's name of a GPU: `T4`, `A100-80GB`."""
+    max_containers: Annotated[int, Must({"ge": 1, "le": 1000})] = 4
+    """Containers that Modal runs at the same time at most; it starts them as they are needed, and none without need."""
+    concurrency: Annotated[int, Must({"ge": 1, "le": 1000})] = 16
+    """Requests that one container on Modal has at the same time at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

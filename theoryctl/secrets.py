@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from theoryctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
 
 
 def read_secrets(names: Iterable[str], env_file: str | None = None) -> dict[str, str]:
@@ -15,9 +19,32 @@ def read_secrets(names: Iterable[str], env_file: str | None = None) -> dict[str,
 
     Raises UsageError when the env file cannot be read.
     """
+    given = _given(names, env_file)
+    return {name: value for name, value in given.items() if value}
+
+
+def empty_secrets(names: Iterable[str], env_file: str | None = None) -> list[str]:
+    """Those of the names that are set, to nothing. Raises UsageError when the env file cannot be read."""
+    return [name for name, value in _given(names, env_file).items() if not value]
+
+
+def _given(names: Iterable[str], env_file: str | None) -> dict[str, str]:
     values = {**os.environ, **(_read_env_file(env_file) if env_file else {})}
-    found = {name: values.get(name, "").strip() for name in names}
-    return {name: value for name, value in found.items() if value}
+    return {name: values[name].strip() for name in names if name in values}
+
+
+def on_this_host(value: str) -> SplitResult | None:
+    """A value that is an address on this machine's loopback, such as Ollama's; None for any other."""
+    from ipaddress import ip_address
+    from urllib.parse import urlsplit
+
+    try:
+        address = urlsplit(value)
+        host = address.hostname or ""
+        loopback = address.scheme in ("http", "https") and (host == "localhost" or ip_address(host).is_loopback)
+    except ValueError:
+        return None
+    return address if loopback else None
 
 
 def _read_env_file(path: str) -> dict[str, str]:

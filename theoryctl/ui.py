@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
-from theoryctl import views
+from theoryctl import modal_views, views
 from theoryctl.results import (
     ImageResolved,
     ImageVerified,
@@ -22,7 +22,9 @@ from theoryctl.results import (
     RunResult,
     SchemaShown,
 )
+from theoryctl.results.modal import Deployed, DeploymentsShown, SecretsSynced, Undeployed
 from theoryctl.streams import is_rich, is_seen, open_streams
+from theoryctl.words import paired
 from theoryctl_providers.contract import VERSION, Delta, Envelope, ErrorInfo, Event, Log, OutputDocument
 from theoryctl_providers.contract import Started as StartedEvent
 
@@ -67,7 +69,7 @@ class Terminal:
         match result:
             case ImageResolved(chosen=str()):
                 self._say(f"{result.repository}@{result.platforms[0][1]}")
-            case ManifestList() | InstancesShown() | ImageResolved() | ImageVerified():
+            case ManifestList() | InstancesShown() | ImageResolved() | ImageVerified() | DeploymentsShown():
                 self._rows(views.table_of(result))
             case ManifestShown():
                 self.note(f"{result.file} ({result.source})")
@@ -77,6 +79,8 @@ class Terminal:
                 self.note(f"next: {result.next}")
             case SchemaShown():
                 self._json(result.document())
+            case Deployed() | Undeployed() | SecretsSynced():
+                self._say("\n".join(modal_views.lines_of(result)))
             case _:
                 self._say("\n".join(views.lines_of(result)))
 
@@ -261,7 +265,7 @@ class Terminal:
         if folds or console.measure(table, options=wide).maximum <= console.width:
             self._show(table)
         else:  # a column of half words helps nobody
-            self._say("\n\n".join("\n".join(views.paired(list(zip(header, row, strict=True)))) for row in rows))
+            self._say("\n\n".join("\n".join(paired(list(zip(header, row, strict=True)))) for row in rows))
 
     def _show(self, renderable: RenderableType) -> None:
         from rich.segment import Segment, Segments

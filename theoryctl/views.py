@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from shlex import quote
 from typing import Any, NamedTuple
 
+from theoryctl import modal_views
 from theoryctl.results import (
     EnvShown,
     ImageBuilt,
@@ -27,6 +28,8 @@ from theoryctl.results import (
     Stopped,
     UrlShown,
 )
+from theoryctl.results.modal import DeploymentsShown
+from theoryctl.words import paired, short_digest, time_words
 from theoryctl_providers.contract import Envelope, OutputDocument, UsageDocument, dumps
 
 #: C0 but for line feed and tab, DEL and C1 (ECMA-48): what a terminal would obey instead of showing it.
@@ -122,8 +125,14 @@ class Table(NamedTuple):
     folds: bool
 
 
-def table_of(result: ManifestList | InstancesShown | ImageResolved | ImageVerified) -> Table:
+Tabular = ManifestList | InstancesShown | ImageResolved | ImageVerified | DeploymentsShown
+
+
+def table_of(result: Tabular) -> Table:
     """The table that shows a result."""
+    if isinstance(result, DeploymentsShown):
+        rows = [modal_views.cells(row) for row in result.rows]
+        return Table(modal_views.HEADER, rows, f"nothing is deployed in {result.environment}", folds=False)
     if isinstance(result, ImageVerified):
         rows = [(where, digest or "-") for where, digest in result.rows]
         return Table(("where", "digest"), rows, "nothing has a digest", folds=False)
@@ -153,11 +162,6 @@ def instance_cells(row: InstanceRow) -> tuple[str, ...]:
         "-" if state.cpu_percent is None else f"{state.cpu_percent:.0f} %",
         "-" if state.memory_bytes is None else size_words(state.memory_bytes),
     )
-
-
-def short_digest(digest: str | None) -> str:
-    """As much of a digest as tells it from others, as `docker images` shows it."""
-    return digest.removeprefix("sha256:")[:12] if digest else "-"
 
 
 def lines_of(result: Result) -> list[str]:
@@ -192,12 +196,6 @@ _LINES: dict[type[Any], Callable[[Any], list[str]]] = {
     ImagePushed: lambda result: [result.reference],
     ImagePinned: _pinned_lines,
 }
-
-
-def paired(pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """Names and their values, below each other."""
-    width = max(len(name) for name, _ in pairs)
-    return (f"{name:<{width}}  {value}" for name, value in pairs)
 
 
 def _built_pairs(result: ImageBuilt) -> list[tuple[str, str]]:
@@ -236,13 +234,3 @@ def json_line(line: str, *, plain: bool) -> str:
     except ValueError:
         pass
     return json_text({"message": line}, plain=plain)
-
-
-def time_words(seconds: float) -> str:
-    """A duration in its largest unit: `3 s`, `5 min`, `2 h`, `4 d`."""
-    amount = max(0, int(seconds))
-    for unit, size in (("s", 60), ("min", 60), ("h", 24)):
-        if amount < size:
-            return f"{amount} {unit}"
-        amount //= size
-    return f"{amount} d"

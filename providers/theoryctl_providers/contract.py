@@ -38,7 +38,7 @@ from theoryctl_providers.documents import (
 )
 from theoryctl_providers.errors import ERRORS, ErrorSpec, ProviderError
 from theoryctl_providers.jsontext import MAX_DEPTH, canonical, dumps, loads, sha256
-from theoryctl_providers.wire import Limits, ServerConfig, decode_event, encode_event
+from theoryctl_providers.wire import Limits, ServerConfig, decode_event, encode_event, load_config
 
 __all__ = [
     "ENVELOPE_SCHEMA",
@@ -77,6 +77,7 @@ __all__ = [
     "dumps",
     "encode_event",
     "is_mock",
+    "load_config",
     "loads",
     "new_run_id",
     "resolve_mode",

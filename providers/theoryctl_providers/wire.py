@@ -44,9 +44,7 @@ class ServerConfig:
         """Read the document. Raises ProviderError `ERR_INPUTS` for one that is empty, not JSON, or not of this form."""
         document = loads(data, what="the configuration on standard input")
         try:
-            provider = {**document["provider"]}
-            rules = [SecretRule(**{**rule, "models": tuple(rule["models"])}) for rule in provider["secret_rules"]]
-            config = ProviderConfig(**{**provider, "secret_rules": tuple(rules)})
+            config = load_config(document["provider"])
             token = document["token"]
             if not isinstance(token, str) or len(token) < 16:
                 raise ValueError("its token is shorter than 16 characters")
@@ -55,6 +53,12 @@ class ServerConfig:
             raise ProviderError(
                 "ERR_INPUTS", f"the configuration on standard input is not one: {error}", hint="theoryctl local start"
             ) from None
+
+
+def load_config(document: dict[str, Any]) -> ProviderConfig:
+    """The config that `asdict` made the document of. Raises KeyError, TypeError for anything else."""
+    rules = [SecretRule(**{**rule, "models": tuple(rule["models"])}) for rule in document["secret_rules"]]
+    return ProviderConfig(**{**document, "secret_rules": tuple(rules)})
 
 
 def encode_event(event: Event) -> bytes | None:

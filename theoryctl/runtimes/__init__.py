@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from theoryctl.runtimes.base import Runtime, StartedRuntime
+    from theoryctl.runtimes.base import StartedRuntime
+    from theoryctl.runtimes.embedded import EmbeddedRuntime
+    from theoryctl.runtimes.modal import ModalRuntime
 
 EMBEDDED = "embedded"
+MODAL = "modal"
 
 #: The runtimes that `start` starts, by name: module and class. The first one is the default.
 STARTED = {
@@ -17,11 +20,18 @@ STARTED = {
 DEFAULT = next(iter(STARTED))
 
 
-def embedded_runtime(code: tuple[str, ...]) -> Runtime:
+def embedded_runtime(code: tuple[str, ...]) -> EmbeddedRuntime:
     """The runtime inside this process; `code` is where a provider's package lies that is not installed."""
     from theoryctl.runtimes.embedded import EmbeddedRuntime
 
     return EmbeddedRuntime(code)
+
+
+def modal_runtime() -> ModalRuntime:
+    """The runtime of what is deployed on Modal."""
+    from theoryctl.runtimes.modal import ModalRuntime
+
+    return ModalRuntime()
 
 
 def started_runtime(name: str) -> StartedRuntime:

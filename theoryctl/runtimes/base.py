@@ -7,12 +7,13 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from theoryctl.catalog import Found
 from theoryctl.images.choice import ImageWish
 from theoryctl.instances import Instance
-from theoryctl.manifest import Resources
+from theoryctl.manifest import Manifest, Resources
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
-from theoryctl_providers.contract import Event, Request, ServerConfig
+from theoryctl_providers.contract import Event, Mode, Request, ServerConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +59,21 @@ class State:
     memory_bytes: int | None = None
 
 
-class Runtime(Protocol):
-    """Runs requests in this process."""
+class Target(Protocol):
+    """Where a run goes: this process, a started instance, or an app on Modal."""
 
-    def invoke(self, request: Request) -> Generator[Event]:
+    #: The name of its runtime.
+    runtime: str
+    #: The mode where neither a flag nor the inputs name one.
+    mode: str
+    #: Whether it has secrets of its own, so that those of the caller are not even read.
+    has_secrets: bool
+
+    def check(self, manifest: Manifest, mode: Mode) -> None:
+        """Raise what can be known to be wrong with a run there before it is asked."""
+        ...
+
+    def invoke(self, request: Request, found: Found) -> Generator[Event]:
         """The events of one request as they come, the last one a `Result`. Closing the generator cancels the call."""
         ...
 

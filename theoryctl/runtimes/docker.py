@@ -11,7 +11,6 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 from theoryctl import client, containers, instances
 from theoryctl.containers import ContainerSpec
@@ -22,6 +21,7 @@ from theoryctl.instances import Instance
 from theoryctl.paths import file_lock, state_dir
 from theoryctl.refs import ProviderRef
 from theoryctl.runtimes.base import StartedRuntime, StartRequest, State
+from theoryctl.secrets import on_this_host
 from theoryctl_providers.contract import Event, Request, ServerConfig
 
 
@@ -184,7 +184,7 @@ def _spec(request: StartRequest, image: _Ready, state: str) -> ContainerSpec:
             "manifest": request.manifest_digest,
         },
         resources=request.resources,
-        reaches_host=any(map(_on_this_host, request.server.provider.secrets.values())),
+        reaches_host=any(map(on_this_host, request.server.provider.secrets.values())),
     )
 
 
@@ -197,21 +197,8 @@ def _server(request: StartRequest, image: _Ready) -> ServerConfig:
     return replace(request.server, provider=provider)
 
 
-def _on_this_host(value: str) -> SplitResult | None:
-    """A value that is an address on this machine's loopback, such as Ollama's."""
-    from ipaddress import ip_address
-
-    try:
-        address = urlsplit(value)
-        host = address.hostname or ""
-        loopback = address.scheme in ("http", "https") and (host == "localhost" or ip_address(host).is_loopback)
-    except ValueError:
-        return None
-    return address if loopback else None
-
-
 def _from_inside(value: str) -> str:
-    address = _on_this_host(value)
+    address = on_this_host(value)
     if address is None:
         return value
     port = f":{address.port}" if address.port else ""

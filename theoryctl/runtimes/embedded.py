@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from theoryctl.runtimes.base import Runtime
 from theoryctl_providers.contract import Event, Request
 
 
-class EmbeddedRuntime(Runtime):
+class EmbeddedRuntime:
     """Nothing to start, nothing left behind; a real run loads LiteLLM anew each time."""
 
     def __init__(self, code: tuple[str, ...]) -> None:
         self._code = code
 
     def invoke(self, request: Request) -> Generator[Event]:
+        """The events of one request as they come, the last one a `Result`. Closing the generator cancels the call."""
         import sys
 
         sys.path[:0] = self._code  # as PYTHONPATH does it in the other runtimes

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from theoryctl.errors import exit_status
 from theoryctl.instances import Instance
 from theoryctl.manifest import Manifest
+from theoryctl.results.modal import Deployed, DeploymentsShown, SecretsSynced, Undeployed
 from theoryctl_providers.contract import ERRORS, Envelope
 
 if TYPE_CHECKING:
@@ -312,4 +313,8 @@ Result = (
     | ImageVerified
     | ManifestExported
     | ManifestCreated
+    | Deployed
+    | DeploymentsShown
+    | Undeployed
+    | SecretsSynced
 )

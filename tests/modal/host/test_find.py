@@ -1,0 +1,83 @@
+"""Which app a command means: environments, branches and users."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.conftest import REF, Cli, Ran
+from tests.docker.conftest import error
+from tests.modal.host.conftest import APP, IMAGE, MINE
+from tests.modal.service import Modal
+
+Start = Callable[..., Ran]
+TOPIC = {"GIT_BRANCH": "Topic/1", "GIT_USER": "Bob B."}
+NOBODY = {"GIT_BRANCH": "", "GIT_USER": ""}
+TOPIC_APP = "topic-1-bob-b-llm-litellm-v1"
+
+
+def app_of(ran: Ran) -> str:
+    """The app that a run says it went to."""
+    assert ran.status == 0, ran.err
+    return ran.err.partition("modal: ")[2].partition(" in ")[0]
+
+
+def test_two_branches_live_side_by_side_and_each_finds_its_own(start: Start, cli: Cli, modal: Modal) -> None:
+    start()
+    start(env=TOPIC)
+    assert set(modal.apps()) == {APP, TOPIC_APP}
+    assert app_of(cli("modal", "run", "--ref", REF)) == APP
+    assert app_of(cli("modal", "run", "--ref", REF, env=TOPIC)) == TOPIC_APP
+    assert cli("modal", "stop", "--ref", REF).status == 0
+    assert set(modal.apps()) == {TOPIC_APP}
+
+
+def test_what_one_branch_deployed_is_found_by_whoever_is_on_another_and_without_git(start: Start, cli: Cli) -> None:
+    start(env=TOPIC)
+    for who in (MINE, NOBODY):
+        assert app_of(cli("modal", "run", "--ref", REF, env=who)) == TOPIC_APP
+        (row,) = cli("modal", "status", "--ref", REF, "--json", env=who).document["deployments"]
+        assert row["app"] == TOPIC_APP
+        assert cli("modal", "logs", "--ref", REF, env=who).status == 0
+    assert cli("modal", "stop", "--ref", REF, "--json", env=NOBODY).document["app"] == TOPIC_APP
+
+
+def test_where_several_branches_have_deployed_and_git_does_not_decide_they_are_listed(start: Start, cli: Cli) -> None:
+    start()
+    start(env=TOPIC)
+    for command in ("run", "stop", "sync-secrets"):
+        ran = cli("modal", command, "--ref", REF, "--json", env=NOBODY | {"OPENAI_API_KEY": "x"})
+        assert error(ran) == (2, "ERR_USAGE")
+        assert APP in ran.document["error"]["message"] and TOPIC_APP in ran.document["error"]["message"]
+        assert "export GIT_BRANCH=" in ran.document["error"]["hint"]
+
+
+def test_git_says_branch_and_user_where_no_variable_does(cli: Cli, tmp_path: Path, environment: dict[str, str]) -> None:
+    for name in MINE:
+        del environment[name]
+    nothing = cli("modal", "start", "--ref", REF, "--oci", IMAGE, "--json")
+    assert error(nothing) == (2, "ERR_USAGE")
+    assert "GIT_BRANCH=… GIT_USER=…" in nothing.document["error"]["hint"]
+    work = tmp_path / "work"
+    subprocess.run(["git", "init", "--quiet", "--initial-branch", "feature/x", work], check=True)
+    subprocess.run(["git", "-C", work, "config", "user.name", "Cleo"], check=True)
+    ran = cli("modal", "start", "--ref", REF, "--oci", IMAGE, "--json")
+    assert ran.document["app"] == "feature-x-cleo-llm-litellm-v1"
+
+
+def test_outside_of_dev_an_app_is_everybodys(start: Start, cli: Cli, modal: Modal) -> None:
+    start(REF, "--env", "main", env=NOBODY)
+    assert set(modal.apps("main")) == {"llm-litellm-v1"}
+    assert app_of(cli("modal", "run", "--ref", REF, "--env", "main")) == "llm-litellm-v1"
+    assert app_of(cli("modal", "run", "--ref", REF, env={"MODAL_ENVIRONMENT": "main"})) == "llm-litellm-v1"
+    assert app_of(cli("modal", "run", "--ref", REF, env={"THEORYCTL_ENV": "main", "MODAL_ENVIRONMENT": "x"}))
+    assert error(cli("modal", "run", "--ref", REF, "--json")) == (5, "ERR_FUNCTION_NOT_FOUND")
+
+
+def test_nobodys_app_is_taken_by_another_whose_name_has_the_same_slug(start: Start, cli: Cli) -> None:
+    start(env={"GIT_BRANCH": "a-b", "GIT_USER": "c"})
+    taken = {"GIT_BRANCH": "a", "GIT_USER": "b-c"}
+    ran = cli("modal", "start", "--ref", REF, "--oci", IMAGE, "--json", env=taken)
+    assert error(ran) == (2, "ERR_USAGE")
+    assert "a-b of c" in ran.document["error"]["message"]

@@ -1,0 +1,59 @@
+"""`theoryctl modal logs`: what containers wrote, and what they write."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.conftest import REF, Cli, Ran
+from tests.modal.host.test_run import running
+from tests.modal.service import Modal
+
+Start, Acme, Asked = Callable[..., Ran], Callable[..., str], Callable[..., Ran]
+
+
+def test_every_request_leaves_a_line_without_inputs_or_outputs(start: Start, cli: Cli, asked: Asked) -> None:
+    start()
+    run_id = asked(REF, "the-question", "--json").document["run_id"]
+    (line,) = [json.loads(line) for line in cli("modal", "logs", "--ref", REF).out.splitlines() if line.startswith("{")]
+    assert (line["run_id"], line["mode"], line["code"]) == (run_id, "mock", None)
+    assert "the-question" not in json.dumps(line)
+
+
+def test_the_last_lines_and_those_of_late_can_be_had_and_as_json(
+    acme: Acme, start: Start, asked: Asked, cli: Cli
+) -> None:
+    ref = acme("Slow")
+    start(ref)
+    assert asked(ref, "x").status == 0
+    logs = ("modal", "logs", "--ref", ref)
+    whole = cli(*logs).out.splitlines()
+    assert [line for line in whole if line.startswith("part")][-2:] == ["part 98", "part 99"]
+    assert cli(*logs, "--tail", "2").out.splitlines() == whole[-2:]
+    assert cli(*logs, "--since", "1h").out.splitlines()[-50:] == whole[-50:]
+    assert cli(*logs, "--since", "1h", "--tail", "1").out.splitlines() == whole[-1:]
+    time.sleep(1.1)
+    assert cli(*logs, "--since", "1s").out == ""
+    messages = [json.loads(line) for line in cli(*logs, "--json", "--tail", "3").out.splitlines()]
+    assert messages[:2] == [{"message": "part 98"}, {"message": "part 99"}]
+
+
+def test_followed_they_come_while_the_provider_works_and_end_with_the_app(
+    acme: Acme, start: Start, cli: Cli, environment: dict[str, str], tmp_path: Path, modal: Modal
+) -> None:
+    ref = acme("Slow")
+    start(ref)
+    with (
+        running(environment, tmp_path, "run", "--ref", ref, "--prompt", "x") as run,
+        running(environment, tmp_path, "logs", "--ref", ref, "--follow") as logs,
+    ):
+        assert logs.stdout is not None
+        lines = [next(logs.stdout).decode() for _ in range(5)]
+        assert run.poll() is None
+        assert lines == sorted(set(lines), key=lines.index), "a line came twice"
+        assert lines[-1].startswith("part ")
+        assert cli("modal", "stop", "--ref", ref).status == 0
+        assert logs.wait(20) == 0
+        assert run.wait(20) == 1

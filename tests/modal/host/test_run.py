@@ -1,0 +1,296 @@
+"""`theoryctl modal run`: the envelope of any run, streams, attachments, and what may go wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from grpclib import Status
+
+from tests.conftest import REF, THEORYCTL, Cli, Ran, hearing_ctrl_c, messages
+from tests.docker.conftest import error
+from tests.modal.host.conftest import APP, IMAGE
+from tests.modal.service import Modal
+
+Start, Acme, Asked = Callable[..., Ran], Callable[..., str], Callable[..., Ran]
+MEBIBYTE = 1 << 20
+
+
+def test_the_envelope_is_that_of_an_embedded_run_but_for_runtime_and_meta(start: Start, cli: Cli) -> None:
+    start()
+    on_modal, here = (cli(where, "run", "--ref", REF, "--json").document for where in ("modal", "local"))
+    differing = {key for key in here if here[key] != on_modal[key]}
+    assert differing == {"run_id", "runtime", "meta"}
+    assert (on_modal["runtime"], on_modal["meta"]["image"]) == ("modal", IMAGE)
+    assert on_modal["meta"]["platform"] == "linux/amd64"
+
+
+def test_people_get_the_answer_alone_on_standard_output_whole_or_as_it_comes(start: Start, cli: Cli) -> None:
+    start()
+    whole, streamed = cli("modal", "run", "--ref", REF), cli("modal", "run", "--ref", REF, "--stream")
+    assert whole.out == streamed.out == cli("local", "run", "--ref", REF).out
+    assert f"modal: {APP} in dev" in whole.err
+
+
+def test_a_stream_comes_in_pieces_while_the_provider_works(
+    acme: Acme, start: Start, environment: dict[str, str], tmp_path: Path
+) -> None:
+    ref = acme("Slow")
+    start(ref)
+    with running(environment, tmp_path, "run", "--ref", ref, "--prompt", "x", "--stream") as process:
+        assert process.stdout is not None
+        assert process.stdout.read(4) == b"0 1 "
+        assert process.poll() is None
+
+
+def test_what_is_wrong_is_found_before_modal_is_asked(cli: Cli, modal: Modal) -> None:
+    for more, expected in (
+        (["--mode", "odd"], (2, "ERR_USAGE")),
+        (["--inputs-json", "{"], (3, "ERR_INPUTS")),
+        (["--attach", "a=nowhere"], (3, "ERR_ATTACHMENT")),
+        (["--mode", "real"], (3, "ERR_INPUTS")),
+        (["--env", "en-x"], (2, "ERR_USAGE")),
+        (["--timeout", "-1"], (2, "ERR_USAGE")),
+    ):
+        assert error(cli("modal", "run", "--ref", REF, *more, "--json")) == expected
+    assert modal.journal == []
+
+
+def test_what_is_not_deployed_is_an_error_that_names_the_command(cli: Cli) -> None:
+    ran = cli("modal", "run", "--ref", REF, "--json")
+    assert error(ran) == (5, "ERR_FUNCTION_NOT_FOUND")
+    assert ran.document["runtime"] == "modal"
+    assert ran.document["error"]["hint"] == f"theoryctl modal start --ref {REF} --env dev"
+
+
+def test_an_environment_that_is_not_there_is_an_error_with_the_command_that_creates_it(cli: Cli) -> None:
+    for command in (["run"], ["start", "--oci", IMAGE], ["logs"], ["stop"]):
+        ran = cli("modal", *command, "--ref", REF, "--env", "nope", *(["--json"] if command != ["logs"] else []))
+        assert ran.status == 5
+        assert "ERR_MODAL_ENVIRONMENT" in ran.err and "modal environment create nope" in ran.err
+
+
+def test_a_refused_input_is_refused_there_as_it_is_here(start: Start, cli: Cli) -> None:
+    start()
+    bad = ["--inputs-json", messages("x", temprature=1), "--json"]
+    on_modal, here = (cli(where, "run", "--ref", REF, *bad) for where in ("modal", "local"))
+    assert (on_modal.status, on_modal.document["error"]) == (here.status, here.document["error"])
+
+
+# -- attachments ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Path]:
+    sizes = {"small": 1000, "edge": MEBIBYTE - 1000, "large": MEBIBYTE + 1, "other": 3 * MEBIBYTE}
+    made = {}
+    for name, size in sizes.items():
+        made[name] = tmp_path / f"{name}.bin"
+        made[name].write_bytes(name.encode() + bytes(range(250)) * (size // 250 + 1))
+        with made[name].open("r+b") as file:
+            file.truncate(size)
+    return made
+
+
+def attached(*files: Path) -> list[str]:
+    return [word for file in files for word in ("--attach", f"{file.stem}={file}")]
+
+
+def digests(*files: Path) -> str:
+    return "".join(f"{file.stem} {hashlib.sha256(file.read_bytes()).hexdigest()}\n" for file in files)
+
+
+def test_small_attachments_travel_inside_the_call(
+    acme: Acme, start: Start, asked: Asked, modal: Modal, files: dict[str, Path]
+) -> None:
+    ref = acme("Files")
+    start(ref)
+    ran = asked(ref, "x", "--mode", "real", *attached(files["small"], files["edge"]))
+    assert ran.out.strip() == digests(files["small"], files["edge"]).strip()
+    assert uploads(modal) == []
+
+
+def test_large_ones_go_through_the_volume_once_and_are_seen_by_a_container_that_is_older(
+    acme: Acme, start: Start, asked: Asked, modal: Modal, cli: Cli, files: dict[str, Path]
+) -> None:
+    ref = acme("Files")
+    start(ref)
+    once: list[str] = []
+    for _ in range(2):
+        ran = asked(ref, "x", "--mode", "real", *attached(files["large"], files["small"]))
+        assert ran.out.strip() == digests(files["large"], files["small"]).strip()
+        once = once or uploads(modal)
+    assert uploads(modal) == once
+    assert set(once) == {f"sha256/{hashlib.sha256(files['large'].read_bytes()).hexdigest()}"}
+    assert modal.requests("VolumeReload") == []
+    assert asked(ref, "x", "--mode", "real", *attached(files["other"])).out.strip() == digests(files["other"]).strip()
+    assert (len(set(uploads(modal))), len(modal.requests("VolumeReload"))) == (2, 1)
+    assert cli("modal", "stop", "--ref", ref).status == 0
+    assert modal.volumes() == {}
+
+
+def test_in_mock_mode_nothing_is_uploaded_for_the_digest_is_all_that_counts(
+    start: Start, cli: Cli, modal: Modal, files: dict[str, Path]
+) -> None:
+    start()
+    said = [cli(where, "run", "--ref", REF, *attached(*files.values()), "--json") for where in ("modal", "local")]
+    assert said[0].document["outputs"] == said[1].document["outputs"]
+    assert said[0].document["meta"]["attachments"] == said[1].document["meta"]["attachments"]
+    assert uploads(modal) == []
+
+
+def uploads(modal: Modal) -> list[str]:
+    """Where files were put in volumes."""
+    return [file.path for request in modal.requests("VolumePutFiles2") for file in request.files if file.size]
+
+
+# -- failures ---------------------------------------------------------------------------------------------------------
+
+
+def running(environment: dict[str, str], tmp_path: Path, *command: str) -> Any:
+    """A command under way, which is killed at the end of the block."""
+
+    class Running(subprocess.Popen[bytes]):
+        def __exit__(self, *error: Any) -> None:
+            self.kill()
+            super().__exit__(*error)
+
+    with hearing_ctrl_c():
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return Running([THEORYCTL, "modal", *command], env=environment, cwd=tmp_path / "work", **pipes)
+
+
+Break = Callable[[Modal, subprocess.Popen[bytes]], None]
+BREAKS: dict[str, tuple[Break, int, str]] = {
+    "Ctrl-C": (lambda _, process: process.send_signal(signal.SIGINT), 130, "ERR_INTERRUPTED"),
+    "the network gone": (lambda modal, _: modal.go_away(), 5, "ERR_MODAL_UNAVAILABLE"),
+    "the container killed": (lambda modal, _: modal.kill_container(), 1, "ERR_PROVIDER"),
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_what_breaks_off_in_the_middle_is_an_error_with_an_exit_status(
+    name: str, acme: Acme, start: Start, modal: Modal, environment: dict[str, str], tmp_path: Path
+) -> None:
+    what, status, code = BREAKS[name]
+    ref = acme("Slow")
+    start(ref)
+    with running(environment, tmp_path, "run", "--ref", ref, "--prompt", "x", "--stream") as process:
+        assert process.stdout is not None
+        process.stdout.read(4)
+        begin = time.monotonic()
+        what(modal, process)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, code in err.decode()) == (status, True), err.decode()
+    assert b"Traceback" not in err and b"99" not in out
+    assert time.monotonic() - begin < 10
+    end = time.monotonic() + 15
+    while any(container.inputs for container in modal.containers()) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not any(container.inputs for container in modal.containers()), "the call goes on, and nobody listens"
+
+
+@pytest.mark.parametrize(
+    ("provider", "message"), [("Crash", "ended in the middle of a call"), ("Raise", "a bug of the provider's")]
+)
+def test_a_provider_that_fails_is_an_error_of_its_own(
+    provider: str, message: str, acme: Acme, start: Start, asked: Asked
+) -> None:
+    ref = acme(provider)
+    start(ref)
+    ran = asked(ref, "x", "--json")
+    assert error(ran) == (1, "ERR_PROVIDER")
+    assert message in ran.document["error"]["message"]
+
+
+def test_a_provider_that_hangs_is_ended_by_modal(acme: Acme, start: Start, asked: Asked) -> None:
+    ref = acme("Hang", timeout=1)
+    start(ref)
+    ran = asked(ref, "x", "--json")
+    assert error(ran) == (124, "ERR_TIMEOUT")
+    assert "resources.timeout" in ran.document["error"]["hint"]
+
+
+def test_more_time_than_it_was_deployed_for_is_refused(start: Start, cli: Cli) -> None:
+    start()
+    assert cli("modal", "run", "--ref", REF, "--timeout", "120").status == 0
+    ran = cli("modal", "run", "--ref", REF, "--timeout", "121", "--json")
+    assert error(ran) == (2, "ERR_USAGE")
+    assert "resources.timeout" in ran.document["error"]["hint"]
+
+
+def test_an_image_without_theoryctls_code_is_an_error_that_says_so(
+    start: Start, cli: Cli, modal: Modal, tmp_path: Path
+) -> None:
+    site = tmp_path / "broken" / "theoryctl_providers"
+    site.mkdir(parents=True)
+    (site / "__init__.py").write_text("raise ImportError('no such library')")
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{site.parent}:$PYTHONPATH" exec {modal.image_python} "$@"\n')
+    python.chmod(0o755)
+    modal.image_python = str(python)
+    start()
+    ran = cli("modal", "run", "--ref", REF, "--json")
+    assert error(ran) == (1, "ERR_PROVIDER")
+    assert "no such library" in ran.document["error"]["message"]
+
+
+@pytest.mark.parametrize("variables", [{"MODAL_TOKEN_ID": ""}, {"MODAL_TOKEN_SECRET": ""}, {"MODAL_TOKEN_ID": "wrong"}])
+def test_without_a_valid_token_there_is_an_error_at_once(cli: Cli, modal: Modal, variables: dict[str, str]) -> None:
+    begin = time.monotonic()
+    for command in (["run", "--ref", REF], ["status"], ["start", "--ref", REF, "--oci", IMAGE]):
+        ran = cli("modal", *command, "--json", env=variables)
+        assert error(ran) == (4, "ERR_MODAL_AUTH")
+        assert "modal token new" in ran.document["error"]["hint"]
+    assert time.monotonic() - begin < 15
+    assert modal.apps() == {}
+
+
+def test_a_token_that_was_revoked_is_an_error(start: Start, cli: Cli, modal: Modal) -> None:
+    start()
+    modal.revoke()
+    assert error(cli("modal", "run", "--ref", REF, "--json")) == (4, "ERR_MODAL_AUTH")
+
+
+def test_a_modal_that_does_not_answer_is_given_up_within_seconds(cli: Cli, modal: Modal) -> None:
+    modal.hang("ClientHello")
+    for prepare in (lambda: None, modal.go_away):
+        prepare()
+        begin = time.monotonic()
+        ran = cli("modal", "run", "--ref", REF, "--json")
+        assert error(ran) == (5, "ERR_MODAL_UNAVAILABLE")
+        assert ran.document["error"]["retryable"] is True
+        assert 4 < time.monotonic() - begin < 12
+    modal.come_back()
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "expected"),
+    [
+        ("FunctionMap", Status.RESOURCE_EXHAUSTED, (5, "ERR_MODAL_UNAVAILABLE")),
+        ("FunctionMap", Status.UNAVAILABLE, (5, "ERR_MODAL_UNAVAILABLE")),
+        ("ClientHello", Status.RESOURCE_EXHAUSTED, (5, "ERR_MODAL_UNAVAILABLE")),
+        ("AppGetOrCreate", Status.PERMISSION_DENIED, (4, "ERR_PERMISSION")),
+        ("AppGetTags", Status.INVALID_ARGUMENT, (5, "ERR_MODAL")),
+    ],
+)
+def test_what_modal_refuses_is_said_in_its_own_words(
+    method: str, status: Status, expected: tuple[int, str], start: Start, cli: Cli, modal: Modal
+) -> None:
+    start()
+    modal.refuse(method, status, message="because of the weather")
+    ran = cli("modal", "run", "--ref", REF, "--json")
+    assert error(ran) == expected
+    assert "because of the weather" in ran.document["error"]["message"]
+
+
+def test_a_request_is_tried_again_where_modal_was_away_for_a_moment(start: Start, cli: Cli, modal: Modal) -> None:
+    start()
+    modal.refuse("FunctionMap", Status.UNAVAILABLE, times=1)
+    assert cli("modal", "run", "--ref", REF).status == 0

@@ -1,0 +1,190 @@
+"""`theoryctl modal sync-secrets`: what is read, compared and changed, and where values never are."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from grpclib import Status
+
+from tests.conftest import REF, Cli, Ran
+from tests.docker.conftest import error
+from tests.modal.host.conftest import APP
+from tests.modal.sdk import Sdk
+from tests.modal.service import Modal
+
+Start, Acme, Asked = Callable[..., Ran], Callable[..., str], Callable[..., Ran]
+KEY, OTHER = "sk-canary-0123456789", "sk-canary-9876543210"
+SYNC = ("modal", "sync-secrets", "--ref", REF)
+
+
+def changes(ran: Ran) -> dict[str, str]:
+    """What a sync of one app says of each name."""
+    (plan,) = ran.document["apps"]
+    assert isinstance(plan["secrets"], dict)
+    return plan["secrets"]
+
+
+def test_a_secret_is_created_updated_and_left_alone_and_the_plan_says_so_before(
+    start: Start, cli: Cli, modal: Modal
+) -> None:
+    start()
+    for variables, word in (
+        ({"OPENAI_API_KEY": KEY}, "created"),
+        ({"OPENAI_API_KEY": KEY}, "unchanged"),
+        ({"OPENAI_API_KEY": OTHER}, "updated"),
+    ):
+        before = dict(modal.secrets()[APP])
+        planned = cli(*SYNC, "--check", "--json", env=variables)
+        assert (changes(planned), planned.status) == ({"OPENAI_API_KEY": word}, 0)
+        assert modal.secrets()[APP] == before
+        done = cli(*SYNC, "--json", env=variables)
+        assert changes(done) == {"OPENAI_API_KEY": word}
+        assert done.document["apps"][0]["recycled"] is (word != "unchanged")
+        assert modal.secrets()[APP] == variables
+
+
+def test_others_are_kept_until_they_are_pruned(start: Start, cli: Cli, modal: Modal, sdk: Sdk) -> None:
+    start()
+    both = {"OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": OTHER}
+    assert changes(cli(*SYNC, "--json", env=both)) == dict.fromkeys(both, "created")
+    sdk(f"modal.Secret.from_name({APP!r}, environment_name='dev').update({{'BY_HAND': 'x'}})")
+    assert changes(cli(*SYNC, "--json", env={"OPENAI_API_KEY": KEY})) == {"OPENAI_API_KEY": "unchanged"}
+    assert set(modal.secrets()[APP]) == {*both, "BY_HAND"}
+    pruned = cli(*SYNC, "--prune", "--json", env={"OPENAI_API_KEY": KEY})
+    assert changes(pruned) == {"OPENAI_API_KEY": "unchanged", "ANTHROPIC_API_KEY": "pruned"}
+    assert modal.secrets()[APP] == {"OPENAI_API_KEY": KEY}
+    assert cli("modal", "run", "--ref", REF).status == 0
+
+
+def test_what_the_default_model_needs_must_be_there_and_nothing_is_half_done(
+    start: Start, cli: Cli, modal: Modal, acme: Acme
+) -> None:
+    ref = acme("Env", secrets="[{name: FIRST}, {name: SECOND}, {name: THIRD, required: false}]")
+    start(ref)
+    sync = ("modal", "sync-secrets", "--ref", ref, "--json")
+    ran = cli(*sync, env={"THIRD": KEY})
+    assert error(ran) == (4, "ERR_MISSING_SECRET")
+    assert "FIRST, SECOND" in ran.document["error"]["message"]
+    assert modal.secrets()["main-alice-acme-env-v1"] == {}
+    planned = cli(*sync, "--check", env={"THIRD": KEY})
+    assert (planned.status, changes(planned)) == (4, {"FIRST": "missing", "SECOND": "missing", "THIRD": "created"})
+    assert cli(*sync, "--allow-missing", env={"THIRD": KEY}).status == 0
+    assert modal.secrets()["main-alice-acme-env-v1"] == {"THIRD": KEY}
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"OPENAI_API_KEY": " "}, (4, "ERR_MISSING_SECRET")),
+        ({"OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": ""}, (4, "ERR_MISSING_SECRET")),
+        ({"OPENAI_API_KEY": KEY, "LLM_API_BASE": "http://localhost:11434"}, (2, "ERR_USAGE")),
+        ({"OPENAI_API_KEY": KEY, "LLM_API_BASE": "https://127.0.0.2/v1"}, (2, "ERR_USAGE")),
+    ],
+)
+def test_empty_values_and_addresses_of_this_machine_are_refused_before_modal_is_asked(
+    variables: dict[str, str], expected: tuple[int, str], cli: Cli, modal: Modal
+) -> None:
+    ran = cli(*SYNC, "--json", env=variables)
+    assert error(ran) == expected
+    assert modal.journal == []
+    assert KEY not in ran.out + ran.err
+
+
+def test_a_real_run_whose_caller_expects_modal_to_reach_this_machine_is_refused(cli: Cli, modal: Modal) -> None:
+    here = {"LLM_API_BASE": "http://127.0.0.1:11434"}
+    ran = cli("modal", "run", "--ref", REF, "--mode", "real", "--prompt", "x", "--json", env=here)
+    assert error(ran) == (2, "ERR_USAGE")
+    assert "LLM_API_BASE" in ran.document["error"]["message"]
+    assert modal.journal == []
+
+
+def test_containers_that_run_have_the_new_values_as_soon_as_they_are_synced(
+    acme: Acme, start: Start, asked: Asked, cli: Cli
+) -> None:
+    ref = acme("Env", secrets="[{name: THE_WORD}]")
+    start(ref)
+    for word in ("apple", "pear"):
+        assert cli("modal", "sync-secrets", "--ref", ref, env={"THE_WORD": word}).status == 0
+        assert asked(ref, "THE_WORD").out.strip() == word
+    start(ref)  # another deployment keeps what was synced
+    assert asked(ref, "THE_WORD").out.strip() == "pear"
+    assert changes(cli("modal", "sync-secrets", "--ref", ref, "--json", env={"THE_WORD": "pear"})) == {
+        "THE_WORD": "unchanged"
+    }
+
+
+def test_only_names_of_the_manifest_are_read_from_the_env_file_first(
+    start: Start, cli: Cli, modal: Modal, tmp_path: Path
+) -> None:
+    start()
+    file = tmp_path / "secrets.env"
+    file.write_text(f"OPENAI_API_KEY={KEY}\nUNRELATED={OTHER}\n")
+    assert cli(*SYNC, "--env-file", str(file), env={"OPENAI_API_KEY": OTHER}).status == 0
+    assert modal.secrets()[APP] == {"OPENAI_API_KEY": KEY}
+
+
+def test_without_a_ref_it_is_every_manifest_of_the_project_that_is_deployed(
+    acme: Acme, start: Start, cli: Cli, modal: Modal
+) -> None:
+    first, second = acme("Env", secrets="[{name: FIRST}]"), acme("Raise", secrets="[{name: SECOND}]")
+    nothing = cli("modal", "sync-secrets", "--json", env={"FIRST": KEY, "SECOND": KEY})
+    assert error(nothing) == (5, "ERR_FUNCTION_NOT_FOUND")
+    start(first)
+    document = cli("modal", "sync-secrets", "--json", env={"FIRST": KEY}).document
+    assert ([plan["ref"] for plan in document["apps"]], document["not_deployed"]) == ([first], [second])
+    assert modal.secrets()["main-alice-acme-env-v1"] == {"FIRST": KEY}
+
+
+def test_where_the_project_has_no_manifests_it_is_those_that_came_with_theoryctl(start: Start, cli: Cli) -> None:
+    start()
+    document = cli("modal", "sync-secrets", "--json", env={"OPENAI_API_KEY": KEY}).document
+    assert [plan["ref"] for plan in document["apps"]] == [REF]
+    assert document["not_deployed"] == ["llm/mock@1"]
+
+
+def test_with_another_token_nobody_knows_what_has_changed(start: Start, cli: Cli, modal: Modal) -> None:
+    start()
+    assert cli(*SYNC, env={"OPENAI_API_KEY": KEY}).status == 0
+    modal._state.token = (modal._state.token[0], "as-another")
+    ran = cli(*SYNC, "--check", "--json", env={"OPENAI_API_KEY": KEY, "MODAL_TOKEN_SECRET": "as-another"})
+    assert changes(ran) == {"OPENAI_API_KEY": "updated"}
+
+
+def test_a_sync_that_breaks_off_is_done_again_by_the_next(start: Start, cli: Cli, modal: Modal) -> None:
+    start()
+    modal.refuse("AppPublish", Status.INVALID_ARGUMENT, message="not today")
+    assert error(cli(*SYNC, "--json", env={"OPENAI_API_KEY": KEY})) == (5, "ERR_MODAL")
+    modal.refuse("AppPublish", Status.INVALID_ARGUMENT, times=0)
+    again = cli(*SYNC, "--json", env={"OPENAI_API_KEY": KEY})
+    assert (changes(again), again.document["apps"][0]["recycled"]) == ({"OPENAI_API_KEY": "created"}, True)
+
+
+def test_a_value_is_nowhere_but_in_the_secret(
+    start: Start, cli: Cli, modal: Modal, environment: dict[str, str], tmp_path: Path
+) -> None:
+    start()
+    keys = {"OPENAI_API_KEY": KEY, "MODAL_LOGLEVEL": "DEBUG"}
+    said = ""
+    for command in (
+        [*SYNC, "--check", "--debug"],
+        [*SYNC, "--debug"],
+        [*SYNC, "--prune", "--json", "--debug"],
+        ["modal", "run", "--ref", REF, "--mode", "real", "--prompt", "x", "--timeout", "5", "--debug"],
+        ["modal", "status", "--json"],
+        ["modal", "logs", "--ref", REF],
+        ["modal", "stop", "--ref", REF, "--debug"],
+    ):
+        ran = cli(*command, env=keys)
+        said += ran.out + ran.err
+    told = [entry.method for entry in modal.journal if KEY in str(entry.request)]
+    assert set(told) == {"SecretGetOrCreate", "SecretUpdate"}
+    assert "canary" not in said + modal.logs
+    for folder in (Path(environment["HOME"]), tmp_path / "work"):
+        for path in folder.rglob("*"):
+            assert not path.is_file() or KEY.encode() not in path.read_bytes()
+    assert all(KEY not in json.dumps(app.tags) for app in modal._state.apps.values())
+    assert KEY not in str(list(os.walk(tmp_path)))

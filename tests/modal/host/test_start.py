@@ -1,0 +1,152 @@
+"""`theoryctl modal start`, `status` and `stop`: an app by its digest."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REF, ROOT, Cli, Ran
+from tests.docker.conftest import error
+from tests.modal.host.conftest import APP, DIGEST, IMAGE
+from tests.modal.service import Modal
+
+Start = Callable[..., Ran]
+OTHER = "sha256:" + "b" * 64
+
+
+def pin(folder: Path, digest: str) -> None:
+    """Give the project a manifest of the ref that pins this digest for linux/amd64."""
+    file = folder / "work/manifests" / f"{REF}.yaml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    text = (ROOT / "manifests" / f"{REF}.yaml").read_text()
+    pinned = f"repository: registry.test/theoryctl/llm\n  digests: {{linux/amd64: {digest}}}"
+    file.write_text(text.replace("repository: ghcr.io/theoryctl/llm-litellm", pinned))
+
+
+def test_what_is_deployed_is_the_image_by_its_digest_with_what_the_manifest_allows(modal: Modal, start: Start) -> None:
+    document = start(REF, "--json").document
+    assert (document["app"], document["environment"], document["image"]) == (APP, "dev", IMAGE)
+    assert document["dashboard"] == f"https://modal.com/id/{document['app_id']}"
+    assert modal.dockerfile(APP) == [f"FROM {IMAGE}", "FROM base", "ENTRYPOINT []"]
+    (function,) = modal.apps()[APP].functions.values()
+    definition = function.definition
+    assert definition is not None
+    assert (definition.timeout_secs, definition.startup_timeout_secs, definition.concurrency_limit) == (140, 300, 4)
+    assert (definition.max_concurrent_inputs, definition.resources.milli_cpu) == (16, 1000)
+    assert definition.resources.memory_mb == 1024
+
+
+def test_one_file_of_the_host_goes_to_modal_and_nothing_of_the_repository_it_is_run_in(
+    modal: Modal, start: Start, tmp_path: Path
+) -> None:
+    subprocess.run(["git", "init", "--quiet", tmp_path / "work"], check=True)
+    start()
+    sent = [file.filename for request in modal.requests("MountGetOrCreate") for file in request.files]
+    assert sent == ["/root/theoryctl_shim.py"]
+    (published,) = modal.requests("AppPublish")
+    assert not published.HasField("commit_info")
+    assert len(published.deployment_tag) == 43
+
+
+def test_people_see_where_it_is_and_what_happens_on_the_way(start: Start) -> None:
+    ran = start()
+    assert f"deploying {APP} to Modal (dev) from {IMAGE}" in ran.err
+    assert APP in ran.out and "https://modal.com/id/ap-" in ran.out
+
+
+def test_the_same_digest_again_is_said_and_another_one_is_deployed(start: Start, cli: Cli, modal: Modal) -> None:
+    assert start(REF, "--json").document["same_digest"] is False
+    assert start(REF, "--json").document["same_digest"] is True
+    again = cli("modal", "start", "--ref", REF, "--oci", f"registry.test/theoryctl/llm@{OTHER}")
+    assert (again.status, f"FROM registry.test/theoryctl/llm@{OTHER}" in modal.dockerfile(APP)) == (0, True)
+    assert "the same as before" not in again.out
+
+
+def test_without_oci_it_is_what_the_manifest_pins(cli: Cli, modal: Modal, tmp_path: Path) -> None:
+    pin(tmp_path, OTHER)
+    assert cli("modal", "start", "--ref", REF, "--json").document["digest"] == OTHER
+    assert modal.dockerfile(APP)[0] == f"FROM registry.test/theoryctl/llm@{OTHER}"
+
+
+@pytest.mark.parametrize("oci", [[], ["--oci", "registry.test/theoryctl/llm:latest"]])
+def test_what_has_no_digest_is_not_deployed(cli: Cli, modal: Modal, oci: list[str]) -> None:
+    assert error(cli("modal", "start", "--ref", REF, *oci, "--json")) == (6, "ERR_NOT_PINNED")
+    assert modal.journal == []
+
+
+def test_a_run_of_another_image_than_the_manifest_pins_is_refused_and_status_says_why(
+    start: Start, cli: Cli, tmp_path: Path
+) -> None:
+    start()
+    assert cli("modal", "run", "--ref", REF).status == 0
+    pin(tmp_path, OTHER)
+    ran = cli("modal", "run", "--ref", REF, "--json")
+    assert error(ran) == (6, "ERR_DIGEST_DRIFT")
+    assert DIGEST in ran.err and OTHER in ran.err
+    (row,) = cli("modal", "status", "--json").document["deployments"]
+    assert row["drift"] == "digest"
+    start()  # whoever chose another digest on purpose keeps it until the pin changes
+    assert cli("modal", "run", "--ref", REF).status == 0
+
+
+def test_a_private_image_is_pulled_with_credentials_of_a_secret_of_its_own(
+    start: Start, modal: Modal, cli: Cli
+) -> None:
+    credentials = {"REGISTRY_USERNAME": "bob", "REGISTRY_PASSWORD": "canary-registry"}
+    ran = start(REF, env=credentials)
+    assert modal.secrets()[f"{APP}-registry"] == credentials
+    assert modal.secrets()[APP] == {}
+    assert "canary" not in ran.out + ran.err
+    assert "canary" not in str(modal.requests("FunctionCreate"))
+    half = cli("modal", "start", "--ref", REF, "--oci", IMAGE, "--json", env={"REGISTRY_USERNAME": "bob"})
+    assert error(half) == (2, "ERR_USAGE")
+
+
+def test_a_secret_for_pulls_may_be_named(start: Start, modal: Modal, sdk: Callable[..., Ran]) -> None:
+    sdk("modal.Secret.objects.create('pull', {'REGISTRY_USERNAME': 'a', 'REGISTRY_PASSWORD': 'b'}, "
+        "environment_name='dev')")  # fmt: skip
+    start(REF, "--registry-secret", "pull")
+    base, _ = modal.requests("ImageGetOrCreate")
+    assert base.image.image_registry_config.secret_id
+
+
+def test_an_image_that_cannot_be_pulled_is_an_error_that_says_where_its_log_is(cli: Cli, modal: Modal) -> None:
+    modal.fail_builds("manifest unknown\n")
+    ran = cli("modal", "start", "--ref", REF, "--oci", IMAGE, "--json")
+    assert error(ran) == (5, "ERR_MODAL")
+    assert IMAGE in ran.err and "modal image logs im-" in ran.err
+    assert modal.apps() == {}
+
+
+def test_status_is_a_table_of_what_is_deployed(start: Start, cli: Cli, modal: Modal) -> None:
+    assert cli("modal", "status").err == "nothing is deployed in dev\n"
+    start()
+    start("llm/mock@1")
+    rows = [line.split("\t") for line in cli("modal", "status").out.splitlines()]
+    assert [row[:5] for row in rows] == [
+        [REF, APP, "dev", "a" * 12, "-"],
+        ["llm/mock@1", "main-alice-llm-mock-v1", "dev", "a" * 12, "-"],
+    ]
+    (row,) = cli("modal", "status", "--ref", "llm/mock@1", "--json").document["deployments"]
+    assert (row["ref"], row["branch"], row["user"], row["timeout"]) == ("llm/mock@1", "main", "alice", 30)
+
+
+def test_status_shows_nothing_that_others_deployed_by_other_means(cli: Cli, sdk: Callable[..., Ran]) -> None:
+    sdk("modal.App.lookup('someone-elses-llm-litellm-v1', environment_name='dev', create_if_missing=True)")
+    assert cli("modal", "status", "--json").document["deployments"] == []
+    assert error(cli("modal", "run", "--ref", REF, "--json")) == (5, "ERR_FUNCTION_NOT_FOUND")
+
+
+def test_stop_ends_the_app_and_its_containers_and_keeps_the_secret(start: Start, cli: Cli, modal: Modal) -> None:
+    start()
+    assert cli("modal", "run", "--ref", REF).status == 0
+    document = cli("modal", "stop", "--ref", REF, "--json").document
+    assert document == {"schema": "theoryctl.undeployed/v1", "ref": REF, "app": APP, "environment": "dev",
+        "kept_secret": APP}  # fmt: skip
+    assert (modal.apps(), modal.volumes(), modal.secrets()) == ({}, {}, {APP: {}})
+    again = cli("modal", "stop", "--ref", REF, "--json")
+    assert error(again) == (5, "ERR_FUNCTION_NOT_FOUND")
+    assert again.document["error"]["hint"] == f"theoryctl modal start --ref {REF} --env dev"

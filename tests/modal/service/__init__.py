@@ -1,0 +1,36 @@
+"""The tests' own Modal: a service on loopback that modal's real client deploys to, and that runs what is deployed.
+
+`with Modal() as modal:` starts it in a thread of its own; `modal.variables` is the environment of a client of it. It
+speaks modal's gRPC (`modal_proto.api_grpc.ModalClientBase`, about seventy methods; the others are UNIMPLEMENTED). A
+container is a real process of `python -m modal._container_entrypoint` in its own mount namespace: the files that the
+client sent and the volumes are where the function says, the secrets and the image's ENV are its environment, and
+nothing but a Unix socket leads back here. Nothing in this package imports a shim or a provider. At the end every
+process and file is gone, and a bug of the service itself fails the test.
+
+For assertions: `journal`, `requests(method)`, `apps()`, `containers()`, `secrets()`, `volumes()`, `dockerfile()`,
+`logs`. To have something happen: `kill_container()`, `revoke()`, `refuse()`, `hang()`, `fail_builds()`,
+`hold_containers()`, `drop_connections()`, `go_away()`, `come_back()`, `image_python`.
+
+What is known of the real service, from its client's source or from its own messages in the open, is done the same
+way: which RPC asks for what, that a publish makes pending definitions live, that a worker's socket needs no token,
+the names and lengths that are refused, "… not found in environment …", "Secret is missing key(s): …", "… hit its
+timeout of …", and that an input which hits it is cancelled first.
+
+What is a guess, and the stricter one where there was a choice:
+- A container that dies in the middle of a call gives INTERNAL_FAILURE at once; the real service may try anew before.
+- A container that never comes up gives TIMEOUT after the function's startup timeout; one that cannot import the
+  function gives its error at once, without the real service's tries.
+- A secret or volume that was deleted is gone for the functions that were deployed with it, also when there is a new
+  one of its name.
+- A call that nobody listens to any more is cancelled after two seconds.
+- Logs are followed from their beginning. Messages of refused tokens and names are our words.
+
+What it does not imitate: images (none is pulled or built: one interpreter stands for all, and only ENV lines have an
+effect), processors, memory, GPUs, regions, schedules, web endpoints, classes, sandboxes, queues, dicts, memory
+snapshots, batching, retries, the input plane, quotas, billing, users, read-only volumes, files that a container
+removed from a volume, processes that leave their container's group, and how long anything takes.
+"""
+
+from tests.modal.service.service import Modal
+
+__all__ = ["Modal"]

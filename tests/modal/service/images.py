@@ -1,0 +1,55 @@
+"""Images: their definitions are kept, none is built."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import AsyncIterator, Mapping
+
+from modal_proto import api_pb2
+
+from tests.modal.service.accounts import BUILDER
+from tests.modal.service.state import State, new_id
+
+
+class Images:
+    """The RPCs about images."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    async def ImageGetOrCreate(self, request: api_pb2.ImageGetOrCreateRequest) -> api_pb2.ImageGetOrCreateResponse:
+        """The same definition is the same image."""
+        same = (identity for identity, image in self.state.images.items() if image == request.image)
+        identity = next(same, None) or new_id("im")
+        self.state.images[identity] = request.image
+        if self.state.build_log:
+            return api_pb2.ImageGetOrCreateResponse(image_id=identity)
+        return api_pb2.ImageGetOrCreateResponse(
+            image_id=identity,
+            result=api_pb2.GenericResult(status=api_pb2.GenericResult.GENERIC_STATUS_SUCCESS),
+            metadata=api_pb2.ImageMetadata(
+                image_builder_version=request.builder_version or BUILDER, python_version_info="Python 3.13.0"
+            ),
+        )
+
+    async def ImageJoinStreaming(
+        self, _: api_pb2.ImageJoinStreamingRequest
+    ) -> AsyncIterator[api_pb2.ImageJoinStreamingResponse]:
+        """The log of a build that fails."""
+        yield api_pb2.ImageJoinStreamingResponse(task_logs=[api_pb2.TaskLogs(data=self.state.build_log)])
+        failed = api_pb2.GenericResult(status=api_pb2.GenericResult.GENERIC_STATUS_FAILURE)
+        yield api_pb2.ImageJoinStreamingResponse(result=failed)
+
+
+def commands(images: Mapping[str, api_pb2.Image], identity: str) -> list[str]:
+    """The Dockerfile's lines of an image, those of its base images first."""
+    image = images[identity]
+    below = [line for base in image.base_images for line in commands(images, base.image_id)]
+    return [*below, *image.dockerfile_commands]
+
+
+def variables(images: Mapping[str, api_pb2.Image], identity: str) -> dict[str, str]:
+    """What the ENV lines of an image say. Other lines have no effect here."""
+    lines = (line.split(None, 1) for line in commands(images, identity) if line.strip())
+    words = [word for name, *rest in lines if name.upper() == "ENV" for word in shlex.split(rest[0])]
+    return dict(word.split("=", 1) for word in words)

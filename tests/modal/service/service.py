@@ -1,0 +1,223 @@
+"""The service as a test holds it: it runs in a thread of its own, between `with` and the end of the block."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+from grpclib import Status
+from grpclib.protocol import H2Protocol
+from grpclib.server import Server
+
+from tests.modal.service.accounts import Accounts
+from tests.modal.service.apps import Apps
+from tests.modal.service.containers import Container, Fleet
+from tests.modal.service.files import Files
+from tests.modal.service.functions import Calls, Functions
+from tests.modal.service.images import Images, commands
+from tests.modal.service.logs import Logs
+from tests.modal.service.secrets import Secrets
+from tests.modal.service.state import LIVE, App, State, new_id
+from tests.modal.service.volumes import Volumes
+from tests.modal.service.wire import Entry, Fault, servicer
+
+
+class Modal:
+    """Modal's service, on loopback: see the package for what it does and what it does not."""
+
+    def __init__(
+        self,
+        environments: Sequence[str] = ("main", "dev"),
+        image_python: str = sys.executable,
+        volume_version: int = 2,
+    ) -> None:
+        self.folder = Path(tempfile.gettempdir()) / new_id("modal")  # short enough for the path of a Unix socket
+        self._state = State(self.folder, image_python, volume_version)
+        self._state.token = (new_id("ak"), new_id("as"))
+        self._state.environments = {name: new_id("en") for name in environments}
+        self._port = 0
+
+    # What a test is told.
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of a client: where the service is, and a token that it takes."""
+        token, secret = self._state.token
+        return {
+            "MODAL_SERVER_URL": f"http://127.0.0.1:{self._port}",
+            "MODAL_TOKEN_ID": token,
+            "MODAL_TOKEN_SECRET": secret,
+            "MODAL_CONFIG_PATH": str(self.folder / "no-config"),
+        }
+
+    @property
+    def journal(self) -> list[Entry]:
+        """All requests, of clients and of containers."""
+        return self._state.wire.journal
+
+    def requests(self, method: str) -> list[Any]:
+        """The requests of one RPC, as messages of modal_proto.api_pb2."""
+        return [entry.request for entry in self.journal if entry.method == method]
+
+    def apps(self, environment: str = "dev") -> dict[str, App]:
+        """What is deployed there, by name."""
+        there = (app for app in self._state.apps.values() if app.environment == environment)
+        return {app.name: app for app in there if app.state in LIVE}
+
+    def containers(self) -> list[Container]:
+        """Those that run. `pid` is the entrypoint's."""
+        return [one for one in self._state.containers.values() if one.process]
+
+    def secrets(self, environment: str = "dev") -> dict[str, dict[str, str]]:
+        """The values of the secrets with a name."""
+        there = (one for one in self._state.secrets.values() if one.environment == environment)
+        return {one.name: one.values for one in there if one.name}
+
+    def volumes(self, environment: str = "dev") -> dict[str, Path]:
+        """The folders of the volumes with a name, as they were committed."""
+        there = (one for one in self._state.volumes.values() if one.environment == environment)
+        return {one.name: one.folder for one in there if one.name}
+
+    def dockerfile(self, app: str, environment: str = "dev") -> list[str]:
+        """The lines of the image of an app's first function."""
+        function = next(iter(self.apps(environment)[app].functions.values()))
+        assert function.definition is not None
+        return commands(self._state.images, function.definition.image_id)
+
+    @property
+    def image_python(self) -> str:
+        """The interpreter that stands for every image; another one is that of containers that start from then on."""
+        return self._state.image_python
+
+    @image_python.setter
+    def image_python(self, python: str) -> None:
+        self._state.image_python = python
+
+    @property
+    def logs(self) -> str:
+        """Whatever containers wrote."""
+        return "".join(line.text for line in self._state.logs)
+
+    # What a test can have happen.
+
+    def kill_container(self) -> None:
+        """Kill the entrypoint of the only container that runs, as running out of memory would."""
+        (container,) = self.containers()
+        os.kill(container.pid, signal.SIGKILL)
+
+    def revoke(self) -> None:
+        """The token is valid no more."""
+        self._state.revoked = True
+
+    def refuse(self, method: str, status: Status, times: float = float("inf"), message: str = "") -> None:
+        """Refuse the next requests of an RPC."""
+        self._state.wire.faults[method] = Fault(status, times, message)
+
+    def hang(self, method: str, times: float = float("inf")) -> None:
+        """Leave the next requests of an RPC without an answer."""
+        self._state.wire.faults[method] = Fault(None, times)
+
+    def fail_builds(self, log: str) -> None:
+        """From now on no image can be had; its build ends with this log."""
+        self._state.build_log = log
+
+    def hold_containers(self) -> None:
+        """From now on no container comes up, as when there is no machine left."""
+        self._state.held = True
+
+    def drop_connections(self) -> None:
+        """Close all connections of clients, which may come again."""
+        self._loop.call_soon_threadsafe(self._server.drop)
+
+    def go_away(self) -> None:
+        """Close the port and all connections of clients. What runs goes on."""
+        self._do(self._close_port())
+
+    def come_back(self) -> None:
+        """Listen again, on the same port."""
+        self._do(self._open_port())
+
+    # How it runs.
+
+    def __enter__(self) -> Modal:
+        self.folder.mkdir(mode=0o700)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self._do(self._open())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._do(self._close())
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+            shutil.rmtree(self.folder)
+        assert not self._state.wire.bugs, self._state.wire.bugs
+
+    def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+
+    async def _open(self) -> None:
+        state = self._state
+        files = Files(state)
+        self._http = await files.serve()
+        self._accounts = Accounts(state)
+        self._rooms: list[object] = [self._accounts, Images(state), files, Functions(state), Secrets(state)]
+        self._rooms += [Volumes(state, files), Logs(state)]
+        self._fleet = Fleet(state, files, self._rooms)
+        self._rooms += [Apps(state, self._fleet), Calls(state, self._fleet)]
+        await self._open_port()
+
+    async def _open_port(self) -> None:
+        self._server = _Server([servicer(self._state.wire, self._rooms, self._accounts.admit)])
+        await self._server.start("127.0.0.1", self._port)
+        self._port = self._server.port
+
+    async def _close_port(self) -> None:
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _close(self) -> None:
+        await self._close_port()
+        await self._fleet.close()
+        await self._http.cleanup()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+
+class _Server(Server):
+    """A server that closes its connections, too."""
+
+    def __init__(self, handlers: Sequence[Any]) -> None:
+        super().__init__(handlers)
+        self._connections: list[H2Protocol] = []
+
+    def _protocol_factory(self) -> H2Protocol:
+        protocol = super()._protocol_factory()
+        self._connections.append(protocol)
+        return protocol
+
+    @property
+    def port(self) -> int:
+        return int(self._server.sockets[0].getsockname()[1])  # type: ignore[union-attr]
+
+    def close(self) -> None:
+        super().close()
+        self.drop()
+
+    def drop(self) -> None:
+        for protocol in self._connections:
+            protocol.connection.close()

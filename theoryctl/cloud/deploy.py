@@ -1,0 +1,118 @@
+"""Deploying an app: one function, the shim's generator, in the image by its digest."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from theoryctl.cloud.deployments import Deployment, tags_of
+from theoryctl.cloud.names import registry_secret_name, secret_name, volume_name
+from theoryctl.cloud.sdk import found
+from theoryctl.errors import ModalRefused
+from theoryctl.manifest import Resources
+
+FUNCTION = "generate"
+#: Changes with each sync of secrets, so that containers that are started from then on differ from older ones.
+GENERATION = "THEORYCTL_SECRETS_GENERATION"
+#: Seconds that a container has beyond a request's own time, to load LiteLLM and to say that the time is over.
+SLACK = 20
+#: Seconds that Modal has to start a container, its image being pulled.
+STARTUP = 300
+
+_SHIM = "theoryctl_shim"
+
+
+def deploy(modal: Any, deployment: Deployment, resources: Resources) -> Deployment:
+    """Deploy the app, anew if it is there: Modal then starts new containers, and lets older ones end their requests.
+
+    Its Secret and Volume are made where they are not there yet. Raises ModalRefused (`ERR_MODAL`) with the end of the
+    build's log for an image that cannot be pulled, and what `connected` explains.
+    """
+    name, environment = deployment.app, deployment.environment
+    modal.Secret.objects.create(secret_name(name), {}, allow_existing=True, environment_name=environment)
+    app = modal.App(name, tags=tags_of(deployment))
+    concurrent = modal.concurrent(max_inputs=resources.concurrency)
+    shim = _shim()
+    app.function(**_settings(modal, shim, deployment, resources))(concurrent(shim.generate))
+    with _outside_of_repositories():
+        try:
+            app.deploy(name=name, environment_name=environment, tag=deployment.deploy_tag)
+        except modal.exception.RemoteError as error:
+            raise _not_built(deployment, error) from None
+    return replace(deployment, app_id=app.app_id)
+
+
+def make_registry_secret(modal: Any, app: str, environment: str, credentials: dict[str, str]) -> str:
+    """Put credentials for a registry into the app's Secret for pulls, and return its name."""
+    name = registry_secret_name(app)
+    secret = found(modal, modal.Secret.from_name(name, environment_name=environment).hydrate)
+    if secret is None:
+        modal.Secret.objects.create(name, credentials, environment_name=environment)
+    else:
+        secret.update(credentials)
+    return name
+
+
+def _settings(modal: Any, shim: ModuleType, deployment: Deployment, resources: Resources) -> dict[str, Any]:
+    """What `App.function` is told."""
+    environment = deployment.environment
+    from_name = {"environment_name": environment}
+    volume = modal.Volume.from_name(volume_name(deployment.app), create_if_missing=True, **from_name)
+    return {
+        "image": _image(modal, deployment),
+        "secrets": [modal.Secret.from_name(secret_name(deployment.app), **from_name)],
+        "env": {
+            shim.IMAGE: deployment.image,
+            shim.VOLUME: volume_name(deployment.app),
+            shim.ENVIRONMENT: environment,
+            GENERATION: deployment.generation,
+        },
+        "volumes": {shim.MOUNT: volume},
+        "cpu": resources.cpu,
+        "memory": resources.memory,
+        "gpu": resources.gpu,
+        "timeout": resources.timeout + SLACK,
+        "startup_timeout": STARTUP,
+        "max_containers": resources.max_containers,
+    }
+
+
+def _image(modal: Any, deployment: Deployment) -> Any:
+    """The image as it is but for its entry point, which would serve HTTP instead of what Modal wants to run."""
+    name, environment = deployment.registry_secret, deployment.environment
+    secret = modal.Secret.from_name(name, environment_name=environment) if name else None
+    return modal.Image.from_registry(deployment.image, secret=secret).entrypoint([])
+
+
+def _shim() -> ModuleType:
+    """The shim, loaded as a top-level module: of a package, Modal would send every file."""
+    spec = importlib.util.spec_from_file_location(_SHIM, Path(__file__).with_name(f"{_SHIM}.py"))
+    assert spec is not None and spec.loader is not None
+    module = sys.modules.setdefault(_SHIM, importlib.util.module_from_spec(spec))
+    spec.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def _outside_of_repositories() -> Iterator[None]:
+    """Modal would record branch, author and origin of the repository that it is deployed from."""
+    before = os.environ.get("GIT_DIR")
+    os.environ["GIT_DIR"] = os.devnull
+    try:
+        yield
+    finally:
+        del os.environ["GIT_DIR"]
+        if before is not None:
+            os.environ["GIT_DIR"] = before
+
+
+def _not_built(deployment: Deployment, error: Exception) -> ModalRefused:
+    hint = "is it there? a private registry wants --registry-secret NAME, or REGISTRY_USERNAME and REGISTRY_PASSWORD"
+    return ModalRefused(f"Modal could not make a container of {deployment.image}: {error}", hint=hint)

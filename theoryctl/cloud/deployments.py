@@ -1,0 +1,144 @@
+"""What is known of a deployed app: kept in the app's own tags, so that every machine finds it.
+
+A digest goes into a tag as 43 characters of base64url, and what is longer than a tag in pieces.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from theoryctl.cloud.names import MAX_TAG, Owner, cut
+from theoryctl.refs import ProviderRef
+
+PLATFORM = "linux/amd64"
+
+_PREFIX = "theoryctl-"
+_SECRET = "secret-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """An app, and what it runs.
+
+    `digest` is that of `repository`'s manifest for linux/amd64, `pin` what the ref's manifest pinned at the start.
+    `timeout` is how many seconds a request may take at most. `registry_secret` names the Modal Secret that the image
+    is pulled with. `fingerprints` are those of the synced secrets, by `fingerprint_key`; `generation` tells containers
+    that were started before a sync from later ones. `app_id` and `deployed_at` (seconds since the epoch) are Modal's.
+    """
+
+    ref: ProviderRef
+    environment: str
+    app: str
+    repository: str
+    digest: str
+    timeout: int
+    owner: Owner | None = None
+    pin: str | None = None
+    registry_secret: str | None = None
+    generation: str | None = None
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    app_id: str | None = None
+    deployed_at: float | None = None
+
+    @property
+    def image(self) -> str:
+        """The image by its digest."""
+        return f"{self.repository}@{self.digest}"
+
+    @property
+    def deploy_tag(self) -> str:
+        """The digest as Modal shows it in the app's history."""
+        return _short(self.digest)
+
+    @property
+    def dashboard(self) -> str | None:
+        """Where the app is to be seen (what `modal.App.get_dashboard_url` gives)."""
+        return f"https://modal.com/id/{self.app_id}" if self.app_id else None
+
+
+def tags_of(deployment: Deployment) -> dict[str, str]:
+    """The app's tags."""
+    owner = deployment.owner
+    known = {
+        "namespace": deployment.ref.namespace,
+        "name": deployment.ref.name,
+        "version": str(deployment.ref.version),
+        "digest": _short(deployment.digest),
+        "timeout": str(deployment.timeout),
+        "branch": owner and owner.branch,
+        "user": owner and owner.user,
+        "pin": deployment.pin and _short(deployment.pin),
+        "generation": deployment.generation,
+        **_pieces("repository", deployment.repository),
+        **_pieces("registry-secret", deployment.registry_secret or ""),
+    }
+    known |= {f"{_SECRET}{key}": value for key, value in deployment.fingerprints.items()}
+    return {f"{_PREFIX}{key}": value for key, value in known.items() if value}
+
+
+def from_tags(environment: str, app: str, tags: Mapping[str, str]) -> Deployment | None:
+    """What an app's tags say of it; None for an app that is not theoryctl's."""
+    known = {key.removeprefix(_PREFIX): value for key, value in tags.items() if key.startswith(_PREFIX)}
+    try:
+        return Deployment(
+            ref=ProviderRef(known["namespace"], known["name"], int(known["version"])),
+            environment=environment,
+            app=app,
+            repository=_joined("repository", known),
+            digest=_long(known["digest"]),
+            timeout=int(known["timeout"]),
+            owner=Owner(known["branch"], known["user"]) if "branch" in known and "user" in known else None,
+            pin=_long(known["pin"]) if "pin" in known else None,
+            registry_secret=_joined("registry-secret", known) or None,
+            generation=known.get("generation"),
+            fingerprints={k.removeprefix(_SECRET): v for k, v in known.items() if k.startswith(_SECRET)},
+        )
+    except (KeyError, ValueError):
+        return None
+
+
+def fingerprint_key(name: str) -> str:
+    """A secret's name, as far as a tag has room for it."""
+    return cut(name, MAX_TAG - len(_PREFIX) - len(_SECRET))
+
+
+def _short(digest: str) -> str:
+    """A digest in 43 characters."""
+    return _coded(bytes.fromhex(digest.removeprefix("sha256:")))
+
+
+def _long(short: str) -> str:
+    """The digest of those characters. Raises ValueError."""
+    data = _decoded(short)
+    if len(data) != hashlib.sha256().digest_size:
+        raise ValueError(f"{short!r} is no digest")
+    return f"sha256:{data.hex()}"
+
+
+def _pieces(key: str, text: str) -> dict[str, str]:
+    """A text of any length and alphabet, as tags."""
+    code = _coded(text.encode())
+    return {f"{key}-{at // MAX_TAG}": code[at : at + MAX_TAG] for at in range(0, len(code), MAX_TAG)}
+
+
+def _joined(key: str, known: Mapping[str, str]) -> str:
+    """What `_pieces` made tags of."""
+    return _decoded("".join(_in_order(key, known))).decode()
+
+
+def _in_order(key: str, known: Mapping[str, str]) -> Iterator[str]:
+    at = 0
+    while f"{key}-{at}" in known:
+        yield known[f"{key}-{at}"]
+        at += 1
+
+
+def _coded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _decoded(code: str) -> bytes:
+    return base64.urlsafe_b64decode(code + "=" * (-len(code) % 4))

@@ -1,0 +1,37 @@
+"""The log of an app on Modal, line by line."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+#: Lines that are shown where no flag says how many.
+DEFAULT_TAIL = 100
+
+
+def log_lines(app: Any, *, follow: bool, tail: int | None, since: float | None) -> Iterator[str]:
+    """The last `tail` lines (default 100, or all of the last `since` seconds), and with `follow` those to come."""
+    entries = _of_late(app, since) if since is not None else app.logs.tail(tail or DEFAULT_TAIL)
+    old: deque[tuple[datetime, str]] = deque(_lines(entries), maxlen=tail)
+    yield from (line for _, line in old)
+    if follow:
+        last = old[-1][0] if old else datetime.min.replace(tzinfo=timezone.utc)
+        # A stream may begin with what was shown already.
+        yield from (line for at, line in _lines(app.logs.stream()) if at > last)
+
+
+def _of_late(app: Any, seconds: float) -> Iterable[Any]:
+    entries: Iterable[Any] = app.logs.fetch(since=datetime.now(timezone.utc) - timedelta(seconds=seconds))
+    return entries
+
+
+def _lines(entries: Iterable[Any]) -> Iterator[tuple[datetime, str]]:
+    """Entries are pieces of text; a line may come in several, and an entry may hold several."""
+    rest = ""
+    for entry in entries:
+        *lines, rest = (rest + entry.message).split("\n")
+        yield from ((entry.timestamp, line) for line in lines)
+    if rest:
+        yield entry.timestamp, rest

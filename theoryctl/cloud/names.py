@@ -1,0 +1,117 @@
+"""What things are called on Modal: an app for each ref, with its Secret and its Volume, in an environment.
+
+The limits are those of modal 1.6.4 (`modal/_utils/name_utils.py`): names have at most 64 of `A-Z a-z 0-9 - _ .`,
+keys and values of tags 63.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from theoryctl import git
+from theoryctl.errors import UsageError
+from theoryctl.refs import ProviderRef
+
+MAX_NAME, MAX_TAG = 64, 63
+#: The environment in which everybody has apps of their own; the apps of the others are everybody's.
+SHARED_BY_BRANCHES = "dev"
+
+#: Of a name with a branch and a user in it, this much at most is the ref's.
+_MAX_REF = 40
+_HASH = 8
+_ENVIRONMENT = re.compile(r"(?!en-)[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose app it is in the environment `dev`: a branch and a user, as slugs that fit into tags."""
+
+    branch: str
+    user: str
+
+    @classmethod
+    def current(cls) -> Owner | None:
+        """GIT_BRANCH and GIT_USER, each else from git; None where one of them is nowhere."""
+        branch, user = (look_up() for look_up in _SOURCES.values())
+        return cls(cut(slug(branch), MAX_TAG), cut(slug(user), MAX_TAG)) if branch and user else None
+
+    @classmethod
+    def required(cls) -> Owner:
+        """The same. Raises UsageError that says what is nowhere."""
+        if owner := cls.current():
+            return owner
+        unknown = [name for name, look_up in _SOURCES.items() if not look_up()]
+        message = f"an app in the environment {SHARED_BY_BRANCHES} is called after a branch and a user, and neither"
+        message += f" {' nor '.join(unknown)} nor git says it"
+        hint = f"export {' '.join(f'{name}=…' for name in unknown)}, or use another --env"
+        raise UsageError(message, hint=hint)
+
+
+_SOURCES: dict[str, Callable[[], str | None]] = {
+    "GIT_BRANCH": lambda: os.environ.get("GIT_BRANCH") or git.branch(),
+    "GIT_USER": lambda: os.environ.get("GIT_USER") or git.user(),
+}
+
+
+def environment_name(flag: str | None) -> str:
+    """`--env`, else THEORYCTL_ENV, else MODAL_ENVIRONMENT, else `dev`. Raises UsageError for what is no such name."""
+    name = flag or os.environ.get("THEORYCTL_ENV") or os.environ.get("MODAL_ENVIRONMENT") or SHARED_BY_BRANCHES
+    if not _ENVIRONMENT.fullmatch(name):
+        hint = "at most 64 letters, digits, '-', '_' and '.', the first a letter or digit"
+        raise UsageError(f"{name!r} cannot be the name of a Modal environment", hint=hint)
+    return name
+
+
+def app_name(ref: ProviderRef, environment: str, owner: Owner | None) -> str | None:
+    """The app of a ref: `llm-litellm-v1`, and in `dev` `main-alice-llm-litellm-v1`; None there without an owner."""
+    if environment != SHARED_BY_BRANCHES:
+        return cut(_ref_slug(ref), MAX_NAME)
+    if owner is None:
+        return None
+    end = app_ending(ref)
+    return f"{cut(f'{owner.branch}-{owner.user}', MAX_NAME - len(end))}{end}"
+
+
+def app_ending(ref: ProviderRef) -> str:
+    """What the names of all apps of a ref in `dev` end in; apps of other refs may as well."""
+    return f"-{cut(_ref_slug(ref), _MAX_REF)}"
+
+
+def secret_name(app: str) -> str:
+    """The Modal Secret with the values that an app's containers get: it is called as the app."""
+    return app
+
+
+def volume_name(app: str) -> str:
+    """The Modal Volume of an app's large attachments: it is called as the app."""
+    return app
+
+
+def registry_secret_name(app: str) -> str:
+    """The Modal Secret that an app's image is pulled with."""
+    return cut(f"{app}-registry", MAX_NAME)
+
+
+def slug(text: str) -> str:
+    """Lower-case letters and digits with single `-` between them; a hash where none of a text is left."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub("[^a-z0-9]+", "-", plain).strip("-") or _hash(text)
+
+
+def cut(text: str, limit: int) -> str:
+    """The text, or where it is longer than `limit` characters its beginning and a hash of the whole."""
+    return text if len(text) <= limit else f"{text[: limit - _HASH - 1]}-{_hash(text)}"
+
+
+def _ref_slug(ref: ProviderRef) -> str:
+    # The first run of an odd number of hyphens ends the namespace, so no two refs have the same slug.
+    return f"{ref.namespace.replace('-', '--')}-{ref.name}-v{ref.version}"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:_HASH]

@@ -1,0 +1,124 @@
+"""Modal's SDK: a connection, and its errors in our words. The only module that imports it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from theoryctl.errors import ModalAuth, ModalRefused, ModalUnavailable, NoEnvironment, TheoryctlError
+from theoryctl_providers.contract import ProviderError
+
+#: Seconds until a Modal that says nothing is given up. The SDK itself goes on for a minute.
+CONNECT_SECONDS = 5.0
+
+#: Settings that its SDK reads when it is imported. Older builders add layers with pip on top of an image's digest, and
+#: pickles of one Python cannot be read by another.
+_SETTINGS = {"MODAL_IMAGE_BUILDER_VERSION": "2025.06", "MODAL_PAYLOAD_FORMAT": "cbor"}
+
+_TOKEN_HINT = "modal token new, or set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET"
+_LOOK = "theoryctl modal logs --ref REF"
+_AGAIN_HINT = "run it again; https://status.modal.com says how Modal is"
+
+
+@contextmanager
+def connected(look: str = _LOOK) -> Iterator[Any]:
+    """The SDK (the module `modal`), with a connection that its objects use.
+
+    `look` is the command that shows what a container says, for the error of one that failed. Raises ModalAuth
+    (`ERR_MODAL_AUTH`) at once where there is no token, ModalUnavailable (`ERR_MODAL_UNAVAILABLE`) where nobody answers
+    in CONNECT_SECONDS, and for whatever Modal says inside that nobody else has explained.
+    """
+    modal = _imported()
+    try:
+        _connect(modal)
+        yield modal
+    except modal.exception.Error as error:
+        raise explained(modal, error, look) from None
+    except OSError as error:  # the SDK lets some failures of the network through
+        raise ModalUnavailable(f"Modal broke off: {error.strerror or error}", hint=_AGAIN_HINT) from None
+
+
+def found(modal: Any, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """What a call of the SDK returns; None where Modal says that there is no such thing."""
+    try:
+        return call(*arguments, **options)
+    except modal.exception.NotFoundError:
+        return None
+
+
+def check_environment(modal: Any, name: str) -> None:
+    """Raise NoEnvironment (`ERR_MODAL_ENVIRONMENT`) where Modal has no environment of that name."""
+    names = [environment.name for environment in modal.Environment.objects.list()]
+    if name not in names:
+        there = ", ".join(sorted(names)) or "none"
+        hint = f"modal environment create {name}"
+        raise NoEnvironment(f"Modal has no environment {name!r}; there are: {there}", hint=hint)
+
+
+def token_key() -> bytes:
+    """What only those have who use the same token: a key for fingerprints."""
+    from modal.config import config
+
+    settings = ("token_secret", "oauth_client_secret", "oauth_refresh_token", "oauth_jwt_key")
+    return next((str(config.get(name)) for name in settings if config.get(name)), "").encode()
+
+
+def explained(modal: Any, error: Exception, look: str) -> ProviderError:
+    """The SDK's exception as ours."""
+    said = _first_line(error)
+    kinds = modal.exception
+    match error:
+        case kinds.AuthError():
+            return ModalAuth(f"Modal refused the token: {said}", hint=_TOKEN_HINT)
+        case kinds.PermissionDeniedError():
+            return ProviderError("ERR_PERMISSION", f"Modal: {said}", hint="ask an owner of the workspace")
+        case kinds.FunctionTimeoutError():
+            hint = "raise resources.timeout in the manifest, and deploy it again"
+            return ProviderError("ERR_TIMEOUT", f"Modal ended the request: {said}", hint=hint)
+        case kinds.ResourceExhaustedError():
+            return ModalUnavailable(f"Modal takes no more requests now: {said}", hint="run it again in a minute")
+        case kinds.RemoteError() | kinds.ExecutionError() | kinds.InternalFailure():
+            return ProviderError("ERR_PROVIDER", f"the container on Modal failed: {said}", hint=look)
+        case kinds.InvalidError() | kinds.NotFoundError() | kinds.AlreadyExistsError() | kinds.UnimplementedError():
+            return ModalRefused(f"Modal refused: {said}", hint="modal --version, and what its dashboard says")
+    return ModalUnavailable(f"Modal broke off: {said}", hint=_AGAIN_HINT)
+
+
+def _imported() -> Any:
+    os.environ.update(_SETTINGS)
+    try:
+        import modal
+    except Exception as error:  # it reads ~/.modal.toml when it is imported, and says what is wrong with it
+        raise ModalAuth(f"Modal's settings cannot be read: {_first_line(error)}", hint=_TOKEN_HINT) from None
+    return modal
+
+
+def _connect(modal: Any) -> None:
+    """Say hello. Its client is kept by the SDK, for all that follows."""
+    import asyncio
+
+    async def hello() -> None:
+        client = await modal.Client.from_env.aio()
+        await client.hello.aio()
+
+    try:
+        asyncio.run(asyncio.wait_for(hello(), CONNECT_SECONDS))
+    except (modal.exception.AuthError, modal.exception.InvalidError) as error:
+        raise _unauthorised(modal, error) from None
+    except (TimeoutError, OSError, modal.exception.ConnectionError) as error:
+        said = _first_line(error) or f"no answer in {CONNECT_SECONDS:g} s"
+        where = modal.config.config.get("server_url")
+        raise ModalUnavailable(f"Modal ({where}) does not answer: {said}", hint=_AGAIN_HINT) from None
+
+
+def _unauthorised(modal: Any, error: Exception) -> TheoryctlError:
+    config = modal.config.config
+    if not (config.get("token_id") and config.get("token_secret")) and isinstance(error, modal.exception.AuthError):
+        return ModalAuth("there is no token for Modal", hint=_TOKEN_HINT)
+    return ModalAuth(f"Modal refused the token: {_first_line(error)}", hint=_TOKEN_HINT)
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "")

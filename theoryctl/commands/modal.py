@@ -1,0 +1,161 @@
+"""`theoryctl modal`: providers on Modal."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from theoryctl.commands.base import ManifestsOption, RefOption, command, make_app
+from theoryctl.commands.flags import EnvFile, Follow, OptionalRef, RunFlags, Since, Tail, run_options, with_run_flags
+
+app = make_app("modal", "Run providers on Modal.")
+
+Env = Annotated[
+    str | None,
+    typer.Option(
+        "--env",
+        metavar="NAME",
+        help="The environment on Modal. [env: THEORYCTL_ENV, MODAL_ENVIRONMENT; default: dev]",
+    ),
+]
+Oci = Annotated[
+    str | None, typer.Option("--oci", metavar="IMAGE@DIGEST", help="Deploy this image, whatever the manifest pins.")
+]
+RegistrySecret = Annotated[
+    str | None,
+    typer.Option("--registry-secret", metavar="NAME", help="The Modal Secret to pull the image with."),
+]
+Check = Annotated[bool, typer.Option("--check", help="Show what would be done, and do nothing.")]
+Prune = Annotated[bool, typer.Option("--prune", help="Delete the Secret and make it anew, with nothing else in it.")]
+AllowMissing = Annotated[bool, typer.Option("--allow-missing", help="Go on without what the default model needs.")]
+
+
+@command(
+    app,
+    "start",
+    examples="theoryctl modal start --ref llm/litellm@1 --env prod",
+)
+def start(
+    ctx: typer.Context,
+    ref: RefOption,
+    env: Env = None,
+    oci: Oci = None,
+    registry_secret: RegistrySecret = None,
+    manifests: ManifestsOption = None,
+) -> None:
+    """Deploy the image of a ref, by its digest: --oci, or the one that the manifest pins for linux/amd64.
+
+    In the environment dev everybody has apps of their own, called after branch and user: GIT_BRANCH and GIT_USER, else
+    what git says. For a private registry set REGISTRY_USERNAME and REGISTRY_PASSWORD, or name a Modal Secret that holds
+    them.
+    """
+    from theoryctl import modal_work
+    from theoryctl.cloud.names import environment_name
+    from theoryctl.refs import ProviderRef
+
+    parsed, where = ProviderRef.parse(ref), environment_name(env)
+    options = {"oci": oci, "registry_secret": registry_secret, "manifests": manifests}
+    ctx.obj.emit(modal_work.start(parsed, where, **options, progress=ctx.obj))
+
+
+@command(
+    app,
+    "run",
+    examples="""\
+theoryctl modal run --ref llm/litellm@1 --env prod --mode mock
+theoryctl modal run --ref llm/litellm@1 --env prod --prompt "Say hello in one word." --stream""",
+)
+@with_run_flags
+def run(ctx: typer.Context, ref: RefOption, flags: RunFlags, env: Env = None) -> None:
+    """Send one request to what is deployed, and print its answer.
+
+    Real mode uses the secrets that `sync-secrets` took to Modal. Standard output gets the answer alone (with --json,
+    the whole envelope); everything else goes to standard error.
+    """
+    from theoryctl import lifecycle, targets
+    from theoryctl.cloud.names import environment_name
+
+    options = run_options(ref, flags)
+    target = targets.modal_target(options.ref, environment_name(env))
+    ctx.obj.emit(lifecycle.run(options, target, ctx.obj.watch_run(flags.stream)))
+
+
+@command(
+    app,
+    "sync-secrets",
+    examples="""\
+theoryctl modal sync-secrets --env prod --env-file .env --check
+theoryctl modal sync-secrets --ref llm/litellm@1 --env prod --env-file .env""",
+)
+def sync_secrets(
+    ctx: typer.Context,
+    ref: OptionalRef = None,
+    env: Env = None,
+    env_file: EnvFile = None,
+    check: Check = False,
+    prune: Prune = False,
+    allow_missing: AllowMissing = False,
+    manifests: ManifestsOption = None,
+) -> None:
+    """Take the secrets that manifests name to Modal, into one Modal Secret for each app, called as the app.
+
+    Without --ref it does so for every manifest of the project that is deployed. Values are read from the environment
+    and --env-file, and never shown.
+    """
+    from theoryctl import secret_work
+    from theoryctl.cloud.names import environment_name
+    from theoryctl.refs import ProviderRef
+
+    done = secret_work.sync_secrets(
+        ProviderRef.parse(ref) if ref is not None else None,
+        environment_name(env),
+        env_file=env_file,
+        manifests=manifests,
+        check=check,
+        prune=prune,
+        allow_missing=allow_missing,
+        progress=ctx.obj,
+    )
+    ctx.obj.emit(done)
+
+
+@command(app, "status", examples="theoryctl modal status --env prod")
+def status(ctx: typer.Context, ref: OptionalRef = None, env: Env = None, manifests: ManifestsOption = None) -> None:
+    """Show what is deployed in an environment."""
+    from theoryctl import modal_work
+    from theoryctl.cloud.names import environment_name
+    from theoryctl.refs import ProviderRef
+
+    parsed = ProviderRef.parse(ref) if ref is not None else None
+    ctx.obj.emit(modal_work.status(parsed, environment_name(env), manifests))
+
+
+@command(app, "logs", examples="theoryctl modal logs --ref llm/litellm@1 --env prod --tail 20")
+def logs(
+    ctx: typer.Context,
+    ref: RefOption,
+    env: Env = None,
+    follow: Follow = False,
+    tail: Tail = None,
+    since: Since = None,
+) -> None:
+    """Print the log of what is deployed, its last 100 lines unless told otherwise; with --json as NDJSON."""
+    from theoryctl import modal_work
+    from theoryctl.cloud.names import environment_name
+    from theoryctl.durations import parse_duration
+    from theoryctl.refs import ProviderRef
+
+    seconds = parse_duration(since) if since is not None else None
+    parsed, where = ProviderRef.parse(ref), environment_name(env)
+    ctx.obj.emit_lines(modal_work.logs(parsed, where, follow=follow, tail=tail, since=seconds))
+
+
+@command(app, "stop", examples="theoryctl modal stop --ref llm/litellm@1 --env prod")
+def stop(ctx: typer.Context, ref: RefOption, env: Env = None) -> None:
+    """Stop an app and remove its attachments. Its Secret stays, for the next start."""
+    from theoryctl import modal_work
+    from theoryctl.cloud.names import environment_name
+    from theoryctl.refs import ProviderRef
+
+    ctx.obj.emit(modal_work.stop(ProviderRef.parse(ref), environment_name(env)))

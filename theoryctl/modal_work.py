@@ -1,0 +1,142 @@
+"""The work behind `theoryctl modal`, but for `run`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+
+from theoryctl.catalog import Catalog
+from theoryctl.cloud import apps
+from theoryctl.cloud.deployments import PLATFORM, Deployment
+from theoryctl.cloud.names import SHARED_BY_BRANCHES, Owner, app_name, secret_name, volume_name
+from theoryctl.cloud.sdk import check_environment, connected
+from theoryctl.errors import NotPinned, TheoryctlError, UsageError
+from theoryctl.images.choice import ImageWish, Pinned, choose
+from theoryctl.manifest import Manifest
+from theoryctl.oci import ImageReference
+from theoryctl.progress import Progress
+from theoryctl.refs import ProviderRef
+from theoryctl.results.modal import Deployed, DeploymentRow, DeploymentsShown, Undeployed
+
+
+def start(
+    ref: ProviderRef,
+    environment: str,
+    *,
+    oci: str | None,
+    registry_secret: str | None,
+    manifests: str | None,
+    progress: Progress,
+) -> Deployed:
+    """Deploy the image of a ref by its digest.
+
+    Raises NotPinned (`ERR_NOT_PINNED`), UsageError where branch or user are not known, or another ref or owner has the
+    name, and what deploying raises.
+    """
+    from theoryctl.cloud import deploy
+
+    manifest = Catalog(manifests).find(ref).load()
+    wanted = _wanted(ref, environment, manifest, oci)
+    credentials = None if registry_secret else _registry_credentials()
+    with connected() as modal:
+        check_environment(modal, environment)
+        before = apps.lookup(modal, wanted.app, environment)
+        _check_owner(before, wanted)
+        if credentials:
+            progress.step(f"putting the registry's credentials into {wanted.app}")
+            registry_secret = deploy.make_registry_secret(modal, wanted.app, environment, credentials)
+        if before is not None:  # the secrets are still those that were synced
+            wanted = replace(wanted, fingerprints=before.fingerprints, generation=before.generation)
+        wanted = replace(wanted, registry_secret=registry_secret)
+        progress.step(f"deploying {wanted.app} to Modal ({environment}) from {wanted.image}")
+        done = deploy.deploy(modal, wanted, manifest.resources)
+    return Deployed(done, same_digest=before is not None and before.digest == done.digest)
+
+
+def status(ref: ProviderRef | None, environment: str, manifests: str | None) -> DeploymentsShown:
+    """What is deployed in an environment."""
+    with connected() as modal:
+        found = [each for each in apps.deployed(modal, environment) if ref in (None, each.ref)]
+    rows = tuple(DeploymentRow(each, _drift(each, manifests)) for each in found)
+    return DeploymentsShown(environment, rows)
+
+
+def stop(ref: ProviderRef, environment: str) -> Undeployed:
+    """Stop the app of a ref and remove its Volume. Its Secret stays, for the next start."""
+    with connected() as modal:
+        deployment = apps.find(modal, ref, environment)
+        modal.App.lookup(deployment.app, environment_name=environment).stop()
+        modal.Volume.objects.delete(volume_name(deployment.app), allow_missing=True, environment_name=environment)
+    return Undeployed(deployment, secret_name(deployment.app))
+
+
+def logs(ref: ProviderRef, environment: str, *, follow: bool, tail: int | None, since: float | None) -> Iterator[str]:
+    """Log lines of a ref's app: the last `tail`, those of the last `since` seconds, and with `follow` new ones."""
+    from theoryctl.cloud.logs import log_lines
+
+    with connected() as modal:
+        deployment = apps.find(modal, ref, environment)
+        app = modal.App.lookup(deployment.app, environment_name=environment)
+        yield from log_lines(app, follow=follow, tail=tail, since=since)
+
+
+def _wanted(ref: ProviderRef, environment: str, manifest: Manifest, oci: str | None) -> Deployment:
+    owner = Owner.required() if environment == SHARED_BY_BRANCHES else None
+    name = app_name(ref, environment, owner)
+    assert name is not None
+    image = _image(ref, environment, manifest, oci)
+    return Deployment(
+        ref=ref,
+        environment=environment,
+        app=name,
+        repository=ImageReference.parse(image.reference).name,
+        digest=image.digest,
+        timeout=manifest.resources.timeout,
+        owner=owner,
+        pin=manifest.image.pin(PLATFORM) if manifest.image else None,
+    )
+
+
+def _image(ref: ProviderRef, environment: str, manifest: Manifest, oci: str | None) -> Pinned:
+    """What to deploy, by its digest: `--oci`, else what the manifest pins for linux/amd64. Modal builds nothing."""
+    command = f"theoryctl modal start --ref {ref} --env {environment}"
+    if oci is not None and (reference := ImageReference.parse(oci)).digest is None:
+        message = f"--oci {oci}: a tag can move, so an image is named by its digest"
+        raise NotPinned(message, hint=f"{command} --oci {reference.name}@sha256:…")
+    image = manifest.image
+    if oci is None and (image is None or image.pin(PLATFORM) is None):
+        message = f"the manifest of {ref} pins no image for {PLATFORM}"
+        hint = f"theoryctl image pin --ref {ref}, or name one: {command} --oci IMAGE@sha256:…"
+        raise NotPinned(message, hint=hint)
+    from pathlib import Path
+
+    chosen = choose(ImageWish(ref=ref, image=image, root=Path(), oci=oci, require_pin=True), PLATFORM)
+    assert isinstance(chosen, Pinned)
+    return chosen
+
+
+def _registry_credentials() -> dict[str, str] | None:
+    """REGISTRY_USERNAME and REGISTRY_PASSWORD. Raises UsageError where only one of them is set."""
+    names = ("REGISTRY_USERNAME", "REGISTRY_PASSWORD")
+    found = {name: os.environ[name] for name in names if os.environ.get(name)}
+    if len(found) == 1:
+        missing = next(name for name in names if name not in found)
+        raise UsageError(f"{next(iter(found))} is set, and {missing} is not", hint=f"export {missing}=…")
+    return found or None
+
+
+def _check_owner(before: Deployment | None, wanted: Deployment) -> None:
+    """Two branches or users can have the same slug: nobody's app is taken from them."""
+    if before is not None and (before.ref, before.owner) != (wanted.ref, wanted.owner):
+        whose = f"{before.owner.branch} of {before.owner.user}" if before.owner else str(before.ref)
+        raise UsageError(f"the app {before.app} is that of {whose}", hint="export GIT_BRANCH=… GIT_USER=… differently")
+
+
+def _drift(deployment: Deployment, manifests: str | None) -> str | None:
+    try:
+        image = Catalog(manifests).find(deployment.ref).load().image
+    except TheoryctlError:
+        return "manifest"
+    pin = image and image.pin(PLATFORM)
+    return None if pin in (deployment.digest, deployment.pin) else "digest"

@@ -1,0 +1,117 @@
+"""What the commands of `theoryctl modal` return."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from theoryctl_providers.contract import ERRORS
+
+if TYPE_CHECKING:
+    from theoryctl.cloud.deployments import Deployment
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """An app that is deployed now; `same_digest` says that what was there before had the same image."""
+
+    deployment: Deployment
+    same_digest: bool
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        facts = deployment_facts(self.deployment)
+        return {"schema": "theoryctl.deployment/v1", **facts, "same_digest": self.same_digest}
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentRow:
+    """One line of `modal status`; `drift` is `digest` where the manifest pins another one by now."""
+
+    deployment: Deployment
+    drift: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentsShown:
+    """What is deployed in an environment."""
+
+    environment: str
+    rows: tuple[DeploymentRow, ...]
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        rows = [{**deployment_facts(row.deployment), "drift": row.drift} for row in self.rows]
+        return {"schema": "theoryctl.deployments/v1", "environment": self.environment, "deployments": rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Undeployed:
+    """An app that was stopped; its Secret is kept for the next start."""
+
+    deployment: Deployment
+    secret: str
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        facts = {"ref": str(self.deployment.ref), "app": self.deployment.app}
+        kept = {"environment": self.deployment.environment, "kept_secret": self.secret}
+        return {"schema": "theoryctl.undeployed/v1", **facts, **kept}
+
+
+@dataclass(frozen=True, slots=True)
+class SecretPlan:
+    """What a sync does, or did, for one app: each name with `created`, `updated`, `unchanged`, `missing` or `pruned`.
+
+    `recycled` says that Modal starts new containers, for those that run keep the values they were started with.
+    """
+
+    ref: str
+    app: str
+    secret: str
+    changes: Mapping[str, str]
+    recycled: bool
+
+    def document(self) -> dict[str, Any]:
+        names = {"ref": self.ref, "app": self.app, "secret": self.secret}
+        return {**names, "secrets": dict(self.changes), "recycled": self.recycled}
+
+
+@dataclass(frozen=True, slots=True)
+class SecretsSynced:
+    """What was done, or with --check what would be; not `complete` where a secret is missing that must be there."""
+
+    environment: str
+    plans: tuple[SecretPlan, ...]
+    skipped: tuple[str, ...]
+    checked: bool
+    complete: bool
+
+    @property
+    def exit_status(self) -> int:
+        return 0 if self.complete else ERRORS["ERR_MISSING_SECRET"].exit_status
+
+    def document(self) -> dict[str, Any]:
+        plans = [plan.document() for plan in self.plans]
+        facts = {"environment": self.environment, "check": self.checked, "not_deployed": list(self.skipped)}
+        return {"schema": "theoryctl.secrets-sync/v1", **facts, "apps": plans}
+
+
+def deployment_facts(deployment: Deployment) -> dict[str, Any]:
+    """What is known of a deployed app, as JSON."""
+    owner = deployment.owner
+    return {
+        "ref": str(deployment.ref),
+        "app": deployment.app,
+        "environment": deployment.environment,
+        "branch": owner and owner.branch,
+        "user": owner and owner.user,
+        "image": deployment.image,
+        "digest": deployment.digest,
+        "pin": deployment.pin,
+        "timeout": deployment.timeout,
+        "app_id": deployment.app_id,
+        "deployed_at": deployment.deployed_at,
+        "dashboard": deployment.dashboard,
+    }

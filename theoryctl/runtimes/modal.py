@@ -1,0 +1,102 @@
+"""The modal runtime: the provider in a container that Modal starts when there is something to do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import asdict
+from typing import Any
+
+from theoryctl.client import read_events
+from theoryctl.cloud import apps, files
+from theoryctl.cloud.deploy import FUNCTION, SLACK, STARTUP
+from theoryctl.cloud.deployments import PLATFORM, Deployment
+from theoryctl.cloud.sdk import connected
+from theoryctl.errors import DigestDrift, ModalUnavailable, UsageError
+from theoryctl.manifest import Manifest
+from theoryctl.refs import ProviderRef
+from theoryctl_providers.contract import ERRORS, Event, Log, ProviderError, Request
+
+
+class ModalRuntime:
+    """The image by its digest, as many times as there are requests for it."""
+
+    def invoke(self, request: Request, ref: ProviderRef, environment: str, manifest: Manifest) -> Generator[Event]:
+        """The events of one request as they come, the last one a `Result`. Closing the generator cancels the call.
+
+        Raises NotDeployed, DigestDrift, UsageError, and what `connected` raises.
+        """
+        with connected(f"theoryctl modal logs --ref {ref} --env {environment}") as modal:
+            deployment = apps.find(modal, ref, environment)
+            _check(deployment, request, manifest)
+            yield Log(f"modal: {deployment.app} in {environment}")
+            call = {
+                "config": _config(request),
+                "request": _request(request),
+                "attachments": files.sent(modal, deployment, request),
+            }
+            function = modal.Function.from_name(deployment.app, FUNCTION, environment_name=environment)
+            with closing(_answers(function, call, STARTUP + deployment.timeout + SLACK)) as answers:
+                try:
+                    yield from read_events(_lines(answers))
+                except ConnectionResetError:
+                    raise ModalUnavailable("the answer broke off", hint="run it again") from None
+
+
+def _check(deployment: Deployment, request: Request, manifest: Manifest) -> None:
+    """Refuse to run another image than the manifest pins, or for longer than Modal would allow."""
+    again = f"theoryctl modal start --ref {deployment.ref} --env {deployment.environment}"
+    pin = manifest.image.pin(PLATFORM) if manifest.image else None
+    if pin not in (deployment.digest, deployment.pin):
+        raise DigestDrift(f"{deployment.ref} is pinned to {pin}, but {deployment.digest} is deployed", hint=again)
+    if (request.timeout or 0) > deployment.timeout:
+        message = f"--timeout {request.timeout:g}: it was deployed for {deployment.timeout} s at most"
+        raise UsageError(message, hint=f"raise resources.timeout in the manifest, then: {again}")
+
+
+def _config(request: Request) -> dict[str, Any]:
+    """What the provider is told, but for its secrets, which Modal has."""
+    config = asdict(request.config)
+    del config["secrets"]
+    return config
+
+
+def _request(request: Request) -> dict[str, Any]:
+    names = ("inputs", "mode", "timeout", "run_id", "checked")
+    return {name: getattr(request, name) for name in names}
+
+
+def _answers(function: Any, call: dict[str, Any], seconds: float) -> Generator[dict[str, Any]]:
+    """What the shim yields. Closed, it ends the call. Raises ProviderError `ERR_TIMEOUT` after so many seconds."""
+    import asyncio
+
+    end = time.monotonic() + seconds
+    answers = function.remote_gen.aio(call)
+    with asyncio.Runner() as runner:
+        try:
+            while True:
+                yield runner.run(_next(answers, end - time.monotonic()))
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            message = f"Modal has not answered in {seconds:g} s"
+            raise ProviderError("ERR_TIMEOUT", message, hint="it may have no machine left: run it again") from None
+        finally:
+            runner.run(answers.aclose())
+
+
+async def _next(answers: AsyncGenerator[dict[str, Any]], seconds: float) -> dict[str, Any]:
+    import asyncio
+
+    return await asyncio.wait_for(anext(answers), seconds)
+
+
+def _lines(answers: Iterable[dict[str, Any]]) -> Iterator[bytes]:
+    """The lines of the server-sent events. Raises ProviderError for what the shim says could not be run."""
+    for answer in answers:
+        if "error" in answer:
+            error = answer["error"]
+            code = error["code"] if error["code"] in ERRORS else "ERR_PROVIDER"
+            raise ProviderError(code, error["message"], hint=error["hint"])
+        yield from answer["event"].encode().splitlines(keepends=True)

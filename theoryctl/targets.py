@@ -1,0 +1,83 @@
+"""Where a run goes, decided from the command and its flags."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from theoryctl.catalog import Found
+from theoryctl.errors import UsageError
+from theoryctl.images.context import code_paths
+from theoryctl.instances import Instance
+from theoryctl.manifest import Manifest
+from theoryctl.refs import ProviderRef
+from theoryctl.runtimes import EMBEDDED, MODAL, embedded_runtime, modal_runtime, started_runtime
+from theoryctl.runtimes.base import Target
+from theoryctl.secrets import on_this_host, read_secrets
+from theoryctl.started import check_pin, find, restart_command
+from theoryctl_providers.contract import Event, Log, Mode, Request, is_mock
+
+
+def local_target(ref: ProviderRef, runtime: str | None) -> Target:
+    """The started instance of a ref, if there is one, and else this process.
+
+    Raises NotRunning when a runtime was named and nothing is started there, UsageError when two instances are.
+    """
+    instance = find(ref, runtime)
+    return _Here() if instance is None else _Started(instance)
+
+
+def modal_target(ref: ProviderRef, environment: str) -> Target:
+    """What is deployed of a ref in an environment of Modal; it is looked for when the run is."""
+    return _Deployed(ref, environment)
+
+
+class _Here(Target):
+    runtime, mode, has_secrets = EMBEDDED, "mock", False
+
+    def check(self, manifest: Manifest, mode: Mode) -> None:
+        pass
+
+    def invoke(self, request: Request, found: Found) -> Generator[Event]:
+        yield Log(f"embedded: no instance of {request.config.ref} is started")
+        yield from embedded_runtime(code_paths(found.root, found.load().image)).invoke(request)
+
+
+class _Started(Target):
+    has_secrets = True
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self.runtime, self.mode = instance.runtime, instance.mode
+
+    def check(self, manifest: Manifest, mode: Mode) -> None:
+        check_pin(self._instance, manifest)
+
+    def invoke(self, request: Request, found: Found) -> Generator[Event]:
+        instance = self._instance
+        yield Log(f"{instance.runtime}: {instance.url}")
+        restart = restart_command(instance.ref, instance.runtime)
+        yield from started_runtime(instance.runtime).invoke(request, instance, restart)
+
+
+@dataclass
+class _Deployed(Target):
+    ref: ProviderRef
+    environment: str
+    runtime, mode, has_secrets = MODAL, "mock", True
+
+    def check(self, manifest: Manifest, mode: Mode) -> None:
+        """Refuse a real run whose caller expects Modal to reach this machine."""
+        if is_mock(mode):
+            return
+        for name, value in read_secrets(secret.name for secret in manifest.secrets).items():
+            if on_this_host(value):
+                message = f"{name} is an address of this machine, which a container on Modal cannot reach"
+                raise UsageError(message, hint=f"unset {name}, and sync another one: {self._sync}")
+
+    @property
+    def _sync(self) -> str:
+        return f"theoryctl modal sync-secrets --ref {self.ref} --env {self.environment}"
+
+    def invoke(self, request: Request, found: Found) -> Generator[Event]:
+        yield from modal_runtime().invoke(request, self.ref, self.environment, found.load())
