@@ -178,9 +178,14 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The last event of every stream, success or failure."""
+    """The last event of every stream, success or failure.
+
+    `cause` is the failure as it was raised, for what an envelope has no room for (`retry_after`, `param`). Its texts may
+    hold secrets; the envelope's do not. It does not go over the wire.
+    """
 
     envelope: Envelope
+    cause: ProviderError | None = field(default=None, repr=False)
 
 
 Event = Log | Started | Delta | Output | Usage | Finish | Result

@@ -23,6 +23,7 @@ from theoryctl_providers.contract import (
     is_mock,
     sha256,
 )
+from theoryctl_providers.embeddings import embeddings
 from theoryctl_providers.protocol import LLMProvider
 
 #: What only a real model could answer; a mock that made it up would let a test pass that must not.
@@ -36,6 +37,7 @@ class MockProvider(LLMProvider):
     """Answers from the inputs alone; raises only `ERR_INPUTS` and `ERR_UNSUPPORTED_PARAM`."""
 
     suspends_in_mock = False
+    operations = ("chat", "embeddings")
 
     async def stream(self, request: Request) -> AsyncGenerator[Event]:
         """The mock's answer. Real mode is refused: there is no vendor behind this provider."""
@@ -48,9 +50,12 @@ class MockProvider(LLMProvider):
 
 
 def answer(request: Request) -> Iterator[Event]:
-    """Every event of the mock's answer to a resolved chat request, in order."""
+    """Every event of the mock's answer to a resolved request, in order."""
+    if request.operation == "embeddings":
+        yield from embeddings(request)
+        return
     inputs = request.inputs
-    _refuse_unsupported(request)
+    _refuse_unsupported(inputs)
     seen = canonical(inputs_as_json(inputs))
     choices = [_choice(inputs, sha256(seen + b"#%d" % index)[7:], index) for index in range(inputs.get("n") or 1)]
     for index, choice in enumerate(choices):
@@ -154,7 +159,8 @@ def _forced_tool(inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _bad_choice(message: str) -> ProviderError:
-    return ProviderError("ERR_INPUTS", f"inputs: $.{message}", hint="name one of the tools, or leave tool_choice out")
+    hint = "name one of the tools, or leave tool_choice out"
+    return ProviderError("ERR_INPUTS", f"inputs: $.{message}", hint=hint, param="tool_choice")
 
 
 def _instance(schema: Any, name: str, where: str) -> Any:
@@ -203,17 +209,14 @@ def tokens(text: str) -> Iterator[str]:
         yield word
 
 
-def _refuse_unsupported(request: Request) -> None:
-    if request.operation != "chat":
-        raise _unsupported("operation", f"the mock does not do {request.operation}")
+def _refuse_unsupported(inputs: Mapping[str, Any]) -> None:
     for name in UNSUPPORTED:
-        if request.inputs.get(name):
+        if inputs.get(name):
             raise _unsupported(name, f"a mock has no {name} to give")
-    if "audio" in (request.inputs.get("modalities") or ()):
+    if "audio" in (inputs.get("modalities") or ()):
         raise _unsupported("modalities", "a mock does not speak")
 
 
 def _unsupported(where: str, reason: str) -> ProviderError:
-    return ProviderError(
-        "ERR_UNSUPPORTED_PARAM", f"inputs: $.{where}: {reason}", hint=f"leave {where} out, or use --mode real"
-    )
+    hint = f"leave {where} out, or use --mode real"
+    return ProviderError("ERR_UNSUPPORTED_PARAM", f"inputs: $.{where}: {reason}", hint=hint, param=where)
