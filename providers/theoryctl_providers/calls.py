@@ -180,8 +180,8 @@ class Finish:
 class Result:
     """The last event of every stream, success or failure.
 
-    `cause` is the failure as it was raised, for what an envelope has no room for (`retry_after`, `param`). Its texts may
-    hold secrets; the envelope's do not. It does not go over the wire.
+    `cause` is the failure as it was raised, for what an envelope has no room for (`retry_after`, `param`). Its texts
+    may hold secrets; the envelope's do not. It does not go over the wire.
     """
 
     envelope: Envelope

@@ -9,29 +9,16 @@ from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from theoryctl_providers.contract import ERROR_SCHEMA, ERRORS, ProviderError, dumps
+from theoryctl_providers.connection import ClientGone
+from theoryctl_providers.contract import ProviderError, dumps
+from theoryctl_providers.refusals import refusal
 from theoryctl_providers.wire import ServerConfig
 
 OPEN_PATHS = ("/healthz",)
 #: What the log says of a client that did not wait for its answer, as nginx does.
 CLIENT_GONE = 499
-
-
-class ClientGone(Exception):
-    """Whoever asked has hung up, and the call was cancelled."""
-
-
-def refusal(error: ProviderError, status: int | None = None) -> Response:
-    """An error that is no run's: `theoryctl.error/v1`, with Retry-After where trying again may help."""
-    info = {"code": error.code, "message": error.message, "hint": error.hint, "retryable": error.retryable}
-    headers = {"connection": "close"} if error.code in ("ERR_TOO_LARGE", "ERR_TIMEOUT") else {}
-    if error.code in ("ERR_OVERLOADED", "ERR_NOT_RUNNING"):
-        headers["retry-after"] = "1"
-    body = dumps({"schema": ERROR_SCHEMA, "status": "error", "error": info}).encode()
-    return Response(body, status or ERRORS[error.code].http_status, headers, "application/json")
 
 
 class Gate:
@@ -50,7 +37,8 @@ class Gate:
             return
         error = self._refused(scope)
         if error is not None:
-            await self._logged(scope, receive, send, refusal(error, 431 if error.code == "ERR_TOO_LARGE" else None))
+            status = 431 if error.code == "ERR_TOO_LARGE" else None
+            await self._logged(scope, receive, send, refusal(scope, error, status))
             return
         self._inside += 1
         try:

@@ -13,6 +13,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from theoryctl_providers.connection import HANG_UP
 from theoryctl_providers.contract import ProviderError
 from theoryctl_providers.gate import Gate
 from theoryctl_providers.registry import get_llm_provider
@@ -92,6 +93,7 @@ class _PatientlessProtocol(HttpToolsProtocol):
         self._calm()
         self._patience = self.loop.call_later(HEADER_SECONDS, self.transport.close)
         super().on_message_begin()
+        self.scope[HANG_UP] = self.transport.close  # type: ignore[literal-required]
 
     def on_headers_complete(self) -> None:
         self._calm()

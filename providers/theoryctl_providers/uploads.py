@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -47,19 +48,30 @@ async def receive(content_type: str, chunks: AsyncIterator[bytes], limits: Limit
     not what the document says of it, `ERR_TIMEOUT` for a body that does not come.
     """
     kind, options = parse_options_header(content_type)
+    if kind == b"multipart/form-data":
+        async with _patience(chunks, limits.receive_seconds) as body:
+            return await _multipart(options.get(b"boundary", b""), body, limits, keeps)
+    return Received(_document(await receive_whole(chunks, limits)))
+
+
+async def receive_whole(chunks: AsyncIterator[bytes], limits: Limits) -> bytes:
+    """Read a body that is small enough to hold. Raises ProviderError `ERR_TOO_LARGE` and `ERR_TIMEOUT`."""
+    async with _patience(chunks, limits.receive_seconds) as body:
+        return await _whole(body, limits.body)
+
+
+@asynccontextmanager
+async def _patience(chunks: AsyncIterator[bytes], seconds: float) -> AsyncIterator[AsyncIterator[bytes]]:
+    """The chunks, as long as each comes within that many seconds of the one before: a large body may take its time."""
     try:
         async with asyncio.timeout(None) as patience:
-            body = _patient(chunks, patience, limits.receive_seconds)
-            if kind == b"multipart/form-data":
-                return await _multipart(options.get(b"boundary", b""), body, limits, keeps)
-            return Received(_document(await _whole(body, limits.body)))
+            yield _patient(chunks, patience, seconds)
     except TimeoutError:
-        message = f"no more of the request came for {limits.receive_seconds:g} s"
+        message = f"no more of the request came for {seconds:g} s"
         raise ProviderError("ERR_TIMEOUT", message, hint="send it again") from None
 
 
 async def _patient(chunks: AsyncIterator[bytes], patience: asyncio.Timeout, seconds: float) -> AsyncIterator[bytes]:
-    """The chunks, as long as each comes within that many seconds of the one before: a large body may take its time."""
     loop = asyncio.get_running_loop()
     patience.reschedule(loop.time() + seconds)
     async for chunk in chunks:
