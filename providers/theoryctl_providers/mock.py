@@ -5,7 +5,7 @@ The same bytes on every machine and Python: no clock, no randomness, no hash ord
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,12 +150,23 @@ def _forced_tool(inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if not functions:
         raise _bad_choice("tool_choice asks for a tool, but tools has none")
     if choice == "required":
-        return functions[0]
+        called = _called_this_turn(inputs.get("messages") or ())
+        return next((function for function in functions if function["name"] not in called), functions[-1])
     name = choice.get("function", {}).get("name") if isinstance(choice, Mapping) else choice
     for function in functions:
         if function["name"] == name:
             return function
     raise _bad_choice(f"tool_choice names {name!r}, but tools has {', '.join(f['name'] for f in functions)}")
+
+
+def _called_this_turn(messages: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The tools called since the user spoke: an agent that is made to call one in each step gets to its end."""
+    called: set[str] = set()
+    for message in reversed(messages):
+        if message.get("role") == "user":
+            break
+        called.update(call["function"]["name"] for call in message.get("tool_calls") or ())
+    return called
 
 
 def _bad_choice(message: str) -> ProviderError:

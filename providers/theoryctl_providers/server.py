@@ -62,7 +62,8 @@ class Paths:
         path = MODEL if path.startswith(MODEL) else path
         app = self._routes.get(("GET" if method == "HEAD" else method, path))
         if app is None:
-            error = ProviderError("ERR_USAGE", f"there is no {method} {scope['path']}", hint="POST /v1/run")
+            message = f"there is no {method} {scope['path']}"
+            error = ProviderError("ERR_USAGE", message, hint="POST /v1/run or /v1/chat/completions")
             app = refusal(scope, error, 405 if path in self._paths else 404)
         await app(scope, receive, send)
 
