@@ -173,16 +173,18 @@ def _default_model(provider: str) -> str:
         raise ProviderError("ERR_INPUTS", "inputs: $: 'model' is missing", hint="name a model") from None
 
 
-async def _answers(provider: LLMProvider, request: Request) -> AsyncGenerator[Event]:
+def _answers(provider: LLMProvider, request: Request) -> AsyncGenerator[Event]:
     """The provider's events; in real mode with time-out, retries, and secrets taken out of what comes back."""
     if is_mock(request.mode or "mock"):
-        attempts = provider.stream(request)
-    else:
-        from theoryctl_providers.attempts import attempts_within
+        return provider.stream(request)
+    from theoryctl_providers.attempts import attempts_within
 
-        attempts = attempts_within(provider, request)
+    return _clean(attempts_within(provider, request), request)
+
+
+async def _clean(events: AsyncGenerator[Event], request: Request) -> AsyncGenerator[Event]:
     redactor = Redactor(secrets_of(request))
-    async for event in attempts:
+    async for event in events:
         for clean in redactor.feed(event):
             yield clean
     for clean in redactor.flush():

@@ -56,12 +56,14 @@ def answer(request: Request) -> Iterator[Event]:
         return
     inputs = request.inputs
     _refuse_unsupported(inputs)
-    seen = canonical(inputs_as_json(inputs))
+    # Without attachments the inputs are JSON as they are, and the engine has checked that.
+    plain = inputs_as_json(inputs) if request.attachments else inputs
+    seen = canonical(plain, checked=True)
     choices = [_choice(inputs, sha256(seen + b"#%d" % index)[7:], index) for index in range(inputs.get("n") or 1)]
     for index, choice in enumerate(choices):
         yield from choice.deltas(index)
         yield Finish(index, choice.finish)
-    prompt = canonical(inputs_as_json({"messages": inputs.get("messages", [])}))
+    prompt = canonical({"messages": plain.get("messages", [])}, checked=True)
     yield Usage(
         input_tokens=(len(prompt) + 3) // 4,
         output_tokens=sum(len(choice.pieces) for choice in choices),

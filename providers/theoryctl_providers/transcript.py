@@ -151,6 +151,8 @@ def _document(output: Output) -> OutputDocument:
 
 
 def _check_unicode(text: str) -> None:
+    if text.isascii():
+        return
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -160,7 +160,7 @@ class _Conversation:
         """What a mock says of an answer's identity and time comes from the inputs, not from chance or a clock."""
         model = self._exchange.model if isinstance(self._exchange.model, str) else started.model
         if is_mock(started.mode):
-            return Head(sha256(canonical(self._exchange.inputs))[7:31], NO_TIME, model)
+            return Head(sha256(canonical(self._exchange.inputs, checked=True))[7:31], NO_TIME, model)
         return Head(self._call.run_id.removeprefix("run_"), int(time.time()), model)
 
     async def _answer(self, events: AsyncGenerator[Event], head: Head) -> None:
