@@ -108,7 +108,7 @@ MADE_OF = {
     "theoryctl_providers.refusals": {"starlette"},
     "theoryctl_providers.serve": {"asyncio", "uvicorn"},
     "theoryctl_providers.server": {"asyncio", "starlette"},
-    "theoryctl_providers.uploads": {"asyncio", "python_multipart", "tempfile"},
+    "theoryctl_providers.uploads": {"asyncio", "python_multipart", "starlette", "tempfile"},
 }
 
 

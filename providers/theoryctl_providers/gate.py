@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from theoryctl_providers.connection import ClientGone
@@ -59,12 +58,12 @@ class Gate:
                 return
 
     def _refused(self, scope: Scope) -> ProviderError | None:
-        headers = scope["headers"]
-        if sum(len(name) + len(value) for name, value in headers) > self._limits.headers:
+        size, token = _measure(scope["headers"])
+        if size > self._limits.headers:
             return ProviderError("ERR_TOO_LARGE", "the headers are too large", hint="send less")
         if scope["path"] in OPEN_PATHS:
             return None
-        if not hmac.compare_digest(_bearer(headers), self._token):
+        if not hmac.compare_digest(token, self._token):
             return ProviderError(
                 "ERR_TOKEN", "the bearer token is missing or wrong", hint="theoryctl local env --ref REF"
             )
@@ -86,7 +85,7 @@ class Gate:
 
         try:
             await app(scope, receive, noted)
-        except (ClientGone, ClientDisconnect):  # nobody is left to answer
+        except ClientGone:  # nobody is left to answer
             status = CLIENT_GONE
         finally:
             if scope["path"] not in OPEN_PATHS:
@@ -100,8 +99,11 @@ def _line(scope: Scope, status: int, seconds: float) -> dict[str, Any]:
     return {"time": time.time(), **asked, "duration_ms": round(seconds * 1000, 3), **facts}
 
 
-def _bearer(headers: list[tuple[bytes, bytes]]) -> bytes:
+def _measure(headers: list[tuple[bytes, bytes]]) -> tuple[int, bytes]:
+    """How large the headers are in bytes, and the bearer token in them."""
+    size, token = 0, b""
     for name, value in headers:
-        if name == b"authorization" and value[:7].lower() == b"bearer ":
-            return value[7:].strip()
-    return b""
+        size += len(name) + len(value)
+        if name == b"authorization" and not token and value[:7].lower() == b"bearer ":
+            token = value[7:].strip()
+    return size, token

@@ -5,6 +5,7 @@ The same bytes on every machine and Python: no clock, no randomness, no hash ord
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +31,7 @@ from theoryctl_providers.protocol import LLMProvider
 UNSUPPORTED = ("logprobs", "top_logprobs", "audio")
 
 _QUOTED = 80
-_PIECE = 8
+_TOKEN = re.compile(r".[^ ]{0,7}", re.DOTALL)
 
 
 class MockProvider(LLMProvider):
@@ -205,21 +206,14 @@ def _stop(text: str, inputs: Mapping[str, Any]) -> str:
 
 def _limit(text: str, inputs: Mapping[str, Any], finish: str) -> tuple[list[str], str]:
     """The text in tokens, at most `max_completion_tokens` (or the older `max_tokens`) of them."""
-    pieces = list(tokens(text))
+    pieces = tokens(text)
     limit = inputs.get("max_completion_tokens") or inputs.get("max_tokens")
     return (pieces[:limit], "length") if limit and len(pieces) > limit else (pieces, finish)
 
 
-def tokens(text: str) -> Iterator[str]:
+def tokens(text: str) -> list[str]:
     """A mock's tokens: words with the space before them, cut after 8 code points. Joined, they are the text again."""
-    word = ""
-    for character in text:
-        if word and (character == " " or len(word) >= _PIECE):
-            yield word
-            word = ""
-        word += character
-    if word:
-        yield word
+    return _TOKEN.findall(text)
 
 
 def _refuse_unsupported(inputs: Mapping[str, Any]) -> None:

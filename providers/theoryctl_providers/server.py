@@ -97,7 +97,7 @@ class _Server:
 
     async def _receive(self, request: HTTPRequest) -> Received:
         kind = request.headers.get("content-type", "application/json")
-        return await receive(kind, request.stream(), self._config.limits, self._reads_files)
+        return await receive(kind, request.receive, self._config.limits, self._reads_files)
 
     def _request(self, received: Received) -> Request:
         """The call as the engine takes it. Bad values are left to the engine, which reports them in an envelope."""

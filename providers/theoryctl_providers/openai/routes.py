@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, Protocol
 
-from starlette.requests import Request as HTTPRequest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from theoryctl_providers.connection import note_envelope, while_connected
@@ -117,7 +116,7 @@ class _Route:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            exchange = self._make(await self._body(scope, receive), self._config.provider.default_model)
+            exchange = self._make(await self._body(receive), self._config.provider.default_model)
         except ProviderError as error:
             await Reply(scope, send).error(info_of(error), error)
             return
@@ -130,9 +129,8 @@ class _Route:
         scope["theoryctl.run_id"] = call.run_id
         await _Conversation(scope, receive, Reply(scope, send, call.run_id), exchange, call).run()
 
-    async def _body(self, scope: Scope, receive: Receive) -> dict[str, Any]:
-        data = await receive_whole(HTTPRequest(scope, receive).stream(), self._config.limits)
-        body = loads(data, what="the body")
+    async def _body(self, receive: Receive) -> dict[str, Any]:
+        body = loads(await receive_whole(receive, self._config.limits), what="the body")
         if not isinstance(body, dict):
             raise ProviderError("ERR_INPUTS", "the body: expected an object", hint='{"model": …, "messages": […]}')
         return body
