@@ -108,7 +108,9 @@ def admit(request: Request, provider: LLMProvider) -> Request:
         check_inputs(request.inputs, schema)
     mode = resolve_mode(request.inputs, request.mode, config.mode)
     inputs = {key: value for key, value in request.inputs.items() if key not in _TRANSPORT_KEYS}
-    inputs |= {name: int(value) for name, value in inputs.items() if _is_whole(name, value, schema)}
+    inputs |= {
+        name: int(value) for name, value in inputs.items() if isinstance(value, float) and _is_whole(name, schema)
+    }
     inputs["model"] = inputs.get("model") or config.default_model or _default_model(config.provider)
     files = [replace(file, path="") for file in request.attachments] if is_mock(mode) else request.attachments
     inputs = resolve_attachments(inputs, files)
@@ -126,9 +128,9 @@ def _schema(request: Request) -> Mapping[str, Any]:
     return chat_schema() if request.config.input_schema is None else request.config.input_schema
 
 
-def _is_whole(name: str, value: Any, schema: Mapping[str, Any]) -> bool:
-    """Whether an input is an integer written as 5.0, which JSON Schema takes for one and vendors do not."""
-    return isinstance(value, float) and schema.get("properties", {}).get(name, {}).get("type") == "integer"
+def _is_whole(name: str, schema: Mapping[str, Any]) -> bool:
+    """Whether a number is an integer, even written as 5.0, which JSON Schema takes for one and vendors do not."""
+    return bool(schema.get("properties", {}).get(name, {}).get("type") == "integer")
 
 
 def check_secrets(rules: Sequence[SecretRule], secrets: Mapping[str, str], model: str) -> None:

@@ -62,8 +62,7 @@ def answer(request: Request) -> Iterator[Event]:
     seen = canonical(plain, checked=True)
     choices = [_choice(inputs, sha256(seen + b"#%d" % index)[7:], index) for index in range(inputs.get("n") or 1)]
     for index, choice in enumerate(choices):
-        yield from choice.deltas(index)
-        yield Finish(index, choice.finish)
+        yield from choice.events(index)
     prompt = canonical({"messages": plain.get("messages", [])}, checked=True)
     yield Usage(
         input_tokens=(len(prompt) + 3) // 4,
@@ -89,13 +88,13 @@ class _Choice:
     finish: str
     tool: tuple[str, str] | None = None
 
-    def deltas(self, index: int) -> Iterator[Delta]:
+    def events(self, index: int) -> list[Event]:
+        finish = Finish(index, self.finish)
         if self.tool is None:
-            yield from (Delta(index, text=piece) for piece in self.pieces)
-            return
+            return [*(Delta(index, piece) for piece in self.pieces), finish]
         call_id, name = self.tool
-        yield Delta(index, tool_call=ToolCallDelta(0, id=call_id, name=name))
-        yield from (Delta(index, tool_call=ToolCallDelta(0, piece)) for piece in self.pieces)
+        opening = Delta(index, tool_call=ToolCallDelta(0, id=call_id, name=name))
+        return [opening, *(Delta(index, tool_call=ToolCallDelta(0, piece)) for piece in self.pieces), finish]
 
 
 def _choice(inputs: Mapping[str, Any], seed: str, index: int) -> _Choice:
