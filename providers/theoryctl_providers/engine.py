@@ -54,7 +54,7 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
         yield Started(resolved.inputs["model"], mode, suspends=not is_mock(mode) or provider.suspends_in_mock)
         async with aclosing(_answers(provider, resolved)) as answers:
             async for event in answers:
-                transcript.add(event)
+                transcript.answer.add(event)
                 yield event
         envelope = transcript.success()
     except ProviderError as error:
@@ -64,7 +64,7 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
         yield Log(traceback_of(error, request), debug=True)
         cause = _broken(request.config.provider, error)
         envelope = transcript.failure(cause)
-    yield Result(envelope, cause)
+    yield Result(envelope, cause, transcript.answer)
 
 
 def run(
@@ -103,8 +103,9 @@ def admit(request: Request, provider: LLMProvider) -> Request:
         message = f"provider {config.provider!r} does not do {request.operation}"
         raise ProviderError("ERR_UNSUPPORTED_PARAM", message, hint="ask an instance of another ref")
     schema = _schema(request)
-    if not request.checked:
+    if not request.parsed:
         canonical(request.inputs)
+    if not request.checked:
         check_inputs(request.inputs, schema)
     mode = resolve_mode(request.inputs, request.mode, config.mode)
     inputs = {key: value for key, value in request.inputs.items() if key not in _TRANSPORT_KEYS}

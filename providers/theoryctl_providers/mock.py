@@ -31,6 +31,7 @@ from theoryctl_providers.protocol import LLMProvider
 UNSUPPORTED = ("logprobs", "top_logprobs", "audio")
 
 _QUOTED = 80
+_CONTROL = re.compile(r"[\x00-\x1f]")
 _TOKEN = re.compile(r".[^ ]{0,7}", re.DOTALL)
 
 
@@ -139,8 +140,8 @@ def _parts(message: Mapping[str, Any]) -> list[Any]:
 
 
 def _quote(text: str) -> str:
-    plain = "".join(" " if character < " " else character for character in text)
-    return f'"{plain}"' if len(plain) <= _QUOTED else f'"{plain[:_QUOTED]}…"'
+    plain = _CONTROL.sub(" ", text[:_QUOTED])
+    return f'"{plain}"' if len(text) <= _QUOTED else f'"{plain}…"'
 
 
 def _forced_tool(inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:

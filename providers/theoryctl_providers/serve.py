@@ -31,7 +31,9 @@ def serve(config: ServerConfig, host: str, port: int, ready_fd: int | None) -> i
     provider.prepare(config.provider.mode)
     listener = _listen(host, port)
     app = make_app(config, log_line)
+    # Requests leave next to no cycles behind: looking for them less often saves a few per cent.
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     server = _Server(_settings(app), app, config.limits.drain_seconds, ready_fd)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(server.serve(sockets=[listener]))

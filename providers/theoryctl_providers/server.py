@@ -109,7 +109,7 @@ class _Server:
         if isinstance(run_id, str) and run_id.startswith("run_") and len(run_id) == 36 and run_id.isalnum() is False:
             options["run_id"] = run_id
         inputs, config = document["inputs"], self._config.provider
-        return Request(config=config, inputs=inputs, attachments=received.attachments, **options)
+        return Request(config=config, inputs=inputs, parsed=True, attachments=received.attachments, **options)
 
     async def _envelope(self, call: Request, receive: Receive) -> Envelope:
         if self._never_waits(call):

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
+from theoryctl_providers.answer import Answer, Choice, ToolCall
 from theoryctl_providers.contract import Delta, Event, Finish, Operation, ToolCallDelta, Usage
-from theoryctl_providers.openai.answer import Answer, Call, Choice
 from theoryctl_providers.openai.body import Head, is_streamed, qualified, stated, wrong
 
 #: What OpenAI writes into its own answers and clients send back with them.
@@ -34,7 +34,8 @@ class ChatCompletion:
 
     def whole(self, head: Head, answer: Answer) -> bytes:
         """The answer as one document."""
-        choices = ",".join(_choice(index, answer.choices[index]) for index in sorted(answer.choices))
+        said = answer.choices or {0: Choice()}
+        choices = ",".join(_choice(index, said[index]) for index in sorted(said))
         return f'{_start(head, "chat.completion")}"choices":[{choices}],"usage":{_usage(answer.usage)}}}'.encode()
 
     def chunks(self, head: Head) -> ChatChunks | None:
@@ -133,7 +134,7 @@ def _choice(index: int, choice: Choice) -> str:
     )
 
 
-def _call(call: Call) -> str:
+def _call(call: ToolCall) -> str:
     arguments = quoted("".join(call.arguments) or "{}")
     function = f'{{"name":{quoted(call.name)},"arguments":{arguments}}}'
     return f'{{"id":{quoted(call.id)},"type":"function","function":{function}}}'

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
+from theoryctl_providers.answer import Answer
 from theoryctl_providers.contract import Operation, ProviderError, dumps
-from theoryctl_providers.openai.answer import Answer
 from theoryctl_providers.openai.body import Head, qualified, stated
 
 
@@ -28,7 +28,7 @@ class Embeddings:
 
     def whole(self, head: Head, answer: Answer) -> bytes:
         """The answer as one document. Raises ProviderError `ERR_BAD_RESPONSE` where the provider gave no vectors."""
-        output = answer.outputs.get("embeddings")
+        output = next((output for output in answer.outputs if output.name == "embeddings"), None)
         if output is None:
             raise ProviderError("ERR_BAD_RESPONSE", "the provider gave no embeddings", hint="use another provider")
         written = map(_base64 if self._in_base64 else dumps, output.value)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from theoryctl_providers.answer import Answer, Choice
 from theoryctl_providers.contract import Operation
-from theoryctl_providers.openai.answer import Answer
 from theoryctl_providers.openai.body import Head, is_streamed, qualified, stated, unsupported, wrong
 from theoryctl_providers.openai.items import messages_of, response_format_of, tool_choice_of, tools_of
 from theoryctl_providers.openai.response import Response, ResponseEvents
@@ -61,7 +61,7 @@ class ResponsesCall:
     def whole(self, head: Head, answer: Answer) -> bytes:
         """The answer as one document."""
         response = Response(head, self._echo)
-        choice = answer.choices[0]
+        choice = answer.choices.get(0) or Choice()
         response.finish, response.usage = choice.finish, answer.usage
         if choice.pieces or not choice.calls:
             response.add_text().pieces = choice.pieces

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from theoryctl_providers.answer import Answer
 from theoryctl_providers.connection import note_envelope, while_connected
 from theoryctl_providers.contract import (
     Event,
@@ -24,7 +25,6 @@ from theoryctl_providers.contract import (
     sha256,
 )
 from theoryctl_providers.engine import execute
-from theoryctl_providers.openai.answer import Answer
 from theoryctl_providers.openai.body import NO_TIME, Head, mode_of
 from theoryctl_providers.openai.chat import ChatCompletion
 from theoryctl_providers.openai.embeddings import Embeddings
@@ -123,6 +123,7 @@ class _Route:
         call = Request(
             config=self._config.provider,
             inputs=exchange.inputs,
+            parsed=True,
             mode=mode_of(scope["headers"]),
             operation=exchange.operation,
         )
@@ -169,16 +170,14 @@ class _Conversation:
             await self._stream(events, chunks)
 
     async def _whole(self, events: AsyncGenerator[Event], head: Head) -> None:
-        answer = Answer()
         async for event in events:
             if isinstance(event, Result):
                 if event.cause is not None:
                     await self._fail(event)
                     return
                 note_envelope(self._scope, event.envelope)
-                await self._reply.whole(self._exchange.whole(head, answer))
-            else:
-                answer.add(event)
+                assert event.answer is not None
+                await self._reply.whole(self._exchange.whole(head, event.answer))
 
     async def _stream(self, events: AsyncGenerator[Event], chunks: Chunks) -> None:
         async for event in events:
