@@ -7,17 +7,35 @@ from collections.abc import Iterable
 
 from theoryctl.errors import UsageError
 
+#: What the token of a started instance begins with, so that it is never taken for a vendor's key.
+TOKEN_PREFIX = "theoryctl-"
+
+
+def new_token() -> str:
+    """A token for an instance that is about to be started."""
+    from secrets import token_urlsafe
+
+    return TOKEN_PREFIX + token_urlsafe(32)
+
 
 def read_secrets(names: Iterable[str], env_file: str | None = None) -> dict[str, str]:
     """The values of exactly those names that are set and not blank; the env file goes before the environment.
 
-    Blanks around a value are no part of it: `$(cat key)` and editors leave them there.
+    Blanks around a value are no part of it: `$(cat key)` and editors leave them there. After
+    `eval "$(theoryctl local env …)"` the environment leads a vendor's client to an instance; that is undone here.
 
     Raises UsageError when the env file cannot be read.
     """
+    _leave_instance()
     values = {**os.environ, **(_read_env_file(env_file) if env_file else {})}
     found = {name: values.get(name, "").strip() for name in names}
     return {name: value for name, value in found.items() if value}
+
+
+def _leave_instance() -> None:
+    if os.environ.get("OPENAI_API_KEY", "").startswith(TOKEN_PREFIX):
+        for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+            os.environ.pop(name, None)
 
 
 def _read_env_file(path: str) -> dict[str, str]:
