@@ -131,10 +131,14 @@ MADE_OF = {
     "theoryctl.manifest_check": {"pydantic"},
     "theoryctl.manifest_edit": {"yaml"},
     "theoryctl_providers.attempts": {"asyncio", "tenacity"},
+    "theoryctl_providers.connection": {"asyncio", "starlette"},
     "theoryctl_providers.gate": {"asyncio", "starlette"},
+    "theoryctl_providers.openai.reply": {"starlette"},
+    "theoryctl_providers.openai.routes": {"asyncio", "starlette"},
+    "theoryctl_providers.refusals": {"starlette"},
     "theoryctl_providers.serve": {"asyncio", "uvicorn"},
     "theoryctl_providers.server": {"asyncio", "starlette"},
-    "theoryctl_providers.uploads": {"asyncio", "python_multipart", "tempfile"},
+    "theoryctl_providers.uploads": {"asyncio", "python_multipart", "starlette", "tempfile"},
 }
 
 

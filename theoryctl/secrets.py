@@ -11,11 +11,22 @@ from theoryctl.errors import UsageError
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
+#: What the token of a started instance begins with, so that it is never taken for a vendor's key.
+TOKEN_PREFIX = "theoryctl-"
+
+
+def new_token() -> str:
+    """A token for an instance that is about to be started."""
+    from secrets import token_urlsafe
+
+    return TOKEN_PREFIX + token_urlsafe(32)
+
 
 def read_secrets(names: Iterable[str], env_file: str | None = None) -> dict[str, str]:
     """The values of exactly those names that are set and not blank; the env file goes before the environment.
 
-    Blanks around a value are no part of it: `$(cat key)` and editors leave them there.
+    Blanks around a value are no part of it: `$(cat key)` and editors leave them there. After
+    `eval "$(theoryctl local env …)"` the environment leads a vendor's client to an instance; that is undone here.
 
     Raises UsageError when the env file cannot be read.
     """
@@ -29,6 +40,7 @@ def empty_secrets(names: Iterable[str], env_file: str | None = None) -> list[str
 
 
 def _given(names: Iterable[str], env_file: str | None) -> dict[str, str]:
+    _leave_instance()
     values = {**os.environ, **(_read_env_file(env_file) if env_file else {})}
     return {name: values[name].strip() for name in names if name in values}
 
@@ -45,6 +57,12 @@ def on_this_host(value: str) -> SplitResult | None:
     except ValueError:
         return None
     return address if loopback else None
+
+
+def _leave_instance() -> None:
+    if os.environ.get("OPENAI_API_KEY", "").startswith(TOKEN_PREFIX):
+        for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+            os.environ.pop(name, None)
 
 
 def _read_env_file(path: str) -> dict[str, str]:

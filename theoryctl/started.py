@@ -120,9 +120,10 @@ def url(ref: ProviderRef, runtime: str | None) -> UrlShown:
 
 
 def env(ref: ProviderRef, runtime: str | None) -> EnvShown:
-    """What another program needs to talk to the instance, as variables."""
+    """What another program needs to talk to the instance, as variables: one of ours, or any client of OpenAI."""
     instance = require(ref, runtime)
-    return EnvShown({"THEORYCTL_URL": instance.url, "THEORYCTL_TOKEN": instance.token})
+    ours = {"THEORYCTL_URL": instance.url, "THEORYCTL_TOKEN": instance.token}
+    return EnvShown({**ours, "OPENAI_BASE_URL": f"{instance.url}/v1", "OPENAI_API_KEY": instance.token})
 
 
 def _all() -> list[Instance]:

@@ -20,7 +20,7 @@ from theoryctl.refs import ProviderRef
 from theoryctl.results import Started
 from theoryctl.runtimes import started_runtime
 from theoryctl.runtimes.base import StartedRuntime, StartRequest
-from theoryctl.secrets import read_secrets
+from theoryctl.secrets import new_token, read_secrets
 from theoryctl.started import known_runtime, restart_command
 from theoryctl_providers.contract import Limits, ProviderConfig, ServerConfig, resolve_mode, sha256
 
@@ -97,7 +97,7 @@ def _request(options: StartOptions, found: Found, progress: Progress) -> StartRe
         ref=options.ref,
         server=ServerConfig(
             provider=_config(manifest, options, secrets),
-            token=_token(),
+            token=new_token(),
             limits=Limits(attachment=options.max_attachment),
         ),
         manifest_digest=sha256(read_manifest(found.file)),
@@ -130,12 +130,6 @@ def _config(manifest: Manifest, options: StartOptions, secrets: dict[str, str]) 
         timeout=manifest.resources.timeout,
         platform=host_platform(),
     )
-
-
-def _token() -> str:
-    from secrets import token_urlsafe
-
-    return token_urlsafe(32)
 
 
 @contextlib.contextmanager

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from theoryctl_providers.documents import AttachmentDocument, Envelope, Mode, new_run_id
 from theoryctl_providers.errors import ProviderError
+
+if TYPE_CHECKING:
+    from theoryctl_providers.answer import Answer
 
 MODES: tuple[Mode, ...] = ("mock", "real")
 Operation = Literal["chat", "embeddings"]
@@ -93,8 +96,9 @@ class ProviderConfig:
 class Request:
     """One call of a provider.
 
-    `mode` overrides `inputs["mode"]`. `timeout` is in seconds and overrides the config's. `checked` says that
-    `inputs` were validated against the input schema already, as a manifest's own example is.
+    `parsed` says that `inputs` came out of `loads`, and so are JSON as it must be; `checked`, that they were validated
+    against the input schema already, as a manifest's own example is. `mode` overrides `inputs["mode"]`. `timeout` is in
+    seconds and overrides the config's.
 
     The engine hands providers a resolved copy: `mode` set, `inputs["model"]` set, `inputs["mode"]` gone, and every
     `{"$attach": name}` replaced by its `Attachment`.
@@ -102,6 +106,7 @@ class Request:
 
     config: ProviderConfig
     inputs: Mapping[str, Any]
+    parsed: bool = False
     mode: Mode | None = None
     operation: Operation = "chat"
     attachments: Sequence[Attachment] = ()
@@ -178,9 +183,15 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The last event of every stream, success or failure."""
+    """The last event of every stream, success or failure.
+
+    `cause` is the failure as it was raised, for what an envelope has no room for (`retry_after`, `param`). Its texts
+    may hold secrets; the envelope's do not. `answer` is what was said, in pieces. Neither goes over the wire.
+    """
 
     envelope: Envelope
+    cause: ProviderError | None = field(default=None, repr=False)
+    answer: Answer | None = field(default=None, repr=False)
 
 
 Event = Log | Started | Delta | Output | Usage | Finish | Result

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import time
-import uuid
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Any, Literal, TypedDict
@@ -94,8 +94,8 @@ class Stopwatch:
 
 
 def new_run_id() -> str:
-    """A fresh id for one run: `run_` and 32 hex digits (a random UUID)."""
-    return f"run_{uuid.uuid4().hex}"
+    """A fresh id for one run: `run_` and 32 random hex digits."""
+    return f"run_{os.urandom(16).hex()}"
 
 
 def build_envelope(

@@ -25,7 +25,7 @@ from theoryctl_providers.contract import (
     resolve_mode,
 )
 from theoryctl_providers.drive import drive
-from theoryctl_providers.inputs import chat_schema, check_inputs
+from theoryctl_providers.inputs import chat_schema, check_inputs, embeddings_schema
 from theoryctl_providers.protocol import LLMProvider
 from theoryctl_providers.redact import Redactor, secrets_of
 from theoryctl_providers.registry import default_models, get_llm_provider
@@ -42,6 +42,7 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
     and the provider's imports. Bad inputs are refused before anything is loaded.
     """
     transcript = Transcript(request)
+    cause: ProviderError | None = None
     try:
         provider = get_llm_provider(request.config.provider)
         resolved = admit(request, provider)
@@ -53,15 +54,17 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
         yield Started(resolved.inputs["model"], mode, suspends=not is_mock(mode) or provider.suspends_in_mock)
         async with aclosing(_answers(provider, resolved)) as answers:
             async for event in answers:
-                transcript.add(event)
+                transcript.answer.add(event)
                 yield event
         envelope = transcript.success()
     except ProviderError as error:
+        cause = error
         envelope = transcript.failure(error)
     except Exception as error:  # a provider's bug must not take the caller down, nor be taken for a refusal
         yield Log(traceback_of(error, request), debug=True)
-        envelope = transcript.failure(_broken(request.config.provider, error))
-    yield Result(envelope)
+        cause = _broken(request.config.provider, error)
+        envelope = transcript.failure(cause)
+    yield Result(envelope, cause, transcript.answer)
 
 
 def run(
@@ -96,12 +99,19 @@ def admit(request: Request, provider: LLMProvider) -> Request:
     Raises ProviderError: `ERR_INPUTS`, `ERR_ATTACHMENT`, `ERR_MISSING_SECRET`.
     """
     config = request.config
-    if not request.checked:
+    if request.operation not in provider.operations:
+        message = f"provider {config.provider!r} does not do {request.operation}"
+        raise ProviderError("ERR_UNSUPPORTED_PARAM", message, hint="ask an instance of another ref")
+    schema = _schema(request)
+    if not request.parsed:
         canonical(request.inputs)
-        check_inputs(request.inputs, config.input_schema)
+    if not request.checked:
+        check_inputs(request.inputs, schema)
     mode = resolve_mode(request.inputs, request.mode, config.mode)
     inputs = {key: value for key, value in request.inputs.items() if key not in _TRANSPORT_KEYS}
-    inputs |= {name: int(value) for name, value in inputs.items() if _is_whole(name, value, config)}
+    inputs |= {
+        name: int(value) for name, value in inputs.items() if isinstance(value, float) and _is_whole(name, schema)
+    }
     inputs["model"] = inputs.get("model") or config.default_model or _default_model(config.provider)
     files = [replace(file, path="") for file in request.attachments] if is_mock(mode) else request.attachments
     inputs = resolve_attachments(inputs, files)
@@ -112,10 +122,16 @@ def admit(request: Request, provider: LLMProvider) -> Request:
     return resolved
 
 
-def _is_whole(name: str, value: Any, config: ProviderConfig) -> bool:
-    """Whether an input is an integer written as 5.0, which JSON Schema takes for one and vendors do not."""
-    schema = chat_schema() if config.input_schema is None else config.input_schema
-    return isinstance(value, float) and schema.get("properties", {}).get(name, {}).get("type") == "integer"
+def _schema(request: Request) -> Mapping[str, Any]:
+    """The schema of the inputs: a manifest's are those of a chat; embeddings have the same everywhere."""
+    if request.operation == "embeddings":
+        return embeddings_schema()
+    return chat_schema() if request.config.input_schema is None else request.config.input_schema
+
+
+def _is_whole(name: str, schema: Mapping[str, Any]) -> bool:
+    """Whether a number is an integer, even written as 5.0, which JSON Schema takes for one and vendors do not."""
+    return bool(schema.get("properties", {}).get(name, {}).get("type") == "integer")
 
 
 def check_secrets(rules: Sequence[SecretRule], secrets: Mapping[str, str], model: str) -> None:
@@ -160,16 +176,18 @@ def _default_model(provider: str) -> str:
         raise ProviderError("ERR_INPUTS", "inputs: $: 'model' is missing", hint="name a model") from None
 
 
-async def _answers(provider: LLMProvider, request: Request) -> AsyncGenerator[Event]:
+def _answers(provider: LLMProvider, request: Request) -> AsyncGenerator[Event]:
     """The provider's events; in real mode with time-out, retries, and secrets taken out of what comes back."""
     if is_mock(request.mode or "mock"):
-        attempts = provider.stream(request)
-    else:
-        from theoryctl_providers.attempts import attempts_within
+        return provider.stream(request)
+    from theoryctl_providers.attempts import attempts_within
 
-        attempts = attempts_within(provider, request)
+    return _clean(attempts_within(provider, request), request)
+
+
+async def _clean(events: AsyncGenerator[Event], request: Request) -> AsyncGenerator[Event]:
     redactor = Redactor(secrets_of(request))
-    async for event in attempts:
+    async for event in events:
         for clean in redactor.feed(event):
             yield clean
     for clean in redactor.flush():

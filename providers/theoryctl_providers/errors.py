@@ -65,13 +65,23 @@ ERRORS: dict[str, ErrorSpec] = {
 class ProviderError(RuntimeError):
     """A failure with a stable code from `ERRORS`, a message that says what and why, and a hint that says what next.
 
-    `retry_after` is in seconds, where the vendor named a time. Raises KeyError for a code the table does not know.
+    `retry_after` is in seconds, where the vendor named a time. `param` is the input that is at fault, as in
+    `messages[0].role`, where it is one. Raises KeyError for a code the table does not know.
     """
 
-    def __init__(self, code: str, message: str, *, hint: str | None = None, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        hint: str | None = None,
+        retry_after: float | None = None,
+        param: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.hint = hint
         self.retryable = ERRORS[code].retryable
         self.retry_after = retry_after
+        self.param = param

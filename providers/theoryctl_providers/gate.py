@@ -8,30 +8,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from starlette.requests import ClientDisconnect
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from theoryctl_providers.contract import ERROR_SCHEMA, ERRORS, ProviderError, dumps
+from theoryctl_providers.connection import ClientGone
+from theoryctl_providers.contract import ProviderError, dumps
+from theoryctl_providers.refusals import refusal
 from theoryctl_providers.wire import ServerConfig
 
 OPEN_PATHS = ("/healthz",)
 #: What the log says of a client that did not wait for its answer, as nginx does.
 CLIENT_GONE = 499
-
-
-class ClientGone(Exception):
-    """Whoever asked has hung up, and the call was cancelled."""
-
-
-def refusal(error: ProviderError, status: int | None = None) -> Response:
-    """An error that is no run's: `theoryctl.error/v1`, with Retry-After where trying again may help."""
-    info = {"code": error.code, "message": error.message, "hint": error.hint, "retryable": error.retryable}
-    headers = {"connection": "close"} if error.code in ("ERR_TOO_LARGE", "ERR_TIMEOUT") else {}
-    if error.code in ("ERR_OVERLOADED", "ERR_NOT_RUNNING"):
-        headers["retry-after"] = "1"
-    body = dumps({"schema": ERROR_SCHEMA, "status": "error", "error": info}).encode()
-    return Response(body, status or ERRORS[error.code].http_status, headers, "application/json")
 
 
 class Gate:
@@ -50,7 +36,8 @@ class Gate:
             return
         error = self._refused(scope)
         if error is not None:
-            await self._logged(scope, receive, send, refusal(error, 431 if error.code == "ERR_TOO_LARGE" else None))
+            status = 431 if error.code == "ERR_TOO_LARGE" else None
+            await self._logged(scope, receive, send, refusal(scope, error, status))
             return
         self._inside += 1
         try:
@@ -71,12 +58,12 @@ class Gate:
                 return
 
     def _refused(self, scope: Scope) -> ProviderError | None:
-        headers = scope["headers"]
-        if sum(len(name) + len(value) for name, value in headers) > self._limits.headers:
+        size, token = _measure(scope["headers"])
+        if size > self._limits.headers:
             return ProviderError("ERR_TOO_LARGE", "the headers are too large", hint="send less")
         if scope["path"] in OPEN_PATHS:
             return None
-        if not hmac.compare_digest(_bearer(headers), self._token):
+        if not hmac.compare_digest(token, self._token):
             return ProviderError(
                 "ERR_TOKEN", "the bearer token is missing or wrong", hint="theoryctl local env --ref REF"
             )
@@ -98,7 +85,7 @@ class Gate:
 
         try:
             await app(scope, receive, noted)
-        except (ClientGone, ClientDisconnect):  # nobody is left to answer
+        except ClientGone:  # nobody is left to answer
             status = CLIENT_GONE
         finally:
             if scope["path"] not in OPEN_PATHS:
@@ -112,8 +99,11 @@ def _line(scope: Scope, status: int, seconds: float) -> dict[str, Any]:
     return {"time": time.time(), **asked, "duration_ms": round(seconds * 1000, 3), **facts}
 
 
-def _bearer(headers: list[tuple[bytes, bytes]]) -> bytes:
+def _measure(headers: list[tuple[bytes, bytes]]) -> tuple[int, bytes]:
+    """How large the headers are in bytes, and the bearer token in them."""
+    size, token = 0, b""
     for name, value in headers:
-        if name == b"authorization" and value[:7].lower() == b"bearer ":
-            return value[7:].strip()
-    return b""
+        size += len(name) + len(value)
+        if name == b"authorization" and not token and value[:7].lower() == b"bearer ":
+            token = value[7:].strip()
+    return size, token

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from theoryctl_providers.contract import ProviderError, dumps, loads
 
@@ -21,13 +21,15 @@ def check_inputs(inputs: Any, schema: Mapping[str, Any] | None) -> None:
     Raises ProviderError `ERR_INPUTS` that lists every problem as `path: found …, expected …`.
     """
     schema = chat_schema() if schema is None else schema
-    problems = sorted({_describe(error, schema) for error in _validator(schema).iter_errors(inputs)})
-    if problems:
+    validator = _validator(schema)
+    if not validator.is_valid(inputs):  # most are, and this says so in a fraction of the time
+        problems = sorted({_describe(_nearest(error), schema) for error in validator.iter_errors(inputs)})
         count = "" if len(problems) == 1 else f"{len(problems)} problems:\n  "
         raise ProviderError(
             "ERR_INPUTS",
-            f"inputs: {count}" + "\n  ".join(problems),
+            f"inputs: {count}" + "\n  ".join(problem.line for problem in problems),
             hint="theoryctl manifest show REF --json prints the schema and an example",
+            param=problems[0].param,
         )
 
 
@@ -44,6 +46,13 @@ def chat_schema() -> dict[str, Any]:
     """The schema of chat inputs that the built-in providers' manifests carry, for use without a manifest."""
     text = (Path(__file__).parent / "chat.schema.json").read_bytes()
     return dict(loads(text, what="chat.schema.json"))
+
+
+@cache
+def embeddings_schema() -> dict[str, Any]:
+    """The schema of embeddings inputs, in OpenAI's vocabulary; no manifest has another."""
+    text = (Path(__file__).parent / "embeddings.schema.json").read_bytes()
+    return dict(loads(text, what="embeddings.schema.json"))
 
 
 def json_path(path: Iterable[str | int]) -> str:
@@ -64,10 +73,21 @@ def _no_network(uri: str) -> Any:
     raise ValueError(f"{uri} lies outside of this document")
 
 
-def _describe(error: Any, schema: Mapping[str, Any]) -> str:
-    """One line on one problem; of alternatives, on the one the inputs come nearest to."""
-    error = _nearest(error)
-    return f"{json_path(error.instance_path)}: {_finding(error, schema)}"
+class _Problem(NamedTuple):
+    """One line on one problem, and the input it is about (None: all of them)."""
+
+    line: str
+    param: str | None
+
+
+def _describe(error: Any, schema: Mapping[str, Any]) -> _Problem:
+    at_fault = list(error.instance_path)
+    if error.kind.name in ("additionalProperties", "unevaluatedProperties"):
+        at_fault.append(error.kind.unexpected[0])
+    elif error.kind.name == "required":
+        at_fault.append(error.kind.property)
+    line = f"{json_path(error.instance_path)}: {_finding(error, schema)}"
+    return _Problem(line, json_path(at_fault)[2:] or None)
 
 
 def _finding(error: Any, schema: Mapping[str, Any]) -> str:

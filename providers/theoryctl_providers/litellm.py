@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from typing import Any
 
 from theoryctl_providers.contract import (
@@ -40,6 +41,7 @@ class LiteLLMProvider(LLMProvider):
 
     loads = "LiteLLM"
     suspends_in_mock = False
+    operations = ("chat", "embeddings")
     secret_rules = SECRET_RULES
 
     def check(self, request: Request) -> None:
@@ -80,29 +82,46 @@ class LiteLLMProvider(LLMProvider):
 
 
 async def _call(request: Request) -> AsyncGenerator[Event]:
-    import litellm
-
     from theoryctl_providers.redact import Redactor, secrets_of
     from theoryctl_providers.vendor_errors import as_provider_error
 
-    answer = _Answer(request.inputs["model"])
-    arguments = call_arguments(request)
+    model = request.inputs["model"]
+    vendor = vendor_arguments(request)
     _export(request.config)
-    if "api_key" not in arguments and not answer.model.startswith("ollama/"):
-        _check_environment(answer.model)
+    if "api_key" not in vendor and not model.startswith("ollama/"):
+        _check_environment(model)
+    begun = False
     try:
-        response = await litellm.acompletion(**arguments)
-        async for chunk in response:
-            for event in answer.deltas(chunk):
+        async with aclosing(_events(request, vendor)) as events:
+            async for event in events:
+                begun = True
                 yield event
-        # Held back till here: LiteLLM makes up an end, and counts, for an answer that has none.
-        for event in answer.end(response.received_finish_reason):
-            yield event
     except ProviderError:
         raise
     except Exception as error:  # LiteLLM raises its own classes, its SDKs' and bare ones alike
         clean = Redactor(secrets_of(request)).error_text
-        raise as_provider_error(error, model=answer.model, begun=answer.said, clean=clean) from error
+        raise as_provider_error(error, model=model, begun=begun, clean=clean) from error
+
+
+def _events(request: Request, vendor: dict[str, Any]) -> AsyncGenerator[Event]:
+    if request.operation == "embeddings":
+        from theoryctl_providers.litellm_embeddings import embed
+
+        return embed(request, vendor)
+    return _chat(request)
+
+
+async def _chat(request: Request) -> AsyncGenerator[Event]:
+    import litellm
+
+    answer = _Answer(request.inputs["model"])
+    response = await litellm.acompletion(**call_arguments(request))
+    async for chunk in response:
+        for event in answer.deltas(chunk):
+            yield event
+    # Held back till here: LiteLLM makes up an end, and counts, for an answer that has none.
+    for event in answer.end(response.received_finish_reason):
+        yield event
 
 
 def _export(config: ProviderConfig) -> None:
@@ -115,26 +134,25 @@ def call_arguments(request: Request) -> dict[str, Any]:
     """What `litellm.acompletion` is called with: always streaming, no retries of its own, an explicit time-out."""
     from theoryctl_providers.content import as_openai
 
-    inputs, config = request.inputs, request.config
+    inputs = request.inputs
     arguments = {key: value for key, value in inputs.items() if key not in ("model", "messages")}
     return {
         **arguments,
-        **_vendor_arguments(inputs["model"], config),
+        **vendor_arguments(request),
         "messages": [as_openai(message) for message in inputs.get("messages", [])],
         "stream": True,
         "stream_options": {"include_usage": True},
-        "max_retries": 0,
-        "num_retries": 0,
-        "timeout": request.timeout or config.timeout or DEFAULT_TIMEOUT,
     }
 
 
-def _vendor_arguments(model: str, config: ProviderConfig) -> dict[str, Any]:
-    """Model, key and address of the vendor."""
+def vendor_arguments(request: Request) -> dict[str, Any]:
+    """Model, key and address of the vendor, no retries of LiteLLM's own, an explicit time-out."""
+    model, config = request.inputs["model"], request.config
     vendor, _, name = model.partition("/")
-    arguments: dict[str, Any] = {"model": model}
-    if vendor == "ollama":
-        arguments = {"model": _ollama_chat(name)}
+    seconds = request.timeout or config.timeout or DEFAULT_TIMEOUT
+    arguments: dict[str, Any] = {"model": model, "max_retries": 0, "num_retries": 0, "timeout": seconds}
+    if vendor == "ollama" and request.operation == "chat":
+        arguments["model"] = _ollama_chat(name)
     if key := _api_key(model, config):
         arguments["api_key"] = key
     base = config.secrets.get("LLM_API_BASE")

@@ -5,7 +5,8 @@ The same bytes on every machine and Python: no clock, no randomness, no hash ord
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
+import re
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,19 +24,22 @@ from theoryctl_providers.contract import (
     is_mock,
     sha256,
 )
+from theoryctl_providers.embeddings import embeddings
 from theoryctl_providers.protocol import LLMProvider
 
 #: What only a real model could answer; a mock that made it up would let a test pass that must not.
 UNSUPPORTED = ("logprobs", "top_logprobs", "audio")
 
 _QUOTED = 80
-_PIECE = 8
+_CONTROL = re.compile(r"[\x00-\x1f]")
+_TOKEN = re.compile(r".[^ ]{0,7}", re.DOTALL)
 
 
 class MockProvider(LLMProvider):
     """Answers from the inputs alone; raises only `ERR_INPUTS` and `ERR_UNSUPPORTED_PARAM`."""
 
     suspends_in_mock = False
+    operations = ("chat", "embeddings")
 
     async def stream(self, request: Request) -> AsyncGenerator[Event]:
         """The mock's answer. Real mode is refused: there is no vendor behind this provider."""
@@ -48,15 +52,19 @@ class MockProvider(LLMProvider):
 
 
 def answer(request: Request) -> Iterator[Event]:
-    """Every event of the mock's answer to a resolved chat request, in order."""
+    """Every event of the mock's answer to a resolved request, in order."""
+    if request.operation == "embeddings":
+        yield from embeddings(request)
+        return
     inputs = request.inputs
-    _refuse_unsupported(request)
-    seen = canonical(inputs_as_json(inputs))
+    _refuse_unsupported(inputs)
+    # Without attachments the inputs are JSON as they are, and the engine has checked that.
+    plain = inputs_as_json(inputs) if request.attachments else inputs
+    seen = canonical(plain, checked=True)
     choices = [_choice(inputs, sha256(seen + b"#%d" % index)[7:], index) for index in range(inputs.get("n") or 1)]
     for index, choice in enumerate(choices):
-        yield from choice.deltas(index)
-        yield Finish(index, choice.finish)
-    prompt = canonical(inputs_as_json({"messages": inputs.get("messages", [])}))
+        yield from choice.events(index)
+    prompt = canonical({"messages": plain.get("messages", [])}, checked=True)
     yield Usage(
         input_tokens=(len(prompt) + 3) // 4,
         output_tokens=sum(len(choice.pieces) for choice in choices),
@@ -81,13 +89,13 @@ class _Choice:
     finish: str
     tool: tuple[str, str] | None = None
 
-    def deltas(self, index: int) -> Iterator[Delta]:
+    def events(self, index: int) -> list[Event]:
+        finish = Finish(index, self.finish)
         if self.tool is None:
-            yield from (Delta(index, text=piece) for piece in self.pieces)
-            return
+            return [*(Delta(index, piece) for piece in self.pieces), finish]
         call_id, name = self.tool
-        yield Delta(index, tool_call=ToolCallDelta(0, id=call_id, name=name))
-        yield from (Delta(index, tool_call=ToolCallDelta(0, piece)) for piece in self.pieces)
+        opening = Delta(index, tool_call=ToolCallDelta(0, id=call_id, name=name))
+        return [opening, *(Delta(index, tool_call=ToolCallDelta(0, piece)) for piece in self.pieces), finish]
 
 
 def _choice(inputs: Mapping[str, Any], seed: str, index: int) -> _Choice:
@@ -132,8 +140,8 @@ def _parts(message: Mapping[str, Any]) -> list[Any]:
 
 
 def _quote(text: str) -> str:
-    plain = "".join(" " if character < " " else character for character in text)
-    return f'"{plain}"' if len(plain) <= _QUOTED else f'"{plain[:_QUOTED]}…"'
+    plain = _CONTROL.sub(" ", text[:_QUOTED])
+    return f'"{plain}"' if len(text) <= _QUOTED else f'"{plain}…"'
 
 
 def _forced_tool(inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -145,7 +153,8 @@ def _forced_tool(inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if not functions:
         raise _bad_choice("tool_choice asks for a tool, but tools has none")
     if choice == "required":
-        return functions[0]
+        called = _called_this_turn(inputs.get("messages") or ())
+        return next((function for function in functions if function["name"] not in called), functions[-1])
     name = choice.get("function", {}).get("name") if isinstance(choice, Mapping) else choice
     for function in functions:
         if function["name"] == name:
@@ -153,8 +162,19 @@ def _forced_tool(inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
     raise _bad_choice(f"tool_choice names {name!r}, but tools has {', '.join(f['name'] for f in functions)}")
 
 
+def _called_this_turn(messages: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The tools called since the user spoke: an agent that is made to call one in each step gets to its end."""
+    called: set[str] = set()
+    for message in reversed(messages):
+        if message.get("role") == "user":
+            break
+        called.update(call["function"]["name"] for call in message.get("tool_calls") or ())
+    return called
+
+
 def _bad_choice(message: str) -> ProviderError:
-    return ProviderError("ERR_INPUTS", f"inputs: $.{message}", hint="name one of the tools, or leave tool_choice out")
+    hint = "name one of the tools, or leave tool_choice out"
+    return ProviderError("ERR_INPUTS", f"inputs: $.{message}", hint=hint, param="tool_choice")
 
 
 def _instance(schema: Any, name: str, where: str) -> Any:
@@ -186,34 +206,24 @@ def _stop(text: str, inputs: Mapping[str, Any]) -> str:
 
 def _limit(text: str, inputs: Mapping[str, Any], finish: str) -> tuple[list[str], str]:
     """The text in tokens, at most `max_completion_tokens` (or the older `max_tokens`) of them."""
-    pieces = list(tokens(text))
+    pieces = tokens(text)
     limit = inputs.get("max_completion_tokens") or inputs.get("max_tokens")
     return (pieces[:limit], "length") if limit and len(pieces) > limit else (pieces, finish)
 
 
-def tokens(text: str) -> Iterator[str]:
+def tokens(text: str) -> list[str]:
     """A mock's tokens: words with the space before them, cut after 8 code points. Joined, they are the text again."""
-    word = ""
-    for character in text:
-        if word and (character == " " or len(word) >= _PIECE):
-            yield word
-            word = ""
-        word += character
-    if word:
-        yield word
+    return _TOKEN.findall(text)
 
 
-def _refuse_unsupported(request: Request) -> None:
-    if request.operation != "chat":
-        raise _unsupported("operation", f"the mock does not do {request.operation}")
+def _refuse_unsupported(inputs: Mapping[str, Any]) -> None:
     for name in UNSUPPORTED:
-        if request.inputs.get(name):
+        if inputs.get(name):
             raise _unsupported(name, f"a mock has no {name} to give")
-    if "audio" in (request.inputs.get("modalities") or ()):
+    if "audio" in (inputs.get("modalities") or ()):
         raise _unsupported("modalities", "a mock does not speak")
 
 
 def _unsupported(where: str, reason: str) -> ProviderError:
-    return ProviderError(
-        "ERR_UNSUPPORTED_PARAM", f"inputs: $.{where}: {reason}", hint=f"leave {where} out, or use --mode real"
-    )
+    hint = f"leave {where} out, or use --mode real"
+    return ProviderError("ERR_UNSUPPORTED_PARAM", f"inputs: $.{where}: {reason}", hint=hint, param=where)

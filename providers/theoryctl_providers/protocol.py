@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
-from theoryctl_providers.contract import Event, Mode, Request, SecretRule
+from theoryctl_providers.contract import Event, Mode, Operation, Request, SecretRule
 
 
 class LLMProvider(Protocol):
@@ -19,6 +19,9 @@ class LLMProvider(Protocol):
 
     #: Whether `stream` ever waits in mock mode, and so needs an event loop there; in real mode it always has one.
     suspends_in_mock: bool = True
+
+    #: What it can be asked for; the engine refuses the rest.
+    operations: tuple[Operation, ...] = ("chat",)
 
     #: The secrets its models need in real mode, where no manifest says it.
     secret_rules: tuple[SecretRule, ...] = ()

@@ -13,6 +13,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from theoryctl_providers.connection import HANG_UP
 from theoryctl_providers.contract import ProviderError
 from theoryctl_providers.gate import Gate
 from theoryctl_providers.registry import get_llm_provider
@@ -30,7 +31,9 @@ def serve(config: ServerConfig, host: str, port: int, ready_fd: int | None) -> i
     provider.prepare(config.provider.mode)
     listener = _listen(host, port)
     app = make_app(config, log_line)
+    # Requests leave next to no cycles behind: looking for them less often saves a few per cent.
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     server = _Server(_settings(app), app, config.limits.drain_seconds, ready_fd)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(server.serve(sockets=[listener]))
@@ -92,6 +95,7 @@ class _PatientlessProtocol(HttpToolsProtocol):
         self._calm()
         self._patience = self.loop.call_later(HEADER_SECONDS, self.transport.close)
         super().on_message_begin()
+        self.scope[HANG_UP] = self.transport.close  # type: ignore[literal-required]
 
     def on_headers_complete(self) -> None:
         self._calm()

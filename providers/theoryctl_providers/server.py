@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from theoryctl_providers.connection import note_envelope, while_connected
 from theoryctl_providers.contract import (
     ERRORS,
     VERSION,
@@ -27,7 +25,9 @@ from theoryctl_providers.contract import (
     resolve_mode,
 )
 from theoryctl_providers.engine import execute
-from theoryctl_providers.gate import ClientGone, Gate, refusal
+from theoryctl_providers.gate import Gate
+from theoryctl_providers.openai.routes import MODEL, openai_routes
+from theoryctl_providers.refusals import refusal
 from theoryctl_providers.registry import get_llm_provider
 from theoryctl_providers.uploads import Received, receive
 from theoryctl_providers.wire import ServerConfig, encode_event
@@ -36,18 +36,36 @@ STREAM = "text/event-stream"
 
 
 def make_app(config: ServerConfig, log: Callable[[str], None]) -> Gate:
-    """The ASGI application: `GET /healthz` and `POST /v1/run`, behind a `Gate`, which calls `log` with its lines."""
+    """The ASGI application: health, runs and the OpenAI routes, behind a `Gate`, which calls `log` with its lines."""
     server = _Server(config)
-    routes = [Route("/healthz", server.health, methods=["GET"]), Route("/v1/run", server.run, methods=["POST"])]
-    app = Starlette(routes=routes, exception_handlers={404: _unknown, 405: _unknown})
-    app.router.redirect_slashes = False
-    return Gate(app, config, log)
+    routes = {("GET", "/healthz"): _answering(server.health), ("POST", "/v1/run"): _answering(server.run)}
+    return Gate(Paths({**routes, **openai_routes(config)}), config, log)
 
 
-async def _unknown(request: HTTPRequest, error: Exception) -> Response:
-    status = getattr(error, "status_code", 404)
-    found = ProviderError("ERR_USAGE", f"there is no {request.method} {request.url.path}", hint="POST /v1/run")
-    return refusal(found, status)
+def _answering(answer: Callable[[HTTPRequest], Awaitable[ASGIApp]]) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await answer(HTTPRequest(scope, receive))
+        await response(scope, receive, send)
+
+    return app
+
+
+class Paths:
+    """Finds who answers a method and path. What nobody does is refused."""
+
+    def __init__(self, routes: Mapping[tuple[str, str], ASGIApp]) -> None:
+        self._routes = routes
+        self._paths = {path for _, path in routes}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method, path = scope["method"], scope["path"]
+        path = MODEL if path.startswith(MODEL) else path
+        app = self._routes.get(("GET" if method == "HEAD" else method, path))
+        if app is None:
+            message = f"there is no {method} {scope['path']}"
+            error = ProviderError("ERR_USAGE", message, hint="POST /v1/run or /v1/chat/completions")
+            app = refusal(scope, error, 405 if path in self._paths else 404)
+        await app(scope, receive, send)
 
 
 class _Server:
@@ -56,18 +74,18 @@ class _Server:
         self._provider = get_llm_provider(config.provider.provider)
         self._started = time.monotonic()
 
-    async def health(self, request: HTTPRequest) -> Response:
+    async def health(self, request: HTTPRequest) -> ASGIApp:
         provider = self._config.provider
         uptime = round(time.monotonic() - self._started, 3)
         facts = {"ready": True, "ref": provider.ref, "provider": provider.provider, "mode": provider.mode}
         return _json({**facts, "version": VERSION, "uptime_s": uptime})
 
-    async def run(self, request: HTTPRequest) -> Response:
+    async def run(self, request: HTTPRequest) -> ASGIApp:
         """One run: an envelope, or with `Accept: text/event-stream` its events."""
         try:
             received = await self._receive(request)
         except ProviderError as error:
-            return refusal(error)
+            return refusal(request.scope, error)
         call = self._request(received)
         request.scope["theoryctl.run_id"] = call.run_id
         if STREAM in request.headers.get("accept", ""):
@@ -79,7 +97,7 @@ class _Server:
 
     async def _receive(self, request: HTTPRequest) -> Received:
         kind = request.headers.get("content-type", "application/json")
-        return await receive(kind, request.stream(), self._config.limits, self._reads_files)
+        return await receive(kind, request.receive, self._config.limits, self._reads_files)
 
     def _request(self, received: Received) -> Request:
         """The call as the engine takes it. Bad values are left to the engine, which reports them in an envelope."""
@@ -91,7 +109,7 @@ class _Server:
         if isinstance(run_id, str) and run_id.startswith("run_") and len(run_id) == 36 and run_id.isalnum() is False:
             options["run_id"] = run_id
         inputs, config = document["inputs"], self._config.provider
-        return Request(config=config, inputs=inputs, attachments=received.attachments, **options)
+        return Request(config=config, inputs=inputs, parsed=True, attachments=received.attachments, **options)
 
     async def _envelope(self, call: Request, receive: Receive) -> Envelope:
         if self._never_waits(call):
@@ -122,26 +140,6 @@ async def _collect(call: Request) -> Envelope:
     raise RuntimeError("the engine ended without a result")
 
 
-async def while_connected(receive: Receive, work: Coroutine[Any, Any, Any]) -> Any:
-    """The result of `work`, which is cancelled when the client hangs up. Raises ClientGone."""
-    task = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_hung_up(receive))
-    try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientGone
-        return task.result()
-    finally:
-        task.cancel()
-        gone.cancel()
-        await asyncio.gather(task, gone, return_exceptions=True)
-
-
-async def _hung_up(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
 class _EventStream(Response):
     """The events of a call as server-sent events, until the client hangs up."""
 
@@ -164,12 +162,6 @@ class _EventStream(Response):
             if text is not None:
                 await send({"type": "http.response.body", "body": text, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
-
-
-def note_envelope(scope: Scope, envelope: Envelope) -> None:
-    """Leave for the log line what it may say of a run: never inputs, outputs or keys."""
-    error = envelope["error"]
-    scope["theoryctl.facts"] = {"code": error["code"] if error else None, **envelope["usage"]}
 
 
 def _status(envelope: Envelope) -> int:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from theoryctl_providers.answer import Answer, ToolCall
 from theoryctl_providers.contract import (
-    Delta,
     Envelope,
     ErrorInfo,
-    Event,
-    Finish,
     Output,
     OutputDocument,
     ProviderError,
     Request,
     Stopwatch,
-    ToolCallDelta,
-    Usage,
     UsageDocument,
     build_envelope,
     canonical,
@@ -29,37 +25,21 @@ TEXT, JSON = "text/plain", "application/json"
 
 
 class Transcript:
-    """Collects the events of one request. `admitted` tells it the resolved request, of which the envelope speaks."""
+    """The answer to one request. `admitted` tells it the resolved request, of which the envelope speaks."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
         self._resolved: Request | None = None
         self._stopwatch = Stopwatch()
-        self._texts: dict[int, list[str]] = {}
-        self._calls: dict[int, dict[int, _ToolCall]] = {}
-        self._finishes: dict[int, str] = {}
-        self._outputs: list[Output] = []
-        self._usage = Usage()
+        self.answer = Answer()
 
     def admitted(self, resolved: Request) -> None:
         """From here on mode and model are known."""
         self._resolved = resolved
 
-    def add(self, event: Event) -> None:
-        """Take in one event. Raises ProviderError `ERR_BAD_RESPONSE` for text that is not Unicode."""
-        if isinstance(event, Delta):
-            self._add_delta(event)
-        elif isinstance(event, Finish):
-            self._finishes[event.choice] = event.reason
-            self._texts.setdefault(event.choice, [])
-        elif isinstance(event, Output):
-            self._outputs.append(event)
-        elif isinstance(event, Usage):
-            self._usage = event
-
     def success(self) -> Envelope:
         """The envelope of a run that went well."""
-        outputs = [_document(output) for output in (*self._outputs, *self._choices())]
+        outputs = [_document(output) for output in (*self.answer.outputs, *self._choices())]
         return self._envelope(outputs, None)
 
     def failure(self, error: ProviderError) -> Envelope:
@@ -69,25 +49,16 @@ class Transcript:
         info = ErrorInfo(code=error.code, message=clean(error.message), hint=hint, retryable=error.retryable)
         return self._envelope([], info)
 
-    def _add_delta(self, delta: Delta) -> None:
-        if delta.tool_call is not None:
-            calls = self._calls.setdefault(delta.choice, {})
-            calls.setdefault(delta.tool_call.index, _ToolCall()).add(delta.tool_call)
-        if delta.text:
-            _check_unicode(delta.text)
-            self._texts.setdefault(delta.choice, []).append(delta.text)
-
     def _choices(self) -> list[Output]:
         outputs = []
-        for choice in sorted({*self._texts, *self._calls}):
-            suffix = f".{choice}" if choice else ""
-            calls, text = self._calls.get(choice), "".join(self._texts.get(choice, ()))
-            if calls:
-                documents = [calls[index].document() for index in sorted(calls)]
+        for index in sorted(self.answer.choices):
+            choice, suffix = self.answer.choices[index], f".{index}" if index else ""
+            if choice.calls:
+                documents = [_call_document(choice.calls[at]) for at in sorted(choice.calls)]
                 outputs.append(Output(f"tool_calls{suffix}", JSON, documents))
-            if text or not calls:
-                outputs.append(self._answer(text, suffix))
-            outputs.append(Output(f"finish_reason{suffix}", TEXT, self._finishes.get(choice, "stop")))
+            if choice.pieces or not choice.calls:
+                outputs.append(self._answer(choice.text, suffix))
+            outputs.append(Output(f"finish_reason{suffix}", TEXT, choice.finish))
         return outputs
 
     def _answer(self, text: str, suffix: str) -> Output:
@@ -102,7 +73,7 @@ class Transcript:
 
     def _envelope(self, outputs: list[OutputDocument], error: ErrorInfo | None) -> Envelope:
         request, resolved, config = self._request, self._resolved, self._request.config
-        usage = self._usage
+        usage = self.answer.usage
         return build_envelope(
             run_id=request.run_id,
             ref=config.ref,
@@ -122,25 +93,14 @@ class Transcript:
         )
 
 
-class _ToolCall:
-    def __init__(self) -> None:
-        self._id = self._name = ""
-        self._arguments: list[str] = []
-
-    def add(self, delta: ToolCallDelta) -> None:
-        _check_unicode(delta.arguments)
-        self._id = self._id or delta.id or ""
-        self._name = self._name or delta.name or ""
-        self._arguments.append(delta.arguments)
-
-    def document(self) -> dict[str, Any]:
-        """The call with its arguments parsed; text that is not JSON, as models write at times, stays text."""
-        text = "".join(self._arguments)
-        try:
-            arguments = loads(text or "{}")
-        except ProviderError:
-            arguments = text
-        return {"id": self._id, "name": self._name, "arguments": arguments}
+def _call_document(call: ToolCall) -> dict[str, Any]:
+    """The call with its arguments parsed; text that is not JSON, as models write at times, stays text."""
+    text = "".join(call.arguments)
+    try:
+        arguments = loads(text or "{}")
+    except ProviderError:
+        arguments = text
+    return {"id": call.id, "name": call.name, "arguments": arguments}
 
 
 def _document(output: Output) -> OutputDocument:
@@ -148,11 +108,3 @@ def _document(output: Output) -> OutputDocument:
     data = canonical(output.value) if is_json else output.value.encode()
     document = OutputDocument(name=output.name, media_type=output.media_type, size=len(data), digest=sha256(data))
     return {**document, "json": output.value} if is_json else {**document, "text": output.value}
-
-
-def _check_unicode(text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        message = "the vendor's answer holds text that is not Unicode"
-        raise ProviderError("ERR_BAD_RESPONSE", message, hint="try again") from None

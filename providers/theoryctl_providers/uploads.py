@@ -11,7 +11,9 @@ from types import TracebackType
 from typing import Any
 
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.types import Receive
 
+from theoryctl_providers.connection import ClientGone
 from theoryctl_providers.contract import MAX_DEPTH, Attachment, ProviderError, loads
 from theoryctl_providers.wire import Limits
 
@@ -40,42 +42,48 @@ class Received:
             file.close()
 
 
-async def receive(content_type: str, chunks: AsyncIterator[bytes], limits: Limits, keeps: Keeps) -> Received:
+async def receive(content_type: str, messages: Receive, limits: Limits, keeps: Keeps) -> Received:
     """Read a call's body to its end.
 
     Raises ProviderError: `ERR_INPUTS` for what is no such body, `ERR_TOO_LARGE`, `ERR_ATTACHMENT` for a part that is
-    not what the document says of it, `ERR_TIMEOUT` for a body that does not come.
+    not what the document says of it, `ERR_TIMEOUT` for a body that does not come; ClientGone.
     """
     kind, options = parse_options_header(content_type)
-    try:
-        async with asyncio.timeout(None) as patience:
-            body = _patient(chunks, patience, limits.receive_seconds)
-            if kind == b"multipart/form-data":
-                return await _multipart(options.get(b"boundary", b""), body, limits, keeps)
-            return Received(_document(await _whole(body, limits.body)))
-    except TimeoutError:
-        message = f"no more of the request came for {limits.receive_seconds:g} s"
-        raise ProviderError("ERR_TIMEOUT", message, hint="send it again") from None
+    if kind == b"multipart/form-data":
+        return await _multipart(options.get(b"boundary", b""), _chunks(messages, limits), limits, keeps)
+    return Received(_document(await receive_whole(messages, limits)))
 
 
-async def _patient(chunks: AsyncIterator[bytes], patience: asyncio.Timeout, seconds: float) -> AsyncIterator[bytes]:
-    """The chunks, as long as each comes within that many seconds of the one before: a large body may take its time."""
-    loop = asyncio.get_running_loop()
-    patience.reschedule(loop.time() + seconds)
-    async for chunk in chunks:
-        patience.reschedule(loop.time() + seconds)
-        yield chunk
-    patience.reschedule(None)
-
-
-async def _whole(chunks: AsyncIterator[bytes], limit: int) -> bytes:
-    found, size = [], 0
-    async for chunk in chunks:
+async def receive_whole(messages: Receive, limits: Limits) -> bytes:
+    """Read a body that is small enough to hold. Raises ProviderError `ERR_TOO_LARGE` and `ERR_TIMEOUT`; ClientGone."""
+    found, size, more = [], 0, True
+    while more:
+        chunk, more = await _next(messages, limits)
         size += len(chunk)
-        if size > limit:
-            raise _too_large("the body", limit)
+        if size > limits.body:
+            raise _too_large("the body", limits.body)
         found.append(chunk)
     return b"".join(found)
+
+
+async def _chunks(messages: Receive, limits: Limits) -> AsyncIterator[bytes]:
+    more = True
+    while more:
+        chunk, more = await _next(messages, limits)
+        yield chunk
+
+
+async def _next(messages: Receive, limits: Limits) -> tuple[bytes, bool]:
+    """The next piece of a body, and whether there are more. Each has a time of its own: a large body may take long."""
+    try:
+        async with asyncio.timeout(limits.receive_seconds):
+            message = await messages()
+    except TimeoutError:
+        reason = f"no more of the request came for {limits.receive_seconds:g} s"
+        raise ProviderError("ERR_TIMEOUT", reason, hint="send it again") from None
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    return message.get("body", b""), message.get("more_body", False)
 
 
 def _document(data: bytes) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class Limits:
     body: int = 48 << 20
     headers: int = 32 << 10
     attachment: int = 100 << 20
-    concurrency: int = 64
+    concurrency: int = 256
     receive_seconds: float = 30.0
     drain_seconds: float = 9.0
 

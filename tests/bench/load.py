@@ -36,7 +36,8 @@ class _Connection:
         self._read += data
         head, _, body = self._read.partition(b"\r\n\r\n")
         length = _LENGTH.search(head)
-        whole = length is not None and len(body) >= int(length[1])
+        # Without a length the body comes in chunks, the last of which is empty (RFC 9112, section 7.1).
+        whole = len(body) >= int(length[1]) if length else body.endswith(b"\r\n0\r\n\r\n")
         return head[9:12] if whole else None
 
 

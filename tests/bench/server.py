@@ -151,9 +151,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def load(server: Started, connections: int, requests: int) -> tuple[int, float]:
+def load(port: int, request: str, connections: int, requests: int) -> tuple[int, float]:
     """Have another process send requests: how many were answered with 200, and in how many seconds."""
-    told = {"port": server.port, "request": server.kind.request, "connections": connections, "requests": requests}
+    told = {"port": port, "request": request, "connections": connections, "requests": requests}
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench.load"],
         cwd=ROOT,
@@ -168,9 +168,9 @@ def load(server: Started, connections: int, requests: int) -> tuple[int, float]:
 
 def measure(server: Started, connections: int, found: Found) -> None:
     """Warm up, then load, and note what it cost."""
-    warm, _ = load(server, connections, WARMUP)
+    warm, _ = load(server.port, server.kind.request, connections, WARMUP)
     before = server.cpu_seconds()
-    good, seconds = load(server, connections, REQUESTS)
+    good, seconds = load(server.port, server.kind.request, connections, REQUESTS)
     spent = server.cpu_seconds() - before
     found.failed[server.kind] += WARMUP + REQUESTS - warm - good
     # With none answered there is no cost of one; that it failed is said anyway.

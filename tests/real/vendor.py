@@ -1,6 +1,7 @@
 """A vendor that misbehaves on demand: a real HTTP server on 127.0.0.1, raw enough to break off anywhere.
 
-It speaks OpenAI's chat completions (/v1/chat/completions) and Anthropic's messages (/v1/messages), always streaming.
+It speaks OpenAI's chat completions (/v1/chat/completions) and Anthropic's messages (/v1/messages), always streaming,
+and OpenAI's embeddings (/v1/embeddings), which always go well.
 It does not imitate TLS, HTTP/2, or the vendors' checks of what they are sent.
 
     with Vendor(first(2, fails(429, retry_after="0.2"))) as vendor:
@@ -10,6 +11,7 @@ It does not imitate TLS, HTTP/2, or the vendors' checks of what they are sent.
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import struct
@@ -267,6 +269,18 @@ def fails_inside_the_stream(talk: Conversation) -> None:
     talk.stream([talk.dialect.error_event()])
 
 
+def embeds(talk: Conversation) -> None:
+    """A vector for each text, [its length, 0.5], as OpenAI's client wants it: in base64, or as numbers."""
+    asked = talk.received.body
+    texts = [asked["input"]] if isinstance(asked["input"], str) else asked["input"]
+    vectors: list[Any] = [[float(len(text)), 0.5] for text in texts]
+    if asked.get("encoding_format") == "base64":
+        vectors = [base64.b64encode(struct.pack("<2f", *vector)).decode() for vector in vectors]
+    data = [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(vectors)]
+    usage = {"prompt_tokens": 7, "total_tokens": 7}
+    talk.send(200, json.dumps({"object": "list", "data": data, "model": asked["model"], "usage": usage}).encode())
+
+
 def _begin(talk: Conversation) -> None:
     talk.begin_stream()
     for event in (*talk.dialect.opening(), talk.dialect.text("Hel")):
@@ -313,7 +327,11 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
-    _DIALECTS: ClassVar[Mapping[str, Dialect]] = {"/v1/chat/completions": OpenAI(), "/v1/messages": Anthropic()}
+    _DIALECTS: ClassVar[Mapping[str, Dialect]] = {
+        "/v1/chat/completions": OpenAI(),
+        "/v1/embeddings": OpenAI(),
+        "/v1/messages": Anthropic(),
+    }
 
     def setup(self) -> None:
         super().setup()
@@ -333,7 +351,8 @@ class _Handler(BaseHTTPRequestHandler):
         received = Received(self.path, headers, json.loads(body), time.time())
         self.server.received.append(received)
         self.server.asked.set()
-        self.server.behaviour(Conversation(self, received, dialect, len(self.server.received)))
+        talk = Conversation(self, received, dialect, len(self.server.received))
+        (embeds if self.path == "/v1/embeddings" else self.server.behaviour)(talk)
 
     def log_message(self, *_: Any) -> None:
         """Say nothing: standard error is what some tests look at."""

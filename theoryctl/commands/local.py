@@ -177,7 +177,10 @@ def url(ctx: typer.Context, ref: RefOption, runtime: WhichRuntime = None) -> Non
 
 @command(app, "env", examples='eval "$(theoryctl local env --ref llm/mock@1)"')
 def env(ctx: typer.Context, ref: RefOption, runtime: WhichRuntime = None) -> None:
-    """Print, as shell exports, what another program needs to talk to a started instance: its address and its token."""
+    """Print, as shell exports, what another program needs to talk to a started instance: its address and its token.
+
+    OPENAI_BASE_URL and OPENAI_API_KEY lead every client of OpenAI's API to it.
+    """
     from theoryctl import started
     from theoryctl.refs import ProviderRef
 

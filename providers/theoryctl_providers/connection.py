@@ -1,0 +1,45 @@
+"""What the server's routes share about a connection: a client that hangs up, and what the log may say of a run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from starlette.types import Receive, Scope
+
+from theoryctl_providers.contract import Envelope
+
+#: Where the HTTP protocol leaves the function that hangs up on a client, for routes that are told to.
+HANG_UP = "theoryctl.hang_up"
+
+
+class ClientGone(Exception):
+    """Whoever asked has hung up, and the call was cancelled."""
+
+
+async def while_connected(receive: Receive, work: Coroutine[Any, Any, Any]) -> Any:
+    """The result of `work`, which is cancelled when the client hangs up. Raises ClientGone."""
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(hung_up(receive))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientGone
+        return task.result()
+    finally:
+        task.cancel()
+        gone.cancel()
+        await asyncio.gather(task, gone, return_exceptions=True)
+
+
+async def hung_up(receive: Receive) -> None:
+    """Return when the connection is closed, by either side."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def note_envelope(scope: Scope, envelope: Envelope) -> None:
+    """Leave for the log line what it may say of a run: never inputs, outputs or keys."""
+    error = envelope["error"]
+    scope["theoryctl.facts"] = {"code": error["code"] if error else None, **envelope["usage"]}

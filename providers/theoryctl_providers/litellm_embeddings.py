@@ -1,0 +1,40 @@
+"""Embeddings of real models, through LiteLLM."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from theoryctl_providers.contract import Event, Output, ProviderError, Request, Usage
+
+#: Inputs that LiteLLM passes on. How the numbers are written is not its business: they come as numbers.
+_PASSED = ("input", "dimensions", "user")
+
+
+async def embed(request: Request, arguments: dict[str, Any]) -> AsyncGenerator[Event]:
+    """The vectors, and what they cost. `arguments` say which model, whose key and how long.
+
+    Raises ProviderError `ERR_BAD_RESPONSE` for an answer without a vector for each text, and whatever LiteLLM does.
+    """
+    import litellm
+
+    inputs = {name: request.inputs[name] for name in _PASSED if name in request.inputs}
+    response = await litellm.aembedding(**inputs, **arguments)
+    vectors = [item["embedding"] for item in sorted(response.data, key=lambda item: int(item["index"]))]
+    if not vectors or not all(isinstance(vector, list) and vector for vector in vectors):
+        message = f"the answer of {request.inputs['model']} holds no vectors"
+        raise ProviderError("ERR_BAD_RESPONSE", message, hint="try again")
+    yield Output("embeddings", "application/json", vectors)
+    if response.usage is not None:
+        yield Usage(response.usage.prompt_tokens, 0, _cost(request.inputs["model"], response.usage.prompt_tokens))
+
+
+def _cost(model: str, sent: int) -> float | None:
+    """US dollars by LiteLLM's price list; None for a model that is not in it."""
+    import litellm
+
+    try:
+        cost, _ = litellm.cost_per_token(model=model, prompt_tokens=sent, completion_tokens=0, call_type="aembedding")
+    except Exception:  # an unknown model is no failure of the call, and LiteLLM raises a bare Exception for it
+        return None
+    return float(cost)

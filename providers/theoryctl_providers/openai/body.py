@@ -1,0 +1,74 @@
+"""What OpenAI's clients send, before it is translated: models without a vendor, nulls, and what is no input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from theoryctl_providers.contract import Mode, ProviderError
+
+#: Parameters that are about the caller's account and its caches, and never about the answer. Clients send some of them
+#: with every request, so they are taken and left out, in both modes.
+IGNORED = frozenset(
+    (
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+    )
+)
+
+#: 2000-01-01T00:00:00Z: what a mock gives as the time of its answer, for it has no clock.
+NO_TIME = 946684800
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What stands at the top of every answer. `created` is in seconds since the epoch."""
+
+    key: str
+    created: int
+    model: str
+
+
+def stated(body: Mapping[str, Any], *ignored: str) -> dict[str, Any]:
+    """The parameters that say something: OpenAI takes null for absent."""
+    left_out = IGNORED.union(ignored)
+    return {key: value for key, value in body.items() if value is not None and key not in left_out}
+
+
+def qualified(model: Any, default: str | None) -> Any:
+    """A model's name as a provider takes it: clients of OpenAI name no vendor, so it is that of the default model."""
+    vendor, slash, _ = (default or "").partition("/")
+    return f"{vendor}/{model}" if slash and isinstance(model, str) and "/" not in model and model else model
+
+
+def is_streamed(body: Mapping[str, Any]) -> bool:
+    """Whether the answer is wanted in pieces. Raises ProviderError `ERR_INPUTS` for a value that is no boolean."""
+    value = body.get("stream")
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise wrong("stream", "expected boolean")
+
+
+def wrong(param: str, reason: str) -> ProviderError:
+    """A parameter that cannot be translated at all; all others are left to the engine's schema."""
+    return ProviderError("ERR_INPUTS", f"inputs: $.{param}: {reason}", hint=f"change {param}", param=param)
+
+
+def unsupported(param: str, reason: str) -> ProviderError:
+    """A parameter that asks for what a started provider does not do."""
+    return ProviderError(
+        "ERR_UNSUPPORTED_PARAM", f"inputs: $.{param}: {reason}", hint=f"leave {param} out", param=param
+    )
+
+
+def mode_of(headers: list[tuple[bytes, bytes]]) -> Mode | None:
+    """The mode that the header `X-Theoryctl-Mode` asks for. One that is none is left to the engine, which says so."""
+    for name, value in headers:
+        if name == b"x-theoryctl-mode":
+            return value.decode("latin-1").strip().lower()  # type: ignore[return-value]
+    return None

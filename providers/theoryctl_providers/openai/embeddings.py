@@ -1,0 +1,48 @@
+"""`POST /v1/embeddings`: one or several texts in, a vector for each out, as numbers or as base64 of float32."""
+
+from __future__ import annotations
+
+import base64
+import struct
+from collections.abc import Mapping, Sequence
+from json.encoder import encode_basestring_ascii as quoted
+from typing import Any
+
+from theoryctl_providers.answer import Answer
+from theoryctl_providers.contract import Operation, ProviderError, dumps
+from theoryctl_providers.openai.body import Head, qualified, stated
+
+
+class Embeddings:
+    """One exchange; never streamed."""
+
+    operation: Operation = "embeddings"
+    params: Mapping[str, str] = {}
+
+    def __init__(self, body: Mapping[str, Any], default_model: str | None) -> None:
+        self.model = body.get("model")
+        self.inputs = stated(body)
+        if "model" in self.inputs:
+            self.inputs["model"] = qualified(self.model, default_model)
+        self._in_base64 = body.get("encoding_format") == "base64"
+
+    def whole(self, head: Head, answer: Answer) -> bytes:
+        """The answer as one document. Raises ProviderError `ERR_BAD_RESPONSE` where the provider gave no vectors."""
+        output = next((output for output in answer.outputs if output.name == "embeddings"), None)
+        if output is None:
+            raise ProviderError("ERR_BAD_RESPONSE", "the provider gave no embeddings", hint="use another provider")
+        written = map(_base64 if self._in_base64 else dumps, output.value)
+        data = ",".join(
+            f'{{"object":"embedding","index":{index},"embedding":{vector}}}' for index, vector in enumerate(written)
+        )
+        tokens = answer.usage.input_tokens or 0
+        usage = f'{{"prompt_tokens":{tokens},"total_tokens":{tokens}}}'
+        return f'{{"object":"list","data":[{data}],"model":{quoted(head.model)},"usage":{usage}}}'.encode()
+
+    def chunks(self, head: Head) -> None:
+        """None: embeddings come whole."""
+
+
+def _base64(vector: Sequence[float]) -> str:
+    """Little-endian float32, as OpenAI's own client reads it."""
+    return f'"{base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()}"'

@@ -1,0 +1,109 @@
+"""`POST /v1/responses`: the common subset of the Responses API, with nothing kept between two requests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from theoryctl_providers.answer import Answer, Choice
+from theoryctl_providers.contract import Operation
+from theoryctl_providers.openai.body import Head, is_streamed, qualified, stated, unsupported, wrong
+from theoryctl_providers.openai.items import messages_of, response_format_of, tool_choice_of, tools_of
+from theoryctl_providers.openai.response import Response, ResponseEvents
+
+#: Parameters that say the same as one of chat completions, by another name or in another shape.
+_TRANSLATED = ("input", "instructions", "max_output_tokens", "text", "reasoning", "tools", "tool_choice")
+#: Parameters about how an answer is delivered or cut, which change nothing here.
+_IGNORED = ("stream", "stream_options", "include", "truncation", "background")
+#: What would need a memory of earlier requests or a prompt of the account.
+_STATEFUL = ("previous_response_id", "conversation", "prompt")
+#: What would be taken for inputs, and is no parameter of this API.
+_CHAT_ONLY = ("messages", "n", "stop", "response_format", "max_completion_tokens", "max_tokens")
+
+#: How the parameters of chat completions that an error may name are called here.
+_PARAMS = {
+    "messages": "input",
+    "max_completion_tokens": "max_output_tokens",
+    "response_format": "text.format",
+    "verbosity": "text.verbosity",
+    "reasoning_effort": "reasoning.effort",
+}
+
+#: What an answer says of a request that does not mention it.
+_ECHOED: dict[str, Any] = {
+    "instructions": None,
+    "max_output_tokens": None,
+    "metadata": {},
+    "parallel_tool_calls": True,
+    "reasoning": {"effort": None, "summary": None},
+    "temperature": 1.0,
+    "text": {"format": {"type": "text"}},
+    "tool_choice": "auto",
+    "tools": [],
+    "top_p": 1.0,
+    "truncation": "disabled",
+    "user": None,
+}
+
+
+class ResponsesCall:
+    """One exchange."""
+
+    operation: Operation = "chat"
+    params: Mapping[str, str] = _PARAMS
+
+    def __init__(self, body: Mapping[str, Any], default_model: str | None) -> None:
+        self.model = body.get("model")
+        self.inputs = _inputs(body, default_model)
+        self._streamed = is_streamed(body)
+        self._echo = {name: default if body.get(name) is None else body[name] for name, default in _ECHOED.items()}
+
+    def whole(self, head: Head, answer: Answer) -> bytes:
+        """The answer as one document."""
+        response = Response(head, self._echo)
+        choice = answer.choices.get(0) or Choice()
+        response.finish, response.usage = choice.finish, answer.usage
+        if choice.pieces or not choice.calls:
+            response.add_text().pieces = choice.pieces
+        for index in sorted(choice.calls):
+            call = choice.calls[index]
+            response.add_call(index, call.name, call.id).pieces = call.arguments
+        return response.ended().encode()
+
+    def chunks(self, head: Head) -> ResponseEvents | None:
+        """What writes the answer in pieces; None where it is wanted whole."""
+        return ResponseEvents(Response(head, self._echo)) if self._streamed else None
+
+
+def _inputs(body: Mapping[str, Any], default_model: str | None) -> dict[str, Any]:
+    """The body in the vocabulary of chat completions. Raises ProviderError for what has no counterpart there."""
+    given = stated(body)
+    for name in _STATEFUL:
+        if name in given:
+            raise unsupported(name, "nothing is kept between two requests")
+    for name in _CHAT_ONLY:
+        if name in given:
+            raise unsupported(name, "it is one of chat completions")
+    if given.get("background"):
+        raise unsupported("background", "an answer comes at once or not at all")
+    inputs = {name: value for name, value in given.items() if name not in (*_TRANSLATED, *_IGNORED)}
+    inputs["messages"] = messages_of(given.get("input"), given.get("instructions"))
+    if "model" in given:
+        inputs["model"] = qualified(given["model"], default_model)
+    text, reasoning = _object(given, "text"), _object(given, "reasoning")
+    more = {
+        "max_completion_tokens": given.get("max_output_tokens"),
+        "tools": tools_of(given.get("tools")),
+        "tool_choice": tool_choice_of(given.get("tool_choice")),
+        "response_format": response_format_of(text.get("format")),
+        "verbosity": text.get("verbosity"),
+        "reasoning_effort": reasoning.get("effort"),
+    }
+    return {**inputs, **{name: value for name, value in more.items() if value is not None}}
+
+
+def _object(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = given.get(name, {})
+    if not isinstance(value, dict):
+        raise wrong(name, "expected an object")
+    return value

@@ -1,0 +1,83 @@
+"""Unmodified clients of OpenAI's API, and instances that were really started for them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import _FOREIGN, REF, THEORYCTL
+
+#: What `local env` says of an instance.
+Variables = dict[str, str]
+StartProvider = Callable[..., Variables]
+
+#: `@1` of a provider of the test's own, in the module `acme`.
+MANIFEST = """\
+ref: acme/test@1
+title: A provider of this test
+provider: acme:Provider
+models:
+  default: openai/test
+inputs:
+  type: object
+example:
+  messages: []
+"""
+
+
+def theoryctl(*arguments: str, env: Mapping[str, str]) -> Any:
+    """The JSON that a command prints; it must succeed."""
+    done = subprocess.run([THEORYCTL, *arguments, "--json"], capture_output=True, text=True, env=env, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Variables]:
+    """The environment of somebody with nothing set, whose instances are stopped in the end."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+    variables = {**clean, "HOME": str(tmp_path_factory.mktemp("home"))}
+    yield variables
+    theoryctl("local", "stop", "--all", env=variables)
+
+
+@pytest.fixture(scope="module")
+def instance(home: Variables) -> Variables:
+    """A started mock of llm/litellm@1: the variables that lead a client to it."""
+    theoryctl("local", "start", "--ref", REF, "--runtime", "process", env=home)
+    variables = theoryctl("local", "env", "--ref", REF, env=home)["variables"]
+    assert isinstance(variables, dict)
+    return variables
+
+
+@pytest.fixture
+def start_provider(home: Variables, tmp_path: Path) -> Iterator[StartProvider]:
+    """Start a provider from its source, which defines `Provider`."""
+    env = {**home, "PYTHONPATH": str(tmp_path), "THEORYCTL_MANIFESTS": str(tmp_path / "manifests")}
+
+    def start(source: str, *flags: str, **more: str) -> Variables:
+        (tmp_path / "acme.py").write_text(source)
+        (tmp_path / "manifests/acme").mkdir(parents=True)
+        (tmp_path / "manifests/acme/test@1.yaml").write_text(MANIFEST)
+        where = ("--ref", "acme/test@1")
+        theoryctl("local", "start", *where, "--runtime", "process", *flags, env={**env, **more})
+        variables = theoryctl("local", "env", *where, env=env)["variables"]
+        assert isinstance(variables, dict)
+        return variables
+
+    yield start
+    theoryctl("local", "stop", "--all", env=env)
+
+
+@pytest.fixture
+def pointed(instance: Variables, monkeypatch: pytest.MonkeyPatch) -> Variables:
+    """This process's environment after `eval "$(theoryctl local env --ref …)"`."""
+    for name, value in instance.items():
+        monkeypatch.setenv(name, value)
+    return instance

@@ -1,0 +1,49 @@
+"""`eval "$(theoryctl local env …)"`: what it leads to an instance, and what it must not."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REF, THEORYCTL
+from tests.openai.conftest import Variables, theoryctl
+
+
+def shell(command: str, env: Variables, folder: Path) -> subprocess.CompletedProcess[str]:
+    where = {**env, "PATH": f"{THEORYCTL.parent}:{env['PATH']}"}
+    return subprocess.run(["sh", "-c", command], capture_output=True, text=True, env=where, cwd=folder, timeout=120)
+
+
+ENV = f'eval "$(theoryctl local env --ref {REF})"'
+
+
+def test_one_line_leads_a_client_to_the_instance(instance: Variables, home: Variables, tmp_path: Path) -> None:
+    ask = "import openai; print(openai.OpenAI().models.list().data[0].id)"
+    done = shell(f"{ENV} && python -c '{ask}'", home, tmp_path)
+    assert done.stdout == "openai/gpt-4o-mini\n", done.stderr
+
+
+def test_the_token_is_not_taken_for_a_key_of_the_vendor(instance: Variables, home: Variables, tmp_path: Path) -> None:
+    real = f"theoryctl local run --ref {REF} --runtime embedded --mode real --prompt x --json"
+    done = shell(f"{ENV} && {real}", home, tmp_path)
+    assert json.loads(done.stdout)["error"]["code"] == "ERR_MISSING_SECRET"
+    assert done.returncode == 4
+
+
+@pytest.mark.parametrize("key", [None, "sk-canary-of-the-vendor"])
+def test_an_instance_started_there_is_not_led_to_the_other(
+    key: str | None, instance: Variables, home: Variables, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text(f"OPENAI_API_KEY={key}\n" if key else "")
+    env = {**home, **instance, "HOME": str(tmp_path)}
+    start = ("local", "start", "--ref", REF, "--runtime", "process", "--mode", "real")
+    started = theoryctl(*start, "--env-file", str(tmp_path / ".env"), env=env)
+    try:
+        assert ("OPENAI_API_KEY" in started["secrets_absent"]) == (key is None)
+        variables = Path(f"/proc/{started['pid']}/environ").read_bytes()
+        assert b"OPENAI_" not in variables
+    finally:
+        theoryctl("local", "stop", "--all", env=env)
