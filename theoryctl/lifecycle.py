@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from theoryctl.attachments import load_attachments
@@ -13,6 +13,7 @@ from theoryctl.errors import BadInputs, InternalError, Interrupted, UsageError, 
 from theoryctl.inputs import InputFlags
 from theoryctl.instances import Instance
 from theoryctl.manifest import Manifest
+from theoryctl.mocks import MockFlags
 from theoryctl.outputs import OutputFolder
 from theoryctl.platforms import host_platform
 from theoryctl.refs import ProviderRef
@@ -52,6 +53,7 @@ class RunOptions:
     save_dir: str | None = None
     env_file: str | None = None
     manifests: str | None = None
+    mocks: MockFlags = field(default_factory=MockFlags)
 
 
 def positive_seconds(seconds: float | None, flag: str = "--timeout") -> float | None:
@@ -95,9 +97,8 @@ def _request(options: RunOptions, instance: Instance | None) -> Request:
     mode = resolve_mode(given or {}, options.mode, instance.mode if instance else "mock")
     if given is None and not is_mock(mode):
         raise BadInputs("real mode needs inputs, and none were given", hint='for example --prompt "Say hello"')
-    if instance is not None and options.env_file is not None:
-        hint = f"theoryctl local stop --ref {options.ref}, then start it with --env-file {options.env_file}"
-        raise UsageError("--env-file: a started instance has the secrets it was started with", hint=hint)
+    if instance is not None:
+        _check_flags(options)
     return Request(
         config=_config(manifest, mode, options, instance),
         inputs=manifest.example if given is None else given,
@@ -106,6 +107,15 @@ def _request(options: RunOptions, instance: Instance | None) -> Request:
         timeout=options.timeout,
         checked=given is None,
     )
+
+
+def _check_flags(options: RunOptions) -> None:
+    """Refuse what a started instance was told at its start. Raises UsageError."""
+    told = {"--env-file": options.env_file, **options.mocks.given()}
+    for flag, value in told.items():
+        if value is not None:
+            hint = f"theoryctl local stop --ref {options.ref}, then start it with {flag} {value}"
+            raise UsageError(f"{flag}: a started instance keeps to what it was started with", hint=hint)
 
 
 def _config(manifest: Manifest, mode: Mode, options: RunOptions, instance: Instance | None) -> ProviderConfig:
@@ -122,6 +132,7 @@ def _config(manifest: Manifest, mode: Mode, options: RunOptions, instance: Insta
         secrets=read_secrets(wanted, options.env_file),
         timeout=manifest.resources.timeout,
         platform=host_platform(),
+        script=options.mocks.read_script(mode),
     )
 
 

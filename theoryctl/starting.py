@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from theoryctl import instances
 from theoryctl.catalog import Catalog, Found
@@ -13,6 +13,7 @@ from theoryctl.images.choice import ImageWish, base_image
 from theoryctl.instances import Instance
 from theoryctl.manifest import Manifest
 from theoryctl.manifest_cache import read_manifest
+from theoryctl.mocks import MockFlags
 from theoryctl.paths import file_lock
 from theoryctl.platforms import host_platform
 from theoryctl.progress import Progress
@@ -46,6 +47,7 @@ class StartOptions:
     build: bool = False
     require_pin: bool = False
     base_image: str | None = None
+    mocks: MockFlags = field(default_factory=MockFlags)
 
 
 def start(options: StartOptions, progress: Progress) -> Started:
@@ -118,17 +120,19 @@ def _request(options: StartOptions, found: Found, progress: Progress) -> StartRe
 
 
 def _config(manifest: Manifest, options: StartOptions, secrets: dict[str, str]) -> ProviderConfig:
+    mode = resolve_mode({}, options.mode)
     return ProviderConfig(
         provider=manifest.provider,
         ref=manifest.ref,
         runtime=options.runtime,
-        mode=resolve_mode({}, options.mode),
+        mode=mode,
         default_model=manifest.models.default,
         input_schema=manifest.inputs,
         secret_rules=manifest.secret_rules,
         secrets=secrets,
         timeout=manifest.resources.timeout,
         platform=host_platform(),
+        script=options.mocks.read_script(mode),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from theoryctl_providers.documents import AttachmentDocument, Envelope, Mode, new_run_id
 from theoryctl_providers.errors import ProviderError
+from theoryctl_providers.script import Script
 
 MODES: tuple[Mode, ...] = ("mock", "real")
 Operation = Literal["chat", "embeddings"]
@@ -73,7 +74,7 @@ class ProviderConfig:
 
     `provider` is a built-in name, an entry point of the group `theoryctl.providers`, or `package.module:Class`.
     `input_schema` is JSON Schema draft 2020-12 (None: unchecked). `timeout` is in seconds. `secrets` holds values by
-    name and never shows in a repr.
+    name and never shows in a repr. `script` answers in mock mode, before the provider's own mock.
     """
 
     provider: str = "mock"
@@ -87,6 +88,7 @@ class ProviderConfig:
     timeout: float | None = None
     image: str | None = None
     platform: str | None = None
+    script: Script | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +135,7 @@ class Started:
     """The request was admitted and the provider is loaded.
 
     Nothing before this event suspends, so a caller may drive the stream up to here without an event loop, and all the
-    way when `suspends` is false.
+    way when `suspends` is false: it speaks of this very request.
     """
 
     model: str
@@ -178,9 +180,14 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The last event of every stream, success or failure."""
+    """The last event of every stream, success or failure.
+
+    `cause` is the failure as it was raised, for what an envelope has no room for (`retry_after`, a `ScriptedFailure`'s
+    `kind`). Its texts may hold secrets; the envelope's do not. It does not go over the wire.
+    """
 
     envelope: Envelope
+    cause: ProviderError | None = field(default=None, repr=False)
 
 
 Event = Log | Started | Delta | Output | Usage | Finish | Result

@@ -36,8 +36,10 @@ from theoryctl_providers.documents import (
     build_envelope,
     new_run_id,
 )
-from theoryctl_providers.errors import ERRORS, ErrorSpec, ProviderError
+from theoryctl_providers.errors import ERRORS, ErrorSpec, FaultKind, ProviderError, ScriptedFailure
 from theoryctl_providers.jsontext import MAX_DEPTH, canonical, dumps, loads, sha256
+from theoryctl_providers.must import STRICT, Must
+from theoryctl_providers.script import Script, ScriptDocument
 from theoryctl_providers.wire import Limits, ServerConfig, decode_event, encode_event
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "ERROR_SCHEMA",
     "MAX_DEPTH",
     "MODES",
+    "STRICT",
     "VERSION",
     "Attachment",
     "AttachmentDocument",
@@ -54,16 +57,21 @@ __all__ = [
     "ErrorInfo",
     "ErrorSpec",
     "Event",
+    "FaultKind",
     "Finish",
     "Limits",
     "Log",
     "Mode",
+    "Must",
     "Output",
     "OutputDocument",
     "ProviderConfig",
     "ProviderError",
     "Request",
     "Result",
+    "Script",
+    "ScriptDocument",
+    "ScriptedFailure",
     "SecretRule",
     "ServerConfig",
     "Started",

@@ -18,6 +18,7 @@ from theoryctl_providers.contract import (
     ProviderError,
     Request,
     Result,
+    Script,
     SecretRule,
     Started,
     canonical,
@@ -26,6 +27,7 @@ from theoryctl_providers.contract import (
 )
 from theoryctl_providers.drive import drive
 from theoryctl_providers.inputs import chat_schema, check_inputs
+from theoryctl_providers.plan import plan_for
 from theoryctl_providers.protocol import LLMProvider
 from theoryctl_providers.redact import Redactor, secrets_of
 from theoryctl_providers.registry import default_models, get_llm_provider
@@ -42,26 +44,30 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
     and the provider's imports. Bad inputs are refused before anything is loaded.
     """
     transcript = Transcript(request)
+    cause: ProviderError | None = None
     try:
         provider = get_llm_provider(request.config.provider)
         resolved = admit(request, provider)
         transcript.admitted(resolved)
         mode = resolved.mode or "mock"
+        plan = plan_for(provider, resolved)
         if provider.loads and not provider.is_prepared(mode):
             yield Log(f"loading {provider.loads}, which takes some seconds in a new process")
         provider.prepare(mode)
-        yield Started(resolved.inputs["model"], mode, suspends=not is_mock(mode) or provider.suspends_in_mock)
-        async with aclosing(_answers(provider, resolved)) as answers:
+        yield Started(resolved.inputs["model"], mode, plan.suspends)
+        async with aclosing(_clean(plan.events, resolved)) as answers:
             async for event in answers:
                 transcript.add(event)
                 yield event
         envelope = transcript.success()
     except ProviderError as error:
+        cause = error
         envelope = transcript.failure(error)
     except Exception as error:  # a provider's bug must not take the caller down, nor be taken for a refusal
         yield Log(traceback_of(error, request), debug=True)
-        envelope = transcript.failure(_broken(request.config.provider, error))
-    yield Result(envelope)
+        cause = _broken(request.config.provider, error)
+        envelope = transcript.failure(cause)
+    yield Result(envelope, cause)
 
 
 def run(
@@ -72,9 +78,11 @@ def run(
     attachments: Sequence[Attachment] = (),
     secrets: Mapping[str, str] | None = None,
     timeout: float | None = None,
+    script: Script | None = None,
 ) -> Envelope:
     """Run one request to its end and return the envelope. `timeout` is in seconds.
 
+    `script` answers in mock mode; used for several calls, it goes on where it was.
     In real mode without `secrets`, vendors' keys come from this process's environment. Raises ProviderError, a
     RuntimeError with `code`, `hint` and `retryable`, when the inputs are bad, a secret is missing or the call fails.
     """
@@ -82,7 +90,7 @@ def run(
     if secrets is None and not is_mock(resolve_mode(inputs, mode)):
         secrets = {rule.name: os.environ[rule.name] for rule in program.secret_rules if rule.name in os.environ}
     values = {name: value.strip() for name, value in (secrets or {}).items()}
-    config = ProviderConfig(provider=provider, secrets=values, timeout=timeout)
+    config = ProviderConfig(provider=provider, secrets=values, timeout=timeout, script=script)
     request = Request(config=config, inputs=inputs, mode=resolve_mode(inputs, mode), attachments=attachments)
     for event in drive(execute(request), program.aclose):
         if isinstance(event, Result):
@@ -160,16 +168,10 @@ def _default_model(provider: str) -> str:
         raise ProviderError("ERR_INPUTS", "inputs: $: 'model' is missing", hint="name a model") from None
 
 
-async def _answers(provider: LLMProvider, request: Request) -> AsyncGenerator[Event]:
-    """The provider's events; in real mode with time-out, retries, and secrets taken out of what comes back."""
-    if is_mock(request.mode or "mock"):
-        attempts = provider.stream(request)
-    else:
-        from theoryctl_providers.attempts import attempts_within
-
-        attempts = attempts_within(provider, request)
+async def _clean(events: AsyncGenerator[Event], request: Request) -> AsyncGenerator[Event]:
+    """The events without the secrets that real mode has."""
     redactor = Redactor(secrets_of(request))
-    async for event in attempts:
+    async for event in events:
         for clean in redactor.feed(event):
             yield clean
     for clean in redactor.flush():

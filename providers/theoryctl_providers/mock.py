@@ -56,12 +56,16 @@ def answer(request: Request) -> Iterator[Event]:
     for index, choice in enumerate(choices):
         yield from choice.deltas(index)
         yield Finish(index, choice.finish)
-    prompt = canonical(inputs_as_json({"messages": inputs.get("messages", [])}))
     yield Usage(
-        input_tokens=(len(prompt) + 3) // 4,
+        input_tokens=prompt_tokens(inputs),
         output_tokens=sum(len(choice.pieces) for choice in choices),
         cost_usd=0.0,
     )
+
+
+def prompt_tokens(inputs: Mapping[str, Any]) -> int:
+    """What a mock counts for the prompt: a token for every four bytes of the messages' canonical JSON."""
+    return (len(canonical(inputs_as_json({"messages": inputs.get("messages", [])}))) + 3) // 4
 
 
 def inputs_as_json(value: Any) -> Any:
@@ -113,7 +117,7 @@ def _content(inputs: Mapping[str, Any], seed: str, index: int) -> str:
 
 def _text(inputs: Mapping[str, Any], seed: str, index: int) -> str:
     messages = inputs.get("messages") or [{}]
-    said = _quote(_said(messages[-1]))
+    said = _quote(text_of(messages[-1]))
     which = f" (choice {index + 1} of {inputs['n']})" if (inputs.get("n") or 1) > 1 else ""
     files = [part for message in messages for part in _parts(message) if isinstance(part, Attachment)]
     listed = "".join(f"\n- {file.name}: {file.size} bytes, {file.digest}" for file in files)
@@ -122,7 +126,8 @@ def _text(inputs: Mapping[str, Any], seed: str, index: int) -> str:
     )
 
 
-def _said(message: Mapping[str, Any]) -> str:
+def text_of(message: Mapping[str, Any]) -> str:
+    """What a message says in words: its text parts, joined by a space."""
     return " ".join(part.get("text") or "" for part in _parts(message) if isinstance(part, Mapping))
 
 

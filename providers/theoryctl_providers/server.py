@@ -22,13 +22,13 @@ from theoryctl_providers.contract import (
     ProviderError,
     Request,
     Result,
+    Started,
     dumps,
     is_mock,
     resolve_mode,
 )
 from theoryctl_providers.engine import execute
 from theoryctl_providers.gate import ClientGone, Gate, refusal
-from theoryctl_providers.registry import get_llm_provider
 from theoryctl_providers.uploads import Received, receive
 from theoryctl_providers.wire import ServerConfig, encode_event
 
@@ -53,7 +53,6 @@ async def _unknown(request: HTTPRequest, error: Exception) -> Response:
 class _Server:
     def __init__(self, config: ServerConfig) -> None:
         self._config = config
-        self._provider = get_llm_provider(config.provider.provider)
         self._started = time.monotonic()
 
     async def health(self, request: HTTPRequest) -> Response:
@@ -73,7 +72,7 @@ class _Server:
         if STREAM in request.headers.get("accept", ""):
             return _EventStream(call, received)
         with received:
-            envelope = await self._envelope(call, request.receive)
+            envelope = await _envelope(execute(call), request.receive)
         note_envelope(request.scope, envelope)
         return _json(envelope, _status(envelope))
 
@@ -93,19 +92,9 @@ class _Server:
         inputs, config = document["inputs"], self._config.provider
         return Request(config=config, inputs=inputs, attachments=received.attachments, **options)
 
-    async def _envelope(self, call: Request, receive: Receive) -> Envelope:
-        if self._never_waits(call):
-            return await _collect(call)
-        envelope: Envelope = await while_connected(receive, _collect(call))
-        return envelope
-
     def _reads_files(self, document: dict[str, Any]) -> bool:
         """Whether the call will read what is attached: in mock mode the digests are all it gets."""
         return not self._is_mock(document["inputs"], document.get("mode"))
-
-    def _never_waits(self, call: Request) -> bool:
-        """Whether there is nothing to cancel, so that a mock call need not pay for two tasks."""
-        return self._is_mock(call.inputs, call.mode) and not self._provider.suspends_in_mock
 
     def _is_mock(self, inputs: Mapping[str, Any], mode: Any) -> bool:
         """Whether no vendor is called; a mode that is none calls none either."""
@@ -115,10 +104,18 @@ class _Server:
             return True
 
 
-async def _collect(call: Request) -> Envelope:
-    async for event in execute(call):
+async def _envelope(events: AsyncGenerator[Event], receive: Receive | None) -> Envelope:
+    """The result of a call, which is cancelled when the client behind `receive` hangs up.
+
+    Until a call says that it waits there is nothing to cancel, and most mock calls never do: they need not pay for two
+    tasks.
+    """
+    async for event in events:
         if isinstance(event, Result):
             return event.envelope
+        if receive is not None and isinstance(event, Started) and event.suspends:
+            envelope: Envelope = await while_connected(receive, _envelope(events, None))
+            return envelope
     raise RuntimeError("the engine ended without a result")
 
 

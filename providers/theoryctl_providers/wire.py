@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from theoryctl_providers.calls import Delta, Event, Log, ProviderConfig, Result, SecretRule, Started, ToolCallDelta
 from theoryctl_providers.errors import ProviderError
 from theoryctl_providers.jsontext import dumps, loads
+from theoryctl_providers.script import Script
 
 #: The names of the server-sent events; what the envelope holds anyway (usage, finish reasons) is not sent before it.
 _NAMES: dict[type, str] = {Log: "log", Started: "started", Delta: "delta", Result: "result"}
@@ -37,7 +38,9 @@ class ServerConfig:
 
     def dump(self) -> bytes:
         """The document."""
-        return dumps({"provider": asdict(self.provider), "token": self.token, "limits": asdict(self.limits)}).encode()
+        script = self.provider.script
+        provider = asdict(replace(self.provider, script=None)) | {"script": script and script.dump()}
+        return dumps({"provider": provider, "token": self.token, "limits": asdict(self.limits)}).encode()
 
     @classmethod
     def load(cls, data: bytes) -> ServerConfig:
@@ -46,7 +49,8 @@ class ServerConfig:
         try:
             provider = {**document["provider"]}
             rules = [SecretRule(**{**rule, "models": tuple(rule["models"])}) for rule in provider["secret_rules"]]
-            config = ProviderConfig(**{**provider, "secret_rules": tuple(rules)})
+            script = Script.load(provider["script"]) if provider["script"] else None
+            config = ProviderConfig(**{**provider, "secret_rules": tuple(rules), "script": script})
             token = document["token"]
             if not isinstance(token, str) or len(token) < 16:
                 raise ValueError("its token is shorter than 16 characters")

@@ -48,7 +48,10 @@ EnvFile = Annotated[
     str | None, typer.Option("--env-file", metavar="PATH", help="Read secrets from this file before the environment.")
 ]
 
-
+ScriptFile = Annotated[
+    str | None,
+    typer.Option("--script", metavar="PATH", help="Mock mode answers by the rules in this YAML file."),
+]
 RunRuntime = Annotated[
     str | None,
     typer.Option(
@@ -105,6 +108,7 @@ def run(
     timeout: Timeout = None,
     save_dir: SaveDir = None,
     env_file: EnvFile = None,
+    script: ScriptFile = None,
     runtime: RunRuntime = None,
     manifests: ManifestsOption = None,
 ) -> None:
@@ -118,6 +122,7 @@ def run(
     from theoryctl import lifecycle
     from theoryctl.attachments import parse_size
     from theoryctl.inputs import InputFlags
+    from theoryctl.mocks import MockFlags
     from theoryctl.refs import ProviderRef
 
     flags = InputFlags(json=inputs_json, file=inputs_file, stdin=inputs, prompt=prompt, model=model, system=system)
@@ -132,6 +137,7 @@ def run(
         save_dir=save_dir,
         env_file=env_file,
         manifests=manifests,
+        mocks=MockFlags(script=script),
     )
     ctx.obj.emit(lifecycle.run(options, ctx.obj.watch_run(stream)))
 
@@ -150,6 +156,7 @@ def start(
     runtime: StartRuntime = DEFAULT,
     mode: ModeOption = None,
     env_file: EnvFile = None,
+    script: ScriptFile = None,
     oci: Oci = None,
     build: BuildFlag = False,
     require_pin: RequirePin = False,
@@ -167,6 +174,7 @@ def start(
     from theoryctl import starting
     from theoryctl.attachments import parse_size
     from theoryctl.lifecycle import checked_mode, positive_seconds
+    from theoryctl.mocks import MockFlags
     from theoryctl.refs import ProviderRef
 
     seconds = positive_seconds(wait_timeout, "--wait-timeout") or wait_timeout
@@ -182,6 +190,7 @@ def start(
         build=build,
         require_pin=require_pin,
         base_image=base_image,
+        mocks=MockFlags(script=script),
     )
     ctx.obj.emit(starting.start(options, ctx.obj))
 
