@@ -31,6 +31,8 @@ LEVELS = {
     "theoryctl.model_check": 2,
     "theoryctl.script": 3,
     "theoryctl.mocks": 4,
+    "theoryctl.folders": 1,
+    "theoryctl.recording": 7,
     "theoryctl.manifest_check": 3,
     "theoryctl.manifest_cache": 4,
     "theoryctl.client": 4,

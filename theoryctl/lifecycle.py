@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from theoryctl.attachments import load_attachments
 from theoryctl.catalog import Catalog
 from theoryctl.errors import BadInputs, InternalError, Interrupted, UsageError, error_info
+from theoryctl.folders import ResultFolder
 from theoryctl.inputs import InputFlags
 from theoryctl.instances import Instance
 from theoryctl.manifest import Manifest
 from theoryctl.mocks import MockFlags
 from theoryctl.outputs import OutputFolder
 from theoryctl.platforms import host_platform
+from theoryctl.recording import collected, recorded
 from theoryctl.refs import ProviderRef
 from theoryctl.results import RunResult
 from theoryctl.runtimes import EMBEDDED, embedded_runtime, started_runtime
@@ -83,10 +85,16 @@ def run(options: RunOptions, on_event: Callable[[Event], None]) -> RunResult:
     """
     instance = find(options.ref, options.runtime)
     request = _request(options, instance)
-    if options.save_dir is None:
-        return RunResult(_invoke(request, instance, on_event))
-    with OutputFolder(options.save_dir) as folder:
-        return RunResult(folder.save(_invoke(request, instance, on_event)))
+    with ExitStack() as folders:
+        save_to = options.save_dir and folders.enter_context(OutputFolder(options.save_dir))
+        record = options.mocks.record
+        record_to = record and folders.enter_context(ResultFolder("--record", record))
+        envelope = _invoke(request, instance, on_event)
+        if record_to:
+            envelope = recorded(envelope, request.config.tape, record_to)
+        if instance is not None:
+            envelope = collected(instance, envelope)
+        return RunResult(save_to.save(envelope) if save_to else envelope)
 
 
 def _request(options: RunOptions, instance: Instance | None) -> Request:
@@ -111,18 +119,17 @@ def _request(options: RunOptions, instance: Instance | None) -> Request:
 
 def _check_flags(options: RunOptions) -> None:
     """Refuse what a started instance was told at its start. Raises UsageError."""
-    told = {"--env-file": options.env_file, **options.mocks.given()}
-    for flag, value in told.items():
-        if value is not None:
-            hint = f"theoryctl local stop --ref {options.ref}, then start it with {flag} {value}"
-            raise UsageError(f"{flag}: a started instance keeps to what it was started with", hint=hint)
+    told = {"--env-file": options.env_file} if options.env_file is not None else {}
+    for flag, value in {**told, **options.mocks.given()}.items():
+        hint = f"theoryctl local stop --ref {options.ref}, then start it with {flag} {value}"
+        raise UsageError(f"{flag}: a started instance keeps to what it was started with", hint=hint)
 
 
 def _config(manifest: Manifest, mode: Mode, options: RunOptions, instance: Instance | None) -> ProviderConfig:
     rules = manifest.secret_rules
     # Mock mode does not even look at a secret, and an instance has its own.
     wanted = () if is_mock(mode) or instance else tuple(rule.name for rule in rules)
-    return ProviderConfig(
+    config = ProviderConfig(
         provider=manifest.provider,
         ref=manifest.ref,
         runtime=instance.runtime if instance else EMBEDDED,
@@ -132,8 +139,8 @@ def _config(manifest: Manifest, mode: Mode, options: RunOptions, instance: Insta
         secrets=read_secrets(wanted, options.env_file),
         timeout=manifest.resources.timeout,
         platform=host_platform(),
-        script=options.mocks.read_script(mode),
     )
+    return options.mocks.applied(config, mode, options.env_file)
 
 
 def _events(request: Request, instance: Instance | None) -> Generator[Event]:

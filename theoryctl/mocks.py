@@ -1,32 +1,67 @@
-"""What mock mode answers instead of its own mock: the flags of `run` and `start` that say so."""
+"""What mock mode answers instead of its own mock, and how real mode is recorded: the flags of `run` and `start`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from theoryctl.errors import UsageError
-from theoryctl_providers.contract import Mode, Script, is_mock
+from theoryctl.secrets import read_env_file
+from theoryctl_providers.contract import (
+    ProviderConfig,
+    Tape,
+    canonical,
+    is_mock,
+    read_recordings,
+    sha256,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MockFlags:
-    """The flags, as paths."""
+    """The flags, as paths; at most one may be given: `script` and `replay` in mock mode, `record` in real mode."""
 
     script: str | None = None
+    replay: str | None = None
+    record: str | None = None
 
-    def given(self) -> dict[str, str | None]:
-        """Each flag with its value, if it has one."""
-        return {"--script": self.script}
+    def given(self) -> dict[str, str]:
+        """The flags that have a value."""
+        flags = {"--script": self.script, "--replay": self.replay, "--record": self.record}
+        return {flag: value for flag, value in flags.items() if value is not None}
 
-    def read_script(self, mode: Mode) -> Script | None:
-        """The script, at its beginning.
+    def applied(self, config: ProviderConfig, mode: str, env_file: str | None) -> ProviderConfig:
+        """The config with what the flags say, read and checked.
 
-        Raises UsageError where no mock answers, BadScript (`ERR_SCRIPT`) for a script that is not valid.
+        Raises UsageError for flags that exclude each other or the mode, BadScript (`ERR_SCRIPT`), and ProviderError
+        `ERR_RECORDING`.
         """
-        if self.script is None:
-            return None
-        if not is_mock(mode):
-            raise UsageError("--script: only mock mode is scripted", hint="leave it out, or use --mode mock")
-        from theoryctl.script import read_script
+        self._check(mode)
+        if self.script is not None:
+            from theoryctl.script import read_script
 
-        return read_script(self.script)
+            return replace(config, script=read_script(self.script))
+        if self.replay is not None:
+            return replace(config, replay=read_recordings(Path(self.replay)))
+        if self.record is not None:
+            # All that an env file holds stays out of recordings, also what the manifest does not name.
+            return replace(config, tape=Tape(), hidden=read_env_file(env_file) if env_file else {})
+        return config
+
+    def _check(self, mode: str) -> None:
+        given = list(self.given())
+        if len(given) > 1:
+            raise UsageError(f"{' and '.join(given)} exclude each other", hint="give one of them")
+        if self.record is not None and is_mock(mode):
+            raise UsageError("--record: mock mode has nothing to record", hint="add --mode real")
+        if given and self.record is None and not is_mock(mode):
+            raise UsageError(f"{given[0]}: only mock mode answers from one", hint="leave it out, or use --mode mock")
+
+
+def answers_digest(config: ProviderConfig) -> str | None:
+    """What tells apart what two instances answer from; None for the mock itself."""
+    told: Any = config.script and config.script.dump()
+    if config.replay is not None:
+        told = [recording.dump() for recording in config.replay]
+    return None if told is None else sha256(canonical(told, depth=120))

@@ -15,12 +15,13 @@ def read_secrets(names: Iterable[str], env_file: str | None = None) -> dict[str,
 
     Raises UsageError when the env file cannot be read.
     """
-    values = {**os.environ, **(_read_env_file(env_file) if env_file else {})}
+    values = {**os.environ, **(read_env_file(env_file) if env_file else {})}
     found = {name: values.get(name, "").strip() for name in names}
     return {name: value for name, value in found.items() if value}
 
 
-def _read_env_file(path: str) -> dict[str, str]:
+def read_env_file(path: str) -> dict[str, str]:
+    """All that an env file holds. Raises UsageError when it cannot be read."""
     from dotenv import dotenv_values
 
     try:

@@ -21,6 +21,7 @@ from theoryctl.results import (
     ManifestList,
     ManifestRow,
     ManifestsValid,
+    RecordingsWritten,
     Result,
     Started,
     Stopped,
@@ -164,11 +165,6 @@ def lines_of(result: Result) -> list[str]:
     match result:
         case ManifestsValid():
             return [f"valid {file}" for file in result.files] or ["no manifests found"]
-        case Started():
-            return list(paired(_started_pairs(result)))
-        case Stopped():
-            lines = [f"{'stopped' if alive else 'was dead'} {x.ref} ({x.runtime})" for x, alive in result.instances]
-            return lines or ["nothing was started"]
         case ImageBuilt():
             return list(paired(_built_pairs(result)))
         case ImagePushed():
@@ -178,6 +174,18 @@ def lines_of(result: Result) -> list[str]:
             return [f"{said} {platform} {digest}" for platform, digest in result.platforms]
         case ManifestExported():
             return [result.file]
+    return _lines_of_instances(result)
+
+
+def _lines_of_instances(result: Result) -> list[str]:
+    match result:
+        case Started():
+            return list(paired(_started_pairs(result)))
+        case Stopped():
+            lines = [f"{'stopped' if alive else 'was dead'} {x.ref} ({x.runtime})" for x, alive in result.instances]
+            return lines or ["nothing was started"]
+        case RecordingsWritten():
+            return list(result.files) or ["nothing was recorded since the last time"]
         case EnvShown():
             return [f"export {name}={quote(value)}" for name, value in result.variables.items()]
         case UrlShown():
@@ -212,6 +220,7 @@ def _started_pairs(result: Started) -> list[tuple[str, str]]:
         ("pid", instance.pid and str(instance.pid)),
         ("image", instance.image and instance.image + ("" if "@" in instance.image else " (built here, not pinned)")),
         ("digest", instance.digest),
+        ("record", instance.record),
     ]
     shown = [(name, value) for name, value in pairs if value]
     if instance.secrets_absent:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from theoryctl_providers.documents import AttachmentDocument, Envelope, Mode, new_run_id
 from theoryctl_providers.errors import ProviderError
 from theoryctl_providers.script import Script
+
+if TYPE_CHECKING:
+    from theoryctl_providers.recordings import Recordings, Tape
 
 MODES: tuple[Mode, ...] = ("mock", "real")
 Operation = Literal["chat", "embeddings"]
@@ -74,7 +77,10 @@ class ProviderConfig:
 
     `provider` is a built-in name, an entry point of the group `theoryctl.providers`, or `package.module:Class`.
     `input_schema` is JSON Schema draft 2020-12 (None: unchecked). `timeout` is in seconds. `secrets` holds values by
-    name and never shows in a repr. `script` answers in mock mode, before the provider's own mock.
+    name and never shows in a repr.
+
+    In mock mode `script` or `replay` answers, before the provider's own mock. In real mode every exchange goes to
+    `tape`, and `hidden` holds values that nobody may see in one, although the provider needs them for nothing.
     """
 
     provider: str = "mock"
@@ -89,6 +95,9 @@ class ProviderConfig:
     image: str | None = None
     platform: str | None = None
     script: Script | None = None
+    replay: Recordings | None = None
+    tape: Tape | None = None
+    hidden: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,3 +200,12 @@ class Result:
 
 
 Event = Log | Started | Delta | Output | Usage | Finish | Result
+
+
+def filled(event: Any) -> dict[str, Any]:
+    """The fields of an event that say something, as JSON."""
+    values = {item.name: getattr(event, item.name) for item in fields(event)}
+    call = values.get("tool_call")
+    if call is not None:
+        values["tool_call"] = filled(call)
+    return {name: value for name, value in values.items() if value is not None}

@@ -37,8 +37,10 @@ from theoryctl_providers.documents import (
     new_run_id,
 )
 from theoryctl_providers.errors import ERRORS, ErrorSpec, FaultKind, ProviderError, ScriptedFailure
+from theoryctl_providers.files import replace_file
 from theoryctl_providers.jsontext import MAX_DEPTH, canonical, dumps, loads, sha256
 from theoryctl_providers.must import STRICT, Must
+from theoryctl_providers.recordings import Recording, Recordings, Tape, read_recordings, write_recordings
 from theoryctl_providers.script import Script, ScriptDocument
 from theoryctl_providers.wire import Limits, ServerConfig, decode_event, encode_event
 
@@ -67,6 +69,8 @@ __all__ = [
     "OutputDocument",
     "ProviderConfig",
     "ProviderError",
+    "Recording",
+    "Recordings",
     "Request",
     "Result",
     "Script",
@@ -76,6 +80,7 @@ __all__ = [
     "ServerConfig",
     "Started",
     "Stopwatch",
+    "Tape",
     "ToolCallDelta",
     "Usage",
     "UsageDocument",
@@ -87,6 +92,9 @@ __all__ = [
     "is_mock",
     "loads",
     "new_run_id",
+    "read_recordings",
+    "replace_file",
     "resolve_mode",
     "sha256",
+    "write_recordings",
 ]

@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from theoryctl_providers.attach import resolve_attachments
@@ -21,13 +22,16 @@ from theoryctl_providers.contract import (
     Script,
     SecretRule,
     Started,
+    Tape,
     canonical,
     is_mock,
+    read_recordings,
     resolve_mode,
+    write_recordings,
 )
 from theoryctl_providers.drive import drive
 from theoryctl_providers.inputs import chat_schema, check_inputs
-from theoryctl_providers.plan import plan_for
+from theoryctl_providers.plan import Plan, plan_for
 from theoryctl_providers.protocol import LLMProvider
 from theoryctl_providers.redact import Redactor, secrets_of
 from theoryctl_providers.registry import default_models, get_llm_provider
@@ -55,7 +59,7 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
             yield Log(f"loading {provider.loads}, which takes some seconds in a new process")
         provider.prepare(mode)
         yield Started(resolved.inputs["model"], mode, plan.suspends)
-        async with aclosing(_clean(plan.events, resolved)) as answers:
+        async with aclosing(_answers(plan, resolved)) as answers:
             async for event in answers:
                 transcript.add(event)
                 yield event
@@ -79,10 +83,15 @@ def run(
     secrets: Mapping[str, str] | None = None,
     timeout: float | None = None,
     script: Script | None = None,
+    record: str | os.PathLike[str] | None = None,
+    replay: str | os.PathLike[str] | None = None,
 ) -> Envelope:
     """Run one request to its end and return the envelope. `timeout` is in seconds.
 
-    `script` answers in mock mode; used for several calls, it goes on where it was.
+    In mock mode `script` answers, which goes on where it was when it is used for several calls, or the recordings in
+    the folder `replay`. In real mode the exchange is written to a file in the folder `record`. Each counts in its mode,
+    so that the mode alone has to change.
+
     In real mode without `secrets`, vendors' keys come from this process's environment. Raises ProviderError, a
     RuntimeError with `code`, `hint` and `retryable`, when the inputs are bad, a secret is missing or the call fails.
     """
@@ -90,10 +99,19 @@ def run(
     if secrets is None and not is_mock(resolve_mode(inputs, mode)):
         secrets = {rule.name: os.environ[rule.name] for rule in program.secret_rules if rule.name in os.environ}
     values = {name: value.strip() for name, value in (secrets or {}).items()}
-    config = ProviderConfig(provider=provider, secrets=values, timeout=timeout, script=script)
+    config = ProviderConfig(
+        provider=provider,
+        secrets=values,
+        timeout=timeout,
+        script=script,
+        replay=None if replay is None else read_recordings(Path(replay)),
+        tape=None if record is None else Tape(),
+    )
+    _write(config.tape, record)  # nothing yet: a folder that cannot be made should not cost a call
     request = Request(config=config, inputs=inputs, mode=resolve_mode(inputs, mode), attachments=attachments)
     for event in drive(execute(request), program.aclose):
         if isinstance(event, Result):
+            _write(config.tape, record)
             return _or_raise(event.envelope)
     raise ProviderError("ERR_INTERNAL", "the engine ended without a result")
 
@@ -168,14 +186,29 @@ def _default_model(provider: str) -> str:
         raise ProviderError("ERR_INPUTS", "inputs: $: 'model' is missing", hint="name a model") from None
 
 
-async def _clean(events: AsyncGenerator[Event], request: Request) -> AsyncGenerator[Event]:
-    """The events without the secrets that real mode has."""
-    redactor = Redactor(secrets_of(request))
+def _answers(plan: Plan, request: Request) -> AsyncGenerator[Event]:
+    """The plan's events without the secrets that real mode has, and where it is to be, on tape."""
+    tape = None if is_mock(request.mode or "mock") else request.config.tape
+    if tape is None:
+        return _clean(plan.events, Redactor(secrets_of(request)))
+    from theoryctl_providers.replay import recorded
+
+    # What is recorded is what is shown, chunk by chunk: replayed, it is the same.
+    return recorded(_clean(plan.events, Redactor(secrets_of(request), addresses=True)), request, tape)
+
+
+async def _clean(events: AsyncGenerator[Event], redactor: Redactor) -> AsyncGenerator[Event]:
+    """The events without any secret's value."""
     async for event in events:
         for clean in redactor.feed(event):
             yield clean
     for clean in redactor.flush():
         yield clean
+
+
+def _write(tape: Tape | None, folder: str | os.PathLike[str] | None) -> None:
+    if tape is not None and folder is not None:
+        write_recordings(Path(folder), tape.kept()[0])
 
 
 def _or_raise(envelope: Envelope) -> Envelope:

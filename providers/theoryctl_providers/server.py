@@ -23,6 +23,7 @@ from theoryctl_providers.contract import (
     Request,
     Result,
     Started,
+    Tape,
     dumps,
     is_mock,
     resolve_mode,
@@ -36,9 +37,15 @@ STREAM = "text/event-stream"
 
 
 def make_app(config: ServerConfig, log: Callable[[str], None]) -> Gate:
-    """The ASGI application: `GET /healthz` and `POST /v1/run`, behind a `Gate`, which calls `log` with its lines."""
+    """The ASGI application: `/healthz`, `/v1/run` and `/v1/recordings`, behind a `Gate`, which calls `log` with its
+    lines."""
     server = _Server(config)
-    routes = [Route("/healthz", server.health, methods=["GET"]), Route("/v1/run", server.run, methods=["POST"])]
+    routes = [
+        Route("/healthz", server.health, methods=["GET"]),
+        Route("/v1/run", server.run, methods=["POST"]),
+        Route("/v1/recordings", server.recordings, methods=["GET"]),
+        Route("/v1/recordings", server.forget_recordings, methods=["DELETE"]),
+    ]
     app = Starlette(routes=routes, exception_handlers={404: _unknown, 405: _unknown})
     app.router.redirect_slashes = False
     return Gate(app, config, log)
@@ -54,12 +61,26 @@ class _Server:
     def __init__(self, config: ServerConfig) -> None:
         self._config = config
         self._started = time.monotonic()
+        self._tape = config.provider.tape or Tape()
 
     async def health(self, request: HTTPRequest) -> Response:
         provider = self._config.provider
         uptime = round(time.monotonic() - self._started, 3)
         facts = {"ready": True, "ref": provider.ref, "provider": provider.provider, "mode": provider.mode}
         return _json({**facts, "version": VERSION, "uptime_s": uptime})
+
+    async def recordings(self, request: HTTPRequest) -> Response:
+        """The recorded exchanges that nobody has taken yet, and the number of the newest."""
+        kept, upto = self._tape.kept()
+        return _json({"recordings": [recording.dump() for recording in kept], "upto": upto})
+
+    async def forget_recordings(self, request: HTTPRequest) -> Response:
+        """Drop the recordings up to the number `upto`: whoever had them has written them."""
+        upto = request.query_params.get("upto", "")
+        if not upto.isdecimal():
+            return refusal(ProviderError("ERR_USAGE", f"upto {upto!r} is no number", hint="GET /v1/recordings says it"))
+        self._tape.forget(int(upto))
+        return _json({})
 
     async def run(self, request: HTTPRequest) -> Response:
         """One run: an envelope, or with `Accept: text/event-stream` its events."""

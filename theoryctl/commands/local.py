@@ -52,6 +52,12 @@ ScriptFile = Annotated[
     str | None,
     typer.Option("--script", metavar="PATH", help="Mock mode answers by the rules in this YAML file."),
 ]
+ReplayDir = Annotated[
+    str | None, typer.Option("--replay", metavar="DIR", help="Mock mode answers from the recordings in this folder.")
+]
+RecordDir = Annotated[
+    str | None, typer.Option("--record", metavar="DIR", help="Write each exchange of real mode to a file in here.")
+]
 RunRuntime = Annotated[
     str | None,
     typer.Option(
@@ -109,6 +115,8 @@ def run(
     save_dir: SaveDir = None,
     env_file: EnvFile = None,
     script: ScriptFile = None,
+    replay: ReplayDir = None,
+    record: RecordDir = None,
     runtime: RunRuntime = None,
     manifests: ManifestsOption = None,
 ) -> None:
@@ -137,7 +145,7 @@ def run(
         save_dir=save_dir,
         env_file=env_file,
         manifests=manifests,
-        mocks=MockFlags(script=script),
+        mocks=MockFlags(script=script, replay=replay, record=record),
     )
     ctx.obj.emit(lifecycle.run(options, ctx.obj.watch_run(stream)))
 
@@ -157,6 +165,8 @@ def start(
     mode: ModeOption = None,
     env_file: EnvFile = None,
     script: ScriptFile = None,
+    replay: ReplayDir = None,
+    record: RecordDir = None,
     oci: Oci = None,
     build: BuildFlag = False,
     require_pin: RequirePin = False,
@@ -190,7 +200,7 @@ def start(
         build=build,
         require_pin=require_pin,
         base_image=base_image,
-        mocks=MockFlags(script=script),
+        mocks=MockFlags(script=script, replay=replay, record=record),
     )
     ctx.obj.emit(starting.start(options, ctx.obj))
 
@@ -229,6 +239,15 @@ def logs(
 
     seconds = parse_duration(since) if since is not None else None
     ctx.obj.emit_lines(started.logs(ProviderRef.parse(ref), runtime, follow=follow, tail=tail, since=seconds))
+
+
+@command(app, "recordings", examples="theoryctl local recordings --ref llm/litellm@1")
+def recordings(ctx: typer.Context, ref: RefOption, runtime: WhichRuntime = None) -> None:
+    """Write what an instance that was started with --record has recorded since the last time; `stop` does it too."""
+    from theoryctl import started
+    from theoryctl.refs import ProviderRef
+
+    ctx.obj.emit(started.recordings(ProviderRef.parse(ref), runtime))
 
 
 @command(app, "url", examples="theoryctl local url --ref llm/mock@1")

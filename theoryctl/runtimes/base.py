@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from theoryctl.images.choice import ImageWish
 from theoryctl.instances import Instance
 from theoryctl.manifest import Resources
+from theoryctl.mocks import answers_digest
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
 from theoryctl_providers.contract import Event, Request, ServerConfig
@@ -17,7 +18,8 @@ from theoryctl_providers.contract import Event, Request, ServerConfig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRequest:
-    """What is to be started; `wait_seconds` is how long it may take to become ready, once its image is here."""
+    """What is to be started; `wait_seconds` is how long it may take to become ready, once its image is here, and
+    `record` the absolute path of the folder for recordings."""
 
     ref: ProviderRef
     server: ServerConfig
@@ -26,6 +28,12 @@ class StartRequest:
     resources: Resources
     wait_seconds: float
     progress: Progress
+    record: str | None = None
+
+    @property
+    def answers(self) -> str | None:
+        """The digest of what mock mode answers from; None for the mock itself."""
+        return answers_digest(self.server.provider)
 
     def instance(self, runtime: str, **where: Any) -> Instance:
         """The record of what is started by this, now, with the fields that only its runtime knows."""
@@ -41,6 +49,8 @@ class StartRequest:
             secrets_present=tuple(name for name in names if name in provider.secrets),
             secrets_absent=tuple(name for name in names if name not in provider.secrets),
             max_attachment=self.server.limits.attachment,
+            answers=self.answers,
+            record=self.record,
             **where,
         )
 
