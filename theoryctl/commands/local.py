@@ -96,7 +96,8 @@ Since = Annotated[
 theoryctl local run --ref llm/litellm@1 --mode mock
 theoryctl local run --ref llm/litellm@1 --prompt "Say hello in one word." --stream
 theoryctl local run --ref llm/litellm@1 --inputs-json '{"messages": [{"role": "user", "content": "Hi"}]}' --json
-theoryctl local run --ref llm/litellm@1 --attach notes=README.md --prompt "Sum this up." """.rstrip(),
+theoryctl local run --ref llm/litellm@1 --attach notes=README.md --prompt "Sum this up."
+theoryctl local run --ref llm/litellm@1 --script answers.yaml --prompt "Tell me a story." """.rstrip(),
 )
 def run(
     ctx: typer.Context,
@@ -156,7 +157,8 @@ def run(
     examples="""\
 theoryctl local start --ref llm/litellm@1
 theoryctl local start --ref llm/litellm@1 --env-file .env --mode real
-theoryctl local start --ref llm/mock@1 --runtime process""",
+theoryctl local start --ref llm/mock@1 --runtime process
+theoryctl local start --ref llm/litellm@1 --runtime process --script answers.yaml""",
 )
 def start(
     ctx: typer.Context,
@@ -241,7 +243,12 @@ def logs(
     ctx.obj.emit_lines(started.logs(ProviderRef.parse(ref), runtime, follow=follow, tail=tail, since=seconds))
 
 
-@command(app, "recordings", examples="theoryctl local recordings --ref llm/litellm@1")
+@command(
+    app,
+    "recordings",
+    examples="theoryctl local start --ref llm/litellm@1 --runtime process --mode real --record recordings "
+    "--env-file .env && theoryctl local recordings --ref llm/litellm@1",
+)
 def recordings(ctx: typer.Context, ref: RefOption, runtime: WhichRuntime = None) -> None:
     """Write what an instance that was started with --record has recorded since the last time; `stop` does it too."""
     from theoryctl import started
