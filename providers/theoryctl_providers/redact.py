@@ -24,7 +24,9 @@ def secrets_of(request: Request) -> dict[str, str]:
     if is_mock(request.mode or request.config.mode):
         return {}
     keys = {name: value for name, value in os.environ.items() if _KEY_NAMES.search(name)}
-    return {**keys, **request.config.hidden, **request.config.secrets}
+    # What an env file holds besides is no key, mostly: `1` and `true` may stand in errors.
+    hidden = {name: value for name, value in request.config.hidden.items() if len(value.strip()) >= SHORTEST}
+    return {**keys, **hidden, **request.config.secrets}
 
 
 class Redactor:
