@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Generator, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from theoryctl.errors import NotRunning, TheoryctlError
 from theoryctl.instances import Instance
@@ -14,11 +14,13 @@ from theoryctl_providers.contract import (
     Attachment,
     Event,
     ProviderError,
-    Recording,
     Request,
     decode_event,
     dumps,
 )
+
+if TYPE_CHECKING:
+    from theoryctl_providers.contract import Recording
 
 #: Seconds beyond a call's own time-out until an instance that says nothing is given up.
 SLACK = 10.0
@@ -90,6 +92,8 @@ def is_healthy(instance: Instance, seconds: float = 2.0) -> bool:
 
 def recordings(instance: Instance) -> tuple[list[Recording], int]:
     """What an instance holds of recorded exchanges, oldest first, and the number of the newest. Raises as `invoke`."""
+    from theoryctl_providers.contract import Recording
+
     document = _ask(instance, "GET", _RECORDINGS)
     try:
         return [Recording.load(recording) for recording in document["recordings"]], int(document["upto"])

@@ -17,7 +17,6 @@ from theoryctl.manifest import Manifest
 from theoryctl.mocks import MockFlags
 from theoryctl.outputs import OutputFolder
 from theoryctl.platforms import host_platform
-from theoryctl.recording import collected, recorded
 from theoryctl.refs import ProviderRef
 from theoryctl.results import RunResult
 from theoryctl.runtimes import EMBEDDED, embedded_runtime, started_runtime
@@ -86,14 +85,14 @@ def run(options: RunOptions, on_event: Callable[[Event], None]) -> RunResult:
     instance = find(options.ref, options.runtime)
     request = _request(options, instance)
     with ExitStack() as folders:
-        save_to = options.save_dir and folders.enter_context(OutputFolder(options.save_dir))
-        record = options.mocks.record
-        record_to = record and folders.enter_context(ResultFolder("--record", record))
+        save_dir, record = options.save_dir, options.mocks.record
+        save_to = folders.enter_context(OutputFolder(save_dir)) if save_dir else None
+        record_to = folders.enter_context(ResultFolder("--record", record)) if record else None
         envelope = _invoke(request, instance, on_event)
-        if record_to:
-            envelope = recorded(envelope, request.config.tape, record_to)
-        if instance is not None:
-            envelope = collected(instance, envelope)
+        if record_to or (instance and instance.record):
+            from theoryctl import recording
+
+            envelope = recording.after_run(envelope, request.config.tape, record_to, instance)
         return RunResult(save_to.save(envelope) if save_to else envelope)
 
 

@@ -8,14 +8,7 @@ from typing import Any
 
 from theoryctl.errors import UsageError
 from theoryctl.secrets import read_env_file
-from theoryctl_providers.contract import (
-    ProviderConfig,
-    Tape,
-    canonical,
-    is_mock,
-    read_recordings,
-    sha256,
-)
+from theoryctl_providers.contract import ProviderConfig, canonical, is_mock, sha256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +36,12 @@ class MockFlags:
 
             return replace(config, script=read_script(self.script))
         if self.replay is not None:
+            from theoryctl_providers.contract import read_recordings
+
             return replace(config, replay=read_recordings(Path(self.replay)))
         if self.record is not None:
+            from theoryctl_providers.contract import Tape
+
             # All that an env file holds stays out of recordings, also what the manifest does not name.
             return replace(config, tape=Tape(), hidden=read_env_file(env_file) if env_file else {})
         return config

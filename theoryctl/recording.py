@@ -27,21 +27,18 @@ def collect(instance: Instance) -> RecordingsWritten:
     return RecordingsWritten(tuple(sorted({str(file) for file in files})))
 
 
-def recorded(envelope: Envelope, tape: Tape | None, folder: ResultFolder) -> Envelope:
-    """The envelope of a run in this process, once what is on its tape is written; the error is in it as well."""
-    try:
-        write_recordings(folder.path, tape.kept()[0] if tape else [])
-    except ProviderError as failure:
-        return _with_failure(envelope, failure)
-    return envelope
+def after_run(
+    envelope: Envelope, tape: Tape | None, folder: ResultFolder | None, instance: Instance | None
+) -> Envelope:
+    """The envelope of a run, once what was recorded is written: by this process on the tape, or by the instance.
 
-
-def collected(instance: Instance, envelope: Envelope) -> Envelope:
-    """The envelope of a run, once what the instance recorded is written; where it could not be, the error is in it."""
-    if instance.record is None:
-        return envelope
+    Where it could not be, the error is in the envelope as well.
+    """
     try:
-        collect(instance)
+        if instance is not None:
+            collect(instance)
+        elif tape is not None and folder is not None:
+            write_recordings(folder.path, tape.kept()[0])
     except ProviderError as failure:
         return _with_failure(envelope, failure)
     return envelope

@@ -10,7 +10,6 @@ from theoryctl.errors import DigestDrift, NotRunning, TheoryctlError, UsageError
 from theoryctl.instances import Instance
 from theoryctl.manifest import Manifest
 from theoryctl.manifest_cache import read_manifest
-from theoryctl.recording import collect
 from theoryctl.refs import ProviderRef
 from theoryctl.results import EnvShown, InstanceRow, InstancesShown, RecordingsWritten, Stopped, UrlShown
 from theoryctl.runtimes import DEFAULT, EMBEDDED, STARTED, started_runtime
@@ -78,12 +77,16 @@ def _stop(instance: Instance) -> bool:
     """Stop one; what it has recorded and not handed out is written first. Raises OutputFailed: it still runs then."""
     runtime = started_runtime(instance.runtime)
     if instance.record is not None and instance.token and runtime.state(instance).healthy:
+        from theoryctl.recording import collect
+
         collect(instance)
     return runtime.stop(instance)
 
 
 def recordings(ref: ProviderRef, runtime: str | None) -> RecordingsWritten:
     """Write what an instance has recorded since the last time to the folder it was started with."""
+    from theoryctl.recording import collect
+
     return collect(require(ref, runtime))
 
 

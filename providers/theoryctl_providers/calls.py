@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from theoryctl_providers.documents import AttachmentDocument, Envelope, Mode, new_run_id
 from theoryctl_providers.errors import ProviderError
-from theoryctl_providers.script import Script
 
 if TYPE_CHECKING:
     from theoryctl_providers.recordings import Recordings, Tape
+    from theoryctl_providers.script import Script
 
 MODES: tuple[Mode, ...] = ("mock", "real")
 Operation = Literal["chat", "embeddings"]

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from theoryctl_providers.attach import resolve_attachments
 from theoryctl_providers.contract import (
@@ -19,15 +19,11 @@ from theoryctl_providers.contract import (
     ProviderError,
     Request,
     Result,
-    Script,
     SecretRule,
     Started,
-    Tape,
     canonical,
     is_mock,
-    read_recordings,
     resolve_mode,
-    write_recordings,
 )
 from theoryctl_providers.drive import drive
 from theoryctl_providers.inputs import chat_schema, check_inputs
@@ -36,6 +32,9 @@ from theoryctl_providers.protocol import LLMProvider
 from theoryctl_providers.redact import Redactor, secrets_of
 from theoryctl_providers.registry import default_models, get_llm_provider
 from theoryctl_providers.transcript import Transcript
+
+if TYPE_CHECKING:
+    from theoryctl_providers.contract import Script, Tape
 
 # How the same call is made is the caller's business; what is answered must not depend on it.
 _TRANSPORT_KEYS = ("mode", "stream", "stream_options")
@@ -104,8 +103,7 @@ def run(
         secrets=values,
         timeout=timeout,
         script=script,
-        replay=None if replay is None else read_recordings(Path(replay)),
-        tape=None if record is None else Tape(),
+        **_recording(record, replay),
     )
     _write(config.tape, record)  # nothing yet: a folder that cannot be made should not cost a call
     request = Request(config=config, inputs=inputs, mode=resolve_mode(inputs, mode), attachments=attachments)
@@ -206,8 +204,20 @@ async def _clean(events: AsyncGenerator[Event], redactor: Redactor) -> AsyncGene
         yield clean
 
 
+def _recording(record: str | os.PathLike[str] | None, replay: str | os.PathLike[str] | None) -> dict[str, Any]:
+    """The parts of a config that record and replay."""
+    from theoryctl_providers.contract import Tape, read_recordings
+
+    return {
+        "replay": None if replay is None else read_recordings(Path(replay)),
+        "tape": None if record is None else Tape(),
+    }
+
+
 def _write(tape: Tape | None, folder: str | os.PathLike[str] | None) -> None:
     if tape is not None and folder is not None:
+        from theoryctl_providers.contract import write_recordings
+
         write_recordings(Path(folder), tape.kept()[0])
 
 

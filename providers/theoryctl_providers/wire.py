@@ -18,9 +18,7 @@ from theoryctl_providers.calls import (
     filled,
 )
 from theoryctl_providers.errors import ProviderError
-from theoryctl_providers.jsontext import dumps, loads
-from theoryctl_providers.recordings import Recording, Recordings, Tape
-from theoryctl_providers.script import Script
+from theoryctl_providers.jsontext import MAX_DEPTH, dumps, loads
 
 #: The names of the server-sent events; what the envelope holds anyway (usage, finish reasons) is not sent before it.
 _NAMES: dict[type, str] = {Log: "log", Started: "started", Delta: "delta", Result: "result"}
@@ -55,7 +53,8 @@ class ServerConfig:
     @classmethod
     def load(cls, data: bytes) -> ServerConfig:
         """Read the document. Raises ProviderError `ERR_INPUTS` for one that is empty, not JSON, or not of this form."""
-        document = loads(data, what="the configuration on standard input")
+        # Recordings hold inputs as deep as any, a little deeper in here.
+        document = loads(data, what="the configuration on standard input", depth=MAX_DEPTH + 20)
         try:
             config = _load(document["provider"])
             token = document["token"]
@@ -79,6 +78,9 @@ def _dump(provider: ProviderConfig) -> dict[str, Any]:
 
 
 def _load(document: dict[str, Any]) -> ProviderConfig:
+    from theoryctl_providers.recordings import Recording, Recordings, Tape
+    from theoryctl_providers.script import Script
+
     rules = [SecretRule(**{**rule, "models": tuple(rule["models"])}) for rule in document["secret_rules"]]
     parts = {
         "secret_rules": tuple(rules),
