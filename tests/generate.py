@@ -8,6 +8,7 @@ from typing import Any
 
 from theoryctl.manifest_check import manifest_schema
 from theoryctl.manifest_yaml import parse
+from theoryctl.script import script_schema
 from theoryctl_providers import run
 from theoryctl_providers.contract import ERRORS, Attachment, dumps
 
@@ -35,6 +36,7 @@ def generated() -> dict[Path, str]:
         Path("docs/errors.md"): errors_page(),
         Path("docs/manifest.schema.json"): pretty(manifest_schema()),
         Path("docs/manifest.md"): manifest_page(),
+        Path("docs/script.schema.json"): pretty(script_schema()),
         Path("docs/commands.md"): commands_page(),
         Path("providers/theoryctl_providers/chat.schema.json"): pretty(chat_schema()),
         GOLDEN: pretty(golden()),

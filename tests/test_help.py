@@ -35,9 +35,10 @@ def test_every_command_has_an_example() -> None:
 
 @pytest.fixture
 def home(environment: dict[str, str], cli: Cli) -> Iterator[Path]:
-    """A folder as the examples expect it: manifests, a README, an env file, and a started llm/mock@1."""
+    """A folder as the examples expect it: manifests, a README, a script, an env file, and a started llm/mock@1."""
     folder = Path(environment["HOME"])
     shutil.copy(ROOT / "README.md", folder)
+    shutil.copy(ROOT / "docs" / "answers.yaml", folder)
     shutil.copytree(ROOT / "manifests", folder / "manifests")
     (folder / ".env").write_text("OPENAI_API_KEY=sk-canary-0123456789\n")
     assert cli("local", "start", "--ref", "llm/mock@1", "--runtime", "process").status == 0

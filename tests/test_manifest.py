@@ -151,7 +151,7 @@ def test_the_published_schema_refuses_what_the_model_refuses(old: str, new: str)
         (GOOD.replace("acme/echo@1", "acme/Echo@1"), "m.yaml:1:1: ref: found 'acme/Echo@1'; expected namespace/name"),
         (GOOD + "secrets: [{name: A}, {name: A}]\n", "m.yaml:7:23: secrets[1].name: A is declared twice"),
         (GOOD.replace("{default: acme/one}", "{default: a, known: [b]}"), 'm.yaml:4:10: models.default: found "a"'),
-        ("", "m.yaml:1:1: the file is empty; expected a manifest"),
+        ("", "m.yaml:1:1: the file is empty"),
         ("[]", "m.yaml:1:1: found []; expected an object"),
         ("a: [1\nb: }", "m.yaml:2:2: not YAML"),
         ("a: 1\n--- \nb: 2", "m.yaml:2:1: not YAML"),

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REF, THEORYCTL, Cli, messages
+from tests.mocks.test_live import Screen
 
 RUN = ("local", "run", "--ref", REF)
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -126,3 +127,64 @@ def test_the_bytes_of_the_answer_do_not_depend_on_the_locale(cli: Cli, encoding:
     ran = cli(*RUN, "--inputs-json", text, env={"PYTHONIOENCODING": encoding, "LC_ALL": "C"})
     assert ran.out == cli(*RUN, "--inputs-json", text).out
     assert "grüße 👋" in ran.out
+
+
+# -- streamed --
+
+STREAMED = """
+rules:
+- when: {user: {equals: text}}
+  answers:
+  - chunks:
+    - {text: "# Title\\n\\nSome *words"}
+    - {text: "* and"}
+    - {text: " `code`.\\n\\n- a\\n"}
+    - {text: "- b\\n", delay: 0.2}
+- when: {user: {equals: json}}
+  answers: [{json: {a: "*b*"}}]
+- when: {user: {equals: fault}}
+  answers: [{text: "Half of *it*", fault: {kind: truncate}}]
+"""
+
+
+@pytest.fixture
+def scripted(tmp_path: Path) -> tuple[str, ...]:
+    (tmp_path / "streamed.yaml").write_text(STREAMED)
+    return ("--script", str(tmp_path / "streamed.yaml"))
+
+
+def final(written: str) -> list[str]:
+    """What stands on the screen in the end."""
+    screen = Screen(height=24)
+    screen.feed(written)
+    return screen.text
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_streamed_answer_ends_as_the_markdown_it_is(show: Show, scripted: tuple[str, ...], columns: int) -> None:
+    whole, _ = show(*RUN, *scripted, "--prompt", "text", columns=columns)
+    out, err = show(*RUN, *scripted, "--prompt", "text", "--stream", columns=columns)
+    assert final(out) == final(whole)
+    assert "Some words and code." in final(out)
+    assert out.count("\x1b[?25l") == out.count("\x1b[?25h") == 1
+    assert re.search(r"first token after \d\.\d\d s · \d+ tokens/s", ESCAPE.sub("", err))
+
+
+def test_a_streamed_json_value_is_shown_as_it_is(show: Show, scripted: tuple[str, ...]) -> None:
+    out, _ = show(*RUN, *scripted, "--prompt", "json", "--stream")
+    assert ESCAPE.sub("", out) == '{"a": "*b*"}\n'
+
+
+def test_a_stream_that_breaks_off_keeps_what_has_come_and_says_so(show: Show, scripted: tuple[str, ...]) -> None:
+    out, err = show(*RUN, *scripted, "--prompt", "fault", "--stream")
+    assert final(out) == ["Half of it"]
+    assert "ERR_BAD_RESPONSE" in err
+
+
+def test_through_a_pipe_a_streamed_answer_is_the_text_it_is(cli: Cli, scripted: tuple[str, ...]) -> None:
+    ran = cli(*RUN, *scripted, "--prompt", "text", "--stream")
+    assert ran.out == "# Title\n\nSome *words* and `code`.\n\n- a\n- b\n\n"
+    assert "first token after" in ran.err
+    whole, streamed = (cli(*RUN, *scripted, "--prompt", "text", "--json", *more) for more in ((), ("--stream",)))
+    assert whole.document["outputs"] == streamed.document["outputs"]
+    assert "first token after" in streamed.err and "first token" not in whole.err

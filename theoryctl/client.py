@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Generator, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from theoryctl.errors import NotRunning, TheoryctlError
 from theoryctl.instances import Instance
@@ -19,9 +19,13 @@ from theoryctl_providers.contract import (
     dumps,
 )
 
+if TYPE_CHECKING:
+    from theoryctl_providers.contract import Recording
+
 #: Seconds beyond a call's own time-out until an instance that says nothing is given up.
 SLACK = 10.0
 _CHUNK = 1 << 16
+_RECORDINGS = "/v1/recordings"
 
 
 def invoke(instance: Instance, request: Request, restart: str) -> Generator[Event]:
@@ -106,6 +110,41 @@ def read_events(lines: Iterable[bytes]) -> Iterator[Event]:
     raise ConnectionResetError(104, "the answer broke off")
 
 
+def recordings(instance: Instance) -> tuple[list[Recording], int]:
+    """What an instance holds of recorded exchanges, oldest first, and the number of the newest. Raises as `invoke`."""
+    from theoryctl_providers.contract import Recording
+
+    document = _ask(instance, "GET", _RECORDINGS)
+    try:
+        return [Recording.load(recording) for recording in document["recordings"]], int(document["upto"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise _unintelligible("sent recordings that cannot be read") from None
+
+
+def forget_recordings(instance: Instance, upto: int) -> None:
+    """Let an instance drop the recordings up to that number, which have been written. Raises as `invoke`."""
+    _ask(instance, "DELETE", f"{_RECORDINGS}?upto={upto}")
+
+
+def _ask(instance: Instance, method: str, path: str) -> Any:
+    """What an instance answers to a request without a body."""
+    import http.client
+    from contextlib import closing
+    from urllib.parse import urlsplit
+
+    address = urlsplit(instance.url)
+    with closing(http.client.HTTPConnection(str(address.hostname), address.port, timeout=60)) as connection:
+        try:
+            connection.request(method, path, headers={"Authorization": f"Bearer {instance.token}"})
+            response = connection.getresponse()
+            data = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise gone(instance, f"theoryctl local status --ref {instance.ref}", error) from None
+        if response.status != 200:
+            raise _refusal(data, response.status)
+        return json.loads(data)
+
+
 def _body(request: Request) -> tuple[dict[str, str], Any]:
     attachments = [attachment.public() for attachment in request.attachments]
     document = {"inputs": request.inputs, "mode": request.mode, "timeout": request.timeout, "run_id": request.run_id}
@@ -150,9 +189,11 @@ def _refusal(body: bytes, status: int) -> ProviderError:
             return ProviderError(error["code"], error["message"], hint=error["hint"])
     except (ValueError, KeyError, TypeError):
         pass
-    return _Unintelligible(
-        f"the instance answered {status} without saying why", hint="is it another version? restart it"
-    )
+    return _unintelligible(f"answered {status} without saying why")
+
+
+def _unintelligible(what: str) -> ProviderError:
+    return _Unintelligible(f"the instance {what}", hint="is it another version? restart it")
 
 
 class _Unintelligible(TheoryctlError):

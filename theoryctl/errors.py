@@ -40,6 +40,10 @@ class BadAttachment(TheoryctlError):
     error_code = "ERR_ATTACHMENT"
 
 
+class BadScript(TheoryctlError):
+    error_code = "ERR_SCRIPT"
+
+
 class NotRunning(TheoryctlError):
     error_code = "ERR_NOT_RUNNING"
 

@@ -25,6 +25,9 @@ class Instance:
     Of a container `image` is the reference it was started from and `digest` that image's: of its manifest, or where it
     was built here its ID. `pin` is what the manifest pinned for `platform` at the start; `source` tells whether another
     start would choose the same image.
+
+    `answers` is the digest of the script or the recordings that mock mode answers from, `record` the folder that real
+    exchanges are written to.
     """
 
     ref: str
@@ -46,6 +49,8 @@ class Instance:
     digest: str | None = None
     pin: str | None = None
     source: str | None = None
+    answers: str | None = None
+    record: str | None = None
 
 
 def record_file(ref: ProviderRef, runtime: str) -> Path:

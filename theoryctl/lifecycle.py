@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from theoryctl.attachments import load_attachments
 from theoryctl.catalog import Catalog, Found
 from theoryctl.errors import BadInputs, InternalError, Interrupted, UsageError, error_info
+from theoryctl.folders import ResultFolder
 from theoryctl.inputs import InputFlags
 from theoryctl.manifest import Manifest
+from theoryctl.mocks import MockFlags
 from theoryctl.outputs import OutputFolder
 from theoryctl.platforms import host_platform
 from theoryctl.refs import ProviderRef
@@ -48,6 +50,12 @@ class RunOptions:
     save_dir: str | None = None
     env_file: str | None = None
     manifests: str | None = None
+    mocks: MockFlags = field(default_factory=MockFlags)
+
+    def told_once(self) -> dict[str, str]:
+        """The flags that a provider is told once, at its start, with their values."""
+        env_file = {"--env-file": self.env_file} if self.env_file is not None else {}
+        return {**env_file, **self.mocks.given()}
 
 
 def positive_seconds(seconds: float | None, flag: str = "--timeout") -> float | None:
@@ -76,10 +84,16 @@ def run(options: RunOptions, target: Target, on_event: Callable[[Event], None]) 
     """
     found = Catalog(options.manifests).find(options.ref)
     request = _request(options, target, found.load())
-    if options.save_dir is None:
-        return RunResult(_invoke(request, target, found, on_event))
-    with OutputFolder(options.save_dir) as folder:
-        return RunResult(folder.save(_invoke(request, target, found, on_event)))
+    with ExitStack() as folders:
+        save_dir, record = options.save_dir, options.mocks.record
+        save_to = folders.enter_context(OutputFolder(save_dir)) if save_dir else None
+        record_to = folders.enter_context(ResultFolder("--record", record)) if record else None
+        envelope = _invoke(request, target, found, on_event)
+        if record_to or target.record:
+            from theoryctl import recording
+
+            envelope = recording.after_run(envelope, request.config.tape, record_to, target.record)
+        return RunResult(save_to.save(envelope) if save_to else envelope)
 
 
 def _request(options: RunOptions, target: Target, manifest: Manifest) -> Request:
@@ -88,9 +102,7 @@ def _request(options: RunOptions, target: Target, manifest: Manifest) -> Request
     target.check(manifest, mode)
     if given is None and not is_mock(mode):
         raise BadInputs("real mode needs inputs, and none were given", hint='for example --prompt "Say hello"')
-    if target.has_secrets and options.env_file is not None:
-        hint = f"theoryctl local stop --ref {options.ref}, then start it with --env-file {options.env_file}"
-        raise UsageError("--env-file: a started instance has the secrets it was started with", hint=hint)
+    target.check_flags(options.told_once())
     return Request(
         config=_config(manifest, mode, options, target),
         inputs=manifest.example if given is None else given,
@@ -105,7 +117,7 @@ def _config(manifest: Manifest, mode: Mode, options: RunOptions, target: Target)
     rules = manifest.secret_rules
     # Mock mode does not even look at a secret.
     wanted = () if is_mock(mode) or target.has_secrets else tuple(rule.name for rule in rules)
-    return ProviderConfig(
+    config = ProviderConfig(
         provider=manifest.provider,
         ref=manifest.ref,
         runtime=target.runtime,
@@ -116,6 +128,7 @@ def _config(manifest: Manifest, mode: Mode, options: RunOptions, target: Target)
         timeout=manifest.resources.timeout,
         platform=host_platform(),
     )
+    return options.mocks.applied(config, mode, options.env_file)
 
 
 def _invoke(request: Request, target: Target, found: Found, on_event: Callable[[Event], None]) -> Envelope:

@@ -12,23 +12,10 @@ from typing import Annotated, Any, ClassVar
 
 from theoryctl.platforms import same_platform
 from theoryctl.refs import PATTERN
-from theoryctl_providers.contract import SecretRule
+from theoryctl_providers.contract import STRICT, Must, SecretRule
 
 #: A manifest is a page of text; anything far larger is a mistake or an attack.
 MAX_BYTES = 1 << 20
-
-_CONFIG: dict[str, Any] = {"extra": "forbid", "strict": True, "use_attribute_docstrings": True}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Must:
-    """A constraint on a field, kept by pydantic without importing it here: keys of a pydantic core schema."""
-
-    constraints: dict[str, Any]
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
-        return {**handler(source), **self.constraints}
-
 
 #: Titles, models and descriptions reach terminals, which obey control characters (C0 and C1).
 ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
@@ -42,7 +29,7 @@ Text = Annotated[str, Must({"min_length": 1, "pattern": ONE_LINE})]
 class Models:
     """Which models the provider serves."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     default: Text
     """The model used when the inputs name none, with its vendor: `openai/gpt-4o-mini`."""
@@ -54,7 +41,7 @@ class Models:
 class Secret:
     """An environment variable the provider needs in real mode."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     name: Annotated[str, Must({"pattern": "^[A-Z_][A-Z0-9_]*$"})]
     """The variable's name; its value never stands in a manifest."""
@@ -70,7 +57,7 @@ class Secret:
 class Build:
     """How the image is built locally."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     context: Text
     """The folder with the Dockerfile, relative to the one that holds the manifests folder. Where `providers` is no such
@@ -84,7 +71,7 @@ class Build:
 class Image:
     """The OCI image that holds the provider."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     repository: Text
     """Registry and path without tag or digest: `ghcr.io/me/llm-litellm`."""
@@ -105,7 +92,7 @@ class Image:
 class Resources:
     """What one instance may use."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     cpu: Annotated[float, Must({"gt": 0, "le": 64})] = 1.0
     """Cores."""
@@ -127,7 +114,7 @@ class Resources:
 class Manifest:
     """Says what a provider ref such as `llm/litellm@1` is."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     ref: Annotated[str, Must({"pattern": PATTERN})]
     """namespace/name@version; the file is `namespace/name@version.yaml` below a manifests folder."""

@@ -89,7 +89,7 @@ def parse(data: bytes, limit: int | None = None) -> Document:
         raise _refused(_end_of(before), f"not UTF-8: {error.reason} at byte {error.start}") from None
     node = _node(text)
     if node is None:
-        raise _refused((1, 1), "the file is empty; expected a manifest")
+        raise _refused((1, 1), "the file is empty")
     walk = _Walk(limit)
     value = walk.value(node)
     return Document(value, walk.places, tuple(sorted(set(walk.problems))), frozenset(walk.unread))

@@ -9,9 +9,9 @@ from pathlib import Path
 from theoryctl.catalog import Catalog, Found
 from theoryctl.errors import BadManifest, BadRef, UsageError
 from theoryctl.manifest_cache import read_manifest
-from theoryctl.paths import replace_file
 from theoryctl.refs import ProviderRef
 from theoryctl.results import ManifestExported, ManifestList, ManifestRow, ManifestShown, ManifestsValid, SchemaShown
+from theoryctl_providers.contract import replace_file
 
 
 def list_manifests(folder: str | None) -> ManifestList:

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from theoryctl_providers.contract import replace_file
+
 
 def cache_dir() -> Path:
     """`THEORYCTL_CACHE_DIR`, else `theoryctl` in `XDG_CACHE_HOME` (default ~/.cache)."""
@@ -26,31 +28,6 @@ def write_private(path: Path, data: bytes) -> None:
     """Write a file whole or not at all, mode 0600, in folders of mode 0700. Raises OSError."""
     private_folder(path.parent)
     replace_file(path, data)
-
-
-def replace_file(path: Path, data: bytes, *, private: bool = True) -> None:
-    """Write a file whole or not at all: beside its place, then renamed. Raises OSError.
-
-    Its mode is 0600; unless `private`, that of the file it replaces, or of a new one what the umask says.
-    """
-    import tempfile  # only here: most commands write nothing
-
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(handle, "wb") as file:
-            file.write(data)
-        if not private:
-            os.chmod(temporary, path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 def file_lock(file: Path, *, seconds: float = -1) -> Any:

@@ -41,7 +41,7 @@ def empty_secrets(names: Iterable[str], env_file: str | None = None) -> list[str
 
 def _given(names: Iterable[str], env_file: str | None) -> dict[str, str]:
     _leave_instance()
-    values = {**os.environ, **(_read_env_file(env_file) if env_file else {})}
+    values = {**os.environ, **(read_env_file(env_file) if env_file else {})}
     return {name: values[name].strip() for name in names if name in values}
 
 
@@ -65,7 +65,8 @@ def _leave_instance() -> None:
             os.environ.pop(name, None)
 
 
-def _read_env_file(path: str) -> dict[str, str]:
+def read_env_file(path: str) -> dict[str, str]:
+    """All that an env file holds. Raises UsageError when it cannot be read."""
     from dotenv import dotenv_values
 
     try:

@@ -11,7 +11,7 @@ from theoryctl.instances import Instance
 from theoryctl.manifest import Manifest
 from theoryctl.manifest_cache import read_manifest
 from theoryctl.refs import ProviderRef
-from theoryctl.results import EnvShown, InstanceRow, InstancesShown, Stopped, UrlShown
+from theoryctl.results import EnvShown, InstanceRow, InstancesShown, RecordingsWritten, Stopped, UrlShown
 from theoryctl.runtimes import DEFAULT, EMBEDDED, STARTED, started_runtime
 from theoryctl_providers.contract import sha256
 
@@ -65,12 +65,29 @@ def stop(ref: ProviderRef | None, everything: bool) -> Stopped:
     stopped, failures = [], []
     for instance in chosen:
         try:
-            stopped.append((instance, started_runtime(instance.runtime).stop(instance)))
+            stopped.append((instance, _stop(instance)))
         except TheoryctlError as failure:
             failures.append(failure)
     if failures:
         raise failures[0]
     return Stopped(tuple(stopped))
+
+
+def _stop(instance: Instance) -> bool:
+    """Stop one; what it has recorded and not handed out is written first. Raises OutputFailed: it still runs then."""
+    runtime = started_runtime(instance.runtime)
+    if instance.record is not None and instance.token and runtime.state(instance).healthy:
+        from theoryctl.recording import collect
+
+        collect(instance)
+    return runtime.stop(instance)
+
+
+def recordings(ref: ProviderRef, runtime: str | None) -> RecordingsWritten:
+    """Write what an instance has recorded since the last time to the folder it was started with."""
+    from theoryctl.recording import collect
+
+    return collect(require(ref, runtime))
 
 
 def status(ref: ProviderRef | None, manifests: str | None) -> InstancesShown:

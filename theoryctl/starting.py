@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from theoryctl import instances
 from theoryctl.catalog import Catalog, Found
 from theoryctl.errors import DigestDrift, NotRunning, StartFailed, UsageError
+from theoryctl.folders import ResultFolder
 from theoryctl.images.choice import ImageWish, base_image
 from theoryctl.instances import Instance
 from theoryctl.manifest import Manifest
 from theoryctl.manifest_cache import read_manifest
+from theoryctl.mocks import MockFlags
 from theoryctl.paths import file_lock
 from theoryctl.platforms import host_platform
 from theoryctl.progress import Progress
@@ -46,6 +49,7 @@ class StartOptions:
     build: bool = False
     require_pin: bool = False
     base_image: str | None = None
+    mocks: MockFlags = field(default_factory=MockFlags)
 
 
 def start(options: StartOptions, progress: Progress) -> Started:
@@ -65,7 +69,8 @@ def start(options: StartOptions, progress: Progress) -> Started:
             return Started(running, already_running=True)
         if running is not None:
             runtime.stop(running)
-        return Started(runtime.start(request), already_running=False)
+        with ResultFolder("--record", request.record) if request.record else contextlib.nullcontext():
+            return Started(runtime.start(request), already_running=False)
 
 
 def _check_flags(options: StartOptions, runtime: StartedRuntime) -> None:
@@ -88,10 +93,19 @@ def _check_same(running: Instance, request: StartRequest, runtime: StartedRuntim
     if options.mode is not None and options.mode != running.mode:
         message = f"{running.ref} is running already, in {running.mode} mode"
         raise UsageError(message, hint=f"{again} --mode {options.mode}")
+    _check_mocks(running, request, options.mocks, again)
+
+
+def _check_mocks(running: Instance, request: StartRequest, flags: MockFlags, again: str) -> None:
+    for flag, value in flags.given().items():
+        same = running.record == request.record if flag == "--record" else running.answers == request.answers
+        if not same:
+            raise UsageError(f"{running.ref} is running already, with another {flag}", hint=f"{again} {flag} {value}")
 
 
 def _request(options: StartOptions, found: Found, progress: Progress) -> StartRequest:
     manifest = found.load()
+    record = options.mocks.record
     secrets = read_secrets([secret.name for secret in manifest.secrets], options.env_file)
     return StartRequest(
         ref=options.ref,
@@ -114,15 +128,17 @@ def _request(options: StartOptions, found: Found, progress: Progress) -> StartRe
         resources=manifest.resources,
         wait_seconds=options.wait_timeout,
         progress=progress,
+        record=record and os.path.abspath(record),
     )
 
 
 def _config(manifest: Manifest, options: StartOptions, secrets: dict[str, str]) -> ProviderConfig:
-    return ProviderConfig(
+    mode = resolve_mode({}, options.mode)
+    config = ProviderConfig(
         provider=manifest.provider,
         ref=manifest.ref,
         runtime=options.runtime,
-        mode=resolve_mode({}, options.mode),
+        mode=mode,
         default_model=manifest.models.default,
         input_schema=manifest.inputs,
         secret_rules=manifest.secret_rules,
@@ -130,6 +146,7 @@ def _config(manifest: Manifest, options: StartOptions, secrets: dict[str, str]) 
         timeout=manifest.resources.timeout,
         platform=host_platform(),
     )
+    return options.mocks.applied(config, mode, options.env_file)
 
 
 @contextlib.contextmanager

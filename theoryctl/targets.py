@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 
 from theoryctl.catalog import Found
@@ -33,7 +33,10 @@ def modal_target(ref: ProviderRef, environment: str) -> Target:
 
 
 class _Here(Target):
-    runtime, mode, has_secrets = EMBEDDED, "mock", False
+    runtime, mode, has_secrets, record = EMBEDDED, "mock", False, None
+
+    def check_flags(self, told: Mapping[str, str]) -> None:
+        pass
 
     def check(self, manifest: Manifest, mode: Mode) -> None:
         pass
@@ -49,6 +52,12 @@ class _Started(Target):
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
         self.runtime, self.mode = instance.runtime, instance.mode
+        self.record = instance if instance.record else None
+
+    def check_flags(self, told: Mapping[str, str]) -> None:
+        for flag, value in told.items():
+            hint = f"theoryctl local stop --ref {self._instance.ref}, then start it with {flag} {value}"
+            raise UsageError(f"{flag}: a started instance keeps to what it was started with", hint=hint)
 
     def check(self, manifest: Manifest, mode: Mode) -> None:
         check_pin(self._instance, manifest)
@@ -64,7 +73,12 @@ class _Started(Target):
 class _Deployed(Target):
     ref: ProviderRef
     environment: str
-    runtime, mode, has_secrets = MODAL, "mock", True
+    runtime, mode, has_secrets, record = MODAL, "mock", True, None
+
+    def check_flags(self, told: Mapping[str, str]) -> None:
+        if "--record" in told:
+            hint = f"theoryctl local run --ref {self.ref} --mode real --record {told['--record']}"
+            raise UsageError("--record: what runs on Modal is not recorded", hint=hint)
 
     def check(self, manifest: Manifest, mode: Mode) -> None:
         """Refuse a real run whose caller expects Modal to reach this machine."""

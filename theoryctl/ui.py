@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from theoryctl import modal_views, views
+from theoryctl.answers import Pace, PlainAnswer, StreamedAnswer
 from theoryctl.results import (
     ImageResolved,
     ImageVerified,
@@ -30,8 +31,15 @@ from theoryctl_providers.contract import Started as StartedEvent
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.segment import Segment
 
     from theoryctl.activity import Activity
+
+
+def _as_markdown(text: str) -> RenderableType:
+    from rich.markdown import Markdown
+
+    return Markdown(views.printable(text))
 
 
 class Terminal:
@@ -42,6 +50,10 @@ class Terminal:
         self.debug = debug
         self.exit_status = 0
         self._activity: Activity | None = None
+        self._streamed = False
+        self._answer: StreamedAnswer | None = None
+        self._pace: Pace | None = None
+        self._later: list[str] = []
         open_streams()
 
     def flush(self) -> None:
@@ -57,6 +69,7 @@ class Terminal:
     def emit(self, result: Result) -> None:
         """Show what a command returned."""
         self._calm()
+        self._end_answer()
         self.exit_status = result.exit_status
         if self.json_output:
             self._say_json(result.document())
@@ -94,6 +107,7 @@ class Terminal:
 
     def fail(self, error: ErrorInfo, document: dict[str, Any], exit_status: int) -> None:
         """Show a failure: for people on standard error, and with --json `document` on standard output."""
+        self._end_answer()
         self.exit_status = exit_status
         try:
             if self.json_output:
@@ -103,18 +117,19 @@ class Terminal:
 
     def watch_run(self, stream: bool) -> Callable[[Event], None]:
         """What to call with a run's events: progress to standard error and, with `stream`, the answer as it comes."""
-        live = stream and not self.json_output
 
         def on_event(event: Event) -> None:
             if isinstance(event, Log) and (self.debug or not event.debug):
-                self.note(event.message)
+                self._log(event.message)
             elif isinstance(event, StartedEvent):
+                self._pace = Pace() if stream else None
                 self._started(event)
             elif isinstance(event, Delta):
                 self._calm()
-                if live and event.choice == 0 and event.text:
-                    self._streamed = True
-                    self._say(event.text, end="")
+                if self._pace is not None:
+                    self._pace.note()
+                if stream and not self.json_output and event.choice == 0 and event.text:
+                    self._stream(event.text)
 
         return on_event
 
@@ -138,7 +153,36 @@ class Terminal:
 
     # -- runs ---------------------------------------------------------------------------------------------------------
 
-    _streamed = False
+    def _stream(self, text: str) -> None:
+        """Show a piece of the answer."""
+        if self._answer is None:
+            self._streamed, self._answer = True, self._begin_answer(text)
+        self._answer.add(text)
+
+    def _begin_answer(self, text: str) -> StreamedAnswer:
+        # What begins like a JSON object is one, and no Markdown.
+        if not sys.stdout.isatty() or not is_rich(sys.stdout) or text.lstrip().startswith("{"):
+            return PlainAnswer(self._say)
+        from theoryctl.live import LiveMarkdown
+
+        console = self._console(sys.stdout)
+        return LiveMarkdown(console, lambda text: self._rendered(console, _as_markdown(text)))
+
+    def _end_answer(self) -> None:
+        """The end of what was streamed, and what had to wait for it."""
+        if self._answer is not None:
+            self._answer.close()
+            self._answer = None
+        for message in self._later:
+            self.note(message)
+        self._later.clear()
+
+    def _log(self, message: str) -> None:
+        """Show a message, but not in the middle of what is drawn."""
+        if self._answer is None:
+            self.note(message)
+        else:
+            self._later.append(message)
 
     def _started(self, event: StartedEvent) -> None:
         self.note(f"{event.mode} · {event.model}")
@@ -158,14 +202,14 @@ class Terminal:
 
     def _run(self, result: RunResult) -> None:
         envelope = result.envelope
-        if self._streamed:
-            self._say("")
         if envelope["error"] is not None:
             self._error(envelope["error"])
         if not self.json_output:
             self._outputs(envelope)  # on failure there are some only where saving them failed
         for line in views.run_summary(envelope):
             self.note(line)
+        if self._pace is not None and (words := list(self._pace.words(envelope["usage"]["output_tokens"]))):
+            self.note(" · ".join(words))
 
     def _outputs(self, envelope: Envelope) -> None:
         for output in views.shown_outputs(envelope, streamed=self._streamed):
@@ -224,9 +268,7 @@ class Terminal:
 
     def _markdown(self, text: str) -> None:
         if is_rich(sys.stdout):
-            from rich.markdown import Markdown
-
-            self._show(Markdown(views.printable(text)))
+            self._show(_as_markdown(text))
         else:
             self._say(text)
 
@@ -268,12 +310,18 @@ class Terminal:
             self._say("\n\n".join("\n".join(paired(list(zip(header, row, strict=True)))) for row in rows))
 
     def _show(self, renderable: RenderableType) -> None:
-        from rich.segment import Segment, Segments
+        from rich.segment import Segments
 
         console = self._console(sys.stdout)
-        # Once more, for rich's Markdown decodes the %1B of a link.
-        parts = (Segment(s.text if s.control else views.printable(s.text), *s[1:]) for s in console.render(renderable))
-        console.print(Segments(parts))
+        console.print(Segments(self._rendered(console, renderable)))
+
+    def _rendered(self, console: Console, renderable: RenderableType) -> Iterator[Segment]:
+        """What the terminal gets to see, and obeys in its styles alone."""
+        from rich.segment import Segment
+
+        for part in console.render(renderable):
+            # Once more, for rich's Markdown decodes the %1B of a link.
+            yield Segment(part.text if part.control else views.printable(part.text), *part[1:])
 
     def _console(self, stream: TextIO) -> Console:
         from rich.console import Console

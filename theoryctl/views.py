@@ -23,6 +23,7 @@ from theoryctl.results import (
     ManifestList,
     ManifestRow,
     ManifestsValid,
+    RecordingsWritten,
     Result,
     Started,
     Stopped,
@@ -190,6 +191,7 @@ _LINES: dict[type[Any], Callable[[Any], list[str]]] = {
     ManifestExported: lambda result: [result.file],
     Started: lambda result: list(paired(_started_pairs(result))),
     Stopped: _stopped_lines,
+    RecordingsWritten: lambda result: list(result.files) or ["nothing was recorded since the last time"],
     UrlShown: lambda result: [result.url],
     EnvShown: _exports,
     ImageBuilt: lambda result: list(paired(_built_pairs(result))),
@@ -219,6 +221,7 @@ def _started_pairs(result: Started) -> list[tuple[str, str]]:
         ("pid", instance.pid and str(instance.pid)),
         ("image", instance.image and instance.image + ("" if "@" in instance.image else " (built here, not pinned)")),
         ("digest", instance.digest),
+        ("record", instance.record),
     ]
     shown = [(name, value) for name, value in pairs if value]
     if instance.secrets_absent:

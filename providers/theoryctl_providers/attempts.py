@@ -1,4 +1,4 @@
-"""Retries and the time limit of a real call."""
+"""Retries of a real call, within its time limit."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import tenacity
 
 from theoryctl_providers.contract import Event, Log, ProviderError, Request
 from theoryctl_providers.protocol import LLMProvider
+from theoryctl_providers.timelimit import deadline_in, until
 
 #: How often a call is tried in all, and the seconds waited between (doubling, with jitter) without a Retry-After.
 ATTEMPTS = 3
@@ -22,18 +23,9 @@ async def attempts_within(provider: LLMProvider, request: Request) -> AsyncGener
     Raises ProviderError: `ERR_TIMEOUT`, or what the last attempt raised.
     """
     seconds = request.timeout or request.config.timeout
-    deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
-    async with aclosing(_attempts(provider, request, deadline)) as events:
-        while True:
-            try:
-                # Only the wait for the next event is under the time-out: cancelled in the middle of a yield, the
-                # cancellation would hit whoever reads the events.
-                async with asyncio.timeout_at(deadline):
-                    event = await anext(events, None)
-            except TimeoutError:
-                raise _timed_out(seconds) from None
-            if event is None:
-                return
+    deadline = deadline_in(seconds)
+    async with aclosing(until(deadline, _attempts(provider, request, deadline), seconds)) as events:
+        async for event in events:
             yield event
 
 
@@ -76,9 +68,3 @@ def _wait(state: tenacity.RetryCallState) -> float:
     if isinstance(error, ProviderError) and error.retry_after is not None:
         return error.retry_after
     return tenacity.wait_exponential_jitter(multiplier=FIRST_WAIT, max=LONGEST_WAIT, jitter=FIRST_WAIT)(state)
-
-
-def _timed_out(seconds: float | None) -> ProviderError:
-    return ProviderError(
-        "ERR_TIMEOUT", f"no complete answer within {seconds:g} s", hint="give it more time: --timeout SECONDS"
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +12,8 @@ from theoryctl_providers.errors import ProviderError
 
 if TYPE_CHECKING:
     from theoryctl_providers.answer import Answer
+    from theoryctl_providers.recordings import Recordings, Tape
+    from theoryctl_providers.script import Script
 
 MODES: tuple[Mode, ...] = ("mock", "real")
 Operation = Literal["chat", "embeddings"]
@@ -77,6 +79,9 @@ class ProviderConfig:
     `provider` is a built-in name, an entry point of the group `theoryctl.providers`, or `package.module:Class`.
     `input_schema` is JSON Schema draft 2020-12 (None: unchecked). `timeout` is in seconds. `secrets` holds values by
     name and never shows in a repr.
+
+    In mock mode `script` or `replay` answers, before the provider's own mock. In real mode every exchange goes to
+    `tape`, and `hidden` holds values that nobody may see in one, although the provider needs them for nothing.
     """
 
     provider: str = "mock"
@@ -90,6 +95,10 @@ class ProviderConfig:
     timeout: float | None = None
     image: str | None = None
     platform: str | None = None
+    script: Script | None = None
+    replay: Recordings | None = None
+    tape: Tape | None = None
+    hidden: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +147,7 @@ class Started:
     """The request was admitted and the provider is loaded.
 
     Nothing before this event suspends, so a caller may drive the stream up to here without an event loop, and all the
-    way when `suspends` is false.
+    way when `suspends` is false: it speaks of this very request.
     """
 
     model: str
@@ -185,8 +194,9 @@ class Finish:
 class Result:
     """The last event of every stream, success or failure.
 
-    `cause` is the failure as it was raised, for what an envelope has no room for (`retry_after`, `param`). Its texts
-    may hold secrets; the envelope's do not. `answer` is what was said, in pieces. Neither goes over the wire.
+    `cause` is the failure as it was raised, for what an envelope has no room for (`retry_after`, `param`, a
+    `ScriptedFailure`'s `kind`). Its texts may hold secrets; the envelope's do not. `answer` is what was said, in
+    pieces. Neither goes over the wire.
     """
 
     envelope: Envelope
@@ -195,3 +205,12 @@ class Result:
 
 
 Event = Log | Started | Delta | Output | Usage | Finish | Result
+
+
+def filled(event: Any) -> dict[str, Any]:
+    """The fields of an event that say something, as JSON."""
+    values = {item.name: getattr(event, item.name) for item in fields(event)}
+    call = values.get("tool_call")
+    if call is not None:
+        values["tool_call"] = filled(call)
+    return {name: value for name, value in values.items() if value is not None}

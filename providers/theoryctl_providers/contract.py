@@ -4,6 +4,10 @@ Everything that must mean the same on the user's machine and inside an image is 
 The host imports this module and nothing else of the package.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from theoryctl_providers.calls import (
     MODES,
     Attachment,
@@ -37,9 +41,15 @@ from theoryctl_providers.documents import (
     build_envelope,
     new_run_id,
 )
-from theoryctl_providers.errors import ERRORS, ErrorSpec, ProviderError
+from theoryctl_providers.errors import ERRORS, ErrorSpec, FaultKind, ProviderError, ScriptedFailure
+from theoryctl_providers.files import replace_file
 from theoryctl_providers.jsontext import MAX_DEPTH, canonical, dumps, loads, sha256
-from theoryctl_providers.wire import Limits, ServerConfig, decode_event, encode_event, load_config
+from theoryctl_providers.wire import Limits, ServerConfig, decode_event, dump_config, encode_event, load_config
+
+if TYPE_CHECKING:
+    from theoryctl_providers.must import STRICT, Must
+    from theoryctl_providers.recordings import Recording, Recordings, Tape, read_recordings, write_recordings
+    from theoryctl_providers.script import Script, ScriptDocument
 
 __all__ = [
     "ENVELOPE_SCHEMA",
@@ -47,6 +57,7 @@ __all__ = [
     "ERROR_SCHEMA",
     "MAX_DEPTH",
     "MODES",
+    "STRICT",
     "VERSION",
     "Attachment",
     "AttachmentDocument",
@@ -55,33 +66,67 @@ __all__ = [
     "ErrorInfo",
     "ErrorSpec",
     "Event",
+    "FaultKind",
     "Finish",
     "Limits",
     "Log",
     "Mode",
+    "Must",
     "Operation",
     "Output",
     "OutputDocument",
     "ProviderConfig",
     "ProviderError",
+    "Recording",
+    "Recordings",
     "Request",
     "Result",
+    "Script",
+    "ScriptDocument",
+    "ScriptedFailure",
     "SecretRule",
     "ServerConfig",
     "Started",
     "Stopwatch",
+    "Tape",
     "ToolCallDelta",
     "Usage",
     "UsageDocument",
     "build_envelope",
     "canonical",
     "decode_event",
+    "dump_config",
     "dumps",
     "encode_event",
     "is_mock",
     "load_config",
     "loads",
     "new_run_id",
+    "read_recordings",
+    "replace_file",
     "resolve_mode",
     "sha256",
+    "write_recordings",
 ]
+
+# Where the names live that most runs do without.
+_HOMES = {
+    "STRICT": "must",
+    "Must": "must",
+    "Recording": "recordings",
+    "Recordings": "recordings",
+    "Tape": "recordings",
+    "read_recordings": "recordings",
+    "write_recordings": "recordings",
+    "Script": "script",
+    "ScriptDocument": "script",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name when it is asked for: the classes of a script alone would cost a start-up several milliseconds."""
+    from importlib import import_module
+
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"theoryctl_providers.{_HOMES[name]}"), name)

@@ -6,7 +6,8 @@ import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from theoryctl_providers.attach import resolve_attachments
 from theoryctl_providers.contract import (
@@ -26,10 +27,14 @@ from theoryctl_providers.contract import (
 )
 from theoryctl_providers.drive import drive
 from theoryctl_providers.inputs import chat_schema, check_inputs, embeddings_schema
+from theoryctl_providers.plan import Plan, plan_for
 from theoryctl_providers.protocol import LLMProvider
 from theoryctl_providers.redact import Redactor, secrets_of
 from theoryctl_providers.registry import default_models, get_llm_provider
 from theoryctl_providers.transcript import Transcript
+
+if TYPE_CHECKING:
+    from theoryctl_providers.contract import Script, Tape
 
 # How the same call is made is the caller's business; what is answered must not depend on it.
 _TRANSPORT_KEYS = ("mode", "stream", "stream_options")
@@ -48,11 +53,12 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
         resolved = admit(request, provider)
         transcript.admitted(resolved)
         mode = resolved.mode or "mock"
+        plan = plan_for(provider, resolved)
         if provider.loads and not provider.is_prepared(mode):
             yield Log(f"loading {provider.loads}, which takes some seconds in a new process")
         provider.prepare(mode)
-        yield Started(resolved.inputs["model"], mode, suspends=not is_mock(mode) or provider.suspends_in_mock)
-        async with aclosing(_answers(provider, resolved)) as answers:
+        yield Started(resolved.inputs["model"], mode, plan.suspends)
+        async with aclosing(_answers(plan, resolved)) as answers:
             async for event in answers:
                 transcript.answer.add(event)
                 yield event
@@ -75,8 +81,15 @@ def run(
     attachments: Sequence[Attachment] = (),
     secrets: Mapping[str, str] | None = None,
     timeout: float | None = None,
+    script: Script | None = None,
+    record: str | os.PathLike[str] | None = None,
+    replay: str | os.PathLike[str] | None = None,
 ) -> Envelope:
     """Run one request to its end and return the envelope. `timeout` is in seconds.
+
+    In mock mode `script` answers, which goes on where it was when it is used for several calls, or the recordings in
+    the folder `replay`. In real mode the exchange is written to a file in the folder `record`. Each counts in its mode,
+    so that the mode alone has to change.
 
     In real mode without `secrets`, vendors' keys come from this process's environment. Raises ProviderError, a
     RuntimeError with `code`, `hint` and `retryable`, when the inputs are bad, a secret is missing or the call fails.
@@ -85,10 +98,18 @@ def run(
     if secrets is None and not is_mock(resolve_mode(inputs, mode)):
         secrets = {rule.name: os.environ[rule.name] for rule in program.secret_rules if rule.name in os.environ}
     values = {name: value.strip() for name, value in (secrets or {}).items()}
-    config = ProviderConfig(provider=provider, secrets=values, timeout=timeout)
+    config = ProviderConfig(
+        provider=provider,
+        secrets=values,
+        timeout=timeout,
+        script=script,
+        **_recording(record, replay),
+    )
+    _write(config.tape, record)  # nothing yet: a folder that cannot be made should not cost a call
     request = Request(config=config, inputs=inputs, mode=resolve_mode(inputs, mode), attachments=attachments)
     for event in drive(execute(request), program.aclose):
         if isinstance(event, Result):
+            _write(config.tape, record)
             return _or_raise(event.envelope)
     raise ProviderError("ERR_INTERNAL", "the engine ended without a result")
 
@@ -176,22 +197,41 @@ def _default_model(provider: str) -> str:
         raise ProviderError("ERR_INPUTS", "inputs: $: 'model' is missing", hint="name a model") from None
 
 
-def _answers(provider: LLMProvider, request: Request) -> AsyncGenerator[Event]:
-    """The provider's events; in real mode with time-out, retries, and secrets taken out of what comes back."""
-    if is_mock(request.mode or "mock"):
-        return provider.stream(request)
-    from theoryctl_providers.attempts import attempts_within
+def _answers(plan: Plan, request: Request) -> AsyncGenerator[Event]:
+    """The plan's events without the secrets that real mode has, and where it is to be, on tape."""
+    tape = None if is_mock(request.mode or "mock") else request.config.tape
+    if tape is None:
+        return _clean(plan.events, Redactor(secrets_of(request)))
+    from theoryctl_providers.replay import recorded
 
-    return _clean(attempts_within(provider, request), request)
+    # What is recorded is what is shown, chunk by chunk: replayed, it is the same.
+    return recorded(_clean(plan.events, Redactor(secrets_of(request), addresses=True)), request, tape)
 
 
-async def _clean(events: AsyncGenerator[Event], request: Request) -> AsyncGenerator[Event]:
-    redactor = Redactor(secrets_of(request))
+async def _clean(events: AsyncGenerator[Event], redactor: Redactor) -> AsyncGenerator[Event]:
+    """The events without any secret's value."""
     async for event in events:
         for clean in redactor.feed(event):
             yield clean
     for clean in redactor.flush():
         yield clean
+
+
+def _recording(record: str | os.PathLike[str] | None, replay: str | os.PathLike[str] | None) -> dict[str, Any]:
+    """The parts of a config that record and replay."""
+    from theoryctl_providers.contract import Tape, read_recordings
+
+    return {
+        "replay": None if replay is None else read_recordings(Path(replay)),
+        "tape": None if record is None else Tape(),
+    }
+
+
+def _write(tape: Tape | None, folder: str | os.PathLike[str] | None) -> None:
+    if tape is not None and folder is not None:
+        from theoryctl_providers.contract import write_recordings
+
+        write_recordings(Path(folder), tape.kept()[0])
 
 
 def _or_raise(envelope: Envelope) -> Envelope:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 
 class ErrorSpec(NamedTuple):
@@ -24,6 +24,10 @@ ERRORS: dict[str, ErrorSpec] = {
         3, False, 400, "an attachment is missing, unreadable, too large or not referenced rightly"
     ),
     "ERR_UNSUPPORTED_PARAM": ErrorSpec(3, False, 400, "the provider or model cannot do what an input asks for"),
+    "ERR_SCRIPT": ErrorSpec(3, False, 400, "a script of mock answers is not valid"),
+    "ERR_SCRIPT_MISS": ErrorSpec(3, False, 404, "no rule of a strict script fits the request"),
+    "ERR_RECORDING": ErrorSpec(3, False, 400, "a recording is missing, unreadable or not valid"),
+    "ERR_REPLAY_MISS": ErrorSpec(3, False, 404, "no recording is of this request"),
     "ERR_MISSING_SECRET": ErrorSpec(4, False, 401, "a secret that the model needs is absent or empty"),
     "ERR_TOKEN": ErrorSpec(4, False, 401, "a started instance was not given its token"),
     "ERR_AUTH": ErrorSpec(4, False, 401, "the vendor refused the key"),
@@ -85,3 +89,29 @@ class ProviderError(RuntimeError):
         self.retryable = ERRORS[code].retryable
         self.retry_after = retry_after
         self.param = param
+
+
+FaultKind = Literal["error", "disconnect", "truncate"]
+
+
+class ScriptedFailure(ProviderError):
+    """A failure that a script asks for, in our codes, and as a vendor's own API would show it.
+
+    `kind` is "error": an HTTP error with `status`, and `retry_after` as its Retry-After; "disconnect": the connection
+    is cut; "truncate": a stream ends as HTTP goes, but without its last events. What imitates a vendor, as the OpenAI
+    routes do, does that in place of an answer. `/v1/run` and the command line imitate none: they give the envelope.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        hint: str | None,
+        kind: FaultKind,
+        status: int = 500,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(code, message, hint=hint, retry_after=retry_after)
+        self.kind = kind
+        self.status = status

@@ -64,12 +64,17 @@ def answer(request: Request) -> Iterator[Event]:
     choices = [_choice(inputs, sha256(seen + b"#%d" % index)[7:], index) for index in range(inputs.get("n") or 1)]
     for index, choice in enumerate(choices):
         yield from choice.events(index)
-    prompt = canonical({"messages": plain.get("messages", [])}, checked=True)
     yield Usage(
-        input_tokens=(len(prompt) + 3) // 4,
+        input_tokens=prompt_tokens(plain),
         output_tokens=sum(len(choice.pieces) for choice in choices),
         cost_usd=0.0,
     )
+
+
+def prompt_tokens(plain: Mapping[str, Any]) -> int:
+    """What a mock counts for the prompt of inputs that are plain JSON: a token for every four bytes of the messages'
+    canonical form."""
+    return (len(canonical({"messages": plain.get("messages", [])}, checked=True)) + 3) // 4
 
 
 def inputs_as_json(value: Any) -> Any:
@@ -121,7 +126,7 @@ def _content(inputs: Mapping[str, Any], seed: str, index: int) -> str:
 
 def _text(inputs: Mapping[str, Any], seed: str, index: int) -> str:
     messages = inputs.get("messages") or [{}]
-    said = _quote(_said(messages[-1]))
+    said = _quote(text_of(messages[-1]))
     which = f" (choice {index + 1} of {inputs['n']})" if (inputs.get("n") or 1) > 1 else ""
     files = [part for message in messages for part in _parts(message) if isinstance(part, Attachment)]
     listed = "".join(f"\n- {file.name}: {file.size} bytes, {file.digest}" for file in files)
@@ -130,7 +135,8 @@ def _text(inputs: Mapping[str, Any], seed: str, index: int) -> str:
     )
 
 
-def _said(message: Mapping[str, Any]) -> str:
+def text_of(message: Mapping[str, Any]) -> str:
+    """What a message says in words: its text parts, joined by a space."""
     return " ".join(part.get("text") or "" for part in _parts(message) if isinstance(part, Mapping))
 
 

@@ -24,17 +24,23 @@ def secrets_of(request: Request) -> dict[str, str]:
     if is_mock(request.mode or request.config.mode):
         return {}
     keys = {name: value for name, value in os.environ.items() if _KEY_NAMES.search(name)}
-    return {**keys, **request.config.secrets}
+    # What an env file holds besides is no key, mostly: `1` and `true` may stand in errors.
+    hidden = {name: value for name, value in request.config.hidden.items() if len(value.strip()) >= SHORTEST}
+    return {**keys, **hidden, **request.config.secrets}
 
 
 class Redactor:
-    """Replaces each secret's value by `[NAME]` in text, and in streamed text across the borders of its chunks."""
+    """Replaces each secret's value by `[NAME]` in text, and in streamed text across the borders of its chunks.
 
-    def __init__(self, secrets: Mapping[str, str]) -> None:
+    With `addresses`, as for what is recorded, a URL counts as one even without a password in it.
+    """
+
+    def __init__(self, secrets: Mapping[str, str], *, addresses: bool = False) -> None:
         stripped = {name: value.strip() for name, value in secrets.items()}
         # Longest first: one secret may contain another. A base URL is no secret, unless it holds a password.
         values = sorted(stripped.items(), key=lambda item: (-len(item[1]), item[0]))
-        self._all = [(value, f"[{name}]") for name, value in values if value and ("://" not in value or "@" in value)]
+        found = ((name, value) for name, value in values if value and (addresses or _is_secret(value)))
+        self._all = [(value, f"[{name}]") for name, value in found]
         self._secrets = [(value, name) for value, name in self._all if len(value) >= SHORTEST]
         self._held: dict[tuple[int, int | None], str] = {}
 
@@ -61,7 +67,7 @@ class Redactor:
         elif isinstance(event, Log):
             yield replace(event, message=self.error_text(event.message))
         elif isinstance(event, Output):
-            yield replace(event, value=self._value(event.value))
+            yield replace(event, value=self.value(event.value))
         else:
             if isinstance(event, Finish):
                 yield from self._release(event.choice)
@@ -86,12 +92,13 @@ class Redactor:
             call = None if index is None else ToolCallDelta(index, held)
             yield Delta(choice, text=held if call is None else None, tool_call=call)
 
-    def _value(self, value: Any) -> Any:
+    def value(self, value: Any) -> Any:
+        """A JSON value without any secret's value in its texts."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
-            return {self.text(key): self._value(item) for key, item in value.items()}
-        return [self._value(item) for item in value] if isinstance(value, list) else value
+            return {self.text(key): self.value(item) for key, item in value.items()}
+        return [self.value(item) for item in value] if isinstance(value, list) else value
 
     def _with_text(self, delta: Delta, text: str) -> Delta:
         call = delta.tool_call
@@ -108,6 +115,10 @@ class Redactor:
             if any(value.startswith(text[-size:]) for value, _ in self._secrets):
                 return size
         return 0
+
+
+def _is_secret(value: str) -> bool:
+    return "://" not in value or "@" in value
 
 
 def _stream_of(delta: Delta) -> tuple[int, int | None]:

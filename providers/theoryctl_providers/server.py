@@ -20,6 +20,8 @@ from theoryctl_providers.contract import (
     ProviderError,
     Request,
     Result,
+    Started,
+    Tape,
     dumps,
     is_mock,
     resolve_mode,
@@ -28,7 +30,6 @@ from theoryctl_providers.engine import execute
 from theoryctl_providers.gate import Gate
 from theoryctl_providers.openai.routes import MODEL, openai_routes
 from theoryctl_providers.refusals import refusal
-from theoryctl_providers.registry import get_llm_provider
 from theoryctl_providers.uploads import Received, receive
 from theoryctl_providers.wire import ServerConfig, encode_event
 
@@ -36,9 +37,15 @@ STREAM = "text/event-stream"
 
 
 def make_app(config: ServerConfig, log: Callable[[str], None]) -> Gate:
-    """The ASGI application: health, runs and the OpenAI routes, behind a `Gate`, which calls `log` with its lines."""
+    """The ASGI application: health, runs, recordings and the OpenAI routes, behind a `Gate`, which calls `log` with its
+    lines."""
     server = _Server(config)
-    routes = {("GET", "/healthz"): _answering(server.health), ("POST", "/v1/run"): _answering(server.run)}
+    routes = {
+        ("GET", "/healthz"): _answering(server.health),
+        ("POST", "/v1/run"): _answering(server.run),
+        ("GET", "/v1/recordings"): _answering(server.recordings),
+        ("DELETE", "/v1/recordings"): _answering(server.forget_recordings),
+    }
     return Gate(Paths({**routes, **openai_routes(config)}), config, log)
 
 
@@ -71,14 +78,28 @@ class Paths:
 class _Server:
     def __init__(self, config: ServerConfig) -> None:
         self._config = config
-        self._provider = get_llm_provider(config.provider.provider)
         self._started = time.monotonic()
+        self._tape = config.provider.tape or Tape()
 
     async def health(self, request: HTTPRequest) -> ASGIApp:
         provider = self._config.provider
         uptime = round(time.monotonic() - self._started, 3)
         facts = {"ready": True, "ref": provider.ref, "provider": provider.provider, "mode": provider.mode}
         return _json({**facts, "version": VERSION, "uptime_s": uptime})
+
+    async def recordings(self, request: HTTPRequest) -> ASGIApp:
+        """The recorded exchanges that nobody has taken yet, and the number of the newest."""
+        kept, upto = self._tape.kept()
+        return _json({"recordings": [recording.dump() for recording in kept], "upto": upto})
+
+    async def forget_recordings(self, request: HTTPRequest) -> ASGIApp:
+        """Drop the recordings up to the number `upto`: whoever had them has written them."""
+        upto = request.query_params.get("upto", "")
+        if not upto.isdecimal():
+            error = ProviderError("ERR_USAGE", f"upto {upto!r} is no number", hint="GET /v1/recordings says it")
+            return refusal(request.scope, error)
+        self._tape.forget(int(upto))
+        return _json({})
 
     async def run(self, request: HTTPRequest) -> ASGIApp:
         """One run: an envelope, or with `Accept: text/event-stream` its events."""
@@ -91,7 +112,7 @@ class _Server:
         if STREAM in request.headers.get("accept", ""):
             return _EventStream(call, received)
         with received:
-            envelope = await self._envelope(call, request.receive)
+            envelope = await _envelope(execute(call), request.receive)
         note_envelope(request.scope, envelope)
         return _json(envelope, _status(envelope))
 
@@ -111,19 +132,9 @@ class _Server:
         inputs, config = document["inputs"], self._config.provider
         return Request(config=config, inputs=inputs, parsed=True, attachments=received.attachments, **options)
 
-    async def _envelope(self, call: Request, receive: Receive) -> Envelope:
-        if self._never_waits(call):
-            return await _collect(call)
-        envelope: Envelope = await while_connected(receive, _collect(call))
-        return envelope
-
     def _reads_files(self, document: dict[str, Any]) -> bool:
         """Whether the call will read what is attached: in mock mode the digests are all it gets."""
         return not self._is_mock(document["inputs"], document.get("mode"))
-
-    def _never_waits(self, call: Request) -> bool:
-        """Whether there is nothing to cancel, so that a mock call need not pay for two tasks."""
-        return self._is_mock(call.inputs, call.mode) and not self._provider.suspends_in_mock
 
     def _is_mock(self, inputs: Mapping[str, Any], mode: Any) -> bool:
         """Whether no vendor is called; a mode that is none calls none either."""
@@ -133,10 +144,18 @@ class _Server:
             return True
 
 
-async def _collect(call: Request) -> Envelope:
-    async for event in execute(call):
+async def _envelope(events: AsyncGenerator[Event], receive: Receive | None) -> Envelope:
+    """The result of a call, which is cancelled when the client behind `receive` hangs up.
+
+    Until a call says that it waits there is nothing to cancel, and most mock calls never do: they need not pay for two
+    tasks.
+    """
+    async for event in events:
         if isinstance(event, Result):
             return event.envelope
+        if receive is not None and isinstance(event, Started) and event.suspends:
+            envelope: Envelope = await while_connected(receive, _envelope(events, None))
+            return envelope
     raise RuntimeError("the engine ended without a result")
 
 

@@ -71,12 +71,18 @@ def as_provider_error(
     response = _response(chain)
     if response is None:
         return _without_response(chain, model, begun, clean)
-    status = int(response.status_code)
     body = clean(_body(response, error)[:_LONGEST_BODY])
+    return answered(int(response.status_code), body, model, _retry_after(response))
+
+
+def answered(
+    status: int, body: str, model: str, retry_after: float | None = None, *, who: str | None = None
+) -> ProviderError:
+    """The failure that an HTTP error is. `who` answered it is the model's vendor, unless told."""
     code = _code(status, body)
     said = "" if code in ("ERR_AUTH", "ERR_PERMISSION") else _quote(body)
-    message = f"{_vendor(model)} answered {status} for {model}{said}"
-    return _failure(code, message, model, retry_after=_retry_after(response))
+    message = f"{who or _vendor(model)} answered {status} for {model}{said}"
+    return _failure(code, message, model, retry_after=retry_after)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

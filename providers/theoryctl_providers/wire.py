@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from theoryctl_providers.calls import Delta, Event, Log, ProviderConfig, Result, SecretRule, Started, ToolCallDelta
+from theoryctl_providers.calls import (
+    Delta,
+    Event,
+    Log,
+    ProviderConfig,
+    Result,
+    SecretRule,
+    Started,
+    ToolCallDelta,
+    filled,
+)
 from theoryctl_providers.errors import ProviderError
-from theoryctl_providers.jsontext import dumps, loads
+from theoryctl_providers.jsontext import MAX_DEPTH, dumps, loads
 
 #: The names of the server-sent events; what the envelope holds anyway (usage, finish reasons) is not sent before it.
 _NAMES: dict[type, str] = {Log: "log", Started: "started", Delta: "delta", Result: "result"}
@@ -37,28 +47,49 @@ class ServerConfig:
 
     def dump(self) -> bytes:
         """The document."""
-        return dumps({"provider": asdict(self.provider), "token": self.token, "limits": asdict(self.limits)}).encode()
+        limits = asdict(self.limits)
+        return dumps({"provider": dump_config(self.provider), "token": self.token, "limits": limits}).encode()
 
     @classmethod
     def load(cls, data: bytes) -> ServerConfig:
         """Read the document. Raises ProviderError `ERR_INPUTS` for one that is empty, not JSON, or not of this form."""
-        document = loads(data, what="the configuration on standard input")
+        # Recordings hold inputs as deep as any, a little deeper in here.
+        document = loads(data, what="the configuration on standard input", depth=MAX_DEPTH + 20)
         try:
             config = load_config(document["provider"])
             token = document["token"]
             if not isinstance(token, str) or len(token) < 16:
                 raise ValueError("its token is shorter than 16 characters")
             return cls(provider=config, token=token, limits=Limits(**document["limits"]))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ProviderError(
                 "ERR_INPUTS", f"the configuration on standard input is not one: {error}", hint="theoryctl local start"
             ) from None
 
 
+def dump_config(provider: ProviderConfig) -> dict[str, Any]:
+    """What is told of a provider, as JSON. A script begins anew there, and so does a tape."""
+    plain = asdict(replace(provider, script=None, replay=None, tape=None))
+    return plain | {
+        "script": provider.script and provider.script.dump(),
+        "replay": None if provider.replay is None else [recording.dump() for recording in provider.replay],
+        "tape": provider.tape is not None,
+    }
+
+
 def load_config(document: dict[str, Any]) -> ProviderConfig:
-    """The config that `asdict` made the document of. Raises KeyError, TypeError for anything else."""
+    """The config that `dump_config` made the document of. Raises KeyError, TypeError for anything else."""
+    from theoryctl_providers.recordings import Recording, Recordings, Tape
+    from theoryctl_providers.script import Script
+
     rules = [SecretRule(**{**rule, "models": tuple(rule["models"])}) for rule in document["secret_rules"]]
-    return ProviderConfig(**{**document, "secret_rules": tuple(rules)})
+    parts = {
+        "secret_rules": tuple(rules),
+        "script": Script.load(document["script"]) if document["script"] else None,
+        "replay": document["replay"] and Recordings(map(Recording.load, document["replay"])),
+        "tape": Tape() if document["tape"] else None,
+    }
+    return ProviderConfig(**{**document, **parts})
 
 
 def encode_event(event: Event) -> bytes | None:
@@ -66,7 +97,7 @@ def encode_event(event: Event) -> bytes | None:
     name = _NAMES.get(type(event))
     if name is None or (isinstance(event, Log) and event.debug):
         return None
-    data = event.envelope if isinstance(event, Result) else _filled(event)
+    data = event.envelope if isinstance(event, Result) else filled(event)
     return f"event: {name}\ndata: {dumps(data)}\n\n".encode()
 
 
@@ -84,12 +115,3 @@ def decode_event(name: str, data: str) -> Event:
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         message = f"the instance sent an event {name!r} that cannot be read"
         raise ProviderError("ERR_BAD_RESPONSE", message, hint="is it another version? restart it") from None
-
-
-def _filled(event: Any) -> dict[str, Any]:
-    """The fields of an event that say something."""
-    values = {item.name: getattr(event, item.name) for item in fields(event)}
-    call = values.get("tool_call")
-    if call is not None:
-        values["tool_call"] = _filled(call)
-    return {name: value for name, value in values.items() if value is not None}

@@ -50,6 +50,16 @@ SaveDir = Annotated[
 EnvFile = Annotated[
     str | None, typer.Option("--env-file", metavar="PATH", help="Read secrets from this file before the environment.")
 ]
+ScriptFile = Annotated[
+    str | None,
+    typer.Option("--script", metavar="PATH", help="Mock mode answers by the rules in this YAML file."),
+]
+ReplayDir = Annotated[
+    str | None, typer.Option("--replay", metavar="DIR", help="Mock mode answers from the recordings in this folder.")
+]
+RecordDir = Annotated[
+    str | None, typer.Option("--record", metavar="DIR", help="Write each exchange of real mode to a file in here.")
+]
 OptionalRef = Annotated[str | None, typer.Option("--ref", metavar="REF", help="Only this one: namespace/name@version.")]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")]
 Tail = Annotated[int | None, typer.Option("--tail", metavar="N", min=0, help="Only the last N lines.")]
@@ -74,6 +84,9 @@ class RunFlags:
     stream: Stream = False
     timeout: Timeout = None
     save_dir: SaveDir = None
+    script: ScriptFile = None
+    replay: ReplayDir = None
+    record: RecordDir = None
     manifests: ManifestsOption = None
 
 
@@ -104,6 +117,7 @@ def run_options(ref: str, flags: RunFlags, *, env_file: str | None = None) -> Ru
     from theoryctl.attachments import parse_size
     from theoryctl.inputs import InputFlags
     from theoryctl.lifecycle import RunOptions, checked_mode, positive_seconds
+    from theoryctl.mocks import MockFlags
     from theoryctl.refs import ProviderRef
 
     return RunOptions(
@@ -123,4 +137,5 @@ def run_options(ref: str, flags: RunFlags, *, env_file: str | None = None) -> Ru
         save_dir=flags.save_dir,
         env_file=env_file,
         manifests=flags.manifests,
+        mocks=MockFlags(script=flags.script, replay=flags.replay, record=flags.record),
     )

@@ -14,7 +14,10 @@ from theoryctl.commands.flags import (
     MaxAttachment,
     ModeOption,
     OptionalRef,
+    RecordDir,
+    ReplayDir,
     RunFlags,
+    ScriptFile,
     Since,
     Tail,
     run_options,
@@ -56,7 +59,8 @@ All = Annotated[bool, typer.Option("--all", help="Every instance.")]
 theoryctl local run --ref llm/litellm@1 --mode mock
 theoryctl local run --ref llm/litellm@1 --prompt "Say hello in one word." --stream
 theoryctl local run --ref llm/litellm@1 --inputs-json '{"messages": [{"role": "user", "content": "Hi"}]}' --json
-theoryctl local run --ref llm/litellm@1 --attach notes=README.md --prompt "Sum this up." """.rstrip(),
+theoryctl local run --ref llm/litellm@1 --attach notes=README.md --prompt "Sum this up."
+theoryctl local run --ref llm/litellm@1 --script answers.yaml --prompt "Tell me a story." """.rstrip(),
 )
 @with_run_flags
 def run(
@@ -86,7 +90,8 @@ def run(
     examples="""\
 theoryctl local start --ref llm/litellm@1
 theoryctl local start --ref llm/litellm@1 --env-file .env --mode real
-theoryctl local start --ref llm/mock@1 --runtime process""",
+theoryctl local start --ref llm/mock@1 --runtime process
+theoryctl local start --ref llm/litellm@1 --runtime process --script answers.yaml""",
 )
 def start(
     ctx: typer.Context,
@@ -94,6 +99,9 @@ def start(
     runtime: StartRuntime = DEFAULT,
     mode: ModeOption = None,
     env_file: EnvFile = None,
+    script: ScriptFile = None,
+    replay: ReplayDir = None,
+    record: RecordDir = None,
     oci: Oci = None,
     build: BuildFlag = False,
     require_pin: RequirePin = False,
@@ -111,6 +119,7 @@ def start(
     from theoryctl import starting
     from theoryctl.attachments import parse_size
     from theoryctl.lifecycle import checked_mode, positive_seconds
+    from theoryctl.mocks import MockFlags
     from theoryctl.refs import ProviderRef
 
     seconds = positive_seconds(wait_timeout, "--wait-timeout") or wait_timeout
@@ -126,6 +135,7 @@ def start(
         build=build,
         require_pin=require_pin,
         base_image=base_image,
+        mocks=MockFlags(script=script, replay=replay, record=record),
     )
     ctx.obj.emit(starting.start(options, ctx.obj))
 
@@ -164,6 +174,20 @@ def logs(
 
     seconds = parse_duration(since) if since is not None else None
     ctx.obj.emit_lines(started.logs(ProviderRef.parse(ref), runtime, follow=follow, tail=tail, since=seconds))
+
+
+@command(
+    app,
+    "recordings",
+    examples="theoryctl local start --ref llm/litellm@1 --runtime process --mode real --record recordings "
+    "--env-file .env && theoryctl local recordings --ref llm/litellm@1",
+)
+def recordings(ctx: typer.Context, ref: RefOption, runtime: WhichRuntime = None) -> None:
+    """Write what an instance that was started with --record has recorded since the last time; `stop` does it too."""
+    from theoryctl import started
+    from theoryctl.refs import ProviderRef
+
+    ctx.obj.emit(started.recordings(ProviderRef.parse(ref), runtime))
 
 
 @command(app, "url", examples="theoryctl local url --ref llm/mock@1")

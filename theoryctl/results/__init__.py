@@ -118,6 +118,17 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingsWritten:
+    """The files of the recordings that an instance handed out."""
+
+    files: tuple[str, ...]
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        return {"schema": "theoryctl.recordings/v1", "files": list(self.files)}
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceRow:
     """One line of `status`; `drift` is what has changed since the start: `digest`, `manifest` or nothing."""
 

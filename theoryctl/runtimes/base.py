@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from theoryctl.catalog import Found
 from theoryctl.images.choice import ImageWish
 from theoryctl.instances import Instance
 from theoryctl.manifest import Manifest, Resources
+from theoryctl.mocks import answers_digest
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
 from theoryctl_providers.contract import Event, Mode, Request, ServerConfig
@@ -18,7 +19,8 @@ from theoryctl_providers.contract import Event, Mode, Request, ServerConfig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRequest:
-    """What is to be started; `wait_seconds` is how long it may take to become ready, once its image is here."""
+    """What is to be started; `wait_seconds` is how long it may take to become ready, once its image is here, and
+    `record` the absolute path of the folder for recordings."""
 
     ref: ProviderRef
     server: ServerConfig
@@ -27,6 +29,12 @@ class StartRequest:
     resources: Resources
     wait_seconds: float
     progress: Progress
+    record: str | None = None
+
+    @property
+    def answers(self) -> str | None:
+        """The digest of what mock mode answers from; None for the mock itself."""
+        return answers_digest(self.server.provider)
 
     def instance(self, runtime: str, **where: Any) -> Instance:
         """The record of what is started by this, now, with the fields that only its runtime knows."""
@@ -42,6 +50,8 @@ class StartRequest:
             secrets_present=tuple(name for name in names if name in provider.secrets),
             secrets_absent=tuple(name for name in names if name not in provider.secrets),
             max_attachment=self.server.limits.attachment,
+            answers=self.answers,
+            record=self.record,
             **where,
         )
 
@@ -68,6 +78,12 @@ class Target(Protocol):
     mode: str
     #: Whether it has secrets of its own, so that those of the caller are not even read.
     has_secrets: bool
+    #: The instance that records what it is asked, if it is one.
+    record: Instance | None
+
+    def check_flags(self, told: Mapping[str, str]) -> None:
+        """Raise UsageError for a flag that comes too late, or leads nowhere, there; `told` has their values."""
+        ...
 
     def check(self, manifest: Manifest, mode: Mode) -> None:
         """Raise what can be known to be wrong with a run there before it is asked."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import asdict
 from typing import Any
 
 from theoryctl.client import read_events
@@ -16,7 +15,7 @@ from theoryctl.cloud.sdk import connected
 from theoryctl.errors import DigestDrift, ModalUnavailable, UsageError
 from theoryctl.manifest import Manifest
 from theoryctl.refs import ProviderRef
-from theoryctl_providers.contract import ERRORS, Event, Log, ProviderError, Request
+from theoryctl_providers.contract import ERRORS, Event, Log, ProviderError, Request, dump_config
 
 
 class ModalRuntime:
@@ -57,7 +56,7 @@ def _check(deployment: Deployment, request: Request, manifest: Manifest) -> None
 
 def _config(request: Request) -> dict[str, Any]:
     """What the provider is told, but for its secrets, which Modal has."""
-    config = asdict(request.config)
+    config = dump_config(request.config)
     del config["secrets"]
     return config
 

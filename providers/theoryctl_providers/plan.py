@@ -1,0 +1,59 @@
+"""Who answers a request: the provider, or in mock mode a script or recordings."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+from theoryctl_providers.contract import Event, ProviderError, Request, is_mock
+from theoryctl_providers.protocol import LLMProvider
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The events of an answer that has not begun, and whether they will ever be waited for."""
+
+    events: AsyncGenerator[Event]
+    suspends: bool
+
+
+def plan_for(provider: LLMProvider, request: Request) -> Plan:
+    """How a resolved request is answered. Raises ProviderError: `ERR_SCRIPT_MISS`, `ERR_OVERLOADED`.
+
+    Real calls are retried within the request's time-out; what a script says is passed on as it is, for the retries
+    that a script tests are the client's.
+    """
+    if not is_mock(request.mode or "mock"):
+        from theoryctl_providers.attempts import attempts_within
+
+        _check_tape(request)
+        return Plan(attempts_within(provider, request), suspends=True)
+    return _scripted(request) or _replayed(request) or Plan(provider.stream(request), provider.suspends_in_mock)
+
+
+def _scripted(request: Request) -> Plan | None:
+    script = request.config.script
+    if script is None or request.operation != "chat":
+        return None
+    from theoryctl_providers.scripted import choose, play, waits
+
+    answer = choose(script, request)
+    return None if answer is None else Plan(play(answer, request), waits(answer))
+
+
+def _replayed(request: Request) -> Plan | None:
+    if request.config.replay is None:
+        return None
+    from theoryctl_providers.replay import replayed
+
+    return Plan(replayed(request.config.replay, request), suspends=False)
+
+
+def _check_tape(request: Request) -> None:
+    """Refuse a paid call that could not be recorded."""
+    if request.config.tape is not None and request.config.tape.is_full:
+        raise ProviderError(
+            "ERR_OVERLOADED",
+            "the instance holds all the recordings it can, and nobody has taken them",
+            hint=f"theoryctl local recordings --ref {request.config.ref}",
+        )

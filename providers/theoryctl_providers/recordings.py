@@ -1,0 +1,173 @@
+"""Recorded exchanges: what one is, its file, and where they are kept until they are written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from theoryctl_providers.calls import Delta, Event, Finish, Operation, Output, ToolCallDelta, Usage, filled
+from theoryctl_providers.errors import ProviderError
+from theoryctl_providers.files import replace_file
+from theoryctl_providers.jsontext import dumps, loads
+
+SCHEMA = "theoryctl.recording/v1"
+
+#: Characters of recordings that are kept for whoever writes them.
+MOST_KEPT = 64 << 20
+
+#: How deep a recording may nest: inputs and outputs may be as deep as any JSON here, and lie a little deeper in it.
+_DEPTH = 110
+
+_KINDS: dict[str, type] = {"delta": Delta, "output": Output, "usage": Usage, "finish": Finish}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """One exchange with a vendor.
+
+    `key` is the digest of what was asked (`replay.key_of`). `inputs` is that as it may be shown: plain JSON, the
+    attachments by their digests, without secrets. `events` are those of the answer, chunk by chunk, with usage and
+    price.
+    """
+
+    key: str
+    operation: Operation
+    model: str
+    inputs: Mapping[str, Any]
+    events: tuple[Event, ...]
+
+    @property
+    def file_name(self) -> str:
+        """The model and the beginning of the key, so that the same exchange always has the same file."""
+        model = re.sub(r"[^A-Za-z0-9.]+", "-", self.model).strip("-.")
+        return f"{model}-{self.key[7:23]}.json"
+
+    def dump(self) -> dict[str, Any]:
+        """The recording as JSON, `theoryctl.recording/v1`."""
+        events = [{_NAMES[type(event)]: filled(event)} for event in self.events]
+        asked = {"key": self.key, "operation": self.operation, "model": self.model, "inputs": self.inputs}
+        return {"schema": SCHEMA, **asked, "events": events}
+
+    def text(self) -> str:
+        """The file's text: indented, with one event a line, so that a changed answer is a readable diff."""
+        document = self.dump()
+        lines = ",\n".join(f"    {dumps(event)}" for event in document.pop("events"))
+        head = dumps(document, indent=2).removesuffix("\n}")
+        return f'{head},\n  "events": [\n{lines}\n  ]\n}}\n'
+
+    @classmethod
+    def load(cls, value: Any) -> Recording:
+        """The recording of a document. Raises TypeError, KeyError, AttributeError or ValueError for what is none."""
+        if value["schema"] != SCHEMA:
+            raise ValueError(f"its schema is {value['schema']!r}, not {SCHEMA!r}")
+        if not re.fullmatch(r"sha256:[0-9a-f]{64}", value["key"]):
+            raise ValueError(f"its key is {value['key']!r}, not a digest")
+        events = tuple(_event(*item) for event in value["events"] for item in event.items())
+        return cls(**{name: value[name] for name in ("key", "operation", "model", "inputs")}, events=events)
+
+
+def _event(name: str, value: Mapping[str, Any]) -> Event:
+    parts = dict(value)
+    if parts.get("tool_call"):
+        parts["tool_call"] = ToolCallDelta(**parts["tool_call"])
+    if name == "output":
+        parts.setdefault("value", None)
+    event: Event = _KINDS[name](**parts)
+    return event
+
+
+class Recordings:
+    """Recordings to answer from, by key."""
+
+    def __init__(self, recordings: Iterable[Recording]) -> None:
+        self._by_key = {recording.key: recording for recording in recordings}
+
+    def __iter__(self) -> Iterator[Recording]:
+        return iter(self._by_key.values())
+
+    def get(self, key: str) -> Recording | None:
+        """The recording with that key."""
+        return self._by_key.get(key)
+
+
+class Tape:
+    """Keeps recordings until they have been written elsewhere."""
+
+    def __init__(self) -> None:
+        self._kept: list[tuple[int, Recording]] = []
+        self._characters = self._added = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether what is kept is as much as a server should hold."""
+        return self._characters >= MOST_KEPT
+
+    def add(self, recording: Recording) -> None:
+        """Keep one."""
+        self._added += 1
+        self._kept.append((self._added, recording))
+        self._characters += len(recording.text())
+
+    def kept(self) -> tuple[list[Recording], int]:
+        """What is kept, oldest first, and the number of the newest, for `forget`."""
+        return [recording for _, recording in self._kept], self._added
+
+    def forget(self, upto: int) -> None:
+        """Drop those up to a number that `kept` gave."""
+        self._kept = [(number, recording) for number, recording in self._kept if number > upto]
+        self._characters = sum(len(recording.text()) for _, recording in self._kept)
+
+
+def write_recordings(folder: Path, recordings: Iterable[Recording]) -> list[Path]:
+    """Write each recording to its file, whole or not at all, over an older one of the same exchange.
+
+    The folder is made, also for no recordings. Raises ProviderError `ERR_OUTPUT`.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        files = [(folder / recording.file_name, recording.text().encode()) for recording in recordings]
+        for file, data in files:
+            replace_file(file, data, private=False)
+    except OSError as error:
+        message = f"recordings cannot be written to {folder}: {error.strerror}"
+        raise ProviderError("ERR_OUTPUT", message, hint="make it a folder that can be written to") from error
+    return [file for file, _ in files]
+
+
+def read_recordings(folder: Path) -> Recordings:
+    """The recordings in a folder: all its files that end in `.json`.
+
+    Raises ProviderError `ERR_RECORDING` for a folder that cannot be read or has none, and for files that are no
+    recordings or are of the same exchange.
+    """
+    try:
+        files = sorted(file for file in folder.iterdir() if file.suffix == ".json" and not file.name.startswith("."))
+        found = {file: _read(file) for file in files}
+    except OSError as error:
+        raise _bad(f"{error.filename or folder}: {error.strerror}") from error
+    if not found:
+        raise _bad(f"{folder}: it holds no recordings")
+    of_key: dict[str, Path] = {}
+    for file, recording in found.items():
+        if (other := of_key.setdefault(recording.key, file)) is not file:
+            raise _bad(f"{file}: it is of the same exchange as {other.name}")
+    return Recordings(found.values())
+
+
+def _read(file: Path) -> Recording:
+    try:
+        return Recording.load(loads(file.read_bytes(), what=str(file), depth=_DEPTH))
+    except ProviderError as error:
+        raise _bad(error.message) from None
+    except KeyError as error:
+        raise _bad(f"{file}: {error} is missing or unknown") from None
+    except (TypeError, AttributeError, ValueError) as error:
+        raise _bad(f"{file}: it is no recording: {error}") from None
+
+
+def _bad(message: str) -> ProviderError:
+    return ProviderError("ERR_RECORDING", message, hint="record it anew with --mode real --record DIR, or remove it")

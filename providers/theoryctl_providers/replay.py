@@ -1,0 +1,105 @@
+"""Exchanges on their way into a recording, and out of one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+from theoryctl_providers.contract import (
+    Event,
+    Log,
+    ProviderError,
+    Recording,
+    Recordings,
+    Request,
+    Tape,
+    canonical,
+    dumps,
+    sha256,
+)
+from theoryctl_providers.mock import inputs_as_json
+from theoryctl_providers.redact import Redactor, secrets_of
+
+#: Inputs that say who asks: an exchange is the same without them, and is recorded without them.
+ACCOUNT = frozenset({"api_key", "extra_headers", "headers", "organization", "project"})
+
+#: How much of a difference is shown: lines, and characters of one.
+_LINES, _WIDTH = 40, 160
+
+
+def key_of(request: Request) -> str:
+    """The digest that names an exchange: of the canonical JSON of a resolved request's operation and inputs.
+
+    The mode and whether it is streamed are not in it, nor is who asks; an attachment counts by its name and digest.
+    """
+    return sha256(canonical({"operation": request.operation, "inputs": _asked(request)}))
+
+
+async def recorded(events: AsyncGenerator[Event], request: Request, tape: Tape) -> AsyncGenerator[Event]:
+    """The events of a real call; once they have all come, the exchange is on the tape. A failed call is not."""
+    kept = []
+    async for event in events:
+        if not isinstance(event, Log):
+            kept.append(event)
+        yield event
+    tape.add(
+        Recording(
+            key=key_of(request),
+            operation=request.operation,
+            model=request.inputs["model"],
+            inputs=Redactor(secrets_of(request), addresses=True).value(_asked(request)),
+            events=tuple(kept),
+        )
+    )
+
+
+async def replayed(recordings: Recordings, request: Request) -> AsyncGenerator[Event]:
+    """The events that were recorded for the request.
+
+    Raises ProviderError `ERR_REPLAY_MISS` with the difference to the nearest recording.
+    """
+    recording = recordings.get(key_of(request))
+    if recording is None:
+        raise _miss(recordings, request)
+    for event in recording.events:
+        yield event
+
+
+def _asked(request: Request) -> dict[str, Any]:
+    asked = _without_account(inputs_as_json(request.inputs))
+    if isinstance(asked.get("extra_body"), dict):
+        asked["extra_body"] = _without_account(asked["extra_body"])
+    return asked
+
+
+def _without_account(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in inputs.items() if name.lower().replace("-", "_") not in ACCOUNT}
+
+
+def _miss(recordings: Recordings, request: Request) -> ProviderError:
+    asked = _pretty(_asked(request))
+    nearest = max(recordings, key=lambda recording: _likeness(_pretty(recording.inputs), asked))
+    difference = "\n".join(_difference(_pretty(nearest.inputs), asked))
+    message = f"no recording is of this request; the nearest is {nearest.file_name}, which differs:\n{difference}"
+    hint = "record this one too, with --mode real --record DIR, or send what was recorded"
+    return ProviderError("ERR_REPLAY_MISS", message, hint=hint)
+
+
+def _pretty(inputs: Mapping[str, Any]) -> str:
+    return dumps(inputs, indent=2, sort_keys=True)
+
+
+def _likeness(text: str, other: str) -> float:
+    """How much two texts have in common, 0 to 1, by their words: takes no longer than reading them."""
+    words, others = Counter(text.split()), Counter(other.split())
+    return 2 * (words & others).total() / (words.total() + others.total())
+
+
+def _difference(recorded: str, asked: str) -> list[str]:
+    """The lines that differ, and their surroundings: `-` was recorded, `+` is asked."""
+    from difflib import unified_diff
+
+    lines = list(unified_diff(recorded.splitlines(), asked.splitlines(), "recorded", "asked", n=2, lineterm=""))
+    shown = [line if len(line) <= _WIDTH else f"{line[:_WIDTH]}…" for line in lines[:_LINES]]
+    return [*shown, *([f"… and {len(lines) - _LINES} lines more"] if len(lines) > _LINES else [])]

@@ -1,0 +1,221 @@
+"""What a script of mock answers is: rules tried in order, each with its conditions and its answers.
+
+These are plain frozen dataclasses, as a manifest's are. The host validates YAML against them (`script_check.py`) and
+makes the published JSON Schema from them; attribute docstrings are the descriptions in that schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, ClassVar, Literal
+
+from theoryctl_providers.must import STRICT, Must
+
+Seconds = Annotated[float, Must({"ge": 0, "le": 3600})]
+Count = Annotated[int, Must({"ge": 0})]
+Words = Annotated[str, Must({"min_length": 1})]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserSays:
+    """What the last message of the user has to be; all that is given must hold."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    equals: str | None = None
+    """The whole text."""
+    contains: Words | None = None
+    """A part of it, upper and lower case as written."""
+    regex: Words | None = None
+    """A regular expression found somewhere in it: `(?i)` ignores case, `^…$` wants the whole. It is matched in linear
+    time, so there are no look-arounds and no back references."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class When:
+    """The conditions of a rule; all that are given must hold, and none always holds."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    model: Words | None = None
+    """The model, as a shell pattern: `openai/*`."""
+    user: UserSays | None = None
+    """The last message of the user; its text parts are joined by a space."""
+    turn: Annotated[int, Must({"ge": 1})] | None = None
+    """Which answer of the conversation is asked for: 1 where no assistant message stands in it yet."""
+    tools: tuple[Words, ...] = ()
+    """Names of functions that must be offered."""
+    attachments: tuple[Words, ...] = ()
+    """Shell patterns, each of which must match the name of an attachment: `*.png`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptedToolCall:
+    """A call of a function."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    name: Words
+    """The function's name; it need not be one that was offered."""
+    arguments: Any = field(default_factory=dict)
+    """Its arguments: an object, or a text that is sent as it stands, such as JSON that is broken."""
+    id: Words | None = None
+    """Its id; without one, one is made from the inputs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """A piece of a streamed text."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    text: Words
+    """The piece."""
+    delay: Seconds = 0.0
+    """Seconds before it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptedUsage:
+    """What the answer costs; what is left out is counted as the mock counts it."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    input_tokens: Count | None = None
+    """Tokens of the prompt."""
+    output_tokens: Count | None = None
+    """Tokens of the answer."""
+    cost_usd: Annotated[float, Must({"ge": 0})] | None = None
+    """Its price in US dollars."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptedFault:
+    """A failure, after the chunks of the answer, or after some of them."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    kind: Literal["error", "stall", "disconnect", "truncate"] = "error"
+    """`error`: an HTTP error. `stall`: nothing more comes. `disconnect`: the connection is cut. `truncate`: the stream
+    ends properly, but too soon."""
+    status: Annotated[int, Must({"ge": 400, "le": 599})] | None = None
+    """The HTTP status of an `error`, 500 unless told; its code is that of a vendor's answer with this status."""
+    retry_after: Seconds | None = None
+    """Seconds in the `Retry-After` of an `error`."""
+    message: Words | None = None
+    """What an `error` says."""
+    after: Count | None = None
+    """How many chunks come before it; all of them unless told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptedAnswer:
+    """One answer: at most one of `text`, `json` and `chunks`, and tool calls, a fault, or both beside it or instead.
+
+    It is given as it stands: `max_tokens`, `stop` and `response_format` do not change it, and `n` gets it n times.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    text: str | None = None
+    """The text, cut into chunks as the mock cuts its own."""
+    json: Any = None
+    """A JSON value; its text is the answer's."""
+    chunks: tuple[Chunk, ...] = ()
+    """The text in the chunks that are wanted, with delays."""
+    tool_calls: tuple[ScriptedToolCall, ...] = ()
+    """Functions to be called."""
+    delay: Seconds = 0.0
+    """Seconds before anything comes."""
+    finish_reason: Literal["stop", "length", "tool_calls", "content_filter"] | None = None
+    """Why it ended; `tool_calls` where there are some, else `stop`."""
+    usage: ScriptedUsage = field(default_factory=ScriptedUsage)
+    """Tokens and price."""
+    fault: ScriptedFault | None = None
+    """How it fails."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Answers for the requests that meet the conditions."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    when: When = field(default_factory=When)
+    """The conditions."""
+    answers: Annotated[tuple[ScriptedAnswer, ...], Must({"min_length": 1})]
+    """One for each successive request that the rule answers."""
+    exhausted: Literal["repeat", "restart", "skip"] = "repeat"
+    """What comes after the last answer: it again, the first one again, or the rules after this one."""
+    name: Words | None = None
+    """What error messages call the rule."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptDocument:
+    """Says what mock mode answers."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    rules: Annotated[tuple[Rule, ...], Must({"min_length": 1})]
+    """Tried in order; the first one that fits answers."""
+    strict: bool = False
+    """Whether a request that no rule fits is an error (`ERR_SCRIPT_MISS`); unless it is, the mock answers it."""
+
+
+class Script:
+    """A script at work: its document, and how many answers each rule has given.
+
+    Whoever holds the object holds the position: a started instance keeps one, a single run starts a new one.
+    """
+
+    def __init__(self, document: ScriptDocument) -> None:
+        self.document = document
+        self._given = [0] * len(document.rules)
+
+    @classmethod
+    def load(cls, value: Mapping[str, Any]) -> Script:
+        """The script of a JSON document that is valid by docs/script.schema.json.
+
+        Raises TypeError, KeyError or ValueError for another.
+        """
+        rules = tuple(_rule(rule) for rule in value["rules"])
+        return cls(ScriptDocument(**{**value, "rules": rules}))
+
+    def dump(self) -> dict[str, Any]:
+        """The document as JSON, from which `load` makes a script that is at its beginning."""
+        return asdict(self.document)
+
+    def take(self, index: int) -> ScriptedAnswer | None:
+        """The next answer of a rule; None where it has none left."""
+        rule, given = self.document.rules[index], self._given[index]
+        if given < len(rule.answers):
+            answer = rule.answers[given]
+        elif rule.exhausted == "skip":
+            return None
+        else:
+            answer = rule.answers[-1 if rule.exhausted == "repeat" else given % len(rule.answers)]
+        self._given[index] = given + 1
+        return answer
+
+
+def _rule(value: Mapping[str, Any]) -> Rule:
+    when = dict(value.get("when") or {})
+    if when.get("user"):
+        when["user"] = UserSays(**when["user"])
+    answers = tuple(_answer(answer) for answer in value["answers"])
+    return Rule(**{**value, "when": When(**_tuples(when)), "answers": answers})
+
+
+def _answer(value: Mapping[str, Any]) -> ScriptedAnswer:
+    parts = dict(value)
+    parts["chunks"] = tuple(Chunk(**chunk) for chunk in value.get("chunks") or ())
+    parts["tool_calls"] = tuple(ScriptedToolCall(**call) for call in value.get("tool_calls") or ())
+    parts["usage"] = ScriptedUsage(**(value.get("usage") or {}))
+    parts["fault"] = ScriptedFault(**value["fault"]) if value.get("fault") else None
+    return ScriptedAnswer(**parts)
+
+
+def _tuples(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in document.items()}

@@ -1,0 +1,87 @@
+"""The YAML file of a script: what it may hold, and every mistake at its place."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema_rs
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from theoryctl.errors import BadScript
+from theoryctl.script import check_script, read_script
+from theoryctl_providers import run
+
+EXAMPLE = ROOT / "docs" / "answers.yaml"
+
+
+def test_the_example_of_the_docs_is_valid_by_the_published_schema_and_answers() -> None:
+    schema = json.loads((ROOT / "docs" / "script.schema.json").read_text())
+    jsonschema_rs.validate(schema, yaml.safe_load(EXAMPLE.read_text()))
+    script = read_script(str(EXAMPLE))
+    ask = {"messages": [{"role": "user", "content": "Tell me a story."}], "model": "openai/x"}
+    assert run(ask, script=script)["outputs"][0]["text"] == "Once upon a time."
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "1:1: the file is empty"),
+        ("rules: [", "not YAML"),
+        ("strict: true\n", "1:1: rules: missing; expected Tried in order"),
+        ("rules: []\n", "1:1: rules: found nothing in it; expected at least one"),
+        ("rulez: []\nrules: [{answers: [{text: x}]}]\n", "1:1: rulez: unknown key; did you mean 'rules'?"),
+        ("rules:\n- {}\n", "2:3: rules[0].answers: missing"),
+        ("rules:\n- answers: []\n", "2:3: rules[0].answers: found nothing in it; expected at least one"),
+        ("rules:\n- answers: [{txt: x}]\n", "2:14: rules[0].answers[0].txt: unknown key; did you mean 'text'?"),
+        ("rules:\n- answers: [{}]\n", "2:13: rules[0].answers[0]: found no answer; expected text, json"),
+        (
+            "rules:\n- answers: [{text: a, json: 1}]\n",
+            "2:23: rules[0].answers[0].json: found beside text; expected one of text, json and chunks",
+        ),
+        (
+            "rules:\n- answers: [{tool_calls: [{name: f, arguments: 3}]}]\n",
+            "2:37: rules[0].answers[0].tool_calls[0].arguments: found 3; expected an object, or a text",
+        ),
+        ("rules:\n- answers: [{fault: {status: 200}}]\n", "2:22: rules[0].answers[0].fault.status: found 200"),
+        (
+            "rules:\n- answers: [{fault: {kind: stall, status: 500}}]\n",
+            "2:35: rules[0].answers[0].fault.status: found with kind stall; expected with kind error only",
+        ),
+        ("rules:\n- answers: [{fault: {kind: explode}}]\n", '2:22: rules[0].answers[0].fault.kind: found "explode"'),
+        ("rules:\n- answers: [{text: a, delay: -1}]\n", "2:23: rules[0].answers[0].delay: found -1"),
+        (
+            "rules:\n- when: {user: {regex: '(a)\\1'}}\n  answers: [{text: x}]\n",
+            "2:17: rules[0].when.user.regex: found '(a)\\\\1'; expected a regular expression without look-around",
+        ),
+        ("rules:\n- when: {user: {regex: 'a{999}{999}'}}\n  answers: [{text: x}]\n", "2:17: rules[0].when.user.regex"),
+        ("rules:\n- when: {trun: 1}\n  answers: [{text: x}]\n", "2:10: rules[0].when.trun: unknown key; did you mean"),
+        ("rules:\n- when: {turn: 0}\n  answers: [{text: x}]\n", "2:10: rules[0].when.turn: found 0"),
+        ("rules:\n- answers: [{text: 2026-01-01}]\n", "which YAML reads as timestamp"),
+        ("rules:\n- answers: [{text: a, text: b}]\n", "text"),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_a_mistake_is_said_with_its_line_and_column(text: str, problem: str) -> None:
+    with pytest.raises(BadScript) as caught:
+        check_script(text.encode(), "a.yaml")
+    assert any(line.startswith("a.yaml:") and problem in line for line in caught.value.message.splitlines()), (
+        caught.value.message
+    )
+
+
+def test_all_mistakes_are_said_at_once() -> None:
+    text = "rules:\n- when: {trun: 1}\n  answers: [{txt: a}]\n- answers: 7\n"
+    with pytest.raises(BadScript) as caught:
+        check_script(text.encode(), "a.yaml")
+    assert [line.split(":")[1] for line in caught.value.message.splitlines()] == ["2", "3", "4"]
+
+
+def test_a_file_that_cannot_be_read_or_is_too_large_is_said(tmp_path: Path) -> None:
+    with pytest.raises(BadScript, match="No such file"):
+        read_script(str(tmp_path / "none.yaml"))
+    (tmp_path / "large.yaml").write_bytes(b"#" * (5 << 20))
+    with pytest.raises(BadScript, match="too large"):
+        read_script(str(tmp_path / "large.yaml"))

@@ -1,0 +1,57 @@
+"""An answer as it comes: what shows it, and how fast it came."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+#: Seconds between the first and the last piece below which a rate says nothing.
+_SHORTEST = 0.001
+
+
+class StreamedAnswer(Protocol):
+    """What shows an answer as it comes."""
+
+    def add(self, text: str) -> None:
+        """More of it."""
+
+    def close(self) -> None:
+        """That was all."""
+
+
+class PlainAnswer:
+    """The text as it is."""
+
+    def __init__(self, say: Callable[..., None]) -> None:
+        self._say = say
+
+    def add(self, text: str) -> None:
+        self._say(text, end="")
+
+    def close(self) -> None:
+        self._say("")
+
+
+class Pace:
+    """Notes when the call began and when its pieces came."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._first: float | None = None
+        self._last = self._began
+
+    def note(self) -> None:
+        """A piece of the answer has come."""
+        self._last = time.monotonic()
+        self._first = self._last if self._first is None else self._first
+
+    def words(self, tokens: int | None) -> Iterator[str]:
+        """`first token after 0.35 s`, and with the number of tokens in the answer `42 tokens/s` from there on."""
+        if self._first is None:
+            return
+        yield f"first token after {self._first - self._began:.2f} s"
+        seconds = self._last - self._first
+        if tokens and seconds > _SHORTEST:
+            rate = (tokens - 1) / seconds
+            yield f"{rate:.0f} tokens/s" if rate >= 10 else f"{rate:.1f} tokens/s"

@@ -1,0 +1,64 @@
+"""What mock mode answers instead of its own mock, and how real mode is recorded: the flags of `run` and `start`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from theoryctl.errors import UsageError
+from theoryctl.secrets import read_env_file
+from theoryctl_providers.contract import ProviderConfig, canonical, is_mock, sha256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MockFlags:
+    """The flags, as paths; at most one may be given: `script` and `replay` in mock mode, `record` in real mode."""
+
+    script: str | None = None
+    replay: str | None = None
+    record: str | None = None
+
+    def given(self) -> dict[str, str]:
+        """The flags that have a value."""
+        flags = {"--script": self.script, "--replay": self.replay, "--record": self.record}
+        return {flag: value for flag, value in flags.items() if value is not None}
+
+    def applied(self, config: ProviderConfig, mode: str, env_file: str | None) -> ProviderConfig:
+        """The config with what the flags say, read and checked.
+
+        Raises UsageError for flags that exclude each other or the mode, BadScript (`ERR_SCRIPT`), and ProviderError
+        `ERR_RECORDING`.
+        """
+        self._check(mode)
+        if self.script is not None:
+            from theoryctl.script import read_script
+
+            return replace(config, script=read_script(self.script))
+        if self.replay is not None:
+            from theoryctl_providers.contract import read_recordings
+
+            return replace(config, replay=read_recordings(Path(self.replay)))
+        if self.record is not None:
+            from theoryctl_providers.contract import Tape
+
+            # All that an env file holds stays out of recordings, also what the manifest does not name.
+            return replace(config, tape=Tape(), hidden=read_env_file(env_file) if env_file else {})
+        return config
+
+    def _check(self, mode: str) -> None:
+        given = list(self.given())
+        if len(given) > 1:
+            raise UsageError(f"{' and '.join(given)} exclude each other", hint="give one of them")
+        if self.record is not None and is_mock(mode):
+            raise UsageError("--record: mock mode has nothing to record", hint="add --mode real")
+        if given and self.record is None and not is_mock(mode):
+            raise UsageError(f"{given[0]}: only mock mode answers from one", hint="leave it out, or use --mode mock")
+
+
+def answers_digest(config: ProviderConfig) -> str | None:
+    """What tells apart what two instances answer from; None for the mock itself."""
+    told: Any = config.script and config.script.dump()
+    if config.replay is not None:
+        told = [recording.dump() for recording in config.replay]
+    return None if told is None else sha256(canonical(told, depth=120))

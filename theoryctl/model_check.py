@@ -1,0 +1,110 @@
+"""A document that people write, held against the dataclass that it is to become: problems with line and column."""
+
+from __future__ import annotations
+
+import json
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+import pydantic
+
+from theoryctl.manifest_yaml import Document, Path, Problem
+
+Model = TypeVar("Model")
+
+
+class ModelCheck(Generic[Model]):
+    """Checks documents by pydantic. `title` is the schema's; `words` says in words what a text that has to match one of
+    these patterns is."""
+
+    def __init__(self, model: type[Model], title: str, words: dict[str, str] | None = None) -> None:
+        self._adapter = pydantic.TypeAdapter(model)
+        self._title, self._words = title, words or {}
+
+    @cached_property
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema (draft 2020-12), for editors. Made once; not to be changed."""
+        schema = self._adapter.json_schema()
+        # Patterns of keys come out as patternProperties, which alone lets every other key pass.
+        for part in schema["$defs"].values():
+            for spec in part["properties"].values():
+                if "patternProperties" in spec:
+                    spec["additionalProperties"] = False
+        return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": self._title}
+
+    def read(self, document: Document) -> tuple[Model | None, list[Problem]]:
+        """What the document is, where its structure is right, and else what is wrong with that."""
+        try:
+            return self._adapter.validate_json(json.dumps(document.value)), []
+        except pydantic.ValidationError as error:
+            return None, [self._problem(document, found) for found in error.errors() if not _follows(found)]
+
+    def _problem(self, document: Document, found: Any) -> Problem:
+        path: Path = tuple(part for part in found["loc"] if part != "[key]")
+        context = found.get("ctx", {})
+        match found["type"]:
+            case "missing":
+                return document.problem(path, f"missing; expected {self._expected(path)}")
+            case "unexpected_keyword_argument" | "extra_forbidden":
+                return document.problem(path, f"unknown key; {self._keys_near(path)}")
+            case "too_short":
+                return document.problem(path, "found nothing in it; expected at least one")
+            case "string_too_short":
+                return document.problem(path, "found an empty text; expected one that is not")
+            case "string_pattern_mismatch":
+                expected = self._words.get(context["pattern"], f"text matching {context['pattern']}")
+                return document.problem(path, f"found {cut(repr(found['input']))}; expected {expected}")
+            case _:
+                expected = found["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+                return document.problem(path, f"found {shown(found['input'])}; expected {expected}")
+
+    def _expected(self, path: Path) -> str:
+        """The description a missing key has in the schema."""
+        properties = self._properties_at(path[:-1])
+        return str(properties.get(str(path[-1]), {}).get("description", "a value"))
+
+    def _keys_near(self, path: Path) -> str:
+        known = sorted(self._properties_at(path[:-1]))
+        near = get_close_matches(str(path[-1]), known, n=1)
+        return f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
+
+    def _properties_at(self, path: Path) -> dict[str, Any]:
+        """The properties that the schema knows at `path`."""
+        node: Any = self.schema
+        for part in path:
+            node = self._resolve(node)
+            node = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part, {})
+        return dict(self._resolve(node).get("properties", {}))
+
+    def _resolve(self, node: Any) -> Any:
+        for option in node.get("anyOf", []):
+            if "$ref" in option:
+                node = option
+        name = node.get("$ref", "").rpartition("/")[2]
+        return self.schema["$defs"][name] if name else node
+
+
+def _follows(found: Any) -> bool:
+    """Whether it only follows from another problem: a list whose items are wrong has none that are right."""
+    return found["type"] == "too_short" and bool(found["input"])
+
+
+def shown(value: Any) -> str:
+    """A value as JSON, on one line that is not too long."""
+    return cut(json.dumps(value, ensure_ascii=False))
+
+
+def cut(text: str, length: int = 60) -> str:
+    """A text of at most that many characters."""
+    return text if len(text) <= length else f"{text[: length - 3]}…"
+
+
+def in_file(file: str, problems: list[Problem]) -> str:
+    """The problems as lines of `file:line:column: path.to.key: what is wrong; what was expected`."""
+    return "\n".join(f"{file}:{problem}" for problem in sorted(set(problems)))
+
+
+def readable(document: Document, problems: list[Problem]) -> list[Problem]:
+    """With the document's own problems. Of a value that could not be read, what it was read as instead says nothing."""
+    return [*document.problems, *(problem for problem in problems if problem.path not in document.unread)]

@@ -1,0 +1,49 @@
+"""Recorded exchanges on this machine: files in the folder of `--record`, whoever did the recording."""
+
+from __future__ import annotations
+
+from theoryctl import client
+from theoryctl.errors import UsageError, error_info
+from theoryctl.folders import ResultFolder
+from theoryctl.instances import Instance
+from theoryctl.results import RecordingsWritten
+from theoryctl_providers.contract import Envelope, ProviderError, Tape, write_recordings
+
+
+def collect(instance: Instance) -> RecordingsWritten:
+    """Write what an instance has recorded since the last time, and let it forget that.
+
+    Raises UsageError for one that records nothing, ProviderError `ERR_OUTPUT`, and NotRunning where it does not
+    answer. What could not be written, it still has.
+    """
+    if instance.record is None:
+        hint = f"theoryctl local stop --ref {instance.ref}, then start it with --mode real --record DIR"
+        raise UsageError(f"{instance.ref} was not started with --record", hint=hint)
+    recordings, upto = client.recordings(instance)
+    with ResultFolder("--record", instance.record) as folder:
+        files = write_recordings(folder.path, recordings)
+    if recordings:
+        client.forget_recordings(instance, upto)
+    return RecordingsWritten(tuple(sorted({str(file) for file in files})))
+
+
+def after_run(
+    envelope: Envelope, tape: Tape | None, folder: ResultFolder | None, instance: Instance | None
+) -> Envelope:
+    """The envelope of a run, once what was recorded is written: by this process on the tape, or by the instance.
+
+    Where it could not be, the error is in the envelope as well.
+    """
+    try:
+        if instance is not None:
+            collect(instance)
+        elif tape is not None and folder is not None:
+            write_recordings(folder.path, tape.kept()[0])
+    except ProviderError as failure:
+        return _with_failure(envelope, failure)
+    return envelope
+
+
+def _with_failure(envelope: Envelope, failure: ProviderError) -> Envelope:
+    """The envelope with an error that came after the answer, which it keeps; a failure of the run itself goes first."""
+    return envelope if envelope["error"] else {**envelope, "status": "error", "error": error_info(failure)}

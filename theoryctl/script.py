@@ -1,0 +1,101 @@
+"""A script of mock answers, read from its file and checked whole: every problem at its line and column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from theoryctl.errors import BadScript
+from theoryctl.manifest_yaml import Path, Problem, YAMLProblems, parse
+from theoryctl.model_check import ModelCheck, cut, in_file, readable, shown
+from theoryctl_providers.contract import Script, ScriptDocument
+
+#: Answers are text to read; what is larger is a mistake.
+MAX_BYTES = 4 << 20
+
+#: Bytes that a compiled regular expression may take, where it is matched too.
+_PATTERN_BYTES = 1 << 20
+
+_REGEX = "a regular expression without look-around or back references, and not too large"
+
+
+def read_script(file: str) -> Script:
+    """The script in a YAML file, at its beginning.
+
+    Raises BadScript (`ERR_SCRIPT`) for a file that cannot be read, or with every problem as
+    `file:line:column: path.to.key: what is wrong; what was expected`.
+    """
+    try:
+        with open(file, "rb") as opened:
+            data = opened.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise BadScript(f"--script {file}: {error.strerror}", hint="check the path") from error
+    return Script(check_script(data, file))
+
+
+def check_script(data: bytes, file: str) -> ScriptDocument:
+    """The script in `data`, which came from `file`. Raises BadScript as `read_script` does."""
+    try:
+        document = parse(data, MAX_BYTES)
+    except YAMLProblems as error:
+        raise _bad(file, error.problems) from None
+    script, problems = _check().read(document)
+    if script is not None:
+        problems = [document.problem(path, what) for path, what in _meaning(script)]
+    problems = readable(document, problems)
+    if script is None or problems:
+        raise _bad(file, problems)
+    return script
+
+
+def script_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of scripts, for editors. Made once; not to be changed."""
+    return _check().schema
+
+
+@cache
+def _check() -> ModelCheck[ScriptDocument]:
+    return ModelCheck(ScriptDocument, "theoryctl script")
+
+
+def _bad(file: str, problems: list[Problem]) -> BadScript:
+    return BadScript(in_file(file, problems), hint="mend it; what a script may hold is in docs/mocks.md")
+
+
+def _meaning(script: ScriptDocument) -> Iterator[tuple[Path, str]]:
+    """What the structure alone does not say."""
+    for index, rule in enumerate(script.rules):
+        at: Path = ("rules", index)
+        regex = rule.when.user and rule.when.user.regex
+        if regex and not _compiles(regex):
+            yield (*at, "when", "user", "regex"), f"found {cut(repr(regex))}; expected {_REGEX}"
+        for number, answer in enumerate(rule.answers):
+            for path, what in _answer(answer):
+                yield (*at, "answers", number, *path), what
+
+
+def _answer(answer: Any) -> Iterator[tuple[Path, str]]:
+    given = [name for name in ("text", "json", "chunks") if getattr(answer, name) not in (None, ())]
+    if len(given) > 1:
+        yield (given[1],), f"found beside {given[0]}; expected one of text, json and chunks"
+    if not given and not answer.tool_calls and answer.fault is None:
+        yield (), "found no answer; expected text, json, chunks, tool_calls or fault"
+    for index, call in enumerate(answer.tool_calls):
+        if not isinstance(call.arguments, (dict, str)):
+            what = f"found {shown(call.arguments)}; expected an object, or a text to send as it stands"
+            yield ("tool_calls", index, "arguments"), what
+    for name in ("status", "retry_after", "message") if answer.fault else ():
+        if answer.fault.kind != "error" and getattr(answer.fault, name) is not None:
+            yield ("fault", name), f"found with kind {answer.fault.kind}; expected with kind error only"
+
+
+def _compiles(regex: str) -> bool:
+    import jsonschema_rs
+
+    options = jsonschema_rs.RegexOptions(size_limit=_PATTERN_BYTES)
+    try:
+        jsonschema_rs.Draft202012Validator({"pattern": regex}, pattern_options=options)
+    except ValueError:
+        return False
+    return True
