@@ -17,6 +17,7 @@ from grpclib import Status
 from tests.conftest import REF, THEORYCTL, Cli, Ran, hearing_ctrl_c, messages
 from tests.docker.conftest import error
 from tests.modal.host.conftest import APP, IMAGE
+from tests.modal.host.images import image_with
 from tests.modal.service import Modal
 
 Start, Acme, Asked = Callable[..., Ran], Callable[..., str], Callable[..., Ran]
@@ -232,10 +233,7 @@ def test_an_image_without_theoryctls_code_is_an_error_that_says_so(
     site = tmp_path / "broken" / "theoryctl_providers"
     site.mkdir(parents=True)
     (site / "__init__.py").write_text("raise ImportError('no such library')")
-    python = tmp_path / "python"
-    python.write_text(f'#!/bin/sh\nPYTHONPATH="{site.parent}:$PYTHONPATH" exec {modal.image_python} "$@"\n')
-    python.chmod(0o755)
-    modal.image_python = str(python)
+    modal.image_python = image_with(tmp_path, site.parent)
     start()
     ran = cli("modal", "run", "--ref", REF, "--json")
     assert error(ran) == (1, "ERR_PROVIDER")
