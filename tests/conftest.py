@@ -29,7 +29,11 @@ _WANTED = {
         PROMISED,
         'Docker, for there is no dockerd: tests/docker/dockerd.sh up; eval "$(tests/docker/dockerd.sh env)"',
     ),
-    "image_python": (IMAGE_PYTHON, "a second Python, for THEORYCTL_TEST_IMAGE_PYTHON names none"),
+    "image_python": (
+        IMAGE_PYTHON,
+        "a second Python, for none is named: make .venv-3.13/dev.stamp PYTHON=python3.13 VENV=.venv-3.13; "
+        "export THEORYCTL_TEST_IMAGE_PYTHON=$PWD/.venv-3.13/bin/python",
+    ),
 }
 
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -90,7 +90,7 @@ def test_logs_are_there_while_the_function_runs(remote: Remote, sdk: Sdk, callin
     logs = modal.App.lookup("app", environment_name="dev").logs
     print(sorted((entry.source, entry.message) for entry in logs.tail(10)))
     print([entry.message for entry in logs.fetch(since=now - timedelta(hours=1), until=now, source="stderr")])
-    print(sorted(entry.message for entry in logs.stream(timeout=0.5)))
+    print(sorted(entry.message for entry in logs.stream(timeout=2)))
     """
     until(lambda: "out" in modal.logs and "err" in modal.logs)
     assert sdk(text).out.splitlines() == [

@@ -8,7 +8,7 @@ from typing import Any
 
 from theoryctl.cloud.deployments import Deployment, from_tags
 from theoryctl.cloud.names import SHARED_BY_BRANCHES, Owner, app_ending, app_name
-from theoryctl.cloud.sdk import check_environment, found
+from theoryctl.cloud.sdk import check_environment, connected, found
 from theoryctl.errors import NotDeployed, UsageError
 from theoryctl.refs import ProviderRef
 
@@ -30,6 +30,15 @@ def find(modal: Any, ref: ProviderRef, environment: str) -> Deployment:
     if len(others) > 1:
         raise _several(ref, others)
     return others[0]
+
+
+def deployed_digest(ref: ProviderRef, environment: str) -> str | None:
+    """The digest of the image that is deployed of a ref; None where none is. Raises what `connected` raises."""
+    with connected() as modal:
+        try:
+            return find(modal, ref, environment).digest
+        except NotDeployed:
+            return None
 
 
 def lookup(modal: Any, name: str, environment: str) -> Deployment | None:

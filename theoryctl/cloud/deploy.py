@@ -32,16 +32,15 @@ _SHIM = "theoryctl_shim"
 def deploy(modal: Any, deployment: Deployment, resources: Resources) -> Deployment:
     """Deploy the app, anew if it is there: Modal then starts new containers, and lets older ones end their requests.
 
-    Its Secret and Volume are made where they are not there yet. Raises ModalRefused (`ERR_MODAL`) with the end of the
-    build's log for an image that cannot be pulled, and what `connected` explains.
+    Its Secret and Volume are made where they are not there yet, and are gone again where that fails. Raises
+    ModalRefused (`ERR_MODAL`) for an image that cannot be had, and what `connected` explains.
     """
-    name, environment = deployment.app, deployment.environment
-    modal.Secret.objects.create(secret_name(name), {}, allow_existing=True, environment_name=environment)
+    name, environment, shim = deployment.app, deployment.environment, _shim()
     app = modal.App(name, tags=tags_of(deployment))
     concurrent = modal.concurrent(max_inputs=resources.concurrency)
-    shim = _shim()
     app.function(**_settings(modal, shim, deployment, resources))(concurrent(shim.generate))
-    with _outside_of_repositories():
+    with _all_or_nothing(modal, deployment), _outside_of_repositories():
+        modal.Secret.objects.create(secret_name(name), {}, allow_existing=True, environment_name=environment)
         try:
             app.deploy(name=name, environment_name=environment, tag=deployment.deploy_tag)
         except modal.exception.RemoteError as error:
@@ -98,6 +97,20 @@ def _shim() -> ModuleType:
     module = sys.modules.setdefault(_SHIM, importlib.util.module_from_spec(spec))
     spec.loader.exec_module(module)
     return module
+
+
+@contextmanager
+def _all_or_nothing(modal: Any, deployment: Deployment) -> Iterator[None]:
+    """Where the deployment fails, remove the Secret and the Volume that were made for it."""
+    names = ((modal.Secret, secret_name(deployment.app)), (modal.Volume, volume_name(deployment.app)))
+    where = {"environment_name": deployment.environment}
+    new = [(kind, name) for kind, name in names if found(modal, kind.from_name(name, **where).hydrate) is None]
+    try:
+        yield
+    except BaseException:
+        for kind, name in new:
+            kind.objects.delete(name, allow_missing=True, **where)
+        raise
 
 
 @contextmanager

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from typing import Any
 
 from theoryctl.errors import ModalAuth, ModalRefused, ModalUnavailable, NoEnvironment, TheoryctlError
@@ -89,9 +90,10 @@ def explained(modal: Any, error: Exception, look: str) -> ProviderError:
 def _imported() -> Any:
     os.environ.update(_SETTINGS)
     try:
-        import modal
-    except Exception as error:  # it reads ~/.modal.toml when it is imported, and says what is wrong with it
-        raise ModalAuth(f"Modal's settings cannot be read: {_first_line(error)}", hint=_TOKEN_HINT) from None
+        with redirect_stdout(StringIO()):  # where its import fails it prints more than the reason
+            import modal
+    except Exception as error:  # it reads ~/.modal.toml when it is imported
+        raise ModalAuth(f"Modal's settings cannot be read: {' '.join(str(error).split())}", hint=_TOKEN_HINT) from None
     return modal
 
 

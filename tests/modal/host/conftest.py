@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import stat
-import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REF, ROOT, Cli, Ran
+from tests.modal.host.images import image_with
 from tests.modal.service import Modal
 
 DIGEST = "sha256:" + "a" * 64
@@ -93,10 +92,7 @@ def acme(modal: Modal, tmp_path: Path) -> Callable[..., str]:
     site = tmp_path / "site"
     site.mkdir()
     (site / "acme.py").write_text(textwrap.dedent(PROVIDERS))
-    python = tmp_path / "python"
-    python.write_text(f'#!/bin/sh\nPYTHONPATH="{site}:$PYTHONPATH" exec {sys.executable} "$@"\n')
-    python.chmod(python.stat().st_mode | stat.S_IXUSR)
-    modal.image_python = str(python)
+    modal.image_python = image_with(tmp_path, site)
 
     def make(name: str, timeout: int = 120, secrets: str = "[]") -> str:
         ref = f"acme/{name.lower()}@1"

@@ -46,8 +46,8 @@ def test_followed_they_come_while_the_provider_works_and_end_with_the_app(
     ref = acme("Slow")
     start(ref)
     with (
-        running(environment, tmp_path, "run", "--ref", ref, "--prompt", "x") as run,
-        running(environment, tmp_path, "logs", "--ref", ref, "--follow") as logs,
+        running(environment, tmp_path / "work", "run", "--ref", ref, "--prompt", "x") as run,
+        running(environment, tmp_path / "work", "logs", "--ref", ref, "--follow") as logs,
     ):
         assert logs.stdout is not None
         lines = [next(logs.stdout).decode() for _ in range(5)]

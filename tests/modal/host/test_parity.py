@@ -2,64 +2,87 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tests.conftest import REF, ROOT, Cli, Ran
-from tests.docker.test_parity import CASES, NULL, OWN, Case, Difference, Said, compared
+import pytest
+
+from tests.conftest import REF, ROOT, Ran
+from tests.docker.test_parity import CASES, NULL, OWN, Case, Difference, compared
+from tests.modal.host.images import image_with
 from tests.modal.service import Modal
 
 Start = Callable[..., Ran]
-#: Cases that are streamed as well: a command takes seconds.
-STREAMED = (
-    "plain",
-    "unicode",
-    "choices",
-    "a tool required",
-    "json schema, cut short",
-    "files of many types",
-    "logprobs",
-)
 WHERE = {"embedded": ("local", "run"), "modal": ("modal", "run")}
+WAYS = {"whole": ["--json"], "as it comes": ["--stream"]}
 
 
-def said_of(case: Case, where: str, cli: Cli, folder: Path) -> Said:
-    """What the command line says to programs, and of some cases to people as it comes."""
-    command = [*WHERE[where], "--ref", REF, "--inputs", "-"]
-    for file, data in case.files.items():
-        path = folder / case.name / file
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(data)
-        command += ["--attach", f"{path.stem}={path}"]
-    ways = (["--json"], ["--stream"]) if case.name in STREAMED else (["--json"],)
-    rans = {" ".join(flags): cli(*command, *flags, stdin=case.inputs) for flags in ways}
-    return {way: f"{ran.status} {OWN.sub(NULL, ran.out)}" for way, ran in rans.items()}
+class Runs:
+    """Runs of cases in both places: what is printed for programs, and for people as it comes."""
+
+    def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
+        self._environment = environment
+        self._folder = folder
+
+    def differences(self, cases: Sequence[Case]) -> list[Difference]:
+        """In what the two places differ."""
+        commands = {case.name: self._arguments(case) for case in cases}
+        said = {where: self._said(command, commands) for where, command in WHERE.items()}
+        found = (compared(name, {where: said[where][name] for where in WHERE}) for name in commands)
+        return [difference for differences in found for difference in differences]
+
+    def _arguments(self, case: Case) -> list[str]:
+        folder = self._folder / case.name
+        folder.mkdir()
+        (folder / "inputs.json").write_text(case.inputs)
+        arguments = ["--ref", REF, "--inputs-file", str(folder / "inputs.json")]
+        for file, data in case.files.items():
+            (folder / file).write_bytes(data)
+            arguments += ["--attach", f"{file.partition('.')[0]}={folder / file}"]
+        return arguments
+
+    def _said(self, command: Sequence[str], commands: Mapping[str, list[str]]) -> dict[str, dict[str, str]]:
+        """For each case and way, exit status and output."""
+        asked = [[*command, *arguments, *flags] for arguments in commands.values() for flags in WAYS.values()]
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.modal.host.many"],
+            input=json.dumps(asked),
+            stdout=subprocess.PIPE,
+            text=True,
+            env=dict(self._environment),
+            cwd=ROOT,
+            check=True,
+        )
+        answers: Iterator[tuple[int, str]] = iter(json.loads(done.stdout))
+        return {name: {way: self._without_its_own(*next(answers)) for way in WAYS} for name in commands}
+
+    def _without_its_own(self, status: int, out: str) -> str:
+        return f"{status} {OWN.sub(NULL, out)}"
 
 
-def differences(cases: Sequence[Case], cli: Cli, folder: Path) -> list[Difference]:
-    def compare(case: Case) -> list[Difference]:
-        return compared(case.name, {where: said_of(case, where, cli, folder) for where in WHERE})
-
-    with ThreadPoolExecutor(3) as pool:
-        return [difference for found in pool.map(compare, cases) for difference in found]
+@pytest.fixture
+def runs(environment: dict[str, str], tmp_path: Path) -> Runs:
+    (tmp_path / "cases").mkdir()
+    return Runs(environment, tmp_path / "cases")
 
 
-def test_the_same_inputs_have_the_same_answers_embedded_and_on_modal(start: Start, cli: Cli, tmp_path: Path) -> None:
+def test_the_same_inputs_have_the_same_answers_embedded_and_on_modal(start: Start, runs: Runs) -> None:
     start()
-    assert differences(CASES, cli, tmp_path) == []
+    assert runs.differences(CASES) == []
 
 
-def test_a_mock_that_is_changed_in_the_image_is_found_out(start: Start, cli: Cli, tmp_path: Path, modal: Modal) -> None:
+def test_a_mock_that_is_changed_in_the_image_is_found_out(
+    start: Start, runs: Runs, tmp_path: Path, modal: Modal
+) -> None:
     site = tmp_path / "changed"
     shutil.copytree(ROOT / "providers/theoryctl_providers", site / "theoryctl_providers")
     mock = site / "theoryctl_providers/mock.py"
     mock.write_text(mock.read_text().replace("Mock answer ", "Mock Answer "))
-    python = tmp_path / "python"
-    python.write_text(f'#!/bin/sh\nPYTHONPATH="{site}:$PYTHONPATH" exec {modal.image_python} "$@"\n')
-    python.chmod(0o755)
-    modal.image_python = str(python)
+    modal.image_python = image_with(tmp_path, site)
     start()
-    cases = [case for case in CASES if case.name in ("plain", "json schema", "logprobs")]
-    assert {(name, where) for name, _, where, *_ in differences(cases, cli, tmp_path)} == {("plain", "modal")}
+    found = runs.differences([case for case in CASES if case.name in ("plain", "json schema", "logprobs")])
+    assert {(name, way, where) for name, way, where, *_ in found} == {("plain", way, "modal") for way in WAYS}

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from grpclib import Status
 from tests.conftest import REF, THEORYCTL, Cli, Ran, hearing_ctrl_c, messages
 from tests.docker.conftest import error
 from tests.modal.host.conftest import APP, IMAGE
+from tests.modal.host.images import image_with
 from tests.modal.service import Modal
 
 Start, Acme, Asked = Callable[..., Ran], Callable[..., str], Callable[..., Ran]
@@ -43,7 +45,7 @@ def test_a_stream_comes_in_pieces_while_the_provider_works(
 ) -> None:
     ref = acme("Slow")
     start(ref)
-    with running(environment, tmp_path, "run", "--ref", ref, "--prompt", "x", "--stream") as process:
+    with running(environment, tmp_path / "work", "run", "--ref", ref, "--prompt", "x", "--stream") as process:
         assert process.stdout is not None
         assert process.stdout.read(4) == b"0 1 "
         assert process.poll() is None
@@ -153,7 +155,7 @@ def uploads(modal: Modal) -> list[str]:
 # -- failures ---------------------------------------------------------------------------------------------------------
 
 
-def running(environment: dict[str, str], tmp_path: Path, *command: str) -> Any:
+def running(environment: dict[str, str], folder: Path, *command: str) -> Any:
     """A command under way, which is killed at the end of the block."""
 
     class Running(subprocess.Popen[bytes]):
@@ -163,7 +165,7 @@ def running(environment: dict[str, str], tmp_path: Path, *command: str) -> Any:
 
     with hearing_ctrl_c():
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return Running([THEORYCTL, "modal", *command], env=environment, cwd=tmp_path / "work", **pipes)
+        return Running([THEORYCTL, "modal", *command], env=environment, cwd=folder, **pipes)
 
 
 Break = Callable[[Modal, subprocess.Popen[bytes]], None]
@@ -181,7 +183,7 @@ def test_what_breaks_off_in_the_middle_is_an_error_with_an_exit_status(
     what, status, code = BREAKS[name]
     ref = acme("Slow")
     start(ref)
-    with running(environment, tmp_path, "run", "--ref", ref, "--prompt", "x", "--stream") as process:
+    with running(environment, tmp_path / "work", "run", "--ref", ref, "--prompt", "x", "--stream") as process:
         assert process.stdout is not None
         process.stdout.read(4)
         begin = time.monotonic()
@@ -231,14 +233,37 @@ def test_an_image_without_theoryctls_code_is_an_error_that_says_so(
     site = tmp_path / "broken" / "theoryctl_providers"
     site.mkdir(parents=True)
     (site / "__init__.py").write_text("raise ImportError('no such library')")
-    python = tmp_path / "python"
-    python.write_text(f'#!/bin/sh\nPYTHONPATH="{site.parent}:$PYTHONPATH" exec {modal.image_python} "$@"\n')
-    python.chmod(0o755)
-    modal.image_python = str(python)
+    modal.image_python = image_with(tmp_path, site.parent)
     start()
     ran = cli("modal", "run", "--ref", REF, "--json")
     assert error(ran) == (1, "ERR_PROVIDER")
     assert "no such library" in ran.document["error"]["message"]
+
+
+def test_requests_at_the_same_time_share_a_container_and_each_gets_its_own_answer(
+    start: Start, asked: Asked, modal: Modal, acme: Acme
+) -> None:
+    ref = acme("Slow")
+    start(ref)
+    assert asked(ref, "x").status == 0
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda words: asked(ref, words, "--json"), ("a", "b"))
+    assert len(modal.containers()) == 1
+    assert (first.status, first.document["outputs"]) == (0, second.document["outputs"])
+
+
+def test_the_token_may_be_in_modals_own_file(
+    start: Start, cli: Cli, modal: Modal, environment: dict[str, str], tmp_path: Path
+) -> None:
+    start()
+    token, secret = (environment.pop(name) for name in ("MODAL_TOKEN_ID", "MODAL_TOKEN_SECRET"))
+    file = tmp_path / "modal.toml"
+    environment["MODAL_CONFIG_PATH"] = str(file)
+    file.write_text(f'[default]\ntoken_id = "{token}"\ntoken_secret = "{secret}"\n')
+    assert cli("modal", "run", "--ref", REF).status == 0
+    for broken in ("[default", 'token_id = "x"'):
+        file.write_text(broken)
+        assert error(cli("modal", "run", "--ref", REF, "--json")) == (4, "ERR_MODAL_AUTH")
 
 
 @pytest.mark.parametrize("variables", [{"MODAL_TOKEN_ID": ""}, {"MODAL_TOKEN_SECRET": ""}, {"MODAL_TOKEN_ID": "wrong"}])

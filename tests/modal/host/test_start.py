@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +14,8 @@ import pytest
 from tests.conftest import REF, ROOT, Cli, Ran
 from tests.docker.conftest import error
 from tests.modal.host.conftest import APP, DIGEST, IMAGE
+from tests.modal.host.test_run import running
+from tests.modal.sdk import Sdk
 from tests.modal.service import Modal
 
 Start = Callable[..., Ran]
@@ -105,7 +110,7 @@ def test_a_private_image_is_pulled_with_credentials_of_a_secret_of_its_own(
     assert error(half) == (2, "ERR_USAGE")
 
 
-def test_a_secret_for_pulls_may_be_named(start: Start, modal: Modal, sdk: Callable[..., Ran]) -> None:
+def test_a_secret_for_pulls_may_be_named(start: Start, modal: Modal, sdk: Sdk) -> None:
     sdk("modal.Secret.objects.create('pull', {'REGISTRY_USERNAME': 'a', 'REGISTRY_PASSWORD': 'b'}, "
         "environment_name='dev')")  # fmt: skip
     start(REF, "--registry-secret", "pull")
@@ -118,7 +123,20 @@ def test_an_image_that_cannot_be_pulled_is_an_error_that_says_where_its_log_is(c
     ran = cli("modal", "start", "--ref", REF, "--oci", IMAGE, "--json")
     assert error(ran) == (5, "ERR_MODAL")
     assert IMAGE in ran.err and "modal image logs im-" in ran.err
-    assert modal.apps() == {}
+    assert (modal.apps(), modal.secrets(), modal.volumes()) == ({}, {}, {})
+
+
+def test_a_deployment_that_is_interrupted_leaves_nothing(
+    modal: Modal, environment: dict[str, str], tmp_path: Path
+) -> None:
+    modal.hang("ImageGetOrCreate")
+    with running(environment, tmp_path, "start", "--ref", REF, "--oci", IMAGE) as process:
+        while not modal.requests("ImageGetOrCreate"):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, b"ERR_INTERRUPTED" in err) == (130, True), err.decode()
+    assert (modal.apps(), modal.secrets(), modal.volumes()) == ({}, {}, {})
 
 
 def test_status_is_a_table_of_what_is_deployed(start: Start, cli: Cli, modal: Modal) -> None:
@@ -134,7 +152,7 @@ def test_status_is_a_table_of_what_is_deployed(start: Start, cli: Cli, modal: Mo
     assert (row["ref"], row["branch"], row["user"], row["timeout"]) == ("llm/mock@1", "main", "alice", 30)
 
 
-def test_status_shows_nothing_that_others_deployed_by_other_means(cli: Cli, sdk: Callable[..., Ran]) -> None:
+def test_status_shows_nothing_that_others_deployed_by_other_means(cli: Cli, sdk: Sdk) -> None:
     sdk("modal.App.lookup('someone-elses-llm-litellm-v1', environment_name='dev', create_if_missing=True)")
     assert cli("modal", "status", "--json").document["deployments"] == []
     assert error(cli("modal", "run", "--ref", REF, "--json")) == (5, "ERR_FUNCTION_NOT_FOUND")
@@ -150,3 +168,13 @@ def test_stop_ends_the_app_and_its_containers_and_keeps_the_secret(start: Start,
     again = cli("modal", "stop", "--ref", REF, "--json")
     assert error(again) == (5, "ERR_FUNCTION_NOT_FOUND")
     assert again.document["error"]["hint"] == f"theoryctl modal start --ref {REF} --env dev"
+
+
+def test_the_digest_that_is_deployed_can_be_read_back(start: Start, environment: dict[str, str]) -> None:
+    start()
+    script = (
+        "from theoryctl.cloud.apps import deployed_digest; from theoryctl.refs import ProviderRef as Ref;"
+        "print(deployed_digest(Ref('llm', 'litellm', 1), 'dev'), deployed_digest(Ref('llm', 'mock', 1), 'dev'))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout == f"{DIGEST} None\n"

@@ -10,11 +10,11 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 from tests.conftest import ROOT, THEORYCTL
+from tests.modal.host.images import image_with
 from tests.modal.service import Modal
 from tests.real.vendor import Vendor
 
@@ -37,20 +37,11 @@ def run_page(text: str) -> str:
     """The page with what its commands print."""
     with tempfile.TemporaryDirectory() as name, Vendor() as vendor, Modal(environments=("prod",)) as modal:
         folder = Path(name)
-        modal.image_python = str(_image(folder, vendor))
+        modal.image_python = image_with(folder, **vendor.addresses)
         _project(folder)
         kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG")}
         clean = {**kept, "PATH": f"{THEORYCTL.parent}:{kept['PATH']}", "HOME": name, **modal.variables}
         return BLOCK.sub(lambda block: _run_block(block[0], folder / "project", clean), text)
-
-
-def _image(folder: Path, vendor: Vendor) -> Path:
-    """An interpreter that stands for the image, where OpenAI is the server on this machine."""
-    python = folder / "python"
-    addresses = " ".join(f"{name}={value}" for name, value in vendor.addresses.items())
-    python.write_text(f'#!/bin/sh\n{addresses} exec {sys.executable} "$@"\n')
-    python.chmod(0o755)
-    return python
 
 
 def _project(folder: Path) -> None:

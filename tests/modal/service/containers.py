@@ -26,7 +26,7 @@ from tests.modal.service.worker import Worker
 
 RESULT = api_pb2.GenericResult
 #: How long a container has to end by itself after it was told to.
-GRACE = 2.0
+GRACE = 4.0
 
 
 @dataclass(eq=False)

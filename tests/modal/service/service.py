@@ -150,7 +150,7 @@ class Modal:
     def __enter__(self) -> Modal:
         self.folder.mkdir(mode=0o700)
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._do(self._open())
         return self
