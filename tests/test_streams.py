@@ -22,8 +22,8 @@ RUN = f"local run --ref {REF}"
 ANSWER = 'Mock answer c5aef81c from openai/gpt-4o-mini to: "Say hello in one word."\n'
 #: What a terminal obeys: C0 but for line feed and tab, DEL, C1.
 OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-#: What rich itself writes: styles, and links to addresses without control characters.
-STYLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\]8;[^\x00-\x1f\x7f-\x9f]*\x1b\\")
+#: What rich itself writes: styles, ways to what is drawn anew, and links to addresses without control characters.
+STYLE = re.compile(r"\r?\x1b\[(?:2K|1A)|\x1b\[[0-9;?]*[A-Za-z]|\x1b\]8;[^\x00-\x1f\x7f-\x9f]*\x1b\\")
 
 Shell = Callable[[str], Ran]
 Show = Callable[..., str]

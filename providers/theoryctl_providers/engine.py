@@ -95,18 +95,12 @@ def run(
     RuntimeError with `code`, `hint` and `retryable`, when the inputs are bad, a secret is missing or the call fails.
     """
     program = get_llm_provider(provider)
-    if secrets is None and not is_mock(resolve_mode(inputs, mode)):
-        secrets = {rule.name: os.environ[rule.name] for rule in program.secret_rules if rule.name in os.environ}
-    values = {name: value.strip() for name, value in (secrets or {}).items()}
-    config = ProviderConfig(
-        provider=provider,
-        secrets=values,
-        timeout=timeout,
-        script=script,
-        **_recording(record, replay),
-    )
+    chosen = resolve_mode(inputs, mode)
+    values = _keys(program) if secrets is None and not is_mock(chosen) else secrets or {}
+    told = {"secrets": {name: value.strip() for name, value in values.items()}, **_recording(record, replay)}
+    config = ProviderConfig(provider=provider, timeout=timeout, script=script, **told)
     _write(config.tape, record)  # nothing yet: a folder that cannot be made should not cost a call
-    request = Request(config=config, inputs=inputs, mode=resolve_mode(inputs, mode), attachments=attachments)
+    request = Request(config=config, inputs=inputs, mode=chosen, attachments=attachments)
     for event in drive(execute(request), program.aclose):
         if isinstance(event, Result):
             _write(config.tape, record)
@@ -215,6 +209,11 @@ async def _clean(events: AsyncGenerator[Event], redactor: Redactor) -> AsyncGene
             yield clean
     for clean in redactor.flush():
         yield clean
+
+
+def _keys(program: LLMProvider) -> dict[str, str]:
+    """The provider's secrets that this process's environment has."""
+    return {rule.name: os.environ[rule.name] for rule in program.secret_rules if rule.name in os.environ}
 
 
 def _recording(record: str | os.PathLike[str] | None, replay: str | os.PathLike[str] | None) -> dict[str, Any]:

@@ -102,13 +102,12 @@ def _choices(request: Request) -> int:
 
 
 def _steps(answer: ScriptedAnswer, request: Request) -> list[Step]:
-    seed = sha256(canonical(inputs_as_json(request.inputs)))[7:]
-    steps: list[Step] = []
+    pieces, steps = _pieces(answer), []
     for choice in range(_choices(request)):
-        steps += [(delay, Delta(choice, text=text)) for delay, text in _pieces(answer)]
+        steps += [(delay, Delta(choice, text=text)) for delay, text in pieces]
         for index, call in enumerate(answer.tool_calls):
-            made_up = "call_" + sha256(f"{seed}#{choice}#{index}".encode())[7:31]
-            steps += [(0.0, Delta(choice, tool_call=part)) for part in _call(call, index, made_up)]
+            call_id = call.id or _made_up_id(request, choice, index)
+            steps += [(0.0, Delta(choice, tool_call=part)) for part in _call(call, index, call_id)]
     return steps
 
 
@@ -119,9 +118,14 @@ def _pieces(answer: ScriptedAnswer) -> list[tuple[float, str]]:
     return [(0.0, piece) for piece in tokens(text)]
 
 
-def _call(call: ScriptedToolCall, index: int, made_up: str) -> Iterator[ToolCallDelta]:
+def _made_up_id(request: Request, choice: int, index: int) -> str:
+    seed = canonical([inputs_as_json(request.inputs), choice, index])
+    return f"call_{sha256(seed)[7:31]}"
+
+
+def _call(call: ScriptedToolCall, index: int, call_id: str) -> Iterator[ToolCallDelta]:
     arguments = call.arguments if isinstance(call.arguments, str) else dumps(call.arguments)
-    yield ToolCallDelta(index, id=call.id or made_up, name=call.name)
+    yield ToolCallDelta(index, id=call_id, name=call.name)
     yield from (ToolCallDelta(index, piece) for piece in tokens(arguments))
 
 
