@@ -10,9 +10,10 @@ from typing import Any
 
 import pydantic
 
-from theoryctl.errors import BadManifest
+from theoryctl.errors import BadManifest, UsageError
 from theoryctl.manifest import MAX_BYTES, ONE_LINE, PARAGRAPH, Manifest
 from theoryctl.manifest_yaml import Document, Path, Problem, YAMLProblems, parse
+from theoryctl.oci import ImageReference
 from theoryctl.refs import FORM, PATTERN, ProviderRef
 
 _adapter = pydantic.TypeAdapter(Manifest)
@@ -128,7 +129,21 @@ def _meaning(value: Any, ref: ProviderRef | None) -> Iterator[tuple[Path, str]]:
         yield ("ref",), f"found {found!r}; expected {str(ref)!r}, as the file's name says"
     yield from _secrets(value.get("secrets"))
     yield from _models(value.get("models"))
+    yield from _repository(value.get("image"))
     yield from _inputs(value.get("inputs"), value.get("example"))
+
+
+def _repository(image: Any) -> Iterator[tuple[Path, str]]:
+    text = image.get("repository") if isinstance(image, dict) else None
+    if not isinstance(text, str) or not text:
+        return
+    try:
+        reference = ImageReference.parse(text)
+    except UsageError as error:
+        yield ("image", "repository"), error.message
+        return
+    if reference.tag or reference.digest:
+        yield ("image", "repository"), f"found {_cut(text)!r}; expected no tag, and digests under image.digests"
 
 
 def _secrets(secrets: Any) -> Iterator[tuple[Path, str]]:

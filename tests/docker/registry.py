@@ -112,6 +112,14 @@ class Registry:
         self._send("PUT", f"/v2/{name}/manifests/{tag}", body, manifest["mediaType"])
         return f"sha256:{hashlib.sha256(body).hexdigest()}"
 
+    def artifact(self, name: str) -> str:
+        """Push what is no image, as other tools keep it in registries, and return its tag."""
+        kind = f"{OCI}.manifest.v1+json"
+        config = self._blob(name, b"{}", "application/vnd.oci.empty.v1+json")
+        body = json.dumps({"schemaVersion": 2, "mediaType": kind, "config": config, "layers": []}).encode()
+        self._send("PUT", f"/v2/{name}/manifests/artifact", body, kind)
+        return "artifact"
+
     def index(self, name: str, **digests: str) -> str:
         """Push an index of these images, by architecture, as `name:multi`, and return its digest. As BuildKit does, it
         names arm64's variant, and adds an entry for no platform."""
