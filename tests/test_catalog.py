@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import REF, Cli
+from tests.conftest import REF, THEORYCTL, Cli
 from theoryctl.catalog import Catalog
 from theoryctl.errors import BadManifest, RefNotFound, UsageError
 from theoryctl.manifest import MAX_BYTES
@@ -199,6 +200,35 @@ def test_what_is_no_regular_file_is_refused_without_waiting_for_it(tmp_path: Pat
     with pytest.raises(BadManifest, match="special: cannot be read: ") as caught:
         read_manifest(special(tmp_path, kind))
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("closed", "arguments", "code"),
+    [
+        ("shut", ("manifest", "export", REF, "--to", "shut/mine"), "ERR_MANIFEST"),
+        ("shut", ("manifest", "new", "acme/echo@1", "--to", "shut/mine"), "ERR_MANIFEST"),
+        ("manifests", ("manifest", "list"), "ERR_MANIFEST"),
+        ("manifests", ("manifest", "show", REF), "ERR_MANIFEST"),
+        ("manifests/llm", ("manifest", "show", REF), "ERR_MANIFEST"),
+        ("manifests/llm", ("local", "run", "--ref", REF), "ERR_MANIFEST"),
+    ],
+)
+@pytest.mark.parametrize("mode", [0o000, 0o444])
+def test_a_folder_that_may_not_be_entered_is_named(
+    environment: dict[str, str], tmp_path: Path, closed: str, arguments: tuple[str, ...], code: str, mode: int
+) -> None:
+    folder = tmp_path / closed
+    folder.mkdir(parents=True)
+    folder.chmod(mode)
+    # Root may enter all the same, unless that is taken away.
+    bound = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    command = [*bound, THEORYCTL, *arguments, "--json"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True)
+    folder.chmod(0o700)
+    failure = json.loads(done.stdout)["error"]
+    assert (done.returncode, failure["code"]) == (3, code), failure
+    assert closed in failure["message"]
+    assert list(folder.iterdir()) == []
 
 
 def test_no_more_of_a_file_is_read_than_shows_that_it_is_too_large(cli: Cli, tmp_path: Path) -> None:

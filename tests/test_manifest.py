@@ -126,6 +126,16 @@ def test_the_published_schema_refuses_what_the_model_refuses(old: str, new: str)
         ("title: Echo", "m.yaml:1:1: ref: missing; expected namespace/name@version"),
         (GOOD + "modles: 1\n", "m.yaml:7:1: modles: unknown key; did you mean 'models'?"),
         (GOOD.replace("acme/one", "no"), "m.yaml:4:10: models.default: found false; expected string"),
+        (
+            GOOD + "image: {repository: https://x/y}\n",
+            "m.yaml:7:9: image.repository: 'https://x/y' is no image reference",
+        ),
+        (GOOD + "image: {repository: x/Y}\n", "m.yaml:7:9: image.repository: 'x/Y' is no image reference: a path has"),
+        (
+            GOOD + "image: {repository: llm/x@1}\n",
+            "m.yaml:7:9: image.repository: 'llm/x@1' is no image reference: it is a",
+        ),
+        (GOOD + "image: {repository: 'x/y:1'}\n", "m.yaml:7:9: image.repository: found 'x/y:1'; expected no tag"),
         (GOOD + "resources: {cpu: many}\n", 'm.yaml:7:13: resources.cpu: found "many"; expected number'),
         (
             GOOD + "resources: {timeout: 0}\n",

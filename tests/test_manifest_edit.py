@@ -39,8 +39,15 @@ def test_a_pin_goes_where_it_belongs_and_all_else_stays(before: str, pins: dict[
     assert with_pins(before, pins) == after
 
 
-def test_what_stands_in_two_places_is_not_changed() -> None:
-    text = f"other: &d\n  linux/amd64: {A}\nimage:\n  repository: x\n  digests: *d\n"
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"other: &d\n  linux/amd64: {A}\nimage:\n  repository: x\n  digests: *d\n",
+        "other: &d\n  repository: x\nimage:\n  <<: *d\n",
+        "image:\n  <<: {repository: x}\n",
+    ],
+)
+def test_what_stands_in_another_place_is_not_changed(text: str) -> None:
     with pytest.raises(ValueError, match="one place"):
         with_pins(text, {"linux/amd64": B})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from theoryctl.errors import UsageError
-from theoryctl.platforms import host_platform, parse_platform, same_platform
+from theoryctl.platforms import host_platform, image_platform, parse_platform, same_platform
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,9 @@ def test_arm64_is_the_same_with_its_variant_and_without() -> None:
     assert same_platform("linux/arm64/v8", "linux/arm64")
     assert not same_platform("linux/arm64", "linux/amd64")
     assert not same_platform("linux/arm/v6", "linux/arm/v7")
+
+
+def test_images_are_of_linux_wherever_they_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert host_platform().startswith("darwin/")
+    assert image_platform() == host_platform().replace("darwin", "linux")

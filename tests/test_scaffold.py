@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -77,6 +78,27 @@ def test_what_cannot_be_written_leaves_nothing(cli: Cli, tmp_path: Path) -> None
     ran = cli("manifest", "new", REF, "--to", "taken/manifests", "--json")
     assert (ran.status, ran.document["error"]["code"]) == (3, "ERR_MANIFEST")
     assert below(tmp_path / "work") == ["taken"]
+
+
+@pytest.mark.parametrize(
+    ("ref", "to"),
+    [(REF, "."), (REF, "sub/.."), (REF, ".."), (REF, "my folder"), ("acme/null@1", "m"), ("a/0x1f@1", "m")],
+)
+def test_a_project_lies_beside_its_manifests_wherever_those_are(cli: Cli, tmp_path: Path, ref: str, to: str) -> None:
+    below_there = tmp_path / "work/manifests"
+    (below_there / "sub").mkdir(parents=True)
+    made = cli("manifest", "new", ref, "--to", to, "--json", cwd=below_there)
+    assert made.status == 0, made.err
+    files = [below_there / file for file in made.document["files"]]
+    assert (below_there / to / f"{ref}.yaml").samefile(files[0])
+    assert (below_there / to).resolve().parent == files[1].resolve().parents[1]
+    ran = cli(*shlex.split(made.document["next"])[1:], "--json", cwd=below_there)
+    assert (ran.status, ran.document["ref"]) == (0, ref), ran.err
+
+
+def test_no_folder_at_all_is_refused(cli: Cli) -> None:
+    ran = cli("manifest", "new", REF, "--to", "", "--json")
+    assert (ran.status, ran.document["error"]["code"]) == (2, "ERR_USAGE")
 
 
 def test_the_paths_are_those_it_was_told(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -37,7 +38,12 @@ class Found:
     @property
     def root(self) -> Path:
         """The folder that holds the manifests folder: what paths in the manifest are relative to."""
-        return self.file.absolute().parents[2]
+        return beside(self.folder)
+
+    @property
+    def folder(self) -> Path:
+        """The manifests folder."""
+        return self.file.parents[1]
 
     def load(self) -> Manifest:
         """The validated manifest, read once. Raises BadManifest, also for a file that cannot be read."""
@@ -60,7 +66,7 @@ class Catalog:
         searched = []
         for place in self.places():
             file = place.folder / ref.file
-            if file.is_file():
+            if _is_there(file):
                 return Found(ref, file, place.source)
             searched.append(f"{place.source} ({_short(place.folder)})")
         raise self._not_found(ref, searched)
@@ -80,6 +86,7 @@ class Catalog:
             real = os.path.realpath(place.folder)
             if real not in seen and os.path.isdir(real):
                 seen.add(real)
+                _must_be_open(place.folder)
                 yield place
 
     def _candidates(self) -> Iterator[Place]:
@@ -100,6 +107,11 @@ class Catalog:
         )
 
 
+def beside(manifests: Path) -> Path:
+    """The folder that holds a manifests folder."""
+    return Path(os.path.abspath(manifests)).parent
+
+
 def bundled_folder() -> Path:
     """The manifests that came with theoryctl: inside the installed package, or the checkout's own."""
     package = Path(__file__).parent
@@ -114,6 +126,21 @@ def _wanted(source: str, folder: str) -> Place:
             f"{source}: {folder!r} is not a folder", hint="name a folder that holds namespace/name@1.yaml files"
         )
     return Place(source, Path(folder))
+
+
+def _must_be_open(folder: Path) -> None:
+    # Python's own look-ups take what may not be read for empty.
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise BadManifest(f"{folder}: the manifests in it cannot be read", hint=f"ls -ld {folder}")
+
+
+def _is_there(file: Path) -> bool:
+    try:
+        return stat.S_ISREG(os.stat(file).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise BadManifest(f"{file}: cannot be read: {error.strerror}", hint=f"ls -ld {file.parent}") from None
 
 
 def _files(folder: Path) -> Iterator[tuple[ProviderRef, Path]]:

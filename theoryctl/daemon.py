@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,22 +24,30 @@ def connected(hint: str = "start Docker, and look with: docker info") -> Iterato
     """An API client (`docker.APIClient`) of the daemon that `docker` itself would use: DOCKER_HOST, else its context.
 
     Raises DockerFailed (`ERR_DOCKER`) where none answers, where it is another machine's, and for whatever it refuses
-    inside that nobody else has explained.
+    inside that nobody else has explained; RegistryAuth (`ERR_REGISTRY_AUTH`) where its own settings, which the client
+    reads, make no sense, or a credential helper fails.
     """
-    import docker
+    docker = _sdk()
     import requests
+    import urllib3
 
     try:
+        _must_be_an_address(os.environ.get("DOCKER_HOST"))
         client = docker.DockerClient.from_env(timeout=FIRST_TIMEOUT)
     except (docker.errors.DockerException, requests.RequestException) as error:
         raise DockerFailed(f"Docker does not answer: {_cause(error)}", hint=hint) from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _unreadable(error) from None
     try:
         client.api.timeout = TIMEOUT
         _must_be_here(client.api.base_url)
         yield client.api
     except docker.errors.APIError as error:
         raise DockerFailed(f"Docker refused: {refusal(error)}", hint="docker info") from None
-    except (docker.errors.DockerException, requests.RequestException) as error:
+    except docker.errors.DockerException as error:
+        raise _of_helper(error) or DockerFailed(f"Docker broke off: {_cause(error)}", hint=hint) from None
+    # A daemon that dies while it tells of a build or a pull: nobody wraps that.
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise DockerFailed(f"Docker broke off: {_cause(error)}", hint=hint) from None
     finally:
         client.close()
@@ -78,21 +87,72 @@ def platform_of(api: Any) -> str:
 
 def login_for(registry: str) -> Login | None:
     """What `docker login` keeps for a registry: in the config.json of DOCKER_CONFIG or ~/.docker, or with a credential
-    helper that it names (`credHelpers`, `credsStore`).
+    helper that it names (`credHelpers`, `credsStore`). What it keeps for others is not looked at.
 
     Raises RegistryAuth (`ERR_REGISTRY_AUTH`) where that cannot be read, or a helper fails.
     """
-    import docker
-
+    docker = _sdk()
+    hint = f"docker login {registry}"
     try:
-        found = docker.auth.load_config().resolve_authconfig(registry) or {}
-    except (docker.errors.DockerException, ValueError, TypeError, KeyError) as error:
-        raise RegistryAuth(f"the login for {registry}: {error}", hint=f"docker login {registry}") from None
+        found = _kept_for(registry).resolve_authconfig(registry) or {}
+    except docker.errors.DockerException as error:
+        raise _of_helper(error, hint) or _unreadable(error, hint) from None
+    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+        raise _unreadable(error, hint) from None
     kept = {name.lower(): value for name, value in found.items()}
     if token := kept.get("identitytoken"):
         return Login(identity_token=token)
     user, password = kept.get("username"), kept.get("password")
     return Login(user=user, password=password) if user and password else None
+
+
+def _kept_for(registry: str) -> Any:
+    """Docker's settings about one registry: a `docker.auth.AuthConfig`."""
+    import json
+
+    import docker
+
+    file = docker.utils.config.find_config_file()
+    settings = json.loads(Path(file).read_bytes()) if file else {}
+    auths = (settings.get("auths") or {}).items()
+    own = {name: entry for name, entry in auths if docker.auth.resolve_index_name(name) == registry}
+    parsed = docker.auth.AuthConfig.parse_auth(own, raise_on_error=True)
+    helpers = {name: settings[name] for name in ("credsStore", "credHelpers") if settings.get(name)}
+    return docker.auth.AuthConfig({"auths": parsed, **helpers})
+
+
+def _unreadable(error: Exception, hint: str | None = None) -> RegistryAuth:
+    import docker
+
+    file = docker.utils.config.find_config_file()
+    return RegistryAuth(f"{file}: Docker's settings cannot be read: {error}", hint=hint or f"mend {file}")
+
+
+def _of_helper(error: Exception, hint: str | None = None) -> RegistryAuth | None:
+    """The failure of a credential helper, if it is one. What the helper printed may hold secrets, and stays untold."""
+    import subprocess
+
+    import docker
+
+    failure = error.__cause__
+    if not isinstance(failure, docker.credentials.StoreError):
+        return None
+    ended = failure.__cause__
+    words = str(failure)
+    if isinstance(ended, subprocess.CalledProcessError):
+        words = f"{Path(ended.cmd[0]).name} ended with status {ended.returncode}"
+    file = docker.utils.config.find_config_file()
+    return RegistryAuth(f"the credential helper that {file} names: {words}", hint=hint or f"mend it, or {file}")
+
+
+def _sdk() -> Any:
+    """Docker's SDK, without its warning of helpers that are not there: that is an error, and told as one."""
+    import warnings
+
+    import docker
+
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"docker\.credentials")
+    return docker
 
 
 def without_ignored(folder: Path, patterns: list[str]) -> set[str]:
@@ -101,6 +161,15 @@ def without_ignored(folder: Path, patterns: list[str]) -> set[str]:
 
     kept: set[str] = exclude_paths(str(folder), patterns)
     return {name.replace("\\", "/") for name in kept if (folder / name).is_file()}
+
+
+def _must_be_an_address(host: str | None) -> None:
+    import docker
+
+    try:
+        docker.utils.parse_host(host)
+    except ValueError as error:
+        raise DockerFailed(f"DOCKER_HOST is no address: {error}", hint="unset DOCKER_HOST, or mend it") from None
 
 
 def _must_be_here(address: str) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from theoryctl.catalog import Catalog, Found
-from theoryctl.errors import DigestDrift, NotPinned, UsageError
+from theoryctl.errors import DigestDrift, DockerFailed, ImageNotFound, NotPinned, UsageError
 from theoryctl.images.choice import BuildPlan, ImageWish, base_image, choose, tagged
 from theoryctl.manifest import Image
 from theoryctl.manifests import must_be_own, write_pins
 from theoryctl.oci import ImageReference
-from theoryctl.platforms import host_platform, parse_platform
+from theoryctl.platforms import image_platform, parse_platform, same_platform
 from theoryctl.progress import Progress
-from theoryctl.refs import ProviderRef
+from theoryctl.refs import PATTERN, ProviderRef
 from theoryctl.results import ImageBuilt, ImagePinned, ImagePushed, ImageResolved, ImageVerified
 
 
@@ -22,7 +24,7 @@ def resolve_image(text: str, platform: str | None, folder: str | None) -> ImageR
     """What an image reference, or the image of a provider ref, is in its registry."""
     from theoryctl.images.resolve import resolve
 
-    chosen = platform and parse_platform(platform)
+    chosen = _platform(platform)
     return resolve(_reference(text, chosen, folder), chosen)
 
 
@@ -48,7 +50,7 @@ def build_image(options: BuildOptions, progress: Progress) -> ImageBuilt:
     with connected() as api:
         plan, image_id, built = _built(api, options, progress)
         seen = api.inspect_image(image_id)
-    layers = len(seen["RootFS"]["Layers"])
+    layers = len(seen["RootFS"].get("Layers") or ())  # one of scratch has none
     return ImageBuilt(str(options.ref), plan.tag, image_id, plan.platform, plan.base, seen["Size"], layers, built)
 
 
@@ -65,39 +67,87 @@ def push_image(options: BuildOptions, to: str, progress: Progress) -> ImagePushe
     return ImagePushed(str(options.ref), f"{target.name}@{digest}", digest, plan.platform)
 
 
-def pin_image(
-    ref: ProviderRef, folder: str | None, *, oci: str | None, platform: str | None, check: bool
-) -> ImagePinned:
-    """Write into the manifest what an image's tag is now: `oci`, else the manifest's repository at `latest`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinOptions:
+    """What is to be pinned: what the tag or digest `oci` is now (default: the manifest's repository at `latest`), for
+    `platform` or for all that it is there for."""
 
-    With `check` nothing is written. Raises DigestDrift where it would have been, BadManifest for a manifest that cannot
-    be written, NotPinned for one without an image, and what resolving raises.
+    ref: ProviderRef
+    manifests: str | None = None
+    oci: str | None = None
+    platform: str | None = None
+
+    @property
+    def command(self) -> str:
+        """What to type for it."""
+        flags = {"--ref": str(self.ref), "--oci": self.oci, "--platform": self.platform, "--manifests": self.manifests}
+        words = [word for name, value in flags.items() if value is not None for word in (name, value)]
+        return shlex.join(["theoryctl", "image", "pin", *words])
+
+
+def pin_image(options: PinOptions, progress: Progress) -> ImagePinned:
+    """Write into the manifest what an image is now. A pin for a platform that it is no longer there for stays.
+
+    Raises BadManifest for a manifest that cannot be written, NotPinned for one without an image, UsageError for another
+    repository than the manifest's, BadPlatform for a platform that is there twice, and what resolving raises.
     """
-    from theoryctl.images.resolve import resolve
-
-    found = Catalog(folder).find(ref)
-    image = _image_of(found)
-    chosen = platform and parse_platform(platform)
-    if not check:
-        must_be_own(found)
-    resolved = resolve(ImageReference.parse(oci or image.repository), chosen)
-    if resolved.repository != ImageReference.parse(image.repository).name:
-        message = f"{ref} is pinned in {image.repository}, and --oci names {resolved.repository}"
-        raise UsageError(message, hint=f"write image.repository: {resolved.repository} into {found.file} first")
-    stale = {name: digest for name, digest in resolved.platforms if image.pin(name) != digest}
-    if stale and check:
-        names = ", ".join(stale)
-        raise DigestDrift(f"{found.file}: stale for {names}", hint=f"theoryctl image pin --ref {ref}")
-    if stale:
-        write_pins(found, stale)
-    return ImagePinned(str(ref), str(found.file), resolved.platforms, changed=bool(stale))
+    found = Catalog(options.manifests).find(options.ref)
+    must_be_own(found)
+    pins = _pins(found, options)
+    if pins.stale:
+        write_pins(found, pins.stale)
+    if pins.lost:
+        progress.step(f"{found.file}: the image is no longer there for {', '.join(pins.lost)}, whose pin stays")
+    return ImagePinned(str(options.ref), str(found.file), pins.resolved, changed=bool(pins.stale))
 
 
-def verify_image(ref: ProviderRef, folder: str | None, *, runtime: str, tag: str) -> ImageVerified:
+def check_pins(options: PinOptions) -> ImagePinned:
+    """Whether `pin_image` would leave the manifest as it is, and every pin of it is of a platform that the image is
+    still there for. Raises DigestDrift where not, and but for writing what `pin_image` raises."""
+    found = Catalog(options.manifests).find(options.ref)
+    pins = _pins(found, options)
+    if pins.stale:
+        raise DigestDrift(f"{found.file}: stale for {', '.join(pins.stale)}", hint=options.command)
+    if pins.lost:
+        hint = f"take them out of image.digests in {found.file}, or push for them"
+        raise DigestDrift(f"{found.file}: the image is no longer there for {', '.join(pins.lost)}", hint=hint)
+    return ImagePinned(str(options.ref), str(found.file), pins.resolved, changed=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pins:
+    """What an image is for each platform, and how the manifest differs: other digests, and platforms without any."""
+
+    resolved: tuple[tuple[str, str], ...]
+    stale: dict[str, str]
+    lost: tuple[str, ...]
+
+
+def _pins(found: Found, options: PinOptions) -> _Pins:
+    from theoryctl.images.resolve import must_be_clear, resolve
+
+    image, platform = _image_of(found), _platform(options.platform)
+    reference = ImageReference.parse(image.repository if options.oci is None else options.oci)
+    if reference.name != ImageReference.parse(image.repository).name:
+        message = f"{options.ref} is pinned in {image.repository}, and --oci names {reference.name}"
+        raise UsageError(message, hint=f"write image.repository: {reference.name} into {found.file} first")
+    resolved = resolve(reference, platform).platforms
+    must_be_clear(reference, resolved)
+    stale = {name: digest for name, digest in resolved if image.pin(name) != digest}
+    there = [platform] if platform else [name for name, _ in resolved]
+    lost = () if platform else tuple(name for name in image.digests if not _any_same(name, there))
+    return _Pins(resolved, stale, lost)
+
+
+def _any_same(platform: str, others: list[str]) -> bool:
+    return any(same_platform(platform, other) for other in others)
+
+
+def verify_image(ref: ProviderRef, folder: str | None, *, runtime: str, tag: str, progress: Progress) -> ImageVerified:
     """Who has which digest: the manifest, the registry at `tag`, and what runs in that runtime.
 
-    Raises UsageError for a runtime that has no image, NotPinned where the manifest names none, and what resolving and
-    asking raise.
+    Raises UsageError for a runtime that has no image, NotPinned where the manifest names none, DockerFailed where
+    nobody can tell what runs, and what resolving and asking raise.
     """
     from theoryctl.images.resolve import resolve
 
@@ -107,8 +157,24 @@ def verify_image(ref: ProviderRef, folder: str | None, *, runtime: str, tag: str
     image = _image_of(Catalog(folder).find(ref))
     where, digest, platform = ask(ref)
     registry = resolve(ImageReference.parse(f"{image.repository}:{tag}"), platform).platforms[0][1]
-    rows = (("manifest", image.pin(platform)), (f"registry, {tag}", registry), (where, digest))
+    pin = _own_manifest(image, platform)
+    if pin is None:
+        progress.step(f"nothing is pinned for {platform}: {PinOptions(ref=ref, manifests=folder).command}")
+    rows = (("manifest", pin), (f"registry, {tag}", registry), (where, digest))
     return ImageVerified(str(ref), image.repository, platform, rows)
+
+
+def _own_manifest(image: Image, platform: str) -> str | None:
+    """What is pinned for a platform, as the digest of the platform's own manifest where an index is."""
+    from theoryctl.images.resolve import resolve
+
+    pin = image.pin(platform)
+    if pin is None:
+        return None
+    try:
+        return resolve(ImageReference.parse(f"{image.repository}@{pin}"), platform).platforms[0][1]
+    except ImageNotFound:  # it has another digest than whatever the registry has
+        return pin
 
 
 def _in_docker(ref: ProviderRef) -> tuple[str, str | None, str]:
@@ -117,8 +183,11 @@ def _in_docker(ref: ProviderRef) -> tuple[str, str | None, str]:
     from theoryctl.runtimes import started_runtime
 
     instance = instances.load(ref, "docker")
-    if instance is None or started_runtime("docker").state(instance).name == "dead":
-        return "container", None, f"linux/{host_platform().rpartition('/')[2]}"
+    state = "dead" if instance is None else started_runtime("docker").state(instance).name
+    if state == "unknown":
+        raise DockerFailed(f"Docker does not say whether {ref} runs", hint="start Docker, and look with: docker info")
+    if instance is None or state != "running":
+        return "container", None, image_platform()
     return "container", instance.digest, instance.platform
 
 
@@ -141,15 +210,29 @@ def _built(api: Any, options: BuildOptions, progress: Progress) -> tuple[BuildPl
     found = Catalog(options.manifests).find(options.ref)
     base, image = base_image(options.base), found.load().image
     wish = ImageWish(ref=found.ref, image=image, root=found.root, build=True, base=base, tag=options.tag)
-    plan = choose(wish, parse_platform(options.platform) if options.platform else platform_of(api))
+    plan = choose(wish, _platform(options.platform) or platform_of(api))
     assert isinstance(plan, BuildPlan)
     return plan, *build(api, plan, progress, no_cache=options.no_cache)
 
 
+def _platform(flag: str | None) -> str | None:
+    return None if flag is None else parse_platform(flag)
+
+
 def _reference(text: str, platform: str | None, folder: str | None) -> ImageReference:
-    if "@" not in text or "@sha256:" in text:
+    if "@" not in text or ":" in text or text.count("/") > 1:
+        _must_not_be_a_ref_without_version(text, folder)
         return ImageReference.parse(text)
     ref = ProviderRef.parse(text)
     image = _image_of(Catalog(folder).find(ref))
-    digest = image.pin(platform or host_platform())
+    digest = image.pin(platform or image_platform())
     return ImageReference.parse(f"{image.repository}@{digest}" if digest else image.repository)
+
+
+def _must_not_be_a_ref_without_version(text: str, folder: str | None) -> None:
+    if not re.fullmatch(PATTERN, f"{text}@1"):
+        return
+    near = [found.ref for found in Catalog(folder).all() if f"{found.ref.namespace}/{found.ref.name}" == text]
+    if near:
+        hint = f"did you mean {near[-1]}? The image of that name is docker.io/{text}"
+        raise UsageError(f"{text!r} is a provider ref without its version", hint=hint)

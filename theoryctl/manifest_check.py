@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from theoryctl.errors import BadManifest
+from theoryctl.errors import BadManifest, UsageError
 from theoryctl.manifest import MAX_BYTES, ONE_LINE, PARAGRAPH, Manifest
 from theoryctl.manifest_yaml import Path, Problem, YAMLProblems, parse
 from theoryctl.model_check import ModelCheck, cut, in_file, readable, shown
+from theoryctl.oci import ImageReference
 from theoryctl.refs import FORM, PATTERN, ProviderRef
 
 _META = {"$ref": "https://json-schema.org/draft/2020-12/schema"}
@@ -57,7 +58,21 @@ def _meaning(value: Any, ref: ProviderRef | None) -> Iterator[tuple[Path, str]]:
         yield ("ref",), f"found {found!r}; expected {str(ref)!r}, as the file's name says"
     yield from _secrets(value.get("secrets"))
     yield from _models(value.get("models"))
+    yield from _repository(value.get("image"))
     yield from _inputs(value.get("inputs"), value.get("example"))
+
+
+def _repository(image: Any) -> Iterator[tuple[Path, str]]:
+    text = image.get("repository") if isinstance(image, dict) else None
+    if not isinstance(text, str) or not text:
+        return
+    try:
+        reference = ImageReference.parse(text)
+    except UsageError as error:
+        yield ("image", "repository"), error.message
+        return
+    if reference.tag or reference.digest:
+        yield ("image", "repository"), f"found {cut(text)!r}; expected no tag, and digests under image.digests"
 
 
 def _secrets(secrets: Any) -> Iterator[tuple[Path, str]]:

@@ -52,7 +52,10 @@ def _in_digests(text: str, digests: Any, pins: Mapping[str, str]) -> Iterator[_E
 
 def _new_digests(text: str, image: Any, pins: Mapping[str, str]) -> _Edit:
     """Behind the repository, which every image has."""
-    key, value = next((key, value) for key, value in image.value if key.value == "repository")
+    own = [(key, value) for key, value in image.value if key.value == "repository"]
+    if not own:  # it is merged in from elsewhere
+        raise ValueError("image.digests cannot be changed in one place alone")
+    key, value = own[0]
     if image.flow_style:
         return value.end_mark.index, value.end_mark.index, f", digests: {_flow(pins)}"
     column = key.start_mark.column

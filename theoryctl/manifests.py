@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 
 from theoryctl.catalog import Catalog, Found
 from theoryctl.errors import BadManifest, BadRef, UsageError
 from theoryctl.manifest_cache import read_manifest
+from theoryctl.paths import file_lock, state_dir
 from theoryctl.refs import ProviderRef
 from theoryctl.results import ManifestExported, ManifestList, ManifestRow, ManifestShown, ManifestsValid, SchemaShown
-from theoryctl_providers.contract import replace_file
+from theoryctl_providers.contract import replace_file, sha256
 
 
 def list_manifests(folder: str | None) -> ManifestList:
@@ -48,20 +50,32 @@ def validate_manifests(files: tuple[str, ...], folder: str | None) -> ManifestsV
 def must_be_own(found: Found) -> None:
     """Raise BadManifest (`ERR_MANIFEST`) for a manifest that came with a package, or is not to be written."""
     if found.source == "bundled" or found.source.startswith("package ") or not os.access(found.file, os.W_OK):
-        hint = f"theoryctl manifest export {found.ref} --to ./manifests"
-        raise BadManifest(f"{found.file} ({found.source}) is not yours to change", hint=hint)
+        raise BadManifest(f"{found.file} ({found.source}) is not yours to change", hint=_export(found))
+
+
+def _export(found: Found) -> str:
+    """What to type for a manifest that may be changed, and that is found: not one behind another."""
+    export = f"theoryctl manifest export {found.ref}"
+    if found.source not in ("--manifests", "THEORYCTL_MANIFESTS", "project"):
+        return f"{export} --to ./manifests"
+    where = f" --manifests {quote(str(found.folder))}" if found.source == "--manifests" else ""
+    return f"{export}{where} --to ./mine && theoryctl image pin --ref {found.ref} --manifests ./mine"
 
 
 def write_pins(found: Found, pins: Mapping[str, str]) -> None:
     """Set `image.digests` of these platforms in a manifest's file, and leave all else as it is.
 
-    Raises BadManifest (`ERR_MANIFEST`) for a file that cannot be changed.
+    Raises BadManifest (`ERR_MANIFEST`) for a file that cannot be changed, and for pins that no manifest may have.
     """
     from theoryctl.manifest_edit import with_pins
 
+    file = Path(os.path.realpath(found.file))  # a link stays one
+    lock = state_dir() / "manifests" / f"{sha256(str(file).encode()).removeprefix('sha256:')[:16]}.lock"
     try:
-        text = with_pins(read_manifest(found.file).decode(), pins)
-        replace_file(found.file, text.encode(), private=False)
+        with file_lock(lock):
+            data = with_pins(read_manifest(file).decode(), pins).encode()
+            _must_be_valid(data, found)
+            replace_file(file, data, private=False)
     except ValueError as error:
         lines = "; ".join(f"{name}: {digest}" for name, digest in pins.items())
         raise BadManifest(f"{found.file}: {error}", hint=f"write under image.digests: {lines}") from None
@@ -69,12 +83,22 @@ def write_pins(found: Found, pins: Mapping[str, str]) -> None:
         raise BadManifest(f"{found.file}: cannot be written: {error.strerror}", hint=f"ls -l {found.file}") from error
 
 
+def _must_be_valid(data: bytes, found: Found) -> None:
+    from theoryctl.manifest_check import check_manifest
+
+    try:
+        check_manifest(data, str(found.file), ref=found.ref)
+    except BadManifest as error:
+        hint = "pin others alone: --platform linux/amd64"
+        raise BadManifest(f"what was to be pinned is not for a manifest:\n{error.message}", hint=hint) from None
+
+
 def export_manifest(ref: ProviderRef, folder: str | None, to: str) -> ManifestExported:
     """Copy a manifest to a folder of the user's own. Raises UsageError where there is one already, BadManifest where it
     cannot be written, and what finding it raises."""
     found = Catalog(folder).find(ref)
     target = Path(to) / ref.file
-    if target.exists():
+    if os.path.exists(target):  # also where nobody may look
         raise UsageError(f"{target} is there already", hint="choose another folder: --to DIR")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,12 @@ def host_platform() -> str:
     return f"{sys.platform}/{_MACHINES.get(machine, machine)}"
 
 
+def image_platform() -> str:
+    """The platform of the images that run on this machine, as far as that is known without a daemon: a Linux, for
+    which a Mac has a machine of its own."""
+    return f"linux/{host_platform().rpartition('/')[2]}"
+
+
 def parse_platform(text: str) -> str:
     """`--platform`, with machines in Go's words. Raises UsageError (`ERR_USAGE`)."""
     system, _, machine = text.partition("/")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -18,6 +20,7 @@ from urllib.parse import urljoin, urlsplit
 from theoryctl.errors import ImageNotFound, RegistryAuth, RegistryFailed, VerificationFailed
 from theoryctl.oci import DEFAULT_REGISTRY, ImageReference
 from theoryctl.registry_auth import Challenge, Login, is_loopback
+from theoryctl.registry_documents import CONFIG, IMAGE, INDEX, misfit
 
 if TYPE_CHECKING:
     import httpx
@@ -34,8 +37,12 @@ INDEX_TYPES = MANIFEST_TYPES[:2]
 #: Where Docker Hub answers.
 _HUB = "registry-1.docker.io"
 _TIMEOUT, _ATTEMPTS, _LONGEST_WAIT = 10.0, 3, 10.0
+#: Seconds for one question with all its attempts: a registry may also send one byte at a time.
+_PATIENCE = 30.0
 #: A manifest or a config is a page of text.
 _MAX_BYTES = 4 << 20
+
+_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 
 #: The login that is kept for a registry, if one is.
 Logins = Callable[[str], Login | None]
@@ -86,52 +93,61 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
         self._logins = logins
         self._authorization: str | None = None
         # A proxy could not reach this machine's own loopback; Docker asks none for it either.
-        self._http = httpx.Client(
-            timeout=_TIMEOUT, headers={"User-Agent": "theoryctl"}, trust_env=not is_loopback(host)
-        )
+        try:
+            self._http = httpx.Client(
+                timeout=_TIMEOUT, headers={"User-Agent": "theoryctl"}, trust_env=not is_loopback(host)
+            )
+        except (ImportError, ValueError, OSError, httpx.InvalidURL) as error:
+            raise _unusable(error) from None
 
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
     def manifest(self, name: str) -> RegistryManifest:
         """The manifest or index of a tag or digest."""
-        answer = self._get(f"/manifests/{name}", accept=", ".join(MANIFEST_TYPES))
+        by_digest = ":" in name
+        answer = self._get(f"/manifests/{name}", accept=", ".join(MANIFEST_TYPES), proven=by_digest)
         said = answer.headers.get("docker-content-digest")
-        digest = self._verified(answer.content, name if ":" in name else said)
-        if ":" in name and said and said != digest:
+        digest = self._verified(answer.content, name if by_digest else said)
+        if by_digest and said and said != digest:
             raise self._broken(f"it calls {digest} {said}")
         document = self._document(answer.content)
         media_type = document.get("mediaType") or answer.headers.get("content-type", "").partition(";")[0]
         if media_type not in MANIFEST_TYPES:
-            raise RegistryFailed(
-                f"{self._reference}: the registry sent {media_type!r}, which is no image", hint="look at its name"
-            )
-        return RegistryManifest(digest, media_type, document)
+            raise not_an_image(self._reference, repr(media_type))
+        manifest = RegistryManifest(digest, media_type, document)
+        self._must_fit(document, INDEX if manifest.is_index else IMAGE)
+        return manifest
 
     def config(self, manifest: RegistryManifest) -> dict[str, Any]:
         """The config of an image: its platform among others."""
         digest = manifest.document["config"]["digest"]
-        content = self._get(f"/blobs/{digest}", accept="*/*").content
+        content = self._get(f"/blobs/{digest}", accept="*/*", proven=True).content
         self._verified(content, digest)
-        return self._document(content)
+        config = self._document(content)
+        self._must_fit(config, CONFIG)
+        return config
 
-    def _get(self, path: str, accept: str) -> _Answer:
+    def _get(self, path: str, accept: str, *, proven: bool) -> _Answer:
+        """The answer to one question; one that is `proven` by a digest may come from wherever the registry sends us."""
         from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
         retrying = Retrying(
             stop=stop_after_attempt(_ATTEMPTS), retry=retry_if_exception_type(_Again), wait=_pause, reraise=True
         )
         try:
-            return retrying(self._ask, f"{self._base}{path}", {"Accept": accept})
+            return _within(_PATIENCE, lambda: retrying(self._ask, f"{self._base}{path}", {"Accept": accept}, proven))
         except _Again as last:
             raise last.failure from None
+        except TimeoutError:
+            raise self._failure(f"it did not answer within {_PATIENCE:g} seconds") from None
 
-    def _ask(self, url: str, headers: dict[str, str]) -> _Answer:
-        answer = self._send(url, headers)
+    def _ask(self, url: str, headers: dict[str, str], proven: bool) -> _Answer:
+        answer = self._send(url, headers, proven)
         # Only the registry itself may ask who we are, not whoever it sends us on to.
         if answer.status == 401 and self._authorization is None and self._is_ours(answer.url):
             self._authorization = self._authorize(answer.headers.get("www-authenticate", ""))
-            answer = self._send(url, headers)
+            answer = self._send(url, headers, proven)
         if answer.status in (401, 403):
             raise self._refused(f"it answered {answer.status}")
         if answer.status == 404:
@@ -140,7 +156,7 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
             raise self._failure(f"it answered {answer.status}")
         return answer
 
-    def _send(self, url: str, headers: dict[str, str]) -> _Answer:
+    def _send(self, url: str, headers: dict[str, str], proven: bool) -> _Answer:
         """One request, and where it is sent on to: over TLS still, and to another host without credentials."""
         for _ in range(4):
             own = {"Authorization": self._authorization} if self._authorization and self._is_ours(url) else {}
@@ -149,11 +165,20 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
                 raise _Again(self._failure(f"it answered {answer.status}"), _retry_after(answer))
             if answer.status not in (301, 302, 303, 307, 308):
                 return answer
-            following = urljoin(url, answer.headers.get("location", ""))
-            if not _may_follow(url, following):
-                raise self._failure(f"it sends on to {urlsplit(following).netloc} without TLS")
-            url = following
+            url = self._following(url, answer.headers.get("location", ""), proven)
         raise self._failure("it sends on and on")
+
+    def _following(self, url: str, location: str, proven: bool) -> str:
+        try:
+            following = urljoin(url, location)
+            host = urlsplit(following).netloc
+        except ValueError as error:
+            raise self._failure(f"it sends on to an address that is none: {error}") from None
+        if not _may_follow(url, following):
+            raise self._failure(f"it sends on to {host} without TLS")
+        if not (proven or self._is_ours(following)):
+            raise self._failure(f"it leaves it to {host} to say what a tag is")
+        return following
 
     def _read(
         self,
@@ -175,8 +200,8 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
                         raise self._failure(f"it sent more than {_MAX_BYTES} bytes where a manifest was expected")
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise _Again(self._failure(str(error) or type(error).__name__), None) from None
-        except httpx.InvalidURL as error:
-            raise self._failure(f"it names an address that is none: {error}") from None
+        except (httpx.InvalidURL, UnicodeError, OverflowError) as error:  # hosts and ports that are none
+            raise self._failure(f"{urlsplit(url).netloc} is no address: {error}") from None
         return _Answer(url, answer.status_code, answer.headers, bytes(content))
 
     def _authorize(self, header: str) -> str | None:
@@ -205,7 +230,7 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
             raise self._refused(f"its token service answered {answer.status}")
         found = self._document(answer.content)
         token = found.get("token") or found.get("access_token")
-        if not isinstance(token, str):
+        if not isinstance(token, str) or not re.fullmatch("[!-~]+", token):
             raise self._refused("its token service sent no token")
         return f"Bearer {token}"
 
@@ -227,6 +252,10 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
             raise self._failure("it sent something that is not a JSON object")
         return found
 
+    def _must_fit(self, document: dict[str, Any], schema: dict[str, Any]) -> None:
+        if wrong := misfit(document, schema):
+            raise not_an_image(self._reference, wrong)
+
     def _broken(self, what: str) -> VerificationFailed:
         hint = "the registry or what lies before it is broken: do not use this image"
         return VerificationFailed(f"{self._reference}: {what}", hint=hint)
@@ -236,6 +265,39 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
 
     def _refused(self, what: str) -> RegistryAuth:
         return RegistryAuth(f"the registry {self._host}: {what}", hint=f"docker login {self._reference.registry}")
+
+
+def not_an_image(reference: ImageReference, what: str) -> RegistryFailed:
+    """What came is something else than an image."""
+    return RegistryFailed(f"{reference}: the registry sent what is no image: {what}", hint="look at its name")
+
+
+def _unusable(error: Exception) -> RegistryFailed:
+    """The variables that HTTPX could not make use of. Their values stay untold: a proxy's may hold a password."""
+    kinds = ("SSL_CERT_FILE", "SSL_CERT_DIR") if isinstance(error, OSError) else _PROXIES
+    names = [name for kind in kinds for name in (kind, kind.lower()) if os.environ.get(name)]
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+    if isinstance(error, ImportError):
+        reason = "a SOCKS proxy needs the package socksio"
+    return RegistryFailed(f"{' or '.join(names)} cannot be used: {reason}", hint=f"echo ${' $'.join(names)}")
+
+
+def _within(seconds: float, ask: Callable[[], _Answer]) -> _Answer:
+    """What `ask` returns or raises. Raises TimeoutError where that takes longer; what cannot be stopped, as the look-up
+    of a name, is left alone then, and ends with this process."""
+    from concurrent.futures import Future
+    from threading import Thread
+
+    outcome: Future[_Answer] = Future()
+
+    def work() -> None:
+        try:
+            outcome.set_result(ask())
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    Thread(target=work, daemon=True).start()
+    return outcome.result(seconds)
 
 
 def _may_follow(url: str, following: str) -> bool:
@@ -253,7 +315,7 @@ def _retry_after(answer: _Answer) -> float | None:
         return float(value)
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, OverflowError):  # also of a date that no clock shows
         return None
 
 

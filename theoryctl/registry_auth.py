@@ -5,6 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+#: Registries whose tokens come from another host of theirs, as they say themselves in their challenges.
+TOKEN_HOSTS = {
+    "registry-1.docker.io": "auth.docker.io",
+    "registry.gitlab.com": "gitlab.com",
+    "registry.digitalocean.com": "api.digitalocean.com",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
@@ -43,11 +50,11 @@ class Challenge:
     @classmethod
     def parse(cls, header: str) -> Challenge:
         """Read a `WWW-Authenticate`; parts that are none are left out."""
-        from urllib.request import parse_http_list, parse_keqv_list
+        from urllib.request import parse_http_list
 
         scheme, _, rest = header.partition(" ")
-        pairs = [part for part in parse_http_list(rest) if "=" in part]
-        return cls(scheme.lower(), parse_keqv_list(pairs))
+        pairs = (part.partition("=") for part in parse_http_list(rest) if "=" in part)
+        return cls(scheme.lower(), {name: value.removeprefix('"').removesuffix('"') for name, _, value in pairs})
 
     @property
     def realm(self) -> str:
@@ -66,11 +73,11 @@ class Challenge:
         return where[0] == "https" or (is_loopback(where[1]) and is_loopback(registry))
 
     def belongs_to(self, registry: str) -> bool:
-        """Whether the token service is the registry's own, and so may have its login: the same host, or one below the
-        domain that both are of, as auth.docker.io and registry-1.docker.io, or gitlab.com and registry.gitlab.com."""
+        """Whether the token service is the registry's own, and so may have its login: it is the same host, or one of
+        `TOKEN_HOSTS`. That two hosts have a domain in common says nothing: so have those of two owners below co.uk, or
+        azurecr.io, which even the Public Suffix List does not tell apart."""
         realm, host = _host(_split(self.realm)[1]), _host(registry)
-        domain = host.partition(".")[2] if host.count(".") >= 2 else host
-        return realm == host or (domain.count(".") >= 1 and (realm == domain or realm.endswith(f".{domain}")))
+        return realm in (host, TOKEN_HOSTS.get(host))
 
 
 def is_loopback(host: str) -> bool:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
 from string import Template
 
+from theoryctl.catalog import beside
 from theoryctl.errors import BadManifest, UsageError
 from theoryctl.refs import ProviderRef
 from theoryctl.results import ManifestCreated
 
 _MANIFEST = Template("""\
 ref: $ref
-title: $title
+title: "$title"
 description: What it does, for people.
 provider: $package:$provider
 models:
@@ -129,17 +132,23 @@ def new_provider(ref: ProviderRef, to: str) -> ManifestCreated:
     Raises UsageError where a file of it, or a package of its name, is there already, BadManifest where one cannot be
     written. All of it is written or nothing.
     """
-    manifests = Path(to)
-    package = _package(ref)
-    project = manifests.parent / package
+    if not to:
+        raise UsageError("--to '' names no folder", hint="leave it out for ./manifests")
+    manifests, package = Path(to), _package(ref)
+    project = _as_told(beside(manifests), manifests) / package
     files = {manifests / ref.file: _MANIFEST, project / "pyproject.toml": _PYPROJECT}
     files[project / "src" / package / "__init__.py"] = _PROVIDER
     files[project / "tests" / f"test_{package}.py"] = _TEST
     _must_be_free(ref, package, [manifests / ref.file, project])
     words = _words(ref, package)
     _write({path: template.substitute(words) for path, template in files.items()})
-    flag = "" if manifests == Path("manifests") else f" --manifests {to}"
+    flag = "" if manifests == Path("manifests") else f" --manifests {quote(to)}"
     return ManifestCreated(str(ref), tuple(map(str, files)), f"theoryctl local run --ref {ref} --mode mock{flag}")
+
+
+def _as_told(folder: Path, other: Path) -> Path:
+    """A folder, relative to where we are if `other` is."""
+    return folder if other.is_absolute() else Path(os.path.relpath(folder))
 
 
 def _package(ref: ProviderRef) -> str:
@@ -169,7 +178,7 @@ def _identifier(name: str) -> str:
 
 def _must_be_free(ref: ProviderRef, package: str, places: list[Path]) -> None:
     for place in places:
-        if place.exists():
+        if os.path.exists(place):  # also where nobody may look
             raise UsageError(f"{place} is there already", hint="choose another ref, or another folder: --to DIR")
     if find_spec(package) is not None:
         raise UsageError(f"{ref}: a package {package} is installed already", hint="choose another ref")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import http.client
 import threading
+import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -29,12 +30,14 @@ Change = Callable[[str, dict[str, str], Answer], Answer]
 class Proxy:
     """An HTTP server on 127.0.0.1 before a registry.
 
-    `asked` are the paths and headers of every request, and its body as `:body`.
+    `asked` are the paths and headers of every request, and its body as `:body`. One that `trickles` sends a byte every
+    tenth of a second.
     """
 
     registry: str
     change: Change
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    trickles: bool = False
 
     def __enter__(self) -> Proxy:
         proxy = self
@@ -56,9 +59,17 @@ class Proxy:
                     self.send_header(name, value)
                 self.send_header("content-length", str(len(answer.body) + answer.missing))
                 self.end_headers()
-                if self.command != "HEAD":
+                if proxy.trickles:
+                    self._trickle(answer.body)
+                elif self.command != "HEAD":
                     self.wfile.write(answer.body)
                 self.close_connection = bool(answer.missing)
+
+            def _trickle(self, body: bytes) -> None:
+                with suppress(OSError):
+                    for byte in body:
+                        self.wfile.write(bytes([byte]))
+                        time.sleep(0.1)
 
             def log_message(self, *_: Any) -> None:
                 pass

@@ -112,21 +112,38 @@ class Registry:
         self._send("PUT", f"/v2/{name}/manifests/{tag}", body, manifest["mediaType"])
         return f"sha256:{hashlib.sha256(body).hexdigest()}"
 
+    def artifact(self, name: str) -> str:
+        """Push what is no image, as other tools keep it in registries, and return its tag."""
+        kind = f"{OCI}.manifest.v1+json"
+        config = self._blob(name, b"{}", "application/vnd.oci.empty.v1+json")
+        body = json.dumps({"schemaVersion": 2, "mediaType": kind, "config": config, "layers": []}).encode()
+        self._send("PUT", f"/v2/{name}/manifests/artifact", body, kind)
+        return "artifact"
+
     def index(self, name: str, **digests: str) -> str:
         """Push an index of these images, by architecture, as `name:multi`, and return its digest. As BuildKit does, it
         names arm64's variant, and adds an entry for no platform."""
         entries = []
         for architecture, digest in {**digests, "unknown": next(iter(digests.values()))}.items():
             os_name = "unknown" if architecture == "unknown" else "linux"
-            platform = {"os": os_name, "architecture": architecture}
-            if architecture == "arm64":
-                platform["variant"] = "v8"
-            size = self.blob(digest).stat().st_size
-            kind = f"{OCI}.manifest.v1+json"
-            entries.append({"mediaType": kind, "digest": digest, "size": size, "platform": platform})
+            variant = {"variant": "v8"} if architecture == "arm64" else {}
+            entries.append(({"os": os_name, "architecture": architecture, **variant}, digest))
+        return self.list(name, entries, "multi")
+
+    def list(self, name: str, entries: Sequence[tuple[dict[str, str], str]], tag: str) -> str:
+        """Push an index of these platforms and the digests of their images, and return its digest."""
+        listed = [
+            {
+                "mediaType": f"{OCI}.manifest.v1+json",
+                "digest": digest,
+                "size": self.blob(digest).stat().st_size,
+                "platform": platform,
+            }
+            for platform, digest in entries
+        ]
         kind = f"{OCI}.index.v1+json"
-        body = json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": entries}).encode()
-        self._send("PUT", f"/v2/{name}/manifests/multi", body, kind)
+        body = json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": listed}).encode()
+        self._send("PUT", f"/v2/{name}/manifests/{tag}", body, kind)
         return f"sha256:{hashlib.sha256(body).hexdigest()}"
 
     def blob(self, digest: str) -> Path:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import select
 import shutil
+import socket
+import socketserver
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +19,8 @@ import pytest
 from tests.conftest import REF, ROOT, THEORYCTL, Cli, hearing_ctrl_c
 from tests.docker.conftest import Daemon, error, left_behind
 from tests.docker.registry import Registry
+from theoryctl.images.context import find_context
+from theoryctl.manifest import Build
 
 START = ("local", "start", "--ref", REF)
 RUN = ("local", "run", "--ref", REF)
@@ -239,6 +247,99 @@ def test_a_base_that_cannot_be_had_or_has_no_python_is_named(cli: Cli, daemon: D
     ran = cli(*START, "--base-image", "test/empty:1", "--json")
     assert error(ran) == (1, "ERR_BUILD"), ran.out
     assert "python3" in ran.document["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "status", "code"),
+    [
+        (".dockerignore", b"\xff\n", 3, "ERR_MANIFEST"),
+        ("requirements.lock", b"\xff\n", 1, "ERR_BUILD"),
+        ("requirements.lock", b"six==1.17.0 ; python_versio < '4' --hash=sha256:00\n", 1, "ERR_BUILD"),
+        ("Dockerfile", b"FORM x\n", 1, "ERR_BUILD"),
+    ],
+)
+def test_a_file_of_a_context_that_cannot_be_read_is_named(
+    cli: Cli, local_image: Callable[[str], None], tmp_path: Path, name: str, content: bytes, status: int, code: str
+) -> None:
+    local_image("LABEL odd=yes")
+    (tmp_path / "work/image" / name).write_bytes(content)
+    ran = cli("image", "build", "--ref", REF, "--json")
+    assert error(ran) == (status, code), ran.out
+    assert f"work/image/{name}" in ran.document["error"]["message"] + ran.document["error"]["hint"]
+
+
+def test_an_image_of_nothing_has_no_layers(cli: Cli, local_image: Callable[[str], None], tmp_path: Path) -> None:
+    local_image("")
+    (tmp_path / "work/image/Dockerfile").write_text(f"FROM scratch\nLABEL number={time.time_ns()}\n")
+    built = cli("image", "build", "--ref", REF, "--json")
+    assert (built.status, built.document.get("layers")) == (0, 0), built.out
+
+
+def test_every_module_of_a_package_counts_and_what_is_built_of_it_does_not(tmp_path: Path) -> None:
+    def digest() -> str:
+        return find_context(tmp_path, Build(context="providers", packages=("acme",))).digest
+
+    folder = wheel_project(tmp_path / "acme")
+    digests = [digest()]
+    for name in ("src/acme/build/x.py", "src/acme/dist/x.py"):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_text("")
+        digests.append(digest())
+    assert len(set(digests)) == 3
+    for name in ("build/lib/acme.py", "dist/acme.whl", "src/acme/__pycache__/x.pyc"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("")
+    assert digest() == digests[-1]
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link"])
+def test_what_is_no_file_in_a_package_is_named_and_not_waited_for(
+    cli: Cli, project: Callable[..., Path], tmp_path: Path, kind: str
+) -> None:
+    odd = wheel_project(tmp_path / "work/acme") / "odd"
+    os.mkfifo(odd) if kind == "fifo" else odd.symlink_to("nowhere")
+    project("    context: providers\n    packages: [acme]")
+    ran = cli("image", "build", "--ref", REF, "--json")
+    assert error(ran) == (3, "ERR_MANIFEST")
+    assert str(odd) in ran.document["error"]["message"]
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_daemon_that_breaks_off_a_build_is_told_as_such(
+    cli: Cli, docker: dict[str, str], local_image: Callable[[str], None], answered: bool
+) -> None:
+    local_image(f"RUN sleep 2 && : {time.time_ns()}")
+    with breaking_off(docker["DOCKER_HOST"].removeprefix("unix://"), answered=answered) as address:
+        ran = cli("image", "build", "--ref", REF, "--json", env={"DOCKER_HOST": address})
+    assert error(ran) == (5, "ERR_DOCKER"), ran.out
+    assert "broke off" in ran.document["error"]["message"]
+
+
+@contextmanager
+def breaking_off(daemon: str, *, answered: bool) -> Iterator[str]:
+    """The address of a way to the daemon that ends at a build, before its answer or after the first words of it."""
+
+    class Way(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.socket(socket.AF_UNIX) as there:
+                there.connect(daemon)
+                sides = {self.request: there, there: self.request}
+                asked = b""
+                while True:
+                    for side in select.select(list(sides), [], [])[0]:
+                        data = side.recv(65536)
+                        asked += data if side is self.request else b""
+                        building = b"/build?" in asked
+                        if not data or (building and not answered):
+                            return
+                        sides[side].sendall(data)
+                        if building and side is there:
+                            return
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Way) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        yield f"tcp://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
 
 
 def test_ctrl_c_during_a_build_leaves_no_container_and_the_next_start_builds(

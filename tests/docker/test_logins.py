@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from tests.conftest import Cli
+from tests.conftest import Cli, Ran
 from tests.docker import proxy
 from tests.docker.conftest import error
 from tests.docker.proxy import Proxy
@@ -109,6 +110,47 @@ def test_a_helper_that_knows_nothing_or_is_not_there_is_told_from_one_that_helps
 @pytest.mark.parametrize("entry", [{"auth": "bm8tY29sb24="}, {"auth": "%%"}, {"auth": 7}, []])
 def test_a_login_that_cannot_be_read_is_no_bug_of_ours(cli: Cli, closed: Registry, config: Config, entry: Any) -> None:
     assert error(resolve(cli, closed.address, config(auths={closed.address: entry}))) == (4, "ERR_REGISTRY_AUTH")
+
+
+def test_what_is_kept_for_others_is_not_looked_at(cli: Cli, closed: Registry, config: Config) -> None:
+    auth = base64.b64encode(f"me:{SECRET}".encode()).decode()
+    env = config(auths={"other.example": {"auth": "bm8tY29sb24="}, "x": [], closed.address: {"auth": auth}}, proxies=5)
+    assert error(resolve(cli, closed.address, env)) == (6, "ERR_IMAGE_NOT_FOUND")
+
+
+@pytest.mark.parametrize("settings", ["[]", "null", '"x"', "{", '{"proxies": 5}', '{"auths": {"x": {"auth": "bm8="}}}'])
+def test_settings_of_docker_that_make_no_sense_are_named(
+    cli: Cli, closed: Registry, config: Config, docker: dict[str, str], settings: str
+) -> None:
+    file = Path(config()["DOCKER_CONFIG"]) / "config.json"
+    file.write_text(settings)
+    env = {**docker, "DOCKER_CONFIG": str(file.parent)}
+    if settings != "{":  # for which the daemon's client goes without
+        assert_names(file, cli("image", "build", "--ref", "llm/mock@1", "--json", env=env))
+    if settings[0] != "{" or settings == "{":
+        assert_names(file, resolve(cli, closed.address, env))
+
+
+def assert_names(file: Path, ran: Ran) -> None:
+    assert error(ran) == (4, "ERR_REGISTRY_AUTH")
+    assert str(file) in ran.document["error"]["message"]
+
+
+@pytest.mark.parametrize("helper", ["gone", "test"])
+def test_a_helper_that_fails_a_push_is_named_and_not_repeated(
+    cli: Cli, config: Config, docker: dict[str, str], environment: dict[str, str], tmp_path: Path, helper: str
+) -> None:
+    program = tmp_path / "bin/docker-credential-test"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho {SECRET}; exit 3\n")
+    program.chmod(0o755)
+    env = {**docker, **config(credsStore=helper), "DOCKER_HOST": docker["DOCKER_HOST"]}
+    env["PATH"] = f"{program.parent}:{environment['PATH']}"
+    ran = cli("image", "push", "--ref", "llm/mock@1", "--to", "127.0.0.1:9/x", "--json", env=env)
+    assert error(ran) == (4, "ERR_REGISTRY_AUTH")
+    assert f"docker-credential-{helper}" in ran.document["error"]["message"]
+    assert SECRET not in ran.out + ran.err
+    assert "Warning" not in ran.err
 
 
 @pytest.mark.parametrize("kept", ["config.json", "helper"])

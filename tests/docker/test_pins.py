@@ -84,6 +84,9 @@ def test_the_whole_way_of_an_image(
     verified = cli("image", "verify", "--ref", REF, "--json")
     assert (verified.status, verified.document["drift"]) == (0, False)
 
+    gone = {"DOCKER_HOST": "unix:///nonexistent"}
+    assert error(cli("image", "verify", "--ref", REF, "--json", env=gone)) == (5, "ERR_DOCKER")
+
     other = daemon.image(f"FROM {started.document['image']}\nLABEL other=yes")
     registry.push(other, "me/llm-litellm", logged_in, tag="latest")
     verified = cli("image", "verify", "--ref", REF, "--json")
@@ -148,3 +151,17 @@ def test_the_recipe_for_ci_works_as_it_is_written(
     first, *_, last = done.stdout.split()
     assert first == last
     assert first in manifest.read_text()
+
+
+def test_the_recipe_fails_where_nobody_answers_even_without_pipefail(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / f"work/manifests/{REF}.yaml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text((ROOT / "manifests" / f"{REF}.yaml").read_text().replace("ghcr.io", "127.0.0.1:9"))
+    (line,) = [
+        line for line in (ROOT / "docs/ci.md").read_text().splitlines() if line.startswith("theoryctl image verify")
+    ]
+    variables = {**environment, "PATH": f"{THEORYCTL.parent}:{environment['PATH']}"}
+    done = subprocess.run(["sh", "-c", line], env=variables, cwd=tmp_path / "work", capture_output=True)
+    assert done.returncode != 0

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,8 +18,15 @@ from tests.conftest import Cli
 from tests.docker import proxy
 from tests.docker.conftest import error
 from tests.docker.proxy import Proxy
-from tests.docker.registry import Registry
+from tests.docker.registry import OCI, Registry
+from theoryctl import registry as asking
+from theoryctl.errors import RegistryFailed
+from theoryctl.images.resolve import resolve
+from theoryctl.oci import ImageReference
+from theoryctl.registry_auth import Challenge
 
+DIGEST = "sha256:" + "0" * 64
+AMD64 = {"os": "linux", "architecture": "amd64"}
 PASSWORD = "canary-of-a-password"
 
 
@@ -128,6 +138,120 @@ def test_a_token_may_be_had_by_nobody_in_particular(cli: Cli, registry: Registry
         assert [headers.get("authorization") for path, headers in own.asked if path.startswith("/token")] == [None]
 
 
+def says(body: bytes | dict[str, Any], kind: str = f"{OCI}.manifest.v1+json", **headers: str) -> proxy.Change:
+    """A registry that says this of every tag, and of its own blobs the truth."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    answer = proxy.Answer(200, {"content-type": kind, **headers}, content)
+    return lambda path, _, own: answer if "/manifests/" in path else own
+
+
+def index(*entries: Any) -> proxy.Change:
+    kind = f"{OCI}.index.v1+json"
+    return says({"schemaVersion": 2, "mediaType": kind, "manifests": list(entries)}, kind)
+
+
+def answers(status: int, **headers: str) -> proxy.Change:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda path, _, own: proxy.Answer(status, named, b"{}")
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "said"),
+    [
+        (index({"platform": {"os": "linux", "architecture": "amd64"}}), "ERR_REGISTRY", "digest"),
+        (index("text"), "ERR_REGISTRY", "manifests.0"),
+        (index({"digest": DIGEST, "platform": "linux/amd64"}), "ERR_REGISTRY", "manifests.0.platform"),
+        (index({"digest": DIGEST, "platform": {"os": 7, "architecture": "amd64"}}), "ERR_REGISTRY", "platform.os"),
+        (index({"digest": "sha512:" + "0" * 128, "platform": AMD64}), "ERR_REGISTRY", "sha512"),
+        (index({"digest": DIGEST, "annotations": {"x": "\ud800"}}), "ERR_REGISTRY", "no image"),
+        (index(), "ERR_REGISTRY", "no platform"),
+        (says({"manifests": None}, f"{OCI}.index.v1+json"), "ERR_REGISTRY", "manifests"),
+        (says({"schemaVersion": 2}), "ERR_REGISTRY", "config"),
+        (says({"config": {"digest": "sha256:../x"}}), "ERR_REGISTRY", "config.digest"),
+        (says({}, "text/html"), "ERR_REGISTRY", "no image"),
+        (answers(307, location="http://[bad"), "ERR_REGISTRY", "address"),
+        (answers(307, location=f"https://{'a' * 70}.example/x"), "ERR_REGISTRY", "tag"),
+        (answers(401, www_authenticate="Bearer realm=,service=x"), "ERR_REGISTRY_AUTH", "not https"),
+        (answers(401, www_authenticate=f'Bearer realm="https://{"a" * 70}.example/x"'), "ERR_REGISTRY", "address"),
+        (answers(401, www_authenticate='Bearer realm="https://xn--a.com/x"'), "ERR_REGISTRY", "address"),
+        (answers(401, www_authenticate='Bearer realm="https://[bad/x"'), "ERR_REGISTRY_AUTH", "not https"),
+        (answers(429, retry_after="Mon, 01 Jan 0001 00:00:00 +9999"), "ERR_REGISTRY", "429"),
+    ],
+)
+def test_an_answer_that_is_none_says_so_and_is_no_bug_of_ours(
+    cli: Cli, registry: Registry, change: proxy.Change, code: str, said: str
+) -> None:
+    with Proxy(registry.address, change) as before:
+        ran = cli("image", "resolve", f"{before.address}/hello:multi", "--json")
+    assert ran.document["error"]["code"] == code, ran.out
+    assert said in ran.document["error"]["message"]
+
+
+def test_what_is_no_image_is_told_from_one(cli: Cli, registry: Registry) -> None:
+    ran = cli("image", "resolve", f"{registry.address}/hello:{registry.artifact('hello')}", "--json")
+    assert error(ran) == (5, "ERR_REGISTRY")
+    assert "no image" in ran.document["error"]["message"]
+
+
+@pytest.mark.parametrize("name", ["a" * 70 + ".example", "xn--a.com", "localhost:99999"])
+def test_a_host_that_cannot_be_is_refused(cli: Cli, name: str) -> None:
+    assert error(cli("image", "resolve", f"{name}/x:1", "--json")) == (5, "ERR_REGISTRY")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("HTTPS_PROXY", "socks5://me:canary@127.0.0.1:9"),
+        ("HTTPS_PROXY", "ftp://me:canary@127.0.0.1:9"),
+        ("NO_PROXY", "[::1"),
+        ("SSL_CERT_FILE", "/nonexistent"),
+        ("SSL_CERT_FILE", os.devnull),
+    ],
+)
+def test_a_setting_of_the_network_that_is_of_no_use_is_named(cli: Cli, variable: str, value: str) -> None:
+    ran = cli("image", "resolve", "registry.invalid/x:1", "--json", env={variable: value})
+    assert error(ran) == (5, "ERR_REGISTRY")
+    assert variable in ran.document["error"]["message"]
+    assert "canary" not in ran.out + ran.err
+
+
+def test_a_registry_that_trickles_is_not_waited_for(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "_PATIENCE", 1.0)
+    with Proxy(registry.address, proxy.unchanged, trickles=True) as slow:
+        began = time.monotonic()
+        with pytest.raises(RegistryFailed, match="within 1 seconds"):
+            resolve(ImageReference.parse(f"{slow.address}/hello:multi"), None)
+        assert time.monotonic() - began < 3
+
+
+def test_nobody_else_says_what_a_tag_is(cli: Cli, registry: Registry) -> None:
+    with Proxy(registry.address, proxy.unchanged) as other, Proxy(registry.address, proxy.unchanged) as own:
+        own.change = proxy.sends_on_to(f"http://localhost:{other.address.rpartition(':')[2]}")
+        ran = cli("image", "resolve", f"{own.address}/hello:multi", "--json")
+        assert error(ran) == (5, "ERR_REGISTRY")
+        assert other.asked == []
+        digest = cli("image", "resolve", f"{registry.address}/hello:multi", "--json").document["digest"]
+        assert cli("image", "resolve", f"{own.address}/hello@{digest}").status == 0
+        assert other.asked
+
+
+@pytest.mark.parametrize(
+    ("realm", "registry", "belongs"),
+    [
+        ("https://auth.docker.io/token", "registry-1.docker.io", True),
+        ("https://gitlab.com/jwt/auth", "registry.gitlab.com", True),
+        ("https://r.example:8443/token", "r.example:5000", True),
+        ("https://evil.co.uk/token", "shop.co.uk", False),
+        ("https://evil.azurecr.io/token", "shop.azurecr.io", False),
+        ("https://evil.github.io/token", "shop.github.io", False),
+        ("https://10.0.9.9/token", "10.0.0.1", False),
+        ("https://1.0.0.1/token", "10.1.0.0.1:5000", False),
+    ],
+)
+def test_a_domain_in_common_makes_no_common_owner(realm: str, registry: str, belongs: bool) -> None:
+    assert Challenge.parse(f'Bearer realm="{realm}"').belongs_to(registry) is belongs
+
+
 @pytest.mark.parametrize("thief", ["redirect", "realm"])
 def test_nobody_else_gets_credentials(
     cli: Cli, registry: Registry, login: Callable[[str], dict[str, str]], thief: str
@@ -139,7 +263,8 @@ def test_nobody_else_gets_credentials(
             own.change = proxy.sends_on_to(elsewhere)
         else:
             own.change = proxy.wants_a_token(f"{elsewhere}/token", token="never")
-        cli("image", "resolve", f"{own.address}/hello:multi", env=login(own.address))
+        digest = cli("image", "resolve", f"{registry.address}/hello:multi", "--json").document["digest"]
+        cli("image", "resolve", f"{own.address}/hello@{digest}", env=login(own.address))
         assert other.asked
         assert [headers for _, headers in other.asked if "authorization" in headers] == []
 

@@ -119,8 +119,8 @@ def pin(
     from theoryctl import image_work
     from theoryctl.refs import ProviderRef
 
-    parsed = ProviderRef.parse(ref)
-    ctx.obj.emit(image_work.pin_image(parsed, manifests, oci=oci, platform=platform, check=check))
+    options = image_work.PinOptions(ref=ProviderRef.parse(ref), manifests=manifests, oci=oci, platform=platform)
+    ctx.obj.emit(image_work.check_pins(options) if check else image_work.pin_image(options, ctx.obj))
 
 
 @command(
@@ -135,8 +135,10 @@ def verify(
     tag: Tag = "latest",
     manifests: ManifestsOption = None,
 ) -> None:
-    """Show who has which digest: the manifest, the registry, and what runs; exit 6 when they differ."""
+    """Show who has which digest: the manifest, the registry, and what runs; exit 6 when they differ, or when the
+    manifest pins none."""
     from theoryctl import image_work
     from theoryctl.refs import ProviderRef
 
-    ctx.obj.emit(image_work.verify_image(ProviderRef.parse(ref), manifests, runtime=runtime, tag=tag))
+    parsed = ProviderRef.parse(ref)
+    ctx.obj.emit(image_work.verify_image(parsed, manifests, runtime=runtime, tag=tag, progress=ctx.obj))

@@ -38,6 +38,8 @@ def build(api: Any, plan: BuildPlan, progress: Progress, *, no_cache: bool = Fal
     try:
         return _found_or_built(api, plan, progress, no_cache)
     except OSError as error:
+        if error.errno is None:  # a failure of requests, which the connection explains
+            raise
         where = error.filename or cache_dir()
         hint = "free some space, or set THEORYCTL_CACHE_DIR"
         raise BuildFailed(f"building {plan.tag}: {where}: {error.strerror}", hint=hint) from error
@@ -89,7 +91,7 @@ def _build(api: Any, plan: BuildPlan, base: str, progress: Progress, **options: 
     with TemporaryFile() as tar:
         _pack(tar, plan.context, wheels, _work_folder(plan).with_suffix(".packages"))
         tar.seek(0)
-        with explained(_failed):
+        with explained(lambda words: _refused(words, plan)):
             stream = api.build(
                 fileobj=tar, custom_context=True, tag=plan.tag, network_mode="none", rm=True, forcerm=True,
                 decode=True, buildargs={"BASE_IMAGE": plan.base}, platform=plan.platform, **options,
@@ -114,8 +116,10 @@ def _follow(stream: Iterable[dict[str, Any]], plan: BuildPlan, progress: Progres
                 progress.detail(f"building {plan.tag}: {line.strip()}")
 
 
-def _failed(words: str) -> BuildFailed:
-    return BuildFailed(f"Docker refused the build: {words}", hint="docker info")
+def _refused(words: str, plan: BuildPlan) -> BuildFailed:
+    of_file = "dockerfile" in words.lower()
+    hint = f"mend {plan.context.files[DOCKERFILE]}" if of_file else "docker info"
+    return BuildFailed(f"Docker refused the build: {words}", hint=hint)
 
 
 def _probe(api: Any, plan: BuildPlan, base_id: str) -> Target:

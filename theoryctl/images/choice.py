@@ -72,7 +72,8 @@ class BuildPlan:
 
 def base_image(flag: str | None) -> str:
     """`--base-image`, else THEORYCTL_BASE_IMAGE, else Docker's Python. Raises UsageError for what is no image."""
-    return str(ImageReference.parse(flag or os.environ.get("THEORYCTL_BASE_IMAGE") or DEFAULT_BASE))
+    default = os.environ.get("THEORYCTL_BASE_IMAGE") or DEFAULT_BASE
+    return str(ImageReference.parse(default if flag is None else flag))
 
 
 def choose(wish: ImageWish, platform: str) -> Pinned | BuildPlan:

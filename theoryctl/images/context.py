@@ -19,7 +19,9 @@ BUNDLED = "providers"
 DOCKERFILE = "Dockerfile"
 LOCK = "requirements.lock"
 
-_CACHES = {"__pycache__", ".git", ".venv", "build", "dist", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
+_CACHES = {"__pycache__", ".git", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
+#: What is built of a project, at its top; further down they are packages like others.
+_BUILT = {"build", "dist"}
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,10 @@ def _own_files(folder: Path) -> dict[str, Path]:
     from theoryctl.daemon import without_ignored
 
     ignore = folder / ".dockerignore"
-    lines = ignore.read_text().splitlines() if ignore.is_file() else []
+    try:
+        lines = ignore.read_text(encoding="utf-8").splitlines() if ignore.is_file() else []
+    except (OSError, ValueError) as error:
+        raise BadManifest(f"image.build.context: {ignore}: {error}", hint=f"mend {ignore}") from None
     kept = without_ignored(folder, [line.strip() for line in lines if line.strip() and not line.startswith("#")])
     return {name: folder / name for name in sorted(kept)}
 
@@ -117,8 +122,16 @@ def _package_files(package: Path) -> Iterator[tuple[str, Path]]:
 def _walk(folder: Path) -> Iterator[tuple[str, Path]]:
     """Every file below a folder with its path inside it, sorted; without what tools leave there."""
     for where, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name not in _CACHES and not name.endswith(".egg-info"))
+        left = _CACHES | _BUILT if Path(where) == folder else _CACHES
+        folders[:] = sorted(name for name in folders if name not in left and not name.endswith(".egg-info"))
         for name in sorted(files):
             if not name.endswith(".pyc"):
-                path = Path(where, name)
+                path = _regular(Path(where, name))
                 yield path.relative_to(folder).as_posix(), path
+
+
+def _regular(path: Path) -> Path:
+    """A file that can be read to its end, as no FIFO can. Raises BadManifest for what is none."""
+    if not path.is_file():
+        raise BadManifest(f"image.build: {path} is no regular file, nor leads to one", hint=f"ls -l {path}")
+    return path

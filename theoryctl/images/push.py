@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from theoryctl.daemon import explained
-from theoryctl.errors import RegistryFailed, TheoryctlError
+from theoryctl.daemon import explained, found
+from theoryctl.errors import DockerFailed, RegistryFailed, TheoryctlError
 from theoryctl.images.pull import failure, tell_layer
 from theoryctl.oci import ImageReference
 from theoryctl.progress import Progress
 
 
 def push(api: Any, image_id: str, target: ImageReference, progress: Progress) -> str:
-    """Push an image and return the digest of its manifest there. Raises RegistryFailed and RegistryAuth."""
+    """Push an image and return the digest of its manifest there; the daemon keeps no name of it that it had not before.
+
+    Raises RegistryFailed and RegistryAuth.
+    """
     tag = target.tag or "latest"
 
     def explain(words: str) -> TheoryctlError:
@@ -20,8 +25,7 @@ def push(api: Any, image_id: str, target: ImageReference, progress: Progress) ->
 
     progress.step(f"pushing {target.name}:{tag}")
     digest = None
-    with explained(explain):
-        api.tag(image_id, target.name, tag)
+    with explained(explain), _called(api, image_id, target.name, tag):
         for event in api.push(target.name, tag=tag, stream=True, decode=True):
             if "error" in event:
                 raise explain(event["error"])
@@ -30,3 +34,16 @@ def push(api: Any, image_id: str, target: ImageReference, progress: Progress) ->
     if digest is None:
         raise RegistryFailed(f"pushing {target}: the registry told no digest", hint="type it again")
     return str(digest)
+
+
+@contextmanager
+def _called(api: Any, image_id: str, name: str, tag: str) -> Iterator[None]:
+    """The daemon pushes by name only."""
+    there = found(api.inspect_image, f"{name}:{tag}") is not None
+    api.tag(image_id, name, tag)
+    try:
+        yield
+    finally:
+        if not there:
+            with suppress(DockerFailed), explained(DockerFailed):
+                api.remove_image(f"{name}:{tag}", noprune=True)

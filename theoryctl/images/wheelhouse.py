@@ -63,7 +63,10 @@ def wheelhouse(lock: Path, target: Target, progress: Progress) -> Path:
 
     Raises BuildFailed (`ERR_BUILD`) with what pip said.
     """
-    text = "".join(_requirements(lock.read_text(), target))
+    try:
+        text = "".join(_requirements(lock.read_text(encoding="utf-8"), target))
+    except ValueError as error:  # text that is not UTF-8, and markers that are none
+        raise BuildFailed(f"{lock} is no lock of requirements: {error}", hint=f"mend {lock}") from None
     houses = cache_dir() / "wheelhouses"
     private_folder(houses)
     house = houses / sha256(canonical([text, list(target.platforms)])).removeprefix("sha256:")[:16]

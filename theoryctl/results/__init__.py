@@ -251,7 +251,10 @@ class ImagePinned:
 
 @dataclass(frozen=True, slots=True)
 class ImageVerified:
-    """Who has which digest of an image; None where there is none. `drift`: two of them have different ones."""
+    """Who has which digest of an image, the manifest first; None where there is none.
+
+    `drift`: two of them have different ones. `pinned`: the manifest has one.
+    """
 
     ref: str
     repository: str
@@ -263,13 +266,19 @@ class ImageVerified:
         return len({digest for _, digest in self.rows if digest}) > 1
 
     @property
+    def pinned(self) -> bool:
+        return self.rows[0][1] is not None
+
+    @property
     def exit_status(self) -> int:
-        return ERRORS["ERR_DIGEST_DRIFT"].exit_status if self.drift else 0
+        code = "ERR_DIGEST_DRIFT" if self.drift else "ERR_NOT_PINNED"
+        return 0 if self.pinned and not self.drift else ERRORS[code].exit_status
 
     def document(self) -> dict[str, Any]:
         rows = [{"where": where, "digest": digest} for where, digest in self.rows]
         facts = {"ref": self.ref, "repository": self.repository, "platform": self.platform}
-        return {"schema": "theoryctl.image-verification/v1", **facts, "drift": self.drift, "digests": rows}
+        found = {"drift": self.drift, "pinned": self.pinned, "digests": rows}
+        return {"schema": "theoryctl.image-verification/v1", **facts, **found}
 
 
 @dataclass(frozen=True, slots=True)
