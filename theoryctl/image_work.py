@@ -143,24 +143,36 @@ def _any_same(platform: str, others: list[str]) -> bool:
     return any(same_platform(platform, other) for other in others)
 
 
-def verify_image(ref: ProviderRef, folder: str | None, *, runtime: str, tag: str, progress: Progress) -> ImageVerified:
-    """Who has which digest: the manifest, the registry at `tag`, and what runs in that runtime.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyOptions:
+    """What is to be held against each other: the manifest, the registry at `tag`, and what runs in `runtime`, on Modal
+    in `environment`."""
+
+    ref: ProviderRef
+    manifests: str | None = None
+    runtime: str = "local"
+    environment: str | None = None
+    tag: str = "latest"
+
+
+def verify_image(options: VerifyOptions, progress: Progress) -> ImageVerified:
+    """Who has which digest.
 
     Raises UsageError for a runtime that has no image, NotPinned where the manifest names none, DockerFailed where
     nobody can tell what runs, and what resolving and asking raise.
     """
     from theoryctl.images.resolve import resolve
 
-    ask = _RUNNING.get(runtime)
+    ref, ask = options.ref, _RUNNING.get(options.runtime)
     if ask is None:
-        raise UsageError(f"--runtime {runtime!r} runs no image", hint=f"choose {' or '.join(_RUNNING)}")
-    image = _image_of(Catalog(folder).find(ref))
-    where, digest, platform = ask(ref)
-    registry = resolve(ImageReference.parse(f"{image.repository}:{tag}"), platform).platforms[0][1]
+        raise UsageError(f"--runtime {options.runtime!r} runs no image", hint=f"choose {' or '.join(_RUNNING)}")
+    image = _image_of(Catalog(options.manifests).find(ref))
+    where, digest, platform = ask(options)
+    registry = resolve(ImageReference.parse(f"{image.repository}:{options.tag}"), platform).platforms[0][1]
     pin = _own_manifest(image, platform)
     if pin is None:
-        progress.step(f"nothing is pinned for {platform}: {PinOptions(ref=ref, manifests=folder).command}")
-    rows = (("manifest", pin), (f"registry, {tag}", registry), (where, digest))
+        progress.step(f"nothing is pinned for {platform}: {PinOptions(ref=ref, manifests=options.manifests).command}")
+    rows = (("manifest", pin), (f"registry, {options.tag}", registry), (where, digest))
     return ImageVerified(str(ref), image.repository, platform, rows)
 
 
@@ -177,11 +189,17 @@ def _own_manifest(image: Image, platform: str) -> str | None:
         return pin
 
 
-def _in_docker(ref: ProviderRef) -> tuple[str, str | None, str]:
-    """What is to be called where it runs, the digest of the running container's image, and its platform."""
+#: What where something runs is called, the digest of what runs there, if anything does, and its platform.
+_Running = tuple[str, str | None, str]
+
+
+def _in_docker(options: VerifyOptions) -> _Running:
     from theoryctl import instances
     from theoryctl.runtimes import started_runtime
 
+    ref = options.ref
+    if options.environment is not None:
+        raise UsageError("--env: only Modal has environments", hint="add --runtime modal, or leave it out")
     instance = instances.load(ref, "docker")
     state = "dead" if instance is None else started_runtime("docker").state(instance).name
     if state == "unknown":
@@ -191,8 +209,17 @@ def _in_docker(ref: ProviderRef) -> tuple[str, str | None, str]:
     return "container", instance.digest, instance.platform
 
 
+def _on_modal(options: VerifyOptions) -> _Running:
+    from theoryctl.cloud.apps import deployed_digest
+    from theoryctl.cloud.deployments import PLATFORM
+    from theoryctl.cloud.names import environment_name
+
+    environment = environment_name(options.environment)
+    return f"modal, {environment}", deployed_digest(options.ref, environment), PLATFORM
+
+
 #: Who is asked what runs, by what `--runtime` calls it.
-_RUNNING: dict[str, Callable[[ProviderRef], tuple[str, str | None, str]]] = {"local": _in_docker}
+_RUNNING: dict[str, Callable[[VerifyOptions], _Running]] = {"local": _in_docker, "modal": _on_modal}
 
 
 def _image_of(found: Found) -> Image:

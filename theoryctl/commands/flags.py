@@ -60,6 +60,14 @@ ReplayDir = Annotated[
 RecordDir = Annotated[
     str | None, typer.Option("--record", metavar="DIR", help="Write each exchange of real mode to a file in here.")
 ]
+Env = Annotated[
+    str | None,
+    typer.Option(
+        "--env",
+        metavar="NAME",
+        help="The environment on Modal. [env: THEORYCTL_ENV, MODAL_ENVIRONMENT; default: dev]",
+    ),
+]
 OptionalRef = Annotated[str | None, typer.Option("--ref", metavar="REF", help="Only this one: namespace/name@version.")]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")]
 Tail = Annotated[int | None, typer.Option("--tail", metavar="N", min=0, help="Only the last N lines.")]

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from theoryctl.commands.base import BaseImageOption, ManifestsOption, RefOption, command, make_app
+from theoryctl.commands.flags import Env
 
 app = make_app("image", "Resolve, build, push, pin and verify the images that providers run from.")
 
@@ -25,7 +26,7 @@ BuildTag = Annotated[
 To = Annotated[str, typer.Option("--to", metavar="IMAGE", help="Where to, as registry/repository:tag.")]
 Oci = Annotated[str | None, typer.Option("--oci", metavar="IMAGE", help="This tag or digest of the repository.")]
 Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 6 when a pin is stale.")]
-RunningIn = Annotated[str, typer.Option("--runtime", metavar="local", help="Where to look at what runs.")]
+RunningIn = Annotated[str, typer.Option("--runtime", metavar="local|modal", help="Where to look at what runs.")]
 Tag = Annotated[str, typer.Option("--tag", metavar="TAG", help="The tag in the registry.")]
 
 
@@ -132,6 +133,7 @@ def verify(
     ctx: typer.Context,
     ref: RefOption,
     runtime: RunningIn = "local",
+    env: Env = None,
     tag: Tag = "latest",
     manifests: ManifestsOption = None,
 ) -> None:
@@ -140,5 +142,7 @@ def verify(
     from theoryctl import image_work
     from theoryctl.refs import ProviderRef
 
-    parsed = ProviderRef.parse(ref)
-    ctx.obj.emit(image_work.verify_image(parsed, manifests, runtime=runtime, tag=tag, progress=ctx.obj))
+    options = image_work.VerifyOptions(
+        ref=ProviderRef.parse(ref), manifests=manifests, runtime=runtime, environment=env, tag=tag
+    )
+    ctx.obj.emit(image_work.verify_image(options, ctx.obj))

@@ -7,18 +7,20 @@ from typing import Annotated
 import typer
 
 from theoryctl.commands.base import ManifestsOption, RefOption, command, make_app
-from theoryctl.commands.flags import EnvFile, Follow, OptionalRef, RunFlags, Since, Tail, run_options, with_run_flags
+from theoryctl.commands.flags import (
+    Env,
+    EnvFile,
+    Follow,
+    OptionalRef,
+    RunFlags,
+    Since,
+    Tail,
+    run_options,
+    with_run_flags,
+)
 
 app = make_app("modal", "Run providers on Modal.")
 
-Env = Annotated[
-    str | None,
-    typer.Option(
-        "--env",
-        metavar="NAME",
-        help="The environment on Modal. [env: THEORYCTL_ENV, MODAL_ENVIRONMENT; default: dev]",
-    ),
-]
 Oci = Annotated[
     str | None, typer.Option("--oci", metavar="IMAGE@DIGEST", help="Deploy this image, whatever the manifest pins.")
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from tests.conftest import REF, ROOT, Cli, Ran
 from tests.docker.conftest import error
+from tests.docker.registry import Registry
 from tests.modal.host.conftest import APP, DIGEST, IMAGE
 from tests.modal.host.test_run import running
 from tests.modal.sdk import Sdk
@@ -170,11 +170,21 @@ def test_stop_ends_the_app_and_its_containers_and_keeps_the_secret(start: Start,
     assert again.document["error"]["hint"] == f"theoryctl modal start --ref {REF} --env dev"
 
 
-def test_the_digest_that_is_deployed_can_be_read_back(start: Start, environment: dict[str, str]) -> None:
-    start()
-    script = (
-        "from theoryctl.cloud.apps import deployed_digest; from theoryctl.refs import ProviderRef as Ref;"
-        "print(deployed_digest(Ref('llm', 'litellm', 1), 'dev'), deployed_digest(Ref('llm', 'mock', 1), 'dev'))"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment)
-    assert done.stdout == f"{DIGEST} None\n"
+def test_verify_reads_back_what_is_deployed(cli: Cli, start: Start, docker: dict[str, str], tmp_path: Path) -> None:
+    with Registry(tmp_path / "registry") as registry:
+        digest = registry.publish("me/llm", architecture="amd64", tags=("latest",))
+        file = tmp_path / f"work/manifests/{REF}.yaml"
+        file.parent.mkdir(parents=True)
+        text = (ROOT / "manifests" / f"{REF}.yaml").read_text()
+        file.write_text(text.replace("ghcr.io/theoryctl/llm-litellm", f"{registry.address}/me/llm"))
+        assert cli("image", "pin", "--ref", REF).status == 0
+        verify = ("image", "verify", "--ref", REF, "--runtime", "modal", "--json")
+        nothing = cli(*verify)
+        assert (nothing.status, nothing.document["digests"][-1]) == (0, {"where": "modal, dev", "digest": None})
+        assert cli("modal", "start", "--ref", REF).status == 0
+        same = cli(*verify, "--env", "dev")
+        assert (same.status, same.document["digests"][-1]["digest"]) == (0, digest), same.err
+        start()
+        other = cli(*verify)
+        assert (other.status, other.document["digests"][-1]["digest"]) == (6, DIGEST)
+        assert cli("image", "verify", "--ref", REF, "--env", "dev").status == 2
