@@ -90,8 +90,22 @@ class Provider(LLMProvider):
 """
 
 
-def test_a_provider_that_only_chats_says_so(start_provider: StartProvider) -> None:
-    variables: Variables = start_provider(CHATS)
-    client = openai.OpenAI(base_url=variables["OPENAI_BASE_URL"], api_key=variables["OPENAI_API_KEY"])
-    with pytest.raises(openai.BadRequestError, match="does not do embeddings"):
+@pytest.mark.parametrize(
+    ("source", "error", "words"),
+    [
+        (CHATS, openai.BadRequestError, "does not do embeddings"),
+        (
+            CHATS.replace("    async", '    operations = ("embeddings",)\n    async'),
+            openai.InternalServerError,
+            "gave no",
+        ),
+    ],
+    ids=["only chats", "says words"],
+)
+def test_a_provider_without_embeddings_is_told(
+    start_provider: StartProvider, source: str, error: type[Exception], words: str
+) -> None:
+    variables: Variables = start_provider(source)
+    client = openai.OpenAI(base_url=variables["OPENAI_BASE_URL"], api_key=variables["OPENAI_API_KEY"], max_retries=0)
+    with pytest.raises(error, match=words):
         client.embeddings.create(model="m", input="x")

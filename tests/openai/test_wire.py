@@ -182,6 +182,8 @@ def test_a_fault_shows_on_the_wire_as_a_vendors_own_would(faulty: Variables) -> 
     streamed = ask(faulty, body=saying("error 2", stream=True))
     assert (streamed.status, b'data: {"error"' in streamed.body) == (200, True)
     assert b"[DONE]" not in streamed.body
+    nothing = ask(faulty, body=saying("truncate 0", stream=True))
+    assert (nothing.status, nothing.body) == (200, b"")
     truncated = ask(faulty, body=saying("truncate 2", stream=True))
     assert truncated.status == 200
     assert b'"1 "' in truncated.body

@@ -177,7 +177,12 @@ class _Conversation:
                     return
                 note_envelope(self._scope, event.envelope)
                 assert event.answer is not None
-                await self._reply.whole(self._exchange.whole(head, event.answer))
+                try:
+                    body = self._exchange.whole(head, event.answer)
+                except ProviderError as error:
+                    await self._reply.error(info_of(error), error)
+                else:
+                    await self._reply.whole(body)
 
     async def _stream(self, events: AsyncGenerator[Event], chunks: Chunks) -> None:
         async for event in events:
@@ -199,9 +204,10 @@ class _Conversation:
         kind = getattr(cause, "kind", "error")
         if kind == "disconnect":
             await self._reply.hang_up(self._receive)
+        elif kind == "truncate" and chunks is not None:
+            await self._reply.close()
         elif chunks is None or not self._reply.begun:
             await self._reply.error(info, cause, params=self._exchange.params)
         else:
-            if kind != "truncate":
-                await self._reply.write(chunks.failed(error_object(info, cause, self._exchange.params), info["code"]))
+            await self._reply.write(chunks.failed(error_object(info, cause, self._exchange.params), info["code"]))
             await self._reply.close()
