@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.conftest import REF, Cli, messages
+from tests.conftest import REF, ROOT, Cli, messages
 from tests.test_walls import HEAVY
 
 RUN = ["local", "run", "--ref", REF]
@@ -79,3 +79,11 @@ def test_help_loads_neither_the_providers_nor_the_other_groups(environment: dict
 
 def test_the_guard_notices_a_heavy_module(environment: dict[str, str]) -> None:
     assert "yaml" in loaded_after(["manifest", "validate"], environment)
+
+
+def test_nothing_is_loaded_before_main_can_hear_ctrl_c() -> None:
+    script = (
+        "import sys; before = set(sys.modules); import theoryctl.__main__; print(*sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-S", "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.split() == ["__future__", "theoryctl", "theoryctl.__main__"]

@@ -22,6 +22,7 @@ LEVELS = {
     "theoryctl.paths": 1,
     "theoryctl.platforms": 1,
     "theoryctl.registry_auth": 0,
+    "theoryctl.patience": 1,
     "theoryctl.registry_documents": 0,
     "theoryctl.manifest_yaml": 1,
     "theoryctl.attachments": 1,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
+# Not from typing: Ctrl-C before `main` ends in a traceback, and importing that is nearly all the time there is before.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from theoryctl.ui import Terminal
     from theoryctl_providers.contract import ProviderError

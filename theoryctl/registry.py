@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import re
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from urllib.parse import urljoin, urlsplit
 
 from theoryctl.errors import ImageNotFound, RegistryAuth, RegistryFailed, VerificationFailed
 from theoryctl.oci import DEFAULT_REGISTRY, ImageReference
+from theoryctl.patience import Again, patiently, retry_after
 from theoryctl.registry_auth import Challenge, Login, is_loopback
 from theoryctl.registry_documents import CONFIG, IMAGE, INDEX, misfit
 
@@ -36,9 +36,7 @@ INDEX_TYPES = MANIFEST_TYPES[:2]
 
 #: Where Docker Hub answers.
 _HUB = "registry-1.docker.io"
-_TIMEOUT, _ATTEMPTS, _LONGEST_WAIT = 10.0, 3, 10.0
-#: Seconds for one question with all its attempts: a registry may also send one byte at a time.
-_PATIENCE = 30.0
+_TIMEOUT = 10.0
 #: A manifest or a config is a page of text.
 _MAX_BYTES = 4 << 20
 
@@ -67,14 +65,6 @@ class _Answer:
     status: int
     headers: httpx.Headers
     content: bytes
-
-
-class _Again(Exception):
-    """An answer that may be another one later; `after` is how many seconds the registry wants to be left alone."""
-
-    def __init__(self, failure: RegistryFailed, after: float | None) -> None:
-        super().__init__(failure.message)
-        self.failure, self.after = failure, after
 
 
 class RegistryClient(AbstractContextManager["RegistryClient"]):
@@ -130,17 +120,10 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
 
     def _get(self, path: str, accept: str, *, proven: bool) -> _Answer:
         """The answer to one question; one that is `proven` by a digest may come from wherever the registry sends us."""
-        from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
-
-        retrying = Retrying(
-            stop=stop_after_attempt(_ATTEMPTS), retry=retry_if_exception_type(_Again), wait=_pause, reraise=True
-        )
         try:
-            return _within(_PATIENCE, lambda: retrying(self._ask, f"{self._base}{path}", {"Accept": accept}, proven))
-        except _Again as last:
-            raise last.failure from None
-        except TimeoutError:
-            raise self._failure(f"it did not answer within {_PATIENCE:g} seconds") from None
+            return patiently(lambda: self._ask(f"{self._base}{path}", {"Accept": accept}, proven))
+        except TimeoutError as error:
+            raise self._failure(str(error)) from None
 
     def _ask(self, url: str, headers: dict[str, str], proven: bool) -> _Answer:
         answer = self._send(url, headers, proven)
@@ -161,8 +144,7 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
         for _ in range(4):
             own = {"Authorization": self._authorization} if self._authorization and self._is_ours(url) else {}
             answer = self._read(url, {**headers, **own})
-            if answer.status == 429 or answer.status >= 500:
-                raise _Again(self._failure(f"it answered {answer.status}"), _retry_after(answer))
+            self._must_be_final(answer, "it")
             if answer.status not in (301, 302, 303, 307, 308):
                 return answer
             url = self._following(url, answer.headers.get("location", ""), proven)
@@ -199,7 +181,7 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
                     if len(content) > _MAX_BYTES:
                         raise self._failure(f"it sent more than {_MAX_BYTES} bytes where a manifest was expected")
         except (httpx.TransportError, httpx.DecodingError) as error:
-            raise _Again(self._failure(str(error) or type(error).__name__), None) from None
+            raise Again(self._failure(str(error) or type(error).__name__), None) from None
         except (httpx.InvalidURL, UnicodeError, OverflowError) as error:  # hosts and ports that are none
             raise self._failure(f"{urlsplit(url).netloc} is no address: {error}") from None
         return _Answer(url, answer.status_code, answer.headers, bytes(content))
@@ -224,8 +206,7 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
         else:
             own = {"Authorization": login.basic} if login and login.basic else {}
             answer = self._read(challenge.realm, own, query)
-        if answer.status == 429 or answer.status >= 500:
-            raise _Again(self._failure(f"its token service answered {answer.status}"), _retry_after(answer))
+        self._must_be_final(answer, "its token service")
         if answer.status != 200:
             raise self._refused(f"its token service answered {answer.status}")
         found = self._document(answer.content)
@@ -233,6 +214,11 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
         if not isinstance(token, str) or not re.fullmatch("[!-~]+", token):
             raise self._refused("its token service sent no token")
         return f"Bearer {token}"
+
+    def _must_be_final(self, answer: _Answer, who: str) -> None:
+        if answer.status == 429 or answer.status >= 500:
+            after = retry_after(answer.headers.get("retry-after", ""))
+            raise Again(self._failure(f"{who} answered {answer.status}"), after)
 
     def _is_ours(self, url: str) -> bool:
         return urlsplit(url)[:2] == urlsplit(self._base)[:2]
@@ -282,45 +268,7 @@ def _unusable(error: Exception) -> RegistryFailed:
     return RegistryFailed(f"{' or '.join(names)} cannot be used: {reason}", hint=f"echo ${' $'.join(names)}")
 
 
-def _within(seconds: float, ask: Callable[[], _Answer]) -> _Answer:
-    """What `ask` returns or raises. Raises TimeoutError where that takes longer; what cannot be stopped, as the look-up
-    of a name, is left alone then, and ends with this process."""
-    from concurrent.futures import Future
-    from threading import Thread
-
-    outcome: Future[_Answer] = Future()
-
-    def work() -> None:
-        try:
-            outcome.set_result(ask())
-        except BaseException as error:
-            outcome.set_exception(error)
-
-    Thread(target=work, daemon=True).start()
-    return outcome.result(seconds)
-
-
 def _may_follow(url: str, following: str) -> bool:
     return urlsplit(following).scheme == "https" or (
         urlsplit(url).scheme == "http" and is_loopback(urlsplit(following).netloc)
     )
-
-
-def _retry_after(answer: _Answer) -> float | None:
-    """Seconds, which a registry may also write as a date (RFC 9110, section 10.2.3)."""
-    from email.utils import parsedate_to_datetime
-
-    value = answer.headers.get("retry-after", "")
-    if value.isdecimal():
-        return float(value)
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, OverflowError):  # also of a date that no clock shows
-        return None
-
-
-def _pause(state: Any) -> float:
-    """Seconds until the next attempt: what the registry asks for, else twice as long each time."""
-    error = state.outcome.exception()
-    after = getattr(error, "after", None)
-    return float(min(after if after is not None else 0.5 * 2 ** (state.attempt_number - 1), _LONGEST_WAIT))

@@ -111,7 +111,7 @@ def test_an_image_that_somebody_built_on_ours_is_not_taken_for_it(cli: Cli, daem
 def test_a_build_is_called_what_it_was_told_and_done_again_without_the_cache(
     cli: Cli, daemon: Daemon, local_image: Callable[[str], None]
 ) -> None:
-    local_image(f"RUN cat /proc/sys/kernel/random/uuid > /tmp/once\nLABEL number={time.time_ns()}")
+    local_image(f"LABEL number={time.time_ns()}\nRUN cat /proc/sys/kernel/random/uuid > /tmp/once")
     build = ("image", "build", "--ref", REF, "--json")
     first = cli(*build, "--tag", "test/mine:1").document
     assert (first["tag"], first["built"]) == ("docker.io/test/mine:1", True)
@@ -129,7 +129,9 @@ def test_a_change_of_code_rebuilds_only_what_comes_after_it(cli: Cli, daemon: Da
     context = tmp_path / "work/providers"
     shutil.copytree(ROOT / "providers", context, ignore=shutil.ignore_patterns("__pycache__", "Dockerfile"))
     shutil.copytree(ROOT / "manifests", tmp_path / "work/manifests")
-    (context / "Dockerfile").write_text((ROOT / "providers/Dockerfile").read_text() + f"# {time.time_ns()}\n")
+    (context / "Dockerfile").write_text(
+        (ROOT / "providers/Dockerfile").read_text() + f"# the project's own {time.time_ns()}\n"
+    )
 
     def layers() -> list[str]:
         built = cli("image", "build", "--ref", REF, "--json")

@@ -19,7 +19,7 @@ from tests.docker import proxy
 from tests.docker.conftest import error
 from tests.docker.proxy import Proxy
 from tests.docker.registry import OCI, Registry
-from theoryctl import registry as asking
+from theoryctl import patience
 from theoryctl.errors import RegistryFailed
 from theoryctl.images.resolve import resolve
 from theoryctl.oci import ImageReference
@@ -216,7 +216,7 @@ def test_a_setting_of_the_network_that_is_of_no_use_is_named(cli: Cli, variable:
 
 
 def test_a_registry_that_trickles_is_not_waited_for(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "_PATIENCE", 1.0)
+    monkeypatch.setattr(patience, "PATIENCE", 1.0)
     with Proxy(registry.address, proxy.unchanged, trickles=True) as slow:
         began = time.monotonic()
         with pytest.raises(RegistryFailed, match="within 1 seconds"):
