@@ -21,7 +21,7 @@ THEORYCTL = Path(sys.executable).parent / "theoryctl"
 REF = "llm/litellm@1"
 #: The folder of the tests' dockerd, which `tests/docker/dockerd.sh env` promises; tests that want it fail without it.
 PROMISED = os.environ.get("THEORYCTL_TEST_DOCKER")
-#: Another Python with everything the tests have, to stand for an image: `.ci/run` promises one of its two.
+#: Other Pythons with everything the tests have, to stand for images, apart by `:`; `.ci/run` promises those it has.
 IMAGE_PYTHON = os.environ.get("THEORYCTL_TEST_IMAGE_PYTHON")
 #: What some tests want, by fixture: the promise of it, and what is said without one.
 _WANTED = {
@@ -121,12 +121,12 @@ def docker() -> dict[str, str]:
     return shared | {name: os.environ[name] for name in ("DOCKER_HOST", "DOCKER_CONFIG", "THEORYCTL_BASE_IMAGE")}
 
 
-@pytest.fixture(scope="session")
-def image_python() -> str:
+@pytest.fixture(scope="session", params=(IMAGE_PYTHON or "").split(":"))
+def image_python(request: pytest.FixtureRequest) -> str:
     """A Python of another version than this one, which runs."""
-    assert IMAGE_PYTHON is not None
-    subprocess.run([IMAGE_PYTHON, "-c", "import modal, theoryctl_providers"], check=True)
-    return IMAGE_PYTHON
+    python = str(request.param)
+    subprocess.run([python, "-c", "import modal, theoryctl_providers"], check=True)
+    return python
 
 
 @contextmanager
