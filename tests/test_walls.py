@@ -85,6 +85,7 @@ LEVELS = {
     "theoryctl.secret_work": 6,
     "theoryctl.runtimes.modal": 7,
     "theoryctl.results.modal": 2,
+    "theoryctl.results.images": 2,
     "theoryctl.modal_views": 4,
     "theoryctl.targets": 10,
     "theoryctl.commands.flags": 12,

@@ -17,7 +17,7 @@ from theoryctl.oci import ImageReference
 from theoryctl.platforms import image_platform, parse_platform, same_platform
 from theoryctl.progress import Progress
 from theoryctl.refs import PATTERN, ProviderRef
-from theoryctl.results import ImageBuilt, ImagePinned, ImagePushed, ImageResolved, ImageVerified
+from theoryctl.results.images import ImageBuilt, ImagePinned, ImagePushed, ImageResolved, ImageVerified
 
 
 def resolve_image(text: str, platform: str | None, folder: str | None) -> ImageResolved:

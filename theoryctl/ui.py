@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 from theoryctl import modal_views, views
 from theoryctl.answers import Pace, PlainAnswer, StreamedAnswer
 from theoryctl.results import (
-    ImageResolved,
-    ImageVerified,
     InstancesShown,
     ManifestCreated,
     ManifestList,
@@ -23,6 +21,7 @@ from theoryctl.results import (
     RunResult,
     SchemaShown,
 )
+from theoryctl.results.images import ImageResolved, ImageVerified
 from theoryctl.results.modal import Deployed, DeploymentsShown, SecretsSynced, Undeployed
 from theoryctl.streams import is_rich, is_seen, open_streams
 from theoryctl.words import paired

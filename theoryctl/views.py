@@ -11,11 +11,6 @@ from typing import Any, NamedTuple
 from theoryctl import modal_views
 from theoryctl.results import (
     EnvShown,
-    ImageBuilt,
-    ImagePinned,
-    ImagePushed,
-    ImageResolved,
-    ImageVerified,
     InstanceRow,
     InstancesShown,
     ManifestCreated,
@@ -29,6 +24,7 @@ from theoryctl.results import (
     Stopped,
     UrlShown,
 )
+from theoryctl.results.images import ImageBuilt, ImagePinned, ImagePushed, ImageResolved, ImageVerified
 from theoryctl.results.modal import DeploymentsShown
 from theoryctl.words import paired, short_digest, time_words
 from theoryctl_providers.contract import Envelope, OutputDocument, UsageDocument, dumps

@@ -9,7 +9,7 @@ from theoryctl.errors import BadPlatform
 from theoryctl.oci import ImageReference
 from theoryctl.platforms import same_platform
 from theoryctl.registry import RegistryClient, RegistryManifest, not_an_image
-from theoryctl.results import ImageResolved
+from theoryctl.results.images import ImageResolved
 
 #: Names of platforms, each with the digest of its manifest.
 Platforms = tuple[tuple[str, str], ...]
