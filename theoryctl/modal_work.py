@@ -5,12 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from theoryctl.catalog import Catalog
 from theoryctl.cloud import apps
 from theoryctl.cloud.deployments import PLATFORM, Deployment
-from theoryctl.cloud.names import SHARED_BY_BRANCHES, Owner, app_name, secret_name, volume_name
-from theoryctl.cloud.sdk import check_environment, connected
+from theoryctl.cloud.names import (
+    SHARED_BY_BRANCHES,
+    Owner,
+    app_name,
+    registry_secret_name,
+    secret_name,
+    volume_name,
+)
+from theoryctl.cloud.sdk import check_environment, connected, found
 from theoryctl.errors import NotPinned, TheoryctlError, UsageError
 from theoryctl.images.choice import ImageWish, Pinned, choose
 from theoryctl.manifest import Manifest
@@ -38,36 +46,40 @@ def start(
 
     manifest = Catalog(manifests).find(ref).load()
     wanted = _wanted(ref, environment, manifest, oci)
-    credentials = None if registry_secret else _registry_credentials()
+    credentials = _registry_credentials() if registry_secret is None else None
     with connected() as modal:
         check_environment(modal, environment)
-        before = apps.lookup(modal, wanted.app, environment)
+        before = apps.before_start(modal, wanted.app, environment)
         _check_owner(before, wanted)
         if credentials:
-            progress.step(f"putting the registry's credentials into {wanted.app}")
-            registry_secret = deploy.make_registry_secret(modal, wanted.app, environment, credentials)
+            registry_secret = registry_secret_name(wanted.app)
+        elif registry_secret is not None:
+            _check_registry_secret(modal, registry_secret, environment)
         if before is not None:  # the secrets are still those that were synced
             wanted = replace(wanted, fingerprints=before.fingerprints, generation=before.generation)
         wanted = replace(wanted, registry_secret=registry_secret)
         progress.step(f"deploying {wanted.app} to Modal ({environment}) from {wanted.image}")
-        done = deploy.deploy(modal, wanted, manifest.resources)
+        done = deploy.deploy(modal, wanted, manifest.resources, credentials)
     return Deployed(done, same_digest=before is not None and before.digest == done.digest)
 
 
 def status(ref: ProviderRef | None, environment: str, manifests: str | None) -> DeploymentsShown:
     """What is deployed in an environment."""
     with connected() as modal:
-        found = [each for each in apps.deployed(modal, environment) if ref in (None, each.ref)]
-    rows = tuple(DeploymentRow(each, _drift(each, manifests)) for each in found)
-    return DeploymentsShown(environment, rows)
+        there = [each for each in apps.deployed(modal, environment) if ref in (None, each.ref)]
+    rows = tuple(DeploymentRow(each, _drift(each, manifests)) for each in there)
+    return DeploymentsShown(environment, rows, None if ref is None else str(ref))
 
 
 def stop(ref: ProviderRef, environment: str) -> Undeployed:
-    """Stop the app of a ref and remove its Volume. Its Secret stays, for the next start."""
+    """Stop the app of a ref, and remove its Volume and the credentials for its registry. Its Secret stays, for the next
+    start."""
     with connected() as modal:
         deployment = apps.find(modal, ref, environment)
         modal.App.lookup(deployment.app, environment_name=environment).stop()
-        modal.Volume.objects.delete(volume_name(deployment.app), allow_missing=True, environment_name=environment)
+        gone: dict[str, Any] = {"allow_missing": True, "environment_name": environment}
+        modal.Volume.objects.delete(volume_name(deployment.app), **gone)
+        modal.Secret.objects.delete(registry_secret_name(deployment.app), **gone)
     return Undeployed(deployment, secret_name(deployment.app))
 
 
@@ -128,9 +140,20 @@ def _registry_credentials() -> dict[str, str] | None:
 
 def _check_owner(before: Deployment | None, wanted: Deployment) -> None:
     """Two branches or users can have the same slug: nobody's app is taken from them."""
-    if before is not None and (before.ref, before.owner) != (wanted.ref, wanted.owner):
-        whose = f"{before.owner.branch} of {before.owner.user}" if before.owner else str(before.ref)
-        raise UsageError(f"the app {before.app} is that of {whose}", hint="export GIT_BRANCH=… GIT_USER=… differently")
+    if before is None or (before.ref, before.owner) == (wanted.ref, wanted.owner):
+        return
+    message = f"the app {before.app} is that of another ref: {before.ref}"
+    if before.ref == wanted.ref:
+        message = f"the app {before.app} is that of another branch or user of the same name but for its spelling"
+    raise UsageError(message, hint=f"export GIT_BRANCH={wanted.owner.branch if wanted.owner else 'branch'}-2")
+
+
+def _check_registry_secret(modal: Any, name: str, environment: str) -> None:
+    """Raise UsageError for `--registry-secret` with a Secret that is not there."""
+    secret = name and found(modal, modal.Secret.from_name(name, environment_name=environment).hydrate)
+    if not secret:
+        hint = f"modal secret create --env {environment} {name or 'NAME'} REGISTRY_USERNAME=… REGISTRY_PASSWORD=…"
+        raise UsageError(f"--registry-secret {name!r}: Modal has no such Secret in {environment}", hint=hint)
 
 
 def _drift(deployment: Deployment, manifests: str | None) -> str | None:
@@ -139,4 +162,4 @@ def _drift(deployment: Deployment, manifests: str | None) -> str | None:
     except TheoryctlError:
         return "manifest"
     pin = image and image.pin(PLATFORM)
-    return None if pin in (deployment.digest, deployment.pin) else "digest"
+    return None if pin in (None, deployment.digest, deployment.pin) else "digest"

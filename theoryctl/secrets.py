@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from theoryctl.errors import UsageError
 
 if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
     from urllib.parse import SplitResult
 
 #: What the token of a started instance begins with, so that it is never taken for a vendor's key.
@@ -46,17 +47,22 @@ def _given(names: Iterable[str], env_file: str | None) -> dict[str, str]:
 
 
 def on_this_host(value: str) -> SplitResult | None:
-    """A value that is an address on this machine's loopback, such as Ollama's; None for any other."""
+    """A value that is an address of this machine alone, such as Ollama's, with a scheme or without; None for others."""
     from ipaddress import ip_address
     from urllib.parse import urlsplit
 
     try:
-        address = urlsplit(value)
-        host = address.hostname or ""
-        loopback = address.scheme in ("http", "https") and (host == "localhost" or ip_address(host).is_loopback)
+        address = urlsplit(value if "://" in value else f"http://{value}")
+        host = (address.hostname or "").rstrip(".")
+        if address.scheme not in ("http", "https"):
+            return None
+        return address if host == "localhost" or _is_here(ip_address(host)) else None
     except ValueError:
         return None
-    return address if loopback else None
+
+
+def _is_here(address: IPv4Address | IPv6Address) -> bool:
+    return address.is_loopback or address.is_unspecified
 
 
 def _leave_instance() -> None:

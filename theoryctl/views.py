@@ -129,7 +129,12 @@ def table_of(result: Tabular) -> Table:
     """The table that shows a result."""
     if isinstance(result, DeploymentsShown):
         rows = [modal_views.cells(row) for row in result.rows]
-        return Table(modal_views.HEADER, rows, f"nothing is deployed in {result.environment}", folds=False)
+        return Table(
+            modal_views.HEADER,
+            rows,
+            f"{result.ref or 'nothing'} is {'not ' if result.ref else ''}deployed in {result.environment}",
+            folds=False,
+        )
     if isinstance(result, ImageVerified):
         rows = [(where, digest or "-") for where, digest in result.rows]
         return Table(("where", "digest"), rows, "nothing has a digest", folds=False)

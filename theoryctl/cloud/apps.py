@@ -47,6 +47,21 @@ def lookup(modal: Any, name: str, environment: str) -> Deployment | None:
     return app and _deployment(app, environment)
 
 
+def before_start(modal: Any, name: str, environment: str) -> Deployment | None:
+    """What a new deployment of an app would replace; None where nothing is deployed.
+
+    Raises UsageError for an app that is not theoryctl's.
+    """
+    app = found(modal, modal.App.lookup, name, environment_name=environment)
+    if app is None:
+        return None
+    deployment = _deployment(app, environment)
+    if deployment is None and app.info().lifecycle.deployed_at:
+        hint = f"stop that one with: modal app stop {name} --env {environment}, or use another --env"
+        raise UsageError(f"the app {name} in {environment} is there, and theoryctl did not deploy it", hint=hint)
+    return deployment
+
+
 def deployed(modal: Any, environment: str) -> Iterator[Deployment]:
     """Every app of theoryctl in an environment, sorted by name. Raises NoEnvironment."""
     check_environment(modal, environment)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -29,11 +30,14 @@ STARTUP = 300
 _SHIM = "theoryctl_shim"
 
 
-def deploy(modal: Any, deployment: Deployment, resources: Resources) -> Deployment:
+def deploy(
+    modal: Any, deployment: Deployment, resources: Resources, credentials: dict[str, str] | None = None
+) -> Deployment:
     """Deploy the app, anew if it is there: Modal then starts new containers, and lets older ones end their requests.
 
-    Its Secret and Volume are made where they are not there yet, and are gone again where that fails. Raises
-    ModalRefused (`ERR_MODAL`) for an image that cannot be had, and what `connected` explains.
+    Its Secrets and Volume are made where they are not there yet, and are gone again where that fails; `credentials` are
+    those for its registry, to put into the Secret that the deployment names. Raises ModalRefused (`ERR_MODAL`) for an
+    image that cannot be had, and what `connected` explains.
     """
     name, environment, shim = deployment.app, deployment.environment, _shim()
     app = modal.App(name, tags=tags_of(deployment))
@@ -41,22 +45,22 @@ def deploy(modal: Any, deployment: Deployment, resources: Resources) -> Deployme
     app.function(**_settings(modal, shim, deployment, resources))(concurrent(shim.generate))
     with _all_or_nothing(modal, deployment), _outside_of_repositories():
         modal.Secret.objects.create(secret_name(name), {}, allow_existing=True, environment_name=environment)
+        if credentials:
+            _put_registry_secret(modal, name, environment, credentials)
         try:
             app.deploy(name=name, environment_name=environment, tag=deployment.deploy_tag)
         except modal.exception.RemoteError as error:
             raise _not_built(deployment, error) from None
-    return replace(deployment, app_id=app.app_id)
+    return replace(deployment, app_id=app.app_id, deployed_at=time.time())
 
 
-def make_registry_secret(modal: Any, app: str, environment: str, credentials: dict[str, str]) -> str:
-    """Put credentials for a registry into the app's Secret for pulls, and return its name."""
+def _put_registry_secret(modal: Any, app: str, environment: str, credentials: dict[str, str]) -> None:
     name = registry_secret_name(app)
     secret = found(modal, modal.Secret.from_name(name, environment_name=environment).hydrate)
     if secret is None:
         modal.Secret.objects.create(name, credentials, environment_name=environment)
     else:
         secret.update(credentials)
-    return name
 
 
 def _settings(modal: Any, shim: ModuleType, deployment: Deployment, resources: Resources) -> dict[str, Any]:
@@ -101,8 +105,13 @@ def _shim() -> ModuleType:
 
 @contextmanager
 def _all_or_nothing(modal: Any, deployment: Deployment) -> Iterator[None]:
-    """Where the deployment fails, remove the Secret and the Volume that were made for it."""
-    names = ((modal.Secret, secret_name(deployment.app)), (modal.Volume, volume_name(deployment.app)))
+    """Where the deployment fails, remove the Secrets and the Volume that were made for it."""
+    app = deployment.app
+    names = (
+        (modal.Secret, secret_name(app)),
+        (modal.Secret, registry_secret_name(app)),
+        (modal.Volume, volume_name(app)),
+    )
     where = {"environment_name": deployment.environment}
     new = [(kind, name) for kind, name in names if found(modal, kind.from_name(name, **where).hydrate) is None]
     try:

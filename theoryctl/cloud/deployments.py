@@ -70,6 +70,7 @@ def tags_of(deployment: Deployment) -> dict[str, str]:
         "timeout": str(deployment.timeout),
         "branch": owner and owner.branch,
         "user": owner and owner.user,
+        "owner": owner and owner.key,
         "pin": deployment.pin and _short(deployment.pin),
         "generation": deployment.generation,
         **_pieces("repository", deployment.repository),
@@ -90,7 +91,7 @@ def from_tags(environment: str, app: str, tags: Mapping[str, str]) -> Deployment
             repository=_joined("repository", known),
             digest=_long(known["digest"]),
             timeout=int(known["timeout"]),
-            owner=Owner(known["branch"], known["user"]) if "branch" in known and "user" in known else None,
+            owner=_owner(known),
             pin=_long(known["pin"]) if "pin" in known else None,
             registry_secret=_joined("registry-secret", known) or None,
             generation=known.get("generation"),
@@ -98,6 +99,12 @@ def from_tags(environment: str, app: str, tags: Mapping[str, str]) -> Deployment
         )
     except (KeyError, ValueError):
         return None
+
+
+def _owner(known: Mapping[str, str]) -> Owner | None:
+    if "branch" not in known or "user" not in known:
+        return None
+    return Owner(known["branch"], known["user"], known.get("owner", ""))
 
 
 def fingerprint_key(name: str) -> str:

@@ -57,13 +57,22 @@ def _name(file: Attachment) -> str:
 def _upload(modal: Any, deployment: Deployment, files: list[Attachment]) -> None:
     name, environment = volume_name(deployment.app), deployment.environment
     volume = modal.Volume.from_name(name, environment_name=environment, create_if_missing=True)
-    missing = [file for file in files if not _is_there(modal, volume, _name(file))]
+    missing = [file for file in files if not _is_there(modal, volume, file)]
     if not missing:
         return
-    with volume.batch_upload(force=True) as batch:
-        for name, path in {_name(file): file.path for file in missing}.items():
-            batch.put_file(path, name)
-    for file in missing:
+    try:
+        with volume.batch_upload(force=True) as batch:
+            for name, path in {_name(file): file.path for file in missing}.items():
+                batch.put_file(path, name)
+        _check(volume, missing)
+    except (FileNotFoundError, PermissionError) as error:
+        raise BadAttachment(
+            f"an attachment went away while it was read: {error.filename}", hint="run it again"
+        ) from None
+
+
+def _check(volume: Any, uploaded: list[Attachment]) -> None:
+    for file in uploaded:
         if _digest(file) != file.digest:  # what lies there must be what its name says
             volume.remove_file(_name(file))
             raise _changed(file)
@@ -80,5 +89,6 @@ def _changed(file: Attachment) -> BadAttachment:
     return BadAttachment(f"attachment {file.name} has changed while it was read", hint="run it again")
 
 
-def _is_there(modal: Any, volume: Any, name: str) -> bool:
-    return bool(found(modal, volume.listdir, name))
+def _is_there(modal: Any, volume: Any, file: Attachment) -> bool:
+    """Whether the Volume has it, whole: an upload may have been killed."""
+    return any(entry.size == file.size for entry in found(modal, volume.listdir, _name(file)) or ())

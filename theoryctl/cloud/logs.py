@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -13,18 +12,15 @@ DEFAULT_TAIL = 100
 
 def log_lines(app: Any, *, follow: bool, tail: int | None, since: float | None) -> Iterator[str]:
     """The last `tail` lines (default 100, or all of the last `since` seconds), and with `follow` those to come."""
-    entries = _of_late(app, since) if since is not None else app.logs.tail(tail or DEFAULT_TAIL)
-    old: deque[tuple[datetime, str]] = deque(_lines(entries), maxlen=tail)
-    yield from (line for _, line in old)
+    now = datetime.now(timezone.utc)
+    begin = now if since is None else now - timedelta(seconds=since)
+    old = list(_lines(app.logs.tail(tail or DEFAULT_TAIL) if since is None else app.logs.fetch(since=begin)))
+    shown = old if tail is None else old[len(old) - min(tail, len(old)) :]
+    yield from (line for _, line in shown)
     if follow:
-        last = old[-1][0] if old else datetime.min.replace(tzinfo=timezone.utc)
-        # A stream may begin with what was shown already.
+        last = old[-1][0] if old else begin
+        # A stream may begin with what was shown already, or was not wanted.
         yield from (line for at, line in _lines(app.logs.stream()) if at > last)
-
-
-def _of_late(app: Any, seconds: float) -> Iterable[Any]:
-    entries: Iterable[Any] = app.logs.fetch(since=datetime.now(timezone.utc) - timedelta(seconds=seconds))
-    return entries
 
 
 def _lines(entries: Iterable[Any]) -> Iterator[tuple[datetime, str]]:

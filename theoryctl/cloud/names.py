@@ -29,16 +29,22 @@ _ENVIRONMENT = re.compile(r"(?!en-)[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose app it is in the environment `dev`: a branch and a user, as slugs that fit into tags."""
+    """Whose app it is in the environment `dev`: a branch and a user, as slugs that fit into tags.
+
+    Two branches or users may have the same slugs; `key` tells them apart.
+    """
 
     branch: str
     user: str
+    key: str = ""
 
     @classmethod
     def current(cls) -> Owner | None:
         """GIT_BRANCH and GIT_USER, each else from git; None where one of them is nowhere."""
         branch, user = (look_up() for look_up in _SOURCES.values())
-        return cls(cut(slug(branch), MAX_TAG), cut(slug(user), MAX_TAG)) if branch and user else None
+        if not branch or not user:
+            return None
+        return cls(cut(slug(branch), MAX_TAG), cut(slug(user), MAX_TAG), _hash(f"{branch}\0{user}"))
 
     @classmethod
     def required(cls) -> Owner:
@@ -60,7 +66,8 @@ _SOURCES: dict[str, Callable[[], str | None]] = {
 
 def environment_name(flag: str | None) -> str:
     """`--env`, else THEORYCTL_ENV, else MODAL_ENVIRONMENT, else `dev`. Raises UsageError for what is no such name."""
-    name = flag or os.environ.get("THEORYCTL_ENV") or os.environ.get("MODAL_ENVIRONMENT") or SHARED_BY_BRANCHES
+    variables = (os.environ.get(name) for name in ("THEORYCTL_ENV", "MODAL_ENVIRONMENT"))
+    name = flag if flag is not None else next(filter(None, variables), SHARED_BY_BRANCHES)
     if not _ENVIRONMENT.fullmatch(name):
         hint = "at most 64 letters, digits, '-', '_' and '.', the first a letter or digit"
         raise UsageError(f"{name!r} cannot be the name of a Modal environment", hint=hint)
@@ -88,8 +95,8 @@ def secret_name(app: str) -> str:
 
 
 def volume_name(app: str) -> str:
-    """The Modal Volume of an app's large attachments: it is called as the app."""
-    return app
+    """The Modal Volume of an app's large attachments, which goes with the app."""
+    return cut(f"{app}-attachments", MAX_NAME)
 
 
 def registry_secret_name(app: str) -> str:

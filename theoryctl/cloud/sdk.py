@@ -8,7 +8,7 @@ from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from typing import Any
 
-from theoryctl.errors import ModalAuth, ModalRefused, ModalUnavailable, NoEnvironment, TheoryctlError
+from theoryctl.errors import ModalAuth, ModalRefused, ModalUnavailable, NoEnvironment, TheoryctlError, UsageError
 from theoryctl_providers.contract import ProviderError
 
 #: Seconds until a Modal that says nothing is given up. The SDK itself goes on for a minute.
@@ -82,6 +82,8 @@ def explained(modal: Any, error: Exception, look: str) -> ProviderError:
             return ModalUnavailable(f"Modal takes no more requests now: {said}", hint="run it again in a minute")
         case kinds.RemoteError() | kinds.ExecutionError() | kinds.InternalFailure():
             return ProviderError("ERR_PROVIDER", f"the container on Modal failed: {said}", hint=look)
+        case kinds.LogsFetchError():
+            return UsageError(f"Modal: {said}", hint="ask for less with --since or --tail")
         case kinds.InvalidError() | kinds.NotFoundError() | kinds.AlreadyExistsError() | kinds.UnimplementedError():
             return ModalRefused(f"Modal refused: {said}", hint="modal --version, and what its dashboard says")
     return ModalUnavailable(f"Modal broke off: {said}", hint=_AGAIN_HINT)

@@ -35,10 +35,11 @@ class DeploymentRow:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentsShown:
-    """What is deployed in an environment."""
+    """What is deployed in an environment, of one ref or of all."""
 
     environment: str
     rows: tuple[DeploymentRow, ...]
+    ref: str | None
     exit_status: int = 0
 
     def document(self) -> dict[str, Any]:

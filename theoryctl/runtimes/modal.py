@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 from theoryctl.client import read_events
@@ -15,7 +16,7 @@ from theoryctl.cloud.sdk import connected
 from theoryctl.errors import DigestDrift, ModalUnavailable, UsageError
 from theoryctl.manifest import Manifest
 from theoryctl.refs import ProviderRef
-from theoryctl_providers.contract import ERRORS, Event, Log, ProviderError, Request, dump_config
+from theoryctl_providers.contract import ERRORS, Event, Log, ProviderError, Request, Result, dump_config
 
 
 class ModalRuntime:
@@ -38,7 +39,8 @@ class ModalRuntime:
             function = modal.Function.from_name(deployment.app, FUNCTION, environment_name=environment)
             with closing(_answers(function, call, STARTUP + deployment.timeout + SLACK)) as answers:
                 try:
-                    yield from read_events(_lines(answers))
+                    for event in read_events(_lines(answers)):
+                        yield _with_hint(event, ref, environment)
                 except ConnectionResetError:
                     raise ModalUnavailable("the answer broke off", hint="run it again") from None
 
@@ -47,11 +49,20 @@ def _check(deployment: Deployment, request: Request, manifest: Manifest) -> None
     """Refuse to run another image than the manifest pins, or for longer than Modal would allow."""
     again = f"theoryctl modal start --ref {deployment.ref} --env {deployment.environment}"
     pin = manifest.image.pin(PLATFORM) if manifest.image else None
-    if pin not in (deployment.digest, deployment.pin):
+    if pin not in (None, deployment.digest, deployment.pin):
         raise DigestDrift(f"{deployment.ref} is pinned to {pin}, but {deployment.digest} is deployed", hint=again)
     if (request.timeout or 0) > deployment.timeout:
         message = f"--timeout {request.timeout:g}: it was deployed for {deployment.timeout} s at most"
         raise UsageError(message, hint=f"raise resources.timeout in the manifest, then: {again}")
+
+
+def _with_hint(event: Event, ref: ProviderRef, environment: str) -> Event:
+    """The event; where a secret is missing, the hint is what brings one to Modal."""
+    error = event.envelope["error"] if isinstance(event, Result) else None
+    if not isinstance(event, Result) or error is None or error["code"] != "ERR_MISSING_SECRET":
+        return event
+    hint = f"theoryctl modal sync-secrets --ref {ref} --env {environment}"
+    return replace(event, envelope={**event.envelope, "error": {**error, "hint": hint}})
 
 
 def _config(request: Request) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.conftest import REF, Cli, Ran
 from tests.docker.conftest import error
 from tests.modal.host.conftest import APP, IMAGE, MINE
+from tests.modal.sdk import Sdk
 from tests.modal.service import Modal
 
 Start = Callable[..., Ran]
@@ -80,4 +81,13 @@ def test_nobodys_app_is_taken_by_another_whose_name_has_the_same_slug(start: Sta
     taken = {"GIT_BRANCH": "a", "GIT_USER": "b-c"}
     ran = cli("modal", "start", "--ref", REF, "--oci", IMAGE, "--json", env=taken)
     assert error(ran) == (2, "ERR_USAGE")
-    assert "a-b of c" in ran.document["error"]["message"]
+    assert "another branch or user" in ran.document["error"]["message"]
+    slashed = cli("modal", "start", "--ref", REF, "--oci", IMAGE, "--json", env={"GIT_BRANCH": "A/B", "GIT_USER": "c"})
+    assert error(slashed) == (2, "ERR_USAGE")
+
+
+def test_an_app_that_theoryctl_did_not_deploy_is_not_replaced(sdk: Sdk, start: Start, cli: Cli) -> None:
+    sdk("modal.App('llm-litellm-v1', tags={'team': 'x'}).deploy(environment_name='prod')")
+    ran = cli("modal", "start", "--ref", REF, "--oci", IMAGE, "--env", "prod", "--json")
+    assert error(ran) == (2, "ERR_USAGE")
+    assert "did not deploy it" in ran.document["error"]["message"]
