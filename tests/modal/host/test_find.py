@@ -87,7 +87,7 @@ def test_nobodys_app_is_taken_by_another_whose_name_has_the_same_slug(start: Sta
 
 
 def test_an_app_that_theoryctl_did_not_deploy_is_not_replaced(sdk: Sdk, start: Start, cli: Cli) -> None:
-    sdk("modal.App('llm-litellm-v1', tags={'team': 'x'}).deploy(environment_name='prod')")
-    ran = cli("modal", "start", "--ref", REF, "--oci", IMAGE, "--env", "prod", "--json")
+    sdk(f"modal.App({APP!r}, tags={{'team': 'x'}}).deploy(environment_name='dev')")
+    ran = cli("modal", "start", "--ref", REF, "--oci", IMAGE, "--json")
     assert error(ran) == (2, "ERR_USAGE")
     assert "did not deploy it" in ran.document["error"]["message"]
