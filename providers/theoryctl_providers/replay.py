@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from theoryctl_providers.contract import (
@@ -38,20 +39,20 @@ def key_of(request: Request) -> str:
 
 async def recorded(events: AsyncGenerator[Event], request: Request, tape: Tape) -> AsyncGenerator[Event]:
     """The events of a real call; once they have all come, the exchange is on the tape. A failed call is not."""
+    # Now, not at the end: a provider's libraries may write into what they are given.
+    begun = Recording(
+        key=key_of(request),
+        operation=request.operation,
+        model=request.inputs["model"],
+        inputs=Redactor(secrets_of(request), addresses=True).value(_asked(request)),
+        events=(),
+    )
     kept = []
     async for event in events:
         if not isinstance(event, Log):
             kept.append(event)
         yield event
-    tape.add(
-        Recording(
-            key=key_of(request),
-            operation=request.operation,
-            model=request.inputs["model"],
-            inputs=Redactor(secrets_of(request), addresses=True).value(_asked(request)),
-            events=tuple(kept),
-        )
-    )
+    tape.add(replace(begun, events=tuple(kept)))
 
 
 async def replayed(recordings: Recordings, request: Request) -> AsyncGenerator[Event]:

@@ -92,10 +92,10 @@ def envelope(events: list[Event]) -> dict[str, Any]:
     return dict(events[-1].envelope)
 
 
-def record(inputs: Any = ASK, **more: Any) -> tuple[list[Event], Recording]:
+def record(inputs: Any = ASK, provider: str = PROVIDER, **more: Any) -> tuple[list[Event], Recording]:
     """The events of a real call, and its recording."""
     tape = Tape()
-    events = played(Request(config=config(tape=tape), inputs=inputs, mode="real", **more))
+    events = played(Request(config=config(tape=tape, provider=provider), inputs=inputs, mode="real", **more))
     (recording,), _ = tape.kept()
     return events, recording
 
@@ -174,6 +174,19 @@ def test_no_secret_no_value_of_the_env_file_and_no_key_of_the_environment_is_in_
     assert all(f"[{name}]" in text for name in (*canaries, "ACME_BASE"))
     # What was recorded is what was shown; and the same question finds it.
     assert replay(recording, inputs)[1:-1] == events[1:-1]
+
+
+def test_what_is_recorded_is_what_was_asked_whatever_a_provider_writes_into_it() -> None:
+    inputs = {**ASK, "metadata": {"team": "a"}}
+    _, recording = record(inputs, provider=f"{HERE}:Scribbler")
+    assert recording.inputs["metadata"] == {"team": "a"}
+    assert envelope(replay(recording, {**ASK, "metadata": {"team": "a"}}))["status"] == "success"
+
+
+class Scribbler(Vendor):
+    async def stream(self, request: Request) -> AsyncGenerator[Event]:
+        request.inputs["metadata"]["seen"] = len
+        yield Delta(text="Hello.")
 
 
 def test_a_call_that_failed_is_not_recorded() -> None:
