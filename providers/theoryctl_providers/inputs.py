@@ -23,7 +23,7 @@ def check_inputs(inputs: Any, schema: Mapping[str, Any] | None) -> None:
     schema = chat_schema() if schema is None else schema
     validator = _validator(schema)
     if not validator.is_valid(inputs):  # most are, and this says so in a fraction of the time
-        problems = sorted({_describe(_nearest(error), schema) for error in validator.iter_errors(inputs)})
+        problems = _problems(validator, inputs, schema)
         count = "" if len(problems) == 1 else f"{len(problems)} problems:\n  "
         raise ProviderError(
             "ERR_INPUTS",
@@ -31,6 +31,11 @@ def check_inputs(inputs: Any, schema: Mapping[str, Any] | None) -> None:
             hint="theoryctl manifest show REF --json prints the schema and an example",
             param=problems[0].param,
         )
+
+
+def problems_of(document: Any, schema: Mapping[str, Any]) -> list[str]:
+    """Every problem that a document has by a JSON Schema, as `path: found …, expected …`."""
+    return [problem.line for problem in _problems(_validator(schema), document, schema)]
 
 
 def compile_schema(schema: Any) -> Any:
@@ -44,15 +49,18 @@ def compile_schema(schema: Any) -> Any:
 @cache
 def chat_schema() -> dict[str, Any]:
     """The schema of chat inputs that the built-in providers' manifests carry, for use without a manifest."""
-    text = (Path(__file__).parent / "chat.schema.json").read_bytes()
-    return dict(loads(text, what="chat.schema.json"))
+    return bundled_schema("chat.schema.json")
 
 
 @cache
 def embeddings_schema() -> dict[str, Any]:
     """The schema of embeddings inputs, in OpenAI's vocabulary; no manifest has another."""
-    text = (Path(__file__).parent / "embeddings.schema.json").read_bytes()
-    return dict(loads(text, what="embeddings.schema.json"))
+    return bundled_schema("embeddings.schema.json")
+
+
+def bundled_schema(name: str) -> dict[str, Any]:
+    """A JSON Schema that lies beside this file."""
+    return dict(loads((Path(__file__).parent / name).read_bytes(), what=name))
 
 
 def json_path(path: Iterable[str | int]) -> str:
@@ -71,6 +79,10 @@ def _validator(schema: Mapping[str, Any]) -> Any:
 
 def _no_network(uri: str) -> Any:
     raise ValueError(f"{uri} lies outside of this document")
+
+
+def _problems(validator: Any, document: Any, schema: Mapping[str, Any]) -> list[_Problem]:
+    return sorted({_describe(_nearest(error), schema) for error in validator.iter_errors(document)})
 
 
 class _Problem(NamedTuple):

@@ -15,9 +15,7 @@ from theoryctl_providers.contract import (
     Recordings,
     Request,
     Tape,
-    canonical,
     dumps,
-    sha256,
 )
 from theoryctl_providers.mock import inputs_as_json
 from theoryctl_providers.redact import Redactor, secrets_of
@@ -28,13 +26,16 @@ ACCOUNT = frozenset({"api_key", "extra_headers", "headers", "organization", "pro
 #: How much of a difference is shown: lines, and characters of one.
 _LINES, _WIDTH = 40, 160
 
+#: What is said where no line differs.
+_UNSEEN = "in what is not shown: a text in [brackets] was a secret's value when it was recorded, or the file was edited"
+
 
 def key_of(request: Request) -> str:
-    """The digest that names an exchange: of the canonical JSON of a resolved request's operation and inputs.
+    """The digest that names the exchange of a resolved request, by its operation and inputs.
 
     The mode and whether it is streamed are not in it, nor is who asks; an attachment counts by its name and digest.
     """
-    return sha256(canonical({"operation": request.operation, "inputs": _asked(request)}))
+    return Recording.key_for(request.operation, _asked(request))
 
 
 async def recorded(events: AsyncGenerator[Event], request: Request, tape: Tape) -> AsyncGenerator[Event]:
@@ -81,7 +82,7 @@ def _without_account(inputs: Mapping[str, Any]) -> dict[str, Any]:
 def _miss(recordings: Recordings, request: Request) -> ProviderError:
     asked = _pretty(_asked(request))
     nearest = max(recordings, key=lambda recording: _likeness(_pretty(recording.inputs), asked))
-    difference = "\n".join(_difference(_pretty(nearest.inputs), asked))
+    difference = "\n".join(_difference(_pretty(nearest.inputs), asked)) or _UNSEEN
     message = f"no recording is of this request; the nearest is {nearest.file_name}, which differs:\n{difference}"
     hint = "record this one too, with --mode real --record DIR, or send what was recorded"
     return ProviderError("ERR_REPLAY_MISS", message, hint=hint)
