@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from theoryctl_providers.contract import ProviderError, dumps, loads
+from theoryctl_providers.jsontext import json_path
 
 # One compiled validator a schema object; the schema is kept beside it so that its id stays its own.
 _validators: dict[int, tuple[Mapping[str, Any], Any]] = {}
@@ -61,11 +62,6 @@ def embeddings_schema() -> dict[str, Any]:
 def bundled_schema(name: str) -> dict[str, Any]:
     """A JSON Schema that lies beside this file."""
     return dict(loads((Path(__file__).parent / name).read_bytes(), what=name))
-
-
-def json_path(path: Iterable[str | int]) -> str:
-    """RFC 9535 style: `$.messages[0].role`."""
-    return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
 
 
 def _validator(schema: Mapping[str, Any]) -> Any:
