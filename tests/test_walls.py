@@ -104,8 +104,9 @@ LEVELS = {
     "theoryctl.__main__": 16,
 }
 
-#: What runs a provider: the embedded runtime in this process, the shim in a container on Modal.
-INSIDE = ("theoryctl.runtimes.embedded", "theoryctl.cloud.theoryctl_shim")
+#: What runs a provider: the embedded runtime in this process, the shim in a container on Modal. And what reads the
+#: recordings for it, for the engine and the host are to refuse the same ones.
+INSIDE = ("theoryctl.runtimes.embedded", "theoryctl.cloud.theoryctl_shim", "theoryctl.mocks")
 
 DOCKER = {"theoryctl.daemon"}
 

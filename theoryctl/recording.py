@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from theoryctl import client
-from theoryctl.errors import UsageError, error_info
+from theoryctl.errors import OutputFailed, UsageError, error_info
 from theoryctl.folders import ResultFolder
 from theoryctl.instances import Instance
 from theoryctl.results import RecordingsWritten
@@ -13,17 +15,21 @@ from theoryctl_providers.contract import Envelope, ProviderError, Tape, write_re
 def collect(instance: Instance) -> RecordingsWritten:
     """Write what an instance has recorded since the last time, and let it forget that.
 
-    Raises UsageError for one that records nothing, ProviderError `ERR_OUTPUT`, and NotRunning where it does not
+    Raises UsageError for one that records nothing, OutputFailed (`ERR_OUTPUT`), and NotRunning where it does not
     answer. What could not be written, it still has.
     """
     if instance.record is None:
         hint = f"theoryctl local stop --ref {instance.ref}, then start it with --mode real --record DIR"
         raise UsageError(f"{instance.ref} was not started with --record", hint=hint)
     recordings, upto = client.recordings(instance)
-    with ResultFolder("--record", instance.record) as folder:
-        files = write_recordings(folder.path, recordings)
-    if recordings:
-        client.forget_recordings(instance, upto)
+    if not recordings:  # then the folder does not matter
+        return RecordingsWritten(())
+    try:
+        files = write_recordings(Path(instance.record), recordings)
+    except ProviderError as error:
+        hint = f"make {instance.record} a folder that can be written to, and try again: the instance keeps them"
+        raise OutputFailed(f"{instance.ref}: {error.message}", hint=hint) from error
+    client.forget_recordings(instance, upto)
     return RecordingsWritten(tuple(sorted({str(file) for file in files})))
 
 

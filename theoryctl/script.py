@@ -8,7 +8,7 @@ from typing import Any
 
 from theoryctl.errors import BadScript
 from theoryctl.manifest_yaml import Path, Problem, YAMLProblems, parse
-from theoryctl.model_check import ModelCheck, cut, in_file, readable, shown
+from theoryctl.model_check import ModelCheck, cut, in_file, readable
 from theoryctl_providers.contract import Script, ScriptDocument
 
 #: Answers are text to read; what is larger is a mistake.
@@ -70,24 +70,7 @@ def _meaning(script: ScriptDocument) -> Iterator[tuple[Path, str]]:
         regex = rule.when.user and rule.when.user.regex
         if regex and not _compiles(regex):
             yield (*at, "when", "user", "regex"), f"found {cut(repr(regex))}; expected {_REGEX}"
-        for number, answer in enumerate(rule.answers):
-            for path, what in _answer(answer):
-                yield (*at, "answers", number, *path), what
-
-
-def _answer(answer: Any) -> Iterator[tuple[Path, str]]:
-    given = [name for name in ("text", "json", "chunks") if getattr(answer, name) not in (None, ())]
-    if len(given) > 1:
-        yield (given[1],), f"found beside {given[0]}; expected one of text, json and chunks"
-    if not given and not answer.tool_calls and answer.fault is None:
-        yield (), "found no answer; expected text, json, chunks, tool_calls or fault"
-    for index, call in enumerate(answer.tool_calls):
-        if not isinstance(call.arguments, (dict, str)):
-            what = f"found {shown(call.arguments)}; expected an object, or a text to send as it stands"
-            yield ("tool_calls", index, "arguments"), what
-    for name in ("status", "retry_after", "message") if answer.fault else ():
-        if answer.fault.kind != "error" and getattr(answer.fault, name) is not None:
-            yield ("fault", name), f"found with kind {answer.fault.kind}; expected with kind error only"
+    yield from script.mistakes()
 
 
 def _compiles(regex: str) -> bool:

@@ -13,7 +13,7 @@ from theoryctl.manifest_cache import read_manifest
 from theoryctl.refs import ProviderRef
 from theoryctl.results import EnvShown, InstanceRow, InstancesShown, RecordingsWritten, Stopped, UrlShown
 from theoryctl.runtimes import DEFAULT, EMBEDDED, STARTED, started_runtime
-from theoryctl_providers.contract import sha256
+from theoryctl_providers.contract import ProviderError, sha256
 
 
 def find(ref: ProviderRef, runtime: str | None) -> Instance | None:
@@ -66,7 +66,7 @@ def stop(ref: ProviderRef | None, everything: bool) -> Stopped:
     for instance in chosen:
         try:
             stopped.append((instance, _stop(instance)))
-        except TheoryctlError as failure:
+        except ProviderError as failure:
             failures.append(failure)
     if failures:
         raise failures[0]

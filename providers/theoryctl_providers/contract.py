@@ -48,7 +48,7 @@ from theoryctl_providers.wire import Limits, ServerConfig, decode_event, dump_co
 
 if TYPE_CHECKING:
     from theoryctl_providers.must import STRICT, Must
-    from theoryctl_providers.recordings import Recording, Recordings, Tape, read_recordings, write_recordings
+    from theoryctl_providers.recordings import Recording, Recordings, Tape, write_recordings
     from theoryctl_providers.script import Script, ScriptDocument
 
 __all__ = [
@@ -102,7 +102,6 @@ __all__ = [
     "load_config",
     "loads",
     "new_run_id",
-    "read_recordings",
     "replace_file",
     "resolve_mode",
     "sha256",
@@ -116,7 +115,6 @@ _HOMES = {
     "Recording": "recordings",
     "Recordings": "recordings",
     "Tape": "recordings",
-    "read_recordings": "recordings",
     "write_recordings": "recordings",
     "Script": "script",
     "ScriptDocument": "script",

@@ -218,7 +218,8 @@ def _keys(program: LLMProvider) -> dict[str, str]:
 
 def _recording(record: str | os.PathLike[str] | None, replay: str | os.PathLike[str] | None) -> dict[str, Any]:
     """The parts of a config that record and replay."""
-    from theoryctl_providers.contract import Tape, read_recordings
+    from theoryctl_providers.contract import Tape
+    from theoryctl_providers.recording_files import read_recordings
 
     return {
         "replay": None if replay is None else read_recordings(Path(replay)),

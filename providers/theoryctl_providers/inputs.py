@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from theoryctl_providers.contract import ProviderError, dumps, loads
+from theoryctl_providers.jsontext import json_path
 
 # One compiled validator a schema object; the schema is kept beside it so that its id stays its own.
 _validators: dict[int, tuple[Mapping[str, Any], Any]] = {}
@@ -23,7 +24,7 @@ def check_inputs(inputs: Any, schema: Mapping[str, Any] | None) -> None:
     schema = chat_schema() if schema is None else schema
     validator = _validator(schema)
     if not validator.is_valid(inputs):  # most are, and this says so in a fraction of the time
-        problems = sorted({_describe(_nearest(error), schema) for error in validator.iter_errors(inputs)})
+        problems = _problems(validator, inputs, schema)
         count = "" if len(problems) == 1 else f"{len(problems)} problems:\n  "
         raise ProviderError(
             "ERR_INPUTS",
@@ -31,6 +32,11 @@ def check_inputs(inputs: Any, schema: Mapping[str, Any] | None) -> None:
             hint="theoryctl manifest show REF --json prints the schema and an example",
             param=problems[0].param,
         )
+
+
+def problems_of(document: Any, schema: Mapping[str, Any]) -> list[str]:
+    """Every problem that a document has by a JSON Schema, as `path: found …, expected …`."""
+    return [problem.line for problem in _problems(_validator(schema), document, schema)]
 
 
 def compile_schema(schema: Any) -> Any:
@@ -44,20 +50,18 @@ def compile_schema(schema: Any) -> Any:
 @cache
 def chat_schema() -> dict[str, Any]:
     """The schema of chat inputs that the built-in providers' manifests carry, for use without a manifest."""
-    text = (Path(__file__).parent / "chat.schema.json").read_bytes()
-    return dict(loads(text, what="chat.schema.json"))
+    return bundled_schema("chat.schema.json")
 
 
 @cache
 def embeddings_schema() -> dict[str, Any]:
     """The schema of embeddings inputs, in OpenAI's vocabulary; no manifest has another."""
-    text = (Path(__file__).parent / "embeddings.schema.json").read_bytes()
-    return dict(loads(text, what="embeddings.schema.json"))
+    return bundled_schema("embeddings.schema.json")
 
 
-def json_path(path: Iterable[str | int]) -> str:
-    """RFC 9535 style: `$.messages[0].role`."""
-    return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+def bundled_schema(name: str) -> dict[str, Any]:
+    """A JSON Schema that lies beside this file."""
+    return dict(loads((Path(__file__).parent / name).read_bytes(), what=name))
 
 
 def _validator(schema: Mapping[str, Any]) -> Any:
@@ -71,6 +75,10 @@ def _validator(schema: Mapping[str, Any]) -> Any:
 
 def _no_network(uri: str) -> Any:
     raise ValueError(f"{uri} lies outside of this document")
+
+
+def _problems(validator: Any, document: Any, schema: Mapping[str, Any]) -> list[_Problem]:
+    return sorted({_describe(_nearest(error), schema) for error in validator.iter_errors(document)})
 
 
 class _Problem(NamedTuple):

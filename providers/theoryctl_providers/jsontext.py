@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from theoryctl_providers.errors import ProviderError
@@ -52,6 +53,11 @@ def canonical(value: Any, *, what: str = "inputs", depth: int = MAX_DEPTH, check
         raise _refusal(what, f"lone surrogate U+{ord(error.object[error.start]):04X} in a text") from None
     except (TypeError, ValueError) as error:
         raise _refusal(what, str(error)) from None
+
+
+def json_path(path: Iterable[str | int]) -> str:
+    """RFC 9535 style: `$.messages[0].role`."""
+    return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
 
 
 def dumps(value: Any, **options: Any) -> str:

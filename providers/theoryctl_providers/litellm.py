@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
+from copy import deepcopy
 from typing import Any
 
 from theoryctl_providers.contract import (
@@ -134,7 +135,7 @@ def call_arguments(request: Request) -> dict[str, Any]:
     """What `litellm.acompletion` is called with: always streaming, no retries of its own, an explicit time-out."""
     from theoryctl_providers.content import as_openai
 
-    inputs = request.inputs
+    inputs = deepcopy(dict(request.inputs))  # LiteLLM writes into `metadata`; another attempt, or call, may follow
     arguments = {key: value for key, value in inputs.items() if key not in ("model", "messages")}
     return {
         **arguments,

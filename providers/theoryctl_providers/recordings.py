@@ -11,7 +11,7 @@ from typing import Any
 from theoryctl_providers.calls import Delta, Event, Finish, Operation, Output, ToolCallDelta, Usage, filled
 from theoryctl_providers.errors import ProviderError
 from theoryctl_providers.files import replace_file
-from theoryctl_providers.jsontext import dumps, loads
+from theoryctl_providers.jsontext import canonical, dumps, sha256
 
 SCHEMA = "theoryctl.recording/v1"
 
@@ -19,7 +19,7 @@ SCHEMA = "theoryctl.recording/v1"
 MOST_KEPT = 64 << 20
 
 #: How deep a recording may nest: inputs and outputs may be as deep as any JSON here, and lie a little deeper in it.
-_DEPTH = 110
+DEPTH = 110
 
 _KINDS: dict[str, type] = {"delta": Delta, "output": Output, "usage": Usage, "finish": Finish}
 _NAMES = {kind: name for name, kind in _KINDS.items()}
@@ -59,13 +59,17 @@ class Recording:
         head = dumps(document, indent=2).removesuffix("\n}")
         return f'{head},\n  "events": [\n{lines}\n  ]\n}}\n'
 
+    @staticmethod
+    def key_for(operation: Operation, inputs: Mapping[str, Any]) -> str:
+        """The digest that names an exchange: of the canonical JSON of its operation and inputs."""
+        return sha256(canonical({"operation": operation, "inputs": inputs}, depth=DEPTH))
+
     @classmethod
     def load(cls, value: Any) -> Recording:
-        """The recording of a document. Raises TypeError, KeyError, AttributeError or ValueError for what is none."""
-        if value["schema"] != SCHEMA:
-            raise ValueError(f"its schema is {value['schema']!r}, not {SCHEMA!r}")
-        if not re.fullmatch(r"sha256:[0-9a-f]{64}", value["key"]):
-            raise ValueError(f"its key is {value['key']!r}, not a digest")
+        """The recording of a document that `recording_files` lets pass, or that `dump` gave.
+
+        Raises TypeError, KeyError, AttributeError or ValueError for what is none.
+        """
         events = tuple(_event(*item) for event in value["events"] for item in event.items())
         return cls(**{name: value[name] for name in ("key", "operation", "model", "inputs")}, events=events)
 
@@ -136,38 +140,3 @@ def write_recordings(folder: Path, recordings: Iterable[Recording]) -> list[Path
         message = f"recordings cannot be written to {folder}: {error.strerror}"
         raise ProviderError("ERR_OUTPUT", message, hint="make it a folder that can be written to") from error
     return [file for file, _ in files]
-
-
-def read_recordings(folder: Path) -> Recordings:
-    """The recordings in a folder: all its files that end in `.json`.
-
-    Raises ProviderError `ERR_RECORDING` for a folder that cannot be read or has none, and for files that are no
-    recordings or are of the same exchange.
-    """
-    try:
-        files = sorted(file for file in folder.iterdir() if file.suffix == ".json" and not file.name.startswith("."))
-        found = {file: _read(file) for file in files}
-    except OSError as error:
-        raise _bad(f"{error.filename or folder}: {error.strerror}") from error
-    if not found:
-        raise _bad(f"{folder}: it holds no recordings")
-    of_key: dict[str, Path] = {}
-    for file, recording in found.items():
-        if (other := of_key.setdefault(recording.key, file)) is not file:
-            raise _bad(f"{file}: it is of the same exchange as {other.name}")
-    return Recordings(found.values())
-
-
-def _read(file: Path) -> Recording:
-    try:
-        return Recording.load(loads(file.read_bytes(), what=str(file), depth=_DEPTH))
-    except ProviderError as error:
-        raise _bad(error.message) from None
-    except KeyError as error:
-        raise _bad(f"{file}: {error} is missing or unknown") from None
-    except (TypeError, AttributeError, ValueError) as error:
-        raise _bad(f"{file}: it is no recording: {error}") from None
-
-
-def _bad(message: str) -> ProviderError:
-    return ProviderError("ERR_RECORDING", message, hint="record it anew with --mode real --record DIR, or remove it")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -37,18 +38,18 @@ class Redactor:
 
     def __init__(self, secrets: Mapping[str, str], *, addresses: bool = False) -> None:
         stripped = {name: value.strip() for name, value in secrets.items()}
-        # Longest first: one secret may contain another. A base URL is no secret, unless it holds a password.
-        values = sorted(stripped.items(), key=lambda item: (-len(item[1]), item[0]))
-        found = ((name, value) for name, value in values if value and (addresses or _is_secret(value)))
-        self._all = [(value, f"[{name}]") for name, value in found]
-        self._secrets = [(value, name) for value, name in self._all if len(value) >= SHORTEST]
+        # A base URL is no secret, unless it holds a password.
+        found = {name: value for name, value in stripped.items() if value and (addresses or _is_secret(value))}
+        self._all = _replacements(found)
+        self._secrets = dict(_replacements({name: value for name, value in found.items() if len(value) >= SHORTEST}))
+        # The longest comes first, and nothing at all is what no text holds.
+        self._pattern = re.compile("|".join(map(re.escape, self._secrets)) or "(?!)")
+        self._longest = max(map(len, self._secrets), default=0)
         self._held: dict[tuple[int, int | None], str] = {}
 
     def text(self, text: str) -> str:
         """`text` without any secret's value."""
-        for value, name in self._secrets:
-            text = text.replace(value, name)
-        return text
+        return self._pattern.sub(lambda found: self._secrets[found[0]], text)
 
     def error_text(self, text: str) -> str:
         """An error's text without any secret, or the beginning or end of one, as vendors quote a key they refuse."""
@@ -80,15 +81,15 @@ class Redactor:
 
     def _delta(self, event: Delta) -> Delta:
         stream = _stream_of(event)
-        text = self.text(self._held.pop(stream, "") + _text(event))
-        keep = self._possible_start(text)
-        if keep:
-            self._held[stream] = text[-keep:]
-        return self._with_text(event, text[: len(text) - keep])
+        text = self._held.pop(stream, "") + _text(event)
+        cut = self._possible_start(text)
+        if cut < len(text):
+            self._held[stream] = text[cut:]
+        return self._with_text(event, self.text(text[:cut]))
 
     def _release(self, choice: int) -> Iterator[Delta]:
         for stream in [stream for stream in self._held if stream[0] == choice]:
-            held, index = self._held.pop(stream), stream[1]
+            held, index = self.text(self._held.pop(stream)), stream[1]
             call = None if index is None else ToolCallDelta(index, held)
             yield Delta(choice, text=held if call is None else None, tool_call=call)
 
@@ -109,12 +110,25 @@ class Redactor:
         return replace(delta, tool_call=ToolCallDelta(call.index, text, call_id, name))
 
     def _possible_start(self, text: str) -> int:
-        """How many characters at the end of `text` could be the beginning of a secret."""
-        longest = max(len(value) for value, _ in self._secrets) - 1
-        for size in range(min(longest, len(text)), 0, -1):
-            if any(value.startswith(text[-size:]) for value, _ in self._secrets):
-                return size
-        return 0
+        """Where the end of `text` begins that could become a secret, or a longer one; its length where none does."""
+        taken = [found.span() for found in self._pattern.finditer(text)]
+        for at in range(max(0, len(text) - self._longest + 1), len(text)):
+            rest = text[at:]
+            inside = any(start < at < end for start, end in taken)
+            if not inside and any(value.startswith(rest) and value != rest for value in self._secrets):
+                return at
+        return len(text)
+
+
+def _replacements(secrets: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What to look for, and what to put there; longest first, for one secret may contain another."""
+    found = [(form, f"[{name}]") for name, value in secrets.items() for form in _forms(value)]
+    return sorted(found, key=lambda item: (-len(item[0]), item[1], item[0]))
+
+
+def _forms(value: str) -> set[str]:
+    """A value as it stands, and as it stands inside of JSON text, such as a tool call's arguments."""
+    return {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
 
 
 def _is_secret(value: str) -> bool:

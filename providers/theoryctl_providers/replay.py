@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from theoryctl_providers.contract import (
@@ -14,9 +15,7 @@ from theoryctl_providers.contract import (
     Recordings,
     Request,
     Tape,
-    canonical,
     dumps,
-    sha256,
 )
 from theoryctl_providers.mock import inputs_as_json
 from theoryctl_providers.redact import Redactor, secrets_of
@@ -27,31 +26,34 @@ ACCOUNT = frozenset({"api_key", "extra_headers", "headers", "organization", "pro
 #: How much of a difference is shown: lines, and characters of one.
 _LINES, _WIDTH = 40, 160
 
+#: What is said where no line differs.
+_UNSEEN = "in what is not shown: a text in [brackets] was a secret's value when it was recorded, or the file was edited"
+
 
 def key_of(request: Request) -> str:
-    """The digest that names an exchange: of the canonical JSON of a resolved request's operation and inputs.
+    """The digest that names the exchange of a resolved request, by its operation and inputs.
 
     The mode and whether it is streamed are not in it, nor is who asks; an attachment counts by its name and digest.
     """
-    return sha256(canonical({"operation": request.operation, "inputs": _asked(request)}))
+    return Recording.key_for(request.operation, _asked(request))
 
 
 async def recorded(events: AsyncGenerator[Event], request: Request, tape: Tape) -> AsyncGenerator[Event]:
     """The events of a real call; once they have all come, the exchange is on the tape. A failed call is not."""
+    # Now, not at the end: a provider's libraries may write into what they are given.
+    begun = Recording(
+        key=key_of(request),
+        operation=request.operation,
+        model=request.inputs["model"],
+        inputs=Redactor(secrets_of(request), addresses=True).value(_asked(request)),
+        events=(),
+    )
     kept = []
     async for event in events:
         if not isinstance(event, Log):
             kept.append(event)
         yield event
-    tape.add(
-        Recording(
-            key=key_of(request),
-            operation=request.operation,
-            model=request.inputs["model"],
-            inputs=Redactor(secrets_of(request), addresses=True).value(_asked(request)),
-            events=tuple(kept),
-        )
-    )
+    tape.add(replace(begun, events=tuple(kept)))
 
 
 async def replayed(recordings: Recordings, request: Request) -> AsyncGenerator[Event]:
@@ -80,7 +82,7 @@ def _without_account(inputs: Mapping[str, Any]) -> dict[str, Any]:
 def _miss(recordings: Recordings, request: Request) -> ProviderError:
     asked = _pretty(_asked(request))
     nearest = max(recordings, key=lambda recording: _likeness(_pretty(recording.inputs), asked))
-    difference = "\n".join(_difference(_pretty(nearest.inputs), asked))
+    difference = "\n".join(_difference(_pretty(nearest.inputs), asked)) or _UNSEEN
     message = f"no recording is of this request; the nearest is {nearest.file_name}, which differs:\n{difference}"
     hint = "record this one too, with --mode real --record DIR, or send what was recorded"
     return ProviderError("ERR_REPLAY_MISS", message, hint=hint)

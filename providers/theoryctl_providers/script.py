@@ -6,11 +6,13 @@ makes the published JSON Schema from them; attribute docstrings are the descript
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
+from theoryctl_providers.jsontext import dumps, json_path
 from theoryctl_providers.must import STRICT, Must
+from theoryctl_providers.shape import shaped
 
 Seconds = Annotated[float, Must({"ge": 0, "le": 3600})]
 Count = Annotated[int, Must({"ge": 0})]
@@ -163,6 +165,28 @@ class ScriptDocument:
     strict: bool = False
     """Whether a request that no rule fits is an error (`ERR_SCRIPT_MISS`); unless it is, the mock answers it."""
 
+    def mistakes(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """What is wrong with answers though each field is right by itself: the path, what is found and expected."""
+        for index, rule in enumerate(self.rules):
+            for number, answer in enumerate(rule.answers):
+                for path, what in _mistakes(answer):
+                    yield ("rules", index, "answers", number, *path), what
+
+
+def _mistakes(answer: ScriptedAnswer) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    given = [name for name in ("text", "json", "chunks") if getattr(answer, name) not in (None, ())]
+    if len(given) > 1:
+        yield (given[1],), f"found beside {given[0]}; expected one of text, json and chunks"
+    if not given and not answer.tool_calls and answer.fault is None:
+        yield (), "found no answer; expected text, json, chunks, tool_calls or fault"
+    for index, call in enumerate(answer.tool_calls):
+        if not isinstance(call.arguments, (dict, str)):
+            what = f"found {dumps(call.arguments)}; expected an object, or a text to send as it stands"
+            yield ("tool_calls", index, "arguments"), what
+    for name in ("status", "retry_after", "message") if answer.fault else ():
+        if answer.fault and answer.fault.kind != "error" and getattr(answer.fault, name) is not None:
+            yield ("fault", name), f"found with kind {answer.fault.kind}; expected with kind error only"
+
 
 class Script:
     """A script at work: its document, and how many answers each rule has given.
@@ -178,10 +202,12 @@ class Script:
     def load(cls, value: Mapping[str, Any]) -> Script:
         """The script of a JSON document that is valid by docs/script.schema.json.
 
-        Raises TypeError, KeyError or ValueError for another.
+        Raises ValueError for another, with the place of what is wrong.
         """
-        rules = tuple(_rule(rule) for rule in value["rules"])
-        return cls(ScriptDocument(**{**value, "rules": rules}))
+        document = shaped(ScriptDocument, value)
+        for path, what in document.mistakes():
+            raise ValueError(f"{json_path(path)}: {what}")
+        return cls(document)
 
     def dump(self) -> dict[str, Any]:
         """The document as JSON, from which `load` makes a script that is at its beginning."""
@@ -198,24 +224,3 @@ class Script:
             answer = rule.answers[-1 if rule.exhausted == "repeat" else given % len(rule.answers)]
         self._given[index] = given + 1
         return answer
-
-
-def _rule(value: Mapping[str, Any]) -> Rule:
-    when = dict(value.get("when") or {})
-    if when.get("user"):
-        when["user"] = UserSays(**when["user"])
-    answers = tuple(_answer(answer) for answer in value["answers"])
-    return Rule(**{**value, "when": When(**_tuples(when)), "answers": answers})
-
-
-def _answer(value: Mapping[str, Any]) -> ScriptedAnswer:
-    parts = dict(value)
-    parts["chunks"] = tuple(Chunk(**chunk) for chunk in value.get("chunks") or ())
-    parts["tool_calls"] = tuple(ScriptedToolCall(**call) for call in value.get("tool_calls") or ())
-    parts["usage"] = ScriptedUsage(**(value.get("usage") or {}))
-    parts["fault"] = ScriptedFault(**value["fault"]) if value.get("fault") else None
-    return ScriptedAnswer(**parts)
-
-
-def _tuples(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in document.items()}

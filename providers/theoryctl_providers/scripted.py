@@ -225,12 +225,16 @@ def _said(user: UserSays, text: str) -> Iterator[tuple[str, bool]]:
 
 @lru_cache(maxsize=1024)
 def compile_pattern(pattern: str) -> Any:
-    """A matcher whose `is_valid(text)` takes time linear in the text. Raises ValueError for what is no such pattern."""
+    """A matcher whose `is_valid(text)` takes time linear in the text. Raises ProviderError `ERR_SCRIPT` for none."""
     # Rust's regex engine by way of JSON Schema's `pattern`: it cannot backtrack, and it is here already.
     import jsonschema_rs
 
     options = jsonschema_rs.RegexOptions(size_limit=PATTERN_BYTES)
-    return jsonschema_rs.Draft202012Validator({"pattern": pattern}, pattern_options=options)
+    try:
+        return jsonschema_rs.Draft202012Validator({"pattern": pattern}, pattern_options=options)
+    except ValueError:
+        message = f"the script's regex {dumps(pattern)} is none, or too large"
+        raise ProviderError("ERR_SCRIPT", message, hint="there are no look-arounds and no back references") from None
 
 
 def _miss(script: Script, facts: _Facts) -> ProviderError:

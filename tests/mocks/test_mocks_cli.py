@@ -211,12 +211,25 @@ def test_an_instance_records_and_its_recordings_come_with_run_recordings_and_sto
         folder.rename(tmp_path / "away")
         folder.write_text("in the way")
         refused = cli("local", "stop", "--all", "--json")
-        assert (refused.status, Path(f"/proc/{pid}").exists()) == (2, True)
+        assert (refused.status, refused.document["error"]["code"]) == (1, "ERR_OUTPUT")
+        assert str(folder) in refused.document["error"]["hint"] and Path(f"/proc/{pid}").exists()
+        paid = cli(*RUN, "--prompt", "Fifth.", "--json")
+        assert (paid.status, paid.document["error"]["code"]) == (1, "ERR_OUTPUT")
+        assert paid.document["outputs"][0]["text"]
         folder.unlink()
     finally:
         assert cli("local", "stop", "--all").status == 0
-    assert len(list(folder.iterdir())) == 1
+    assert len(list(folder.iterdir())) == 2
     assert cli(*RUN, "--prompt", "Fourth.", "--replay", str(folder)).status == 0
+
+
+def test_an_instance_that_holds_no_recordings_is_stopped_whatever_became_of_its_folder(
+    cli: Cli, keys: tuple[str, ...], tmp_path: Path
+) -> None:
+    folder = tmp_path / "recordings"
+    assert cli(*START, "--mode", "real", *keys, "--record", str(folder)).status == 0
+    folder.write_text("in the way")
+    assert cli("local", "stop", "--all").status == 0
 
 
 def other_client(url: str, environment: dict[str, str], text: str) -> None:

@@ -36,10 +36,10 @@ from theoryctl_providers.contract import (
     Tape,
     ToolCallDelta,
     Usage,
-    read_recordings,
     write_recordings,
 )
 from theoryctl_providers.drive import drive
+from theoryctl_providers.recording_files import read_recordings
 
 HERE = "acme_vendor"
 PROVIDER = f"{HERE}:Vendor"
@@ -92,10 +92,10 @@ def envelope(events: list[Event]) -> dict[str, Any]:
     return dict(events[-1].envelope)
 
 
-def record(inputs: Any = ASK, **more: Any) -> tuple[list[Event], Recording]:
+def record(inputs: Any = ASK, provider: str = PROVIDER, **more: Any) -> tuple[list[Event], Recording]:
     """The events of a real call, and its recording."""
     tape = Tape()
-    events = played(Request(config=config(tape=tape), inputs=inputs, mode="real", **more))
+    events = played(Request(config=config(tape=tape, provider=provider), inputs=inputs, mode="real", **more))
     (recording,), _ = tape.kept()
     return events, recording
 
@@ -176,6 +176,19 @@ def test_no_secret_no_value_of_the_env_file_and_no_key_of_the_environment_is_in_
     assert replay(recording, inputs)[1:-1] == events[1:-1]
 
 
+def test_what_is_recorded_is_what_was_asked_whatever_a_provider_writes_into_it() -> None:
+    inputs = {**ASK, "metadata": {"team": "a"}}
+    _, recording = record(inputs, provider=f"{HERE}:Scribbler")
+    assert recording.inputs["metadata"] == {"team": "a"}
+    assert envelope(replay(recording, {**ASK, "metadata": {"team": "a"}}))["status"] == "success"
+
+
+class Scribbler(Vendor):
+    async def stream(self, request: Request) -> AsyncGenerator[Event]:
+        request.inputs["metadata"]["seen"] = len
+        yield Delta(text="Hello.")
+
+
 def test_a_call_that_failed_is_not_recorded() -> None:
     tape = Tape()
     inputs = {**ASK, "messages": [{"role": "user", "content": "fail"}]}
@@ -216,26 +229,82 @@ def test_the_difference_of_a_long_request_is_cut_short() -> None:
 # -- files that are none --
 
 
+def edited(recording: Recording, path: str, value: Any) -> str:
+    """The recording's file with another value at a path of keys and positions; `...` takes away what is there."""
+    document = json.loads(recording.text())
+    *way, last = (int(part) if part.isdigit() else part for part in path.split("."))
+    node = document
+    for part in way:
+        node = node[part]
+    if value is ...:
+        del node[last]
+    else:
+        node[last] = value
+    return json.dumps(document)
+
+
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("path", "value", "says"),
     [
-        ("{", "not JSON"),
-        ("[]", "it is no recording"),
-        ('{"schema": "x"}', "its schema is 'x'"),
-        ('{"schema": "theoryctl.recording/v1"}', "'key' is missing"),
-        ('{"schema": "theoryctl.recording/v1", "key": "abc"}', "its key is 'abc'"),
-        ("KEYED, \"events\": [{\"gift\": {}}]}", "'gift' is missing or unknown"),
-        ("KEYED, \"events\": [{\"delta\": {\"txt\": \"a\"}}]}", "txt"),
-        ("KEYED, \"events\": 7}", "it is no recording"),
+        ("schema", "x", '$.schema'),
+        ("schema", ..., "$: 'schema' is missing"),
+        ("key", "abc", "$.key"),
+        ("key", 5, "$.key: found 5, expected string"),
+        ("operation", "foo", '$.operation: found "foo"'),
+        ("model", 5, "$.model: found 5, expected string"),
+        ("inputs", [1], "$.inputs: found [1], expected object"),
+        ("note", 1, "$: unknown key 'note'"),
+        ("events", [], "$.events"),
+        ("events", {}, "$.events: found {}, expected array"),
+        ("events.0", {"gift": {}}, "$.events[0]: unknown key 'gift'"),
+        ("events.0", {}, "$.events[0]"),
+        ("events.0", {"delta": {}, "finish": {"reason": "stop"}}, "$.events[0]"),
+        ("events.0.delta.text", 5, "$.events[0].delta.text: found 5, expected string"),
+        ("events.0.delta.choice", -1, "$.events[0].delta.choice"),
+        ("events.0.delta.choice", "x", "$.events[0].delta.choice"),
+        ("events.0.delta.txt", "a", "$.events[0].delta: unknown key 'txt', did you mean 'text'?"),
+        ("events.0.delta.tool_call", "x", "$.events[0].delta.tool_call"),
+        ("events.0.delta.tool_call", {"index": "x"}, "$.events[0].delta.tool_call.index"),
+        ("events.0", {"usage": {"cost_usd": "1"}}, "$.events[0].usage.cost_usd"),
+        ("events.0", {"usage": {"input_tokens": -1}}, "$.events[0].usage.input_tokens"),
+        ("events.0", {"finish": {"reason": 5}}, "$.events[0].finish.reason"),
+        ("events.0", {"output": {"name": 5, "media_type": "a/b", "value": ""}}, "$.events[0].output.name"),
+        ("events.0", {"output": {"name": "a", "media_type": "a/b", "value": {}}}, "$.events[0].output.value"),
+        ("events.0", {"output": {"name": "a", "media_type": "a/b"}}, "$.events[0].output: 'value' is missing"),
+        ("operation", "embeddings", "$.events"),
+        ("inputs.messages.0.content", "Say good-bye.", "$.key: found another than that of its operation and inputs"),
     ],
 )  # fmt: skip
-def test_a_file_that_is_no_recording_is_named_with_what_is_wrong(tmp_path: Path, text: str, says: str) -> None:
-    keyed = f'{{"schema": "theoryctl.recording/v1", "key": "sha256:{"0" * 64}", "operation": "chat"'
-    (tmp_path / "a.json").write_text(text.replace("KEYED", keyed + ', "model": "m", "inputs": {}'))
+def test_an_edited_file_that_is_no_recording_is_named_with_the_place_and_what_is_wrong(
+    tmp_path: Path, path: str, value: Any, says: str
+) -> None:
+    _, recording = record()
+    (tmp_path / "a.json").write_text(edited(recording, path, value))
     with pytest.raises(ProviderError) as caught:
         read_recordings(tmp_path)
     assert caught.value.code == "ERR_RECORDING"
-    assert "a.json" in caught.value.message and says in caught.value.message
+    assert f"a.json: {says}" in caught.value.message
+
+
+@pytest.mark.parametrize(("text", "says"), [("{", "not JSON"), ("[]", "found [], expected object")])
+def test_a_file_that_is_something_else_is_no_recording(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(ProviderError, match=r"a\.json") as caught:
+        read_recordings(tmp_path)
+    assert caught.value.code == "ERR_RECORDING" and says in caught.value.message
+
+
+def test_an_answer_may_be_edited(tmp_path: Path) -> None:
+    _, recording = record()
+    (tmp_path / "a.json").write_text(edited(recording, "events.0.delta.text", "Good "))
+    (read,) = read_recordings(tmp_path)
+    assert envelope(replay(read))["outputs"] != envelope(replay(recording))["outputs"]
+
+
+def test_a_miss_without_a_visible_difference_says_why(tmp_path: Path) -> None:
+    _, recording = record({**ASK, "user": FILE_VALUE})
+    error = envelope(replay(through_a_file(recording, tmp_path), {**ASK, "user": "[OTHER]"}))["error"]
+    assert error["code"] == "ERR_REPLAY_MISS" and "secret's value" in error["message"]
 
 
 def test_a_folder_without_recordings_is_said(tmp_path: Path) -> None:

@@ -106,6 +106,37 @@ def test_a_script_that_is_loaded_anew_is_at_its_beginning() -> None:
     assert [said(HI, Script.load(told.dump())), said(HI, told)] == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        ([], "$: expected an object"),
+        ({}, "$: expected 'rules' in it"),
+        ({"rules": []}, "$.rules: expected something in it"),
+        ({"rules": [{"answers": [{"txt": "a"}]}]}, "$.rules[0].answers[0].txt: expected one of text, json"),
+        ({"rules": [{"answers": [{"text": 5}]}]}, "$.rules[0].answers[0].text: expected a text"),
+        ({"rules": [{"answers": [{"text": "a", "delay": "1"}]}]}, "$.rules[0].answers[0].delay: expected a number"),
+        ({"rules": [{"answers": [{"text": "a", "delay": -1}]}]}, "$.rules[0].answers[0].delay: expected at least 0"),
+        (
+            {"rules": [{"when": {"turn": True}, "answers": [{"text": "a"}]}]},
+            "$.rules[0].when.turn: expected an integer",
+        ),
+        ({"rules": [{"when": {"tools": "f"}, "answers": [{"text": "a"}]}]}, "$.rules[0].when.tools: expected an array"),
+        ({"rules": [{"answers": [{"text": "a"}], "exhausted": "stop"}]}, "$.rules[0].exhausted: expected 'repeat' or"),
+        ({"rules": [{"answers": [{}]}]}, "$.rules[0].answers[0]: found no answer"),
+        ({"rules": [{"answers": [{"text": "a", "json": 1}]}]}, "$.rules[0].answers[0].json: found beside text"),
+    ],
+)
+def test_what_is_no_script_is_refused_with_the_place(document: Any, says: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        Script.load(document)
+    assert str(caught.value).startswith(says)
+
+
+def test_a_pattern_that_is_none_is_the_scripts_fault() -> None:
+    told = script(answers({"text": "x"}, when={"user": {"regex": "(?=a)"}}))
+    assert failure(HI, told)[0]["code"] == "ERR_SCRIPT"
+
+
 def test_a_server_is_told_the_script_as_it_is() -> None:
     told = script(
         answers(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
 import pytest
@@ -46,6 +47,31 @@ def test_a_key_inside_the_arguments_of_a_tool_call_is_gone_as_well() -> None:
     events = [event for piece in pieces for event in redactor.feed(Delta(tool_call=piece))]
     text = "".join(event.tool_call.arguments for event in events if isinstance(event, Delta) and event.tool_call)
     assert text == '{"k": "[OPENAI_API_KEY]"}'
+
+
+@pytest.mark.parametrize(
+    "value", ['pass"word-1234', "pass\\word-1234", "two\nlines-1234", "gehe\u00efm-🔑-1234", "ends-in-1234\\"]
+)
+@pytest.mark.parametrize("ascii_only", [True, False])
+@pytest.mark.parametrize("size", [1, 5, 1000])
+def test_a_key_that_is_escaped_in_json_text_is_gone_as_well(value: str, ascii_only: bool, size: int) -> None:
+    redactor = Redactor({"KEY": value})
+    text = json.dumps({"k": value, "n": 1}, ensure_ascii=ascii_only)
+    pieces = [ToolCallDelta(0, text[at : at + size]) for at in range(0, len(text), size)]
+    events = [*(event for piece in pieces for event in redactor.feed(Delta(tool_call=piece))), *redactor.flush()]
+    said = "".join(event.tool_call.arguments for event in events if isinstance(event, Delta) and event.tool_call)
+    assert said == redactor.text(text) == '{"k": "[KEY]", "n": 1}'
+    assert redactor.error_text(text) == said
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+@pytest.mark.parametrize("text", ["a key-12345678-more b", "a key-12345678 b", "a key-12345678"])
+def test_a_key_that_begins_like_a_longer_one_is_told_from_it(text: str, size: int) -> None:
+    redactor = Redactor({"SHORT": "key-12345678", "LONG": "key-12345678-more"})
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    events = [*(event for piece in pieces for event in redactor.feed(Delta(text=piece))), *redactor.flush()]
+    said = "".join(event.text or "" for event in events if isinstance(event, Delta))
+    assert said == redactor.text(text) == text.replace("key-12345678-more", "[LONG]").replace("key-12345678", "[SHORT]")
 
 
 def test_what_was_held_back_comes_before_the_finish() -> None:

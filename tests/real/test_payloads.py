@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,12 @@ def test_openai_gets_the_inputs_as_they_are_and_is_asked_for_usage(sent: Sent) -
     assert body["model"] == "gpt-4o-mini"
     assert body["stream"] is True
     assert body["stream_options"] == {"include_usage": True}
+
+
+def test_what_the_caller_gave_is_as_it_was_after_the_call(sent: Sent) -> None:
+    metadata, tools = {"team": "a"}, [deepcopy(TOOL)]
+    sent(metadata=metadata, tools=tools)
+    assert (metadata, tools) == ({"team": "a"}, [TOOL])
 
 
 def test_nothing_is_sent_that_was_not_asked_for(sent: Sent) -> None:

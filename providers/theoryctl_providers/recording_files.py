@@ -1,0 +1,68 @@
+"""Recordings that are read: people review and edit their files, so these are checked as any other input is."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from theoryctl_providers.contract import ProviderError, Recording, Recordings, dumps, loads
+from theoryctl_providers.inputs import bundled_schema, problems_of
+from theoryctl_providers.recordings import DEPTH
+
+#: What stands where a secret was (`redact.Redactor`). Inputs that hold it are not those the key was made of.
+_MARK = re.compile(r"\[[A-Za-z_][A-Za-z0-9_]*\]")
+
+
+def read_recordings(folder: Path) -> Recordings:
+    """The recordings in a folder: all its files that end in `.json`.
+
+    Raises ProviderError `ERR_RECORDING` for a folder that cannot be read or has none, and for files that are no
+    recordings or are of the same exchange.
+    """
+    try:
+        files = sorted(file for file in folder.iterdir() if file.suffix == ".json" and not file.name.startswith("."))
+        found = {file: _read(file) for file in files}
+    except OSError as error:
+        raise _bad(f"{error.filename or folder}: {error.strerror}") from error
+    if not found:
+        raise _bad(f"{folder}: it holds no recordings")
+    of_key: dict[str, Path] = {}
+    for file, recording in found.items():
+        if (other := of_key.setdefault(recording.key, file)) is not file:
+            raise _bad(f"{file}: it is of the same exchange as {other.name}")
+    return Recordings(found.values())
+
+
+def _read(file: Path) -> Recording:
+    try:
+        document = loads(file.read_bytes(), what=str(file), depth=DEPTH)
+        _check(document)
+    except ProviderError as error:
+        raise _bad(error.message) from None
+    except ValueError as error:
+        raise _bad(f"{file}: {error}") from None
+    return Recording.load(document)
+
+
+def _check(document: Any) -> None:
+    """Raise ValueError, with every problem as `path: found …, expected …`, for a document that is no recording.
+
+    So is one whose inputs were edited: its key would be found by what was asked before.
+    """
+    problems = problems_of(document, _schema())
+    if problems:
+        raise ValueError("\n  ".join(problems))
+    key = Recording.key_for(document["operation"], document["inputs"])
+    if document["key"] != key and not _MARK.search(dumps(document["inputs"])):
+        raise ValueError(f"$.key: found another than that of its operation and inputs, which is {key}")
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return bundled_schema("recording.schema.json")
+
+
+def _bad(message: str) -> ProviderError:
+    return ProviderError("ERR_RECORDING", message, hint="record it anew with --mode real --record DIR, or remove it")
