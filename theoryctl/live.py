@@ -55,8 +55,8 @@ class LiveMarkdown:
             self._print(self._lines(self._text[:growing])[self._printed :])
             self._printed = len(self._lines(self._text[previous:growing]))
             self._text = self._text[previous:]
-        # The cursor rests on a line of its own, so that the ^C which a terminal writes there is erased with it; the last
-        # line of the screen is for the line end that rich writes when it stops.
+        # The cursor rests on a line of its own, so that the ^C which a terminal writes there is erased with it; the
+        # last line of the screen is for the line end that rich writes when it stops.
         room = max(1, self._console.height - 2)
         tail = self._lines(self._text)[self._printed :][-room:]
         self._live.update(_joined([*tail, [Segment("")]]), refresh=True)

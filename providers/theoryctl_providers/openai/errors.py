@@ -31,6 +31,8 @@ _SAID = {
     "ERR_CONTEXT_EXCEEDED": Said(400, _INVALID, "context_length_exceeded"),
     "ERR_CONTENT_POLICY": Said(400, _INVALID, "content_policy_violation"),
     "ERR_MODEL_NOT_FOUND": Said(404, _INVALID, "model_not_found"),
+    "ERR_SCRIPT_MISS": Said(404, _INVALID, None),
+    "ERR_REPLAY_MISS": Said(404, _INVALID, None),
     "ERR_TOKEN": Said(401, _INVALID, "invalid_api_key"),
     "ERR_AUTH": Said(401, _INVALID, "invalid_api_key"),
     "ERR_MISSING_SECRET": Said(401, _INVALID, "invalid_api_key"),

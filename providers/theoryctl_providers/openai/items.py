@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from theoryctl_providers.openai.body import unsupported, wrong
+from theoryctl_providers.openai.body import choice_of, unsupported, wrong
 
 #: Items that a model leaves for itself; the messages around them say the same without.
 _PRIVATE = ("reasoning",)
@@ -35,7 +35,7 @@ def tools_of(tools: Any) -> Any:
 
 def tool_choice_of(choice: Any) -> Any:
     """As `tools_of`; a word stays what it is."""
-    if isinstance(choice, dict) and choice.get("type") == "function":
+    if isinstance(choice_of(choice), dict) and choice.get("type") == "function":
         return {"type": "function", "function": {"name": choice.get("name")}}
     return choice
 

@@ -10,6 +10,7 @@ from theoryctl_providers.contract import Operation
 from theoryctl_providers.openai.body import Head, is_streamed, qualified, stated, unsupported, wrong
 from theoryctl_providers.openai.items import messages_of, response_format_of, tool_choice_of, tools_of
 from theoryctl_providers.openai.response import Response, ResponseEvents
+from theoryctl_providers.uncarried import refuse_uncarried
 
 #: Parameters that say the same as one of chat completions, by another name or in another shape.
 _TRANSLATED = ("input", "instructions", "max_output_tokens", "text", "reasoning", "tools", "tool_choice")
@@ -54,6 +55,7 @@ class ResponsesCall:
 
     def __init__(self, body: Mapping[str, Any], default_model: str | None) -> None:
         self.model = body.get("model")
+        refuse_uncarried(body)
         self.inputs = _inputs(body, default_model)
         self._streamed = is_streamed(body)
         self._echo = {name: default if body.get(name) is None else body[name] for name, default in _ECHOED.items()}
