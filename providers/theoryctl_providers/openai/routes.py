@@ -63,8 +63,11 @@ class Exchange(Protocol):
     inputs: dict[str, Any]
     #: The model as it was asked for.
     model: Any
-    #: What inputs are called in this format, where that is something else.
-    params: Mapping[str, str]
+
+    @property
+    def params(self) -> Mapping[str, str]:
+        """What inputs are called in this format, where that is something else."""
+        ...
 
     def whole(self, head: Head, answer: Answer) -> bytes:
         """The answer as one JSON document."""
