@@ -55,9 +55,11 @@ class LiveMarkdown:
             self._print(self._lines(self._text[:growing])[self._printed :])
             self._printed = len(self._lines(self._text[previous:growing]))
             self._text = self._text[previous:]
-        room = max(1, self._console.height - 1)
+        # The cursor rests on a line of its own, so that the ^C which a terminal writes there is erased with it; the
+        # last line of the screen is for the line end that rich writes when it stops.
+        room = max(1, self._console.height - 2)
         tail = self._lines(self._text)[self._printed :][-room:]
-        self._live.update(_joined(tail), refresh=True)
+        self._live.update(_joined([*tail, [Segment("")]]), refresh=True)
 
     def _lines(self, text: str) -> list[Line]:
         return list(Segment.split_lines(self._render(text)))
@@ -78,11 +80,11 @@ def block_starts(text: str) -> tuple[int, int]:
     The last line may still grow into anything, so it counts only once it has ended. What comes later changes the last
     block alone (CommonMark 0.31, appendix: a line closes blocks, or continues the open ones).
     """
-    whole = printable(text)[: text.rfind("\n") + 1]
+    whole = printable(text[: text.rfind("\n") + 1])
     tokens = Markdown(whole).parsed
     starts = [token.map[0] for token in tokens if token.level == 0 and token.map and token.nesting >= 0]
     ends = [0]
-    for line in text.splitlines(keepends=True):
-        ends.append(ends[-1] + len(line))
+    for line in text.split("\n"):  # as Markdown counts: of the line ends that Python knows, it takes this one alone
+        ends.append(ends[-1] + len(line) + 1)
     previous, last = [0, 0, *starts][-2:]
     return ends[previous], ends[last]

@@ -124,9 +124,7 @@ def admit(request: Request, provider: LLMProvider) -> Request:
         check_inputs(request.inputs, schema)
     mode = resolve_mode(request.inputs, request.mode, config.mode)
     inputs = {key: value for key, value in request.inputs.items() if key not in _TRANSPORT_KEYS}
-    inputs |= {
-        name: int(value) for name, value in inputs.items() if isinstance(value, float) and _is_whole(name, schema)
-    }
+    inputs |= {name: _whole(value) for name, value in inputs.items() if _is_integral(name, request, schema)}
     inputs["model"] = inputs.get("model") or config.default_model or _default_model(config.provider)
     files = [replace(file, path="") for file in request.attachments] if is_mock(mode) else request.attachments
     inputs = resolve_attachments(inputs, files)
@@ -144,9 +142,16 @@ def _schema(request: Request) -> Mapping[str, Any]:
     return chat_schema() if request.config.input_schema is None else request.config.input_schema
 
 
-def _is_whole(name: str, schema: Mapping[str, Any]) -> bool:
-    """Whether a number is an integer, even written as 5.0, which JSON Schema takes for one and vendors do not."""
-    return bool(schema.get("properties", {}).get(name, {}).get("type") == "integer")
+def _is_integral(name: str, request: Request, schema: Mapping[str, Any]) -> bool:
+    """Whether numbers of an input are integers, as all in embeddings are: tokens, and how many dimensions."""
+    return request.operation == "embeddings" or schema.get("properties", {}).get(name, {}).get("type") == "integer"
+
+
+def _whole(value: Any) -> Any:
+    """Integers written as 5.0, which JSON Schema takes for what they are and vendors do not, as 5; in lists too."""
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return int(value) if isinstance(value, float) else value
 
 
 def check_secrets(rules: Sequence[SecretRule], secrets: Mapping[str, str], model: str) -> None:
@@ -165,7 +170,8 @@ def check_secrets(rules: Sequence[SecretRule], secrets: Mapping[str, str], model
         raise ProviderError(
             "ERR_MISSING_SECRET",
             f"{model} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not set",
-            hint=" ".join(f"export {name}=…" for name in missing) + ", or put it into a file and add --env-file FILE",
+            hint=" ".join(f"export {name}=…" for name in missing) + ", or put it into a file and add --env-file FILE; "
+            "a started instance must be stopped, and started again with it",
         )
 
 

@@ -26,9 +26,7 @@ from theoryctl_providers.contract import (
 )
 from theoryctl_providers.embeddings import embeddings
 from theoryctl_providers.protocol import LLMProvider
-
-#: What only a real model could answer; a mock that made it up would let a test pass that must not.
-UNSUPPORTED = ("logprobs", "top_logprobs", "audio")
+from theoryctl_providers.uncarried import refuse_uncarried
 
 _QUOTED = 80
 _CONTROL = re.compile(r"[\x00-\x1f]")
@@ -57,7 +55,7 @@ def answer(request: Request) -> Iterator[Event]:
         yield from embeddings(request)
         return
     inputs = request.inputs
-    _refuse_unsupported(inputs)
+    refuse_uncarried(inputs)
     # Without attachments the inputs are JSON as they are, and the engine has checked that.
     plain = inputs_as_json(inputs) if request.attachments else inputs
     seen = canonical(plain, checked=True)
@@ -222,14 +220,6 @@ def tokens(text: str) -> list[str]:
     return _TOKEN.findall(text)
 
 
-def _refuse_unsupported(inputs: Mapping[str, Any]) -> None:
-    for name in UNSUPPORTED:
-        if inputs.get(name):
-            raise _unsupported(name, f"a mock has no {name} to give")
-    if "audio" in (inputs.get("modalities") or ()):
-        raise _unsupported("modalities", "a mock does not speak")
-
-
 def _unsupported(where: str, reason: str) -> ProviderError:
-    hint = f"leave {where} out, or use --mode real"
+    hint = f"leave {where} out, simplify the schema, or ask a real model"
     return ProviderError("ERR_UNSUPPORTED_PARAM", f"inputs: $.{where}: {reason}", hint=hint, param=where)

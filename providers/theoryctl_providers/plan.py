@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from theoryctl_providers.contract import Event, ProviderError, Request, is_mock
 from theoryctl_providers.protocol import LLMProvider
+from theoryctl_providers.uncarried import refuse_uncarried
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,8 @@ class Plan:
 
 
 def plan_for(provider: LLMProvider, request: Request) -> Plan:
-    """How a resolved request is answered. Raises ProviderError: `ERR_SCRIPT_MISS`, `ERR_OVERLOADED`.
+    """How a resolved request is answered. Raises ProviderError: `ERR_SCRIPT_MISS`, `ERR_UNSUPPORTED_PARAM`,
+    `ERR_OVERLOADED`.
 
     Real calls are retried within the request's time-out; what a script says is passed on as it is, for the retries
     that a script tests are the client's.
@@ -33,10 +35,11 @@ def plan_for(provider: LLMProvider, request: Request) -> Plan:
 
 def _scripted(request: Request) -> Plan | None:
     script = request.config.script
-    if script is None or request.operation != "chat":
+    if script is None:
         return None
     from theoryctl_providers.scripted import choose, play, waits
 
+    refuse_uncarried(request.inputs)
     answer = choose(script, request)
     return None if answer is None else Plan(play(answer, request), waits(answer))
 
@@ -46,6 +49,7 @@ def _replayed(request: Request) -> Plan | None:
         return None
     from theoryctl_providers.replay import replayed
 
+    refuse_uncarried(request.inputs)
     return Plan(replayed(request.config.replay, request), suspends=False)
 
 

@@ -38,10 +38,14 @@ Step = tuple[float, Delta]
 
 
 def choose(script: Script, request: Request) -> ScriptedAnswer | None:
-    """The answer of the first rule that fits and has one left; None where the mock is to answer.
+    """The answer of the first rule that fits and has one left; None where the mock is to answer. Rules are about chats:
+    none fits a request for embeddings.
 
     Raises ProviderError `ERR_SCRIPT_MISS` where no rule of a strict script does, with what the nearest one wants.
     """
+    if request.operation != "chat":
+        _check_strict(script, request)
+        return None
     facts = _facts_of(request)
     for index, rule in enumerate(script.document.rules):
         if all(holds for _, holds in _conditions(rule, facts)) and (answer := script.take(index)) is not None:
@@ -235,6 +239,12 @@ def compile_pattern(pattern: str) -> Any:
     except ValueError:
         message = f"the script's regex {dumps(pattern)} is none, or too large"
         raise ProviderError("ERR_SCRIPT", message, hint="there are no look-arounds and no back references") from None
+
+
+def _check_strict(script: Script, request: Request) -> None:
+    if script.document.strict:
+        message = f"no rule of a script answers {request.operation}, and this script is strict"
+        raise ProviderError("ERR_SCRIPT_MISS", message, hint="leave strict out: the mock then answers them")
 
 
 def _miss(script: Script, facts: _Facts) -> ProviderError:

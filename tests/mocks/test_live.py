@@ -15,6 +15,7 @@ from tests.conftest import ROOT
 from theoryctl import live
 from theoryctl.answers import Pace
 from theoryctl.live import LiveMarkdown, block_starts
+from theoryctl.views import printable
 
 DOCUMENT = (
     (ROOT / "docs/images.md").read_text()
@@ -76,7 +77,7 @@ def console_of(width: int, height: int) -> tuple[Console, io.StringIO]:
 
 def at_once(text: str, width: int) -> list[str]:
     console, file = console_of(width, 50)
-    console.print(Markdown(text))
+    console.print(Markdown(printable(text)))
     screen = Screen(10_000)
     screen.feed(file.getvalue())
     return screen.text
@@ -86,7 +87,7 @@ def streamed(pieces: Iterable[str], width: int, height: int) -> Iterator[Screen]
     """The screen after each piece, and at the end."""
     console, file = console_of(width, height)
     screen = Screen(height)
-    answer = LiveMarkdown(console, lambda text: console.render(Markdown(text)))
+    answer = LiveMarkdown(console, lambda text: console.render(Markdown(printable(text))))
 
     def shown() -> Screen:
         screen.feed(file.getvalue())
@@ -127,6 +128,31 @@ def test_however_a_small_answer_is_cut_it_ends_the_same(seed: int) -> None:
     text += "Para\n---\n```\ncode\n```\nend"
     *_, last = streamed(cut(text, seed, longest=3), 60, 8)
     assert last.text == at_once(text, 60)
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\f", "\v", "\x85", "\r", "\x1c", "\r\n"], ids=ascii)
+def test_only_line_feeds_end_lines_so_that_nothing_is_lost(odd: str) -> None:
+    text = "".join(f"Before {number}{odd}and after.\n\n" for number in range(6)) + "End."
+    for cuts in ([f"{part}\n\n" for part in text.split("\n\n")], cut(text, seed=1, longest=9)):
+        *_, last = streamed(cuts, 60, 8)
+        assert [line for line in last.text if line] == [line for line in at_once(text, 60) if line]
+        assert "".join(last.text).count("after") == 6
+
+
+@pytest.mark.parametrize("written", ["^C", "^C^C^C"])
+def test_what_a_terminal_writes_for_control_c_is_erased_and_no_line_stands_twice(written: str) -> None:
+    console, file = console_of(20, 10)
+    answer = LiveMarkdown(console, lambda text: console.render(Markdown(text)))
+    answer.add("x" * 20 + " twenty columns wide, and more")
+    screen = Screen(10)
+    screen.feed(file.getvalue())
+    screen.feed(written)
+    assert screen.lines[screen.row] == written, "it stands on a line of its own, which is drawn anew"
+    file.seek(0)
+    file.truncate()
+    answer.close()
+    screen.feed(file.getvalue())
+    assert screen.text == at_once("x" * 20 + " twenty columns wide, and more", 20)
 
 
 def test_on_the_way_the_newest_of_a_block_that_fills_the_screen_is_seen() -> None:

@@ -328,6 +328,16 @@ def test_bad_inputs_are_refused_whatever_the_script_says() -> None:
     assert said(HI, told) == "x"
 
 
+@pytest.mark.parametrize("asked", [{"logprobs": True}, {"modalities": ["audio"]}, {"audio": {"voice": "x"}}], ids=str)
+def test_what_no_answer_carries_is_refused_by_a_script_as_by_the_mock_and_takes_no_answer(
+    asked: dict[str, Any],
+) -> None:
+    told = script(answers({"text": "one"}, {"text": "two"}))
+    error, _ = failure({**HI, **asked}, told)
+    assert (error["code"], error["hint"]) == ("ERR_UNSUPPORTED_PARAM", f"leave {next(iter(asked))} out")
+    assert said(HI, told) == "one"
+
+
 @pytest.mark.parametrize("pattern", [r"(a+)+$", r"(a|aa)*$", r"^(a*)*b\b.*c$", r"(.*)(.*)(.*)(.*)(.*)x"])
 def test_no_pattern_can_hang_a_server(pattern: str) -> None:
     told = script(answers({"text": "x"}, when={"user": {"regex": pattern}}))

@@ -60,7 +60,10 @@ def test_texts_that_share_words_are_nearer_than_those_that_do_not(client: openai
 def test_tokens_are_taken_as_texts_are(client: openai.OpenAI) -> None:
     one = client.embeddings.create(model=MODEL, input=[1, 2, 3])
     two = client.embeddings.create(model=MODEL, input=[[1, 2, 3], [4]])
-    assert one.data[0].embedding == two.data[0].embedding
+    written_otherwise: Any = [[1.0, 2, 3.0]]
+    three = client.embeddings.create(model=MODEL, input=written_otherwise)
+    four = client.embeddings.create(model=MODEL, input=written_otherwise[0])
+    assert one.data[0].embedding == two.data[0].embedding == three.data[0].embedding == four.data[0].embedding
     assert (len(two.data), two.usage.prompt_tokens) == (2, 4)
 
 
@@ -71,7 +74,13 @@ def test_words_that_cancel_each_other_out_still_have_a_vector() -> None:
 
 @pytest.mark.parametrize(
     ("asked", "param"),
-    [({"input": ""}, "input"), ({"input": []}, "input"), ({"dimensions": 0}, "dimensions"), ({"user": 1}, "user")],
+    [
+        ({"input": ""}, "input"),
+        ({"input": []}, "input"),
+        ({"input": [1.5]}, "input[0]"),
+        ({"dimensions": 0}, "dimensions"),
+        ({"user": 1}, "user"),
+    ],
     ids=json.dumps,
 )
 def test_what_is_wrong_is_named(client: openai.OpenAI, asked: dict[str, Any], param: str) -> None:

@@ -54,6 +54,28 @@ def test_the_vendors_answer_passes_through_and_its_model_needs_no_prefix(start_r
     assert vendor.requests[0].headers["authorization"] == f"Bearer {CANARY}"
 
 
+@pytest.mark.parametrize(
+    ("asked", "param"),
+    [
+        ({"logprobs": True}, "logprobs"),
+        ({"top_logprobs": 2}, "top_logprobs"),
+        ({"modalities": ["text", "audio"]}, "modalities"),
+        ({"audio": {"voice": "alloy", "format": "wav"}}, "audio"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_an_answer_could_not_carry_is_refused_before_a_vendor_is_paid_for_it(
+    start_real: StartReal, asked: dict[str, Any], param: str
+) -> None:
+    with (
+        Vendor(answers("Hello!")) as vendor,
+        pytest.raises(openai.BadRequestError, match=f"leave {param} out") as caught,
+    ):
+        start_real(vendor).chat.completions.create(model="gpt-4o-mini", messages=ASK, **asked)
+    assert (caught.value.param, caught.value.code) == (param, "unsupported_parameter")
+    assert vendor.requests == []
+
+
 def test_embeddings_come_from_the_vendor(start_real: StartReal) -> None:
     with Vendor() as vendor:
         client = start_real(vendor)

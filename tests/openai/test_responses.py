@@ -185,6 +185,9 @@ def test_what_clients_send_along_by_default_is_taken(client: openai.OpenAI) -> N
         ({"input": [{"role": "user", "content": [{"type": "input_video"}]}]}, "input[0].content[0]"),
         ({"input": [{"role": "nobody", "content": "x"}]}, "input[0].role"),
         ({"input": 1}, "input"),
+        ({"tool_choice": {"type": "web_search_preview"}}, "tool_choice"),
+        ({"top_logprobs": 2}, "top_logprobs"),
+        ({"include": ["reasoning.encrypted_content", "message.output_text.logprobs"]}, "include[1]"),
         ({"max_output_tokens": 0}, "max_output_tokens"),
         ({"text": {"format": {"type": "xml"}}}, "text.format.type"),
         ({"extra_body": {"n": 2}}, "n"),
@@ -196,6 +199,41 @@ def test_what_it_does_not_do_is_refused_by_its_name(client: openai.OpenAI, asked
     with pytest.raises(openai.BadRequestError) as caught:
         client.responses.create(**{"model": MODEL, "input": "x", **asked})
     assert caught.value.param == param
+
+
+CALL = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+USER = {"role": "user", "content": "x"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "param"),
+    [
+        ({"instructions": "Be brief.", "input": [USER, {"role": "nobody", "content": "x"}]}, "input[1].role"),
+        ({"instructions": 5}, "instructions"),
+        ({"instructions": "Be brief.", "input": [{"role": "user", "content": 5}]}, "input[0].content"),
+        ({"input": [USER, CALL, CALL, {"role": "nobody", "content": "x"}]}, "input[3].role"),
+        ({"input": [USER, CALL, {**CALL, "name": 5}]}, "input[2].name"),
+        ({"input": [USER, CALL, {**CALL, "call_id": 5}]}, "input[2].call_id"),
+        ({"input": [USER, CALL, {"type": "function_call_output", "call_id": 5, "output": "x"}]}, "input[2].call_id"),
+        (
+            {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": 5}]}]},
+            "input[0].content[0].image_url",
+        ),
+        ({"tools": [{**TOOL, "parameters": 5}]}, "tools[0].parameters"),
+        ({"tools": 5}, "tools"),
+        ({"tool_choice": {"type": "function", "name": 5}}, "tool_choice.name"),
+        ({"text": {"format": {"type": "json_schema", "name": "x", "schema": 5}}}, "text.format.schema"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_wrong_is_named_as_it_was_sent_in_param_and_message(
+    client: openai.OpenAI, asked: dict[str, Any], param: str
+) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.responses.create(**{"model": MODEL, "input": "x", **asked})
+    assert caught.value.param == param
+    assert "$.input" in caught.value.message or f"$.{param.partition('.')[0]}" in caught.value.message
+    assert not [word for word in ("messages", "tool_calls", ".function", "json_schema") if word in caught.value.message]
 
 
 def test_an_answer_that_breaks_off_has_failed(start_provider: StartProvider) -> None:

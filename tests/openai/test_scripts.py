@@ -100,6 +100,9 @@ def test_one_that_does_not_gets_each_fault_as_the_vendor_s_own(start: Start, scr
         said(client, "refused")
     with pytest.raises(openai.NotFoundError, match="no rule"):
         said(client, "what nobody wrote a rule for")
+    with pytest.raises(openai.NotFoundError, match="no rule of a script answers embeddings") as missed:
+        client.embeddings.create(model="text-embedding-3-small", input="x")
+    assert (missed.value.type, missed.value.code) == ("invalid_request_error", None)
 
 
 def test_tools_are_called_and_the_conversation_goes_on(start: Start, script: str) -> None:

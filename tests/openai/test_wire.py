@@ -18,6 +18,7 @@ from tests.conftest import THEORYCTL
 from tests.openai.conftest import StartProvider, Variables
 
 CHAT = "/v1/chat/completions"
+MODE = "X-Theoryctl-Mode"
 ASK = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Say hello."}]}
 
 
@@ -67,6 +68,8 @@ def ask(variables: Variables, path: str = CHAT, body: Any = ASK, method: str = "
         ({"stream": True, "stream_options": {"include_usage": 1}}, "stream_options", "invalid_value"),
         ({"functions": []}, "functions", "invalid_value"),
         ({"tools": [], "tool_choice": "required"}, "tool_choice", "invalid_value"),
+        ({"tool_choice": {"type": "allowed_tools", "allowed_tools": {}}}, "tool_choice", "unsupported_parameter"),
+        ({"tool_choice": {"type": "custom", "custom": {"name": "x"}}}, "tool_choice", "unsupported_parameter"),
         ({"logprobs": True}, "logprobs", "unsupported_parameter"),
         ({"modalities": ["audio"]}, "modalities", "unsupported_parameter"),
         ({"messages": [{"role": "user", "content": {"$attach": "x"}}]}, None, "invalid_value"),
@@ -115,8 +118,19 @@ def test_the_mode_is_the_headers_then_the_instances(instance: Variables) -> None
     refused = ask(instance, **{"X-Theoryctl-Mode": "real"})
     assert (refused.status, refused.headers["x-theoryctl-code"]) == (401, "ERR_MISSING_SECRET")
     assert ask(instance, **{"X-Theoryctl-Mode": "Mock"}).status == 200
-    assert ask(instance, **{"X-Theoryctl-Mode": "odd"}).error["code"] == "invalid_value"
-    assert ask(instance, "/v1/models", b"", "GET", **{"X-Theoryctl-Mode": "odd"}).status == 400
+    for odd in (ask(instance, **{MODE: "odd"}), ask(instance, "/v1/models", b"", "GET", **{MODE: "odd"})):
+        assert (odd.status, odd.error["code"], odd.error["param"]) == (400, "invalid_value", MODE)
+        assert MODE in odd.error["message"] and "--mode" not in odd.error["message"]
+
+
+def test_a_key_that_a_started_instance_lacks_is_given_to_it_by_starting_it_anew(instance: Variables) -> None:
+    refused = ask(instance, **{MODE: "real"})
+    assert "a started instance must be stopped, and started again with it" in refused.error["message"]
+
+
+def test_a_model_that_is_not_named_is_not_found(instance: Variables) -> None:
+    answer = ask(instance, "/v1/models/", b"", "GET")
+    assert (answer.status, answer.error["param"], answer.error["code"]) == (404, "model", "model_not_found")
 
 
 def test_an_answer_has_the_id_that_the_log_has(instance: Variables, home: Variables) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from theoryctl_providers.contract import Mode, ProviderError
+from theoryctl_providers.contract import MODES, Mode, ProviderError
 
 #: Parameters that are about the caller's account and its caches, and never about the answer. Clients send some of them
 #: with every request, so they are taken and left out, in both modes.
@@ -20,6 +20,9 @@ IGNORED = frozenset(
         "store",
     )
 )
+
+#: The header that says the mode of one request.
+MODE_HEADER = "X-Theoryctl-Mode"
 
 #: 2000-01-01T00:00:00Z: what a mock gives as the time of its answer, for it has no clock.
 NO_TIME = 946684800
@@ -46,6 +49,14 @@ def qualified(model: Any, default: str | None) -> Any:
     return f"{vendor}/{model}" if slash and isinstance(model, str) and "/" not in model and model else model
 
 
+def choice_of(choice: Any) -> Any:
+    """A `tool_choice` as it is. Raises ProviderError `ERR_UNSUPPORTED_PARAM` for one of another kind of tool."""
+    kind = choice.get("type", "function") if isinstance(choice, dict) else "function"
+    if isinstance(kind, str) and kind != "function":
+        raise unsupported("tool_choice", f"only a function can be chosen, not {kind!r}")
+    return choice
+
+
 def is_streamed(body: Mapping[str, Any]) -> bool:
     """Whether the answer is wanted in pieces. Raises ProviderError `ERR_INPUTS` for a value that is no boolean."""
     value = body.get("stream")
@@ -67,8 +78,13 @@ def unsupported(param: str, reason: str) -> ProviderError:
 
 
 def mode_of(headers: list[tuple[bytes, bytes]]) -> Mode | None:
-    """The mode that the header `X-Theoryctl-Mode` asks for. One that is none is left to the engine, which says so."""
-    for name, value in headers:
-        if name == b"x-theoryctl-mode":
-            return value.decode("latin-1").strip().lower()  # type: ignore[return-value]
-    return None
+    """The mode that the header `X-Theoryctl-Mode` asks for. Raises ProviderError `ERR_INPUTS` for one that is none."""
+    asked = next((value for name, value in headers if name == MODE_HEADER.lower().encode()), None)
+    if asked is None:
+        return None
+    given = asked.decode("latin-1").strip().lower()
+    for mode in MODES:
+        if given == mode:
+            return mode
+    message = f"the header {MODE_HEADER}: {given!r} is not one of {', '.join(MODES)}"
+    raise ProviderError("ERR_INPUTS", message, hint=f"{MODE_HEADER}: mock", param=MODE_HEADER)

@@ -9,7 +9,8 @@ from typing import Any
 
 from theoryctl_providers.answer import Answer, Choice, ToolCall
 from theoryctl_providers.contract import Delta, Event, Finish, Operation, ToolCallDelta, Usage
-from theoryctl_providers.openai.body import Head, is_streamed, qualified, stated, wrong
+from theoryctl_providers.openai.body import Head, choice_of, is_streamed, qualified, stated, wrong
+from theoryctl_providers.uncarried import refuse_uncarried
 
 #: What OpenAI writes into its own answers and clients send back with them.
 _ANSWERED = ("annotations",)
@@ -25,9 +26,11 @@ class ChatCompletion:
 
     def __init__(self, body: Mapping[str, Any], default_model: str | None) -> None:
         self.model = body.get("model")
+        refuse_uncarried(body)
         self.inputs = stated(body, "stream", "stream_options")
         if "model" in self.inputs:
             self.inputs["model"] = qualified(self.model, default_model)
+        choice_of(body.get("tool_choice"))
         if isinstance(body.get("messages"), list):
             self.inputs["messages"] = [_message(message) for message in body["messages"]]
         self._streamed, self._with_usage = is_streamed(body), _wants_usage(body)

@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 
 from theoryctl_providers.contract import ERRORS, ErrorInfo, ProviderError
 
+#: A path into the inputs, as our messages write it.
+_PATH = re.compile(r"\$\.(\w+(?:\.\w+|\[\d+\])*)")
+
 #: Seconds after which to try again, where nobody named a time but there is reason to.
 _SOON = {"ERR_OVERLOADED": 1.0, "ERR_NOT_RUNNING": 1.0}
 
@@ -31,6 +34,8 @@ _SAID = {
     "ERR_CONTEXT_EXCEEDED": Said(400, _INVALID, "context_length_exceeded"),
     "ERR_CONTENT_POLICY": Said(400, _INVALID, "content_policy_violation"),
     "ERR_MODEL_NOT_FOUND": Said(404, _INVALID, "model_not_found"),
+    "ERR_SCRIPT_MISS": Said(404, _INVALID, None),
+    "ERR_REPLAY_MISS": Said(404, _INVALID, None),
     "ERR_TOKEN": Said(401, _INVALID, "invalid_api_key"),
     "ERR_AUTH": Said(401, _INVALID, "invalid_api_key"),
     "ERR_MISSING_SECRET": Said(401, _INVALID, "invalid_api_key"),
@@ -49,18 +54,30 @@ def said(code: str) -> Said:
 def error_object(info: ErrorInfo, cause: ProviderError | None, params: Mapping[str, str]) -> dict[str, Any]:
     """What stands under `error`: the texts from `info`, which holds no secrets.
 
-    `params` are inputs that are called something else in the format that was spoken.
+    `params` are paths into the inputs that are called something else in the format that was spoken.
     """
     words = said(info["code"])
-    message = f"{info['message']} ({info['hint']})" if info["hint"] else info["message"]
-    param = None if cause is None or cause.param is None else _renamed(cause.param, params)
-    return {"message": message, "type": words.type, "param": param, "code": words.code}
+    message, hint, param = info["message"], info["hint"], cause.param if cause else None
+    if message.startswith("inputs:"):
+        message = _PATH.sub(lambda found: "$." + _renamed(found[1], params), message)
+    if param is not None:
+        renamed = _renamed(param, params)
+        hint, param = hint and hint.replace(param, renamed), renamed
+    return {
+        "message": f"{message} ({hint})" if hint else message,
+        "type": words.type,
+        "param": param,
+        "code": words.code,
+    }
 
 
 def _renamed(param: str, params: Mapping[str, str]) -> str:
-    """`messages[0].role` as `input[0].role`, where `messages` is called `input`."""
-    first = re.split(r"[.[]", param, maxsplit=1)[0]
-    return params.get(first, first) + param[len(first) :]
+    """`messages[0].role` as `input[0].role`, where `messages[0]`, or no more than `messages`, is called by that."""
+    ends = [found.start() for found in re.finditer(r"[.[]|$", param)]
+    for end in reversed(ends):
+        if param[:end] in params:
+            return params[param[:end]] + param[end:]
+    return param
 
 
 def error_headers(code: str, cause: ProviderError | None) -> list[tuple[bytes, bytes]]:

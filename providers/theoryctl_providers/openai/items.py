@@ -5,25 +5,75 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from theoryctl_providers.openai.body import unsupported, wrong
+from theoryctl_providers.openai.body import choice_of, unsupported, wrong
 
 #: Items that a model leaves for itself; the messages around them say the same without.
 _PRIVATE = ("reasoning",)
 
 
-def messages_of(given: Any, instructions: Any) -> list[Any]:
-    """The conversation that `instructions` and `input` (text, or a list of items) stand for.
+class Conversation:
+    """The messages that `instructions` and `input` (text, or a list of items) stand for.
 
+    `origins` says where each came from: paths below `messages`, and the parameter that stood for what is there.
     Raises ProviderError: `ERR_INPUTS` for what is no item, `ERR_UNSUPPORTED_PARAM` for one with no counterpart.
     """
-    messages: list[Any] = [] if instructions is None else [{"role": "system", "content": instructions}]
-    if isinstance(given, str):
-        return [*messages, {"role": "user", "content": given}]
-    if not isinstance(given, list):
-        raise wrong("input", "expected a text or a list of items")
-    for index, item in enumerate(given):
-        _add(messages, item, f"input[{index}]")
-    return messages
+
+    def __init__(self, given: Any, instructions: Any) -> None:
+        self.messages: list[Any] = []
+        self.origins: dict[str, str] = {}
+        if instructions is not None:
+            self._add({"role": "system", "content": instructions}, "instructions", content="")
+        if isinstance(given, str):
+            self._add({"role": "user", "content": given}, "input", content="")
+        elif isinstance(given, list):
+            for index, item in enumerate(given):
+                self._item(item, f"input[{index}]")
+        else:
+            raise wrong("input", "expected a text or a list of items")
+
+    def _item(self, item: Any, where: str) -> None:
+        if not isinstance(item, dict):
+            raise wrong(where, "expected an object")
+        kind = item.get("type", "message")
+        if kind == "message":
+            self._add({"role": item.get("role"), "content": self._content(item.get("content"), where)}, where)
+        elif kind == "function_call":
+            self._call(item, where)
+        elif kind == "function_call_output":
+            content = self._content(item.get("output"), where, "output")
+            message = {"role": "tool", "tool_call_id": item.get("call_id"), "content": content}
+            self._add(message, where, content=".output", tool_call_id=".call_id")
+        elif kind not in _PRIVATE:
+            raise unsupported(where, f"an item of type {kind!r} has no counterpart in chat completions")
+
+    def _add(self, message: dict[str, Any], origin: str, **renamed: str) -> None:
+        self._note(f"messages[{len(self.messages)}]", origin, renamed)
+        self.messages.append(message)
+
+    def _call(self, item: Mapping[str, Any], where: str) -> None:
+        """One call, in the assistant's message that holds all of a turn; the Responses API lists them one by one."""
+        if not self.messages or self.messages[-1].get("role") != "assistant":
+            self._add({"role": "assistant", "content": None}, where)
+        calls = self.messages[-1].setdefault("tool_calls", [])
+        path = f"messages[{len(self.messages) - 1}].tool_calls[{len(calls)}]"
+        self._note(path, where, {"function": "", "id": ".call_id"})
+        function = {"name": item.get("name"), "arguments": item.get("arguments")}
+        calls.append({"id": item.get("call_id"), "type": "function", "function": function})
+
+    def _content(self, content: Any, where: str, key: str = "content") -> Any:
+        if not isinstance(content, list):
+            return content
+        return [self._part(part, index, f"{where}.{key}[{index}]") for index, part in enumerate(content)]
+
+    def _part(self, part: Any, index: int, where: str) -> Any:
+        """A part of the message that is added next."""
+        renamed = {"image_url.url": ".image_url", "image_url.detail": ".detail", "file": ""}
+        self._note(f"messages[{len(self.messages)}].content[{index}]", where, renamed)
+        return _part(part, where)
+
+    def _note(self, path: str, origin: str, renamed: Mapping[str, str]) -> None:
+        self.origins[path] = origin
+        self.origins.update((f"{path}.{name}", origin + ending) for name, ending in renamed.items())
 
 
 def tools_of(tools: Any) -> Any:
@@ -35,7 +85,7 @@ def tools_of(tools: Any) -> Any:
 
 def tool_choice_of(choice: Any) -> Any:
     """As `tools_of`; a word stays what it is."""
-    if isinstance(choice, dict) and choice.get("type") == "function":
+    if isinstance(choice_of(choice), dict) and choice.get("type") == "function":
         return {"type": "function", "function": {"name": choice.get("name")}}
     return choice
 
@@ -45,41 +95,6 @@ def response_format_of(wanted: Any) -> Any:
     if isinstance(wanted, dict) and wanted.get("type") == "json_schema":
         return {"type": "json_schema", "json_schema": _without(wanted, "type")}
     return wanted
-
-
-def _add(messages: list[Any], item: Any, where: str) -> None:
-    if not isinstance(item, dict):
-        raise wrong(where, "expected an object")
-    kind = item.get("type", "message")
-    if kind == "message":
-        messages.append({"role": item.get("role"), "content": _content(item.get("content"), where)})
-    elif kind == "function_call":
-        _calling(messages)["tool_calls"].append(_call(item))
-    elif kind == "function_call_output":
-        content = _content(item.get("output"), where, "output")
-        messages.append({"role": "tool", "tool_call_id": item.get("call_id"), "content": content})
-    elif kind not in _PRIVATE:
-        raise unsupported(where, f"an item of type {kind!r} has no counterpart in chat completions")
-
-
-def _calling(messages: list[Any]) -> dict[str, Any]:
-    """The assistant's message that holds the calls of one turn, which the Responses API lists one by one."""
-    if not messages or messages[-1].get("role") != "assistant":
-        messages.append({"role": "assistant", "content": None})
-    last: dict[str, Any] = messages[-1]
-    last.setdefault("tool_calls", [])
-    return last
-
-
-def _call(item: Mapping[str, Any]) -> dict[str, Any]:
-    function = {"name": item.get("name"), "arguments": item.get("arguments")}
-    return {"id": item.get("call_id"), "type": "function", "function": function}
-
-
-def _content(content: Any, where: str, key: str = "content") -> Any:
-    if not isinstance(content, list):
-        return content
-    return [_part(part, f"{where}.{key}[{index}]") for index, part in enumerate(content)]
 
 
 def _part(part: Any, where: str) -> Any:

@@ -20,6 +20,8 @@ def model_document(name: str, mode: Mode, config: ProviderConfig) -> dict[str, A
 
     Raises ProviderError `ERR_MODEL_NOT_FOUND`.
     """
+    if not name:
+        raise ProviderError("ERR_MODEL_NOT_FOUND", "no model is named", hint="GET /v1/models", param="model")
     default = _default(config)
     if is_mock(mode) or qualified(name, default) == default:
         return _model(name)

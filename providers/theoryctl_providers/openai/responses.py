@@ -8,8 +8,9 @@ from typing import Any
 from theoryctl_providers.answer import Answer, Choice
 from theoryctl_providers.contract import Operation
 from theoryctl_providers.openai.body import Head, is_streamed, qualified, stated, unsupported, wrong
-from theoryctl_providers.openai.items import messages_of, response_format_of, tool_choice_of, tools_of
+from theoryctl_providers.openai.items import Conversation, response_format_of, tool_choice_of, tools_of
 from theoryctl_providers.openai.response import Response, ResponseEvents
+from theoryctl_providers.uncarried import refuse_uncarried
 
 #: Parameters that say the same as one of chat completions, by another name or in another shape.
 _TRANSLATED = ("input", "instructions", "max_output_tokens", "text", "reasoning", "tools", "tool_choice")
@@ -20,9 +21,11 @@ _STATEFUL = ("previous_response_id", "conversation", "prompt")
 #: What would be taken for inputs, and is no parameter of this API.
 _CHAT_ONLY = ("messages", "n", "stop", "response_format", "max_completion_tokens", "max_tokens")
 
-#: How the parameters of chat completions that an error may name are called here.
+#: How the parameters of chat completions that an error may name are called here; more of each depends on the request.
 _PARAMS = {
     "messages": "input",
+    "tool_choice.function": "tool_choice",
+    "response_format.json_schema": "text.format",
     "max_completion_tokens": "max_output_tokens",
     "response_format": "text.format",
     "verbosity": "text.verbosity",
@@ -50,13 +53,23 @@ class ResponsesCall:
     """One exchange."""
 
     operation: Operation = "chat"
-    params: Mapping[str, str] = _PARAMS
 
     def __init__(self, body: Mapping[str, Any], default_model: str | None) -> None:
         self.model = body.get("model")
+        refuse_uncarried(body)
         self.inputs = _inputs(body, default_model)
+        conversation = Conversation(body.get("input"), body.get("instructions"))
+        self.inputs["messages"], self._origins = conversation.messages, conversation.origins
         self._streamed = is_streamed(body)
         self._echo = {name: default if body.get(name) is None else body[name] for name, default in _ECHOED.items()}
+
+    @property
+    def params(self) -> Mapping[str, str]:
+        """Paths in the inputs, and what they are called in the request."""
+        given = self.inputs.get("tools")
+        count = len(given) if isinstance(given, list) else 0
+        tools = {f"tools[{index}].function": f"tools[{index}]" for index in range(count)}
+        return {**_PARAMS, **tools, **self._origins}
 
     def whole(self, head: Head, answer: Answer) -> bytes:
         """The answer as one document."""
@@ -87,7 +100,6 @@ def _inputs(body: Mapping[str, Any], default_model: str | None) -> dict[str, Any
     if given.get("background"):
         raise unsupported("background", "an answer comes at once or not at all")
     inputs = {name: value for name, value in given.items() if name not in (*_TRANSLATED, *_IGNORED)}
-    inputs["messages"] = messages_of(given.get("input"), given.get("instructions"))
     if "model" in given:
         inputs["model"] = qualified(given["model"], default_model)
     text, reasoning = _object(given, "text"), _object(given, "reasoning")

@@ -13,6 +13,7 @@ from theoryctl_providers.answer import Answer
 from theoryctl_providers.connection import note_envelope, while_connected
 from theoryctl_providers.contract import (
     Event,
+    Mode,
     Operation,
     ProviderError,
     Request,
@@ -62,8 +63,11 @@ class Exchange(Protocol):
     inputs: dict[str, Any]
     #: The model as it was asked for.
     model: Any
-    #: What inputs are called in this format, where that is something else.
-    params: Mapping[str, str]
+
+    @property
+    def params(self) -> Mapping[str, str]:
+        """What inputs are called in this format, where that is something else."""
+        ...
 
     def whole(self, head: Head, answer: Answer) -> bytes:
         """The answer as one JSON document."""
@@ -103,7 +107,7 @@ class _Models:
         else:
             await reply.whole(json.dumps(document).encode())
 
-    def _document(self, name: str, asked: Any) -> dict[str, Any]:
+    def _document(self, name: str, asked: Mode | None) -> dict[str, Any]:
         mode = resolve_mode({}, asked, self._config.mode)
         return models_document(self._config) if name == "/v1/models" else model_document(name, mode, self._config)
 
@@ -117,6 +121,7 @@ class _Route:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             exchange = self._make(await self._body(receive), self._config.provider.default_model)
+            mode = mode_of(scope["headers"])
         except ProviderError as error:
             await Reply(scope, send).error(info_of(error), error)
             return
@@ -124,7 +129,7 @@ class _Route:
             config=self._config.provider,
             inputs=exchange.inputs,
             parsed=True,
-            mode=mode_of(scope["headers"]),
+            mode=mode,
             operation=exchange.operation,
         )
         scope["theoryctl.run_id"] = call.run_id
