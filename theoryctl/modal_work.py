@@ -48,9 +48,10 @@ def start(
             registry_secret = deploy.make_registry_secret(modal, wanted.app, environment, credentials)
         if before is not None:  # the secrets are still those that were synced
             wanted = replace(wanted, fingerprints=before.fingerprints, generation=before.generation)
+            wanted = replace(wanted, secret_id=before.secret_id)
         wanted = replace(wanted, registry_secret=registry_secret)
         progress.step(f"deploying {wanted.app} to Modal ({environment}) from {wanted.image}")
-        done = deploy.deploy(modal, wanted, manifest.resources)
+        done = deploy.deploy(modal, wanted)
     return Deployed(done, same_digest=before is not None and before.digest == done.digest)
 
 
@@ -92,7 +93,7 @@ def _wanted(ref: ProviderRef, environment: str, manifest: Manifest, oci: str | N
         app=name,
         repository=ImageReference.parse(image.reference).name,
         digest=image.digest,
-        timeout=manifest.resources.timeout,
+        resources=manifest.resources,
         owner=owner,
         pin=manifest.image.pin(PLATFORM) if manifest.image else None,
     )
