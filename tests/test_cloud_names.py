@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from theoryctl.cloud.deployments import Deployment, fingerprint_key, from_tags, tags_of
 from theoryctl.cloud.names import Owner, app_ending, app_name, environment_name, registry_secret_name, slug
 from theoryctl.errors import UsageError
+from theoryctl.manifest import Resources
 from theoryctl.refs import ProviderRef
 
 #: modal 1.6.4, `modal/_utils/name_utils.py`.
@@ -128,11 +129,12 @@ DEPLOYMENTS = st.builds(
     app=st.just("app"),
     repository=st.text("abcxyz0189/:.-_", min_size=1, max_size=300),
     digest=DIGESTS,
-    timeout=st.integers(1, 86400),
+    resources=st.builds(Resources, cpu=st.floats(0.1, 64), timeout=st.integers(1, 86400), gpu=st.none() | st.text()),
     owner=st.none() | st.builds(lambda text: Owner(slug(text)[:63], slug(text)[:63]), st.text(min_size=1)),
     pin=st.none() | DIGESTS,
     registry_secret=st.none() | st.text("abc-_.", min_size=1, max_size=64),
     generation=st.none() | st.just("0123456789abcdef"),
+    secret_id=st.none() | st.just("st-0123456789abcdefABCDEF"),
     fingerprints=st.dictionaries(NAMES.map(fingerprint_key), st.just("x" * 43), max_size=5),
 )
 
@@ -147,12 +149,16 @@ def test_tags_that_modal_takes_say_everything(deployment: Deployment) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"theoryctl-version": "one"}, {"theoryctl-digest": "!"}, {"theoryctl-name": None}],
+    [
+        {"theoryctl-version": "one"},
+        {"theoryctl-digest": "!"},
+        {"theoryctl-name": None},
+        {"theoryctl-resources-0": "W10"},
+    ],
 )
 def test_an_app_with_other_tags_is_not_theoryctls(change: dict[str, str | None]) -> None:
-    deployment = Deployment(
-        ref=LITELLM, environment="dev", app="app", repository="a/b", digest="sha256:" + "0" * 64, timeout=1
-    )
+    known = {"ref": LITELLM, "environment": "dev", "app": "app", "repository": "a/b", "resources": Resources()}
+    deployment = Deployment(**known, digest="sha256:" + "0" * 64)
     tags = {**tags_of(deployment), **change}
     assert from_tags("dev", "app", {key: value for key, value in tags.items() if value}) is None
     assert from_tags("dev", "app", {}) is None

@@ -57,9 +57,10 @@ def start(
             _check_registry_secret(modal, registry_secret, environment)
         if before is not None:  # the secrets are still those that were synced
             wanted = replace(wanted, fingerprints=before.fingerprints, generation=before.generation)
+            wanted = replace(wanted, secret_id=before.secret_id)
         wanted = replace(wanted, registry_secret=registry_secret)
         progress.step(f"deploying {wanted.app} to Modal ({environment}) from {wanted.image}")
-        done = deploy.deploy(modal, wanted, manifest.resources, credentials)
+        done = deploy.deploy(modal, wanted, credentials)
     return Deployed(done, same_digest=before is not None and before.digest == done.digest)
 
 
@@ -104,7 +105,7 @@ def _wanted(ref: ProviderRef, environment: str, manifest: Manifest, oci: str | N
         app=name,
         repository=ImageReference.parse(image.reference).name,
         digest=image.digest,
-        timeout=manifest.resources.timeout,
+        resources=manifest.resources,
         owner=owner,
         pin=manifest.image.pin(PLATFORM) if manifest.image else None,
     )

@@ -17,7 +17,6 @@ from theoryctl.cloud.deployments import Deployment, tags_of
 from theoryctl.cloud.names import registry_secret_name, secret_name, volume_name
 from theoryctl.cloud.sdk import found
 from theoryctl.errors import ModalRefused
-from theoryctl.manifest import Resources
 
 FUNCTION = "generate"
 #: Changes with each sync of secrets, so that containers that are started from then on differ from older ones.
@@ -30,42 +29,53 @@ STARTUP = 300
 _SHIM = "theoryctl_shim"
 
 
-def deploy(
-    modal: Any, deployment: Deployment, resources: Resources, credentials: dict[str, str] | None = None
-) -> Deployment:
+def deploy(modal: Any, deployment: Deployment, credentials: dict[str, str] | None = None) -> Deployment:
     """Deploy the app, anew if it is there: Modal then starts new containers, and lets older ones end their requests.
 
-    Its Secrets and Volume are made where they are not there yet, and are gone again where that fails; `credentials` are
-    those for its registry, to put into the Secret that the deployment names. Raises ModalRefused (`ERR_MODAL`) for an
-    image that cannot be had, and what `connected` explains.
+    Its Secrets and Volume are made where they are not there yet, and are gone again where that fails; of a new Secret
+    no fingerprint is true. `credentials` are those for its registry, to put into the Secret that the deployment names.
+    Raises ModalRefused (`ERR_MODAL`) for an image that cannot be had, and what `connected` explains.
     """
-    name, environment, shim = deployment.app, deployment.environment, _shim()
-    app = modal.App(name, tags=tags_of(deployment))
-    concurrent = modal.concurrent(max_inputs=resources.concurrency)
-    app.function(**_settings(modal, shim, deployment, resources))(concurrent(shim.generate))
     with _all_or_nothing(modal, deployment), _outside_of_repositories():
-        modal.Secret.objects.create(secret_name(name), {}, allow_existing=True, environment_name=environment)
+        secret_id = _runtime_secret(modal, deployment)
+        if secret_id != deployment.secret_id:
+            deployment = replace(deployment, secret_id=secret_id, fingerprints={})
         if credentials:
-            _put_registry_secret(modal, name, environment, credentials)
+            _put_registry_secret(modal, deployment, credentials)
+        app, name = _app(modal, deployment), deployment.app
         try:
-            app.deploy(name=name, environment_name=environment, tag=deployment.deploy_tag)
+            app.deploy(name=name, environment_name=deployment.environment, tag=deployment.deploy_tag)
         except modal.exception.RemoteError as error:
             raise _not_built(deployment, error) from None
     return replace(deployment, app_id=app.app_id, deployed_at=time.time())
 
 
-def _put_registry_secret(modal: Any, app: str, environment: str, credentials: dict[str, str]) -> None:
-    name = registry_secret_name(app)
-    secret = found(modal, modal.Secret.from_name(name, environment_name=environment).hydrate)
+def _put_registry_secret(modal: Any, deployment: Deployment, credentials: dict[str, str]) -> None:
+    name, where = registry_secret_name(deployment.app), {"environment_name": deployment.environment}
+    secret = found(modal, modal.Secret.from_name(name, **where).hydrate)
     if secret is None:
-        modal.Secret.objects.create(name, credentials, environment_name=environment)
+        modal.Secret.objects.create(name, credentials, **where)
     else:
         secret.update(credentials)
 
 
-def _settings(modal: Any, shim: ModuleType, deployment: Deployment, resources: Resources) -> dict[str, Any]:
+def _runtime_secret(modal: Any, deployment: Deployment) -> str:
+    """The ID of the app's Secret, which is made without a value where it is not there."""
+    name, where = secret_name(deployment.app), {"environment_name": deployment.environment}
+    modal.Secret.objects.create(name, {}, allow_existing=True, **where)
+    return str(modal.Secret.from_name(name, **where).hydrate().object_id)
+
+
+def _app(modal: Any, deployment: Deployment) -> Any:
+    app, shim = modal.App(deployment.app, tags=tags_of(deployment)), _shim()
+    concurrent = modal.concurrent(max_inputs=deployment.resources.concurrency)
+    app.function(**_settings(modal, shim, deployment))(concurrent(shim.generate))
+    return app
+
+
+def _settings(modal: Any, shim: ModuleType, deployment: Deployment) -> dict[str, Any]:
     """What `App.function` is told."""
-    environment = deployment.environment
+    environment, resources = deployment.environment, deployment.resources
     from_name = {"environment_name": environment}
     volume = modal.Volume.from_name(volume_name(deployment.app), create_if_missing=True, **from_name)
     return {

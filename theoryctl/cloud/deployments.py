@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from theoryctl.cloud.names import MAX_TAG, Owner, cut
+from theoryctl.manifest import Resources
 from theoryctl.refs import ProviderRef
 
 PLATFORM = "linux/amd64"
@@ -24,9 +26,10 @@ class Deployment:
     """An app, and what it runs.
 
     `digest` is that of `repository`'s manifest for linux/amd64, `pin` what the ref's manifest pinned at the start.
-    `timeout` is how many seconds a request may take at most. `registry_secret` names the Modal Secret that the image
-    is pulled with. `fingerprints` are those of the synced secrets, by `fingerprint_key`; `generation` tells containers
-    that were started before a sync from later ones. `app_id` and `deployed_at` (seconds since the epoch) are Modal's.
+    `resources` are those of that manifest, so that a sync changes none. `registry_secret` names the Modal Secret that
+    the image is pulled with. `secret_id` is Modal's ID of the Secret that the containers get, and `fingerprints` those
+    of the values in it, by `fingerprint_key`; `generation` tells containers that were started before a sync from later
+    ones. `app_id` and `deployed_at` (seconds since the epoch) are Modal's.
     """
 
     ref: ProviderRef
@@ -34,11 +37,12 @@ class Deployment:
     app: str
     repository: str
     digest: str
-    timeout: int
+    resources: Resources
     owner: Owner | None = None
     pin: str | None = None
     registry_secret: str | None = None
     generation: str | None = None
+    secret_id: str | None = None
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     app_id: str | None = None
     deployed_at: float | None = None
@@ -47,6 +51,11 @@ class Deployment:
     def image(self) -> str:
         """The image by its digest."""
         return f"{self.repository}@{self.digest}"
+
+    @property
+    def timeout(self) -> int:
+        """How many seconds a request may take at most."""
+        return self.resources.timeout
 
     @property
     def deploy_tag(self) -> str:
@@ -67,12 +76,13 @@ def tags_of(deployment: Deployment) -> dict[str, str]:
         "name": deployment.ref.name,
         "version": str(deployment.ref.version),
         "digest": _short(deployment.digest),
-        "timeout": str(deployment.timeout),
         "branch": owner and owner.branch,
         "user": owner and owner.user,
         "owner": owner and owner.key,
         "pin": deployment.pin and _short(deployment.pin),
         "generation": deployment.generation,
+        "runtime-secret": deployment.secret_id,
+        **_pieces("resources", json.dumps(asdict(deployment.resources), separators=(",", ":"))),
         **_pieces("repository", deployment.repository),
         **_pieces("registry-secret", deployment.registry_secret or ""),
     }
@@ -90,14 +100,15 @@ def from_tags(environment: str, app: str, tags: Mapping[str, str]) -> Deployment
             app=app,
             repository=_joined("repository", known),
             digest=_long(known["digest"]),
-            timeout=int(known["timeout"]),
+            resources=Resources(**json.loads(_joined("resources", known))),
             owner=_owner(known),
             pin=_long(known["pin"]) if "pin" in known else None,
             registry_secret=_joined("registry-secret", known) or None,
             generation=known.get("generation"),
+            secret_id=known.get("runtime-secret"),
             fingerprints={k.removeprefix(_SECRET): v for k, v in known.items() if k.startswith(_SECRET)},
         )
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, TypeError):
         return None
 
 

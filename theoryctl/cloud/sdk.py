@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from typing import Any
 
-from theoryctl.errors import ModalAuth, ModalRefused, ModalUnavailable, NoEnvironment, TheoryctlError, UsageError
+from theoryctl.errors import (
+    MissingSecret,
+    ModalAuth,
+    ModalRefused,
+    ModalUnavailable,
+    NoEnvironment,
+    TheoryctlError,
+    UsageError,
+)
 from theoryctl_providers.contract import ProviderError
 
 #: Seconds until a Modal that says nothing is given up. The SDK itself goes on for a minute.
@@ -19,6 +28,7 @@ CONNECT_SECONDS = 5.0
 _SETTINGS = {"MODAL_IMAGE_BUILDER_VERSION": "2025.06", "MODAL_PAYLOAD_FORMAT": "cbor"}
 
 _TOKEN_HINT = "modal token new, or set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET"
+_SYNC = "theoryctl modal sync-secrets --ref REF --env ENVIRONMENT"
 _LOOK = "theoryctl modal logs --ref REF"
 _AGAIN_HINT = "run it again; https://status.modal.com says how Modal is"
 
@@ -80,6 +90,8 @@ def explained(modal: Any, error: Exception, look: str) -> ProviderError:
             return ProviderError("ERR_TIMEOUT", f"Modal ended the request: {said}", hint=hint)
         case kinds.ResourceExhaustedError():
             return ModalUnavailable(f"Modal takes no more requests now: {said}", hint="run it again in a minute")
+        case kinds.RemoteError() if re.search(r"Secret st-\w+ not found", said):
+            return MissingSecret(f"the app's Secret is gone from Modal: {said}", hint=_SYNC)
         case kinds.RemoteError() | kinds.ExecutionError() | kinds.InternalFailure():
             return ProviderError("ERR_PROVIDER", f"the container on Modal failed: {said}", hint=look)
         case kinds.LogsFetchError():

@@ -1,7 +1,8 @@
 """Secrets on their way to Modal: what a sync would change in an app's Secret, and the change.
 
 A Secret's values cannot be read back, so each value leaves a fingerprint in the app's tags: an HMAC under the token
-itself. Whoever syncs with the same token sees what has changed, on any machine; for others everything has.
+itself. Whoever syncs with the same token sees what has changed, on any machine; for others everything has. A
+fingerprint is taken out of the tags before its value is changed, and the next deployment brings the new one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from theoryctl.cloud.deploy import deploy
-from theoryctl.cloud.deployments import Deployment, fingerprint_key
+from theoryctl.cloud.deployments import Deployment, fingerprint_key, tags_of
 from theoryctl.cloud.names import secret_name
 from theoryctl.cloud.sdk import found, token_key
 from theoryctl.manifest import Manifest
@@ -24,10 +25,14 @@ CREATED, UPDATED, UNCHANGED, MISSING, PRUNED = "created", "updated", "unchanged"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sync:
-    """What is to be done for one app; `changes` has a word for each name, `values` never shows."""
+    """What is to be done for one app; `changes` has a word for each name, `values` never shows.
+
+    `fingerprints` are what is known of the Secret now. `lost` says that the app's containers were promised another one.
+    """
 
     deployment: Deployment
-    manifest: Manifest
+    fingerprints: Mapping[str, str]
+    lost: bool
     values: Mapping[str, str]
     changes: Mapping[str, str]
     prune: bool
@@ -42,7 +47,7 @@ class Sync:
 
     @property
     def changes_something(self) -> bool:
-        return self.prune or any(change in (CREATED, UPDATED) for change in self.changes.values())
+        return self.prune or self.lost or any(change in (CREATED, UPDATED) for change in self.changes.values())
 
     def plan(self, *, done: bool) -> SecretPlan:
         """What people are told."""
@@ -52,19 +57,19 @@ class Sync:
 
 def planned(modal: Any, deployment: Deployment, manifest: Manifest, values: Mapping[str, str], *, prune: bool) -> Sync:
     """What has to change in the app's Secret. Nothing is changed yet."""
-    known = deployment.fingerprints if _secret(modal, deployment) is not None else {}
-    model = manifest.models.default
+    secret = _secret(modal, deployment)
+    lost = secret is None or secret.object_id != deployment.secret_id
+    known = {} if lost else deployment.fingerprints
     changes = {}
     for rule in manifest.secret_rules:
-        before = known.get(fingerprint_key(rule.name))
         if rule.name in values:
-            same = before == _fingerprint(deployment.app, rule.name, values[rule.name])
-            changes[rule.name] = UNCHANGED if same else UPDATED if before else CREATED
-        elif rule.required and rule.applies_to(model):
+            same = known.get(fingerprint_key(rule.name)) == _fingerprint(deployment.app, rule.name, values[rule.name])
+            changes[rule.name] = UNCHANGED if same else UPDATED if _holds(modal, deployment, rule.name) else CREATED
+        elif rule.required and rule.applies_to(manifest.models.default):
             changes[rule.name] = MISSING
     if prune:
         changes |= dict.fromkeys(_gone(known, values, manifest), PRUNED)
-    return Sync(deployment=deployment, manifest=manifest, values=values, changes=changes, prune=prune)
+    return Sync(deployment=deployment, fingerprints=known, lost=lost, values=values, changes=changes, prune=prune)
 
 
 def apply(modal: Any, sync: Sync) -> None:
@@ -72,30 +77,39 @@ def apply(modal: Any, sync: Sync) -> None:
     import secrets
 
     deployment, values = sync.deployment, dict(sync.values)
-    name, where = secret_name(deployment.app), {"environment_name": deployment.environment}
-    secret = _secret(modal, deployment)
-    if secret is not None and sync.prune:
-        modal.Secret.objects.delete(name, **where)
-        secret = None
-    if secret is None:
-        modal.Secret.objects.create(name, values, **where)
-    else:
-        secret.update({name: value for name, value in values.items() if sync.changes[name] != UNCHANGED})
     made = {fingerprint_key(name): _fingerprint(deployment.app, name, value) for name, value in values.items()}
-    kept = {} if sync.prune else deployment.fingerprints
-    resources = sync.manifest.resources
-    changed = replace(
-        deployment,
-        fingerprints={**kept, **made},
-        generation=secrets.token_hex(8),
-        timeout=resources.timeout,
-    )
-    deploy(modal, changed, resources)
-
-
-def _secret(modal: Any, deployment: Deployment) -> Any:
+    kept = {} if sync.prune else {key: code for key, code in sync.fingerprints.items() if made.get(key, code) == code}
+    forgotten = replace(deployment, fingerprints=kept)
     where = {"environment_name": deployment.environment}
-    return found(modal, modal.Secret.from_name(secret_name(deployment.app), **where).hydrate)
+    modal.App.lookup(deployment.app, **where).set_tags(tags_of(forgotten))
+    changed = {name: value for name, value in values.items() if sync.prune or sync.changes[name] != UNCHANGED}
+    secret_id = _put(modal, sync, changed)
+    generation = secrets.token_hex(8)
+    deploy(modal, replace(deployment, fingerprints={**kept, **made}, secret_id=secret_id, generation=generation))
+
+
+def _put(modal: Any, sync: Sync, values: dict[str, str]) -> str:
+    """Put values into the Secret, a new one where it is pruned or not there. Returns its ID."""
+    name, where = secret_name(sync.deployment.app), {"environment_name": sync.deployment.environment}
+    if sync.prune:
+        modal.Secret.objects.delete(name, allow_missing=True, **where)
+    modal.Secret.objects.create(name, {}, allow_existing=True, **where)
+    secret = modal.Secret.from_name(name, **where).hydrate()
+    if values:
+        secret.update(values)
+    return str(secret.object_id)
+
+
+def _secret(modal: Any, deployment: Deployment, *names: str) -> Any:
+    """The app's Secret; None where there is none that holds those names."""
+    named = modal.Secret.from_name(
+        secret_name(deployment.app), environment_name=deployment.environment, required_keys=list(names)
+    )
+    return found(modal, named.hydrate)
+
+
+def _holds(modal: Any, deployment: Deployment, name: str) -> bool:
+    return _secret(modal, deployment, name) is not None
 
 
 def _gone(known: Mapping[str, str], values: Mapping[str, str], manifest: Manifest) -> Iterator[str]:

@@ -160,7 +160,61 @@ def test_a_sync_that_breaks_off_is_done_again_by_the_next(start: Start, cli: Cli
     assert error(cli(*SYNC, "--json", env={"OPENAI_API_KEY": KEY})) == (5, "ERR_MODAL")
     modal.refuse("AppPublish", Status.INVALID_ARGUMENT, times=0)
     again = cli(*SYNC, "--json", env={"OPENAI_API_KEY": KEY})
-    assert (changes(again), again.document["apps"][0]["recycled"]) == ({"OPENAI_API_KEY": "created"}, True)
+    assert (changes(again), again.document["apps"][0]["recycled"]) == ({"OPENAI_API_KEY": "updated"}, True)
+
+
+def test_a_value_that_a_broken_off_sync_has_overwritten_is_not_taken_for_unchanged(
+    start: Start, cli: Cli, modal: Modal
+) -> None:
+    start()
+    assert cli(*SYNC, env={"OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": KEY}).status == 0
+    modal.refuse("AppPublish", Status.INVALID_ARGUMENT, message="not today")
+    assert cli(*SYNC, env={"OPENAI_API_KEY": OTHER, "ANTHROPIC_API_KEY": KEY}).status == 5
+    assert modal.secrets()[APP]["OPENAI_API_KEY"] == OTHER
+    modal.refuse("AppPublish", Status.INVALID_ARGUMENT, times=0)
+    again = cli(*SYNC, "--json", env={"OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": KEY})
+    assert changes(again) == {"OPENAI_API_KEY": "updated", "ANTHROPIC_API_KEY": "unchanged"}
+    assert modal.secrets()[APP]["OPENAI_API_KEY"] == KEY
+
+
+def test_a_secret_that_was_lost_is_filled_again(start: Start, cli: Cli, modal: Modal, sdk: Sdk) -> None:
+    lose = f"modal.Secret.objects.delete({APP!r}, environment_name='dev')"
+    key = {"OPENAI_API_KEY": KEY}
+    start()
+    assert cli(*SYNC, env=key).status == 0
+    sdk(lose)
+    ran = cli("modal", "run", "--ref", REF, "--json")
+    assert error(ran) == (4, "ERR_MISSING_SECRET")
+    assert "theoryctl modal sync-secrets" in ran.document["error"]["hint"]
+    start()  # makes it anew, without a value
+    assert modal.secrets()[APP] == {}
+    assert changes(cli(*SYNC, "--check", "--json", env=key)) == {"OPENAI_API_KEY": "created"}
+    for _ in range(2):
+        assert changes(cli(*SYNC, "--json", env=key)) == {"OPENAI_API_KEY": "created"}
+        assert modal.secrets()[APP] == key
+        assert cli("modal", "run", "--ref", REF).status == 0
+        sdk(lose)
+
+
+def test_a_sync_leaves_the_deployed_resources_alone(acme: Acme, start: Start, cli: Cli, modal: Modal) -> None:
+    start(acme("Env", timeout=100, secrets="[{name: THE_WORD}]"))
+    (before,) = (function.definition for app in modal._state.apps.values() for function in app.functions.values())
+    ref = acme("Env", timeout=7, secrets="[{name: THE_WORD}]")
+    assert cli("modal", "sync-secrets", "--ref", ref, env={"THE_WORD": "x"}).status == 0
+    (shown,) = cli("modal", "status", "--json").document["deployments"]
+    assert shown["timeout"] == 100
+    (after,) = (function.definition for app in modal._state.apps.values() for function in app.functions.values())
+    assert (after.resources, after.timeout_secs) == (before.resources, before.timeout_secs)
+
+
+def test_what_the_secret_kept_since_a_stop_is_updated_and_not_created(start: Start, cli: Cli) -> None:
+    start()
+    assert cli(*SYNC, env={"OPENAI_API_KEY": KEY}).status == 0
+    assert cli("modal", "stop", "--ref", REF).status == 0
+    start()
+    both = {"OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": OTHER}
+    expected = {"OPENAI_API_KEY": "updated", "ANTHROPIC_API_KEY": "created"}
+    assert changes(cli(*SYNC, "--check", "--json", env=both)) == expected
 
 
 def test_a_value_is_nowhere_but_in_the_secret(
@@ -181,7 +235,7 @@ def test_a_value_is_nowhere_but_in_the_secret(
         ran = cli(*command, env=keys)
         said += ran.out + ran.err
     told = [entry.method for entry in modal.journal if KEY in str(entry.request)]
-    assert set(told) == {"SecretGetOrCreate", "SecretUpdate"}
+    assert set(told) == {"SecretUpdate"}
     assert "canary" not in said + modal.logs
     for folder in (Path(environment["HOME"]), tmp_path / "work"):
         for path in folder.rglob("*"):
