@@ -20,6 +20,7 @@ def lines_of(result: Deployed | Undeployed | SecretsSynced) -> Iterator[str]:
             yield f"stopped {result.deployment.app} ({result.deployment.environment})"
         case SecretsSynced():
             yield from (line for plan in result.plans for line in _plan_lines(plan))
+            yield from (f"{ref}  not deployed" for ref in result.skipped)
 
 
 def cells(row: DeploymentRow) -> tuple[str, ...]:
@@ -50,5 +51,9 @@ def _deployed_pairs(result: Deployed) -> list[tuple[str, str]]:
 
 def _plan_lines(plan: SecretPlan) -> Iterator[str]:
     yield from (f"{plan.secret}  {name}  {change}" for name, change in plan.changes.items())
+    if not plan.changes:
+        yield f"{plan.secret}  no secrets"
+    if plan.anew:
+        yield f"{plan.secret}  is made anew: whatever else is in it goes"
     if plan.recycled:
         yield f"{plan.secret}  containers that run end after their requests, and new ones have the new values"

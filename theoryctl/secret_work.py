@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from theoryctl.catalog import Catalog, Found
@@ -14,10 +15,19 @@ from theoryctl.manifest import Manifest
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
 from theoryctl.results.modal import SecretsSynced
-from theoryctl.secrets import empty_secrets, on_this_host, read_secrets
+from theoryctl.secrets import given_secrets, is_text, on_this_host
 
 _BUNDLED = "bundled"
 _OWN = ("--manifests", "THEORYCTL_MANIFESTS", "project")
+
+_UNSET, _EMPTY, _BROKEN = "not set", "set, but empty", "holds characters that no key has"
+_HERE = "an address of this machine, which a container on Modal cannot reach"
+_HINTS = {
+    _UNSET: "set {} or name a file with --env-file, or add --allow-missing",
+    _EMPTY: "give {} a value or unset it",
+    _BROKEN: "copy {} again",
+    _HERE: "give {} an address that the internet knows",
+}
 
 
 def sync_secrets(
@@ -33,27 +43,29 @@ def sync_secrets(
 ) -> SecretsSynced:
     """Take the secrets that manifests name to the Secrets of their apps: of one ref, else of all that are deployed.
 
-    Everything is read and compared before anything is changed. Raises MissingSecret (`ERR_MISSING_SECRET`) with every
-    name that a default model needs and nobody gave (with `check` the plan says it), UsageError for an address that only
-    this machine can reach, and NotDeployed where nothing is deployed.
+    Everything is read and compared before anything is changed. Raises NotDeployed where nothing is deployed, and one
+    error for all values of the deployed ones that cannot go to Modal: MissingSecret (`ERR_MISSING_SECRET`), also for
+    names that a default model needs and nobody gave (with `check` the plan says it), or UsageError where they are
+    merely addresses that only this machine can reach.
     """
     found = [Catalog(manifests).find(ref)] if ref is not None else _all(manifests)
     loaded = [(each, each.load()) for each in found]
-    values = {str(each.ref): _values(manifest, env_file) for each, manifest in loaded}
+    given = {str(each.ref): _given(manifest, env_file) for each, manifest in loaded}
     with connected() as modal:
         where, skipped = _deployed(modal, loaded, environment, must=ref is not None)
-        syncs = [
-            planned(modal, deployment, manifest, values[str(deployment.ref)], prune=prune)
-            for deployment, manifest in where
-        ]
-        missing = sorted({name for sync in syncs for name in sync.missing})
-        if missing and not allow_missing and not check:
-            raise _missing(missing)
+        faults = _faults(given[str(deployment.ref)] for deployment, _ in where)
+        syncs = []
+        for deployment, manifest in where:
+            values = {name: value for name, value in given[str(deployment.ref)].items() if name not in faults}
+            syncs.append(planned(modal, deployment, manifest, values, prune=prune))
+        missing = {name: _UNSET for sync in syncs for name in sync.missing}
+        if faults or (missing and not allow_missing and not check):
+            raise _refused({**({} if allow_missing else missing), **faults})
         for sync in syncs if not check else ():
             if sync.changes_something:
-                progress.step(f"putting {', '.join(sync.values)} into {sync.deployment.app}")
+                progress.step(f"putting {', '.join(sync.values) or 'nothing'} into {sync.deployment.app}")
                 apply(modal, sync)
-    plans = tuple(sync.plan(done=not check) for sync in syncs)
+    plans = tuple(sync.plan() for sync in syncs)
     return SecretsSynced(environment, plans, tuple(skipped), check, complete=allow_missing or not missing)
 
 
@@ -64,18 +76,23 @@ def _all(manifests: str | None) -> list[Found]:
     return own or [found for found in everything if found.source == _BUNDLED]
 
 
-def _values(manifest: Manifest, env_file: str | None) -> dict[str, str]:
-    """What is given of a manifest's secrets. Raises MissingSecret for one that is set and empty."""
-    names = [secret.name for secret in manifest.secrets]
-    if empty := empty_secrets(names, env_file):
-        hint = f"give {' and '.join(empty)} a value, or unset {'it' if len(empty) == 1 else 'them'}"
-        raise MissingSecret(f"{', '.join(empty)}: set, but empty", hint=hint)
-    values = read_secrets(names, env_file)
-    for name, value in values.items():
-        if on_this_host(value):
-            message = f"{name} is an address of this machine, which a container on Modal cannot reach"
-            raise UsageError(message, hint=f"give {name} an address that the internet knows")
-    return values
+def _given(manifest: Manifest, env_file: str | None) -> dict[str, str]:
+    return given_secrets([secret.name for secret in manifest.secrets], env_file)
+
+
+def _faults(given: Iterable[dict[str, str]]) -> dict[str, str]:
+    """What is wrong with each name of which something is."""
+    every = {name: _fault(value) for values in given for name, value in values.items()}
+    return {name: fault for name, fault in every.items() if fault}
+
+
+def _fault(value: str) -> str | None:
+    """Why a value cannot go to Modal."""
+    if not value:
+        return _EMPTY
+    if not is_text(value):
+        return _BROKEN
+    return _HERE if on_this_host(value) else None
 
 
 def _deployed(
@@ -96,7 +113,10 @@ def _deployed(
     return there, skipped
 
 
-def _missing(names: list[str]) -> MissingSecret:
-    verb = "is" if len(names) == 1 else "are"
-    hint = " ".join(f"export {name}=…" for name in names) + ", or name a file with --env-file, or add --allow-missing"
-    return MissingSecret(f"{', '.join(names)} {verb} not set, and nothing was changed", hint=hint)
+def _refused(faults: dict[str, str]) -> MissingSecret | UsageError:
+    """One error for all names, with what is wrong with each."""
+    named = {fault: ", ".join(name for name in sorted(faults) if faults[name] == fault) for fault in _HINTS}
+    message = "; ".join(f"{names}: {fault}" for fault, names in named.items() if names)
+    hint = "; ".join(_HINTS[fault].format(names) for fault, names in named.items() if names)
+    kind = UsageError if set(faults.values()) == {_HERE} else MissingSecret
+    return kind(f"{message}; nothing was changed", hint=hint)

@@ -31,19 +31,20 @@ def read_secrets(names: Iterable[str], env_file: str | None = None) -> dict[str,
 
     Raises UsageError when the env file cannot be read.
     """
-    given = _given(names, env_file)
+    given = given_secrets(names, env_file)
     return {name: value for name, value in given.items() if value}
 
 
-def empty_secrets(names: Iterable[str], env_file: str | None = None) -> list[str]:
-    """Those of the names that are set, to nothing. Raises UsageError when the env file cannot be read."""
-    return [name for name, value in _given(names, env_file).items() if not value]
-
-
-def _given(names: Iterable[str], env_file: str | None) -> dict[str, str]:
+def given_secrets(names: Iterable[str], env_file: str | None = None) -> dict[str, str]:
+    """The same with those that are set to nothing."""
     _leave_instance()
     values = {**os.environ, **(read_env_file(env_file) if env_file else {})}
     return {name: values[name].strip() for name in names if name in values}
+
+
+def is_text(value: str) -> bool:
+    """Whether a value can be a key, a certificate or an address: no NUL, no other control, and valid as UTF-8."""
+    return all(char.isprintable() or char.isspace() for char in value)
 
 
 def on_this_host(value: str) -> SplitResult | None:
@@ -73,15 +74,20 @@ def _leave_instance() -> None:
 
 def read_env_file(path: str) -> dict[str, str]:
     """All that an env file holds. Raises UsageError when it cannot be read."""
-    from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
 
     try:
         with open(path, encoding="utf-8-sig") as file:
-            # No interpolation: a key may hold a dollar sign.
-            found = dotenv_values(stream=file, interpolate=False)
+            # Without dotenv's interpolation, for a key may hold a dollar sign, and its warnings about broken lines.
+            found = list(parse_stream(file))
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise UsageError(
             f"--env-file {path}: {reason}", hint="name a file with lines of the form NAME=value"
         ) from error
-    return {name: value for name, value in found.items() if value is not None}
+    if broken := next((each.original for each in found if each.error), None):
+        blank = len(broken.string) - len(broken.string.lstrip())
+        line = broken.line + broken.string[:blank].count("\n")
+        hint = "write NAME=value, with the quotes around a value closed"
+        raise UsageError(f"--env-file {path}: line {line} cannot be read", hint=hint)
+    return {each.key: each.value for each in found if each.key is not None and each.value is not None}

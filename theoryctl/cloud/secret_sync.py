@@ -49,10 +49,10 @@ class Sync:
     def changes_something(self) -> bool:
         return self.prune or self.lost or any(change in (CREATED, UPDATED) for change in self.changes.values())
 
-    def plan(self, *, done: bool) -> SecretPlan:
+    def plan(self) -> SecretPlan:
         """What people are told."""
-        app, recycled = self.deployment.app, done and self.changes_something
-        return SecretPlan(str(self.deployment.ref), app, secret_name(app), dict(self.changes), recycled)
+        ref, app = str(self.deployment.ref), self.deployment.app
+        return SecretPlan(ref, app, secret_name(app), dict(self.changes), self.changes_something, self.prune)
 
 
 def planned(modal: Any, deployment: Deployment, manifest: Manifest, values: Mapping[str, str], *, prune: bool) -> Sync:

@@ -65,7 +65,8 @@ class Undeployed:
 class SecretPlan:
     """What a sync does, or did, for one app: each name with `created`, `updated`, `unchanged`, `missing` or `pruned`.
 
-    `recycled` says that Modal starts new containers, for those that run keep the values they were started with.
+    `recycled` says that Modal starts new containers, for those that run keep the values they were started with, and
+    `anew` that the Secret is deleted and made again, without whatever else is in it.
     """
 
     ref: str
@@ -73,10 +74,11 @@ class SecretPlan:
     secret: str
     changes: Mapping[str, str]
     recycled: bool
+    anew: bool
 
     def document(self) -> dict[str, Any]:
         names = {"ref": self.ref, "app": self.app, "secret": self.secret}
-        return {**names, "secrets": dict(self.changes), "recycled": self.recycled}
+        return {**names, "secrets": dict(self.changes), "recycled": self.recycled, "anew": self.anew}
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,16 +81,18 @@ def test_what_the_default_model_needs_must_be_there_and_nothing_is_half_done(
     [
         ({"OPENAI_API_KEY": " "}, (4, "ERR_MISSING_SECRET")),
         ({"OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": ""}, (4, "ERR_MISSING_SECRET")),
+        ({"OPENAI_API_KEY": f"{KEY}\udcff"}, (4, "ERR_MISSING_SECRET")),
         ({"OPENAI_API_KEY": KEY, "LLM_API_BASE": "http://localhost:11434"}, (2, "ERR_USAGE")),
         ({"OPENAI_API_KEY": KEY, "LLM_API_BASE": "https://127.0.0.2/v1"}, (2, "ERR_USAGE")),
     ],
 )
-def test_empty_values_and_addresses_of_this_machine_are_refused_before_modal_is_asked(
-    variables: dict[str, str], expected: tuple[int, str], cli: Cli, modal: Modal
+def test_empty_values_and_addresses_of_this_machine_are_refused_before_anything_is_changed(
+    variables: dict[str, str], expected: tuple[int, str], start: Start, cli: Cli, modal: Modal
 ) -> None:
+    start()
     ran = cli(*SYNC, "--json", env=variables)
     assert error(ran) == expected
-    assert modal.journal == []
+    assert modal.secrets()[APP] == {}
     assert KEY not in ran.out + ran.err
 
 
@@ -137,6 +139,44 @@ def test_without_a_ref_it_is_every_manifest_of_the_project_that_is_deployed(
     document = cli("modal", "sync-secrets", "--json", env={"FIRST": KEY}).document
     assert ([plan["ref"] for plan in document["apps"]], document["not_deployed"]) == ([first], [second])
     assert modal.secrets()["main-alice-acme-env-v1"] == {"FIRST": KEY}
+
+
+def test_all_that_is_wrong_with_what_is_deployed_is_said_at_once_and_the_rest_blocks_nothing(
+    acme: Acme, start: Start, cli: Cli, tmp_path: Path
+) -> None:
+    start(acme("Env", secrets="[{name: FIRST}, {name: SECOND}, {name: THIRD}]"))
+    start(acme("Raise", secrets="[{name: FOURTH}]"))
+    acme("Slow", secrets="[{name: FIFTH}]")
+    file = tmp_path / "secrets.env"
+    file.write_text("FIFTH=\nSECOND=\nTHIRD=a\0b\nFOURTH=http://localhost\n")
+    ran = cli("modal", "sync-secrets", "--json", "--env-file", str(file))
+    assert error(ran) == (4, "ERR_MISSING_SECRET")
+    message = ran.document["error"]["message"]
+    assert all(name in message for name in ("FIRST", "SECOND", "THIRD", "FOURTH")) and "FIFTH" not in message
+    file.write_text("FIFTH=\nFIRST=1\nSECOND=2\nTHIRD='a\nb'\nFOURTH=4\n")
+    ran = cli("modal", "sync-secrets", "--env-file", str(file))
+    assert (ran.status, ran.out.splitlines()[-1]) == (0, "acme/slow@1  not deployed")
+
+
+def test_a_broken_line_of_an_env_file_is_named_in_our_words(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "secrets.env"
+    file.write_text(f"A=1\n\nOPENAI_API_KEY='{KEY}\n")
+    ran = cli(*SYNC, "--json", "--env-file", str(file))
+    assert error(ran) == (2, "ERR_USAGE")
+    assert f"{file}: line 3" in ran.document["error"]["message"]
+    assert "dotenv" not in ran.err and KEY not in ran.out + ran.err
+
+
+def test_a_plan_says_what_pruning_deletes_and_people_see_where_there_is_nothing(
+    start: Start, acme: Acme, cli: Cli
+) -> None:
+    ref = acme("Env")
+    start(ref)
+    assert cli("modal", "sync-secrets", "--ref", ref).out == "main-alice-acme-env-v1  no secrets\n"
+    prune = ("modal", "sync-secrets", "--ref", ref, "--prune", "--check")
+    (plan,) = cli(*prune, "--json").document["apps"]
+    assert (plan["recycled"], plan["anew"]) == (True, True)
+    assert "whatever else is in it goes" in cli(*prune).out
 
 
 def test_where_the_project_has_no_manifests_it_is_those_that_came_with_theoryctl(start: Start, cli: Cli) -> None:
