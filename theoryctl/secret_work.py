@@ -92,7 +92,7 @@ def _fault(value: str) -> str | None:
         return _EMPTY
     if not is_text(value):
         return _BROKEN
-    return _HERE if on_this_host(value) else None
+    return _HERE if on_this_host(value, unspecified=True) else None
 
 
 def _deployed(

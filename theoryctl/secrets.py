@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from theoryctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from ipaddress import IPv4Address, IPv6Address
     from urllib.parse import SplitResult
 
 #: What the token of a started instance begins with, so that it is never taken for a vendor's key.
@@ -47,8 +46,11 @@ def is_text(value: str) -> bool:
     return all(char.isprintable() or char.isspace() for char in value)
 
 
-def on_this_host(value: str) -> SplitResult | None:
-    """A value that is an address of this machine alone, such as Ollama's, with a scheme or without; None for others."""
+def on_this_host(value: str, *, unspecified: bool = False) -> SplitResult | None:
+    """A value that is an address of this machine alone, such as Ollama's, with a scheme or without; None for others.
+
+    With `unspecified` so is 0.0.0.0, which a client on the same machine reaches; in a container it is the container.
+    """
     from ipaddress import ip_address
     from urllib.parse import urlsplit
 
@@ -57,13 +59,10 @@ def on_this_host(value: str) -> SplitResult | None:
         host = (address.hostname or "").rstrip(".")
         if address.scheme not in ("http", "https"):
             return None
-        return address if host == "localhost" or _is_here(ip_address(host)) else None
+        number = ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError:
         return None
-
-
-def _is_here(address: IPv4Address | IPv6Address) -> bool:
-    return address.is_loopback or address.is_unspecified
+    return address if number.is_loopback or (unspecified and number.is_unspecified) else None
 
 
 def _leave_instance() -> None:

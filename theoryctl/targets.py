@@ -85,7 +85,7 @@ class _Deployed(Target):
         if is_mock(mode):
             return
         for name, value in read_secrets(secret.name for secret in manifest.secrets).items():
-            if on_this_host(value):
+            if on_this_host(value, unspecified=True):
                 message = f"{name} is an address of this machine, which a container on Modal cannot reach"
                 raise UsageError(message, hint=f"unset {name}, and sync another one: {self._sync}")
 
