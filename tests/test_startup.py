@@ -87,3 +87,24 @@ def test_nothing_is_loaded_before_main_can_hear_ctrl_c() -> None:
     )
     done = subprocess.run([sys.executable, "-S", "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.split() == ["__future__", "theoryctl", "theoryctl.__main__"]
+
+
+@pytest.mark.parametrize(
+    ("package", "command"),
+    [
+        ("httpx", ["image", "resolve", "127.0.0.1:9/x:1"]),
+        ("modal", ["modal", "status", "--env", "prod"]),
+        ("modal", ["modal", "run", "--ref", "llm/litellm@1", "--env", "prod"]),
+    ],
+)
+def test_a_package_that_is_not_installed_is_no_bug_and_is_named(
+    package: str, command: list[str], environment: dict[str, str]
+) -> None:
+    arguments = [*command, "--json"]
+    program = (
+        f"import sys; sys.modules[{package!r}] = None; from theoryctl.__main__ import main; sys.exit(main({arguments}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["code"]) == (1, "ERR_PROVIDER")
+    assert f"the package {package}," in error["message"]

@@ -39,8 +39,10 @@ def _run(arguments: list[str]) -> int:
     except ProviderError as error:
         return _fail(error, arguments, terminal)
     except Exception as bug:
-        from theoryctl.errors import InternalError
+        from theoryctl.errors import InternalError, MissingPackage
 
+        if isinstance(bug, ModuleNotFoundError) and bug.name and not bug.name.startswith("theoryctl"):
+            return _fail(MissingPackage(bug.name.partition(".")[0]), arguments, terminal, cause=bug)
         hint = "run it again with --debug, and report what it prints"
         return _fail(InternalError(f"{type(bug).__name__}: {bug}", hint=hint), arguments, terminal, cause=bug)
 

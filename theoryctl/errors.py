@@ -116,6 +116,16 @@ class OutputFailed(TheoryctlError):
     error_code = "ERR_OUTPUT"
 
 
+class MissingPackage(TheoryctlError):
+    """A package that the command needs is not installed, as after `make run`, which installs what a mock run needs."""
+
+    error_code = "ERR_PROVIDER"
+
+    def __init__(self, package: str) -> None:
+        hint = "in a checkout: make test; elsewhere: pip install theoryctl"
+        super().__init__(f"this needs the package {package}, which is not installed here", hint=hint)
+
+
 class Interrupted(TheoryctlError):
     error_code = "ERR_INTERRUPTED"
 

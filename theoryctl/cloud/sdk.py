@@ -106,6 +106,8 @@ def _imported() -> Any:
     try:
         with redirect_stdout(StringIO()):  # where its import fails it prints more than the reason
             import modal
+    except ModuleNotFoundError:
+        raise
     except Exception as error:  # it reads ~/.modal.toml when it is imported
         raise ModalAuth(f"Modal's settings cannot be read: {' '.join(str(error).split())}", hint=_TOKEN_HINT) from None
     return modal
