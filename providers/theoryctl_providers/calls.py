@@ -106,8 +106,9 @@ class Request:
     """One call of a provider.
 
     `parsed` says that `inputs` came out of `loads`, and so are JSON as it must be; `checked`, that they were validated
-    against the input schema already, as a manifest's own example is. `mode` overrides `inputs["mode"]`. `timeout` is in
-    seconds and overrides the config's.
+    against the input schema already, as a manifest's own example is. `mode` overrides `inputs["mode"]`. `streamed` says
+    that somebody reads the answer as it comes; for one who waits for all of it, a provider may say it in fewer pieces.
+    `timeout` is in seconds and overrides the config's.
 
     The engine hands providers a resolved copy: `mode` set, `inputs["model"]` set, `inputs["mode"]` gone, and every
     `{"$attach": name}` replaced by its `Attachment`.
@@ -119,6 +120,7 @@ class Request:
     mode: Mode | None = None
     operation: Operation = "chat"
     attachments: Sequence[Attachment] = ()
+    streamed: bool = True
     timeout: float | None = None
     checked: bool = False
     run_id: str = field(default_factory=new_run_id)

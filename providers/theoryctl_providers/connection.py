@@ -6,16 +6,41 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive, Scope
 
-from theoryctl_providers.contract import Envelope
+from theoryctl_providers.contract import Envelope, ProviderError
 
 #: Where the HTTP protocol leaves the function that hangs up on a client, for routes that are told to.
 HANG_UP = "theoryctl.hang_up"
 
 
+#: What the HTTP protocol says of a request that is there to its end.
+WHOLE = "theoryctl.whole"
+
+
 class ClientGone(Exception):
     """Whoever asked has hung up, and the call was cancelled."""
+
+
+def patient(receive: Receive, seconds: float) -> Receive:
+    """`receive`, raising ProviderError `ERR_TIMEOUT` where the rest of a body does not come.
+
+    Each piece has a time of its own: a large body may take long. After the last one there is no hurry.
+    """
+    more = True
+
+    async def bounded() -> Message:
+        nonlocal more
+        try:
+            async with asyncio.timeout(seconds if more else None):
+                message = await receive()
+        except TimeoutError:
+            reason = f"no more of the request came for {seconds:g} s"
+            raise ProviderError("ERR_TIMEOUT", reason, hint="send it again") from None
+        more = message.get("more_body", False)
+        return message
+
+    return bounded
 
 
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, Any]) -> Any:

@@ -100,7 +100,7 @@ def run(
     told = {"secrets": {name: value.strip() for name, value in values.items()}, **_recording(record, replay)}
     config = ProviderConfig(provider=provider, timeout=timeout, script=script, **told)
     _write(config.tape, record)  # nothing yet: a folder that cannot be made should not cost a call
-    request = Request(config=config, inputs=inputs, mode=chosen, attachments=attachments)
+    request = Request(config=config, inputs=inputs, mode=chosen, attachments=attachments, streamed=False)
     for event in drive(execute(request), program.aclose):
         if isinstance(event, Result):
             _write(config.tape, record)
@@ -198,8 +198,10 @@ def _default_model(provider: str) -> str:
 
 
 def _answers(plan: Plan, request: Request) -> AsyncGenerator[Event]:
-    """The plan's events without the secrets that real mode has, and where it is to be, on tape."""
-    tape = None if is_mock(request.mode or "mock") else request.config.tape
+    """The plan's events; in real mode, without the secrets that it has, and where they are to be, on tape."""
+    if is_mock(request.mode or "mock"):
+        return plan.events
+    tape = request.config.tape
     if tape is None:
         return _clean(plan.events, Redactor(secrets_of(request)))
     from theoryctl_providers.replay import recorded

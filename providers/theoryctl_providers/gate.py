@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from theoryctl_providers.connection import ClientGone
+from theoryctl_providers.connection import WHOLE, ClientGone, patient
 from theoryctl_providers.contract import ProviderError, dumps
 from theoryctl_providers.refusals import refusal
 from theoryctl_providers.wire import ServerConfig
@@ -39,6 +39,8 @@ class Gate:
             status = 431 if error.code == "ERR_TOO_LARGE" else None
             await self._logged(scope, receive, send, refusal(scope, error, status))
             return
+        if WHOLE not in scope:
+            receive = patient(receive, self._limits.receive_seconds)
         self._inside += 1
         try:
             await self._logged(scope, receive, send, self._app)

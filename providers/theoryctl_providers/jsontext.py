@@ -23,7 +23,7 @@ def loads(text: str | bytes, *, what: str = "inputs", depth: int = MAX_DEPTH) ->
     """
     try:
         if isinstance(text, bytes):
-            text = text.decode("utf-8-sig")
+            text = text.decode().removeprefix("\ufeff")
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise _refusal(what, f"not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None

@@ -22,7 +22,7 @@ from theoryctl_providers.contract import (
     Usage,
     is_mock,
 )
-from theoryctl_providers.mock import answer
+from theoryctl_providers.mock import mocked
 from theoryctl_providers.protocol import LLMProvider
 
 #: Vendors in the model names of the built-in manifest, with the secrets they need.
@@ -66,14 +66,9 @@ class LiteLLMProvider(LLMProvider):
     def is_prepared(self, mode: Mode) -> bool:
         return is_mock(mode) or "litellm" in sys.modules
 
-    async def stream(self, request: Request) -> AsyncGenerator[Event]:
+    def stream(self, request: Request) -> AsyncGenerator[Event]:
         """The vendor's answer as it comes. Raises ProviderError for every way a vendor can fail."""
-        if is_mock(request.mode or "mock"):
-            for event in answer(request):
-                yield event
-            return
-        async for event in _call(request):
-            yield event
+        return mocked(request) if is_mock(request.mode or "mock") else _call(request)
 
     async def aclose(self) -> None:
         if "litellm" in sys.modules:

@@ -45,15 +45,17 @@ class MockProvider(LLMProvider):
             raise ProviderError(
                 "ERR_UNSUPPORTED_PARAM", "the mock provider has no real mode", hint="use --mode mock, or another --ref"
             )
-        for event in answer(request):
+        async for event in mocked(request):
             yield event
 
 
-def answer(request: Request) -> Iterator[Event]:
-    """Every event of the mock's answer to a resolved request, in order."""
-    if request.operation == "embeddings":
-        yield from embeddings(request)
-        return
+async def mocked(request: Request) -> AsyncGenerator[Event]:
+    """Every event of the mock's answer to a resolved request, in order; it never waits."""
+    for event in embeddings(request) if request.operation == "embeddings" else _chat(request):
+        yield event
+
+
+def _chat(request: Request) -> Iterator[Event]:
     inputs = request.inputs
     refuse_uncarried(inputs)
     # Without attachments the inputs are JSON as they are, and the engine has checked that.
@@ -61,7 +63,7 @@ def answer(request: Request) -> Iterator[Event]:
     seen = canonical(plain, checked=True)
     choices = [_choice(inputs, sha256(seen + b"#%d" % index)[7:], index) for index in range(inputs.get("n") or 1)]
     for index, choice in enumerate(choices):
-        yield from choice.events(index)
+        yield from choice.events(index, choice.pieces if request.streamed else ["".join(choice.pieces)])
     yield Usage(
         input_tokens=prompt_tokens(plain),
         output_tokens=sum(len(choice.pieces) for choice in choices),
@@ -92,13 +94,13 @@ class _Choice:
     finish: str
     tool: tuple[str, str] | None = None
 
-    def events(self, index: int) -> list[Event]:
+    def events(self, index: int, pieces: Sequence[str]) -> list[Event]:
         finish = Finish(index, self.finish)
         if self.tool is None:
-            return [*(Delta(index, piece) for piece in self.pieces), finish]
+            return [*(Delta(index, piece) for piece in pieces), finish]
         call_id, name = self.tool
         opening = Delta(index, tool_call=ToolCallDelta(0, id=call_id, name=name))
-        return [opening, *(Delta(index, tool_call=ToolCallDelta(0, piece)) for piece in self.pieces), finish]
+        return [opening, *(Delta(index, tool_call=ToolCallDelta(0, piece)) for piece in pieces), finish]
 
 
 def _choice(inputs: Mapping[str, Any], seed: str, index: int) -> _Choice:

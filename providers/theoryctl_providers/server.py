@@ -107,9 +107,10 @@ class _Server:
             received = await self._receive(request)
         except ProviderError as error:
             return refusal(request.scope, error)
-        call = self._request(received)
+        streamed = STREAM in request.headers.get("accept", "")
+        call = self._request(received, streamed)
         request.scope["theoryctl.run_id"] = call.run_id
-        if STREAM in request.headers.get("accept", ""):
+        if streamed:
             return _EventStream(call, received)
         with received:
             envelope = await _envelope(execute(call), request.receive)
@@ -120,11 +121,11 @@ class _Server:
         kind = request.headers.get("content-type", "application/json")
         return await receive(kind, request.receive, self._config.limits, self._reads_files)
 
-    def _request(self, received: Received) -> Request:
+    def _request(self, received: Received, streamed: bool) -> Request:
         """The call as the engine takes it. Bad values are left to the engine, which reports them in an envelope."""
         document = received.document
         timeout, run_id = document.get("timeout"), document.get("run_id")
-        options: dict[str, Any] = {"mode": document.get("mode")}
+        options: dict[str, Any] = {"mode": document.get("mode"), "streamed": streamed}
         if isinstance(timeout, (int, float)) and timeout > 0:
             options["timeout"] = float(timeout)
         if isinstance(run_id, str) and run_id.startswith("run_") and len(run_id) == 36 and run_id.isalnum() is False:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -46,19 +45,19 @@ async def receive(content_type: str, messages: Receive, limits: Limits, keeps: K
     """Read a call's body to its end.
 
     Raises ProviderError: `ERR_INPUTS` for what is no such body, `ERR_TOO_LARGE`, `ERR_ATTACHMENT` for a part that is
-    not what the document says of it, `ERR_TIMEOUT` for a body that does not come; ClientGone.
+    not what the document says of it; ClientGone.
     """
     kind, options = parse_options_header(content_type)
     if kind == b"multipart/form-data":
-        return await _multipart(options.get(b"boundary", b""), _chunks(messages, limits), limits, keeps)
+        return await _multipart(options.get(b"boundary", b""), _chunks(messages), limits, keeps)
     return Received(_document(await receive_whole(messages, limits)))
 
 
 async def receive_whole(messages: Receive, limits: Limits) -> bytes:
-    """Read a body that is small enough to hold. Raises ProviderError `ERR_TOO_LARGE` and `ERR_TIMEOUT`; ClientGone."""
+    """Read a body that is small enough to hold. Raises ProviderError `ERR_TOO_LARGE`; ClientGone."""
     found, size, more = [], 0, True
     while more:
-        chunk, more = await _next(messages, limits)
+        chunk, more = await _next(messages)
         size += len(chunk)
         if size > limits.body:
             raise _too_large("the body", limits.body)
@@ -66,21 +65,16 @@ async def receive_whole(messages: Receive, limits: Limits) -> bytes:
     return b"".join(found)
 
 
-async def _chunks(messages: Receive, limits: Limits) -> AsyncIterator[bytes]:
+async def _chunks(messages: Receive) -> AsyncIterator[bytes]:
     more = True
     while more:
-        chunk, more = await _next(messages, limits)
+        chunk, more = await _next(messages)
         yield chunk
 
 
-async def _next(messages: Receive, limits: Limits) -> tuple[bytes, bool]:
-    """The next piece of a body, and whether there are more. Each has a time of its own: a large body may take long."""
-    try:
-        async with asyncio.timeout(limits.receive_seconds):
-            message = await messages()
-    except TimeoutError:
-        reason = f"no more of the request came for {limits.receive_seconds:g} s"
-        raise ProviderError("ERR_TIMEOUT", reason, hint="send it again") from None
+async def _next(messages: Receive) -> tuple[bytes, bool]:
+    """The next piece of a body, and whether there are more."""
+    message = await messages()
     if message["type"] == "http.disconnect":
         raise ClientGone
     return message.get("body", b""), message.get("more_body", False)

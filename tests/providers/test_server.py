@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ ENVELOPE = json.loads((ROOT / "docs" / "envelope.schema.json").read_text())
 TOKEN = "token-of-this-start-0123456789"
 CANARY = "sk-canary-0123456789abcdef"
 ASK = {"model": "openai/gpt-4o-mini", "messages": [{"role": "user", "content": "Say hello."}]}
+BODY = json.dumps({"inputs": ASK}).encode()
 CONFIG = ServerConfig(provider=ProviderConfig(provider="litellm", ref="llm/litellm@1", runtime="process"), token=TOKEN)
 
 
@@ -272,6 +273,26 @@ def test_headers_that_do_not_come_hold_no_connection(start: Start) -> None:
     with closing(socket.create_connection(("127.0.0.1", server.port), timeout=20)) as slow:
         slow.sendall(b"POST /v1/run HTTP/1.1\r\nHost: x\r\n")
         assert slow.recv(100) == b""
+
+
+@pytest.mark.parametrize("others", [0, 2], ids=["alone", "among others"])
+def test_an_answer_leaves_in_one_piece_and_one_without_a_body_leaves_too(start: Start, others: int) -> None:
+    server = start()
+    address = ("127.0.0.1", server.port)
+    with ExitStack() as stack:
+        client, *_ = [stack.enter_context(socket.create_connection(address, timeout=10)) for _ in range(1 + others)]
+        for _ in range(3):
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            head, _, body = client.recv(4096).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 ") and json.loads(body)["ready"]
+        client.sendall(b"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
+        # Told to go on, it goes on: this answer is no head of another.
+        expecting = f"Authorization: Bearer {TOKEN}\r\nContent-Length: {len(BODY)}\r\nExpect: 100-continue"
+        client.sendall(f"POST /v1/run HTTP/1.1\r\nHost: x\r\n{expecting}\r\n\r\n".encode())
+        assert client.recv(4096) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(BODY)
+        assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
 def test_more_calls_than_it_takes_are_refused_with_retry_after_and_none_is_lost(start: Start) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
@@ -33,17 +34,14 @@ class ChatCompletion:
         choice_of(body.get("tool_choice"))
         if isinstance(body.get("messages"), list):
             self.inputs["messages"] = [_message(message) for message in body["messages"]]
-        self._streamed, self._with_usage = is_streamed(body), _wants_usage(body)
+        with_usage = _wants_usage(body)
+        self.chunks = partial(ChatChunks, with_usage=with_usage) if is_streamed(body) else None
 
     def whole(self, head: Head, answer: Answer) -> bytes:
         """The answer as one document."""
         said = answer.choices or {0: Choice()}
         choices = ",".join(_choice(index, said[index]) for index in sorted(said))
         return f'{_start(head, "chat.completion")}"choices":[{choices}],"usage":{_usage(answer.usage)}}}'.encode()
-
-    def chunks(self, head: Head) -> ChatChunks | None:
-        """What writes the answer in pieces; None where it is wanted whole."""
-        return ChatChunks(head, self._with_usage) if self._streamed else None
 
 
 class ChatChunks:

@@ -18,6 +18,7 @@ class Embeddings:
 
     operation: Operation = "embeddings"
     params: Mapping[str, str] = {}
+    chunks = None
 
     def __init__(self, body: Mapping[str, Any], default_model: str | None) -> None:
         self.model = body.get("model")
@@ -38,9 +39,6 @@ class Embeddings:
         tokens = answer.usage.input_tokens or 0
         usage = f'{{"prompt_tokens":{tokens},"total_tokens":{tokens}}}'
         return f'{{"object":"list","data":[{data}],"model":{quoted(head.model)},"usage":{usage}}}'.encode()
-
-    def chunks(self, head: Head) -> None:
-        """None: embeddings come whole."""
 
 
 def _base64(vector: Sequence[float]) -> str:

@@ -60,7 +60,7 @@ class ResponsesCall:
         self.inputs = _inputs(body, default_model)
         conversation = Conversation(body.get("input"), body.get("instructions"))
         self.inputs["messages"], self._origins = conversation.messages, conversation.origins
-        self._streamed = is_streamed(body)
+        self.chunks = self._events if is_streamed(body) else None
         self._echo = {name: default if body.get(name) is None else body[name] for name, default in _ECHOED.items()}
 
     @property
@@ -83,9 +83,8 @@ class ResponsesCall:
             response.add_call(index, call.name, call.id).pieces = call.arguments
         return response.ended().encode()
 
-    def chunks(self, head: Head) -> ResponseEvents | None:
-        """What writes the answer in pieces; None where it is wanted whole."""
-        return ResponseEvents(Response(head, self._echo)) if self._streamed else None
+    def _events(self, head: Head) -> ResponseEvents:
+        return ResponseEvents(Response(head, self._echo))
 
 
 def _inputs(body: Mapping[str, Any], default_model: str | None) -> dict[str, Any]:

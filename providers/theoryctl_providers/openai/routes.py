@@ -65,16 +65,17 @@ class Exchange(Protocol):
     model: Any
 
     @property
+    def chunks(self) -> Callable[[Head], Chunks] | None:
+        """Makes what writes the answer in pieces; None where it is wanted whole."""
+        ...
+
+    @property
     def params(self) -> Mapping[str, str]:
         """What inputs are called in this format, where that is something else."""
         ...
 
     def whole(self, head: Head, answer: Answer) -> bytes:
         """The answer as one JSON document."""
-        ...
-
-    def chunks(self, head: Head) -> Chunks | None:
-        """What writes the answer in pieces; None where it is wanted whole."""
         ...
 
 
@@ -131,6 +132,7 @@ class _Route:
             parsed=True,
             mode=mode,
             operation=exchange.operation,
+            streamed=exchange.chunks is not None,
         )
         scope["theoryctl.run_id"] = call.run_id
         await _Conversation(scope, receive, Reply(scope, send, call.run_id), exchange, call).run()
@@ -168,11 +170,10 @@ class _Conversation:
         return Head(self._call.run_id.removeprefix("run_"), int(time.time()), model)
 
     async def _answer(self, events: AsyncGenerator[Event], head: Head) -> None:
-        chunks = self._exchange.chunks(head)
-        if chunks is None:
+        if self._exchange.chunks is None:
             await self._whole(events, head)
         else:
-            await self._stream(events, chunks)
+            await self._stream(events, self._exchange.chunks(head))
 
     async def _whole(self, events: AsyncGenerator[Event], head: Head) -> None:
         async for event in events:
