@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -12,6 +14,9 @@ import pydantic
 from theoryctl.manifest_yaml import Document, Path, Problem
 
 Model = TypeVar("Model")
+
+#: How a JSON Schema of pydantic says that a property may be absent; `None` stands for that in the dataclass.
+_NULL = {"type": "null"}
 
 
 class ModelCheck(Generic[Model]):
@@ -25,20 +30,38 @@ class ModelCheck(Generic[Model]):
     @cached_property
     def schema(self) -> dict[str, Any]:
         """The JSON Schema (draft 2020-12), for editors. Made once; not to be changed."""
-        schema = self._adapter.json_schema()
-        # Patterns of keys come out as patternProperties, which alone lets every other key pass.
+        schema = deepcopy(self._raw)
         for part in schema["$defs"].values():
             for spec in part["properties"].values():
+                # Patterns of keys come out as patternProperties, which alone lets every other key pass.
                 if "patternProperties" in spec:
                     spec["additionalProperties"] = False
+                if _may_be_absent(spec):
+                    _refuse_null(spec)
         return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": self._title}
+
+    @cached_property
+    def _raw(self) -> dict[str, Any]:
+        return self._adapter.json_schema()
 
     def read(self, document: Document) -> tuple[Model | None, list[Problem]]:
         """What the document is, where its structure is right, and else what is wrong with that."""
+        empty = "found null; expected a value, or no such key"
+        problems = [document.problem(path, empty) for path in self._empty(document.value)]
         try:
-            return self._adapter.validate_json(json.dumps(document.value)), []
+            model = self._adapter.validate_json(json.dumps(document.value))
         except pydantic.ValidationError as error:
-            return None, [self._problem(document, found) for found in error.errors() if not _follows(found)]
+            return None, problems + [self._problem(document, found) for found in error.errors() if not _follows(found)]
+        return (None, problems) if problems else (model, [])
+
+    def _empty(self, value: Any, path: Path = ()) -> Iterator[Path]:
+        """Where a key that may be absent has no value, which pydantic takes for the same. It is a slip of the pen: a
+        rule with `contains:` and nothing behind it would fit everything."""
+        for key, item in _items(value):
+            if item is not None:
+                yield from self._empty(item, (*path, key))
+            elif _may_be_absent(self._properties_at(path).get(str(key), {})):
+                yield (*path, key)
 
     def _problem(self, document: Document, found: Any) -> Problem:
         path: Path = tuple(part for part in found["loc"] if part != "[key]")
@@ -71,7 +94,7 @@ class ModelCheck(Generic[Model]):
 
     def _properties_at(self, path: Path) -> dict[str, Any]:
         """The properties that the schema knows at `path`."""
-        node: Any = self.schema
+        node: Any = self._raw
         for part in path:
             node = self._resolve(node)
             node = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part, {})
@@ -82,7 +105,22 @@ class ModelCheck(Generic[Model]):
             if "$ref" in option:
                 node = option
         name = node.get("$ref", "").rpartition("/")[2]
-        return self.schema["$defs"][name] if name else node
+        return self._raw["$defs"][name] if name else node
+
+
+def _items(value: Any) -> Iterable[tuple[str | int, Any]]:
+    return enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else ()
+
+
+def _may_be_absent(spec: dict[str, Any]) -> bool:
+    return _NULL in spec.get("anyOf", [])
+
+
+def _refuse_null(spec: dict[str, Any]) -> None:
+    """Take null out of what an optional property may be."""
+    options = [option for option in spec.pop("anyOf") if option != _NULL]
+    del spec["default"]
+    spec |= options[0] if len(options) == 1 else {"anyOf": options}
 
 
 def _follows(found: Any) -> bool:

@@ -59,6 +59,13 @@ def test_the_example_of_the_docs_is_valid_by_the_published_schema_and_answers() 
         ("rules:\n- when: {user: {regex: 'a{999}{999}'}}\n  answers: [{text: x}]\n", "2:17: rules[0].when.user.regex"),
         ("rules:\n- when: {trun: 1}\n  answers: [{text: x}]\n", "2:10: rules[0].when.trun: unknown key; did you mean"),
         ("rules:\n- when: {turn: 0}\n  answers: [{text: x}]\n", "2:10: rules[0].when.turn: found 0"),
+        (
+            "rules:\n- when: {user: {contains: }}\n  answers: [{text: x}]\n",
+            "2:17: rules[0].when.user.contains: found null; expected a value, or no such key",
+        ),
+        ("rules:\n- when: {turn: ~, tools: [1]}\n  answers: [{text: x}]\n", "2:10: rules[0].when.turn: found null"),
+        ("rules:\n- when: {turn: ~, tools: [1]}\n  answers: [{text: x}]\n", "2:27: rules[0].when.tools[0]: found 1"),
+        ("null\n", "1:1: found null; expected an object"),
         ("rules:\n- answers: [{text: 2026-01-01}]\n", "which YAML reads as timestamp"),
         ("rules:\n- answers: [{text: a, text: b}]\n", "text"),
     ],
@@ -70,6 +77,15 @@ def test_a_mistake_is_said_with_its_line_and_column(text: str, problem: str) -> 
     assert any(line.startswith("a.yaml:") and problem in line for line in caught.value.message.splitlines()), (
         caught.value.message
     )
+
+
+def test_null_may_stand_where_it_is_a_value() -> None:
+    text = "rules:\n- answers: [{json: {a: null, b: [null]}}, {tool_calls: [{name: f, arguments: {a: null}}]}]\n"
+    schema = json.loads((ROOT / "docs" / "script.schema.json").read_text())
+    jsonschema_rs.validate(schema, yaml.safe_load(text))
+    assert check_script(text.encode(), "a.yaml").rules[0].answers[0].json == {"a": None, "b": [None]}
+    with pytest.raises(jsonschema_rs.ValidationError):
+        jsonschema_rs.validate(schema, yaml.safe_load("rules: [{when: {user: {contains: }}, answers: [{text: x}]}]"))
 
 
 def test_all_mistakes_are_said_at_once() -> None:
