@@ -24,6 +24,7 @@ from theoryctl_providers.contract import (
 )
 from theoryctl_providers.mock import mocked
 from theoryctl_providers.protocol import LLMProvider
+from theoryctl_providers.uncarried import refuse_uncarried
 
 #: Vendors in the model names of the built-in manifest, with the secrets they need.
 SECRET_RULES = (
@@ -46,7 +47,8 @@ class LiteLLMProvider(LLMProvider):
     secret_rules = SECRET_RULES
 
     def check(self, request: Request) -> None:
-        """Refuse a model that names no vendor: `ERR_MODEL_NOT_FOUND`."""
+        """Refuse a model that names no vendor, `ERR_MODEL_NOT_FOUND`, and what no answer could carry."""
+        refuse_uncarried(request.inputs)
         vendor, _, name = request.inputs["model"].partition("/")
         if vendor and not name:
             model = request.inputs["model"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from copy import deepcopy
 from typing import Any
 
 from theoryctl_providers.contract import Event, Output, ProviderError, Request, Usage
@@ -18,7 +19,8 @@ async def embed(request: Request, arguments: dict[str, Any]) -> AsyncGenerator[E
     """
     import litellm
 
-    inputs = {name: request.inputs[name] for name in _PASSED if name in request.inputs}
+    # A copy: another attempt may follow, or a caller look at what it gave, and LiteLLM writes into what it gets.
+    inputs = deepcopy({name: request.inputs[name] for name in _PASSED if name in request.inputs})
     response = await litellm.aembedding(**inputs, **arguments)
     vectors = [item["embedding"] for item in sorted(response.data, key=lambda item: int(item["index"]))]
     if not vectors or not all(isinstance(vector, list) and vector for vector in vectors):

@@ -55,6 +55,7 @@ class Redactor:
         """An error's text without any secret, or the beginning or end of one, as vendors quote a key they refuse."""
         for value, name in self._all:
             text = text.replace(value, name)
+        for value, name in self._all:
             for size in range(len(value) - 1, _PIECE - 1, -1):
                 text = text.replace(value[:size], name).replace(value[-size:], name)
         return text
@@ -127,8 +128,13 @@ def _replacements(secrets: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def _forms(value: str) -> set[str]:
-    """A value as it stands, and as it stands inside of JSON text, such as a tool call's arguments."""
-    return {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+    """A value as it stands, inside JSON text, such as a tool call's arguments, and inside JSON text that is quoted
+    in other JSON text. Some writers escape slashes as well."""
+    forms = {value}
+    for _ in range(2):
+        escaped = {json.dumps(form, ensure_ascii=plain)[1:-1] for form in forms for plain in (True, False)}
+        forms |= escaped | {form.replace("/", "\\/") for form in escaped}
+    return forms
 
 
 def _is_secret(value: str) -> bool:

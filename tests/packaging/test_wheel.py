@@ -44,10 +44,12 @@ def test_it_brings_the_manifests_the_image_context_and_the_schema(wheel: Path) -
         "theoryctl/_bundled/manifests/llm/mock@1.yaml",
         "theoryctl/_bundled/context/Dockerfile",
         "theoryctl/_bundled/context/requirements.lock",
-        "theoryctl_providers/chat.schema.json",
     ):
         assert name in names(wheel)
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "theoryctl").rglob("*.py")}
+    providers = ROOT / "providers"
+    sources |= {str(path.relative_to(providers)) for kind in ("py", "json") for path in providers.rglob(f"*.{kind}")}
+    assert {"theoryctl_providers/chat.schema.json", "theoryctl_providers/recording.schema.json"} <= sources
     assert sources <= set(names(wheel))
 
 

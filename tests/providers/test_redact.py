@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -50,18 +51,29 @@ def test_a_key_inside_the_arguments_of_a_tool_call_is_gone_as_well() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ['pass"word-1234', "pass\\word-1234", "two\nlines-1234", "gehe\u00efm-🔑-1234", "ends-in-1234\\"]
+    "value",
+    ['pass"word-1234', "pass\\word-1234", "two\nlines-1234", "gehe\u00efm-🔑-1234", "ends-in-1234\\", "a/b+c/1234=="],
 )
 @pytest.mark.parametrize("ascii_only", [True, False])
+@pytest.mark.parametrize("slashes", [True, False], ids=["slashes escaped", "slashes plain"])
 @pytest.mark.parametrize("size", [1, 5, 1000])
-def test_a_key_that_is_escaped_in_json_text_is_gone_as_well(value: str, ascii_only: bool, size: int) -> None:
+def test_a_key_that_is_escaped_in_json_text_is_gone_as_well(
+    value: str, ascii_only: bool, slashes: bool, size: int
+) -> None:
     redactor = Redactor({"KEY": value})
-    text = json.dumps({"k": value, "n": 1}, ensure_ascii=ascii_only)
+    text = written({"k": value, "n": 1}, ascii_only, slashes)
     pieces = [ToolCallDelta(0, text[at : at + size]) for at in range(0, len(text), size)]
     events = [*(event for piece in pieces for event in redactor.feed(Delta(tool_call=piece))), *redactor.flush()]
     said = "".join(event.tool_call.arguments for event in events if isinstance(event, Delta) and event.tool_call)
     assert said == redactor.text(text) == '{"k": "[KEY]", "n": 1}'
     assert redactor.error_text(text) == said
+    quoted = written({"error": text}, ascii_only, slashes)
+    assert json.loads(json.loads(redactor.error_text(quoted))["error"]) == {"k": "[KEY]", "n": 1}
+
+
+def written(document: dict[str, Any], ascii_only: bool, slashes: bool) -> str:
+    text = json.dumps(document, ensure_ascii=ascii_only)
+    return text.replace("/", "\\/") if slashes else text
 
 
 @pytest.mark.parametrize("size", [1, 3, 1000])

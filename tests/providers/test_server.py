@@ -395,10 +395,10 @@ def test_told_to_stop_it_exits_with_0(start: Start, sent: signal.Signals) -> Non
 def test_told_to_stop_it_finishes_what_is_in_flight_and_refuses_what_is_new(start: Start) -> None:
     with Vendor(stalls_at_once) as vendor:
         config = real(vendor)
-        server = start(replace(config, provider=replace(config.provider, timeout=2.0)))
+        server = start(replace(config, provider=replace(config.provider, timeout=4.0)))
         with ThreadPoolExecutor(1) as pool:
             inside = pool.submit(server.run)
-            while not vendor.requests:
+            while not vendor.requests and not inside.done():
                 time.sleep(0.01)
             server.process.terminate()
             time.sleep(0.2)
