@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
 
 from rich.console import Console
 from rich.live import Live
 from rich.markdown import Markdown
 from rich.segment import Segment, Segments
 
+from theoryctl.renderables import markdown, rendered
 from theoryctl.views import printable
 
 #: Seconds between two drawings: more often nobody sees, and it costs.
@@ -23,11 +23,11 @@ class LiveMarkdown:
     one that still grows is drawn again and again, as much of its end as the screen can hold.
 
     In the end the same lines stand there as if the text had come at once. `close` must be called: until then the cursor
-    is hidden. `render` makes segments of Markdown, which the terminal does not obey.
+    is hidden.
     """
 
-    def __init__(self, console: Console, render: Callable[[str], Iterable[Segment]]) -> None:
-        self._console, self._render = console, render
+    def __init__(self, console: Console) -> None:
+        self._console = console
         self._text = ""  # from the last block that was printed on: what follows it depends on it
         self._printed = 0  # how many lines of that are printed
         self._live = Live(
@@ -62,7 +62,7 @@ class LiveMarkdown:
         self._live.update(_joined([*tail, [Segment("")]]), refresh=True)
 
     def _lines(self, text: str) -> list[Line]:
-        return list(Segment.split_lines(self._render(text)))
+        return list(Segment.split_lines(rendered(self._console, markdown(text)).segments))
 
     def _print(self, lines: list[Line]) -> None:
         if lines:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from theoryctl import modal_views, views
@@ -30,15 +30,8 @@ from theoryctl_providers.contract import Started as StartedEvent
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-    from rich.segment import Segment
 
     from theoryctl.activity import Activity
-
-
-def _as_markdown(text: str) -> RenderableType:
-    from rich.markdown import Markdown
-
-    return Markdown(views.printable(text))
 
 
 class Terminal:
@@ -164,8 +157,7 @@ class Terminal:
             return PlainAnswer(self._say)
         from theoryctl.live import LiveMarkdown
 
-        console = self._console(sys.stdout)
-        return LiveMarkdown(console, lambda text: self._rendered(console, _as_markdown(text)))
+        return LiveMarkdown(self._console(sys.stdout))
 
     def _end_answer(self) -> None:
         """The end of what was streamed, and what had to wait for it."""
@@ -267,7 +259,9 @@ class Terminal:
 
     def _markdown(self, text: str) -> None:
         if is_rich(sys.stdout):
-            self._show(_as_markdown(text))
+            from theoryctl.renderables import markdown
+
+            self._show(markdown(text))
         else:
             self._say(text)
 
@@ -276,11 +270,9 @@ class Terminal:
 
     def _code(self, text: str, language: str) -> None:
         if is_rich(sys.stdout):
-            from rich.syntax import Syntax
+            from theoryctl.renderables import code
 
-            # ANSI colours follow the terminal's own palette, dark or light.
-            text = views.printable(text.rstrip())
-            self._show(Syntax(text, language, theme="ansi_dark", background_color="default", word_wrap=True))
+            self._show(code(text.rstrip(), language))
         else:
             self._say(text.rstrip())
 
@@ -294,33 +286,19 @@ class Terminal:
             self._say("\n".join("\t".join(map(views.printable_cell, row)) for row in table.rows))
 
     def _table(self, header: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, folds: bool = True) -> None:
-        from rich import box
-        from rich.table import Table
-        from rich.text import Text
+        from theoryctl.renderables import fits, table
 
-        table = Table(*header, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), header_style="bold")
-        for row in rows:
-            table.add_row(*(Text(views.printable_cell(cell), overflow="fold") for cell in row))
-        console = self._console(sys.stdout)
-        wide = console.options.update_width(10_000)
-        if folds or console.measure(table, options=wide).maximum <= console.width:
-            self._show(table)
+        laid_out = table(header, rows)
+        if folds or fits(self._console(sys.stdout), laid_out):
+            self._show(laid_out)
         else:  # a column of half words helps nobody
             self._say("\n\n".join("\n".join(paired(list(zip(header, row, strict=True)))) for row in rows))
 
     def _show(self, renderable: RenderableType) -> None:
-        from rich.segment import Segments
+        from theoryctl.renderables import rendered
 
         console = self._console(sys.stdout)
-        console.print(Segments(self._rendered(console, renderable)))
-
-    def _rendered(self, console: Console, renderable: RenderableType) -> Iterator[Segment]:
-        """What the terminal gets to see, and obeys in its styles alone."""
-        from rich.segment import Segment
-
-        for part in console.render(renderable):
-            # Once more, for rich's Markdown decodes the %1B of a link.
-            yield Segment(part.text if part.control else views.printable(part.text), *part[1:])
+        console.print(rendered(console, renderable))
 
     def _console(self, stream: TextIO) -> Console:
         from rich.console import Console

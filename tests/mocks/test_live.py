@@ -87,7 +87,7 @@ def streamed(pieces: Iterable[str], width: int, height: int) -> Iterator[Screen]
     """The screen after each piece, and at the end."""
     console, file = console_of(width, height)
     screen = Screen(height)
-    answer = LiveMarkdown(console, lambda text: console.render(Markdown(printable(text))))
+    answer = LiveMarkdown(console)
 
     def shown() -> Screen:
         screen.feed(file.getvalue())
@@ -142,7 +142,7 @@ def test_only_line_feeds_end_lines_so_that_nothing_is_lost(odd: str) -> None:
 @pytest.mark.parametrize("written", ["^C", "^C^C^C"])
 def test_what_a_terminal_writes_for_control_c_is_erased_and_no_line_stands_twice(written: str) -> None:
     console, file = console_of(20, 10)
-    answer = LiveMarkdown(console, lambda text: console.render(Markdown(text)))
+    answer = LiveMarkdown(console)
     answer.add("x" * 20 + " twenty columns wide, and more")
     screen = Screen(10)
     screen.feed(file.getvalue())

@@ -1,0 +1,46 @@
+"""What rich lays out at a terminal. Imported where there is one, for rich costs as much as a mock run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.markdown import Markdown
+from rich.segment import Segment, Segments
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from theoryctl.views import printable, printable_cell
+
+
+def markdown(text: str) -> Markdown:
+    """Markdown that cannot make the terminal do anything."""
+    return Markdown(printable(text))
+
+
+def code(text: str, language: str) -> Syntax:
+    """Text in colours. ANSI's follow the terminal's own palette, dark or light."""
+    return Syntax(printable(text), language, theme="ansi_dark", background_color="default", word_wrap=True)
+
+
+def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
+    """A table that folds what is too wide for its column."""
+    table = Table(*header, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), header_style="bold")
+    for row in rows:
+        table.add_row(*(Text(printable_cell(cell), overflow="fold") for cell in row))
+    return table
+
+
+def fits(console: Console, renderable: RenderableType) -> bool:
+    """Whether it has room without any folding."""
+    wide = console.options.update_width(10_000)
+    return console.measure(renderable, options=wide).maximum <= console.width
+
+
+def rendered(console: Console, renderable: RenderableType) -> Segments:
+    """What the terminal gets to see, and obeys in its styles alone."""
+    # Made printable once more, for rich's Markdown decodes the %1B of a link.
+    parts = console.render(renderable)
+    return Segments(Segment(part.text if part.control else printable(part.text), *part[1:]) for part in parts)
