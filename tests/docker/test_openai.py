@@ -15,16 +15,16 @@ def everything(cli: Cli, runtime: str) -> list[bytes]:
     """What an instance in a runtime answers, as it came."""
     assert cli("local", "start", "--ref", REF, "--runtime", runtime).status == 0
     variables = cli("local", "env", "--ref", REF, "--runtime", runtime, "--json").document["variables"]
-    client = openai.OpenAI(base_url=variables["OPENAI_BASE_URL"], api_key=variables["OPENAI_API_KEY"])
-    chat, responses = client.chat.completions.with_raw_response, client.responses.with_raw_response
-    return [
-        chat.create(model="gpt-4o-mini", messages=ASK).content,
-        chat.create(model="gpt-4o-mini", messages=ASK, stream=True).http_response.read(),
-        responses.create(model="gpt-4o-mini", input="Say hello.").content,
-        responses.create(model="gpt-4o-mini", input="Say hello.", stream=True).http_response.read(),
-        client.embeddings.with_raw_response.create(model="text-embedding-3-small", input="a dog ran").content,
-        client.models.with_raw_response.list().content,
-    ]
+    with openai.OpenAI(base_url=variables["OPENAI_BASE_URL"], api_key=variables["OPENAI_API_KEY"]) as client:
+        chat, responses = client.chat.completions.with_raw_response, client.responses.with_raw_response
+        return [
+            chat.create(model="gpt-4o-mini", messages=ASK).content,
+            chat.create(model="gpt-4o-mini", messages=ASK, stream=True).http_response.read(),
+            responses.create(model="gpt-4o-mini", input="Say hello.").content,
+            responses.create(model="gpt-4o-mini", input="Say hello.", stream=True).http_response.read(),
+            client.embeddings.with_raw_response.create(model="text-embedding-3-small", input="a dog ran").content,
+            client.models.with_raw_response.list().content,
+        ]
 
 
 def test_a_container_answers_openais_client_with_the_bytes_of_a_process(cli: Cli) -> None:

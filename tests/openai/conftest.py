@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 
 from tests.conftest import _FOREIGN, REF, THEORYCTL
@@ -16,6 +18,7 @@ from tests.conftest import _FOREIGN, REF, THEORYCTL
 #: What `local env` says of an instance.
 Variables = dict[str, str]
 StartProvider = Callable[..., Variables]
+MakeClient = Callable[..., openai.OpenAI]
 
 #: `@1` of a provider of the test's own, in the module `acme`.
 MANIFEST = """\
@@ -81,3 +84,22 @@ def pointed(instance: Variables, monkeypatch: pytest.MonkeyPatch) -> Variables:
     for name, value in instance.items():
         monkeypatch.setenv(name, value)
     return instance
+
+
+@pytest.fixture
+def make_client() -> Iterator[MakeClient]:
+    """Makes clients, each of the instance that these variables lead to, and closes them."""
+    with ExitStack() as stack:
+
+        def make(variables: Variables, **options: Any) -> openai.OpenAI:
+            told = {"base_url": variables["OPENAI_BASE_URL"], "api_key": variables["OPENAI_API_KEY"], **options}
+            return stack.enter_context(openai.OpenAI(**told))
+
+        yield make
+
+
+@pytest.fixture
+def client(pointed: Variables) -> Iterator[openai.OpenAI]:
+    """A client that is told nothing: the environment leads it."""
+    with openai.OpenAI() as client:
+        yield client

@@ -10,7 +10,7 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from tests.openai.conftest import StartProvider, Variables
+from tests.openai.conftest import MakeClient, StartProvider
 from theoryctl_providers import run
 
 pytestmark = pytest.mark.usefixtures("pointed")
@@ -39,11 +39,6 @@ class Person(BaseModel):
     name: str
     age: int
     tags: list[str]
-
-
-@pytest.fixture
-def client() -> openai.OpenAI:
-    return openai.OpenAI()
 
 
 def embedded(**inputs: Any) -> dict[str, Any]:
@@ -242,8 +237,10 @@ class Provider(LLMProvider):
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_the_client_waits_as_told_and_tries_again(start_provider: StartProvider, stream: bool) -> None:
-    client = _client(start_provider(BUSY))
+def test_the_client_waits_as_told_and_tries_again(
+    start_provider: StartProvider, make_client: MakeClient, stream: bool
+) -> None:
+    client = make_client(start_provider(BUSY))
     if stream:
         chunks = client.chat.completions.create(model="m", messages=ASK, stream=True)
         assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "call 3"
@@ -251,8 +248,10 @@ def test_the_client_waits_as_told_and_tries_again(start_provider: StartProvider,
         assert client.chat.completions.create(model="m", messages=ASK).choices[0].message.content == "call 3"
 
 
-def test_a_client_that_does_not_try_again_gets_the_failure_with_its_time(start_provider: StartProvider) -> None:
-    client = _client(start_provider(BUSY), max_retries=0)
+def test_a_client_that_does_not_try_again_gets_the_failure_with_its_time(
+    start_provider: StartProvider, make_client: MakeClient
+) -> None:
+    client = make_client(start_provider(BUSY), max_retries=0)
     with pytest.raises(openai.RateLimitError) as caught:
         client.chat.completions.create(model="m", messages=ASK)
     assert caught.value.response.headers["retry-after"] == "1"
@@ -278,9 +277,9 @@ class Provider(LLMProvider):
 
 @pytest.mark.parametrize("suspends", [False, True])
 def test_an_answer_that_breaks_off_is_raised_by_the_client_after_what_came(
-    start_provider: StartProvider, suspends: bool
+    start_provider: StartProvider, make_client: MakeClient, suspends: bool
 ) -> None:
-    client = _client(start_provider(BREAKS.replace("{suspends}", str(suspends))), max_retries=0)
+    client = make_client(start_provider(BREAKS.replace("{suspends}", str(suspends))), max_retries=0)
     came = []
     with pytest.raises(openai.APIError, match="the answer broke off"):
         for chunk in client.chat.completions.create(model="m", messages=ASK, stream=True):
@@ -288,7 +287,3 @@ def test_an_answer_that_breaks_off_is_raised_by_the_client_after_what_came(
     assert came == ["", "one ", "two "]
     with pytest.raises(openai.InternalServerError, match="the answer broke off"):
         client.chat.completions.create(model="m", messages=ASK)
-
-
-def _client(variables: Variables, **options: Any) -> openai.OpenAI:
-    return openai.OpenAI(base_url=variables["OPENAI_BASE_URL"], api_key=variables["OPENAI_API_KEY"], **options)

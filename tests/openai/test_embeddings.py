@@ -9,17 +9,12 @@ from typing import Any
 import openai
 import pytest
 
-from tests.openai.conftest import StartProvider, Variables
+from tests.openai.conftest import MakeClient, StartProvider
 from theoryctl_providers.embeddings import embed
 
 pytestmark = pytest.mark.usefixtures("pointed")
 
 MODEL = "text-embedding-3-small"
-
-
-@pytest.fixture
-def client() -> openai.OpenAI:
-    return openai.OpenAI()
 
 
 def vectors(client: openai.OpenAI, *texts: str, **more: Any) -> list[list[float]]:
@@ -112,9 +107,8 @@ class Provider(LLMProvider):
     ids=["only chats", "says words"],
 )
 def test_a_provider_without_embeddings_is_told(
-    start_provider: StartProvider, source: str, error: type[Exception], words: str
+    start_provider: StartProvider, make_client: MakeClient, source: str, error: type[Exception], words: str
 ) -> None:
-    variables: Variables = start_provider(source)
-    client = openai.OpenAI(base_url=variables["OPENAI_BASE_URL"], api_key=variables["OPENAI_API_KEY"], max_retries=0)
+    client = make_client(start_provider(source), max_retries=0)
     with pytest.raises(error, match=words):
         client.embeddings.create(model="m", input="x")

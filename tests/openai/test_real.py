@@ -11,7 +11,7 @@ import openai
 import pytest
 
 from tests.conftest import REF
-from tests.openai.conftest import Variables, theoryctl
+from tests.openai.conftest import MakeClient, Variables, theoryctl
 from tests.real.conftest import CANARY
 from tests.real.vendor import Vendor, answers, echoes_the_key, fails, fails_midway, first
 
@@ -20,15 +20,14 @@ StartReal = Callable[[Vendor], openai.OpenAI]
 
 
 @pytest.fixture
-def start_real(home: Variables, tmp_path: Path) -> Iterator[StartReal]:
+def start_real(home: Variables, tmp_path: Path, make_client: MakeClient) -> Iterator[StartReal]:
     """An instance in real mode whose vendor is this one, and a client of it that does not try again."""
     env = {**home, "HOME": str(tmp_path)}
 
     def start(vendor: Vendor) -> openai.OpenAI:
         keys = {"OPENAI_API_KEY": CANARY, "LLM_API_BASE": vendor.addresses["LLM_API_BASE"]}
         theoryctl("local", "start", "--ref", REF, "--runtime", "process", "--mode", "real", env={**env, **keys})
-        variables = theoryctl("local", "env", "--ref", REF, env=env)["variables"]
-        return openai.OpenAI(base_url=variables["OPENAI_BASE_URL"], api_key=variables["OPENAI_API_KEY"], max_retries=0)
+        return make_client(theoryctl("local", "env", "--ref", REF, env=env)["variables"], max_retries=0)
 
     yield start
     theoryctl("local", "stop", "--all", env=env)

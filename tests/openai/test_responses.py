@@ -9,8 +9,8 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from tests.openai.conftest import StartProvider
-from tests.openai.test_chat import BREAKS, _client
+from tests.openai.conftest import MakeClient, StartProvider
+from tests.openai.test_chat import BREAKS
 
 pytestmark = pytest.mark.usefixtures("pointed")
 
@@ -34,11 +34,6 @@ class Person(BaseModel):
 
     name: str
     age: int
-
-
-@pytest.fixture
-def client() -> openai.OpenAI:
-    return openai.OpenAI()
 
 
 def test_it_answers_as_chat_completions_do(client: openai.OpenAI) -> None:
@@ -236,8 +231,8 @@ def test_what_is_wrong_is_named_as_it_was_sent_in_param_and_message(
     assert not [word for word in ("messages", "tool_calls", ".function", "json_schema") if word in caught.value.message]
 
 
-def test_an_answer_that_breaks_off_has_failed(start_provider: StartProvider) -> None:
-    client = _client(start_provider(BREAKS.replace("{suspends}", "True")), max_retries=0)
+def test_an_answer_that_breaks_off_has_failed(start_provider: StartProvider, make_client: MakeClient) -> None:
+    client = make_client(start_provider(BREAKS.replace("{suspends}", "True")), max_retries=0)
     *_, last = client.responses.create(model="m", input="x", stream=True)
     assert last.type == "response.failed"
     assert last.response.error is not None

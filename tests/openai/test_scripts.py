@@ -12,7 +12,7 @@ import openai
 import pytest
 
 from tests.conftest import REF
-from tests.openai.conftest import Variables, theoryctl
+from tests.openai.conftest import MakeClient, Variables, theoryctl
 from tests.real.conftest import CANARY
 from tests.real.vendor import Vendor, answers
 
@@ -46,14 +46,14 @@ Start = Callable[..., openai.OpenAI]
 
 
 @pytest.fixture
-def start(home: Variables, tmp_path: Path) -> Iterator[Start]:
+def start(home: Variables, tmp_path: Path, make_client: MakeClient) -> Iterator[Start]:
     """Start llm/litellm@1 with these flags, and make a client of it that does not try again."""
     env = {**home, "HOME": str(tmp_path)}
 
     def make(*flags: str, retries: int = 0, **more: str) -> openai.OpenAI:
         theoryctl("local", "start", "--ref", REF, "--runtime", "process", *flags, env={**env, **more})
         found = theoryctl("local", "env", "--ref", REF, env=env)["variables"]
-        return openai.OpenAI(base_url=found["OPENAI_BASE_URL"], api_key=found["OPENAI_API_KEY"], max_retries=retries)
+        return make_client(found, max_retries=retries)
 
     yield make
     theoryctl("local", "stop", "--all", env=env)
