@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +29,6 @@ _EXITS = {
     130: "interrupted",
     141: "whoever read the output went away (`| head`)",
 }
-
-
-def generated() -> dict[Path, str]:
-    """Path (from the root) and text of every generated file."""
-    return {
-        Path("docs/errors.md"): errors_page(),
-        Path("docs/manifest.schema.json"): pretty(manifest_schema()),
-        Path("docs/manifest.md"): manifest_page(),
-        Path("docs/script.schema.json"): pretty(script_schema()),
-        Path("docs/commands.md"): commands_page(),
-        Path("providers/theoryctl_providers/chat.schema.json"): pretty(chat_schema()),
-        GOLDEN: pretty(golden()),
-    }
 
 
 def pretty(value: Any) -> str:
@@ -148,9 +136,21 @@ def golden() -> list[dict[str, Any]]:
     return list(cases)
 
 
+#: Path (from the root) of every generated file, and what makes its text.
+GENERATED: dict[Path, Callable[[], str]] = {
+    Path("docs/errors.md"): errors_page,
+    Path("docs/manifest.schema.json"): lambda: pretty(manifest_schema()),
+    Path("docs/manifest.md"): manifest_page,
+    Path("docs/script.schema.json"): lambda: pretty(script_schema()),
+    Path("docs/commands.md"): commands_page,
+    Path("providers/theoryctl_providers/chat.schema.json"): lambda: pretty(chat_schema()),
+    GOLDEN: lambda: pretty(golden()),
+}
+
+
 def main() -> None:
-    for path, text in generated().items():
-        (ROOT / path).write_text(text, encoding="utf-8")
+    for path, made in GENERATED.items():
+        (ROOT / path).write_text(made(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import jsonschema_rs
 import pytest
 
 from tests.conftest import ROOT
-from tests.generate import generated
+from tests.generate import GENERATED
 from theoryctl_providers import ProviderError, run
 from theoryctl_providers import documents as types
 from theoryctl_providers.contract import ERRORS, build_envelope
@@ -18,9 +18,9 @@ from theoryctl_providers.contract import ERRORS, build_envelope
 ENVELOPE = json.loads((ROOT / "docs" / "envelope.schema.json").read_text())
 
 
-@pytest.mark.parametrize("path", generated(), ids=str)
+@pytest.mark.parametrize("path", GENERATED, ids=str)
 def test_a_generated_file_is_current(path: Path) -> None:
-    assert (ROOT / path).read_text(encoding="utf-8") == generated()[path], "run: make docs"
+    assert (ROOT / path).read_text(encoding="utf-8") == GENERATED[path](), "run: make docs"
 
 
 @pytest.mark.parametrize(
