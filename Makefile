@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header
+# One more than there are processors: the tests wait for as long as they work.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # Without bytecode every start pays for compiling again.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -19,7 +21,7 @@ run: $(VENV)/core.stamp ## set up what a mock run needs, and do one
 	$(BIN)/theoryctl local run --ref llm/litellm@1 --mode mock
 
 test: $(VENV)/dev.stamp ## run the whole suite; ARGS="-k name" for a part of it
-	$(BIN)/python -m pytest --numprocesses auto $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) $(ARGS)
 
 check: $(VENV)/dev.stamp ## lint, types, import walls, and that generated files are current
 	$(BIN)/ruff check .
