@@ -116,7 +116,7 @@ class _Joined:
 
     def flush(self) -> None:
         held, self._held, self._soon = self._held, b"", False
-        if held:
+        if held and not self.is_closing():  # the client may have gone since
             self._transport.write(held)
 
     def close(self) -> None:

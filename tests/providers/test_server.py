@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -293,6 +294,23 @@ def test_an_answer_leaves_in_one_piece_and_one_without_a_body_leaves_too(start: 
         assert client.recv(4096) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(BODY)
         assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_clients_that_vanish_at_any_moment_leave_nothing_in_the_log_but_their_lines(start: Start) -> None:
+    server = start()
+    head = f"POST /v1/run HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {len(BODY)}\r\n\r\n"
+    reset = struct.pack("ii", 1, 0)  # closed with it, a connection is cut and not ended
+
+    def vanish(number: int) -> None:
+        with closing(socket.create_connection(("127.0.0.1", server.port), timeout=10)) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+            client.sendall((head.encode() + BODY) * (1 + number % 3))
+            time.sleep(0.0005 * (number % 4 == 3))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(vanish, range(2000)))
+    assert server.run().status == 200
+    assert all(line.startswith("{") for line in server.log.read_text().splitlines())
 
 
 def test_more_calls_than_it_takes_are_refused_with_retry_after_and_none_is_lost(start: Start) -> None:
