@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -113,9 +114,13 @@ class _Server:
         if streamed:
             return _EventStream(call, received)
         with received:
-            envelope = await _envelope(execute(call), request.receive)
-        note_envelope(request.scope, envelope)
-        return _json(envelope, _status(envelope))
+            result = await _result(execute(call), request.receive)
+        note_envelope(request.scope, result.envelope)
+        response = _json(result.envelope, _status(result.envelope))
+        if result.cause is not None and result.cause.retry_after is not None:
+            # Whole seconds are all the standard knows (RFC 9110, section 10.2.3).
+            response.headers["retry-after"] = str(math.ceil(result.cause.retry_after))
+        return response
 
     async def _receive(self, request: HTTPRequest) -> Received:
         kind = request.headers.get("content-type", "application/json")
@@ -145,7 +150,7 @@ class _Server:
             return True
 
 
-async def _envelope(events: AsyncGenerator[Event], receive: Receive | None) -> Envelope:
+async def _result(events: AsyncGenerator[Event], receive: Receive | None) -> Result:
     """The result of a call, which is cancelled when the client behind `receive` hangs up.
 
     Until a call says that it waits there is nothing to cancel, and most mock calls never do: they need not pay for two
@@ -153,10 +158,10 @@ async def _envelope(events: AsyncGenerator[Event], receive: Receive | None) -> E
     """
     async for event in events:
         if isinstance(event, Result):
-            return event.envelope
+            return event
         if receive is not None and isinstance(event, Started) and event.suspends:
-            envelope: Envelope = await while_connected(receive, _envelope(events, None))
-            return envelope
+            result: Result = await while_connected(receive, _result(events, None))
+            return result
     raise RuntimeError("the engine ended without a result")
 
 

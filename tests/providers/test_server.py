@@ -25,7 +25,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.real.vendor import Vendor, stalls_at_once
 from theoryctl_providers import run
-from theoryctl_providers.contract import Limits, ProviderConfig, SecretRule, ServerConfig
+from theoryctl_providers.contract import Limits, ProviderConfig, Script, SecretRule, ServerConfig
 
 ENVELOPE = json.loads((ROOT / "docs" / "envelope.schema.json").read_text())
 TOKEN = "token-of-this-start-0123456789"
@@ -274,6 +274,18 @@ def test_headers_that_do_not_come_hold_no_connection(start: Start) -> None:
     with closing(socket.create_connection(("127.0.0.1", server.port), timeout=20)) as slow:
         slow.sendall(b"POST /v1/run HTTP/1.1\r\nHost: x\r\n")
         assert slow.recv(100) == b""
+
+
+def test_a_failure_that_says_when_to_come_again_says_it_in_the_header_too(start: Start) -> None:
+    busy = {"fault": {"status": 429, "retry_after": 1.5}}
+    script = Script.load({"rules": [{"answers": [busy, {"fault": {"status": 503}}, {"text": "at last"}]}]})
+    server = start(replace(CONFIG, provider=replace(CONFIG.provider, script=script)))
+    refused, failed, answered = (server.run() for _ in range(3))
+    assert (refused.status, refused.error["code"], refused.headers["retry-after"]) == (429, "ERR_RATE_LIMITED", "2")
+    assert [(answer.status, "retry-after" in answer.headers) for answer in (failed, answered)] == [
+        (503, False),
+        (200, False),
+    ]
 
 
 @pytest.mark.parametrize("others", [0, 2], ids=["alone", "among others"])
