@@ -108,6 +108,7 @@ def test_a_prompt_comes_with_a_model_and_a_system_message(cli: Cli) -> None:
         (("--max-attachment", "big"), 2, "ERR_USAGE", "'big' is not a size"),
         (("--manifests", "/no/such"), 2, "ERR_USAGE", "/no/such"),
         (("--env-file", "/no/such", "--mode", "real", "--prompt", "x"), 2, "ERR_USAGE", "No such file"),
+        (("--env-file", "", "--prompt", "x"), 2, "ERR_USAGE", "No such file"),
         (("--save-dir", "/dev/null/x"), 2, "ERR_USAGE", "--save-dir"),
         (("--attach", "image"), 3, "ERR_ATTACHMENT", "is not NAME=PATH"),
         (("--promt", "x"), 2, "ERR_USAGE", "--promt"),

@@ -43,7 +43,7 @@ class MockFlags:
             from theoryctl_providers.contract import Tape
 
             # All that an env file holds stays out of recordings, also what the manifest does not name.
-            return replace(config, tape=Tape(), hidden=read_env_file(env_file) if env_file else {})
+            return replace(config, tape=Tape(), hidden=read_env_file(env_file) if env_file is not None else {})
         return config
 
     def _check(self, mode: str) -> None:
