@@ -64,7 +64,10 @@ def test_the_shipped_secrets_are_those_the_provider_asks_for_without_a_manifest(
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.name)
 def test_a_manifest_survives_the_way_through_the_cache(file: Path) -> None:
     manifest = check_manifest(file.read_bytes(), str(file))
-    assert Manifest.from_document(yaml.safe_load(yaml.safe_dump(_plain(manifest.document())))) == manifest
+    document = _plain(manifest.document())
+    assert Manifest.from_document(yaml.safe_load(yaml.safe_dump(document))) == manifest
+    assert jsonschema_rs.is_valid(manifest_schema(), document)
+    assert check_manifest(yaml.safe_dump(document).encode(), str(file)) == manifest
 
 
 def _plain(value: Any) -> Any:
@@ -109,6 +112,9 @@ def test_the_published_schema_accepts_what_the_model_accepts(text: str) -> None:
         ("required: false", "required: 'no'"),
         ("build: {context: x}", "build: {contxt: x}"),
         ("gpu: T4", "gpu: ''"),
+        ("gpu: T4", "gpu: "),
+        ("build: {context: x}", "build: "),
+        ("image: {", "image: \nx: {"),
         ("known: [acme/one", "known: [1"),
         ("inputs: {type: object}", "inputs: []"),
     ],

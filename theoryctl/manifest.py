@@ -143,8 +143,8 @@ class Manifest:
         return tuple(SecretRule(**asdict(secret)) for secret in self.secrets)
 
     def document(self) -> dict[str, Any]:
-        """The manifest as JSON, defaults filled in."""
-        return asdict(self)
+        """The manifest as JSON, defaults filled in; what has none is left out."""
+        return asdict(self, dict_factory=lambda items: {key: value for key, value in items if value is not None})
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Manifest:
@@ -153,8 +153,8 @@ class Manifest:
         parts["models"] = Models(**_tuples(parts["models"]))
         parts["secrets"] = tuple(Secret(**_tuples(secret)) for secret in parts["secrets"])
         parts["resources"] = Resources(**parts["resources"])
-        if parts["image"] is not None:
-            build = parts["image"]["build"]
+        if "image" in parts:
+            build = parts["image"].get("build")
             parts["image"] = Image(**{**parts["image"], "build": build and Build(**_tuples(build))})
         return cls(**parts)
 

@@ -15,8 +15,8 @@ from theoryctl.manifest_yaml import Document, Path, Problem
 
 Model = TypeVar("Model")
 
-#: How a JSON Schema of pydantic says that a property may be absent; `None` stands for that in the dataclass.
 _NULL = {"type": "null"}
+_NOT_NULL = {"type": ["string", "number", "boolean", "object", "array"]}
 
 
 class ModelCheck(Generic[Model]):
@@ -31,7 +31,7 @@ class ModelCheck(Generic[Model]):
     def schema(self) -> dict[str, Any]:
         """The JSON Schema (draft 2020-12), for editors. Made once; not to be changed."""
         schema = deepcopy(self._raw)
-        for part in schema["$defs"].values():
+        for part in (schema, *schema["$defs"].values()):
             for spec in part["properties"].values():
                 # Patterns of keys come out as patternProperties, which alone lets every other key pass.
                 if "patternProperties" in spec:
@@ -113,13 +113,14 @@ def _items(value: Any) -> Iterable[tuple[str | int, Any]]:
 
 
 def _may_be_absent(spec: dict[str, Any]) -> bool:
-    return _NULL in spec.get("anyOf", [])
+    """Whether the dataclass has None for a property that is not there."""
+    return "default" in spec and spec["default"] is None
 
 
 def _refuse_null(spec: dict[str, Any]) -> None:
-    """Take null out of what an optional property may be."""
-    options = [option for option in spec.pop("anyOf") if option != _NULL]
+    """Take null out of what a property that may be absent may be."""
     del spec["default"]
+    options = [option for option in spec.pop("anyOf", [_NOT_NULL]) if option != _NULL]
     spec |= options[0] if len(options) == 1 else {"anyOf": options}
 
 

@@ -9,7 +9,7 @@ from contextlib import aclosing
 import tenacity
 
 from theoryctl_providers.contract import Event, Log, ProviderError, Request
-from theoryctl_providers.protocol import LLMProvider
+from theoryctl_providers.protocol import LLMProvider, events_of
 from theoryctl_providers.timelimit import deadline_in, until
 
 #: How often a call is tried in all, and the seconds waited between (doubling, with jitter) without a Retry-After.
@@ -31,7 +31,7 @@ async def attempts_within(provider: LLMProvider, request: Request) -> AsyncGener
 
 async def _attempts(provider: LLMProvider, request: Request, deadline: float | None) -> AsyncGenerator[Event]:
     async for attempt in _retrying(deadline):
-        stream = provider.stream(request)
+        stream = events_of(provider, request)
         first: Event | None = None
         with attempt:
             first = await anext(stream, None)

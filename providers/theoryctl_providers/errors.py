@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, NamedTuple
 
 
@@ -69,7 +70,7 @@ ERRORS: dict[str, ErrorSpec] = {
 class ProviderError(RuntimeError):
     """A failure with a stable code from `ERRORS`, a message that says what and why, and a hint that says what next.
 
-    `retry_after` is in seconds, where the vendor named a time. `param` is the input that is at fault, as in
+    `retry_after` is in seconds, where the vendor named a time that is one. `param` is the input that is at fault, as in
     `messages[0].role`, where it is one. Raises KeyError for a code the table does not know.
     """
 
@@ -87,7 +88,7 @@ class ProviderError(RuntimeError):
         self.message = message
         self.hint = hint
         self.retryable = ERRORS[code].retryable
-        self.retry_after = retry_after
+        self.retry_after = retry_after if retry_after is not None and 0 <= retry_after < math.inf else None
         self.param = param
 
 

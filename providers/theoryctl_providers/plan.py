@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from theoryctl_providers.contract import Event, ProviderError, Request, is_mock
-from theoryctl_providers.protocol import LLMProvider
+from theoryctl_providers.protocol import LLMProvider, events_of
 from theoryctl_providers.uncarried import refuse_uncarried
 
 
@@ -30,7 +30,7 @@ def plan_for(provider: LLMProvider, request: Request) -> Plan:
 
         _check_tape(request)
         return Plan(attempts_within(provider, request), suspends=True)
-    return _scripted(request) or _replayed(request) or Plan(provider.stream(request), provider.suspends_in_mock)
+    return _scripted(request) or _replayed(request) or Plan(events_of(provider, request), provider.suspends_in_mock)
 
 
 def _scripted(request: Request) -> Plan | None:

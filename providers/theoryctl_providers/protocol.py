@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Protocol
 
 from theoryctl_providers.contract import Event, Mode, Operation, Request, SecretRule
@@ -36,9 +36,27 @@ class LLMProvider(Protocol):
     def check(self, request: Request) -> None:
         """Refuse, before anything is loaded, a real request that cannot work. Raises ProviderError."""
 
-    def stream(self, request: Request) -> AsyncGenerator[Event]:
-        """Answer one resolved request with `Delta`, `Output`, `Usage` and `Finish` events, as they come."""
+    def stream(self, request: Request) -> AsyncIterator[Event]:
+        """Answer one resolved request with `Delta`, `Output`, `Usage` and `Finish` events, as they come.
+
+        An iterator that has `aclose`, as generators have, is told when nobody wants the rest.
+        """
         ...
 
     async def aclose(self) -> None:
         """Close connections. The provider may be used again afterwards."""
+
+
+def events_of(provider: LLMProvider, request: Request) -> AsyncGenerator[Event]:
+    """A provider's events, as something that can be closed."""
+    events = provider.stream(request)
+    return events if isinstance(events, AsyncGenerator) else _generated(events)
+
+
+async def _generated(events: AsyncIterator[Event]) -> AsyncGenerator[Event]:
+    try:
+        async for event in events:
+            yield event
+    finally:
+        if (aclose := getattr(events, "aclose", None)) is not None:
+            await aclose()

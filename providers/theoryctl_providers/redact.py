@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -53,12 +54,26 @@ class Redactor:
 
     def error_text(self, text: str) -> str:
         """An error's text without any secret, or the beginning or end of one, as vendors quote a key they refuse."""
+        taken, kept = bytearray(len(text)), []
+        # The longest first: a short secret must not take the middle out of a long one, whose ends would stay.
+        for start, end, name in sorted(self._pieces(text), key=lambda piece: (piece[0] - piece[1], piece)):
+            if taken.find(1, start, end) < 0:
+                taken[start:end] = b"\1" * (end - start)
+                kept.append((start, end, name))
+        clean, at = [], 0
+        for start, end, name in sorted(kept):
+            clean += [self.error_text(text[at:start]), name]
+            at = end
+        return "".join((*clean, self.error_text(text[at:]))) if kept else text
+
+    def _pieces(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """Where each secret stands in a text, or its beginning or end, as far as it reaches, and what to put there."""
         for value, name in self._all:
-            text = text.replace(value, name)
-        for value, name in self._all:
-            for size in range(len(value) - 1, _PIECE - 1, -1):
-                text = text.replace(value[:size], name).replace(value[-size:], name)
-        return text
+            least = min(_PIECE, len(value))
+            for at in _occurrences(text, value[:least]):
+                yield at, at + _beginning(value, text, at, least), name
+            for at in _occurrences(text, value[-least:]):
+                yield at + least - _end(value, text, at + least, least), at + least, name
 
     def feed(self, event: Event) -> Iterator[Event]:
         """The event, clean; of a text delta, only what cannot be the beginning of a secret."""
@@ -119,6 +134,28 @@ class Redactor:
             if not inside and any(value.startswith(rest) and value != rest for value in self._secrets):
                 return at
         return len(text)
+
+
+def _occurrences(text: str, part: str) -> Iterator[int]:
+    at = text.find(part)
+    while at >= 0:
+        yield at
+        at = text.find(part, at + 1)
+
+
+def _beginning(value: str, text: str, at: int, least: int) -> int:
+    """How much of the beginning of a value stands in a text from `at` on; `least` of it does."""
+    return _reach(lambda size: text.startswith(value[:size], at), least, len(value))
+
+
+def _end(value: str, text: str, upto: int, least: int) -> int:
+    """How much of the end of a value stands in a text before `upto`; `least` of it does."""
+    return _reach(lambda size: text.endswith(value[-size:], 0, upto), least, len(value))
+
+
+def _reach(fits: Callable[[int], bool], least: int, most: int) -> int:
+    """The largest size that fits, where all smaller ones do."""
+    return least + bisect_left(range(least + 1, most + 1), True, key=lambda size: not fits(size))
 
 
 def _replacements(secrets: Mapping[str, str]) -> list[tuple[str, str]]:

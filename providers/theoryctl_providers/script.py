@@ -7,12 +7,12 @@ makes the published JSON Schema from them; attribute docstrings are the descript
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
 from theoryctl_providers.jsontext import dumps, json_path
 from theoryctl_providers.must import STRICT, Must
-from theoryctl_providers.shape import shaped
+from theoryctl_providers.shape import shaped, stated
 
 Seconds = Annotated[float, Must({"ge": 0, "le": 3600})]
 Count = Annotated[int, Must({"ge": 0})]
@@ -211,7 +211,7 @@ class Script:
 
     def dump(self) -> dict[str, Any]:
         """The document as JSON, from which `load` makes a script that is at its beginning."""
-        return asdict(self.document)
+        return stated(self.document)
 
     def take(self, index: int) -> ScriptedAnswer | None:
         """The next answer of a rule; None where it has none left."""

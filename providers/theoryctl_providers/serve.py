@@ -114,6 +114,11 @@ class _Joined:
             self._soon = True
             self._loop.call_soon(self.flush)
 
+    def end(self) -> None:
+        """Send what there is of an answer that has ended: of one without a body, as to HEAD, the head."""
+        if not self._soon:
+            self.flush()
+
     def flush(self) -> None:
         held, self._held, self._soon = self._held, b"", False
         if held and not self.is_closing():  # the client may have gone since
@@ -131,6 +136,7 @@ class _Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         joined: Any = _Joined(transport, self.loop, self.connections)
+        self._joined = joined
         super().connection_made(joined)
         self._patience = self.loop.call_later(HEADER_SECONDS, transport.close)
 
@@ -149,9 +155,12 @@ class _Protocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        if self.cycle.scope["method"] == "HEAD":  # what would send the head does not come
-            self.transport.flush()  # type: ignore[attr-defined]
+        self._joined.end()
         super().on_response_complete()
+
+    def eof_received(self) -> None:
+        # The client has no more to ask, but may well listen; the transport closes itself after this.
+        self._joined.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._calm()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -24,7 +24,7 @@ def shaped(kind: Any, value: Any, at: str = "$") -> Any:
         return _within(shaped(arguments[0], value, at), arguments[1], at)
     if origin in (Union, UnionType):
         (inner,) = (each for each in arguments if each is not NoneType)
-        return None if value is None else shaped(inner, value, at)
+        return shaped(inner, value, at)
     if origin is tuple:
         _expect(isinstance(value, (list, tuple)), at, "an array")
         return tuple(shaped(arguments[0], item, f"{at}[{index}]") for index, item in enumerate(value))
@@ -51,6 +51,8 @@ def _object(kind: Any, value: Any, at: str) -> Any:
     for item in fields(kind):
         required = item.default is MISSING and item.default_factory is MISSING
         _expect(not required or item.name in value, at, f"{item.name!r} in it")
+        # None in the dataclass says that the key is absent, and null is no other way to say it.
+        _expect(item.default is not None or value.get(item.name, 0) is not None, f"{at}.{item.name}", "a value")
     return kind(**{key: shaped(hints[key], item, f"{at}.{key}") for key, item in value.items()})
 
 
@@ -66,6 +68,11 @@ def _within(value: Any, must: Must, at: str) -> Any:
     _expect("le" not in limits or value <= limits["le"], at, f"at most {limits.get('le')}")
     _expect(len(value) >= limits["min_length"] if "min_length" in limits else True, at, "something in it")
     return value
+
+
+def stated(document: Any) -> dict[str, Any]:
+    """A dataclass as JSON that `shaped` takes: what is absent is left out."""
+    return asdict(document, dict_factory=lambda items: {key: value for key, value in items if value is not None})
 
 
 def _expect(holds: bool, at: str, what: str) -> None:

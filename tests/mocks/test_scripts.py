@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from theoryctl.script import script_schema
 from theoryctl_providers import Attachment, ProviderConfig, Request, Script, execute, run
 from theoryctl_providers.contract import Delta, Event, Result, ScriptedFailure, ServerConfig, Started
 from theoryctl_providers.drive import drive
+from theoryctl_providers.inputs import problems_of
 
 HI = {"messages": [{"role": "user", "content": "Hi there"}]}
 TOOL = {"type": "function", "function": {"name": "clock", "parameters": {"type": "object"}}}
@@ -104,6 +106,7 @@ def test_a_script_that_is_loaded_anew_is_at_its_beginning() -> None:
     told = script(answers({"text": "a"}, {"text": "b"}))
     assert said(HI, told) == "a"
     assert [said(HI, Script.load(told.dump())), said(HI, told)] == ["a", "b"]
+    assert problems_of(json.loads(json.dumps(told.dump())), script_schema()) == []
 
 
 @pytest.mark.parametrize(
@@ -122,6 +125,11 @@ def test_a_script_that_is_loaded_anew_is_at_its_beginning() -> None:
         ),
         ({"rules": [{"when": {"tools": "f"}, "answers": [{"text": "a"}]}]}, "$.rules[0].when.tools: expected an array"),
         ({"rules": [{"answers": [{"text": "a"}], "exhausted": "stop"}]}, "$.rules[0].exhausted: expected 'repeat' or"),
+        (
+            {"rules": [{"when": {"user": {"contains": None}}, "answers": [{"text": "a"}]}]},
+            "$.rules[0].when.user.contains: expected a value",
+        ),
+        ({"rules": [{"answers": [{"text": "a", "json": None}]}]}, "$.rules[0].answers[0].json: expected a value"),
         ({"rules": [{"answers": [{}]}]}, "$.rules[0].answers[0]: found no answer"),
         ({"rules": [{"answers": [{"text": "a", "json": 1}]}]}, "$.rules[0].answers[0].json: found beside text"),
     ],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from typing import Any
 
 import openai
@@ -11,6 +13,7 @@ from pydantic import BaseModel
 
 from tests.openai.conftest import MakeClient, StartProvider
 from tests.openai.test_chat import BREAKS
+from theoryctl_providers.openai.responses import ResponsesCall
 
 pytestmark = pytest.mark.usefixtures("pointed")
 
@@ -34,6 +37,18 @@ class Person(BaseModel):
 
     name: str
     age: int
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_call_that_is_over_holds_no_memory(stream: bool) -> None:
+    call = ResponsesCall({"model": MODEL, "input": "x", "stream": stream}, None)
+    seen = weakref.ref(call)
+    gc.disable()  # which a server does rarely
+    try:
+        del call
+        assert seen() is None
+    finally:
+        gc.enable()
 
 
 def test_it_answers_as_chat_completions_do(client: openai.OpenAI) -> None:

@@ -57,6 +57,11 @@ def test_every_failure_of_the_programmatic_api_is_a_runtime_error_with_a_code_of
         ProviderError("ERR_MADE_UP", "")
 
 
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan"), -1.0])
+def test_what_is_no_time_to_wait_is_none(seconds: float) -> None:
+    assert ProviderError("ERR_RATE_LIMITED", "slow down", retry_after=seconds).retry_after is None
+
+
 def test_every_code_of_the_table_can_be_raised_by_some_code() -> None:
     sources = [path for folder in ("theoryctl", "providers") for path in (ROOT / folder).rglob("*.py")]
     text = "".join(path.read_text() for path in sources if path.name != "errors.py" or "providers" not in path.parts)

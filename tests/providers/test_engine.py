@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,26 @@ class Slow(LLMProvider):
         await asyncio.sleep(60)
 
 
+class Plain(LLMProvider):
+    """Its events are an async iterator and no more."""
+
+    def stream(self, request: Request) -> AsyncIterator[Event]:
+        return Countdown([Delta(text="plain"), Finish()])
+
+
+class Countdown:
+    def __init__(self, events: list[Event]) -> None:
+        self.left = iter(events)
+
+    def __aiter__(self) -> Countdown:
+        return self
+
+    async def __anext__(self) -> Event:
+        for event in self.left:
+            return event
+        raise StopAsyncIteration
+
+
 class Picky(LLMProvider):
     """Must not even be prepared for a request that is refused."""
 
@@ -126,6 +146,13 @@ def test_a_third_partys_provider_is_one_class_and_gets_a_resolved_request(provid
     assert envelope["outputs"][2]["size"] == len('{"a":[1.0],"b":1}')
     assert envelope["usage"] == {"input_tokens": 3, "output_tokens": 2, "cost_usd": 0.5}
     assert (acme.seen[0].mode, "mode" in acme.seen[0].inputs) == ("real", False)
+
+
+@pytest.mark.parametrize("mode", ["mock", "real"])
+def test_an_async_iterator_is_all_that_a_provider_must_give(provider: Any, mode: str) -> None:
+    provider("Plain")
+    envelope = ends(list(drive(execute(request("Plain", {**ASK, "mode": mode})))))
+    assert (envelope["status"], envelope["outputs"][0]["text"]) == ("success", "plain")
 
 
 def test_the_provider_is_closed_by_whoever_drove_it(provider: Any) -> None:

@@ -71,6 +71,22 @@ def test_a_key_that_is_escaped_in_json_text_is_gone_as_well(
     assert json.loads(json.loads(redactor.error_text(quoted))["error"]) == {"k": "[KEY]", "n": 1}
 
 
+@pytest.mark.parametrize(
+    ("secrets", "quoted"),
+    [
+        ({"SORT_KEY": "Qp"}, "sk-test-Xy7Qp2Lm9Zr4****"),
+        ({"OTHER_API_KEY": "sk-test-0123456789"}, "sk-test-Xy7Qp2Lm9Zr4****"),
+        ({"OTHER_API_KEY": "sk-test-0123456789"}, "****Zr4Tt8Kk1"),
+    ],
+    ids=["a short one within", "one that begins alike", "one's end"],
+)
+def test_in_an_error_no_other_secret_keeps_a_part_of_a_key_from_being_seen(
+    secrets: dict[str, str], quoted: str
+) -> None:
+    clean = Redactor({"OPENAI_API_KEY": "sk-test-Xy7Qp2Lm9Zr4Tt8Kk1", **secrets}).error_text(f"Bad key: {quoted} given")
+    assert clean.replace("*", "") == "Bad key: [OPENAI_API_KEY] given"
+
+
 def written(document: dict[str, Any], ascii_only: bool, slashes: bool) -> str:
     text = json.dumps(document, ensure_ascii=ascii_only)
     return text.replace("/", "\\/") if slashes else text

@@ -294,18 +294,35 @@ def test_an_answer_leaves_in_one_piece_and_one_without_a_body_leaves_too(start: 
     address = ("127.0.0.1", server.port)
     with ExitStack() as stack:
         client, *_ = [stack.enter_context(socket.create_connection(address, timeout=10)) for _ in range(1 + others)]
-        for _ in range(3):
+        for _ in range(30):  # now and then two pieces are read at once
             client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
             head, _, body = client.recv(4096).partition(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 200 ") and json.loads(body)["ready"]
-        client.sendall(b"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        # The request behind it waits for its body: the answer to the first must not.
+        post = f"POST /v1/run HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {len(BODY)}\r\n"
+        client.sendall(f"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n{post}\r\n".encode())
         assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
-        # Told to go on, it goes on: this answer is no head of another.
-        expecting = f"Authorization: Bearer {TOKEN}\r\nContent-Length: {len(BODY)}\r\nExpect: 100-continue"
-        client.sendall(f"POST /v1/run HTTP/1.1\r\nHost: x\r\n{expecting}\r\n\r\n".encode())
+        client.sendall(BODY)
+        assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+        # Told to go on, it goes on: that is no head of an answer.
+        client.sendall(f"{post}Expect: 100-continue\r\n\r\n".encode())
         assert client.recv(4096) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(BODY)
         assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("others", [0, 2], ids=["alone", "among others"])
+def test_a_client_that_has_no_more_to_ask_gets_its_answer(start: Start, others: int) -> None:
+    server = start()
+    head = f"POST /v1/run HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {len(BODY)}\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(others):
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+        for _ in range(50):
+            with closing(socket.create_connection(("127.0.0.1", server.port), timeout=10)) as client:
+                client.sendall(head.encode() + BODY)
+                client.shutdown(socket.SHUT_WR)
+                assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
 def test_clients_that_vanish_at_any_moment_leave_nothing_in_the_log_but_their_lines(start: Start) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from theoryctl_providers.answer import Answer, Choice
@@ -60,8 +61,8 @@ class ResponsesCall:
         self.inputs = _inputs(body, default_model)
         conversation = Conversation(body.get("input"), body.get("instructions"))
         self.inputs["messages"], self._origins = conversation.messages, conversation.origins
-        self.chunks = self._events if is_streamed(body) else None
         self._echo = {name: default if body.get(name) is None else body[name] for name, default in _ECHOED.items()}
+        self.chunks = partial(_events, self._echo) if is_streamed(body) else None
 
     @property
     def params(self) -> Mapping[str, str]:
@@ -83,8 +84,9 @@ class ResponsesCall:
             response.add_call(index, call.name, call.id).pieces = call.arguments
         return response.ended().encode()
 
-    def _events(self, head: Head) -> ResponseEvents:
-        return ResponseEvents(Response(head, self._echo))
+
+def _events(echo: Mapping[str, Any], head: Head) -> ResponseEvents:
+    return ResponseEvents(Response(head, echo))
 
 
 def _inputs(body: Mapping[str, Any], default_model: str | None) -> dict[str, Any]:
