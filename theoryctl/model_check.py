@@ -83,9 +83,10 @@ class ModelCheck(Generic[Model]):
                 return document.problem(path, f"found {shown(found['input'])}; expected {expected}")
 
     def _expected(self, path: Path) -> str:
-        """The description a missing key has in the schema."""
+        """The description a missing key has in the schema, its first sentence, as the end of one."""
         properties = self._properties_at(path[:-1])
-        return str(properties.get(str(path[-1]), {}).get("description", "a value"))
+        said = str(properties.get(str(path[-1]), {}).get("description", "a value")).partition(". ")[0].rstrip(".")
+        return said if said[1:2].isupper() else said[0].lower() + said[1:]
 
     def _keys_near(self, path: Path) -> str:
         known = sorted(self._properties_at(path[:-1]))

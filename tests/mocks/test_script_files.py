@@ -30,7 +30,7 @@ def test_the_example_of_the_docs_is_valid_by_the_published_schema_and_answers() 
     [
         ("", "1:1: the file is empty"),
         ("rules: [", "not YAML"),
-        ("strict: true\n", "1:1: rules: missing; expected Tried in order"),
+        ("strict: true\n", "1:1: rules: missing; expected tried in order"),
         ("rules: []\n", "1:1: rules: found nothing in it; expected at least one"),
         ("rulez: []\nrules: [{answers: [{text: x}]}]\n", "1:1: rulez: unknown key; did you mean 'rules'?"),
         ("rules:\n- {}\n", "2:3: rules[0].answers: missing"),
