@@ -219,7 +219,7 @@ def wait_until_mapped(process: subprocess.Popen[str], library: str, seconds: flo
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("library", [None, "jiter"], ids=["at its beginning", "in its middle"])
+@pytest.mark.parametrize("library", [None, "_tiktoken"], ids=["at its beginning", "in its middle"])
 @pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="looks into /proc")
 def test_ctrl_c_ends_the_loading_of_litellm(start: Start, library: str | None) -> None:
     with Vendor() as vendor:
