@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 
 from theoryctl.platforms import same_platform
 from theoryctl.refs import PATTERN
-from theoryctl_providers.contract import STRICT, Must, SecretRule
+from theoryctl_providers.contract import STRICT, Must, SecretRule, document_of
 
 #: A manifest is a page of text; anything far larger is a mistake or an attack.
 MAX_BYTES = 1 << 20
@@ -144,7 +144,7 @@ class Manifest:
 
     def document(self) -> dict[str, Any]:
         """The manifest as JSON, defaults filled in; what has none is left out."""
-        return asdict(self, dict_factory=lambda items: {key: value for key, value in items if value is not None})
+        return document_of(self)
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Manifest:

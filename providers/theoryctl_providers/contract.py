@@ -39,6 +39,7 @@ from theoryctl_providers.documents import (
     Stopwatch,
     UsageDocument,
     build_envelope,
+    document_of,
     new_run_id,
 )
 from theoryctl_providers.errors import ERRORS, ErrorSpec, FaultKind, ProviderError, ScriptedFailure
@@ -95,6 +96,7 @@ __all__ = [
     "build_envelope",
     "canonical",
     "decode_event",
+    "document_of",
     "dump_config",
     "dumps",
     "encode_event",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any, Literal, TypedDict
 
@@ -91,6 +92,11 @@ class Stopwatch:
     @property
     def duration_ms(self) -> int:
         return round((time.monotonic() - self._start) * 1000)
+
+
+def document_of(value: Any) -> dict[str, Any]:
+    """A dataclass as JSON. A field that is None is absent: people's documents have no null for that."""
+    return asdict(value, dict_factory=lambda items: {name: item for name, item in items if item is not None})
 
 
 def new_run_id() -> str:

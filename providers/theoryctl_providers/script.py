@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
+from theoryctl_providers.documents import document_of
 from theoryctl_providers.jsontext import dumps, json_path
 from theoryctl_providers.must import STRICT, Must
-from theoryctl_providers.shape import shaped, stated
+from theoryctl_providers.shape import shaped
 
 Seconds = Annotated[float, Must({"ge": 0, "le": 3600})]
 Count = Annotated[int, Must({"ge": 0})]
@@ -211,7 +212,7 @@ class Script:
 
     def dump(self) -> dict[str, Any]:
         """The document as JSON, from which `load` makes a script that is at its beginning."""
-        return stated(self.document)
+        return document_of(self.document)
 
     def take(self, index: int) -> ScriptedAnswer | None:
         """The next answer of a rule; None where it has none left."""

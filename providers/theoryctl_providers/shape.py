@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -68,11 +68,6 @@ def _within(value: Any, must: Must, at: str) -> Any:
     _expect("le" not in limits or value <= limits["le"], at, f"at most {limits.get('le')}")
     _expect(len(value) >= limits["min_length"] if "min_length" in limits else True, at, "something in it")
     return value
-
-
-def stated(document: Any) -> dict[str, Any]:
-    """A dataclass as JSON that `shaped` takes: what is absent is left out."""
-    return asdict(document, dict_factory=lambda items: {key: value for key, value in items if value is not None})
 
 
 def _expect(holds: bool, at: str, what: str) -> None:
