@@ -12,8 +12,8 @@ import pytest
 from tests.conftest import ROOT
 from tests.generate import GENERATED
 from theoryctl_providers import ProviderError, run
-from theoryctl_providers import documents as types
 from theoryctl_providers.contract import ERRORS, build_envelope
+from theoryctl_providers.contract import envelope as types
 
 ENVELOPE = json.loads((ROOT / "docs" / "envelope.schema.json").read_text())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from theoryctl.errors import NotRunning, TheoryctlError
@@ -15,8 +15,8 @@ from theoryctl_providers.contract import (
     Event,
     ProviderError,
     Request,
-    decode_event,
     dumps,
+    read_events,
 )
 
 if TYPE_CHECKING:
@@ -88,26 +88,6 @@ def is_healthy(instance: Instance, seconds: float = 2.0) -> bool:
     except (URLError, OSError, ValueError):
         return False
     return bool(health.get("ready")) and health.get("ref") == instance.ref
-
-
-def read_events(lines: Iterable[bytes]) -> Iterator[Event]:
-    """Read server-sent events (HTML standard, section 9.2) up to the result, from lines with their ends.
-
-    Raises ConnectionResetError where it does not come, and ProviderError `ERR_BAD_RESPONSE` for what cannot be read.
-    """
-    name = data = ""
-    for raw in lines:
-        field, _, value = raw.decode().rstrip("\r\n").partition(": ")
-        if field == "event":
-            name = value
-        elif field == "data":
-            data = value
-        elif not field and name:
-            yield decode_event(name, data)
-            if name == "result":
-                return
-            name = data = ""
-    raise ConnectionResetError(104, "the answer broke off")
 
 
 def recordings(instance: Instance) -> tuple[list[Recording], int]:

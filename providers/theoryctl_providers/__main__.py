@@ -20,8 +20,8 @@ def main(arguments: list[str] | None = None) -> int:
     # Nothing that runs later may read a secret from there, and a provider's child must not inherit it.
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     try:
+        from theoryctl_providers.contract.wire import ServerConfig
         from theoryctl_providers.serve import serve
-        from theoryctl_providers.wire import ServerConfig
 
         return serve(ServerConfig.load(data), chosen.host, chosen.port, chosen.ready_fd)
     except ProviderError as error:

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from theoryctl_providers.contract import Attachment, ProviderError
-from theoryctl_providers.jsontext import json_path
+from theoryctl_providers.contract.json_text import json_path
 
 KEY = "$attach"
 

@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from theoryctl_providers.connection import WHOLE, ClientGone, patient
 from theoryctl_providers.contract import ProviderError, dumps
+from theoryctl_providers.contract.wire import ServerConfig
 from theoryctl_providers.refusals import refusal
-from theoryctl_providers.wire import ServerConfig
 
 OPEN_PATHS = ("/healthz",)
 #: What the log says of a client that did not wait for its answer, as nginx does.

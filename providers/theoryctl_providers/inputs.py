@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from theoryctl_providers.contract import ProviderError, dumps, loads
-from theoryctl_providers.jsontext import json_path
+from theoryctl_providers.contract.json_text import json_path
 
 # One compiled validator a schema object; the schema is kept beside it so that its id stays its own.
 _validators: dict[int, tuple[Mapping[str, Any], Any]] = {}

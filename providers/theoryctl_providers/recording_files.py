@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from theoryctl_providers.contract import ProviderError, Recording, Recordings, dumps, loads
+from theoryctl_providers.contract.recordings import DEPTH
 from theoryctl_providers.inputs import bundled_schema, problems_of
-from theoryctl_providers.recordings import DEPTH
 
 #: What stands where a secret was (`redact.Redactor`). Inputs that hold it are not those the key was made of.
 _MARK = re.compile(r"\[[A-Za-z_][A-Za-z0-9_]*\]")

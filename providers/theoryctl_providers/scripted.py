@@ -22,8 +22,8 @@ from theoryctl_providers.contract import (
     dumps,
     sha256,
 )
+from theoryctl_providers.contract.script import Rule, ScriptedAnswer, ScriptedFault, ScriptedToolCall, UserSays
 from theoryctl_providers.mock import inputs_as_json, prompt_tokens, text_of, tokens
-from theoryctl_providers.script import Rule, ScriptedAnswer, ScriptedFault, ScriptedToolCall, UserSays
 
 #: Bytes that a compiled regular expression may take, so that `a{999}{999}` is refused.
 PATTERN_BYTES = 1 << 20

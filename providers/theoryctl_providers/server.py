@@ -27,12 +27,12 @@ from theoryctl_providers.contract import (
     is_mock,
     resolve_mode,
 )
+from theoryctl_providers.contract.wire import ServerConfig, encode_event
 from theoryctl_providers.engine import execute
 from theoryctl_providers.gate import Gate
 from theoryctl_providers.openai.routes import MODEL, openai_routes
 from theoryctl_providers.refusals import refusal
 from theoryctl_providers.uploads import Received, receive
-from theoryctl_providers.wire import ServerConfig, encode_event
 
 STREAM = "text/event-stream"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from theoryctl_providers.answer import Answer, ToolCall
 from theoryctl_providers.contract import (
     Envelope,
     ErrorInfo,
@@ -19,6 +18,7 @@ from theoryctl_providers.contract import (
     loads,
     sha256,
 )
+from theoryctl_providers.contract.answer import Answer, ToolCall
 from theoryctl_providers.redact import Redactor, secrets_of
 
 TEXT, JSON = "text/plain", "application/json"

@@ -14,7 +14,7 @@ from starlette.types import Receive
 
 from theoryctl_providers.connection import ClientGone
 from theoryctl_providers.contract import MAX_DEPTH, Attachment, ProviderError, loads
-from theoryctl_providers.wire import Limits
+from theoryctl_providers.contract.wire import Limits
 
 #: Whether a call with this document reads its attachments, so that they have to be kept until its end.
 Keeps = Callable[[dict[str, Any]], bool]

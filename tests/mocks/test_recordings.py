@@ -22,7 +22,6 @@ from theoryctl_providers import (
     execute,
     run,
 )
-from theoryctl_providers import recordings as module
 from theoryctl_providers.contract import (
     Delta,
     Event,
@@ -38,6 +37,7 @@ from theoryctl_providers.contract import (
     Usage,
     write_recordings,
 )
+from theoryctl_providers.contract import recordings as module
 from theoryctl_providers.drive import drive
 from theoryctl_providers.recording_files import read_recordings
 

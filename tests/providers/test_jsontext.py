@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from theoryctl_providers.contract import ProviderError, canonical, loads
-from theoryctl_providers.jsontext import MAX_DEPTH
+from theoryctl_providers.contract.json_text import MAX_DEPTH
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 VALUES = st.recursive(

@@ -8,7 +8,6 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
-from theoryctl.client import read_events
 from theoryctl.cloud import apps, files
 from theoryctl.cloud.deploy import FUNCTION, SLACK, STARTUP
 from theoryctl.cloud.deployments import PLATFORM, Deployment
@@ -16,7 +15,7 @@ from theoryctl.cloud.sdk import connected
 from theoryctl.errors import DigestDrift, ModalUnavailable, UsageError
 from theoryctl.manifest import Manifest
 from theoryctl.refs import ProviderRef
-from theoryctl_providers.contract import ERRORS, Event, Log, ProviderError, Request, Result, dump_config
+from theoryctl_providers.contract import ERRORS, Event, Log, ProviderError, Request, Result, dump_config, read_events
 
 
 class ModalRuntime:

@@ -8,8 +8,8 @@ from functools import partial
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
-from theoryctl_providers.answer import Answer, Choice, ToolCall
 from theoryctl_providers.contract import Delta, Event, Finish, Operation, ToolCallDelta, Usage
+from theoryctl_providers.contract.answer import Answer, Choice, ToolCall
 from theoryctl_providers.openai.body import Head, choice_of, is_streamed, qualified, stated, wrong
 from theoryctl_providers.uncarried import refuse_uncarried
 

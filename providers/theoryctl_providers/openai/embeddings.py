@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
-from theoryctl_providers.answer import Answer
 from theoryctl_providers.contract import Operation, ProviderError, dumps
+from theoryctl_providers.contract.answer import Answer
 from theoryctl_providers.openai.body import Head, qualified, stated
 
 

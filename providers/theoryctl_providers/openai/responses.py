@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from theoryctl_providers.answer import Answer, Choice
 from theoryctl_providers.contract import Operation
+from theoryctl_providers.contract.answer import Answer, Choice
 from theoryctl_providers.openai.body import Head, is_streamed, qualified, stated, unsupported, wrong
 from theoryctl_providers.openai.items import Conversation, response_format_of, tool_choice_of, tools_of
 from theoryctl_providers.openai.response import Response, ResponseEvents

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from theoryctl_providers.answer import Answer
 from theoryctl_providers.connection import note_envelope, while_connected
 from theoryctl_providers.contract import (
     Event,
@@ -25,6 +24,8 @@ from theoryctl_providers.contract import (
     resolve_mode,
     sha256,
 )
+from theoryctl_providers.contract.answer import Answer
+from theoryctl_providers.contract.wire import ServerConfig
 from theoryctl_providers.engine import execute
 from theoryctl_providers.openai.body import NO_TIME, Head, mode_of
 from theoryctl_providers.openai.chat import ChatCompletion
@@ -34,7 +35,6 @@ from theoryctl_providers.openai.models import model_document, models_document
 from theoryctl_providers.openai.reply import Reply, info_of
 from theoryctl_providers.openai.responses import ResponsesCall
 from theoryctl_providers.uploads import receive_whole
-from theoryctl_providers.wire import ServerConfig
 
 #: Below this path, which holds the id of a model, everything is one route.
 MODEL = "/v1/models/"

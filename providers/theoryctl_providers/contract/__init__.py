@@ -8,26 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from theoryctl_providers.calls import (
+from theoryctl_providers.contract.answer import Event, Result
+from theoryctl_providers.contract.calls import (
     MODES,
     Attachment,
-    Delta,
-    Event,
-    Finish,
-    Log,
-    Operation,
-    Output,
     ProviderConfig,
     Request,
-    Result,
     SecretRule,
-    Started,
-    ToolCallDelta,
-    Usage,
     is_mock,
     resolve_mode,
 )
-from theoryctl_providers.documents import (
+from theoryctl_providers.contract.envelope import (
     ENVELOPE_SCHEMA,
     ERROR_SCHEMA,
     VERSION,
@@ -42,15 +33,24 @@ from theoryctl_providers.documents import (
     document_of,
     new_run_id,
 )
-from theoryctl_providers.errors import ERRORS, ErrorSpec, FaultKind, ProviderError, ScriptedFailure
-from theoryctl_providers.files import replace_file
-from theoryctl_providers.jsontext import MAX_DEPTH, canonical, dumps, loads, sha256
-from theoryctl_providers.wire import Limits, ServerConfig, decode_event, dump_config, encode_event, load_config
+from theoryctl_providers.contract.errors import ERRORS, ErrorSpec, FaultKind, ProviderError, ScriptedFailure
+from theoryctl_providers.contract.events import Delta, Finish, Log, Operation, Output, Started, ToolCallDelta, Usage
+from theoryctl_providers.contract.files import replace_file
+from theoryctl_providers.contract.json_text import MAX_DEPTH, canonical, dumps, loads, sha256
+from theoryctl_providers.contract.wire import (
+    Limits,
+    ServerConfig,
+    decode_event,
+    dump_config,
+    encode_event,
+    load_config,
+    read_events,
+)
 
 if TYPE_CHECKING:
-    from theoryctl_providers.must import STRICT, Must
-    from theoryctl_providers.recordings import Recording, Recordings, Tape, write_recordings
-    from theoryctl_providers.script import Script, ScriptDocument
+    from theoryctl_providers.contract.constraints import STRICT, Must
+    from theoryctl_providers.contract.recordings import Recording, Recordings, Tape, write_recordings
+    from theoryctl_providers.contract.script import Script, ScriptDocument
 
 __all__ = [
     "ENVELOPE_SCHEMA",
@@ -104,6 +104,7 @@ __all__ = [
     "load_config",
     "loads",
     "new_run_id",
+    "read_events",
     "replace_file",
     "resolve_mode",
     "sha256",
@@ -112,8 +113,8 @@ __all__ = [
 
 # Where the names live that most runs do without.
 _HOMES = {
-    "STRICT": "must",
-    "Must": "must",
+    "STRICT": "constraints",
+    "Must": "constraints",
     "Recording": "recordings",
     "Recordings": "recordings",
     "Tape": "recordings",
@@ -129,4 +130,4 @@ def __getattr__(name: str) -> Any:
 
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"theoryctl_providers.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from theoryctl_providers.calls import Delta, Event, Finish, Operation, Output, ToolCallDelta, Usage, filled
-from theoryctl_providers.errors import ProviderError
-from theoryctl_providers.files import replace_file
-from theoryctl_providers.jsontext import canonical, dumps, sha256
+from theoryctl_providers.contract.answer import Event
+from theoryctl_providers.contract.errors import ProviderError
+from theoryctl_providers.contract.events import Delta, Finish, Operation, Output, ToolCallDelta, Usage, filled
+from theoryctl_providers.contract.files import replace_file
+from theoryctl_providers.contract.json_text import canonical, dumps, sha256
 
 SCHEMA = "theoryctl.recording/v1"
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from theoryctl_providers.calls import Delta, Event, Finish, Output, ToolCallDelta, Usage
-from theoryctl_providers.errors import ProviderError
+from theoryctl_providers.contract.envelope import Envelope
+from theoryctl_providers.contract.errors import ProviderError
+from theoryctl_providers.contract.events import Delta, Finish, Log, Output, Started, ToolCallDelta, Usage
 
 
 @dataclass(slots=True)
@@ -76,3 +77,20 @@ def _unicode(text: str) -> str:
             message = "the vendor's answer holds text that is not Unicode"
             raise ProviderError("ERR_BAD_RESPONSE", message, hint="try again") from None
     return text
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The last event of every stream, success or failure.
+
+    `cause` is the failure as it was raised, for what an envelope has no room for (`retry_after`, `param`, a
+    `ScriptedFailure`'s `kind`). Its texts may hold secrets; the envelope's do not. `answer` is what was said, in
+    pieces. Neither goes over the wire.
+    """
+
+    envelope: Envelope
+    cause: ProviderError | None = field(default=None, repr=False)
+    answer: Answer | None = field(default=None, repr=False)
+
+
+Event = Log | Started | Delta | Output | Usage | Finish | Result

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from theoryctl_providers.calls import (
-    Delta,
-    Event,
-    Log,
-    ProviderConfig,
-    Result,
-    SecretRule,
-    Started,
-    ToolCallDelta,
-    filled,
-)
-from theoryctl_providers.errors import ProviderError
-from theoryctl_providers.jsontext import MAX_DEPTH, dumps, loads
+from theoryctl_providers.contract.answer import Event, Result
+from theoryctl_providers.contract.calls import ProviderConfig, SecretRule
+from theoryctl_providers.contract.errors import ProviderError
+from theoryctl_providers.contract.events import Delta, Log, Started, ToolCallDelta, filled
+from theoryctl_providers.contract.json_text import MAX_DEPTH, dumps, loads
 
 #: The names of the server-sent events; what the envelope holds anyway (usage, finish reasons) is not sent before it.
 _NAMES: dict[type, str] = {Log: "log", Started: "started", Delta: "delta", Result: "result"}
@@ -79,8 +72,8 @@ def dump_config(provider: ProviderConfig) -> dict[str, Any]:
 
 def load_config(document: dict[str, Any]) -> ProviderConfig:
     """The config that `dump_config` made the document of. Raises KeyError, TypeError for anything else."""
-    from theoryctl_providers.recordings import Recording, Recordings, Tape
-    from theoryctl_providers.script import Script
+    from theoryctl_providers.contract.recordings import Recording, Recordings, Tape
+    from theoryctl_providers.contract.script import Script
 
     rules = [SecretRule(**{**rule, "models": tuple(rule["models"])}) for rule in document["secret_rules"]]
     parts = {
@@ -115,3 +108,23 @@ def decode_event(name: str, data: str) -> Event:
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         message = f"the instance sent an event {name!r} that cannot be read"
         raise ProviderError("ERR_BAD_RESPONSE", message, hint="is it another version? restart it") from None
+
+
+def read_events(lines: Iterable[bytes]) -> Iterator[Event]:
+    """Read server-sent events (HTML standard, section 9.2) up to the result, from lines with their ends.
+
+    Raises ConnectionResetError where it does not come, and ProviderError `ERR_BAD_RESPONSE` for what cannot be read.
+    """
+    name = data = ""
+    for raw in lines:
+        field, _, value = raw.decode().rstrip("\r\n").partition(": ")
+        if field == "event":
+            name = value
+        elif field == "data":
+            data = value
+        elif not field and name:
+            yield decode_event(name, data)
+            if name == "result":
+                return
+            name = data = ""
+    raise ConnectionResetError(104, "the answer broke off")

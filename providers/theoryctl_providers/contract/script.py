@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
-from theoryctl_providers.documents import document_of
-from theoryctl_providers.jsontext import dumps, json_path
-from theoryctl_providers.must import STRICT, Must
-from theoryctl_providers.shape import shaped
+from theoryctl_providers.contract.constraints import STRICT, Must
+from theoryctl_providers.contract.envelope import document_of
+from theoryctl_providers.contract.from_json import shaped
+from theoryctl_providers.contract.json_text import dumps, json_path
 
 Seconds = Annotated[float, Must({"ge": 0, "le": 3600})]
 Count = Annotated[int, Must({"ge": 0})]

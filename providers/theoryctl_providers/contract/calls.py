@@ -1,22 +1,21 @@
-"""What a call is made of: modes, what a provider is told once, requests, attachments, and the events of an answer."""
+"""A call's parts: mode, provider configuration, request, attachments."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from theoryctl_providers.documents import AttachmentDocument, Envelope, Mode, new_run_id
-from theoryctl_providers.errors import ProviderError
+from theoryctl_providers.contract.envelope import AttachmentDocument, Mode, new_run_id
+from theoryctl_providers.contract.errors import ProviderError
+from theoryctl_providers.contract.events import Operation
 
 if TYPE_CHECKING:
-    from theoryctl_providers.answer import Answer
-    from theoryctl_providers.recordings import Recordings, Tape
-    from theoryctl_providers.script import Script
+    from theoryctl_providers.contract.recordings import Recordings, Tape
+    from theoryctl_providers.contract.script import Script
 
 MODES: tuple[Mode, ...] = ("mock", "real")
-Operation = Literal["chat", "embeddings"]
 
 
 def resolve_mode(inputs: Mapping[str, Any], override: str | None = None, default: str = "mock") -> Mode:
@@ -124,95 +123,3 @@ class Request:
     timeout: float | None = None
     checked: bool = False
     run_id: str = field(default_factory=new_run_id)
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCallDelta:
-    """A piece of one tool call: `id` and `name` come with its first piece, `arguments` is a fragment of JSON text."""
-
-    index: int
-    arguments: str = ""
-    id: str | None = None
-    name: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """Progress worth telling a person, or with `debug` only a developer; never part of the result."""
-
-    message: str
-    debug: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The request was admitted and the provider is loaded.
-
-    Nothing before this event suspends, so a caller may drive the stream up to here without an event loop, and all the
-    way when `suspends` is false: it speaks of this very request.
-    """
-
-    model: str
-    mode: Mode
-    suspends: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """A piece of the answer numbered `choice` (from 0): text, or part of a tool call."""
-
-    choice: int = 0
-    text: str | None = None
-    tool_call: ToolCallDelta | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """A whole named output that is not streamed text: `value` is text, or any JSON value with a JSON media type."""
-
-    name: str
-    media_type: str
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of the whole request and its price in US dollars (None: unknown)."""
-
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cost_usd: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """Why a choice ended, in OpenAI's words: stop, length, tool_calls, content_filter."""
-
-    choice: int = 0
-    reason: str = "stop"
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The last event of every stream, success or failure.
-
-    `cause` is the failure as it was raised, for what an envelope has no room for (`retry_after`, `param`, a
-    `ScriptedFailure`'s `kind`). Its texts may hold secrets; the envelope's do not. `answer` is what was said, in
-    pieces. Neither goes over the wire.
-    """
-
-    envelope: Envelope
-    cause: ProviderError | None = field(default=None, repr=False)
-    answer: Answer | None = field(default=None, repr=False)
-
-
-Event = Log | Started | Delta | Output | Usage | Finish | Result
-
-
-def filled(event: Any) -> dict[str, Any]:
-    """The fields of an event that say something, as JSON."""
-    values = {item.name: getattr(event, item.name) for item in fields(event)}
-    call = values.get("tool_call")
-    if call is not None:
-        values["tool_call"] = filled(call)
-    return {name: value for name, value in values.items() if value is not None}

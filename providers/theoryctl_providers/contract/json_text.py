@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from theoryctl_providers.errors import ProviderError
+from theoryctl_providers.contract.errors import ProviderError
 
 #: How deep arrays and objects may nest. Far below every interpreter's recursion limit, so that the same document is
 #: accepted or refused alike on every Python.

@@ -9,7 +9,7 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from theoryctl_providers.must import Must
+from theoryctl_providers.contract.constraints import Must
 
 
 def shaped(kind: Any, value: Any, at: str = "$") -> Any:
