@@ -148,7 +148,7 @@ MADE_OF = {
     "theoryctl.manifest_edit": {"yaml"},
     "theoryctl_providers.attempts": {"asyncio", "tenacity"},
     "theoryctl_providers.connection": {"asyncio", "starlette"},
-    "theoryctl_providers.timelimit": {"asyncio"},
+    "theoryctl_providers.deadline": {"asyncio"},
     "theoryctl_providers.gate": {"asyncio", "starlette"},
     "theoryctl_providers.openai.reply": {"starlette"},
     "theoryctl_providers.openai.routes": {"asyncio", "starlette"},

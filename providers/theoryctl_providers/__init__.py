@@ -20,8 +20,8 @@ if TYPE_CHECKING:
         resolve_mode,
     )
     from theoryctl_providers.engine import execute, run
+    from theoryctl_providers.lookup import default_models, get_llm_provider
     from theoryctl_providers.protocol import LLMProvider
-    from theoryctl_providers.registry import default_models, get_llm_provider
 
 __all__ = [
     "Attachment",
@@ -45,8 +45,8 @@ _HOMES = {
     "execute": "engine",
     "run": "engine",
     "LLMProvider": "protocol",
-    "default_models": "registry",
-    "get_llm_provider": "registry",
+    "default_models": "lookup",
+    "get_llm_provider": "lookup",
 }
 
 

@@ -9,8 +9,8 @@ from contextlib import aclosing
 import tenacity
 
 from theoryctl_providers.contract import Event, Log, ProviderError, Request
+from theoryctl_providers.deadline import deadline_in, until
 from theoryctl_providers.protocol import LLMProvider, events_of
-from theoryctl_providers.timelimit import deadline_in, until
 
 #: How often a call is tried in all, and the seconds waited between (doubling, with jitter) without a Retry-After.
 ATTEMPTS = 3

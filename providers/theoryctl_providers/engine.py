@@ -27,10 +27,10 @@ from theoryctl_providers.contract import (
 )
 from theoryctl_providers.drive import drive
 from theoryctl_providers.inputs import chat_schema, check_inputs, embeddings_schema
+from theoryctl_providers.lookup import default_models, get_llm_provider
 from theoryctl_providers.plan import Plan, plan_for
 from theoryctl_providers.protocol import LLMProvider
 from theoryctl_providers.redact import Redactor, secrets_of
-from theoryctl_providers.registry import default_models, get_llm_provider
 from theoryctl_providers.transcript import Transcript
 
 if TYPE_CHECKING:

@@ -69,7 +69,7 @@ async def play(answer: ScriptedAnswer, request: Request) -> AsyncGenerator[Event
     """
     events = _events(answer, request)
     if waits(answer):
-        from theoryctl_providers.timelimit import deadline_in, until
+        from theoryctl_providers.deadline import deadline_in, until
 
         seconds = request.timeout or request.config.timeout or DEFAULT_TIMEOUT
         events = until(deadline_in(seconds), events, seconds)
@@ -160,7 +160,7 @@ async def _fail(fault: ScriptedFault, model: str, *, begun: bool) -> NoReturn:
 
 
 def _http_error(fault: ScriptedFault, model: str) -> ScriptedFailure:
-    from theoryctl_providers.vendor_errors import answered
+    from theoryctl_providers.status import answered
 
     status = fault.status or 500
     meant = answered(status, fault.message or "", model, who="the script")

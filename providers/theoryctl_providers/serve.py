@@ -18,7 +18,7 @@ from theoryctl_providers.connection import HANG_UP, WHOLE
 from theoryctl_providers.contract import ProviderError
 from theoryctl_providers.contract.wire import ServerConfig
 from theoryctl_providers.gate import Gate
-from theoryctl_providers.registry import get_llm_provider
+from theoryctl_providers.lookup import get_llm_provider
 from theoryctl_providers.server import log_line, make_app
 
 #: Seconds a client may take to send its request line and headers; one that dribbles them in holds no connection.

@@ -117,9 +117,9 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setitem(sys.modules, HERE, sys.modules[__name__])
 
     def get(name: str) -> Any:
-        from theoryctl_providers import registry
+        from theoryctl_providers import lookup
 
-        registry._loaded.pop(f"{HERE}:{name}", None)
+        lookup._loaded.pop(f"{HERE}:{name}", None)
         return get_llm_provider(f"{HERE}:{name}")
 
     return get
@@ -177,9 +177,9 @@ def test_what_takes_long_is_announced_before_it_starts(provider: Any) -> None:
         def is_prepared(self, mode: Mode) -> bool:
             return False
 
-    from theoryctl_providers import registry
+    from theoryctl_providers import lookup
 
-    registry._loaded[f"{HERE}:Heavy"] = Heavy()
+    lookup._loaded[f"{HERE}:Heavy"] = Heavy()
     events = list(drive(execute(request("Heavy"))))
     assert isinstance(events[0], Log) and "a big library" in events[0].message
     assert isinstance(events[1], Started)
@@ -308,13 +308,13 @@ def test_real_mode_without_a_key_raises_a_runtime_error(monkeypatch: pytest.Monk
 
 
 def test_text_that_is_not_unicode_is_a_bad_response(provider: Any) -> None:
-    from theoryctl_providers import registry
+    from theoryctl_providers import lookup
 
     class Broken(Acme):
         async def stream(self, request: Request) -> AsyncGenerator[Event]:
             yield Delta(text="\ud800")
 
-    registry._loaded[f"{HERE}:Broken"] = Broken()
+    lookup._loaded[f"{HERE}:Broken"] = Broken()
     error = ends(list(drive(execute(request("Broken")))))["error"]
     assert error is not None and error["code"] == "ERR_BAD_RESPONSE"
 

@@ -24,7 +24,7 @@ from theoryctl_providers.contract import (
 )
 from theoryctl_providers.drive import drive
 from theoryctl_providers.engine import execute
-from theoryctl_providers.registry import get_llm_provider
+from theoryctl_providers.lookup import get_llm_provider
 
 OPENAI, ANTHROPIC = "openai/gpt-4o-mini", "anthropic/claude-3-5-haiku-20241022"
 KEY_NAMES = {OPENAI: "OPENAI_API_KEY", ANTHROPIC: "ANTHROPIC_API_KEY"}

@@ -20,7 +20,7 @@ class EmbeddedRuntime:
         sys.path[:0] = self._code  # as PYTHONPATH does it in the other runtimes
         from theoryctl_providers.drive import drive
         from theoryctl_providers.engine import execute
-        from theoryctl_providers.registry import get_llm_provider
+        from theoryctl_providers.lookup import get_llm_provider
 
         async def cleanup() -> None:
             await get_llm_provider(request.config.provider).aclose()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from theoryctl_providers.contract import Mode, ProviderConfig, ProviderError, is_mock
+from theoryctl_providers.lookup import default_models
 from theoryctl_providers.openai.body import NO_TIME, qualified
-from theoryctl_providers.registry import default_models
 
 
 def models_document(config: ProviderConfig) -> dict[str, Any]:

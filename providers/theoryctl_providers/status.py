@@ -1,0 +1,108 @@
+"""Turn an HTTP status and its body, answered by a vendor or a script, into one of our error codes."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from theoryctl_providers.contract import ProviderError
+
+_BY_STATUS = {
+    400: "ERR_INPUTS",
+    401: "ERR_AUTH",
+    402: "ERR_QUOTA",
+    403: "ERR_PERMISSION",
+    404: "ERR_MODEL_NOT_FOUND",
+    408: "ERR_TIMEOUT",
+    413: "ERR_CONTEXT_EXCEEDED",
+    422: "ERR_INPUTS",
+    429: "ERR_RATE_LIMITED",
+}
+
+
+# What the body says outranks its status: OpenAI sends 429 for an empty account, and 400 for half a dozen things.
+_BY_BODY = (
+    (
+        "ERR_QUOTA",
+        r"insufficient_quota|exceeded your current quota|credit balance is too low|billing_(hard_limit|not_active)",
+    ),
+    ("ERR_CONTEXT_EXCEEDED", r"context_length_exceeded|context window|maximum context length|prompt is too long"),
+    ("ERR_CONTENT_POLICY", r"content_policy|content_filter|content management policy|safety system|responsible ?ai"),
+    ("ERR_MODEL_NOT_FOUND", r"model_not_found|model .{0,80}(does not exist|not found)"),
+    ("ERR_UNSUPPORTED_PARAM", r"unsupported_(parameter|value)|unsupported parameter|does not support"),
+)
+
+
+_BODY_STATUSES = (400, 402, 403, 404, 413, 422, 429)
+
+
+#: How much of a body is read for a reason, in characters: searching megabytes would outlast the time-out.
+LONGEST_BODY = 1 << 16
+
+
+_HINTS = {
+    "ERR_AUTH": "check the key in {key}: is it whole, current, and of this vendor?",
+    "ERR_PERMISSION": "give the key in {key} the right to use this model, or name another with --model",
+    "ERR_QUOTA": "top up the account, or use another key",
+    "ERR_RATE_LIMITED": "wait, then run it again",
+    "ERR_UNAVAILABLE": "wait, then run it again",
+    "ERR_UNREACHABLE": "check the network, the proxy settings and LLM_API_BASE",
+    "ERR_TIMEOUT": "give it more time: --timeout SECONDS",
+    "ERR_MODEL_NOT_FOUND": "check the spelling of the model, and that the account may use it",
+    "ERR_CONTEXT_EXCEEDED": "send less: fewer messages, a shorter prompt, smaller attachments",
+    "ERR_UNSUPPORTED_PARAM": "leave the parameter out, or name another model with --model",
+    "ERR_INPUTS": "change the inputs as the vendor says",
+    "ERR_CONTENT_POLICY": "change the prompt or the attachments",
+    "ERR_BAD_RESPONSE": "try again",
+}
+
+
+def answered(
+    status: int, body: str, model: str, retry_after: float | None = None, *, who: str | None = None
+) -> ProviderError:
+    """The failure that an HTTP error is. `who` answered it is the model's vendor, unless told."""
+    code = code_of(status, body)
+    said = "" if code in ("ERR_AUTH", "ERR_PERMISSION") else quote(body)
+    message = f"{who or vendor_of(model)} answered {status} for {model}{said}"
+    return failure_of(code, message, model, retry_after=retry_after)
+
+
+def code_of(status: int, body: str) -> str:
+    if status in _BODY_STATUSES:
+        for code, pattern in _BY_BODY:
+            if re.search(pattern, body, re.IGNORECASE):
+                return code
+    return _BY_STATUS.get(status) or ("ERR_UNAVAILABLE" if status >= 500 else "ERR_INPUTS")
+
+
+def failure_of(code: str, message: str, model: str, *, retry_after: float | None = None) -> ProviderError:
+    hint = _HINTS[code].format(key=f"{vendor_of(model).upper()}_API_KEY")
+    return ProviderError(code, message, hint=hint, retry_after=retry_after)
+
+
+def vendor_of(model: str) -> str:
+    return model.partition("/")[0]
+
+
+def body_of(response: Any, error: BaseException) -> str:
+    try:
+        return str(response.text)
+    except Exception:  # the body of a stream that was closed unread: httpx raises one of several for it
+        return str(error)
+
+
+def quote(body: str) -> str:
+    """The vendor's own words, in one short line, without anything that looks like a key."""
+    text = re.sub(r"\b(sk|pk|r8|key|gsk|xai)[-_][\w*.-]{6,}|Bearer\s+\S+", "[key]", _said(body))
+    text = " ".join(text.split())
+    return f": {text[:300]}" if text else ""
+
+
+def _said(body: str) -> str:
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return body
+    error = parsed.get("error", parsed) if isinstance(parsed, dict) else parsed
+    return str(error.get("message", error)) if isinstance(error, dict) else str(error)
