@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from theoryctl_providers.connection import WHOLE, ClientGone, patient
+from theoryctl_providers.asgi.connection import WHOLE, ClientGone, patient
 from theoryctl_providers.contract import ProviderError, dumps
 from theoryctl_providers.contract.wire import ServerConfig
 from theoryctl_providers.refusals import refusal

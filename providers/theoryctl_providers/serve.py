@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from theoryctl_providers.connection import HANG_UP, WHOLE
+from theoryctl_providers.asgi.connection import HANG_UP, WHOLE
 from theoryctl_providers.contract import ProviderError
 from theoryctl_providers.contract.wire import ServerConfig
 from theoryctl_providers.gate import Gate

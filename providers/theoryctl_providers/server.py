@@ -12,7 +12,7 @@ from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from theoryctl_providers.connection import note_envelope, while_connected
+from theoryctl_providers.asgi.connection import note_envelope, while_connected
 from theoryctl_providers.contract import (
     ERRORS,
     VERSION,

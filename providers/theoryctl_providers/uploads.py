@@ -12,7 +12,7 @@ from typing import Any
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.types import Receive
 
-from theoryctl_providers.connection import ClientGone
+from theoryctl_providers.asgi.body import chunks_of, receive_whole, too_large
 from theoryctl_providers.contract import MAX_DEPTH, Attachment, ProviderError, loads
 from theoryctl_providers.contract.wire import Limits
 
@@ -49,35 +49,8 @@ async def receive(content_type: str, messages: Receive, limits: Limits, keeps: K
     """
     kind, options = parse_options_header(content_type)
     if kind == b"multipart/form-data":
-        return await _multipart(options.get(b"boundary", b""), _chunks(messages), limits, keeps)
+        return await _multipart(options.get(b"boundary", b""), chunks_of(messages), limits, keeps)
     return Received(_document(await receive_whole(messages, limits)))
-
-
-async def receive_whole(messages: Receive, limits: Limits) -> bytes:
-    """Read a body that is small enough to hold. Raises ProviderError `ERR_TOO_LARGE`; ClientGone."""
-    found, size, more = [], 0, True
-    while more:
-        chunk, more = await _next(messages)
-        size += len(chunk)
-        if size > limits.body:
-            raise _too_large("the body", limits.body)
-        found.append(chunk)
-    return b"".join(found)
-
-
-async def _chunks(messages: Receive) -> AsyncIterator[bytes]:
-    more = True
-    while more:
-        chunk, more = await _next(messages)
-        yield chunk
-
-
-async def _next(messages: Receive) -> tuple[bytes, bool]:
-    """The next piece of a body, and whether there are more."""
-    message = await messages()
-    if message["type"] == "http.disconnect":
-        raise ClientGone
-    return message.get("body", b""), message.get("more_body", False)
 
 
 def _document(data: bytes) -> dict[str, Any]:
@@ -171,7 +144,7 @@ class _Parts:
             return
         self._text += data[start:end]
         if len(self._text) > self._limits.body:
-            raise _too_large("the document", self._limits.body)
+            raise too_large("the document", self._limits.body)
 
 
 class _FilePart:
@@ -185,7 +158,7 @@ class _FilePart:
     def write(self, data: bytes) -> None:
         self._size += len(data)
         if self._size > self._limit:
-            raise _too_large(f"attachment {self.name}", self._limit)
+            raise too_large(f"attachment {self.name}", self._limit)
         self._digest.update(data)
         if self.file:
             self.file.write(data)
@@ -200,10 +173,6 @@ class _FilePart:
             path = f"/dev/fd/{self.file.fileno()}"
         kind = str(said.get("media_type", "application/octet-stream"))
         return Attachment(name=self.name, path=path, digest=digest, media_type=kind, size=self._size)
-
-
-def _too_large(what: str, limit: int) -> ProviderError:
-    return ProviderError("ERR_TOO_LARGE", f"{what} is larger than {limit} bytes", hint="send less")
 
 
 def _mismatch(what: str) -> ProviderError:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from starlette.types import Receive, Scope, Send
 
-from theoryctl_providers.connection import HANG_UP, hung_up
+from theoryctl_providers.asgi.connection import HANG_UP, hung_up
 from theoryctl_providers.contract import ErrorInfo, ProviderError
 from theoryctl_providers.openai.errors import error_headers, error_object, said
 

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from theoryctl_providers.connection import note_envelope, while_connected
+from theoryctl_providers.asgi.body import receive_whole
+from theoryctl_providers.asgi.connection import note_envelope, while_connected
 from theoryctl_providers.contract import (
     Event,
     Mode,
@@ -34,7 +35,6 @@ from theoryctl_providers.openai.errors import error_object
 from theoryctl_providers.openai.models import model_document, models_document
 from theoryctl_providers.openai.reply import Reply, info_of
 from theoryctl_providers.openai.responses import ResponsesCall
-from theoryctl_providers.uploads import receive_whole
 
 #: Below this path, which holds the id of a model, everything is one route.
 MODEL = "/v1/models/"
