@@ -146,7 +146,7 @@ MADE_OF = {
     "theoryctl.renderables": {"rich"},
     "theoryctl.live": {"rich"},
     "theoryctl.manifest_edit": {"yaml"},
-    "theoryctl_providers.attempts": {"asyncio", "tenacity"},
+    "theoryctl_providers.engine.retries": {"asyncio", "tenacity"},
     "theoryctl_providers.asgi.body": {"starlette"},
     "theoryctl_providers.asgi.connection": {"asyncio", "starlette"},
     "theoryctl_providers.deadline": {"asyncio"},

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         is_mock,
         resolve_mode,
     )
-    from theoryctl_providers.engine import execute, run
+    from theoryctl_providers.engine.execute import execute, run
     from theoryctl_providers.lookup import default_models, get_llm_provider
     from theoryctl_providers.protocol import LLMProvider
 
@@ -42,8 +42,8 @@ __all__ = [
 
 # Where a public name lives when that is not the contract.
 _HOMES = {
-    "execute": "engine",
-    "run": "engine",
+    "execute": "engine.execute",
+    "run": "engine.execute",
     "LLMProvider": "protocol",
     "default_models": "lookup",
     "get_llm_provider": "lookup",

@@ -28,7 +28,7 @@ from theoryctl_providers.contract import (
     resolve_mode,
 )
 from theoryctl_providers.contract.wire import ServerConfig, encode_event
-from theoryctl_providers.engine import execute
+from theoryctl_providers.engine.execute import execute
 from theoryctl_providers.gate import Gate
 from theoryctl_providers.openai.routes import MODEL, openai_routes
 from theoryctl_providers.refusals import refusal

@@ -59,7 +59,7 @@ def test_a_run_against_a_container_loads_an_http_client_and_no_sdk(cli: Cli, env
     started(cli)
     loaded = loaded_after([*RUN, "--json"], environment)
     assert loaded & HEAVY == {"http.client"}
-    assert "theoryctl_providers.engine" not in loaded
+    assert "theoryctl_providers.engine.execute" not in loaded
 
 
 def test_two_starts_at_once_yield_one_instance(cli: Cli) -> None:

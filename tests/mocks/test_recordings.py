@@ -38,7 +38,7 @@ from theoryctl_providers.contract import (
     write_recordings,
 )
 from theoryctl_providers.contract import recordings as module
-from theoryctl_providers.drive import drive
+from theoryctl_providers.engine.drive import drive
 from theoryctl_providers.recording_files import read_recordings
 
 HERE = "acme_vendor"

@@ -29,8 +29,8 @@ from theoryctl_providers.contract import (
     Started,
     Usage,
 )
-from theoryctl_providers.drive import drive
-from theoryctl_providers.engine import execute
+from theoryctl_providers.engine.drive import drive
+from theoryctl_providers.engine.execute import execute
 
 SCHEMA = json.loads((Path(__file__).parent.parent.parent / "docs" / "envelope.schema.json").read_text())
 HERE = "test_engine_providers"

@@ -22,8 +22,8 @@ from theoryctl_providers.contract import (
     Request,
     Result,
 )
-from theoryctl_providers.drive import drive
-from theoryctl_providers.engine import execute
+from theoryctl_providers.engine.drive import drive
+from theoryctl_providers.engine.execute import execute
 from theoryctl_providers.lookup import get_llm_provider
 
 OPENAI, ANTHROPIC = "openai/gpt-4o-mini", "anthropic/claude-3-5-haiku-20241022"
@@ -129,7 +129,7 @@ def foreign_variables() -> Iterator[None]:
 @pytest.fixture
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Less time between attempts where the vendor names none; one test takes the real time."""
-    monkeypatch.setattr("theoryctl_providers.attempts.FIRST_WAIT", 0.02)
+    monkeypatch.setattr("theoryctl_providers.engine.retries.FIRST_WAIT", 0.02)
 
 
 @pytest.fixture

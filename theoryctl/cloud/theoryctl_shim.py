@@ -41,7 +41,7 @@ async def generate(call: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
 
 async def _events(call: dict[str, Any], folder: Path) -> AsyncGenerator[dict[str, Any]]:
     from theoryctl_providers.contract import Result, encode_event
-    from theoryctl_providers.engine import execute
+    from theoryctl_providers.engine.execute import execute
 
     start = time.monotonic()
     files = [await _attachment(said, folder) for said in call["attachments"]]

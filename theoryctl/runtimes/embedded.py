@@ -18,8 +18,8 @@ class EmbeddedRuntime:
         import sys
 
         sys.path[:0] = self._code  # as PYTHONPATH does it in the other runtimes
-        from theoryctl_providers.drive import drive
-        from theoryctl_providers.engine import execute
+        from theoryctl_providers.engine.drive import drive
+        from theoryctl_providers.engine.execute import execute
         from theoryctl_providers.lookup import get_llm_provider
 
         async def cleanup() -> None:

@@ -27,7 +27,7 @@ from theoryctl_providers.contract import (
 )
 from theoryctl_providers.contract.answer import Answer
 from theoryctl_providers.contract.wire import ServerConfig
-from theoryctl_providers.engine import execute
+from theoryctl_providers.engine.execute import execute
 from theoryctl_providers.openai.body import NO_TIME, Head, mode_of
 from theoryctl_providers.openai.chat import ChatCompletion
 from theoryctl_providers.openai.embeddings import Embeddings

@@ -26,7 +26,7 @@ def plan_for(provider: LLMProvider, request: Request) -> Plan:
     that a script tests are the client's.
     """
     if not is_mock(request.mode or "mock"):
-        from theoryctl_providers.attempts import attempts_within
+        from theoryctl_providers.engine.retries import attempts_within
 
         _check_tape(request)
         return Plan(attempts_within(provider, request), suspends=True)

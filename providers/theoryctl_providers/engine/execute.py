@@ -25,13 +25,13 @@ from theoryctl_providers.contract import (
     is_mock,
     resolve_mode,
 )
-from theoryctl_providers.drive import drive
+from theoryctl_providers.engine.answer_source import Plan, plan_for
+from theoryctl_providers.engine.drive import drive
+from theoryctl_providers.engine.transcript import Transcript
 from theoryctl_providers.inputs import chat_schema, check_inputs, embeddings_schema
 from theoryctl_providers.lookup import default_models, get_llm_provider
-from theoryctl_providers.plan import Plan, plan_for
 from theoryctl_providers.protocol import LLMProvider
 from theoryctl_providers.redact import Redactor, secrets_of
-from theoryctl_providers.transcript import Transcript
 
 if TYPE_CHECKING:
     from theoryctl_providers.contract import Script, Tape
