@@ -143,7 +143,7 @@ GENERATED: dict[Path, Callable[[], str]] = {
     Path("docs/manifest.md"): manifest_page,
     Path("docs/script.schema.json"): lambda: pretty(script_schema()),
     Path("docs/commands.md"): commands_page,
-    Path("providers/theoryctl_providers/chat.schema.json"): lambda: pretty(chat_schema()),
+    Path("providers/theoryctl_providers/inputs/chat.schema.json"): lambda: pretty(chat_schema()),
     GOLDEN: lambda: pretty(golden()),
 }
 

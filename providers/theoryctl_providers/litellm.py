@@ -22,9 +22,9 @@ from theoryctl_providers.contract import (
     Usage,
     is_mock,
 )
+from theoryctl_providers.inputs.unsupported import refuse_uncarried
 from theoryctl_providers.mock import mocked
 from theoryctl_providers.protocol import LLMProvider
-from theoryctl_providers.uncarried import refuse_uncarried
 
 #: Vendors in the model names of the built-in manifest, with the secrets they need.
 SECRET_RULES = (

@@ -25,8 +25,8 @@ from theoryctl_providers.contract import (
     sha256,
 )
 from theoryctl_providers.embeddings import embeddings
+from theoryctl_providers.inputs.unsupported import refuse_uncarried
 from theoryctl_providers.protocol import LLMProvider
-from theoryctl_providers.uncarried import refuse_uncarried
 
 _QUOTED = 80
 _CONTROL = re.compile(r"[\x00-\x1f]")
@@ -185,7 +185,7 @@ def _bad_choice(message: str) -> ProviderError:
 
 def _instance(schema: Any, name: str, where: str) -> Any:
     """A value that the validator accepts for a schema from the inputs."""
-    from theoryctl_providers.inputs import compile_schema
+    from theoryctl_providers.inputs.validate import compile_schema
     from theoryctl_providers.sampling import CannotSample, sample
 
     try:

@@ -9,7 +9,7 @@ from typing import Any
 
 from theoryctl_providers.contract import ProviderError, Recording, Recordings, dumps, loads
 from theoryctl_providers.contract.recordings import DEPTH
-from theoryctl_providers.inputs import bundled_schema, problems_of
+from theoryctl_providers.inputs.validate import problems_of, read_schema
 
 #: What stands where a secret was (`redact.Redactor`). Inputs that hold it are not those the key was made of.
 _MARK = re.compile(r"\[[A-Za-z_][A-Za-z0-9_]*\]")
@@ -61,7 +61,7 @@ def _check(document: Any) -> None:
 
 @cache
 def _schema() -> dict[str, Any]:
-    return bundled_schema("recording.schema.json")
+    return read_schema(Path(__file__).with_name("recording.schema.json"))
 
 
 def _bad(message: str) -> ProviderError:

@@ -15,7 +15,7 @@ from theoryctl.script import script_schema
 from theoryctl_providers import Attachment, ProviderConfig, Request, Script, execute, run
 from theoryctl_providers.contract import Delta, Event, Result, ScriptedFailure, ServerConfig, Started
 from theoryctl_providers.engine.drive import drive
-from theoryctl_providers.inputs import problems_of
+from theoryctl_providers.inputs.validate import problems_of
 
 HI = {"messages": [{"role": "user", "content": "Hi there"}]}
 TOOL = {"type": "function", "function": {"name": "clock", "parameters": {"type": "object"}}}

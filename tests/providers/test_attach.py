@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theoryctl_providers.attach import resolve_attachments
 from theoryctl_providers.contract import Attachment, ProviderError
+from theoryctl_providers.inputs.attach import resolve_attachments
 
 NAMES = st.text("abcxyz019._-", min_size=1, max_size=8)
 

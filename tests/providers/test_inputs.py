@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from theoryctl_providers.contract import ProviderError
-from theoryctl_providers.inputs import chat_schema, check_inputs
+from theoryctl_providers.inputs.validate import chat_schema, check_inputs
 
 
 def problems(inputs: Any, schema: Any = None) -> list[str]:

@@ -19,7 +19,7 @@ from theoryctl_providers import ProviderError, run
 from theoryctl_providers.contract import Attachment, Delta, ProviderConfig, Request, Result
 from theoryctl_providers.engine.drive import drive
 from theoryctl_providers.engine.execute import execute
-from theoryctl_providers.inputs import chat_schema
+from theoryctl_providers.inputs.validate import chat_schema
 from theoryctl_providers.mock import tokens
 
 WEATHER = {

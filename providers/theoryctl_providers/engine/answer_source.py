@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from theoryctl_providers.contract import Event, ProviderError, Request, is_mock
+from theoryctl_providers.inputs.unsupported import refuse_uncarried
 from theoryctl_providers.protocol import LLMProvider, events_of
-from theoryctl_providers.uncarried import refuse_uncarried
 
 
 @dataclass(frozen=True, slots=True)

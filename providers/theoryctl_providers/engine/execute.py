@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from theoryctl_providers.attach import resolve_attachments
 from theoryctl_providers.contract import (
     Attachment,
     Envelope,
@@ -28,7 +27,8 @@ from theoryctl_providers.contract import (
 from theoryctl_providers.engine.answer_source import Plan, plan_for
 from theoryctl_providers.engine.drive import drive
 from theoryctl_providers.engine.transcript import Transcript
-from theoryctl_providers.inputs import chat_schema, check_inputs, embeddings_schema
+from theoryctl_providers.inputs.attach import resolve_attachments
+from theoryctl_providers.inputs.validate import chat_schema, check_inputs, embeddings_schema
 from theoryctl_providers.lookup import default_models, get_llm_provider
 from theoryctl_providers.protocol import LLMProvider
 from theoryctl_providers.redact import Redactor, secrets_of

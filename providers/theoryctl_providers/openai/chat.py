@@ -10,8 +10,8 @@ from typing import Any
 
 from theoryctl_providers.contract import Delta, Event, Finish, Operation, ToolCallDelta, Usage
 from theoryctl_providers.contract.answer import Answer, Choice, ToolCall
+from theoryctl_providers.inputs.unsupported import refuse_uncarried
 from theoryctl_providers.openai.body import Head, choice_of, is_streamed, qualified, stated, wrong
-from theoryctl_providers.uncarried import refuse_uncarried
 
 #: What OpenAI writes into its own answers and clients send back with them.
 _ANSWERED = ("annotations",)

@@ -8,10 +8,10 @@ from typing import Any
 
 from theoryctl_providers.contract import Operation
 from theoryctl_providers.contract.answer import Answer, Choice
+from theoryctl_providers.inputs.unsupported import refuse_uncarried
 from theoryctl_providers.openai.body import Head, is_streamed, qualified, stated, unsupported, wrong
 from theoryctl_providers.openai.items import Conversation, response_format_of, tool_choice_of, tools_of
 from theoryctl_providers.openai.response import Response, ResponseEvents
-from theoryctl_providers.uncarried import refuse_uncarried
 
 #: Parameters that say the same as one of chat completions, by another name or in another shape.
 _TRANSLATED = ("input", "instructions", "max_output_tokens", "text", "reasoning", "tools", "tool_choice")

@@ -29,7 +29,7 @@ class Pattern:
         import re
         from re._parser import parse  # type: ignore[import-not-found]
 
-        from theoryctl_providers.inputs import compile_schema
+        from theoryctl_providers.inputs.validate import compile_schema
 
         self.budget, self.fault = budget, fault
         self.known: dict[str, bool] = {}

@@ -84,7 +84,7 @@ class Scalars:
             return False
 
     def _validator(self, node: Node) -> Any:
-        from theoryctl_providers.inputs import compile_schema
+        from theoryctl_providers.inputs.validate import compile_schema
 
         if node not in self.validators:
             self.budget.spend(sum(map(len, member_lists(node))))

@@ -57,7 +57,7 @@ def check(schema: Any, where: tuple[Any, ...] = ()) -> None:
     """Raise CannotSample unless every keyword of `schema` has a value that draft 2020-12 lets it have."""
     import jsonschema_rs
 
-    from theoryctl_providers.inputs import compile_schema
+    from theoryctl_providers.inputs.validate import compile_schema
 
     draft = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     try:

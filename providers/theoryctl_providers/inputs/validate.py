@@ -50,18 +50,18 @@ def compile_schema(schema: Any) -> Any:
 @cache
 def chat_schema() -> dict[str, Any]:
     """The schema of chat inputs that the built-in providers' manifests carry, for use without a manifest."""
-    return bundled_schema("chat.schema.json")
+    return read_schema(Path(__file__).with_name("chat.schema.json"))
 
 
 @cache
 def embeddings_schema() -> dict[str, Any]:
     """The schema of embeddings inputs, in OpenAI's vocabulary; no manifest has another."""
-    return bundled_schema("embeddings.schema.json")
+    return read_schema(Path(__file__).with_name("embeddings.schema.json"))
 
 
-def bundled_schema(name: str) -> dict[str, Any]:
-    """A JSON Schema that lies beside this file."""
-    return dict(loads((Path(__file__).parent / name).read_bytes(), what=name))
+def read_schema(file: Path) -> dict[str, Any]:
+    """Read a JSON Schema that comes with the package."""
+    return dict(loads(file.read_bytes(), what=file.name))
 
 
 def _validator(schema: Mapping[str, Any]) -> Any:
