@@ -11,7 +11,7 @@ ENTRY_POINTS = "theoryctl.providers"
 
 _BUILT_IN = {
     "mock": "theoryctl_providers.mock:MockProvider",
-    "litellm": "theoryctl_providers.litellm:LiteLLMProvider",
+    "litellm": "theoryctl_providers.litellm.provider:LiteLLMProvider",
 }
 
 #: The model of each built-in provider when neither the inputs nor a manifest names one.

@@ -79,7 +79,7 @@ Ask = Callable[..., Call]
 @pytest.fixture(scope="session")
 def litellm() -> Any:
     """LiteLLM, imported by our own code: it takes seconds, once."""
-    from theoryctl_providers.litellm_import import import_litellm
+    from theoryctl_providers.litellm.loading import import_litellm
 
     return import_litellm()
 

@@ -15,8 +15,8 @@ from tests.real.vendor import Vendor, echoes_the_key, fails
 from theoryctl.secrets import read_secrets
 from theoryctl_providers import ProviderError
 from theoryctl_providers.contract import ProviderConfig, Request
-from theoryctl_providers.litellm import call_arguments
-from theoryctl_providers.litellm_import import import_litellm
+from theoryctl_providers.litellm.loading import import_litellm
+from theoryctl_providers.litellm.provider import call_arguments
 
 REAL = ("local", "run", "--ref", REF, "--mode", "real", "--json", "--prompt", "Hi")
 
@@ -71,7 +71,7 @@ def test_a_compromised_release_is_not_even_imported(tmp_path: Path, version: str
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: litellm\nVersion: {version}\n")
     (tmp_path / "litellm.py").write_text("raise ImportError('imported')")
-    script = "from theoryctl_providers.litellm_import import import_litellm as load\nload()"
+    script = "from theoryctl_providers.litellm.loading import import_litellm as load\nload()"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(tmp_path)}
     )
@@ -87,7 +87,8 @@ def test_litellm_is_told_to_stay_offline_and_to_read_no_env_file() -> None:
 def test_litellm_that_is_missing_is_said(tmp_path: Path) -> None:
     (tmp_path / "litellm.py").write_text("raise ImportError('no such thing')")
     script = (
-        "from theoryctl_providers import ProviderError\nfrom theoryctl_providers.litellm_import import import_litellm\n"
+        "from theoryctl_providers import ProviderError\n"
+        "from theoryctl_providers.litellm.loading import import_litellm\n"
         "try: import_litellm()\nexcept ProviderError as error: print(error.code, error.hint)"
     )
     done = subprocess.run(

@@ -61,7 +61,7 @@ class LiteLLMProvider(LLMProvider):
     def prepare(self, mode: Mode) -> None:
         """Import LiteLLM for real mode. Raises ProviderError `ERR_PROVIDER` where it is not installed."""
         if not is_mock(mode):
-            from theoryctl_providers.litellm_import import import_litellm
+            from theoryctl_providers.litellm.loading import import_litellm
 
             import_litellm()
 
@@ -80,8 +80,8 @@ class LiteLLMProvider(LLMProvider):
 
 
 async def _call(request: Request) -> AsyncGenerator[Event]:
+    from theoryctl_providers.litellm.errors import as_provider_error
     from theoryctl_providers.redact import Redactor, secrets_of
-    from theoryctl_providers.vendor_errors import as_provider_error
 
     model = request.inputs["model"]
     vendor = vendor_arguments(request)
@@ -103,7 +103,7 @@ async def _call(request: Request) -> AsyncGenerator[Event]:
 
 def _events(request: Request, vendor: dict[str, Any]) -> AsyncGenerator[Event]:
     if request.operation == "embeddings":
-        from theoryctl_providers.litellm_embeddings import embed
+        from theoryctl_providers.litellm.embeddings import embed
 
         return embed(request, vendor)
     return _chat(request)
@@ -130,7 +130,7 @@ def _export(config: ProviderConfig) -> None:
 
 def call_arguments(request: Request) -> dict[str, Any]:
     """What `litellm.acompletion` is called with: always streaming, no retries of its own, an explicit time-out."""
-    from theoryctl_providers.content import as_openai
+    from theoryctl_providers.litellm.content import as_openai
 
     inputs = deepcopy(dict(request.inputs))  # LiteLLM writes into `metadata`; another attempt, or call, may follow
     arguments = {key: value for key, value in inputs.items() if key not in ("model", "messages")}
