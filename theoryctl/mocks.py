@@ -36,7 +36,7 @@ class MockFlags:
 
             return replace(config, script=read_script(self.script))
         if self.replay is not None:
-            from theoryctl_providers.recording_files import read_recordings
+            from theoryctl_providers.mock.recording_files import read_recordings
 
             return replace(config, replay=read_recordings(Path(self.replay)))
         if self.record is not None:

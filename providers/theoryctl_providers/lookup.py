@@ -10,7 +10,7 @@ from theoryctl_providers.protocol import LLMProvider
 ENTRY_POINTS = "theoryctl.providers"
 
 _BUILT_IN = {
-    "mock": "theoryctl_providers.mock:MockProvider",
+    "mock": "theoryctl_providers.mock.provider:MockProvider",
     "litellm": "theoryctl_providers.litellm.provider:LiteLLMProvider",
 }
 

@@ -140,7 +140,7 @@ def test_a_change_of_code_rebuilds_only_what_comes_after_it(cli: Cli, daemon: Da
         return found
 
     before = layers()
-    with (context / "theoryctl_providers/mock.py").open("a") as code:
+    with (context / "theoryctl_providers/mock/provider.py").open("a") as code:
         code.write(f"# {time.time_ns()}\n")
     after = layers()
     assert len(before) == len(after)

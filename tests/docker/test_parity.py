@@ -273,9 +273,9 @@ def test_the_same_inputs_have_the_same_answers_in_every_runtime(cli: Cli, enviro
 
 CHANGE = """\
 USER 0:0
-RUN ["python3", "-c", "import pathlib; f = pathlib.Path('/opt/theoryctl/code/theoryctl_providers/mock.py'); \
+RUN ["python3", "-c", "import pathlib; f = pathlib.Path('/opt/theoryctl/code/theoryctl_providers/mock/provider.py'); \
 s = f.read_text(); assert s.count('Mock answer ') == 1; f.write_text(s.replace('Mock answer ', 'Mock Answer '))"]
-RUN python3 -m compileall -q -f --invalidation-mode unchecked-hash /opt/theoryctl/code/theoryctl_providers/mock.py
+RUN python3 -m compileall -q -f --invalidation-mode unchecked-hash /opt/theoryctl/code/theoryctl_providers/mock
 USER 65534:65534"""
 
 

@@ -39,7 +39,7 @@ from theoryctl_providers.contract import (
 )
 from theoryctl_providers.contract import recordings as module
 from theoryctl_providers.engine.drive import drive
-from theoryctl_providers.recording_files import read_recordings
+from theoryctl_providers.mock.recording_files import read_recordings
 
 HERE = "acme_vendor"
 PROVIDER = f"{HERE}:Vendor"

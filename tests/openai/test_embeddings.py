@@ -10,7 +10,7 @@ import openai
 import pytest
 
 from tests.openai.conftest import MakeClient, StartProvider
-from theoryctl_providers.embeddings import embed
+from theoryctl_providers.mock.embeddings import embed
 
 pytestmark = pytest.mark.usefixtures("pointed")
 

@@ -49,7 +49,7 @@ def test_it_brings_the_manifests_the_image_context_and_the_schema(wheel: Path) -
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "theoryctl").rglob("*.py")}
     providers = ROOT / "providers"
     sources |= {str(path.relative_to(providers)) for kind in ("py", "json") for path in providers.rglob(f"*.{kind}")}
-    assert {"theoryctl_providers/inputs/chat.schema.json", "theoryctl_providers/recording.schema.json"} <= sources
+    assert {"theoryctl_providers/inputs/chat.schema.json", "theoryctl_providers/mock/recording.schema.json"} <= sources
     assert sources <= set(names(wheel))
 
 

@@ -20,7 +20,7 @@ from theoryctl_providers.contract import Attachment, Delta, ProviderConfig, Requ
 from theoryctl_providers.engine.drive import drive
 from theoryctl_providers.engine.execute import execute
 from theoryctl_providers.inputs.validate import chat_schema
-from theoryctl_providers.mock import tokens
+from theoryctl_providers.mock.provider import tokens
 
 WEATHER = {
     "type": "function",

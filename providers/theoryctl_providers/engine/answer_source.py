@@ -37,7 +37,7 @@ def _scripted(request: Request) -> Plan | None:
     script = request.config.script
     if script is None:
         return None
-    from theoryctl_providers.scripted import choose, play, waits
+    from theoryctl_providers.mock.scripted import choose, play, waits
 
     refuse_uncarried(request.inputs)
     answer = choose(script, request)
@@ -47,7 +47,7 @@ def _scripted(request: Request) -> Plan | None:
 def _replayed(request: Request) -> Plan | None:
     if request.config.replay is None:
         return None
-    from theoryctl_providers.replay import replayed
+    from theoryctl_providers.mock.replay import replayed
 
     refuse_uncarried(request.inputs)
     return Plan(replayed(request.config.replay, request), suspends=False)

@@ -204,7 +204,7 @@ def _answers(plan: Plan, request: Request) -> AsyncGenerator[Event]:
     tape = request.config.tape
     if tape is None:
         return _clean(plan.events, Redactor(secrets_of(request)))
-    from theoryctl_providers.replay import recorded
+    from theoryctl_providers.mock.replay import recorded
 
     # What is recorded is what is shown, chunk by chunk: replayed, it is the same.
     return recorded(_clean(plan.events, Redactor(secrets_of(request), addresses=True)), request, tape)
@@ -227,7 +227,7 @@ def _keys(program: LLMProvider) -> dict[str, str]:
 def _recording(record: str | os.PathLike[str] | None, replay: str | os.PathLike[str] | None) -> dict[str, Any]:
     """The parts of a config that record and replay."""
     from theoryctl_providers.contract import Tape
-    from theoryctl_providers.recording_files import read_recordings
+    from theoryctl_providers.mock.recording_files import read_recordings
 
     return {
         "replay": None if replay is None else read_recordings(Path(replay)),

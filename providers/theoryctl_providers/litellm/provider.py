@@ -23,7 +23,7 @@ from theoryctl_providers.contract import (
     is_mock,
 )
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
-from theoryctl_providers.mock import mocked
+from theoryctl_providers.mock.provider import mocked
 from theoryctl_providers.protocol import LLMProvider
 
 #: Vendors in the model names of the built-in manifest, with the secrets they need.

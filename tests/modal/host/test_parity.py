@@ -83,7 +83,7 @@ def test_a_mock_that_is_changed_in_the_image_is_found_out(
 ) -> None:
     site = tmp_path / "changed"
     shutil.copytree(ROOT / "providers/theoryctl_providers", site / "theoryctl_providers")
-    mock = site / "theoryctl_providers/mock.py"
+    mock = site / "theoryctl_providers/mock/provider.py"
     mock.write_text(mock.read_text().replace("Mock answer ", "Mock Answer "))
     modal.image_python = image_with(tmp_path, site)
     start()

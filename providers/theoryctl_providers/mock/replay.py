@@ -17,7 +17,7 @@ from theoryctl_providers.contract import (
     Tape,
     dumps,
 )
-from theoryctl_providers.mock import inputs_as_json
+from theoryctl_providers.mock.provider import inputs_as_json
 from theoryctl_providers.redact import Redactor, secrets_of
 
 #: Inputs that say who asks: an exchange is the same without them, and is recorded without them.

@@ -23,7 +23,7 @@ from theoryctl_providers.contract import (
     sha256,
 )
 from theoryctl_providers.contract.script import Rule, ScriptedAnswer, ScriptedFault, ScriptedToolCall, UserSays
-from theoryctl_providers.mock import inputs_as_json, prompt_tokens, text_of, tokens
+from theoryctl_providers.mock.provider import inputs_as_json, prompt_tokens, text_of, tokens
 
 #: Bytes that a compiled regular expression may take, so that `a{999}{999}` is refused.
 PATTERN_BYTES = 1 << 20

@@ -24,8 +24,8 @@ from theoryctl_providers.contract import (
     is_mock,
     sha256,
 )
-from theoryctl_providers.embeddings import embeddings
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
+from theoryctl_providers.mock.embeddings import embeddings
 from theoryctl_providers.protocol import LLMProvider
 
 _QUOTED = 80
