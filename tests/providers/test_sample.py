@@ -28,7 +28,7 @@ from tests.providers.schema_strategies import (
     optional_self,
     strict_schemas,
 )
-from theoryctl_providers.sampling import CannotSample, sample
+from theoryctl_providers.mock.sampling import CannotSample, sample
 
 
 def accepts(schema: Schema, instance: object) -> bool:
@@ -395,6 +395,6 @@ def test_the_bytes_are_the_same_for_every_hash_seed_and_python() -> None:
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
     heavy = "{'random', 'asyncio', 'fractions', 'decimal', 'urllib.parse', 'json', 'jsonschema_rs'}"
-    program = "import sys\nbefore = set(sys.modules)\nimport theoryctl_providers.sampling\n"
+    program = "import sys\nbefore = set(sys.modules)\nimport theoryctl_providers.mock.sampling\n"
     program += f"print(sorted((set(sys.modules) - before) & {heavy}))"
     assert run(sys.executable, program).stdout == "[]\n"

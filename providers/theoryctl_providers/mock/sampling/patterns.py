@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from theoryctl_providers.sampling.schema import Budget, CannotSample
+from theoryctl_providers.mock.sampling.schema import Budget, CannotSample
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from theoryctl_providers.sampling.schema import KEYWORDS, Budget, CannotSample, Node, Part, check
+from theoryctl_providers.mock.sampling.schema import KEYWORDS, Budget, CannotSample, Node, Part, check
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from theoryctl_providers.sampling.schema import Node, values
+from theoryctl_providers.mock.sampling.schema import Node, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

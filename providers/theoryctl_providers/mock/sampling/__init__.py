@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from theoryctl_providers.sampling.sampler import Sampler
-from theoryctl_providers.sampling.schema import CannotSample
+from theoryctl_providers.mock.sampling.sampler import Sampler
+from theoryctl_providers.mock.sampling.schema import CannotSample
 
 __all__ = ["CannotSample", "sample"]
 

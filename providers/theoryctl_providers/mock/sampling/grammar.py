@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from theoryctl_providers.sampling.nodes import MAX_HEIGHT, Nodes
-from theoryctl_providers.sampling.scalars import Scalars
-from theoryctl_providers.sampling.schema import (
+from theoryctl_providers.mock.sampling.nodes import MAX_HEIGHT, Nodes
+from theoryctl_providers.mock.sampling.scalars import Scalars
+from theoryctl_providers.mock.sampling.schema import (
     Budget,
     CannotSample,
     Node,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from theoryctl_providers.sampling.numbers import Range
-from theoryctl_providers.sampling.patterns import MAX_TEXT, Pattern
-from theoryctl_providers.sampling.schema import HINTS, Budget, Node, Part, fault, has, kinds, member_lists, sizes
+from theoryctl_providers.mock.sampling.numbers import Range
+from theoryctl_providers.mock.sampling.patterns import MAX_TEXT, Pattern
+from theoryctl_providers.mock.sampling.schema import HINTS, Budget, Node, Part, fault, has, kinds, member_lists, sizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

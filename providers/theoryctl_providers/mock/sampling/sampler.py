@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from theoryctl_providers.sampling.grammar import Grammar, Rule
-from theoryctl_providers.sampling.schema import Budget, Node, fault, values
+from theoryctl_providers.mock.sampling.grammar import Grammar, Rule
+from theoryctl_providers.mock.sampling.schema import Budget, Node, fault, values
 
 # Beyond any of these the shortest derivation is taken, which keeps recursive schemas readable and finite.
 SHALLOW_REFS, SHALLOW_LEVELS, SHALLOW_NODES = 3, 40, 10_000
