@@ -150,12 +150,12 @@ MADE_OF = {
     "theoryctl_providers.asgi.body": {"starlette"},
     "theoryctl_providers.asgi.connection": {"asyncio", "starlette"},
     "theoryctl_providers.deadline": {"asyncio"},
-    "theoryctl_providers.gate": {"asyncio", "starlette"},
+    "theoryctl_providers.server.gate": {"asyncio", "starlette"},
     "theoryctl_providers.openai.reply": {"starlette"},
     "theoryctl_providers.openai.routes": {"asyncio", "starlette"},
-    "theoryctl_providers.refusals": {"starlette"},
-    "theoryctl_providers.serve": {"asyncio", "uvicorn"},
-    "theoryctl_providers.server": {"asyncio", "starlette"},
+    "theoryctl_providers.server.refusals": {"starlette"},
+    "theoryctl_providers.server.process": {"asyncio", "uvicorn"},
+    "theoryctl_providers.server.app": {"asyncio", "starlette"},
     "theoryctl_providers.uploads": {"asyncio", "python_multipart", "starlette", "tempfile"},
 }
 

@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     try:
         from theoryctl_providers.contract.wire import ServerConfig
-        from theoryctl_providers.serve import serve
+        from theoryctl_providers.server.process import serve
 
         return serve(ServerConfig.load(data), chosen.host, chosen.port, chosen.ready_fd)
     except ProviderError as error:

@@ -17,9 +17,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from theoryctl_providers.asgi.connection import HANG_UP, WHOLE
 from theoryctl_providers.contract import ProviderError
 from theoryctl_providers.contract.wire import ServerConfig
-from theoryctl_providers.gate import Gate
 from theoryctl_providers.lookup import get_llm_provider
-from theoryctl_providers.server import log_line, make_app
+from theoryctl_providers.server.app import log_line, make_app
+from theoryctl_providers.server.gate import Gate
 
 #: Seconds a client may take to send its request line and headers; one that dribbles them in holds no connection.
 HEADER_SECONDS = 10.0

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from theoryctl_providers.asgi.connection import WHOLE, ClientGone, patient
 from theoryctl_providers.contract import ProviderError, dumps
 from theoryctl_providers.contract.wire import ServerConfig
-from theoryctl_providers.refusals import refusal
+from theoryctl_providers.server.refusals import refusal
 
 OPEN_PATHS = ("/healthz",)
 #: What the log says of a client that did not wait for its answer, as nginx does.

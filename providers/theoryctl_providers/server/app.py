@@ -29,9 +29,9 @@ from theoryctl_providers.contract import (
 )
 from theoryctl_providers.contract.wire import ServerConfig, encode_event
 from theoryctl_providers.engine.execute import execute
-from theoryctl_providers.gate import Gate
 from theoryctl_providers.openai.routes import MODEL, openai_routes
-from theoryctl_providers.refusals import refusal
+from theoryctl_providers.server.gate import Gate
+from theoryctl_providers.server.refusals import refusal
 from theoryctl_providers.uploads import Received, receive
 
 STREAM = "text/event-stream"
