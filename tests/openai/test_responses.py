@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from tests.openai.conftest import MakeClient, StartProvider
 from tests.openai.test_chat import BREAKS
-from theoryctl_providers.openai.responses import ResponsesCall
+from theoryctl_providers.wires.openai.responses.exchange import ResponsesCall
 
 pytestmark = pytest.mark.usefixtures("pointed")
 

@@ -9,6 +9,8 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any, Literal, TypedDict
 
+from theoryctl_providers.contract.errors import ProviderError
+
 VERSION = "0.1.0"
 ENVELOPE_SCHEMA: Literal["theoryctl.run/v1"] = "theoryctl.run/v1"
 ERROR_SCHEMA = "theoryctl.error/v1"
@@ -143,3 +145,8 @@ def build_envelope(
             version=VERSION,
         ),
     )
+
+
+def info_of(error: ProviderError) -> ErrorInfo:
+    """A refusal of our own, which holds no secrets, as an envelope would have it."""
+    return {"code": error.code, "message": error.message, "hint": error.hint, "retryable": error.retryable}

@@ -9,9 +9,15 @@ from typing import Any
 from theoryctl_providers.contract import Operation
 from theoryctl_providers.contract.answer import Answer, Choice
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
-from theoryctl_providers.openai.body import Head, is_streamed, qualified, stated, unsupported, wrong
-from theoryctl_providers.openai.items import Conversation, response_format_of, tool_choice_of, tools_of
-from theoryctl_providers.openai.response import Response, ResponseEvents
+from theoryctl_providers.wires.exchange import Head
+from theoryctl_providers.wires.openai.params import is_streamed, qualified, stated, unsupported, wrong
+from theoryctl_providers.wires.openai.responses.document import Response, ResponseEvents
+from theoryctl_providers.wires.openai.responses.input_items import (
+    Conversation,
+    response_format_of,
+    tool_choice_of,
+    tools_of,
+)
 
 #: Parameters that say the same as one of chat completions, by another name or in another shape.
 _TRANSLATED = ("input", "instructions", "max_output_tokens", "text", "reasoning", "tools", "tool_choice")

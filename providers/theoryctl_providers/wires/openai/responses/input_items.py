@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from theoryctl_providers.openai.body import choice_of, unsupported, wrong
+from theoryctl_providers.wires.openai.params import choice_of, unsupported, wrong
 
 #: Items that a model leaves for itself; the messages around them say the same without.
 _PRIVATE = ("reasoning",)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from theoryctl_providers.asgi.body import receive_whole
 from theoryctl_providers.asgi.connection import note_envelope, while_connected
 from theoryctl_providers.contract import (
+    MODES,
     Event,
     Mode,
     Operation,
@@ -22,22 +23,14 @@ from theoryctl_providers.contract import (
     canonical,
     is_mock,
     loads,
-    resolve_mode,
     sha256,
 )
 from theoryctl_providers.contract.answer import Answer
+from theoryctl_providers.contract.envelope import info_of
 from theoryctl_providers.contract.wire import ServerConfig
 from theoryctl_providers.engine.execute import execute
-from theoryctl_providers.openai.body import NO_TIME, Head, mode_of
-from theoryctl_providers.openai.chat import ChatCompletion
-from theoryctl_providers.openai.embeddings import Embeddings
-from theoryctl_providers.openai.errors import error_object
-from theoryctl_providers.openai.models import model_document, models_document
-from theoryctl_providers.openai.reply import Reply, info_of
-from theoryctl_providers.openai.responses import ResponsesCall
-
-#: Below this path, which holds the id of a model, everything is one route.
-MODEL = "/v1/models/"
+from theoryctl_providers.wires.openai.errors import error_object
+from theoryctl_providers.wires.openai.reply import Reply
 
 
 class Chunks(Protocol):
@@ -81,36 +74,6 @@ class Exchange(Protocol):
 
 #: Made of a body and the instance's default model. Raises ProviderError for a body that cannot be translated.
 MakeExchange = Callable[[Mapping[str, Any], str | None], Exchange]
-
-
-def openai_routes(config: ServerConfig) -> dict[tuple[str, str], ASGIApp]:
-    """Method and path of each route, and the ASGI application that answers it."""
-    models = _Models(config)
-    return {
-        ("POST", "/v1/chat/completions"): _Route(config, ChatCompletion),
-        ("POST", "/v1/responses"): _Route(config, ResponsesCall),
-        ("POST", "/v1/embeddings"): _Route(config, Embeddings),
-        ("GET", "/v1/models"): models,
-        ("GET", MODEL): models,
-    }
-
-
-class _Models:
-    def __init__(self, config: ServerConfig) -> None:
-        self._config = config.provider
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        reply = Reply(scope, send)
-        try:
-            document = self._document(scope["path"].removeprefix(MODEL), mode_of(scope["headers"]))
-        except ProviderError as error:
-            await reply.error(info_of(error), error)
-        else:
-            await reply.whole(json.dumps(document).encode())
-
-    def _document(self, name: str, asked: Mode | None) -> dict[str, Any]:
-        mode = resolve_mode({}, asked, self._config.mode)
-        return models_document(self._config) if name == "/v1/models" else model_document(name, mode, self._config)
 
 
 class _Route:
@@ -217,3 +180,33 @@ class _Conversation:
         else:
             await self._reply.write(chunks.failed(error_object(info, cause, self._exchange.params), info["code"]))
             await self._reply.close()
+
+
+#: The header that says the mode of one request.
+MODE_HEADER = "X-Theoryctl-Mode"
+
+
+#: 2000-01-01T00:00:00Z: what a mock gives as the time of its answer, for it has no clock.
+NO_TIME = 946684800
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What stands at the top of every answer. `created` is in seconds since the epoch."""
+
+    key: str
+    created: int
+    model: str
+
+
+def mode_of(headers: list[tuple[bytes, bytes]]) -> Mode | None:
+    """The mode that the header `X-Theoryctl-Mode` asks for. Raises ProviderError `ERR_INPUTS` for one that is none."""
+    asked = next((value for name, value in headers if name == MODE_HEADER.lower().encode()), None)
+    if asked is None:
+        return None
+    given = asked.decode("latin-1").strip().lower()
+    for mode in MODES:
+        if given == mode:
+            return mode
+    message = f"the header {MODE_HEADER}: {given!r} is not one of {', '.join(MODES)}"
+    raise ProviderError("ERR_INPUTS", message, hint=f"{MODE_HEADER}: mock", param=MODE_HEADER)

@@ -10,7 +10,8 @@ from typing import Any
 
 from theoryctl_providers.contract import Operation, ProviderError, dumps
 from theoryctl_providers.contract.answer import Answer
-from theoryctl_providers.openai.body import Head, qualified, stated
+from theoryctl_providers.wires.exchange import Head
+from theoryctl_providers.wires.openai.params import qualified, stated
 
 
 class Embeddings:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from theoryctl_providers.asgi.connection import HANG_UP, hung_up
 from theoryctl_providers.contract import ErrorInfo, ProviderError
-from theoryctl_providers.openai.errors import error_headers, error_object, said
+from theoryctl_providers.contract.envelope import info_of
+from theoryctl_providers.wires.openai.errors import error_headers, error_object, said
 
 _JSON, _EVENTS = b"application/json", b"text/event-stream; charset=utf-8"
 
@@ -84,6 +85,10 @@ class Reply:
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
 
-def info_of(error: ProviderError) -> ErrorInfo:
-    """A refusal of our own, which holds no secrets, as an envelope would have it."""
-    return {"code": error.code, "message": error.message, "hint": error.hint, "retryable": error.retryable}
+def refusal(error: ProviderError, status: int | None = None) -> ASGIApp:
+    """Write OpenAI's error object."""
+
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        await Reply(scope, send).error(info_of(error), error, status=status)
+
+    return app

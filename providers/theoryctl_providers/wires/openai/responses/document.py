@@ -8,8 +8,8 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from theoryctl_providers.contract import Delta, Event, Finish, Usage
-from theoryctl_providers.openai.body import Head
-from theoryctl_providers.openai.output import CallItem, Item, TextItem
+from theoryctl_providers.wires.exchange import Head
+from theoryctl_providers.wires.openai.responses.output_items import CallItem, Item, TextItem
 
 #: What OpenAI says of an answer that ended for one of these reasons: it is incomplete, and why.
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from theoryctl_providers.contract import MODES, Mode, ProviderError
+from theoryctl_providers.contract import ProviderError
 
 #: Parameters that are about the caller's account and its caches, and never about the answer. Clients send some of them
 #: with every request, so they are taken and left out, in both modes.
@@ -20,21 +19,6 @@ IGNORED = frozenset(
         "store",
     )
 )
-
-#: The header that says the mode of one request.
-MODE_HEADER = "X-Theoryctl-Mode"
-
-#: 2000-01-01T00:00:00Z: what a mock gives as the time of its answer, for it has no clock.
-NO_TIME = 946684800
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """What stands at the top of every answer. `created` is in seconds since the epoch."""
-
-    key: str
-    created: int
-    model: str
 
 
 def stated(body: Mapping[str, Any], *ignored: str) -> dict[str, Any]:
@@ -75,16 +59,3 @@ def unsupported(param: str, reason: str) -> ProviderError:
     return ProviderError(
         "ERR_UNSUPPORTED_PARAM", f"inputs: $.{param}: {reason}", hint=f"leave {param} out", param=param
     )
-
-
-def mode_of(headers: list[tuple[bytes, bytes]]) -> Mode | None:
-    """The mode that the header `X-Theoryctl-Mode` asks for. Raises ProviderError `ERR_INPUTS` for one that is none."""
-    asked = next((value for name, value in headers if name == MODE_HEADER.lower().encode()), None)
-    if asked is None:
-        return None
-    given = asked.decode("latin-1").strip().lower()
-    for mode in MODES:
-        if given == mode:
-            return mode
-    message = f"the header {MODE_HEADER}: {given!r} is not one of {', '.join(MODES)}"
-    raise ProviderError("ERR_INPUTS", message, hint=f"{MODE_HEADER}: mock", param=MODE_HEADER)

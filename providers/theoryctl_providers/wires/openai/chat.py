@@ -11,7 +11,8 @@ from typing import Any
 from theoryctl_providers.contract import Delta, Event, Finish, Operation, ToolCallDelta, Usage
 from theoryctl_providers.contract.answer import Answer, Choice, ToolCall
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
-from theoryctl_providers.openai.body import Head, choice_of, is_streamed, qualified, stated, wrong
+from theoryctl_providers.wires.exchange import Head
+from theoryctl_providers.wires.openai.params import choice_of, is_streamed, qualified, stated, wrong
 
 #: What OpenAI writes into its own answers and clients send back with them.
 _ANSWERED = ("annotations",)

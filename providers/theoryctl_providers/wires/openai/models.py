@@ -6,7 +6,8 @@ from typing import Any
 
 from theoryctl_providers.contract import Mode, ProviderConfig, ProviderError, is_mock
 from theoryctl_providers.lookup import default_models
-from theoryctl_providers.openai.body import NO_TIME, qualified
+from theoryctl_providers.wires.exchange import NO_TIME
+from theoryctl_providers.wires.openai.params import qualified
 
 
 def models_document(config: ProviderConfig) -> dict[str, Any]:
