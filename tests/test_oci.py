@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from theoryctl.errors import UsageError
-from theoryctl.oci import ImageReference
+from theoryctl.registry.reference import ImageReference
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 

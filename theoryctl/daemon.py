@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from theoryctl.errors import DockerFailed, RegistryAuth
-from theoryctl.registry_auth import Login
+from theoryctl.registry.login import Login
 
 #: Seconds until a daemon that says nothing is given up: at first, and once it has answered. A step of a build or a pull
 #: may be silent for as long.

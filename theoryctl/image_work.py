@@ -13,10 +13,10 @@ from theoryctl.errors import DigestDrift, DockerFailed, ImageNotFound, NotPinned
 from theoryctl.images.choice import BuildPlan, ImageWish, base_image, choose, tagged
 from theoryctl.manifest import Image
 from theoryctl.manifests import must_be_own, write_pins
-from theoryctl.oci import ImageReference
 from theoryctl.platforms import image_platform, parse_platform, same_platform
 from theoryctl.progress import Progress
 from theoryctl.refs import PATTERN, ProviderRef
+from theoryctl.registry.reference import ImageReference
 from theoryctl.results.images import ImageBuilt, ImagePinned, ImagePushed, ImageResolved, ImageVerified
 
 

@@ -9,8 +9,8 @@ from theoryctl.errors import BadManifest, UsageError
 from theoryctl.manifest import MAX_BYTES, ONE_LINE, PARAGRAPH, Manifest
 from theoryctl.manifest_yaml import Path, Problem, YAMLProblems, parse
 from theoryctl.model_check import ModelCheck, cut, in_file, readable, shown
-from theoryctl.oci import ImageReference
 from theoryctl.refs import FORM, PATTERN, ProviderRef
+from theoryctl.registry.reference import ImageReference
 
 _META = {"$ref": "https://json-schema.org/draft/2020-12/schema"}
 _WORDS = {

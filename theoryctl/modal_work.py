@@ -22,9 +22,9 @@ from theoryctl.cloud.sdk import check_environment, connected, found
 from theoryctl.errors import NotPinned, TheoryctlError, UsageError
 from theoryctl.images.choice import ImageWish, Pinned, choose
 from theoryctl.manifest import Manifest
-from theoryctl.oci import ImageReference
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
+from theoryctl.registry.reference import ImageReference
 from theoryctl.results.modal import Deployed, DeploymentRow, DeploymentsShown, Undeployed
 
 

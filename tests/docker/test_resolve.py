@@ -19,11 +19,11 @@ from tests.docker import proxy
 from tests.docker.conftest import error
 from tests.docker.proxy import Proxy
 from tests.docker.registry import OCI, Registry
-from theoryctl import patience
 from theoryctl.errors import RegistryFailed
 from theoryctl.images.resolve import resolve
-from theoryctl.oci import ImageReference
-from theoryctl.registry_auth import Challenge
+from theoryctl.registry import retries
+from theoryctl.registry.login import Challenge
+from theoryctl.registry.reference import ImageReference
 
 DIGEST = "sha256:" + "0" * 64
 AMD64 = {"os": "linux", "architecture": "amd64"}
@@ -216,7 +216,7 @@ def test_a_setting_of_the_network_that_is_of_no_use_is_named(cli: Cli, variable:
 
 
 def test_a_registry_that_trickles_is_not_waited_for(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "PATIENCE", 1.0)
+    monkeypatch.setattr(retries, "PATIENCE", 1.0)
     with Proxy(registry.address, proxy.unchanged, trickles=True) as slow:
         began = time.monotonic()
         with pytest.raises(RegistryFailed, match="within 1 seconds"):

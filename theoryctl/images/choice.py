@@ -9,8 +9,8 @@ from pathlib import Path
 from theoryctl.errors import BadPlatform, NotPinned, UsageError
 from theoryctl.images.context import BuildContext, code_paths, find_context
 from theoryctl.manifest import Image
-from theoryctl.oci import ImageReference
 from theoryctl.refs import ProviderRef
+from theoryctl.registry.reference import ImageReference
 
 DEFAULT_BASE = "python:3.12-slim"
 LOCAL_TAG = "local"

@@ -15,9 +15,9 @@ from theoryctl.errors import (
 )
 from theoryctl.images.choice import Pinned
 from theoryctl.images.resolve import resolve
-from theoryctl.oci import ImageReference
 from theoryctl.platforms import same_platform
 from theoryctl.progress import Progress
+from theoryctl.registry.reference import ImageReference
 
 #: What daemons say, by what it means; the first that is found counts. They answer 500 to all of it.
 _REFUSALS: tuple[tuple[type[TheoryctlError], tuple[str, ...]], ...] = (

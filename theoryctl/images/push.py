@@ -9,8 +9,8 @@ from typing import Any
 from theoryctl.daemon import explained, found
 from theoryctl.errors import DockerFailed, RegistryFailed, TheoryctlError
 from theoryctl.images.pull import failure, tell_layer
-from theoryctl.oci import ImageReference
 from theoryctl.progress import Progress
+from theoryctl.registry.reference import ImageReference
 
 
 def push(api: Any, image_id: str, target: ImageReference, progress: Progress) -> str:

@@ -6,9 +6,9 @@ from typing import Any
 
 from theoryctl.daemon import login_for
 from theoryctl.errors import BadPlatform
-from theoryctl.oci import ImageReference
 from theoryctl.platforms import same_platform
-from theoryctl.registry import RegistryClient, RegistryManifest, not_an_image
+from theoryctl.registry.client import RegistryClient, RegistryManifest, not_an_image
+from theoryctl.registry.reference import ImageReference
 from theoryctl.results.images import ImageResolved
 
 #: Names of platforms, each with the digest of its manifest.

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from theoryctl.errors import ImageNotFound, RegistryAuth, RegistryFailed, VerificationFailed
-from theoryctl.oci import DEFAULT_REGISTRY, ImageReference
-from theoryctl.patience import Again, patiently, retry_after
-from theoryctl.registry_auth import Challenge, Login, is_loopback
-from theoryctl.registry_documents import CONFIG, IMAGE, INDEX, misfit
+from theoryctl.registry.documents import CONFIG, IMAGE, INDEX, misfit
+from theoryctl.registry.login import Challenge, Login, is_loopback
+from theoryctl.registry.reference import DEFAULT_REGISTRY, ImageReference
+from theoryctl.registry.retries import Again, patiently, retry_after
 
 if TYPE_CHECKING:
     import httpx
