@@ -16,6 +16,7 @@ PROVIDERS = sorted((ROOT / "providers" / "theoryctl_providers").rglob("*.py"))
 
 #: Imports go from a higher level to a lower one only.
 LEVELS = {
+    "theoryctl.docker": 0,
     "theoryctl.registry": 0,
     "theoryctl": 0,
     "theoryctl.errors": 0,
@@ -43,7 +44,7 @@ LEVELS = {
     "theoryctl.progress": 0,
     "theoryctl.registry.reference": 2,
     "theoryctl.registry.client": 3,
-    "theoryctl.daemon": 1,
+    "theoryctl.docker.daemon": 1,
     "theoryctl.images": 3,
     "theoryctl.images.context": 3,
     "theoryctl.images.wheelhouse": 3,
@@ -53,7 +54,7 @@ LEVELS = {
     "theoryctl.images.resolve": 4,
     "theoryctl.images.push": 6,
     "theoryctl.image_work": 9,
-    "theoryctl.containers": 3,
+    "theoryctl.docker.containers": 3,
     "theoryctl.runtimes.base": 6,
     "theoryctl.runtimes.embedded": 7,
     "theoryctl.runtimes.process": 7,
@@ -110,7 +111,7 @@ LEVELS = {
 #: recordings for it, for the engine and the host are to refuse the same ones.
 INSIDE = ("theoryctl.runtimes.embedded", "theoryctl.cloud.theoryctl_shim", "theoryctl.mocks")
 
-DOCKER = {"theoryctl.daemon"}
+DOCKER = {"theoryctl.docker.daemon"}
 
 HEAVY = {
     "asyncio",

@@ -45,7 +45,7 @@ def build_image(options: BuildOptions, progress: Progress) -> ImageBuilt:
 
     Raises NotPinned where its manifest has no build context, and what `images.build.build` raises.
     """
-    from theoryctl.daemon import connected
+    from theoryctl.docker.daemon import connected
 
     with connected() as api:
         plan, image_id, built = _built(api, options, progress)
@@ -57,7 +57,7 @@ def build_image(options: BuildOptions, progress: Progress) -> ImageBuilt:
 def push_image(options: BuildOptions, to: str, progress: Progress) -> ImagePushed:
     """Push the image of a ref, built first unless it is up to date. Raises UsageError for a target with a digest, and
     what building and pushing raise."""
-    from theoryctl.daemon import connected
+    from theoryctl.docker.daemon import connected
     from theoryctl.images.push import push
 
     target = ImageReference.parse(tagged("--to", to))
@@ -231,7 +231,7 @@ def _image_of(found: Found) -> Image:
 
 def _built(api: Any, options: BuildOptions, progress: Progress) -> tuple[BuildPlan, str, bool]:
     """The image of the manifest's context, whatever it pins: its plan and ID, and whether it was built now."""
-    from theoryctl.daemon import platform_of
+    from theoryctl.docker.daemon import platform_of
     from theoryctl.images.build import build
 
     found = Catalog(options.manifests).find(options.ref)

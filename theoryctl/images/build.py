@@ -10,7 +10,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from theoryctl.daemon import explained, found
+from theoryctl.docker.daemon import explained, found
 from theoryctl.errors import BuildFailed, DockerFailed
 from theoryctl.images.choice import BuildPlan
 from theoryctl.images.context import DOCKERFILE, BuildContext

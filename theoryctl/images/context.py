@@ -92,7 +92,7 @@ def _bundled_files() -> dict[str, Path]:
 
 
 def _own_files(folder: Path) -> dict[str, Path]:
-    from theoryctl.daemon import without_ignored
+    from theoryctl.docker.daemon import without_ignored
 
     ignore = folder / ".dockerignore"
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from theoryctl.daemon import explained, found
+from theoryctl.docker.daemon import explained, found
 from theoryctl.errors import (
     BadPlatform,
     ImageNotFound,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from theoryctl.daemon import explained, found
+from theoryctl.docker.daemon import explained, found
 from theoryctl.errors import DockerFailed, RegistryFailed, TheoryctlError
 from theoryctl.images.pull import failure, tell_layer
 from theoryctl.progress import Progress

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from theoryctl.daemon import login_for
+from theoryctl.docker.daemon import login_for
 from theoryctl.errors import BadPlatform
 from theoryctl.platforms import same_platform
 from theoryctl.registry.client import RegistryClient, RegistryManifest, not_an_image

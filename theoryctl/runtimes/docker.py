@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from theoryctl import client, containers, instances
-from theoryctl.containers import ContainerSpec
-from theoryctl.daemon import connected, platform_of
+from theoryctl import client, instances
+from theoryctl.docker import containers
+from theoryctl.docker.containers import ContainerSpec
+from theoryctl.docker.daemon import connected, platform_of
 from theoryctl.errors import DockerFailed, NotRunning, StartFailed
 from theoryctl.images.choice import BuildPlan, Pinned, choose
 from theoryctl.instances import Instance

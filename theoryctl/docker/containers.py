@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from theoryctl.daemon import explained, found
+from theoryctl.docker.daemon import explained, found
 from theoryctl.errors import DockerFailed
 from theoryctl.manifest import Resources
 from theoryctl_providers.contract import VERSION
