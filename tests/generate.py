@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from theoryctl.authored.script_file import script_schema
+from theoryctl.authored.yaml_document import parse
 from theoryctl.manifest_check import manifest_schema
-from theoryctl.manifest_yaml import parse
-from theoryctl.script import script_schema
 from theoryctl_providers import run
 from theoryctl_providers.contract import ERRORS, Attachment, dumps
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from theoryctl.manifest_yaml import YAMLProblems, parse
+from theoryctl.authored.yaml_document import YAMLProblems, parse
 from theoryctl.platforms import same_platform
 
 #: A piece of text that goes to the place of what stands between two offsets.

@@ -32,7 +32,7 @@ class MockFlags:
         """
         self._check(mode)
         if self.script is not None:
-            from theoryctl.script import read_script
+            from theoryctl.authored.script_file import read_script
 
             return replace(config, script=read_script(self.script))
         if self.replay is not None:

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
+from theoryctl.authored.script_file import check_script, read_script
 from theoryctl.errors import BadScript
-from theoryctl.script import check_script, read_script
 from theoryctl_providers import run
 
 EXAMPLE = ROOT / "docs" / "answers.yaml"

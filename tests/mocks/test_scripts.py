@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from theoryctl.script import script_schema
+from theoryctl.authored.script_file import script_schema
 from theoryctl_providers import Attachment, ProviderConfig, Request, Script, execute, run
 from theoryctl_providers.contract import Delta, Event, Result, ScriptedFailure, ServerConfig, Started
 from theoryctl_providers.engine.drive import drive

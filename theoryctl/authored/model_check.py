@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import pydantic
 
-from theoryctl.manifest_yaml import Document, Path, Problem
+from theoryctl.authored.yaml_document import Document, Path, Problem
 
 Model = TypeVar("Model")
 

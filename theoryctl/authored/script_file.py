@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+from theoryctl.authored.model_check import ModelCheck, cut, in_file, readable
+from theoryctl.authored.yaml_document import Path, Problem, YAMLProblems, parse
 from theoryctl.errors import BadScript
-from theoryctl.manifest_yaml import Path, Problem, YAMLProblems, parse
-from theoryctl.model_check import ModelCheck, cut, in_file, readable
 from theoryctl_providers.contract import Script, ScriptDocument
 
 #: Answers are text to read; what is larger is a mistake.
