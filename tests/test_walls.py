@@ -16,6 +16,7 @@ PROVIDERS = sorted((ROOT / "providers" / "theoryctl_providers").rglob("*.py"))
 
 #: Imports go from a higher level to a lower one only.
 LEVELS = {
+    "theoryctl.actions": 0,
     "theoryctl.authored": 0,
     "theoryctl.docker": 0,
     "theoryctl.registry": 0,
@@ -64,7 +65,7 @@ LEVELS = {
     "theoryctl.catalog": 5,
     "theoryctl.started": 9,
     "theoryctl.starting": 10,
-    "theoryctl.manifests": 6,
+    "theoryctl.actions.manifests": 6,
     "theoryctl.manifest_edit": 2,
     "theoryctl.scaffold": 6,
     "theoryctl.lifecycle": 10,

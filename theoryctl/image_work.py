@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from theoryctl.actions.manifests import must_be_own, write_pins
 from theoryctl.catalog import Catalog, Found
 from theoryctl.errors import DigestDrift, DockerFailed, ImageNotFound, NotPinned, UsageError
 from theoryctl.images.choice import BuildPlan, ImageWish, base_image, choose, tagged
 from theoryctl.manifest import Image
-from theoryctl.manifests import must_be_own, write_pins
 from theoryctl.platforms import image_platform, parse_platform, same_platform
 from theoryctl.progress import Progress
 from theoryctl.refs import PATTERN, ProviderRef

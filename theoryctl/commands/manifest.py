@@ -23,7 +23,7 @@ FilesArgument = Annotated[
 @command(app, "list", examples="theoryctl manifest list\ntheoryctl manifest list --json")
 def list_(ctx: typer.Context, manifests: ManifestsOption = None) -> None:
     """List every ref that can be run from here."""
-    from theoryctl import manifests as work
+    from theoryctl.actions import manifests as work
 
     ctx.obj.emit(work.list_manifests(manifests))
 
@@ -31,7 +31,7 @@ def list_(ctx: typer.Context, manifests: ManifestsOption = None) -> None:
 @command(app, "show", examples="theoryctl manifest show llm/litellm@1\ntheoryctl manifest show llm/litellm@1 --json")
 def show(ctx: typer.Context, ref: RefArgument, manifests: ManifestsOption = None) -> None:
     """Show one manifest, and which file it is."""
-    from theoryctl import manifests as work
+    from theoryctl.actions import manifests as work
     from theoryctl.refs import ProviderRef
 
     ctx.obj.emit(work.show_manifest(ProviderRef.parse(ref), manifests))
@@ -42,7 +42,7 @@ def show(ctx: typer.Context, ref: RefArgument, manifests: ManifestsOption = None
 )
 def validate(ctx: typer.Context, files: FilesArgument = None, manifests: ManifestsOption = None) -> None:
     """Check manifests, and report every problem with its line and column."""
-    from theoryctl import manifests as work
+    from theoryctl.actions import manifests as work
 
     ctx.obj.emit(work.validate_manifests(tuple(files or ()), manifests))
 
@@ -52,7 +52,7 @@ def export(
     ctx: typer.Context, ref: RefArgument, to: ToOption = "./manifests", manifests: ManifestsOption = None
 ) -> None:
     """Copy a manifest to a folder of yours, to change it there: to pin its image, for example."""
-    from theoryctl import manifests as work
+    from theoryctl.actions import manifests as work
     from theoryctl.refs import ProviderRef
 
     ctx.obj.emit(work.export_manifest(ProviderRef.parse(ref), manifests, to))
@@ -73,6 +73,6 @@ def new(ctx: typer.Context, ref: RefArgument, to: NewToOption = "./manifests") -
 @command(app, "schema", examples="theoryctl manifest schema > manifest.schema.json")
 def schema(ctx: typer.Context) -> None:
     """Print the JSON Schema of manifests, for editors."""
-    from theoryctl import manifests as work
+    from theoryctl.actions import manifests as work
 
     ctx.obj.emit(work.manifest_json_schema())
