@@ -9,7 +9,7 @@ from typing import Any
 
 from theoryctl.authored.script_file import script_schema
 from theoryctl.authored.yaml_document import parse
-from theoryctl.manifest_check import manifest_schema
+from theoryctl.manifests.check import manifest_schema
 from theoryctl_providers import run
 from theoryctl_providers.contract import ERRORS, Attachment, dumps
 

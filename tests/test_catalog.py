@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REF, THEORYCTL, Cli
-from theoryctl.catalog import Catalog
 from theoryctl.errors import BadManifest, RefNotFound, UsageError
-from theoryctl.manifest import MAX_BYTES
-from theoryctl.manifest_cache import read_manifest
+from theoryctl.manifests.cache import read_manifest
+from theoryctl.manifests.catalog import Catalog
+from theoryctl.manifests.model import MAX_BYTES
 from theoryctl.refs import ProviderRef
 
 MANIFEST = """\

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from theoryctl.cloud.deployments import Deployment, fingerprint_key, from_tags, tags_of
 from theoryctl.cloud.names import Owner, app_ending, app_name, environment_name, registry_secret_name, slug
 from theoryctl.errors import UsageError
-from theoryctl.manifest import Resources
+from theoryctl.manifests.model import Resources
 from theoryctl.refs import ProviderRef
 
 #: modal 1.6.4, `modal/_utils/name_utils.py`.

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from theoryctl.authored.yaml_document import YAMLProblems, parse
 from theoryctl.errors import BadManifest
-from theoryctl.manifest import MAX_BYTES, Manifest
-from theoryctl.manifest_check import check_manifest, manifest_schema
+from theoryctl.manifests.check import check_manifest, manifest_schema
+from theoryctl.manifests.model import MAX_BYTES, Manifest
 from theoryctl.refs import ProviderRef
 
 ROOT = Path(__file__).parent.parent

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import ROOT
 from theoryctl.authored.yaml_document import parse
-from theoryctl.manifest_edit import with_pins
+from theoryctl.manifests.edit import with_pins
 
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from theoryctl.errors import BadRef
-from theoryctl.manifest_check import manifest_schema
+from theoryctl.manifests.check import manifest_schema
 from theoryctl.refs import ProviderRef
 
 SEGMENTS = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,62}", fullmatch=True)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from theoryctl.actions.manifests import must_be_own, write_pins
-from theoryctl.catalog import Catalog, Found
 from theoryctl.errors import DigestDrift, DockerFailed, ImageNotFound, NotPinned, UsageError
 from theoryctl.images.choice import BuildPlan, ImageWish, base_image, choose, tagged
-from theoryctl.manifest import Image
+from theoryctl.manifests.catalog import Catalog, Found
+from theoryctl.manifests.model import Image
 from theoryctl.platforms import image_platform, parse_platform, same_platform
 from theoryctl.progress import Progress
 from theoryctl.refs import PATTERN, ProviderRef

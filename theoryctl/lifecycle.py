@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from theoryctl.attachments import load_attachments
-from theoryctl.catalog import Catalog, Found
 from theoryctl.errors import BadInputs, InternalError, Interrupted, UsageError, error_info
 from theoryctl.folders import ResultFolder
 from theoryctl.inputs import InputFlags
-from theoryctl.manifest import Manifest
+from theoryctl.manifests.catalog import Catalog, Found
+from theoryctl.manifests.model import Manifest
 from theoryctl.mocks import MockFlags
 from theoryctl.outputs import OutputFolder
 from theoryctl.platforms import host_platform

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from theoryctl.catalog import Catalog
 from theoryctl.cloud import apps
 from theoryctl.cloud.deployments import PLATFORM, Deployment
 from theoryctl.cloud.names import (
@@ -21,7 +20,8 @@ from theoryctl.cloud.names import (
 from theoryctl.cloud.sdk import check_environment, connected, found
 from theoryctl.errors import NotPinned, TheoryctlError, UsageError
 from theoryctl.images.choice import ImageWish, Pinned, choose
-from theoryctl.manifest import Manifest
+from theoryctl.manifests.catalog import Catalog
+from theoryctl.manifests.model import Manifest
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
 from theoryctl.registry.reference import ImageReference

@@ -10,8 +10,8 @@ from pathlib import Path
 from shlex import quote
 from string import Template
 
-from theoryctl.catalog import beside
 from theoryctl.errors import BadManifest, UsageError
+from theoryctl.manifests.catalog import beside
 from theoryctl.refs import ProviderRef
 from theoryctl.results import ManifestCreated
 

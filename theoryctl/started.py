@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from theoryctl import instances
-from theoryctl.catalog import Catalog
 from theoryctl.errors import DigestDrift, NotRunning, TheoryctlError, UsageError
 from theoryctl.instances import Instance
-from theoryctl.manifest import Manifest
-from theoryctl.manifest_cache import read_manifest
+from theoryctl.manifests.cache import read_manifest
+from theoryctl.manifests.catalog import Catalog
+from theoryctl.manifests.model import Manifest
 from theoryctl.refs import ProviderRef
 from theoryctl.results import EnvShown, InstanceRow, InstancesShown, RecordingsWritten, Stopped, UrlShown
 from theoryctl.runtimes import DEFAULT, EMBEDDED, STARTED, started_runtime

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from theoryctl import instances
-from theoryctl.catalog import Catalog, Found
 from theoryctl.errors import DigestDrift, NotRunning, StartFailed, UsageError
 from theoryctl.folders import ResultFolder
 from theoryctl.images.choice import ImageWish, base_image
 from theoryctl.instances import Instance
-from theoryctl.manifest import Manifest
-from theoryctl.manifest_cache import read_manifest
+from theoryctl.manifests.cache import read_manifest
+from theoryctl.manifests.catalog import Catalog, Found
+from theoryctl.manifests.model import Manifest
 from theoryctl.mocks import MockFlags
 from theoryctl.paths import file_lock
 from theoryctl.platforms import host_platform

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 
-from theoryctl.catalog import Found
 from theoryctl.errors import UsageError
 from theoryctl.images.context import code_paths
 from theoryctl.instances import Instance
-from theoryctl.manifest import Manifest
+from theoryctl.manifests.catalog import Found
+from theoryctl.manifests.model import Manifest
 from theoryctl.refs import ProviderRef
 from theoryctl.runtimes import EMBEDDED, MODAL, embedded_runtime, modal_runtime, started_runtime
 from theoryctl.runtimes.base import Target

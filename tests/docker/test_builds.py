@@ -20,7 +20,7 @@ from tests.conftest import REF, ROOT, THEORYCTL, Cli, hearing_ctrl_c
 from tests.docker.conftest import Daemon, error, left_behind
 from tests.docker.registry import Registry
 from theoryctl.images.context import find_context
-from theoryctl.manifest import Build
+from theoryctl.manifests.model import Build
 
 START = ("local", "start", "--ref", REF)
 RUN = ("local", "run", "--ref", REF)

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from shlex import quote
 
-from theoryctl.catalog import Catalog, Found
 from theoryctl.errors import BadManifest, BadRef, UsageError
-from theoryctl.manifest_cache import read_manifest
+from theoryctl.manifests.cache import read_manifest
+from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.paths import file_lock, state_dir
 from theoryctl.refs import ProviderRef
 from theoryctl.results import ManifestExported, ManifestList, ManifestRow, ManifestShown, ManifestsValid, SchemaShown
@@ -67,7 +67,7 @@ def write_pins(found: Found, pins: Mapping[str, str]) -> None:
 
     Raises BadManifest (`ERR_MANIFEST`) for a file that cannot be changed, and for pins that no manifest may have.
     """
-    from theoryctl.manifest_edit import with_pins
+    from theoryctl.manifests.edit import with_pins
 
     file = Path(os.path.realpath(found.file))  # a link stays one
     lock = state_dir() / "manifests" / f"{sha256(str(file).encode()).removeprefix('sha256:')[:16]}.lock"
@@ -84,7 +84,7 @@ def write_pins(found: Found, pins: Mapping[str, str]) -> None:
 
 
 def _must_be_valid(data: bytes, found: Found) -> None:
-    from theoryctl.manifest_check import check_manifest
+    from theoryctl.manifests.check import check_manifest
 
     try:
         check_manifest(data, str(found.file), ref=found.ref)
@@ -110,7 +110,7 @@ def export_manifest(ref: ProviderRef, folder: str | None, to: str) -> ManifestEx
 
 def _problems(file: Path) -> list[str]:
     """Checked afresh, past the cache: whoever asks wants to know it of the file as it is."""
-    from theoryctl.manifest_check import check_manifest
+    from theoryctl.manifests.check import check_manifest
 
     ref, problems = None, []
     try:
@@ -137,6 +137,6 @@ def _ref_of(file: Path) -> ProviderRef | None:
 
 def manifest_json_schema() -> SchemaShown:
     """The JSON Schema of manifests."""
-    from theoryctl.manifest_check import manifest_schema
+    from theoryctl.manifests.check import manifest_schema
 
     return SchemaShown(manifest_schema())

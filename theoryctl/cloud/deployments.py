@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
 from theoryctl.cloud.names import MAX_TAG, Owner, cut
-from theoryctl.manifest import Resources
+from theoryctl.manifests.model import Resources
 from theoryctl.refs import ProviderRef
 
 PLATFORM = "linux/amd64"

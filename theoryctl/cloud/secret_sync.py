@@ -17,7 +17,7 @@ from theoryctl.cloud.deploy import deploy
 from theoryctl.cloud.deployments import Deployment, fingerprint_key, tags_of
 from theoryctl.cloud.names import secret_name
 from theoryctl.cloud.sdk import found, token_key
-from theoryctl.manifest import Manifest
+from theoryctl.manifests.model import Manifest
 from theoryctl.results.modal import SecretPlan
 
 CREATED, UPDATED, UNCHANGED, MISSING, PRUNED = "created", "updated", "unchanged", "missing", "pruned"

@@ -10,7 +10,7 @@ from typing import Any
 
 from theoryctl.docker.daemon import explained, found
 from theoryctl.errors import DockerFailed
-from theoryctl.manifest import Resources
+from theoryctl.manifests.model import Resources
 from theoryctl_providers.contract import VERSION
 
 #: The port that the image's server listens on.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from theoryctl.errors import BadPlatform, NotPinned, UsageError
 from theoryctl.images.context import BuildContext, code_paths, find_context
-from theoryctl.manifest import Image
+from theoryctl.manifests.model import Image
 from theoryctl.refs import ProviderRef
 from theoryctl.registry.reference import ImageReference
 

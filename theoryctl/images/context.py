@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from theoryctl.errors import BadManifest
-from theoryctl.manifest import Build, Image
+from theoryctl.manifests.model import Build, Image
 from theoryctl_providers.contract import canonical, sha256
 
 #: The name by which a manifest asks for the context that theoryctl brings along.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from theoryctl.errors import exit_status
 from theoryctl.instances import Instance
-from theoryctl.manifest import Manifest
+from theoryctl.manifests.model import Manifest
 from theoryctl.results.images import ImageBuilt, ImagePinned, ImagePushed, ImageResolved, ImageVerified
 from theoryctl.results.modal import Deployed, DeploymentsShown, SecretsSynced, Undeployed
 from theoryctl_providers.contract import Envelope

@@ -7,10 +7,10 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from theoryctl.catalog import Found
 from theoryctl.images.choice import ImageWish
 from theoryctl.instances import Instance
-from theoryctl.manifest import Manifest, Resources
+from theoryctl.manifests.catalog import Found
+from theoryctl.manifests.model import Manifest, Resources
 from theoryctl.mocks import answers_digest
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef

@@ -13,7 +13,7 @@ from theoryctl.cloud.deploy import FUNCTION, SLACK, STARTUP
 from theoryctl.cloud.deployments import PLATFORM, Deployment
 from theoryctl.cloud.sdk import connected
 from theoryctl.errors import DigestDrift, ModalUnavailable, UsageError
-from theoryctl.manifest import Manifest
+from theoryctl.manifests.model import Manifest
 from theoryctl.refs import ProviderRef
 from theoryctl_providers.contract import ERRORS, Event, Log, ProviderError, Request, Result, dump_config, read_events
 

@@ -11,8 +11,8 @@ from functools import cached_property
 from pathlib import Path
 
 from theoryctl.errors import BadManifest, BadRef, RefNotFound, UsageError
-from theoryctl.manifest import Manifest
-from theoryctl.manifest_cache import load_manifest
+from theoryctl.manifests.cache import load_manifest
+from theoryctl.manifests.model import Manifest
 from theoryctl.paths import config_dir
 from theoryctl.refs import ProviderRef
 
@@ -114,7 +114,7 @@ def beside(manifests: Path) -> Path:
 
 def bundled_folder() -> Path:
     """The manifests that came with theoryctl: inside the installed package, or the checkout's own."""
-    package = Path(__file__).parent
+    package = Path(__file__).parent.parent
     installed = package / "_bundled" / "manifests"
     return installed if installed.is_dir() else package.parent / "manifests"
 

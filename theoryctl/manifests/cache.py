@@ -13,9 +13,9 @@ import os
 import stat
 from pathlib import Path
 
-from theoryctl import manifest as model
 from theoryctl.errors import BadManifest
-from theoryctl.manifest import MAX_BYTES, Manifest
+from theoryctl.manifests import model as model
+from theoryctl.manifests.model import MAX_BYTES, Manifest
 from theoryctl.paths import cache_dir, write_private
 from theoryctl.refs import ProviderRef
 from theoryctl_providers.contract import VERSION, canonical, sha256
@@ -62,7 +62,7 @@ def _cached(entry: Path) -> Manifest | None:
 
 
 def _checked(data: bytes, file: Path, ref: ProviderRef, entry: Path) -> Manifest:
-    from theoryctl.manifest_check import check_manifest
+    from theoryctl.manifests.check import check_manifest
 
     manifest = check_manifest(data, str(file), ref=ref)
     body = canonical(manifest.document())
