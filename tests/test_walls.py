@@ -16,6 +16,7 @@ PROVIDERS = sorted((ROOT / "providers" / "theoryctl_providers").rglob("*.py"))
 
 #: Imports go from a higher level to a lower one only.
 LEVELS = {
+    "theoryctl.instances": 0,
     "theoryctl.manifests": 0,
     "theoryctl.actions": 0,
     "theoryctl.authored": 0,
@@ -43,7 +44,7 @@ LEVELS = {
     "theoryctl.recording": 7,
     "theoryctl.manifests.check": 3,
     "theoryctl.manifests.cache": 4,
-    "theoryctl.client": 4,
+    "theoryctl.instances.client": 4,
     "theoryctl.progress": 0,
     "theoryctl.registry.reference": 2,
     "theoryctl.registry.client": 3,
@@ -73,7 +74,7 @@ LEVELS = {
     "theoryctl.commands": 11,
     "theoryctl.commands.base": 11,
     "theoryctl.durations": 1,
-    "theoryctl.instances": 2,
+    "theoryctl.instances.records": 2,
     "theoryctl.git": 1,
     "theoryctl.words": 1,
     "theoryctl.cloud": 2,

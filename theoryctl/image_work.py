@@ -194,13 +194,13 @@ _Running = tuple[str, str | None, str]
 
 
 def _in_docker(options: VerifyOptions) -> _Running:
-    from theoryctl import instances
+    from theoryctl.instances import records
     from theoryctl.runtimes import started_runtime
 
     ref = options.ref
     if options.environment is not None:
         raise UsageError("--env: only Modal has environments", hint="add --runtime modal, or leave it out")
-    instance = instances.load(ref, "docker")
+    instance = records.load(ref, "docker")
     state = "dead" if instance is None else started_runtime("docker").state(instance).name
     if state == "unknown":
         raise DockerFailed(f"Docker does not say whether {ref} runs", hint="start Docker, and look with: docker info")

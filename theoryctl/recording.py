@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from theoryctl import client
 from theoryctl.errors import OutputFailed, UsageError, error_info
 from theoryctl.folders import ResultFolder
-from theoryctl.instances import Instance
+from theoryctl.instances import client
+from theoryctl.instances.records import Instance
 from theoryctl.results import RecordingsWritten
 from theoryctl_providers.contract import Envelope, ProviderError, Tape, write_recordings
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from theoryctl import instances
 from theoryctl.errors import DigestDrift, NotRunning, TheoryctlError, UsageError
-from theoryctl.instances import Instance
+from theoryctl.instances import records
+from theoryctl.instances.records import Instance
 from theoryctl.manifests.cache import read_manifest
 from theoryctl.manifests.catalog import Catalog
 from theoryctl.manifests.model import Manifest
@@ -25,7 +25,7 @@ def find(ref: ProviderRef, runtime: str | None) -> Instance | None:
         return None
     if runtime is not None:
         return require(ref, runtime)
-    recorded = [found for name in STARTED if (found := instances.load(ref, name))]
+    recorded = [found for name in STARTED if (found := records.load(ref, name))]
     if len(recorded) > 1:
         names = " and ".join(instance.runtime for instance in recorded)
         raise UsageError(f"{ref} is started as {names}", hint=f"add --runtime {recorded[0].runtime}")
@@ -35,7 +35,7 @@ def find(ref: ProviderRef, runtime: str | None) -> Instance | None:
 def require(ref: ProviderRef, runtime: str | None) -> Instance:
     """The recorded instance of a ref. Raises NotRunning (`ERR_NOT_RUNNING`) with the command that starts one, and
     UsageError when there are two and no runtime was named."""
-    instance = find(ref, None) if runtime is None else instances.load(ref, known_runtime(runtime))
+    instance = find(ref, None) if runtime is None else records.load(ref, known_runtime(runtime))
     if instance is None or not instance.url:
         where = f" as {runtime}" if runtime else ""
         raise NotRunning(f"{ref} is not started{where}", hint=restart_command(ref, runtime or DEFAULT))
@@ -145,7 +145,7 @@ def env(ref: ProviderRef, runtime: str | None) -> EnvShown:
 
 def _all() -> list[Instance]:
     """Every instance, with a record or without."""
-    found = list(instances.all_instances())
+    found = list(records.all_instances())
     for name in STARTED:
         found += started_runtime(name).unrecorded(found)
     return found

@@ -7,11 +7,11 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from theoryctl import instances
 from theoryctl.errors import DigestDrift, NotRunning, StartFailed, UsageError
 from theoryctl.folders import ResultFolder
 from theoryctl.images.choice import ImageWish, base_image
-from theoryctl.instances import Instance
+from theoryctl.instances import records
+from theoryctl.instances.records import Instance
 from theoryctl.manifests.cache import read_manifest
 from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.manifests.model import Manifest
@@ -63,7 +63,7 @@ def start(options: StartOptions, progress: Progress) -> Started:
     request = _request(options, Catalog(options.manifests).find(options.ref), progress)
     runtime.must_answer(options.ref)
     with _writable(options.ref), _alone(options.ref, options.runtime):
-        running = instances.load(options.ref, options.runtime)
+        running = records.load(options.ref, options.runtime)
         if running is not None and runtime.state(running).healthy and not options.build:
             _check_same(running, request, runtime, options)
             return Started(running, already_running=True)
@@ -155,7 +155,7 @@ def _alone(ref: ProviderRef, runtime: str) -> Iterator[None]:
     from filelock import Timeout
 
     try:
-        with file_lock(instances.record_file(ref, runtime).with_suffix(".lock"), seconds=_LOCK_SECONDS):
+        with file_lock(records.record_file(ref, runtime).with_suffix(".lock"), seconds=_LOCK_SECONDS):
             yield
     except Timeout:
         raise NotRunning(f"another start of {ref} does not come to an end", hint="theoryctl local status") from None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from theoryctl.errors import UsageError
 from theoryctl.images.context import code_paths
-from theoryctl.instances import Instance
+from theoryctl.instances.records import Instance
 from theoryctl.manifests.catalog import Found
 from theoryctl.manifests.model import Manifest
 from theoryctl.refs import ProviderRef

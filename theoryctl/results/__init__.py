@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from theoryctl.errors import exit_status
-from theoryctl.instances import Instance
+from theoryctl.instances.records import Instance
 from theoryctl.manifests.model import Manifest
 from theoryctl.results.images import ImageBuilt, ImagePinned, ImagePushed, ImageResolved, ImageVerified
 from theoryctl.results.modal import Deployed, DeploymentsShown, SecretsSynced, Undeployed

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from theoryctl.images.choice import ImageWish
-from theoryctl.instances import Instance
+from theoryctl.instances.records import Instance
 from theoryctl.manifests.catalog import Found
 from theoryctl.manifests.model import Manifest, Resources
 from theoryctl.mocks import answers_digest

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from theoryctl import client, instances
 from theoryctl.docker import containers
 from theoryctl.docker.containers import ContainerSpec
 from theoryctl.docker.daemon import connected, platform_of
 from theoryctl.errors import DockerFailed, NotRunning, StartFailed
 from theoryctl.images.choice import BuildPlan, Pinned, choose
-from theoryctl.instances import Instance
+from theoryctl.instances import client, records
+from theoryctl.instances.records import Instance
 from theoryctl.paths import file_lock, state_dir
 from theoryctl.refs import ProviderRef
 from theoryctl.runtimes.base import StartedRuntime, StartRequest, State
@@ -53,7 +53,7 @@ class DockerRuntime(StartedRuntime):
         """
         with connected() as api:
             image = _image(api, request)
-            state = instances.state_id(make=True)
+            state = records.state_id(make=True)
             assert state is not None
             for leftover in containers.labelled(api, state=state, ref=str(request.ref)):
                 containers.remove(api, leftover["Id"])
@@ -80,7 +80,7 @@ class DockerRuntime(StartedRuntime):
                 source=image.choice.source,
             )
             instance = _wait(api, instance, request.wait_seconds)
-            instances.save(instance)
+            records.save(instance)
             return instance
         except BaseException:
             if container is not None:
@@ -103,10 +103,10 @@ class DockerRuntime(StartedRuntime):
         with connected() as api:
             was_running = containers.stop(api, instance.container)
             with _network_alone():
-                containers.drop_network(api, _network(instances.state_id() or ""))
-        record = instances.load(ProviderRef.parse(instance.ref), self.name)
+                containers.drop_network(api, _network(records.state_id() or ""))
+        record = records.load(ProviderRef.parse(instance.ref), self.name)
         if record is None or record.container == instance.container:
-            instances.remove(ProviderRef.parse(instance.ref), self.name)
+            records.remove(ProviderRef.parse(instance.ref), self.name)
         return was_running
 
     def state(self, instance: Instance) -> State:
@@ -125,7 +125,7 @@ class DockerRuntime(StartedRuntime):
 
     def unrecorded(self, recorded: list[Instance]) -> list[Instance]:
         """Containers of this state folder without a record; none where the daemon does not answer."""
-        state = instances.state_id()
+        state = records.state_id()
         if state is None:
             return []
         known = {instance.container for instance in recorded}

@@ -10,9 +10,9 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from theoryctl import client, instances
 from theoryctl.errors import StartFailed
-from theoryctl.instances import Instance
+from theoryctl.instances import client, records
+from theoryctl.instances.records import Instance
 from theoryctl.paths import private_folder
 from theoryctl.platforms import host_platform
 from theoryctl.refs import ProviderRef
@@ -37,7 +37,7 @@ class ProcessRuntime(StartedRuntime):
 
     def start(self, request: StartRequest) -> Instance:
         """Start a server and return when it is ready. Raises StartFailed; nothing is left then, nor on Ctrl-C."""
-        log = instances.record_file(request.ref, self.name).with_suffix(".log")
+        log = records.record_file(request.ref, self.name).with_suffix(".log")
         private_folder(log.parent)
         reader, writer = os.pipe()
         process = _spawn(log, writer, request)
@@ -46,16 +46,16 @@ class ProcessRuntime(StartedRuntime):
             # Recorded before it is ready: should this command be killed now, `status` and `stop` find the process.
             where = {"pid": process.pid, "pid_started": _birth(process.pid), "log": str(log)}
             where["platform"] = host_platform()
-            instances.save(request.instance(self.name, url="", **where))
+            records.save(request.instance(self.name, url="", **where))
             _tell(process, request.server)
             port = _await_port(reader, process, request.wait_seconds)
             instance = request.instance(self.name, url=f"http://127.0.0.1:{port}", **where)
-            instances.save(instance)
+            records.save(instance)
             return instance
         except BaseException as error:
             process.kill()
             process.wait()
-            instances.remove(request.ref, self.name)
+            records.remove(request.ref, self.name)
             if isinstance(error, _NotReady):
                 raise StartFailed(f"{request.ref}: {error}{_last_words(log)}", hint=error.hint) from None
             raise
@@ -80,7 +80,7 @@ class ProcessRuntime(StartedRuntime):
             except psutil.TimeoutExpired:
                 process.kill()
                 process.wait(STOP_SECONDS)
-        instances.remove(ProviderRef.parse(instance.ref), self.name)
+        records.remove(ProviderRef.parse(instance.ref), self.name)
         return process is not None
 
     def state(self, instance: Instance) -> State:

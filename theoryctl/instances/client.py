@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from theoryctl.errors import NotRunning, TheoryctlError
-from theoryctl.instances import Instance
+from theoryctl.instances.records import Instance
 from theoryctl_providers.contract import (
     ERRORS,
     Attachment,
