@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import REF, Cli
-from theoryctl.attachments import load_attachments, media_type, parse_size
 from theoryctl.errors import BadAttachment, UsageError
+from theoryctl.requests.attachments import load_attachments, media_type, parse_size
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"

@@ -16,6 +16,7 @@ PROVIDERS = sorted((ROOT / "providers" / "theoryctl_providers").rglob("*.py"))
 
 #: Imports go from a higher level to a lower one only.
 LEVELS = {
+    "theoryctl.requests": 0,
     "theoryctl.instances": 0,
     "theoryctl.manifests": 0,
     "theoryctl.actions": 0,
@@ -31,16 +32,16 @@ LEVELS = {
     "theoryctl.registry.retries": 1,
     "theoryctl.registry.documents": 0,
     "theoryctl.authored.yaml_document": 1,
-    "theoryctl.attachments": 1,
-    "theoryctl.inputs": 1,
+    "theoryctl.requests.attachments": 1,
+    "theoryctl.requests.input_flags": 1,
     "theoryctl.secrets": 1,
-    "theoryctl.outputs": 2,
+    "theoryctl.requests.saved_outputs": 2,
     "theoryctl.manifests.model": 2,
     "theoryctl.results": 3,
     "theoryctl.authored.model_check": 2,
     "theoryctl.authored.script_file": 3,
-    "theoryctl.mocks": 4,
-    "theoryctl.folders": 1,
+    "theoryctl.requests.mock_flags": 4,
+    "theoryctl.requests.result_folder": 1,
     "theoryctl.recording": 7,
     "theoryctl.manifests.check": 3,
     "theoryctl.manifests.cache": 4,
@@ -113,7 +114,7 @@ LEVELS = {
 
 #: What runs a provider: the embedded runtime in this process, the shim in a container on Modal. And what reads the
 #: recordings for it, for the engine and the host are to refuse the same ones.
-INSIDE = ("theoryctl.runtimes.embedded", "theoryctl.cloud.theoryctl_shim", "theoryctl.mocks")
+INSIDE = ("theoryctl.runtimes.embedded", "theoryctl.cloud.theoryctl_shim", "theoryctl.requests.mock_flags")
 
 DOCKER = {"theoryctl.docker.daemon"}
 

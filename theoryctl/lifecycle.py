@@ -7,16 +7,16 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from theoryctl.attachments import load_attachments
 from theoryctl.errors import BadInputs, InternalError, Interrupted, UsageError, error_info
-from theoryctl.folders import ResultFolder
-from theoryctl.inputs import InputFlags
 from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.manifests.model import Manifest
-from theoryctl.mocks import MockFlags
-from theoryctl.outputs import OutputFolder
 from theoryctl.platforms import host_platform
 from theoryctl.refs import ProviderRef
+from theoryctl.requests.attachments import load_attachments
+from theoryctl.requests.input_flags import InputFlags
+from theoryctl.requests.mock_flags import MockFlags
+from theoryctl.requests.result_folder import ResultFolder
+from theoryctl.requests.saved_outputs import OutputFolder
 from theoryctl.results import RunResult
 from theoryctl.runtimes.base import Target
 from theoryctl.secrets import read_secrets

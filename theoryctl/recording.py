@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from theoryctl.errors import OutputFailed, UsageError, error_info
-from theoryctl.folders import ResultFolder
 from theoryctl.instances import client
 from theoryctl.instances.records import Instance
+from theoryctl.requests.result_folder import ResultFolder
 from theoryctl.results import RecordingsWritten
 from theoryctl_providers.contract import Envelope, ProviderError, Tape, write_recordings
 

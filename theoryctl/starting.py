@@ -8,18 +8,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from theoryctl.errors import DigestDrift, NotRunning, StartFailed, UsageError
-from theoryctl.folders import ResultFolder
 from theoryctl.images.choice import ImageWish, base_image
 from theoryctl.instances import records
 from theoryctl.instances.records import Instance
 from theoryctl.manifests.cache import read_manifest
 from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.manifests.model import Manifest
-from theoryctl.mocks import MockFlags
 from theoryctl.paths import file_lock
 from theoryctl.platforms import host_platform
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
+from theoryctl.requests.mock_flags import MockFlags
+from theoryctl.requests.result_folder import ResultFolder
 from theoryctl.results import Started
 from theoryctl.runtimes import started_runtime
 from theoryctl.runtimes.base import StartedRuntime, StartRequest

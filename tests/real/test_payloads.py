@@ -18,7 +18,7 @@ from werkzeug import Response
 
 from tests.real.conftest import ANTHROPIC, CANARY, LITELLM_WARNINGS, OPENAI, Ask
 from tests.real.dialects import Anthropic, OpenAI, whole_answer
-from theoryctl.attachments import media_type
+from theoryctl.requests.attachments import media_type
 from theoryctl_providers.contract import Attachment
 
 pytestmark = LITELLM_WARNINGS

@@ -122,11 +122,11 @@ def _option(name: str, default: Any, annotation: Any) -> inspect.Parameter:
 
 def run_options(ref: str, flags: RunFlags, *, env_file: str | None = None) -> RunOptions:
     """The flags as types. Raises UsageError, BadRef."""
-    from theoryctl.attachments import parse_size
-    from theoryctl.inputs import InputFlags
     from theoryctl.lifecycle import RunOptions, checked_mode, positive_seconds
-    from theoryctl.mocks import MockFlags
     from theoryctl.refs import ProviderRef
+    from theoryctl.requests.attachments import parse_size
+    from theoryctl.requests.input_flags import InputFlags
+    from theoryctl.requests.mock_flags import MockFlags
 
     return RunOptions(
         ref=ProviderRef.parse(ref),

@@ -117,10 +117,10 @@ def start(
     sends it others. Started twice, it is the same instance.
     """
     from theoryctl import starting
-    from theoryctl.attachments import parse_size
     from theoryctl.lifecycle import checked_mode, positive_seconds
-    from theoryctl.mocks import MockFlags
     from theoryctl.refs import ProviderRef
+    from theoryctl.requests.attachments import parse_size
+    from theoryctl.requests.mock_flags import MockFlags
 
     seconds = positive_seconds(wait_timeout, "--wait-timeout") or wait_timeout
     options = starting.StartOptions(

@@ -11,9 +11,9 @@ from theoryctl.images.choice import ImageWish
 from theoryctl.instances.records import Instance
 from theoryctl.manifests.catalog import Found
 from theoryctl.manifests.model import Manifest, Resources
-from theoryctl.mocks import answers_digest
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
+from theoryctl.requests.mock_flags import answers_digest
 from theoryctl_providers.contract import Event, Mode, Request, ServerConfig
 
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from theoryctl.errors import OutputFailed, error_info
-from theoryctl.folders import ResultFolder
+from theoryctl.requests.result_folder import ResultFolder
 from theoryctl_providers.contract import Envelope, OutputDocument, canonical, replace_file
 
 _ENDINGS = {"text/plain": "txt", "application/json": "json", "text/markdown": "md"}
