@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from theoryctl.cloud.deployments import Deployment, fingerprint_key, from_tags, tags_of
-from theoryctl.cloud.names import Owner, app_ending, app_name, environment_name, registry_secret_name, slug
 from theoryctl.errors import UsageError
 from theoryctl.manifests.model import Resources
+from theoryctl.modal.deployment import Deployment, fingerprint_key, from_tags, tags_of
+from theoryctl.modal.names import Owner, app_ending, app_name, environment_name, registry_secret_name, slug
 from theoryctl.refs import ProviderRef
 
 #: modal 1.6.4, `modal/_utils/name_utils.py`.

@@ -76,18 +76,18 @@ LEVELS = {
     "theoryctl.commands.base": 11,
     "theoryctl.durations": 1,
     "theoryctl.instances.records": 2,
-    "theoryctl.git": 1,
+    "theoryctl.modal.git": 1,
     "theoryctl.words": 1,
-    "theoryctl.cloud": 2,
-    "theoryctl.cloud.theoryctl_shim": 2,
-    "theoryctl.cloud.names": 2,
-    "theoryctl.cloud.deployments": 3,
-    "theoryctl.cloud.sdk": 3,
-    "theoryctl.cloud.logs": 3,
-    "theoryctl.cloud.apps": 4,
-    "theoryctl.cloud.deploy": 4,
-    "theoryctl.cloud.files": 4,
-    "theoryctl.cloud.secret_sync": 5,
+    "theoryctl.modal": 2,
+    "theoryctl.modal.theoryctl_shim": 2,
+    "theoryctl.modal.names": 2,
+    "theoryctl.modal.deployment": 3,
+    "theoryctl.modal.sdk": 3,
+    "theoryctl.modal.logs": 3,
+    "theoryctl.modal.apps": 4,
+    "theoryctl.modal.deploy": 4,
+    "theoryctl.modal.attachments": 4,
+    "theoryctl.modal.secret_sync": 5,
     "theoryctl.modal_work": 6,
     "theoryctl.secret_work": 6,
     "theoryctl.runtimes.modal": 7,
@@ -114,7 +114,7 @@ LEVELS = {
 
 #: What runs a provider: the embedded runtime in this process, the shim in a container on Modal. And what reads the
 #: recordings for it, for the engine and the host are to refuse the same ones.
-INSIDE = ("theoryctl.runtimes.embedded", "theoryctl.cloud.theoryctl_shim", "theoryctl.requests.mock_flags")
+INSIDE = ("theoryctl.runtimes.embedded", "theoryctl.modal.theoryctl_shim", "theoryctl.requests.mock_flags")
 
 DOCKER = {"theoryctl.docker.daemon"}
 
@@ -145,7 +145,7 @@ HEAVY = {
 #: Modules and rooms that are made of a heavy one; who uses them imports them inside the call.
 MADE_OF = {
     "theoryctl.activity": {"rich"},
-    "theoryctl.cloud.theoryctl_shim": {"tempfile"},
+    "theoryctl.modal.theoryctl_shim": {"tempfile"},
     "theoryctl.authored.yaml_document": {"yaml"},
     "theoryctl.manifests.check": {"pydantic"},
     "theoryctl.authored.model_check": {"pydantic"},
@@ -255,14 +255,14 @@ def test_what_is_heavy_is_imported_inside_the_call_that_needs_it(file: Path) -> 
 def test_the_shim_knows_nothing_of_the_host_and_loads_the_standard_library_alone() -> None:
     import sys
 
-    (shim,) = [file for file in HOST if name_of(file) == "theoryctl.cloud.theoryctl_shim"]
+    (shim,) = [file for file in HOST if name_of(file) == "theoryctl.modal.theoryctl_shim"]
     found = list(imports(shim))
     assert {each.module for each in found if each.module.partition(".")[0] == "theoryctl"} == set()
     assert {each.module.partition(".")[0] for each in found if each.at_top} <= sys.stdlib_module_names
 
 
 def test_one_module_imports_the_sdk_of_modal_and_one_that_of_docker() -> None:
-    for sdk, home in (("modal", {"theoryctl.cloud.sdk", "theoryctl.cloud.theoryctl_shim"}), ("docker", DOCKER)):
+    for sdk, home in (("modal", {"theoryctl.modal.sdk", "theoryctl.modal.theoryctl_shim"}), ("docker", DOCKER)):
         using = {name_of(file) for file in HOST for each in imports(file) if each.module.partition(".")[0] == sdk}
         assert using == home
 

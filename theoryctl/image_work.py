@@ -210,9 +210,9 @@ def _in_docker(options: VerifyOptions) -> _Running:
 
 
 def _on_modal(options: VerifyOptions) -> _Running:
-    from theoryctl.cloud.apps import deployed_digest
-    from theoryctl.cloud.deployments import PLATFORM
-    from theoryctl.cloud.names import environment_name
+    from theoryctl.modal.apps import deployed_digest
+    from theoryctl.modal.deployment import PLATFORM
+    from theoryctl.modal.names import environment_name
 
     environment = environment_name(options.environment)
     return f"modal, {environment}", deployed_digest(options.ref, environment), PLATFORM

@@ -7,21 +7,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from theoryctl.cloud import apps
-from theoryctl.cloud.deployments import PLATFORM, Deployment
-from theoryctl.cloud.names import (
-    SHARED_BY_BRANCHES,
-    Owner,
-    app_name,
-    registry_secret_name,
-    secret_name,
-    volume_name,
-)
-from theoryctl.cloud.sdk import check_environment, connected, found
 from theoryctl.errors import NotPinned, TheoryctlError, UsageError
 from theoryctl.images.choice import ImageWish, Pinned, choose
 from theoryctl.manifests.catalog import Catalog
 from theoryctl.manifests.model import Manifest
+from theoryctl.modal import apps
+from theoryctl.modal.deployment import PLATFORM, Deployment
+from theoryctl.modal.names import SHARED_BY_BRANCHES, Owner, app_name, registry_secret_name, secret_name, volume_name
+from theoryctl.modal.sdk import check_environment, connected, found
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
 from theoryctl.registry.reference import ImageReference
@@ -42,7 +35,7 @@ def start(
     Raises NotPinned (`ERR_NOT_PINNED`), UsageError where branch or user are not known, or another ref or owner has the
     name, and what deploying raises.
     """
-    from theoryctl.cloud import deploy
+    from theoryctl.modal import deploy
 
     manifest = Catalog(manifests).find(ref).load()
     wanted = _wanted(ref, environment, manifest, oci)
@@ -86,7 +79,7 @@ def stop(ref: ProviderRef, environment: str) -> Undeployed:
 
 def logs(ref: ProviderRef, environment: str, *, follow: bool, tail: int | None, since: float | None) -> Iterator[str]:
     """Log lines of a ref's app: the last `tail`, those of the last `since` seconds, and with `follow` new ones."""
-    from theoryctl.cloud.logs import log_lines
+    from theoryctl.modal.logs import log_lines
 
     with connected() as modal:
         deployment = apps.find(modal, ref, environment)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from theoryctl.cloud import apps
-from theoryctl.cloud.deployments import Deployment
-from theoryctl.cloud.sdk import connected
-from theoryctl.cloud.secret_sync import apply, planned
 from theoryctl.errors import MissingSecret, NotDeployed, UsageError
 from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.manifests.model import Manifest
+from theoryctl.modal import apps
+from theoryctl.modal.deployment import Deployment
+from theoryctl.modal.sdk import connected
+from theoryctl.modal.secret_sync import apply, planned
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
 from theoryctl.results.modal import SecretsSynced

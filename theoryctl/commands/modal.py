@@ -53,7 +53,7 @@ def start(
     them.
     """
     from theoryctl import modal_work
-    from theoryctl.cloud.names import environment_name
+    from theoryctl.modal.names import environment_name
     from theoryctl.refs import ProviderRef
 
     parsed, where = ProviderRef.parse(ref), environment_name(env)
@@ -76,7 +76,7 @@ def run(ctx: typer.Context, ref: RefOption, flags: RunFlags, env: Env = None) ->
     the whole envelope); everything else goes to standard error.
     """
     from theoryctl import lifecycle, targets
-    from theoryctl.cloud.names import environment_name
+    from theoryctl.modal.names import environment_name
 
     options = run_options(ref, flags)
     target = targets.modal_target(options.ref, environment_name(env))
@@ -106,7 +106,7 @@ def sync_secrets(
     and --env-file, and never shown.
     """
     from theoryctl import secret_work
-    from theoryctl.cloud.names import environment_name
+    from theoryctl.modal.names import environment_name
     from theoryctl.refs import ProviderRef
 
     done = secret_work.sync_secrets(
@@ -126,7 +126,7 @@ def sync_secrets(
 def status(ctx: typer.Context, ref: OptionalRef = None, env: Env = None, manifests: ManifestsOption = None) -> None:
     """Show what is deployed in an environment."""
     from theoryctl import modal_work
-    from theoryctl.cloud.names import environment_name
+    from theoryctl.modal.names import environment_name
     from theoryctl.refs import ProviderRef
 
     parsed = ProviderRef.parse(ref) if ref is not None else None
@@ -144,8 +144,8 @@ def logs(
 ) -> None:
     """Print the log of what is deployed, its last 100 lines unless told otherwise; with --json as NDJSON."""
     from theoryctl import modal_work
-    from theoryctl.cloud.names import environment_name
     from theoryctl.durations import parse_duration
+    from theoryctl.modal.names import environment_name
     from theoryctl.refs import ProviderRef
 
     seconds = parse_duration(since) if since is not None else None
@@ -157,7 +157,7 @@ def logs(
 def stop(ctx: typer.Context, ref: RefOption, env: Env = None) -> None:
     """Stop an app and remove its attachments. Its Secret stays, for the next start."""
     from theoryctl import modal_work
-    from theoryctl.cloud.names import environment_name
+    from theoryctl.modal.names import environment_name
     from theoryctl.refs import ProviderRef
 
     ctx.obj.emit(modal_work.stop(ProviderRef.parse(ref), environment_name(env)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from theoryctl_providers.contract import ERRORS
 
 if TYPE_CHECKING:
-    from theoryctl.cloud.deployments import Deployment
+    from theoryctl.modal.deployment import Deployment
 
 
 @dataclass(frozen=True, slots=True)

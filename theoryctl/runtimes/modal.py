@@ -8,12 +8,12 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
-from theoryctl.cloud import apps, files
-from theoryctl.cloud.deploy import FUNCTION, SLACK, STARTUP
-from theoryctl.cloud.deployments import PLATFORM, Deployment
-from theoryctl.cloud.sdk import connected
 from theoryctl.errors import DigestDrift, ModalUnavailable, UsageError
 from theoryctl.manifests.model import Manifest
+from theoryctl.modal import apps, attachments
+from theoryctl.modal.deploy import FUNCTION, SLACK, STARTUP
+from theoryctl.modal.deployment import PLATFORM, Deployment
+from theoryctl.modal.sdk import connected
 from theoryctl.refs import ProviderRef
 from theoryctl_providers.contract import ERRORS, Event, Log, ProviderError, Request, Result, dump_config, read_events
 
@@ -33,7 +33,7 @@ class ModalRuntime:
             call = {
                 "config": _config(request),
                 "request": _request(request),
-                "attachments": files.sent(modal, deployment, request),
+                "attachments": attachments.sent(modal, deployment, request),
             }
             function = modal.Function.from_name(deployment.app, FUNCTION, environment_name=environment)
             with closing(_answers(function, call, STARTUP + deployment.timeout + SLACK)) as answers:

@@ -13,10 +13,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from theoryctl.cloud.deployments import Deployment, tags_of
-from theoryctl.cloud.names import registry_secret_name, secret_name, volume_name
-from theoryctl.cloud.sdk import found
 from theoryctl.errors import ModalRefused
+from theoryctl.modal.deployment import Deployment, tags_of
+from theoryctl.modal.names import registry_secret_name, secret_name, volume_name
+from theoryctl.modal.sdk import found
 
 FUNCTION = "generate"
 #: Changes with each sync of secrets, so that containers that are started from then on differ from older ones.

@@ -13,8 +13,8 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from theoryctl import git
 from theoryctl.errors import UsageError
+from theoryctl.modal import git
 from theoryctl.refs import ProviderRef
 
 MAX_NAME, MAX_TAG = 64, 63

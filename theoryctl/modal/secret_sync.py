@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from theoryctl.cloud.deploy import deploy
-from theoryctl.cloud.deployments import Deployment, fingerprint_key, tags_of
-from theoryctl.cloud.names import secret_name
-from theoryctl.cloud.sdk import found, token_key
 from theoryctl.manifests.model import Manifest
+from theoryctl.modal.deploy import deploy
+from theoryctl.modal.deployment import Deployment, fingerprint_key, tags_of
+from theoryctl.modal.names import secret_name
+from theoryctl.modal.sdk import found, token_key
 from theoryctl.results.modal import SecretPlan
 
 CREATED, UPDATED, UNCHANGED, MISSING, PRUNED = "created", "updated", "unchanged", "missing", "pruned"

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from theoryctl.cloud.deployments import Deployment, from_tags
-from theoryctl.cloud.names import SHARED_BY_BRANCHES, Owner, app_ending, app_name
-from theoryctl.cloud.sdk import check_environment, connected, found
 from theoryctl.errors import NotDeployed, UsageError
+from theoryctl.modal.deployment import Deployment, from_tags
+from theoryctl.modal.names import SHARED_BY_BRANCHES, Owner, app_ending, app_name
+from theoryctl.modal.sdk import check_environment, connected, found
 from theoryctl.refs import ProviderRef
 
 

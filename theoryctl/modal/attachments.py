@@ -6,10 +6,10 @@ import base64
 from pathlib import Path
 from typing import Any
 
-from theoryctl.cloud.deployments import Deployment
-from theoryctl.cloud.names import volume_name
-from theoryctl.cloud.sdk import found
 from theoryctl.errors import BadAttachment
+from theoryctl.modal.deployment import Deployment
+from theoryctl.modal.names import volume_name
+from theoryctl.modal.sdk import found
 from theoryctl_providers.contract import Attachment, Request, is_mock, sha256
 
 #: Bytes of attachments that travel inside one call, all together.

@@ -11,8 +11,8 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
-from theoryctl.cloud.names import MAX_TAG, Owner, cut
 from theoryctl.manifests.model import Resources
+from theoryctl.modal.names import MAX_TAG, Owner, cut
 from theoryctl.refs import ProviderRef
 
 PLATFORM = "linux/amd64"
