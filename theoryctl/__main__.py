@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     # Imported here, so that Ctrl-C during the imports ends in a message as well.
-    from theoryctl.command_line import execute
+    from theoryctl.cli.dispatch import execute
     from theoryctl.streams import ReaderGone
     from theoryctl_providers.contract import ProviderError
 
@@ -57,15 +57,15 @@ def _interrupted(arguments: list[str]) -> int:
 
 
 def _terminal(arguments: list[str]) -> Terminal:
-    from theoryctl.command_line import wanted
-    from theoryctl.commands.base import DEBUG_FLAG, JSON_FLAG
+    from theoryctl.cli.command import DEBUG_FLAG, JSON_FLAG
+    from theoryctl.cli.dispatch import wanted
     from theoryctl.ui import Terminal
 
     return Terminal(json_output=wanted(JSON_FLAG, arguments), debug=wanted(DEBUG_FLAG, arguments))
 
 
 def _fail(error: ProviderError, arguments: list[str], terminal: Terminal, *, cause: BaseException | None = None) -> int:
-    from theoryctl.command_line import failure_document
+    from theoryctl.cli.dispatch import failure_document
     from theoryctl.errors import OutputFailed, error_info, exit_status
     from theoryctl.streams import ReaderGone
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from theoryctl.commands.base import DEBUG_FLAG, JSON_FLAG
+from theoryctl.cli.command import DEBUG_FLAG, JSON_FLAG
 from theoryctl.errors import UsageError, error_document, error_info
 from theoryctl.runtimes import EMBEDDED, MODAL, STARTED
 from theoryctl_providers.contract import ProviderError, build_envelope
@@ -32,7 +32,7 @@ def wanted(flag: str, arguments: Sequence[str]) -> bool:
 
 def execute(arguments: list[str], terminal: Terminal) -> int:
     """Run the command and return its exit status. Raises ProviderError, KeyboardInterrupt, ReaderGone."""
-    from theoryctl.app import app
+    from theoryctl.cli.app import app
 
     command = typer.main.get_command(app)
     if _COMPLETION in os.environ:

@@ -6,18 +6,8 @@ from typing import Annotated
 
 import typer
 
-from theoryctl.commands.base import ManifestsOption, RefOption, command, make_app
-from theoryctl.commands.flags import (
-    Env,
-    EnvFile,
-    Follow,
-    OptionalRef,
-    RunFlags,
-    Since,
-    Tail,
-    run_options,
-    with_run_flags,
-)
+from theoryctl.cli.command import ManifestsOption, RefOption, command, make_app
+from theoryctl.cli.options import Env, EnvFile, Follow, OptionalRef, RunFlags, Since, Tail, run_options, with_run_flags
 
 app = make_app("modal", "Run providers on Modal.")
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from theoryctl.commands.base import ManifestsOption, command, make_app
+from theoryctl.cli.command import ManifestsOption, command, make_app
 
 app = make_app("manifest", "Look at manifests, and check them.")
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from theoryctl.commands.base import BaseImageOption, ManifestsOption, RefOption, command, make_app
-from theoryctl.commands.flags import (
+from theoryctl.cli.command import BaseImageOption, ManifestsOption, RefOption, command, make_app
+from theoryctl.cli.options import (
     DEFAULT_MAX_ATTACHMENT,
     EnvFile,
     Follow,

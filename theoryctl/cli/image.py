@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from theoryctl.commands.base import BaseImageOption, ManifestsOption, RefOption, command, make_app
-from theoryctl.commands.flags import Env
+from theoryctl.cli.command import BaseImageOption, ManifestsOption, RefOption, command, make_app
+from theoryctl.cli.options import Env
 
 app = make_app("image", "Resolve, build, push, pin and verify the images that providers run from.")
 

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from theoryctl.commands.base import Group
+from theoryctl.cli.command import Group
 
-#: Each group's module in `theoryctl.commands` has a Typer app of the group's name; the text is its line in `--help`.
+#: Each group's module in `theoryctl.cli` has a Typer app of the group's name; the text is its line in `--help`.
 GROUPS = {
     "local": "Run providers on this machine.",
     "modal": "Run providers on Modal.",
@@ -36,7 +36,7 @@ class LazyGroups(Group):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in GROUPS:
             return None
-        return typer.main.get_group(import_module(f"theoryctl.commands.{cmd_name}").app)
+        return typer.main.get_group(import_module(f"theoryctl.cli.{cmd_name}").app)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Commands"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from theoryctl.commands.base import ManifestsOption
+from theoryctl.cli.command import ManifestsOption
 
 if TYPE_CHECKING:
     from theoryctl.lifecycle import RunOptions
