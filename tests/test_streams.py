@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import REF, THEORYCTL, Cli, Ran, messages
-from theoryctl.views import json_text, printable, printable_cell
+from theoryctl.terminal.text import json_text, printable, printable_cell
 from theoryctl_providers.contract import VERSION
 
 RUN = f"local run --ref {REF}"

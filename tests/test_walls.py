@@ -16,6 +16,7 @@ PROVIDERS = sorted((ROOT / "providers" / "theoryctl_providers").rglob("*.py"))
 
 #: Imports go from a higher level to a lower one only.
 LEVELS = {
+    "theoryctl.terminal": 0,
     "theoryctl.requests": 0,
     "theoryctl.instances": 0,
     "theoryctl.manifests": 0,
@@ -77,7 +78,7 @@ LEVELS = {
     "theoryctl.durations": 1,
     "theoryctl.instances.records": 2,
     "theoryctl.modal.git": 1,
-    "theoryctl.words": 1,
+    "theoryctl.terminal.format": 1,
     "theoryctl.modal": 2,
     "theoryctl.modal.theoryctl_shim": 2,
     "theoryctl.modal.names": 2,
@@ -93,7 +94,7 @@ LEVELS = {
     "theoryctl.runtimes.modal": 7,
     "theoryctl.results.modal": 2,
     "theoryctl.results.images": 2,
-    "theoryctl.modal_views": 4,
+    "theoryctl.terminal.modal_text": 4,
     "theoryctl.targets": 10,
     "theoryctl.cli.options": 12,
     "theoryctl.cli.modal": 13,
@@ -101,13 +102,13 @@ LEVELS = {
     "theoryctl.cli.manifest": 13,
     "theoryctl.cli.image": 13,
     "theoryctl.cli.app": 14,
-    "theoryctl.views": 6,
-    "theoryctl.answers": 0,
-    "theoryctl.renderables": 7,
-    "theoryctl.live": 8,
-    "theoryctl.streams": 1,
-    "theoryctl.activity": 0,
-    "theoryctl.ui": 9,
+    "theoryctl.terminal.text": 6,
+    "theoryctl.terminal.answer_stream": 0,
+    "theoryctl.terminal.rich_layout": 7,
+    "theoryctl.terminal.live_markdown": 8,
+    "theoryctl.terminal.streams": 1,
+    "theoryctl.terminal.spinner": 0,
+    "theoryctl.terminal.terminal": 9,
     "theoryctl.cli.dispatch": 15,
     "theoryctl.__main__": 16,
 }
@@ -144,14 +145,14 @@ HEAVY = {
 
 #: Modules and rooms that are made of a heavy one; who uses them imports them inside the call.
 MADE_OF = {
-    "theoryctl.activity": {"rich"},
+    "theoryctl.terminal.spinner": {"rich"},
     "theoryctl.modal.theoryctl_shim": {"tempfile"},
     "theoryctl.authored.yaml_document": {"yaml"},
     "theoryctl.manifests.check": {"pydantic"},
     "theoryctl.authored.model_check": {"pydantic"},
     "theoryctl.authored.script_file": {"pydantic"},
-    "theoryctl.renderables": {"rich"},
-    "theoryctl.live": {"rich"},
+    "theoryctl.terminal.rich_layout": {"rich"},
+    "theoryctl.terminal.live_markdown": {"rich"},
     "theoryctl.manifests.edit": {"yaml"},
     "theoryctl_providers.asgi": {"asyncio", "starlette"},
     "theoryctl_providers.deadline": {"asyncio"},
@@ -277,7 +278,7 @@ def test_no_runtime_imports_another() -> None:
 
 def test_only_the_ui_prints() -> None:
     for file in [*HOST, *PROVIDERS]:
-        if name_of(file) == "theoryctl.ui":
+        if name_of(file) == "theoryctl.terminal.terminal":
             continue
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call):

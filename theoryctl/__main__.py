@@ -7,7 +7,7 @@ import sys
 # Not from typing: Ctrl-C before `main` ends in a traceback, and importing that is nearly all the time there is before.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from theoryctl.ui import Terminal
+    from theoryctl.terminal.terminal import Terminal
     from theoryctl_providers.contract import ProviderError
 
 #: What a shell reports for a program that SIGPIPE ended, as it is when the reader of a pipe goes away.
@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     # Imported here, so that Ctrl-C during the imports ends in a message as well.
     from theoryctl.cli.dispatch import execute
-    from theoryctl.streams import ReaderGone
+    from theoryctl.terminal.streams import ReaderGone
     from theoryctl_providers.contract import ProviderError
 
     terminal = _terminal(arguments)
@@ -59,7 +59,7 @@ def _interrupted(arguments: list[str]) -> int:
 def _terminal(arguments: list[str]) -> Terminal:
     from theoryctl.cli.command import DEBUG_FLAG, JSON_FLAG
     from theoryctl.cli.dispatch import wanted
-    from theoryctl.ui import Terminal
+    from theoryctl.terminal.terminal import Terminal
 
     return Terminal(json_output=wanted(JSON_FLAG, arguments), debug=wanted(DEBUG_FLAG, arguments))
 
@@ -67,7 +67,7 @@ def _terminal(arguments: list[str]) -> Terminal:
 def _fail(error: ProviderError, arguments: list[str], terminal: Terminal, *, cause: BaseException | None = None) -> int:
     from theoryctl.cli.dispatch import failure_document
     from theoryctl.errors import OutputFailed, error_info, exit_status
-    from theoryctl.streams import ReaderGone
+    from theoryctl.terminal.streams import ReaderGone
 
     if terminal.debug:
         import traceback

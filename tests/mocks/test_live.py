@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from tests.conftest import ROOT
-from theoryctl import live
-from theoryctl.answers import Pace
-from theoryctl.live import LiveMarkdown, block_starts
-from theoryctl.views import printable
+from theoryctl.terminal import live_markdown
+from theoryctl.terminal.answer_stream import Pace
+from theoryctl.terminal.live_markdown import LiveMarkdown, block_starts
+from theoryctl.terminal.text import printable
 
 DOCUMENT = (
     (ROOT / "docs/images.md").read_text()
@@ -112,7 +112,7 @@ def cut(text: str, seed: int, longest: int) -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def every_piece_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "_PAUSE", 0.0)
+    monkeypatch.setattr(live_markdown, "_PAUSE", 0.0)
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 12), (40, 5)])

@@ -18,7 +18,7 @@ from theoryctl.runtimes import EMBEDDED, MODAL, STARTED
 from theoryctl_providers.contract import ProviderError, build_envelope
 
 if TYPE_CHECKING:
-    from theoryctl.ui import Terminal
+    from theoryctl.terminal.terminal import Terminal
 
 PROGRAM = "theoryctl"
 _COMPLETION = "_THEORYCTL_COMPLETE"

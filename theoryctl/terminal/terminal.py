@@ -10,8 +10,6 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
-from theoryctl import modal_views, views
-from theoryctl.answers import Pace, PlainAnswer, StreamedAnswer
 from theoryctl.results import (
     InstancesShown,
     ManifestCreated,
@@ -23,15 +21,18 @@ from theoryctl.results import (
 )
 from theoryctl.results.images import ImageResolved, ImageVerified
 from theoryctl.results.modal import Deployed, DeploymentsShown, SecretsSynced, Undeployed
-from theoryctl.streams import is_rich, is_seen, open_streams
-from theoryctl.words import paired
+from theoryctl.terminal import modal_text
+from theoryctl.terminal import text as views
+from theoryctl.terminal.answer_stream import Pace, PlainAnswer, StreamedAnswer
+from theoryctl.terminal.format import paired
+from theoryctl.terminal.streams import is_rich, is_seen, open_streams
 from theoryctl_providers.contract import VERSION, Delta, Envelope, ErrorInfo, Event, Log, OutputDocument
 from theoryctl_providers.contract import Started as StartedEvent
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from theoryctl.activity import Activity
+    from theoryctl.terminal.spinner import Activity
 
 
 class Terminal:
@@ -85,7 +86,7 @@ class Terminal:
             case SchemaShown():
                 self._json(result.document())
             case Deployed() | Undeployed() | SecretsSynced():
-                self._say("\n".join(modal_views.lines_of(result)))
+                self._say("\n".join(modal_text.lines_of(result)))
             case _:
                 self._say("\n".join(views.lines_of(result)))
 
@@ -155,7 +156,7 @@ class Terminal:
         # What begins like a JSON object is one, and no Markdown.
         if not sys.stdout.isatty() or not is_rich(sys.stdout) or text.lstrip().startswith("{"):
             return PlainAnswer(self._say)
-        from theoryctl.live import LiveMarkdown
+        from theoryctl.terminal.live_markdown import LiveMarkdown
 
         return LiveMarkdown(self._console(sys.stdout))
 
@@ -182,7 +183,7 @@ class Terminal:
 
     def _spin(self, text: str) -> None:
         if is_rich(sys.stderr):
-            from theoryctl.activity import Activity
+            from theoryctl.terminal.spinner import Activity
 
             self._activity = Activity(self._console(sys.stderr), views.printable_cell(text))
 
@@ -259,7 +260,7 @@ class Terminal:
 
     def _markdown(self, text: str) -> None:
         if is_rich(sys.stdout):
-            from theoryctl.renderables import markdown
+            from theoryctl.terminal.rich_layout import markdown
 
             self._show(markdown(text))
         else:
@@ -270,7 +271,7 @@ class Terminal:
 
     def _code(self, text: str, language: str) -> None:
         if is_rich(sys.stdout):
-            from theoryctl.renderables import code
+            from theoryctl.terminal.rich_layout import code
 
             self._show(code(text.rstrip(), language))
         else:
@@ -286,7 +287,7 @@ class Terminal:
             self._say("\n".join("\t".join(map(views.printable_cell, row)) for row in table.rows))
 
     def _table(self, header: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, folds: bool = True) -> None:
-        from theoryctl.renderables import fits, table
+        from theoryctl.terminal.rich_layout import fits, table
 
         laid_out = table(header, rows)
         if folds or fits(self._console(sys.stdout), laid_out):
@@ -295,7 +296,7 @@ class Terminal:
             self._say("\n\n".join("\n".join(paired(list(zip(header, row, strict=True)))) for row in rows))
 
     def _show(self, renderable: RenderableType) -> None:
-        from theoryctl.renderables import rendered
+        from theoryctl.terminal.rich_layout import rendered
 
         console = self._console(sys.stdout)
         console.print(rendered(console, renderable))

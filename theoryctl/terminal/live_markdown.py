@@ -9,8 +9,8 @@ from rich.live import Live
 from rich.markdown import Markdown
 from rich.segment import Segment, Segments
 
-from theoryctl.renderables import markdown, rendered
-from theoryctl.views import printable
+from theoryctl.terminal.rich_layout import markdown, rendered
+from theoryctl.terminal.text import printable
 
 #: Seconds between two drawings: more often nobody sees, and it costs.
 _PAUSE = 0.08

@@ -12,7 +12,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from theoryctl.views import printable, printable_cell
+from theoryctl.terminal.text import printable, printable_cell
 
 
 def markdown(text: str) -> Markdown:

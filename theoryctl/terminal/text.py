@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from shlex import quote
 from typing import Any, NamedTuple
 
-from theoryctl import modal_views
 from theoryctl.results import (
     EnvShown,
     InstanceRow,
@@ -26,7 +25,8 @@ from theoryctl.results import (
 )
 from theoryctl.results.images import ImageBuilt, ImagePinned, ImagePushed, ImageResolved, ImageVerified
 from theoryctl.results.modal import DeploymentsShown
-from theoryctl.words import paired, short_digest, time_words
+from theoryctl.terminal import modal_text
+from theoryctl.terminal.format import paired, short_digest, time_words
 from theoryctl_providers.contract import Envelope, OutputDocument, UsageDocument, dumps
 
 #: C0 but for line feed and tab, DEL and C1 (ECMA-48): what a terminal would obey instead of showing it.
@@ -128,9 +128,9 @@ Tabular = ManifestList | InstancesShown | ImageResolved | ImageVerified | Deploy
 def table_of(result: Tabular) -> Table:
     """The table that shows a result."""
     if isinstance(result, DeploymentsShown):
-        rows = [modal_views.cells(row) for row in result.rows]
+        rows = [modal_text.cells(row) for row in result.rows]
         return Table(
-            modal_views.HEADER,
+            modal_text.HEADER,
             rows,
             f"{result.ref or 'nothing'} is {'not ' if result.ref else ''}deployed in {result.environment}",
             folds=False,

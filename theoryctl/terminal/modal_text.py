@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from theoryctl.results.modal import Deployed, DeploymentRow, SecretPlan, SecretsSynced, Undeployed
-from theoryctl.words import paired, short_digest, time_words
+from theoryctl.terminal.format import paired, short_digest, time_words
 
 HEADER = ("ref", "app", "environment", "digest", "drift", "deployed")
 
