@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Cli
+from theoryctl.actions.new_provider import new_provider
 from theoryctl.refs import ProviderRef
-from theoryctl.scaffold import new_provider
 
 REF = "acme/echo@1"
 

@@ -74,7 +74,7 @@ def test_a_run_against_a_started_instance_loads_an_http_client_and_nothing_else_
 
 def test_help_loads_neither_the_providers_nor_the_other_groups(environment: dict[str, str]) -> None:
     loaded = loaded_after(["local", "--help"], environment)
-    assert not loaded & {"theoryctl_providers.engine.execute", "theoryctl.cli.manifest", "theoryctl.lifecycle"}
+    assert not loaded & {"theoryctl_providers.engine.execute", "theoryctl.cli.manifest", "theoryctl.actions.run"}
 
 
 def test_the_guard_notices_a_heavy_module(environment: dict[str, str]) -> None:

@@ -44,9 +44,9 @@ def resolve(
 
     With --platform it prints the image by that digest, for --oci and for a manifest.
     """
-    from theoryctl import image_work
+    from theoryctl.actions import images
 
-    ctx.obj.emit(image_work.resolve_image(what, platform, manifests))
+    ctx.obj.emit(images.resolve_image(what, platform, manifests))
 
 
 @command(
@@ -66,13 +66,13 @@ def build(
     manifests: ManifestsOption = None,
 ) -> None:
     """Build the image of a ref from its manifest's context; nothing is done where it is up to date."""
-    from theoryctl import image_work
+    from theoryctl.actions import images
     from theoryctl.refs import ProviderRef
 
-    options = image_work.BuildOptions(
+    options = images.BuildOptions(
         ref=ProviderRef.parse(ref), manifests=manifests, base=base_image, platform=platform, tag=tag, no_cache=no_cache
     )
-    ctx.obj.emit(image_work.build_image(options, ctx.obj))
+    ctx.obj.emit(images.build_image(options, ctx.obj))
 
 
 @command(app, "push", examples="theoryctl image push --ref llm/litellm@1 --to ghcr.io/theoryctl/llm-litellm:latest")
@@ -88,13 +88,11 @@ def push(
 
     Credentials are those of `docker login`.
     """
-    from theoryctl import image_work
+    from theoryctl.actions import images
     from theoryctl.refs import ProviderRef
 
-    options = image_work.BuildOptions(
-        ref=ProviderRef.parse(ref), manifests=manifests, base=base_image, platform=platform
-    )
-    ctx.obj.emit(image_work.push_image(options, to, ctx.obj))
+    options = images.BuildOptions(ref=ProviderRef.parse(ref), manifests=manifests, base=base_image, platform=platform)
+    ctx.obj.emit(images.push_image(options, to, ctx.obj))
 
 
 @command(
@@ -117,11 +115,11 @@ def pin(
 
     The digests are those of the manifest's repository at its tag `latest`, unless --oci names another tag or digest.
     """
-    from theoryctl import image_work
+    from theoryctl.actions import images
     from theoryctl.refs import ProviderRef
 
-    options = image_work.PinOptions(ref=ProviderRef.parse(ref), manifests=manifests, oci=oci, platform=platform)
-    ctx.obj.emit(image_work.check_pins(options) if check else image_work.pin_image(options, ctx.obj))
+    options = images.PinOptions(ref=ProviderRef.parse(ref), manifests=manifests, oci=oci, platform=platform)
+    ctx.obj.emit(images.check_pins(options) if check else images.pin_image(options, ctx.obj))
 
 
 @command(
@@ -139,10 +137,10 @@ def verify(
 ) -> None:
     """Show who has which digest: the manifest, the registry, and what runs; exit 6 when they differ, or when the
     manifest pins none."""
-    from theoryctl import image_work
+    from theoryctl.actions import images
     from theoryctl.refs import ProviderRef
 
-    options = image_work.VerifyOptions(
+    options = images.VerifyOptions(
         ref=ProviderRef.parse(ref), manifests=manifests, runtime=runtime, environment=env, tag=tag
     )
-    ctx.obj.emit(image_work.verify_image(options, ctx.obj))
+    ctx.obj.emit(images.verify_image(options, ctx.obj))

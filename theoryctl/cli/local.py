@@ -77,7 +77,8 @@ def run(
     Without inputs, mock mode answers the manifest's own example. Standard output gets the answer alone (with --json,
     the whole envelope); everything else goes to standard error.
     """
-    from theoryctl import lifecycle, targets
+    from theoryctl.actions import run as lifecycle
+    from theoryctl.actions import targets
 
     options = run_options(ref, flags, env_file=env_file)
     target = targets.local_target(options.ref, runtime)
@@ -116,8 +117,8 @@ def start(
     manifest's context. It takes the secrets that the manifest names from the environment or --env-file; `run` never
     sends it others. Started twice, it is the same instance.
     """
-    from theoryctl import starting
-    from theoryctl.lifecycle import checked_mode, positive_seconds
+    from theoryctl.actions import start as starting
+    from theoryctl.actions.run import checked_mode, positive_seconds
     from theoryctl.refs import ProviderRef
     from theoryctl.requests.attachments import parse_size
     from theoryctl.requests.mock_flags import MockFlags
@@ -143,19 +144,19 @@ def start(
 @command(app, "stop", examples="theoryctl local stop --all")
 def stop(ctx: typer.Context, ref: OptionalRef = None, all_: All = False) -> None:
     """Stop what was started: it finishes the requests it has, for ten seconds at most."""
-    from theoryctl import started
+    from theoryctl.actions import instances
     from theoryctl.refs import ProviderRef
 
-    ctx.obj.emit(started.stop(ProviderRef.parse(ref) if ref is not None else None, all_))
+    ctx.obj.emit(instances.stop(ProviderRef.parse(ref) if ref is not None else None, all_))
 
 
 @command(app, "status", examples="theoryctl local status\ntheoryctl local status --json")
 def status(ctx: typer.Context, ref: OptionalRef = None, manifests: ManifestsOption = None) -> None:
     """Show what is started, and forget what has died."""
-    from theoryctl import started
+    from theoryctl.actions import instances
     from theoryctl.refs import ProviderRef
 
-    ctx.obj.emit(started.status(ProviderRef.parse(ref) if ref is not None else None, manifests))
+    ctx.obj.emit(instances.status(ProviderRef.parse(ref) if ref is not None else None, manifests))
 
 
 @command(app, "logs", examples="theoryctl local logs --ref llm/mock@1 --tail 20 --since 10m")
@@ -168,12 +169,12 @@ def logs(
     since: Since = None,
 ) -> None:
     """Print the log of a started instance; with --json as NDJSON, one object a line."""
-    from theoryctl import started
+    from theoryctl.actions import instances
     from theoryctl.durations import parse_duration
     from theoryctl.refs import ProviderRef
 
     seconds = parse_duration(since) if since is not None else None
-    ctx.obj.emit_lines(started.logs(ProviderRef.parse(ref), runtime, follow=follow, tail=tail, since=seconds))
+    ctx.obj.emit_lines(instances.logs(ProviderRef.parse(ref), runtime, follow=follow, tail=tail, since=seconds))
 
 
 @command(
@@ -184,19 +185,19 @@ def logs(
 )
 def recordings(ctx: typer.Context, ref: RefOption, runtime: WhichRuntime = None) -> None:
     """Write what an instance that was started with --record has recorded since the last time; `stop` does it too."""
-    from theoryctl import started
+    from theoryctl.actions import instances
     from theoryctl.refs import ProviderRef
 
-    ctx.obj.emit(started.recordings(ProviderRef.parse(ref), runtime))
+    ctx.obj.emit(instances.recordings(ProviderRef.parse(ref), runtime))
 
 
 @command(app, "url", examples="theoryctl local url --ref llm/mock@1")
 def url(ctx: typer.Context, ref: RefOption, runtime: WhichRuntime = None) -> None:
     """Print where a started instance listens."""
-    from theoryctl import started
+    from theoryctl.actions import instances
     from theoryctl.refs import ProviderRef
 
-    ctx.obj.emit(started.url(ProviderRef.parse(ref), runtime))
+    ctx.obj.emit(instances.url(ProviderRef.parse(ref), runtime))
 
 
 @command(app, "env", examples='eval "$(theoryctl local env --ref llm/mock@1)"')
@@ -205,7 +206,7 @@ def env(ctx: typer.Context, ref: RefOption, runtime: WhichRuntime = None) -> Non
 
     OPENAI_BASE_URL and OPENAI_API_KEY lead every client of OpenAI's API to it.
     """
-    from theoryctl import started
+    from theoryctl.actions import instances
     from theoryctl.refs import ProviderRef
 
-    ctx.obj.emit(started.env(ProviderRef.parse(ref), runtime))
+    ctx.obj.emit(instances.env(ProviderRef.parse(ref), runtime))

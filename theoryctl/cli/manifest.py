@@ -64,10 +64,10 @@ def new(ctx: typer.Context, ref: RefArgument, to: NewToOption = "./manifests") -
 
     It runs in mock mode as it is; real mode is for you to write.
     """
-    from theoryctl import scaffold
+    from theoryctl.actions import new_provider
     from theoryctl.refs import ProviderRef
 
-    ctx.obj.emit(scaffold.new_provider(ProviderRef.parse(ref), to))
+    ctx.obj.emit(new_provider.new_provider(ProviderRef.parse(ref), to))
 
 
 @command(app, "schema", examples="theoryctl manifest schema > manifest.schema.json")

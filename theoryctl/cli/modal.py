@@ -42,13 +42,13 @@ def start(
     what git says. For a private registry set REGISTRY_USERNAME and REGISTRY_PASSWORD, or name a Modal Secret that holds
     them.
     """
-    from theoryctl import modal_work
+    from theoryctl.actions import modal
     from theoryctl.modal.names import environment_name
     from theoryctl.refs import ProviderRef
 
     parsed, where = ProviderRef.parse(ref), environment_name(env)
     options = {"oci": oci, "registry_secret": registry_secret, "manifests": manifests}
-    ctx.obj.emit(modal_work.start(parsed, where, **options, progress=ctx.obj))
+    ctx.obj.emit(modal.start(parsed, where, **options, progress=ctx.obj))
 
 
 @command(
@@ -65,7 +65,8 @@ def run(ctx: typer.Context, ref: RefOption, flags: RunFlags, env: Env = None) ->
     Real mode uses the secrets that `sync-secrets` took to Modal. Standard output gets the answer alone (with --json,
     the whole envelope); everything else goes to standard error.
     """
-    from theoryctl import lifecycle, targets
+    from theoryctl.actions import run as lifecycle
+    from theoryctl.actions import targets
     from theoryctl.modal.names import environment_name
 
     options = run_options(ref, flags)
@@ -95,7 +96,7 @@ def sync_secrets(
     Without --ref it does so for every manifest of the project that is deployed. Values are read from the environment
     and --env-file, and never shown.
     """
-    from theoryctl import secret_work
+    from theoryctl.actions import sync_secrets as secret_work
     from theoryctl.modal.names import environment_name
     from theoryctl.refs import ProviderRef
 
@@ -115,12 +116,12 @@ def sync_secrets(
 @command(app, "status", examples="theoryctl modal status --env prod")
 def status(ctx: typer.Context, ref: OptionalRef = None, env: Env = None, manifests: ManifestsOption = None) -> None:
     """Show what is deployed in an environment."""
-    from theoryctl import modal_work
+    from theoryctl.actions import modal
     from theoryctl.modal.names import environment_name
     from theoryctl.refs import ProviderRef
 
     parsed = ProviderRef.parse(ref) if ref is not None else None
-    ctx.obj.emit(modal_work.status(parsed, environment_name(env), manifests))
+    ctx.obj.emit(modal.status(parsed, environment_name(env), manifests))
 
 
 @command(app, "logs", examples="theoryctl modal logs --ref llm/litellm@1 --env prod --tail 20")
@@ -133,21 +134,21 @@ def logs(
     since: Since = None,
 ) -> None:
     """Print the log of what is deployed, its last 100 lines unless told otherwise; with --json as NDJSON."""
-    from theoryctl import modal_work
+    from theoryctl.actions import modal
     from theoryctl.durations import parse_duration
     from theoryctl.modal.names import environment_name
     from theoryctl.refs import ProviderRef
 
     seconds = parse_duration(since) if since is not None else None
     parsed, where = ProviderRef.parse(ref), environment_name(env)
-    ctx.obj.emit_lines(modal_work.logs(parsed, where, follow=follow, tail=tail, since=seconds))
+    ctx.obj.emit_lines(modal.logs(parsed, where, follow=follow, tail=tail, since=seconds))
 
 
 @command(app, "stop", examples="theoryctl modal stop --ref llm/litellm@1 --env prod")
 def stop(ctx: typer.Context, ref: RefOption, env: Env = None) -> None:
     """Stop an app and remove its attachments. Its Secret stays, for the next start."""
-    from theoryctl import modal_work
+    from theoryctl.actions import modal
     from theoryctl.modal.names import environment_name
     from theoryctl.refs import ProviderRef
 
-    ctx.obj.emit(modal_work.stop(ProviderRef.parse(ref), environment_name(env)))
+    ctx.obj.emit(modal.stop(ProviderRef.parse(ref), environment_name(env)))

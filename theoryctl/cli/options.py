@@ -12,7 +12,7 @@ import typer
 from theoryctl.cli.command import ManifestsOption
 
 if TYPE_CHECKING:
-    from theoryctl.lifecycle import RunOptions
+    from theoryctl.actions.run import RunOptions
 
 DEFAULT_MAX_ATTACHMENT = "100MiB"
 
@@ -122,7 +122,7 @@ def _option(name: str, default: Any, annotation: Any) -> inspect.Parameter:
 
 def run_options(ref: str, flags: RunFlags, *, env_file: str | None = None) -> RunOptions:
     """The flags as types. Raises UsageError, BadRef."""
-    from theoryctl.lifecycle import RunOptions, checked_mode, positive_seconds
+    from theoryctl.actions.run import RunOptions, checked_mode, positive_seconds
     from theoryctl.refs import ProviderRef
     from theoryctl.requests.attachments import parse_size
     from theoryctl.requests.input_flags import InputFlags

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from theoryctl.images.choice import ImageWish
 from theoryctl.instances.records import Instance
-from theoryctl.manifests.catalog import Found
-from theoryctl.manifests.model import Manifest, Resources
+from theoryctl.manifests.model import Resources
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
 from theoryctl.requests.mock_flags import answers_digest
-from theoryctl_providers.contract import Event, Mode, Request, ServerConfig
+from theoryctl_providers.contract import Event, Request, ServerConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,31 +66,6 @@ class State:
     healthy: bool
     cpu_percent: float | None = None
     memory_bytes: int | None = None
-
-
-class Target(Protocol):
-    """Where a run goes: this process, a started instance, or an app on Modal."""
-
-    #: The name of its runtime.
-    runtime: str
-    #: The mode where neither a flag nor the inputs name one.
-    mode: str
-    #: Whether it has secrets of its own, so that those of the caller are not even read.
-    has_secrets: bool
-    #: The instance that records what it is asked, if it is one.
-    record: Instance | None
-
-    def check_flags(self, told: Mapping[str, str]) -> None:
-        """Raise UsageError for a flag that comes too late, or leads nowhere, there; `told` has their values."""
-        ...
-
-    def check(self, manifest: Manifest, mode: Mode) -> None:
-        """Raise what can be known to be wrong with a run there before it is asked."""
-        ...
-
-    def invoke(self, request: Request, found: Found) -> Generator[Event]:
-        """The events of one request as they come, the last one a `Result`. Closing the generator cancels the call."""
-        ...
 
 
 class StartedRuntime(Protocol):

@@ -77,7 +77,7 @@ def _stop(instance: Instance) -> bool:
     """Stop one; what it has recorded and not handed out is written first. Raises OutputFailed: it still runs then."""
     runtime = started_runtime(instance.runtime)
     if instance.record is not None and instance.token and runtime.state(instance).healthy:
-        from theoryctl.recording import collect
+        from theoryctl.actions.recordings import collect
 
         collect(instance)
     return runtime.stop(instance)
@@ -85,7 +85,7 @@ def _stop(instance: Instance) -> bool:
 
 def recordings(ref: ProviderRef, runtime: str | None) -> RecordingsWritten:
     """Write what an instance has recorded since the last time to the folder it was started with."""
-    from theoryctl.recording import collect
+    from theoryctl.actions.recordings import collect
 
     return collect(require(ref, runtime))
 

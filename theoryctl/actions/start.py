@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from theoryctl.actions.instances import known_runtime, restart_command
 from theoryctl.errors import DigestDrift, NotRunning, StartFailed, UsageError
 from theoryctl.images.choice import ImageWish, base_image
 from theoryctl.instances import records
@@ -24,7 +25,6 @@ from theoryctl.results import Started
 from theoryctl.runtimes import started_runtime
 from theoryctl.runtimes.base import StartedRuntime, StartRequest
 from theoryctl.secrets import new_token, read_secrets
-from theoryctl.started import known_runtime, restart_command
 from theoryctl_providers.contract import Limits, ProviderConfig, ServerConfig, resolve_mode, sha256
 
 #: Seconds to wait for another `start` of the same, which may be building an image.

@@ -7,6 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+from theoryctl.actions.targets import Target
 from theoryctl.errors import BadInputs, InternalError, Interrupted, UsageError, error_info
 from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.manifests.model import Manifest
@@ -18,7 +19,6 @@ from theoryctl.requests.mock_flags import MockFlags
 from theoryctl.requests.result_folder import ResultFolder
 from theoryctl.requests.saved_outputs import OutputFolder
 from theoryctl.results import RunResult
-from theoryctl.runtimes.base import Target
 from theoryctl.secrets import read_secrets
 from theoryctl_providers.contract import (
     MODES,
@@ -90,9 +90,9 @@ def run(options: RunOptions, target: Target, on_event: Callable[[Event], None]) 
         record_to = folders.enter_context(ResultFolder("--record", record)) if record else None
         envelope = _invoke(request, target, found, on_event)
         if record_to or target.record:
-            from theoryctl import recording
+            from theoryctl.actions import recordings
 
-            envelope = recording.after_run(envelope, request.config.tape, record_to, target.record)
+            envelope = recordings.after_run(envelope, request.config.tape, record_to, target.record)
         return RunResult(save_to.save(envelope) if save_to else envelope)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
+from theoryctl.actions.instances import check_pin, find, restart_command
 from theoryctl.errors import UsageError
 from theoryctl.images.context import code_paths
 from theoryctl.instances.records import Instance
@@ -12,10 +14,33 @@ from theoryctl.manifests.catalog import Found
 from theoryctl.manifests.model import Manifest
 from theoryctl.refs import ProviderRef
 from theoryctl.runtimes import EMBEDDED, MODAL, embedded_runtime, modal_runtime, started_runtime
-from theoryctl.runtimes.base import Target
 from theoryctl.secrets import on_this_host, read_secrets
-from theoryctl.started import check_pin, find, restart_command
 from theoryctl_providers.contract import Event, Log, Mode, Request, is_mock
+
+
+class Target(Protocol):
+    """Where a run goes: this process, a started instance, or an app on Modal."""
+
+    #: The name of its runtime.
+    runtime: str
+    #: The mode where neither a flag nor the inputs name one.
+    mode: str
+    #: Whether it has secrets of its own, so that those of the caller are not even read.
+    has_secrets: bool
+    #: The instance that records what it is asked, if it is one.
+    record: Instance | None
+
+    def check_flags(self, told: Mapping[str, str]) -> None:
+        """Raise UsageError for a flag that comes too late, or leads nowhere, there; `told` has their values."""
+        ...
+
+    def check(self, manifest: Manifest, mode: Mode) -> None:
+        """Raise what can be known to be wrong with a run there before it is asked."""
+        ...
+
+    def invoke(self, request: Request, found: Found) -> Generator[Event]:
+        """The events of one request as they come, the last one a `Result`. Closing the generator cancels the call."""
+        ...
 
 
 def local_target(ref: ProviderRef, runtime: str | None) -> Target:
