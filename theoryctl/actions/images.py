@@ -195,7 +195,7 @@ _Running = tuple[str, str | None, str]
 
 def _in_docker(options: VerifyOptions) -> _Running:
     from theoryctl.instances import records
-    from theoryctl.runtimes import started_runtime
+    from theoryctl.runtimes.find import started_runtime
 
     ref = options.ref
     if options.environment is not None:

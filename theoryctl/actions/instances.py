@@ -4,54 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from theoryctl.errors import DigestDrift, NotRunning, TheoryctlError, UsageError
+from theoryctl.errors import NotRunning, TheoryctlError, UsageError
 from theoryctl.instances import records
 from theoryctl.instances.records import Instance
 from theoryctl.manifests.cache import read_manifest
 from theoryctl.manifests.catalog import Catalog
-from theoryctl.manifests.model import Manifest
 from theoryctl.refs import ProviderRef
 from theoryctl.results import EnvShown, InstanceRow, InstancesShown, RecordingsWritten, Stopped, UrlShown
-from theoryctl.runtimes import DEFAULT, EMBEDDED, STARTED, started_runtime
+from theoryctl.runtimes.find import STARTED, _other_pin, require, started_runtime
 from theoryctl_providers.contract import ProviderError, sha256
-
-
-def find(ref: ProviderRef, runtime: str | None) -> Instance | None:
-    """The instance that `run` is to use; None where the run is embedded.
-
-    Raises NotRunning when a runtime was named and nothing is started there, UsageError when two instances are.
-    """
-    if runtime == EMBEDDED:
-        return None
-    if runtime is not None:
-        return require(ref, runtime)
-    recorded = [found for name in STARTED if (found := records.load(ref, name))]
-    if len(recorded) > 1:
-        names = " and ".join(instance.runtime for instance in recorded)
-        raise UsageError(f"{ref} is started as {names}", hint=f"add --runtime {recorded[0].runtime}")
-    return recorded[0] if recorded else None
-
-
-def require(ref: ProviderRef, runtime: str | None) -> Instance:
-    """The recorded instance of a ref. Raises NotRunning (`ERR_NOT_RUNNING`) with the command that starts one, and
-    UsageError when there are two and no runtime was named."""
-    instance = find(ref, None) if runtime is None else records.load(ref, known_runtime(runtime))
-    if instance is None or not instance.url:
-        where = f" as {runtime}" if runtime else ""
-        raise NotRunning(f"{ref} is not started{where}", hint=restart_command(ref, runtime or DEFAULT))
-    return instance
-
-
-def restart_command(ref: ProviderRef | str, runtime: str) -> str:
-    """What to type to have an instance again."""
-    return f"theoryctl local start --ref {ref} --runtime {runtime}"
-
-
-def known_runtime(name: str) -> str:
-    """The name of a runtime that can be started. Raises UsageError."""
-    if name not in STARTED:
-        raise UsageError(f"--runtime {name!r} cannot be started", hint=f"choose {' or '.join(STARTED)}")
-    return name
 
 
 def stop(ref: ProviderRef | None, everything: bool) -> Stopped:
@@ -103,17 +64,6 @@ def status(ref: ProviderRef | None, manifests: str | None) -> InstancesShown:
     return InstancesShown(tuple(rows))
 
 
-def check_pin(instance: Instance, manifest: Manifest) -> None:
-    """Raise DigestDrift (`ERR_DIGEST_DRIFT`) where the manifest pins another digest than the one that runs, and did not
-    at the start, when --oci was there to say otherwise."""
-    if pin := _other_pin(instance, manifest):
-        again = restart_command(instance.ref, instance.runtime)
-        raise DigestDrift(
-            f"{instance.ref} is pinned to {pin}, but {instance.digest} is running",
-            hint=f"theoryctl local stop --ref {instance.ref} && {again}",
-        )
-
-
 def logs(
     ref: ProviderRef, runtime: str | None, *, follow: bool, tail: int | None, since: float | None
 ) -> Iterator[str]:
@@ -149,11 +99,6 @@ def _all() -> list[Instance]:
     for name in STARTED:
         found += started_runtime(name).unrecorded(found)
     return found
-
-
-def _other_pin(instance: Instance, manifest: Manifest) -> str | None:
-    pin = manifest.image.pin(instance.platform) if manifest.image and instance.digest else None
-    return None if pin in (instance.digest, instance.pin) else pin
 
 
 def _drift(instance: Instance, manifests: str | None) -> str | None:

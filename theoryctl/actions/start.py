@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from theoryctl.actions.instances import known_runtime, restart_command
 from theoryctl.errors import DigestDrift, NotRunning, StartFailed, UsageError
 from theoryctl.images.choice import ImageWish, base_image
 from theoryctl.instances import records
@@ -22,8 +21,8 @@ from theoryctl.refs import ProviderRef
 from theoryctl.requests.mock_flags import MockFlags
 from theoryctl.requests.result_folder import ResultFolder
 from theoryctl.results import Started
-from theoryctl.runtimes import started_runtime
 from theoryctl.runtimes.base import StartedRuntime, StartRequest
+from theoryctl.runtimes.find import known_runtime, restart_command, started_runtime
 from theoryctl.secrets import new_token, read_secrets
 from theoryctl_providers.contract import Limits, ProviderConfig, ServerConfig, resolve_mode, sha256
 

@@ -6,14 +6,22 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from theoryctl.actions.instances import check_pin, find, restart_command
 from theoryctl.errors import UsageError
 from theoryctl.images.context import code_paths
 from theoryctl.instances.records import Instance
 from theoryctl.manifests.catalog import Found
 from theoryctl.manifests.model import Manifest
 from theoryctl.refs import ProviderRef
-from theoryctl.runtimes import EMBEDDED, MODAL, embedded_runtime, modal_runtime, started_runtime
+from theoryctl.runtimes.find import (
+    EMBEDDED,
+    MODAL,
+    check_pin,
+    embedded_runtime,
+    find,
+    modal_runtime,
+    restart_command,
+    started_runtime,
+)
 from theoryctl.secrets import on_this_host, read_secrets
 from theoryctl_providers.contract import Event, Log, Mode, Request, is_mock
 

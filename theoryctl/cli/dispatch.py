@@ -14,7 +14,7 @@ import typer
 
 from theoryctl.cli.command import DEBUG_FLAG, JSON_FLAG
 from theoryctl.errors import UsageError, error_document, error_info
-from theoryctl.runtimes import EMBEDDED, MODAL, STARTED
+from theoryctl.runtimes.find import EMBEDDED, MODAL, STARTED
 from theoryctl_providers.contract import ProviderError, build_envelope
 
 if TYPE_CHECKING:

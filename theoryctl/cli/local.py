@@ -23,7 +23,7 @@ from theoryctl.cli.options import (
     run_options,
     with_run_flags,
 )
-from theoryctl.runtimes import DEFAULT, STARTED
+from theoryctl.runtimes.find import DEFAULT, STARTED
 
 app = make_app("local", "Run providers on this machine.")
 

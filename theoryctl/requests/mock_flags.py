@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from theoryctl.errors import UsageError
 from theoryctl.secrets import read_env_file
-from theoryctl_providers.contract import ProviderConfig, canonical, is_mock, sha256
+from theoryctl_providers.contract import ProviderConfig, is_mock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +53,3 @@ class MockFlags:
             raise UsageError("--record: mock mode has nothing to record", hint="add --mode real")
         if given and self.record is None and not is_mock(mode):
             raise UsageError(f"{given[0]}: only mock mode answers from one", hint="leave it out, or use --mode mock")
-
-
-def answers_digest(config: ProviderConfig) -> str | None:
-    """What tells apart what two instances answer from; None for the mock itself."""
-    told: Any = config.script and config.script.dump()
-    if config.replay is not None:
-        told = [recording.dump() for recording in config.replay]
-    return None if told is None else sha256(canonical(told, depth=120))

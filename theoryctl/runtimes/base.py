@@ -12,8 +12,7 @@ from theoryctl.instances.records import Instance
 from theoryctl.manifests.model import Resources
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
-from theoryctl.requests.mock_flags import answers_digest
-from theoryctl_providers.contract import Event, Request, ServerConfig
+from theoryctl_providers.contract import Event, ProviderConfig, Request, ServerConfig, canonical, sha256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,3 +105,11 @@ class StartedRuntime(Protocol):
     def invoke(self, request: Request, instance: Instance, restart: str) -> Generator[Event]:
         """The events of one request; `restart` is the command that an error names when the instance is gone."""
         ...
+
+
+def answers_digest(config: ProviderConfig) -> str | None:
+    """What tells apart what two instances answer from; None for the mock itself."""
+    told: Any = config.script and config.script.dump()
+    if config.replay is not None:
+        told = [recording.dump() for recording in config.replay]
+    return None if told is None else sha256(canonical(told, depth=120))

@@ -1,0 +1,103 @@
+"""The places a provider can run in. Which one is picked here, and nowhere else; a new one is a module and a line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from theoryctl.errors import DigestDrift, NotRunning, UsageError
+from theoryctl.instances import records
+from theoryctl.instances.records import Instance
+from theoryctl.manifests.model import Manifest
+from theoryctl.refs import ProviderRef
+
+if TYPE_CHECKING:
+    from theoryctl.runtimes.base import StartedRuntime
+    from theoryctl.runtimes.embedded import EmbeddedRuntime
+    from theoryctl.runtimes.modal import ModalRuntime
+
+EMBEDDED = "embedded"
+MODAL = "modal"
+
+#: The runtimes that `start` starts, by name: module and class. The first one is the default.
+STARTED = {
+    "docker": ("theoryctl.runtimes.docker", "DockerRuntime"),
+    "process": ("theoryctl.runtimes.process", "ProcessRuntime"),
+}
+DEFAULT = next(iter(STARTED))
+
+
+def embedded_runtime(code: tuple[str, ...]) -> EmbeddedRuntime:
+    """The runtime inside this process; `code` is where a provider's package lies that is not installed."""
+    from theoryctl.runtimes.embedded import EmbeddedRuntime
+
+    return EmbeddedRuntime(code)
+
+
+def modal_runtime() -> ModalRuntime:
+    """The runtime of what is deployed on Modal."""
+    from theoryctl.runtimes.modal import ModalRuntime
+
+    return ModalRuntime()
+
+
+def started_runtime(name: str) -> StartedRuntime:
+    """The runtime of that name. Raises KeyError."""
+    from importlib import import_module
+
+    module, class_name = STARTED[name]
+    runtime: StartedRuntime = getattr(import_module(module), class_name)()
+    return runtime
+
+
+def find(ref: ProviderRef, runtime: str | None) -> Instance | None:
+    """The instance that `run` is to use; None where the run is embedded.
+
+    Raises NotRunning when a runtime was named and nothing is started there, UsageError when two instances are.
+    """
+    if runtime == EMBEDDED:
+        return None
+    if runtime is not None:
+        return require(ref, runtime)
+    recorded = [found for name in STARTED if (found := records.load(ref, name))]
+    if len(recorded) > 1:
+        names = " and ".join(instance.runtime for instance in recorded)
+        raise UsageError(f"{ref} is started as {names}", hint=f"add --runtime {recorded[0].runtime}")
+    return recorded[0] if recorded else None
+
+
+def require(ref: ProviderRef, runtime: str | None) -> Instance:
+    """The recorded instance of a ref. Raises NotRunning (`ERR_NOT_RUNNING`) with the command that starts one, and
+    UsageError when there are two and no runtime was named."""
+    instance = find(ref, None) if runtime is None else records.load(ref, known_runtime(runtime))
+    if instance is None or not instance.url:
+        where = f" as {runtime}" if runtime else ""
+        raise NotRunning(f"{ref} is not started{where}", hint=restart_command(ref, runtime or DEFAULT))
+    return instance
+
+
+def restart_command(ref: ProviderRef | str, runtime: str) -> str:
+    """What to type to have an instance again."""
+    return f"theoryctl local start --ref {ref} --runtime {runtime}"
+
+
+def known_runtime(name: str) -> str:
+    """The name of a runtime that can be started. Raises UsageError."""
+    if name not in STARTED:
+        raise UsageError(f"--runtime {name!r} cannot be started", hint=f"choose {' or '.join(STARTED)}")
+    return name
+
+
+def check_pin(instance: Instance, manifest: Manifest) -> None:
+    """Raise DigestDrift (`ERR_DIGEST_DRIFT`) where the manifest pins another digest than the one that runs, and did not
+    at the start, when --oci was there to say otherwise."""
+    if pin := _other_pin(instance, manifest):
+        again = restart_command(instance.ref, instance.runtime)
+        raise DigestDrift(
+            f"{instance.ref} is pinned to {pin}, but {instance.digest} is running",
+            hint=f"theoryctl local stop --ref {instance.ref} && {again}",
+        )
+
+
+def _other_pin(instance: Instance, manifest: Manifest) -> str | None:
+    pin = manifest.image.pin(instance.platform) if manifest.image and instance.digest else None
+    return None if pin in (instance.digest, instance.pin) else pin
