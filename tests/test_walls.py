@@ -1,10 +1,12 @@
-"""The walls of the design, by reading imports."""
+"""The walls of the design, by reading imports: floors, homes of libraries, and what may be loaded when."""
 
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,112 +16,58 @@ ROOT = Path(__file__).parent.parent
 HOST = sorted((ROOT / "theoryctl").rglob("*.py"))
 PROVIDERS = sorted((ROOT / "providers" / "theoryctl_providers").rglob("*.py"))
 
-#: Imports go from a higher level to a lower one only.
-LEVELS = {
-    "theoryctl.terminal": 0,
-    "theoryctl.requests": 0,
-    "theoryctl.instances": 0,
-    "theoryctl.manifests": 0,
-    "theoryctl.actions": 0,
-    "theoryctl.authored": 0,
-    "theoryctl.docker": 0,
-    "theoryctl.registry": 0,
-    "theoryctl": 0,
-    "theoryctl.errors": 0,
-    "theoryctl.refs": 1,
-    "theoryctl.paths": 1,
-    "theoryctl.platforms": 1,
-    "theoryctl.registry.login": 0,
-    "theoryctl.registry.retries": 1,
-    "theoryctl.registry.documents": 0,
-    "theoryctl.authored.yaml_document": 1,
-    "theoryctl.requests.attachments": 1,
-    "theoryctl.requests.input_flags": 1,
-    "theoryctl.secrets": 1,
-    "theoryctl.requests.saved_outputs": 2,
-    "theoryctl.manifests.model": 2,
-    "theoryctl.results": 3,
-    "theoryctl.authored.model_check": 2,
-    "theoryctl.authored.script_file": 3,
-    "theoryctl.requests.mock_flags": 4,
-    "theoryctl.requests.result_folder": 1,
-    "theoryctl.actions.recordings": 7,
-    "theoryctl.manifests.check": 3,
-    "theoryctl.manifests.cache": 4,
-    "theoryctl.instances.client": 4,
-    "theoryctl.progress": 0,
-    "theoryctl.registry.reference": 2,
-    "theoryctl.registry.client": 3,
-    "theoryctl.docker.daemon": 1,
-    "theoryctl.images": 3,
-    "theoryctl.images.context": 3,
-    "theoryctl.images.wheelhouse": 3,
-    "theoryctl.images.choice": 4,
-    "theoryctl.images.pull": 5,
-    "theoryctl.images.build": 6,
-    "theoryctl.images.resolve": 4,
-    "theoryctl.images.push": 6,
-    "theoryctl.actions.images": 9,
-    "theoryctl.docker.containers": 3,
-    "theoryctl.runtimes.base": 6,
-    "theoryctl.runtimes.embedded": 7,
-    "theoryctl.runtimes.process": 7,
-    "theoryctl.runtimes.docker": 7,
-    "theoryctl.runtimes": 8,
-    "theoryctl.runtimes.find": 8,
-    "theoryctl.manifests.catalog": 5,
-    "theoryctl.actions.instances": 9,
-    "theoryctl.actions.start": 10,
-    "theoryctl.actions.manifests": 6,
-    "theoryctl.manifests.edit": 2,
-    "theoryctl.actions.new_provider": 6,
-    "theoryctl.actions.run": 10,
-    "theoryctl.cli": 11,
-    "theoryctl.cli.command": 11,
-    "theoryctl.durations": 1,
-    "theoryctl.instances.records": 2,
-    "theoryctl.modal.git": 1,
-    "theoryctl.terminal.format": 1,
-    "theoryctl.modal": 2,
-    "theoryctl.modal.theoryctl_shim": 2,
-    "theoryctl.modal.names": 2,
-    "theoryctl.modal.deployment": 3,
-    "theoryctl.modal.sdk": 3,
-    "theoryctl.modal.logs": 3,
-    "theoryctl.modal.apps": 4,
-    "theoryctl.modal.deploy": 4,
-    "theoryctl.modal.attachments": 4,
-    "theoryctl.modal.secret_sync": 5,
-    "theoryctl.actions.modal": 6,
-    "theoryctl.actions.sync_secrets": 6,
-    "theoryctl.runtimes.modal": 7,
-    "theoryctl.results.modal": 2,
-    "theoryctl.results.images": 2,
-    "theoryctl.terminal.modal_text": 4,
-    "theoryctl.actions.targets": 9.5,
-    "theoryctl.cli.options": 12,
-    "theoryctl.cli.modal": 13,
-    "theoryctl.cli.local": 13,
-    "theoryctl.cli.manifest": 13,
-    "theoryctl.cli.image": 13,
-    "theoryctl.cli.app": 14,
-    "theoryctl.terminal.text": 6,
-    "theoryctl.terminal.answer_stream": 0,
-    "theoryctl.terminal.rich_layout": 7,
-    "theoryctl.terminal.live_markdown": 8,
-    "theoryctl.terminal.streams": 1,
-    "theoryctl.terminal.spinner": 0,
-    "theoryctl.terminal.terminal": 9,
-    "theoryctl.cli.dispatch": 15,
-    "theoryctl.__main__": 16,
+#: The rooms of each package, top down: imports go to a floor below. A new file in a room needs no edit here.
+FLOORS = {
+    "theoryctl": (
+        ("__main__",),
+        ("cli",),
+        ("actions", "terminal"),
+        ("results",),
+        ("runtimes",),
+        ("images",),
+        ("docker", "modal"),
+        ("manifests",),
+        ("instances", "registry", "requests"),
+        ("authored", "refs", "secrets", "platforms", "units"),
+        ("errors", "paths"),
+        ("progress",),
+    ),
+    "theoryctl_providers": (
+        ("__main__",),
+        ("server",),
+        ("wires",),
+        ("engine", "litellm"),
+        ("mock", "lookup"),
+        ("asgi", "inputs", "redact", "protocol", "deadline", "status"),
+        ("contract",),
+    ),
+}
+
+#: At most so many modules beside the rooms of a package.
+BESIDE = {"theoryctl": 13, "theoryctl_providers": 10}
+
+#: Packages whose `__init__` says something: doors. All others are empty.
+DOORS = {"theoryctl", "theoryctl_providers", "theoryctl_providers.contract", "theoryctl_providers.mock"}
+
+#: The only places that import a library, in a call or at the top.
+HOMES = {
+    "typer": {"theoryctl.cli"},
+    "rich": {"theoryctl.terminal"},
+    "docker": {"theoryctl.docker"},
+    "modal": {"theoryctl.modal"},
+    "httpx": {"theoryctl.registry", "theoryctl_providers.litellm"},
+    "pydantic": {"theoryctl.authored", "theoryctl.manifests.check"},
+    "yaml": {"theoryctl.authored", "theoryctl.manifests.edit"},
+    "starlette": {"theoryctl_providers.asgi", "theoryctl_providers.wires", "theoryctl_providers.server"},
+    "uvicorn": {"theoryctl_providers.server"},
+    "litellm": {"theoryctl_providers.litellm"},
 }
 
 #: What runs a provider: the embedded runtime in this process, the shim in a container on Modal. And what reads the
 #: recordings for it, for the engine and the host are to refuse the same ones.
 INSIDE = ("theoryctl.runtimes.embedded", "theoryctl.modal.theoryctl_shim", "theoryctl.requests.mock_flags")
 
-DOCKER = {"theoryctl.docker.daemon"}
-
+#: Libraries that cost a start-up, and so are imported inside the call that needs them.
 HEAVY = {
     "asyncio",
     "docker",
@@ -146,15 +94,15 @@ HEAVY = {
 
 #: Modules and rooms that are made of a heavy one; who uses them imports them inside the call.
 MADE_OF = {
-    "theoryctl.terminal.spinner": {"rich"},
-    "theoryctl.modal.theoryctl_shim": {"tempfile"},
-    "theoryctl.authored.yaml_document": {"yaml"},
-    "theoryctl.manifests.check": {"pydantic"},
     "theoryctl.authored.model_check": {"pydantic"},
     "theoryctl.authored.script_file": {"pydantic"},
-    "theoryctl.terminal.rich_layout": {"rich"},
-    "theoryctl.terminal.live_markdown": {"rich"},
+    "theoryctl.authored.yaml_document": {"yaml"},
+    "theoryctl.manifests.check": {"pydantic"},
     "theoryctl.manifests.edit": {"yaml"},
+    "theoryctl.modal.theoryctl_shim": {"tempfile"},
+    "theoryctl.terminal.live_markdown": {"rich"},
+    "theoryctl.terminal.rich_layout": {"rich"},
+    "theoryctl.terminal.spinner": {"rich"},
     "theoryctl_providers.asgi": {"asyncio", "starlette"},
     "theoryctl_providers.deadline": {"asyncio"},
     "theoryctl_providers.engine.retries": {"asyncio", "tenacity"},
@@ -176,12 +124,24 @@ def name_of(file: Path) -> str:
     return ".".join(file.relative_to(base).with_suffix("").parts).removesuffix(".__init__")
 
 
+FILES = {name_of(file): file for file in [*HOST, *PROVIDERS]}
+
+
 def is_in(module: str, place: str) -> bool:
     return f"{module}.".startswith(f"{place}.")
 
 
-def imports(file: Path) -> Iterator[Import]:
-    yield from _visit(ast.parse(file.read_text()).body, at_top=True)
+def package_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def room_of(module: str) -> str:
+    return ".".join(module.split(".")[:2])
+
+
+@cache
+def imports(file: Path) -> tuple[Import, ...]:
+    return tuple(_visit(ast.parse(file.read_text()).body, at_top=True))
 
 
 def _visit(body: list[Any], *, at_top: bool) -> Iterator[Import]:
@@ -192,29 +152,59 @@ def _visit(body: list[Any], *, at_top: bool) -> Iterator[Import]:
             assert node.level == 0, "relative imports hide where things come from"
             yield Import(str(node.module), at_top)
             yield from (Import(f"{node.module}.{alias.name}", at_top) for alias in node.names)
-        elif not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
-            inner = at_top and not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        else:
+            typing = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+            inner = at_top and not typing and not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
             for field in ("body", "orelse", "finalbody", "handlers", "cases"):
                 yield from _visit(getattr(node, field, []), at_top=inner)
 
 
-def host_imports(file: Path) -> set[str]:
-    return {found.module for found in imports(file) if found.module in LEVELS}
+def ours(module: str) -> set[str]:
+    """The modules of ours that one names, whether for types, in a call, or at its top; packages by their contents."""
+    found = {each.module for each in imports(FILES[module])} & set(FILES)
+    return {name for name in found if not any(other.startswith(f"{name}.") for other in found)} - {module}
 
 
-@pytest.mark.parametrize("file", HOST, ids=name_of)
-def test_imports_go_downward_only(file: Path) -> None:
-    mine = name_of(file)
-    assert mine in LEVELS, f"give {mine} a level"
-    packages = {mine, *(mine.rsplit(".", n)[0] for n in range(1, mine.count(".") + 1))}
-    upward = {other for other in host_imports(file) - packages if LEVELS[other] >= LEVELS[mine]}
-    assert upward == set()
+def floor_of(module: str) -> int | None:
+    """How far down a module stands; None for the door of a package."""
+    package, _, room = room_of(module).partition(".")
+    for number, floor in enumerate(FLOORS[package]):
+        if room in floor:
+            return number
+    assert not room, f"give {package}.{room} a floor"
+    return None
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_imports_go_downward_only(module: str) -> None:
+    mine = floor_of(module)
+    others = [other for other in ours(module) if package_of(other) == package_of(module)]
+    beyond = [other for other in others if room_of(other) != room_of(module) and floor_of(other) is not None]
+    assert mine is None or [other for other in beyond if (floor_of(other) or 0) <= mine] == []
+
+
+def test_no_module_needs_itself_on_any_way_round() -> None:
+    waiting = {module: ours(module) for module in FILES if module not in DOORS}
+    while free := {module for module, needed in waiting.items() if not needed & set(waiting)}:
+        waiting = {module: needed for module, needed in waiting.items() if module not in free}
+    assert waiting == {}
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_few_modules_stand_beside_the_rooms(package: str) -> None:
+    folder = FILES[package].parent
+    assert len([file for file in folder.glob("*.py") if file.name != "__init__.py"]) <= BESIDE[package]
+
+
+def test_only_doors_have_something_in_their_init() -> None:
+    packages = {module for module, file in FILES.items() if file.name == "__init__.py"}
+    assert {module for module in packages if ast.parse(FILES[module].read_text()).body} == DOORS
 
 
 @pytest.mark.parametrize("file", HOST, ids=name_of)
 def test_the_host_knows_the_contract_only_and_the_embedded_runtime_the_engine(file: Path) -> None:
-    found = {each.module for each in imports(file) if each.module.startswith("theoryctl_providers")}
-    beyond = {module for module in found if not module.startswith("theoryctl_providers.contract")}
+    found = {each.module for each in imports(file) if is_in(each.module, "theoryctl_providers")}
+    beyond = {module for module in found if not is_in(module, "theoryctl_providers.contract")}
     if name_of(file) not in INSIDE:
         assert beyond == set()
     else:
@@ -223,71 +213,54 @@ def test_the_host_knows_the_contract_only_and_the_embedded_runtime_the_engine(fi
 
 @pytest.mark.parametrize("file", PROVIDERS, ids=name_of)
 def test_the_providers_never_know_the_host(file: Path) -> None:
-    assert {each.module for each in imports(file) if each.module.partition(".")[0] == "theoryctl"} == set()
+    assert {each.module for each in imports(file) if is_in(each.module, "theoryctl")} == set()
 
 
-def test_the_contract_is_the_ground_floor_and_needs_the_standard_library_only() -> None:
-    import sys
-
-    seen: set[str] = set()
-    todo = ["theoryctl_providers.contract"]
-    by_name = {name_of(file): file for file in PROVIDERS}
-    while todo:
-        for each in imports(by_name[todo.pop()]):
-            module = each.module if each.module in by_name else each.module.partition(".")[0]
-            if module in by_name and module not in seen:
-                seen.add(module)
-                todo.append(module)
-            elif module not in by_name and each.module.partition(".")[0] != "theoryctl_providers":
-                assert module in sys.stdlib_module_names
-    assert not {module for module in seen if module.rpartition(".")[2] in ("engine", "mock", "litellm", "registry")}
+def test_the_contract_needs_the_standard_library_only() -> None:
+    for module, file in FILES.items():
+        if is_in(module, "theoryctl_providers.contract"):
+            roots = {package_of(each.module) for each in imports(file)} - {"theoryctl_providers"}
+            assert roots <= sys.stdlib_module_names, module
 
 
 @pytest.mark.parametrize("file", [*HOST, *PROVIDERS], ids=name_of)
 def test_what_is_heavy_is_imported_inside_the_call_that_needs_it(file: Path) -> None:
     top = {each.module for each in imports(file) if each.at_top}
-    heavy = {module for module in top if module in HEAVY or module.partition(".")[0] in HEAVY}
+    heavy = {module for module in top if module in HEAVY or package_of(module) in HEAVY}
     mine = [made_of for place, made_of in MADE_OF.items() if is_in(name_of(file), place)]
-    allowed = {module for module in heavy if any(module.partition(".")[0] in made_of for made_of in mine)}
+    allowed = {module for module in heavy if any(package_of(module) in made_of for made_of in mine)}
     assert heavy - allowed == set()
     if not mine:
         assert not {module for module in top for place in MADE_OF if is_in(module, place)}
 
 
+@pytest.mark.parametrize("library", HOMES)
+def test_a_library_has_one_home(library: str) -> None:
+    using = {name for name, file in FILES.items() for each in imports(file) if package_of(each.module) == library}
+    assert using
+    assert {module for module in using if not any(is_in(module, home) for home in HOMES[library])} == set()
+
+
 def test_the_shim_knows_nothing_of_the_host_and_loads_the_standard_library_alone() -> None:
-    import sys
-
-    (shim,) = [file for file in HOST if name_of(file) == "theoryctl.modal.theoryctl_shim"]
-    found = list(imports(shim))
-    assert {each.module for each in found if each.module.partition(".")[0] == "theoryctl"} == set()
-    assert {each.module.partition(".")[0] for each in found if each.at_top} <= sys.stdlib_module_names
+    found = imports(FILES["theoryctl.modal.theoryctl_shim"])
+    assert {each.module for each in found if is_in(each.module, "theoryctl")} == set()
+    assert {package_of(each.module) for each in found if each.at_top} <= sys.stdlib_module_names
 
 
-def test_one_module_imports_the_sdk_of_modal_and_one_that_of_docker() -> None:
-    for sdk, home in (("modal", {"theoryctl.modal.sdk", "theoryctl.modal.theoryctl_shim"}), ("docker", DOCKER)):
-        using = {name_of(file) for file in HOST for each in imports(file) if each.module.partition(".")[0] == sdk}
-        assert using == home
+@pytest.mark.parametrize("room", ["theoryctl.runtimes", "theoryctl_providers.wires"])
+def test_no_runtime_imports_another_and_no_wire_another(room: str) -> None:
+    shared = {f"{room}.{name}" for name in ("base", "find", "exchange")}
+    for module in FILES:
+        if is_in(module, room) and module not in {room, *shared}:
+            neighbours = {".".join(other.split(".")[:3]) for other in ours(module) if is_in(other, room)}
+            assert neighbours - shared <= {".".join(module.split(".")[:3])}
 
 
-def test_no_runtime_imports_another() -> None:
-    runtimes = [
-        file
-        for file in HOST
-        if file.parent.name == "runtimes" and file.name not in ("__init__.py", "base.py", "find.py")
-    ]
-    names = {name_of(file) for file in runtimes}
-    assert names
-    for file in runtimes:
-        assert host_imports(file) & (names - {name_of(file)}) == set()
-
-
-def test_only_the_ui_prints() -> None:
-    for file in [*HOST, *PROVIDERS]:
-        if name_of(file) == "theoryctl.terminal.terminal":
-            continue
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Call):
-                called = ast.unparse(node.func)
-                assert called not in ("print", "typer.echo", "typer.secho", "sys.stdout.write", "sys.stderr.write"), (
-                    file
-                )
+@pytest.mark.parametrize("file", [*HOST, *PROVIDERS], ids=name_of)
+def test_only_the_terminal_prints(file: Path) -> None:
+    if is_in(name_of(file), "theoryctl.terminal"):
+        return
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            assert called not in ("print", "typer.echo", "typer.secho", "sys.stdout.write", "sys.stderr.write")

@@ -28,7 +28,8 @@ from tests.providers.schema_strategies import (
     optional_self,
     strict_schemas,
 )
-from theoryctl_providers.mock.sampling import CannotSample, sample
+from theoryctl_providers.mock.sampling.sampler import sample
+from theoryctl_providers.mock.sampling.schema import CannotSample
 
 
 def accepts(schema: Schema, instance: object) -> bool:

@@ -11,13 +11,14 @@ from typing import Any
 from theoryctl.actions.manifests import must_be_own, write_pins
 from theoryctl.errors import DigestDrift, DockerFailed, ImageNotFound, NotPinned, UsageError
 from theoryctl.images.choice import BuildPlan, ImageWish, base_image, choose, tagged
+from theoryctl.images.resolve import ImageResolved
 from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.manifests.model import Image
 from theoryctl.platforms import image_platform, parse_platform, same_platform
 from theoryctl.progress import Progress
 from theoryctl.refs import PATTERN, ProviderRef
 from theoryctl.registry.reference import ImageReference
-from theoryctl.results.images import ImageBuilt, ImagePinned, ImagePushed, ImageResolved, ImageVerified
+from theoryctl.results.images import ImageBuilt, ImagePinned, ImagePushed, ImageVerified
 
 
 def resolve_image(text: str, platform: str | None, folder: str | None) -> ImageResolved:

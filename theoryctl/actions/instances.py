@@ -10,7 +10,7 @@ from theoryctl.instances.records import Instance
 from theoryctl.manifests.cache import read_manifest
 from theoryctl.manifests.catalog import Catalog
 from theoryctl.refs import ProviderRef
-from theoryctl.results import EnvShown, InstanceRow, InstancesShown, RecordingsWritten, Stopped, UrlShown
+from theoryctl.results.instances import EnvShown, InstanceRow, InstancesShown, RecordingsWritten, Stopped, UrlShown
 from theoryctl.runtimes.find import STARTED, _other_pin, require, started_runtime
 from theoryctl_providers.contract import ProviderError, sha256
 

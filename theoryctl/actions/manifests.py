@@ -12,7 +12,14 @@ from theoryctl.manifests.cache import read_manifest
 from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.paths import file_lock, state_dir
 from theoryctl.refs import ProviderRef
-from theoryctl.results import ManifestExported, ManifestList, ManifestRow, ManifestShown, ManifestsValid, SchemaShown
+from theoryctl.results.manifests import (
+    ManifestExported,
+    ManifestList,
+    ManifestRow,
+    ManifestShown,
+    ManifestsValid,
+    SchemaShown,
+)
 from theoryctl_providers.contract import replace_file, sha256
 
 

@@ -13,7 +13,7 @@ from string import Template
 from theoryctl.errors import BadManifest, UsageError
 from theoryctl.manifests.catalog import beside
 from theoryctl.refs import ProviderRef
-from theoryctl.results import ManifestCreated
+from theoryctl.results.manifests import ManifestCreated
 
 _MANIFEST = Template("""\
 ref: $ref

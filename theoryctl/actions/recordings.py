@@ -8,7 +8,7 @@ from theoryctl.errors import OutputFailed, UsageError, error_info
 from theoryctl.instances import client
 from theoryctl.instances.records import Instance
 from theoryctl.requests.result_folder import ResultFolder
-from theoryctl.results import RecordingsWritten
+from theoryctl.results.instances import RecordingsWritten
 from theoryctl_providers.contract import Envelope, ProviderError, Tape, write_recordings
 
 

@@ -18,7 +18,7 @@ from theoryctl.requests.input_flags import InputFlags
 from theoryctl.requests.mock_flags import MockFlags
 from theoryctl.requests.result_folder import ResultFolder
 from theoryctl.requests.saved_outputs import OutputFolder
-from theoryctl.results import RunResult
+from theoryctl.results.run import RunResult
 from theoryctl.secrets import read_secrets
 from theoryctl_providers.contract import (
     MODES,

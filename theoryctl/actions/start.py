@@ -20,7 +20,7 @@ from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
 from theoryctl.requests.mock_flags import MockFlags
 from theoryctl.requests.result_folder import ResultFolder
-from theoryctl.results import Started
+from theoryctl.results.instances import Started
 from theoryctl.runtimes.base import StartedRuntime, StartRequest
 from theoryctl.runtimes.find import known_runtime, restart_command, started_runtime
 from theoryctl.secrets import new_token, read_secrets

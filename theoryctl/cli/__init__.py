@@ -1,1 +1,0 @@
-"""The commands: each parses strings to types, calls one function, and emits what it returns."""

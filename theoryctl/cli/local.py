@@ -170,8 +170,8 @@ def logs(
 ) -> None:
     """Print the log of a started instance; with --json as NDJSON, one object a line."""
     from theoryctl.actions import instances
-    from theoryctl.durations import parse_duration
     from theoryctl.refs import ProviderRef
+    from theoryctl.units import parse_duration
 
     seconds = parse_duration(since) if since is not None else None
     ctx.obj.emit_lines(instances.logs(ProviderRef.parse(ref), runtime, follow=follow, tail=tail, since=seconds))

@@ -135,9 +135,9 @@ def logs(
 ) -> None:
     """Print the log of what is deployed, its last 100 lines unless told otherwise; with --json as NDJSON."""
     from theoryctl.actions import modal
-    from theoryctl.durations import parse_duration
     from theoryctl.modal.names import environment_name
     from theoryctl.refs import ProviderRef
+    from theoryctl.units import parse_duration
 
     seconds = parse_duration(since) if since is not None else None
     parsed, where = ProviderRef.parse(ref), environment_name(env)

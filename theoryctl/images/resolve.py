@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from theoryctl.docker.daemon import login_for
@@ -9,7 +10,6 @@ from theoryctl.errors import BadPlatform
 from theoryctl.platforms import same_platform
 from theoryctl.registry.client import RegistryClient, RegistryManifest, not_an_image
 from theoryctl.registry.reference import ImageReference
-from theoryctl.results.images import ImageResolved
 
 #: Names of platforms, each with the digest of its manifest.
 Platforms = tuple[tuple[str, str], ...]
@@ -64,3 +64,23 @@ def _platforms(manifest: RegistryManifest, registry: RegistryClient) -> Platform
 def _name(platform: dict[str, Any]) -> str:
     parts = (platform.get("os"), platform.get("architecture"), platform.get("variant"))
     return "/".join(part for part in parts if part)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageResolved:
+    """What a reference is in its registry: its own digest, and that of each platform's manifest.
+
+    `chosen` is the platform that was asked for, if one was.
+    """
+
+    reference: str
+    repository: str
+    digest: str
+    platforms: tuple[tuple[str, str], ...]
+    chosen: str | None = None
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        platforms = [{"platform": platform, "digest": digest} for platform, digest in self.platforms]
+        facts = {"reference": self.reference, "repository": self.repository, "digest": self.digest}
+        return {"schema": "theoryctl.image-resolution/v1", **facts, "platforms": platforms}

@@ -11,14 +11,16 @@ import base64
 import hmac
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from theoryctl.manifests.model import Manifest
 from theoryctl.modal.deploy import deploy
 from theoryctl.modal.deployment import Deployment, fingerprint_key, tags_of
 from theoryctl.modal.names import secret_name
 from theoryctl.modal.sdk import found, token_key
-from theoryctl.results.modal import SecretPlan
+
+if TYPE_CHECKING:
+    from theoryctl.modal.deployment import Deployment
 
 CREATED, UPDATED, UNCHANGED, MISSING, PRUNED = "created", "updated", "unchanged", "missing", "pruned"
 
@@ -123,3 +125,23 @@ def _fingerprint(app: str, name: str, value: str) -> str:
     """43 characters that are the same for the same value of the same secret of the same app."""
     code = hmac.digest(token_key(), f"{app}\0{name}\0{value}".encode(), "sha256")
     return base64.urlsafe_b64encode(code).decode().rstrip("=")
+
+
+@dataclass(frozen=True, slots=True)
+class SecretPlan:
+    """What a sync does, or did, for one app: each name with `created`, `updated`, `unchanged`, `missing` or `pruned`.
+
+    `recycled` says that Modal starts new containers, for those that run keep the values they were started with, and
+    `anew` that the Secret is deleted and made again, without whatever else is in it.
+    """
+
+    ref: str
+    app: str
+    secret: str
+    changes: Mapping[str, str]
+    recycled: bool
+    anew: bool
+
+    def document(self) -> dict[str, Any]:
+        names = {"ref": self.ref, "app": self.app, "secret": self.secret}
+        return {**names, "secrets": dict(self.changes), "recycled": self.recycled, "anew": self.anew}

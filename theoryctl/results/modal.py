@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from theoryctl.modal.secret_sync import SecretPlan
 from theoryctl_providers.contract import ERRORS
 
 if TYPE_CHECKING:
@@ -59,26 +59,6 @@ class Undeployed:
         facts = {"ref": str(self.deployment.ref), "app": self.deployment.app}
         kept = {"environment": self.deployment.environment, "kept_secret": self.secret}
         return {"schema": "theoryctl.undeployed/v1", **facts, **kept}
-
-
-@dataclass(frozen=True, slots=True)
-class SecretPlan:
-    """What a sync does, or did, for one app: each name with `created`, `updated`, `unchanged`, `missing` or `pruned`.
-
-    `recycled` says that Modal starts new containers, for those that run keep the values they were started with, and
-    `anew` that the Secret is deleted and made again, without whatever else is in it.
-    """
-
-    ref: str
-    app: str
-    secret: str
-    changes: Mapping[str, str]
-    recycled: bool
-    anew: bool
-
-    def document(self) -> dict[str, Any]:
-        names = {"ref": self.ref, "app": self.app, "secret": self.secret}
-        return {**names, "secrets": dict(self.changes), "recycled": self.recycled, "anew": self.anew}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from theoryctl.results.modal import Deployed, DeploymentRow, SecretPlan, SecretsSynced, Undeployed
+from theoryctl.modal.secret_sync import SecretPlan
+from theoryctl.results.modal import Deployed, DeploymentRow, SecretsSynced, Undeployed
 from theoryctl.terminal.format import paired, short_digest, time_words
 
 HEADER = ("ref", "app", "environment", "digest", "drift", "deployed")

@@ -10,17 +10,13 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
-from theoryctl.results import (
-    InstancesShown,
-    ManifestCreated,
-    ManifestList,
-    ManifestShown,
-    Result,
-    RunResult,
-    SchemaShown,
-)
-from theoryctl.results.images import ImageResolved, ImageVerified
+from theoryctl.images.resolve import ImageResolved
+from theoryctl.results.images import ImageVerified
+from theoryctl.results.instances import InstancesShown
+from theoryctl.results.manifests import ManifestCreated, ManifestList, ManifestShown, SchemaShown
 from theoryctl.results.modal import Deployed, DeploymentsShown, SecretsSynced, Undeployed
+from theoryctl.results.result import Result
+from theoryctl.results.run import RunResult
 from theoryctl.terminal import modal_text
 from theoryctl.terminal import text as views
 from theoryctl.terminal.answer_stream import Pace, PlainAnswer, StreamedAnswer

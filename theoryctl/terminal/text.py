@@ -8,23 +8,20 @@ from collections.abc import Callable, Iterator, Sequence
 from shlex import quote
 from typing import Any, NamedTuple
 
-from theoryctl.results import (
+from theoryctl.images.resolve import ImageResolved
+from theoryctl.results.images import ImageBuilt, ImagePinned, ImagePushed, ImageVerified
+from theoryctl.results.instances import (
     EnvShown,
     InstanceRow,
     InstancesShown,
-    ManifestCreated,
-    ManifestExported,
-    ManifestList,
-    ManifestRow,
-    ManifestsValid,
     RecordingsWritten,
-    Result,
     Started,
     Stopped,
     UrlShown,
 )
-from theoryctl.results.images import ImageBuilt, ImagePinned, ImagePushed, ImageResolved, ImageVerified
+from theoryctl.results.manifests import ManifestCreated, ManifestExported, ManifestList, ManifestRow, ManifestsValid
 from theoryctl.results.modal import DeploymentsShown
+from theoryctl.results.result import Result
 from theoryctl.terminal import modal_text
 from theoryctl.terminal.format import paired, short_digest, time_words
 from theoryctl_providers.contract import Envelope, OutputDocument, UsageDocument, dumps

@@ -186,7 +186,8 @@ def _bad_choice(message: str) -> ProviderError:
 def _instance(schema: Any, name: str, where: str) -> Any:
     """A value that the validator accepts for a schema from the inputs."""
     from theoryctl_providers.inputs.validate import compile_schema
-    from theoryctl_providers.mock.sampling import CannotSample, sample
+    from theoryctl_providers.mock.sampling.sampler import sample
+    from theoryctl_providers.mock.sampling.schema import CannotSample
 
     try:
         validator = compile_schema(schema)

@@ -1,0 +1,108 @@
+"""Results of commands on started instances."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from theoryctl.instances.records import Instance
+
+if TYPE_CHECKING:
+    from theoryctl.runtimes.base import State
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An instance that runs now."""
+
+    instance: Instance
+    already_running: bool
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        facts = instance_facts(self.instance)
+        return {"schema": "theoryctl.instance/v1", **facts, "already_running": self.already_running}
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The instances that were stopped, each with whether it was still alive."""
+
+    instances: tuple[tuple[Instance, bool], ...]
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        rows = [{"ref": each.ref, "runtime": each.runtime, "was_running": alive} for each, alive in self.instances]
+        return {"schema": "theoryctl.stopped/v1", "instances": rows}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingsWritten:
+    """The files of the recordings that an instance handed out."""
+
+    files: tuple[str, ...]
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        return {"schema": "theoryctl.recordings/v1", "files": list(self.files)}
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceRow:
+    """One line of `status`; `drift` is what has changed since the start: `digest`, `manifest` or nothing."""
+
+    instance: Instance
+    state: State
+    drift: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class InstancesShown:
+    """What `status` found."""
+
+    rows: tuple[InstanceRow, ...]
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        rows = [
+            {
+                **instance_facts(row.instance),
+                "state": row.state.name,
+                "healthy": row.state.healthy,
+                "drift": row.drift,
+                "cpu_percent": row.state.cpu_percent,
+                "memory_bytes": row.state.memory_bytes,
+            }
+            for row in self.rows
+        ]
+        return {"schema": "theoryctl.status/v1", "instances": rows}
+
+
+@dataclass(frozen=True, slots=True)
+class UrlShown:
+    """Where an instance listens."""
+
+    url: str
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        return {"schema": "theoryctl.url/v1", "url": self.url}
+
+
+@dataclass(frozen=True, slots=True)
+class EnvShown:
+    """Variables for another program."""
+
+    variables: dict[str, str]
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        return {"schema": "theoryctl.env/v1", "variables": self.variables}
+
+
+def instance_facts(instance: Instance) -> dict[str, Any]:
+    """What may be said of an instance: everything but its token."""
+    facts = asdict(instance)
+    for name in ("token", "pid_started", "source"):
+        del facts[name]
+    return {**facts, **{name: list(facts[name]) for name in ("secrets_present", "secrets_absent")}}

@@ -1,0 +1,100 @@
+"""Results of the manifest commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from theoryctl.manifests.model import Manifest
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestRow:
+    """One line of `manifest list`; `problem` is the code of what is wrong with the file, if anything."""
+
+    ref: str
+    title: str
+    provider: str
+    model: str
+    source: str
+    file: str
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestList:
+    """Every ref that can be run from here."""
+
+    rows: tuple[ManifestRow, ...]
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        fields = ManifestRow.__slots__
+        rows = [{name: getattr(row, name) for name in fields} for row in self.rows]
+        return {"schema": "theoryctl.manifest-list/v1", "manifests": rows}
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestShown:
+    """One manifest and the file it was found in."""
+
+    manifest: Manifest
+    file: str
+    source: str
+    text: str
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        manifest = self.manifest.document()
+        return {"schema": "theoryctl.manifest/v1", "file": self.file, "source": self.source, "manifest": manifest}
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestsValid:
+    """The files that were checked and found good."""
+
+    files: tuple[str, ...]
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        return {"schema": "theoryctl.manifest-validation/v1", "valid": True, "files": list(self.files)}
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaShown:
+    """A JSON Schema; JSON is its only form."""
+
+    schema: dict[str, Any]
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        return self.schema
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestExported:
+    """A manifest that was copied for its user to change."""
+
+    ref: str
+    source: str
+    file: str
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        return {"schema": "theoryctl.manifest-export/v1", "ref": self.ref, "source": self.source, "file": self.file}
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestCreated:
+    """A provider that was begun: its files, and the command that runs it."""
+
+    ref: str
+    files: tuple[str, ...]
+    next: str
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        return {"schema": "theoryctl.manifest-new/v1", "ref": self.ref, "files": list(self.files), "next": self.next}

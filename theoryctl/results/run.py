@@ -1,0 +1,26 @@
+"""The result of one run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from theoryctl.errors import exit_status
+from theoryctl_providers.contract import Envelope
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A finished run, failed or not."""
+
+    envelope: Envelope
+
+    def document(self) -> dict[str, Any]:
+        return dict(self.envelope)
+
+    @property
+    def exit_status(self) -> int:
+        return exit_status(self.envelope["error"])
