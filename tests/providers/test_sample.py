@@ -379,7 +379,7 @@ def interpreters() -> list[str]:
 
 PROGRAM = """
 import json, sys
-from theoryctl_providers.sampling import sample
+from theoryctl_providers.mock.sampling.sampler import sample
 for schema in json.load(sys.stdin):
     print(json.dumps(sample(schema)))
 """
@@ -396,6 +396,6 @@ def test_the_bytes_are_the_same_for_every_hash_seed_and_python() -> None:
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
     heavy = "{'random', 'asyncio', 'fractions', 'decimal', 'urllib.parse', 'json', 'jsonschema_rs'}"
-    program = "import sys\nbefore = set(sys.modules)\nimport theoryctl_providers.mock.sampling\n"
+    program = "import sys\nbefore = set(sys.modules)\nimport theoryctl_providers.mock.sampling.sampler\n"
     program += f"print(sorted((set(sys.modules) - before) & {heavy}))"
     assert run(sys.executable, program).stdout == "[]\n"
