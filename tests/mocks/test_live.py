@@ -189,7 +189,7 @@ def test_a_line_counts_once_it_has_ended(text: str, last: str) -> None:
 
 def test_a_pace_tells_the_first_token_and_the_rate_from_there(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([100.0, 100.5, 101.0, 102.5])
-    monkeypatch.setattr("theoryctl.answers.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("theoryctl.terminal.answer_stream.time.monotonic", lambda: next(clock))
     pace = Pace()
     assert list(pace.words(3)) == []
     for _ in range(3):
