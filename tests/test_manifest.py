@@ -17,6 +17,7 @@ from theoryctl.errors import BadManifest
 from theoryctl.manifests.check import check_manifest, manifest_schema
 from theoryctl.manifests.model import MAX_BYTES, Manifest
 from theoryctl.refs import ProviderRef
+from theoryctl_providers.contract import shaped
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = sorted((ROOT / "manifests").rglob("*.yaml"))
@@ -65,7 +66,7 @@ def test_the_shipped_secrets_are_those_the_provider_asks_for_without_a_manifest(
 def test_a_manifest_survives_the_way_through_the_cache(file: Path) -> None:
     manifest = check_manifest(file.read_bytes(), str(file))
     document = _plain(manifest.document())
-    assert Manifest.from_document(yaml.safe_load(yaml.safe_dump(document))) == manifest
+    assert shaped(Manifest, yaml.safe_load(yaml.safe_dump(document))) == manifest
     assert jsonschema_rs.is_valid(manifest_schema(), document)
     assert check_manifest(yaml.safe_dump(document).encode(), str(file)) == manifest
 

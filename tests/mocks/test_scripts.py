@@ -112,22 +112,25 @@ def test_a_script_that_is_loaded_anew_is_at_its_beginning() -> None:
 @pytest.mark.parametrize(
     ("document", "says"),
     [
-        ([], "$: expected an object"),
-        ({}, "$: expected 'rules' in it"),
-        ({"rules": []}, "$.rules: expected something in it"),
+        ([], "$: expected an object, got an array"),
+        ({}, "$.rules: expected a value, got no such key"),
+        ({"rules": []}, "$.rules: expected a length of at least 1, got 0"),
         ({"rules": [{"answers": [{"txt": "a"}]}]}, "$.rules[0].answers[0].txt: expected one of text, json"),
-        ({"rules": [{"answers": [{"text": 5}]}]}, "$.rules[0].answers[0].text: expected a text"),
+        ({"rules": [{"answers": [{"text": 5}]}]}, "$.rules[0].answers[0].text: expected a text, got an integer"),
         ({"rules": [{"answers": [{"text": "a", "delay": "1"}]}]}, "$.rules[0].answers[0].delay: expected a number"),
-        ({"rules": [{"answers": [{"text": "a", "delay": -1}]}]}, "$.rules[0].answers[0].delay: expected at least 0"),
+        (
+            {"rules": [{"answers": [{"text": "a", "delay": -1}]}]},
+            "$.rules[0].answers[0].delay: expected at least 0, got -1",
+        ),
         (
             {"rules": [{"when": {"turn": True}, "answers": [{"text": "a"}]}]},
-            "$.rules[0].when.turn: expected an integer",
+            "$.rules[0].when.turn: expected an integer, got true",
         ),
         ({"rules": [{"when": {"tools": "f"}, "answers": [{"text": "a"}]}]}, "$.rules[0].when.tools: expected an array"),
         ({"rules": [{"answers": [{"text": "a"}], "exhausted": "stop"}]}, "$.rules[0].exhausted: expected 'repeat' or"),
         (
             {"rules": [{"when": {"user": {"contains": None}}, "answers": [{"text": "a"}]}]},
-            "$.rules[0].when.user.contains: expected a value",
+            "$.rules[0].when.user.contains: expected a value, or no such key, got null",
         ),
         ({"rules": [{"answers": [{"text": "a", "json": None}]}]}, "$.rules[0].answers[0].json: expected a value"),
         ({"rules": [{"answers": [{}]}]}, "$.rules[0].answers[0]: found no answer"),

@@ -18,7 +18,7 @@ from theoryctl.images.pull import fetch, fits, must_fit
 from theoryctl.images.wheelhouse import PROBE, Target, wheel_of, wheelhouse
 from theoryctl.paths import cache_dir, file_lock, write_private
 from theoryctl.progress import Progress
-from theoryctl_providers.contract import canonical, sha256
+from theoryctl_providers.contract import canonical, sha256, shaped
 
 CONTEXT_LABEL = "dev.theoryctl.context"
 BASE_LABEL = "dev.theoryctl.base"
@@ -139,8 +139,9 @@ def _probe(api: Any, plan: BuildPlan, base_id: str) -> Target:
         with suppress(DockerFailed), explained(DockerFailed):  # it is removed already, or about to be
             found(api.remove_container, container, force=True)
     try:
-        return Target(**json.loads(said.splitlines()[-1]))
-    except (ValueError, IndexError, TypeError):
+        target: Target = shaped(Target, json.loads(said.splitlines()[-1]))
+        return target
+    except (ValueError, IndexError):
         hint = (
             f"set up QEMU for {plan.platform} on this machine (binfmt_misc)" if "exec format" in said else _OTHER_BASE
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from theoryctl.errors import NotRunning, TheoryctlError
@@ -17,6 +18,7 @@ from theoryctl_providers.contract import (
     Request,
     dumps,
     read_events,
+    shaped,
 )
 
 if TYPE_CHECKING:
@@ -94,11 +96,17 @@ def recordings(instance: Instance) -> tuple[list[Recording], int]:
     """What an instance holds of recorded exchanges, oldest first, and the number of the newest. Raises as `invoke`."""
     from theoryctl_providers.contract import Recording
 
-    document = _ask(instance, "GET", _RECORDINGS)
     try:
-        return [Recording.load(recording) for recording in document["recordings"]], int(document["upto"])
-    except (KeyError, TypeError, ValueError, AttributeError):
+        kept: _Kept = shaped(_Kept, _ask(instance, "GET", _RECORDINGS))
+        return [Recording.load(recording) for recording in kept.recordings], kept.upto
+    except ValueError:
         raise _unintelligible("sent recordings that cannot be read") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    recordings: tuple[dict[str, Any], ...]
+    upto: int
 
 
 def forget_recordings(instance: Instance, upto: int) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from theoryctl.paths import state_dir, write_private
 from theoryctl.refs import ProviderRef
-from theoryctl_providers.contract import dumps
+from theoryctl_providers.contract import dumps, shaped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +101,7 @@ def all_instances() -> Iterator[Instance]:
 
 def _read(file: Path) -> Instance | None:
     try:
-        values = json.loads(file.read_bytes())
-        lists = {name: tuple(values[name]) for name in ("secrets_present", "secrets_absent")}
-        return Instance(**{**values, **lists})
-    except (OSError, ValueError, TypeError, KeyError):
+        instance: Instance = shaped(Instance, json.loads(file.read_bytes()))
+        return instance
+    except (OSError, ValueError, RecursionError):
         return None

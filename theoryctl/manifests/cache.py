@@ -18,7 +18,7 @@ from theoryctl.manifests import model as model
 from theoryctl.manifests.model import MAX_BYTES, Manifest
 from theoryctl.paths import cache_dir, write_private
 from theoryctl.refs import ProviderRef
-from theoryctl_providers.contract import VERSION, canonical, sha256
+from theoryctl_providers.contract import VERSION, canonical, sha256, shaped
 
 
 def load_manifest(file: Path, ref: ProviderRef) -> Manifest:
@@ -56,9 +56,12 @@ def _key(data: bytes, ref: ProviderRef) -> str:
 def _cached(entry: Path) -> Manifest | None:
     try:
         digest, _, body = entry.read_bytes().partition(b"\n")
-    except OSError:
+        if digest.decode(errors="replace") != sha256(body):
+            return None
+        manifest: Manifest = shaped(Manifest, json.loads(body))
+        return manifest
+    except (OSError, ValueError):
         return None
-    return Manifest.from_document(json.loads(body)) if digest.decode(errors="replace") == sha256(body) else None
 
 
 def _checked(data: bytes, file: Path, ref: ProviderRef, entry: Path) -> Manifest:

@@ -145,19 +145,3 @@ class Manifest:
     def document(self) -> dict[str, Any]:
         """The manifest as JSON, defaults filled in; what has none is left out."""
         return document_of(self)
-
-    @classmethod
-    def from_document(cls, document: dict[str, Any]) -> Manifest:
-        """The manifest that `document()` was made from. Trusts it: raises TypeError or KeyError for anything else."""
-        parts = dict(document)
-        parts["models"] = Models(**_tuples(parts["models"]))
-        parts["secrets"] = tuple(Secret(**_tuples(secret)) for secret in parts["secrets"])
-        parts["resources"] = Resources(**parts["resources"])
-        if "image" in parts:
-            build = parts["image"].get("build")
-            parts["image"] = Image(**{**parts["image"], "build": build and Build(**_tuples(build))})
-        return cls(**parts)
-
-
-def _tuples(document: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in document.items()}

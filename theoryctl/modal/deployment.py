@@ -10,10 +10,12 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from theoryctl.manifests.model import Resources
 from theoryctl.modal.names import MAX_TAG, Owner, cut
 from theoryctl.refs import ProviderRef
+from theoryctl_providers.contract import shaped
 
 PLATFORM = "linux/amd64"
 
@@ -100,7 +102,7 @@ def from_tags(environment: str, app: str, tags: Mapping[str, str]) -> Deployment
             app=app,
             repository=_joined("repository", known),
             digest=_long(known["digest"]),
-            resources=Resources(**json.loads(_joined("resources", known))),
+            resources=_resources(_joined("resources", known)),
             owner=_owner(known),
             pin=_long(known["pin"]) if "pin" in known else None,
             registry_secret=_joined("registry-secret", known) or None,
@@ -108,8 +110,15 @@ def from_tags(environment: str, app: str, tags: Mapping[str, str]) -> Deployment
             secret_id=known.get("runtime-secret"),
             fingerprints={k.removeprefix(_SECRET): v for k, v in known.items() if k.startswith(_SECRET)},
         )
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError):
         return None
+
+
+def _resources(text: str) -> Resources:
+    # `asdict` wrote null for what a manifest leaves out, and knows no other way to say it.
+    said = shaped(dict[str, Any], json.loads(text))
+    resources: Resources = shaped(Resources, {name: value for name, value in said.items() if value is not None})
+    return resources
 
 
 def _owner(known: Mapping[str, str]) -> Owner | None:

@@ -36,6 +36,7 @@ from theoryctl_providers.contract.envelope import (
 from theoryctl_providers.contract.errors import ERRORS, ErrorSpec, FaultKind, ProviderError, ScriptedFailure
 from theoryctl_providers.contract.events import Delta, Finish, Log, Operation, Output, Started, ToolCallDelta, Usage
 from theoryctl_providers.contract.files import replace_file
+from theoryctl_providers.contract.from_json import shaped
 from theoryctl_providers.contract.json_text import MAX_DEPTH, canonical, dumps, loads, sha256
 from theoryctl_providers.contract.wire import (
     Limits,
@@ -108,6 +109,7 @@ __all__ = [
     "replace_file",
     "resolve_mode",
     "sha256",
+    "shaped",
     "write_recordings",
 ]
 

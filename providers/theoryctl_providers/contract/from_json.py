@@ -1,75 +1,190 @@
-"""JSON made into frozen dataclasses by their annotations: strict, with the place of what does not fit."""
+"""Read JSON into frozen dataclasses by their annotations: strict, with the place of what does not fit."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from functools import cache
+from functools import cache, partial
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from theoryctl_providers.contract.constraints import Must
+from theoryctl_providers.contract.constraints import STRICT, Must
+from theoryctl_providers.contract.json_text import dumps, json_path
+
+_Reader = Callable[[Any], Any]
 
 
 def shaped(kind: Any, value: Any, at: str = "$") -> Any:
-    """`value` as `kind`: a dataclass, one of JSON's types, a tuple, a Literal, an optional one, or Annotated with Must.
+    """`value` as `kind`: a dataclass, one of JSON's types, Any, a tuple or a mapping of them, a Literal, an optional
+    one, or Annotated with Must. `at` is the path of the value in its document.
 
-    Raises ValueError that says where `value` is none: wrong types, unknown and missing keys, numbers out of range.
+    Null is the same as an absent key where the dataclass says None, but in a document that people write (`STRICT`),
+    where it is a slip of the pen. Raises ValueError, `PATH: expected X, got Y`, for the first part that does not fit:
+    wrong types, unknown and missing keys, values out of range. Of a value of the wrong type it names only the type,
+    because it may be a secret.
     """
-    origin, arguments = get_origin(kind), get_args(kind)
-    if is_dataclass(kind):
-        return _object(kind, value, at)
-    if origin is Annotated:
-        return _within(shaped(arguments[0], value, at), arguments[1], at)
-    if origin in (Union, UnionType):
-        (inner,) = (each for each in arguments if each is not NoneType)
-        return shaped(inner, value, at)
-    if origin is tuple:
-        _expect(isinstance(value, (list, tuple)), at, "an array")
-        return tuple(shaped(arguments[0], item, f"{at}[{index}]") for index, item in enumerate(value))
-    _expect(_is(kind, value), at, " or ".join(map(repr, arguments)) if origin is Literal else _NAMES.get(kind, "JSON"))
-    return value
+    try:
+        return _reader(kind)(value)
+    except _Misfit as misfit:
+        place = at + json_path(reversed(misfit.path)).removeprefix("$")
+        raise ValueError(f"{place}: expected {misfit.expected}, got {misfit.got}") from None
 
 
-_NAMES: dict[Any, str] = {str: "a text", float: "a number", int: "an integer", bool: "true or false"}
+class _Misfit(Exception):
+    """A part that does not fit; its `path` grows from the inside out."""
 
-
-def _is(kind: Any, value: Any) -> bool:
-    if get_origin(kind) is Literal:
-        return isinstance(value, str) and value in get_args(kind)
-    if kind is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    return kind is Any or (isinstance(value, kind) and isinstance(value, bool) == (kind is bool))
-
-
-def _object(kind: Any, value: Any, at: str) -> Any:
-    _expect(isinstance(value, Mapping), at, "an object")
-    hints = _hints(kind)
-    for key in value:
-        _expect(key in hints, f"{at}.{key}", f"one of {', '.join(hints)}")
-    for item in fields(kind):
-        required = item.default is MISSING and item.default_factory is MISSING
-        _expect(not required or item.name in value, at, f"{item.name!r} in it")
-        # None in the dataclass says that the key is absent, and null is no other way to say it.
-        _expect(item.default is not None or value.get(item.name, 0) is not None, f"{at}.{item.name}", "a value")
-    return kind(**{key: shaped(hints[key], item, f"{at}.{key}") for key, item in value.items()})
+    def __init__(self, expected: str, got: str, *path: str | int) -> None:
+        self.expected, self.got, self.path = expected, got, list(path)
 
 
 @cache
-def _hints(kind: Any) -> dict[str, Any]:
-    hints = get_type_hints(kind, include_extras=True)
-    return {item.name: hints[item.name] for item in fields(kind)}
+def _reader(kind: Any) -> _Reader:
+    """The function that reads values of a kind: made once, because a streamed answer is made of thousands."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if is_dataclass(kind):
+        return partial(_object, kind)
+    if origin is Annotated:
+        return partial(_within, _reader(arguments[0]), arguments[1])
+    if origin in (Union, UnionType):
+        (inner,) = (each for each in arguments if each is not NoneType)
+        return partial(_optional, _reader(inner))
+    if origin is tuple:
+        return partial(_array, _reader(arguments[0]))
+    if origin in (dict, Mapping):
+        return partial(_mapping, *map(_reader, arguments))
+    if origin is Literal:
+        return partial(_literal, arguments)
+    return _anything if kind is Any else partial(_scalar, kind)
 
 
-def _within(value: Any, must: Must, at: str) -> Any:
-    limits = must.constraints
-    _expect("ge" not in limits or value >= limits["ge"], at, f"at least {limits.get('ge')}")
-    _expect("le" not in limits or value <= limits["le"], at, f"at most {limits.get('le')}")
-    _expect(len(value) >= limits["min_length"] if "min_length" in limits else True, at, "something in it")
+def _anything(value: Any) -> Any:
     return value
 
 
-def _expect(holds: bool, at: str, what: str) -> None:
-    if not holds:
-        raise ValueError(f"{at}: expected {what}")
+_TYPES: dict[Any, str] = {str: "a text", float: "a number", int: "an integer", bool: "true or false"}
+
+
+def _scalar(kind: Any, value: Any) -> Any:
+    fits = type(value) is kind or (kind is float and type(value) is int)
+    if not fits or (kind is float and not math.isfinite(value)):
+        raise _Misfit(_TYPES[kind], _type_of(value))
+    return value
+
+
+def _literal(options: tuple[Any, ...], value: Any) -> Any:
+    if not isinstance(value, str) or value not in options:
+        raise _Misfit(" or ".join(map(repr, options)), _shown(value) if isinstance(value, str) else _type_of(value))
+    return value
+
+
+def _optional(inner: _Reader, value: Any) -> Any:
+    return None if value is None else inner(value)
+
+
+def _present(inner: _Reader, value: Any) -> Any:
+    if value is None:
+        raise _Misfit("a value, or no such key", "null")
+    return inner(value)
+
+
+def _array(inner: _Reader, value: Any) -> Any:
+    if not isinstance(value, (list, tuple)):
+        raise _Misfit("an array", _type_of(value))
+    found: list[Any] = []
+    try:
+        for item in value:
+            found.append(inner(item))
+    except _Misfit as misfit:
+        misfit.path.append(len(found))
+        raise
+    return tuple(found)
+
+
+def _mapping(of_key: _Reader, inner: _Reader, value: Any) -> Any:
+    _must_be_object(value)
+    if inner is _anything:  # as large as any JSON
+        return value
+    name, found = "", {}
+    try:
+        for name, item in value.items():
+            found[of_key(name)] = inner(item)
+    except _Misfit as misfit:
+        misfit.path.append(_cut(name))
+        raise
+    return found
+
+
+def _object(kind: Any, value: Any) -> Any:
+    _must_be_object(value)
+    known, name, found = _required_by_name(kind), "", {}
+    for missing in (each for each, required in known.items() if required and each not in value):
+        raise _Misfit("a value", "no such key", missing)
+    try:
+        for name, item in value.items():
+            if name not in known:
+                raise _Misfit(f"one of {', '.join(known)}", "another key")
+            found[name] = _field_reader(kind, name)(item)
+    except _Misfit as misfit:
+        misfit.path.append(_cut(name))
+        raise
+    return kind(**found)
+
+
+@cache
+def _required_by_name(kind: Any) -> dict[str, bool]:
+    return {item.name: item.default is MISSING and item.default_factory is MISSING for item in fields(kind)}
+
+
+@cache
+def _field_reader(kind: Any, name: str) -> _Reader:
+    """The reader of one field. Its annotation is read when a document has the field, and not those of all fields: some
+    name classes that only type checkers import."""
+    item = kind.__dataclass_fields__[name]
+    annotation = eval(item.type, vars(sys.modules[kind.__module__])) if isinstance(item.type, str) else item.type
+    written = getattr(kind, "__pydantic_config__", None) is STRICT
+    return partial(_present, _reader(annotation)) if written and item.default is None else _reader(annotation)
+
+
+#: What each constraint of a Must wants of a value, and says of one that does not fit.
+_CHECKS: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
+    "ge": (lambda value, limit: value >= limit, "at least {}"),
+    "gt": (lambda value, limit: value > limit, "more than {}"),
+    "le": (lambda value, limit: value <= limit, "at most {}"),
+    "min_length": (lambda value, limit: len(value) >= limit, "a length of at least {}"),
+    "pattern": (lambda value, limit: re.search(limit, value), "text matching {}"),
+}
+
+
+def _within(inner: _Reader, must: Must, value: Any) -> Any:
+    value = inner(value)
+    for name, limit in must.constraints.items():
+        holds, expected = _CHECKS[name]
+        if not holds(value, limit):
+            raise _Misfit(expected.format(limit), str(len(value)) if name == "min_length" else _shown(value))
+    return value
+
+
+def _must_be_object(value: Any) -> None:
+    if not isinstance(value, Mapping):
+        raise _Misfit("an object", _type_of(value))
+
+
+def _type_of(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, (Mapping, list, tuple)):
+        return "an object" if isinstance(value, Mapping) else "an array"
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return {str: "a text", int: "an integer", float: "a number"}.get(type(value), type(value).__name__)
+
+
+def _shown(value: Any) -> str:
+    return _cut(dumps(value))
+
+
+def _cut(text: Any) -> str:
+    return text if len(text := str(text)) <= 200 else f"{text[:199]}…"

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from theoryctl_providers.contract.answer import Event
 from theoryctl_providers.contract.errors import ProviderError
-from theoryctl_providers.contract.events import Delta, Finish, Operation, Output, ToolCallDelta, Usage, filled
+from theoryctl_providers.contract.events import Delta, Finish, Operation, Output, Usage, filled
 from theoryctl_providers.contract.files import replace_file
+from theoryctl_providers.contract.from_json import shaped
 from theoryctl_providers.contract.json_text import canonical, dumps, sha256
 
 SCHEMA = "theoryctl.recording/v1"
@@ -69,20 +70,34 @@ class Recording:
     def load(cls, value: Any) -> Recording:
         """The recording of a document that `recording_files` lets pass, or that `dump` gave.
 
-        Raises TypeError, KeyError, AttributeError or ValueError for what is none.
+        Raises ValueError, with the place of what does not fit, for what is none.
         """
-        events = tuple(_event(*item) for event in value["events"] for item in event.items())
-        return cls(**{name: value[name] for name in ("key", "operation", "model", "inputs")}, events=events)
+        document: _Document = shaped(_Document, value)
+        return cls(
+            key=document.key,
+            operation=document.operation,
+            model=document.model,
+            inputs=document.inputs,
+            events=tuple(_events(document)),
+        )
 
 
-def _event(name: str, value: Mapping[str, Any]) -> Event:
-    parts = dict(value)
-    if parts.get("tool_call"):
-        parts["tool_call"] = ToolCallDelta(**parts["tool_call"])
-    if name == "output":
-        parts.setdefault("value", None)
-    event: Event = _KINDS[name](**parts)
-    return event
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Document:
+    schema: Literal["theoryctl.recording/v1"]
+    key: str
+    operation: Operation
+    model: str
+    inputs: Mapping[str, Any]
+    events: tuple[dict[Literal["delta", "output", "usage", "finish"], dict[str, Any]], ...]
+
+
+def _events(document: _Document) -> Iterator[Event]:
+    for index, said in enumerate(document.events):
+        for name, value in said.items():
+            # `filled` leaves out what is null, which a JSON output may be.
+            empty = {"value": None} if name == "output" else {}
+            yield shaped(_KINDS[name], {**empty, **value}, f"$.events[{index}].{name}")
 
 
 class Recordings:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
 
 from theoryctl_providers.contract.answer import Event, Result
-from theoryctl_providers.contract.calls import ProviderConfig, SecretRule
+from theoryctl_providers.contract.calls import ProviderConfig
+from theoryctl_providers.contract.constraints import Must
 from theoryctl_providers.contract.errors import ProviderError
-from theoryctl_providers.contract.events import Delta, Log, Started, ToolCallDelta, filled
+from theoryctl_providers.contract.events import Delta, Log, Started, filled
+from theoryctl_providers.contract.from_json import shaped
 from theoryctl_providers.contract.json_text import MAX_DEPTH, dumps, loads
 
 #: The names of the server-sent events; what the envelope holds anyway (usage, finish reasons) is not sent before it.
 _NAMES: dict[type, str] = {Log: "log", Started: "started", Delta: "delta", Result: "result"}
+_KINDS: dict[str, Any] = {name: kind for kind, name in _NAMES.items()} | {"result": dict[str, Any]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,13 @@ class Limits:
     concurrency: int = 256
     receive_seconds: float = 30.0
     drain_seconds: float = 9.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ServerDocument:
+    provider: dict[str, Any]
+    token: Annotated[str, Must({"min_length": 16})]
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +59,9 @@ class ServerConfig:
         # Recordings hold inputs as deep as any, a little deeper in here.
         document = loads(data, what="the configuration on standard input", depth=MAX_DEPTH + 20)
         try:
-            config = load_config(document["provider"])
-            token = document["token"]
-            if not isinstance(token, str) or len(token) < 16:
-                raise ValueError("its token is shorter than 16 characters")
-            return cls(provider=config, token=token, limits=Limits(**document["limits"]))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            told: _ServerDocument = shaped(_ServerDocument, document)
+            return cls(provider=load_config(told.provider, "$.provider"), token=told.token, limits=told.limits)
+        except ValueError as error:
             raise ProviderError(
                 "ERR_INPUTS", f"the configuration on standard input is not one: {error}", hint="theoryctl local start"
             ) from None
@@ -70,19 +77,21 @@ def dump_config(provider: ProviderConfig) -> dict[str, Any]:
     }
 
 
-def load_config(document: dict[str, Any]) -> ProviderConfig:
-    """The config that `dump_config` made the document of. Raises KeyError, TypeError for anything else."""
+def load_config(document: dict[str, Any], at: str = "$") -> ProviderConfig:
+    """The config that `dump_config` made the document of, whose path is `at`. Raises ValueError for anything else."""
     from theoryctl_providers.contract.recordings import Recording, Recordings, Tape
     from theoryctl_providers.contract.script import Script
 
-    rules = [SecretRule(**{**rule, "models": tuple(rule["models"])}) for rule in document["secret_rules"]]
-    parts = {
-        "secret_rules": tuple(rules),
-        "script": Script.load(document["script"]) if document["script"] else None,
-        "replay": document["replay"] and Recordings(map(Recording.load, document["replay"])),
-        "tape": Tape() if document["tape"] else None,
-    }
-    return ProviderConfig(**{**document, **parts})
+    plain = dict(document)
+    script, tape = plain.pop("script", None), shaped(bool, plain.pop("tape", False), f"{at}.tape")
+    replay = shaped(tuple[Any, ...] | None, plain.pop("replay", None), f"{at}.replay")
+    config: ProviderConfig = shaped(ProviderConfig, plain, at)
+    return replace(
+        config,
+        script=None if script is None else Script.load(script),
+        replay=None if replay is None else Recordings(map(Recording.load, replay)),
+        tape=Tape() if tape else None,
+    )
 
 
 def encode_event(event: Event) -> bytes | None:
@@ -97,15 +106,10 @@ def encode_event(event: Event) -> bytes | None:
 def decode_event(name: str, data: str) -> Event:
     """The event that `encode_event` made the text of. Raises ProviderError `ERR_BAD_RESPONSE` for anything else."""
     try:
-        value = json.loads(data)
-        if name == "result":
-            return Result(value)
-        if name == "delta":
-            call = value.get("tool_call")
-            return Delta(value.get("choice", 0), value.get("text"), ToolCallDelta(**call) if call else None)
-        event: Event = {"log": Log, "started": Started}[name](**value)
+        value = shaped(_KINDS[name], json.loads(data))
+        event: Event = Result(value) if name == "result" else value
         return event
-    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
+    except (ValueError, RecursionError, KeyError):
         message = f"the instance sent an event {name!r} that cannot be read"
         raise ProviderError("ERR_BAD_RESPONSE", message, hint="is it another version? restart it") from None
 
