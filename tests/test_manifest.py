@@ -58,7 +58,7 @@ def test_the_shipped_secrets_are_those_the_provider_asks_for_without_a_manifest(
     from theoryctl_providers import get_llm_provider
 
     manifest = check_manifest((ROOT / "manifests/llm/litellm@1.yaml").read_bytes(), "x")
-    mine = [(rule.name, rule.required, rule.models) for rule in manifest.secret_rules]
+    mine = [(rule.name, rule.required, rule.models) for rule in manifest.secrets]
     assert mine == [(rule.name, rule.required, rule.models) for rule in get_llm_provider("litellm").secret_rules]
 
 

@@ -114,7 +114,7 @@ def _request(options: RunOptions, target: Target, manifest: Manifest) -> Request
 
 
 def _config(manifest: Manifest, mode: Mode, options: RunOptions, target: Target) -> ProviderConfig:
-    rules = manifest.secret_rules
+    rules = manifest.secrets
     # Mock mode does not even look at a secret.
     wanted = () if is_mock(mode) or target.has_secrets else tuple(rule.name for rule in rules)
     config = ProviderConfig(

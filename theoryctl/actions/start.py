@@ -140,7 +140,7 @@ def _config(manifest: Manifest, options: StartOptions, secrets: dict[str, str]) 
         mode=mode,
         default_model=manifest.models.default,
         input_schema=manifest.inputs,
-        secret_rules=manifest.secret_rules,
+        secret_rules=manifest.secrets,
         secrets=secrets,
         timeout=manifest.resources.timeout,
         platform=host_platform(),

@@ -42,7 +42,12 @@ class ModelCheck(Generic[Model]):
 
     @cached_property
     def _raw(self) -> dict[str, Any]:
-        return self._adapter.json_schema()
+        """As pydantic makes it, but with each definition under its title: a class's name is ours, a title published."""
+        schema = self._adapter.json_schema()
+        text = json.dumps({**schema, "$defs": {part["title"]: part for part in schema["$defs"].values()}})
+        for name, part in schema["$defs"].items():
+            text = text.replace(f'"#/$defs/{name}"', f'"#/$defs/{part["title"]}"')
+        return dict(json.loads(text))
 
     def read(self, document: Document) -> tuple[Model | None, list[Problem]]:
         """What the document is, where its structure is right, and else what is wrong with that."""

@@ -8,9 +8,10 @@ from typing import Any
 from theoryctl.authored.model_check import ModelCheck, cut, in_file, readable, shown
 from theoryctl.authored.yaml_document import Path, Problem, YAMLProblems, parse
 from theoryctl.errors import BadManifest, UsageError
-from theoryctl.manifests.model import MAX_BYTES, ONE_LINE, PARAGRAPH, Manifest
+from theoryctl.manifests.model import MAX_BYTES, PARAGRAPH, Manifest
 from theoryctl.refs import FORM, PATTERN, ProviderRef
 from theoryctl.registry.reference import ImageReference
+from theoryctl_providers.contract import ONE_LINE
 
 _META = {"$ref": "https://json-schema.org/draft/2020-12/schema"}
 _WORDS = {

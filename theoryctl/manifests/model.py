@@ -1,28 +1,24 @@
 """What a provider ref means: the model of a manifest.
 
 These are plain frozen dataclasses, so that a run that reads a validated manifest from the cache never imports pydantic.
-Pydantic validates against the very same classes (`manifest_check.py`) and makes the JSON Schema from them; attribute
+Pydantic validates against the very same classes (`check.py`) and makes the JSON Schema from them; attribute
 docstrings are the descriptions in that schema.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
 from theoryctl.platforms import same_platform
 from theoryctl.refs import PATTERN
-from theoryctl_providers.contract import STRICT, Must, SecretRule, document_of
+from theoryctl_providers.contract import STRICT, Must, SecretRule, Text, document_of
 
 #: A manifest is a page of text; anything far larger is a mistake or an attack.
 MAX_BYTES = 1 << 20
 
-#: Titles, models and descriptions reach terminals, which obey control characters (C0 and C1).
-ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+#: As `ONE_LINE`, with newlines.
 PARAGRAPH = r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f]*$"
-
-Line = Annotated[str, Must({"pattern": ONE_LINE})]
-Text = Annotated[str, Must({"min_length": 1, "pattern": ONE_LINE})]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,22 +31,6 @@ class Models:
     """The model used when the inputs name none, with its vendor: `openai/gpt-4o-mini`."""
     known: tuple[Text, ...] = ()
     """Models worth suggesting; others may be used as well."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Secret:
-    """An environment variable the provider needs in real mode."""
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
-
-    name: Annotated[str, Must({"pattern": "^[A-Z_][A-Z0-9_]*$"})]
-    """The variable's name; its value never stands in a manifest."""
-    required: bool = True
-    """Whether models that match cannot be called without it."""
-    models: tuple[Text, ...] = ("*",)
-    """The models it is for, as shell patterns: `openai/*`."""
-    description: Line = ""
-    """What it is, and where to get one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +106,7 @@ class Manifest:
     """A built-in provider (`mock`, `litellm`), an entry point of `theoryctl.providers`, or `package.module:Class`."""
     models: Models
     """Which models it serves."""
-    secrets: tuple[Secret, ...] = ()
+    secrets: tuple[SecretRule, ...] = ()
     """The environment variables it needs in real mode."""
     inputs: dict[str, Any]
     """JSON Schema (draft 2020-12) of the inputs."""
@@ -136,11 +116,6 @@ class Manifest:
     """The image it runs from in Docker and on Modal."""
     resources: Resources = field(default_factory=Resources)
     """The limits of one instance."""
-
-    @property
-    def secret_rules(self) -> tuple[SecretRule, ...]:
-        """The secrets in the contract's words."""
-        return tuple(SecretRule(**asdict(secret)) for secret in self.secrets)
 
     def document(self) -> dict[str, Any]:
         """The manifest as JSON, defaults filled in; what has none is left out."""

@@ -63,7 +63,7 @@ def planned(modal: Any, deployment: Deployment, manifest: Manifest, values: Mapp
     lost = secret is None or secret.object_id != deployment.secret_id
     known = {} if lost else deployment.fingerprints
     changes = {}
-    for rule in manifest.secret_rules:
+    for rule in manifest.secrets:
         if rule.name in values:
             same = known.get(fingerprint_key(rule.name)) == _fingerprint(deployment.app, rule.name, values[rule.name])
             changes[rule.name] = UNCHANGED if same else UPDATED if _holds(modal, deployment, rule.name) else CREATED

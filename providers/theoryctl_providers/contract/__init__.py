@@ -18,6 +18,7 @@ from theoryctl_providers.contract.calls import (
     is_mock,
     resolve_mode,
 )
+from theoryctl_providers.contract.constraints import ONE_LINE, STRICT, Line, Must, Text
 from theoryctl_providers.contract.envelope import (
     ENVELOPE_SCHEMA,
     ERROR_SCHEMA,
@@ -49,7 +50,6 @@ from theoryctl_providers.contract.wire import (
 )
 
 if TYPE_CHECKING:
-    from theoryctl_providers.contract.constraints import STRICT, Must
     from theoryctl_providers.contract.recordings import Recording, Recordings, Tape, write_recordings
     from theoryctl_providers.contract.script import Script, ScriptDocument
 
@@ -59,6 +59,7 @@ __all__ = [
     "ERROR_SCHEMA",
     "MAX_DEPTH",
     "MODES",
+    "ONE_LINE",
     "STRICT",
     "VERSION",
     "Attachment",
@@ -71,6 +72,7 @@ __all__ = [
     "FaultKind",
     "Finish",
     "Limits",
+    "Line",
     "Log",
     "Mode",
     "Must",
@@ -91,6 +93,7 @@ __all__ = [
     "Started",
     "Stopwatch",
     "Tape",
+    "Text",
     "ToolCallDelta",
     "Usage",
     "UsageDocument",
@@ -115,8 +118,6 @@ __all__ = [
 
 # Where the names live that most runs do without.
 _HOMES = {
-    "STRICT": "constraints",
-    "Must": "constraints",
     "Recording": "recordings",
     "Recordings": "recordings",
     "Tape": "recordings",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
+from theoryctl_providers.contract.constraints import STRICT, Line, Must, Text
 from theoryctl_providers.contract.envelope import AttachmentDocument, Mode, new_run_id
 from theoryctl_providers.contract.errors import ProviderError
 from theoryctl_providers.contract.events import Operation
@@ -59,12 +60,19 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretRule:
-    """One environment variable a provider may need: for models matching `models` (shell patterns), in real mode."""
+    """An environment variable the provider needs in real mode."""
 
-    name: str
+    # A part of a manifest, and so of its published schema, where it is called Secret.
+    __pydantic_config__: ClassVar[dict[str, Any]] = {**STRICT, "title": "Secret"}
+
+    name: Annotated[str, Must({"pattern": "^[A-Z_][A-Z0-9_]*$"})]
+    """The variable's name; its value never stands in a manifest."""
     required: bool = True
-    models: tuple[str, ...] = ("*",)
-    description: str = ""
+    """Whether models that match cannot be called without it."""
+    models: tuple[Text, ...] = ("*",)
+    """The models it is for, as shell patterns: `openai/*`."""
+    description: Line = ""
+    """What it is, and where to get one."""
 
     def applies_to(self, model: str) -> bool:
         """Whether the rule speaks of this model."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 #: How pydantic reads such a document, as `__pydantic_config__`: no unknown keys, no conversions.
 STRICT: dict[str, Any] = {"extra": "forbid", "strict": True, "use_attribute_docstrings": True}
@@ -17,3 +17,10 @@ class Must:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         return {**handler(source), **self.constraints}
+
+
+#: Titles, models and descriptions reach terminals, which obey control characters (C0 and C1).
+ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+
+Line = Annotated[str, Must({"pattern": ONE_LINE})]
+Text = Annotated[str, Must({"min_length": 1, "pattern": ONE_LINE})]

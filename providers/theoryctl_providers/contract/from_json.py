@@ -11,7 +11,7 @@ from functools import cache, partial
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from theoryctl_providers.contract.constraints import STRICT, Must
+from theoryctl_providers.contract.constraints import Must
 from theoryctl_providers.contract.json_text import dumps, json_path
 
 _Reader = Callable[[Any], Any]
@@ -21,10 +21,10 @@ def shaped(kind: Any, value: Any, at: str = "$") -> Any:
     """`value` as `kind`: a dataclass, one of JSON's types, Any, a tuple or a mapping of them, a Literal, an optional
     one, or Annotated with Must. `at` is the path of the value in its document.
 
-    Null is the same as an absent key where the dataclass says None, but in a document that people write (`STRICT`),
-    where it is a slip of the pen. Raises ValueError, `PATH: expected X, got Y`, for the first part that does not fit:
-    wrong types, unknown and missing keys, values out of range. Of a value of the wrong type it names only the type,
-    because it may be a secret.
+    Null is the same as an absent key where the dataclass says None, but in a document that people write (one with
+    `STRICT`), where it is a slip of the pen. Raises ValueError, `PATH: expected X, got Y`, for the first part that does
+    not fit: wrong types, unknown and missing keys, values out of range. Of a value of the wrong type it names only the
+    type, because it may be a secret.
     """
     try:
         return _reader(kind)(value)
@@ -144,7 +144,7 @@ def _field_reader(kind: Any, name: str) -> _Reader:
     name classes that only type checkers import."""
     item = kind.__dataclass_fields__[name]
     annotation = eval(item.type, vars(sys.modules[kind.__module__])) if isinstance(item.type, str) else item.type
-    written = getattr(kind, "__pydantic_config__", None) is STRICT
+    written = hasattr(kind, "__pydantic_config__")
     return partial(_present, _reader(annotation)) if written and item.default is None else _reader(annotation)
 
 
