@@ -9,9 +9,10 @@ from theoryctl.instances import records
 from theoryctl.instances.records import Instance
 from theoryctl.manifests.cache import read_manifest
 from theoryctl.manifests.catalog import Catalog
+from theoryctl.manifests.pins import other_pin
 from theoryctl.refs import ProviderRef
 from theoryctl.results.instances import EnvShown, InstanceRow, InstancesShown, RecordingsWritten, Stopped, UrlShown
-from theoryctl.runtimes.find import STARTED, _other_pin, require, started_runtime
+from theoryctl.runtimes.find import STARTED, require, started_runtime
 from theoryctl_providers.contract import ProviderError, sha256
 
 
@@ -105,7 +106,7 @@ def _drift(instance: Instance, manifests: str | None) -> str | None:
     """What has changed since the start: `digest`, that the manifest pins another one; `manifest`, anything in it."""
     try:
         found = Catalog(manifests).find(ProviderRef.parse(instance.ref))
-        if _other_pin(instance, found.load()):
+        if other_pin(found.load().pin(instance.platform), instance.digest, instance.pin):
             return "digest"
         return None if sha256(read_manifest(found.file)) == instance.manifest_digest else "manifest"
     except TheoryctlError:

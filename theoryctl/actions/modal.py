@@ -11,6 +11,7 @@ from theoryctl.errors import NotPinned, TheoryctlError, UsageError
 from theoryctl.images.choice import ImageWish, Pinned, choose
 from theoryctl.manifests.catalog import Catalog
 from theoryctl.manifests.model import Manifest
+from theoryctl.manifests.pins import other_pin
 from theoryctl.modal import apps
 from theoryctl.modal.deployment import PLATFORM, Deployment
 from theoryctl.modal.names import SHARED_BY_BRANCHES, Owner, app_name, registry_secret_name, secret_name, volume_name
@@ -100,7 +101,7 @@ def _wanted(ref: ProviderRef, environment: str, manifest: Manifest, oci: str | N
         digest=image.digest,
         resources=manifest.resources,
         owner=owner,
-        pin=manifest.image.pin(PLATFORM) if manifest.image else None,
+        pin=manifest.pin(PLATFORM),
     )
 
 
@@ -110,14 +111,13 @@ def _image(ref: ProviderRef, environment: str, manifest: Manifest, oci: str | No
     if oci is not None and (reference := ImageReference.parse(oci)).digest is None:
         message = f"--oci {oci}: a tag can move, so an image is named by its digest"
         raise NotPinned(message, hint=f"{command} --oci {reference.name}@sha256:…")
-    image = manifest.image
-    if oci is None and (image is None or image.pin(PLATFORM) is None):
+    if oci is None and manifest.pin(PLATFORM) is None:
         message = f"the manifest of {ref} pins no image for {PLATFORM}"
         hint = f"theoryctl image pin --ref {ref}, or name one: {command} --oci IMAGE@sha256:…"
         raise NotPinned(message, hint=hint)
     from pathlib import Path
 
-    chosen = choose(ImageWish(ref=ref, image=image, root=Path(), oci=oci, require_pin=True), PLATFORM)
+    chosen = choose(ImageWish(ref=ref, image=manifest.image, root=Path(), oci=oci, require_pin=True), PLATFORM)
     assert isinstance(chosen, Pinned)
     return chosen
 
@@ -152,8 +152,7 @@ def _check_registry_secret(modal: Any, name: str, environment: str) -> None:
 
 def _drift(deployment: Deployment, manifests: str | None) -> str | None:
     try:
-        image = Catalog(manifests).find(deployment.ref).load().image
+        manifest = Catalog(manifests).find(deployment.ref).load()
     except TheoryctlError:
         return "manifest"
-    pin = image and image.pin(PLATFORM)
-    return None if pin in (None, deployment.digest, deployment.pin) else "digest"
+    return "digest" if other_pin(manifest.pin(PLATFORM), deployment.digest, deployment.pin) else None

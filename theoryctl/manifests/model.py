@@ -117,6 +117,10 @@ class Manifest:
     resources: Resources = field(default_factory=Resources)
     """The limits of one instance."""
 
+    def pin(self, platform: str) -> str | None:
+        """The digest that its image is pinned to for a platform; None without an image or a pin."""
+        return self.image.pin(platform) if self.image else None
+
     def document(self) -> dict[str, Any]:
         """The manifest as JSON, defaults filled in; what has none is left out."""
         return document_of(self)

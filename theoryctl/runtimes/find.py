@@ -8,6 +8,7 @@ from theoryctl.errors import DigestDrift, NotRunning, UsageError
 from theoryctl.instances import records
 from theoryctl.instances.records import Instance
 from theoryctl.manifests.model import Manifest
+from theoryctl.manifests.pins import other_pin
 from theoryctl.refs import ProviderRef
 
 if TYPE_CHECKING:
@@ -90,14 +91,9 @@ def known_runtime(name: str) -> str:
 def check_pin(instance: Instance, manifest: Manifest) -> None:
     """Raise DigestDrift (`ERR_DIGEST_DRIFT`) where the manifest pins another digest than the one that runs, and did not
     at the start, when --oci was there to say otherwise."""
-    if pin := _other_pin(instance, manifest):
+    if pin := other_pin(manifest.pin(instance.platform), instance.digest, instance.pin):
         again = restart_command(instance.ref, instance.runtime)
         raise DigestDrift(
             f"{instance.ref} is pinned to {pin}, but {instance.digest} is running",
             hint=f"theoryctl local stop --ref {instance.ref} && {again}",
         )
-
-
-def _other_pin(instance: Instance, manifest: Manifest) -> str | None:
-    pin = manifest.image.pin(instance.platform) if manifest.image and instance.digest else None
-    return None if pin in (instance.digest, instance.pin) else pin

@@ -10,6 +10,7 @@ from typing import Any
 
 from theoryctl.errors import DigestDrift, ModalUnavailable, UsageError
 from theoryctl.manifests.model import Manifest
+from theoryctl.manifests.pins import other_pin
 from theoryctl.modal import apps, attachments
 from theoryctl.modal.deploy import FUNCTION, SLACK, STARTUP
 from theoryctl.modal.deployment import PLATFORM, Deployment
@@ -47,8 +48,7 @@ class ModalRuntime:
 def _check(deployment: Deployment, request: Request, manifest: Manifest) -> None:
     """Refuse to run another image than the manifest pins, or for longer than Modal would allow."""
     again = f"theoryctl modal start --ref {deployment.ref} --env {deployment.environment}"
-    pin = manifest.image.pin(PLATFORM) if manifest.image else None
-    if pin not in (None, deployment.digest, deployment.pin):
+    if pin := other_pin(manifest.pin(PLATFORM), deployment.digest, deployment.pin):
         raise DigestDrift(f"{deployment.ref} is pinned to {pin}, but {deployment.digest} is deployed", hint=again)
     if (request.timeout or 0) > deployment.timeout:
         message = f"--timeout {request.timeout:g}: it was deployed for {deployment.timeout} s at most"

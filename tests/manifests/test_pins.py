@@ -1,0 +1,26 @@
+"""What is drift: a pin that has changed since the start, and is not what runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from theoryctl.manifests.pins import other_pin
+
+
+@pytest.mark.parametrize(
+    ("pinned", "running", "at_start", "drift"),
+    [
+        ("a", "a", "a", None),
+        ("b", "a", "a", "b"),
+        ("b", "a", None, "b"),
+        ("b", "b", "a", None),  # started anew since, by --oci or by hand
+        ("a", "other", "a", None),  # started with --oci, and the pin has not changed
+        ("b", "other", "a", "b"),
+        (None, "a", "a", None),
+        ("a", None, None, None),  # a process runs no image
+    ],
+)
+def test_drift_is_a_pin_that_neither_runs_nor_stood_there_at_the_start(
+    pinned: str | None, running: str | None, at_start: str | None, drift: str | None
+) -> None:
+    assert other_pin(pinned, running, at_start) == drift
