@@ -11,7 +11,6 @@ from theoryctl.actions.targets import Target
 from theoryctl.errors import BadInputs, InternalError, Interrupted, UsageError, error_info
 from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.manifests.model import Manifest
-from theoryctl.platforms import host_platform
 from theoryctl.refs import ProviderRef
 from theoryctl.requests.attachments import load_attachments
 from theoryctl.requests.input_flags import InputFlags
@@ -19,13 +18,11 @@ from theoryctl.requests.mock_flags import MockFlags
 from theoryctl.requests.result_folder import ResultFolder
 from theoryctl.requests.saved_outputs import OutputFolder
 from theoryctl.results.run import RunResult
-from theoryctl.secrets import read_secrets
+from theoryctl.runtimes.config import provider_config
 from theoryctl_providers.contract import (
     MODES,
     Envelope,
     Event,
-    Mode,
-    ProviderConfig,
     ProviderError,
     Request,
     Result,
@@ -104,31 +101,20 @@ def _request(options: RunOptions, target: Target, manifest: Manifest) -> Request
         raise BadInputs("real mode needs inputs, and none were given", hint='for example --prompt "Say hello"')
     target.check_flags(options.told_once())
     return Request(
-        config=_config(manifest, mode, options, target),
+        config=provider_config(
+            manifest,
+            runtime=target.runtime,
+            mode=mode,
+            mocks=options.mocks,
+            env_file=options.env_file,
+            with_secrets=not is_mock(mode) and not target.has_secrets,
+        ),
         inputs=manifest.example if given is None else given,
         mode=mode,
         attachments=load_attachments(options.attach, options.max_attachment),
         timeout=options.timeout,
         checked=given is None,
     )
-
-
-def _config(manifest: Manifest, mode: Mode, options: RunOptions, target: Target) -> ProviderConfig:
-    rules = manifest.secrets
-    # Mock mode does not even look at a secret.
-    wanted = () if is_mock(mode) or target.has_secrets else tuple(rule.name for rule in rules)
-    config = ProviderConfig(
-        provider=manifest.provider,
-        ref=manifest.ref,
-        runtime=target.runtime,
-        default_model=manifest.models.default,
-        input_schema=manifest.inputs,
-        secret_rules=rules,
-        secrets=read_secrets(wanted, options.env_file),
-        timeout=manifest.resources.timeout,
-        platform=host_platform(),
-    )
-    return options.mocks.applied(config, mode, options.env_file)
 
 
 def _invoke(request: Request, target: Target, found: Found, on_event: Callable[[Event], None]) -> Envelope:

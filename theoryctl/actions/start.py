@@ -13,18 +13,17 @@ from theoryctl.instances import records
 from theoryctl.instances.records import Instance
 from theoryctl.manifests.cache import read_manifest
 from theoryctl.manifests.catalog import Catalog, Found
-from theoryctl.manifests.model import Manifest
 from theoryctl.paths import file_lock
-from theoryctl.platforms import host_platform
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
 from theoryctl.requests.mock_flags import MockFlags
 from theoryctl.requests.result_folder import ResultFolder
 from theoryctl.results.instances import Started
 from theoryctl.runtimes.base import StartedRuntime, StartRequest
+from theoryctl.runtimes.config import provider_config
 from theoryctl.runtimes.find import known_runtime, restart_command, started_runtime
-from theoryctl.secrets import new_token, read_secrets
-from theoryctl_providers.contract import Limits, ProviderConfig, ServerConfig, resolve_mode, sha256
+from theoryctl.secrets import new_token
+from theoryctl_providers.contract import Limits, ServerConfig, resolve_mode, sha256
 
 #: Seconds to wait for another `start` of the same, which may be building an image.
 _LOCK_SECONDS = 900.0
@@ -105,11 +104,17 @@ def _check_mocks(running: Instance, request: StartRequest, flags: MockFlags, aga
 def _request(options: StartOptions, found: Found, progress: Progress) -> StartRequest:
     manifest = found.load()
     record = options.mocks.record
-    secrets = read_secrets([secret.name for secret in manifest.secrets], options.env_file)
     return StartRequest(
         ref=options.ref,
         server=ServerConfig(
-            provider=_config(manifest, options, secrets),
+            provider=provider_config(
+                manifest,
+                runtime=options.runtime,
+                mode=resolve_mode({}, options.mode),
+                mocks=options.mocks,
+                env_file=options.env_file,
+                with_secrets=True,
+            ),
             token=new_token(),
             limits=Limits(attachment=options.max_attachment),
         ),
@@ -129,23 +134,6 @@ def _request(options: StartOptions, found: Found, progress: Progress) -> StartRe
         progress=progress,
         record=record and os.path.abspath(record),
     )
-
-
-def _config(manifest: Manifest, options: StartOptions, secrets: dict[str, str]) -> ProviderConfig:
-    mode = resolve_mode({}, options.mode)
-    config = ProviderConfig(
-        provider=manifest.provider,
-        ref=manifest.ref,
-        runtime=options.runtime,
-        mode=mode,
-        default_model=manifest.models.default,
-        input_schema=manifest.inputs,
-        secret_rules=manifest.secrets,
-        secrets=secrets,
-        timeout=manifest.resources.timeout,
-        platform=host_platform(),
-    )
-    return options.mocks.applied(config, mode, options.env_file)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,35 @@
+"""The configuration of a provider, made of its manifest and the flags of a command."""
+
+from __future__ import annotations
+
+from theoryctl.manifests.model import Manifest
+from theoryctl.platforms import host_platform
+from theoryctl.requests.mock_flags import MockFlags
+from theoryctl.secrets import read_secrets
+from theoryctl_providers.contract import Mode, ProviderConfig
+
+
+def provider_config(
+    manifest: Manifest, *, runtime: str, mode: Mode, mocks: MockFlags, env_file: str | None, with_secrets: bool
+) -> ProviderConfig:
+    """What the provider of a manifest is told in a runtime, `mode` being the one where a request names none.
+
+    `with_secrets` reads the manifest's secrets from the environment and `env_file`; without it, none is even looked at.
+    A runtime that runs images replaces `image`, which is None, and `platform`, which is this machine's.
+
+    Raises UsageError for an env file that cannot be read, and what `MockFlags.applied` raises.
+    """
+    names = (rule.name for rule in manifest.secrets) if with_secrets else ()
+    config = ProviderConfig(
+        provider=manifest.provider,
+        ref=manifest.ref,
+        runtime=runtime,
+        mode=mode,
+        default_model=manifest.models.default,
+        input_schema=manifest.inputs,
+        secret_rules=manifest.secrets,
+        secrets=read_secrets(names, env_file),
+        timeout=manifest.resources.timeout,
+        platform=host_platform(),
+    )
+    return mocks.applied(config, mode, env_file)
