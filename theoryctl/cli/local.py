@@ -77,12 +77,11 @@ def run(
     Without inputs, mock mode answers the manifest's own example. Standard output gets the answer alone (with --json,
     the whole envelope); everything else goes to standard error.
     """
-    from theoryctl.actions import run as lifecycle
-    from theoryctl.actions import targets
+    from theoryctl.actions import run, targets
 
     options = run_options(ref, flags, env_file=env_file)
     target = targets.local_target(options.ref, runtime)
-    ctx.obj.emit(lifecycle.run(options, target, ctx.obj.watch_run(flags.stream)))
+    ctx.obj.emit(run.run(options, target, ctx.obj.watch_run(flags.stream)))
 
 
 @command(
@@ -117,14 +116,14 @@ def start(
     manifest's context. It takes the secrets that the manifest names from the environment or --env-file; `run` never
     sends it others. Started twice, it is the same instance.
     """
-    from theoryctl.actions import start as starting
+    from theoryctl.actions import start
     from theoryctl.actions.run import checked_mode, positive_seconds
     from theoryctl.refs import ProviderRef
     from theoryctl.requests.attachments import parse_size
     from theoryctl.requests.mock_flags import MockFlags
 
     seconds = positive_seconds(wait_timeout, "--wait-timeout") or wait_timeout
-    options = starting.StartOptions(
+    options = start.StartOptions(
         ref=ProviderRef.parse(ref),
         runtime=runtime,
         wait_timeout=seconds,
@@ -138,7 +137,7 @@ def start(
         base_image=base_image,
         mocks=MockFlags(script=script, replay=replay, record=record),
     )
-    ctx.obj.emit(starting.start(options, ctx.obj))
+    ctx.obj.emit(start.start(options, ctx.obj))
 
 
 @command(app, "stop", examples="theoryctl local stop --all")

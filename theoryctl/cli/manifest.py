@@ -23,18 +23,18 @@ FilesArgument = Annotated[
 @command(app, "list", examples="theoryctl manifest list\ntheoryctl manifest list --json")
 def list_(ctx: typer.Context, manifests: ManifestsOption = None) -> None:
     """List every ref that can be run from here."""
-    from theoryctl.actions import manifests as work
+    from theoryctl.actions.manifests import list_manifests
 
-    ctx.obj.emit(work.list_manifests(manifests))
+    ctx.obj.emit(list_manifests(manifests))
 
 
 @command(app, "show", examples="theoryctl manifest show llm/litellm@1\ntheoryctl manifest show llm/litellm@1 --json")
 def show(ctx: typer.Context, ref: RefArgument, manifests: ManifestsOption = None) -> None:
     """Show one manifest, and which file it is."""
-    from theoryctl.actions import manifests as work
+    from theoryctl.actions.manifests import show_manifest
     from theoryctl.refs import ProviderRef
 
-    ctx.obj.emit(work.show_manifest(ProviderRef.parse(ref), manifests))
+    ctx.obj.emit(show_manifest(ProviderRef.parse(ref), manifests))
 
 
 @command(
@@ -42,9 +42,9 @@ def show(ctx: typer.Context, ref: RefArgument, manifests: ManifestsOption = None
 )
 def validate(ctx: typer.Context, files: FilesArgument = None, manifests: ManifestsOption = None) -> None:
     """Check manifests, and report every problem with its line and column."""
-    from theoryctl.actions import manifests as work
+    from theoryctl.actions.manifests import validate_manifests
 
-    ctx.obj.emit(work.validate_manifests(tuple(files or ()), manifests))
+    ctx.obj.emit(validate_manifests(tuple(files or ()), manifests))
 
 
 @command(app, "export", examples="theoryctl manifest export llm/litellm@1 --to ./mine")
@@ -52,10 +52,10 @@ def export(
     ctx: typer.Context, ref: RefArgument, to: ToOption = "./manifests", manifests: ManifestsOption = None
 ) -> None:
     """Copy a manifest to a folder of yours, to change it there: to pin its image, for example."""
-    from theoryctl.actions import manifests as work
+    from theoryctl.actions.manifests import export_manifest
     from theoryctl.refs import ProviderRef
 
-    ctx.obj.emit(work.export_manifest(ProviderRef.parse(ref), manifests, to))
+    ctx.obj.emit(export_manifest(ProviderRef.parse(ref), manifests, to))
 
 
 @command(app, "new", examples="theoryctl manifest new acme/echo@1 && theoryctl local run --ref acme/echo@1 --mode mock")
@@ -73,6 +73,6 @@ def new(ctx: typer.Context, ref: RefArgument, to: NewToOption = "./manifests") -
 @command(app, "schema", examples="theoryctl manifest schema > manifest.schema.json")
 def schema(ctx: typer.Context) -> None:
     """Print the JSON Schema of manifests, for editors."""
-    from theoryctl.actions import manifests as work
+    from theoryctl.actions.manifests import manifest_json_schema
 
-    ctx.obj.emit(work.manifest_json_schema())
+    ctx.obj.emit(manifest_json_schema())

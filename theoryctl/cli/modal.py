@@ -65,13 +65,12 @@ def run(ctx: typer.Context, ref: RefOption, flags: RunFlags, env: Env = None) ->
     Real mode uses the secrets that `sync-secrets` took to Modal. Standard output gets the answer alone (with --json,
     the whole envelope); everything else goes to standard error.
     """
-    from theoryctl.actions import run as lifecycle
-    from theoryctl.actions import targets
+    from theoryctl.actions import run, targets
     from theoryctl.modal.names import environment_name
 
     options = run_options(ref, flags)
     target = targets.modal_target(options.ref, environment_name(env))
-    ctx.obj.emit(lifecycle.run(options, target, ctx.obj.watch_run(flags.stream)))
+    ctx.obj.emit(run.run(options, target, ctx.obj.watch_run(flags.stream)))
 
 
 @command(
@@ -96,11 +95,11 @@ def sync_secrets(
     Without --ref it does so for every manifest of the project that is deployed. Values are read from the environment
     and --env-file, and never shown.
     """
-    from theoryctl.actions import sync_secrets as secret_work
+    from theoryctl.actions import sync_secrets
     from theoryctl.modal.names import environment_name
     from theoryctl.refs import ProviderRef
 
-    done = secret_work.sync_secrets(
+    done = sync_secrets.sync_secrets(
         ProviderRef.parse(ref) if ref is not None else None,
         environment_name(env),
         env_file=env_file,
