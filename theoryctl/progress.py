@@ -19,16 +19,3 @@ class Progress(Protocol):
     def part(self, name: str, done: int, total: int) -> None:
         """How far one of the step's parts is, such as a layer, in bytes: worth seeing at a terminal only."""
         ...
-
-
-class Unwatched(Progress):
-    """For work that nobody watches."""
-
-    def step(self, text: str) -> None:
-        pass
-
-    def detail(self, text: str) -> None:
-        pass
-
-    def part(self, name: str, done: int, total: int) -> None:
-        pass

@@ -14,7 +14,7 @@ import stat
 from pathlib import Path
 
 from theoryctl.errors import BadManifest
-from theoryctl.manifests import model as model
+from theoryctl.manifests import model
 from theoryctl.manifests.model import MAX_BYTES, Manifest
 from theoryctl.paths import cache_dir, write_private
 from theoryctl.refs import ProviderRef

@@ -20,7 +20,6 @@ from theoryctl_providers.contract.calls import (
 )
 from theoryctl_providers.contract.constraints import ONE_LINE, STRICT, Line, Must, Text
 from theoryctl_providers.contract.envelope import (
-    ENVELOPE_SCHEMA,
     ERROR_SCHEMA,
     VERSION,
     AttachmentDocument,
@@ -32,9 +31,8 @@ from theoryctl_providers.contract.envelope import (
     UsageDocument,
     build_envelope,
     document_of,
-    new_run_id,
 )
-from theoryctl_providers.contract.errors import ERRORS, ErrorSpec, FaultKind, ProviderError, ScriptedFailure
+from theoryctl_providers.contract.errors import ERRORS, ProviderError, ScriptedFailure
 from theoryctl_providers.contract.events import Delta, Finish, Log, Operation, Output, Started, ToolCallDelta, Usage
 from theoryctl_providers.contract.files import replace_file
 from theoryctl_providers.contract.from_json import shaped
@@ -54,7 +52,6 @@ if TYPE_CHECKING:
     from theoryctl_providers.contract.script import Script, ScriptDocument
 
 __all__ = [
-    "ENVELOPE_SCHEMA",
     "ERRORS",
     "ERROR_SCHEMA",
     "MAX_DEPTH",
@@ -67,9 +64,7 @@ __all__ = [
     "Delta",
     "Envelope",
     "ErrorInfo",
-    "ErrorSpec",
     "Event",
-    "FaultKind",
     "Finish",
     "Limits",
     "Line",
@@ -107,7 +102,6 @@ __all__ = [
     "is_mock",
     "load_config",
     "loads",
-    "new_run_id",
     "read_events",
     "replace_file",
     "resolve_mode",
