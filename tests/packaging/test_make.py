@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.conftest import ROOT
 from tests.packaging.clone import fresh_clone
@@ -82,17 +84,31 @@ def test_locks_record_names_versions_and_hashes_and_no_addresses() -> None:
         assert len(re.findall(r"--hash=sha256:[0-9a-f]{64}", text)) >= len(entries)
 
 
-def test_the_locks_agree_with_each_other() -> None:
-    def pins(lock: str) -> dict[str, set[str]]:
-        """The versions of each name: several where they depend on the Python."""
-        found: dict[str, set[str]] = {}
-        for name, version in re.findall(r"^(\S+)==(\S+)", (ROOT / lock).read_text(), re.MULTILINE):
-            found.setdefault(name, set()).add(version)
-        return found
+def pins(lock: str) -> dict[str, set[str]]:
+    """The versions of each name: several where they depend on the Python."""
+    found: dict[str, set[str]] = {}
+    for name, version in re.findall(r"^(\S+)==(\S+)", (ROOT / lock).read_text(), re.MULTILINE):
+        found.setdefault(name, set()).add(version)
+    return found
 
+
+def test_the_locks_agree_with_each_other() -> None:
     everything = pins("requirements-dev.lock")
     for lock in ("requirements-core.lock", "providers/requirements.lock"):
         assert {name: versions for name, versions in pins(lock).items() if versions != everything.get(name)} == {}
+
+
+def test_the_locks_hold_what_the_project_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    locked = pins("requirements-dev.lock")
+    for wanted in map(Requirement, project["dependencies"]):
+        assert all(map(wanted.specifier.contains, locked[wanted.name])), wanted
+
+
+def test_uvicorn_stays_below_the_next_major_because_its_protocol_class_is_subclassed() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (wanted,) = (each for each in map(Requirement, project["dependencies"]) if each.name == "uvicorn")
+    assert not wanted.specifier.contains("1.0")
 
 
 def test_no_compromised_release_of_litellm_is_allowed_or_locked() -> None:
