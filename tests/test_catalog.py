@@ -16,6 +16,7 @@ from theoryctl.manifests.cache import read_manifest
 from theoryctl.manifests.catalog import Catalog
 from theoryctl.manifests.model import MAX_BYTES
 from theoryctl.refs import ProviderRef
+from theoryctl_providers.contract import sha256
 
 MANIFEST = """\
 ref: {ref}
@@ -255,7 +256,9 @@ def test_the_cache_is_private(cli: Cli, environment: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [b"", b"garbage", b"\xff\xfe\n{}", None], ids=["empty", "garbage", "bytes", "changed"]
+    "damage",
+    [b"", b"garbage", b"\xff\xfe\n{}", sha256(b"{}").encode() + b"\n{}", None],
+    ids=["empty", "garbage", "bytes", "other form", "changed"],
 )
 def test_a_damaged_cache_is_not_believed_and_is_mended(
     cli: Cli, environment: dict[str, str], damage: bytes | None
