@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
@@ -15,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.conftest import ROOT
 from theoryctl_providers import ProviderError, run
 from theoryctl_providers.contract import Attachment, Delta, ProviderConfig, Request, Result
 from theoryctl_providers.engine.drive import drive
@@ -100,7 +100,7 @@ def test_an_external_schema_reference_is_refused_without_fetching_it(httpserver:
     assert httpserver.log == []
 
 
-GOLDEN = json.loads((Path(__file__).parent / "golden_mock.json").read_text())
+GOLDEN = json.loads((ROOT / "tests/providers/golden_mock.json").read_text())
 
 
 @pytest.mark.parametrize("case", GOLDEN, ids=[case["name"] for case in GOLDEN])

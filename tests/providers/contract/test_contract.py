@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.conftest import ROOT
 from theoryctl_providers.contract import (
     ERRORS,
     ProviderConfig,
@@ -16,8 +16,6 @@ from theoryctl_providers.contract import (
     is_mock,
     resolve_mode,
 )
-
-ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.mark.parametrize(

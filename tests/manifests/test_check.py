@@ -12,6 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.conftest import ROOT
 from theoryctl.authored.yaml_document import YAMLProblems, parse
 from theoryctl.errors import BadManifest
 from theoryctl.manifests.check import check_manifest, manifest_schema
@@ -19,7 +20,6 @@ from theoryctl.manifests.model import MAX_BYTES, Manifest
 from theoryctl.refs import ProviderRef
 from theoryctl_providers.contract import shaped
 
-ROOT = Path(__file__).parent.parent
 SHIPPED = sorted((ROOT / "manifests").rglob("*.yaml"))
 
 GOOD = """\

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import theoryctl_providers
-from tests.providers.schema_strategies import (
+from tests.providers.mock.schema_strategies import (
     FORMATS,
     HOSTILE,
     LARGE,

@@ -6,12 +6,12 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
 
+from tests.conftest import ROOT
 from theoryctl_providers import LLMProvider, default_models, get_llm_provider, run
 from theoryctl_providers.contract import (
     Delta,
@@ -32,7 +32,7 @@ from theoryctl_providers.contract import (
 from theoryctl_providers.engine.drive import drive
 from theoryctl_providers.engine.execute import execute
 
-SCHEMA = json.loads((Path(__file__).parent.parent.parent / "docs" / "envelope.schema.json").read_text())
+SCHEMA = json.loads((ROOT / "docs" / "envelope.schema.json").read_text())
 HERE = "test_engine_providers"
 ASK = {"model": "acme/one", "messages": [{"role": "user", "content": "Hi"}]}
 

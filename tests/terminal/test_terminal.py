@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REF, THEORYCTL, Cli, messages
-from tests.mocks.test_live import Screen
+from tests.terminal.test_live_markdown import Screen
 
 RUN = ("local", "run", "--ref", REF)
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
