@@ -122,6 +122,7 @@ def test_the_owner_is_in_the_variables_or_in_git(monkeypatch: pytest.MonkeyPatch
 
 DIGESTS = st.binary(min_size=32, max_size=32).map(lambda data: f"sha256:{data.hex()}")
 NAMES = st.from_regex("[A-Z_][A-Z0-9_]{0,80}", fullmatch=True)
+GPUS = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1)
 DEPLOYMENTS = st.builds(
     Deployment,
     ref=REFS,
@@ -129,7 +130,7 @@ DEPLOYMENTS = st.builds(
     app=st.just("app"),
     repository=st.text("abcxyz0189/:.-_", min_size=1, max_size=300),
     digest=DIGESTS,
-    resources=st.builds(Resources, cpu=st.floats(0.1, 64), timeout=st.integers(1, 86400), gpu=st.none() | st.text()),
+    resources=st.builds(Resources, cpu=st.floats(0.1, 64), timeout=st.integers(1, 86400), gpu=st.none() | GPUS),
     owner=st.none() | st.builds(lambda text: Owner(slug(text)[:63], slug(text)[:63]), st.text(min_size=1)),
     pin=st.none() | DIGESTS,
     registry_secret=st.none() | st.text("abc-_.", min_size=1, max_size=64),
