@@ -8,12 +8,14 @@ import re
 import select
 import subprocess
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import REF, THEORYCTL, Cli, messages
+from tests.conftest import REF, ROOT, THEORYCTL, Cli, messages
 from tests.terminal.test_live_markdown import Screen
+from theoryctl.results.run import RunResult
 
 RUN = ("local", "run", "--ref", REF)
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -167,7 +169,7 @@ def test_a_streamed_answer_ends_as_the_markdown_it_is(show: Show, scripted: tupl
     assert final(out) == final(whole)
     assert "Some words and code." in final(out)
     assert out.count("\x1b[?25l") == out.count("\x1b[?25h") == 1
-    assert re.search(r"first token after \d\.\d\d s · \d+ tokens/s", ESCAPE.sub("", err))
+    assert re.search(r"first token after \d\.\d\d s · [\d.]+ tokens/s", ESCAPE.sub("", err))
 
 
 def test_a_streamed_json_value_is_shown_as_it_is(show: Show, scripted: tuple[str, ...]) -> None:
@@ -188,3 +190,22 @@ def test_through_a_pipe_a_streamed_answer_is_the_text_it_is(cli: Cli, scripted: 
     whole, streamed = (cli(*RUN, *scripted, "--prompt", "text", "--json", *more) for more in ((), ("--stream",)))
     assert whole.document["outputs"] == streamed.document["outputs"]
     assert "first token after" in streamed.err and "first token" not in whole.err
+
+
+# -- results and their views --
+
+
+def results() -> set[type]:
+    """Every type of result: a class in `theoryctl/results/` with an exit status and a document."""
+    files = [file for file in (ROOT / "theoryctl/results").glob("*.py") if file.stem not in ("__init__", "result")]
+    modules = [import_module(f"theoryctl.results.{file.stem}") for file in files]
+    found = [each for module in modules for each in vars(module).values() if isinstance(each, type)]
+    return {each for each in found if hasattr(each, "document") and each.__module__.startswith("theoryctl.results.")}
+
+
+def test_every_result_is_frozen_and_has_one_view_but_for_a_run_which_is_shown_as_it_goes() -> None:
+    files = [file for file in (ROOT / "theoryctl/terminal/views").glob("*.py") if file.stem != "__init__"]
+    views = {file.stem: set(import_module(f"theoryctl.terminal.views.{file.stem}").VIEWS) for file in files}
+    assert {each for shown in views.values() for each in shown} == results() - {RunResult}
+    assert all(each.__module__ == f"theoryctl.results.{noun}" for noun, shown in views.items() for each in shown)
+    assert all(each.__dataclass_params__.frozen for each in results())  # type: ignore[attr-defined]

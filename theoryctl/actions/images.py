@@ -11,22 +11,23 @@ from typing import Any
 from theoryctl.actions.manifests import must_be_own, write_pins
 from theoryctl.errors import DigestDrift, DockerFailed, ImageNotFound, NotPinned, UsageError
 from theoryctl.images.choice import BuildPlan, ImageWish, base_image, choose, tagged
-from theoryctl.images.resolve import ImageResolved
 from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.manifests.model import Image
 from theoryctl.platforms import image_platform, parse_platform, same_platform
 from theoryctl.progress import Progress
 from theoryctl.refs import PATTERN, ProviderRef
 from theoryctl.registry.reference import ImageReference
-from theoryctl.results.images import ImageBuilt, ImagePinned, ImagePushed, ImageVerified
+from theoryctl.results.images import ImageBuilt, ImagePinned, ImagePushed, ImageResolved, ImageVerified
 
 
 def resolve_image(text: str, platform: str | None, folder: str | None) -> ImageResolved:
-    """What an image reference, or the image of a provider ref, is in its registry."""
+    """Resolve an image reference, or the image of a provider ref, in its registry."""
     from theoryctl.images.resolve import resolve
 
     chosen = _platform(platform)
-    return resolve(_reference(text, chosen, folder), chosen)
+    reference = _reference(text, chosen, folder)
+    found = resolve(reference, chosen)
+    return ImageResolved(str(reference), reference.name, found.digest, found.platforms, chosen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

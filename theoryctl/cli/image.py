@@ -72,7 +72,7 @@ def build(
     options = images.BuildOptions(
         ref=ProviderRef.parse(ref), manifests=manifests, base=base_image, platform=platform, tag=tag, no_cache=no_cache
     )
-    ctx.obj.emit(images.build_image(options, ctx.obj))
+    ctx.obj.emit(images.build_image(options, ctx.obj.progress))
 
 
 @command(app, "push", examples="theoryctl image push --ref llm/litellm@1 --to ghcr.io/theoryctl/llm-litellm:latest")
@@ -92,7 +92,7 @@ def push(
     from theoryctl.refs import ProviderRef
 
     options = images.BuildOptions(ref=ProviderRef.parse(ref), manifests=manifests, base=base_image, platform=platform)
-    ctx.obj.emit(images.push_image(options, to, ctx.obj))
+    ctx.obj.emit(images.push_image(options, to, ctx.obj.progress))
 
 
 @command(
@@ -119,7 +119,7 @@ def pin(
     from theoryctl.refs import ProviderRef
 
     options = images.PinOptions(ref=ProviderRef.parse(ref), manifests=manifests, oci=oci, platform=platform)
-    ctx.obj.emit(images.check_pins(options) if check else images.pin_image(options, ctx.obj))
+    ctx.obj.emit(images.check_pins(options) if check else images.pin_image(options, ctx.obj.progress))
 
 
 @command(
@@ -143,4 +143,4 @@ def verify(
     options = images.VerifyOptions(
         ref=ProviderRef.parse(ref), manifests=manifests, runtime=runtime, environment=env, tag=tag
     )
-    ctx.obj.emit(images.verify_image(options, ctx.obj))
+    ctx.obj.emit(images.verify_image(options, ctx.obj.progress))

@@ -137,7 +137,7 @@ def start(
         base_image=base_image,
         mocks=MockFlags(script=script, replay=replay, record=record),
     )
-    ctx.obj.emit(start.start(options, ctx.obj))
+    ctx.obj.emit(start.start(options, ctx.obj.progress))
 
 
 @command(app, "stop", examples="theoryctl local stop --all")

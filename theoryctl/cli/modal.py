@@ -48,7 +48,7 @@ def start(
 
     parsed, where = ProviderRef.parse(ref), environment_name(env)
     options = {"oci": oci, "registry_secret": registry_secret, "manifests": manifests}
-    ctx.obj.emit(modal.start(parsed, where, **options, progress=ctx.obj))
+    ctx.obj.emit(modal.start(parsed, where, **options, progress=ctx.obj.progress))
 
 
 @command(
@@ -107,7 +107,7 @@ def sync_secrets(
         check=check,
         prune=prune,
         allow_missing=allow_missing,
-        progress=ctx.obj,
+        progress=ctx.obj.progress,
     )
     ctx.obj.emit(done)
 

@@ -15,7 +15,15 @@ from theoryctl.registry.reference import ImageReference
 Platforms = tuple[tuple[str, str], ...]
 
 
-def resolve(reference: ImageReference, platform: str | None) -> ImageResolved:
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The digest of a reference in its registry, and that of each platform's own manifest."""
+
+    digest: str
+    platforms: Platforms
+
+
+def resolve(reference: ImageReference, platform: str | None) -> Resolved:
     """What a reference is, for all its platforms or the one asked for.
 
     Raises BadPlatform (`ERR_PLATFORM`) that lists those there are, and what a RegistryClient raises.
@@ -27,7 +35,7 @@ def resolve(reference: ImageReference, platform: str | None) -> ImageResolved:
         raise not_an_image(reference, "an index that is for no platform")
     if platform is not None:
         found = (_only(reference, found, platform),)
-    return ImageResolved(str(reference), reference.name, manifest.digest, found, platform)
+    return Resolved(manifest.digest, found)
 
 
 def must_be_clear(reference: ImageReference, found: Platforms) -> None:
@@ -64,23 +72,3 @@ def _platforms(manifest: RegistryManifest, registry: RegistryClient) -> Platform
 def _name(platform: dict[str, Any]) -> str:
     parts = (platform.get("os"), platform.get("architecture"), platform.get("variant"))
     return "/".join(part for part in parts if part)
-
-
-@dataclass(frozen=True, slots=True)
-class ImageResolved:
-    """What a reference is in its registry: its own digest, and that of each platform's manifest.
-
-    `chosen` is the platform that was asked for, if one was.
-    """
-
-    reference: str
-    repository: str
-    digest: str
-    platforms: tuple[tuple[str, str], ...]
-    chosen: str | None = None
-    exit_status: int = 0
-
-    def document(self) -> dict[str, Any]:
-        platforms = [{"platform": platform, "digest": digest} for platform, digest in self.platforms]
-        facts = {"reference": self.reference, "repository": self.repository, "digest": self.digest}
-        return {"schema": "theoryctl.image-resolution/v1", **facts, "platforms": platforms}

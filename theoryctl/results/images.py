@@ -9,6 +9,26 @@ from theoryctl_providers.contract import ERRORS
 
 
 @dataclass(frozen=True, slots=True)
+class ImageResolved:
+    """A reference in its registry: its own digest, and that of each platform's manifest.
+
+    `chosen` is the platform that was asked for, if one was.
+    """
+
+    reference: str
+    repository: str
+    digest: str
+    platforms: tuple[tuple[str, str], ...]
+    chosen: str | None = None
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        platforms = [{"platform": platform, "digest": digest} for platform, digest in self.platforms]
+        facts = {"reference": self.reference, "repository": self.repository, "digest": self.digest}
+        return {"schema": "theoryctl.image-resolution/v1", **facts, "platforms": platforms}
+
+
+@dataclass(frozen=True, slots=True)
 class ImageBuilt:
     """An image that was built here, or found to be up to date."""
 

@@ -2,41 +2,17 @@
 
 from __future__ import annotations
 
-from theoryctl.images.resolve import ImageResolved
-from theoryctl.results.images import ImageBuilt, ImagePinned, ImagePushed, ImageVerified
-from theoryctl.results.instances import EnvShown, InstancesShown, RecordingsWritten, Started, Stopped, UrlShown
-from theoryctl.results.manifests import (
-    ManifestCreated,
-    ManifestExported,
-    ManifestList,
-    ManifestShown,
-    ManifestsValid,
-    SchemaShown,
-)
-from theoryctl.results.modal import Deployed, DeploymentsShown, SecretsSynced, Undeployed
-from theoryctl.results.run import RunResult
+from typing import Any, Protocol
 
-Result = (
-    RunResult
-    | ManifestList
-    | ManifestShown
-    | ManifestsValid
-    | SchemaShown
-    | Started
-    | Stopped
-    | RecordingsWritten
-    | InstancesShown
-    | UrlShown
-    | EnvShown
-    | ImageResolved
-    | ImageBuilt
-    | ImagePushed
-    | ImagePinned
-    | ImageVerified
-    | ManifestExported
-    | ManifestCreated
-    | Deployed
-    | DeploymentsShown
-    | Undeployed
-    | SecretsSynced
-)
+
+class Result(Protocol):
+    """A command's outcome: a frozen dataclass in `results/<noun>.py`, shown by a view in `terminal/views/<noun>.py`."""
+
+    @property
+    def exit_status(self) -> int:
+        """The exit status of the command that returns it."""
+        ...
+
+    def document(self) -> dict[str, Any]:
+        """The one JSON object that `--json` prints."""
+        ...

@@ -33,6 +33,16 @@ def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
     return table
 
 
+def facts(pairs: Sequence[tuple[str, str]]) -> Table:
+    """Names and their values, a row each; a value that is too wide goes on below itself."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in pairs:
+        grid.add_row(Text(printable_cell(name)), Text(printable_cell(value), overflow="fold"))
+    return grid
+
+
 def fits(console: Console, renderable: RenderableType) -> bool:
     """Whether it has room without any folding."""
     wide = console.options.update_width(10_000)

@@ -1,4 +1,4 @@
-"""The standard streams: what each may be sent, and what happens to what cannot be written."""
+"""The standard streams: which of them get colour and layout, and failures to write to them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from theoryctl.errors import OutputFailed
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+    from rich.console import Console
 
 
 def is_rich(stream: TextIO) -> bool:
@@ -24,6 +25,13 @@ def is_rich(stream: TextIO) -> bool:
 def is_seen(stream: TextIO) -> bool:
     """Whether a terminal gets what is written, so that what it would obey has to be escaped."""
     return stream.isatty() or is_rich(stream)
+
+
+def console(stream: TextIO) -> Console:
+    """Rich's console for a stream that `is_rich`, without colours where NO_COLOR is set (no-color.org)."""
+    from rich.console import Console
+
+    return Console(file=stream, force_terminal=True, color_system=None if os.environ.get("NO_COLOR") else "auto")
 
 
 class ReaderGone(Exception):

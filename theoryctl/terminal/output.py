@@ -1,0 +1,103 @@
+"""Standard output: the result, and nothing else."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from theoryctl.terminal.format import paired
+from theoryctl.terminal.streams import console, is_rich, is_seen
+from theoryctl.terminal.text import json_text, printable, printable_cell
+from theoryctl.terminal.view import Document, Facts, Lines, Table, View
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def write(text: str, end: str = "\n") -> None:
+    """Write text as it is, at once. Raises OutputFailed and ReaderGone, as all that writes here does."""
+    sys.stdout.write(text + end)
+    sys.stdout.flush()
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Write text; at a terminal with control characters as escapes."""
+    write(printable(text) if is_seen(sys.stdout) else text, end)
+
+
+def document(value: dict[str, Any]) -> None:
+    """Write one JSON object: on one line, and at a terminal indented."""
+    terminal = sys.stdout.isatty()
+    write(json_text(value, indent=2 if terminal else None, plain=not terminal))
+
+
+def markdown(text: str) -> None:
+    """Write Markdown: rendered at a terminal, else as it is."""
+    if is_rich(sys.stdout):
+        from theoryctl.terminal.rich_layout import markdown
+
+        _show(markdown(text))
+    else:
+        say(text)
+
+
+def json_value(value: Any) -> None:
+    """Write a JSON value, indented, at a terminal in colours."""
+    text = json_text(value, indent=2, plain=not is_seen(sys.stdout))
+    if is_rich(sys.stdout):
+        from theoryctl.terminal.rich_layout import code
+
+        _show(code(text, "json"))
+    else:
+        say(text)
+
+
+def view(shown: View) -> None:
+    """Write what a view says on standard output."""
+    match shown:
+        case Lines():
+            say("\n".join(shown.lines))
+        case Facts():
+            _facts(shown.pairs)
+        case Table():
+            _rows(shown)
+        case Document():
+            json_value(shown.value)
+
+
+def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, folds: bool = True) -> None:
+    """Lay a table out for a terminal; as facts, row by row, where it is too wide and may not fold."""
+    from theoryctl.terminal.rich_layout import fits, table
+
+    laid_out = table(header, rows)
+    if folds or fits(console(sys.stdout), laid_out):
+        _show(laid_out)
+    else:  # a column of half words helps nobody
+        say("\n\n".join("\n".join(paired(list(zip(header, row, strict=True)))) for row in rows))
+
+
+def _rows(shown: Table) -> None:
+    """A table at a terminal; through a pipe a line a row, cells apart by tabs."""
+    if not shown.rows:
+        return
+    if is_rich(sys.stdout):
+        table(shown.header, shown.rows, folds=shown.folds)
+    else:
+        say("\n".join("\t".join(map(printable_cell, row)) for row in shown.rows))
+
+
+def _facts(pairs: Sequence[tuple[str, str]]) -> None:
+    if is_rich(sys.stdout):
+        from theoryctl.terminal.rich_layout import facts
+
+        _show(facts(pairs))
+    else:
+        say("\n".join(paired(pairs)))
+
+
+def _show(renderable: RenderableType) -> None:
+    from theoryctl.terminal.rich_layout import rendered
+
+    target = console(sys.stdout)
+    target.print(rendered(target, renderable))

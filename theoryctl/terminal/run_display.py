@@ -1,0 +1,116 @@
+"""A run as people see it: its events as they come, and its envelope."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from theoryctl.terminal import notes, output
+from theoryctl.terminal.answer_stream import Pace, PlainAnswer, StreamedAnswer
+from theoryctl.terminal.progress_display import ProgressDisplay
+from theoryctl.terminal.run_text import heading, run_summary, shown_outputs, tool_call_line
+from theoryctl.terminal.streams import console, is_rich, is_seen
+from theoryctl.terminal.text import json_text
+from theoryctl_providers.contract import Delta, Envelope, Event, Log, OutputDocument, Started
+
+
+class RunDisplay:
+    """Shows one run. With `stream` the answer is shown as it comes, unless standard output gets JSON; with `debug`
+    messages are shown that are not for everybody."""
+
+    def __init__(self, progress: ProgressDisplay, *, stream: bool, json_output: bool, debug: bool) -> None:
+        self._progress = progress
+        self._stream, self._json_output, self._debug = stream, json_output, debug
+        self._answer: StreamedAnswer | None = None
+        self._streamed = False
+        self._pace: Pace | None = None
+        self._later: list[str] = []
+
+    def on_event(self, event: Event) -> None:
+        """Show one event of the run."""
+        if isinstance(event, Log) and (self._debug or not event.debug):
+            self._log(event.message)
+        elif isinstance(event, Started):
+            self._started(event)
+        elif isinstance(event, Delta):
+            self._delta(event)
+
+    def end(self) -> None:
+        """End what was streamed, and say what had to wait for it."""
+        if self._answer is not None:
+            self._answer.close()
+            self._answer = None
+        for message in self._later:
+            notes.note(message)
+        self._later.clear()
+
+    def finish(self, envelope: Envelope) -> None:
+        """Show the run's failure, its outputs unless standard output gets JSON, and a summary."""
+        if envelope["error"] is not None:
+            notes.error(envelope["error"])
+        if not self._json_output:
+            self._outputs(envelope)  # on failure there are some only where saving them failed
+        for line in run_summary(envelope):
+            notes.note(line)
+        if self._pace is not None and (words := list(self._pace.words(envelope["usage"]["output_tokens"]))):
+            notes.note(" · ".join(words))
+
+    def _started(self, event: Started) -> None:
+        self._pace = Pace() if self._stream else None
+        notes.note(f"{event.mode} · {event.model}")
+        if event.suspends:
+            self._progress.spin(f"waiting for {event.model}")
+
+    def _delta(self, event: Delta) -> None:
+        self._progress.calm()
+        if self._pace is not None:
+            self._pace.note()
+        if self._stream and not self._json_output and event.choice == 0 and event.text:
+            self._say(event.text)
+
+    def _log(self, message: str) -> None:
+        """Show a message, but not in the middle of what is drawn."""
+        if self._answer is None:
+            notes.note(message)
+        else:
+            self._later.append(message)
+
+    def _say(self, text: str) -> None:
+        """Show a piece of the answer."""
+        if self._answer is None:
+            self._streamed, self._answer = True, _begin_answer(text)
+        self._answer.add(text)
+
+    def _outputs(self, envelope: Envelope) -> None:
+        for each in shown_outputs(envelope, streamed=self._streamed):
+            for line in heading(each["name"]):
+                output.say(line)
+            _show_output(each)
+
+
+def _begin_answer(text: str) -> StreamedAnswer:
+    # What begins like a JSON object is one, and no Markdown.
+    if not sys.stdout.isatty() or not is_rich(sys.stdout) or text.lstrip().startswith("{"):
+        return PlainAnswer(output.say)
+    from theoryctl.terminal.live_markdown import LiveMarkdown
+
+    return LiveMarkdown(console(sys.stdout))
+
+
+def _show_output(document: OutputDocument) -> None:
+    if "path" in document:
+        output.say(document["path"])
+    elif document["name"].partition(".")[0] == "tool_calls":
+        _tool_calls(document["json"])
+    elif "json" in document:
+        output.json_value(document["json"])
+    else:
+        output.markdown(document["text"])
+
+
+def _tool_calls(calls: list[dict[str, Any]]) -> None:
+    if is_rich(sys.stdout):
+        rows = [(call["name"], json_text(call["arguments"], plain=False), call["id"]) for call in calls]
+        output.table(("tool", "arguments", "id"), rows)
+    else:
+        output.say("\n".join(tool_call_line(call, plain=not is_seen(sys.stdout)) for call in calls))

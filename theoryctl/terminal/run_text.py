@@ -1,0 +1,58 @@
+"""Format an envelope's outputs and facts as plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from theoryctl.terminal.format import dollars, size_words
+from theoryctl.terminal.text import json_text
+from theoryctl_providers.contract import Envelope, OutputDocument, UsageDocument
+
+
+def run_summary(envelope: Envelope) -> Iterator[str]:
+    """Lines that say status, usage, cost, time and attachments of a run."""
+    took = f"{envelope['meta']['duration_ms']} ms"
+    facts = [envelope["status"], *usage_words(envelope["usage"]), took]
+    yield " · ".join(facts)
+    for attachment in envelope["meta"]["attachments"]:
+        digest = attachment["digest"][:19]
+        yield f"attached {attachment['name']}: {attachment['media_type']}, {size_words(attachment['size'])}, {digest}…"
+    if any(
+        output["name"].startswith("finish_reason") and output.get("text") == "length" for output in envelope["outputs"]
+    ):
+        yield "the answer was cut at its token limit: raise max_completion_tokens for more"
+
+
+def usage_words(usage: UsageDocument) -> Iterator[str]:
+    """`12 tokens in, 9 out` and `$0.000123`, as far as they are known."""
+    if usage["input_tokens"] is not None:
+        yield f"{usage['input_tokens']} tokens in, {usage['output_tokens']} out"
+    if usage["cost_usd"] is not None:
+        yield dollars(usage["cost_usd"])
+
+
+def by_choice(output: OutputDocument) -> tuple[int, str]:
+    """A sort key that keeps the outputs of one choice together: `answer.10` comes after `answer.2`."""
+    name, _, choice = output["name"].partition(".")
+    return int(choice) if choice.isdigit() else 0, name
+
+
+def shown_outputs(envelope: Envelope, *, streamed: bool) -> Iterator[OutputDocument]:
+    """The outputs that people get, choice by choice; of a `streamed` run without the answer, which they have."""
+    for output in sorted(envelope["outputs"], key=by_choice):
+        name = output["name"]
+        if name.partition(".")[0] != "finish_reason" and not (streamed and name == "answer"):
+            yield output
+
+
+def tool_call_line(call: dict[str, Any], *, plain: bool) -> str:
+    """One tool call on one line: its name, then its arguments as JSON; `plain` as in `json_text`."""
+    return f"{call['name']} {json_text(call['arguments'], plain=plain)}"
+
+
+def heading(name: str) -> Iterator[str]:
+    """The line above an output of another choice than the first: `answer.1` belongs to choice 2."""
+    choice = name.partition(".")[2]
+    if choice:
+        yield f"\n--- choice {int(choice) + 1} ---" if choice.isdigit() else f"\n--- {name} ---"

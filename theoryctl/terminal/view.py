@@ -1,0 +1,52 @@
+"""The forms in which a result can be shown to people: lines, facts, a table, or a JSON document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Plain lines. The `notes` of a view go to standard error after it."""
+
+    lines: Iterable[str]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Names and their values, below each other; a value that is too wide for the terminal is folded in its column."""
+
+    pairs: Sequence[tuple[str, str]]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A header and rows; where there are no rows, `empty` is said on standard error. Unless it `folds`, a table that is
+    too wide for the terminal is shown as facts, row by row."""
+
+    header: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    empty: str
+    folds: bool = False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return () if self.rows else (self.empty,)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A JSON value, whose only form is JSON."""
+
+    value: Any
+    notes: tuple[str, ...] = ()
+
+
+View = Lines | Facts | Table | Document
+
+#: The view of each type of result.
+Views = Mapping[type[Any], Callable[[Any], View]]

@@ -1,0 +1,71 @@
+"""Views of the results of `theoryctl modal`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from theoryctl.modal.secret_sync import SecretPlan
+from theoryctl.results.modal import Deployed, DeploymentRow, DeploymentsShown, SecretsSynced, Undeployed
+from theoryctl.terminal.format import paired, short_digest, time_words
+from theoryctl.terminal.view import Lines, Table, Views
+
+HEADER = ("ref", "app", "environment", "digest", "drift", "deployed")
+
+
+def _deployed(result: Deployed) -> Lines:
+    deployment = result.deployment
+    pairs = [
+        ("ref", str(deployment.ref)),
+        ("app", deployment.app),
+        ("environment", deployment.environment),
+        ("image", deployment.image),
+        ("digest", deployment.digest + (" (the same as before)" if result.same_digest else "")),
+        ("dashboard", deployment.dashboard or "-"),
+    ]
+    return Lines(paired(pairs))
+
+
+def _status(result: DeploymentsShown) -> Table:
+    nothing = f"{result.ref or 'nothing'} is {'not ' if result.ref else ''}deployed in {result.environment}"
+    return Table(HEADER, [_cells(row) for row in result.rows], nothing)
+
+
+def _cells(row: DeploymentRow) -> tuple[str, ...]:
+    deployment = row.deployment
+    at = deployment.deployed_at
+    return (
+        str(deployment.ref),
+        deployment.app,
+        deployment.environment,
+        short_digest(deployment.digest),
+        row.drift or "-",
+        "-" if at is None else f"{time_words(time.time() - at)} ago",
+    )
+
+
+def _undeployed(result: Undeployed) -> Lines:
+    return Lines([f"stopped {result.deployment.app} ({result.deployment.environment})"])
+
+
+def _synced(result: SecretsSynced) -> Lines:
+    planned = [line for plan in result.plans for line in _plan_lines(plan)]
+    return Lines([*planned, *(f"{ref}  not deployed" for ref in result.skipped)])
+
+
+def _plan_lines(plan: SecretPlan) -> Iterator[str]:
+    yield from (f"{plan.secret}  {name}  {change}" for name, change in plan.changes.items())
+    if not plan.changes:
+        yield f"{plan.secret}  no secrets"
+    if plan.anew:
+        yield f"{plan.secret}  is made anew: whatever else is in it goes"
+    if plan.recycled:
+        yield f"{plan.secret}  containers that run end after their requests, and new ones have the new values"
+
+
+VIEWS: Views = {
+    Deployed: _deployed,
+    DeploymentsShown: _status,
+    Undeployed: _undeployed,
+    SecretsSynced: _synced,
+}
