@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 from pathlib import Path
@@ -103,8 +104,35 @@ def test_show_says_which_file_a_ref_is(cli: Cli, tmp_path: Path) -> None:
     shown = cli("manifest", "show", REF, "--manifests", str(tmp_path / "m"), "--json").document
     assert (shown["file"], shown["source"], shown["manifest"]["title"]) == (str(file), "--manifests", "mine")
     plain = cli("manifest", "show", REF, "--manifests", str(tmp_path / "m"))
-    assert plain.out == file.read_text()
-    assert str(file) in plain.err
+    assert facts(plain.out)["file"] == f"{file} (--manifests)"
+    assert facts(plain.out)["example"].endswith(f" --manifests {tmp_path / 'm'} --mode mock")
+
+
+def facts(shown: str) -> dict[str, str]:
+    """The first line of each fact, by its name."""
+    lines = [line for line in shown.splitlines() if not line.startswith(" ")]
+    return {name: rest.strip() for name, _, rest in (line.partition("  ") for line in lines)}
+
+
+def test_show_sums_a_manifest_up_on_one_page(cli: Cli) -> None:
+    shown = cli("manifest", "show", REF, env={"ANTHROPIC_API_KEY": "sk-canary-0123456789"})
+    assert shown.out == cli("manifest", "show", REF, env={"ANTHROPIC_API_KEY": "another"}).out, "from the cache"
+    assert 15 <= len(shown.out.splitlines()) <= 25
+    assert (facts(shown.out)["model"], facts(shown.out)["inputs"]) == ("openai/gpt-4o-mini (default)", "messages")
+    states = dict(re.findall(r"([A-Z_]+_API_KEY) +((?:not )?set)", shown.out))
+    assert (states["OPENAI_API_KEY"], states["ANTHROPIC_API_KEY"]) == ("not set", "set")
+    assert "canary" not in shown.out + shown.err
+
+
+def test_the_example_that_show_gives_works(cli: Cli) -> None:
+    example = facts(cli("manifest", "show", REF).out)["example"].split()
+    assert cli(*example[1:]).status == 0
+
+
+def test_show_prints_the_schema_of_the_inputs_alone(cli: Cli) -> None:
+    schema = cli("manifest", "show", REF, "--json").document["manifest"]["inputs"]
+    assert json.loads(cli("manifest", "show", REF, "--schema").out) == schema
+    assert cli("manifest", "show", REF, "--schema", "--json").document == schema
 
 
 def test_list_shows_a_broken_manifest_as_broken_and_goes_on(cli: Cli, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from theoryctl.results.manifests import (
     ManifestsValid,
     SchemaShown,
 )
+from theoryctl.secrets import read_secrets
 from theoryctl_providers.contract import replace_file, sha256
 
 
@@ -38,10 +39,17 @@ def _row(found: Found) -> ManifestRow:
 
 
 def show_manifest(ref: ProviderRef, folder: str | None) -> ManifestShown:
-    """One manifest with its file. Raises RefNotFound, BadManifest."""
+    """Find one manifest, and which of its keys are set here. Raises RefNotFound, BadManifest."""
     found = Catalog(folder).find(ref)
     manifest = found.load()
-    return ManifestShown(manifest, str(found.file), found.source, read_manifest(found.file).decode("utf-8-sig"))
+    given = read_secrets(secret.name for secret in manifest.secrets)
+    flags = f" --manifests {quote(folder)}" if folder is not None else ""
+    return ManifestShown(manifest, str(found.file), found.source, tuple(given), flags)
+
+
+def inputs_schema(ref: ProviderRef, folder: str | None) -> SchemaShown:
+    """Find the JSON Schema of a provider's inputs. Raises RefNotFound, BadManifest."""
+    return SchemaShown(Catalog(folder).find(ref).load().inputs)
 
 
 def validate_manifests(files: tuple[str, ...], folder: str | None) -> ManifestsValid:

@@ -15,6 +15,7 @@ ToOption = Annotated[str, typer.Option("--to", metavar="DIR", help="The manifest
 NewToOption = Annotated[
     str, typer.Option("--to", metavar="DIR", help="The manifests folder; the project comes beside it.")
 ]
+Schema = Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of the inputs instead.")]
 FilesArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[FILE]...", help="Manifest files; none: all that can be found.")
 ]
@@ -28,13 +29,25 @@ def list_(ctx: typer.Context, manifests: ManifestsOption = None) -> None:
     ctx.obj.emit(list_manifests(manifests))
 
 
-@command(app, "show", examples="theoryctl manifest show llm/litellm@1\ntheoryctl manifest show llm/litellm@1 --json")
-def show(ctx: typer.Context, ref: RefArgument, manifests: ManifestsOption = None) -> None:
-    """Show one manifest, and which file it is."""
-    from theoryctl.actions.manifests import show_manifest
+@command(
+    app,
+    "show",
+    examples="""\
+theoryctl manifest show llm/litellm@1
+theoryctl manifest show llm/litellm@1 --schema
+theoryctl manifest show llm/litellm@1 --json""",
+)
+def show(ctx: typer.Context, ref: RefArgument, schema: Schema = False, manifests: ManifestsOption = None) -> None:
+    """Show a manifest: its models, keys, inputs and image.
+
+    Of each key it says whether it is set in this environment, and never its value. With --json it prints all of the
+    manifest; with --schema the JSON Schema of its inputs alone.
+    """
+    from theoryctl.actions.manifests import inputs_schema, show_manifest
     from theoryctl.refs import ProviderRef
 
-    ctx.obj.emit(show_manifest(ProviderRef.parse(ref), manifests))
+    shown = inputs_schema if schema else show_manifest
+    ctx.obj.emit(shown(ProviderRef.parse(ref), manifests))
 
 
 @command(

@@ -36,12 +36,17 @@ class ManifestList:
 
 @dataclass(frozen=True, slots=True)
 class ManifestShown:
-    """One manifest and the file it was found in."""
+    """One manifest, and the file it was found in.
+
+    `keys_set` are the names of its secrets that have a value in this environment; `flags` is the end of a command that
+    finds the same manifest.
+    """
 
     manifest: Manifest
     file: str
     source: str
-    text: str
+    keys_set: tuple[str, ...] = ()
+    flags: str = ""
     exit_status: int = 0
 
     def document(self) -> dict[str, Any]:

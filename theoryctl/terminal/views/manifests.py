@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from theoryctl.manifests.model import Image, Manifest, Resources
 from theoryctl.results.manifests import (
     ManifestCreated,
     ManifestExported,
@@ -11,7 +15,8 @@ from theoryctl.results.manifests import (
     ManifestsValid,
     SchemaShown,
 )
-from theoryctl.terminal.view import Document, Lines, Table, Views
+from theoryctl.terminal.format import short_digest
+from theoryctl.terminal.view import Document, Facts, Lines, Table, Views
 
 HEADER = ("ref", "title", "provider", "model", "source")
 
@@ -25,8 +30,62 @@ def _cells(row: ManifestRow) -> tuple[str, ...]:
     return (row.ref, row.problem or row.title, row.provider, row.model, row.source)
 
 
-def _show(result: ManifestShown) -> Lines:
-    return Lines([result.text.rstrip()], notes=(f"{result.file} ({result.source})",))
+def _show(result: ManifestShown) -> Facts:
+    manifest, image = result.manifest, result.manifest.image
+    facts = [
+        ("ref", manifest.ref),
+        ("title", manifest.title),
+        ("about", " ".join(manifest.description.split())),
+        ("file", f"{result.file} ({result.source})"),
+        ("provider", manifest.provider),
+        ("model", f"{manifest.models.default} (default)"),
+        ("known", ", ".join(manifest.models.known)),
+        *_keys(manifest, result.keys_set),
+        *_resources(manifest.resources),
+        ("image", image.repository if image else "none"),
+        *(_pins(image) if image else ()),
+        *_inputs(manifest.inputs),
+        ("example", f"theoryctl local run --ref {manifest.ref}{result.flags} --mode mock"),
+    ]
+    return Facts([(name, value) for name, value in facts if value])
+
+
+def _keys(manifest: Manifest, given: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """A row for each key: its name, whether it is set, and the models that it is for."""
+    if not manifest.secrets:
+        yield "keys", "none"
+    width = max((len(secret.name) for secret in manifest.secrets), default=0)
+    for number, secret in enumerate(manifest.secrets):
+        state = "set" if secret.name in given else "not set"
+        need = "" if secret.required else ", optional"
+        yield "" if number else "keys", f"{secret.name:<{width}}  {state}{need} ({', '.join(secret.models)})"
+
+
+def _resources(resources: Resources) -> Iterator[tuple[str, str]]:
+    limits = f"{resources.cpu:g} CPU, {resources.memory} MiB memory, {resources.pids} processes"
+    yield "resources", f"{limits}, {resources.timeout} s per request"
+    gpu = f", GPU {resources.gpu}" if resources.gpu else ""
+    yield "on Modal", f"up to {resources.max_containers} containers of {resources.concurrency} requests each{gpu}"
+
+
+def _pins(image: Image) -> Iterator[tuple[str, str]]:
+    for number, (platform, digest) in enumerate(image.digests.items()):
+        yield "" if number else "pinned", f"{platform} {short_digest(digest)}"
+    if not image.digests:
+        yield "pinned", "for no platform"
+    if image.build is not None:
+        yield "built from", ", ".join([image.build.context, *image.build.packages])
+
+
+def _inputs(schema: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    required, known = schema.get("required", ()), schema.get("properties", {})
+    yield "inputs", ", ".join(required) or "none is required"
+    yield "optional", _first(sorted(name for name in known if name not in required), 12)
+
+
+def _first(names: Sequence[str], count: int) -> str:
+    more = len(names) - count
+    return ", ".join(names[:count]) + (f" and {more} more (--schema)" if more > 0 else "")
 
 
 def _valid(result: ManifestsValid) -> Lines:
