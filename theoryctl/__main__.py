@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return _run(arguments)
     except KeyboardInterrupt:
-        return _interrupted(arguments)
+        return _interrupted(arguments, None)
 
 
 def _run(arguments: list[str]) -> int:
@@ -34,6 +34,8 @@ def _run(arguments: list[str]) -> int:
         status = execute(arguments, terminal)
         terminal.flush()
         return status
+    except KeyboardInterrupt:
+        return _interrupted(arguments, terminal)
     except ReaderGone:
         return BROKEN_PIPE
     except ProviderError as error:
@@ -47,21 +49,21 @@ def _run(arguments: list[str]) -> int:
         return _fail(InternalError(f"{type(bug).__name__}: {bug}", hint=hint), arguments, terminal, cause=bug)
 
 
-def _interrupted(arguments: list[str]) -> int:
+def _interrupted(arguments: list[str], terminal: Terminal | None) -> int:
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would only spoil the message
     from theoryctl.errors import Interrupted
 
-    return _fail(Interrupted("interrupted", hint="run it again"), arguments, _terminal(arguments))
+    return _fail(Interrupted("interrupted", hint="run it again"), arguments, terminal or _terminal(arguments))
 
 
 def _terminal(arguments: list[str]) -> Terminal:
-    from theoryctl.cli.command import DEBUG_FLAG, JSON_FLAG
-    from theoryctl.cli.dispatch import wanted
+    """The terminal as the arguments look before they are parsed, for Ctrl-C may come until then."""
+    from theoryctl.cli.command import wanted
     from theoryctl.terminal.terminal import Terminal
 
-    return Terminal(json_output=wanted(JSON_FLAG, arguments), debug=wanted(DEBUG_FLAG, arguments))
+    return Terminal(**wanted(arguments))
 
 
 def _fail(error: ProviderError, arguments: list[str], terminal: Terminal, *, cause: BaseException | None = None) -> int:

@@ -270,3 +270,37 @@ def test_json_after_a_double_dash_is_an_argument_like_any_other(cli: Cli) -> Non
     ran = cli("manifest", "show", "--", "--json")
     assert (ran.status, ran.out) == (2, "")
     assert "'--json' is not a provider ref" in ran.err
+
+
+JSON = "--json"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_json"),
+    [
+        ((*RUN, "--prompt", JSON), False),
+        ((*RUN, "--prompt", JSON, JSON), True),
+        ((*RUN, f"--prompt={JSON}"), False),
+        ((JSON, *RUN), True),
+        (("local", JSON, *RUN[1:]), True),
+        ((*RUN, "--prompt", JSON, "--mode", "odd"), False),
+        ((*RUN, "--prompt", JSON, "--nonsense"), False),
+        ((*RUN, "--nonsense", JSON), True),
+        ((*RUN, "--prompt", "x", "--max-attachment", JSON), False),
+        (("local", "run", "--prompt", "x", JSON), True),
+        (("--version", JSON), True),
+        ((JSON, "-V"), True),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_json_is_printed_where_the_flag_is_given_and_not_where_a_value_looks_like_it(
+    cli: Cli, arguments: tuple[str, ...], is_json: bool
+) -> None:
+    assert cli(*arguments).out.startswith('{"') is is_json
+
+
+def test_the_envelope_of_a_failure_takes_no_value_for_a_flag(cli: Cli) -> None:
+    ran = cli(
+        "local", "run", "--prompt", "--ref", "--ref", REF, "--runtime", "docker", "--model", "--runtime", "--json"
+    )
+    assert (ran.document["ref"], ran.document["runtime"]) == (REF, "docker")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from theoryctl.cli.command import Group
+from theoryctl.cli.command import Group, settle
 
 #: Each group's module in `theoryctl.cli` has a Typer app of the group's name; the text is its line in `--help`.
 GROUPS = {
@@ -57,6 +57,7 @@ app = typer.Typer(
 
 def _show_version(ctx: typer.Context, value: bool) -> None:
     if value:
+        settle(ctx)
         ctx.obj.show_version()
         raise typer.Exit()
 
@@ -64,7 +65,7 @@ def _show_version(ctx: typer.Context, value: bool) -> None:
 @app.callback()
 def root(
     version: Annotated[
-        bool, typer.Option("--version", "-V", is_eager=True, callback=_show_version, help="Print the version and exit.")
+        bool, typer.Option("--version", "-V", callback=_show_version, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Run the same LLM provider in CI, on a laptop and in the cloud."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Annotated, Any
 
 import typer
@@ -39,14 +39,15 @@ class ExamplesMixin:
 
 
 class Command(ExamplesMixin, TyperCommand):
-    """A command with the options that every command has.
-
-    Their values are read from the raw arguments, by `main`: a usage error must be printed as JSON too, and when one is
-    found the options have not been parsed.
-    """
+    """A command with the options that every command has."""
 
     def __init__(self, *args: Any, params: list[Any] | None = None, **options: Any) -> None:
         super().__init__(*args, params=[*(params or []), *_shared_flags()], **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command, once all of the command line is parsed."""
+        settle(ctx)
+        return super().invoke(ctx)
 
 
 class Group(ExamplesMixin, TyperGroup):
@@ -56,13 +57,31 @@ class Group(ExamplesMixin, TyperGroup):
         super().__init__(params=[*(params or []), *_shared_flags(hidden=True)], **options)
 
 
+def settle(ctx: Any) -> None:
+    """Tell the terminal which of the shared flags the command line has, as far as it is parsed."""
+    ctx.obj.settle(**wanted(ctx.meta))
+
+
+def wanted(flags: Container[str]) -> dict[str, bool]:
+    """The settings of a terminal that flags ask for."""
+    return {"json_output": JSON_FLAG in flags, "debug": DEBUG_FLAG in flags}
+
+
 def _shared_flags(*, hidden: bool = False) -> list[TyperOption]:
     texts = {
         JSON_FLAG: "Print exactly one JSON object on standard output.",
         DEBUG_FLAG: "Show tracebacks and debug messages on standard error.",
     }
     fixed: dict[str, Any] = {"is_flag": True, "default": False, "expose_value": False, "hidden": hidden}
+    # Eager: known to the callbacks of other options, such as --version.
+    fixed |= {"is_eager": True, "callback": _noted}
     return [TyperOption(param_decls=[name], help=text, **fixed) for name, text in texts.items()]
+
+
+def _noted(ctx: Any, param: Any, value: bool) -> None:
+    """Note a flag in what the contexts of a command and of its groups share."""
+    if value:
+        ctx.meta[param.opts[0]] = value
 
 
 def make_app(name: str, text: str) -> typer.Typer:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from theoryctl.cli.command import DEBUG_FLAG, JSON_FLAG
+from theoryctl.cli.arguments import read
+from theoryctl.cli.command import wanted
 from theoryctl.errors import UsageError, error_document, error_info
 from theoryctl.runtimes.find import EMBEDDED, MODAL, STARTED
 from theoryctl_providers.contract import ProviderError, build_envelope
@@ -22,12 +23,6 @@ if TYPE_CHECKING:
 
 PROGRAM = "theoryctl"
 _COMPLETION = "_THEORYCTL_COMPLETE"
-
-
-def wanted(flag: str, arguments: Sequence[str]) -> bool:
-    """Whether a flag stands among the arguments before any `--`; known without parsing them, for they may not parse."""
-    before = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    return flag in before
 
 
 def execute(arguments: list[str], terminal: Terminal) -> int:
@@ -43,6 +38,7 @@ def execute(arguments: list[str], terminal: Terminal) -> int:
     except typer.Exit as done:
         return int(done.exit_code)
     except typer.TyperException as error:
+        terminal.settle(**wanted(read(arguments).options))
         raise _usage_error(error) from error
     return terminal.exit_status
 
@@ -59,19 +55,10 @@ def _usage_error(error: Any) -> ProviderError:
 
 
 def failure_document(error: ProviderError, arguments: Sequence[str]) -> dict[str, Any]:
-    """What `--json` prints for an error that no command reported: an envelope where a run was meant."""
-    words = [argument for argument in arguments if argument not in (JSON_FLAG, DEBUG_FLAG)]
-    if words[1:2] != ["run"]:
+    """The document that `--json` prints for an error that no command reported: an envelope where a run was meant."""
+    given = read(arguments)
+    if given.command[1:2] != ("run",):
         return error_document(error)
-    runtime = MODAL if words[0] == MODAL else _argument_of("--runtime", arguments)
+    runtime = MODAL if given.command[0] == MODAL else given.options.get("--runtime")
     known = runtime if runtime in (*STARTED, MODAL) else EMBEDDED
-    return dict(build_envelope(error=error_info(error), ref=_argument_of("--ref", arguments), runtime=known))
-
-
-def _argument_of(flag: str, arguments: Sequence[str]) -> str | None:
-    for index, argument in enumerate(arguments):
-        if argument == flag:
-            return next(iter(arguments[index + 1 : index + 2]), None)
-        if argument.startswith(f"{flag}="):
-            return argument.removeprefix(f"{flag}=")
-    return None
+    return dict(build_envelope(error=error_info(error), ref=given.options.get("--ref"), runtime=known))

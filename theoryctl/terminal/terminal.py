@@ -25,11 +25,14 @@ class Terminal:
 
     def __init__(self, *, json_output: bool, debug: bool) -> None:
         open_streams()
-        self.json_output = json_output
-        self.debug = debug
+        self.settle(json_output=json_output, debug=debug)
         self.exit_status = 0
         self.progress = ProgressDisplay()
         self._run = self._run_display(stream=False)
+
+    def settle(self, *, json_output: bool, debug: bool) -> None:
+        """Set whether standard output gets JSON, and whether messages are shown that are not for everybody."""
+        self.json_output, self.debug = json_output, debug
 
     def flush(self) -> None:
         """Write what standard output still holds back. Raises OutputFailed and ReaderGone, as whatever shows does."""
