@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -311,16 +314,45 @@ def test_status_says_when_the_manifest_has_changed_since_the_start(cli: Cli, tmp
 def test_logs_show_a_line_a_request_and_follow_until_the_end(cli: Cli) -> None:
     started(cli)
     envelopes = [cli(*RUN, "--json").document for _ in range(3)]
-    lines = cli("local", "logs", "--ref", REF).out.splitlines()
+    logs = ("local", "logs", "--ref", REF, "--json")
+    lines = cli(*logs).out.splitlines()
     assert [json.loads(line)["run_id"] for line in lines] == [envelope["run_id"] for envelope in envelopes]
-    assert cli("local", "logs", "--ref", REF, "--tail", "1", "--json").out.splitlines() == lines[-1:]
-    assert cli("local", "logs", "--ref", REF, "--since", "1h").out.splitlines() == lines
+    assert cli(*logs, "--tail", "1").out.splitlines() == lines[-1:]
+    assert cli(*logs, "--since", "1h").out.splitlines() == lines
     with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(cli, "local", "logs", "--ref", REF, "-f")
+        following = pool.submit(cli, *logs, "-f")
         time.sleep(0.7)
         last = cli(*RUN, "--json").document["run_id"]
         cli("local", "stop", "--all")
         assert json.loads(following.result().out.splitlines()[-1])["run_id"] == last
+
+
+def post(url: str, token: str, body: str) -> int:
+    """The status of the answer to a request, which is read to its end."""
+    request = urllib.request.Request(url, body.encode(), {"authorization": f"Bearer {token}"})
+    try:
+        with urllib.request.urlopen(request) as answer:
+            answer.read()
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        return refused.code
+
+
+def test_logs_are_read_in_columns_where_nobody_asks_for_json(cli: Cli, tmp_path: Path) -> None:
+    script = tmp_path / "faults.yaml"
+    script.write_text("rules:\n- {answers: [{text: Half of it, fault: {kind: truncate}}]}\n")
+    started(cli, "--script", str(script))
+    variables = cli("local", "env", "--ref", REF, "--json").document["variables"]
+    url, token = variables["OPENAI_BASE_URL"], variables["OPENAI_API_KEY"]
+    assert post(f"{url}/chat/completions", token, messages("hi", stream=True)) == 200
+    assert post(f"{url}/nothing", "wrong", "{}") == 401
+    assert cli(*RUN).status == 1  # streamed as well
+    lines = cli("local", "logs", "--ref", REF).out.splitlines()
+    assert len(lines) == 3
+    time_and = r"[A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d  "
+    assert re.match(time_and + r"fail .* ms  openai/gpt-4o-mini .* ERR_BAD_RESPONSE$", lines[0])
+    assert re.match(time_and + r"401 .* ms  POST /v1/nothing .* ERR_TOKEN$", lines[1])
+    assert re.match(time_and + r"fail .* ms  openai/gpt-4o-mini .* ERR_BAD_RESPONSE$", lines[2])
 
 
 @pytest.mark.parametrize("since", ["", "10", "m", "1y", "-1m"])

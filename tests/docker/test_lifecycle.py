@@ -111,11 +111,12 @@ def test_status_shows_what_the_daemon_says(cli: Cli) -> None:
 def test_logs_are_those_of_the_container(cli: Cli) -> None:
     started(cli)
     envelopes = [cli(*RUN, "--json").document for _ in range(3)]
-    lines = cli("local", "logs", "--ref", REF).out.splitlines()
+    logs = ("local", "logs", "--ref", REF, "--json")
+    lines = cli(*logs).out.splitlines()
     assert [json.loads(line)["run_id"] for line in lines] == [envelope["run_id"] for envelope in envelopes]
-    assert cli("local", "logs", "--ref", REF, "--tail", "1", "--since", "1h").out.splitlines() == lines[-1:]
+    assert cli(*logs, "--tail", "1", "--since", "1h").out.splitlines() == lines[-1:]
     with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(cli, "local", "logs", "--ref", REF, "-f")
+        following = pool.submit(cli, *logs, "-f")
         time.sleep(1)
         last = cli(*RUN, "--json").document["run_id"]
         cli("local", "stop", "--all")

@@ -135,7 +135,7 @@ def test_a_model_that_is_not_named_is_not_found(instance: Variables) -> None:
 
 def test_an_answer_has_the_id_that_the_log_has(instance: Variables, home: Variables) -> None:
     run_id = ask(instance).headers["x-request-id"]
-    lines = theoryctl_lines("local", "logs", "--ref", "llm/litellm@1", env=home)
+    lines = theoryctl_lines("local", "logs", "--json", "--ref", "llm/litellm@1", env=home)
     (line,) = [line for line in lines if line["run_id"] == run_id]
     assert (line["path"], line["status"], line["code"]) == (CHAT, 200, None)
     assert line["output_tokens"] > 0
@@ -214,7 +214,7 @@ def test_a_fault_shows_on_the_wire_as_a_vendors_own_would(faulty: Variables) -> 
 def test_the_log_says_nothing_of_a_cut_connection_but_its_line(faulty: Variables, home: Variables) -> None:
     with pytest.raises(http.client.RemoteDisconnected):
         ask(faulty, body=saying("disconnect 0"))
-    (line,) = theoryctl_lines("local", "logs", "--ref", "acme/test@1", env=home)
+    (line,) = theoryctl_lines("local", "logs", "--json", "--ref", "acme/test@1", env=home)
     assert line["code"] == "ERR_BAD_RESPONSE"
 
 
@@ -228,7 +228,7 @@ def test_a_client_that_vanishes_ends_its_call(faulty: Variables, home: Variables
         time.sleep(0.1)
         connection.close()
     end = time.monotonic() + 10
-    while len(lines := theoryctl_lines("local", "logs", "--ref", "acme/test@1", env=home)) < 2:
+    while len(lines := theoryctl_lines("local", "logs", "--json", "--ref", "acme/test@1", env=home)) < 2:
         assert time.monotonic() < end, "the calls go on"
         time.sleep(0.05)
     assert [line["status"] for line in lines] == [499, 499]

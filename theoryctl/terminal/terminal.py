@@ -12,7 +12,7 @@ from typing import Any
 from theoryctl.results.result import Result
 from theoryctl.results.run import RunResult
 from theoryctl.terminal import notes, output
-from theoryctl.terminal.log_lines import json_line
+from theoryctl.terminal.log_lines import json_line, readable_line
 from theoryctl.terminal.progress_display import ProgressDisplay
 from theoryctl.terminal.registry import view_of
 from theoryctl.terminal.run_display import RunDisplay
@@ -60,12 +60,12 @@ class Terminal:
                 notes.note(line)
 
     def emit_lines(self, lines: Iterable[str]) -> None:
-        """Show a log as it comes; with --json as NDJSON, whatever its lines are."""
+        """Show a log as it comes: in columns, at a terminal and through a pipe; with --json as NDJSON."""
         for line in lines:
             if self.json_output:
                 output.write(json_line(line, plain=not sys.stdout.isatty()))
             else:
-                output.say(line)
+                output.say(readable_line(line))
 
     def fail(self, error: ErrorInfo, document: dict[str, Any], exit_status: int) -> None:
         """Show a failure: for people on standard error, and with --json `document` on standard output."""

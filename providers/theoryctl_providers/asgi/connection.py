@@ -67,4 +67,10 @@ async def hung_up(receive: Receive) -> None:
 def note_envelope(scope: Scope, envelope: Envelope) -> None:
     """Leave for the log line what it may say of a run: never inputs, outputs or keys."""
     error = envelope["error"]
-    scope["theoryctl.facts"] = {"code": error["code"] if error else None, **envelope["usage"]}
+    asked = {"mode": envelope["mode"], "model": envelope["model"]}
+    scope["theoryctl.facts"] = {**asked, "code": error["code"] if error else None, **envelope["usage"]}
+
+
+def note_refusal(scope: Scope, error: ProviderError) -> None:
+    """Leave for the log line the code of a request that never became a run."""
+    scope["theoryctl.facts"] = {"code": error.code}

@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from theoryctl_providers.asgi.connection import WHOLE, ClientGone, patient
+from theoryctl_providers.asgi.connection import WHOLE, ClientGone, note_refusal, patient
 from theoryctl_providers.contract import ProviderError, dumps
 from theoryctl_providers.contract.wire import ServerConfig
 from theoryctl_providers.server.refusals import refusal
@@ -36,6 +36,7 @@ class Gate:
             return
         error = self._refused(scope)
         if error is not None:
+            note_refusal(scope, error)
             status = 431 if error.code == "ERR_TOO_LARGE" else None
             await self._logged(scope, receive, send, refusal(scope, error, status))
             return
@@ -95,6 +96,7 @@ class Gate:
 
 
 def _line(scope: Scope, status: int, seconds: float) -> dict[str, Any]:
+    """The log's line of a request. `status` is the one that was sent; a stream that fails after it has a `code` too."""
     facts = scope.get("theoryctl.facts", {})
     run_id = scope.get("theoryctl.run_id")
     asked = {"run_id": run_id, "method": scope["method"], "path": scope["path"], "status": status}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,9 +18,11 @@ Start, Acme, Asked = Callable[..., Ran], Callable[..., str], Callable[..., Ran]
 def test_every_request_leaves_a_line_without_inputs_or_outputs(start: Start, cli: Cli, asked: Asked) -> None:
     start()
     run_id = asked(REF, "the-question", "--json").document["run_id"]
-    (line,) = [json.loads(line) for line in cli("modal", "logs", "--ref", REF).out.splitlines() if line.startswith("{")]
+    logs = ("modal", "logs", "--ref", REF)
+    (line,) = [json.loads(line) for line in cli(*logs, "--json").out.splitlines() if "run_id" in line]
     assert (line["run_id"], line["mode"], line["code"]) == (run_id, "mock", None)
     assert "the-question" not in json.dumps(line)
+    assert re.search(r"^\w{3} \d\d [\d:]{8}  ok .* ms  openai/gpt-4o-mini", cli(*logs).out, re.MULTILINE)
 
 
 def test_the_last_lines_and_those_of_late_can_be_had_and_as_json(
