@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +35,24 @@ def pretty(value: Any) -> str:
     return dumps(value, indent=2) + "\n"
 
 
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown (github.github.com/gfm, 4.10): one line per row, so a cell has neither line ends nor `|`."""
+    first, *others = ("| " + " | ".join(map(_cell, line)) + " |" for line in [header, *rows])
+    return "\n".join([first, "|" + "---|" * len(header), *others])
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", r"\|")
+
+
 def errors_page() -> str:
     """docs/errors.md: the two tables that scripts rely on."""
-    exits = "\n".join(f"| {status} | {meaning} |" for status, meaning in _EXITS.items())
+    exits = table(("status", "meaning"), [(str(status), meaning) for status, meaning in _EXITS.items()])
     rows = [
-        f"| `{code}` | {spec.exit_status} | {'yes' if spec.retryable else 'no'} | {spec.http_status} | {spec.meaning} |"
+        (f"`{code}`", str(spec.exit_status), "yes" if spec.retryable else "no", str(spec.http_status), spec.meaning)
         for code, spec in sorted(ERRORS.items())
     ]
-    joined = "\n".join(rows)
+    codes = table(("code", "exit", "retryable", "HTTP", "meaning"), rows)
     return f"""\
 # Errors
 
@@ -52,15 +62,11 @@ command `theoryctl.error/v1`; both carry the same `error` object: `code`, `messa
 
 ## Exit statuses
 
-| status | meaning |
-|---|---|
 {exits}
 
 ## Codes
 
-| code | exit | retryable | HTTP | meaning |
-|---|---|---|---|---|
-{joined}
+{codes}
 """
 
 
@@ -94,9 +100,9 @@ def _fields(name: str, part: dict[str, Any]) -> str:
     rows = []
     for field, spec in part["properties"].items():
         default = "required" if field in required else _default(spec)
-        rows.append(f"| `{field}` | {_type(spec)} | {default} | {spec.get('description', '')} |")
-    header = f"## {name}\n\n{part.get('description', '')}\n\n| field | type | default | meaning |\n|---|---|---|---|\n"
-    return header + "\n".join(rows) + "\n"
+        rows.append((f"`{field}`", _type(spec), default, spec.get("description", "")))
+    fields = table(("field", "type", "default", "meaning"), rows)
+    return f"## {name}\n\n{part.get('description', '')}\n\n{fields}\n"
 
 
 def _type(spec: dict[str, Any]) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
+from markdown_it import MarkdownIt
 
 from tests.conftest import ROOT
 from tests.generate import GENERATED
@@ -50,6 +53,29 @@ def test_a_failure_with_any_code_fits_the_published_envelope(code: str) -> None:
     error = ProviderError(code, "what", hint="how")
     info = types.ErrorInfo(code=error.code, message="what", hint="how", retryable=error.retryable)
     jsonschema_rs.validate(ENVELOPE, dict(build_envelope(error=info, ref=None)))
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_every_row_of_a_table_has_as_many_cells_as_its_header(page: Path) -> None:
+    lines = page.read_text(encoding="utf-8").splitlines()
+    tables = [token.map for token in MarkdownIt().enable("table").parse("\n".join(lines)) if token.type == "table_open"]
+    for first, end in [lines_of for lines_of in tables if lines_of]:
+        header, *rows = [len(re.findall(r"(?<!\\)\|", line)) for line in lines[first:end]]
+        assert rows == [header] * len(rows), lines[first]
+
+
+@pytest.mark.parametrize("schema", sorted((ROOT / "docs").glob("*.schema.json")), ids=lambda file: file.name)
+def test_no_description_in_a_schema_ends_lines_where_the_source_does(schema: Path) -> None:
+    assert [text for text in descriptions(json.loads(schema.read_text())) if "\n" in text] == []
+
+
+def descriptions(value: Any) -> Iterator[str]:
+    """Every description in a JSON Schema."""
+    if isinstance(value, dict) and isinstance(value.get("description"), str):
+        yield value["description"]
+    if isinstance(value, (dict, list)):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from descriptions(each)
 
 
 def test_every_exit_status_of_the_table_of_codes_is_documented() -> None:

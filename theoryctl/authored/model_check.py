@@ -32,7 +32,9 @@ class ModelCheck(Generic[Model]):
         """The JSON Schema (draft 2020-12), for editors. Made once; not to be changed."""
         schema = deepcopy(self._raw)
         for part in (schema, *schema["$defs"].values()):
+            _unwrap(part)
             for spec in part["properties"].values():
+                _unwrap(spec)
                 # Patterns of keys come out as patternProperties, which alone lets every other key pass.
                 if "patternProperties" in spec:
                     spec["additionalProperties"] = False
@@ -112,6 +114,12 @@ class ModelCheck(Generic[Model]):
                 node = option
         name = node.get("$ref", "").rpartition("/")[2]
         return self._raw["$defs"][name] if name else node
+
+
+def _unwrap(spec: dict[str, Any]) -> None:
+    """Put a description on one line: it is a docstring, whose lines end where those of the source do."""
+    if "description" in spec:
+        spec["description"] = " ".join(spec["description"].split())
 
 
 def _items(value: Any) -> Iterable[tuple[str | int, Any]]:
