@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -25,6 +26,15 @@ def test_a_command_has_help_under_h_too_within_80_columns(words: tuple[str, ...]
     assert cli(*words, "-h", env={"COLUMNS": "80", "TERM": "dumb"}).out == text
     before_examples = text.partition("\nExamples:\n")[0]
     assert max(map(len, before_examples.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("words", COMMANDS[1:], ids=" ".join)
+def test_a_summary_is_one_short_sentence_that_stands_alone(words: tuple[str, ...]) -> None:
+    summary = help_of(*words).split("\n\n")[1].strip()
+    assert summary.endswith(".") and ". " not in summary and "\n" not in summary
+    assert len(summary) <= 60
+    listed = help_of(*words[:-1]).partition("\nCommands:\n")[2]
+    assert re.search(rf"^  {words[-1]} +{re.escape(summary.rstrip('.'))}", listed, re.MULTILINE)
 
 
 def test_every_command_has_an_example() -> None:

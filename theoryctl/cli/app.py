@@ -13,8 +13,8 @@ from theoryctl.cli.command import Group, settle
 GROUPS = {
     "local": "Run providers on this machine.",
     "modal": "Run providers on Modal.",
-    "image": "Resolve, build, push, pin and verify the images that providers run from.",
-    "manifest": "Look at manifests, and check them.",
+    "image": "Resolve, build, push, pin and verify images.",
+    "manifest": "Show, check and create manifests.",
 }
 
 EXAMPLES = """\

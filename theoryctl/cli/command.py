@@ -1,4 +1,4 @@
-"""What all commands share: `--json`, `--debug`, `-h`, and examples under their help."""
+"""Parts that all commands share: `--json`, `--debug`, `-h`, and examples under their help."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ ManifestsOption = Annotated[
 BaseImageOption = Annotated[
     str | None,
     typer.Option(
-        "--base-image", metavar="IMAGE", help="Build on this. [env: THEORYCTL_BASE_IMAGE; default: python:3.12-slim]"
+        "--base-image",
+        metavar="IMAGE",
+        help="Build on this image. [env: THEORYCTL_BASE_IMAGE; default: python:3.12-slim]",
     ),
 ]
 

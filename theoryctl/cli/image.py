@@ -9,24 +9,25 @@ import typer
 from theoryctl.cli.command import BaseImageOption, ManifestsOption, RefOption, command, make_app
 from theoryctl.cli.options import Env
 
-app = make_app("image", "Resolve, build, push, pin and verify the images that providers run from.")
+app = make_app("image", "Resolve, build, push, pin and verify images.")
 
 WhatArgument = Annotated[str, typer.Argument(metavar="REF_OR_IMAGE", help="A provider ref, or an image reference.")]
 PlatformOption = Annotated[
-    str | None, typer.Option("--platform", metavar="OS/ARCH", help="Only this one, such as linux/amd64.")
+    str | None, typer.Option("--platform", metavar="OS/ARCH", help="Only this platform, such as linux/amd64.")
 ]
 BuildPlatform = Annotated[
-    str | None, typer.Option("--platform", metavar="OS/ARCH", help="Build for this one. [default: Docker's own]")
+    str | None, typer.Option("--platform", metavar="OS/ARCH", help="Build for this platform. [default: Docker's own]")
 ]
-NoCache = Annotated[bool, typer.Option("--no-cache", help="Build every step, even where nothing has changed.")]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Build every step, even if nothing has changed.")]
 BuildTag = Annotated[
-    str | None, typer.Option("--tag", metavar="IMAGE", help="What to call it. [default: the manifest's, at `local`]")
+    str | None,
+    typer.Option("--tag", metavar="IMAGE", help="The name of the image. [default: the manifest's, at `local`]"),
 ]
 
-To = Annotated[str, typer.Option("--to", metavar="IMAGE", help="Where to, as registry/repository:tag.")]
-Oci = Annotated[str | None, typer.Option("--oci", metavar="IMAGE", help="This tag or digest of the repository.")]
-Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 6 when a pin is stale.")]
-RunningIn = Annotated[str, typer.Option("--runtime", metavar="local|modal", help="Where to look at what runs.")]
+To = Annotated[str, typer.Option("--to", metavar="IMAGE", help="The target, as registry/repository:tag.")]
+Oci = Annotated[str | None, typer.Option("--oci", metavar="IMAGE", help="Pin this tag or digest of the repository.")]
+Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 6 if a pin is stale.")]
+RunningIn = Annotated[str, typer.Option("--runtime", metavar="local|modal", help="The place of the running provider.")]
 Tag = Annotated[str, typer.Option("--tag", metavar="TAG", help="The tag in the registry.")]
 
 
@@ -40,9 +41,10 @@ theoryctl image resolve llm/litellm@1 --json""",
 def resolve(
     ctx: typer.Context, what: WhatArgument, platform: PlatformOption = None, manifests: ManifestsOption = None
 ) -> None:
-    """Show the digest of each platform's own manifest, by asking the registry; no daemon is needed.
+    """Show the digest that an image has for each platform.
 
-    With --platform it prints the image by that digest, for --oci and for a manifest.
+    The registry is asked; no Docker daemon is needed. With --platform it prints the image by its digest, as --oci and
+    manifests take it.
     """
     from theoryctl.actions import images
 
@@ -65,7 +67,10 @@ def build(
     base_image: BaseImageOption = None,
     manifests: ManifestsOption = None,
 ) -> None:
-    """Build the image of a ref from its manifest's context; nothing is done where it is up to date."""
+    """Build the image of a ref from its manifest's context.
+
+    An image that is up to date is not built again.
+    """
     from theoryctl.actions import images
     from theoryctl.refs import ProviderRef
 
@@ -84,9 +89,9 @@ def push(
     base_image: BaseImageOption = None,
     manifests: ManifestsOption = None,
 ) -> None:
-    """Push the image of a ref, built first unless it is up to date, and print it by its digest.
+    """Push the image of a ref, and print it by its digest.
 
-    Credentials are those of `docker login`.
+    It is built first, unless it is up to date. The credentials are those of `docker login`.
     """
     from theoryctl.actions import images
     from theoryctl.refs import ProviderRef
@@ -111,9 +116,10 @@ def pin(
     check: Check = False,
     manifests: ManifestsOption = None,
 ) -> None:
-    """Write the digest of each platform into the manifest's file, which stays as it is in every other place.
+    """Write an image's digest for each platform into a manifest.
 
-    The digests are those of the manifest's repository at its tag `latest`, unless --oci names another tag or digest.
+    The digests are those of the manifest's repository at its tag `latest`, or of the tag or digest that --oci names.
+    The rest of the file stays as it is.
     """
     from theoryctl.actions import images
     from theoryctl.refs import ProviderRef
@@ -135,8 +141,10 @@ def verify(
     tag: Tag = "latest",
     manifests: ManifestsOption = None,
 ) -> None:
-    """Show who has which digest: the manifest, the registry, and what runs; exit 6 when they differ, or when the
-    manifest pins none."""
+    """Compare the digests pinned, in the registry and running.
+
+    The exit status is 6 if they differ, or if the manifest pins none.
+    """
     from theoryctl.actions import images
     from theoryctl.refs import ProviderRef
 

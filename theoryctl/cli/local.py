@@ -30,26 +30,29 @@ app = make_app("local", "Run providers on this machine.")
 RunRuntime = Annotated[
     str | None,
     typer.Option(
-        "--runtime", metavar="NAME", help="embedded, or the runtime of a started instance. [default: what is started]"
+        "--runtime", metavar="NAME", help="embedded, or the runtime of a started instance. [default: the started one]"
     ),
 ]
 StartRuntime = Annotated[
     str,
-    typer.Option("--runtime", metavar="|".join(STARTED), help="A container, or a background process."),
+    typer.Option("--runtime", metavar="|".join(STARTED), help="Start a container or a background process."),
 ]
 Oci = Annotated[
     str | None,
-    typer.Option("--oci", metavar="IMAGE@DIGEST", help="Run this image, whatever the manifest pins."),
+    typer.Option("--oci", metavar="IMAGE@DIGEST", help="Run this image instead of the one that the manifest pins."),
 ]
-BuildFlag = Annotated[bool, typer.Option("--build", help="Build the image anew from the manifest's context.")]
+BuildFlag = Annotated[bool, typer.Option("--build", help="Build the image again from the manifest's context.")]
 RequirePin = Annotated[
     bool, typer.Option("--require-pin", help="Refuse an image that the manifest does not pin; for CI.")
 ]
 WhichRuntime = Annotated[
-    str | None, typer.Option("--runtime", metavar="NAME", help="Which one, where it is started in two.")
+    str | None,
+    typer.Option("--runtime", metavar="NAME", help="The runtime of the instance, if the ref is started in two."),
 ]
-WaitTimeout = Annotated[float, typer.Option("--wait-timeout", metavar="SECONDS", help="Time to become ready.")]
-All = Annotated[bool, typer.Option("--all", help="Every instance.")]
+WaitTimeout = Annotated[
+    float, typer.Option("--wait-timeout", metavar="SECONDS", help="Time for the instance to become ready.")
+]
+All = Annotated[bool, typer.Option("--all", help="Stop every instance.")]
 
 
 @command(
@@ -72,10 +75,10 @@ def run(
 ) -> None:
     """Send one request to a provider and print its answer.
 
-    It goes to the started instance of the ref; where none is started, the provider runs in this process.
+    It goes to the started instance of the ref. If none is started, the provider runs in this process.
 
-    Without inputs, mock mode answers the manifest's own example. Standard output gets the answer alone (with --json,
-    the whole envelope); everything else goes to standard error.
+    Without inputs, mock mode answers the manifest's own example. Standard output gets the answer alone, or with --json
+    the whole envelope; everything else goes to standard error.
     """
     from theoryctl.actions import run, targets
 
@@ -110,11 +113,11 @@ def start(
     max_attachment: MaxAttachment = DEFAULT_MAX_ATTACHMENT,
     manifests: ManifestsOption = None,
 ) -> None:
-    """Start a provider that stays, and keeps LiteLLM loaded.
+    """Start a provider that keeps running, with LiteLLM loaded.
 
-    In Docker it runs the image that the manifest pins for this platform; where none is pinned, one built here from the
-    manifest's context. It takes the secrets that the manifest names from the environment or --env-file; `run` never
-    sends it others. Started twice, it is the same instance.
+    In Docker it runs the image that the manifest pins for this platform. If none is pinned, it builds one from the
+    manifest's context. The instance gets the secrets that the manifest names, from the environment or --env-file; `run`
+    never sends it others. A second start finds the instance that runs.
     """
     from theoryctl.actions import start
     from theoryctl.actions.run import checked_mode, positive_seconds
@@ -142,7 +145,10 @@ def start(
 
 @command(app, "stop", examples="theoryctl local stop --all")
 def stop(ctx: typer.Context, ref: OptionalRef = None, all_: All = False) -> None:
-    """Stop what was started: it finishes the requests it has, for ten seconds at most."""
+    """Stop started instances.
+
+    Each finishes the requests that it has, for at most ten seconds.
+    """
     from theoryctl.actions import instances
     from theoryctl.refs import ProviderRef
 
@@ -151,7 +157,7 @@ def stop(ctx: typer.Context, ref: OptionalRef = None, all_: All = False) -> None
 
 @command(app, "status", examples="theoryctl local status\ntheoryctl local status --json")
 def status(ctx: typer.Context, ref: OptionalRef = None, manifests: ManifestsOption = None) -> None:
-    """Show what is started, and forget what has died."""
+    """Show the started instances, and forget the dead ones."""
     from theoryctl.actions import instances
     from theoryctl.refs import ProviderRef
 
@@ -167,7 +173,11 @@ def logs(
     tail: Tail = None,
     since: Since = None,
 ) -> None:
-    """Print the log of a started instance; with --json as NDJSON, one object a line."""
+    """Print the log of a started instance.
+
+    Each request is one line: time, status, duration, model, tokens, cost and code. With --json the log is NDJSON: one
+    object per line.
+    """
     from theoryctl.actions import instances
     from theoryctl.refs import ProviderRef
     from theoryctl.units import parse_duration
@@ -183,7 +193,10 @@ def logs(
     "--env-file .env && theoryctl local recordings --ref llm/litellm@1",
 )
 def recordings(ctx: typer.Context, ref: RefOption, runtime: WhichRuntime = None) -> None:
-    """Write what an instance that was started with --record has recorded since the last time; `stop` does it too."""
+    """Write the recordings that an instance still holds.
+
+    They go to the folder of the --record that the instance was started with. `stop` writes them too.
+    """
     from theoryctl.actions import instances
     from theoryctl.refs import ProviderRef
 
@@ -192,7 +205,7 @@ def recordings(ctx: typer.Context, ref: RefOption, runtime: WhichRuntime = None)
 
 @command(app, "url", examples="theoryctl local url --ref llm/mock@1")
 def url(ctx: typer.Context, ref: RefOption, runtime: WhichRuntime = None) -> None:
-    """Print where a started instance listens."""
+    """Print the URL of a started instance."""
     from theoryctl.actions import instances
     from theoryctl.refs import ProviderRef
 
@@ -201,9 +214,10 @@ def url(ctx: typer.Context, ref: RefOption, runtime: WhichRuntime = None) -> Non
 
 @command(app, "env", examples='eval "$(theoryctl local env --ref llm/mock@1)"')
 def env(ctx: typer.Context, ref: RefOption, runtime: WhichRuntime = None) -> None:
-    """Print, as shell exports, what another program needs to talk to a started instance: its address and its token.
+    """Print shell exports that lead other programs to it.
 
-    OPENAI_BASE_URL and OPENAI_API_KEY lead every client of OpenAI's API to it.
+    They hold the URL and the token of a started instance. OPENAI_BASE_URL and OPENAI_API_KEY lead every client of
+    OpenAI's API to it.
     """
     from theoryctl.actions import instances
     from theoryctl.refs import ProviderRef

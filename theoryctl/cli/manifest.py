@@ -1,4 +1,4 @@
-"""`theoryctl manifest`: what refs mean."""
+"""`theoryctl manifest`: the manifests that say what refs mean."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import typer
 
 from theoryctl.cli.command import ManifestsOption, command, make_app
 
-app = make_app("manifest", "Look at manifests, and check them.")
+app = make_app("manifest", "Show, check and create manifests.")
 
-RefArgument = Annotated[str, typer.Argument(metavar="REF", help="namespace/name@version")]
+RefArgument = Annotated[str, typer.Argument(metavar="REF", help="The provider: namespace/name@version.")]
 ToOption = Annotated[str, typer.Option("--to", metavar="DIR", help="The manifests folder to copy it to.")]
 NewToOption = Annotated[
-    str, typer.Option("--to", metavar="DIR", help="The manifests folder; the project comes beside it.")
+    str, typer.Option("--to", metavar="DIR", help="The manifests folder; the project is put beside it.")
 ]
 Schema = Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of the inputs instead.")]
 FilesArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[FILE]...", help="Manifest files; none: all that can be found.")
+    list[str] | None, typer.Argument(metavar="[FILE]...", help="Manifest files. [default: all that are found]")
 ]
 
 
@@ -54,7 +54,10 @@ def show(ctx: typer.Context, ref: RefArgument, schema: Schema = False, manifests
     app, "validate", examples="theoryctl manifest validate\ntheoryctl manifest validate manifests/llm/litellm@1.yaml"
 )
 def validate(ctx: typer.Context, files: FilesArgument = None, manifests: ManifestsOption = None) -> None:
-    """Check manifests, and report every problem with its line and column."""
+    """Check manifests, and report every problem in them.
+
+    Each problem is reported with its line and column.
+    """
     from theoryctl.actions.manifests import validate_manifests
 
     ctx.obj.emit(validate_manifests(tuple(files or ()), manifests))
@@ -64,7 +67,10 @@ def validate(ctx: typer.Context, files: FilesArgument = None, manifests: Manifes
 def export(
     ctx: typer.Context, ref: RefArgument, to: ToOption = "./manifests", manifests: ManifestsOption = None
 ) -> None:
-    """Copy a manifest to a folder of yours, to change it there: to pin its image, for example."""
+    """Copy a manifest to a folder of yours, to change it.
+
+    For example, to pin its image.
+    """
     from theoryctl.actions.manifests import export_manifest
     from theoryctl.refs import ProviderRef
 
@@ -73,9 +79,10 @@ def export(
 
 @command(app, "new", examples="theoryctl manifest new acme/echo@1 && theoryctl local run --ref acme/echo@1 --mode mock")
 def new(ctx: typer.Context, ref: RefArgument, to: NewToOption = "./manifests") -> None:
-    """Begin a provider of your own: a manifest, a class in a Python project, and a test of it.
+    """Create a provider of your own.
 
-    It runs in mock mode as it is; real mode is for you to write.
+    It consists of a manifest, a class in a Python project, and a test. It runs in mock mode at once; real mode is yours
+    to write.
     """
     from theoryctl.actions import new_provider
     from theoryctl.refs import ProviderRef

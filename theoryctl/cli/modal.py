@@ -12,15 +12,17 @@ from theoryctl.cli.options import Env, EnvFile, Follow, OptionalRef, RunFlags, S
 app = make_app("modal", "Run providers on Modal.")
 
 Oci = Annotated[
-    str | None, typer.Option("--oci", metavar="IMAGE@DIGEST", help="Deploy this image, whatever the manifest pins.")
+    str | None, typer.Option("--oci", metavar="IMAGE@DIGEST", help="Deploy this image instead of the pinned one.")
 ]
 RegistrySecret = Annotated[
     str | None,
-    typer.Option("--registry-secret", metavar="NAME", help="The Modal Secret to pull the image with."),
+    typer.Option("--registry-secret", metavar="NAME", help="A Modal Secret with the credentials for the registry."),
 ]
-Check = Annotated[bool, typer.Option("--check", help="Show what would be done, and do nothing.")]
-Prune = Annotated[bool, typer.Option("--prune", help="Delete the Secret and make it anew, with nothing else in it.")]
-AllowMissing = Annotated[bool, typer.Option("--allow-missing", help="Go on without what the default model needs.")]
+Check = Annotated[bool, typer.Option("--check", help="Show the changes, and make none.")]
+Prune = Annotated[bool, typer.Option("--prune", help="Replace the Secret, so that nothing else is left in it.")]
+AllowMissing = Annotated[
+    bool, typer.Option("--allow-missing", help="Accept that keys of the default model are missing.")
+]
 
 
 @command(
@@ -36,11 +38,11 @@ def start(
     registry_secret: RegistrySecret = None,
     manifests: ManifestsOption = None,
 ) -> None:
-    """Deploy the image of a ref, by its digest: --oci, or the one that the manifest pins for linux/amd64.
+    """Deploy the image of a ref, by its digest.
 
-    In the environment dev everybody has apps of their own, called after branch and user: GIT_BRANCH and GIT_USER, else
-    what git says. For a private registry set REGISTRY_USERNAME and REGISTRY_PASSWORD, or name a Modal Secret that holds
-    them.
+    The image is the one of --oci, or the one that the manifest pins for linux/amd64. In the environment dev each branch
+    and user has apps of their own, named after GIT_BRANCH and GIT_USER, or else after what git says. For a private
+    registry set REGISTRY_USERNAME and REGISTRY_PASSWORD, or name a Modal Secret that holds them.
     """
     from theoryctl.actions import modal
     from theoryctl.modal.names import environment_name
@@ -60,10 +62,10 @@ theoryctl modal run --ref llm/litellm@1 --env prod --prompt "Say hello in one wo
 )
 @with_run_flags
 def run(ctx: typer.Context, ref: RefOption, flags: RunFlags, env: Env = None) -> None:
-    """Send one request to what is deployed, and print its answer.
+    """Send one request to a deployed app and print its answer.
 
-    Real mode uses the secrets that `sync-secrets` took to Modal. Standard output gets the answer alone (with --json,
-    the whole envelope); everything else goes to standard error.
+    Real mode uses the secrets that `sync-secrets` copied to Modal. Standard output gets the answer alone, or with
+    --json the whole envelope; everything else goes to standard error.
     """
     from theoryctl.actions import run, targets
     from theoryctl.modal.names import environment_name
@@ -90,10 +92,10 @@ def sync_secrets(
     allow_missing: AllowMissing = False,
     manifests: ManifestsOption = None,
 ) -> None:
-    """Take the secrets that manifests name to Modal, into one Modal Secret for each app, called as the app.
+    """Copy the secrets that manifests name to Modal.
 
-    Without --ref it does so for every manifest of the project that is deployed. Values are read from the environment
-    and --env-file, and never shown.
+    Each app has one Modal Secret, named like the app. Without --ref this is done for every manifest of the project that
+    is deployed. Values are read from the environment and --env-file, and never shown.
     """
     from theoryctl.actions import sync_secrets
     from theoryctl.modal.names import environment_name
@@ -114,7 +116,7 @@ def sync_secrets(
 
 @command(app, "status", examples="theoryctl modal status --env prod")
 def status(ctx: typer.Context, ref: OptionalRef = None, env: Env = None, manifests: ManifestsOption = None) -> None:
-    """Show what is deployed in an environment."""
+    """Show the deployed apps of an environment."""
     from theoryctl.actions import modal
     from theoryctl.modal.names import environment_name
     from theoryctl.refs import ProviderRef
@@ -132,7 +134,11 @@ def logs(
     tail: Tail = None,
     since: Since = None,
 ) -> None:
-    """Print the log of what is deployed, its last 100 lines unless told otherwise; with --json as NDJSON."""
+    """Print the log of a deployed app.
+
+    It prints the last 100 lines, unless --tail or --since say otherwise. Each request is one line: time, status,
+    duration, model, tokens, cost and code. With --json the log is NDJSON: one object per line.
+    """
     from theoryctl.actions import modal
     from theoryctl.modal.names import environment_name
     from theoryctl.refs import ProviderRef
@@ -145,7 +151,10 @@ def logs(
 
 @command(app, "stop", examples="theoryctl modal stop --ref llm/litellm@1 --env prod")
 def stop(ctx: typer.Context, ref: RefOption, env: Env = None) -> None:
-    """Stop an app and remove its attachments. Its Secret stays, for the next start."""
+    """Stop an app and remove its attachments.
+
+    Its Secret is kept for the next start.
+    """
     from theoryctl.actions import modal
     from theoryctl.modal.names import environment_name
     from theoryctl.refs import ProviderRef

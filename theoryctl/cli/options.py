@@ -32,7 +32,9 @@ Model = Annotated[str | None, typer.Option("--model", metavar="NAME", help="With
 System = Annotated[str | None, typer.Option("--system", metavar="TEXT", help="With --prompt: the system message.")]
 Attach = Annotated[
     list[str] | None,
-    typer.Option("--attach", metavar="NAME=PATH", help='Attach a file, as {"$attach": "NAME"}; repeatable.'),
+    typer.Option(
+        "--attach", metavar="NAME=PATH", help='Attach a file; inputs name it {"$attach": "NAME"}. Repeatable.'
+    ),
 ]
 MaxAttachment = Annotated[str, typer.Option("--max-attachment", metavar="SIZE", help="The largest attachment allowed.")]
 Stream = Annotated[bool, typer.Option("--stream", help="Show the answer as it comes.")]
@@ -41,7 +43,7 @@ Timeout = Annotated[
     typer.Option(
         "--timeout",
         metavar="SECONDS",
-        help="Time for the vendor's answer, without the time to load LiteLLM. [default: the manifest's]",
+        help="Time for the vendor's answer; loading LiteLLM does not count. [default: the manifest's]",
     ),
 ]
 SaveDir = Annotated[
@@ -52,13 +54,14 @@ EnvFile = Annotated[
 ]
 ScriptFile = Annotated[
     str | None,
-    typer.Option("--script", metavar="PATH", help="Mock mode answers by the rules in this YAML file."),
+    typer.Option("--script", metavar="PATH", help="Answer in mock mode by the rules in this YAML file."),
 ]
 ReplayDir = Annotated[
-    str | None, typer.Option("--replay", metavar="DIR", help="Mock mode answers from the recordings in this folder.")
+    str | None, typer.Option("--replay", metavar="DIR", help="Answer in mock mode from the recordings in this folder.")
 ]
 RecordDir = Annotated[
-    str | None, typer.Option("--record", metavar="DIR", help="Write each exchange of real mode to a file in here.")
+    str | None,
+    typer.Option("--record", metavar="DIR", help="Write each exchange of real mode to a file in this folder."),
 ]
 Env = Annotated[
     str | None,
@@ -68,17 +71,19 @@ Env = Annotated[
         help="The environment on Modal. [env: THEORYCTL_ENV, MODAL_ENVIRONMENT; default: dev]",
     ),
 ]
-OptionalRef = Annotated[str | None, typer.Option("--ref", metavar="REF", help="Only this one: namespace/name@version.")]
-Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")]
-Tail = Annotated[int | None, typer.Option("--tail", metavar="N", min=0, help="Only the last N lines.")]
+OptionalRef = Annotated[
+    str | None, typer.Option("--ref", metavar="REF", help="Only this provider: namespace/name@version.")
+]
+Follow = Annotated[bool, typer.Option("--follow", "-f", help="Print new lines as they come.")]
+Tail = Annotated[int | None, typer.Option("--tail", metavar="N", min=0, help="Print only the last N lines.")]
 Since = Annotated[
-    str | None, typer.Option("--since", metavar="TIME", help="Only lines of the last 30s, 10m, 2h or 1d.")
+    str | None, typer.Option("--since", metavar="TIME", help="Print only lines of the last 30s, 10m, 2h or 1d.")
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFlags:
-    """What every `run` takes, wherever it goes."""
+    """The flags of every `run`, on this machine and on Modal."""
 
     mode: ModeOption = None
     inputs_json: InputsJSON = None
@@ -99,7 +104,7 @@ class RunFlags:
 
 
 def with_run_flags(function: Callable[..., None]) -> Callable[..., None]:
-    """The command with every field of RunFlags as an option, where the function has one parameter `flags`."""
+    """Turn a function with a parameter `flags` into a command with every field of RunFlags as an option."""
     hints = get_type_hints(RunFlags, include_extras=True)
     shared = [_option(field.name, field.default, hints[field.name]) for field in fields(RunFlags)]
     own = list(inspect.signature(function, eval_str=True).parameters.values())
@@ -121,7 +126,7 @@ def _option(name: str, default: Any, annotation: Any) -> inspect.Parameter:
 
 
 def run_options(ref: str, flags: RunFlags, *, env_file: str | None = None) -> RunOptions:
-    """The flags as types. Raises UsageError, BadRef."""
+    """Turn the flags into the options of a run. Raises UsageError, BadRef."""
     from theoryctl.actions.run import RunOptions, checked_mode, positive_seconds
     from theoryctl.refs import ProviderRef
     from theoryctl.requests.attachments import parse_size
