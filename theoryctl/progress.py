@@ -1,4 +1,4 @@
-"""How far long work has come, told to whoever watches."""
+"""Progress of long work."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class Progress(Protocol):
         ...
 
     def detail(self, text: str) -> None:
-        """Where the step is: worth seeing at a terminal only, where it replaces the one before."""
+        """The step is at this point: worth seeing at a terminal only, where it replaces the one before."""
         ...
 
     def part(self, name: str, done: int, total: int) -> None:
-        """How far one of the step's parts is, such as a layer, in bytes: worth seeing at a terminal only."""
+        """A part of the step, such as a layer, is so far, in bytes: worth seeing at a terminal only."""
         ...

@@ -32,7 +32,7 @@ def resolve_image(text: str, platform: str | None, folder: str | None) -> ImageR
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildOptions:
-    """What is to be built: the ref's image on `base`, for `platform` (default: the daemon's), called `tag`."""
+    """Options of a build: the ref's image on `base`, for `platform` (default: the daemon's), called `tag`."""
 
     ref: ProviderRef
     manifests: str | None = None
@@ -71,8 +71,8 @@ def push_image(options: BuildOptions, to: str, progress: Progress) -> ImagePushe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinOptions:
-    """What is to be pinned: what the tag or digest `oci` is now (default: the manifest's repository at `latest`), for
-    `platform` or for all that it is there for."""
+    """Options of a pin: the tag or digest `oci` (default: the manifest's repository at `latest`), resolved for
+    `platform` or for every platform that it has."""
 
     ref: ProviderRef
     manifests: str | None = None
@@ -81,7 +81,7 @@ class PinOptions:
 
     @property
     def command(self) -> str:
-        """What to type for it."""
+        """The command line that pins with these options."""
         flags = {"--ref": str(self.ref), "--oci": self.oci, "--platform": self.platform, "--manifests": self.manifests}
         words = [word for name, value in flags.items() if value is not None for word in (name, value)]
         return shlex.join(["theoryctl", "image", "pin", *words])
@@ -104,8 +104,10 @@ def pin_image(options: PinOptions, progress: Progress) -> ImagePinned:
 
 
 def check_pins(options: PinOptions) -> ImagePinned:
-    """Whether `pin_image` would leave the manifest as it is, and every pin of it is of a platform that the image is
-    still there for. Raises DigestDrift where not, and but for writing what `pin_image` raises."""
+    """Check that `pin_image` would change nothing, and that the image still has every platform that is pinned.
+
+    Raises DigestDrift if not, and what `pin_image` raises, but for what writing raises.
+    """
     found = Catalog(options.manifests).find(options.ref)
     pins = _pins(found, options)
     if pins.stale:
@@ -118,7 +120,7 @@ def check_pins(options: PinOptions) -> ImagePinned:
 
 @dataclass(frozen=True, slots=True)
 class _Pins:
-    """What an image is for each platform, and how the manifest differs: other digests, and platforms without any."""
+    """The digest of an image for each platform, the pins that are stale, and the pinned platforms that it lost."""
 
     resolved: tuple[tuple[str, str], ...]
     stale: dict[str, str]
@@ -147,8 +149,8 @@ def _any_same(platform: str, others: list[str]) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyOptions:
-    """What is to be held against each other: the manifest, the registry at `tag`, and what runs in `runtime`, on Modal
-    in `environment`."""
+    """Options of a verification: the manifest is compared with the registry at `tag` and with the provider that runs in
+    `runtime`, on Modal in `environment`."""
 
     ref: ProviderRef
     manifests: str | None = None
@@ -158,7 +160,7 @@ class VerifyOptions:
 
 
 def verify_image(options: VerifyOptions, progress: Progress) -> ImageVerified:
-    """Who has which digest.
+    """Compare the digests of the manifest, the registry and the running provider.
 
     Raises UsageError for a runtime that has no image, NotPinned where the manifest names none, DockerFailed where
     nobody can tell what runs, and what resolving and asking raise.
@@ -179,7 +181,7 @@ def verify_image(options: VerifyOptions, progress: Progress) -> ImageVerified:
 
 
 def _own_manifest(image: Image, platform: str) -> str | None:
-    """What is pinned for a platform, as the digest of the platform's own manifest where an index is."""
+    """The digest pinned for a platform; of an index, that of the platform's own manifest in it."""
     from theoryctl.images.resolve import resolve
 
     pin = image.pin(platform)

@@ -53,7 +53,7 @@ def recordings(ref: ProviderRef, runtime: str | None) -> RecordingsWritten:
 
 
 def status(ref: ProviderRef | None, manifests: str | None) -> InstancesShown:
-    """How the instances are. Dead ones are shown once more, and forgotten."""
+    """Find the instances and the state of each. Dead ones are listed once more, and forgotten."""
     rows = []
     for instance in _all():
         if ref is None or instance.ref == str(ref):
@@ -83,12 +83,12 @@ def logs(
 
 
 def url(ref: ProviderRef, runtime: str | None) -> UrlShown:
-    """Where the instance listens."""
+    """The URL of the instance."""
     return UrlShown(require(ref, runtime).url)
 
 
 def env(ref: ProviderRef, runtime: str | None) -> EnvShown:
-    """What another program needs to talk to the instance, as variables: one of ours, or any client of OpenAI."""
+    """The variables that lead a program of ours, or any client of OpenAI, to the instance."""
     instance = require(ref, runtime)
     ours = {"THEORYCTL_URL": instance.url, "THEORYCTL_TOKEN": instance.token}
     return EnvShown({**ours, "OPENAI_BASE_URL": f"{instance.url}/v1", "OPENAI_API_KEY": instance.token})
@@ -103,7 +103,7 @@ def _all() -> list[Instance]:
 
 
 def _drift(instance: Instance, manifests: str | None) -> str | None:
-    """What has changed since the start: `digest`, that the manifest pins another one; `manifest`, anything in it."""
+    """The change since the start: `digest` where the manifest pins another one, `manifest` for any other."""
     try:
         found = Catalog(manifests).find(ProviderRef.parse(instance.ref))
         if other_pin(found.load().pin(instance.platform), instance.digest, instance.pin):
@@ -114,7 +114,7 @@ def _drift(instance: Instance, manifests: str | None) -> str | None:
 
 
 def _time_of(line: str) -> float:
-    """When a JSON log line was written; other lines count as new."""
+    """The time of a JSON log line; other lines count as new."""
     import json
 
     try:

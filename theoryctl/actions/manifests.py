@@ -69,7 +69,7 @@ def must_be_own(found: Found) -> None:
 
 
 def _export(found: Found) -> str:
-    """What to type for a manifest that may be changed, and that is found: not one behind another."""
+    """The command line that makes a manifest that may be changed, and that is found: not one behind another."""
     export = f"theoryctl manifest export {found.ref}"
     if found.source not in ("--manifests", "THEORYCTL_MANIFESTS", "project"):
         return f"{export} --to ./manifests"

@@ -59,7 +59,7 @@ def start(
 
 
 def status(ref: ProviderRef | None, environment: str, manifests: str | None) -> DeploymentsShown:
-    """What is deployed in an environment."""
+    """Find the deployed apps of an environment, of one ref or of all."""
     with connected() as modal:
         there = [each for each in apps.deployed(modal, environment) if ref in (None, each.ref)]
     rows = tuple(DeploymentRow(each, _drift(each, manifests)) for each in there)
@@ -106,7 +106,7 @@ def _wanted(ref: ProviderRef, environment: str, manifest: Manifest, oci: str | N
 
 
 def _image(ref: ProviderRef, environment: str, manifest: Manifest, oci: str | None) -> Pinned:
-    """What to deploy, by its digest: `--oci`, else what the manifest pins for linux/amd64. Modal builds nothing."""
+    """The image to deploy, by its digest: `--oci`, else the manifest's pin for linux/amd64. Modal builds nothing."""
     command = f"theoryctl modal start --ref {ref} --env {environment}"
     if oci is not None and (reference := ImageReference.parse(oci)).digest is None:
         message = f"--oci {oci}: a tag can move, so an image is named by its digest"

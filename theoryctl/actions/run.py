@@ -36,7 +36,7 @@ from theoryctl_providers.contract import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """What `run` was asked to do. `timeout` is in seconds, `max_attachment` in bytes."""
+    """Options of a run. `timeout` is in seconds, `max_attachment` in bytes."""
 
     ref: ProviderRef
     inputs: InputFlags

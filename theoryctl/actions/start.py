@@ -31,7 +31,7 @@ _LOCK_SECONDS = 900.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartOptions:
-    """What `start` was asked to do; `wait_timeout` is in seconds, `max_attachment` in bytes.
+    """Options of a start; `wait_timeout` is in seconds, `max_attachment` in bytes.
 
     `oci`, `build`, `require_pin` and `base_image` choose the image, for runtimes that have one.
     """

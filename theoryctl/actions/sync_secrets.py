@@ -81,13 +81,13 @@ def _given(manifest: Manifest, env_file: str | None) -> dict[str, str]:
 
 
 def _faults(given: Iterable[dict[str, str]]) -> dict[str, str]:
-    """What is wrong with each name of which something is."""
+    """The faults of values, by their names."""
     every = {name: _fault(value) for values in given for name, value in values.items()}
     return {name: fault for name, fault in every.items() if fault}
 
 
 def _fault(value: str) -> str | None:
-    """Why a value cannot go to Modal."""
+    """The reason that a value cannot go to Modal; None where it can."""
     if not value:
         return _EMPTY
     if not is_text(value):

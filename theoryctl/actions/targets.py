@@ -1,4 +1,4 @@
-"""Where a run goes, decided from the command and its flags."""
+"""Targets of a run, chosen by the command and its flags."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from theoryctl_providers.contract import Event, Log, Mode, Request, is_mock
 
 
 class Target(Protocol):
-    """Where a run goes: this process, a started instance, or an app on Modal."""
+    """The place that a run goes to: this process, a started instance, or an app on Modal."""
 
     #: The name of its runtime.
     runtime: str
@@ -61,7 +61,7 @@ def local_target(ref: ProviderRef, runtime: str | None) -> Target:
 
 
 def modal_target(ref: ProviderRef, environment: str) -> Target:
-    """What is deployed of a ref in an environment of Modal; it is looked for when the run is."""
+    """The app of a ref in an environment of Modal; it is looked up when the run begins."""
     return _Deployed(ref, environment)
 
 

@@ -1,4 +1,4 @@
-"""What the commands of `theoryctl image` return."""
+"""Results of the commands of `theoryctl image`."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class ImagePushed:
 
 @dataclass(frozen=True, slots=True)
 class ImagePinned:
-    """What a manifest pins now, of the platforms that were looked at."""
+    """The pins of a manifest, for the platforms that were resolved."""
 
     ref: str
     file: str
@@ -78,9 +78,9 @@ class ImagePinned:
 
 @dataclass(frozen=True, slots=True)
 class ImageVerified:
-    """Who has which digest of an image, the manifest first; None where there is none.
+    """The digests of an image by place, the manifest first; None for a place without one.
 
-    `drift`: two of them have different ones. `pinned`: the manifest has one.
+    `drift`: two places have different digests. `pinned`: the manifest has one.
     """
 
     ref: str

@@ -49,7 +49,7 @@ class RecordingsWritten:
 
 @dataclass(frozen=True, slots=True)
 class InstanceRow:
-    """One line of `status`; `drift` is what has changed since the start: `digest`, `manifest` or nothing."""
+    """One line of `status`; `drift` names the change since the start: `digest`, `manifest` or None."""
 
     instance: Instance
     state: State
@@ -58,7 +58,7 @@ class InstanceRow:
 
 @dataclass(frozen=True, slots=True)
 class InstancesShown:
-    """What `status` found."""
+    """The instances that `status` found."""
 
     rows: tuple[InstanceRow, ...]
     exit_status: int = 0
@@ -80,7 +80,7 @@ class InstancesShown:
 
 @dataclass(frozen=True, slots=True)
 class UrlShown:
-    """Where an instance listens."""
+    """The URL of an instance."""
 
     url: str
     exit_status: int = 0
@@ -101,7 +101,7 @@ class EnvShown:
 
 
 def instance_facts(instance: Instance) -> dict[str, Any]:
-    """What may be said of an instance: everything but its token."""
+    """The facts of an instance that may be shown: everything but its token."""
     facts = asdict(instance)
     for name in ("token", "pid_started", "source"):
         del facts[name]

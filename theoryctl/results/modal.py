@@ -1,4 +1,4 @@
-"""What the commands of `theoryctl modal` return."""
+"""Results of the commands of `theoryctl modal`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class DeploymentRow:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentsShown:
-    """What is deployed in an environment, of one ref or of all."""
+    """The deployed apps of an environment, of one ref or of all."""
 
     environment: str
     rows: tuple[DeploymentRow, ...]
@@ -63,7 +63,7 @@ class Undeployed:
 
 @dataclass(frozen=True, slots=True)
 class SecretsSynced:
-    """What was done, or with --check what would be; not `complete` where a secret is missing that must be there."""
+    """The changes made, or with --check planned; not `complete` if a required secret is missing."""
 
     environment: str
     plans: tuple[SecretPlan, ...]
@@ -82,7 +82,7 @@ class SecretsSynced:
 
 
 def deployment_facts(deployment: Deployment) -> dict[str, Any]:
-    """What is known of a deployed app, as JSON."""
+    """The facts of a deployed app, as JSON."""
     owner = deployment.owner
     return {
         "ref": str(deployment.ref),

@@ -1,4 +1,4 @@
-"""An answer as it comes: what shows it, and how fast it came."""
+"""An answer as it comes: its display, and its pace."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ _SHORTEST = 0.001
 
 
 class StreamedAnswer(Protocol):
-    """What shows an answer as it comes."""
+    """The display of an answer as it comes."""
 
     def add(self, text: str) -> None:
-        """More of it."""
+        """Show more of it."""
 
     def close(self) -> None:
-        """That was all."""
+        """End it."""
 
 
 class PlainAnswer:
-    """The text as it is."""
+    """Shows the text as it is."""
 
     def __init__(self, say: Callable[..., None]) -> None:
         self._say = say
@@ -42,7 +42,7 @@ class Pace:
         self._last = self._began
 
     def note(self) -> None:
-        """A piece of the answer has come."""
+        """Note that a piece of the answer has come."""
         self._last = time.monotonic()
         self._first = self._last if self._first is None else self._first
 

@@ -37,7 +37,7 @@ class LiveMarkdown:
         self._live.start()
 
     def add(self, text: str) -> None:
-        """More of the text."""
+        """Show more of the text."""
         self._text += text
         if time.monotonic() - self._drawn >= _PAUSE:
             self._draw()
@@ -75,7 +75,7 @@ def _joined(lines: list[Line]) -> Segments:
 
 
 def block_starts(text: str) -> tuple[int, int]:
-    """Where the last but one, and where the last block of a Markdown text begins, in characters; 0 for one not there.
+    """Find the last two blocks of a Markdown text: the offsets at which they begin, in characters; 0 for one not there.
 
     The last line may still grow into anything, so it counts only once it has ended. What comes later changes the last
     block alone (CommonMark 0.31, appendix: a line closes blocks, or continues the open ones).

@@ -1,4 +1,4 @@
-"""From a result to its view.
+"""The registry of views.
 
 The results of `theoryctl/results/<noun>.py` have their views in `terminal/views/<noun>.py`, which is loaded when one of
 them is shown: a run does not pay for the results of other commands.
@@ -13,7 +13,7 @@ from theoryctl.terminal.view import View, Views
 
 
 def view_of(result: Result) -> View:
-    """The view of a result. Raises KeyError for a type that has no entry in the `VIEWS` of its noun."""
+    """Make the view of a result. Raises KeyError for a type that has no entry in the `VIEWS` of its noun."""
     noun = type(result).__module__.rpartition(".")[2]
     views: Views = import_module(f"theoryctl.terminal.views.{noun}").VIEWS
     return views[type(result)](result)

@@ -1,4 +1,4 @@
-"""What rich lays out at a terminal. Imported where there is one, for rich costs as much as a mock run."""
+"""Layouts by rich, for a terminal. Imported only when one is shown: rich costs as much as a mock run."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def facts(pairs: Sequence[tuple[str, str]]) -> Table:
 
 
 def fits(console: Console, renderable: RenderableType) -> bool:
-    """Whether it has room without any folding."""
+    """Tell whether something fits the terminal without being folded."""
     wide = console.options.update_width(10_000)
     return console.measure(renderable, options=wide).maximum <= console.width
 
 
 def rendered(console: Console, renderable: RenderableType) -> Segments:
-    """What the terminal gets to see, and obeys in its styles alone."""
+    """Render something so that the terminal obeys its styles, and nothing in its text."""
     # Made printable once more, for rich's Markdown decodes the %1B of a link.
     parts = console.render(renderable)
     return Segments(Segment(part.text if part.control else printable(part.text), *part[1:]) for part in parts)

@@ -1,4 +1,4 @@
-"""What goes on below the lines of a terminal: a spinner with words, and a bar for each part of a step."""
+"""A spinner with words below the lines of a terminal, and a bar for each part of a step."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Activity:
         self._live.start()
 
     def say(self, text: str) -> None:
-        """Other words beside the spinner."""
+        """Show other words beside the spinner."""
         self._spinner.update(text=_line(text))
 
     def part(self, name: str, done: int, total: int) -> None:
-        """How far a part is, in bytes."""
+        """Show how far a part is, in bytes."""
         if name not in self._parts:
             self._parts[name] = self._bars.add_task(name, total=total)
         self._bars.update(self._parts[name], completed=done, total=total)

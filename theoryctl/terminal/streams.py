@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def is_rich(stream: TextIO) -> bool:
-    """Whether a stream gets colour and layout: a terminal that can show them, or one that was told to by CLICOLOR_FORCE
+    """Tell whether a stream gets colour and layout: it is a terminal that can show them, or CLICOLOR_FORCE is set
     (bixense.com/clicolors)."""
     if (os.environ.get("CLICOLOR_FORCE") or "0") != "0":
         return True
@@ -23,7 +23,7 @@ def is_rich(stream: TextIO) -> bool:
 
 
 def is_seen(stream: TextIO) -> bool:
-    """Whether a terminal gets what is written, so that what it would obey has to be escaped."""
+    """Tell whether a terminal gets the text, so that characters which it would obey have to be escaped."""
     return stream.isatty() or is_rich(stream)
 
 
@@ -39,7 +39,7 @@ class ReaderGone(Exception):
 
 
 class _Output(io.FileIO):
-    """Standard output: what cannot be written is said once, and the rest dropped, so that nothing complains at exit."""
+    """Standard output: a failure to write is raised once, and the rest dropped, so that nothing complains at exit."""
 
     _lost = False
 
@@ -57,7 +57,7 @@ class _Output(io.FileIO):
 
 
 class _Errors(io.FileIO):
-    """Standard error: what cannot be written is dropped, for it must not cost the result."""
+    """Standard error: text that cannot be written is dropped, because it must not cost the result."""
 
     def write(self, data: ReadableBuffer, /) -> int:
         try:

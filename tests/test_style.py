@@ -1,0 +1,45 @@
+"""Rules of Plain English that a program can hold."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.test_walls import FILES, room_of
+
+#: First words that are neither a verb nor the name of a thing.
+RELATIVE = re.compile(r"(What|Who|Where|When|How|Why|Which|Whose|Whom|Whether|Wh\w+ever|For)\b")
+
+#: Rooms whose docstrings are still to be written anew. Nothing may be added here.
+PENDING = {
+    *(f"theoryctl.{room}" for room in ("authored", "docker", "errors", "images", "instances", "manifests", "modal")),
+    *(f"theoryctl.{room}" for room in ("paths", "platforms", "refs", "registry", "requests", "runtimes", "secrets")),
+    *(f"theoryctl_providers.{room}" for room in ("asgi", "contract", "engine", "inputs", "litellm", "mock")),
+    *(f"theoryctl_providers.{room}" for room in ("protocol", "redact", "server", "wires")),
+}
+
+ROOMS = sorted({room_of(module) for module in FILES} - PENDING)
+
+
+def docstrings(node: ast.AST, name: str) -> Iterator[tuple[str, str]]:
+    """The docstrings of a module, of its public names, and of the public fields of its classes."""
+    if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+        if text := ast.get_docstring(node):
+            yield name, text
+        below = node.body if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else []
+        for before, child in zip([None, *below], below, strict=False):
+            if isinstance(child, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+                if not child.name.startswith("_"):
+                    yield from docstrings(child, f"{name}.{child.name}")
+            elif isinstance(before, ast.AnnAssign) and isinstance(child, ast.Expr):
+                yield f"{name}.{ast.unparse(before.target)}", str(ast.literal_eval(child.value))
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_docstring_begins_with_a_verb_or_with_the_name_of_the_thing(room: str) -> None:
+    modules = {module: ast.parse(file.read_text()) for module, file in FILES.items() if room_of(module) == room}
+    found = [each for module, tree in modules.items() for each in docstrings(tree, module)]
+    assert [f"{name}: {text.partition('.')[0]}" for name, text in found if RELATIVE.match(text)] == []
