@@ -15,8 +15,6 @@ RELATIVE = re.compile(r"(What|Who|Where|When|How|Why|Which|Whose|Whom|Whether|Wh
 
 #: Rooms whose docstrings are still to be written anew. Nothing may be added here.
 PENDING = {
-    *(f"theoryctl.{room}" for room in ("authored", "docker", "errors", "images", "instances", "manifests", "modal")),
-    *(f"theoryctl.{room}" for room in ("paths", "platforms", "refs", "registry", "requests", "runtimes", "secrets")),
     *(f"theoryctl_providers.{room}" for room in ("asgi", "contract", "engine", "inputs", "litellm", "mock")),
     *(f"theoryctl_providers.{room}" for room in ("protocol", "redact", "server", "wires")),
 }

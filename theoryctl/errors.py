@@ -1,4 +1,4 @@
-"""What can go wrong on the host side. Exit statuses and retryability are in the contract's one table."""
+"""Errors of the host side. Exit statuses and retryability are in the contract's one table."""
 
 from __future__ import annotations
 
@@ -145,5 +145,5 @@ def error_info(error: ProviderError) -> ErrorInfo:
 
 
 def error_document(error: ProviderError) -> dict[str, object]:
-    """What a failed command other than `run` prints with `--json`."""
+    """The document that a failed command other than `run` prints with `--json`."""
     return {"schema": ERROR_SCHEMA, "status": "error", "error": error_info(error)}

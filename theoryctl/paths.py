@@ -1,4 +1,4 @@
-"""Where theoryctl keeps things, by the XDG Base Directory Specification 0.8, and how it writes them."""
+"""Folders of state and cache, by the XDG Base Directory Specification 0.8, and atomic writes."""
 
 from __future__ import annotations
 

@@ -35,5 +35,5 @@ def parse_platform(text: str) -> str:
 
 
 def same_platform(one: str, other: str) -> bool:
-    """Whether two names are of one platform: on arm64 the variant v8 is what no variant means (OCI image index)."""
+    """Return whether two names are of one platform: arm64 without a variant is v8 (OCI image index)."""
     return one.removesuffix("/v8") == other.removesuffix("/v8")

@@ -50,7 +50,7 @@ class ProviderRef:
 
     @property
     def file(self) -> str:
-        """Where its manifest lies below a manifests folder."""
+        """Path of its manifest below a manifests folder."""
         return f"{self.namespace}/{self.name}@{self.version}.yaml"
 
     def __str__(self) -> str:

@@ -42,7 +42,7 @@ def given_secrets(names: Iterable[str], env_file: str | None = None) -> dict[str
 
 
 def is_text(value: str) -> bool:
-    """Whether a value can be a key, a certificate or an address: no NUL, no other control, and valid as UTF-8."""
+    """Return whether a value can be a key, a certificate or an address: valid UTF-8 without control characters."""
     return all(char.isprintable() or char.isspace() for char in value)
 
 

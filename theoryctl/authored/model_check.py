@@ -52,7 +52,7 @@ class ModelCheck(Generic[Model]):
         return dict(json.loads(text))
 
     def read(self, document: Document) -> tuple[Model | None, list[Problem]]:
-        """What the document is, where its structure is right, and else what is wrong with that."""
+        """Return the document where its structure is right, else its problems."""
         empty = "found null; expected a value, or no such key"
         problems = [document.problem(path, empty) for path in self._empty(document.value)]
         try:

@@ -41,7 +41,7 @@ class Problem:
 
 
 class YAMLProblems(ValueError):
-    """What keeps a text from having a value at all."""
+    """The problems that keep a text from having a value at all."""
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("\n".join(map(str, problems)))

@@ -91,7 +91,7 @@ def start_and_tell(api: Any, container: str, data: bytes) -> None:
 
 
 def inspect(api: Any, container: str) -> Any:
-    """What the daemon knows of a container; None where it has gone."""
+    """Return what the daemon knows of a container; None where it has gone."""
     return found(api.inspect_container, container)
 
 
@@ -100,7 +100,7 @@ def is_running(seen: Any) -> bool:
 
 
 def url_of(seen: Any) -> str | None:
-    """Where a running container is published; the port is another one after each start."""
+    """Return the address where a running container is published; its port changes with each start."""
     ports = seen["NetworkSettings"]["Ports"].get(f"{PORT}/tcp") or []
     return f"http://127.0.0.1:{ports[0]['HostPort']}" if ports else None
 
@@ -126,7 +126,7 @@ def stop(api: Any, container: str) -> bool:
 
 
 def labelled(api: Any, **labels: str) -> list[Any]:
-    """What the daemon knows of the containers with these labels, whatever their state."""
+    """Return what the daemon knows of the containers with these labels, in any state."""
     wanted = [f"{LABEL}.{name}={value}" for name, value in labels.items()]
     rows = api.containers(all=True, filters={"label": wanted})
     return [seen for row in rows if (seen := inspect(api, row["Id"])) is not None]

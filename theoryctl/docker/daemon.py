@@ -54,7 +54,7 @@ def connected(hint: str = "start Docker, and look with: docker info") -> Iterato
 
 
 def found(call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    """What the call of an API client returns; None where the daemon says that there is no such thing."""
+    """Return what a call of the API client returns; None where the daemon says that there is no such thing."""
     import docker
 
     try:
@@ -86,8 +86,8 @@ def platform_of(api: Any) -> str:
 
 
 def login_for(registry: str) -> Login | None:
-    """What `docker login` keeps for a registry: in the config.json of DOCKER_CONFIG or ~/.docker, or with a credential
-    helper that it names (`credHelpers`, `credsStore`). What it keeps for others is not looked at.
+    """Return the login that `docker login` keeps: in config.json of DOCKER_CONFIG or ~/.docker, or with a credential
+    helper that it names (`credHelpers`, `credsStore`). Logins of other registries are not read.
 
     Raises RegistryAuth (`ERR_REGISTRY_AUTH`) where that cannot be read, or a helper fails.
     """

@@ -1,4 +1,4 @@
-"""Which image a provider is to run from: decided from the manifest and the flags alone, before anything is fetched."""
+"""Choose the image that a provider runs from: from the manifest and the flags alone, before anything is fetched."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOCAL_TAG = "local"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageWish:
-    """What is known of the image wanted: the manifest's words, the folder their paths are relative to, and the flags.
+    """The image that is wanted: the manifest's words, the folder their paths are relative to, and the flags.
 
     `oci` names an image by its digest, `build` wants one from here, and `anew` even where there is one of the same
     context; `require_pin` refuses whatever is not pinned; `base` is the image to build on, `tag` what to call it.
@@ -36,7 +36,7 @@ class ImageWish:
 
     @property
     def code(self) -> tuple[str, ...]:
-        """Where a runtime without images imports the image's packages from."""
+        """Folders from which a runtime without images imports the image's packages."""
         return code_paths(self.root, self.image)
 
 
@@ -50,7 +50,7 @@ class Pinned:
 
     @property
     def source(self) -> str:
-        """What tells this choice from another."""
+        """The identity of this choice: the pinned reference."""
         return self.digest
 
 
@@ -66,7 +66,7 @@ class BuildPlan:
 
     @property
     def source(self) -> str:
-        """What tells this choice from another: the digest of all that goes into it."""
+        """The identity of this choice: the digest of all that goes into the image."""
         return self.context.digest
 
 

@@ -1,4 +1,4 @@
-"""What goes into an image: the files of a build context, and a digest of them all."""
+"""The files of a build context, and one digest of them all."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def find_context(root: Path, build: Build) -> BuildContext:
 
 
 def code_paths(root: Path, image: Image | None) -> tuple[str, ...]:
-    """Where the packages that an image gets are imported from without one: wheels, and the sources of projects."""
+    """Return the paths that stand for an image's packages where there is no image: wheels, and sources of projects."""
     paths = [root / name for name in (image.build.packages if image and image.build else ())]
     return tuple(str(path / "src" if (path / "src").is_dir() else path) for path in paths)
 

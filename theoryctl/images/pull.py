@@ -94,7 +94,7 @@ def tell_layer(event: dict[str, Any], progress: Progress) -> None:
 
 
 def fits(here: dict[str, Any], platform: str) -> bool:
-    """Whether an image that the daemon has is one of that platform, whatever its variant."""
+    """Return whether an image of the daemon is of that platform, in any variant."""
     return same_platform(f"{here['Os']}/{here['Architecture']}", "/".join(platform.split("/")[:2]))
 
 
@@ -106,7 +106,7 @@ def must_fit(reference: str, here: dict[str, Any], platform: str, hint: str) -> 
 
 
 def failure(doing: str, reference: ImageReference, words: str) -> TheoryctlError:
-    """What the daemon's words about a registry mean."""
+    """Make an error of the daemon's words about a registry."""
     lower = words.lower()
     kind = next((kind for kind, signs in _REFUSALS if any(sign in lower for sign in signs)), RegistryFailed)
     hints = {

@@ -24,7 +24,7 @@ class Resolved:
 
 
 def resolve(reference: ImageReference, platform: str | None) -> Resolved:
-    """What a reference is, for all its platforms or the one asked for.
+    """Resolve a reference to digests, for all its platforms or for the one asked for.
 
     Raises BadPlatform (`ERR_PLATFORM`) that lists those there are, and what a RegistryClient raises.
     """

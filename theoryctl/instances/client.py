@@ -71,7 +71,7 @@ def _check_sizes(instance: Instance, request: Request) -> None:
 
 
 def gone(instance: Instance, restart: str, error: Exception) -> NotRunning:
-    """What is said of an instance that is recorded and does not answer."""
+    """Make the error for an instance that is recorded and does not answer."""
     reason = getattr(error, "strerror", None) or "the connection broke"
     return NotRunning(
         f"the recorded instance of {instance.ref} ({instance.runtime}) does not answer: {reason}", hint=restart
@@ -79,7 +79,7 @@ def gone(instance: Instance, restart: str, error: Exception) -> NotRunning:
 
 
 def is_healthy(instance: Instance, seconds: float = 2.0) -> bool:
-    """Whether `GET /healthz` says that it is ready, for this ref."""
+    """Return whether `GET /healthz` says that the instance is ready and is of this ref."""
     from urllib.error import URLError
     from urllib.request import ProxyHandler, build_opener
 
@@ -93,7 +93,7 @@ def is_healthy(instance: Instance, seconds: float = 2.0) -> bool:
 
 
 def recordings(instance: Instance) -> tuple[list[Recording], int]:
-    """What an instance holds of recorded exchanges, oldest first, and the number of the newest. Raises as `invoke`."""
+    """Return the recorded exchanges of an instance, oldest first, and the number of the newest. Raises as `invoke`."""
     from theoryctl_providers.contract import Recording
 
     try:

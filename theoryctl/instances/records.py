@@ -54,7 +54,7 @@ class Instance:
 
 
 def record_file(ref: ProviderRef, runtime: str) -> Path:
-    """Where the record of an instance lies."""
+    """Return the path of an instance's record."""
     return state_dir() / "instances" / ref.namespace / f"{ref.name}@{ref.version}.{runtime}.json"
 
 

@@ -1,4 +1,4 @@
-"""What a provider ref means: the model of a manifest.
+"""The model of a manifest: everything that a ref means.
 
 These are plain frozen dataclasses, so that a run that reads a validated manifest from the cache never imports pydantic.
 Pydantic validates against the very same classes (`check.py`) and makes the JSON Schema from them; attribute
@@ -23,7 +23,7 @@ PARAGRAPH = r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f]*$"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Models:
-    """Which models the provider serves."""
+    """Models of the provider."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
@@ -35,7 +35,7 @@ class Models:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
-    """How the image is built locally."""
+    """The local build of the image."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
@@ -61,7 +61,7 @@ class Image:
     ] = field(default_factory=dict)
     """The pinned digest of each platform's own manifest: `linux/amd64: sha256:…`."""
     build: Build | None = None
-    """Where a local image comes from when nothing is pinned."""
+    """Local build, used when nothing is pinned."""
 
     def pin(self, platform: str) -> str | None:
         """The digest that is pinned for a platform."""
@@ -70,7 +70,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What one instance may use."""
+    """Limits of one instance."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
@@ -105,7 +105,7 @@ class Manifest:
     provider: Annotated[str, Must({"pattern": r"^[A-Za-z0-9_.-]+(:[A-Za-z_][A-Za-z0-9_]*)?$"})]
     """A built-in provider (`mock`, `litellm`), an entry point of `theoryctl.providers`, or `package.module:Class`."""
     models: Models
-    """Which models it serves."""
+    """Models of the provider."""
     secrets: tuple[SecretRule, ...] = ()
     """The environment variables it needs in real mode."""
     inputs: dict[str, Any]

@@ -42,13 +42,13 @@ def deployed_digest(ref: ProviderRef, environment: str) -> str | None:
 
 
 def lookup(modal: Any, name: str, environment: str) -> Deployment | None:
-    """What is deployed as an app; None where nothing is, or something that is not theoryctl's."""
+    """Return the deployment of an app; None where nothing is deployed, or something that is not theoryctl's."""
     app = found(modal, modal.App.lookup, name, environment_name=environment)
     return app and _deployment(app, environment)
 
 
 def before_start(modal: Any, name: str, environment: str) -> Deployment | None:
-    """What a new deployment of an app would replace; None where nothing is deployed.
+    """Return the deployment that a new one would replace; None where nothing is deployed.
 
     Raises UsageError for an app that is not theoryctl's.
     """

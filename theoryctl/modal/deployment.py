@@ -1,4 +1,4 @@
-"""What is known of a deployed app: kept in the app's own tags, so that every machine finds it.
+"""Facts of a deployed app, kept in the app's own tags so that every machine finds them.
 
 A digest goes into a tag as 43 characters of base64url, and what is longer than a tag in pieces.
 """
@@ -56,7 +56,7 @@ class Deployment:
 
     @property
     def timeout(self) -> int:
-        """How many seconds a request may take at most."""
+        """Seconds that a request may take at most."""
         return self.resources.timeout
 
     @property
@@ -66,7 +66,7 @@ class Deployment:
 
     @property
     def dashboard(self) -> str | None:
-        """Where the app is to be seen (what `modal.App.get_dashboard_url` gives)."""
+        """Address of the app's page (from `modal.App.get_dashboard_url`)."""
         return f"https://modal.com/id/{self.app_id}" if self.app_id else None
 
 
@@ -93,7 +93,7 @@ def tags_of(deployment: Deployment) -> dict[str, str]:
 
 
 def from_tags(environment: str, app: str, tags: Mapping[str, str]) -> Deployment | None:
-    """What an app's tags say of it; None for an app that is not theoryctl's."""
+    """Read a deployment from an app's tags; None for an app that is not theoryctl's."""
     known = {key.removeprefix(_PREFIX): value for key, value in tags.items() if key.startswith(_PREFIX)}
     try:
         return Deployment(

@@ -1,4 +1,4 @@
-"""What git says of the current folder."""
+"""Facts that git knows of the current folder."""
 
 from __future__ import annotations
 

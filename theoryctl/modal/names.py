@@ -1,4 +1,4 @@
-"""What things are called on Modal: an app for each ref, with its Secret and its Volume, in an environment.
+"""Names on Modal: each ref has an app, with its Secret and its Volume, in an environment.
 
 The limits are those of modal 1.6.4 (`modal/_utils/name_utils.py`): names have at most 64 of `A-Z a-z 0-9 - _ .`,
 keys and values of tags 63.
@@ -29,7 +29,7 @@ _ENVIRONMENT = re.compile(r"(?!en-)[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose app it is in the environment `dev`: a branch and a user, as slugs that fit into tags.
+    """The owner of an app in the environment `dev`: a branch and a user, as slugs that fit into tags.
 
     Two branches or users may have the same slugs; `key` tells them apart.
     """
@@ -85,7 +85,7 @@ def app_name(ref: ProviderRef, environment: str, owner: Owner | None) -> str | N
 
 
 def app_ending(ref: ProviderRef) -> str:
-    """What the names of all apps of a ref in `dev` end in; apps of other refs may as well."""
+    """Return the ending that all app names of a ref have in `dev`. Names of other refs' apps may have it, too."""
     return f"-{cut(_ref_slug(ref), _MAX_REF)}"
 
 

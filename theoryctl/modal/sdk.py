@@ -52,7 +52,7 @@ def connected(look: str = _LOOK) -> Iterator[Any]:
 
 
 def found(modal: Any, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    """What a call of the SDK returns; None where Modal says that there is no such thing."""
+    """Return what a call of the SDK returns; None where Modal says that there is no such thing."""
     try:
         return call(*arguments, **options)
     except modal.exception.NotFoundError:
@@ -69,7 +69,7 @@ def check_environment(modal: Any, name: str) -> None:
 
 
 def token_key() -> bytes:
-    """What only those have who use the same token: a key for fingerprints."""
+    """Return a key for fingerprints that only users of the same token have."""
     from modal.config import config
 
     settings = ("token_secret", "oauth_client_secret", "oauth_refresh_token", "oauth_jwt_key")

@@ -27,7 +27,7 @@ CREATED, UPDATED, UNCHANGED, MISSING, PRUNED = "created", "updated", "unchanged"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sync:
-    """What is to be done for one app; `changes` has a word for each name, `values` never shows.
+    """Pending work for one app; `changes` has a word for each name, `values` never shows.
 
     `fingerprints` are what is known of the Secret now. `lost` says that the app's containers were promised another one.
     """
@@ -44,7 +44,7 @@ class Sync:
 
     @property
     def missing(self) -> list[str]:
-        """What the default model needs, and nobody gave."""
+        """Secrets that the default model needs and nobody gave."""
         return [name for name, change in self.changes.items() if change == MISSING]
 
     @property
@@ -52,13 +52,13 @@ class Sync:
         return self.prune or self.lost or any(change in (CREATED, UPDATED) for change in self.changes.values())
 
     def plan(self) -> SecretPlan:
-        """What people are told."""
+        """The plan as people are told it."""
         ref, app = str(self.deployment.ref), self.deployment.app
         return SecretPlan(ref, app, secret_name(app), dict(self.changes), self.changes_something, self.prune)
 
 
 def planned(modal: Any, deployment: Deployment, manifest: Manifest, values: Mapping[str, str], *, prune: bool) -> Sync:
-    """What has to change in the app's Secret. Nothing is changed yet."""
+    """Plan the changes to an app's Secret. Nothing is changed yet."""
     secret = _secret(modal, deployment)
     lost = secret is None or secret.object_id != deployment.secret_id
     known = {} if lost else deployment.fingerprints
@@ -129,7 +129,7 @@ def _fingerprint(app: str, name: str, value: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SecretPlan:
-    """What a sync does, or did, for one app: each name with `created`, `updated`, `unchanged`, `missing` or `pruned`.
+    """Plan, or record, of a sync for one app: each name with `created`, `updated`, `unchanged`, `missing` or `pruned`.
 
     `recycled` says that Modal starts new containers, for those that run keep the values they were started with, and
     `anew` that the Secret is deleted and made again, without whatever else is in it.

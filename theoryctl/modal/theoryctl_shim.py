@@ -1,4 +1,4 @@
-"""What runs in a container on Modal: one request to the engine of the image, and its events.
+"""Run one request in a container on Modal: ask the engine of the image, and pass on its events.
 
 It is the only file of the host that goes there, and is loaded as a module of its own before anything of the image is:
 so it imports the standard library alone, the rest inside the call, and says what fails instead of raising it.

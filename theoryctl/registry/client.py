@@ -254,7 +254,7 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
 
 
 def not_an_image(reference: ImageReference, what: str) -> RegistryFailed:
-    """What came is something else than an image."""
+    """Make the error for a document that is no image."""
     return RegistryFailed(f"{reference}: the registry sent what is no image: {what}", hint="look at its name")
 
 

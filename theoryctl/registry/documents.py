@@ -1,4 +1,4 @@
-"""What a registry's documents must be before anything is read from them (OCI image-spec v1.1: `manifest.md`,
+"""Check a registry's documents before anything is read from them (OCI image-spec v1.1: `manifest.md`,
 `image-index.md`, `config.md`). They come from elsewhere, so every part that is used is checked."""
 
 from __future__ import annotations

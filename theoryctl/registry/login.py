@@ -1,4 +1,4 @@
-"""Who asks a registry, and who may be told: logins, challenges, and whose a token service is."""
+"""Logins to registries, challenges, and the token services that may have a login."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TOKEN_HOSTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """What `docker login` keeps for a registry: a user with a password, or an identity token."""
+    """A login that `docker login` keeps: a user with a password, or an identity token."""
 
     user: str = ""
     password: str = field(default="", repr=False)
@@ -31,7 +31,7 @@ class Login:
         return f"Basic {b64encode(f'{self.user}:{self.password}'.encode()).decode()}"
 
     def refresh_form(self, query: dict[str, str]) -> dict[str, str]:
-        """What a token service wants to see of an identity token (distribution's `docs/spec/auth/oauth.md`)."""
+        """The form that exchanges an identity token at a token service (distribution's `docs/spec/auth/oauth.md`)."""
         return {
             "grant_type": "refresh_token",
             "refresh_token": self.identity_token,
@@ -42,7 +42,7 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """What a registry wants of who asks: the scheme in lower case, and its parameters (RFC 9110, section 11.6.1)."""
+    """A registry's demand for a login: the scheme in lower case, and its parameters (RFC 9110, section 11.6.1)."""
 
     scheme: str
     parameters: dict[str, str]
@@ -58,22 +58,22 @@ class Challenge:
 
     @property
     def realm(self) -> str:
-        """Where the token service answers."""
+        """Address of the token service."""
         return self.parameters.get("realm", "")
 
     def query(self, scope: str) -> dict[str, str]:
-        """What to ask the token service for; `scope` where the registry names none."""
+        """Query of the token service; `scope` is used where the registry names none."""
         asked = {"scope": scope}
         asked |= {name: value for name, value in self.parameters.items() if name in ("service", "scope")}
         return asked
 
     def may_be_asked(self, registry: str) -> bool:
-        """Whether the token service is reached over TLS, or is on this machine as the registry is."""
+        """Return whether the token service is reached over TLS, or is on this machine as the registry is."""
         where = _split(self.realm)
         return where[0] == "https" or (is_loopback(where[1]) and is_loopback(registry))
 
     def belongs_to(self, registry: str) -> bool:
-        """Whether the token service is the registry's own, and so may have its login: it is the same host, or one of
+        """Return whether the token service is the registry's own and may have its login: the same host, or one of
         `TOKEN_HOSTS`. That two hosts have a domain in common says nothing: so have those of two owners below co.uk, or
         azurecr.io, which even the Public Suffix List does not tell apart."""
         realm, host = _host(_split(self.realm)[1]), _host(registry)
@@ -81,7 +81,7 @@ class Challenge:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host` or `host:port` is this machine, which alone is asked without TLS."""
+    """Return whether `host` or `host:port` is this machine, the only one that is asked without TLS."""
     from ipaddress import ip_address
 
     name = _host(host)

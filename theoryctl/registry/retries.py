@@ -1,4 +1,4 @@
-"""How long a registry is waited for: its own wishes, attempts that follow each other, and an end to them all."""
+"""Retries of a registry: its own Retry-After, growing waits, and one deadline for all attempts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Again(Exception):
 
 
 def patiently(ask: Callable[[], Answer]) -> Answer:
-    """What `ask` returns, asked again a few times where it raises Again.
+    """Call `ask` until it returns, a few more times where it raises Again.
 
     Raises the failure of the last one, TimeoutError for what takes longer than `PATIENCE`, and whatever else it raises.
     """

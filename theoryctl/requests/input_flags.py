@@ -1,4 +1,4 @@
-"""Where the inputs of a run come from: one flag of several, standard input, or the manifest's example."""
+"""Read the inputs of a run: from one of several flags, standard input, or the manifest's example."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What mock mode answers instead of its own mock, and how real mode is recorded: the flags of `run` and `start`."""
+"""Flags of `run` and `start` that script, replay and record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a runtime is."""
+"""The Protocols of runtimes, and what one is told."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from theoryctl_providers.contract import Event, ProviderConfig, Request, ServerC
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRequest:
-    """What is to be started; `wait_seconds` is how long it may take to become ready, once its image is here, and
+    """An instance to start. `wait_seconds` is the time it may take to become ready once its image is here, and
     `record` the absolute path of the folder for recordings."""
 
     ref: ProviderRef
@@ -56,7 +56,7 @@ class StartRequest:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How an instance is, what it uses, and whether it answers.
+    """State, use of CPU and memory, and health of an instance.
 
     It is `running`, `dead`, `created` where a `start` is at it or was killed, or `unknown` where nobody can be asked.
     """
@@ -91,11 +91,11 @@ class StartedRuntime(Protocol):
         ...
 
     def state(self, instance: Instance) -> State:
-        """How it is now."""
+        """Return its state now."""
         ...
 
     def unrecorded(self, recorded: list[Instance]) -> list[Instance]:
-        """What was started from this state folder and has lost its record; it can be stopped, not run."""
+        """Return started instances that have lost their record: they can be stopped, not asked."""
         ...
 
     def log_lines(self, instance: Instance, follow: bool) -> Generator[str]:
@@ -108,7 +108,7 @@ class StartedRuntime(Protocol):
 
 
 def answers_digest(config: ProviderConfig) -> str | None:
-    """What tells apart what two instances answer from; None for the mock itself."""
+    """Return a digest of the script or recordings that answer; None for the mock itself."""
     told: Any = config.script and config.script.dump()
     if config.replay is not None:
         told = [recording.dump() for recording in config.replay]

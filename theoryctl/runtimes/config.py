@@ -12,7 +12,7 @@ from theoryctl_providers.contract import Mode, ProviderConfig
 def provider_config(
     manifest: Manifest, *, runtime: str, mode: Mode, mocks: MockFlags, env_file: str | None, with_secrets: bool
 ) -> ProviderConfig:
-    """What the provider of a manifest is told in a runtime, `mode` being the one where a request names none.
+    """Make the configuration of a manifest's provider. `mode` counts where a request names none.
 
     `with_secrets` reads the manifest's secrets from the environment and `env_file`; without it, none is even looked at.
     A runtime that runs images replaces `image`, which is None, and `platform`, which is this machine's.

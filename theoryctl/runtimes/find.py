@@ -77,7 +77,7 @@ def require(ref: ProviderRef, runtime: str | None) -> Instance:
 
 
 def restart_command(ref: ProviderRef | str, runtime: str) -> str:
-    """What to type to have an instance again."""
+    """Return the command that starts an instance again."""
     return f"theoryctl local start --ref {ref} --runtime {runtime}"
 
 

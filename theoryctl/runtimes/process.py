@@ -27,7 +27,7 @@ STOP_SECONDS = 12.0
 
 
 class ProcessRuntime(StartedRuntime):
-    """For machines without Docker, and to keep LiteLLM loaded."""
+    """Runs a provider as a background process: without Docker, and with LiteLLM kept loaded."""
 
     name = "process"
     has_image = False
