@@ -24,6 +24,7 @@ from theoryctl_providers.contract import (
     MODES,
     Envelope,
     Event,
+    Log,
     Mode,
     ProviderConfig,
     ProviderError,
@@ -134,7 +135,8 @@ def _config(manifest: Manifest, mode: Mode, options: RunOptions, target: Target)
 def _invoke(request: Request, target: Target, found: Found, on_event: Callable[[Event], None]) -> Envelope:
     stopwatch, model = Stopwatch(), None
     try:
-        with closing(target.invoke(request, found)) as events:
+        with closing(target.open(found)) as session, closing(session.ask(request)) as events:
+            on_event(Log(session.where))
             for event in events:
                 if isinstance(event, Result):
                     return event.envelope

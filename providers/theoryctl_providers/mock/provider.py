@@ -37,6 +37,7 @@ class MockProvider(LLMProvider):
     """Answers from the inputs alone; raises only `ERR_INPUTS` and `ERR_UNSUPPORTED_PARAM`."""
 
     suspends_in_mock = False
+    default_model = "mock"
     operations = ("chat", "embeddings")
 
     async def stream(self, request: Request) -> AsyncGenerator[Event]:
