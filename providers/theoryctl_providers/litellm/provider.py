@@ -21,6 +21,7 @@ from theoryctl_providers.contract import (
     Usage,
     is_mock,
 )
+from theoryctl_providers.inputs.tools import forced_tool
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
 from theoryctl_providers.litellm.vendors import secret_arguments
 from theoryctl_providers.mock.provider import mocked
@@ -48,8 +49,9 @@ class LiteLLMProvider(LLMProvider):
     secret_rules = SECRET_RULES
 
     def check(self, request: Request) -> None:
-        """Refuse a model that names no vendor, `ERR_MODEL_NOT_FOUND`, and what no answer could carry."""
+        """Refuse what a mock refuses too, and a model that names no vendor, `ERR_MODEL_NOT_FOUND`."""
         refuse_uncarried(request.inputs)
+        forced_tool(request.inputs)
         vendor, _, name = request.inputs["model"].partition("/")
         if vendor and not name:
             model = request.inputs["model"]
