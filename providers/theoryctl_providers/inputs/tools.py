@@ -19,7 +19,8 @@ def forced_tool(inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if not tools:
         raise _bad_choice("tool_choice asks for a tool, but tools has none")
     # A manifest's schema may let through tools of other kinds, which are the vendor's to judge.
-    functions: list[Mapping[str, Any]] = [tool["function"] for tool in tools if isinstance(tool.get("function"), Mapping)]
+    found = [tool.get("function") for tool in tools]
+    functions: list[Mapping[str, Any]] = [function for function in found if isinstance(function, Mapping)]
     if choice == "required":
         called = _called_this_turn(inputs.get("messages") or ())
         uncalled = [function for function in functions if function.get("name") not in called]
