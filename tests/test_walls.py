@@ -105,6 +105,8 @@ MADE_OF = {
     "theoryctl.terminal.spinner": {"rich"},
     "theoryctl_providers.asgi": {"asyncio", "starlette"},
     "theoryctl_providers.deadline": {"asyncio"},
+    "theoryctl_providers.engine.loop": {"asyncio"},
+    "theoryctl_providers.engine.produced": {"asyncio"},
     "theoryctl_providers.engine.retries": {"asyncio", "tenacity"},
     "theoryctl_providers.server": {"asyncio", "starlette", "uvicorn"},
     "theoryctl_providers.wires": {"asyncio", "python_multipart", "starlette", "tempfile"},

@@ -11,39 +11,71 @@ if TYPE_CHECKING:
     from theoryctl_providers.contract import VERSION as __version__
     from theoryctl_providers.contract import (
         Attachment,
+        Delta,
+        Envelope,
+        Event,
+        Finish,
+        Log,
+        Mode,
+        Output,
         ProviderConfig,
         ProviderError,
         Request,
+        Result,
         Script,
         SecretRule,
+        Started,
+        ToolCallDelta,
+        Usage,
         is_mock,
         resolve_mode,
     )
-    from theoryctl_providers.engine.execute import execute, run
+    from theoryctl_providers.engine.calls import arun, astream, run, stream
+    from theoryctl_providers.engine.execute import execute
     from theoryctl_providers.lookup import default_models, get_llm_provider
+    from theoryctl_providers.mock.provider import mocked
     from theoryctl_providers.protocol import LLMProvider
 
 __all__ = [
     "Attachment",
+    "Delta",
+    "Envelope",
+    "Event",
+    "Finish",
     "LLMProvider",
+    "Log",
+    "Mode",
+    "Output",
     "ProviderConfig",
     "ProviderError",
     "Request",
+    "Result",
     "Script",
     "SecretRule",
+    "Started",
+    "ToolCallDelta",
+    "Usage",
     "__version__",
+    "arun",
+    "astream",
     "default_models",
     "execute",
     "get_llm_provider",
     "is_mock",
+    "mocked",
     "resolve_mode",
     "run",
+    "stream",
 ]
 
 # Where a public name lives when that is not the contract.
 _HOMES = {
+    "arun": "engine.calls",
+    "astream": "engine.calls",
     "execute": "engine.execute",
-    "run": "engine.execute",
+    "run": "engine.calls",
+    "stream": "engine.calls",
+    "mocked": "mock.provider",
     "LLMProvider": "protocol",
     "default_models": "lookup",
     "get_llm_provider": "lookup",

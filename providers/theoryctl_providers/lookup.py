@@ -27,8 +27,14 @@ def get_llm_provider(name: str) -> LLMProvider:
     Raises ProviderError `ERR_PROVIDER` when there is none, or when its code cannot be imported.
     """
     if name not in _loaded:
-        _loaded[name] = _load(name)()
+        # Two threads may both make one; they get the same.
+        _loaded.setdefault(name, _load(name)())
     return _loaded[name]
+
+
+def loaded_providers() -> list[LLMProvider]:
+    """Every provider object that was asked for in this process."""
+    return list(_loaded.values())
 
 
 def _load(name: str) -> Any:

@@ -20,6 +20,9 @@ class LLMProvider(Protocol):
     #: Whether `stream` ever waits in mock mode, and so needs an event loop there; in real mode it always has one.
     suspends_in_mock: bool = True
 
+    #: The model where neither the inputs nor a manifest name one; without it such inputs are refused.
+    default_model: str | None = None
+
     #: What it can be asked for; the engine refuses the rest.
     operations: tuple[Operation, ...] = ("chat",)
 

@@ -92,7 +92,7 @@ def test_the_python_shown_runs(name: str, tmp_path: Path) -> None:
     else:
         script = (
             "from theoryctl_providers import run\n"
-            "print(run({'model': 'x', 'messages': [{'role': 'user', 'content': 'a b'}]}, provider='acme_echo:Echo'))"
+            "print(run({'messages': [{'role': 'user', 'content': 'a b'}]}, provider='acme_echo:Echo', mode='mock'))"
         )
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
         assert "'text': 'a b '" in done.stdout

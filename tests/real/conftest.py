@@ -22,9 +22,7 @@ from theoryctl_providers.contract import (
     Request,
     Result,
 )
-from theoryctl_providers.engine.drive import drive
-from theoryctl_providers.engine.execute import execute
-from theoryctl_providers.lookup import get_llm_provider
+from theoryctl_providers.engine import session
 
 OPENAI, ANTHROPIC = "openai/gpt-4o-mini", "anthropic/claude-3-5-haiku-20241022"
 KEY_NAMES = {OPENAI: "OPENAI_API_KEY", ANTHROPIC: "ANTHROPIC_API_KEY"}
@@ -107,7 +105,7 @@ def ask(litellm: Any, only_loopback: set[tuple[str, int]], foreign_variables: No
             timeout=timeout,
         )
         begun = time.monotonic()
-        events = list(drive(execute(request), get_llm_provider("litellm").aclose))
+        events = list(session.ask(request))
         return Call(events, time.monotonic() - begun)
 
     return ask

@@ -137,6 +137,11 @@ class Vendor:
     def requests(self) -> list[Received]:
         return list(self._server.received)
 
+    @property
+    def connections(self) -> int:
+        """How many were opened so far."""
+        return self._server.opened
+
     def wait_for_request(self, seconds: float) -> None:
         """Return once a request has come. Raises TimeoutError."""
         if not self._server.asked.wait(seconds):
@@ -305,6 +310,12 @@ class _Server(ThreadingHTTPServer):
         self.asked = threading.Event()
         self.stopping = threading.Event()
         self.connections: set[socket.socket] = set()
+        self.opened = 0
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        self.opened += 1
+        return connection, address
 
     def stop(self) -> None:
         self.stopping.set()

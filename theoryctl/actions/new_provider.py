@@ -78,22 +78,21 @@ pythonpath = ["src"]
 _PROVIDER = Template('''\
 """The provider of $ref."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncIterator
 
-from theoryctl_providers import ProviderError, Request, is_mock
-from theoryctl_providers.contract import Event
-from theoryctl_providers.mock import MockProvider
+from theoryctl_providers import Event, LLMProvider, ProviderError, Request, is_mock, mocked
 
 
-class $provider(MockProvider):
+class $provider(LLMProvider):
     """In mock mode it answers from the inputs alone; in real mode it calls the vendor."""
 
-    async def stream(self, request: Request) -> AsyncGenerator[Event]:
-        events = super().stream(request) if is_mock(request.mode) else self.ask(request)
-        async for event in events:
-            yield event
+    default_model = "$model"
+    suspends_in_mock = False
 
-    async def ask(self, request: Request) -> AsyncGenerator[Event]:
+    def stream(self, request: Request) -> AsyncIterator[Event]:
+        return mocked(request) if is_mock(request.mode or "mock") else self.ask(request)
+
+    async def ask(self, request: Request) -> AsyncIterator[Event]:
         """Call the vendor with `request.inputs` and `request.config.secrets["$key"]`.
 
         Yield a `Delta` for each piece of text, then `Usage` and `Finish`; raise ProviderError for what goes wrong.
@@ -106,14 +105,16 @@ class $provider(MockProvider):
 _TEST = Template('''\
 """What holds of $ref. Run: python -m pytest $package"""
 
+from collections.abc import Mapping
+
 from theoryctl_providers import run
 
 INPUTS = {"messages": [{"role": "user", "content": "Say hello in one word."}]}
 
 
-def answer(inputs: dict[str, object]) -> str:
-    envelope = run({"model": "model-1", **inputs}, provider="$package:$provider", mode="mock")
-    return next(output["text"] for output in envelope["outputs"] if output["name"] == "answer")
+def answer(inputs: Mapping[str, object]) -> str:
+    envelope = run(inputs, provider="$package:$provider", mode="mock")
+    return next(output.get("text", "") for output in envelope["outputs"] if output["name"] == "answer")
 
 
 def test_the_same_inputs_give_the_same_answer() -> None:

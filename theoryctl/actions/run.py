@@ -23,6 +23,7 @@ from theoryctl_providers.contract import (
     MODES,
     Envelope,
     Event,
+    Log,
     ProviderError,
     Request,
     Result,
@@ -120,7 +121,8 @@ def _request(options: RunOptions, target: Target, manifest: Manifest) -> Request
 def _invoke(request: Request, target: Target, found: Found, on_event: Callable[[Event], None]) -> Envelope:
     stopwatch, model = Stopwatch(), None
     try:
-        with closing(target.invoke(request, found)) as events:
+        with closing(target.open(found)) as session, closing(session.ask(request)) as events:
+            on_event(Log(session.where))
             for event in events:
                 if isinstance(event, Result):
                     return event.envelope

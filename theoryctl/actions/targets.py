@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from theoryctl.errors import UsageError
 from theoryctl.images.context import code_paths
@@ -16,14 +16,17 @@ from theoryctl.runtimes.find import (
     EMBEDDED,
     MODAL,
     check_pin,
-    embedded_runtime,
     find,
-    modal_runtime,
+    open_embedded,
+    open_modal,
     restart_command,
     started_runtime,
 )
 from theoryctl.secrets import on_this_host, read_secrets
-from theoryctl_providers.contract import Event, Log, Mode, Request, is_mock
+from theoryctl_providers.contract import Mode, is_mock
+
+if TYPE_CHECKING:
+    from theoryctl.runtimes.base import Session
 
 
 class Target(Protocol):
@@ -46,8 +49,8 @@ class Target(Protocol):
         """Raise what can be known to be wrong with a run there before it is asked."""
         ...
 
-    def invoke(self, request: Request, found: Found) -> Generator[Event]:
-        """The events of one request as they come, the last one a `Result`. Closing the generator cancels the call."""
+    def open(self, found: Found) -> Session:
+        """Begin a session there, for as many requests as wanted. Raises ProviderError where nobody can be asked."""
         ...
 
 
@@ -57,7 +60,7 @@ def local_target(ref: ProviderRef, runtime: str | None) -> Target:
     Raises NotRunning when a runtime was named and nothing is started there, UsageError when two instances are.
     """
     instance = find(ref, runtime)
-    return _Here() if instance is None else _Started(instance)
+    return _Here(ref) if instance is None else _Started(instance)
 
 
 def modal_target(ref: ProviderRef, environment: str) -> Target:
@@ -65,7 +68,9 @@ def modal_target(ref: ProviderRef, environment: str) -> Target:
     return _Deployed(ref, environment)
 
 
+@dataclass
 class _Here(Target):
+    ref: ProviderRef
     runtime, mode, has_secrets, record = EMBEDDED, "mock", False, None
 
     def check_flags(self, told: Mapping[str, str]) -> None:
@@ -74,9 +79,8 @@ class _Here(Target):
     def check(self, manifest: Manifest, mode: Mode) -> None:
         pass
 
-    def invoke(self, request: Request, found: Found) -> Generator[Event]:
-        yield Log(f"embedded: no instance of {request.config.ref} is started")
-        yield from embedded_runtime(code_paths(found.root, found.load().image)).invoke(request)
+    def open(self, found: Found) -> Session:
+        return open_embedded(self.ref, code_paths(found.root, found.load().image))
 
 
 class _Started(Target):
@@ -95,11 +99,9 @@ class _Started(Target):
     def check(self, manifest: Manifest, mode: Mode) -> None:
         check_pin(self._instance, manifest)
 
-    def invoke(self, request: Request, found: Found) -> Generator[Event]:
+    def open(self, found: Found) -> Session:
         instance = self._instance
-        yield Log(f"{instance.runtime}: {instance.url}")
-        restart = restart_command(instance.ref, instance.runtime)
-        yield from started_runtime(instance.runtime).invoke(request, instance, restart)
+        return started_runtime(instance.runtime).open(instance, restart_command(instance.ref, instance.runtime))
 
 
 @dataclass
@@ -126,5 +128,5 @@ class _Deployed(Target):
     def _sync(self) -> str:
         return f"theoryctl modal sync-secrets --ref {self.ref} --env {self.environment}"
 
-    def invoke(self, request: Request, found: Found) -> Generator[Event]:
-        yield from modal_runtime().invoke(request, self.ref, self.environment, found.load())
+    def open(self, found: Found) -> Session:
+        return open_modal(self.ref, self.environment, found.load())

@@ -1,10 +1,10 @@
-"""The host side of the HTTP contract: a request to a started instance, and its events."""
+"""The host side of the HTTP contract: what is sent to a started instance, what it refuses, and its recordings."""
 
 from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +13,9 @@ from theoryctl.instances.records import Instance
 from theoryctl_providers.contract import (
     ERRORS,
     Attachment,
-    Event,
     ProviderError,
     Request,
     dumps,
-    read_events,
     shaped,
 )
 
@@ -30,37 +28,7 @@ _CHUNK = 1 << 16
 _RECORDINGS = "/v1/recordings"
 
 
-def invoke(instance: Instance, request: Request, restart: str) -> Generator[Event]:
-    """The events of one request. `restart` is the command that brings a dead instance back.
-
-    Raises NotRunning when nobody answers or the answer breaks off, and ProviderError with the instance's own code when
-    it refuses the request.
-    """
-    import http.client
-    from contextlib import closing, suppress
-    from urllib.parse import urlsplit
-
-    _check_sizes(instance, request)
-    address = urlsplit(instance.url)
-    seconds = (request.timeout or request.config.timeout or 60.0) + SLACK
-    with closing(http.client.HTTPConnection(str(address.hostname), address.port, timeout=seconds)) as connection:
-        try:
-            headers, body = _body(request)
-            headers |= {"Authorization": f"Bearer {instance.token}", "Accept": "text/event-stream"}
-            with suppress(BrokenPipeError, ConnectionResetError):  # it may say why it wants no more
-                connection.request("POST", "/v1/run", body, headers)
-            response = connection.getresponse()
-            if response.status != 200:
-                raise _refusal(response.read(), response.status)
-            yield from read_events(response)
-        except TimeoutError:
-            message = f"the instance of {instance.ref} said nothing for {seconds:g} s"
-            raise ProviderError("ERR_TIMEOUT", message, hint="give it more time: --timeout SECONDS") from None
-        except (OSError, http.client.HTTPException) as error:
-            raise gone(instance, restart, error) from None
-
-
-def _check_sizes(instance: Instance, request: Request) -> None:
+def check_sizes(instance: Instance, request: Request) -> None:
     """Refuse what the instance would: it would hang up in the middle of the sending, and its reason could get lost."""
     for attachment in request.attachments:
         if attachment.size > instance.max_attachment:
@@ -93,7 +61,10 @@ def is_healthy(instance: Instance, seconds: float = 2.0) -> bool:
 
 
 def recordings(instance: Instance) -> tuple[list[Recording], int]:
-    """Return the recorded exchanges of an instance, oldest first, and the number of the newest. Raises as `invoke`."""
+    """Return the recorded exchanges of an instance, oldest first, and the number of the newest.
+
+    Raises NotRunning where nobody answers, ProviderError for a refusal.
+    """
     from theoryctl_providers.contract import Recording
 
     try:
@@ -110,7 +81,7 @@ class _Kept:
 
 
 def forget_recordings(instance: Instance, upto: int) -> None:
-    """Let an instance drop the recordings up to that number, which have been written. Raises as `invoke`."""
+    """Let an instance drop the recordings up to that number, which have been written. Raises as `recordings`."""
     _ask(instance, "DELETE", f"{_RECORDINGS}?upto={upto}")
 
 
@@ -129,11 +100,12 @@ def _ask(instance: Instance, method: str, path: str) -> Any:
         except (OSError, http.client.HTTPException) as error:
             raise gone(instance, f"theoryctl local status --ref {instance.ref}", error) from None
         if response.status != 200:
-            raise _refusal(data, response.status)
+            raise refusal(data, response.status)
         return json.loads(data)
 
 
-def _body(request: Request) -> tuple[dict[str, str], Any]:
+def encoded(request: Request) -> tuple[dict[str, str], Any]:
+    """Return headers and body of a request to `/v1/run`; with attachments, the body comes in pieces."""
     attachments = [attachment.public() for attachment in request.attachments]
     document = {"inputs": request.inputs, "mode": request.mode, "timeout": request.timeout, "run_id": request.run_id}
     data = dumps({**document, "attachments": attachments}).encode()
@@ -170,7 +142,8 @@ def _read(attachment: Attachment) -> Iterator[bytes]:
             yield chunk
 
 
-def _refusal(body: bytes, status: int) -> ProviderError:
+def refusal(body: bytes, status: int) -> ProviderError:
+    """Return the failure that an answer other than 200 tells of."""
     try:
         error = json.loads(body)["error"]
         if error["code"] in ERRORS:

@@ -42,9 +42,16 @@ def connected(look: str = _LOOK) -> Iterator[Any]:
     in CONNECT_SECONDS, and for whatever Modal says inside that nobody else has explained.
     """
     modal = _imported()
-    try:
+    with explaining(modal, look):
         _connect(modal)
         yield modal
+
+
+@contextmanager
+def explaining(modal: Any, look: str) -> Iterator[None]:
+    """Raise what the SDK raises inside as our errors; `look` as for `connected`."""
+    try:
+        yield
     except modal.exception.Error as error:
         raise explained(modal, error, look) from None
     except OSError as error:  # the SDK lets some failures of the network through

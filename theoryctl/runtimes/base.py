@@ -67,8 +67,30 @@ class State:
     memory_bytes: int | None = None
 
 
+class Session(Protocol):
+    """Requests to one provider in one place, in turn or from several threads at once; close it when done.
+
+    Whatever they share is made once: a code path, connections, the look-up of a deployment. Sessions stand side by
+    side: none closes what another uses.
+    """
+
+    #: Where the requests go, for a person to read.
+    where: str
+
+    def ask(self, request: Request) -> Generator[Event, None, None]:
+        """Yield the events of one request as they come, the last one a `Result`.
+
+        Closing the generator cancels the call. Raises ProviderError where there is no envelope to be had.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what was opened for this session; what it still asks goes on."""
+        ...
+
+
 class StartedRuntime(Protocol):
-    """Starts instances and runs requests in them."""
+    """Starts instances and opens sessions with them."""
 
     name: str
     #: Whether it runs an image; where it does not, flags that choose one are a mistake.
@@ -102,8 +124,8 @@ class StartedRuntime(Protocol):
         """The lines of its log, and with `follow` those to come until it ends."""
         ...
 
-    def invoke(self, request: Request, instance: Instance, restart: str) -> Generator[Event]:
-        """The events of one request; `restart` is the command that an error names when the instance is gone."""
+    def open(self, instance: Instance, restart: str) -> Session:
+        """Begin a session; `restart` is the command that an error names when the instance is gone."""
         ...
 
 

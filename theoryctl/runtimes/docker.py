@@ -19,11 +19,12 @@ from theoryctl.errors import DockerFailed, NotRunning, StartFailed
 from theoryctl.images.choice import BuildPlan, Pinned, choose
 from theoryctl.instances import client, records
 from theoryctl.instances.records import Instance
+from theoryctl.instances.session import InstanceSession
 from theoryctl.paths import file_lock, state_dir
 from theoryctl.refs import ProviderRef
 from theoryctl.runtimes.base import StartedRuntime, StartRequest, State
 from theoryctl.secrets import on_this_host
-from theoryctl_providers.contract import Event, Request, ServerConfig
+from theoryctl_providers.contract import ServerConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +150,8 @@ class DockerRuntime(StartedRuntime):
             if rest:
                 yield rest.decode(errors="replace")
 
-    def invoke(self, request: Request, instance: Instance, restart: str) -> Generator[Event]:
-        yield from client.invoke(instance, request, restart)
+    def open(self, instance: Instance, restart: str) -> InstanceSession:
+        return InstanceSession(instance, restart)
 
 
 def _image(api: Any, request: StartRequest) -> _Ready:

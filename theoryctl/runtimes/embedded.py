@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator
+from threading import Lock
 
 from theoryctl_providers.contract import Event, Request
 
+_path_lock = Lock()
 
-class EmbeddedRuntime:
-    """Nothing to start, nothing left behind; a real run loads LiteLLM anew each time."""
 
-    def __init__(self, code: tuple[str, ...]) -> None:
-        self._code = code
+class EmbeddedSession:
+    """Nothing to start, nothing left behind: loop, clients and code path are those of the process, for all sessions."""
 
-    def invoke(self, request: Request) -> Generator[Event]:
-        """The events of one request as they come, the last one a `Result`. Closing the generator cancels the call."""
-        import sys
+    def __init__(self, code: tuple[str, ...], where: str) -> None:
+        """Make a provider's package importable, whose code lies in the folders `code`."""
+        self.where = where
+        with _path_lock:
+            # In front, as PYTHONPATH does it in the other runtimes; once, however often the ref is asked.
+            sys.path[:0] = [path for path in code if path not in sys.path]
 
-        sys.path[:0] = self._code  # as PYTHONPATH does it in the other runtimes
-        from theoryctl_providers.engine.drive import drive
-        from theoryctl_providers.engine.execute import execute
-        from theoryctl_providers.lookup import get_llm_provider
+    def ask(self, request: Request) -> Generator[Event, None, None]:
+        """Yield the events of one request, the last one a `Result`. Closing the generator cancels the call."""
+        from theoryctl_providers.engine import session
 
-        async def cleanup() -> None:
-            await get_llm_provider(request.config.provider).aclose()
+        return session.ask(request)
 
-        yield from drive(execute(request), cleanup)
+    def close(self) -> None:
+        """Nothing to close: other sessions may use what this one did."""

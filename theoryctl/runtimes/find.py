@@ -12,9 +12,7 @@ from theoryctl.manifests.pins import other_pin
 from theoryctl.refs import ProviderRef
 
 if TYPE_CHECKING:
-    from theoryctl.runtimes.base import StartedRuntime
-    from theoryctl.runtimes.embedded import EmbeddedRuntime
-    from theoryctl.runtimes.modal import ModalRuntime
+    from theoryctl.runtimes.base import Session, StartedRuntime
 
 EMBEDDED = "embedded"
 MODAL = "modal"
@@ -27,18 +25,18 @@ STARTED = {
 DEFAULT = next(iter(STARTED))
 
 
-def embedded_runtime(code: tuple[str, ...]) -> EmbeddedRuntime:
-    """The runtime inside this process; `code` is where a provider's package lies that is not installed."""
-    from theoryctl.runtimes.embedded import EmbeddedRuntime
+def open_embedded(ref: ProviderRef, code: tuple[str, ...]) -> Session:
+    """Begin a session inside this process; `code` is where a provider's package lies that is not installed."""
+    from theoryctl.runtimes.embedded import EmbeddedSession
 
-    return EmbeddedRuntime(code)
+    return EmbeddedSession(code, f"embedded: no instance of {ref} is started")
 
 
-def modal_runtime() -> ModalRuntime:
-    """The runtime of what is deployed on Modal."""
-    from theoryctl.runtimes.modal import ModalRuntime
+def open_modal(ref: ProviderRef, environment: str, manifest: Manifest) -> Session:
+    """Begin a session with what is deployed on Modal. Raises what looking it up does."""
+    from theoryctl.runtimes.modal import ModalSession
 
-    return ModalRuntime()
+    return ModalSession(ref, environment, manifest)
 
 
 def started_runtime(name: str) -> StartedRuntime:

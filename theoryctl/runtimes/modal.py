@@ -14,53 +14,72 @@ from theoryctl.manifests.pins import other_pin
 from theoryctl.modal import apps, attachments
 from theoryctl.modal.deploy import FUNCTION, SLACK, STARTUP
 from theoryctl.modal.deployment import PLATFORM, Deployment
-from theoryctl.modal.sdk import connected
+from theoryctl.modal.sdk import connected, explaining
 from theoryctl.refs import ProviderRef
-from theoryctl_providers.contract import ERRORS, Event, Log, ProviderError, Request, Result, dump_config, read_events
+from theoryctl_providers.contract import ERRORS, Event, ProviderError, Request, Result, dump_config, read_events
 
 
-class ModalRuntime:
-    """The image by its digest, as many times as there are requests for it."""
+class ModalSession:
+    """Requests to what is deployed, looked up once: the image by its digest, as many times as there are requests."""
 
-    def invoke(self, request: Request, ref: ProviderRef, environment: str, manifest: Manifest) -> Generator[Event]:
-        """The events of one request as they come, the last one a `Result`. Closing the generator cancels the call.
+    def __init__(self, ref: ProviderRef, environment: str, manifest: Manifest) -> None:
+        """Look it up. Raises NotDeployed, DigestDrift, and what `connected` raises."""
+        self._look = f"theoryctl modal logs --ref {ref} --env {environment}"
+        with connected(self._look) as self._modal:
+            self._deployment = apps.find(self._modal, ref, environment)
+            _check_pin(self._deployment, manifest)
+            app = self._deployment.app
+            self._function = self._modal.Function.from_name(app, FUNCTION, environment_name=environment).hydrate()
+        self.where = f"modal: {app} in {environment}"
 
-        Raises NotDeployed, DigestDrift, UsageError, and what `connected` raises.
+    def ask(self, request: Request) -> Generator[Event, None, None]:
+        """Yield the events of one request, the last one a `Result`. Closing the generator cancels the call.
+
+        Raises UsageError for a time-out longer than Modal would allow, and what `connected` raises.
         """
-        with connected(f"theoryctl modal logs --ref {ref} --env {environment}") as modal:
-            deployment = apps.find(modal, ref, environment)
-            _check(deployment, request, manifest)
-            yield Log(f"modal: {deployment.app} in {environment}")
+        deployment = self._deployment
+        _check_timeout(deployment, request)
+        with explaining(self._modal, self._look):
             call = {
                 "config": _config(request),
                 "request": _request(request),
-                "attachments": attachments.sent(modal, deployment, request),
+                "attachments": attachments.sent(self._modal, deployment, request),
             }
-            function = modal.Function.from_name(deployment.app, FUNCTION, environment_name=environment)
-            with closing(_answers(function, call, STARTUP + deployment.timeout + SLACK)) as answers:
+            with closing(_answers(self._function, call, STARTUP + deployment.timeout + SLACK)) as answers:
                 try:
                     for event in read_events(_lines(answers)):
-                        yield _with_hint(event, ref, environment)
+                        yield _with_hint(event, deployment)
                 except ConnectionResetError:
                     raise ModalUnavailable("the answer broke off", hint="run it again") from None
 
+    def close(self) -> None:
+        """Nothing to close: the SDK keeps one connection for all that a process asks of Modal."""
 
-def _check(deployment: Deployment, request: Request, manifest: Manifest) -> None:
-    """Refuse to run another image than the manifest pins, or for longer than Modal would allow."""
-    again = f"theoryctl modal start --ref {deployment.ref} --env {deployment.environment}"
+
+def _check_pin(deployment: Deployment, manifest: Manifest) -> None:
+    """Refuse to run another image than the manifest pins."""
     if pin := other_pin(manifest.pin(PLATFORM), deployment.digest, deployment.pin):
-        raise DigestDrift(f"{deployment.ref} is pinned to {pin}, but {deployment.digest} is deployed", hint=again)
+        message = f"{deployment.ref} is pinned to {pin}, but {deployment.digest} is deployed"
+        raise DigestDrift(message, hint=_again(deployment))
+
+
+def _check_timeout(deployment: Deployment, request: Request) -> None:
+    """Refuse to run for longer than Modal would allow."""
     if (request.timeout or 0) > deployment.timeout:
         message = f"--timeout {request.timeout:g}: it was deployed for {deployment.timeout} s at most"
-        raise UsageError(message, hint=f"raise resources.timeout in the manifest, then: {again}")
+        raise UsageError(message, hint=f"raise resources.timeout in the manifest, then: {_again(deployment)}")
 
 
-def _with_hint(event: Event, ref: ProviderRef, environment: str) -> Event:
+def _again(deployment: Deployment) -> str:
+    return f"theoryctl modal start --ref {deployment.ref} --env {deployment.environment}"
+
+
+def _with_hint(event: Event, deployment: Deployment) -> Event:
     """The event; where a secret is missing, the hint is what brings one to Modal."""
     error = event.envelope["error"] if isinstance(event, Result) else None
     if not isinstance(event, Result) or error is None or error["code"] != "ERR_MISSING_SECRET":
         return event
-    hint = f"theoryctl modal sync-secrets --ref {ref} --env {environment}"
+    hint = f"theoryctl modal sync-secrets --ref {deployment.ref} --env {deployment.environment}"
     return replace(event, envelope={**event.envelope, "error": {**error, "hint": hint}})
 
 

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from theoryctl.errors import StartFailed
 from theoryctl.instances import client, records
 from theoryctl.instances.records import Instance
+from theoryctl.instances.session import InstanceSession
 from theoryctl.paths import private_folder
 from theoryctl.platforms import host_platform
 from theoryctl.refs import ProviderRef
 from theoryctl.runtimes.base import StartedRuntime, StartRequest, State
-from theoryctl_providers.contract import Event, Request, ServerConfig
+from theoryctl_providers.contract import ServerConfig
 
 if TYPE_CHECKING:
     import psutil
@@ -103,8 +104,8 @@ class ProcessRuntime(StartedRuntime):
                 else:
                     time.sleep(0.1)
 
-    def invoke(self, request: Request, instance: Instance, restart: str) -> Generator[Event]:
-        yield from client.invoke(instance, request, restart)
+    def open(self, instance: Instance, restart: str) -> InstanceSession:
+        return InstanceSession(instance, restart)
 
 
 class _NotReady(Exception):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime, timezone
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 from theoryctl_providers.contract.errors import ProviderError
 
@@ -18,16 +18,16 @@ ERROR_SCHEMA = "theoryctl.error/v1"
 Mode = Literal["mock", "real"]
 
 
-class OutputDocument(TypedDict, total=False):
+class OutputDocument(TypedDict):
     """One output; exactly one of `text`, `json` and `path` is there. `size` is in bytes, `digest` of those bytes."""
 
     name: str
     media_type: str
     size: int
     digest: str
-    text: str
-    json: Any
-    path: str
+    text: NotRequired[str]
+    json: NotRequired[Any]
+    path: NotRequired[str]
 
 
 class UsageDocument(TypedDict):

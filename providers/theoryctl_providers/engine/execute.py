@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from theoryctl_providers.contract import (
-    Attachment,
-    Envelope,
     Event,
     Log,
-    ProviderConfig,
     ProviderError,
     Request,
     Result,
@@ -25,16 +20,12 @@ from theoryctl_providers.contract import (
     resolve_mode,
 )
 from theoryctl_providers.engine.answer_source import Plan, plan_for
-from theoryctl_providers.engine.drive import drive
 from theoryctl_providers.engine.transcript import Transcript
 from theoryctl_providers.inputs.attach import resolve_attachments
 from theoryctl_providers.inputs.validate import chat_schema, check_inputs, embeddings_schema
-from theoryctl_providers.lookup import default_models, get_llm_provider
+from theoryctl_providers.lookup import get_llm_provider
 from theoryctl_providers.protocol import LLMProvider
 from theoryctl_providers.redact import Redactor, secrets_of
-
-if TYPE_CHECKING:
-    from theoryctl_providers.contract import Script, Tape
 
 # How the same call is made is the caller's business; what is answered must not depend on it.
 _TRANSPORT_KEYS = ("mode", "stream", "stream_options")
@@ -73,41 +64,6 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
     yield Result(envelope, cause, transcript.answer)
 
 
-def run(
-    inputs: Mapping[str, Any],
-    *,
-    provider: str = "mock",
-    mode: str | None = None,
-    attachments: Sequence[Attachment] = (),
-    secrets: Mapping[str, str] | None = None,
-    timeout: float | None = None,
-    script: Script | None = None,
-    record: str | os.PathLike[str] | None = None,
-    replay: str | os.PathLike[str] | None = None,
-) -> Envelope:
-    """Run one request to its end and return the envelope. `timeout` is in seconds.
-
-    In mock mode `script` answers, which goes on where it was when it is used for several calls, or the recordings in
-    the folder `replay`. In real mode the exchange is written to a file in the folder `record`. Each counts in its mode,
-    so that the mode alone has to change.
-
-    In real mode without `secrets`, vendors' keys come from this process's environment. Raises ProviderError, a
-    RuntimeError with `code`, `hint` and `retryable`, when the inputs are bad, a secret is missing or the call fails.
-    """
-    program = get_llm_provider(provider)
-    chosen = resolve_mode(inputs, mode)
-    values = _keys(program) if secrets is None and not is_mock(chosen) else secrets or {}
-    told = {"secrets": {name: value.strip() for name, value in values.items()}, **_recording(record, replay)}
-    config = ProviderConfig(provider=provider, timeout=timeout, script=script, **told)
-    _write(config.tape, record)  # nothing yet: a folder that cannot be made should not cost a call
-    request = Request(config=config, inputs=inputs, mode=chosen, attachments=attachments, streamed=False)
-    for event in drive(execute(request), program.aclose):
-        if isinstance(event, Result):
-            _write(config.tape, record)
-            return _or_raise(event.envelope)
-    raise ProviderError("ERR_INTERNAL", "the engine ended without a result")
-
-
 def admit(request: Request, provider: LLMProvider) -> Request:
     """The request as a provider gets it: validated, mode and model decided, attachments in place, secrets there.
 
@@ -125,7 +81,7 @@ def admit(request: Request, provider: LLMProvider) -> Request:
     mode = resolve_mode(request.inputs, request.mode, config.mode)
     inputs = {key: value for key, value in request.inputs.items() if key not in _TRANSPORT_KEYS}
     inputs |= {name: _whole(value) for name, value in inputs.items() if _is_integral(name, request, schema)}
-    inputs["model"] = inputs.get("model") or config.default_model or _default_model(config.provider)
+    inputs["model"] = inputs.get("model") or config.default_model or _default_model(provider)
     files = [replace(file, path="") for file in request.attachments] if is_mock(mode) else request.attachments
     inputs = resolve_attachments(inputs, files)
     resolved = replace(request, mode=mode, inputs=inputs, attachments=files)
@@ -190,11 +146,11 @@ def _broken(provider: str, error: Exception) -> ProviderError:
     )
 
 
-def _default_model(provider: str) -> str:
-    try:
-        return default_models[provider]
-    except KeyError:
-        raise ProviderError("ERR_INPUTS", "inputs: $: 'model' is missing", hint="name a model") from None
+def _default_model(provider: LLMProvider) -> str:
+    if provider.default_model:
+        return provider.default_model
+    hint = f"name a model, or set {type(provider).__name__}.default_model"
+    raise ProviderError("ERR_INPUTS", "inputs: $: 'model' is missing", hint=hint, param="model")
 
 
 def _answers(plan: Plan, request: Request) -> AsyncGenerator[Event]:
@@ -217,33 +173,3 @@ async def _clean(events: AsyncGenerator[Event], redactor: Redactor) -> AsyncGene
             yield clean
     for clean in redactor.flush():
         yield clean
-
-
-def _keys(program: LLMProvider) -> dict[str, str]:
-    """The provider's secrets that this process's environment has."""
-    return {rule.name: os.environ[rule.name] for rule in program.secret_rules if rule.name in os.environ}
-
-
-def _recording(record: str | os.PathLike[str] | None, replay: str | os.PathLike[str] | None) -> dict[str, Any]:
-    """The parts of a config that record and replay."""
-    from theoryctl_providers.contract import Tape
-    from theoryctl_providers.mock.recording_files import read_recordings
-
-    return {
-        "replay": None if replay is None else read_recordings(Path(replay)),
-        "tape": None if record is None else Tape(),
-    }
-
-
-def _write(tape: Tape | None, folder: str | os.PathLike[str] | None) -> None:
-    if tape is not None and folder is not None:
-        from theoryctl_providers.contract import write_recordings
-
-        write_recordings(Path(folder), tape.kept()[0])
-
-
-def _or_raise(envelope: Envelope) -> Envelope:
-    error = envelope["error"]
-    if error is not None:
-        raise ProviderError(error["code"], error["message"], hint=error["hint"])
-    return envelope

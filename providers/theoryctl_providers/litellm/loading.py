@@ -6,6 +6,8 @@ import gc
 import logging
 import os
 import re
+from functools import cache
+from threading import Lock
 from typing import Any
 
 from theoryctl_providers.contract import ProviderError
@@ -17,11 +19,20 @@ REFUSED = re.compile(r"1\.82\.[78]|1\.107\..*")
 INSTALL = "python -m pip install 'litellm>=1.106.2,!=1.107.*' mcp"
 
 
+_loading = Lock()
+
+
 def import_litellm() -> Any:
-    """The `litellm` module, set up so that it neither fetches, reads `.env` files nor prints.
+    """Import LiteLLM, set up so that it neither fetches, reads `.env` files nor prints; once, from whatever thread.
 
     Raises ProviderError `ERR_PROVIDER` where it is not installed, or is a release that was compromised.
     """
+    with _loading:
+        return _set_up()
+
+
+@cache
+def _set_up() -> Any:
     # Both are read at import: without the first it fetches a price list from the network, without the second it loads
     # the .env files of this folder and its parents.
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
@@ -31,6 +42,7 @@ def import_litellm() -> Any:
     litellm.suppress_debug_info = True
     litellm.telemetry = False
     _send_once()
+    _ask_no_ollama()
     # Its debug lines hold whole requests. Warnings too: what matters of them is in the exception.
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -45,6 +57,19 @@ def _send_once() -> None:
         raise  # called while LiteLLM handles the failure of the first sending
 
     AsyncHTTPHandler.single_connection_post_request = raise_again
+
+
+def _ask_no_ollama() -> None:
+    """Keep LiteLLM from asking Ollama's server, in the event loop, what the model is: all of them are free."""
+    from litellm.llms.ollama.common_utils import OllamaModelInfo
+
+    free = {"input_cost_per_token": 0.0, "output_cost_per_token": 0.0, "supports_function_calling": True}
+    unknown = {"max_tokens": None, "max_input_tokens": None, "max_output_tokens": None}
+
+    def get_model_info(_: Any, model: str, **__: Any) -> dict[str, Any]:
+        return {"key": model, "litellm_provider": "ollama_chat", "mode": "chat", **free, **unknown}
+
+    OllamaModelInfo.get_model_info = get_model_info
 
 
 def _refuse_compromised() -> None:

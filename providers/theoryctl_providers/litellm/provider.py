@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
@@ -22,7 +21,9 @@ from theoryctl_providers.contract import (
     Usage,
     is_mock,
 )
+from theoryctl_providers.inputs.tools import forced_tool
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
+from theoryctl_providers.litellm.vendors import secret_arguments
 from theoryctl_providers.mock.provider import mocked
 from theoryctl_providers.protocol import LLMProvider
 
@@ -43,12 +44,14 @@ class LiteLLMProvider(LLMProvider):
 
     loads = "LiteLLM"
     suspends_in_mock = False
+    default_model = "openai/gpt-4o-mini"
     operations = ("chat", "embeddings")
     secret_rules = SECRET_RULES
 
     def check(self, request: Request) -> None:
-        """Refuse a model that names no vendor, `ERR_MODEL_NOT_FOUND`, and what no answer could carry."""
+        """Refuse what a mock refuses too, and a model that names no vendor, `ERR_MODEL_NOT_FOUND`."""
         refuse_uncarried(request.inputs)
+        forced_tool(request.inputs)
         vendor, _, name = request.inputs["model"].partition("/")
         if vendor and not name:
             model = request.inputs["model"]
@@ -85,9 +88,8 @@ async def _call(request: Request) -> AsyncGenerator[Event]:
 
     model = request.inputs["model"]
     vendor = vendor_arguments(request)
-    _export(request.config)
     if "api_key" not in vendor and not model.startswith("ollama/"):
-        _check_environment(model)
+        _check_environment(model, request.config)
     begun = False
     try:
         async with aclosing(_events(request, vendor)) as events:
@@ -122,12 +124,6 @@ async def _chat(request: Request) -> AsyncGenerator[Event]:
         yield event
 
 
-def _export(config: ProviderConfig) -> None:
-    """Put secrets that are not passed as arguments where vendors' SDKs look for them: regions, projects, more keys."""
-    passed = {rule.name for rule in SECRET_RULES}
-    os.environ.update({name: value for name, value in config.secrets.items() if name not in passed})
-
-
 def call_arguments(request: Request) -> dict[str, Any]:
     """What `litellm.acompletion` is called with: always streaming, no retries of its own, an explicit time-out."""
     from theoryctl_providers.litellm.content import as_openai
@@ -150,41 +146,23 @@ def vendor_arguments(request: Request) -> dict[str, Any]:
     seconds = request.timeout or config.timeout or DEFAULT_TIMEOUT
     arguments: dict[str, Any] = {"model": model, "max_retries": 0, "num_retries": 0, "timeout": seconds}
     if vendor == "ollama" and request.operation == "chat":
-        arguments["model"] = _ollama_chat(name)
-    if key := _api_key(model, config):
-        arguments["api_key"] = key
+        arguments["model"] = f"ollama_chat/{name}"  # LiteLLM's ollama/ flattens a chat into one prompt
+    arguments |= secret_arguments(model, config.secrets)
     base = config.secrets.get("LLM_API_BASE")
     if base and vendor in ("ollama", "openai"):
         arguments["api_base"] = base
     return arguments
 
 
-def _ollama_chat(name: str) -> str:
-    """LiteLLM's ollama/ flattens a chat into one prompt; ollama_chat/ sends it as it is."""
-    import litellm
-
-    # For a model it does not know, LiteLLM asks the server at OLLAMA_API_BASE, blocking the event loop.
-    free = {"input_cost_per_token": 0.0, "output_cost_per_token": 0.0, "supports_function_calling": True}
-    litellm.model_cost.setdefault(f"ollama_chat/{name}", {"litellm_provider": "ollama_chat", "mode": "chat", **free})
-    return f"ollama_chat/{name}"
-
-
-def _api_key(model: str, config: ProviderConfig) -> str | None:
-    """The key to pass for a vendor whose variable is known; other vendors' variables LiteLLM reads by itself."""
-    for rule in SECRET_RULES:
-        if rule.required and rule.applies_to(model):
-            return config.secrets.get(rule.name)
-    return None
-
-
-def _check_environment(model: str) -> None:
+def _check_environment(model: str, config: ProviderConfig) -> None:
     """Refuse a call to a vendor beyond the manifest whose variables are not set: sent, it would fail in obscure ways.
 
     Raises ProviderError `ERR_MISSING_SECRET`.
     """
     import litellm
 
-    missing = litellm.validate_environment(model=model)["missing_keys"]
+    wanted = litellm.validate_environment(model=model)["missing_keys"]
+    missing = [name for name in wanted if not config.secrets.get(name)]
     if missing:
         raise ProviderError(
             "ERR_MISSING_SECRET",

@@ -24,6 +24,7 @@ from theoryctl_providers.contract import (
     is_mock,
     sha256,
 )
+from theoryctl_providers.inputs.tools import forced_tool
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
 from theoryctl_providers.mock.embeddings import embeddings
 from theoryctl_providers.protocol import LLMProvider
@@ -37,6 +38,7 @@ class MockProvider(LLMProvider):
     """Answers from the inputs alone; raises only `ERR_INPUTS` and `ERR_UNSUPPORTED_PARAM`."""
 
     suspends_in_mock = False
+    default_model = "mock"
     operations = ("chat", "embeddings")
 
     async def stream(self, request: Request) -> AsyncGenerator[Event]:
@@ -104,7 +106,7 @@ class _Choice:
 
 
 def _choice(inputs: Mapping[str, Any], seed: str, index: int) -> _Choice:
-    tool = _forced_tool(inputs)
+    tool = forced_tool(inputs)
     if tool is not None:
         arguments = dumps(_instance(tool.get("parameters", {"type": "object"}), tool["name"], "tools"))
         pieces, finish = _limit(arguments, inputs, "tool_calls")
@@ -148,39 +150,6 @@ def _parts(message: Mapping[str, Any]) -> list[Any]:
 def _quote(text: str) -> str:
     plain = _CONTROL.sub(" ", text[:_QUOTED])
     return f'"{plain}"' if len(text) <= _QUOTED else f'"{plain}…"'
-
-
-def _forced_tool(inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The function that `tool_choice` forces; None where the model may answer in words, which a mock then does."""
-    choice = inputs.get("tool_choice")
-    functions: list[Mapping[str, Any]] = [tool["function"] for tool in inputs.get("tools") or ()]
-    if choice in (None, "auto", "none"):
-        return None
-    if not functions:
-        raise _bad_choice("tool_choice asks for a tool, but tools has none")
-    if choice == "required":
-        called = _called_this_turn(inputs.get("messages") or ())
-        return next((function for function in functions if function["name"] not in called), functions[-1])
-    name = choice.get("function", {}).get("name") if isinstance(choice, Mapping) else choice
-    for function in functions:
-        if function["name"] == name:
-            return function
-    raise _bad_choice(f"tool_choice names {name!r}, but tools has {', '.join(f['name'] for f in functions)}")
-
-
-def _called_this_turn(messages: Sequence[Mapping[str, Any]]) -> set[str]:
-    """The tools called since the user spoke: an agent that is made to call one in each step gets to its end."""
-    called: set[str] = set()
-    for message in reversed(messages):
-        if message.get("role") == "user":
-            break
-        called.update(call["function"]["name"] for call in message.get("tool_calls") or ())
-    return called
-
-
-def _bad_choice(message: str) -> ProviderError:
-    hint = "name one of the tools, or leave tool_choice out"
-    return ProviderError("ERR_INPUTS", f"inputs: $.{message}", hint=hint, param="tool_choice")
 
 
 def _instance(schema: Any, name: str, where: str) -> Any:

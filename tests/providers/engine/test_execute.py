@@ -42,7 +42,6 @@ class Acme(LLMProvider):
 
     def __init__(self) -> None:
         self.seen: list[Request] = []
-        self.closed = 0
 
     async def stream(self, request: Request) -> AsyncGenerator[Event]:
         self.seen.append(request)
@@ -52,9 +51,6 @@ class Acme(LLMProvider):
         yield Output("picture", "application/json", {"b": 1, "a": [1.0]})
         yield Usage(3, 2, 0.5)
         yield Finish()
-
-    async def aclose(self) -> None:
-        self.closed += 1
 
 
 class Flaky(LLMProvider):
@@ -153,21 +149,6 @@ def test_an_async_iterator_is_all_that_a_provider_must_give(provider: Any, mode:
     provider("Plain")
     envelope = ends(list(drive(execute(request("Plain", {**ASK, "mode": mode})))))
     assert (envelope["status"], envelope["outputs"][0]["text"]) == ("success", "plain")
-
-
-def test_the_provider_is_closed_by_whoever_drove_it(provider: Any) -> None:
-    acme = provider("Acme")
-    list(drive(execute(request("Acme")), acme.aclose))
-    assert acme.closed == 1
-
-
-def test_leaving_a_stream_early_cancels_the_call_and_closes_the_provider(provider: Any) -> None:
-    acme = provider("Acme")
-    events = drive(execute(request("Slow")), acme.aclose)
-    assert isinstance(next(events), Started)
-    assert next(events) == Delta(text="wait")
-    events.close()
-    assert acme.closed == 1
 
 
 def test_what_takes_long_is_announced_before_it_starts(provider: Any) -> None:
@@ -328,17 +309,6 @@ def test_a_key_with_characters_that_no_key_has_is_refused_before_it_is_sent(prov
         "ERR_MISSING_SECRET",
         True,
     )
-
-
-def test_run_inside_an_event_loop_says_what_to_use_there(provider: Any) -> None:
-    provider("Acme")
-
-    async def inside() -> None:
-        run(ASK, provider=f"{HERE}:Acme", mode="real")
-
-    with pytest.raises(ProviderError, match="event loop") as caught:
-        asyncio.run(inside())
-    assert "execute" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("model", ["gpt-4o", "openai/", "gpt"])

@@ -1,0 +1,227 @@
+"""One request from Python: run, arun, stream and astream, with the same arguments and the same failures."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import aclosing, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+from theoryctl_providers.contract import (
+    Attachment,
+    Envelope,
+    Event,
+    Mode,
+    ProviderConfig,
+    ProviderError,
+    Request,
+    Result,
+    is_mock,
+    resolve_mode,
+)
+from theoryctl_providers.engine.session import aask, ask
+from theoryctl_providers.lookup import get_llm_provider
+
+if TYPE_CHECKING:
+    from theoryctl_providers.contract import Script
+
+
+class Options(TypedDict, total=False):
+    """Arguments of a call beside its inputs; every one may be left out.
+
+    `provider` is a name that `get_llm_provider` takes (default "mock"). `mode` goes before `inputs["mode"]`; without
+    either the call is a mock. `timeout` is in seconds, for real mode (default: no limit but the provider's own).
+
+    `secrets` are values by variable name; without them, real mode takes the provider's keys from this process's
+    environment. They reach this call alone.
+
+    In mock mode `script` answers, which goes on where it was when it is used for several calls, or the recordings in
+    the folder `replay`. In real mode the exchange is written to a file in the folder `record`. Each counts in its mode,
+    so that the mode alone has to change.
+    """
+
+    provider: str
+    mode: Mode | None
+    attachments: Sequence[Attachment]
+    secrets: Mapping[str, str] | None
+    timeout: float | None
+    script: Script | None
+    record: str | os.PathLike[str] | None
+    replay: str | os.PathLike[str] | None
+
+
+def run(inputs: Mapping[str, Any], **options: Unpack[Options]) -> Envelope:
+    """Run one request to its end and return the envelope of its success.
+
+    It blocks its thread, a running event loop too: use `arun` there. Raises ProviderError, a RuntimeError with `code`,
+    `hint` and `retryable`, when an argument is bad (`ERR_USAGE`), the inputs are, a secret is missing or the call
+    fails.
+    """
+    call = _call(inputs, streamed=False, **options)
+    return _envelope([event for event in _events(call) if isinstance(event, Result)])
+
+
+async def arun(inputs: Mapping[str, Any], **options: Unpack[Options]) -> Envelope:
+    """Run one request to its end, as `run` does, while the running event loop goes on. Cancelled, it ends the call."""
+    call = await _called(inputs, False, options)
+    async with aclosing(_aevents(call)) as events:
+        return _envelope([event async for event in events if isinstance(event, Result)])
+
+
+def stream(inputs: Mapping[str, Any], **options: Unpack[Options]) -> Generator[Event, None, None]:
+    """Yield the events of one request as they come: `Started`, `Delta` and so on, the last one a `Result`.
+
+    Closed early, the generator cancels the call. Raises as `run` does: what is wrong with an argument at once, the rest
+    where the answer ends.
+    """
+    return _events(_call(inputs, streamed=True, **options))
+
+
+async def astream(inputs: Mapping[str, Any], **options: Unpack[Options]) -> AsyncGenerator[Event, None]:
+    """Yield the events of one request as `stream` does, while the running event loop goes on."""
+    call = await _called(inputs, True, options)
+    async with aclosing(_aevents(call)) as events:
+        async for event in events:
+            yield event
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A request, and the folder that its recording is for."""
+
+    request: Request
+    record: Path | None
+
+    def passed(self, event: Event) -> Event:
+        """The event; at the end what was recorded is written, and a failure raised."""
+        if isinstance(event, Result):
+            self.write()
+            _raise(event)
+        return event
+
+    def write(self) -> None:
+        tape = self.request.config.tape
+        if tape is not None and self.record is not None:
+            from theoryctl_providers.contract import write_recordings
+
+            write_recordings(self.record, tape.kept()[0])
+
+
+def _events(call: _Call) -> Generator[Event, None, None]:
+    with closing(ask(call.request)) as events:
+        for event in events:
+            yield call.passed(event)
+
+
+async def _aevents(call: _Call) -> AsyncGenerator[Event, None]:
+    async with aclosing(aask(call.request)) as events:
+        async for event in events:
+            yield call.passed(event)
+
+
+async def _called(inputs: Mapping[str, Any], streamed: bool, options: Options) -> _Call:
+    """The call, made in another thread: it may import a provider and read recordings."""
+    import asyncio
+
+    return await asyncio.to_thread(lambda: _call(inputs, streamed=streamed, **options))
+
+
+def _call(
+    inputs: Mapping[str, Any],
+    *,
+    streamed: bool,
+    provider: str = "mock",
+    mode: Mode | None = None,
+    attachments: Sequence[Attachment] = (),
+    secrets: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+    script: Script | None = None,
+    record: str | os.PathLike[str] | None = None,
+    replay: str | os.PathLike[str] | None = None,
+) -> _Call:
+    _check(provider, attachments, secrets, timeout, script)
+    chosen = resolve_mode(inputs if isinstance(inputs, Mapping) else {}, mode)
+    given = _keys(provider) if secrets is None and not is_mock(chosen) else secrets or {}
+    config = ProviderConfig(
+        provider=provider,
+        timeout=timeout,
+        script=script,
+        secrets={name: value.strip() for name, value in given.items()},
+        **_recording(record, replay),
+    )
+    request = Request(config=config, inputs=inputs, mode=chosen, attachments=attachments, streamed=streamed)
+    call = _Call(request, None if record is None else Path(record))
+    call.write()  # nothing yet: a folder that cannot be made should not cost a call
+    return call
+
+
+def _check(provider: Any, attachments: Any, secrets: Any, timeout: Any, script: Any) -> None:
+    """Raise ProviderError `ERR_USAGE` for an argument of the wrong type, whatever the mode would do with it."""
+    if not isinstance(provider, str):
+        raise _unusable("provider", "a name", provider)
+    if not _is_list_of(Attachment, attachments):
+        raise _unusable("attachments", "a list of Attachment", attachments)
+    if secrets is not None and not _is_text_by_name(secrets):
+        raise _unusable("secrets", "texts by variable name", type(secrets))  # never a value of them
+    if timeout is not None and not _is_positive(timeout):
+        raise _unusable("timeout", "a positive number of seconds", timeout)
+    if script is not None:
+        from theoryctl_providers.contract import Script
+
+        if not isinstance(script, Script):
+            raise _unusable("script", "a Script", script)
+
+
+def _is_list_of(kind: type, values: Any) -> bool:
+    return isinstance(values, Sequence) and all(isinstance(value, kind) for value in values)
+
+
+def _is_text_by_name(values: Any) -> bool:
+    return isinstance(values, Mapping) and all(isinstance(item, str) for pair in values.items() for item in pair)
+
+
+def _is_positive(number: Any) -> bool:
+    return isinstance(number, (int, float)) and not isinstance(number, bool) and 0 < number < math.inf
+
+
+def _unusable(argument: str, expected: str, found: Any) -> ProviderError:
+    shown = repr(found)
+    shown = shown if len(shown) <= 60 else f"{shown[:57]}…"
+    return ProviderError("ERR_USAGE", f"{argument}: expected {expected}, got {shown}", hint="help(run) lists them all")
+
+
+def _keys(provider: str) -> dict[str, str]:
+    """The provider's secrets that this process's environment has."""
+    rules = get_llm_provider(provider).secret_rules
+    return {rule.name: os.environ[rule.name] for rule in rules if rule.name in os.environ}
+
+
+def _recording(record: str | os.PathLike[str] | None, replay: str | os.PathLike[str] | None) -> dict[str, Any]:
+    """The parts of a config that record and replay."""
+    if record is None and replay is None:
+        return {}
+    from theoryctl_providers.contract import Tape
+    from theoryctl_providers.mock.recording_files import read_recordings
+
+    return {
+        "replay": None if replay is None else read_recordings(Path(replay)),
+        "tape": None if record is None else Tape(),
+    }
+
+
+def _raise(result: Result) -> None:
+    """Raise the failure of a call, in the words of its envelope, which hold no secrets."""
+    error = result.envelope["error"]
+    if error is not None:
+        cause = result.cause
+        seconds, param = (cause.retry_after, cause.param) if cause else (None, None)
+        raise ProviderError(error["code"], error["message"], hint=error["hint"], retry_after=seconds, param=param)
+
+
+def _envelope(results: list[Result]) -> Envelope:
+    if not results:
+        raise ProviderError("ERR_INTERNAL", "the engine ended without a result")
+    return results[0].envelope
