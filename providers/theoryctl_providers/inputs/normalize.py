@@ -23,6 +23,9 @@ CALLER = frozenset(
 #: Parameters about the way an answer is delivered; providers do not get them.
 TRANSPORT = frozenset(("mode", "stream", "stream_options"))
 
+#: Parameters that say nothing about what is asked.
+UNCOUNTED = CALLER | TRANSPORT
+
 #: Keys that OpenAI writes into the messages of its answers, and that clients send back with them.
 _ANSWERED = frozenset(("annotations",))
 
@@ -36,7 +39,9 @@ def normalized(inputs: Any, schema: Mapping[str, Any], vendor: str | None = None
     """
     if not isinstance(inputs, dict):
         return inputs
-    stated = {name: value for name, value in inputs.items() if _is_stated(name, value, schema)}
+    stated = dict(inputs)
+    if None in inputs.values() or not CALLER.isdisjoint(inputs):
+        stated = {name: value for name, value in inputs.items() if _is_stated(name, value, schema)}
     if isinstance(stated.get("messages"), list):
         stated["messages"] = [_message(message) for message in stated["messages"]]
     if "model" in stated:

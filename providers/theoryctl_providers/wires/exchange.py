@@ -27,7 +27,7 @@ from theoryctl_providers.contract import (
 )
 from theoryctl_providers.contract.wire import Limits, ServerConfig
 from theoryctl_providers.engine.execute import execute
-from theoryctl_providers.inputs.normalize import TRANSPORT, counted, normalized
+from theoryctl_providers.inputs.normalize import UNCOUNTED, normalized
 from theoryctl_providers.wires.dialect import Dialect
 from theoryctl_providers.wires.failure import Failure, failed, refused
 from theoryctl_providers.wires.reply import EVENT_STREAM, Reply, Whole
@@ -146,21 +146,20 @@ class _Conversation:
         """Answer. Where the provider never waits there is nothing to cancel, so that it need not pay for two tasks."""
         exchange, events = self._exchange, execute(self._call)
         async for event in events:
-            if not isinstance(event, Started):
-                await self._take(event)
-                continue
-            exchange.begin(self._call, event)
-            self._reply.live = exchange.live or event.suspends
-            await self._take(event)
-            rest = self._take_all(events)
-            await (while_connected(self._receive, rest) if event.suspends else rest)
+            if isinstance(event, Started):
+                exchange.begin(self._call, event)
+                self._reply.live = exchange.live or event.suspends
+            await self._take(event, exchange.chunks)
+            if isinstance(event, Started):
+                rest = self._take_all(events, exchange.chunks)
+                await (while_connected(self._receive, rest) if event.suspends else rest)
 
-    async def _take_all(self, events: AsyncGenerator[Event]) -> None:
+    async def _take_all(self, events: AsyncGenerator[Event], chunks: Chunks | None) -> None:
         async for event in events:
-            await self._take(event)
+            if chunks is not None or isinstance(event, Result):
+                await self._take(event, chunks)
 
-    async def _take(self, event: Event) -> None:
-        chunks = self._exchange.chunks
+    async def _take(self, event: Event, chunks: Chunks | None) -> None:
         if chunks is not None and (piece := chunks.piece(event)):
             await self._reply.write(piece)
         if isinstance(event, Result):
@@ -211,9 +210,9 @@ def head_of(call: Request, started: Started, model: Any) -> Head:
     name = model if isinstance(model, str) else started.model
     if not is_mock(started.mode):
         return Head(call.run_id.removeprefix("run_"), int(time.time()), name)
-    asked = counted(normalized(call.inputs, {}, call.vendor))
-    said = {key: value for key, value in asked.items() if key not in TRANSPORT}
-    return Head(sha256(canonical(said, checked=True))[7:31], NO_TIME, name)
+    asked = normalized(call.inputs, {}, call.vendor)
+    counted = {key: value for key, value in asked.items() if key not in UNCOUNTED}
+    return Head(sha256(canonical(counted, checked=True))[7:31], NO_TIME, name)
 
 
 async def json_object(receive: Receive, limits: Limits) -> dict[str, Any]:
