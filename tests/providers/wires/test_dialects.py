@@ -14,7 +14,7 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope
 
-from tests.providers.server import ASK, CONFIG, TOKEN, Answer
+from tests.providers.started import ASK, CONFIG, TOKEN, Answer
 from theoryctl_providers import run
 from theoryctl_providers.contract import Delta, Event, Result
 from theoryctl_providers.contract.wire import ServerConfig
