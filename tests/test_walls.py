@@ -251,11 +251,22 @@ def test_the_shim_knows_nothing_of_the_host_and_loads_the_standard_library_alone
 
 @pytest.mark.parametrize("room", ["theoryctl.runtimes", "theoryctl_providers.wires"])
 def test_no_runtime_imports_another_and_no_wire_another(room: str) -> None:
-    shared = {f"{room}.{name}" for name in ("base", "find", "exchange")}
+    shared = {f"{room}.{name}" for name in ("base", "find", "dialect", "exchange", "failure", "reply")}
     for module in FILES:
-        if is_in(module, room) and module not in {room, *shared}:
+        if is_in(module, room) and module not in {room, f"{room}.find"}:
             neighbours = {".".join(other.split(".")[:3]) for other in ours(module) if is_in(other, room)}
-            assert neighbours - shared <= {".".join(module.split(".")[:3])}
+            assert neighbours - shared <= {".".join(module.split(".")[:3])} - shared, module
+
+
+def test_no_file_but_a_wires_own_knows_its_paths() -> None:
+    for module in FILES:
+        if package_of(module) == "theoryctl_providers" and not is_in(module, "theoryctl_providers.wires"):
+            texts = {node.value for node in ast.walk(ast.parse(FILES[module].read_text())) if is_text(node)}
+            assert {text for text in texts if text.startswith(("/v1", "/healthz"))} == set(), module
+
+
+def is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 @pytest.mark.parametrize("file", [*HOST, *PROVIDERS], ids=name_of)

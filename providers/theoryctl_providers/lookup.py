@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from theoryctl_providers.contract import ProviderError
+from theoryctl_providers.contract import ProviderConfig, ProviderError
 from theoryctl_providers.protocol import LLMProvider
 
 ENTRY_POINTS = "theoryctl.providers"
@@ -18,6 +18,11 @@ _BUILT_IN = {
 default_models: dict[str, str] = {"mock": "mock", "litellm": "openai/gpt-4o-mini"}
 
 _loaded: dict[str, LLMProvider] = {}
+
+
+def default_model_of(config: ProviderConfig) -> str | None:
+    """Return the model of a request that names none: the config's, or else the provider's own; None without either."""
+    return config.default_model or get_llm_provider(config.provider).default_model
 
 
 def get_llm_provider(name: str) -> LLMProvider:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from tests.conftest import REF, Cli, messages
 from tests.docker.conftest import Daemon
-from tests.providers.server.test_process import BOUNDARY, entry, multipart
+from tests.providers.started import BOUNDARY, entry, multipart
 
 RUN = ("local", "run", "--ref", REF, "--inputs", "-", "--runtime")
 SERVERS = ("process", "docker")

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,22 @@ def test_the_mode_the_stream_and_who_asks_are_no_part_of_what_is_asked() -> None
     assert not [word for word in ("Bearer", "org-1", "api_key", "Api-Key", '"k"') if word in recording.text()]
 
 
+def test_what_is_about_the_caller_reaches_the_vendor_and_is_no_part_of_a_recording() -> None:
+    who = {"user": "somebody", "metadata": {"team": "a"}, "store": True, "service_tier": "flex"}
+    _, recording = record({**ASK, **who})
+    assert recording.inputs == ASK
+    for inputs in (ASK, {**ASK, **who}, {**ASK, "user": "another"}):
+        assert envelope(replay(recording, inputs))["status"] == "success"
+
+
+def test_a_recording_whose_key_counts_the_caller_as_0_1_0_made_it_is_found_by_the_same_caller() -> None:
+    _, recording = record()
+    asked = {**ASK, "user": "somebody"}
+    old = replace(recording, inputs=asked, key=Recording.key_for("chat", asked))
+    assert envelope(replay(old, asked))["status"] == "success"
+    assert envelope(replay(old, ASK))["status"] == "error"
+
+
 def test_an_attachment_counts_by_its_name_and_digest(tmp_path: Path) -> None:
     def attached(digit: str) -> dict[str, Any]:
         file = Attachment(
@@ -167,7 +184,7 @@ def test_no_secret_no_value_of_the_env_file_and_no_key_of_the_environment_is_in_
     monkeypatch.setenv("ANOTHER_API_KEY", "canary.of.the.environment")
     canaries = {"ACME_KEY": KEY, "OTHER": FILE_VALUE, "ANOTHER_API_KEY": "canary.of.the.environment"}
     said = "My keys are " + " and ".join(canaries.values())
-    inputs = {**ASK, "messages": [{"role": "user", "content": said}], "metadata": {FILE_VALUE: [KEY]}}
+    inputs = {**ASK, "messages": [{"role": "user", "content": said}], "extra_body": {FILE_VALUE: [KEY]}}
     events, recording = record(inputs)
     text = recording.text()
     assert "canary" not in text and ADDRESS not in text
@@ -177,15 +194,15 @@ def test_no_secret_no_value_of_the_env_file_and_no_key_of_the_environment_is_in_
 
 
 def test_what_is_recorded_is_what_was_asked_whatever_a_provider_writes_into_it() -> None:
-    inputs = {**ASK, "metadata": {"team": "a"}}
+    inputs = {**ASK, "extra_body": {"team": "a"}}
     _, recording = record(inputs, provider=f"{HERE}:Scribbler")
-    assert recording.inputs["metadata"] == {"team": "a"}
-    assert envelope(replay(recording, {**ASK, "metadata": {"team": "a"}}))["status"] == "success"
+    assert recording.inputs["extra_body"] == {"team": "a"}
+    assert envelope(replay(recording, {**ASK, "extra_body": {"team": "a"}}))["status"] == "success"
 
 
 class Scribbler(Vendor):
     async def stream(self, request: Request) -> AsyncGenerator[Event]:
-        request.inputs["metadata"]["seen"] = len
+        request.inputs["extra_body"]["seen"] = len
         yield Delta(text="Hello.")
 
 
@@ -302,8 +319,8 @@ def test_an_answer_may_be_edited(tmp_path: Path) -> None:
 
 
 def test_a_miss_without_a_visible_difference_says_why(tmp_path: Path) -> None:
-    _, recording = record({**ASK, "user": FILE_VALUE})
-    error = envelope(replay(through_a_file(recording, tmp_path), {**ASK, "user": "[OTHER]"}))["error"]
+    _, recording = record({**ASK, "stop": FILE_VALUE})
+    error = envelope(replay(through_a_file(recording, tmp_path), {**ASK, "stop": "[OTHER]"}))["error"]
     assert error["code"] == "ERR_REPLAY_MISS" and "secret's value" in error["message"]
 
 

@@ -41,7 +41,7 @@ class Person(BaseModel):
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_call_that_is_over_holds_no_memory(stream: bool) -> None:
-    call = ResponsesCall({"model": MODEL, "input": "x", "stream": stream}, None)
+    call = ResponsesCall({"model": MODEL, "input": "x", "stream": stream})
     seen = weakref.ref(call)
     gc.disable()  # which a server does rarely
     try:

@@ -149,6 +149,27 @@ def test_openai_gets_the_inputs_as_they_are_and_is_asked_for_usage(sent: Sent) -
     assert body["stream_options"] == {"include_usage": True}
 
 
+CALLER: dict[str, Any] = {
+    "prompt_cache_key": "tests",
+    "prompt_cache_options": {"scope": "org"},
+    "prompt_cache_retention": "24h",
+    "safety_identifier": "somebody",
+    "service_tier": "flex",
+    "store": True,
+    "user": "me",
+}
+
+
+def test_what_is_about_the_caller_reaches_openai(sent: Sent) -> None:
+    body = sent(**CALLER, metadata={"team": "a"})
+    assert {name: body.get(name) for name in CALLER} == CALLER
+
+
+def test_another_vendor_is_not_sent_what_openai_alone_knows(sent: Sent) -> None:
+    body = sent(ANTHROPIC, **{name: value for name, value in CALLER.items() if name != "user"})
+    assert CALLER.keys() & body.keys() == set()
+
+
 def test_what_the_caller_gave_is_as_it_was_after_the_call(sent: Sent) -> None:
     metadata, tools = {"team": "a"}, [deepcopy(TOOL)]
     sent(metadata=metadata, tools=tools)

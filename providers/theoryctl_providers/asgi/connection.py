@@ -64,6 +64,12 @@ async def hung_up(receive: Receive) -> None:
         pass
 
 
+def header_of(scope: Scope, name: str) -> str | None:
+    """The first header of that name, None where there is none."""
+    wanted = name.lower().encode()
+    return next((value.decode("latin-1") for found, value in scope["headers"] if found == wanted), None)
+
+
 def note_envelope(scope: Scope, envelope: Envelope) -> None:
     """Leave for the log line what it may say of a run: never inputs, outputs or keys."""
     error = envelope["error"]

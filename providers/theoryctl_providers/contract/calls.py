@@ -115,7 +115,8 @@ class Request:
     `parsed` says that `inputs` came out of `loads`, and so are JSON as it must be; `checked`, that they were validated
     against the input schema already, as a manifest's own example is. `mode` overrides `inputs["mode"]`. `streamed` says
     that somebody reads the answer as it comes; for one who waits for all of it, a provider may say it in fewer pieces.
-    `timeout` is in seconds and overrides the config's.
+    `timeout` is in seconds and overrides the config's. `vendor` is that of a model which names none, where whoever
+    asks speaks a vendor's own API; None: only a mock takes such a model, as one of the default model's vendor.
 
     The engine hands providers a resolved copy: `mode` set, `inputs["model"]` set, `inputs["mode"]` gone, and every
     `{"$attach": name}` replaced by its `Attachment`.
@@ -130,4 +131,5 @@ class Request:
     streamed: bool = True
     timeout: float | None = None
     checked: bool = False
+    vendor: str | None = None
     run_id: str = field(default_factory=new_run_id)

@@ -10,6 +10,7 @@ from typing import Any
 from theoryctl_providers.contract import (
     Event,
     Log,
+    ProviderConfig,
     ProviderError,
     Request,
     Result,
@@ -22,13 +23,11 @@ from theoryctl_providers.contract import (
 from theoryctl_providers.engine.answer_source import Plan, plan_for
 from theoryctl_providers.engine.transcript import Transcript
 from theoryctl_providers.inputs.attach import resolve_attachments
+from theoryctl_providers.inputs.normalize import TRANSPORT, normalized, vendor_of
 from theoryctl_providers.inputs.validate import chat_schema, check_inputs, embeddings_schema
-from theoryctl_providers.lookup import get_llm_provider
+from theoryctl_providers.lookup import default_model_of, get_llm_provider
 from theoryctl_providers.protocol import LLMProvider
 from theoryctl_providers.redact import Redactor, secrets_of
-
-# How the same call is made is the caller's business; what is answered must not depend on it.
-_TRANSPORT_KEYS = ("mode", "stream", "stream_options")
 
 
 async def execute(request: Request) -> AsyncGenerator[Event]:
@@ -76,12 +75,14 @@ def admit(request: Request, provider: LLMProvider) -> Request:
     schema = _schema(request)
     if not request.parsed:
         canonical(request.inputs)
+    inputs = normalized(request.inputs, schema, _vendor(request))
     if not request.checked:
-        check_inputs(request.inputs, schema)
-    mode = resolve_mode(request.inputs, request.mode, config.mode)
-    inputs = {key: value for key, value in request.inputs.items() if key not in _TRANSPORT_KEYS}
+        check_inputs(inputs, schema)
+    mode = resolve_mode(inputs, request.mode, config.mode)
+    # How the same call is made is the caller's business; what is answered must not depend on it.
+    inputs = {key: value for key, value in inputs.items() if key not in TRANSPORT}
     inputs |= {name: _whole(value) for name, value in inputs.items() if _is_integral(name, request, schema)}
-    inputs["model"] = inputs.get("model") or config.default_model or _default_model(provider)
+    inputs["model"] = inputs.get("model") or _default_model(config)
     files = [replace(file, path="") for file in request.attachments] if is_mock(mode) else request.attachments
     inputs = resolve_attachments(inputs, files)
     resolved = replace(request, mode=mode, inputs=inputs, attachments=files)
@@ -96,6 +97,17 @@ def _schema(request: Request) -> Mapping[str, Any]:
     if request.operation == "embeddings":
         return embeddings_schema()
     return chat_schema() if request.config.input_schema is None else request.config.input_schema
+
+
+def _vendor(request: Request) -> str | None:
+    """The vendor of a model that names none. A mock answers to every name; a real call is told whose model it is."""
+    if request.vendor is not None:
+        return request.vendor
+    try:
+        mode = resolve_mode(request.inputs, request.mode, request.config.mode)
+    except (ProviderError, AttributeError):  # the schema says better what is wrong
+        return None
+    return vendor_of(default_model_of(request.config)) if is_mock(mode) else None
 
 
 def _is_integral(name: str, request: Request, schema: Mapping[str, Any]) -> bool:
@@ -146,10 +158,10 @@ def _broken(provider: str, error: Exception) -> ProviderError:
     )
 
 
-def _default_model(provider: LLMProvider) -> str:
-    if provider.default_model:
-        return provider.default_model
-    hint = f"name a model, or set {type(provider).__name__}.default_model"
+def _default_model(config: ProviderConfig) -> str:
+    if default := default_model_of(config):
+        return default
+    hint = f"name a model, or set {type(get_llm_provider(config.provider)).__name__}.default_model"
     raise ProviderError("ERR_INPUTS", "inputs: $: 'model' is missing", hint=hint, param="model")
 
 

@@ -21,6 +21,7 @@ from theoryctl_providers.contract import (
     Usage,
     is_mock,
 )
+from theoryctl_providers.inputs.normalize import CALLER, vendor_of
 from theoryctl_providers.inputs.tools import forced_tool
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
 from theoryctl_providers.litellm.vendors import secret_arguments
@@ -34,6 +35,10 @@ SECRET_RULES = (
     SecretRule(name="REPLICATE_API_KEY", models=("replicate/*",)),
     SecretRule(name="LLM_API_BASE", required=False, models=("ollama/*", "openai/*")),
 )
+
+#: Parameters about the caller that OpenAI alone knows. Its clients send some of them with every request, so that for
+#: another vendor they are left out and not refused.
+_OPENAIS_OWN = CALLER - {"user", "metadata"}
 
 #: Seconds for one call where neither request nor config says it; LiteLLM's own default is ten minutes.
 DEFAULT_TIMEOUT = 120.0
@@ -129,7 +134,8 @@ def call_arguments(request: Request) -> dict[str, Any]:
     from theoryctl_providers.litellm.content import as_openai
 
     inputs = deepcopy(dict(request.inputs))  # LiteLLM writes into `metadata`; another attempt, or call, may follow
-    arguments = {key: value for key, value in inputs.items() if key not in ("model", "messages")}
+    left_out = {"model", "messages", *(() if vendor_of(request.inputs["model"]) == "openai" else _OPENAIS_OWN)}
+    arguments = {key: value for key, value in inputs.items() if key not in left_out}
     return {
         **arguments,
         **vendor_arguments(request),

@@ -24,6 +24,7 @@ from theoryctl_providers.contract import (
     is_mock,
     sha256,
 )
+from theoryctl_providers.inputs.normalize import counted
 from theoryctl_providers.inputs.tools import forced_tool
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
 from theoryctl_providers.mock.embeddings import embeddings
@@ -61,7 +62,7 @@ def _chat(request: Request) -> Iterator[Event]:
     inputs = request.inputs
     refuse_uncarried(inputs)
     # Without attachments the inputs are JSON as they are, and the engine has checked that.
-    plain = inputs_as_json(inputs) if request.attachments else inputs
+    plain = counted(inputs_as_json(inputs) if request.attachments else inputs)
     seen = canonical(plain, checked=True)
     choices = [_choice(inputs, sha256(seen + b"#%d" % index)[7:], index) for index in range(inputs.get("n") or 1)]
     for index, choice in enumerate(choices):

@@ -17,11 +17,13 @@ from theoryctl_providers.contract import (
     Tape,
     dumps,
 )
+from theoryctl_providers.inputs.normalize import CALLER
 from theoryctl_providers.mock.provider import inputs_as_json
 from theoryctl_providers.redact import Redactor, secrets_of
 
 #: Inputs that say who asks: an exchange is the same without them, and is recorded without them.
 ACCOUNT = frozenset({"api_key", "extra_headers", "headers", "organization", "project"})
+_LEFT_OUT = ACCOUNT | CALLER
 
 #: How much of a difference is shown: lines, and characters of one.
 _LINES, _WIDTH = 40, 160
@@ -61,22 +63,25 @@ async def replayed(recordings: Recordings, request: Request) -> AsyncGenerator[E
 
     Raises ProviderError `ERR_REPLAY_MISS` with the difference to the nearest recording.
     """
-    recording = recordings.get(key_of(request))
+    # The second is the key that 0.1.0 gave: it counted parameters about the caller.
+    recording = recordings.get(key_of(request)) or recordings.get(
+        Recording.key_for(request.operation, _asked(request, ACCOUNT))
+    )
     if recording is None:
         raise _miss(recordings, request)
     for event in recording.events:
         yield event
 
 
-def _asked(request: Request) -> dict[str, Any]:
-    asked = _without_account(inputs_as_json(request.inputs))
+def _asked(request: Request, left_out: frozenset[str] = _LEFT_OUT) -> dict[str, Any]:
+    asked = _without(left_out, inputs_as_json(request.inputs))
     if isinstance(asked.get("extra_body"), dict):
-        asked["extra_body"] = _without_account(asked["extra_body"])
+        asked["extra_body"] = _without(left_out, asked["extra_body"])
     return asked
 
 
-def _without_account(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in inputs.items() if name.lower().replace("-", "_") not in ACCOUNT}
+def _without(left_out: frozenset[str], inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in inputs.items() if name.lower().replace("-", "_") not in left_out}
 
 
 def _miss(recordings: Recordings, request: Request) -> ProviderError:

@@ -23,6 +23,7 @@ from theoryctl_providers.contract import (
     sha256,
 )
 from theoryctl_providers.contract.script import Rule, ScriptedAnswer, ScriptedFault, ScriptedToolCall, UserSays
+from theoryctl_providers.inputs.normalize import counted
 from theoryctl_providers.mock.provider import inputs_as_json, prompt_tokens, text_of, tokens
 
 #: Bytes that a compiled regular expression may take, so that `a{999}{999}` is refused.
@@ -123,7 +124,7 @@ def _pieces(answer: ScriptedAnswer) -> list[tuple[float, str]]:
 
 
 def _made_up_id(request: Request, choice: int, index: int) -> str:
-    seed = canonical([inputs_as_json(request.inputs), choice, index])
+    seed = canonical([inputs_as_json(counted(request.inputs)), choice, index])
     return f"call_{sha256(seed)[7:31]}"
 
 

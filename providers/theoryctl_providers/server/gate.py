@@ -13,18 +13,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from theoryctl_providers.asgi.connection import WHOLE, ClientGone, note_refusal, patient
 from theoryctl_providers.contract import ProviderError, dumps
 from theoryctl_providers.contract.wire import ServerConfig
+from theoryctl_providers.server.paths import Paths
 from theoryctl_providers.server.refusals import refusal
+from theoryctl_providers.wires.dialect import Credential
 
-OPEN_PATHS = ("/healthz",)
 #: What the log says of a client that did not wait for its answer, as nginx does.
 CLIENT_GONE = 499
 
 
 class Gate:
-    """An ASGI application around another. `drain` lets nothing new in and returns when all that was in has left."""
+    """An ASGI application around all routes. `drain` lets nothing new in and returns when all that was in has left."""
 
-    def __init__(self, app: ASGIApp, config: ServerConfig, log: Callable[[str], None]) -> None:
-        self._app, self._limits = app, config.limits
+    def __init__(self, paths: Paths, config: ServerConfig, log: Callable[[str], None]) -> None:
+        self._paths, self._limits = paths, config.limits
         self._token = config.token.encode()
         self._log = log
         self._inside = 0
@@ -34,17 +35,20 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        error = self._refused(scope)
+        dialect, app = self._paths.find(scope)
+        is_open = scope["path"] in dialect.open_paths
+        error = self._refused(scope, None if is_open else dialect.credential)
+        log = None if is_open else self._log
         if error is not None:
             note_refusal(scope, error)
-            status = 431 if error.code == "ERR_TOO_LARGE" else None
-            await self._logged(scope, receive, send, refusal(scope, error, status))
+            app = refusal(dialect, error, 431 if error.code == "ERR_TOO_LARGE" else None)
+            await _logged(scope, receive, send, app, log)
             return
         if WHOLE not in scope:
             receive = patient(receive, self._limits.receive_seconds)
         self._inside += 1
         try:
-            await self._logged(scope, receive, send, self._app)
+            await _logged(scope, receive, send, app, log)
         finally:
             self._inside -= 1
             if self._inside == 0:
@@ -60,15 +64,15 @@ class Gate:
             except TimeoutError:
                 return
 
-    def _refused(self, scope: Scope) -> ProviderError | None:
-        size, token = _measure(scope["headers"])
-        if size > self._limits.headers:
+    def _refused(self, scope: Scope, credential: Credential | None) -> ProviderError | None:
+        """Why a request is not let in; without a `credential` to ask for, only its size counts."""
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > self._limits.headers:
             return ProviderError("ERR_TOO_LARGE", "the headers are too large", hint="send less")
-        if scope["path"] in OPEN_PATHS:
+        if credential is None:
             return None
-        if not hmac.compare_digest(token, self._token):
+        if not hmac.compare_digest(credential.of(scope), self._token):
             return ProviderError(
-                "ERR_TOKEN", "the bearer token is missing or wrong", hint="theoryctl local env --ref REF"
+                "ERR_TOKEN", f"{credential.called} is missing or wrong", hint="theoryctl local env --ref REF"
             )
         if self._draining:
             return ProviderError("ERR_NOT_RUNNING", "the instance is about to stop", hint="start it again")
@@ -77,22 +81,24 @@ class Gate:
             return ProviderError("ERR_OVERLOADED", message, hint="wait a moment, then send it again")
         return None
 
-    async def _logged(self, scope: Scope, receive: Receive, send: Send, app: ASGIApp) -> None:
-        status, start = CLIENT_GONE, time.perf_counter()
 
-        async def noted(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
+async def _logged(scope: Scope, receive: Receive, send: Send, app: ASGIApp, log: Callable[[str], None] | None) -> None:
+    """Have `app` answer, and then `log` the request, unless there is none."""
+    status, start = CLIENT_GONE, time.perf_counter()
 
-        try:
-            await app(scope, receive, noted)
-        except ClientGone:  # nobody is left to answer
-            status = CLIENT_GONE
-        finally:
-            if scope["path"] not in OPEN_PATHS:
-                self._log(dumps(_line(scope, status, time.perf_counter() - start)))
+    async def noted(message: Message) -> None:
+        nonlocal status
+        if message["type"] == "http.response.start":
+            status = message["status"]
+        await send(message)
+
+    try:
+        await app(scope, receive, noted)
+    except ClientGone:  # nobody is left to answer
+        status = CLIENT_GONE
+    finally:
+        if log is not None:
+            log(dumps(_line(scope, status, time.perf_counter() - start)))
 
 
 def _line(scope: Scope, status: int, seconds: float) -> dict[str, Any]:
@@ -101,13 +107,3 @@ def _line(scope: Scope, status: int, seconds: float) -> dict[str, Any]:
     run_id = scope.get("theoryctl.run_id")
     asked = {"run_id": run_id, "method": scope["method"], "path": scope["path"], "status": status}
     return {"time": time.time(), **asked, "duration_ms": round(seconds * 1000, 3), **facts}
-
-
-def _measure(headers: list[tuple[bytes, bytes]]) -> tuple[int, bytes]:
-    """How large the headers are in bytes, and the bearer token in them."""
-    size, token = 0, b""
-    for name, value in headers:
-        size += len(name) + len(value)
-        if name == b"authorization" and not token and value[:7].lower() == b"bearer ":
-            token = value[7:].strip()
-    return size, token

@@ -1,20 +1,19 @@
-"""Errors that belong to no run, in the shape of the wire whose path was asked."""
+"""Refuse a request before it reaches its wire, in the wire's own shape."""
 
 from __future__ import annotations
 
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from theoryctl_providers.contract import ProviderError
-from theoryctl_providers.wires.openai import reply as openai
-from theoryctl_providers.wires.run import route as run
-
-#: The one path below /v1 that is ours; OpenAI's clients ask for any other.
-_OURS = "/v1/run"
+from theoryctl_providers.wires.dialect import Dialect
+from theoryctl_providers.wires.failure import refused
+from theoryctl_providers.wires.reply import Reply
 
 
-def refusal(scope: Scope, error: ProviderError, status: int | None = None) -> ASGIApp:
-    """Write `theoryctl.error/v1`, or OpenAI's shape below /v1; with Retry-After where trying again may help."""
-    path = scope["path"]
-    if path.startswith("/v1/") and path != _OURS:
-        return openai.refusal(error, status)
-    return run.refusal(error, status)
+def refusal(dialect: Dialect, error: ProviderError, status: int | None = None) -> ASGIApp:
+    """Make the application that answers with an error. `status` comes before the one that the dialect has for it."""
+
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        await Reply(scope, send).whole(dialect.failure(refused(error, status)))
+
+    return app

@@ -4,48 +4,47 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import partial
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
-from theoryctl_providers.contract import Delta, Event, Finish, Operation, ToolCallDelta, Usage
-from theoryctl_providers.contract.answer import Answer, Choice, ToolCall
+from theoryctl_providers.contract import Delta, Event, Finish, Result, ToolCallDelta, Usage
+from theoryctl_providers.contract.answer import Choice, ToolCall
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
-from theoryctl_providers.wires.exchange import Head
-from theoryctl_providers.wires.openai.params import choice_of, is_streamed, qualified, stated, wrong
+from theoryctl_providers.wires.exchange import Chunks, Head
+from theoryctl_providers.wires.failure import Failure
+from theoryctl_providers.wires.openai.errors import error_object
+from theoryctl_providers.wires.openai.params import OpenAIExchange, choice_of, is_streamed, wrong
 
-#: What OpenAI writes into its own answers and clients send back with them.
-_ANSWERED = ("annotations",)
+#: Parameters about the way the answer is delivered, which are read here.
+_DELIVERY = ("stream", "stream_options")
 
 END = b"data: [DONE]\n\n"
 
 
-class ChatCompletion:
+class ChatCompletion(OpenAIExchange):
     """One exchange. The JSON is put together by hand: what varies in it is a few texts, already whole."""
 
-    operation: Operation = "chat"
-    params: Mapping[str, str] = {}
-
-    def __init__(self, body: Mapping[str, Any], default_model: str | None) -> None:
+    def __init__(self, body: Mapping[str, Any]) -> None:
         self.model = body.get("model")
         refuse_uncarried(body)
-        self.inputs = stated(body, "stream", "stream_options")
-        if "model" in self.inputs:
-            self.inputs["model"] = qualified(self.model, default_model)
         choice_of(body.get("tool_choice"))
-        if isinstance(body.get("messages"), list):
-            self.inputs["messages"] = [_message(message) for message in body["messages"]]
-        with_usage = _wants_usage(body)
-        self.chunks = partial(ChatChunks, with_usage=with_usage) if is_streamed(body) else None
+        self.inputs = {name: value for name, value in body.items() if name not in _DELIVERY}
+        self.streamed = is_streamed(body)
+        self._with_usage = _wants_usage(body)
 
-    def whole(self, head: Head, answer: Answer) -> bytes:
-        """The answer as one document."""
+    def whole(self, result: Result) -> bytes:
+        """Write the answer as one document."""
+        answer = self.answer_of(result)
         said = answer.choices or {0: Choice()}
         choices = ",".join(_choice(index, said[index]) for index in sorted(said))
-        return f'{_start(head, "chat.completion")}"choices":[{choices}],"usage":{_usage(answer.usage)}}}'.encode()
+        return f'{_start(self.head, "chat.completion")}"choices":[{choices}],"usage":{_usage(answer.usage)}}}'.encode()
+
+    def chunked(self, head: Head) -> Chunks:
+        """Make what writes the answer in pieces."""
+        return ChatChunks(head, self._with_usage)
 
 
-class ChatChunks:
+class ChatChunks(Chunks):
     """An answer as `chat.completion.chunk` events, one for each piece as it comes."""
 
     def __init__(self, head: Head, with_usage: bool) -> None:
@@ -76,9 +75,9 @@ class ChatChunks:
         usage = f'{self._start}"choices":[],"usage":{_usage(self._usage)}}}\n\n' if self._with_usage else ""
         return closing + usage.encode() + END
 
-    def failed(self, error: Mapping[str, Any], code: str) -> bytes:
+    def failed(self, failure: Failure) -> bytes:
         """A failure in the middle: OpenAI's clients raise it."""
-        return f'data: {{"error":{json.dumps(error)}}}\n\n'.encode()
+        return f'data: {{"error":{json.dumps(error_object(failure))}}}\n\n'.encode()
 
     def _delta(self, event: Delta) -> str:
         if event.tool_call is not None:
@@ -106,15 +105,6 @@ class ChatChunks:
 
 def _start(head: Head, kind: str) -> str:
     return f'{{"id":"chatcmpl-{head.key}","object":"{kind}","created":{head.created},"model":{quoted(head.model)},'
-
-
-def _message(message: Any) -> Any:
-    """A message without what clients send back of an answer although it says nothing."""
-    if not isinstance(message, dict):
-        return message
-    return {
-        key: value for key, value in message.items() if key == "content" or (value is not None and key not in _ANSWERED)
-    }
 
 
 def _wants_usage(body: Mapping[str, Any]) -> bool:

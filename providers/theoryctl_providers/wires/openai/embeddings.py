@@ -8,28 +8,22 @@ from collections.abc import Mapping, Sequence
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
-from theoryctl_providers.contract import Operation, ProviderError, dumps
-from theoryctl_providers.contract.answer import Answer
-from theoryctl_providers.wires.exchange import Head
-from theoryctl_providers.wires.openai.params import qualified, stated
+from theoryctl_providers.contract import Operation, ProviderError, Result, dumps
+from theoryctl_providers.wires.openai.params import OpenAIExchange
 
 
-class Embeddings:
+class Embeddings(OpenAIExchange):
     """One exchange; never streamed."""
 
     operation: Operation = "embeddings"
-    params: Mapping[str, str] = {}
-    chunks = None
 
-    def __init__(self, body: Mapping[str, Any], default_model: str | None) -> None:
-        self.model = body.get("model")
-        self.inputs = stated(body)
-        if "model" in self.inputs:
-            self.inputs["model"] = qualified(self.model, default_model)
+    def __init__(self, body: Mapping[str, Any]) -> None:
+        self.model, self.inputs = body.get("model"), body
         self._in_base64 = body.get("encoding_format") == "base64"
 
-    def whole(self, head: Head, answer: Answer) -> bytes:
-        """The answer as one document. Raises ProviderError `ERR_BAD_RESPONSE` where the provider gave no vectors."""
+    def whole(self, result: Result) -> bytes:
+        """Write the answer as one document. Raises ProviderError `ERR_BAD_RESPONSE` where it has no vectors."""
+        answer = self.answer_of(result)
         output = next((output for output in answer.outputs if output.name == "embeddings"), None)
         if output is None:
             raise ProviderError("ERR_BAD_RESPONSE", "the provider gave no embeddings", hint="use another provider")
@@ -39,7 +33,7 @@ class Embeddings:
         )
         tokens = answer.usage.input_tokens or 0
         usage = f'{{"prompt_tokens":{tokens},"total_tokens":{tokens}}}'
-        return f'{{"object":"list","data":[{data}],"model":{quoted(head.model)},"usage":{usage}}}'.encode()
+        return f'{{"object":"list","data":[{data}],"model":{quoted(self.head.model)},"usage":{usage}}}'.encode()
 
 
 def _base64(vector: Sequence[float]) -> str:

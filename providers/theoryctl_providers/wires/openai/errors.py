@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
-import re
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from theoryctl_providers.contract import ERRORS, ErrorInfo, ProviderError
-
-#: A path into the inputs, as our messages write it.
-_PATH = re.compile(r"\$\.(\w+(?:\.\w+|\[\d+\])*)")
+from theoryctl_providers.contract import ERRORS
+from theoryctl_providers.wires.failure import Failure
+from theoryctl_providers.wires.reply import Whole
 
 #: Seconds after which to try again, where nobody named a time but there is reason to.
 _SOON = {"ERR_OVERLOADED": 1.0, "ERR_NOT_RUNNING": 1.0}
@@ -51,41 +49,30 @@ def said(code: str) -> Said:
     return _SAID.get(code) or Said(ERRORS[code].http_status, "server_error", "server_error")
 
 
-def error_object(info: ErrorInfo, cause: ProviderError | None, params: Mapping[str, str]) -> dict[str, Any]:
-    """What stands under `error`: the texts from `info`, which holds no secrets.
-
-    `params` are paths into the inputs that are called something else in the format that was spoken.
-    """
-    words = said(info["code"])
-    message, hint, param = info["message"], info["hint"], cause.param if cause else None
-    if message.startswith("inputs:"):
-        message = _PATH.sub(lambda found: "$." + _renamed(found[1], params), message)
-    if param is not None:
-        renamed = _renamed(param, params)
-        hint, param = hint and hint.replace(param, renamed), renamed
+def error_object(failure: Failure) -> dict[str, Any]:
+    """Make the object that stands under `error`."""
+    words, message, hint = said(failure.code), failure.info["message"], failure.info["hint"]
     return {
         "message": f"{message} ({hint})" if hint else message,
         "type": words.type,
-        "param": param,
+        "param": failure.param,
         "code": words.code,
     }
 
 
-def _renamed(param: str, params: Mapping[str, str]) -> str:
-    """`messages[0].role` as `input[0].role`, where `messages[0]`, or no more than `messages`, is called by that."""
-    ends = [found.start() for found in re.finditer(r"[.[]|$", param)]
-    for end in reversed(ends):
-        if param[:end] in params:
-            return params[param[:end]] + param[end:]
-    return param
+def error_answer(failure: Failure) -> Whole:
+    """Write a failure in place of an answer, with the status that OpenAI has for it unless there is a better one."""
+    body = json.dumps({"error": error_object(failure)}).encode()
+    return Whole(body, failure.played_status or said(failure.code).status, _headers(failure))
 
 
-def error_headers(code: str, cause: ProviderError | None) -> list[tuple[bytes, bytes]]:
+def _headers(failure: Failure) -> list[tuple[bytes, bytes]]:
     """Our own code, and what OpenAI's clients go by: when to try again, and whether at all."""
+    code, retry_after = failure.code, failure.cause.retry_after
     headers = [(b"x-theoryctl-code", code.encode())]
     if code in ("ERR_TOO_LARGE", "ERR_TIMEOUT"):  # the rest of the request may still be on its way
         headers.append((b"connection", b"close"))
-    seconds = cause.retry_after if cause and cause.retry_after is not None else _SOON.get(code)
+    seconds = _SOON.get(code) if retry_after is None else retry_after
     if seconds is not None:
         # Whole seconds are all the standard knows (RFC 9110); OpenAI's clients read the finer one first.
         headers.append((b"retry-after", b"%d" % math.ceil(seconds)))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from theoryctl_providers.contract import Mode, ProviderConfig, ProviderError, is_mock
-from theoryctl_providers.lookup import default_models
+from theoryctl_providers.inputs.normalize import qualified, vendor_of
+from theoryctl_providers.lookup import default_model_of
 from theoryctl_providers.wires.exchange import NO_TIME
-from theoryctl_providers.wires.openai.params import qualified
 
 
 def models_document(config: ProviderConfig) -> dict[str, Any]:
@@ -24,14 +24,14 @@ def model_document(name: str, mode: Mode, config: ProviderConfig) -> dict[str, A
     if not name:
         raise ProviderError("ERR_MODEL_NOT_FOUND", "no model is named", hint="GET /v1/models", param="model")
     default = _default(config)
-    if is_mock(mode) or qualified(name, default) == default:
+    if is_mock(mode) or qualified(name, vendor_of(default)) == default:
         return _model(name)
     message = f"this instance cannot say whether there is a model {name!r}; its default is {default!r}"
     raise ProviderError("ERR_MODEL_NOT_FOUND", message, hint="ask it: POST /v1/chat/completions", param="model")
 
 
 def _default(config: ProviderConfig) -> str:
-    return config.default_model or default_models.get(config.provider, "")
+    return default_model_of(config) or ""
 
 
 def _model(name: str) -> dict[str, Any]:

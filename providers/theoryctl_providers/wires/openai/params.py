@@ -1,36 +1,36 @@
-"""What OpenAI's clients send, before it is translated: models without a vendor, nulls, and what is no input."""
+"""What the exchanges of OpenAI's API share: parameters that mean the same in each, and how one is refused."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from theoryctl_providers.contract import ProviderError
-
-#: Parameters that are about the caller's account and its caches, and never about the answer. Clients send some of them
-#: with every request, so they are taken and left out, in both modes.
-IGNORED = frozenset(
-    (
-        "prompt_cache_key",
-        "prompt_cache_options",
-        "prompt_cache_retention",
-        "safety_identifier",
-        "service_tier",
-        "store",
-    )
-)
+from theoryctl_providers.contract import ProviderError, Request, Result, Started
+from theoryctl_providers.contract.answer import Answer
+from theoryctl_providers.wires.exchange import Chunks, Exchange, Head, head_of
 
 
-def stated(body: Mapping[str, Any], *ignored: str) -> dict[str, Any]:
-    """The parameters that say something: OpenAI takes null for absent."""
-    left_out = IGNORED.union(ignored)
-    return {key: value for key, value in body.items() if value is not None and key not in left_out}
+class OpenAIExchange(Exchange):
+    """An exchange whose answer has an id and a time, and repeats the name of the model."""
 
+    #: The model as it was asked for.
+    model: Any
+    head: Head
 
-def qualified(model: Any, default: str | None) -> Any:
-    """A model's name as a provider takes it: clients of OpenAI name no vendor, so it is that of the default model."""
-    vendor, slash, _ = (default or "").partition("/")
-    return f"{vendor}/{model}" if slash and isinstance(model, str) and "/" not in model and model else model
+    def begin(self, call: Request, started: Started) -> None:
+        """Give the answer its id and time."""
+        self.head = head_of(call, started, self.model)
+        self.chunks = self.chunked(self.head) if self.streamed else None
+
+    def chunked(self, head: Head) -> Chunks:
+        """Make what writes the answer in pieces."""
+        raise NotImplementedError
+
+    @staticmethod
+    def answer_of(result: Result) -> Answer:
+        """The answer of a run that went well."""
+        assert result.answer is not None
+        return result.answer
 
 
 def choice_of(choice: Any) -> Any:

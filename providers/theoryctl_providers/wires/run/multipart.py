@@ -6,7 +6,6 @@ import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any
 
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -31,12 +30,8 @@ class Received:
     attachments: list[Attachment] = field(default_factory=list)
     files: list[Any] = field(default_factory=list)
 
-    def __enter__(self) -> Received:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Let go of the attachments."""
         for file in self.files:
             file.close()
 

@@ -8,7 +8,9 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from theoryctl_providers.contract import Delta, Event, Finish, Usage
-from theoryctl_providers.wires.exchange import Head
+from theoryctl_providers.wires.exchange import Chunks, Head
+from theoryctl_providers.wires.failure import Failure
+from theoryctl_providers.wires.openai.errors import error_object
 from theoryctl_providers.wires.openai.responses.output_items import CallItem, Item, TextItem
 
 #: What OpenAI says of an answer that ended for one of these reasons: it is incomplete, and why.
@@ -71,7 +73,7 @@ class Response:
         )
 
 
-class ResponseEvents:
+class ResponseEvents(Chunks):
     """An answer as typed server-sent events, `response.created` to `response.completed`."""
 
     def __init__(self, response: Response) -> None:
@@ -96,10 +98,10 @@ class ResponseEvents:
         last = self._event(f"response.{response.status}", f'"response":{response.ended()}')
         return "".join((*opened, *closed, last)).encode()
 
-    def failed(self, error: Mapping[str, Any], code: str) -> bytes:
+    def failed(self, failure: Failure) -> bytes:
         """A failure in the middle. Of the codes that OpenAI knows for it, two fit."""
-        told = "rate_limit_exceeded" if code in ("ERR_RATE_LIMITED", "ERR_QUOTA") else "server_error"
-        document = self._response.failed(told, error["message"])
+        told = "rate_limit_exceeded" if failure.code in ("ERR_RATE_LIMITED", "ERR_QUOTA") else "server_error"
+        document = self._response.failed(told, error_object(failure)["message"])
         return self._event("response.failed", f'"response":{document}').encode()
 
     def _delta(self, event: Delta) -> Iterator[str]:

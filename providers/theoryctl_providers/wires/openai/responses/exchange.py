@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
-from theoryctl_providers.contract import Operation
-from theoryctl_providers.contract.answer import Answer, Choice
+from theoryctl_providers.contract import Result
+from theoryctl_providers.contract.answer import Choice
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
-from theoryctl_providers.wires.exchange import Head
-from theoryctl_providers.wires.openai.params import is_streamed, qualified, stated, unsupported, wrong
+from theoryctl_providers.wires.exchange import Chunks, Head
+from theoryctl_providers.wires.openai.params import OpenAIExchange, is_streamed, unsupported, wrong
 from theoryctl_providers.wires.openai.responses.document import Response, ResponseEvents
 from theoryctl_providers.wires.openai.responses.input_items import (
     Conversation,
@@ -56,19 +55,16 @@ _ECHOED: dict[str, Any] = {
 }
 
 
-class ResponsesCall:
+class ResponsesCall(OpenAIExchange):
     """One exchange."""
 
-    operation: Operation = "chat"
-
-    def __init__(self, body: Mapping[str, Any], default_model: str | None) -> None:
+    def __init__(self, body: Mapping[str, Any]) -> None:
         self.model = body.get("model")
         refuse_uncarried(body)
-        self.inputs = _inputs(body, default_model)
         conversation = Conversation(body.get("input"), body.get("instructions"))
-        self.inputs["messages"], self._origins = conversation.messages, conversation.origins
+        self.inputs, self._origins = {**_inputs(body), "messages": conversation.messages}, conversation.origins
         self._echo = {name: default if body.get(name) is None else body[name] for name, default in _ECHOED.items()}
-        self.chunks = partial(_events, self._echo) if is_streamed(body) else None
+        self.streamed = is_streamed(body)
 
     @property
     def params(self) -> Mapping[str, str]:
@@ -78,9 +74,9 @@ class ResponsesCall:
         tools = {f"tools[{index}].function": f"tools[{index}]" for index in range(count)}
         return {**_PARAMS, **tools, **self._origins}
 
-    def whole(self, head: Head, answer: Answer) -> bytes:
-        """The answer as one document."""
-        response = Response(head, self._echo)
+    def whole(self, result: Result) -> bytes:
+        """Write the answer as one document."""
+        answer, response = self.answer_of(result), Response(self.head, self._echo)
         choice = answer.choices.get(0) or Choice()
         response.finish, response.usage = choice.finish, answer.usage
         if choice.pieces or not choice.calls:
@@ -90,14 +86,14 @@ class ResponsesCall:
             response.add_call(index, call.name, call.id).pieces = call.arguments
         return response.ended().encode()
 
+    def chunked(self, head: Head) -> Chunks:
+        """Make what writes the answer in pieces."""
+        return ResponseEvents(Response(head, self._echo))
 
-def _events(echo: Mapping[str, Any], head: Head) -> ResponseEvents:
-    return ResponseEvents(Response(head, echo))
 
-
-def _inputs(body: Mapping[str, Any], default_model: str | None) -> dict[str, Any]:
+def _inputs(body: Mapping[str, Any]) -> dict[str, Any]:
     """The body in the vocabulary of chat completions. Raises ProviderError for what has no counterpart there."""
-    given = stated(body)
+    given = {name: value for name, value in body.items() if value is not None}
     for name in _STATEFUL:
         if name in given:
             raise unsupported(name, "nothing is kept between two requests")
@@ -107,8 +103,6 @@ def _inputs(body: Mapping[str, Any], default_model: str | None) -> dict[str, Any
     if given.get("background"):
         raise unsupported("background", "an answer comes at once or not at all")
     inputs = {name: value for name, value in given.items() if name not in (*_TRANSLATED, *_IGNORED)}
-    if "model" in given:
-        inputs["model"] = qualified(given["model"], default_model)
     text, reasoning = _object(given, "text"), _object(given, "reasoning")
     more = {
         "max_completion_tokens": given.get("max_output_tokens"),

@@ -1,0 +1,72 @@
+"""A failure as a dialect is told of it: the engine's error, in the words of the request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from theoryctl_providers.contract import Envelope, ErrorInfo, ProviderError, Result
+from theoryctl_providers.contract.envelope import info_of
+
+#: A path into the inputs, as the engine's messages write it.
+_PATH = re.compile(r"\$\.(\w+(?:\.\w+|\[\d+\])*)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A request that failed.
+
+    `info` holds no secrets. `cause` is the error as it was raised, whose texts may hold some: it is there for
+    `retry_after` and the like. `param` is the parameter at fault, as the request calls it. `status` is the server's own
+    choice, and comes before the code's. `envelope` is the run's; None where the request was refused before it was one.
+    """
+
+    info: ErrorInfo
+    cause: ProviderError
+    param: str | None = None
+    status: int | None = None
+    envelope: Envelope | None = None
+
+    @property
+    def code(self) -> str:
+        """Our code for it, a key of `ERRORS`."""
+        return self.info["code"]
+
+    @property
+    def played_status(self) -> int | None:
+        """The status that the server chose, or a script that plays a vendor; None: that of the code."""
+        played: int | None = getattr(self.cause, "status", None)
+        return self.status or played
+
+
+def refused(error: ProviderError, status: int | None = None) -> Failure:
+    """Make the failure of a request that did not become a run."""
+    return Failure(info=info_of(error), cause=error, param=error.param, status=status)
+
+
+def failed(result: Result, params: Mapping[str, str]) -> Failure:
+    """Make the failure of a run. `params` are paths into the inputs that the request calls something else."""
+    info, cause = result.envelope["error"], result.cause
+    assert info is not None and cause is not None
+    param = cause.param and _renamed(cause.param, params)
+    info = _reworded(info, cause.param, params) if params else info
+    return Failure(info=info, cause=cause, param=param, envelope=result.envelope)
+
+
+def _reworded(info: ErrorInfo, param: str | None, params: Mapping[str, str]) -> ErrorInfo:
+    message, hint = info["message"], info["hint"]
+    if message.startswith("inputs:"):
+        message = _PATH.sub(lambda found: "$." + _renamed(found[1], params), message)
+    if param and hint:
+        hint = hint.replace(param, _renamed(param, params))
+    return {**info, "message": message, "hint": hint}
+
+
+def _renamed(param: str, params: Mapping[str, str]) -> str:
+    """`messages[0].role` as `input[0].role`, where `messages[0]`, or no more than `messages`, is called by that."""
+    ends = [found.start() for found in re.finditer(r"[.[]|$", param)]
+    for end in reversed(ends):
+        if param[:end] in params:
+            return params[param[:end]] + param[end:]
+    return param

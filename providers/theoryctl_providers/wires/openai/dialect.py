@@ -1,0 +1,71 @@
+"""OpenAI's API as a dialect: its paths, and who answers each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from theoryctl_providers.contract import ProviderError, resolve_mode
+from theoryctl_providers.contract.wire import ServerConfig
+from theoryctl_providers.inputs.normalize import vendor_of
+from theoryctl_providers.lookup import default_model_of
+from theoryctl_providers.wires.dialect import Dialect
+from theoryctl_providers.wires.exchange import Answering, Exchange, json_object, mode_of
+from theoryctl_providers.wires.failure import Failure, refused
+from theoryctl_providers.wires.openai.chat import ChatCompletion
+from theoryctl_providers.wires.openai.embeddings import Embeddings
+from theoryctl_providers.wires.openai.errors import error_answer
+from theoryctl_providers.wires.openai.models import model_document, models_document
+from theoryctl_providers.wires.openai.params import OpenAIExchange
+from theoryctl_providers.wires.openai.responses.exchange import ResponsesCall
+from theoryctl_providers.wires.reply import Reply, Whole
+
+#: Makes an exchange of a body. Raises ProviderError for one that cannot be translated.
+MakeExchange = Callable[[Mapping[str, Any]], OpenAIExchange]
+
+
+class OpenAI(Dialect):
+    """Chat completions, responses, embeddings and models. A model without a vendor is of the default model's."""
+
+    name = "OpenAI"
+    example = "POST /v1/chat/completions"
+    prefixes = ("/v1/",)
+    id_header = b"x-request-id"
+
+    def __init__(self, config: ServerConfig) -> None:
+        self._config = config
+        self._vendor = vendor_of(default_model_of(config.provider))
+        self.routes = {
+            ("POST", "/v1/chat/completions"): self._answering(ChatCompletion),
+            ("POST", "/v1/responses"): self._answering(ResponsesCall),
+            ("POST", "/v1/embeddings"): self._answering(Embeddings),
+            ("GET", "/v1/models"): self._models,
+            ("GET", "/v1/models/{model}"): self._models,
+        }
+
+    def failure(self, failure: Failure) -> Whole:
+        """Write OpenAI's error object."""
+        return error_answer(failure)
+
+    def _answering(self, make: MakeExchange) -> ASGIApp:
+        async def read(scope: Scope, receive: Receive) -> Exchange:
+            exchange = make(await json_object(receive, self._config.limits))
+            exchange.options = {"mode": mode_of(scope), "vendor": self._vendor}
+            return exchange
+
+        return Answering(self, self._config, read)
+
+    async def _models(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        try:
+            answer = Whole(json.dumps(self._document(scope)).encode())
+        except ProviderError as error:
+            answer = self.failure(refused(error))
+        await Reply(scope, send).whole(answer)
+
+    def _document(self, scope: Scope) -> dict[str, Any]:
+        provider, name = self._config.provider, scope.get("path_params", {}).get("model")
+        mode = resolve_mode({}, mode_of(scope), provider.mode)
+        return models_document(provider) if name is None else model_document(name, mode, provider)

@@ -1,0 +1,78 @@
+"""One HTTP answer: whole, or in pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from starlette.types import Scope, Send
+
+from theoryctl_providers.asgi.connection import HANG_UP
+
+JSON, EVENT_STREAM = b"application/json", b"text/event-stream; charset=utf-8"
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+_NOT_STORED = (b"cache-control", b"no-store")
+
+
+class Whole(NamedTuple):
+    """All of an HTTP answer."""
+
+    body: bytes
+    status: int = 200
+    headers: Headers = ()
+    kind: bytes = JSON
+
+
+class Reply:
+    """Sends the answer to one request. `headers` stand in it whatever it becomes; `kind` is the media type of pieces.
+
+    `live` says that a client waits for each piece, which must leave at once; otherwise all of them are there before the
+    next thing happens, and leave in one write.
+    """
+
+    def __init__(self, scope: Scope, send: Send, headers: Headers = (), kind: bytes = EVENT_STREAM) -> None:
+        self.live = False
+        self._scope, self._send = scope, send
+        self._headers, self._kind = headers, kind
+        self._held: list[bytes] = []
+        self._started = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether a status has been promised."""
+        return self._started or bool(self._held)
+
+    async def whole(self, answer: Whole) -> None:
+        """Send all of an answer."""
+        length = (b"content-length", b"%d" % len(answer.body))
+        await self._start(answer.status, [(b"content-type", answer.kind), length, *self._headers, *answer.headers])
+        await self._send({"type": "http.response.body", "body": answer.body})
+
+    async def write(self, piece: bytes) -> None:
+        """Send a piece."""
+        if not self.live:
+            self._held.append(piece)
+            return
+        if not self._started:
+            await self._start(200, [(b"content-type", self._kind), _NOT_STORED, *self._headers])
+        await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+
+    async def close(self) -> None:
+        """End the pieces."""
+        if self._started:
+            await self._send({"type": "http.response.body", "body": b""})
+        else:
+            await self.whole(Whole(b"".join(self._held), headers=(_NOT_STORED,), kind=self._kind))
+
+    async def cut(self) -> None:
+        """Hang up on the client, in the middle of an answer or before it."""
+        if self._held:
+            self.live = True
+            await self.write(b"".join(self._held))
+        self._scope[HANG_UP]()
+
+    async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self._started = True
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})

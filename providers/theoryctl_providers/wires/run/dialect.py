@@ -1,0 +1,102 @@
+"""Our own API as a dialect: `POST /v1/run`, its recordings, and `/healthz`."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from theoryctl_providers.asgi.connection import header_of
+from theoryctl_providers.contract import ERROR_SCHEMA, ERRORS, VERSION, ProviderError, Tape, dumps
+from theoryctl_providers.contract.wire import ServerConfig
+from theoryctl_providers.wires.dialect import Dialect
+from theoryctl_providers.wires.exchange import Answering, Exchange
+from theoryctl_providers.wires.failure import Failure, refused
+from theoryctl_providers.wires.reply import Reply, Whole
+from theoryctl_providers.wires.run.exchange import Run, reads_files
+from theoryctl_providers.wires.run.multipart import receive as receive_call
+
+_HEALTH = "/healthz"
+_RECORDINGS = "/v1/recordings"
+
+#: Answers a request by its URL's query; it has no body.
+Ask = Callable[[dict[str, list[str]]], Any]
+
+
+class RunDialect(Dialect):
+    """Runs as documents: inputs in, an envelope or its events out. What no other dialect has is refused in this one."""
+
+    name = "theoryctl"
+    example = "POST /v1/run"
+    prefixes = ("/", "/v1/run", _RECORDINGS)
+    open_paths = frozenset((_HEALTH,))
+    #: It imitates no vendor: what a script says of one is in the envelope.
+    plays_faults = False
+
+    def __init__(self, config: ServerConfig) -> None:
+        self._config = config
+        self._started = time.monotonic()
+        self._tape = config.provider.tape or Tape()
+        self.routes = {
+            ("GET", _HEALTH): self._telling(self._health),
+            ("POST", "/v1/run"): Answering(self, config, self._read),
+            ("GET", _RECORDINGS): self._telling(self._recordings),
+            ("DELETE", _RECORDINGS): self._telling(self._forget_recordings),
+        }
+
+    def failure(self, failure: Failure) -> Whole:
+        """Write the envelope of a run that failed, and `theoryctl.error/v1` for what was no run."""
+        status = failure.status or ERRORS[failure.code].http_status
+        if failure.envelope is not None:
+            return Whole(dumps(failure.envelope).encode(), status, _retry_after(failure.cause.retry_after))
+        # The rest of the request may still be on its way.
+        headers = [(b"connection", b"close")] if failure.code in ("ERR_TOO_LARGE", "ERR_TIMEOUT") else []
+        headers += _retry_after(1 if failure.code in ("ERR_OVERLOADED", "ERR_NOT_RUNNING") else None)
+        document = {"schema": ERROR_SCHEMA, "status": "error", "error": failure.info}
+        return Whole(dumps(document).encode(), status, headers)
+
+    async def _read(self, scope: Scope, receive: Receive) -> Exchange:
+        kind = header_of(scope, "content-type") or "application/json"
+        default = self._config.provider.mode
+        received = await receive_call(
+            kind, receive, self._config.limits, lambda document: reads_files(document, default)
+        )
+        return Run(received, header_of(scope, "accept") or "")
+
+    def _telling(self, ask: Ask) -> ASGIApp:
+        async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+            try:
+                answer = Whole(dumps(ask(parse_qs(scope["query_string"].decode("latin-1")))).encode())
+            except ProviderError as error:
+                answer = self.failure(refused(error))
+            await Reply(scope, send).whole(answer)
+
+        return app
+
+    def _health(self, _query: dict[str, list[str]]) -> Any:
+        provider = self._config.provider
+        uptime = round(time.monotonic() - self._started, 3)
+        facts = {"ready": True, "ref": provider.ref, "provider": provider.provider, "mode": provider.mode}
+        return {**facts, "version": VERSION, "uptime_s": uptime}
+
+    def _recordings(self, _query: dict[str, list[str]]) -> Any:
+        """The recorded exchanges that nobody has taken yet, and the number of the newest."""
+        kept, upto = self._tape.kept()
+        return {"recordings": [recording.dump() for recording in kept], "upto": upto}
+
+    def _forget_recordings(self, query: dict[str, list[str]]) -> Any:
+        """Drop the recordings up to the number `upto`: whoever had them has written them."""
+        upto = query.get("upto", [""])[-1]
+        if not upto.isdecimal():
+            raise ProviderError("ERR_USAGE", f"upto {upto!r} is no number", hint="GET /v1/recordings says it")
+        self._tape.forget(int(upto))
+        return {}
+
+
+def _retry_after(seconds: float | None) -> list[tuple[bytes, bytes]]:
+    # Whole seconds are all the standard knows (RFC 9110, section 10.2.3).
+    return [] if seconds is None else [(b"retry-after", b"%d" % math.ceil(seconds))]

@@ -1,0 +1,66 @@
+"""`POST /v1/run` as an exchange: the document is the request, the envelope or the engine's own events the answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from theoryctl_providers.contract import Event, ProviderError, Result, dumps, is_mock, resolve_mode
+from theoryctl_providers.contract.wire import encode_event
+from theoryctl_providers.wires.exchange import Chunks, Exchange
+from theoryctl_providers.wires.run.multipart import Received
+
+STREAM = "text/event-stream"
+
+
+class Run(Exchange):
+    """One run, streamed where `accept`, the request's header, names server-sent events.
+
+    Values that the engine refuses are left to it, which reports them in an envelope.
+    """
+
+    #: Among the first events are those that tell why the others take so long.
+    live = True
+
+    def __init__(self, received: Received, accept: str) -> None:
+        self._received = received
+        self.inputs = received.document["inputs"]
+        self.streamed = STREAM in accept
+        self.chunks = RunEvents() if self.streamed else None
+        self.options = {"attachments": received.attachments, **_options(received.document)}
+
+    def whole(self, result: Result) -> bytes:
+        """Write the envelope."""
+        return dumps(result.envelope).encode()
+
+    def close(self) -> None:
+        """Let go of the attachments."""
+        self._received.close()
+
+
+class RunEvents(Chunks):
+    """Writes events as `contract.wire` has them. The last is the result, of a failure too."""
+
+    def piece(self, event: Event) -> bytes:
+        """Write the event; nothing for one that is not sent."""
+        return encode_event(event) or b""
+
+
+def reads_files(document: dict[str, Any], default_mode: str) -> bool:
+    """Whether the run will read its attachments: a mock gets no more of them than digests.
+
+    A mode that is none calls no vendor, and so reads none.
+    """
+    try:
+        return not is_mock(resolve_mode(document["inputs"], document.get("mode"), default_mode))
+    except ProviderError:
+        return False
+
+
+def _options(document: dict[str, Any]) -> dict[str, Any]:
+    timeout, run_id = document.get("timeout"), document.get("run_id")
+    options: dict[str, Any] = {"mode": document.get("mode")}
+    if isinstance(timeout, (int, float)) and timeout > 0:
+        options["timeout"] = float(timeout)
+    if isinstance(run_id, str) and run_id.startswith("run_") and len(run_id) == 36 and run_id.isalnum() is False:
+        options["run_id"] = run_id
+    return options

@@ -1,0 +1,213 @@
+"""Connections of the HTTP server: whom it lets in, clients that stall or vanish, its drain and its log."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import replace
+
+import pytest
+
+from tests.providers.started import ASK, BODY, CONFIG, TOKEN, Start, limited, real
+from tests.real.vendor import Vendor, stalls_at_once
+from theoryctl_providers.contract import Limits
+
+# -- what it refuses --
+
+
+@pytest.mark.parametrize("token", [None, "", "wrong", TOKEN[:-1], TOKEN + "x"])
+def test_every_path_but_health_wants_the_token(start: Start, token: str | None) -> None:
+    server = start()
+    for method, path in (("POST", "/v1/run"), ("GET", "/nope"), ("GET", "/")):
+        answer = server.ask(method, path, token=token)
+        assert (answer.status, answer.error["code"]) == (401, "ERR_TOKEN")
+
+
+def test_a_body_or_headers_too_large_are_refused_and_the_next_request_is_served(start: Start) -> None:
+    server = start(limited(body=10_000, headers=5_000))
+    big = {"inputs": {"messages": [{"role": "user", "content": "x" * 20_000}]}}
+    assert (server.run(big).status, server.run(big).error["code"]) == (413, "ERR_TOO_LARGE")
+    assert server.run(x_large="x" * 6_000).status == 431
+    assert server.run().status == 200
+
+
+def test_a_body_that_does_not_come_is_given_up(start: Start) -> None:
+    server = start(limited(receive_seconds=0.3))
+    with closing(socket.create_connection(("127.0.0.1", server.port), timeout=10)) as slow:
+        head = f"POST /v1/run HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 99"
+        slow.sendall(f"{head}\r\n\r\n{{".encode())
+        assert b" 504 " in slow.recv(4096)
+
+
+def test_headers_that_do_not_come_hold_no_connection(start: Start) -> None:
+    server = start()
+    with closing(socket.create_connection(("127.0.0.1", server.port), timeout=20)) as slow:
+        slow.sendall(b"POST /v1/run HTTP/1.1\r\nHost: x\r\n")
+        assert slow.recv(100) == b""
+
+
+@pytest.mark.parametrize("others", [0, 2], ids=["alone", "among others"])
+def test_an_answer_leaves_in_one_piece_and_one_without_a_body_leaves_too(start: Start, others: int) -> None:
+    server = start()
+    address = ("127.0.0.1", server.port)
+    with ExitStack() as stack:
+        client, *_ = [stack.enter_context(socket.create_connection(address, timeout=10)) for _ in range(1 + others)]
+        for _ in range(30):  # now and then two pieces are read at once
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            head, _, body = client.recv(4096).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 ") and json.loads(body)["ready"]
+        # The request behind it waits for its body: the answer to the first must not.
+        post = f"POST /v1/run HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {len(BODY)}\r\n"
+        client.sendall(f"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n{post}\r\n".encode())
+        assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
+        client.sendall(BODY)
+        assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+        # Told to go on, it goes on: that is no head of an answer.
+        client.sendall(f"{post}Expect: 100-continue\r\n\r\n".encode())
+        assert client.recv(4096) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(BODY)
+        assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("others", [0, 2], ids=["alone", "among others"])
+def test_a_client_that_has_no_more_to_ask_gets_its_answer(start: Start, others: int) -> None:
+    server = start()
+    head = f"POST /v1/run HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {len(BODY)}\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(others):
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+        for _ in range(50):
+            with closing(socket.create_connection(("127.0.0.1", server.port), timeout=10)) as client:
+                client.sendall(head.encode() + BODY)
+                client.shutdown(socket.SHUT_WR)
+                assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_clients_that_vanish_at_any_moment_leave_nothing_in_the_log_but_their_lines(start: Start) -> None:
+    server = start()
+    head = f"POST /v1/run HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {len(BODY)}\r\n\r\n"
+    reset = struct.pack("ii", 1, 0)  # closed with it, a connection is cut and not ended
+
+    def vanish(number: int) -> None:
+        with closing(socket.create_connection(("127.0.0.1", server.port), timeout=10)) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+            client.sendall((head.encode() + BODY) * (1 + number % 3))
+            time.sleep(0.0005 * (number % 4 == 3))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(vanish, range(2000)))
+    assert server.run().status == 200
+    assert all(line.startswith("{") for line in server.log.read_text().splitlines())
+
+
+def test_more_calls_than_it_takes_are_refused_with_retry_after_and_none_is_lost(start: Start) -> None:
+    with Vendor(stalls_at_once) as vendor:
+        server = start(real(vendor, limits=Limits(concurrency=2)))
+        with ThreadPoolExecutor(2) as pool:
+            waiting = [pool.submit(server.run) for _ in range(2)]
+            while len(vendor.requests) < 2:
+                time.sleep(0.01)
+            refused = server.run()
+            assert (refused.status, refused.error["code"]) == (429, "ERR_OVERLOADED")
+            assert refused.headers["retry-after"] == "1"
+            assert server.ask("GET", "/healthz", token=None).status == 200
+            server.process.kill()
+        assert all(isinstance(call.exception(), http.client.RemoteDisconnected) for call in waiting)
+
+
+def test_five_hundred_requests_at_64_connections_are_all_answered_or_refused(start: Start) -> None:
+    server = start(limited(concurrency=8))
+    with ThreadPoolExecutor(64) as pool:
+        statuses = list(pool.map(lambda _: server.run().status, range(500)))
+    assert len(statuses) == 500
+    assert set(statuses) <= {200, 429}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/nope", 404), ("GET", "/v1/run", 405), ("POST", "/healthz", 405)]
+)
+def test_what_is_not_there_is_said_as_json(start: Start, method: str, path: str, status: int) -> None:
+    answer = start().ask(method, path)
+    assert (answer.status, answer.error["code"]) == (status, "ERR_USAGE")
+
+
+def test_a_client_that_hangs_up_cancels_its_call(start: Start) -> None:
+    with Vendor(stalls_at_once) as vendor:
+        server = start(real(vendor))
+        connection = http.client.HTTPConnection("127.0.0.1", server.port)
+        connection.request("POST", "/v1/run", json.dumps({"inputs": ASK}), {"authorization": f"Bearer {TOKEN}"})
+        while not vendor.requests:
+            time.sleep(0.01)
+        connection.close()
+        end = time.monotonic() + 10
+        while not any(line.get("status") == 499 for line in server.lines()):
+            assert time.monotonic() < end, "the call goes on"
+            time.sleep(0.02)
+
+
+# -- its life --
+
+
+def test_empty_or_broken_standard_input_is_no_server() -> None:
+    command = [sys.executable, "-m", "theoryctl_providers", "--port", "0"]
+    for text in (
+        b"",
+        b"{",
+        b"{}",
+        CONFIG.dump().replace(TOKEN.encode(), b"short"),
+        CONFIG.dump().replace(b'"body"', b'"bdy"'),
+    ):
+        done = subprocess.run(command, input=text, capture_output=True, timeout=30)
+        assert done.returncode == 2
+        assert json.loads(done.stderr)["code"] == "ERR_INPUTS"
+        assert TOKEN.encode() not in done.stderr
+
+
+def test_a_port_that_is_taken_is_said(start: Start) -> None:
+    command = [sys.executable, "-m", "theoryctl_providers", "--port", str(start().port)]
+    done = subprocess.run(command, input=CONFIG.dump(), capture_output=True, timeout=30)
+    assert (done.returncode, json.loads(done.stderr)["code"]) == (2, "ERR_NOT_RUNNING")
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop_it_exits_with_0(start: Start, sent: signal.Signals) -> None:
+    server = start()
+    server.process.send_signal(sent)
+    assert server.process.wait(timeout=10) == 0
+
+
+def test_told_to_stop_it_finishes_what_is_in_flight_and_refuses_what_is_new(start: Start) -> None:
+    with Vendor(stalls_at_once) as vendor:
+        config = real(vendor)
+        server = start(replace(config, provider=replace(config.provider, timeout=4.0)))
+        with ThreadPoolExecutor(1) as pool:
+            inside = pool.submit(server.run)
+            while not vendor.requests and not inside.done():
+                time.sleep(0.01)
+            server.process.terminate()
+            time.sleep(0.2)
+            late = server.run()
+            assert (late.status, late.error["code"]) == (503, "ERR_NOT_RUNNING")
+            assert inside.result().error["code"] == "ERR_TIMEOUT"
+        assert server.process.wait(timeout=10) == 0
+
+
+def test_its_log_has_one_json_line_a_request_and_never_what_was_said(start: Start) -> None:
+    server = start()
+    envelope = server.run({"inputs": {"messages": [{"role": "user", "content": "my-private-words"}]}}).document
+    server.run(b"{")
+    server.stop()
+    (first, second) = server.lines()
+    assert (first["run_id"], first["status"]) == (envelope["run_id"], 200)
+    assert first["output_tokens"] == envelope["usage"]["output_tokens"]
+    assert first["duration_ms"] > 0
+    assert second["status"] == 400
+    assert "private" not in server.log.read_text()

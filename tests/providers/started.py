@@ -1,0 +1,99 @@
+"""A started server process, and raw requests to it."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import subprocess
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tests.real.vendor import Vendor
+from theoryctl_providers.contract import Limits, ProviderConfig, SecretRule, ServerConfig
+
+TOKEN = "token-of-this-start-0123456789"
+CANARY = "sk-canary-0123456789abcdef"
+ASK = {"model": "openai/gpt-4o-mini", "messages": [{"role": "user", "content": "Say hello."}]}
+BODY = json.dumps({"inputs": ASK}).encode()
+CONFIG = ServerConfig(provider=ProviderConfig(provider="litellm", ref="llm/litellm@1", runtime="process"), token=TOKEN)
+
+
+@dataclass
+class Answer:
+    """An HTTP answer, read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def error(self) -> Any:
+        return self.document["error"]
+
+
+@dataclass
+class Server:
+    """A started server process."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    def ask(self, method: str, path: str, body: Any = None, *, token: str | None = TOKEN, **headers: str) -> Answer:
+        """One request on a connection of its own; header names are written with `_` for `-`."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if token is not None:
+            sent["authorization"] = f"Bearer {token}"
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)) as connection:
+            connection.request(method, path, body if isinstance(body, (bytes, type(None))) else json.dumps(body), sent)
+            response = connection.getresponse()
+            return Answer(response.status, dict(response.getheaders()), response.read())
+
+    def run(self, document: Any = None, **options: Any) -> Answer:
+        return self.ask("POST", "/v1/run", {"inputs": ASK} if document is None else document, **options)
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(timeout=15)
+
+
+Start = Callable[..., Server]
+
+
+def limited(**limits: Any) -> ServerConfig:
+    return replace(CONFIG, limits=Limits(**limits))
+
+
+def real(vendor: Vendor, **more: Any) -> ServerConfig:
+    secrets = {"OPENAI_API_KEY": CANARY, "LLM_API_BASE": f"{vendor.url}/v1"}
+    rules = (SecretRule(name="OPENAI_API_KEY", models=("openai/*",)), SecretRule(name="LLM_API_BASE", required=False))
+    provider = ProviderConfig(provider="litellm", runtime="process", mode="real", secrets=secrets, secret_rules=rules)
+    return replace(CONFIG, provider=replace(provider, timeout=20.0), **more)
+
+
+BOUNDARY = "b0undary"
+
+
+def multipart(document: Any, *files: tuple[str, bytes]) -> bytes:
+    parts = [("request", json.dumps(document).encode()), *files]
+    lines = [
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + data + b"\r\n"
+        for name, data in parts
+    ]
+    return b"".join(lines) + f"--{BOUNDARY}--\r\n".encode()
+
+
+def entry(name: str, data: bytes) -> dict[str, Any]:
+    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    return {"name": name, "media_type": "image/png", "size": len(data), "digest": digest}

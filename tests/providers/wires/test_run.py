@@ -1,0 +1,155 @@
+"""Runs over HTTP: documents in, envelopes or events out, in mock mode and real."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from tests.conftest import ROOT
+from tests.providers.started import ASK, BOUNDARY, CANARY, CONFIG, TOKEN, Start, entry, limited, multipart, real
+from tests.real.vendor import Vendor
+from theoryctl_providers import run
+from theoryctl_providers.contract import Script
+
+ENVELOPE = json.loads((ROOT / "docs" / "envelope.schema.json").read_text())
+
+
+# -- what it answers --
+
+
+def test_health_needs_no_token_and_says_who_is_there(start: Start) -> None:
+    health = start().ask("GET", "/healthz", token=None).document
+    assert (health["ready"], health["ref"], health["provider"]) == (True, "llm/litellm@1", "litellm")
+    assert health["version"] and health["uptime_s"] >= 0
+
+
+def test_a_run_answers_with_the_same_outputs_as_the_embedded_provider(start: Start) -> None:
+    answer = start().run()
+    jsonschema_rs.validate(ENVELOPE, answer.document)
+    here = run(ASK, provider="litellm")
+    assert (answer.status, answer.document["runtime"]) == (200, "process")
+    assert (answer.document["outputs"], answer.document["usage"]) == (here["outputs"], here["usage"])
+
+
+def test_every_golden_request_gives_the_same_bytes_over_http(start: Start) -> None:
+    server = start()
+    for case in json.loads((ROOT / "tests/providers/golden_mock.json").read_text()):
+        if not case["attachments"]:
+            answer = server.run({"inputs": case["inputs"]})
+            assert {key: answer.document[key] for key in ("outputs", "usage")} == case["expected"], case["name"]
+
+
+def test_a_stream_gives_the_events_and_ends_with_the_same_envelope(start: Start) -> None:
+    server = start()
+    stream = server.run(accept="text/event-stream")
+    assert stream.headers["content-type"].startswith("text/event-stream")
+    blocks = [
+        dict(line.split(": ", 1) for line in block.split("\n")) for block in stream.body.decode().split("\n\n") if block
+    ]
+    assert [block["event"] for block in blocks][:2] == ["started", "delta"]
+    assert blocks[-1]["event"] == "result"
+    text = "".join(json.loads(block["data"])["text"] for block in blocks if block["event"] == "delta")
+    envelope = json.loads(blocks[-1]["data"])
+    assert envelope["outputs"] == server.run().document["outputs"]
+    assert text == envelope["outputs"][0]["text"]
+
+
+@pytest.mark.parametrize(
+    ("document", "status", "code"),
+    [
+        ({"inputs": {"messages": "x"}}, 400, "ERR_INPUTS"),
+        ({"inputs": {**ASK, "mode": "odd"}}, 400, "ERR_INPUTS"),
+        ({"inputs": {**ASK, "logprobs": True}}, 400, "ERR_UNSUPPORTED_PARAM"),
+        ({"inputs": {**ASK, "messages": [{"role": "user", "content": {"$attach": "a"}}]}}, 400, "ERR_ATTACHMENT"),
+    ],
+)
+def test_a_failed_run_is_an_envelope_with_the_status_of_its_code(
+    start: Start, document: Any, status: int, code: str
+) -> None:
+    answer = start().run(document)
+    jsonschema_rs.validate(ENVELOPE, answer.document)
+    assert (answer.status, answer.error["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'{"inputs": 1}', b'{"inputs": {}, "inputs": {}}', b"\xff"], ids=repr
+)
+def test_a_body_that_is_no_call_is_refused(start: Start, body: bytes) -> None:
+    answer = start().run(body)
+    assert (answer.status, answer.error["code"], answer.document["schema"]) == (400, "ERR_INPUTS", "theoryctl.error/v1")
+
+
+def test_a_failure_that_says_when_to_come_again_says_it_in_the_header_too(start: Start) -> None:
+    busy = {"fault": {"status": 429, "retry_after": 1.5}}
+    script = Script.load({"rules": [{"answers": [busy, {"fault": {"status": 503}}, {"text": "at last"}]}]})
+    server = start(replace(CONFIG, provider=replace(CONFIG.provider, script=script)))
+    refused, failed, answered = (server.run() for _ in range(3))
+    assert (refused.status, refused.error["code"], refused.headers["retry-after"]) == (429, "ERR_RATE_LIMITED", "2")
+    assert [(answer.status, "retry-after" in answer.headers) for answer in (failed, answered)] == [
+        (503, False),
+        (200, False),
+    ]
+
+
+# -- attachments --
+
+FORM = {"content_type": f"multipart/form-data; boundary={BOUNDARY}"}
+
+
+def test_attachments_are_streamed_behind_the_document(start: Start) -> None:
+    data = os.urandom(300_000)
+    document = {"inputs": ASK, "attachments": [entry("image", data)]}
+    answer = start().run(multipart(document, ("image", data)), **FORM)
+    assert answer.document["meta"]["attachments"] == [entry("image", data)]
+    assert "- image: 300000 bytes" in answer.document["outputs"][0]["text"]
+
+
+@pytest.mark.parametrize(
+    ("files", "code"),
+    [
+        ([("image", b"other")], "ERR_ATTACHMENT"),
+        ([], "ERR_ATTACHMENT"),
+        ([("image", b"data"), ("more", b"x")], "ERR_ATTACHMENT"),
+        ([("image", b"x" * 2000)], "ERR_TOO_LARGE"),
+    ],
+    ids=["changed", "missing", "unannounced", "too large"],
+)
+def test_an_attachment_that_is_not_what_the_document_says_is_refused(start: Start, files: Any, code: str) -> None:
+    document = {"inputs": ASK, "attachments": [entry("image", b"data")]}
+    answer = start(limited(attachment=1000)).run(multipart(document, *files), **FORM)
+    assert answer.error["code"] == code
+
+
+def test_a_form_that_is_broken_or_without_its_document_is_refused(start: Start) -> None:
+    server = start()
+    for body in (b"", b"--b0undary", b"garbage", multipart({"inputs": ASK})[:-20].replace(b"request", b"other")):
+        assert server.run(body, **FORM).status == 400
+    assert server.run().status == 200
+
+
+# -- real mode --
+
+
+def test_a_real_instance_calls_the_vendor_and_its_secrets_are_nowhere_to_be_seen(start: Start) -> None:
+    with Vendor() as vendor:
+        server = start(real(vendor))
+        answer = server.run()
+        assert (answer.status, answer.document["outputs"][0]["text"]) == (200, "Hello there!")
+        assert vendor.requests[0].headers["authorization"] == f"Bearer {CANARY}"
+        seen = [Path(f"/proc/{server.process.pid}/{name}").read_bytes() for name in ("cmdline", "environ")]
+    server.stop()
+    seen += [answer.body, server.log.read_bytes()]
+    assert [text for text in seen if CANARY.encode() in text or TOKEN.encode() in text] == []
+
+
+def test_a_mock_instance_never_imports_litellm(start: Start) -> None:
+    server = start()
+    server.run()
+    maps = Path(f"/proc/{server.process.pid}/maps").read_text()
+    assert "tiktoken" not in maps and "tokenizers" not in maps
