@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Protocol
 
-from theoryctl_providers.contract import Event, Mode, Operation, Request, SecretRule
+from theoryctl_providers.contract import Event, Mode, Operation, ResolvedRequest, SecretRule
 
 
 class LLMProvider(Protocol):
@@ -33,10 +33,10 @@ class LLMProvider(Protocol):
         """Whether `prepare(mode)` would return at once."""
         return True
 
-    def check(self, request: Request) -> None:
+    def check(self, request: ResolvedRequest) -> None:
         """Refuse, before anything is loaded, a real request that cannot work. Raises ProviderError."""
 
-    def stream(self, request: Request) -> AsyncIterator[Event]:
+    def stream(self, request: ResolvedRequest) -> AsyncIterator[Event]:
         """Answer one resolved request with `Delta`, `Output`, `Usage` and `Finish` events, as they come.
 
         An iterator that has `aclose`, as generators have, is told when nobody wants the rest.
@@ -47,7 +47,7 @@ class LLMProvider(Protocol):
         """Close connections. The provider may be used again afterwards."""
 
 
-def events_of(provider: LLMProvider, request: Request) -> AsyncGenerator[Event]:
+def events_of(provider: LLMProvider, request: ResolvedRequest) -> AsyncGenerator[Event]:
     """A provider's events, as something that can be closed."""
     events = provider.stream(request)
     return events if isinstance(events, AsyncGenerator) else _generated(events)

@@ -115,10 +115,7 @@ class Request:
     `parsed` says that `inputs` came out of `loads`, and so are JSON as it must be; `checked`, that they were validated
     against the input schema already, as a manifest's own example is. `mode` overrides `inputs["mode"]`. `streamed` says
     that somebody reads the answer as it comes; for one who waits for all of it, a provider may say it in fewer pieces.
-    `timeout` is in seconds and overrides the config's.
-
-    The engine hands providers a resolved copy: `mode` set, `inputs["model"]` set, `inputs["mode"]` gone, and every
-    `{"$attach": name}` replaced by its `Attachment`.
+    `timeout` is in seconds and overrides the config's. The engine hands providers a `ResolvedRequest` made of it.
     """
 
     config: ProviderConfig
@@ -131,3 +128,15 @@ class Request:
     timeout: float | None = None
     checked: bool = False
     run_id: str = field(default_factory=new_run_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedRequest(Request):
+    """The request that a provider gets: validated, with its mode and model decided.
+
+    `inputs` hold no "mode"; their "model" is `model`, and each `{"$attach": name}` in them is its `Attachment`. In mock
+    mode attachments have no path.
+    """
+
+    mode: Mode
+    model: str

@@ -14,9 +14,11 @@ from theoryctl_providers.contract import (
     Envelope,
     Event,
     Log,
+    Mode,
     ProviderConfig,
     ProviderError,
     Request,
+    ResolvedRequest,
     Result,
     SecretRule,
     Started,
@@ -52,12 +54,11 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
         provider = get_llm_provider(request.config.provider)
         resolved = admit(request, provider)
         transcript.admitted(resolved)
-        mode = resolved.mode or "mock"
         plan = plan_for(provider, resolved)
-        if provider.loads and not provider.is_prepared(mode):
+        if provider.loads and not provider.is_prepared(resolved.mode):
             yield Log(f"loading {provider.loads}, which takes some seconds in a new process")
-        provider.prepare(mode)
-        yield Started(resolved.inputs["model"], mode, plan.suspends)
+        provider.prepare(resolved.mode)
+        yield Started(resolved.model, resolved.mode, plan.suspends)
         async with aclosing(_answers(plan, resolved)) as answers:
             async for event in answers:
                 transcript.answer.add(event)
@@ -108,7 +109,7 @@ def run(
     raise ProviderError("ERR_INTERNAL", "the engine ended without a result")
 
 
-def admit(request: Request, provider: LLMProvider) -> Request:
+def admit(request: Request, provider: LLMProvider) -> ResolvedRequest:
     """The request as a provider gets it: validated, mode and model decided, attachments in place, secrets there.
 
     Raises ProviderError: `ERR_INPUTS`, `ERR_ATTACHMENT`, `ERR_MISSING_SECRET`.
@@ -128,11 +129,29 @@ def admit(request: Request, provider: LLMProvider) -> Request:
     inputs["model"] = inputs.get("model") or config.default_model or _default_model(config.provider)
     files = [replace(file, path="") for file in request.attachments] if is_mock(mode) else request.attachments
     inputs = resolve_attachments(inputs, files)
-    resolved = replace(request, mode=mode, inputs=inputs, attachments=files)
+    resolved = _resolved(request, mode, inputs, files)
     if not is_mock(mode):
         provider.check(resolved)
-        check_secrets(config.secret_rules or provider.secret_rules, config.secrets, inputs["model"])
+        check_secrets(config.secret_rules or provider.secret_rules, config.secrets, resolved.model)
     return resolved
+
+
+def _resolved(
+    request: Request, mode: Mode, inputs: Mapping[str, Any], attachments: Sequence[Attachment]
+) -> ResolvedRequest:
+    return ResolvedRequest(
+        config=request.config,
+        inputs=inputs,
+        parsed=True,
+        mode=mode,
+        model=inputs["model"],
+        operation=request.operation,
+        attachments=attachments,
+        streamed=request.streamed,
+        timeout=request.timeout,
+        checked=True,
+        run_id=request.run_id,
+    )
 
 
 def _schema(request: Request) -> Mapping[str, Any]:
@@ -197,9 +216,9 @@ def _default_model(provider: str) -> str:
         raise ProviderError("ERR_INPUTS", "inputs: $: 'model' is missing", hint="name a model") from None
 
 
-def _answers(plan: Plan, request: Request) -> AsyncGenerator[Event]:
+def _answers(plan: Plan, request: ResolvedRequest) -> AsyncGenerator[Event]:
     """The plan's events; in real mode, without the secrets that it has, and where they are to be, on tape."""
-    if is_mock(request.mode or "mock"):
+    if is_mock(request.mode):
         return plan.events
     tape = request.config.tape
     if tape is None:
