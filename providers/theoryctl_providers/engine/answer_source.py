@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass
 
 from theoryctl_providers.contract import Event, ProviderError, ResolvedRequest, is_mock
+from theoryctl_providers.engine.guard import guarded, guarded_at_once
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
-from theoryctl_providers.protocol import LLMProvider, events_of
+from theoryctl_providers.protocol import LLMProvider
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The events of an answer that has not begun, and whether they will ever be waited for."""
+    """The events of an answer that has not begun, or what gives them all at once; and whether they will ever be waited
+    for."""
 
-    events: AsyncGenerator[Event]
+    events: AsyncGenerator[Event] | Callable[[], Iterable[Event]]
     suspends: bool
 
 
@@ -30,7 +32,13 @@ def plan_for(provider: LLMProvider, request: ResolvedRequest) -> Plan:
 
         _check_tape(request)
         return Plan(attempts_within(provider, request), suspends=True)
-    return _scripted(request) or _replayed(request) or Plan(events_of(provider, request), provider.suspends_in_mock)
+    return _scripted(request) or _replayed(request) or _mocked(provider, request)
+
+
+def _mocked(provider: LLMProvider, request: ResolvedRequest) -> Plan:
+    if provider.suspends_in_mock:
+        return Plan(guarded(provider, request), suspends=True)
+    return Plan(lambda: guarded_at_once(provider, request), suspends=False)
 
 
 def _scripted(request: ResolvedRequest) -> Plan | None:

@@ -26,13 +26,13 @@ from theoryctl_providers.contract import (
     is_mock,
     resolve_mode,
 )
-from theoryctl_providers.engine.answer_source import Plan, plan_for
+from theoryctl_providers.engine.answer_source import plan_for
 from theoryctl_providers.engine.drive import drive
 from theoryctl_providers.engine.transcript import Transcript
 from theoryctl_providers.inputs.attach import resolve_attachments
 from theoryctl_providers.inputs.validate import chat_schema, check_inputs, embeddings_schema
 from theoryctl_providers.lookup import default_models, get_llm_provider
-from theoryctl_providers.protocol import LLMProvider
+from theoryctl_providers.protocol import LLMProvider, name_of
 from theoryctl_providers.redact import Redactor, secrets_of
 
 if TYPE_CHECKING:
@@ -59,17 +59,22 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
             yield Log(f"loading {provider.loads}, which takes some seconds in a new process")
         provider.prepare(resolved.mode)
         yield Started(resolved.model, resolved.mode, plan.suspends)
-        async with aclosing(_answers(plan, resolved)) as answers:
-            async for event in answers:
+        if callable(plan.events):
+            for event in plan.events():
                 transcript.answer.add(event)
                 yield event
+        else:
+            async with aclosing(_answers(plan.events, resolved)) as answers:
+                async for event in answers:
+                    transcript.answer.add(event)
+                    yield event
         envelope = transcript.success()
     except ProviderError as error:
         cause = error
         envelope = transcript.failure(error)
     except Exception as error:  # a provider's bug must not take the caller down, nor be taken for a refusal
         yield Log(traceback_of(error, request), debug=True)
-        cause = _broken(request.config.provider, error)
+        cause = _broken(provider, error)
         envelope = transcript.failure(cause)
     yield Result(envelope, cause, transcript.answer)
 
@@ -201,10 +206,10 @@ def traceback_of(error: Exception, request: Request) -> str:
     return Redactor(secrets_of(request)).error_text("".join(traceback.format_exception(error)))
 
 
-def _broken(provider: str, error: Exception) -> ProviderError:
+def _broken(provider: LLMProvider, error: Exception) -> ProviderError:
     return ProviderError(
         "ERR_PROVIDER",
-        f"provider {provider!r} failed with {type(error).__name__}: {error}",
+        f"{name_of(provider)} failed with {type(error).__name__}: {error}; expected a ProviderError",
         hint="run it again with --debug to see where",
     )
 
@@ -216,17 +221,17 @@ def _default_model(provider: str) -> str:
         raise ProviderError("ERR_INPUTS", "inputs: $: 'model' is missing", hint="name a model") from None
 
 
-def _answers(plan: Plan, request: ResolvedRequest) -> AsyncGenerator[Event]:
-    """The plan's events; in real mode, without the secrets that it has, and where they are to be, on tape."""
+def _answers(events: AsyncGenerator[Event], request: ResolvedRequest) -> AsyncGenerator[Event]:
+    """The events of a plan; in real mode, without the secrets that it has, and where they are to be, on tape."""
     if is_mock(request.mode):
-        return plan.events
+        return events
     tape = request.config.tape
     if tape is None:
-        return _clean(plan.events, Redactor(secrets_of(request)))
+        return _clean(events, Redactor(secrets_of(request)))
     from theoryctl_providers.mock.replay import recorded
 
     # What is recorded is what is shown, chunk by chunk: replayed, it is the same.
-    return recorded(_clean(plan.events, Redactor(secrets_of(request), addresses=True)), request, tape)
+    return recorded(_clean(events, Redactor(secrets_of(request), addresses=True)), request, tape)
 
 
 async def _clean(events: AsyncGenerator[Event], redactor: Redactor) -> AsyncGenerator[Event]:

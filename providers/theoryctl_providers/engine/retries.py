@@ -10,7 +10,8 @@ import tenacity
 
 from theoryctl_providers.contract import Event, Log, ProviderError, ResolvedRequest
 from theoryctl_providers.deadline import deadline_in, until
-from theoryctl_providers.protocol import LLMProvider, events_of
+from theoryctl_providers.engine.guard import guarded
+from theoryctl_providers.protocol import LLMProvider
 
 #: How often a call is tried in all, and the seconds waited between (doubling, with jitter) without a Retry-After.
 ATTEMPTS = 3
@@ -31,7 +32,7 @@ async def attempts_within(provider: LLMProvider, request: ResolvedRequest) -> As
 
 async def _attempts(provider: LLMProvider, request: ResolvedRequest, deadline: float | None) -> AsyncGenerator[Event]:
     async for attempt in _retrying(deadline):
-        stream = events_of(provider, request)
+        stream = guarded(provider, request)
         first: Event | None = None
         with attempt:
             first = await anext(stream, None)

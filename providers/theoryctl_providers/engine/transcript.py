@@ -106,6 +106,6 @@ def _call_document(call: ToolCall) -> dict[str, Any]:
 
 def _document(output: Output) -> OutputDocument:
     is_json = output.media_type == JSON
-    data = canonical(output.value) if is_json else output.value.encode()
+    data = canonical(output.value, checked=True) if is_json else output.value.encode()
     document = OutputDocument(name=output.name, media_type=output.media_type, size=len(data), digest=sha256(data))
     return {**document, "json": output.value} if is_json else {**document, "text": output.value}

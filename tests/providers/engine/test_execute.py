@@ -111,6 +111,9 @@ class Picky(LLMProvider):
     def prepare(self, mode: Mode) -> None:
         raise AssertionError("prepared for a request that was to be refused")
 
+    def stream(self, request: Request) -> AsyncIterator[Event]:
+        raise AssertionError("asked what was to be refused")
+
 
 @pytest.fixture
 def provider(monkeypatch: pytest.MonkeyPatch) -> Any:
