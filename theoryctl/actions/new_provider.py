@@ -80,7 +80,7 @@ _PROVIDER = Template('''\
 
 from collections.abc import AsyncGenerator
 
-from theoryctl_providers import ProviderError, Request, is_mock
+from theoryctl_providers import ProviderError, ResolvedRequest, is_mock
 from theoryctl_providers.contract import Event
 from theoryctl_providers.mock import MockProvider
 
@@ -88,12 +88,12 @@ from theoryctl_providers.mock import MockProvider
 class $provider(MockProvider):
     """In mock mode it answers from the inputs alone; in real mode it calls the vendor."""
 
-    async def stream(self, request: Request) -> AsyncGenerator[Event]:
+    async def stream(self, request: ResolvedRequest) -> AsyncGenerator[Event]:
         events = super().stream(request) if is_mock(request.mode) else self.ask(request)
         async for event in events:
             yield event
 
-    async def ask(self, request: Request) -> AsyncGenerator[Event]:
+    async def ask(self, request: ResolvedRequest) -> AsyncGenerator[Event]:
         """Call the vendor with `request.inputs` and `request.config.secrets["$key"]`.
 
         Yield a `Delta` for each piece of text, then `Usage` and `Finish`; raise ProviderError for what goes wrong.
@@ -107,22 +107,24 @@ _TEST = Template('''\
 """What holds of $ref. Run: python -m pytest $package"""
 
 from theoryctl_providers import run
+from theoryctl_providers.conformance import assert_conforms
 
-INPUTS = {"messages": [{"role": "user", "content": "Say hello in one word."}]}
+INPUTS = {"model": "model-1", "messages": [{"role": "user", "content": "Say hello in one word."}]}
+
+
+def test_it_keeps_the_rules_for_providers() -> None:
+    # For real mode too: vendor={"$key": …}, or what starts a server and gives such variables.
+    assert_conforms("$package:$provider", INPUTS)
+
+
+def test_other_inputs_give_another_answer() -> None:
+    other = {**INPUTS, "messages": [{"role": "user", "content": "Say goodbye in one word."}]}
+    assert answer(INPUTS) != answer(other)
 
 
 def answer(inputs: dict[str, object]) -> str:
-    envelope = run({"model": "model-1", **inputs}, provider="$package:$provider", mode="mock")
+    envelope = run(inputs, provider="$package:$provider", mode="mock")
     return next(output["text"] for output in envelope["outputs"] if output["name"] == "answer")
-
-
-def test_the_same_inputs_give_the_same_answer() -> None:
-    assert answer(INPUTS) == answer(INPUTS)
-
-
-def test_other_inputs_give_another_one() -> None:
-    other = {"messages": [{"role": "user", "content": "Say goodbye in one word."}]}
-    assert answer(INPUTS) != answer(other)
 ''')
 
 
