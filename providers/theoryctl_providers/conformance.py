@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterable, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import AsyncIterable, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar
@@ -62,10 +62,9 @@ def check_provider(
     """
     given = [inputs] if isinstance(inputs, Mapping) else list(inputs)
     config = provider if isinstance(provider, ProviderConfig) else ProviderConfig(provider=_name(provider))
-    with ExitStack() as open_until_the_end:
-        values = vendor() if callable(vendor) else nullcontext(vendor)
-        subject = _Subject(config, given, open_until_the_end.enter_context(values), seconds)
-        return Report(config.provider, tuple(_checks(subject)))
+    with vendor() if callable(vendor) else nullcontext(vendor) as variables:
+        subject = _Subject(config, given, variables, seconds)
+        return Report(config.provider, tuple(_made(name, check, subject) for name, check in _CHECKS.items()))
 
 
 def assert_conforms(
@@ -93,17 +92,13 @@ class _Failed(Exception):
     """A rule that is broken, and by what."""
 
 
-def _checks(subject: _Subject) -> Iterator[Check]:
-    return (_made(name, check, subject) for name, check in _CHECKS.items())
-
-
 def _made(name: str, check: Callable[[_Subject], None], subject: _Subject) -> Check:
     try:
         check(subject)
     except _Skipped as reason:
         return Check(name, "skipped", str(reason))
-    except Exception as error:  # whatever the provider's own code raises, too
-        return Check(name, "failed", _reason(error, subject))
+    except Exception as error:  # whatever the provider's own code raises, and it may quote a key
+        return Check(name, "failed", Redactor(subject.vendor or {}).error_text(_reason(error, subject)))
     return Check(name, "passed")
 
 
@@ -314,7 +309,12 @@ def _in_a_process(subject: _Subject, seed: str, secret: str | None) -> Any:
     names = {rule.name for rule in config.secret_rules or subject.found.secret_rules}
     kept = {name: value for name, value in os.environ.items() if name not in names}
     told = dict.fromkeys(names, secret) if secret else {}
-    environment = {**kept, **told, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment = {
+        **kept,
+        **told,
+        "PYTHONHASHSEED": seed,
+        "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
+    }
     facts = {"provider": config.provider, "default_model": config.default_model, "input_schema": config.input_schema}
     document = {"config": facts, "inputs": subject.inputs}
     command = [sys.executable, "-m", "theoryctl_providers.conformance"]
@@ -345,7 +345,8 @@ def _answer_here() -> None:
 
     sys.addaudithook(watch)
     envelopes = [_result(subject.ask(inputs, "mock")) for inputs in subject.inputs]
-    os.write(out, dumps({"envelopes": envelopes, "opened": opened}).encode())
+    with os.fdopen(out, "wb") as file:
+        file.write(dumps({"envelopes": envelopes, "opened": opened}).encode())
 
 
 if __name__ == "__main__":

@@ -141,6 +141,15 @@ def test_a_secret_that_a_provider_says_is_taken_out(report: Any) -> None:
     assert (outcomes(found)["redacted"], KEY in str(found)) == ("passed", False)
 
 
+def test_a_report_holds_no_secret_either(report: Any) -> None:
+    found = report(
+        "if not is_mock(request.mode):\n    raise KeyError(request.config.secrets['ACME_KEY'])\n" + SOUND,
+        vendor={"ACME_KEY": KEY},
+    )
+    assert "KeyError: '[ACME_KEY]'" in reason(found, "cancelled")
+    assert KEY not in str(found.document())
+
+
 def test_a_class_that_is_refused_is_all_that_is_said(report: Any) -> None:
     found = report("return 5")
     assert set(outcomes(found).values()) == {"failed", "skipped"}

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 from theoryctl.images.context import code_paths
 from theoryctl.manifests.catalog import Catalog
-from theoryctl.manifests.model import Manifest
 from theoryctl.refs import ProviderRef
+from theoryctl.requests.mock_flags import MockFlags
 from theoryctl.results.manifests import ConformanceTested
-from theoryctl.secrets import read_secrets
-from theoryctl_providers.contract import ProviderConfig
+from theoryctl.runtimes.config import provider_config
+from theoryctl.runtimes.find import EMBEDDED
 
 
 def check_conformance(ref: ProviderRef, folder: str | None, env_file: str | None) -> ConformanceTested:
@@ -23,22 +23,15 @@ def check_conformance(ref: ProviderRef, folder: str | None, env_file: str | None
     """
     found = Catalog(folder).find(ref)
     manifest = found.load()
-    names = [secret.name for secret in manifest.secrets]
-    vendor = None if env_file is None else read_secrets(names, env_file)
+    asks_real = env_file is not None
+    config = provider_config(
+        manifest, runtime=EMBEDDED, mode="mock", mocks=MockFlags(), env_file=env_file, with_secrets=asks_real
+    )
     with _importable(code_paths(found.root, manifest.image)):
         from theoryctl_providers.conformance import check_provider
 
-        return ConformanceTested(str(ref), check_provider(_config(manifest), manifest.example, vendor=vendor))
-
-
-def _config(manifest: Manifest) -> ProviderConfig:
-    return ProviderConfig(
-        provider=manifest.provider,
-        ref=manifest.ref,
-        default_model=manifest.models.default,
-        input_schema=manifest.inputs,
-        secret_rules=manifest.secret_rules,
-    )
+        vendor = config.secrets if asks_real else None
+        return ConformanceTested(str(ref), check_provider(config, manifest.example, vendor=vendor))
 
 
 @contextmanager

@@ -33,7 +33,7 @@ from theoryctl_providers.engine.drive import drive
 from theoryctl_providers.engine.event_rules import RESERVED
 from theoryctl_providers.engine.execute import execute
 
-HERE = "test_seam_providers"
+HERE = "test_guard_providers"
 ASK = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 JSON = "application/json"
 SOUND = [Delta(text="a"), Finish(), Usage(1, 1, 0.0)]
