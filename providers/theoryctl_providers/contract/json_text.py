@@ -71,7 +71,7 @@ def sha256(data: bytes) -> str:
 
 
 def json_problem(value: Any, depth: int = MAX_DEPTH) -> str | None:
-    """Why a value has no form in JSON; None where it has one. It is not recursive, and json's own words differ by
+    """Say why a value has no form in JSON; None where it has one. It is not recursive, and json's own words differ by
     Python's version."""
     level = [value]
     for _ in range(depth):
