@@ -34,7 +34,7 @@ FLOORS = {
     ),
     "theoryctl_providers": (
         ("__main__",),
-        ("server",),
+        ("server", "conformance"),
         ("wires",),
         ("engine", "litellm"),
         ("mock", "lookup"),
@@ -63,9 +63,14 @@ HOMES = {
     "litellm": {"theoryctl_providers.litellm"},
 }
 
-#: What runs a provider: the embedded runtime in this process, the shim in a container on Modal. And what reads the
-#: recordings for it, for the engine and the host are to refuse the same ones.
-INSIDE = ("theoryctl.runtimes.embedded", "theoryctl.modal.theoryctl_shim", "theoryctl.requests.mock_flags")
+#: What runs a provider: the embedded runtime in this process, the shim in a container on Modal, and the check of its
+#: conformance. And what reads the recordings for it, for the engine and the host are to refuse the same ones.
+INSIDE = (
+    "theoryctl.runtimes.embedded",
+    "theoryctl.modal.theoryctl_shim",
+    "theoryctl.requests.mock_flags",
+    "theoryctl.actions.conformance",
+)
 
 #: Libraries that cost a start-up, and so are imported inside the call that needs them.
 HEAVY = {

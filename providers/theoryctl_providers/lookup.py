@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from types import new_class
 from typing import Any
 
 from theoryctl_providers.contract import ProviderConfig, ProviderError
-from theoryctl_providers.protocol import LLMProvider
+from theoryctl_providers.protocol import LLMProvider, broken_part, name_of
 
 ENTRY_POINTS = "theoryctl.providers"
 
@@ -29,11 +30,13 @@ def get_llm_provider(name: str) -> LLMProvider:
     """The one provider object of that name in this process.
 
     `name` is "mock", "litellm", an entry point of the group `theoryctl.providers`, or `package.module:Class`.
-    Raises ProviderError `ERR_PROVIDER` when there is none, or when its code cannot be imported.
+    The class need not be a subclass of `LLMProvider`: the optional parts that it lacks are that one's. Raises
+    ProviderError `ERR_PROVIDER` when there is none, when its code cannot be imported, and when its class does not keep
+    to the protocol.
     """
     if name not in _loaded:
         # Two threads may both make one; they get the same.
-        _loaded.setdefault(name, _load(name)())
+        _loaded.setdefault(name, _made(name, _load(name)))
     return _loaded[name]
 
 
@@ -48,12 +51,40 @@ def _load(name: str) -> Any:
     module, _, attribute = (_BUILT_IN.get(name) or _target(name)).partition(":")
     try:
         return getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # whatever the module's own code raises
+        what = error if isinstance(error, (ImportError, AttributeError)) else f"{type(error).__name__}: {error}"
         raise ProviderError(
             "ERR_PROVIDER",
-            f"provider {name!r} cannot be loaded: {error}",
+            f"provider {name!r} cannot be loaded: {what}",
             hint=f"check that the package of {module!r} is installed here and defines {attribute!r}",
         ) from error
+
+
+def _made(name: str, found: Any) -> LLMProvider:
+    """An object of the class, which is checked here once, and not with every request."""
+    if not isinstance(found, type):
+        raise _unfit(name, f"expected a class, got {found!r:.200}")
+    try:
+        provider: LLMProvider = _with_defaults(found)()
+    except Exception as error:
+        called = f"{found.__module__}:{found.__qualname__}()"
+        raise _unfit(name, f"{called} failed with {type(error).__name__}: {error}; expected a provider") from error
+    if (broken := broken_part(provider)) is not None:
+        raise _unfit(name, f"{name_of(provider)}.{broken}")
+    return provider
+
+
+def _with_defaults(found: type[Any]) -> type[Any]:
+    """The class, with LLMProvider's optional parts where it has none of its own."""
+    if LLMProvider in found.__mro__:
+        return found
+    names = {"__module__": found.__module__, "__qualname__": found.__qualname__}
+    return new_class(found.__name__, (found, LLMProvider), exec_body=lambda namespace: namespace.update(names))
+
+
+def _unfit(name: str, what: str) -> ProviderError:
+    hint = "change the class as docs/providers.md describes"
+    return ProviderError("ERR_PROVIDER", f"provider {name!r} cannot be used: {what}", hint=hint)
 
 
 def _target(name: str) -> str:

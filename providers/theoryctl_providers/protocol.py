@@ -1,11 +1,12 @@
-"""What a provider is: one class with three methods."""
+"""The protocol of a provider, and the check of the class that is to be one."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from typing import Any, Protocol, get_args
 
-from theoryctl_providers.contract import Event, Mode, Operation, Request, SecretRule
+from theoryctl_providers.contract import Event, Mode, Operation, ResolvedRequest, SecretRule
 
 
 class LLMProvider(Protocol):
@@ -36,10 +37,10 @@ class LLMProvider(Protocol):
         """Whether `prepare(mode)` would return at once."""
         return True
 
-    def check(self, request: Request) -> None:
+    def check(self, request: ResolvedRequest) -> None:
         """Refuse, before anything is loaded, a real request that cannot work. Raises ProviderError."""
 
-    def stream(self, request: Request) -> AsyncIterator[Event]:
+    def stream(self, request: ResolvedRequest) -> AsyncIterator[Event]:
         """Answer one resolved request with `Delta`, `Output`, `Usage` and `Finish` events, as they come.
 
         An iterator that has `aclose`, as generators have, is told when nobody wants the rest.
@@ -50,16 +51,66 @@ class LLMProvider(Protocol):
         """Close connections. The provider may be used again afterwards."""
 
 
-def events_of(provider: LLMProvider, request: Request) -> AsyncGenerator[Event]:
-    """A provider's events, as something that can be closed."""
-    events = provider.stream(request)
-    return events if isinstance(events, AsyncGenerator) else _generated(events)
+def name_of(provider: object) -> str:
+    """A provider's class as a manifest names it: `acme_echo:Echo`."""
+    return f"{type(provider).__module__}:{type(provider).__qualname__}"
 
 
-async def _generated(events: AsyncIterator[Event]) -> AsyncGenerator[Event]:
-    try:
-        async for event in events:
-            yield event
-    finally:
-        if (aclose := getattr(events, "aclose", None)) is not None:
-            await aclose()
+def broken_part(provider: object) -> str | None:
+    """The first part of a provider that is not as the protocol has it: what was expected, and what is there.
+
+    None for one that is in order.
+    """
+    for part, (fits, expected) in _PARTS.items():
+        found = getattr(provider, part, None)
+        if not fits(found):
+            return f"{part}: expected {expected}, got {_described(found)}"
+    return None
+
+
+def _gives_events(found: Any) -> bool:
+    return callable(found) and not (iscoroutinefunction(found) or isgeneratorfunction(found) or _is_inherited(found))
+
+
+def _is_inherited(found: Any) -> bool:
+    """Whether a `stream` is that of `LLMProvider`, which gives nothing."""
+    return getattr(found, "__func__", None) is LLMProvider.stream
+
+
+def _is_plain(found: Any) -> bool:
+    return _gives_events(found) and not isasyncgenfunction(found)
+
+
+def _all_are(found: Any, fits: Callable[[Any], bool]) -> bool:
+    return isinstance(found, tuple) and all(map(fits, found))
+
+
+def _described(found: Any) -> str:
+    if _is_inherited(found):
+        return "nothing"
+    if iscoroutinefunction(found):
+        return "`async def` without `yield`"
+    if isasyncgenfunction(found) or isgeneratorfunction(found):
+        return "a function with `yield`"
+    return "a plain function" if callable(found) else f"{found!r:.200}"
+
+
+_OPERATIONS: tuple[str, ...] = get_args(Operation)
+_PLAIN = "a plain function"
+
+#: What fits each part of a provider, and what is said where something else is there.
+_PARTS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "stream": (_gives_events, "`async def` with `yield`, or a function that returns an async iterator"),
+    "prepare": (_is_plain, _PLAIN),
+    "is_prepared": (_is_plain, _PLAIN),
+    "check": (_is_plain, _PLAIN),
+    "aclose": (iscoroutinefunction, "`async def` without `yield`"),
+    "suspends_in_mock": (lambda found: isinstance(found, bool), "True or False"),
+    "loads": (lambda found: isinstance(found, str), "a text"),
+    "operations": (
+        lambda found: _all_are(found, _OPERATIONS.__contains__) and bool(found),
+        f"a tuple of one or more of {', '.join(map(repr, _OPERATIONS))}",
+    ),
+    "default_model": (lambda found: found is None or (isinstance(found, str) and found != ""), "a name or None"),
+    "secret_rules": (lambda found: _all_are(found, lambda rule: isinstance(rule, SecretRule)), "a tuple of SecretRule"),
+}

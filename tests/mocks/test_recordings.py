@@ -204,6 +204,7 @@ class Scribbler(Vendor):
     async def stream(self, request: Request) -> AsyncGenerator[Event]:
         request.inputs["extra_body"]["seen"] = len
         yield Delta(text="Hello.")
+        yield Finish()
 
 
 def test_a_call_that_failed_is_not_recorded() -> None:

@@ -80,22 +80,29 @@ def test_a_real_command_of_the_readme_works_with_a_key_and_a_vendor(
     assert "sk-canary" not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/providers.md"])
-def test_the_python_shown_runs(name: str, tmp_path: Path) -> None:
-    for block in blocks((ROOT / name).read_text(), "python"):
-        file = tmp_path / "acme_echo.py"
-        file.write_text(block)
-        done = subprocess.run([sys.executable, file], capture_output=True, text=True, check=True)
+def test_the_python_of_the_readme_runs() -> None:
+    (block,) = blocks(README, "python")
+    done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Mock answer")
+    assert done.stderr == ""
+
+
+def test_the_python_of_the_page_on_providers_runs(tmp_path: Path) -> None:
+    *callers, source, test = blocks((ROOT / "docs/providers.md").read_text(), "python")
+    for caller in callers:
+        done = subprocess.run([sys.executable, "-c", caller], capture_output=True, text=True, check=True)
         assert done.stderr == ""
-    if name == "README.md":
-        assert done.stdout.startswith("Mock answer")
-    else:
-        script = (
-            "from theoryctl_providers import run\n"
-            "print(run({'messages': [{'role': 'user', 'content': 'a b'}]}, provider='acme_echo:Echo', mode='mock'))"
-        )
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
-        assert "'text': 'a b '" in done.stdout
+    (tmp_path / "acme_echo.py").write_text(source)
+    (tmp_path / "test_acme_echo.py").write_text(test)
+    script = (
+        "from theoryctl_providers import run\n"
+        "print(run({'messages': [{'role': 'user', 'content': 'a b'}]}, provider='acme_echo:Echo', mode='mock'))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert "'text': 'a b '" in done.stdout
+    command = [sys.executable, "-m", "pytest", "-q", "test_acme_echo.py"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert "1 passed" in done.stdout, done.stdout
 
 
 def test_the_programmatic_use_takes_six_lines() -> None:

@@ -14,7 +14,7 @@ from tests.real.conftest import CANARY
 from tests.real.vendor import Vendor, echoes_the_key, fails
 from theoryctl.secrets import read_secrets
 from theoryctl_providers import ProviderError
-from theoryctl_providers.contract import ProviderConfig, Request
+from theoryctl_providers.contract import ProviderConfig, ResolvedRequest
 from theoryctl_providers.litellm.loading import import_litellm
 from theoryctl_providers.litellm.provider import call_arguments
 
@@ -52,7 +52,9 @@ def test_no_other_secret_is_ever_sent_as_the_key(name: str) -> None:
     import_litellm()
     config = ProviderConfig(provider="litellm", secrets={name: "not-a-key", "OPENAI_API_KEY": CANARY})
     for model, key in (("openai/x", CANARY), ("ollama/x", None), ("bedrock/x", None)):
-        arguments = call_arguments(Request(config=config, inputs={"model": model, "messages": []}))
+        arguments = call_arguments(
+            ResolvedRequest(config=config, mode="real", model=model, inputs={"model": model, "messages": []})
+        )
         assert arguments.get("api_key") == key
 
 

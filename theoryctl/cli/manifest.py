@@ -16,6 +16,10 @@ NewToOption = Annotated[
     str, typer.Option("--to", metavar="DIR", help="The manifests folder; the project is put beside it.")
 ]
 Schema = Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of the inputs instead.")]
+TestEnvFile = Annotated[
+    str | None,
+    typer.Option("--env-file", metavar="PATH", help="Ask real mode too, with the keys in this file."),
+]
 FilesArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[FILE]...", help="Manifest files. [default: all that are found]")
 ]
@@ -88,6 +92,19 @@ def new(ctx: typer.Context, ref: RefArgument, to: NewToOption = "./manifests") -
     from theoryctl.refs import ProviderRef
 
     ctx.obj.emit(new_provider.new_provider(ProviderRef.parse(ref), to))
+
+
+@command(app, "test", examples="theoryctl manifest test llm/mock@1\ntheoryctl manifest test llm/mock@1 --json")
+def test(ctx: typer.Context, ref: RefArgument, env_file: TestEnvFile = None, manifests: ManifestsOption = None) -> None:
+    """Check a provider against the rules for providers.
+
+    It is asked the manifest's example: in mock mode, in two other processes too, and with --env-file in real mode. The
+    exit status is 1 if a check fails.
+    """
+    from theoryctl.actions.conformance import check_conformance
+    from theoryctl.refs import ProviderRef
+
+    ctx.obj.emit(check_conformance(ProviderRef.parse(ref), manifests, env_file))
 
 
 @command(app, "schema", examples="theoryctl manifest schema > manifest.schema.json")

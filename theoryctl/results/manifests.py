@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from theoryctl.manifests.model import Manifest
+from theoryctl_providers.contract.conformance import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +101,19 @@ class ManifestCreated:
 
     def document(self) -> dict[str, Any]:
         return {"schema": "theoryctl.manifest-new/v1", "ref": self.ref, "files": list(self.files), "next": self.next}
+
+
+@dataclass(frozen=True, slots=True)
+class ConformanceTested:
+    """A manifest's provider, and whether it keeps the rules for providers."""
+
+    ref: str
+    report: Report
+
+    @property
+    def exit_status(self) -> int:
+        """0 where no check failed, else 1."""
+        return 0 if self.report.conforms else 1
+
+    def document(self) -> dict[str, Any]:
+        return {**self.report.document(), "ref": self.ref}

@@ -18,8 +18,8 @@ class ToolCall:
     arguments: list[str] = field(default_factory=list)
 
     def add(self, delta: ToolCallDelta) -> None:
-        self.id = self.id or delta.id or ""
-        self.name = self.name or delta.name or ""
+        self.id = self.id or _unicode(delta.id or "")
+        self.name = self.name or _unicode(delta.name or "")
         self.arguments.append(_unicode(delta.arguments))
 
 

@@ -118,8 +118,7 @@ class Request:
     `timeout` is in seconds and overrides the config's. `vendor` is that of a model which names none, where whoever
     asks speaks a vendor's own API; None: only a mock takes such a model, as one of the default model's vendor.
 
-    The engine hands providers a resolved copy: `mode` set, `inputs["model"]` set, `inputs["mode"]` gone, and every
-    `{"$attach": name}` replaced by its `Attachment`.
+    The engine hands providers a `ResolvedRequest` made of it.
     """
 
     config: ProviderConfig
@@ -133,3 +132,15 @@ class Request:
     checked: bool = False
     vendor: str | None = None
     run_id: str = field(default_factory=new_run_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedRequest(Request):
+    """The request that a provider gets: validated, with its mode and model decided.
+
+    `inputs` hold no "mode"; their "model" is `model`, and each `{"$attach": name}` in them is its `Attachment`. In mock
+    mode attachments have no path.
+    """
+
+    mode: Mode
+    model: str

@@ -45,12 +45,10 @@ def canonical(value: Any, *, what: str = "inputs", depth: int = MAX_DEPTH, check
     `checked` values are known to be JSON, and cost half as much. Raises ProviderError `ERR_INPUTS` for what has no such
     form: NaN, infinities, lone surrogates, non-text keys, values JSON does not know, nesting deeper than `depth`.
     """
-    if not checked:
-        _check_shape(value, what, depth)
+    if not checked and (problem := json_problem(value, depth)) is not None:
+        raise _refusal(what, problem)
     try:
         return _CANONICAL.encode(value).encode()
-    except UnicodeEncodeError as error:
-        raise _refusal(what, f"lone surrogate U+{ord(error.object[error.start]):04X} in a text") from None
     except (TypeError, ValueError) as error:
         raise _refusal(what, str(error)) from None
 
@@ -72,24 +70,43 @@ def sha256(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def _check_shape(value: Any, what: str, depth: int) -> None:
-    """Refuse deep nesting, numbers without end, and keys that json.dumps would quietly make text, without recursing."""
+def json_problem(value: Any, depth: int = MAX_DEPTH) -> str | None:
+    """Say why a value has no form in JSON; None where it has one. It is not recursive, and json's own words differ by
+    Python's version."""
     level = [value]
     for _ in range(depth):
         deeper: list[Any] = []
         for item in level:
             if isinstance(item, dict):
                 if not all(isinstance(key, str) for key in item):
-                    raise _refusal(what, "an object has a key that is not text")
+                    return "an object has a key that is not text"
                 deeper.extend(item.values())
+                deeper.extend(key for key in item if not key.isascii())
             elif isinstance(item, (list, tuple)):
                 deeper.extend(item)
-            elif isinstance(item, float) and not math.isfinite(item):  # json's own words differ by Python's version
-                raise _refusal(what, f"{item} is not a JSON number")
+            elif (problem := _scalar_problem(item)) is not None:
+                return problem
         if not deeper:
-            return
+            return None
         level = deeper
-    raise _refusal(what, f"nested deeper than {depth} levels")
+    return f"nested deeper than {depth} levels"
+
+
+def _scalar_problem(value: Any) -> str | None:
+    if isinstance(value, float):
+        return None if math.isfinite(value) else f"{value} is not a JSON number"
+    if isinstance(value, str):
+        return None if value.isascii() else _surrogate(value)
+    known = value is None or isinstance(value, int)
+    return None if known else f"Object of type {type(value).__name__} is not JSON serializable"
+
+
+def _surrogate(text: str) -> str | None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return f"lone surrogate U+{ord(text[error.start]):04X} in a text"
+    return None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass
 
-from theoryctl_providers.contract import Event, ProviderError, Request, is_mock
+from theoryctl_providers.contract import Event, ProviderError, ResolvedRequest, is_mock
+from theoryctl_providers.engine.guard import guarded, guarded_at_once
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
-from theoryctl_providers.protocol import LLMProvider, events_of
+from theoryctl_providers.protocol import LLMProvider
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The events of an answer that has not begun, and whether they will ever be waited for."""
+    """The events of an answer that has not begun, or what gives them all at once; and whether they will ever be waited
+    for."""
 
-    events: AsyncGenerator[Event]
+    events: AsyncGenerator[Event] | Callable[[], Iterable[Event]]
     suspends: bool
 
 
-def plan_for(provider: LLMProvider, request: Request) -> Plan:
+def plan_for(provider: LLMProvider, request: ResolvedRequest) -> Plan:
     """How a resolved request is answered. Raises ProviderError: `ERR_SCRIPT_MISS`, `ERR_UNSUPPORTED_PARAM`,
     `ERR_OVERLOADED`.
 
     Real calls are retried within the request's time-out; what a script says is passed on as it is, for the retries
     that a script tests are the client's.
     """
-    if not is_mock(request.mode or "mock"):
+    if not is_mock(request.mode):
         from theoryctl_providers.engine.retries import attempts_within
 
         _check_tape(request)
         return Plan(attempts_within(provider, request), suspends=True)
-    return _scripted(request) or _replayed(request) or Plan(events_of(provider, request), provider.suspends_in_mock)
+    return _scripted(request) or _replayed(request) or _mocked(provider, request)
 
 
-def _scripted(request: Request) -> Plan | None:
+def _mocked(provider: LLMProvider, request: ResolvedRequest) -> Plan:
+    if provider.suspends_in_mock:
+        return Plan(guarded(provider, request), suspends=True)
+    return Plan(lambda: guarded_at_once(provider, request), suspends=False)
+
+
+def _scripted(request: ResolvedRequest) -> Plan | None:
     script = request.config.script
     if script is None:
         return None
@@ -44,7 +52,7 @@ def _scripted(request: Request) -> Plan | None:
     return None if answer is None else Plan(play(answer, request), waits(answer))
 
 
-def _replayed(request: Request) -> Plan | None:
+def _replayed(request: ResolvedRequest) -> Plan | None:
     if request.config.replay is None:
         return None
     from theoryctl_providers.mock.replay import replayed
@@ -53,7 +61,7 @@ def _replayed(request: Request) -> Plan | None:
     return Plan(replayed(request.config.replay, request), suspends=False)
 
 
-def _check_tape(request: Request) -> None:
+def _check_tape(request: ResolvedRequest) -> None:
     """Refuse a paid call that could not be recorded."""
     if request.config.tape is not None and request.config.tape.is_full:
         raise ProviderError(

@@ -8,11 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 from theoryctl_providers.contract import (
+    Attachment,
     Event,
     Log,
+    Mode,
     ProviderConfig,
     ProviderError,
     Request,
+    ResolvedRequest,
     Result,
     SecretRule,
     Started,
@@ -20,13 +23,13 @@ from theoryctl_providers.contract import (
     is_mock,
     resolve_mode,
 )
-from theoryctl_providers.engine.answer_source import Plan, plan_for
+from theoryctl_providers.engine.answer_source import plan_for
 from theoryctl_providers.engine.transcript import Transcript
 from theoryctl_providers.inputs.attach import resolve_attachments
 from theoryctl_providers.inputs.normalize import TRANSPORT, normalized, vendor_of
 from theoryctl_providers.inputs.validate import chat_schema, check_inputs, embeddings_schema
 from theoryctl_providers.lookup import default_model_of, get_llm_provider
-from theoryctl_providers.protocol import LLMProvider
+from theoryctl_providers.protocol import LLMProvider, name_of
 from theoryctl_providers.redact import Redactor, secrets_of
 
 
@@ -42,28 +45,32 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
         provider = get_llm_provider(request.config.provider)
         resolved = admit(request, provider)
         transcript.admitted(resolved)
-        mode = resolved.mode or "mock"
         plan = plan_for(provider, resolved)
-        if provider.loads and not provider.is_prepared(mode):
+        if provider.loads and not provider.is_prepared(resolved.mode):
             yield Log(f"loading {provider.loads}, which takes some seconds in a new process")
-        provider.prepare(mode)
-        yield Started(resolved.inputs["model"], mode, plan.suspends)
-        async with aclosing(_answers(plan, resolved)) as answers:
-            async for event in answers:
+        provider.prepare(resolved.mode)
+        yield Started(resolved.model, resolved.mode, plan.suspends)
+        if callable(plan.events):
+            for event in plan.events():
                 transcript.answer.add(event)
                 yield event
+        else:
+            async with aclosing(_answers(plan.events, resolved)) as answers:
+                async for event in answers:
+                    transcript.answer.add(event)
+                    yield event
         envelope = transcript.success()
     except ProviderError as error:
         cause = error
         envelope = transcript.failure(error)
     except Exception as error:  # a provider's bug must not take the caller down, nor be taken for a refusal
         yield Log(traceback_of(error, request), debug=True)
-        cause = _broken(request.config.provider, error)
+        cause = _broken(provider, error)
         envelope = transcript.failure(cause)
     yield Result(envelope, cause, transcript.answer)
 
 
-def admit(request: Request, provider: LLMProvider) -> Request:
+def admit(request: Request, provider: LLMProvider) -> ResolvedRequest:
     """The request as a provider gets it: validated, mode and model decided, attachments in place, secrets there.
 
     Raises ProviderError: `ERR_INPUTS`, `ERR_ATTACHMENT`, `ERR_MISSING_SECRET`.
@@ -85,11 +92,29 @@ def admit(request: Request, provider: LLMProvider) -> Request:
     inputs["model"] = inputs.get("model") or _default_model(config)
     files = [replace(file, path="") for file in request.attachments] if is_mock(mode) else request.attachments
     inputs = resolve_attachments(inputs, files)
-    resolved = replace(request, mode=mode, inputs=inputs, attachments=files)
+    resolved = _resolved(request, mode, inputs, files)
     if not is_mock(mode):
         provider.check(resolved)
-        check_secrets(config.secret_rules or provider.secret_rules, config.secrets, inputs["model"])
+        check_secrets(config.secret_rules or provider.secret_rules, config.secrets, resolved.model)
     return resolved
+
+
+def _resolved(
+    request: Request, mode: Mode, inputs: Mapping[str, Any], attachments: Sequence[Attachment]
+) -> ResolvedRequest:
+    return ResolvedRequest(
+        config=request.config,
+        inputs=inputs,
+        parsed=True,
+        mode=mode,
+        model=inputs["model"],
+        operation=request.operation,
+        attachments=attachments,
+        streamed=request.streamed,
+        timeout=request.timeout,
+        checked=True,
+        run_id=request.run_id,
+    )
 
 
 def _schema(request: Request) -> Mapping[str, Any]:
@@ -150,10 +175,10 @@ def traceback_of(error: Exception, request: Request) -> str:
     return Redactor(secrets_of(request)).error_text("".join(traceback.format_exception(error)))
 
 
-def _broken(provider: str, error: Exception) -> ProviderError:
+def _broken(provider: LLMProvider, error: Exception) -> ProviderError:
     return ProviderError(
         "ERR_PROVIDER",
-        f"provider {provider!r} failed with {type(error).__name__}: {error}",
+        f"{name_of(provider)} failed with {type(error).__name__}: {error}; expected a ProviderError",
         hint="run it again with --debug to see where",
     )
 
@@ -165,17 +190,17 @@ def _default_model(config: ProviderConfig) -> str:
     raise ProviderError("ERR_INPUTS", "inputs: $: 'model' is missing", hint=hint, param="model")
 
 
-def _answers(plan: Plan, request: Request) -> AsyncGenerator[Event]:
-    """The plan's events; in real mode, without the secrets that it has, and where they are to be, on tape."""
-    if is_mock(request.mode or "mock"):
-        return plan.events
+def _answers(events: AsyncGenerator[Event], request: ResolvedRequest) -> AsyncGenerator[Event]:
+    """The events of a plan; in real mode, without the secrets that it has, and where they are to be, on tape."""
+    if is_mock(request.mode):
+        return events
     tape = request.config.tape
     if tape is None:
-        return _clean(plan.events, Redactor(secrets_of(request)))
+        return _clean(events, Redactor(secrets_of(request)))
     from theoryctl_providers.mock.replay import recorded
 
     # What is recorded is what is shown, chunk by chunk: replayed, it is the same.
-    return recorded(_clean(plan.events, Redactor(secrets_of(request), addresses=True)), request, tape)
+    return recorded(_clean(events, Redactor(secrets_of(request), addresses=True)), request, tape)
 
 
 async def _clean(events: AsyncGenerator[Event], redactor: Redactor) -> AsyncGenerator[Event]:

@@ -8,16 +8,17 @@ from contextlib import aclosing
 
 import tenacity
 
-from theoryctl_providers.contract import Event, Log, ProviderError, Request
+from theoryctl_providers.contract import Event, Log, ProviderError, ResolvedRequest
 from theoryctl_providers.deadline import deadline_in, until
-from theoryctl_providers.protocol import LLMProvider, events_of
+from theoryctl_providers.engine.guard import guarded
+from theoryctl_providers.protocol import LLMProvider
 
 #: How often a call is tried in all, and the seconds waited between (doubling, with jitter) without a Retry-After.
 ATTEMPTS = 3
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0
 
 
-async def attempts_within(provider: LLMProvider, request: Request) -> AsyncGenerator[Event]:
+async def attempts_within(provider: LLMProvider, request: ResolvedRequest) -> AsyncGenerator[Event]:
     """The provider's events; failures before the first one are retried, all of it within the request's time-out.
 
     Raises ProviderError: `ERR_TIMEOUT`, or what the last attempt raised.
@@ -29,9 +30,9 @@ async def attempts_within(provider: LLMProvider, request: Request) -> AsyncGener
             yield event
 
 
-async def _attempts(provider: LLMProvider, request: Request, deadline: float | None) -> AsyncGenerator[Event]:
+async def _attempts(provider: LLMProvider, request: ResolvedRequest, deadline: float | None) -> AsyncGenerator[Event]:
     async for attempt in _retrying(deadline):
-        stream = events_of(provider, request)
+        stream = guarded(provider, request)
         first: Event | None = None
         with attempt:
             first = await anext(stream, None)

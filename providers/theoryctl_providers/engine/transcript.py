@@ -11,6 +11,7 @@ from theoryctl_providers.contract import (
     OutputDocument,
     ProviderError,
     Request,
+    ResolvedRequest,
     Stopwatch,
     UsageDocument,
     build_envelope,
@@ -29,11 +30,11 @@ class Transcript:
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self._resolved: Request | None = None
+        self._resolved: ResolvedRequest | None = None
         self._stopwatch = Stopwatch()
         self.answer = Answer()
 
-    def admitted(self, resolved: Request) -> None:
+    def admitted(self, resolved: ResolvedRequest) -> None:
         """From here on mode and model are known."""
         self._resolved = resolved
 
@@ -79,7 +80,7 @@ class Transcript:
             ref=config.ref,
             mode=(resolved or request).mode,
             runtime=config.runtime,
-            model=resolved.inputs["model"] if resolved else None,
+            model=resolved.model if resolved else None,
             outputs=outputs,
             usage=UsageDocument(
                 input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, cost_usd=usage.cost_usd
@@ -105,6 +106,6 @@ def _call_document(call: ToolCall) -> dict[str, Any]:
 
 def _document(output: Output) -> OutputDocument:
     is_json = output.media_type == JSON
-    data = canonical(output.value) if is_json else output.value.encode()
+    data = canonical(output.value, checked=True) if is_json else output.value.encode()
     document = OutputDocument(name=output.name, media_type=output.media_type, size=len(data), digest=sha256(data))
     return {**document, "json": output.value} if is_json else {**document, "text": output.value}

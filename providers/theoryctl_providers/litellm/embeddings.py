@@ -6,13 +6,13 @@ from collections.abc import AsyncGenerator
 from copy import deepcopy
 from typing import Any
 
-from theoryctl_providers.contract import Event, Output, ProviderError, Request, Usage
+from theoryctl_providers.contract import Event, Output, ProviderError, ResolvedRequest, Usage
 
 #: Inputs that LiteLLM passes on. How the numbers are written is not its business: they come as numbers.
 _PASSED = ("input", "dimensions", "user")
 
 
-async def embed(request: Request, arguments: dict[str, Any]) -> AsyncGenerator[Event]:
+async def embed(request: ResolvedRequest, arguments: dict[str, Any]) -> AsyncGenerator[Event]:
     """The vectors, and what they cost. `arguments` say which model, whose key and how long.
 
     Raises ProviderError `ERR_BAD_RESPONSE` for an answer without a vector for each text, and whatever LiteLLM does.
@@ -28,7 +28,7 @@ async def embed(request: Request, arguments: dict[str, Any]) -> AsyncGenerator[E
         raise ProviderError("ERR_BAD_RESPONSE", message, hint="try again")
     yield Output("embeddings", "application/json", vectors)
     if response.usage is not None:
-        yield Usage(response.usage.prompt_tokens, 0, _cost(request.inputs["model"], response.usage.prompt_tokens))
+        yield Usage(response.usage.prompt_tokens, 0, _cost(request.model, response.usage.prompt_tokens))
 
 
 def _cost(model: str, sent: int) -> float | None:

@@ -15,7 +15,7 @@ from theoryctl_providers.contract import (
     Mode,
     ProviderConfig,
     ProviderError,
-    Request,
+    ResolvedRequest,
     SecretRule,
     ToolCallDelta,
     Usage,
@@ -53,13 +53,13 @@ class LiteLLMProvider(LLMProvider):
     operations = ("chat", "embeddings")
     secret_rules = SECRET_RULES
 
-    def check(self, request: Request) -> None:
+    def check(self, request: ResolvedRequest) -> None:
         """Refuse what a mock refuses too, and a model that names no vendor, `ERR_MODEL_NOT_FOUND`."""
         refuse_uncarried(request.inputs)
         forced_tool(request.inputs)
-        vendor, _, name = request.inputs["model"].partition("/")
+        vendor, _, name = request.model.partition("/")
         if vendor and not name:
-            model = request.inputs["model"]
+            model = request.model
             raise ProviderError(
                 "ERR_MODEL_NOT_FOUND",
                 f"model {model!r} is not of the form vendor/model",
@@ -76,9 +76,9 @@ class LiteLLMProvider(LLMProvider):
     def is_prepared(self, mode: Mode) -> bool:
         return is_mock(mode) or "litellm" in sys.modules
 
-    def stream(self, request: Request) -> AsyncGenerator[Event]:
+    def stream(self, request: ResolvedRequest) -> AsyncGenerator[Event]:
         """The vendor's answer as it comes. Raises ProviderError for every way a vendor can fail."""
-        return mocked(request) if is_mock(request.mode or "mock") else _call(request)
+        return mocked(request) if is_mock(request.mode) else _call(request)
 
     async def aclose(self) -> None:
         if "litellm" in sys.modules:
@@ -87,11 +87,11 @@ class LiteLLMProvider(LLMProvider):
             await litellm.close_litellm_async_clients()
 
 
-async def _call(request: Request) -> AsyncGenerator[Event]:
+async def _call(request: ResolvedRequest) -> AsyncGenerator[Event]:
     from theoryctl_providers.litellm.errors import as_provider_error
     from theoryctl_providers.redact import Redactor, secrets_of
 
-    model = request.inputs["model"]
+    model = request.model
     vendor = vendor_arguments(request)
     if "api_key" not in vendor and not model.startswith("ollama/"):
         _check_environment(model, request.config)
@@ -108,7 +108,7 @@ async def _call(request: Request) -> AsyncGenerator[Event]:
         raise as_provider_error(error, model=model, begun=begun, clean=clean) from error
 
 
-def _events(request: Request, vendor: dict[str, Any]) -> AsyncGenerator[Event]:
+def _events(request: ResolvedRequest, vendor: dict[str, Any]) -> AsyncGenerator[Event]:
     if request.operation == "embeddings":
         from theoryctl_providers.litellm.embeddings import embed
 
@@ -116,10 +116,10 @@ def _events(request: Request, vendor: dict[str, Any]) -> AsyncGenerator[Event]:
     return _chat(request)
 
 
-async def _chat(request: Request) -> AsyncGenerator[Event]:
+async def _chat(request: ResolvedRequest) -> AsyncGenerator[Event]:
     import litellm
 
-    answer = _Answer(request.inputs["model"])
+    answer = _Answer(request.model)
     response = await litellm.acompletion(**call_arguments(request))
     async for chunk in response:
         for event in answer.deltas(chunk):
@@ -129,7 +129,7 @@ async def _chat(request: Request) -> AsyncGenerator[Event]:
         yield event
 
 
-def call_arguments(request: Request) -> dict[str, Any]:
+def call_arguments(request: ResolvedRequest) -> dict[str, Any]:
     """What `litellm.acompletion` is called with: always streaming, no retries of its own, an explicit time-out."""
     from theoryctl_providers.litellm.content import as_openai
 
@@ -145,9 +145,9 @@ def call_arguments(request: Request) -> dict[str, Any]:
     }
 
 
-def vendor_arguments(request: Request) -> dict[str, Any]:
+def vendor_arguments(request: ResolvedRequest) -> dict[str, Any]:
     """Model, key and address of the vendor, no retries of LiteLLM's own, an explicit time-out."""
-    model, config = request.inputs["model"], request.config
+    model, config = request.model, request.config
     vendor, _, name = model.partition("/")
     seconds = request.timeout or config.timeout or DEFAULT_TIMEOUT
     arguments: dict[str, Any] = {"model": model, "max_retries": 0, "num_retries": 0, "timeout": seconds}

@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from theoryctl_providers.contract import Event, Output, Request, Usage
+from theoryctl_providers.contract import Event, Output, ResolvedRequest, Usage
 
 #: Numbers in a vector where the request does not say how many, by the end of the model's name; as OpenAI's models have.
 DIMENSIONS = 1536
@@ -26,10 +26,10 @@ _PLACES = 8
 Text = str | Sequence[int]
 
 
-def embeddings(request: Request) -> Iterator[Event]:
+def embeddings(request: ResolvedRequest) -> Iterator[Event]:
     """The events of a mock's answer to a request for embeddings: the output `embeddings`, and the usage."""
     texts = texts_of(request.inputs["input"])
-    size = request.inputs.get("dimensions") or default_dimensions(request.inputs["model"])
+    size = request.inputs.get("dimensions") or default_dimensions(request.model)
     yield Output("embeddings", "application/json", [embed(text, size) for text in texts])
     yield Usage(input_tokens=sum(map(_tokens, texts)), output_tokens=0, cost_usd=0.0)
 

@@ -16,7 +16,7 @@ from theoryctl_providers.contract import (
     Event,
     Finish,
     ProviderError,
-    Request,
+    ResolvedRequest,
     ToolCallDelta,
     Usage,
     canonical,
@@ -42,9 +42,9 @@ class MockProvider(LLMProvider):
     default_model = "mock"
     operations = ("chat", "embeddings")
 
-    async def stream(self, request: Request) -> AsyncGenerator[Event]:
+    async def stream(self, request: ResolvedRequest) -> AsyncGenerator[Event]:
         """The mock's answer. Real mode is refused: there is no vendor behind this provider."""
-        if not is_mock(request.mode or "mock"):
+        if not is_mock(request.mode):
             raise ProviderError(
                 "ERR_UNSUPPORTED_PARAM", "the mock provider has no real mode", hint="use --mode mock, or another --ref"
             )
@@ -52,13 +52,13 @@ class MockProvider(LLMProvider):
             yield event
 
 
-async def mocked(request: Request) -> AsyncGenerator[Event]:
+async def mocked(request: ResolvedRequest) -> AsyncGenerator[Event]:
     """Every event of the mock's answer to a resolved request, in order; it never waits."""
     for event in embeddings(request) if request.operation == "embeddings" else _chat(request):
         yield event
 
 
-def _chat(request: Request) -> Iterator[Event]:
+def _chat(request: ResolvedRequest) -> Iterator[Event]:
     inputs = request.inputs
     refuse_uncarried(inputs)
     # Without attachments the inputs are JSON as they are, and the engine has checked that.

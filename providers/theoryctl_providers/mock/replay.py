@@ -13,7 +13,7 @@ from theoryctl_providers.contract import (
     ProviderError,
     Recording,
     Recordings,
-    Request,
+    ResolvedRequest,
     Tape,
     dumps,
 )
@@ -32,7 +32,7 @@ _LINES, _WIDTH = 40, 160
 _UNSEEN = "in what is not shown: a text in [brackets] was a secret's value when it was recorded, or the file was edited"
 
 
-def key_of(request: Request) -> str:
+def key_of(request: ResolvedRequest) -> str:
     """The digest that names the exchange of a resolved request, by its operation and inputs.
 
     The mode and whether it is streamed are not in it, nor is who asks; an attachment counts by its name and digest.
@@ -40,13 +40,13 @@ def key_of(request: Request) -> str:
     return Recording.key_for(request.operation, _asked(request))
 
 
-async def recorded(events: AsyncGenerator[Event], request: Request, tape: Tape) -> AsyncGenerator[Event]:
+async def recorded(events: AsyncGenerator[Event], request: ResolvedRequest, tape: Tape) -> AsyncGenerator[Event]:
     """The events of a real call; once they have all come, the exchange is on the tape. A failed call is not."""
     # Now, not at the end: a provider's libraries may write into what they are given.
     begun = Recording(
         key=key_of(request),
         operation=request.operation,
-        model=request.inputs["model"],
+        model=request.model,
         inputs=Redactor(secrets_of(request), addresses=True).value(_asked(request)),
         events=(),
     )
@@ -58,7 +58,7 @@ async def recorded(events: AsyncGenerator[Event], request: Request, tape: Tape) 
     tape.add(replace(begun, events=tuple(kept)))
 
 
-async def replayed(recordings: Recordings, request: Request) -> AsyncGenerator[Event]:
+async def replayed(recordings: Recordings, request: ResolvedRequest) -> AsyncGenerator[Event]:
     """The events that were recorded for the request.
 
     Raises ProviderError `ERR_REPLAY_MISS` with the difference to the nearest recording.
@@ -73,7 +73,7 @@ async def replayed(recordings: Recordings, request: Request) -> AsyncGenerator[E
         yield event
 
 
-def _asked(request: Request, left_out: frozenset[str] = _LEFT_OUT) -> dict[str, Any]:
+def _asked(request: ResolvedRequest, left_out: frozenset[str] = _LEFT_OUT) -> dict[str, Any]:
     asked = _without(left_out, inputs_as_json(request.inputs))
     if isinstance(asked.get("extra_body"), dict):
         asked["extra_body"] = _without(left_out, asked["extra_body"])
@@ -84,7 +84,7 @@ def _without(left_out: frozenset[str], inputs: Mapping[str, Any]) -> dict[str, A
     return {name: value for name, value in inputs.items() if name.lower().replace("-", "_") not in left_out}
 
 
-def _miss(recordings: Recordings, request: Request) -> ProviderError:
+def _miss(recordings: Recordings, request: ResolvedRequest) -> ProviderError:
     asked = _pretty(_asked(request))
     nearest = max(recordings, key=lambda recording: _likeness(_pretty(recording.inputs), asked))
     difference = "\n".join(_difference(_pretty(nearest.inputs), asked)) or _UNSEEN

@@ -13,7 +13,7 @@ from theoryctl_providers.contract import (
     Event,
     Finish,
     ProviderError,
-    Request,
+    ResolvedRequest,
     Script,
     ScriptedFailure,
     ToolCallDelta,
@@ -38,7 +38,7 @@ _AGAIN = "run it again"
 Step = tuple[float, Delta]
 
 
-def choose(script: Script, request: Request) -> ScriptedAnswer | None:
+def choose(script: Script, request: ResolvedRequest) -> ScriptedAnswer | None:
     """The answer of the first rule that fits and has one left; None where the mock is to answer. Rules are about chats:
     none fits a request for embeddings.
 
@@ -62,7 +62,7 @@ def waits(answer: ScriptedAnswer) -> bool:
     return stalls or answer.delay > 0 or any(chunk.delay for chunk in answer.chunks)
 
 
-async def play(answer: ScriptedAnswer, request: Request) -> AsyncGenerator[Event]:
+async def play(answer: ScriptedAnswer, request: ResolvedRequest) -> AsyncGenerator[Event]:
     """The events of the answer; of one that waits, those that come within the request's time-out.
 
     Raises ProviderError for a fault: what its status means for `error`, `ERR_TIMEOUT` for `stall`,
@@ -78,7 +78,7 @@ async def play(answer: ScriptedAnswer, request: Request) -> AsyncGenerator[Event
         yield event
 
 
-async def _events(answer: ScriptedAnswer, request: Request) -> AsyncGenerator[Event]:
+async def _events(answer: ScriptedAnswer, request: ResolvedRequest) -> AsyncGenerator[Event]:
     steps = _steps(answer, request)
     come = steps if answer.fault is None else steps[: answer.fault.after]
     for number, (delay, delta) in enumerate(come):
@@ -86,7 +86,7 @@ async def _events(answer: ScriptedAnswer, request: Request) -> AsyncGenerator[Ev
         yield delta
     if answer.fault is not None:
         await _pause(0 if come else answer.delay)
-        await _fail(answer.fault, request.inputs["model"], begun=bool(come))
+        await _fail(answer.fault, request.model, begun=bool(come))
     for choice in range(_choices(request)):
         yield Finish(choice, answer.finish_reason or ("tool_calls" if answer.tool_calls else "stop"))
     yield _usage(answer, request, len(steps))
@@ -102,11 +102,11 @@ async def _pause(seconds: float) -> None:
 # -- what comes -------------------------------------------------------------------------------------------------------
 
 
-def _choices(request: Request) -> int:
+def _choices(request: ResolvedRequest) -> int:
     return request.inputs.get("n") or 1
 
 
-def _steps(answer: ScriptedAnswer, request: Request) -> list[Step]:
+def _steps(answer: ScriptedAnswer, request: ResolvedRequest) -> list[Step]:
     pieces, steps = _pieces(answer), []
     for choice in range(_choices(request)):
         steps += [(delay, Delta(choice, text=text)) for delay, text in pieces]
@@ -123,7 +123,7 @@ def _pieces(answer: ScriptedAnswer) -> list[tuple[float, str]]:
     return [(0.0, piece) for piece in tokens(text)]
 
 
-def _made_up_id(request: Request, choice: int, index: int) -> str:
+def _made_up_id(request: ResolvedRequest, choice: int, index: int) -> str:
     seed = canonical([inputs_as_json(counted(request.inputs)), choice, index])
     return f"call_{sha256(seed)[7:31]}"
 
@@ -134,7 +134,7 @@ def _call(call: ScriptedToolCall, index: int, call_id: str) -> Iterator[ToolCall
     yield from (ToolCallDelta(index, piece) for piece in tokens(arguments))
 
 
-def _usage(answer: ScriptedAnswer, request: Request, deltas: int) -> Usage:
+def _usage(answer: ScriptedAnswer, request: ResolvedRequest, deltas: int) -> Usage:
     told = answer.usage
     return Usage(
         input_tokens=prompt_tokens(inputs_as_json(request.inputs)) if told.input_tokens is None else told.input_tokens,
@@ -191,12 +191,12 @@ class _Facts:
     attachments: tuple[str, ...]
 
 
-def _facts_of(request: Request) -> _Facts:
+def _facts_of(request: ResolvedRequest) -> _Facts:
     messages = request.inputs.get("messages") or []
     said = [text_of(message) for message in messages if message.get("role") == "user"]
     functions = (tool.get("function") for tool in request.inputs.get("tools") or ())
     return _Facts(
-        model=request.inputs["model"],
+        model=request.model,
         user=said[-1] if said else "",
         turn=1 + sum(message.get("role") == "assistant" for message in messages),
         tools=tuple(function["name"] for function in functions if function),
@@ -242,7 +242,7 @@ def compile_pattern(pattern: str) -> Any:
         raise ProviderError("ERR_SCRIPT", message, hint="there are no look-arounds and no back references") from None
 
 
-def _check_strict(script: Script, request: Request) -> None:
+def _check_strict(script: Script, request: ResolvedRequest) -> None:
     if script.document.strict:
         message = f"no rule of a script answers {request.operation}, and this script is strict"
         raise ProviderError("ERR_SCRIPT_MISS", message, hint="leave strict out: the mock then answers them")

@@ -24,6 +24,7 @@ from theoryctl_providers.contract import (
     ProviderConfig,
     ProviderError,
     Request,
+    ResolvedRequest,
     Result,
     SecretRule,
     Started,
@@ -106,6 +107,9 @@ class Picky(LLMProvider):
     def prepare(self, mode: Mode) -> None:
         raise AssertionError("prepared for a request that was to be refused")
 
+    def stream(self, request: Request) -> AsyncIterator[Event]:
+        raise AssertionError("asked what was to be refused")
+
 
 @pytest.fixture
 def provider(monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -141,7 +145,15 @@ def test_a_third_partys_provider_is_one_class_and_gets_a_resolved_request(provid
     assert envelope["outputs"][0]["text"] == "one two"
     assert envelope["outputs"][2]["size"] == len('{"a":[1.0],"b":1}')
     assert envelope["usage"] == {"input_tokens": 3, "output_tokens": 2, "cost_usd": 0.5}
-    assert (acme.seen[0].mode, "mode" in acme.seen[0].inputs) == ("real", False)
+    (seen,) = acme.seen
+    assert (type(seen), seen.mode, seen.model) == (ResolvedRequest, "real", "acme/one")
+    assert ("mode" in seen.inputs, seen.inputs["model"]) == (False, "acme/one")
+
+
+def test_nobody_has_to_guess_the_mode_of_a_resolved_request(provider: Any) -> None:
+    acme = provider("Acme")
+    list(drive(execute(request("Acme", default_model="acme/other", inputs={"messages": ASK["messages"]}))))
+    assert (acme.seen[0].mode, acme.seen[0].model) == ("mock", "acme/other")
 
 
 @pytest.mark.parametrize("mode", ["mock", "real"])

@@ -7,6 +7,7 @@ from typing import Any
 
 from theoryctl.manifests.model import Image, Manifest, Resources
 from theoryctl.results.manifests import (
+    ConformanceTested,
     ManifestCreated,
     ManifestExported,
     ManifestList,
@@ -104,6 +105,10 @@ def _created(result: ManifestCreated) -> Lines:
     return Lines(result.files, notes=(f"next: {result.next}",))
 
 
+def _tested(result: ConformanceTested) -> Lines:
+    return Lines(list(result.report.lines()))
+
+
 VIEWS: Views = {
     ManifestList: _list,
     ManifestShown: _show,
@@ -111,4 +116,5 @@ VIEWS: Views = {
     SchemaShown: _schema,
     ManifestExported: _exported,
     ManifestCreated: _created,
+    ConformanceTested: _tested,
 }

@@ -1,0 +1,125 @@
+"""The guard of the provider seam: every event that a provider yields is checked as it passes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Iterable, Iterator
+from contextlib import suppress
+from typing import Any
+
+from theoryctl_providers.contract import Event, ProviderError, ResolvedRequest
+from theoryctl_providers.engine.event_rules import EventRules, broke, is_plain_text
+from theoryctl_providers.protocol import LLMProvider, name_of
+
+
+async def guarded(provider: LLMProvider, request: ResolvedRequest) -> AsyncGenerator[Event]:
+    """Give a provider's events, each checked as it passes. Closing the generator closes the provider's.
+
+    Raises what the provider raises, and ProviderError `ERR_PROVIDER`, which names the class, the event and what was
+    expected, for whatever breaks the rules.
+    """
+    rules = EventRules(provider, request)
+    events = provider.stream(request)
+    rules.begin(events)
+    try:
+        async for event in events:
+            rules.check(event)
+            yield event
+        rules.end()
+    except BaseException as error:
+        if _is_stray(error):
+            raise _failed(provider, error) from error
+        raise
+    finally:
+        if (aclose := getattr(events, "aclose", None)) is not None:
+            await aclose()
+
+
+def guarded_at_once(provider: LLMProvider, request: ResolvedRequest) -> Iterable[Event]:
+    """Give the events of a provider that never waits, checked, with an event loop or without; raises as `guarded` does.
+
+    One step of the provider brings them all: to look after each event whether it waited would cost as much as a mock.
+    """
+    come: list[Any] = []
+    events = provider.stream(request)
+    failure = _step(provider, _collect(events, come))
+    if failure is None and request.operation == "chat" and is_plain_text(come):
+        return come
+    return _checked(EventRules(provider, request), events, come, failure)
+
+
+def _checked(rules: EventRules, events: Any, come: list[Any], failure: Exception | None) -> Iterator[Event]:
+    """The events up to the first that breaks the rules, or to the failure that ended them."""
+    rules.begin(events)
+    for event in come:
+        rules.check(event)
+        yield event
+    if failure is not None:
+        raise failure
+    rules.end()
+
+
+async def _collect(events: AsyncIterable[Any], come: list[Any]) -> None:
+    add = come.append
+    async for event in events:
+        add(event)
+
+
+def _step(provider: LLMProvider, collecting: Coroutine[Any, Any, None]) -> Exception | None:
+    """Run a coroutine that never waits, and return the failure that ended it, if any."""
+    try:
+        collecting.send(None)
+    except StopIteration:
+        return None
+    except Exception as error:
+        return _waited(provider, error) if _lacks_loop(error) else error
+    except BaseException as error:
+        if _is_stray(error):
+            return _failed(provider, error)
+        raise
+    with suppress(Exception):  # whatever it does on being stopped is no news beside this
+        collecting.close()
+    return _waited(provider)
+
+
+# -- failures ---------------------------------------------------------------------------------------------------------
+
+
+def _failed(provider: LLMProvider, error: BaseException) -> ProviderError:
+    return broke(provider, f"failed with {type(error).__name__}: {error}", "a ProviderError")
+
+
+def _waited(provider: LLMProvider, error: Exception | None = None) -> ProviderError:
+    found = "waited" if error is None else f"failed with {type(error).__name__}: {error}"
+    message = f"{name_of(provider)} {found} in mock mode; expected suspends_in_mock = True of a class that waits there"
+    return ProviderError("ERR_PROVIDER", message, hint="set suspends_in_mock = True in the class")
+
+
+def _is_stray(error: BaseException) -> bool:
+    """Say whether a provider raised by itself what ends a program, or a task: a caller must not be ended by it."""
+    if isinstance(error, (Exception, GeneratorExit, KeyboardInterrupt)):
+        return False
+    if isinstance(error, SystemExit) or not _in_loop():
+        return True
+    import asyncio
+
+    task = asyncio.current_task()
+    return task is None or not task.cancelling()
+
+
+def _lacks_loop(error: Exception) -> bool:
+    """Say whether it is what asyncio raises where something waits and no event loop runs."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    raised_in = "" if place is None else place.tb_frame.f_globals.get("__name__", "")
+    return type(error) is RuntimeError and raised_in.startswith("asyncio.") and not _in_loop()
+
+
+def _in_loop() -> bool:
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -1,0 +1,172 @@
+"""Anybody's provider is held against the rules, by a helper for its author's tests."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.real.vendor import Vendor, echoes_the_key
+from theoryctl_providers import lookup
+from theoryctl_providers.conformance import Report, assert_conforms, check_provider
+from theoryctl_providers.contract import ProviderConfig
+
+ASK = {"model": "acme/one", "messages": [{"role": "user", "content": "Hi"}]}
+KEY = "sk-canary-0123456789"
+
+HEAD = """\
+import asyncio, os, socket, urllib.request
+from theoryctl_providers import LLMProvider, SecretRule, is_mock
+from theoryctl_providers.contract import Delta, Finish, Output
+
+class Echo(LLMProvider):
+    secret_rules = (SecretRule(name="ACME_KEY"), SecretRule(name="ACME_URL", required=False))
+    async def stream(self, request):
+"""
+
+SOUND = """\
+if not is_mock(request.mode):
+    await asyncio.sleep(0)
+yield Delta(text="Hi")
+yield Output("page", "text/plain", "a")
+yield Finish()
+"""
+
+
+@pytest.fixture
+def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The report of a provider whose `stream` has this body."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(lookup, "_loaded", {})
+    module = f"acme_{tmp_path.name}"
+
+    def made(body: str, **options: Any) -> Report:
+        (tmp_path / f"{module}.py").write_text(HEAD + textwrap.indent(body, " " * 8))
+        return check_provider(f"{module}:Echo", ASK, **options)
+
+    return made
+
+
+def outcomes(report: Report) -> dict[str, str]:
+    return {check.name: check.outcome for check in report.checks}
+
+
+def reason(report: Report, name: str) -> str:
+    return next(check.reason for check in report.checks if check.name == name and check.outcome == "failed")
+
+
+@pytest.mark.parametrize("provider", ["mock", "litellm"])
+def test_the_built_in_providers_conform_and_real_mode_is_not_asked_without_a_vendor(provider: str) -> None:
+    found = outcomes(check_provider(provider, ASK))
+    assert {name for name, outcome in found.items() if outcome == "skipped"} == {"real", "redacted"}
+    assert {name for name, outcome in found.items() if outcome == "passed"} == {
+        *("class", "mock", "whole", "deterministic", "offline", "cancelled")
+    }
+
+
+def test_real_mode_is_held_against_the_vendor_that_the_author_brings() -> None:
+    @contextmanager
+    def vendor() -> Iterator[dict[str, str]]:
+        with Vendor(echoes_the_key()) as server:
+            yield {"OPENAI_API_KEY": KEY, **server.addresses}
+
+    report = check_provider("litellm", {**ASK, "model": "openai/gpt-4o-mini"}, vendor=vendor)
+    assert set(outcomes(report).values()) == {"passed"}, report
+
+
+def test_a_provider_with_both_modes_conforms(report: Any) -> None:
+    assert set(outcomes(report(SOUND, vendor={"ACME_KEY": KEY})).values()) == {"passed"}
+
+
+@pytest.mark.parametrize(
+    ("body", "check", "words"),
+    [
+        ("yield 'hello'", "mock", "ERR_PROVIDER: "),
+        ("yield Delta(text='a')", "mock", "ended without a Finish"),
+        ("yield Delta(text=str(hash('a')))\nyield Finish()", "deterministic", "output answer differs in a process"),
+        ("yield Delta(text=str(os.getpid()))\nyield Finish()", "deterministic", "output answer differs"),
+        (
+            "yield Delta(text=os.environ.get('ACME_KEY', 'none'))\nyield Finish()",
+            "deterministic",
+            "differs in a process with hash seed 2 and the secrets in its environment",
+        ),
+        ("yield Delta(text='a' if request.streamed else 'b')\nyield Finish()", "whole", "output answer differs"),
+        (
+            "try:\n    socket.create_connection(('127.0.0.1', 1))\nexcept OSError:\n    pass\nyield Finish()",
+            "offline",
+            "('127.0.0.1', 1)",
+        ),
+        (
+            "self.task = asyncio.create_task(asyncio.sleep(60))\nyield Delta(text='a')\nyield Finish()",
+            "cancelled",
+            "1 tasks go on",
+        ),
+        (
+            "try:\n    yield Delta(text='a')\nexcept GeneratorExit:\n    yield Finish()\nyield Finish()",
+            "cancelled",
+            "RuntimeError: async generator ignored GeneratorExit",
+        ),
+        ("await asyncio.sleep(60)\nyield Finish()", "mock", "no end within 2 s"),
+    ],
+)
+def test_each_rule_that_is_broken_is_named(report: Any, body: str, check: str, words: str) -> None:
+    found = report(body, seconds=2.0)
+    assert not found.conforms
+    assert words in reason(found, check)
+
+
+@pytest.mark.parametrize(
+    ("body", "check", "words"),
+    [
+        (
+            SOUND + "if not is_mock(request.mode):\n    yield Output('extra', 'text/plain', '')\n",
+            "real",
+            "mock mode gives the outputs finish_reason, page; real mode extra, finish_reason, page",
+        ),
+        ("if not is_mock(request.mode):\n    raise KeyError('x')\n" + SOUND, "real", "failed with KeyError"),
+    ],
+)
+def test_the_two_modes_keep_step(report: Any, body: str, check: str, words: str) -> None:
+    found = report(body, vendor={"ACME_KEY": KEY})
+    assert words in reason(found, check)
+
+
+def test_a_secret_that_a_provider_says_is_taken_out(report: Any) -> None:
+    body = "key = request.config.secrets.get('ACME_KEY', '')\nyield Delta(text=f'Hi {key}')\nyield Finish()\n"
+    found = report(body, vendor={"ACME_KEY": KEY})
+    assert (outcomes(found)["redacted"], KEY in str(found)) == ("passed", False)
+
+
+def test_a_report_holds_no_secret_either(report: Any) -> None:
+    found = report(
+        "if not is_mock(request.mode):\n    raise KeyError(request.config.secrets['ACME_KEY'])\n" + SOUND,
+        vendor={"ACME_KEY": KEY},
+    )
+    assert "KeyError: '[ACME_KEY]'" in reason(found, "cancelled")
+    assert KEY not in str(found.document())
+
+
+def test_a_class_that_is_refused_is_all_that_is_said(report: Any) -> None:
+    found = report("return 5")
+    assert set(outcomes(found).values()) == {"failed", "skipped"}
+    assert "stream: expected `async def` with `yield`" in reason(found, "class")
+
+
+def test_a_failed_check_fails_the_test_of_the_author_with_the_whole_report(report: Any) -> None:
+    name = report("yield 'hello'").provider
+    with pytest.raises(AssertionError) as caught:
+        assert_conforms(name, [ASK])
+    lines = str(caught.value).splitlines()
+    assert lines[0] == f"{name} does not conform:"
+    assert len(lines) == 9 and lines[1] == "passed   class"
+
+
+def test_a_config_says_what_a_manifest_would() -> None:
+    schema = {"type": "object", "required": ["page"]}
+    config = ProviderConfig(provider="mock", default_model="m", input_schema=schema)
+    assert "ERR_INPUTS" in reason(check_provider(config, {"messages": ASK["messages"]}), "mock")
+    assert check_provider(config, {"messages": ASK["messages"], "page": 1}).conforms
