@@ -1,4 +1,4 @@
-"""What all tests share: a clean environment, and the command line as a real process."""
+"""What all tests share: a clean environment, and the command line, as a function and as a process."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.command import Ran, call
 
 ROOT = Path(__file__).parent.parent
 THEORYCTL = Path(sys.executable).parent / "theoryctl"
@@ -45,23 +46,6 @@ _DOCKER = ("DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT")
 _DISPLAY = ("NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "COLUMNS", "TTY_COMPATIBLE")
 
 
-@dataclass(frozen=True)
-class Ran:
-    """What a command printed, and its exit status."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """Standard output, which must be exactly one JSON object on one line."""
-        assert self.out.count("\n") == 1, self.out
-        value = json.loads(self.out)
-        assert isinstance(value, dict)
-        return value
-
-
 Cli = Callable[..., Ran]
 
 
@@ -76,10 +60,28 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def cli(environment: dict[str, str], tmp_path: Path) -> Cli:
-    """Run `theoryctl` with arguments, in an empty folder unless `cwd` says otherwise."""
+def work(tmp_path: Path) -> Path:
+    """The empty folder that commands run in unless `cwd` says otherwise."""
     folder = tmp_path / "work"
     folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def cli(environment: dict[str, str], work: Path) -> Cli:
+    """Run `theoryctl` with arguments inside this process: thirty times as fast as starting one."""
+
+    def run(
+        *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None, stdin: str | bytes = ""
+    ) -> Ran:
+        return call(arguments, {**environment, **(env or {})}, cwd or work, stdin)
+
+    return run
+
+
+@pytest.fixture
+def theoryctl(environment: dict[str, str], work: Path) -> Cli:
+    """Run `theoryctl` with arguments as a process: where signals, start-up, several at a time or PYTHONPATH matter."""
 
     def run(
         *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None, stdin: str | bytes = ""
@@ -89,7 +91,7 @@ def cli(environment: dict[str, str], tmp_path: Path) -> Cli:
             input=stdin.encode() if isinstance(stdin, str) else stdin,
             capture_output=True,
             env={**environment, **(env or {})},
-            cwd=cwd or folder,
+            cwd=cwd or work,
             timeout=120,
         )
         return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
