@@ -1,4 +1,4 @@
-"""The command line as a function: `main` inside this process, with the streams, environment and folder of a new one."""
+"""The command line as a function: `main` in this process, with streams, environment and folder of its own."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from contextlib import ExitStack, chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
+from threading import Lock
 from typing import IO, Any
 
 from theoryctl.__main__ import main
+
+_ALONE = Lock()
 
 
 @dataclass(frozen=True)
@@ -33,13 +36,20 @@ class Ran:
 
 
 def call(arguments: tuple[str, ...], env: Mapping[str, str], cwd: Path, stdin: str | bytes = "") -> Ran:
-    """Run `main`, which sees and does what a process started with `env` and `cwd` would. For one thread at a time."""
-    with _environment(env), chdir(cwd), TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
-        given.write(stdin.encode() if isinstance(stdin, str) else stdin)
-        given.seek(0)
-        with _streams(given, out, err):
-            status = main(list(arguments))
-        return Ran(status, _written(out), _written(err))
+    """Run `main` as a process would that was started with `env`, in `cwd`, and given `stdin`.
+
+    For one thread at a time, and without PYTHONPATH: there the fixture `theoryctl` starts a process.
+    """
+    assert _ALONE.acquire(blocking=False), "expected one call at a time: use the fixture theoryctl"
+    try:
+        with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
+            given.write(stdin.encode() if isinstance(stdin, str) else stdin)
+            given.seek(0)
+            with _environment(env), chdir(cwd), _streams(given, out, err):
+                status = main(list(arguments))
+            return Ran(status, _written(out), _written(err))
+    finally:
+        _ALONE.release()
 
 
 def _written(file: IO[bytes]) -> str:
@@ -68,8 +78,8 @@ def _become(env: Mapping[str, str]) -> None:
 
 @contextmanager
 def _streams(*files: IO[bytes]) -> Iterator[None]:
-    """Put the files where a process has its streams: at descriptors 0 to 2, which what it starts inherits, and in sys."""
-    before = sys.stdin, sys.stdout, sys.stderr
+    """Make the files the standard streams, also by number: what is started inherits them."""
+    before = (sys.stdin, sys.stdout, sys.stderr)
     with ExitStack() as undo:
         for number, file in enumerate(files):
             undo.enter_context(_descriptor(number, file))

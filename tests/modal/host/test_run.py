@@ -241,29 +241,33 @@ def test_an_image_without_theoryctls_code_is_an_error_that_says_so(
 
 
 def test_requests_at_the_same_time_share_a_container_and_each_gets_its_own_answer(
-    start: Start, asked: Asked, modal: Modal, acme: Acme
+    start: Start, theoryctl: Cli, modal: Modal, acme: Acme
 ) -> None:
     ref = acme("Slow")
     start(ref)
-    assert asked(ref, "x").status == 0
+
+    def ask(words: str) -> Ran:
+        return theoryctl("modal", "run", "--ref", ref, "--prompt", words, "--json")
+
+    assert ask("x").status == 0
     with ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(lambda words: asked(ref, words, "--json"), ("a", "b"))
+        first, second = pool.map(ask, ("a", "b"))
     assert len(modal.containers()) == 1
     assert (first.status, first.document["outputs"]) == (0, second.document["outputs"])
 
 
 def test_the_token_may_be_in_modals_own_file(
-    start: Start, cli: Cli, modal: Modal, environment: dict[str, str], tmp_path: Path
+    start: Start, theoryctl: Cli, modal: Modal, environment: dict[str, str], tmp_path: Path
 ) -> None:
     start()
     token, secret = (environment.pop(name) for name in ("MODAL_TOKEN_ID", "MODAL_TOKEN_SECRET"))
     file = tmp_path / "modal.toml"
     environment["MODAL_CONFIG_PATH"] = str(file)
     file.write_text(f'[default]\ntoken_id = "{token}"\ntoken_secret = "{secret}"\n')
-    assert cli("modal", "run", "--ref", REF).status == 0
+    assert theoryctl("modal", "run", "--ref", REF).status == 0
     for broken in ("[default", 'token_id = "x"'):
         file.write_text(broken)
-        assert error(cli("modal", "run", "--ref", REF, "--json")) == (4, "ERR_MODAL_AUTH")
+        assert error(theoryctl("modal", "run", "--ref", REF, "--json")) == (4, "ERR_MODAL_AUTH")
 
 
 @pytest.mark.parametrize("variables", [{"MODAL_TOKEN_ID": ""}, {"MODAL_TOKEN_SECRET": ""}, {"MODAL_TOKEN_ID": "wrong"}])

@@ -258,7 +258,7 @@ def test_what_the_secret_kept_since_a_stop_is_updated_and_not_created(start: Sta
 
 
 def test_a_value_is_nowhere_but_in_the_secret(
-    start: Start, cli: Cli, modal: Modal, environment: dict[str, str], tmp_path: Path
+    start: Start, theoryctl: Cli, modal: Modal, environment: dict[str, str], tmp_path: Path
 ) -> None:
     start()
     keys = {"OPENAI_API_KEY": KEY, "MODAL_LOGLEVEL": "DEBUG"}
@@ -272,7 +272,7 @@ def test_a_value_is_nowhere_but_in_the_secret(
         ["modal", "logs", "--ref", REF],
         ["modal", "stop", "--ref", REF, "--debug"],
     ):
-        ran = cli(*command, env=keys)
+        ran = theoryctl(*command, env=keys)
         said += ran.out + ran.err
     told = [entry.method for entry in modal.journal if KEY in str(entry.request)]
     assert set(told) == {"SecretUpdate"}
