@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.command import Ran, call
+from tests.command import Ran as Ran
+from tests.command import call
 
 ROOT = Path(__file__).parent.parent
 THEORYCTL = Path(sys.executable).parent / "theoryctl"

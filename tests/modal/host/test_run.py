@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from tests.modal.host.conftest import APP, IMAGE
 from tests.modal.host.images import image_with
 from tests.modal.service import Modal
 
-Start, Acme, Asked = Callable[..., Ran], Callable[..., str], Callable[..., Ran]
+Start = Callable[..., Ran]
+Acme = Callable[..., str]
+Asked = Callable[..., Ran]
 MEBIBYTE = 1 << 20
 
 
@@ -164,8 +167,8 @@ def running(environment: dict[str, str], folder: Path, *command: str) -> Any:
             super().__exit__(*error)
 
     with hearing_ctrl_c():
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return Running([THEORYCTL, "modal", *command], env=environment, cwd=folder, **pipes)
+        line = [str(THEORYCTL), "modal", *command]
+        return Running(line, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 Break = Callable[[Modal, subprocess.Popen[bytes]], None]
@@ -288,9 +291,8 @@ def test_a_token_that_was_revoked_is_an_error(start: Start, cli: Cli, modal: Mod
 
 
 def test_a_modal_that_does_not_answer_is_given_up_within_seconds(cli: Cli, modal: Modal) -> None:
-    modal.hang("ClientHello")
-    for prepare in (lambda: None, modal.go_away):
-        prepare()
+    for vanish in (partial(modal.hang, "ClientHello"), modal.go_away):
+        vanish()
         begin = time.monotonic()
         ran = cli("modal", "run", "--ref", REF, "--json")
         assert error(ran) == (5, "ERR_MODAL_UNAVAILABLE")

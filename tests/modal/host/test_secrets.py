@@ -16,7 +16,9 @@ from tests.modal.host.conftest import APP
 from tests.modal.sdk import Sdk
 from tests.modal.service import Modal
 
-Start, Acme, Asked = Callable[..., Ran], Callable[..., str], Callable[..., Ran]
+Start = Callable[..., Ran]
+Acme = Callable[..., str]
+Asked = Callable[..., Ran]
 KEY, OTHER = "sk-canary-0123456789", "sk-canary-9876543210"
 SYNC = ("modal", "sync-secrets", "--ref", REF)
 
@@ -244,6 +246,7 @@ def test_a_sync_leaves_the_deployed_resources_alone(acme: Acme, start: Start, cl
     (shown,) = cli("modal", "status", "--json").document["deployments"]
     assert shown["timeout"] == 100
     (after,) = (function.definition for app in modal._state.apps.values() for function in app.functions.values())
+    assert before is not None and after is not None
     assert (after.resources, after.timeout_secs) == (before.resources, before.timeout_secs)
 
 

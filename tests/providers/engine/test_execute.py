@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from typing import Any
 
 import jsonschema_rs
@@ -164,6 +164,7 @@ def test_the_provider_is_closed_by_whoever_drove_it(provider: Any) -> None:
 def test_leaving_a_stream_early_cancels_the_call_and_closes_the_provider(provider: Any) -> None:
     acme = provider("Acme")
     events = drive(execute(request("Slow")), acme.aclose)
+    assert isinstance(events, Generator)
     assert isinstance(next(events), Started)
     assert next(events) == Delta(text="wait")
     events.close()
@@ -179,7 +180,8 @@ def test_what_takes_long_is_announced_before_it_starts(provider: Any) -> None:
 
     from theoryctl_providers import lookup
 
-    lookup._loaded[f"{HERE}:Heavy"] = Heavy()
+    made: Any = Heavy  # for mypy it is abstract: it inherits from a Protocol
+    lookup._loaded[f"{HERE}:Heavy"] = made()
     events = list(drive(execute(request("Heavy"))))
     assert isinstance(events[0], Log) and "a big library" in events[0].message
     assert isinstance(events[1], Started)
@@ -314,7 +316,8 @@ def test_text_that_is_not_unicode_is_a_bad_response(provider: Any) -> None:
         async def stream(self, request: Request) -> AsyncGenerator[Event]:
             yield Delta(text="\ud800")
 
-    lookup._loaded[f"{HERE}:Broken"] = Broken()
+    made: Any = Broken  # for mypy it is abstract: it inherits from a Protocol
+    lookup._loaded[f"{HERE}:Broken"] = made()
     error = ends(list(drive(execute(request("Broken")))))["error"]
     assert error is not None and error["code"] == "ERR_BAD_RESPONSE"
 
