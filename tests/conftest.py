@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import slow
 from tests.command import Ran as Ran
 from tests.command import call
 
@@ -100,12 +101,27 @@ def theoryctl(environment: dict[str, str], work: Path) -> Cli:
     return run
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    slow.add_option(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The tests that want something which nobody promised are left out."""
+    """Leave out the tests that want something which nobody promised, and slow ones that are not wanted."""
     missing = {fixture for fixture, (promise, _) in _WANTED.items() if promise is None}
-    left_out = [item for item in items if missing & set(getattr(item, "fixturenames", ()))]
-    config.hook.pytest_deselected(items=left_out)
+    left_out = {item for item in items if missing & set(getattr(item, "fixturenames", ()))}
+    left_out.update(slow.left_out(config, items))
+    config.hook.pytest_deselected(items=list(left_out))
     items[:] = [item for item in items if item not in left_out]
+    for item in filter(_stays_together, items):
+        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
+def _stays_together(item: pytest.Item) -> bool:
+    """Whether one worker runs the whole module: its tests share a set-up, or names and ports of the tests' dockerd."""
+    fixtures = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009  # pytest has no public name for it
+    shared = any(fixture.scope == "module" for found in fixtures for fixture in found)
+    return shared or Path(__file__).parent / "docker" in item.path.parents
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
