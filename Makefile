@@ -8,20 +8,34 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-emit-index-url --no-annotate --no-header
 # One more than there are processors: the tests wait for as long as they work.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+# Which slow tests `make slow` runs: all, or changed.
+SLOW ?= all
 # Without bytecode every start pays for compiling again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format docs bench build lock clean
+.PHONY: help run test test-fast slow check format docs bench build lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/core.stamp ## set up what a mock run needs, and do one
 	$(BIN)/theoryctl local run --ref llm/litellm@1 --mode mock
 
 test: $(VENV)/dev.stamp ## run the whole suite; ARGS="-k name" for a part of it
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) $(ARGS)
+
+# Left out: what starts servers, containers, terminals or installations, or loads LiteLLM.
+test-fast: $(VENV)/dev.stamp ## run the tests that need no minute, for the inner loop
+	$(BIN)/python -m pytest --quiet --numprocesses $(WORKERS) $(ARGS) \
+		$(addprefix --ignore tests/,docker modal openai packaging real bench terminal/test_streams.py test_startup.py \
+		terminal/test_terminal.py actions/test_instances.py actions/test_new_provider.py mocks/test_mocks_cli.py \
+		providers/server test_slow.py) --deselect tests/cli/test_help.py::test_an_example_works \
+		--deselect tests/cli/test_help.py::test_the_examples_with_modal_work_one_after_the_other
+
+# Status 5: there is none to run.
+slow: $(VENV)/dev.stamp ## run what costs more than a minute; SLOW=changed where files concerned have changed
+	$(BIN)/python -m pytest -m slow --slow $(SLOW) --numprocesses $(WORKERS) $(ARGS) || [ $$? -eq 5 ]
 
 check: $(VENV)/dev.stamp ## lint, types, import walls, and that generated files are current
 	$(BIN)/ruff check .

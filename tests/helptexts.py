@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
-THEORYCTL = Path(sys.executable).parent / "theoryctl"
+from tests.command import call
 
 
+@cache
 def help_of(*words: str) -> str:
     """What `theoryctl WORDS --help` prints at 80 columns."""
-    environment = {**os.environ, "COLUMNS": "80", "TERM": "dumb"}
-    command = [THEORYCTL, *words, "--help"]
-    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+    ran = call((*words, "--help"), {**os.environ, "COLUMNS": "80", "TERM": "dumb"}, Path.cwd())
+    assert ran.status == 0, ran.err
+    return ran.out
 
 
 def every_command() -> list[tuple[str, ...]]:

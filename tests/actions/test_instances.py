@@ -113,9 +113,9 @@ def test_started_twice_is_the_same_instance(cli: Cli) -> None:
     assert first["pid"] == second["pid"]
 
 
-def test_two_starts_at_once_yield_one_instance(cli: Cli) -> None:
+def test_two_starts_at_once_yield_one_instance(theoryctl: Cli) -> None:
     with ThreadPoolExecutor(3) as pool:
-        found = list(pool.map(lambda _: started(cli), range(3)))
+        found = list(pool.map(lambda _: started(theoryctl), range(3)))
     assert len({instance["pid"] for instance in found}) == 1
     assert [instance["already_running"] for instance in found].count(False) == 1
 
@@ -240,12 +240,12 @@ def test_an_instance_that_was_killed_is_an_error_with_the_way_back_and_never_a_s
     assert cli(*RUN).status == 0
 
 
-def test_an_instance_killed_in_the_middle_of_an_answer_is_an_error(cli: Cli) -> None:
+def test_an_instance_killed_in_the_middle_of_an_answer_is_an_error(theoryctl: Cli) -> None:
     with Vendor(stalls_at_once) as vendor:
         env = {"OPENAI_API_KEY": CANARY, "LLM_API_BASE": f"{vendor.url}/v1"}
-        instance = started(cli, "--mode", "real", env=env)
+        instance = started(theoryctl, "--mode", "real", env=env)
         with ThreadPoolExecutor(1) as pool:
-            call = pool.submit(cli, *RUN, "--prompt", "x", "--json")
+            call = pool.submit(theoryctl, *RUN, "--prompt", "x", "--json")
             while not vendor.requests:
                 time.sleep(0.02)
             os.kill(instance["pid"], signal.SIGKILL)
@@ -311,19 +311,19 @@ def test_status_says_when_the_manifest_has_changed_since_the_start(cli: Cli, tmp
     assert cli("local", "status", "--json").document["instances"][0]["drift"] == "manifest"
 
 
-def test_logs_show_a_line_a_request_and_follow_until_the_end(cli: Cli) -> None:
-    started(cli)
-    envelopes = [cli(*RUN, "--json").document for _ in range(3)]
+def test_logs_show_a_line_a_request_and_follow_until_the_end(theoryctl: Cli) -> None:
+    started(theoryctl)
+    envelopes = [theoryctl(*RUN, "--json").document for _ in range(3)]
     logs = ("local", "logs", "--ref", REF, "--json")
-    lines = cli(*logs).out.splitlines()
+    lines = theoryctl(*logs).out.splitlines()
     assert [json.loads(line)["run_id"] for line in lines] == [envelope["run_id"] for envelope in envelopes]
-    assert cli(*logs, "--tail", "1").out.splitlines() == lines[-1:]
-    assert cli(*logs, "--since", "1h").out.splitlines() == lines
+    assert theoryctl(*logs, "--tail", "1").out.splitlines() == lines[-1:]
+    assert theoryctl(*logs, "--since", "1h").out.splitlines() == lines
     with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(cli, *logs, "-f")
+        following = pool.submit(theoryctl, *logs, "-f")
         time.sleep(0.7)
-        last = cli(*RUN, "--json").document["run_id"]
-        cli("local", "stop", "--all")
+        last = theoryctl(*RUN, "--json").document["run_id"]
+        theoryctl("local", "stop", "--all")
         assert json.loads(following.result().out.splitlines()[-1])["run_id"] == last
 
 

@@ -20,17 +20,17 @@ def below(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_new_provider_is_valid_and_answers_the_same_embedded_and_as_a_process(cli: Cli, tmp_path: Path) -> None:
-    made = cli("manifest", "new", REF)
+def test_a_new_provider_is_valid_and_answers_the_same_embedded_and_as_a_process(theoryctl: Cli, tmp_path: Path) -> None:
+    made = theoryctl("manifest", "new", REF)
     assert made.status == 0, made.err
     assert sorted(made.out.split()) == below(tmp_path / "work")
     assert f"next: theoryctl local run --ref {REF} --mode mock" in made.err
-    assert cli("manifest", "validate", f"manifests/{REF}.yaml").status == 0
-    embedded = cli("local", "run", "--ref", REF, "--mode", "mock", "--json")
+    assert theoryctl("manifest", "validate", f"manifests/{REF}.yaml").status == 0
+    embedded = theoryctl("local", "run", "--ref", REF, "--mode", "mock", "--json")
     assert embedded.status == 0, embedded.err
-    assert cli("local", "start", "--ref", REF, "--runtime", "process").status == 0
-    process = cli("local", "run", "--ref", REF, "--mode", "mock", "--json")
-    assert cli("local", "stop", "--all").status == 0
+    assert theoryctl("local", "start", "--ref", REF, "--runtime", "process").status == 0
+    process = theoryctl("local", "run", "--ref", REF, "--mode", "mock", "--json")
+    assert theoryctl("local", "stop", "--all").status == 0
     assert process.document["runtime"] == "process"
     assert process.document["outputs"] == embedded.document["outputs"]
 
@@ -42,11 +42,11 @@ def test_its_own_test_passes(cli: Cli, tmp_path: Path) -> None:
     assert "2 passed" in done.stdout, done.stdout
 
 
-def test_real_mode_says_where_to_write_it_and_wants_its_key_first(cli: Cli) -> None:
-    cli("manifest", "new", REF)
+def test_real_mode_says_where_to_write_it_and_wants_its_key_first(theoryctl: Cli) -> None:
+    theoryctl("manifest", "new", REF)
     real = ("local", "run", "--ref", REF, "--mode", "real", "--prompt", "Hi", "--json")
-    assert cli(*real).document["error"]["code"] == "ERR_MISSING_SECRET"
-    error = cli(*real, env={"ACME_API_KEY": "sk-canary-0123456789"}).document["error"]
+    assert theoryctl(*real).document["error"]["code"] == "ERR_MISSING_SECRET"
+    error = theoryctl(*real, env={"ACME_API_KEY": "sk-canary-0123456789"}).document["error"]
     assert (error["code"], error["message"]) == ("ERR_PROVIDER", "real mode is not written yet")
     assert "acme_echo/src/acme_echo/__init__.py" in error["hint"]
 
@@ -65,12 +65,12 @@ def test_what_is_there_is_never_written_over(cli: Cli, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ref", ["9a.x/4b-c@1", "a-/b..c_@3", f"{'n' * 63}/{'m' * 63}@999999999"])
-def test_any_ref_makes_a_provider_that_runs(cli: Cli, ref: str) -> None:
-    made = cli("manifest", "new", ref, "--to", "deep/mine", "--json")
+def test_any_ref_makes_a_provider_that_runs(theoryctl: Cli, ref: str) -> None:
+    made = theoryctl("manifest", "new", ref, "--to", "deep/mine", "--json")
     assert made.status == 0, made.err
-    ran = cli(*made.document["next"].split()[1:], "--json")
+    ran = theoryctl(*made.document["next"].split()[1:], "--json")
     assert (ran.status, ran.document["ref"]) == (0, ref), ran.err
-    assert cli("manifest", "validate", made.document["files"][0]).status == 0
+    assert theoryctl("manifest", "validate", made.document["files"][0]).status == 0
 
 
 def test_what_cannot_be_written_leaves_nothing(cli: Cli, tmp_path: Path) -> None:
@@ -84,15 +84,17 @@ def test_what_cannot_be_written_leaves_nothing(cli: Cli, tmp_path: Path) -> None
     ("ref", "to"),
     [(REF, "."), (REF, "sub/.."), (REF, ".."), (REF, "my folder"), ("acme/null@1", "m"), ("a/0x1f@1", "m")],
 )
-def test_a_project_lies_beside_its_manifests_wherever_those_are(cli: Cli, tmp_path: Path, ref: str, to: str) -> None:
+def test_a_project_lies_beside_its_manifests_wherever_those_are(
+    theoryctl: Cli, tmp_path: Path, ref: str, to: str
+) -> None:
     below_there = tmp_path / "work/manifests"
     (below_there / "sub").mkdir(parents=True)
-    made = cli("manifest", "new", ref, "--to", to, "--json", cwd=below_there)
+    made = theoryctl("manifest", "new", ref, "--to", to, "--json", cwd=below_there)
     assert made.status == 0, made.err
     files = [below_there / file for file in made.document["files"]]
     assert (below_there / to / f"{ref}.yaml").samefile(files[0])
     assert (below_there / to).resolve().parent == files[1].resolve().parents[1]
-    ran = cli(*shlex.split(made.document["next"])[1:], "--json", cwd=below_there)
+    ran = theoryctl(*shlex.split(made.document["next"])[1:], "--json", cwd=below_there)
     assert (ran.status, ran.document["ref"]) == (0, ref), ran.err
 
 

@@ -228,10 +228,10 @@ def test_ctrl_c_while_reading_standard_input_is_an_envelope_and_status_130(envir
 
 @pytest.mark.parametrize(("flags", "traced"), [((), False), (("--debug",), True)])
 def test_what_nobody_expected_is_status_70_with_a_traceback_only_for_debug(
-    cli: Cli, tmp_path: Path, flags: tuple[str, ...], traced: bool
+    theoryctl: Cli, tmp_path: Path, flags: tuple[str, ...], traced: bool
 ) -> None:
     (tmp_path / "yaml.py").write_text("1 / 0")  # a broken installation
-    ran = cli(*RUN, "--json", *flags, env={"PYTHONPATH": str(tmp_path)})
+    ran = theoryctl(*RUN, "--json", *flags, env={"PYTHONPATH": str(tmp_path)})
     assert (ran.status, error(ran.document)["code"]) == (70, "ERR_INTERNAL")
     assert "ZeroDivisionError" in ran.document["error"]["message"]
     assert ("Traceback" in ran.err) is traced

@@ -135,7 +135,7 @@ def install(peer: Peer) -> None:
     if peer.requirement and not (VENVS / peer.name / peer.requirement.replace("/", "_")).exists():
         print(f"installing {peer.requirement}", file=sys.stderr)
         subprocess.run([BIN / "uv", "venv", "--quiet", "--clear", VENVS / peer.name], check=True)
-        uv = [BIN / "uv", "pip", "install", "--quiet", "--python", peer.python]
+        uv: list[str | Path] = [BIN / "uv", "pip", "install", "--quiet", "--python", peer.python]
         subprocess.run([*uv, peer.requirement, "uvloop", "httptools"], check=True)
         (VENVS / peer.name / peer.requirement).touch()
 

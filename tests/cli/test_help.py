@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Cli
+from tests.conftest import ROOT, THEORYCTL, Cli
 from tests.docker.registry import Registry
-from tests.helptexts import THEORYCTL, every_command, examples_of, help_of
+from tests.helptexts import every_command, examples_of, help_of
 from tests.modal.service import Modal
 from theoryctl.platforms import host_platform
 
@@ -44,16 +44,16 @@ def test_every_command_has_an_example() -> None:
 
 
 @pytest.fixture
-def home(environment: dict[str, str], cli: Cli) -> Iterator[Path]:
+def home(environment: dict[str, str], theoryctl: Cli) -> Iterator[Path]:
     """A folder as the examples expect it: manifests, a README, a script, an env file, and a started llm/mock@1."""
     folder = Path(environment["HOME"])
     shutil.copy(ROOT / "README.md", folder)
     shutil.copy(ROOT / "docs" / "answers.yaml", folder)
     shutil.copytree(ROOT / "manifests", folder / "manifests")
     (folder / ".env").write_text("OPENAI_API_KEY=sk-canary-0123456789\n")
-    assert cli("local", "start", "--ref", "llm/mock@1", "--runtime", "process").status == 0
+    assert theoryctl("local", "start", "--ref", "llm/mock@1", "--runtime", "process").status == 0
     yield folder
-    assert cli("local", "stop", "--all").status == 0
+    assert theoryctl("local", "stop", "--all").status == 0
 
 
 EXAMPLES = sorted({line for words in COMMANDS for line in examples_of(*words)})

@@ -89,7 +89,7 @@ class Proxy:
         return f"127.0.0.1:{self._server.server_port}"
 
     def _forward(self, path: str, headers: dict[str, str]) -> Answer:
-        passed = {name: headers[name] for name in ("accept", "authorization") if name in headers}
+        passed: dict[str, str] = {name: headers[name] for name in ("accept", "authorization") if name in headers}
         with closing(http.client.HTTPConnection(self.registry, timeout=5)) as connection:
             connection.request("GET", path, headers=passed)
             response = connection.getresponse()

@@ -128,9 +128,9 @@ class Registry:
             os_name = "unknown" if architecture == "unknown" else "linux"
             variant = {"variant": "v8"} if architecture == "arm64" else {}
             entries.append(({"os": os_name, "architecture": architecture, **variant}, digest))
-        return self.list(name, entries, "multi")
+        return self.index_of(name, entries, "multi")
 
-    def list(self, name: str, entries: Sequence[tuple[dict[str, str], str]], tag: str) -> str:
+    def index_of(self, name: str, entries: Sequence[tuple[dict[str, str], str]], tag: str) -> str:
         """Push an index of these platforms and the digests of their images, and return its digest."""
         listed = [
             {

@@ -198,8 +198,8 @@ def test_another_s_provider_gets_in_as_a_package(
     folder = wheel_project(tmp_path / "work/acme")
     name = "acme"
     if form == "wheel":
-        command = [THEORYCTL.parent / "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", folder, folder]
-        subprocess.run(command, check=True)
+        pip: list[str | Path] = [THEORYCTL.parent / "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
+        subprocess.run([*pip, "-w", folder, folder], check=True)
         name = f"acme/{next(folder.glob('*.whl')).name}"
     project(f"    context: providers\n    packages: [{name}]", provider="acme")
     assert cli(*START).status == 0

@@ -198,10 +198,12 @@ def test_an_instance_without_the_key_does_not_take_the_caller_s(cli: Cli, daemon
 
 
 @pytest.mark.parametrize("stalls", [stalls_at_once, stalls_midway])
-def test_a_container_killed_in_the_middle_of_a_call_is_not_running(cli: Cli, daemon: Daemon, stalls: Behaviour) -> None:
-    container = start(cli, OPENAI_API_KEY=KEY, **INSIDE)
+def test_a_container_killed_in_the_middle_of_a_call_is_not_running(
+    theoryctl: Cli, daemon: Daemon, stalls: Behaviour
+) -> None:
+    container = start(theoryctl, OPENAI_API_KEY=KEY, **INSIDE)
     with vendor_inside(daemon, container, stalls) as vendor, ThreadPoolExecutor(1) as pool:
-        call = pool.submit(cli, *ASK)
+        call = pool.submit(theoryctl, *ASK)
         vendor.wait_for_request(30)
         daemon("kill", "--signal", "KILL", container)
         ran = call.result(timeout=20)

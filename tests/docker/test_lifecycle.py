@@ -62,22 +62,22 @@ def test_a_run_against_a_container_loads_an_http_client_and_no_sdk(cli: Cli, env
     assert "theoryctl_providers.engine.execute" not in loaded
 
 
-def test_two_starts_at_once_yield_one_instance(cli: Cli) -> None:
+def test_two_starts_at_once_yield_one_instance(theoryctl: Cli) -> None:
     with ThreadPoolExecutor(3) as pool:
-        found = list(pool.map(lambda _: started(cli), range(3)))
+        found = list(pool.map(lambda _: started(theoryctl), range(3)))
     assert len({instance["container"] for instance in found}) == 1
     assert [instance["already_running"] for instance in found].count(False) == 1
 
 
 def test_two_refs_share_a_network_that_goes_with_the_last_of_them(
-    cli: Cli, daemon: Daemon, environment: dict[str, str]
+    theoryctl: Cli, daemon: Daemon, environment: dict[str, str]
 ) -> None:
     with ThreadPoolExecutor(2) as pool:
-        assert [ran.status for ran in pool.map(lambda ref: cli(*START[:3], ref), (REF, "llm/mock@1"))] == [0, 0]
+        assert [ran.status for ran in pool.map(lambda ref: theoryctl(*START[:3], ref), (REF, "llm/mock@1"))] == [0, 0]
     assert len(left_behind(daemon, environment)) == 3
-    assert cli("local", "stop", "--ref", REF).status == 0
-    assert cli("local", "run", "--ref", "llm/mock@1", "--json").document["runtime"] == "docker"
-    assert cli("local", "stop", "--ref", "llm/mock@1").status == 0
+    assert theoryctl("local", "stop", "--ref", REF).status == 0
+    assert theoryctl("local", "run", "--ref", "llm/mock@1", "--json").document["runtime"] == "docker"
+    assert theoryctl("local", "stop", "--ref", "llm/mock@1").status == 0
     assert left_behind(daemon, environment) == []
 
 
@@ -108,18 +108,18 @@ def test_status_shows_what_the_daemon_says(cli: Cli) -> None:
     assert 0 <= row["cpu_percent"] < 400
 
 
-def test_logs_are_those_of_the_container(cli: Cli) -> None:
-    started(cli)
-    envelopes = [cli(*RUN, "--json").document for _ in range(3)]
+def test_logs_are_those_of_the_container(theoryctl: Cli) -> None:
+    started(theoryctl)
+    envelopes = [theoryctl(*RUN, "--json").document for _ in range(3)]
     logs = ("local", "logs", "--ref", REF, "--json")
-    lines = cli(*logs).out.splitlines()
+    lines = theoryctl(*logs).out.splitlines()
     assert [json.loads(line)["run_id"] for line in lines] == [envelope["run_id"] for envelope in envelopes]
-    assert cli(*logs, "--tail", "1", "--since", "1h").out.splitlines() == lines[-1:]
+    assert theoryctl(*logs, "--tail", "1", "--since", "1h").out.splitlines() == lines[-1:]
     with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(cli, *logs, "-f")
+        following = pool.submit(theoryctl, *logs, "-f")
         time.sleep(1)
-        last = cli(*RUN, "--json").document["run_id"]
-        cli("local", "stop", "--all")
+        last = theoryctl(*RUN, "--json").document["run_id"]
+        theoryctl("local", "stop", "--all")
         assert json.loads(following.result().out.splitlines()[-1])["run_id"] == last
 
 

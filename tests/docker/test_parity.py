@@ -6,7 +6,6 @@ import http.client
 import json
 import re
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -221,8 +220,7 @@ class Instances:
 
     def differences(self, *asked: Case | Raw) -> list[Difference]:
         """Everything in which the runtimes differ."""
-        with ThreadPoolExecutor(2) as pool:
-            return [difference for found in pool.map(self._differences, asked) for difference in found]
+        return [difference for each in asked for difference in self._differences(each)]
 
     def _differences(self, asked: Case | Raw) -> list[Difference]:
         if isinstance(asked, Raw):

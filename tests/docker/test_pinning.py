@@ -41,7 +41,7 @@ def latest(registry: Registry) -> Tag:
     def move(*entries: tuple[str, str]) -> str:
         fields = ("os", "architecture", "variant")
         named = [(dict(zip(fields, platform.split("/"), strict=False)), digest) for platform, digest in entries]
-        return registry.list("hello", named, "latest")
+        return registry.index_of("hello", named, "latest")
 
     return move
 
@@ -82,7 +82,7 @@ def test_two_who_pin_at_once_both_do(
     cli: Cli, manifest: Path, images: dict[str, str], latest: Tag, environment: dict[str, str], tmp_path: Path
 ) -> None:
     latest(*((f"linux/{name}", digest) for name, digest in images.items()))
-    commands = [[THEORYCTL, *PIN, "--platform", f"linux/{name}"] for name in images]
+    commands: list[list[str | Path]] = [[THEORYCTL, *PIN, "--platform", f"linux/{name}"] for name in images]
     at_once = [subprocess.Popen(command, env=environment, cwd=tmp_path / "work") for command in commands]
     assert [process.wait(timeout=60) for process in at_once] == [0] * len(at_once)
     assert cli(*PIN, "--check").status == 0

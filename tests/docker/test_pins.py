@@ -93,8 +93,8 @@ def test_the_whole_way_of_an_image(
     assert (verified.status, verified.document["drift"]) == (6, True)
     assert len({row["digest"] for row in verified.document["digests"]}) == 2
     daemon("kill", started.document["container"])
-    verified = cli("image", "verify", "--ref", REF, "--json").document
-    assert verified["digests"][-1] == {"where": "container", "digest": None}
+    verified = cli("image", "verify", "--ref", REF, "--json")
+    assert verified.document["digests"][-1] == {"where": "container", "digest": None}
     assert cli("local", "stop", "--all").status == 0
     again = cli("local", "start", "--ref", REF, "--json")
     assert again.document["digest"] == image["digest"]

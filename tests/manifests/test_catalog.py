@@ -251,7 +251,7 @@ def test_a_folder_that_may_not_be_entered_is_named(
     folder.chmod(mode)
     # Root may enter all the same, unless that is taken away.
     bound = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
-    command = [*bound, THEORYCTL, *arguments, "--json"]
+    command: list[str | Path] = [*bound, THEORYCTL, *arguments, "--json"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True)
     folder.chmod(0o700)
     failure = json.loads(done.stdout)["error"]

@@ -95,12 +95,12 @@ def test_a_stall_ends_with_the_time_and_the_server_goes_on(cli: Cli, script: str
     assert ask(cli, "slow").document["outputs"][0]["text"] == "one two"
 
 
-def test_while_one_client_waits_another_is_answered(cli: Cli, script: str, stopped: None) -> None:
-    assert cli(*START, "--script", script).status == 0
+def test_while_one_client_waits_another_is_answered(theoryctl: Cli, script: str, stopped: None) -> None:
+    assert theoryctl(*START, "--script", script).status == 0
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(ask, cli, "stall", "--timeout", "6")
+        waiting = pool.submit(ask, theoryctl, "stall", "--timeout", "6")
         time.sleep(1.5)
-        assert ask(cli, "anything else").status == 0
+        assert ask(theoryctl, "anything else").status == 0
         assert not waiting.done()
         assert waiting.result().status == 124
 

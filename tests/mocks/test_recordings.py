@@ -27,6 +27,7 @@ from theoryctl_providers.contract import (
     Delta,
     Event,
     Finish,
+    Mode,
     Output,
     Recording,
     Recordings,
@@ -388,7 +389,7 @@ def test_a_server_is_told_the_recordings_and_whether_to_record() -> None:
 def test_the_mode_alone_decides_whether_a_call_is_recorded_or_replayed(tmp_path: Path) -> None:
     folder = tmp_path / "recordings"
 
-    def ask(mode: str, text: str = "Say hello.") -> Any:
+    def ask(mode: Mode, text: str = "Say hello.") -> Any:
         inputs = {**ASK, "messages": [{"role": "user", "content": text}]}
         secrets = {"ACME_KEY": KEY}
         return run(inputs, provider=PROVIDER, mode=mode, secrets=secrets, record=folder, replay=replayed)

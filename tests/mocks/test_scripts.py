@@ -41,6 +41,12 @@ def events(inputs: Any, script: Script, *, timeout: float | None = None) -> list
     return list(drive(execute(Request(config=config, inputs=inputs, mode="mock", timeout=timeout))))
 
 
+def code_of(last: Event) -> str | None:
+    assert isinstance(last, Result)
+    error = last.envelope["error"]
+    return error and error["code"]
+
+
 def failure(inputs: Any, script: Script, *, timeout: float | None = None) -> tuple[Any, Any]:
     """The error of the envelope, and the failure as it was raised."""
     result = events(inputs, script, timeout=timeout)[-1]
@@ -300,7 +306,7 @@ def test_a_stall_ends_when_time_is_up_after_what_has_come() -> None:
     seen = events(HI, told, timeout=0.3)
     assert 0.3 <= time.monotonic() - begun < 2
     assert [event.text for event in seen if isinstance(event, Delta)] == ["one"]
-    assert isinstance(seen[-1], Result) and (seen[-1].envelope["error"] or {})["code"] == "ERR_TIMEOUT"
+    assert code_of(seen[-1]) == "ERR_TIMEOUT"
 
 
 def test_a_delay_longer_than_the_time_allowed_is_a_timeout() -> None:
@@ -360,4 +366,4 @@ def test_no_pattern_can_hang_a_server(pattern: str) -> None:
 def test_real_mode_knows_nothing_of_a_script() -> None:
     config = ProviderConfig(provider="mock", script=script(answers({"text": "x"})))
     result = list(drive(execute(Request(config=config, inputs=HI, mode="real"))))[-1]
-    assert isinstance(result, Result) and (result.envelope["error"] or {})["code"] == "ERR_UNSUPPORTED_PARAM"
+    assert code_of(result) == "ERR_UNSUPPORTED_PARAM"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from typing import Any
 
 import pytest
 from grpclib import Status
@@ -76,7 +77,7 @@ def test_what_the_client_refuses_itself_is_refused_here_as_well(sdk: Sdk, rpc: s
 
 
 @pytest.mark.parametrize("variables", [{"MODAL_TOKEN_SECRET": "as-wrong"}, {"MODAL_TOKEN_ID": "ak-wrong"}])
-def test_a_wrong_token_is_refused(sdk: Sdk, variables: dict[str, str]) -> None:
+def test_a_wrong_token_is_refused(sdk: Sdk, variables: dict[str, Any]) -> None:
     assert "AuthError: Token validation failed" in sdk("modal.App.lookup('app')", fails=True, **variables).err
 
 

@@ -108,7 +108,7 @@ def test_tools_are_called_and_the_conversation_goes_on(start: Start, script: str
     client = start("--script", script)
     tools: list[Any] = [{"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}]
     first = client.chat.completions.create(model="gpt-4o-mini", messages=asked("weather"), tools=tools)
-    (call,) = first.choices[0].message.tool_calls or ()
+    (call,) = first.choices[0].message.tool_calls or []
     assert call.type == "function"
     assert (call.function.name, call.function.arguments) == ("get_weather", '{"city": "Forlì"}')
     result = {"role": "tool", "tool_call_id": call.id, "content": "sun"}

@@ -43,7 +43,7 @@ def test_make_run_sets_up_what_a_mock_run_needs_and_no_more(clone: Path, environ
 
 def test_real_mode_without_litellm_says_what_to_install(clone: Path, environment: dict[str, str]) -> None:
     make("run", folder=clone, environment=environment)
-    command = [
+    command: list[str | Path] = [
         clone / ".venv/bin/theoryctl",
         *["local", "run", "--ref", "llm/litellm@1", "--mode", "real", "--prompt", "x"],
     ]

@@ -62,13 +62,13 @@ print(run({})["output"])
 
 def mypy(folder: Path) -> subprocess.CompletedProcess[str]:
     # A cache of its own: that of the checkout knows the package as a part of it.
-    command = [BIN / "mypy", "--strict", "--config-file=", f"--cache-dir={folder}/cache", "."]
+    command: list[str | Path] = [BIN / "mypy", "--strict", "--config-file=", f"--cache-dir={folder}/cache", "."]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
 def pyright(folder: Path) -> subprocess.CompletedProcess[str]:
     (folder / "pyrightconfig.json").write_text(json.dumps({"typeCheckingMode": "strict"}))
-    command = [BIN / "basedpyright", "--pythonpath", sys.executable, "."]
+    command: list[str | Path] = [BIN / "basedpyright", "--pythonpath", sys.executable, "."]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 

@@ -22,7 +22,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built from a clone: what is built from a folder with leftovers proves nothing."""
     folder = tmp_path_factory.mktemp("dist")
     with fresh_clone(tmp_path_factory.mktemp("clone")) as clone:
-        command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-build-isolation", "--no-deps", "-w", folder, clone]
+        pip: list[str | Path] = [sys.executable, "-m", "pip", "wheel", "-q", "--no-build-isolation", "--no-deps"]
+        command = [*pip, "-w", folder, clone]
         subprocess.run(command, check=True)
     (found,) = folder.glob("*.whl")
     return found
@@ -77,7 +78,7 @@ def test_installed_into_an_empty_venv_it_does_the_main_job_from_any_folder(
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    command = [venv / "bin/theoryctl", *["local", "run", "--ref", "llm/litellm@1", "--mode", "mock"]]
+    command: list[str | Path] = [venv / "bin/theoryctl", *["local", "run", "--ref", "llm/litellm@1", "--mode", "mock"]]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=elsewhere)
     assert (done.returncode, done.stdout[:11]) == (0, "Mock answer"), done.stderr
     command = [venv / "bin/theoryctl", "manifest", "list"]
@@ -90,7 +91,7 @@ def test_installed_it_builds_the_image_that_the_checkout_builds(
 ) -> None:
     def start(theoryctl: Path, state: str) -> dict[str, Any]:
         variables = {**environment, **docker, "THEORYCTL_STATE_DIR": str(tmp_path / state)}
-        command = [theoryctl, "local", "start", "--ref", "llm/mock@1", "--json"]
+        command: list[str | Path] = [theoryctl, "local", "start", "--ref", "llm/mock@1", "--json"]
         started = subprocess.run(command, capture_output=True, text=True, env=variables, cwd=tmp_path)
         subprocess.run([theoryctl, "local", "stop", "--all"], capture_output=True, env=variables, check=True)
         assert started.returncode == 0, started.stderr

@@ -51,11 +51,11 @@ def assert_keyless(ran: Ran, *folders: Path) -> None:
 
 @pytest.mark.parametrize("flags", [(), ("--debug",)], ids=["", "debug"])
 def test_an_answer_arrives_as_one_envelope_without_the_key_it_quoted(
-    cli: Cli, tmp_path: Path, flags: tuple[str, ...]
+    theoryctl: Cli, tmp_path: Path, flags: tuple[str, ...]
 ) -> None:
     saved = tmp_path / "saved"
     with Vendor(echoes_the_key(4, 11)) as vendor:
-        ran = cli(*REAL, "--json", "--save-dir", str(saved), *flags, env=keyed(vendor))
+        ran = theoryctl(*REAL, "--json", "--save-dir", str(saved), *flags, env=keyed(vendor))
     assert ran.status == 0, ran.err
     envelope = ran.document
     assert (envelope["status"], envelope["mode"], envelope["model"]) == ("success", "real", "openai/gpt-4o-mini")
@@ -66,12 +66,12 @@ def test_an_answer_arrives_as_one_envelope_without_the_key_it_quoted(
     assert_keyless(ran, tmp_path)
 
 
-def test_an_answer_is_streamed_and_the_env_file_goes_before_the_environment(cli: Cli, tmp_path: Path) -> None:
+def test_an_answer_is_streamed_and_the_env_file_goes_before_the_environment(theoryctl: Cli, tmp_path: Path) -> None:
     env_file = tmp_path / "keys"
     env_file.write_text(f"OPENAI_API_KEY={CANARY}\nUNRELATED=1\n")
     with Vendor(echoes_the_key(4, 11)) as vendor:
         env = keyed(vendor, OPENAI_API_KEY="another-key-from-the-environment")
-        ran = cli(*REAL, "--stream", "--env-file", str(env_file), env=env)
+        ran = theoryctl(*REAL, "--stream", "--env-file", str(env_file), env=env)
     assert ran.status == 0, ran.err
     assert ran.out == "Your key is [OPENAI_API_KEY], is it not?\n"
     assert vendor.requests[0].headers["authorization"] == f"Bearer {CANARY}"
@@ -80,9 +80,9 @@ def test_an_answer_is_streamed_and_the_env_file_goes_before_the_environment(cli:
 
 
 @pytest.mark.parametrize("flags", [("--json", "--debug"), ("--stream",)], ids=["json debug", "stream"])
-def test_a_refused_key_ends_with_status_4_and_is_not_shown(cli: Cli, flags: tuple[str, ...]) -> None:
+def test_a_refused_key_ends_with_status_4_and_is_not_shown(theoryctl: Cli, flags: tuple[str, ...]) -> None:
     with Vendor(fails(401)) as vendor:
-        ran = cli(*REAL, *flags, env=keyed(vendor))
+        ran = theoryctl(*REAL, *flags, env=keyed(vendor))
     assert ran.status == 4
     assert "error ERR_AUTH" in ran.err
     assert "OPENAI_API_KEY" in ran.err
@@ -94,9 +94,9 @@ def test_a_refused_key_ends_with_status_4_and_is_not_shown(cli: Cli, flags: tupl
     assert_keyless(ran)
 
 
-def test_the_key_is_not_in_the_progress_of_retries(cli: Cli) -> None:
+def test_the_key_is_not_in_the_progress_of_retries(theoryctl: Cli) -> None:
     with Vendor(fails(503, retry_after="0.1")) as vendor:
-        ran = cli(*REAL, "--json", env=keyed(vendor))
+        ran = theoryctl(*REAL, "--json", env=keyed(vendor))
     assert (ran.status, ran.document["error"]["code"]) == (1, "ERR_UNAVAILABLE")
     assert ran.err.count("trying again") == 2
     assert_quiet(ran)
@@ -135,7 +135,7 @@ sys.addaudithook(note)
 """
 
 
-def test_nothing_is_fetched_and_no_env_file_of_a_folder_above_is_read(cli: Cli, tmp_path: Path) -> None:
+def test_nothing_is_fetched_and_no_env_file_of_a_folder_above_is_read(theoryctl: Cli, tmp_path: Path) -> None:
     log, hook, project = tmp_path / "log", tmp_path / "hook", tmp_path / "project"
     hook.mkdir()
     (hook / "sitecustomize.py").write_text(WATCH.format(log=str(log)))
@@ -143,10 +143,10 @@ def test_nothing_is_fetched_and_no_env_file_of_a_folder_above_is_read(cli: Cli, 
     folder.mkdir(parents=True)
     for place in (project, folder):
         (place / ".env").write_text(f"OPENAI_API_KEY={CANARY}\nOPENAI_ORGANIZATION=org-of-the-env-file\n")
-    unset = cli(*REAL, "--json", cwd=folder)
+    unset = theoryctl(*REAL, "--json", cwd=folder)
     with Vendor() as vendor:
         env = keyed(vendor, OPENAI_API_KEY="key-of-the-environment", PYTHONPATH=str(hook))
-        ran = cli(*REAL, "--json", env=env, cwd=folder)
+        ran = theoryctl(*REAL, "--json", env=env, cwd=folder)
     assert (unset.status, unset.document["error"]["code"]) == (4, "ERR_MISSING_SECRET")
     assert ran.status == 0, ran.err
     (request,) = vendor.requests

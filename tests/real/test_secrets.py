@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REF, Cli
-from tests.real.conftest import CANARY
+from tests.real.conftest import CANARY, LITELLM_WARNINGS
 from tests.real.vendor import Vendor, echoes_the_key, fails
 from theoryctl.secrets import read_secrets
 from theoryctl_providers import ProviderError
 from theoryctl_providers.contract import ProviderConfig, ResolvedRequest
 from theoryctl_providers.litellm.loading import import_litellm
 from theoryctl_providers.litellm.provider import call_arguments
+
+pytestmark = LITELLM_WARNINGS
 
 REAL = ("local", "run", "--ref", REF, "--mode", "real", "--json", "--prompt", "Hi")
 
@@ -34,7 +36,7 @@ def test_the_key_of_a_vendor_beyond_the_manifest_is_taken_out_of_its_answer(cli:
 @pytest.mark.parametrize("model", ["gemini/gemini-2.0-flash", "deepseek/deepseek-chat", "mistral/mistral-small"])
 def test_a_vendor_beyond_the_manifest_without_its_key_is_a_missing_secret(cli: Cli, model: str) -> None:
     ran = cli(*REAL, "--model", model)
-    assert (ran.status, ran.document["error"]["code"]) == (4, "ERR_MISSING_SECRET")
+    assert (ran.status, ran.document["error"]["code"]) == (4, "ERR_MISSING_SECRET"), ran.err
     assert "_API_KEY" in ran.document["error"]["message"]
     assert "trying again" not in ran.err
 

@@ -30,13 +30,15 @@ def execute(arguments: list[str], terminal: Terminal) -> int:
     from theoryctl.cli.app import app
 
     command = typer.main.get_command(app)
-    if _COMPLETION in os.environ:
-        command.main(args=arguments, prog_name=PROGRAM)
     try:
+        if _COMPLETION in os.environ:
+            command.main(args=arguments, prog_name=PROGRAM)  # exits
         with command.make_context(PROGRAM, list(arguments), obj=terminal) as context:
             command.invoke(context)
     except typer.Exit as done:
         return int(done.exit_code)
+    except SystemExit as done:  # of completion
+        return int(done.code or 0)
     except typer.TyperException as error:
         terminal.settle(**wanted(read(arguments).options))
         raise _usage_error(error) from error

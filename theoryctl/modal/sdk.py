@@ -43,8 +43,11 @@ def connected(look: str = _LOOK) -> Iterator[Any]:
     """
     modal = _imported()
     with explaining(modal, look):
-        _connect(modal)
-        yield modal
+        client = _connect(modal)
+        try:
+            yield modal
+        finally:
+            client.close()  # the SDK would use it for the next connection too, wherever that leads
 
 
 @contextmanager
@@ -120,16 +123,21 @@ def _imported() -> Any:
     return modal
 
 
-def _connect(modal: Any) -> None:
-    """Say hello. Its client is kept by the SDK, for all that follows."""
+def _connect(modal: Any) -> Any:
+    """Say hello, and return the client, which the SDK keeps for all that follows."""
     import asyncio
 
-    async def hello() -> None:
+    async def hello() -> Any:
         client = await modal.Client.from_env.aio()
-        await client.hello.aio()
+        try:
+            await client.hello.aio()
+        except BaseException:
+            await client.close.aio()
+            raise
+        return client
 
     try:
-        asyncio.run(asyncio.wait_for(hello(), CONNECT_SECONDS))
+        return asyncio.run(asyncio.wait_for(hello(), CONNECT_SECONDS))
     except (modal.exception.AuthError, modal.exception.InvalidError) as error:
         raise _unauthorised(modal, error) from None
     except (TimeoutError, OSError, modal.exception.ConnectionError) as error:

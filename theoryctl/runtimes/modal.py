@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Any
 
@@ -25,11 +25,13 @@ class ModalSession:
     def __init__(self, ref: ProviderRef, environment: str, manifest: Manifest) -> None:
         """Look it up. Raises NotDeployed, DigestDrift, and what `connected` raises."""
         self._look = f"theoryctl modal logs --ref {ref} --env {environment}"
-        with connected(self._look) as self._modal:
+        with ExitStack() as connection:
+            self._modal = connection.enter_context(connected(self._look))
             self._deployment = apps.find(self._modal, ref, environment)
             _check_pin(self._deployment, manifest)
             app = self._deployment.app
             self._function = self._modal.Function.from_name(app, FUNCTION, environment_name=environment).hydrate()
+            self._connection = connection.pop_all()
         self.where = f"modal: {app} in {environment}"
 
     def ask(self, request: Request) -> Generator[Event, None, None]:
@@ -53,7 +55,8 @@ class ModalSession:
                     raise ModalUnavailable("the answer broke off", hint="run it again") from None
 
     def close(self) -> None:
-        """Nothing to close: the SDK keeps one connection for all that a process asks of Modal."""
+        """End the connection, with all that is asked over it."""
+        self._connection.close()
 
 
 def _check_pin(deployment: Deployment, manifest: Manifest) -> None:

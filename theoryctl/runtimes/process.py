@@ -52,6 +52,7 @@ class ProcessRuntime(StartedRuntime):
             port = _await_port(reader, process, request.wait_seconds)
             instance = request.instance(self.name, url=f"http://127.0.0.1:{port}", **where)
             records.save(instance)
+            process.returncode = 0  # it outlives this process; Popen would warn that nobody waits for it
             return instance
         except BaseException as error:
             process.kill()

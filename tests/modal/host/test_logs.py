@@ -12,7 +12,9 @@ from tests.conftest import REF, Cli, Ran
 from tests.modal.host.test_run import running
 from tests.modal.service import Modal
 
-Start, Acme, Asked = Callable[..., Ran], Callable[..., str], Callable[..., Ran]
+Start = Callable[..., Ran]
+Acme = Callable[..., str]
+Asked = Callable[..., Ran]
 
 
 def test_every_request_leaves_a_line_without_inputs_or_outputs(start: Start, cli: Cli, asked: Asked) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -94,7 +95,7 @@ def test_what_modal_takes_for_no_environment_is_refused_at_once(name: str) -> No
 
 
 def slugs(owner: Owner | None) -> tuple[str, str] | None:
-    return owner and (owner.branch, owner.user)
+    return None if owner is None else (owner.branch, owner.user)
 
 
 def test_the_owner_is_in_the_variables_or_in_git(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -158,7 +159,13 @@ def test_tags_that_modal_takes_say_everything(deployment: Deployment) -> None:
     ],
 )
 def test_an_app_with_other_tags_is_not_theoryctls(change: dict[str, str | None]) -> None:
-    known = {"ref": LITELLM, "environment": "dev", "app": "app", "repository": "a/b", "resources": Resources()}
+    known: dict[str, Any] = {
+        "ref": LITELLM,
+        "environment": "dev",
+        "app": "app",
+        "repository": "a/b",
+        "resources": Resources(),
+    }
     deployment = Deployment(**known, digest="sha256:" + "0" * 64)
     tags = {**tags_of(deployment), **change}
     assert from_tags("dev", "app", {key: value for key, value in tags.items() if value}) is None

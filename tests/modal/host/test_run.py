@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from tests.modal.host.conftest import APP, IMAGE
 from tests.modal.host.images import image_with
 from tests.modal.service import Modal
 
-Start, Acme, Asked = Callable[..., Ran], Callable[..., str], Callable[..., Ran]
+Start = Callable[..., Ran]
+Acme = Callable[..., str]
+Asked = Callable[..., Ran]
 MEBIBYTE = 1 << 20
 
 
@@ -164,8 +167,8 @@ def running(environment: dict[str, str], folder: Path, *command: str) -> Any:
             super().__exit__(*error)
 
     with hearing_ctrl_c():
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return Running([THEORYCTL, "modal", *command], env=environment, cwd=folder, **pipes)
+        line = [str(THEORYCTL), "modal", *command]
+        return Running(line, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 Break = Callable[[Modal, subprocess.Popen[bytes]], None]
@@ -241,29 +244,33 @@ def test_an_image_without_theoryctls_code_is_an_error_that_says_so(
 
 
 def test_requests_at_the_same_time_share_a_container_and_each_gets_its_own_answer(
-    start: Start, asked: Asked, modal: Modal, acme: Acme
+    start: Start, theoryctl: Cli, modal: Modal, acme: Acme
 ) -> None:
     ref = acme("Slow")
     start(ref)
-    assert asked(ref, "x").status == 0
+
+    def ask(words: str) -> Ran:
+        return theoryctl("modal", "run", "--ref", ref, "--prompt", words, "--json")
+
+    assert ask("x").status == 0
     with ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(lambda words: asked(ref, words, "--json"), ("a", "b"))
+        first, second = pool.map(ask, ("a", "b"))
     assert len(modal.containers()) == 1
     assert (first.status, first.document["outputs"]) == (0, second.document["outputs"])
 
 
 def test_the_token_may_be_in_modals_own_file(
-    start: Start, cli: Cli, modal: Modal, environment: dict[str, str], tmp_path: Path
+    start: Start, theoryctl: Cli, modal: Modal, environment: dict[str, str], tmp_path: Path
 ) -> None:
     start()
     token, secret = (environment.pop(name) for name in ("MODAL_TOKEN_ID", "MODAL_TOKEN_SECRET"))
     file = tmp_path / "modal.toml"
     environment["MODAL_CONFIG_PATH"] = str(file)
     file.write_text(f'[default]\ntoken_id = "{token}"\ntoken_secret = "{secret}"\n')
-    assert cli("modal", "run", "--ref", REF).status == 0
+    assert theoryctl("modal", "run", "--ref", REF).status == 0
     for broken in ("[default", 'token_id = "x"'):
         file.write_text(broken)
-        assert error(cli("modal", "run", "--ref", REF, "--json")) == (4, "ERR_MODAL_AUTH")
+        assert error(theoryctl("modal", "run", "--ref", REF, "--json")) == (4, "ERR_MODAL_AUTH")
 
 
 @pytest.mark.parametrize("variables", [{"MODAL_TOKEN_ID": ""}, {"MODAL_TOKEN_SECRET": ""}, {"MODAL_TOKEN_ID": "wrong"}])
@@ -284,9 +291,8 @@ def test_a_token_that_was_revoked_is_an_error(start: Start, cli: Cli, modal: Mod
 
 
 def test_a_modal_that_does_not_answer_is_given_up_within_seconds(cli: Cli, modal: Modal) -> None:
-    modal.hang("ClientHello")
-    for prepare in (lambda: None, modal.go_away):
-        prepare()
+    for vanish in (partial(modal.hang, "ClientHello"), modal.go_away):
+        vanish()
         begin = time.monotonic()
         ran = cli("modal", "run", "--ref", REF, "--json")
         assert error(ran) == (5, "ERR_MODAL_UNAVAILABLE")

@@ -16,7 +16,9 @@ from tests.modal.host.conftest import APP
 from tests.modal.sdk import Sdk
 from tests.modal.service import Modal
 
-Start, Acme, Asked = Callable[..., Ran], Callable[..., str], Callable[..., Ran]
+Start = Callable[..., Ran]
+Acme = Callable[..., str]
+Asked = Callable[..., Ran]
 KEY, OTHER = "sk-canary-0123456789", "sk-canary-9876543210"
 SYNC = ("modal", "sync-secrets", "--ref", REF)
 
@@ -244,6 +246,7 @@ def test_a_sync_leaves_the_deployed_resources_alone(acme: Acme, start: Start, cl
     (shown,) = cli("modal", "status", "--json").document["deployments"]
     assert shown["timeout"] == 100
     (after,) = (function.definition for app in modal._state.apps.values() for function in app.functions.values())
+    assert before is not None and after is not None
     assert (after.resources, after.timeout_secs) == (before.resources, before.timeout_secs)
 
 
@@ -258,7 +261,7 @@ def test_what_the_secret_kept_since_a_stop_is_updated_and_not_created(start: Sta
 
 
 def test_a_value_is_nowhere_but_in_the_secret(
-    start: Start, cli: Cli, modal: Modal, environment: dict[str, str], tmp_path: Path
+    start: Start, theoryctl: Cli, modal: Modal, environment: dict[str, str], tmp_path: Path
 ) -> None:
     start()
     keys = {"OPENAI_API_KEY": KEY, "MODAL_LOGLEVEL": "DEBUG"}
@@ -272,7 +275,7 @@ def test_a_value_is_nowhere_but_in_the_secret(
         ["modal", "logs", "--ref", REF],
         ["modal", "stop", "--ref", REF, "--debug"],
     ):
-        ran = cli(*command, env=keys)
+        ran = theoryctl(*command, env=keys)
         said += ran.out + ran.err
     told = [entry.method for entry in modal.journal if KEY in str(entry.request)]
     assert set(told) == {"SecretUpdate"}

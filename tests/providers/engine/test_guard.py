@@ -357,7 +357,7 @@ def test_a_provider_that_is_cancelled_is_not_at_fault() -> None:
 )
 def test_embeddings_are_lists_of_numbers(events: list[Any], expected: str) -> None:
     name = yielding(events, waits=False)
-    sys.modules[HERE].Echo.operations = ("embeddings",)  # type: ignore[attr-defined]
+    sys.modules[HERE].Echo.operations = ("embeddings",)
     request = Request(config=ProviderConfig(provider=name), inputs={"model": "m", "input": "x"}, operation="embeddings")
     events = list(drive(execute(request)))
     error = events[-1].envelope["error"]

@@ -129,7 +129,9 @@ def strict_schemas(draw: st.DrawFn) -> Schema:
     keys = ["Node", "a/b", "m~n", "100%"][: draw(st.integers(0, 4))]
     pointers = ["#", *("#/$defs/" + key.replace("%", "%25").replace("~", "~0").replace("/", "~1") for key in keys)]
     references = [{"$ref": pointer} for pointer in pointers]
-    ways_out = [{"anyOf": order} for ref in references for order in ([ref, {"type": "null"}], [{"type": "null"}, ref])]
+    ways_out: list[Schema] = [
+        {"anyOf": order} for ref in references for order in ([ref, {"type": "null"}], [{"type": "null"}, ref])
+    ]
     ways_out += [{"type": "array", "items": ref} for ref in references]
     bodies = st.recursive(leaves(ways_out), composites, max_leaves=6)
     definitions = {key: draw(bodies) for key in keys}

@@ -22,7 +22,7 @@ from theoryctl_providers.engine.execute import execute
 from theoryctl_providers.inputs.validate import chat_schema
 from theoryctl_providers.mock.provider import tokens
 
-WEATHER = {
+WEATHER: dict[str, Any] = {
     "type": "function",
     "function": {
         "name": "get_weather",
@@ -267,7 +267,7 @@ def test_whatever_the_inputs_are_the_answer_is_an_envelope_or_one_of_two_errors(
 
 @pytest.mark.parametrize(("name", "value"), [("max_tokens", 5.0), ("n", 2.0), ("seed", 7.0), ("top_logprobs", 0.0)])
 def test_an_integer_written_with_a_point_is_the_same_integer(name: str, value: float) -> None:
-    assert run(ask(**{name: value}))["outputs"] == run(ask(**{name: int(value)}))["outputs"]
+    assert run(ask() | {name: value})["outputs"] == run(ask() | {name: int(value)})["outputs"]
 
 
 def test_json_object_gives_an_object() -> None:

@@ -93,7 +93,7 @@ def test_an_ordinary_schema_gives_an_instance_that_reads_well() -> None:
 
 
 def test_an_instance_can_be_changed_without_changing_the_schema() -> None:
-    schema = {"const": {"list": []}}
+    schema: dict[str, Any] = {"const": {"list": []}}
     sample(schema)["list"].append(1)
     assert schema == {"const": {"list": []}}
 
