@@ -181,8 +181,8 @@ def test_a_provider_that_waits_for_a_call_in_its_own_loop_is_told_the_way_that_w
 
 
 @pytest.mark.parametrize("ask", WAYS)
-def test_a_provider_that_exits_ends_its_caller_and_not_the_loop_of_the_others(ask: Callable[..., Envelope]) -> None:
-    with pytest.raises(SystemExit):
+def test_a_provider_that_exits_fails_and_ends_neither_caller_nor_loop(ask: Callable[..., Envelope]) -> None:
+    with pytest.raises(ProviderError, match="Exits failed with SystemExit"):
         ask(HI, provider=f"{HERE}:Exits")
     assert run(HI, provider=f"{HERE}:Loops")["status"] == "success"
 
