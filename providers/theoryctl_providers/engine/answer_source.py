@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from theoryctl_providers.contract import Event, ProviderError, Request, is_mock
+from theoryctl_providers.contract import Event, ProviderError, Remedy, Request, is_mock
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
 from theoryctl_providers.protocol import LLMProvider, events_of
 
@@ -59,5 +59,5 @@ def _check_tape(request: Request) -> None:
         raise ProviderError(
             "ERR_OVERLOADED",
             "the instance holds all the recordings it can, and nobody has taken them",
-            hint=f"theoryctl local recordings --ref {request.config.ref}",
+            hint=Remedy.RECORDINGS,
         )

@@ -173,7 +173,7 @@ def _check_environment(model: str, config: ProviderConfig) -> None:
         raise ProviderError(
             "ERR_MISSING_SECRET",
             f"{model} needs {', '.join(missing)}",
-            hint="set it in the environment, or declare it in the manifest's secrets and use --env-file",
+            hint=f"declare {' and '.join(missing)} among the manifest's secrets, and set it",
         )
 
 
