@@ -32,7 +32,7 @@ FLOORS = {
         ("manifests",),
         ("instances", "registry", "requests"),
         ("authored", "refs", "secrets", "platforms", "units"),
-        ("errors", "paths"),
+        ("errors", "hints", "paths"),
         ("progress",),
     ),
     "theoryctl_providers": (

@@ -269,7 +269,7 @@ def test_a_provider_that_cannot_be_loaded_is_err_provider_with_a_way_out(name: s
 def test_a_misspelt_provider_gets_the_near_miss() -> None:
     with pytest.raises(ProviderError) as caught:
         get_llm_provider("litelm")
-    assert caught.value.hint == "did you mean 'litellm'?"
+    assert caught.value.hint == "name 'litellm'"
 
 
 def test_the_default_models_are_those_the_built_in_manifests_name() -> None:
