@@ -31,7 +31,7 @@ TREE: Any = typer.main.get_command(app)
 
 
 @pytest.fixture
-def work(tmp_path: Path, cli: Cli) -> Iterator[Path]:
+def work(tmp_path: Path, cli: Cli, environment: dict[str, str]) -> Iterator[Path]:
     """The folder that commands run in, with files to name; what was started is stopped."""
     folder = tmp_path / "work"
     (folder / "it's.json").write_text('{"messages": [{"role": "user", "content": "Hi"}]}')
@@ -40,7 +40,8 @@ def work(tmp_path: Path, cli: Cli) -> Iterator[Path]:
     (folder / "note.txt").write_text("more than ten bytes")
     (folder / "keys.env").write_text(f"OPENAI_API_KEY={CANARY}\n")
     yield folder
-    cli("local", "stop", "--all")
+    if (Path(environment["HOME"]) / ".local/state/theoryctl/instances").exists():
+        cli("local", "stop", "--all")
 
 
 def hint_of(ran: Ran) -> str:

@@ -56,13 +56,13 @@ class Hint(str):
         return Hint(f"{lead}, then: {self}", self.steps, lead)
 
 
-def command(path: str, *arguments: str, **params: Any) -> Hint:
+def command(path: str, /, *arguments: str, **params: Any) -> Hint:
     """A command of ours, such as `command("local start", ref=ref, runtime="process")`."""
     words = [PROGRAM, *path.split(), *arguments, *(word for item in params.items() for word in flag_words(*item))]
     return Hint(shlex.join(words), (Step(path, arguments, params),))
 
 
-def again(sentence: str, **params: Any) -> Hint:
+def again(sentence: str, /, **params: Any) -> Hint:
     """The command that was typed, with these parameters; `sentence` says it where none was."""
     return Hint(sentence, (Step("", (), params),))
 

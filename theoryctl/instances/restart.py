@@ -10,8 +10,8 @@ from theoryctl.instances.records import Instance
 
 def start_again(instance: Instance, **changes: Any) -> Hint:
     """What to type to have it again, with `changes` to its flags by the names of `local start`'s parameters."""
-    flags = {**instance.flags, **changes}
-    return command("local start", ref=instance.ref, runtime=instance.runtime, **flags).alone()
+    flags = {"ref": instance.ref, "runtime": instance.runtime, **instance.flags, **changes}
+    return command("local start", **flags).alone()
 
 
 def stop_and_start(instance: Instance, **changes: Any) -> Hint:
