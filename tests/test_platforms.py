@@ -29,7 +29,7 @@ def test_what_is_none_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_platform(text)
     assert repr(text) in caught.value.message
-    assert caught.value.hint == "for example --platform linux/arm64"
+    assert caught.value.hint == "write it as os/arch, such as linux/arm64"
 
 
 def test_arm64_is_the_same_with_its_variant_and_without() -> None:

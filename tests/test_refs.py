@@ -88,4 +88,4 @@ def test_what_is_wrong_is_said(text: str, reason: str) -> None:
 def test_what_takes_no_guess_to_mend_is_offered(text: str) -> None:
     with pytest.raises(BadRef) as caught:
         ProviderRef.parse(text)
-    assert caught.value.hint == "did you mean llm/litellm@1?"
+    assert caught.value.hint == "use llm/litellm@1"

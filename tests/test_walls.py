@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 HOST = sorted((ROOT / "theoryctl").rglob("*.py"))
 PROVIDERS = sorted((ROOT / "providers" / "theoryctl_providers").rglob("*.py"))
+#: The schemas that come with them.
+DOCUMENTS = sorted((ROOT / "providers" / "theoryctl_providers").rglob("*.json"))
 
 #: The rooms of each package, top down: imports go to a floor below. A new file in a room needs no edit here.
 FLOORS = {
@@ -29,7 +32,7 @@ FLOORS = {
         ("manifests",),
         ("instances", "registry", "requests"),
         ("authored", "refs", "secrets", "platforms", "units"),
-        ("errors", "paths"),
+        ("errors", "hints", "paths"),
         ("progress",),
     ),
     "theoryctl_providers": (
@@ -127,7 +130,7 @@ class Import:
 
 
 def name_of(file: Path) -> str:
-    base = ROOT / "providers" if file in PROVIDERS else ROOT
+    base = ROOT / "providers" if file in [*PROVIDERS, *DOCUMENTS] else ROOT
     return ".".join(file.relative_to(base).with_suffix("").parts).removesuffix(".__init__")
 
 
@@ -284,3 +287,28 @@ def test_only_the_terminal_prints(file: Path) -> None:
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
             assert called not in ("print", "typer.echo", "typer.secho", "sys.stdout.write", "sys.stderr.write")
+
+
+#: A flag such as `--mode`, or a command of ours: in what is shown, these are for the command line alone to say.
+COMMAND_LINE = re.compile(r"(?<![\w-])--[a-z]|\btheoryctl (local|modal|image|manifest|runs|doctor)\b")
+
+#: The server's own program has flags of its own.
+PROGRAM = "theoryctl_providers.__main__"
+
+
+def strings_of(file: Path) -> Iterator[str]:
+    """Every string constant, those in f-strings too; of documents all that they say. Docstrings are not shown."""
+    if file.suffix == ".json":
+        yield file.read_text()
+        return
+    tree = ast.parse(file.read_text())
+    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone:
+            yield node.value
+
+
+@pytest.mark.parametrize("file", [*PROVIDERS, *DOCUMENTS], ids=lambda file: file.name)
+def test_providers_say_what_to_change_and_leave_the_command_line_to_say_how(file: Path) -> None:
+    if name_of(file) != PROGRAM:
+        assert [text for text in strings_of(file) if COMMAND_LINE.search(text)] == []

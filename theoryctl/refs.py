@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from theoryctl.errors import BadRef
+from theoryctl.hints import again
 
 MAX_SEGMENT = 63
 
@@ -98,5 +99,5 @@ def _hint(text: str) -> str:
     path, _, version = mended.partition("@")
     parts = path.split("/")
     if len(parts) == 2 and all(map(_SEGMENT.fullmatch, parts)) and _VERSION.fullmatch(version):
-        return f"did you mean {mended}?"
+        return again(f"use {mended}", ref=mended)
     return f"write it as {FORM}"

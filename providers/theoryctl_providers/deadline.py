@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from theoryctl_providers.contract import Event, ProviderError
+from theoryctl_providers.contract import Event, ProviderError, Remedy
 
 
 def deadline_in(seconds: float | None) -> float | None:
@@ -31,6 +31,4 @@ async def until(deadline: float | None, events: AsyncGenerator[Event], seconds: 
 
 
 def _timed_out(seconds: float | None) -> ProviderError:
-    return ProviderError(
-        "ERR_TIMEOUT", f"no complete answer within {seconds:g} s", hint="give it more time: --timeout SECONDS"
-    )
+    return ProviderError("ERR_TIMEOUT", f"no complete answer within {seconds:g} s", hint=Remedy.MORE_TIME)

@@ -102,5 +102,5 @@ def _target(name: str) -> str:
     raise ProviderError(
         "ERR_PROVIDER",
         f"no provider is called {name!r}; there are: {', '.join(known)}",
-        hint=f"did you mean {near[0]!r}?" if near else "name one of these, or give package.module:Class",
+        hint=f"name {near[0]!r}" if near else "name one of these, or a class as package.module:Class",
     )

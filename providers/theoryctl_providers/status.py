@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from theoryctl_providers.contract import ProviderError
+from theoryctl_providers.contract import ProviderError, Remedy
 
 _BY_STATUS = {
     400: "ERR_INPUTS",
@@ -43,15 +43,15 @@ LONGEST_BODY = 1 << 16
 
 _HINTS = {
     "ERR_AUTH": "check the key in {key}: is it whole, current, and of this vendor?",
-    "ERR_PERMISSION": "give the key in {key} the right to use this model, or name another with --model",
+    "ERR_PERMISSION": "give the key in {key} the right to use this model, or name another model",
     "ERR_QUOTA": "top up the account, or use another key",
     "ERR_RATE_LIMITED": "wait, then run it again",
     "ERR_UNAVAILABLE": "wait, then run it again",
     "ERR_UNREACHABLE": "check the network, the proxy settings and LLM_API_BASE",
-    "ERR_TIMEOUT": "give it more time: --timeout SECONDS",
+    "ERR_TIMEOUT": Remedy.MORE_TIME,
     "ERR_MODEL_NOT_FOUND": "check the spelling of the model, and that the account may use it",
     "ERR_CONTEXT_EXCEEDED": "send less: fewer messages, a shorter prompt, smaller attachments",
-    "ERR_UNSUPPORTED_PARAM": "leave the parameter out, or name another model with --model",
+    "ERR_UNSUPPORTED_PARAM": "leave the parameter out, or name another model",
     "ERR_INPUTS": "change the inputs as the vendor says",
     "ERR_CONTENT_POLICY": "change the prompt or the attachments",
     "ERR_BAD_RESPONSE": "try again",

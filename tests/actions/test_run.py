@@ -99,7 +99,7 @@ def test_a_prompt_comes_with_a_model_and_a_system_message(cli: Cli) -> None:
         (("--inputs-json", '{"mesages": []}'), 3, "ERR_INPUTS", "did you mean 'messages'?"),
         (("--mode", "real"), 3, "ERR_INPUTS", "real mode needs inputs"),
         (("--mode", "fake"), 2, "ERR_USAGE", "'fake'"),
-        (("--mode", "moc"), 2, "ERR_USAGE", "did you mean mock?"),
+        (("--mode", "moc"), 2, "ERR_USAGE", "theoryctl local run --ref llm/litellm@1 --mode mock --json"),
         (("--inputs-file", "/dev/zero"), 3, "ERR_INPUTS", "more than"),
         (("--mode", "real", "--prompt", "x"), 4, "ERR_MISSING_SECRET", "OPENAI_API_KEY"),
         (("--timeout", "0"), 2, "ERR_USAGE", "--timeout"),
@@ -263,7 +263,7 @@ def test_other_commands_fail_with_the_error_document(cli: Cli) -> None:
 def test_a_misspelt_command_or_flag_gets_the_near_miss(cli: Cli, arguments: tuple[str, ...], near: str) -> None:
     ran = cli(*arguments)
     assert ran.status == 2
-    assert f"did you mean {near}" in ran.err.lower().replace("'", "")
+    assert near in ran.err
 
 
 def test_json_after_a_double_dash_is_an_argument_like_any_other(cli: Cli) -> None:

@@ -208,7 +208,7 @@ def test_a_container_killed_in_the_middle_of_a_call_is_not_running(
         daemon("kill", "--signal", "KILL", container)
         ran = call.result(timeout=20)
     assert error(ran) == (5, "ERR_NOT_RUNNING")
-    assert ran.document["error"]["hint"] == f"theoryctl local start --ref {REF} --runtime docker"
+    assert ran.document["error"]["hint"] == f"theoryctl local start --ref {REF} --runtime docker --mode real"
 
 
 @pytest.mark.parametrize("stalls", [stalls_at_once, stalls_midway])

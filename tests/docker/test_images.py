@@ -143,14 +143,14 @@ def test_an_image_named_by_the_flag_goes_before_the_pin_until_the_pin_moves(
 @pytest.mark.parametrize(
     ("flags", "status", "code", "said"),
     [
-        (("--oci", "ghcr.io/me/x:1"), 6, "ERR_NOT_PINNED", "ghcr.io/me/x@sha256"),
+        (("--oci", "ghcr.io/me/x:1"), 6, "ERR_NOT_PINNED", "theoryctl image resolve ghcr.io/me/x:1 --platform"),
         (("--oci", "https://ghcr.io/me/x"), 2, "ERR_USAGE", "address"),
         (("--oci", f"Ghcr.io/Me/x@sha256:{'0' * 64}"), 2, "ERR_USAGE", "lower-case"),
         (("--oci", "ghcr.io/me/x@sha256:00"), 2, "ERR_USAGE", "64"),
         (("--oci", "llm/litellm@1"), 2, "ERR_USAGE", "provider ref"),
         (("--oci", f"x@sha256:{'0' * 64}", "--build"), 2, "ERR_USAGE", "exclude"),
         (("--require-pin", "--build"), 2, "ERR_USAGE", "exclude"),
-        (("--require-pin",), 6, "ERR_NOT_PINNED", "--oci"),
+        (("--require-pin",), 6, "ERR_NOT_PINNED", "theoryctl image pin"),
         (("--base-image", "x y"), 2, "ERR_USAGE", "blanks"),
         (("--runtime", "process", "--build"), 2, "ERR_USAGE", "process"),
         (("--runtime", "process", "--oci", f"x@sha256:{'0' * 64}"), 2, "ERR_USAGE", "process"),

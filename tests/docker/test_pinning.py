@@ -209,8 +209,8 @@ def test_a_flag_without_a_value_is_not_the_same_as_none(cli: Cli, manifest: Path
     [
         ("ghcr.io/me/x@1", "ERR_USAGE", "a digest is sha256:"),
         ("me/x@sha512:00", "ERR_USAGE", "a digest is sha256:"),
-        ("llm/hello@v1", "ERR_REF", "did you mean llm/hello@1?"),
-        ("llm/hello", "ERR_USAGE", "did you mean llm/hello@1?"),
+        ("llm/hello@v1", "ERR_REF", "theoryctl image resolve llm/hello@1 --json"),
+        ("llm/hello", "ERR_USAGE", "theoryctl image resolve llm/hello@1 --json"),
     ],
 )
 def test_an_image_and_a_ref_are_told_apart_where_both_are_taken(

@@ -83,7 +83,7 @@ def test_the_bundled_manifests_are_found_from_anywhere(places: dict[str, Path]) 
 def test_a_ref_nobody_knows_says_where_it_was_looked_for_and_what_may_have_been_meant(places: dict[str, Path]) -> None:
     with pytest.raises(RefNotFound) as caught:
         Catalog().find(ProviderRef.parse("llm/litelm@1"))
-    assert caught.value.hint == "did you mean llm/litellm@1?"
+    assert caught.value.hint == "use llm/litellm@1"
     assert all(source in caught.value.message for source in ("project", "user", "bundled", "package acme"))
 
 

@@ -31,6 +31,7 @@ from theoryctl_providers.contract import (
     Output,
     Recording,
     Recordings,
+    Remedy,
     Result,
     ServerConfig,
     Started,
@@ -235,7 +236,7 @@ def test_a_miss_shows_the_difference_to_the_nearest_recording() -> None:
     assert (
         '-      "content": "Say hello."' in error["message"] and '+      "content": "Say goodbye."' in error["message"]
     )
-    assert "--record" in error["hint"]
+    assert error["hint"] == Remedy.RECORD
 
 
 def test_the_difference_of_a_long_request_is_cut_short() -> None:
@@ -368,7 +369,7 @@ def test_with_a_full_tape_a_paid_call_is_refused_before_it_is_made(monkeypatch: 
     events = played(Request(config=config(tape=tape, ref="acme/x@1"), inputs=ASK, mode="real"))
     assert len(events) == 1
     error = envelope(events)["error"]
-    assert (error["code"], error["hint"]) == ("ERR_OVERLOADED", "theoryctl local recordings --ref acme/x@1")
+    assert (error["code"], error["hint"]) == ("ERR_OVERLOADED", Remedy.RECORDINGS)
     tape.forget(1)
     assert envelope(played(Request(config=config(tape=tape), inputs=ASK, mode="real")))["status"] == "success"
 

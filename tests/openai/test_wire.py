@@ -125,7 +125,7 @@ def test_the_mode_is_the_headers_then_the_instances(instance: Variables) -> None
 
 def test_a_key_that_a_started_instance_lacks_is_given_to_it_by_starting_it_anew(instance: Variables) -> None:
     refused = ask(instance, **{MODE: "real"})
-    assert "a started instance must be stopped, and started again with it" in refused.error["message"]
+    assert "(set OPENAI_API_KEY, and start the instance again)" in refused.error["message"]
 
 
 def test_a_model_that_is_not_named_is_not_found(instance: Variables) -> None:

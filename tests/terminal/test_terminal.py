@@ -112,7 +112,7 @@ def test_an_error_at_a_terminal_says_what_and_what_next(show: Show) -> None:
     plain = ESCAPE.sub("", err)
     assert (out, COLOUR.search(err) is not None) == ("", True)
     assert "error ERR_REF_NOT_FOUND: no manifest for 'llm/litelm@1'" in plain
-    assert "hint: did you mean llm/litellm@1?" in plain
+    assert "hint: theoryctl local run --ref llm/litellm@1" in plain
 
 
 def test_json_at_a_terminal_is_indented_and_still_one_object_without_colour(show: Show) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from theoryctl.actions.manifests import must_be_own, write_pins
 from theoryctl.errors import DigestDrift, DockerFailed, ImageNotFound, NotPinned, UsageError
+from theoryctl.hints import again, command
 from theoryctl.images.choice import BuildPlan, ImageWish, base_image, choose, tagged
 from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.manifests.model import Image
@@ -111,7 +112,7 @@ def check_pins(options: PinOptions) -> ImagePinned:
     found = Catalog(options.manifests).find(options.ref)
     pins = _pins(found, options)
     if pins.stale:
-        raise DigestDrift(f"{found.file}: stale for {', '.join(pins.stale)}", hint=options.command)
+        raise DigestDrift(f"{found.file}: stale for {', '.join(pins.stale)}", hint=again(options.command, check=None))
     if pins.lost:
         hint = f"take them out of image.digests in {found.file}, or push for them"
         raise DigestDrift(f"{found.file}: the image is no longer there for {', '.join(pins.lost)}", hint=hint)
@@ -169,7 +170,9 @@ def verify_image(options: VerifyOptions, progress: Progress) -> ImageVerified:
 
     ref, ask = options.ref, _RUNNING.get(options.runtime)
     if ask is None:
-        raise UsageError(f"--runtime {options.runtime!r} runs no image", hint=f"choose {' or '.join(_RUNNING)}")
+        raise UsageError(
+            f"--runtime {options.runtime!r} runs no image", hint=f"use --runtime {' or --runtime '.join(_RUNNING)}"
+        )
     image = _image_of(Catalog(options.manifests).find(ref))
     where, digest, platform = ask(options)
     registry = resolve(ImageReference.parse(f"{image.repository}:{options.tag}"), platform).platforms[0][1]
@@ -203,7 +206,9 @@ def _in_docker(options: VerifyOptions) -> _Running:
 
     ref = options.ref
     if options.environment is not None:
-        raise UsageError("--env: only Modal has environments", hint="add --runtime modal, or leave it out")
+        raise UsageError(
+            "--env: only Modal has environments", hint=again("add --runtime modal, or leave it out", runtime="modal")
+        )
     instance = records.load(ref, "docker")
     state = "dead" if instance is None else started_runtime("docker").state(instance).name
     if state == "unknown":
@@ -229,7 +234,7 @@ _RUNNING: dict[str, Callable[[VerifyOptions], _Running]] = {"local": _in_docker,
 def _image_of(found: Found) -> Image:
     image = found.load().image
     if image is None:
-        raise NotPinned(f"the manifest of {found.ref} names no image", hint=f"theoryctl manifest show {found.ref}")
+        raise NotPinned(f"the manifest of {found.ref} names no image", hint=command("manifest show", str(found.ref)))
     return image
 
 
@@ -265,5 +270,5 @@ def _must_not_be_a_ref_without_version(text: str, folder: str | None) -> None:
         return
     near = [found.ref for found in Catalog(folder).all() if f"{found.ref.namespace}/{found.ref.name}" == text]
     if near:
-        hint = f"did you mean {near[-1]}? The image of that name is docker.io/{text}"
+        hint = again(f"use {near[-1]}; the image of that name is docker.io/{text}", ref=near[-1])
         raise UsageError(f"{text!r} is a provider ref without its version", hint=hint)

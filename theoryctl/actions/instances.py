@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from theoryctl.errors import NotRunning, TheoryctlError, UsageError
+from theoryctl.hints import command
 from theoryctl.instances import records
 from theoryctl.instances.records import Instance
 from theoryctl.manifests.cache import read_manifest
@@ -20,10 +21,10 @@ def stop(ref: ProviderRef | None, everything: bool) -> Stopped:
     """Stop the instances of a ref, or all. Raises UsageError for neither and for both, NotRunning for none, and the
     failure of the first that could not be stopped, once the others are."""
     if (ref is None) != everything:
-        raise UsageError("stop wants --ref REF or --all, and one of them", hint="theoryctl local status")
+        raise UsageError("stop wants --ref REF or --all, and one of them", hint=command("local status"))
     chosen = [instance for instance in _all() if everything or instance.ref == str(ref)]
     if not chosen and ref is not None:
-        raise NotRunning(f"{ref} is not started", hint="theoryctl local status")
+        raise NotRunning(f"{ref} is not started", hint=command("local status"))
     stopped, failures = [], []
     for instance in chosen:
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from shlex import quote
 
 from theoryctl.errors import BadManifest, BadRef, UsageError
+from theoryctl.hints import Hint, again, command
 from theoryctl.manifests.cache import read_manifest
 from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.paths import file_lock, state_dir
@@ -57,8 +58,7 @@ def validate_manifests(files: tuple[str, ...], folder: str | None) -> ManifestsV
     chosen = [Path(file) for file in files] or [found.file for found in Catalog(folder).all()]
     problems = [problem for file in chosen for problem in _problems(file)]
     if problems:
-        first = files[0] if files else ""
-        raise BadManifest("\n".join(problems), hint=f"mend them, then: theoryctl manifest validate {first}".rstrip())
+        raise BadManifest("\n".join(problems), hint=command("manifest validate", *files).after("mend them"))
     return ManifestsValid(tuple(map(str, chosen)))
 
 
@@ -68,13 +68,13 @@ def must_be_own(found: Found) -> None:
         raise BadManifest(f"{found.file} ({found.source}) is not yours to change", hint=_export(found))
 
 
-def _export(found: Found) -> str:
+def _export(found: Found) -> Hint:
     """The command line that makes a manifest that may be changed, and that is found: not one behind another."""
-    export = f"theoryctl manifest export {found.ref}"
     if found.source not in ("--manifests", "THEORYCTL_MANIFESTS", "project"):
-        return f"{export} --to ./manifests"
-    where = f" --manifests {quote(str(found.folder))}" if found.source == "--manifests" else ""
-    return f"{export}{where} --to ./mine && theoryctl image pin --ref {found.ref} --manifests ./mine"
+        return command("manifest export", str(found.ref), to="./manifests")
+    folder = found.folder if found.source == "--manifests" else None
+    export = command("manifest export", str(found.ref), manifests=folder, to="./mine")
+    return export.then(command("image pin", ref=found.ref, manifests="./mine"))
 
 
 def write_pins(found: Found, pins: Mapping[str, str]) -> None:
@@ -104,7 +104,7 @@ def _must_be_valid(data: bytes, found: Found) -> None:
     try:
         check_manifest(data, str(found.file), ref=found.ref)
     except BadManifest as error:
-        hint = "pin others alone: --platform linux/amd64"
+        hint = again("pin others alone, with --platform", platform="linux/amd64")
         raise BadManifest(f"what was to be pinned is not for a manifest:\n{error.message}", hint=hint) from None
 
 
@@ -114,12 +114,14 @@ def export_manifest(ref: ProviderRef, folder: str | None, to: str) -> ManifestEx
     found = Catalog(folder).find(ref)
     target = Path(to) / ref.file
     if os.path.exists(target):  # also where nobody may look
-        raise UsageError(f"{target} is there already", hint="choose another folder: --to DIR")
+        raise UsageError(f"{target} is there already", hint="choose another folder with --to")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         replace_file(target, read_manifest(found.file), private=False)
     except OSError as error:
-        raise BadManifest(f"{target}: cannot be written: {error.strerror}", hint="choose another: --to DIR") from error
+        raise BadManifest(
+            f"{target}: cannot be written: {error.strerror}", hint="choose another folder with --to"
+        ) from error
     return ManifestExported(str(ref), str(found.file), str(target))
 
 

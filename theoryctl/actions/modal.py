@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from theoryctl.errors import NotPinned, TheoryctlError, UsageError
+from theoryctl.hints import command
 from theoryctl.images.choice import ImageWish, Pinned, choose
 from theoryctl.manifests.catalog import Catalog
 from theoryctl.manifests.model import Manifest
@@ -92,7 +93,7 @@ def _wanted(ref: ProviderRef, environment: str, manifest: Manifest, oci: str | N
     owner = Owner.required() if environment == SHARED_BY_BRANCHES else None
     name = app_name(ref, environment, owner)
     assert name is not None
-    image = _image(ref, environment, manifest, oci)
+    image = _image(ref, manifest, oci)
     return Deployment(
         ref=ref,
         environment=environment,
@@ -105,16 +106,14 @@ def _wanted(ref: ProviderRef, environment: str, manifest: Manifest, oci: str | N
     )
 
 
-def _image(ref: ProviderRef, environment: str, manifest: Manifest, oci: str | None) -> Pinned:
+def _image(ref: ProviderRef, manifest: Manifest, oci: str | None) -> Pinned:
     """The image to deploy, by its digest: `--oci`, else the manifest's pin for linux/amd64. Modal builds nothing."""
-    command = f"theoryctl modal start --ref {ref} --env {environment}"
-    if oci is not None and (reference := ImageReference.parse(oci)).digest is None:
+    if oci is not None and ImageReference.parse(oci).digest is None:
         message = f"--oci {oci}: a tag can move, so an image is named by its digest"
-        raise NotPinned(message, hint=f"{command} --oci {reference.name}@sha256:…")
+        raise NotPinned(message, hint=command("image resolve", oci, platform=PLATFORM))
     if oci is None and manifest.pin(PLATFORM) is None:
         message = f"the manifest of {ref} pins no image for {PLATFORM}"
-        hint = f"theoryctl image pin --ref {ref}, or name one: {command} --oci IMAGE@sha256:…"
-        raise NotPinned(message, hint=hint)
+        raise NotPinned(message, hint=command("image pin", ref=ref, platform=PLATFORM, oci=None))
     from pathlib import Path
 
     chosen = choose(ImageWish(ref=ref, image=manifest.image, root=Path(), oci=oci, require_pin=True), PLATFORM)
@@ -128,7 +127,7 @@ def _registry_credentials() -> dict[str, str] | None:
     found = {name: os.environ[name] for name in names if os.environ.get(name)}
     if len(found) == 1:
         missing = next(name for name in names if name not in found)
-        raise UsageError(f"{next(iter(found))} is set, and {missing} is not", hint=f"export {missing}=…")
+        raise UsageError(f"{next(iter(found))} is set, and {missing} is not", hint=f"set {missing} too")
     return found or None
 
 
@@ -146,7 +145,7 @@ def _check_registry_secret(modal: Any, name: str, environment: str) -> None:
     """Raise UsageError for `--registry-secret` with a Secret that is not there."""
     secret = name and found(modal, modal.Secret.from_name(name, environment_name=environment).hydrate)
     if not secret:
-        hint = f"modal secret create --env {environment} {name or 'NAME'} REGISTRY_USERNAME=… REGISTRY_PASSWORD=…"
+        hint = f"make a Secret with REGISTRY_USERNAME and REGISTRY_PASSWORD in {environment}, and name it"
         raise UsageError(f"--registry-secret {name!r}: Modal has no such Secret in {environment}", hint=hint)
 
 

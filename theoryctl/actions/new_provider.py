@@ -182,7 +182,7 @@ def _identifier(name: str) -> str:
 def _must_be_free(ref: ProviderRef, package: str, places: list[Path]) -> None:
     for place in places:
         if os.path.exists(place):  # also where nobody may look
-            raise UsageError(f"{place} is there already", hint="choose another ref, or another folder: --to DIR")
+            raise UsageError(f"{place} is there already", hint="choose another ref, or another folder with --to")
     if find_spec(package) is not None:
         raise UsageError(f"{ref}: a package {package} is installed already", hint="choose another ref")
 
@@ -203,5 +203,5 @@ def _write(files: Mapping[Path, str]) -> None:
             path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
         if isinstance(error, OSError):
             message = f"{error.filename}: cannot be written: {error.strerror}"
-            raise BadManifest(message, hint="choose another folder: --to DIR") from error
+            raise BadManifest(message, hint="choose another folder with --to") from error
         raise

@@ -7,6 +7,7 @@ from pathlib import Path
 from theoryctl.errors import OutputFailed, UsageError, error_info
 from theoryctl.instances import client
 from theoryctl.instances.records import Instance
+from theoryctl.instances.restart import stop_and_start
 from theoryctl.requests.result_folder import ResultFolder
 from theoryctl.results.instances import RecordingsWritten
 from theoryctl_providers.contract import Envelope, ProviderError, Tape, write_recordings
@@ -19,7 +20,7 @@ def collect(instance: Instance) -> RecordingsWritten:
     answer. What could not be written, it still has.
     """
     if instance.record is None:
-        hint = f"theoryctl local stop --ref {instance.ref}, then start it with --mode real --record DIR"
+        hint = stop_and_start(instance, mode="real", record="recordings", script=None, replay=None)
         raise UsageError(f"{instance.ref} was not started with --record", hint=hint)
     recordings, upto = client.recordings(instance)
     if not recordings:  # then the folder does not matter
@@ -27,8 +28,8 @@ def collect(instance: Instance) -> RecordingsWritten:
     try:
         files = write_recordings(Path(instance.record), recordings)
     except ProviderError as error:
-        hint = f"make {instance.record} a folder that can be written to, and try again: the instance keeps them"
-        raise OutputFailed(f"{instance.ref}: {error.message}", hint=hint) from error
+        keep = f"make {instance.record} a folder that can be written to: until then the instance keeps them"
+        raise OutputFailed(f"{instance.ref}: {error.message}", hint=keep) from error
     client.forget_recordings(instance, upto)
     return RecordingsWritten(tuple(sorted({str(file) for file in files})))
 

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 
 from theoryctl.actions.targets import Target
 from theoryctl.errors import BadInputs, InternalError, Interrupted, UsageError, error_info
+from theoryctl.hints import again
 from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.manifests.model import Manifest
 from theoryctl.refs import ProviderRef
@@ -59,7 +60,10 @@ class RunOptions:
 def positive_seconds(seconds: float | None, flag: str = "--timeout") -> float | None:
     """A flag's seconds, checked. Raises UsageError."""
     if seconds is not None and not 0 < seconds < float("inf"):
-        raise UsageError(f"{flag} {seconds:g}: found no positive number of seconds", hint=f"for example {flag} 30")
+        raise UsageError(
+            f"{flag} {seconds:g}: found no positive number of seconds",
+            hint="give a number of seconds above 0, such as 30",
+        )
     return seconds
 
 
@@ -70,7 +74,7 @@ def checked_mode(mode: str | None) -> str | None:
     near = get_close_matches(mode, MODES, n=1, cutoff=0.4)
     raise UsageError(
         f"--mode {mode!r} is not one of {', '.join(MODES)}",
-        hint=f"did you mean {near[0]}?" if near else "use --mode mock or --mode real",
+        hint=again(f"use --mode {near[0]}", mode=near[0]) if near else "use --mode mock or --mode real",
     )
 
 
@@ -99,7 +103,9 @@ def _request(options: RunOptions, target: Target, manifest: Manifest) -> Request
     mode = resolve_mode(given or {}, options.mode, target.mode)
     target.check(manifest, mode)
     if given is None and not is_mock(mode):
-        raise BadInputs("real mode needs inputs, and none were given", hint='for example --prompt "Say hello"')
+        raise BadInputs(
+            "real mode needs inputs, and none were given", hint=again("give a --prompt", prompt="Say hello")
+        )
     target.check_flags(options.told_once())
     return Request(
         config=provider_config(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from theoryctl.errors import DigestDrift, NotRunning, StartFailed, UsageError
+from theoryctl.hints import Hint, again, command
 from theoryctl.images.choice import ImageWish, base_image
 from theoryctl.instances import records
 from theoryctl.instances.records import Instance
@@ -21,12 +23,14 @@ from theoryctl.requests.result_folder import ResultFolder
 from theoryctl.results.instances import Started
 from theoryctl.runtimes.base import StartedRuntime, StartRequest
 from theoryctl.runtimes.config import provider_config
-from theoryctl.runtimes.find import known_runtime, restart_command, started_runtime
+from theoryctl.runtimes.find import known_runtime, started_runtime
 from theoryctl.secrets import new_token
 from theoryctl_providers.contract import Limits, ServerConfig, resolve_mode, sha256
 
 #: Seconds to wait for another `start` of the same, which may be building an image.
 _LOCK_SECONDS = 900.0
+#: The defaults of `--wait-timeout` in seconds, and of `--max-attachment` in bytes.
+WAIT_SECONDS, LARGEST = 60.0, Limits().attachment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,17 @@ class StartOptions:
     require_pin: bool = False
     base_image: str | None = None
     mocks: MockFlags = field(default_factory=MockFlags)
+
+    def flags(self) -> dict[str, Any]:
+        """Those that another start has to be given again, by their names here; paths are absolute."""
+        paths = {"manifests": self.manifests, "env_file": self.env_file, **asdict(self.mocks)}
+        plain = {"mode": self.mode, "oci": self.oci, "base_image": self.base_image, "require_pin": self.require_pin}
+        numbers = {"wait_timeout": (self.wait_timeout, WAIT_SECONDS), "max_attachment": (self.max_attachment, LARGEST)}
+        return {
+            **{name: value for name, value in plain.items() if value},
+            **{name: os.path.abspath(path) for name, path in paths.items() if path is not None},
+            **{name: value for name, (value, default) in numbers.items() if value != default},
+        }
 
 
 def start(options: StartOptions, progress: Progress) -> Started:
@@ -80,25 +95,28 @@ def _check_flags(options: StartOptions, runtime: StartedRuntime) -> None:
     }
     given = [name for name, value in flags.items() if value]
     if given and not runtime.has_image:
-        raise UsageError(f"{given[0]}: the {runtime.name} runtime runs no image", hint="leave it out, or use docker")
+        raise UsageError(
+            f"{given[0]}: the {runtime.name} runtime runs no image",
+            hint=again("leave it out, or use --runtime docker", runtime="docker"),
+        )
 
 
 def _check_same(running: Instance, request: StartRequest, runtime: StartedRuntime, options: StartOptions) -> None:
     """Refuse to pass off what runs as what was asked for."""
-    again = f"theoryctl local stop --ref {running.ref} && {restart_command(running.ref, running.runtime)}"
+    start_it = command("local start", ref=running.ref, runtime=running.runtime)
+    anew = command("local stop", ref=running.ref).then(start_it)
     if difference := runtime.differs(running, request):
-        raise DigestDrift(f"{running.ref} is running already, but {difference}", hint=again)
+        raise DigestDrift(f"{running.ref} is running already, but {difference}", hint=anew)
     if options.mode is not None and options.mode != running.mode:
-        message = f"{running.ref} is running already, in {running.mode} mode"
-        raise UsageError(message, hint=f"{again} --mode {options.mode}")
-    _check_mocks(running, request, options.mocks, again)
+        raise UsageError(f"{running.ref} is running already, in {running.mode} mode", hint=anew)
+    _check_mocks(running, request, options.mocks, anew)
 
 
-def _check_mocks(running: Instance, request: StartRequest, flags: MockFlags, again: str) -> None:
-    for flag, value in flags.given().items():
+def _check_mocks(running: Instance, request: StartRequest, flags: MockFlags, anew: Hint) -> None:
+    for flag in flags.given():
         same = running.record == request.record if flag == "--record" else running.answers == request.answers
         if not same:
-            raise UsageError(f"{running.ref} is running already, with another {flag}", hint=f"{again} {flag} {value}")
+            raise UsageError(f"{running.ref} is running already, with another {flag}", hint=anew)
 
 
 def _request(options: StartOptions, found: Found, progress: Progress) -> StartRequest:
@@ -133,6 +151,7 @@ def _request(options: StartOptions, found: Found, progress: Progress) -> StartRe
         wait_seconds=options.wait_timeout,
         progress=progress,
         record=record and os.path.abspath(record),
+        flags=options.flags(),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from theoryctl.errors import MissingSecret, NotDeployed, UsageError
+from theoryctl.hints import command
 from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.manifests.model import Manifest
 from theoryctl.modal import apps
@@ -109,7 +110,7 @@ def _deployed(
             skipped.append(str(each.ref))
     if not there:
         message = f"nothing is deployed on Modal in the environment {environment}: {', '.join(skipped)}"
-        raise NotDeployed(message, hint=f"theoryctl modal start --ref REF --env {environment}")
+        raise NotDeployed(message, hint=command("modal start", ref=skipped[0], env=environment))
     return there, skipped
 
 

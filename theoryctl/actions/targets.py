@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from theoryctl.errors import UsageError
+from theoryctl.hints import Hint, command
 from theoryctl.images.context import code_paths
 from theoryctl.instances.records import Instance
+from theoryctl.instances.restart import start_again, stop_and_start
 from theoryctl.manifests.catalog import Found
 from theoryctl.manifests.model import Manifest
 from theoryctl.refs import ProviderRef
@@ -19,7 +21,6 @@ from theoryctl.runtimes.find import (
     find,
     open_embedded,
     open_modal,
-    restart_command,
     started_runtime,
 )
 from theoryctl.secrets import on_this_host, read_secrets
@@ -93,7 +94,7 @@ class _Started(Target):
 
     def check_flags(self, told: Mapping[str, str]) -> None:
         for flag, value in told.items():
-            hint = f"theoryctl local stop --ref {self._instance.ref}, then start it with {flag} {value}"
+            hint = stop_and_start(self._instance, **_started_with(flag, value))
             raise UsageError(f"{flag}: a started instance keeps to what it was started with", hint=hint)
 
     def check(self, manifest: Manifest, mode: Mode) -> None:
@@ -101,7 +102,7 @@ class _Started(Target):
 
     def open(self, found: Found) -> Session:
         instance = self._instance
-        return started_runtime(instance.runtime).open(instance, restart_command(instance.ref, instance.runtime))
+        return started_runtime(instance.runtime).open(instance, start_again(instance))
 
 
 @dataclass
@@ -112,7 +113,7 @@ class _Deployed(Target):
 
     def check_flags(self, told: Mapping[str, str]) -> None:
         if "--record" in told:
-            hint = f"theoryctl local run --ref {self.ref} --mode real --record {told['--record']}"
+            hint = command("local run", ref=self.ref, mode="real", record=told["--record"])
             raise UsageError("--record: what runs on Modal is not recorded", hint=hint)
 
     def check(self, manifest: Manifest, mode: Mode) -> None:
@@ -122,11 +123,20 @@ class _Deployed(Target):
         for name, value in read_secrets(secret.name for secret in manifest.secrets).items():
             if on_this_host(value, unspecified=True):
                 message = f"{name} is an address of this machine, which a container on Modal cannot reach"
-                raise UsageError(message, hint=f"unset {name}, and sync another one: {self._sync}")
+                raise UsageError(message, hint=self._sync.after(f"unset {name}"))
 
     @property
-    def _sync(self) -> str:
-        return f"theoryctl modal sync-secrets --ref {self.ref} --env {self.environment}"
+    def _sync(self) -> Hint:
+        return command("modal sync-secrets", ref=self.ref, env=self.environment)
 
     def open(self, found: Found) -> Session:
         return open_modal(self.ref, self.environment, found.load())
+
+
+def _started_with(flag: str, value: str) -> dict[str, str | None]:
+    """A flag of `run` that belongs to `start`, as changes to the flags that an instance was started with. Of those that
+    say what it answers from there is one, and it goes with a mode."""
+    if flag == "--env-file":
+        return {"env_file": value}
+    mode = "real" if flag == "--record" else "mock"
+    return {"mode": mode, **dict.fromkeys(("script", "replay", "record")), flag.removeprefix("--"): value}

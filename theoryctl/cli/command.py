@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
+from theoryctl_providers.contract import ProviderError
+
 JSON_FLAG, DEBUG_FLAG = "--json", "--debug"
 
 RefOption = Annotated[str, typer.Option("--ref", metavar="REF", help="The provider: namespace/name@version.")]
@@ -47,9 +49,18 @@ class Command(ExamplesMixin, TyperCommand):
         super().__init__(*args, params=[*(params or []), *_shared_flags()], **options)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command, once all of the command line is parsed."""
+        """Run the command, once all of the command line is parsed.
+
+        The hint of an error that it raises is spelled with what was typed.
+        """
         settle(ctx)
-        return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except ProviderError as error:
+            from theoryctl.cli.hints import spelled
+
+            error.hint = spelled(error.hint, ctx)
+            raise
 
 
 class Group(ExamplesMixin, TyperGroup):

@@ -7,6 +7,7 @@ context is made and invoked here, and every failure is left to `main`.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,13 @@ import typer
 from theoryctl.cli.arguments import read
 from theoryctl.cli.command import wanted
 from theoryctl.errors import UsageError, error_document, error_info
+from theoryctl.hints import PROGRAM
 from theoryctl.runtimes.find import EMBEDDED, MODAL, STARTED
 from theoryctl_providers.contract import ProviderError, build_envelope
 
 if TYPE_CHECKING:
     from theoryctl.terminal.terminal import Terminal
 
-PROGRAM = "theoryctl"
 _COMPLETION = "_THEORYCTL_COMPLETE"
 
 
@@ -41,19 +42,31 @@ def execute(arguments: list[str], terminal: Terminal) -> int:
         return int(done.code or 0)
     except typer.TyperException as error:
         terminal.settle(**wanted(read(arguments).options))
-        raise _usage_error(error) from error
+        raise _usage_error(error, arguments) from error
     return terminal.exit_status
 
 
-def _usage_error(error: Any) -> ProviderError:
-    """Typer's complaint in our form: the message, and the help to type for."""
+def _usage_error(error: Any, arguments: Sequence[str]) -> ProviderError:
+    """Typer's complaint in our form: the message, and the same command without the slip, else the help to type for."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else PROGRAM
     message = error.format_message().strip()
     near = getattr(error, "possibilities", None)
     if near:
-        return UsageError(f"No such option: {error.option_name}", hint=f"did you mean {near[0]}?")
+        return UsageError(
+            f"No such option: {error.option_name}", hint=_corrected(arguments, error.option_name, near[0])
+        )
     return UsageError(message, hint=f"{path} --help")
+
+
+def _corrected(arguments: Sequence[str], wrong: str, right: str) -> str:
+    import shlex
+
+    from theoryctl.cli.hints import fit
+
+    words = [re.sub(rf"^{re.escape(wrong)}(?==|$)", right, argument) for argument in arguments]
+    text = shlex.join([PROGRAM, *words])
+    return text if fit(text) else f"write {right}"
 
 
 def failure_document(error: ProviderError, arguments: Sequence[str]) -> dict[str, Any]:

@@ -39,7 +39,7 @@ theoryctl image resolve ghcr.io/theoryctl/llm-litellm:1
 theoryctl image resolve llm/litellm@1 --json""",
 )
 def resolve(
-    ctx: typer.Context, what: WhatArgument, platform: PlatformOption = None, manifests: ManifestsOption = None
+    ctx: typer.Context, ref: WhatArgument, platform: PlatformOption = None, manifests: ManifestsOption = None
 ) -> None:
     """Show the digest that an image has for each platform.
 
@@ -48,7 +48,7 @@ def resolve(
     """
     from theoryctl.actions import images
 
-    ctx.obj.emit(images.resolve_image(what, platform, manifests))
+    ctx.obj.emit(images.resolve_image(ref, platform, manifests))
 
 
 @command(

@@ -21,6 +21,7 @@ from theoryctl.cli.options import (
     Since,
     Tail,
     run_options,
+    told,
     with_run_flags,
 )
 from theoryctl.runtimes.find import DEFAULT, STARTED
@@ -84,7 +85,7 @@ def run(
 
     options = run_options(ref, flags, env_file=env_file)
     target = targets.local_target(options.ref, runtime)
-    ctx.obj.emit(run.run(options, target, ctx.obj.watch_run(flags.stream)))
+    ctx.obj.emit(told(run.run(options, target, ctx.obj.watch_run(flags.stream)), ctx))
 
 
 @command(

@@ -7,7 +7,18 @@ from typing import Annotated
 import typer
 
 from theoryctl.cli.command import ManifestsOption, RefOption, command, make_app
-from theoryctl.cli.options import Env, EnvFile, Follow, OptionalRef, RunFlags, Since, Tail, run_options, with_run_flags
+from theoryctl.cli.options import (
+    Env,
+    EnvFile,
+    Follow,
+    OptionalRef,
+    RunFlags,
+    Since,
+    Tail,
+    run_options,
+    told,
+    with_run_flags,
+)
 
 app = make_app("modal", "Run providers on Modal.")
 
@@ -72,7 +83,7 @@ def run(ctx: typer.Context, ref: RefOption, flags: RunFlags, env: Env = None) ->
 
     options = run_options(ref, flags)
     target = targets.modal_target(options.ref, environment_name(env))
-    ctx.obj.emit(run.run(options, target, ctx.obj.watch_run(flags.stream)))
+    ctx.obj.emit(told(run.run(options, target, ctx.obj.watch_run(flags.stream)), ctx))
 
 
 @command(

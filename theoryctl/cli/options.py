@@ -13,6 +13,7 @@ from theoryctl.cli.command import ManifestsOption
 
 if TYPE_CHECKING:
     from theoryctl.actions.run import RunOptions
+    from theoryctl.results.run import RunResult
 
 DEFAULT_MAX_ATTACHMENT = "100MiB"
 
@@ -123,6 +124,15 @@ def with_run_flags(function: Callable[..., None]) -> Callable[..., None]:
 
 def _option(name: str, default: Any, annotation: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation)
+
+
+def told(result: RunResult, ctx: typer.Context) -> RunResult:
+    """The result of a run; one that failed says what to type next."""
+    if result.envelope["error"] is None:
+        return result
+    from theoryctl.cli.hints import with_hint
+
+    return with_hint(result, ctx)
 
 
 def run_options(ref: str, flags: RunFlags, *, env_file: str | None = None) -> RunOptions:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from theoryctl.errors import DockerFailed, RegistryAuth
+from theoryctl.hints import NO_IMAGE, again
 from theoryctl.registry.login import Login
 
 #: Seconds until a daemon that says nothing is given up: at first, and once it has answered. A step of a build or a pull
@@ -178,7 +179,7 @@ def _must_be_here(address: str) -> None:
     if address.startswith("http+docker://ssh") or (not address.startswith("http+docker") and host not in _LOCAL):
         raise DockerFailed(
             f"the Docker daemon {address} is on another machine, where instances cannot be reached",
-            hint="name a local one in DOCKER_HOST, or use --runtime process",
+            hint=again("name a local one in DOCKER_HOST, or use --runtime process", runtime="process", **NO_IMAGE),
         )
 
 

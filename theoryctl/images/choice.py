@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from theoryctl.errors import BadPlatform, NotPinned, UsageError
+from theoryctl.hints import NO_IMAGE, again, command
 from theoryctl.images.context import BuildContext, code_paths, find_context
 from theoryctl.manifests.model import Image
 from theoryctl.refs import ProviderRef
@@ -86,7 +87,7 @@ def choose(wish: ImageWish, platform: str) -> Pinned | BuildPlan:
         other = "--oci" if wish.oci else "--require-pin"
         raise UsageError(f"--build and {other} exclude each other", hint="leave one of them out")
     if wish.oci is not None:
-        return _override(wish, wish.oci, platform)
+        return _override(wish.oci, platform)
     if wish.image and not wish.build and (digest := wish.image.pin(platform)):
         return Pinned(f"{wish.image.repository}@{digest}", digest, platform)
     if wish.require_pin or wish.image is None or wish.image.build is None:
@@ -100,28 +101,28 @@ def tagged(flag: str, text: str) -> str:
     """A flag's image name with its tag, `latest` where it has none. Raises UsageError for one with a digest, which is
     what comes of an image and not what it is called."""
     reference = ImageReference.parse(text)
+    name = f"{reference.name}:{reference.tag or 'latest'}"
     if reference.digest is not None:
-        hint = f"{flag} {reference.name}:{reference.tag or 'latest'}"
+        hint = again("leave the digest out", **{flag.removeprefix("--"): name})
         raise UsageError(f"{flag} {text}: a digest is what comes of an image", hint=hint)
-    return f"{reference.name}:{reference.tag or 'latest'}"
+    return name
 
 
-def _override(wish: ImageWish, text: str, platform: str) -> Pinned:
+def _override(text: str, platform: str) -> Pinned:
     reference = ImageReference.parse(text)
     if reference.digest is None:
         raise NotPinned(
             f"--oci {text}: a tag can move, so an image is named by its digest",
-            hint=f"theoryctl local start --ref {wish.ref} --oci {reference.name}@sha256:…",
+            hint=command("image resolve", text, platform=platform),
         )
     return Pinned(f"{reference.name}@{reference.digest}", reference.digest, platform)
 
 
 def _not_pinned(wish: ImageWish, platform: str) -> NotPinned | BadPlatform:
-    command = f"theoryctl local start --ref {wish.ref}"
     if wish.image is None:
-        return NotPinned(f"the manifest of {wish.ref} names no image", hint=f"{command} --runtime process")
-    image = wish.image
-    hint = f"{command} --oci {image.repository}@sha256:…"
+        hint = command("local start", ref=wish.ref, runtime="process", **NO_IMAGE)
+        return NotPinned(f"the manifest of {wish.ref} names no image", hint=hint)
+    image, hint = wish.image, command("image pin", ref=wish.ref, platform=platform, oci=None)
     if image.digests:
         there = ", ".join(sorted(image.digests))
         return BadPlatform(f"{wish.ref} is pinned for {there}, and not for {platform}", hint=hint)

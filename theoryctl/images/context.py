@@ -53,7 +53,7 @@ def find_context(root: Path, build: Build) -> BuildContext:
     if build.context == BUNDLED:
         return BuildContext(_bundled_files(), packages)
     raise BadManifest(
-        f"image.build.context: {folder} has no {DOCKERFILE}", hint=f"add one, or use the bundled context: {BUNDLED}"
+        f"image.build.context: {folder} has no {DOCKERFILE}", hint=f"add one, or write image.build.context: {BUNDLED}"
     )
 
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from theoryctl.errors import NotRunning, TheoryctlError
+from theoryctl.hints import command
 from theoryctl.instances.records import Instance
+from theoryctl.instances.restart import stop_and_start
 from theoryctl_providers.contract import (
     ERRORS,
     Attachment,
@@ -34,7 +36,7 @@ def check_sizes(instance: Instance, request: Request) -> None:
         if attachment.size > instance.max_attachment:
             message = f"attachment {attachment.name} has {attachment.size} bytes; the instance takes at most"
             message += f" {instance.max_attachment}"
-            hint = f"stop it, and start it with --max-attachment {attachment.size}"
+            hint = stop_and_start(instance, max_attachment=attachment.size)
             raise ProviderError("ERR_TOO_LARGE", message, hint=hint)
 
 
@@ -98,7 +100,7 @@ def _ask(instance: Instance, method: str, path: str) -> Any:
             response = connection.getresponse()
             data = response.read()
         except (OSError, http.client.HTTPException) as error:
-            raise gone(instance, f"theoryctl local status --ref {instance.ref}", error) from None
+            raise gone(instance, command("local status", ref=instance.ref), error) from None
         if response.status != 200:
             raise refusal(data, response.status)
         return json.loads(data)

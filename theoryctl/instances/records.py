@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from theoryctl.paths import state_dir, write_private
 from theoryctl.refs import ProviderRef
@@ -27,7 +28,8 @@ class Instance:
     start would choose the same image.
 
     `answers` is the digest of the script or the recordings that mock mode answers from, `record` the folder that real
-    exchanges are written to.
+    exchanges are written to. `flags` are those of its start, by the names of `local start`'s parameters, with absolute
+    paths.
     """
 
     ref: str
@@ -51,6 +53,7 @@ class Instance:
     source: str | None = None
     answers: str | None = None
     record: str | None = None
+    flags: dict[str, Any] = field(default_factory=dict)
 
 
 def record_file(ref: ProviderRef, runtime: str) -> Path:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from theoryctl.instances.client import SLACK, check_sizes, encoded, gone, refusal
 from theoryctl.instances.records import Instance
-from theoryctl_providers.contract import Event, ProviderError, Request, Result, read_events
+from theoryctl_providers.contract import Event, ProviderError, Remedy, Request, Result, read_events
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection, HTTPResponse
@@ -48,7 +48,7 @@ class InstanceSession:
                 yield event
         except TimeoutError:
             message = f"the instance of {self._instance.ref} said nothing for {seconds:g} s"
-            raise ProviderError("ERR_TIMEOUT", message, hint="give it more time: --timeout SECONDS") from None
+            raise ProviderError("ERR_TIMEOUT", message, hint=Remedy.MORE_TIME) from None
         except (OSError, http.client.HTTPException) as error:
             raise gone(self._instance, self._restart, error) from None
         finally:

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from theoryctl.errors import BadManifest, BadRef, RefNotFound, UsageError
+from theoryctl.hints import again, command
 from theoryctl.manifests.cache import load_manifest
 from theoryctl.manifests.model import Manifest
 from theoryctl.paths import config_dir
@@ -103,7 +104,7 @@ class Catalog:
         near = get_close_matches(str(ref), [str(found.ref) for found in self.all()], n=1)
         return RefNotFound(
             f"no manifest for {str(ref)!r}; searched: {', '.join(searched)}",
-            hint=f"did you mean {near[0]}?" if near else "theoryctl manifest list",
+            hint=again(f"use {near[0]}", ref=near[0]) if near else command("manifest list"),
         )
 
 
@@ -122,9 +123,7 @@ def bundled_folder() -> Path:
 def _wanted(source: str, folder: str) -> Place:
     """A folder somebody asked for by name must be there."""
     if not os.path.isdir(folder):
-        raise UsageError(
-            f"{source}: {folder!r} is not a folder", hint="name a folder that holds namespace/name@1.yaml files"
-        )
+        raise UsageError(f"{source}: {folder!r} is not a folder", hint="name a folder of manifests")
     return Place(source, Path(folder))
 
 

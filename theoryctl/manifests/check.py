@@ -8,6 +8,7 @@ from typing import Any
 from theoryctl.authored.model_check import ModelCheck, cut, in_file, readable, shown
 from theoryctl.authored.yaml_document import Path, Problem, YAMLProblems, parse
 from theoryctl.errors import BadManifest, UsageError
+from theoryctl.hints import command
 from theoryctl.manifests.model import MAX_BYTES, PARAGRAPH, Manifest
 from theoryctl.refs import FORM, PATTERN, ProviderRef
 from theoryctl.registry.reference import ImageReference
@@ -46,7 +47,7 @@ def manifest_schema() -> dict[str, Any]:
 
 
 def _bad(file: str, problems: list[Problem]) -> BadManifest:
-    hint = "mend it, then check it with: theoryctl manifest validate " + file
+    hint = command("manifest validate", file).after("mend it")
     return BadManifest(in_file(file, problems), hint=hint)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from theoryctl.errors import NotDeployed, UsageError
+from theoryctl.hints import command
 from theoryctl.modal.deployment import Deployment, from_tags
 from theoryctl.modal.names import SHARED_BY_BRANCHES, Owner, app_ending, app_name
 from theoryctl.modal.sdk import check_environment, connected, found
@@ -57,7 +58,7 @@ def before_start(modal: Any, name: str, environment: str) -> Deployment | None:
         return None
     deployment = _deployment(app, environment)
     if deployment is None and app.info().lifecycle.deployed_at:
-        hint = f"stop that one with: modal app stop {name} --env {environment}, or use another --env"
+        hint = f"modal app stop {name} --env {environment}"
         raise UsageError(f"the app {name} in {environment} is there, and theoryctl did not deploy it", hint=hint)
     return deployment
 
@@ -90,7 +91,7 @@ def _deployment(app: Any, environment: str) -> Deployment | None:
 
 
 def _not_deployed(ref: ProviderRef, environment: str) -> NotDeployed:
-    hint = f"theoryctl modal start --ref {ref} --env {environment}"
+    hint = command("modal start", ref=ref, env=environment)
     return NotDeployed(f"{ref} is not deployed on Modal in the environment {environment}", hint=hint)
 
 
@@ -98,5 +99,5 @@ def _several(ref: ProviderRef, others: list[Deployment]) -> UsageError:
     names = ", ".join(sorted(deployment.app for deployment in others))
     owner = others[0].owner
     assert owner is not None
-    hint = f"say whose is meant, for example: export GIT_BRANCH={owner.branch} GIT_USER={owner.user}"
+    hint = f"export GIT_BRANCH={owner.branch} GIT_USER={owner.user}"
     return UsageError(f"{ref} is deployed by several branches: {names}", hint=hint)

@@ -146,5 +146,5 @@ def _outside_of_repositories() -> Iterator[None]:
 
 
 def _not_built(deployment: Deployment, error: Exception) -> ModalRefused:
-    hint = "is it there? a private registry wants --registry-secret NAME, or REGISTRY_USERNAME and REGISTRY_PASSWORD"
+    hint = "look whether it is there, and name the Secret of a private registry with --registry-secret"
     return ModalRefused(f"Modal could not make a container of {deployment.image}: {error}", hint=hint)

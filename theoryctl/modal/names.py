@@ -54,7 +54,7 @@ class Owner:
         unknown = [name for name, look_up in _SOURCES.items() if not look_up()]
         message = f"an app in the environment {SHARED_BY_BRANCHES} is called after a branch and a user, and neither"
         message += f" {' nor '.join(unknown)} nor git says it"
-        hint = f"export {' '.join(f'{name}=…' for name in unknown)}, or use another --env"
+        hint = f"set {' and '.join(unknown)}, or use another --env"
         raise UsageError(message, hint=hint)
 
 
@@ -69,7 +69,7 @@ def environment_name(flag: str | None) -> str:
     variables = (os.environ.get(name) for name in ("THEORYCTL_ENV", "MODAL_ENVIRONMENT"))
     name = flag if flag is not None else next(filter(None, variables), SHARED_BY_BRANCHES)
     if not _ENVIRONMENT.fullmatch(name):
-        hint = "at most 64 letters, digits, '-', '_' and '.', the first a letter or digit"
+        hint = "use at most 64 letters, digits, '-', '_' and '.', the first a letter or digit"
         raise UsageError(f"{name!r} cannot be the name of a Modal environment", hint=hint)
     return name
 

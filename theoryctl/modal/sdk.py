@@ -18,6 +18,7 @@ from theoryctl.errors import (
     TheoryctlError,
     UsageError,
 )
+from theoryctl.hints import command
 from theoryctl_providers.contract import ProviderError
 
 #: Seconds until a Modal that says nothing is given up. The SDK itself goes on for a minute.
@@ -27,9 +28,9 @@ CONNECT_SECONDS = 5.0
 #: pickles of one Python cannot be read by another.
 _SETTINGS = {"MODAL_IMAGE_BUILDER_VERSION": "2025.06", "MODAL_PAYLOAD_FORMAT": "cbor"}
 
-_TOKEN_HINT = "modal token new, or set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET"
-_SYNC = "theoryctl modal sync-secrets --ref REF --env ENVIRONMENT"
-_LOOK = "theoryctl modal logs --ref REF"
+_TOKEN_HINT = "set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET, or run: modal token new"
+_SYNC = command("modal sync-secrets")
+_LOOK = command("modal logs")
 _AGAIN_HINT = "run it again; https://status.modal.com says how Modal is"
 
 
@@ -107,7 +108,7 @@ def explained(modal: Any, error: Exception, look: str) -> ProviderError:
         case kinds.LogsFetchError():
             return UsageError(f"Modal: {said}", hint="ask for less with --since or --tail")
         case kinds.InvalidError() | kinds.NotFoundError() | kinds.AlreadyExistsError() | kinds.UnimplementedError():
-            return ModalRefused(f"Modal refused: {said}", hint="modal --version, and what its dashboard says")
+            return ModalRefused(f"Modal refused: {said}", hint="look at what the dashboard of Modal says")
     return ModalUnavailable(f"Modal broke off: {said}", hint=_AGAIN_HINT)
 
 

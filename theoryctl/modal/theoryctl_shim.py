@@ -104,7 +104,7 @@ def _failure(error: Exception) -> dict[str, Any]:
     return {
         "code": getattr(error, "code", "ERR_PROVIDER"),
         "message": getattr(error, "message", f"the image cannot run the request: {type(error).__name__}: {error}"),
-        "hint": getattr(error, "hint", "is it an image that `theoryctl image build` made?"),
+        "hint": getattr(error, "hint", "deploy an image that theoryctl has built"),
     }
 
 

@@ -76,7 +76,10 @@ def _is_host(first: str) -> bool:
 
 
 def _refused(text: str, reason: str) -> UsageError:
-    return UsageError(f"{text!r} is no image reference: {reason}", hint="for example ghcr.io/me/name:1.0@sha256:…")
+    return UsageError(
+        f"{text!r} is no image reference: {reason}",
+        hint="write it as ghcr.io/me/name:1.0 is",
+    )
 
 
 def _reason(text: str) -> str:

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Sequence
 
 from theoryctl.errors import BadAttachment, UsageError
+from theoryctl.hints import again
 from theoryctl_providers.contract import Attachment
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
@@ -69,11 +70,11 @@ def load_attachments(arguments: Sequence[str], limit: int) -> tuple[Attachment, 
 def _split(argument: str) -> tuple[str, str]:
     name, equals, path = argument.partition("=")
     if not equals or not path:
-        raise BadAttachment(f"--attach {argument!r} is not NAME=PATH", hint="for example --attach image=photo.jpg")
+        raise BadAttachment(f"--attach {argument!r} is not NAME=PATH", hint="write it as image=photo.jpg is")
     if not _NAME.fullmatch(name):
         raise BadAttachment(
             f"attachment name {name!r} may hold only letters, digits, '.', '-' and '_', after a letter or digit",
-            hint="for example --attach image=photo.jpg",
+            hint="write it as image=photo.jpg is",
         )
     return name, path
 
@@ -83,9 +84,7 @@ def _check(name: str, path: str, limit: int) -> None:
         found = os.stat(path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise BadAttachment(
-            f"attachment {name}: {path}: {reason}", hint="check the path after --attach NAME="
-        ) from None
+        raise BadAttachment(f"attachment {name}: {path}: {reason}", hint="check the path") from None
     if not stat.S_ISREG(found.st_mode):
         raise BadAttachment(
             f"attachment {name}: {path} is not a regular file", hint="attach a file, not a folder or device"
@@ -99,7 +98,7 @@ def _check(name: str, path: str, limit: int) -> None:
 def _too_large(name: str, path: str, size: int, limit: int) -> BadAttachment:
     return BadAttachment(
         f"attachment {name}: {path} has {size} bytes; at most {limit} are allowed",
-        hint=f"send a smaller file, or raise the limit: --max-attachment {size}",
+        hint=again("send a smaller file, or raise --max-attachment", max_attachment=size),
     )
 
 

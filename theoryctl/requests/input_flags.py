@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from theoryctl.errors import BadInputs, UsageError
+from theoryctl.hints import again
 from theoryctl_providers.contract import loads
 
 #: Inputs are text to read; what is larger belongs into an attachment.
@@ -37,7 +38,10 @@ class InputFlags:
             return None
         value = loads(text, what=where)
         if not isinstance(value, dict):
-            raise BadInputs(f"{where}: found a JSON {_kind(value)}, expected an object", hint='{"messages": [{…}]}')
+            raise BadInputs(
+                f"{where}: found a JSON {_kind(value)}, expected an object",
+                hint='write an object that holds "messages"',
+            )
         return value
 
     def _check(self) -> None:
@@ -47,11 +51,13 @@ class InputFlags:
         for flag, value in (("--model", self.model), ("--system", self.system)):
             if value is not None and self.prompt is None:
                 raise UsageError(
-                    f"{flag} goes with --prompt", hint=f"put it into the inputs, or use --prompt TEXT {flag} …"
+                    f"{flag} goes with --prompt",
+                    hint=f"give the prompt with --prompt, or write {flag[2:]} into the inputs",
                 )
         if self.stdin not in (None, "-"):
             raise UsageError(
-                f"--inputs takes only '-', for standard input, not {self.stdin!r}", hint=f"--inputs-file {self.stdin}"
+                f"--inputs takes only '-', for standard input, not {self.stdin!r}",
+                hint=again("use --inputs-file", inputs=None, inputs_file=self.stdin),
             )
 
     def _sources(self) -> tuple[tuple[str, str | None], ...]:
@@ -86,7 +92,7 @@ class InputFlags:
 def _limited(file: BinaryIO, where: str) -> bytes:
     data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
-        raise BadInputs(f"{where}: more than {MAX_BYTES} bytes", hint="send files with --attach NAME=PATH")
+        raise BadInputs(f"{where}: more than {MAX_BYTES} bytes", hint="attach large files with --attach")
     return data
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from theoryctl.errors import UsageError
+from theoryctl.hints import again
 from theoryctl.secrets import read_env_file
 from theoryctl_providers.contract import ProviderConfig, is_mock
 
@@ -50,6 +51,9 @@ class MockFlags:
         if len(given) > 1:
             raise UsageError(f"{' and '.join(given)} exclude each other", hint="give one of them")
         if self.record is not None and is_mock(mode):
-            raise UsageError("--record: mock mode has nothing to record", hint="add --mode real")
+            raise UsageError("--record: mock mode has nothing to record", hint=again("use --mode real", mode="real"))
         if given and self.record is None and not is_mock(mode):
-            raise UsageError(f"{given[0]}: only mock mode answers from one", hint="leave it out, or use --mode mock")
+            raise UsageError(
+                f"{given[0]}: only mock mode answers from one",
+                hint=again("leave it out, or use --mode mock", mode="mock"),
+            )

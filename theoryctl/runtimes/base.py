@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from theoryctl.images.choice import ImageWish
@@ -17,8 +17,8 @@ from theoryctl_providers.contract import Event, ProviderConfig, Request, ServerC
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRequest:
-    """An instance to start. `wait_seconds` is the time it may take to become ready once its image is here, and
-    `record` the absolute path of the folder for recordings."""
+    """An instance to start. `wait_seconds` is the time it may take to become ready once its image is here, `record` the
+    absolute path of the folder for recordings, and `flags` are remembered as those of its start."""
 
     ref: ProviderRef
     server: ServerConfig
@@ -28,6 +28,7 @@ class StartRequest:
     wait_seconds: float
     progress: Progress
     record: str | None = None
+    flags: dict[str, Any] = field(default_factory=dict)
 
     @property
     def answers(self) -> str | None:
@@ -50,6 +51,7 @@ class StartRequest:
             max_attachment=self.server.limits.attachment,
             answers=self.answers,
             record=self.record,
+            flags=self.flags,
             **where,
         )
 

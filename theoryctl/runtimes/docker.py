@@ -16,9 +16,11 @@ from theoryctl.docker import containers
 from theoryctl.docker.containers import ContainerSpec
 from theoryctl.docker.daemon import connected, platform_of
 from theoryctl.errors import DockerFailed, NotRunning, StartFailed
+from theoryctl.hints import NO_IMAGE, again
 from theoryctl.images.choice import BuildPlan, Pinned, choose
 from theoryctl.instances import client, records
 from theoryctl.instances.records import Instance
+from theoryctl.instances.restart import start_again
 from theoryctl.instances.session import InstanceSession
 from theoryctl.paths import file_lock, state_dir
 from theoryctl.refs import ProviderRef
@@ -44,7 +46,7 @@ class DockerRuntime(StartedRuntime):
     has_image = True
 
     def must_answer(self, ref: ProviderRef) -> None:
-        with connected(f"start Docker, or do without: theoryctl local start --ref {ref} --runtime process"):
+        with connected(again("start Docker, or use --runtime process", runtime="process", **NO_IMAGE)):
             pass
 
     def start(self, request: StartRequest) -> Instance:
@@ -141,8 +143,8 @@ class DockerRuntime(StartedRuntime):
         assert instance.container is not None
         with connected() as api:
             if containers.inspect(api, instance.container) is None:
-                hint = f"theoryctl local start --ref {instance.ref} --runtime {self.name}"
-                raise NotRunning(f"the container of {instance.ref} is gone, and its log with it", hint=hint)
+                message = f"the container of {instance.ref} is gone, and its log with it"
+                raise NotRunning(message, hint=start_again(instance))
             rest = b""
             for chunk in api.logs(instance.container, stream=True, follow=follow):
                 *lines, rest = (rest + chunk).split(b"\n")
@@ -225,7 +227,7 @@ def _wait(api: Any, instance: Instance, seconds: float) -> Instance:
         time.sleep(0.05)
     raise StartFailed(
         f"{instance.ref}: not ready within {seconds:g} s{containers.last_words(api, instance.container)}",
-        hint="give it more time: --wait-timeout SECONDS",
+        hint=again("give it more time with --wait-timeout", wait_timeout=2 * seconds),
     )
 
 

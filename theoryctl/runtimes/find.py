@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from theoryctl.errors import DigestDrift, NotRunning, UsageError
+from theoryctl.hints import again, command
 from theoryctl.instances import records
 from theoryctl.instances.records import Instance
+from theoryctl.instances.restart import stop_and_start
 from theoryctl.manifests.model import Manifest
 from theoryctl.manifests.pins import other_pin
 from theoryctl.refs import ProviderRef
@@ -60,7 +62,10 @@ def find(ref: ProviderRef, runtime: str | None) -> Instance | None:
     recorded = [found for name in STARTED if (found := records.load(ref, name))]
     if len(recorded) > 1:
         names = " and ".join(instance.runtime for instance in recorded)
-        raise UsageError(f"{ref} is started as {names}", hint=f"add --runtime {recorded[0].runtime}")
+        raise UsageError(
+            f"{ref} is started as {names}",
+            hint=again(f"add --runtime {recorded[0].runtime}", runtime=recorded[0].runtime),
+        )
     return recorded[0] if recorded else None
 
 
@@ -70,19 +75,17 @@ def require(ref: ProviderRef, runtime: str | None) -> Instance:
     instance = find(ref, None) if runtime is None else records.load(ref, known_runtime(runtime))
     if instance is None or not instance.url:
         where = f" as {runtime}" if runtime else ""
-        raise NotRunning(f"{ref} is not started{where}", hint=restart_command(ref, runtime or DEFAULT))
+        hint = command("local start", ref=ref, runtime=runtime or DEFAULT)
+        raise NotRunning(f"{ref} is not started{where}", hint=hint)
     return instance
-
-
-def restart_command(ref: ProviderRef | str, runtime: str) -> str:
-    """Return the command that starts an instance again."""
-    return f"theoryctl local start --ref {ref} --runtime {runtime}"
 
 
 def known_runtime(name: str) -> str:
     """The name of a runtime that can be started. Raises UsageError."""
     if name not in STARTED:
-        raise UsageError(f"--runtime {name!r} cannot be started", hint=f"choose {' or '.join(STARTED)}")
+        raise UsageError(
+            f"--runtime {name!r} cannot be started", hint=f"use --runtime {' or --runtime '.join(STARTED)}"
+        )
     return name
 
 
@@ -90,8 +93,5 @@ def check_pin(instance: Instance, manifest: Manifest) -> None:
     """Raise DigestDrift (`ERR_DIGEST_DRIFT`) where the manifest pins another digest than the one that runs, and did not
     at the start, when --oci was there to say otherwise."""
     if pin := other_pin(manifest.pin(instance.platform), instance.digest, instance.pin):
-        again = restart_command(instance.ref, instance.runtime)
-        raise DigestDrift(
-            f"{instance.ref} is pinned to {pin}, but {instance.digest} is running",
-            hint=f"theoryctl local stop --ref {instance.ref} && {again}",
-        )
+        message = f"{instance.ref} is pinned to {pin}, but {instance.digest} is running"
+        raise DigestDrift(message, hint=stop_and_start(instance, oci=None))

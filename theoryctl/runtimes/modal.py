@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from typing import Any
 
 from theoryctl.errors import DigestDrift, ModalUnavailable, UsageError
+from theoryctl.hints import Hint, command
 from theoryctl.manifests.model import Manifest
 from theoryctl.manifests.pins import other_pin
 from theoryctl.modal import apps, attachments
@@ -16,7 +16,7 @@ from theoryctl.modal.deploy import FUNCTION, SLACK, STARTUP
 from theoryctl.modal.deployment import PLATFORM, Deployment
 from theoryctl.modal.sdk import connected, explaining
 from theoryctl.refs import ProviderRef
-from theoryctl_providers.contract import ERRORS, Event, ProviderError, Request, Result, dump_config, read_events
+from theoryctl_providers.contract import ERRORS, Event, ProviderError, Request, dump_config, read_events
 
 
 class ModalSession:
@@ -24,7 +24,7 @@ class ModalSession:
 
     def __init__(self, ref: ProviderRef, environment: str, manifest: Manifest) -> None:
         """Look it up. Raises NotDeployed, DigestDrift, and what `connected` raises."""
-        self._look = f"theoryctl modal logs --ref {ref} --env {environment}"
+        self._look = command("modal logs", ref=ref, env=environment)
         with ExitStack() as connection:
             self._modal = connection.enter_context(connected(self._look))
             self._deployment = apps.find(self._modal, ref, environment)
@@ -49,8 +49,7 @@ class ModalSession:
             }
             with closing(_answers(self._function, call, STARTUP + deployment.timeout + SLACK)) as answers:
                 try:
-                    for event in read_events(_lines(answers)):
-                        yield _with_hint(event, deployment)
+                    yield from read_events(_lines(answers))
                 except ConnectionResetError:
                     raise ModalUnavailable("the answer broke off", hint="run it again") from None
 
@@ -70,20 +69,11 @@ def _check_timeout(deployment: Deployment, request: Request) -> None:
     """Refuse to run for longer than Modal would allow."""
     if (request.timeout or 0) > deployment.timeout:
         message = f"--timeout {request.timeout:g}: it was deployed for {deployment.timeout} s at most"
-        raise UsageError(message, hint=f"raise resources.timeout in the manifest, then: {_again(deployment)}")
+        raise UsageError(message, hint=_again(deployment).after("raise resources.timeout in the manifest"))
 
 
-def _again(deployment: Deployment) -> str:
-    return f"theoryctl modal start --ref {deployment.ref} --env {deployment.environment}"
-
-
-def _with_hint(event: Event, deployment: Deployment) -> Event:
-    """The event; where a secret is missing, the hint is what brings one to Modal."""
-    error = event.envelope["error"] if isinstance(event, Result) else None
-    if not isinstance(event, Result) or error is None or error["code"] != "ERR_MISSING_SECRET":
-        return event
-    hint = f"theoryctl modal sync-secrets --ref {deployment.ref} --env {deployment.environment}"
-    return replace(event, envelope={**event.envelope, "error": {**error, "hint": hint}})
+def _again(deployment: Deployment) -> Hint:
+    return command("modal start", ref=deployment.ref, env=deployment.environment)
 
 
 def _config(request: Request) -> dict[str, Any]:

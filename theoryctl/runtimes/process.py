@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from theoryctl.errors import StartFailed
+from theoryctl.hints import again
 from theoryctl.instances import client, records
 from theoryctl.instances.records import Instance
 from theoryctl.instances.session import InstanceSession
@@ -156,7 +157,9 @@ def _await_port(reader: int, process: subprocess.Popen[bytes], seconds: float) -
     import select
 
     if not select.select([reader], [], [], seconds)[0]:
-        raise _NotReady(f"not ready within {seconds:g} s", "give it more time: --wait-timeout SECONDS")
+        raise _NotReady(
+            f"not ready within {seconds:g} s", again("give it more time with --wait-timeout", wait_timeout=2 * seconds)
+        )
     text = os.read(reader, 16)
     if not text.strip().isdigit():
         status = process.wait()

@@ -33,7 +33,7 @@ from theoryctl_providers.contract.envelope import (
     build_envelope,
     document_of,
 )
-from theoryctl_providers.contract.errors import ERRORS, ProviderError, ScriptedFailure
+from theoryctl_providers.contract.errors import ERRORS, ProviderError, Remedy, ScriptedFailure
 from theoryctl_providers.contract.events import Delta, Finish, Log, Operation, Output, Started, ToolCallDelta, Usage
 from theoryctl_providers.contract.files import replace_file
 from theoryctl_providers.contract.from_json import shaped
@@ -79,6 +79,7 @@ __all__ = [
     "ProviderError",
     "Recording",
     "Recordings",
+    "Remedy",
     "Request",
     "ResolvedRequest",
     "Result",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from theoryctl_providers.contract.constraints import STRICT, Line, Must, Text
 from theoryctl_providers.contract.envelope import AttachmentDocument, Mode, new_run_id
-from theoryctl_providers.contract.errors import ProviderError
+from theoryctl_providers.contract.errors import ProviderError, Remedy
 from theoryctl_providers.contract.events import Operation
 
 if TYPE_CHECKING:
@@ -29,9 +29,8 @@ def resolve_mode(inputs: Mapping[str, Any], override: str | None = None, default
     for mode in MODES:
         if value == mode:
             return mode
-    raise ProviderError(
-        "ERR_INPUTS", f"mode {value!r} is not one of {', '.join(MODES)}", hint="use --mode mock or --mode real"
-    )
+    message = f"mode {value!r} is not one of {', '.join(MODES)}"
+    raise ProviderError("ERR_INPUTS", message, hint=Remedy.EITHER_MODE)
 
 
 def is_mock(mode: str) -> bool:

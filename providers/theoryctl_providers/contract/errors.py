@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from enum import StrEnum
 from typing import Literal, NamedTuple
 
 
@@ -67,9 +68,26 @@ ERRORS: dict[str, ErrorSpec] = {
 }
 
 
+class Remedy(StrEnum):
+    """Hints for which the command line, HTTP and Python each have words of their own.
+
+    A hint says what to change, never by which flag: the same envelope is read by all three. It travels as text, and who
+    shows it looks here whether there is more to say: how.
+    """
+
+    MORE_TIME = "give it more time"
+    MOCK_MODE = "ask in mock mode, or ask another provider"
+    EITHER_MODE = "set the mode to mock or real"
+    SCHEMA = "change the inputs as the provider's schema says"
+    TRACEBACK = "look at the traceback"
+    RECORD = "record this request too, or send one that was recorded"
+    RECORDINGS = "take the recordings that the instance holds"
+
+
 class ProviderError(RuntimeError):
     """A failure with a stable code from `ERRORS`, a message that says what and why, and a hint that says what next.
 
+    `hint` is a `Remedy`, or a sentence that names what to change (an input, a secret, a limit) and no flag.
     `retry_after` is in seconds, where the vendor named a time that is one. `param` is the input that is at fault, as in
     `messages[0].role`, where it is one. Raises KeyError for a code the table does not know.
     """

@@ -62,9 +62,8 @@ class ServerConfig:
             told: _ServerDocument = shaped(_ServerDocument, document)
             return cls(provider=load_config(told.provider, "$.provider"), token=told.token, limits=told.limits)
         except ValueError as error:
-            raise ProviderError(
-                "ERR_INPUTS", f"the configuration on standard input is not one: {error}", hint="theoryctl local start"
-            ) from None
+            message = f"the configuration on standard input is not one: {error}"
+            raise ProviderError("ERR_INPUTS", message, hint="send the one that theoryctl sends") from None
 
 
 def dump_config(provider: ProviderConfig) -> dict[str, Any]:

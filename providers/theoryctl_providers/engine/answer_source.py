@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass
 
-from theoryctl_providers.contract import Event, ProviderError, ResolvedRequest, is_mock
+from theoryctl_providers.contract import Event, ProviderError, Remedy, ResolvedRequest, is_mock
 from theoryctl_providers.engine.guard import guarded, guarded_at_once
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
 from theoryctl_providers.protocol import LLMProvider
@@ -67,5 +67,5 @@ def _check_tape(request: ResolvedRequest) -> None:
         raise ProviderError(
             "ERR_OVERLOADED",
             "the instance holds all the recordings it can, and nobody has taken them",
-            hint=f"theoryctl local recordings --ref {request.config.ref}",
+            hint=Remedy.RECORDINGS,
         )

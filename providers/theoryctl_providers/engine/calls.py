@@ -22,6 +22,7 @@ from theoryctl_providers.contract import (
     is_mock,
     resolve_mode,
 )
+from theoryctl_providers.engine.arguments import hints_in_arguments
 from theoryctl_providers.engine.session import aask, ask
 from theoryctl_providers.lookup import get_llm_provider
 
@@ -129,6 +130,7 @@ async def _called(inputs: Mapping[str, Any], streamed: bool, options: Options) -
     return await asyncio.to_thread(lambda: _call(inputs, streamed=streamed, **options))
 
 
+@hints_in_arguments
 def _call(
     inputs: Mapping[str, Any],
     *,
@@ -212,6 +214,7 @@ def _recording(record: str | os.PathLike[str] | None, replay: str | os.PathLike[
     }
 
 
+@hints_in_arguments
 def _raise(result: Result) -> None:
     """Raise the failure of a call, in the words of its envelope, which hold no secrets."""
     error = result.envelope["error"]

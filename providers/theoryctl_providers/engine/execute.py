@@ -14,6 +14,7 @@ from theoryctl_providers.contract import (
     Mode,
     ProviderConfig,
     ProviderError,
+    Remedy,
     Request,
     ResolvedRequest,
     Result,
@@ -157,14 +158,13 @@ def check_secrets(rules: Sequence[SecretRule], secrets: Mapping[str, str], model
     ]
     if broken:
         message = f"{', '.join(broken)} holds characters that no key has"
-        raise ProviderError("ERR_MISSING_SECRET", message, hint="copy the key again, without line breaks")
+        raise ProviderError("ERR_MISSING_SECRET", message, hint=f"set {' and '.join(broken)} again without line breaks")
     missing = [name for name in needed if not secrets.get(name, "").strip()]
     if missing:
         raise ProviderError(
             "ERR_MISSING_SECRET",
             f"{model} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not set",
-            hint=" ".join(f"export {name}=…" for name in missing) + ", or put it into a file and add --env-file FILE; "
-            "a started instance must be stopped, and started again with it",
+            hint=f"set {' and '.join(missing)}",
         )
 
 
@@ -179,7 +179,7 @@ def _broken(provider: LLMProvider, error: Exception) -> ProviderError:
     return ProviderError(
         "ERR_PROVIDER",
         f"{name_of(provider)} failed with {type(error).__name__}: {error}; expected a ProviderError",
-        hint="run it again with --debug to see where",
+        hint=Remedy.TRACEBACK,
     )
 
 

@@ -28,7 +28,7 @@ def produced(events: AsyncGenerator[Event]) -> Generator[Event, None, None]:
     loop = background()
     if loop.is_here():
         message = "a provider's own code runs in the event loop of all calls, which cannot wait for itself"
-        raise ProviderError("ERR_USAGE", message, hint="await arun(…) there")
+        raise ProviderError("ERR_USAGE", message, hint="await arun there")
     queue: SimpleQueue[_Item] = SimpleQueue()
     call, item = _Call(loop, events, queue.put), None
     try:

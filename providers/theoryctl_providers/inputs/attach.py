@@ -81,7 +81,7 @@ def _missing(name: Any, files: Mapping[str, Attachment], path: tuple[str | int, 
     return ProviderError(
         "ERR_ATTACHMENT",
         f"{json_path(path)}: no attachment is called {name!r}; {known}",
-        hint=f"did you mean {near[0]!r}?" if near else f"add --attach {name}=PATH",
+        hint=f"write {near[0]!r}" if near else f"attach a file by the name {name}",
     )
 
 

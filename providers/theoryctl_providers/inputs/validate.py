@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from theoryctl_providers.contract import ProviderError, dumps, loads
+from theoryctl_providers.contract import ProviderError, Remedy, dumps, loads
 from theoryctl_providers.contract.json_text import json_path
 
 # One compiled validator a schema object; the schema is kept beside it so that its id stays its own.
@@ -29,7 +29,7 @@ def check_inputs(inputs: Any, schema: Mapping[str, Any] | None) -> None:
         raise ProviderError(
             "ERR_INPUTS",
             f"inputs: {count}" + "\n  ".join(problem.line for problem in problems),
-            hint="theoryctl manifest show REF --json prints the schema and an example",
+            hint=Remedy.SCHEMA,
             param=problems[0].param,
         )
 

@@ -88,7 +88,7 @@ def _refuse_compromised() -> None:
         raise ProviderError(
             "ERR_PROVIDER",
             f"litellm {found} is a compromised release and was not loaded",
-            hint="python -m pip install --upgrade litellm, and replace every key this machine has held",
+            hint="install another release of litellm, and replace every key this machine has held",
         )
 
 

@@ -60,11 +60,9 @@ class LiteLLMProvider(LLMProvider):
         vendor, _, name = request.model.partition("/")
         if vendor and not name:
             model = request.model
-            raise ProviderError(
-                "ERR_MODEL_NOT_FOUND",
-                f"model {model!r} is not of the form vendor/model",
-                hint=f"for example openai/{vendor}" if "/" not in model else "for example openai/gpt-4o-mini",
-            )
+            example = "openai/gpt-4o-mini" if "/" in model else f"openai/{vendor}"
+            message = f"model {model!r} is not of the form vendor/model"
+            raise ProviderError("ERR_MODEL_NOT_FOUND", message, hint=f"name the vendor too, as {example} does")
 
     def prepare(self, mode: Mode) -> None:
         """Import LiteLLM for real mode. Raises ProviderError `ERR_PROVIDER` where it is not installed."""
@@ -173,7 +171,7 @@ def _check_environment(model: str, config: ProviderConfig) -> None:
         raise ProviderError(
             "ERR_MISSING_SECRET",
             f"{model} needs {', '.join(missing)}",
-            hint="set it in the environment, or declare it in the manifest's secrets and use --env-file",
+            hint=f"declare {' and '.join(missing)} among the manifest's secrets, and set it",
         )
 
 

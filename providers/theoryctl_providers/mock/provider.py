@@ -16,6 +16,7 @@ from theoryctl_providers.contract import (
     Event,
     Finish,
     ProviderError,
+    Remedy,
     ResolvedRequest,
     ToolCallDelta,
     Usage,
@@ -45,9 +46,8 @@ class MockProvider(LLMProvider):
     async def stream(self, request: ResolvedRequest) -> AsyncGenerator[Event]:
         """The mock's answer. Real mode is refused: there is no vendor behind this provider."""
         if not is_mock(request.mode):
-            raise ProviderError(
-                "ERR_UNSUPPORTED_PARAM", "the mock provider has no real mode", hint="use --mode mock, or another --ref"
-            )
+            message = "the mock provider has no real mode"
+            raise ProviderError("ERR_UNSUPPORTED_PARAM", message, hint=Remedy.MOCK_MODE)
         async for event in mocked(request):
             yield event
 

@@ -65,4 +65,4 @@ def _schema() -> dict[str, Any]:
 
 
 def _bad(message: str) -> ProviderError:
-    return ProviderError("ERR_RECORDING", message, hint="record it anew with --mode real --record DIR, or remove it")
+    return ProviderError("ERR_RECORDING", message, hint="record it anew, or remove it")

@@ -13,6 +13,7 @@ from theoryctl_providers.contract import (
     ProviderError,
     Recording,
     Recordings,
+    Remedy,
     ResolvedRequest,
     Tape,
     dumps,
@@ -89,8 +90,7 @@ def _miss(recordings: Recordings, request: ResolvedRequest) -> ProviderError:
     nearest = max(recordings, key=lambda recording: _likeness(_pretty(recording.inputs), asked))
     difference = "\n".join(_difference(_pretty(nearest.inputs), asked)) or _UNSEEN
     message = f"no recording is of this request; the nearest is {nearest.file_name}, which differs:\n{difference}"
-    hint = "record this one too, with --mode real --record DIR, or send what was recorded"
-    return ProviderError("ERR_REPLAY_MISS", message, hint=hint)
+    return ProviderError("ERR_REPLAY_MISS", message, hint=Remedy.RECORD)
 
 
 def _pretty(inputs: Mapping[str, Any]) -> str:

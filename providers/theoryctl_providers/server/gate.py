@@ -71,9 +71,8 @@ class Gate:
         if credential is None:
             return None
         if not hmac.compare_digest(credential.of(scope), self._token):
-            return ProviderError(
-                "ERR_TOKEN", f"{credential.called} is missing or wrong", hint="theoryctl local env --ref REF"
-            )
+            message = f"{credential.called} is missing or wrong"
+            return ProviderError("ERR_TOKEN", message, hint="send the instance's own token")
         if self._draining:
             return ProviderError("ERR_NOT_RUNNING", "the instance is about to stop", hint="start it again")
         if self._inside >= self._limits.concurrency:

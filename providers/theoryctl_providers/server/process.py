@@ -62,7 +62,9 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise ProviderError(
-            "ERR_NOT_RUNNING", f"cannot listen on {host}:{port}: {error.strerror}", hint="choose another --port, or 0"
+            "ERR_NOT_RUNNING",
+            f"cannot listen on {host}:{port}: {error.strerror}",
+            hint="choose another port, or 0",
         ) from None
     return listener
 

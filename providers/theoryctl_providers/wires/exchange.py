@@ -219,7 +219,7 @@ async def json_object(receive: Receive, limits: Limits) -> dict[str, Any]:
     """Read a body that is one JSON object. Raises ProviderError `ERR_INPUTS`, `ERR_TOO_LARGE`; ClientGone."""
     body = loads(await receive_whole(receive, limits), what="the body")
     if not isinstance(body, dict):
-        raise ProviderError("ERR_INPUTS", "the body: expected an object", hint='{"model": …, "messages": […]}')
+        raise ProviderError("ERR_INPUTS", "the body: expected an object", hint="send a JSON object")
     return body
 
 

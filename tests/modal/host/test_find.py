@@ -59,7 +59,7 @@ def test_git_says_branch_and_user_where_no_variable_does(cli: Cli, tmp_path: Pat
         del environment[name]
     nothing = cli("modal", "start", "--ref", REF, "--oci", IMAGE, "--json")
     assert error(nothing) == (2, "ERR_USAGE")
-    assert "GIT_BRANCH=… GIT_USER=…" in nothing.document["error"]["hint"]
+    assert "set GIT_BRANCH and GIT_USER" in nothing.document["error"]["hint"]
     work = tmp_path / "work"
     subprocess.run(["git", "init", "--quiet", "--initial-branch", "feature/x", work], check=True)
     subprocess.run(["git", "-C", work, "config", "user.name", "Cleo"], check=True)

@@ -19,8 +19,8 @@ from tests.modal.service import Modal
 
 Start = Callable[..., Ran]
 WHERE = {"embedded": ("local", "run"), "modal": ("modal", "run")}
-#: How a missing secret gets there: exported here, synced there.
-KEY = re.compile(r'"hint": "(export|theoryctl modal sync-secrets) [^"]*"')
+#: How a missing secret gets there: set here, synced there.
+KEY = re.compile(r'"hint": "(set|theoryctl modal sync-secrets) [^"]*"')
 WAYS = {"whole": ["--json"], "as it comes": ["--stream"]}
 
 

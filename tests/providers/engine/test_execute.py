@@ -205,7 +205,7 @@ def test_a_missing_secret_is_named_before_anything_is_loaded_and_an_empty_one_co
     assert error is not None
     assert error["code"] == "ERR_MISSING_SECRET"
     assert "A, B" in error["message"] and "C" not in error["message"] and "D" not in error["message"]
-    assert "--env-file" in str(error["hint"])
+    assert error["hint"] == "set A and B"
 
 
 def test_mock_mode_needs_no_secret(provider: Any) -> None:
@@ -282,7 +282,7 @@ def test_a_provider_that_cannot_be_loaded_is_err_provider_with_a_way_out(name: s
 def test_a_misspelt_provider_gets_the_near_miss() -> None:
     with pytest.raises(ProviderError) as caught:
         get_llm_provider("litelm")
-    assert caught.value.hint == "did you mean 'litellm'?"
+    assert caught.value.hint == "name 'litellm'"
 
 
 def test_the_default_models_are_those_the_built_in_manifests_name() -> None:
@@ -331,3 +331,17 @@ def test_a_model_without_a_vendor_is_refused_before_litellm_is_loaded(model: str
     events = list(drive(execute(Request(config=config, inputs={**ASK, "model": model}, mode="real"))))
     assert ends(events)["error"]["code"] == "ERR_MODEL_NOT_FOUND"  # type: ignore[index]
     assert len(events) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "hint"),
+    [
+        ({"provider": "mock", "mode": "real"}, "ERR_UNSUPPORTED_PARAM", "pass mode='mock'"),
+        ({"provider": "mock", "mode": "reel"}, "ERR_INPUTS", "pass mode='mock' or mode='real'"),
+        ({"provider": "litellm", "mode": "real"}, "ERR_MISSING_SECRET", "set OPENAI_API_KEY, in the environment or in"),
+    ],
+)
+def test_python_is_told_which_argument_to_change(arguments: dict[str, Any], code: str, hint: str) -> None:
+    with pytest.raises(ProviderError) as caught:
+        run({**ASK, "model": "openai/gpt-4o-mini"}, secrets={}, **arguments)
+    assert (caught.value.code, str(caught.value.hint)[: len(hint)]) == (code, hint)

@@ -63,9 +63,9 @@ def test_an_unreferenced_attachment_goes_to_the_last_user_message_even_before_an
             {"messages": [user([{"$attach": "imag"}])]},
             ["image"],
             "'imag'; attached are: image",
-            "did you mean 'image'?",
+            "write 'image'",
         ),
-        ({"messages": [user([{"$attach": "image"}])]}, [], "nothing is attached", "add --attach image=PATH"),
+        ({"messages": [user([{"$attach": "image"}])]}, [], "nothing is attached", "attach a file by the name image"),
         ({"messages": [{"role": "system", "content": "x"}]}, ["image"], "no user message", '{"$attach": "image"}'),
         (
             {"messages": [user([{"type": "image_url", "image_url": {"url": {"$attach": "image"}}}])]},

@@ -77,6 +77,14 @@ def test_a_failed_run_is_an_envelope_with_the_status_of_its_code(
     assert (answer.status, answer.error["code"]) == (status, code)
 
 
+def test_a_hint_over_http_names_a_field_of_the_body_and_in_a_stream_no_way_at_all(start: Start) -> None:
+    server, odd = start(), {"inputs": ASK, "mode": "odd"}
+    assert server.run(odd).error["hint"] == 'set "mode" to "mock" or "real"'
+    streamed = server.run(odd, accept="text/event-stream")
+    last = streamed.body.decode().rpartition("data: ")[2]
+    assert json.loads(last)["error"]["hint"] == "set the mode to mock or real"
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b'{"inputs": 1}', b'{"inputs": {}, "inputs": {}}', b"\xff"], ids=repr
 )

@@ -6,6 +6,7 @@ import json
 import math
 from typing import Any, NamedTuple
 
+from theoryctl_providers.asgi.hints import in_headers
 from theoryctl_providers.contract import ERRORS
 from theoryctl_providers.wires.failure import Failure
 from theoryctl_providers.wires.reply import Whole
@@ -51,7 +52,7 @@ def said(code: str) -> Said:
 
 def error_object(failure: Failure) -> dict[str, Any]:
     """Make the object that stands under `error`."""
-    words, message, hint = said(failure.code), failure.info["message"], failure.info["hint"]
+    words, message, hint = said(failure.code), failure.info["message"], in_headers(failure.code, failure.info["hint"])
     return {
         "message": f"{message} ({hint})" if hint else message,
         "type": words.type,

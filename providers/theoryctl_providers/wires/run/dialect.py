@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from theoryctl_providers.asgi.connection import header_of
+from theoryctl_providers.asgi.hints import in_fields
 from theoryctl_providers.contract import ERROR_SCHEMA, ERRORS, VERSION, ProviderError, Tape, dumps
 from theoryctl_providers.contract.wire import ServerConfig
 from theoryctl_providers.wires.dialect import Dialect
@@ -52,7 +53,7 @@ class RunDialect(Dialect):
         """Write the envelope of a run that failed, and `theoryctl.error/v1` for what was no run."""
         status = failure.status or ERRORS[failure.code].http_status
         if failure.envelope is not None:
-            return Whole(dumps(failure.envelope).encode(), status, _retry_after(failure.cause.retry_after))
+            return Whole(dumps(in_fields(failure.envelope)).encode(), status, _retry_after(failure.cause.retry_after))
         # The rest of the request may still be on its way.
         headers = [(b"connection", b"close")] if failure.code in ("ERR_TOO_LARGE", "ERR_TIMEOUT") else []
         headers += _retry_after(1 if failure.code in ("ERR_OVERLOADED", "ERR_NOT_RUNNING") else None)

@@ -51,9 +51,7 @@ async def receive(content_type: str, messages: Receive, limits: Limits, keeps: K
 def _document(data: bytes) -> dict[str, Any]:
     value = loads(data, what="the body", depth=MAX_DEPTH + 1)  # one for what the inputs stand in
     if not isinstance(value, dict) or not isinstance(value.get("inputs"), dict):
-        raise ProviderError(
-            "ERR_INPUTS", "the body: expected an object with inputs", hint='{"inputs": {"messages": […]}}'
-        )
+        raise ProviderError("ERR_INPUTS", "the body: expected an object with inputs", hint='put "inputs" into it')
     return value
 
 

@@ -1,0 +1,323 @@
+"""Hints are pasted: each is a command of ours that stands as it is, or one sentence."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shlex
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from tests.conftest import REF, ROOT, Cli, Ran
+from theoryctl.cli.app import app
+
+HOST = sorted((ROOT / "theoryctl").rglob("*.py"))
+PROVIDERS = sorted((ROOT / "providers" / "theoryctl_providers").rglob("*.py"))
+
+#: Words that stand for something else, which whoever pastes them would have to fill in, and hints that are neither a
+#: command nor an imperative sentence.
+PLACEHOLDER = re.compile(r"\b(REF|DIR|FILE|PATH|SECONDS|SIZE|TEXT|IMAGE|ENVIRONMENT|NAME)\b(?!=)|…|for example|did you")
+
+RUN = ("local", "run", "--ref", REF)
+START = ("local", "start", "--ref", REF, "--runtime", "process")
+CANARY = "sk-canary-0123456789abcdef"
+TREE: Any = typer.main.get_command(app)
+
+
+@pytest.fixture
+def work(tmp_path: Path, cli: Cli, environment: dict[str, str]) -> Iterator[Path]:
+    """The folder that commands run in, with files to name; what was started is stopped."""
+    folder = tmp_path / "work"
+    (folder / "it's.json").write_text('{"messages": [{"role": "user", "content": "Hi"}]}')
+    (folder / "answers.yaml").write_text("rules: [{answers: [{text: scripted}]}]\n")
+    (folder / "slow.yaml").write_text("rules: [{answers: [{text: late, delay: 0.5}]}]\n")
+    (folder / "note.txt").write_text("more than ten bytes")
+    (folder / "keys.env").write_text(f"OPENAI_API_KEY={CANARY}\n")
+    yield folder
+    if (Path(environment["HOME"]) / ".local/state/theoryctl/instances").exists():
+        cli("local", "stop", "--all")
+
+
+def hint_of(ran: Ran) -> str:
+    assert ran.status != 0, ran.out
+    return str(ran.document["error"]["hint"])
+
+
+def commands_in(hint: str) -> list[list[str]]:
+    """The commands of a hint, each as words; none for a sentence."""
+    _, _, text = hint.rpartition(", then: ")
+    return [shlex.split(command) for command in text.split(" && ")] if text.startswith("theoryctl ") else []
+
+
+def parse(words: list[str]) -> None:
+    """Let Typer read a command line down to its command. Raises what a person would be told."""
+    assert words[0] == "theoryctl"
+    command, context, rest = TREE, None, words[1:]
+    while True:
+        context = command.make_context(words[0], list(rest), parent=context)
+        if not hasattr(command, "commands"):
+            return
+        _, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+
+
+def paste(cli: Cli, hint: str, **options: Any) -> Ran:
+    """Type what a hint says, as a shell would."""
+    commands = commands_in(hint)
+    assert commands, hint
+    for words in commands:
+        parse(words)
+        ran = cli(*words[1:], **options)
+        if ran.status:
+            break
+    return ran
+
+
+# -- the command that was typed, corrected --
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong", "right"),
+    [
+        (("local", "run", "--ref", "llm/litelm@1", "--prompt", "it's", "--model", "openai/x"), "llm/litelm@1", REF),
+        (("local", "run", "--ref", "LLM/mock", "--mode", "mock"), "LLM/mock", "llm/mock@1"),
+        ((*RUN, "--mode", "moc", "--prompt", "a b", "--save-dir", "out"), "moc", "mock"),
+        ((*RUN, "--promt", "x", "--mode", "mock"), "--promt", "--prompt"),
+        ((*RUN, "--inputs", "it's.json", "--mode", "mock"), "--inputs", "--inputs-file"),
+        ((*RUN, "--script", "answers.yaml", "--mode", "real", "--prompt", "x"), "real", "mock"),
+        ((*RUN, "--attach", "a=note.txt", "--max-attachment", "9", "--prompt", "x"), "9", "19"),
+        ((*RUN, "--script", "slow.yaml", "--timeout", "0.4", "--prompt", "x"), "0.4", "0.8"),
+        (("local", "run", "--ref", "llm/mock@1", "--mode", "real", "--prompt", "x", "--stream"), "real", "mock"),
+        (("manifest", "show", "llm/litelm@1"), "llm/litelm@1", REF),
+        ((*START, "--mode", "mok", "--max-attachment", "1MiB"), "mok", "mock"),
+        (("local", "start", "--ref", REF, "--runtime", "docker", "--wait-timeout", "70"), "docker", "process"),
+        (("local", "start", "--ref", REF, "--runtime", "docker", "--mode", "real", "--env-file", "keys.env"),
+         "docker", "process"),
+    ],
+)  # fmt: skip
+def test_what_was_typed_comes_back_corrected_with_every_other_word_and_works(
+    cli: Cli, work: Path, arguments: tuple[str, ...], wrong: str, right: str
+) -> None:
+    failed = cli(*arguments, "--json")
+    (words,) = commands_in(hint_of(failed))
+    assert sorted(words) == sorted(["theoryctl", *(right if word == wrong else word for word in arguments), "--json"])
+    pasted = paste(cli, hint_of(failed))
+    assert pasted.status == 0, pasted.err
+
+
+def test_a_real_start_without_docker_is_no_mock_without_docker(cli: Cli, work: Path) -> None:
+    start = ("local", "start", "--ref", REF, "--mode", "real", "--runtime", "docker", "--env-file", "keys.env")
+    assert paste(cli, hint_of(cli(*start, "--oci", "a/b@sha256:" + "0" * 64, "--json"))).document["mode"] == "real"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "added"),
+    [
+        ((*RUN, "--mode", "real"), ("--prompt", "Say hello")),
+        ((*RUN, "--record", "here", "--prompt", "x"), ("--mode", "real")),
+        (("image", "verify", "--ref", REF, "--env", "dev", "--tag", "2"), ("--runtime", "modal")),
+    ],
+)
+def test_what_was_left_out_is_added(cli: Cli, work: Path, arguments: tuple[str, ...], added: tuple[str, ...]) -> None:
+    (words,) = commands_in(hint_of(cli(*arguments, "--json")))
+    parse(words)
+    assert sorted(words) == sorted(["theoryctl", *arguments, *added, "--json"])
+
+
+# -- another command, with the flags that it takes too --
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("local", "url", "--ref", REF), f"theoryctl local start --ref {REF} --runtime docker"),
+        (("local", "stop"), "theoryctl local status"),
+        (("image", "pin", "--ref", REF), f"theoryctl manifest export {REF} --to ./manifests"),
+        ((*RUN, "--inputs-json", "{}"), f"theoryctl manifest show {REF} --schema"),
+        (("manifest", "show", "a/b@1", "--manifests", "."), "theoryctl manifest list --manifests ."),
+        (
+            ("modal", "start", "--ref", REF, "--env", "prod", "--oci", "ghcr.io/a/b:1"),
+            "theoryctl image resolve ghcr.io/a/b:1 --platform linux/amd64",
+        ),
+        (
+            ("local", "run", "--ref", REF, "--runtime", "process", "--mode", "real", "--env-file", "keys.env",
+             "--prompt", "x", "--manifests", "."),
+            f"theoryctl local start --ref {REF} --runtime process --mode real --env-file keys.env --manifests .",
+        ),
+    ],
+)  # fmt: skip
+def test_another_command_takes_the_flags_that_it_has(
+    cli: Cli, work: Path, arguments: tuple[str, ...], hint: str
+) -> None:
+    assert hint_of(cli(*arguments, "--json")) == hint
+    for words in commands_in(hint):
+        parse(words)
+
+
+def test_what_is_not_started_is_started_by_the_hint_and_then_runs(cli: Cli, work: Path) -> None:
+    run = (*RUN, "--runtime", "process", "--script", "answers.yaml", "--prompt", "x", "--json")
+    assert paste(cli, hint_of(cli(*run))).status == 0
+    assert cli(*RUN, "--runtime", "process", "--prompt", "x").out == "scripted\n"
+
+
+def test_a_broken_manifest_is_checked_again_by_the_hint_once_it_is_mended(cli: Cli, work: Path) -> None:
+    (work / "a b.yaml").write_text("ref: x")
+    hint = hint_of(cli("manifest", "validate", "a b.yaml", "--json"))
+    (work / "a b.yaml").write_bytes((ROOT / "manifests/llm/mock@1.yaml").read_bytes())
+    assert paste(cli, hint).status == 0
+
+
+# -- an instance is started again with all that it was started with --
+
+
+@pytest.fixture
+def scripted(cli: Cli, work: Path) -> tuple[str, ...]:
+    """What is typed to start an instance that answers from a script."""
+    flags = ("--script", "answers.yaml", "--max-attachment", "10", "--wait-timeout", "70", "--manifests", ".")
+    assert cli(*START, *flags).status == 0
+    return tuple(word if word in ("10", "70") or word.startswith("--") else str(work / word) for word in flags)
+
+
+def test_an_instance_that_died_comes_back_with_its_flags_wherever_one_stands(
+    cli: Cli, work: Path, scripted: tuple[str, ...], tmp_path: Path
+) -> None:
+    pid = cli("local", "status", "--json").document["instances"][0]["pid"]
+    os.kill(pid, signal.SIGKILL)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    hint = hint_of(cli(*RUN, "--prompt", "x", "--json", cwd=elsewhere))
+    (words,) = commands_in(hint)
+    assert sorted(words) == sorted(["theoryctl", *START, *(word.removesuffix("/.") for word in scripted)])
+    assert paste(cli, hint, cwd=elsewhere).status == 0
+    assert cli(*RUN, "--prompt", "x").out == "scripted\n"
+
+
+@pytest.mark.parametrize(
+    ("flags", "kept", "gone"),
+    [
+        (("--attach", "a=note.txt"), "--script", "--max-attachment 10"),
+        (("--record", "here", "--mode", "real"), "--max-attachment 10", "--script"),
+        (("--env-file", "keys.env"), "--script", "nothing"),
+    ],
+)
+@pytest.mark.usefixtures("scripted")
+def test_what_an_instance_was_not_started_with_is_given_to_it_anew(
+    cli: Cli, work: Path, flags: tuple[str, ...], kept: str, gone: str
+) -> None:
+    hint = hint_of(cli(*RUN, "--prompt", "x", *flags, "--json"))
+    assert kept in hint and gone not in hint
+    assert paste(cli, hint, env={"OPENAI_API_KEY": CANARY}).status == 0
+
+
+@pytest.mark.parametrize("flags", [("--script", "slow.yaml"), ("--mode", "real", "--env-file", "keys.env")])
+@pytest.mark.usefixtures("scripted")
+def test_started_otherwise_it_is_stopped_first(cli: Cli, work: Path, flags: tuple[str, ...]) -> None:
+    hint = hint_of(cli(*START, *flags, "--json"))
+    assert hint == shlex.join(["theoryctl", "local", "stop", "--ref", REF]) + " && " + hint.rpartition(" && ")[2]
+    assert sorted(commands_in(hint)[1]) == sorted(["theoryctl", *START, *flags])
+    assert paste(cli, hint).status == 0
+
+
+def test_a_key_that_an_instance_lacks_is_set_and_then_it_is_started_again(cli: Cli, work: Path) -> None:
+    assert cli(*START).status == 0
+    hint = hint_of(cli(*RUN, "--mode", "real", "--prompt", "x", "--json"))
+    again = shlex.join(("theoryctl", *START))
+    assert hint == f"set OPENAI_API_KEY, then: theoryctl local stop --ref {REF} && {again}"
+    assert paste(cli, hint, env={"OPENAI_API_KEY": CANARY}).status == 0
+
+
+# -- sentences --
+
+
+@pytest.mark.parametrize(
+    ("flags", "hint"),
+    [
+        ((), "set OPENAI_API_KEY, in the environment or in the file that --env-file names"),
+        (("--env-file", "empty.env"), "set OPENAI_API_KEY, in the environment or in empty.env"),
+    ],
+)
+def test_a_missing_key_is_named_with_the_file_that_was_given(
+    cli: Cli, work: Path, flags: tuple[str, ...], hint: str
+) -> None:
+    (work / "empty.env").write_text("")
+    assert hint_of(cli(*RUN, "--mode", "real", "--prompt", "x", *flags, "--json")) == hint
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "stdin"),
+    [
+        ((*RUN, "--mode", "moc", "--prompt", f"is {CANARY} a key?"), {}, ""),
+        ((*RUN, "--mode", "moc", "--prompt", "is hunter2-hunter2 a key?"), {"ACME_TOKEN": "hunter2-hunter2"}, ""),
+        ((*RUN, "--mode", "moc", "--prompt", "long " * 300), {}, ""),
+        ((*RUN, "--mode", "moc", "--inputs", "-"), {}, "{}"),
+    ],
+    ids=["a key", "a secret of the environment", "too long", "standard input"],
+)
+def test_a_command_that_cannot_be_shown_or_typed_again_stays_a_sentence(
+    cli: Cli, arguments: tuple[str, ...], env: dict[str, str], stdin: str
+) -> None:
+    assert hint_of(cli(*arguments, "--json", env=env, stdin=stdin)) == "use --mode mock"
+
+
+# -- all hints, by reading them --
+
+
+def texts(node: ast.AST) -> Iterator[str]:
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Constant) and isinstance(inner.value, str):
+            yield inner.value
+
+
+def is_hint(node: ast.AST) -> bool:
+    if isinstance(node, ast.Assign):
+        return re.search("hints?$", ast.unparse(node.targets[0]), re.IGNORECASE) is not None
+    return isinstance(node, ast.keyword) and node.arg == "hint"
+
+
+def hints_in(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if is_hint(node):
+            yield from texts(node)
+
+
+@pytest.mark.parametrize("file", [*HOST, *PROVIDERS], ids=lambda file: f"{file.parent.name}.{file.stem}")
+def test_no_hint_has_a_placeholder_or_is_a_question(file: Path) -> None:
+    assert [hint for hint in hints_in(file) if PLACEHOLDER.search(hint)] == []
+
+
+def calls(name: str) -> Iterator[tuple[Path, ast.Call]]:
+    for file in HOST:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == name:
+                yield file, node
+
+
+def parameters(path: str) -> set[str]:
+    found = TREE
+    for name in path.split():
+        found = found.get_command(typer.Context(found), name)
+    return {parameter.name for parameter in found.params}
+
+
+def test_every_command_of_a_hint_is_there_with_its_parameters() -> None:
+    found = [(file, call) for file, call in calls("command") if file.parent.name != "cli" or file.stem == "hints"]
+    assert len(found) > 15
+    for file, call in found:
+        path = call.args[0]
+        assert isinstance(path, ast.Constant) and isinstance(path.value, str), file
+        assert {word.arg for word in call.keywords if word.arg} <= parameters(path.value), (file, path.value)
+
+
+def test_every_parameter_that_a_hint_changes_is_there() -> None:
+    there = {name for group in TREE.commands for path in commands_of(group) for name in parameters(path)}
+    changed = {word.arg for _, call in calls("again") for word in call.keywords if word.arg}
+    assert changed and changed <= there
+
+
+def commands_of(group: str) -> list[str]:
+    return [f"{group} {name}" for name in TREE.get_command(typer.Context(TREE), group).commands]

@@ -1,0 +1,203 @@
+"""Hints as commands: the user's own command line, completed or corrected, ready to be pasted."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from theoryctl.hints import PROGRAM, Hint, Step, again, as_typed, command, flag_words
+from theoryctl.results.run import RunResult
+from theoryctl_providers.contract import ErrorInfo, Remedy
+
+if TYPE_CHECKING:
+    from theoryctl.refs import ProviderRef
+
+#: A longer command is no help: what is to change in it drowns.
+MOST_CHARACTERS = 1000
+
+#: Words that look like a key, and the names of variables that hold one.
+_KEY = re.compile(r"\b(sk|pk|r8|key|gsk|xai)[-_][\w*.-]{6,}|://[^/\s]*:[^/\s]*@|Bearer\s+\S+")
+_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
+
+#: What every command has, by name; typed for one command, they say nothing of another.
+_SHARED = ("json", "debug")
+
+
+def spelled(hint: str | None, context: Any) -> str | None:
+    """The hint of an error as text. `context` is Typer's context of the command that was typed.
+
+    Where the command would be too long, would repeat something secret, or reads standard input, which is gone, the hint
+    stays the sentence that it was.
+    """
+    if not isinstance(hint, Hint):
+        return hint
+    commands = [_words(step, context) for step in hint.steps]
+    text = " && ".join(shlex.join(words) for words in commands if words)
+    if not all(commands) or not fit(text):
+        return str(hint)
+    return f"{hint.lead}, then: {text}" if hint.lead else text
+
+
+def fit(text: str) -> bool:
+    """Return whether a command can be shown: it is short enough and repeats nothing that is secret."""
+    hidden = [value for name, value in os.environ.items() if _SECRET.search(name) and len(value) >= 8]
+    return len(text) <= MOST_CHARACTERS and not _KEY.search(text) and not any(value in text for value in hidden)
+
+
+def with_hint(result: RunResult, context: Any) -> RunResult:
+    """The result of a run, with what its error says of the remedy in terms of the command that was typed."""
+    envelope = result.envelope
+    error = envelope["error"]
+    if error is None:
+        return result
+    hint = spelled(_how(error, context, envelope["runtime"]), context)
+    return replace(result, envelope={**envelope, "error": {**error, "hint": hint}})
+
+
+def _words(step: Step, context: Any) -> list[str] | None:
+    """A step as words of a command line; None where it cannot be typed again as it was."""
+    path = step.path.split() or context.command_path.split()[1:]
+    target = _command_at(path, context)
+    typed = _typed(context) if step.inherits else {}
+    if step.path:
+        typed = {name: value for name, value in typed.items() if name not in _SHARED}
+    values = {**typed, **step.params}
+    known = {parameter.name for parameter in target.params}
+    if not known.issuperset(step.params) or (not step.path and values.get("inputs") == "-"):
+        return None
+    return [PROGRAM, *path, *step.arguments, *_parameters(target, values, named_only=bool(step.arguments))]
+
+
+def _parameters(target: Any, values: Mapping[str, Any], *, named_only: bool) -> Iterator[str]:
+    given = [(parameter, values[parameter.name]) for parameter in target.params if parameter.name in values]
+    for parameter, value in given:
+        if parameter.param_type_name == "argument" and not named_only:
+            yield from map(as_typed, value if isinstance(value, tuple) else (value,))
+    for parameter, value in given:
+        if parameter.param_type_name == "option":
+            yield from flag_words(parameter.name, value, parameter.opts[0])
+
+
+def _command_at(path: list[str], context: Any) -> Any:
+    found = context.find_root().command
+    for name in path:
+        found = found.get_command(context, name)
+    return found
+
+
+def _typed(context: Any) -> dict[str, Any]:
+    """What stood on the command line, by parameter; flags that every command has wherever they stood."""
+    typed = {}
+    for parameter in context.command.params:
+        if _is_typed(parameter.name, context):
+            typed[parameter.name] = context.params.get(parameter.name, True)
+    outer = context.parent
+    while outer is not None:
+        typed |= {name: True for name in _SHARED if _is_typed(name, outer)}
+        outer = outer.parent
+    return typed
+
+
+def _is_typed(name: str, context: Any) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+# -- what the engine says is to change, as what to type ---------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Failed:
+    """A run that failed: what was typed, where it ran, and what the engine says is to change."""
+
+    context: Any
+    runtime: str | None
+    hint: str
+
+    @property
+    def ref(self) -> ProviderRef:
+        from theoryctl.refs import ProviderRef
+
+        return ProviderRef.parse(self.context.params["ref"])
+
+    def more_time(self) -> str:
+        """Twice the time there was. What runs on Modal has no more than it was deployed for."""
+        from theoryctl.manifests.catalog import Catalog
+
+        limit = Catalog(self.context.params["manifests"]).find(self.ref).load().resources.timeout
+        seconds = 2 * (self.context.params["timeout"] or limit)
+        if self.runtime == "modal" and seconds > limit:
+            return command("modal start").after("raise resources.timeout in the manifest")
+        return again("give it more time with --timeout", timeout=seconds)
+
+    def in_mock(self) -> str:
+        return again("use --mode mock, or another --ref", mode="mock", record=None)
+
+    def either_mode(self) -> str:
+        return "use --mode mock or --mode real"
+
+    def schema(self) -> str:
+        return command("manifest show", str(self.ref), schema=True)
+
+    def traceback(self) -> str:
+        if "debug" in _typed(self.context):
+            return "report the traceback to whoever wrote the provider"
+        return again("run it again with --debug", debug=True)
+
+    def record(self) -> str:
+        folder = self.context.params["replay"]  # an instance has its own
+        return again("record it with --record", mode="real", record=folder, replay=None) if folder else self.hint
+
+    def once_more(self) -> str:
+        """A run takes what an instance has recorded, whether it fails or not."""
+        return again("run it again")
+
+    def secret(self) -> str:
+        """An instance, and an app on Modal, have secrets of their own."""
+        if self.runtime == "modal":
+            from theoryctl.modal.names import environment_name
+
+            return command("modal sync-secrets", env=environment_name(self.context.params["env"]))
+        if restart := self._restart():
+            return restart.after(self.hint)
+        file = self.context.params.get("env_file") or "the file that --env-file names"
+        return f"{self.hint}, in the environment or in {file}"
+
+    def anew(self) -> str:
+        return self._restart() or self.hint
+
+    def _restart(self) -> Hint | None:
+        from theoryctl.instances import records
+        from theoryctl.instances.restart import stop_and_start
+        from theoryctl.runtimes.find import STARTED
+
+        instance = records.load(self.ref, self.runtime) if self.runtime in STARTED else None
+        return stop_and_start(instance) if instance else None
+
+
+_REMEDIES: dict[str, Callable[[_Failed], str]] = {
+    Remedy.MORE_TIME: _Failed.more_time,
+    Remedy.MOCK_MODE: _Failed.in_mock,
+    Remedy.EITHER_MODE: _Failed.either_mode,
+    Remedy.SCHEMA: _Failed.schema,
+    Remedy.TRACEBACK: _Failed.traceback,
+    Remedy.RECORD: _Failed.record,
+    Remedy.RECORDINGS: _Failed.once_more,
+}
+_CODES: dict[str, Callable[[_Failed], str]] = {
+    "ERR_MISSING_SECRET": _Failed.secret,
+    "ERR_TOKEN": _Failed.anew,
+    "ERR_NOT_RUNNING": _Failed.anew,
+}
+
+
+def _how(error: ErrorInfo, context: Any, runtime: str | None) -> str | None:
+    hint = error["hint"]
+    if hint is None or isinstance(hint, Hint):
+        return hint
+    make = _REMEDIES.get(hint) or _CODES.get(error["code"])
+    return make(_Failed(context, runtime, hint)) if make else hint

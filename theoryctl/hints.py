@@ -1,0 +1,82 @@
+"""Hints that are commands of ours: what to type next, made of what was typed."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+PROGRAM = "theoryctl"
+
+#: Parameters of `local start` that choose an image, to be left out where none runs.
+NO_IMAGE: Mapping[str, None] = dict.fromkeys(("oci", "build", "require_pin", "base_image"))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command: its `path`, such as `local start` (empty: the command that was typed), its arguments, and its
+    parameters by the names that the command's function gives them; None leaves one out that was typed.
+
+    Unless it `inherits`, it is whole as it stands.
+    """
+
+    path: str
+    arguments: tuple[str, ...] = ()
+    params: Mapping[str, Any] = field(default_factory=dict)
+    inherits: bool = True
+
+
+class Hint(str):
+    """A hint that is one command of ours, or several joined by `&&`.
+
+    As text it says what is known where the failure was found. The command line, which knows what was typed, spells it
+    with every flag of the user's that the command takes as well (`cli.hints`); an instance keeps what it was started
+    with (`restart`).
+    """
+
+    steps: tuple[Step, ...]
+    lead: str
+
+    def __new__(cls, text: str, steps: tuple[Step, ...], lead: str = "") -> Hint:
+        hint = super().__new__(cls, text)
+        hint.steps, hint.lead = steps, lead
+        return hint
+
+    def then(self, other: Hint) -> Hint:
+        """Both, the second if the first succeeds."""
+        return Hint(f"{self} && {other}", (*self.steps, *other.steps), self.lead)
+
+    def alone(self) -> Hint:
+        """The same, whatever was typed."""
+        return Hint(self, tuple(replace(step, inherits=False) for step in self.steps), self.lead)
+
+    def after(self, lead: str) -> Hint:
+        """The same once something else is done, which `lead` says."""
+        return Hint(f"{lead}, then: {self}", self.steps, lead)
+
+
+def command(path: str, /, *arguments: str, **params: Any) -> Hint:
+    """A command of ours, such as `command("local start", ref=ref, runtime="process")`."""
+    words = [PROGRAM, *path.split(), *arguments, *(word for item in params.items() for word in flag_words(*item))]
+    return Hint(shlex.join(words), (Step(path, arguments, params),))
+
+
+def again(sentence: str, /, **params: Any) -> Hint:
+    """The command that was typed, with these parameters; `sentence` says it where none was."""
+    return Hint(sentence, (Step("", (), params),))
+
+
+def flag_words(name: str, value: Any, flag: str | None = None) -> list[str]:
+    """A parameter as it is typed: `timeout=2.0` as `--timeout 2`; nothing for None and False."""
+    flag = flag or f"--{name.strip('_').replace('_', '-')}"
+    if value is None or value is False:
+        return []
+    if isinstance(value, (tuple, list)):
+        return [word for item in value for word in flag_words(name, item, flag)]
+    return [flag] if value is True else [flag, as_typed(value)]
+
+
+def as_typed(value: Any) -> str:
+    """A value as it is typed; seconds without a needless `.0`."""
+    return f"{value:g}" if isinstance(value, float) else str(value)

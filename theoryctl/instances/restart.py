@@ -1,0 +1,19 @@
+"""The commands that bring an instance back, with all that it was started with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from theoryctl.hints import Hint, command
+from theoryctl.instances.records import Instance
+
+
+def start_again(instance: Instance, **changes: Any) -> Hint:
+    """Return the command that starts it again, with `changes` to its flags by the names of `local start`'s parameters."""
+    flags = {"ref": instance.ref, "runtime": instance.runtime, **instance.flags, **changes}
+    return command("local start", **flags).alone()
+
+
+def stop_and_start(instance: Instance, **changes: Any) -> Hint:
+    """The same where it still runs."""
+    return command("local stop", ref=instance.ref).then(start_again(instance, **changes))
