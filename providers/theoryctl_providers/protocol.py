@@ -34,7 +34,7 @@ class LLMProvider(Protocol):
         """Import what `mode` needs. Called before any event loop runs; cheap when called again."""
 
     def is_prepared(self, mode: Mode) -> bool:
-        """Whether `prepare(mode)` would return at once."""
+        """Return whether `prepare(mode)` would return at once."""
         return True
 
     def check(self, request: ResolvedRequest) -> None:

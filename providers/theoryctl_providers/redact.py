@@ -91,7 +91,7 @@ class Redactor:
             yield event
 
     def flush(self) -> Iterator[Event]:
-        """What was held back and turned out to be no secret."""
+        """Return the text that was held back and turned out to be no secret."""
         for choice in sorted({choice for choice, _ in self._held}):
             yield from self._release(choice)
 

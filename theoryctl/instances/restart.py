@@ -9,7 +9,7 @@ from theoryctl.instances.records import Instance
 
 
 def start_again(instance: Instance, **changes: Any) -> Hint:
-    """Return the command that starts it again, with `changes` to its flags by the names of `local start`'s parameters."""
+    """Return the command that starts it again, with `changes` to flags by `local start`'s parameter names."""
     flags = {"ref": instance.ref, "runtime": instance.runtime, **instance.flags, **changes}
     return command("local start", **flags).alone()
 

@@ -1,4 +1,4 @@
-"""What the server's routes share about a connection: a client that hangs up, and what the log may say of a run."""
+"""Connections: clients that hang up, bodies that do not come, and notes for the log line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WHOLE = "theoryctl.whole"
 
 
 class ClientGone(Exception):
-    """Whoever asked has hung up, and the call was cancelled."""
+    """The client has hung up, and the call was cancelled."""
 
 
 def patient(receive: Receive, seconds: float) -> Receive:

@@ -1,4 +1,4 @@
-"""What an answer consists of, collected from its events."""
+"""An answer, collected from its events."""
 
 from __future__ import annotations
 

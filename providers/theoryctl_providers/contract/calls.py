@@ -34,7 +34,7 @@ def resolve_mode(inputs: Mapping[str, Any], override: str | None = None, default
 
 
 def is_mock(mode: str) -> bool:
-    """Whether `mode` promises: deterministic, no network, no secrets."""
+    """Return whether `mode` promises: deterministic, no network, no secrets."""
     return mode == "mock"
 
 
@@ -53,7 +53,7 @@ class Attachment:
     size: int
 
     def public(self) -> AttachmentDocument:
-        """What an envelope says of it: everything but the path."""
+        """Return the part that an envelope shows: everything but the path."""
         return {"name": self.name, "media_type": self.media_type, "size": self.size, "digest": self.digest}
 
 
@@ -67,20 +67,20 @@ class SecretRule:
     name: Annotated[str, Must({"pattern": "^[A-Z_][A-Z0-9_]*$"})]
     """The variable's name; its value never stands in a manifest."""
     required: bool = True
-    """Whether models that match cannot be called without it."""
+    """True where models that match cannot be called without it."""
     models: tuple[Text, ...] = ("*",)
     """The models it is for, as shell patterns: `openai/*`."""
     description: Line = ""
-    """What it is, and where to get one."""
+    """Its meaning, and a place to get one."""
 
     def applies_to(self, model: str) -> bool:
-        """Whether the rule speaks of this model."""
+        """Return whether the rule is about this model."""
         return any(fnmatchcase(model, pattern) for pattern in self.models)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderConfig:
-    """What a provider is told once, before its first request.
+    """Configuration that a provider is told once, before its first request.
 
     `provider` is a built-in name, an entry point of the group `theoryctl.providers`, or `package.module:Class`.
     `input_schema` is JSON Schema draft 2020-12 (None: unchecked). `timeout` is in seconds. `secrets` holds values by

@@ -33,7 +33,7 @@ class Report:
 
     @property
     def conforms(self) -> bool:
-        """Whether no check failed."""
+        """True where no check failed."""
         return all(check.outcome != "failed" for check in self.checks)
 
     def document(self) -> dict[str, Any]:

@@ -39,7 +39,7 @@ class UsageDocument(TypedDict):
 
 
 class ErrorInfo(TypedDict):
-    """What failed (`message`), what to do next (`hint`), and whether the same call may succeed later."""
+    """An error: the failure (`message`), the next step (`hint`), and whether the same call may succeed later."""
 
     code: str
     message: str
@@ -57,7 +57,7 @@ class AttachmentDocument(TypedDict):
 
 
 class Meta(TypedDict):
-    """Where and when a run happened. `started_at` is UTC in RFC 3339, `duration_ms` wall-clock milliseconds."""
+    """Place and time of a run. `started_at` is UTC in RFC 3339, `duration_ms` wall-clock milliseconds."""
 
     image: str | None
     platform: str | None
@@ -85,7 +85,7 @@ class Envelope(TypedDict):
 
 
 class Stopwatch:
-    """When a run began (UTC, RFC 3339 with milliseconds) and how many milliseconds it has taken so far."""
+    """Start of a run (UTC, RFC 3339 with milliseconds) and the milliseconds since."""
 
     def __init__(self) -> None:
         self.started_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 
 class ErrorSpec(NamedTuple):
-    """What a code means everywhere: the CLI's exit status, whether a retry may help, the server's HTTP status."""
+    """The meaning of a code: the CLI's exit status, whether a retry may help, the server's HTTP status."""
 
     exit_status: int
     retryable: bool

@@ -70,7 +70,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """Why a choice ended, in OpenAI's words: stop, length, tool_calls, content_filter."""
+    """The reason that a choice ended, in OpenAI's words: stop, length, tool_calls, content_filter."""
 
     choice: int = 0
     reason: str = "stop"

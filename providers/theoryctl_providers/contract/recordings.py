@@ -123,7 +123,7 @@ class Tape:
 
     @property
     def is_full(self) -> bool:
-        """Whether what is kept is as much as a server should hold."""
+        """True where as much is kept as a server should hold."""
         return self._characters >= MOST_KEPT
 
     def add(self, recording: Recording) -> None:
@@ -133,7 +133,7 @@ class Tape:
         self._characters += len(recording.text())
 
     def kept(self) -> tuple[list[Recording], int]:
-        """What is kept, oldest first, and the number of the newest, for `forget`."""
+        """Return the recordings kept, oldest first, and the number of the newest, for `forget`."""
         return [recording for _, recording in self._kept], self._added
 
     def forget(self, upto: int) -> None:

@@ -1,4 +1,4 @@
-"""What a script of mock answers is: rules tried in order, each with its conditions and its answers.
+"""A script of mock answers: rules tried in order, each with its conditions and its answers.
 
 These are plain frozen dataclasses, as a manifest's are. The host validates YAML against them (`script_check.py`) and
 makes the published JSON Schema from them; attribute docstrings are the descriptions in that schema.
@@ -22,7 +22,7 @@ Words = Annotated[str, Must({"min_length": 1})]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserSays:
-    """What the last message of the user has to be; all that is given must hold."""
+    """Conditions on the last message of the user; all that are given must hold."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
@@ -46,7 +46,7 @@ class When:
     user: UserSays | None = None
     """The last message of the user; its text parts are joined by a space."""
     turn: Annotated[int, Must({"ge": 1})] | None = None
-    """Which answer of the conversation is asked for: 1 where no assistant message stands in it yet."""
+    """Number of the answer in the conversation: 1 where no assistant message stands in it yet."""
     tools: tuple[Words, ...] = ()
     """Names of functions that must be offered."""
     attachments: tuple[Words, ...] = ()
@@ -81,7 +81,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptedUsage:
-    """What the answer costs; what is left out is counted as the mock counts it."""
+    """Usage of the answer; a number that is left out is counted as the mock counts it."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
@@ -107,9 +107,9 @@ class ScriptedFault:
     retry_after: Seconds | None = None
     """Seconds in the `Retry-After` of an `error`."""
     message: Words | None = None
-    """What an `error` says."""
+    """Message of an `error`."""
     after: Count | None = None
-    """How many chunks come before it; all of them unless told."""
+    """Number of chunks that come before it; all of them unless given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,11 +132,11 @@ class ScriptedAnswer:
     delay: Seconds = 0.0
     """Seconds before anything comes."""
     finish_reason: Literal["stop", "length", "tool_calls", "content_filter"] | None = None
-    """Why it ended; `tool_calls` where there are some, else `stop`."""
+    """Reason for the end; `tool_calls` where there are some, else `stop`."""
     usage: ScriptedUsage = field(default_factory=ScriptedUsage)
     """Tokens and price."""
     fault: ScriptedFault | None = None
-    """How it fails."""
+    """Its failure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,9 +150,9 @@ class Rule:
     answers: Annotated[tuple[ScriptedAnswer, ...], Must({"min_length": 1})]
     """One for each successive request that the rule answers."""
     exhausted: Literal["repeat", "restart", "skip"] = "repeat"
-    """What comes after the last answer: it again, the first one again, or the rules after this one."""
+    """Behaviour after the last answer: the last again, the first again, or the rules after this one."""
     name: Words | None = None
-    """What error messages call the rule."""
+    """Name of the rule in error messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,10 +164,10 @@ class ScriptDocument:
     rules: Annotated[tuple[Rule, ...], Must({"min_length": 1})]
     """Tried in order; the first one that fits answers."""
     strict: bool = False
-    """Whether a request that no rule fits is an error (`ERR_SCRIPT_MISS`); unless it is, the mock answers it."""
+    """True where a request that no rule fits is an error (`ERR_SCRIPT_MISS`); otherwise the mock answers it."""
 
     def mistakes(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
-        """What is wrong with answers though each field is right by itself: the path, what is found and expected."""
+        """Find mistakes in answers whose fields are each right by themselves: path, and the value expected."""
         for index, rule in enumerate(self.rules):
             for number, answer in enumerate(rule.answers):
                 for path, what in _mistakes(answer):

@@ -22,7 +22,7 @@ _KINDS: dict[str, Any] = {name: kind for kind, name in _NAMES.items()} | {"resul
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a server takes: sizes in bytes, times in seconds. A body is larger than the inputs in it: the host takes
+    """Limits of a server: sizes in bytes, times in seconds. A body is larger than the inputs in it: the host takes
     16 MiB of those, and may write them less densely."""
 
     body: int = 48 << 20
@@ -67,7 +67,7 @@ class ServerConfig:
 
 
 def dump_config(provider: ProviderConfig) -> dict[str, Any]:
-    """What is told of a provider, as JSON. A script begins anew there, and so does a tape."""
+    """Return the configuration of a provider as JSON. A script begins anew there, and so does a tape."""
     plain = asdict(replace(provider, script=None, replay=None, tape=None))
     return plain | {
         "script": provider.script and provider.script.dump(),

@@ -1,4 +1,4 @@
-"""Who answers a request: the provider, or in mock mode a script or recordings."""
+"""Choose the source of an answer: the provider, or in mock mode a script or recordings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Plan:
 
 
 def plan_for(provider: LLMProvider, request: ResolvedRequest) -> Plan:
-    """How a resolved request is answered. Raises ProviderError: `ERR_SCRIPT_MISS`, `ERR_UNSUPPORTED_PARAM`,
+    """Plan the answer to a resolved request. Raises ProviderError: `ERR_SCRIPT_MISS`, `ERR_UNSUPPORTED_PARAM`,
     `ERR_OVERLOADED`.
 
     Real calls are retried within the request's time-out; what a script says is passed on as it is, for the retries

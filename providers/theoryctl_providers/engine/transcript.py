@@ -1,4 +1,4 @@
-"""What a run has said so far, and the envelope made of it."""
+"""Collect the events of a run, and make the envelope of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What OpenAI's vocabulary can ask for, and an answer of ours has no place for."""
+"""Parameters of OpenAI's API that no provider here can honour."""
 
 from __future__ import annotations
 

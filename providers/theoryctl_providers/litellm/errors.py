@@ -1,4 +1,4 @@
-"""Whatever LiteLLM and its SDKs raise, as one of our codes.
+"""Turn the exceptions of LiteLLM and its SDKs into our codes.
 
 LiteLLM's own classes mislead: a refused connection is an InternalServerError with status 500, Anthropic's 413 a
 BadRequestError with 400. So the truth is looked for along `__cause__` and `__context__`: first an HTTP response that

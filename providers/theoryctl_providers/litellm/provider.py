@@ -128,7 +128,7 @@ async def _chat(request: ResolvedRequest) -> AsyncGenerator[Event]:
 
 
 def call_arguments(request: ResolvedRequest) -> dict[str, Any]:
-    """What `litellm.acompletion` is called with: always streaming, no retries of its own, an explicit time-out."""
+    """Return the arguments of `litellm.acompletion`: always streaming, no retries of its own, an explicit time-out."""
     from theoryctl_providers.litellm.content import as_openai
 
     inputs = deepcopy(dict(request.inputs))  # LiteLLM writes into `metadata`; another attempt, or call, may follow

@@ -35,12 +35,12 @@ def embeddings(request: ResolvedRequest) -> Iterator[Event]:
 
 
 def texts_of(given: Any) -> list[Text]:
-    """What `input` holds: one text or several, each a string or a list of tokens."""
+    """Return the texts of `input`: one or several, each a string or a list of tokens."""
     return [given] if isinstance(given, str) or isinstance(given[0], int) else list(given)
 
 
 def default_dimensions(model: str) -> int:
-    """How many numbers a model's vectors have."""
+    """Return the length of a model's vectors."""
     return _LARGE_DIMENSIONS if model.endswith(_LARGE) else DIMENSIONS
 
 

@@ -75,7 +75,7 @@ def _chat(request: ResolvedRequest) -> Iterator[Event]:
 
 
 def prompt_tokens(plain: Mapping[str, Any]) -> int:
-    """What a mock counts for the prompt of inputs that are plain JSON: a token for every four bytes of the messages'
+    """Count the tokens of the prompt of inputs that are plain JSON: a token for every four bytes of the messages'
     canonical form."""
     return (len(canonical({"messages": plain.get("messages", [])}, checked=True)) + 3) // 4
 
@@ -139,7 +139,7 @@ def _text(inputs: Mapping[str, Any], seed: str, index: int) -> str:
 
 
 def text_of(message: Mapping[str, Any]) -> str:
-    """What a message says in words: its text parts, joined by a space."""
+    """Return the text of a message: its text parts, joined by a space."""
     return " ".join(part.get("text") or "" for part in _parts(message) if isinstance(part, Mapping))
 
 

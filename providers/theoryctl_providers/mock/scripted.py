@@ -57,7 +57,7 @@ def choose(script: Script, request: ResolvedRequest) -> ScriptedAnswer | None:
 
 
 def waits(answer: ScriptedAnswer) -> bool:
-    """Whether the answer takes time, and so needs an event loop."""
+    """Return whether the answer takes time, and so needs an event loop."""
     stalls = answer.fault is not None and answer.fault.kind == "stall"
     return stalls or answer.delay > 0 or any(chunk.delay for chunk in answer.chunks)
 

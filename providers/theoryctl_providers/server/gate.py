@@ -1,4 +1,4 @@
-"""What every request passes first: the token, the limits, the drain, and the line in the log."""
+"""The gate before every request: token, limits, drain, and the line in the log."""
 
 from __future__ import annotations
 

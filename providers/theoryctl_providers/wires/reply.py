@@ -41,7 +41,7 @@ class Reply:
 
     @property
     def begun(self) -> bool:
-        """Whether a status has been promised."""
+        """True once a status has been sent or promised."""
         return self._started or bool(self._held)
 
     async def whole(self, answer: Whole) -> None:

@@ -16,7 +16,7 @@ _SOON = {"ERR_OVERLOADED": 1.0, "ERR_NOT_RUNNING": 1.0}
 
 
 class Said(NamedTuple):
-    """How OpenAI says one of our codes. platform.openai.com/docs/guides/error-codes."""
+    """Status, type and code that OpenAI has for one of ours. platform.openai.com/docs/guides/error-codes."""
 
     status: int
     type: str

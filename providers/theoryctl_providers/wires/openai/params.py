@@ -1,4 +1,4 @@
-"""What the exchanges of OpenAI's API share: parameters that mean the same in each, and how one is refused."""
+"""Parameters that mean the same in every exchange of OpenAI's API, and their refusals."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def choice_of(choice: Any) -> Any:
 
 
 def is_streamed(body: Mapping[str, Any]) -> bool:
-    """Whether the answer is wanted in pieces. Raises ProviderError `ERR_INPUTS` for a value that is no boolean."""
+    """Return whether the answer is wanted in pieces. Raises ProviderError `ERR_INPUTS` for another value."""
     value = body.get("stream")
     if value is None or isinstance(value, bool):
         return bool(value)

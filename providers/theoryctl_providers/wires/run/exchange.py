@@ -46,7 +46,7 @@ class RunEvents(Chunks):
 
 
 def reads_files(document: dict[str, Any], default_mode: str) -> bool:
-    """Whether the run will read its attachments: a mock gets no more of them than digests.
+    """Return whether the run will read its attachments: a mock gets digests only.
 
     A mode that is none calls no vendor, and so reads none.
     """

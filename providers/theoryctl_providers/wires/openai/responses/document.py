@@ -18,7 +18,7 @@ _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"
 
 
 class Response:
-    """What has been said so far. `echo` are the parameters of the request that the answer repeats."""
+    """The response so far. `echo` are the parameters of the request that the answer repeats."""
 
     def __init__(self, head: Head, echo: Mapping[str, Any]) -> None:
         self.items: list[Item] = []
