@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 from tests import slow
 from tests.command import Ran as Ran
@@ -42,6 +43,8 @@ _WANTED = {
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
+#: Modules that one worker runs as a whole: they share set-ups that take long, or names and ports of the tests' dockerd.
+_TOGETHER = ("tests/docker/", "tests/openai/", "tests/packaging/")
 #: Variables of the developer's own shell that would change what a test sees.
 _FOREIGN = ("OPENAI_", "ANTHROPIC_", "REPLICATE_", "LLM_", "OLLAMA_", "THEORYCTL_", "XDG_", "LITELLM_")
 _DOCKER = ("DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT")
@@ -105,7 +108,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     slow.add_option(parser)
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the tests that want something which nobody promised, and slow ones that are not wanted."""
     missing = {fixture for fixture, (promise, _) in _WANTED.items() if promise is None}
@@ -113,15 +115,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out.update(slow.left_out(config, items))
     config.hook.pytest_deselected(items=list(left_out))
     items[:] = [item for item in items if item not in left_out]
-    for item in filter(_stays_together, items):
-        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
-def _stays_together(item: pytest.Item) -> bool:
-    """Whether one worker runs the whole module: its tests share a set-up, or names and ports of the tests' dockerd."""
-    fixtures = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009  # pytest has no public name for it
-    shared = any(fixture.scope == "module" for found in fixtures for fixture in found)
-    return shared or Path(__file__).parent / "docker" in item.path.parents
+class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        return module if module.startswith(_TOGETHER) else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Scheduling:
+    """Give workers one test at a time, so that they end together, and whole modules where tests share something."""
+    return _Scheduling(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -80,15 +80,14 @@ def start_and_tell(api: Any, container: str, data: bytes) -> None:
     with explained(lambda words: DockerFailed(f"Docker could not start the container: {words}", hint="docker info")):
         # Before the start: a container whose standard input nobody holds would see its end at once.
         stream = api.attach_socket(container, params={"stdin": 1, "stream": 1})
-        sock = getattr(stream, "_sock", stream)
         try:
             api.start(container)
+            sock = getattr(stream, "_sock", stream)
             with suppress(ConnectionError):  # it died; waiting for its health says so
                 sock.sendall(data)
                 sock.shutdown(socket.SHUT_WR)
         finally:
             stream.close()
-            sock.close()  # which the stream leaves open
 
 
 def inspect(api: Any, container: str) -> Any:

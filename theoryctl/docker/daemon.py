@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -42,7 +42,8 @@ def connected(hint: str = "start Docker, and look with: docker info") -> Iterato
     try:
         client.api.timeout = TIMEOUT
         _must_be_here(client.api.base_url)
-        yield client.api
+        with _closing_connections(client.api):
+            yield client.api
     except docker.errors.APIError as error:
         raise DockerFailed(f"Docker refused: {refusal(error)}", hint="docker info") from None
     except docker.errors.DockerException as error:
@@ -52,6 +53,23 @@ def connected(hint: str = "start Docker, and look with: docker info") -> Iterato
         raise DockerFailed(f"Docker broke off: {_cause(error)}", hint=hint) from None
     finally:
         client.close()
+
+
+@contextmanager
+def _closing_connections(api: Any) -> Iterator[None]:
+    """Close those whose answer was broken off or taken over: the SDK leaves them to the garbage collector."""
+    connections = []
+
+    def note(response: Any, **_: Any) -> None:
+        connections.append(response.raw.connection)
+
+    api.hooks["response"].append(note)
+    try:
+        yield
+    finally:
+        for connection in filter(None, connections):
+            with suppress(ValueError):  # what was taken over has been closed
+                connection.close()
 
 
 def found(call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
