@@ -17,6 +17,9 @@ from theoryctl.__main__ import main
 
 _ALONE = Lock()
 
+#: Variables that the loading of LiteLLM sets, once in a process. Without them it would ask the network later.
+LITELLMS = {"LITELLM_LOCAL_MODEL_COST_MAP", "LITELLM_MODE", "TIKTOKEN_CACHE_DIR"}
+
 
 @dataclass(frozen=True)
 class Ran:
@@ -69,7 +72,7 @@ def _environment(env: Mapping[str, str]) -> Iterator[None]:
 
 def _become(env: Mapping[str, str]) -> None:
     """Leave alone what does not change: reading the environment anew is most of what a call costs."""
-    for name in os.environ.keys() - env.keys():
+    for name in os.environ.keys() - env.keys() - LITELLMS:
         del os.environ[name]
     for name, value in env.items():
         if os.environ.get(name) != value:

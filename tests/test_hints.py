@@ -31,15 +31,15 @@ TREE: Any = typer.main.get_command(app)
 
 
 @pytest.fixture
-def work(tmp_path: Path, cli: Cli, environment: dict[str, str]) -> Iterator[Path]:
+def folder(tmp_path: Path, cli: Cli, environment: dict[str, str]) -> Iterator[Path]:
     """The folder that commands run in, with files to name; what was started is stopped."""
-    folder = tmp_path / "work"
-    (folder / "it's.json").write_text('{"messages": [{"role": "user", "content": "Hi"}]}')
-    (folder / "answers.yaml").write_text("rules: [{answers: [{text: scripted}]}]\n")
-    (folder / "slow.yaml").write_text("rules: [{answers: [{text: late, delay: 0.5}]}]\n")
-    (folder / "note.txt").write_text("more than ten bytes")
-    (folder / "keys.env").write_text(f"OPENAI_API_KEY={CANARY}\n")
-    yield folder
+    work = tmp_path / "work"
+    (work / "it's.json").write_text('{"messages": [{"role": "user", "content": "Hi"}]}')
+    (work / "answers.yaml").write_text("rules: [{answers: [{text: scripted}]}]\n")
+    (work / "slow.yaml").write_text("rules: [{answers: [{text: late, delay: 0.5}]}]\n")
+    (work / "note.txt").write_text("more than ten bytes")
+    (work / "keys.env").write_text(f"OPENAI_API_KEY={CANARY}\n")
+    yield work
     if (Path(environment["HOME"]) / ".local/state/theoryctl/instances").exists():
         cli("local", "stop", "--all")
 
@@ -101,7 +101,7 @@ def paste(cli: Cli, hint: str, **options: Any) -> Ran:
     ],
 )  # fmt: skip
 def test_what_was_typed_comes_back_corrected_with_every_other_word_and_works(
-    cli: Cli, work: Path, arguments: tuple[str, ...], wrong: str, right: str
+    cli: Cli, folder: Path, arguments: tuple[str, ...], wrong: str, right: str
 ) -> None:
     failed = cli(*arguments, "--json")
     (words,) = commands_in(hint_of(failed))
@@ -110,7 +110,7 @@ def test_what_was_typed_comes_back_corrected_with_every_other_word_and_works(
     assert pasted.status == 0, pasted.err
 
 
-def test_a_real_start_without_docker_is_no_mock_without_docker(cli: Cli, work: Path) -> None:
+def test_a_real_start_without_docker_is_no_mock_without_docker(cli: Cli, folder: Path) -> None:
     start = ("local", "start", "--ref", REF, "--mode", "real", "--runtime", "docker", "--env-file", "keys.env")
     assert paste(cli, hint_of(cli(*start, "--oci", "a/b@sha256:" + "0" * 64, "--json"))).document["mode"] == "real"
 
@@ -123,7 +123,7 @@ def test_a_real_start_without_docker_is_no_mock_without_docker(cli: Cli, work: P
         (("image", "verify", "--ref", REF, "--env", "dev", "--tag", "2"), ("--runtime", "modal")),
     ],
 )
-def test_what_was_left_out_is_added(cli: Cli, work: Path, arguments: tuple[str, ...], added: tuple[str, ...]) -> None:
+def test_what_was_left_out_is_added(cli: Cli, folder: Path, arguments: tuple[str, ...], added: tuple[str, ...]) -> None:
     (words,) = commands_in(hint_of(cli(*arguments, "--json")))
     parse(words)
     assert sorted(words) == sorted(["theoryctl", *arguments, *added, "--json"])
@@ -152,23 +152,23 @@ def test_what_was_left_out_is_added(cli: Cli, work: Path, arguments: tuple[str, 
     ],
 )  # fmt: skip
 def test_another_command_takes_the_flags_that_it_has(
-    cli: Cli, work: Path, arguments: tuple[str, ...], hint: str
+    cli: Cli, folder: Path, arguments: tuple[str, ...], hint: str
 ) -> None:
     assert hint_of(cli(*arguments, "--json")) == hint
     for words in commands_in(hint):
         parse(words)
 
 
-def test_what_is_not_started_is_started_by_the_hint_and_then_runs(cli: Cli, work: Path) -> None:
+def test_what_is_not_started_is_started_by_the_hint_and_then_runs(cli: Cli, folder: Path) -> None:
     run = (*RUN, "--runtime", "process", "--script", "answers.yaml", "--prompt", "x", "--json")
     assert paste(cli, hint_of(cli(*run))).status == 0
     assert cli(*RUN, "--runtime", "process", "--prompt", "x").out == "scripted\n"
 
 
-def test_a_broken_manifest_is_checked_again_by_the_hint_once_it_is_mended(cli: Cli, work: Path) -> None:
-    (work / "a b.yaml").write_text("ref: x")
+def test_a_broken_manifest_is_checked_again_by_the_hint_once_it_is_mended(cli: Cli, folder: Path) -> None:
+    (folder / "a b.yaml").write_text("ref: x")
     hint = hint_of(cli("manifest", "validate", "a b.yaml", "--json"))
-    (work / "a b.yaml").write_bytes((ROOT / "manifests/llm/mock@1.yaml").read_bytes())
+    (folder / "a b.yaml").write_bytes((ROOT / "manifests/llm/mock@1.yaml").read_bytes())
     assert paste(cli, hint).status == 0
 
 
@@ -176,15 +176,15 @@ def test_a_broken_manifest_is_checked_again_by_the_hint_once_it_is_mended(cli: C
 
 
 @pytest.fixture
-def scripted(cli: Cli, work: Path) -> tuple[str, ...]:
+def scripted(cli: Cli, folder: Path) -> tuple[str, ...]:
     """What is typed to start an instance that answers from a script."""
     flags = ("--script", "answers.yaml", "--max-attachment", "10", "--wait-timeout", "70", "--manifests", ".")
     assert cli(*START, *flags).status == 0
-    return tuple(word if word in ("10", "70") or word.startswith("--") else str(work / word) for word in flags)
+    return tuple(word if word in ("10", "70") or word.startswith("--") else str(folder / word) for word in flags)
 
 
 def test_an_instance_that_died_comes_back_with_its_flags_wherever_one_stands(
-    cli: Cli, work: Path, scripted: tuple[str, ...], tmp_path: Path
+    cli: Cli, folder: Path, scripted: tuple[str, ...], tmp_path: Path
 ) -> None:
     pid = cli("local", "status", "--json").document["instances"][0]["pid"]
     os.kill(pid, signal.SIGKILL)
@@ -207,7 +207,7 @@ def test_an_instance_that_died_comes_back_with_its_flags_wherever_one_stands(
 )
 @pytest.mark.usefixtures("scripted")
 def test_what_an_instance_was_not_started_with_is_given_to_it_anew(
-    cli: Cli, work: Path, flags: tuple[str, ...], kept: str, gone: str
+    cli: Cli, folder: Path, flags: tuple[str, ...], kept: str, gone: str
 ) -> None:
     hint = hint_of(cli(*RUN, "--prompt", "x", *flags, "--json"))
     assert kept in hint and gone not in hint
@@ -216,14 +216,14 @@ def test_what_an_instance_was_not_started_with_is_given_to_it_anew(
 
 @pytest.mark.parametrize("flags", [("--script", "slow.yaml"), ("--mode", "real", "--env-file", "keys.env")])
 @pytest.mark.usefixtures("scripted")
-def test_started_otherwise_it_is_stopped_first(cli: Cli, work: Path, flags: tuple[str, ...]) -> None:
+def test_started_otherwise_it_is_stopped_first(cli: Cli, folder: Path, flags: tuple[str, ...]) -> None:
     hint = hint_of(cli(*START, *flags, "--json"))
     assert hint == shlex.join(["theoryctl", "local", "stop", "--ref", REF]) + " && " + hint.rpartition(" && ")[2]
     assert sorted(commands_in(hint)[1]) == sorted(["theoryctl", *START, *flags])
     assert paste(cli, hint).status == 0
 
 
-def test_a_key_that_an_instance_lacks_is_set_and_then_it_is_started_again(cli: Cli, work: Path) -> None:
+def test_a_key_that_an_instance_lacks_is_set_and_then_it_is_started_again(cli: Cli, folder: Path) -> None:
     assert cli(*START).status == 0
     hint = hint_of(cli(*RUN, "--mode", "real", "--prompt", "x", "--json"))
     again = shlex.join(("theoryctl", *START))
@@ -242,9 +242,9 @@ def test_a_key_that_an_instance_lacks_is_set_and_then_it_is_started_again(cli: C
     ],
 )
 def test_a_missing_key_is_named_with_the_file_that_was_given(
-    cli: Cli, work: Path, flags: tuple[str, ...], hint: str
+    cli: Cli, folder: Path, flags: tuple[str, ...], hint: str
 ) -> None:
-    (work / "empty.env").write_text("")
+    (folder / "empty.env").write_text("")
     assert hint_of(cli(*RUN, "--mode", "real", "--prompt", "x", *flags, "--json")) == hint
 
 

@@ -83,9 +83,14 @@ def test_a_compromised_release_is_not_even_imported(tmp_path: Path, version: str
 
 
 def test_litellm_is_told_to_stay_offline_and_to_read_no_env_file() -> None:
-    litellm = import_litellm()
-    assert (os.environ["LITELLM_LOCAL_MODEL_COST_MAP"], os.environ["LITELLM_MODE"]) == ("True", "PRODUCTION")
-    assert litellm.suppress_debug_info is True
+    script = (
+        "import os\n"
+        "from theoryctl_providers.litellm.loading import import_litellm\n"
+        "litellm = import_litellm()\n"
+        "print(os.environ['LITELLM_LOCAL_MODEL_COST_MAP'], os.environ['LITELLM_MODE'], litellm.suppress_debug_info)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "True PRODUCTION True\n", done.stderr
 
 
 def test_litellm_that_is_missing_is_said(tmp_path: Path) -> None:

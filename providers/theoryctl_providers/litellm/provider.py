@@ -181,6 +181,7 @@ class _Answer:
     def __init__(self, model: str) -> None:
         self.model = model
         self.said = False
+        self._begun: set[int] = set()
         self._finishes: dict[int, str] = {}
         self._usage: Any = None
 
@@ -190,6 +191,7 @@ class _Answer:
             if choice.finish_reason:
                 self._finishes[choice.index] = choice.finish_reason
             for event in _deltas(choice):
+                self._begun.add(choice.index)
                 self.said = True
                 yield event
 
@@ -208,7 +210,9 @@ class _Answer:
         # A model may spend all its tokens on reasoning: then the answer is empty, and right.
         if not self.said and "length" not in self._finishes.values():
             raise self._bad("is empty")
-        yield from (Finish(index, reason) for index, reason in sorted(self._finishes.items()))
+        # LiteLLM passes on the finish reasons of the first choice alone: the others get the vendor's last one.
+        ends = dict.fromkeys(self._begun, received) | self._finishes
+        yield from (Finish(index, reason) for index, reason in sorted(ends.items()))
         if self._usage is not None:
             sent, got = self._usage.prompt_tokens, self._usage.completion_tokens
             yield Usage(sent, got, _cost(self.model, self._usage))
