@@ -174,7 +174,10 @@ def _content(event: Output) -> str | None:
     if not (isinstance(event.media_type, str) and event.media_type):
         return 'a media type such as "text/plain"'
     if event.media_type != "application/json":
-        return None if isinstance(event.value, (str, bytes)) else f"a str or bytes as value of {event.media_type}"
+        may_be_bytes = not event.media_type.startswith("text/")
+        if isinstance(event.value, str) or (may_be_bytes and isinstance(event.value, bytes)):
+            return None
+        return f"a str{' or bytes' if may_be_bytes else ''} as value of {event.media_type}"
     problem = json_problem(event.value)
     return None if problem is None else f"a JSON value ({problem})"
 

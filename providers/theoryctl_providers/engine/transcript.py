@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, cast
 
 from theoryctl_providers.contract import (
@@ -18,6 +18,7 @@ from theoryctl_providers.contract import (
     Stopwatch,
     UsageDocument,
     VendorDocument,
+    VendorInfo,
     build_envelope,
     canonical,
     loads,
@@ -49,7 +50,11 @@ class Transcript:
 
     def failure(self, error: ProviderError) -> Envelope:
         """The envelope of a run that failed: no outputs, and no secret in the error."""
-        clean = Redactor(secrets_of(self._resolved or self._request)).error_text
+        redactor = Redactor(secrets_of(self._resolved or self._request))
+        clean = redactor.error_text
+        if error.headers is not None:
+            told = self.answer.vendor or VendorInfo()
+            self.answer.vendor = replace(told, headers=redactor.value(dict(error.headers)))
         hint = None if error.hint is None else clean(error.hint)
         info = ErrorInfo(code=error.code, message=clean(error.message), hint=hint, retryable=error.retryable)
         return self._envelope([], info)
