@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from tests.conftest import NO_DETAILS
 from tests.real.conftest import ANTHROPIC, CANARY, LITELLM_WARNINGS, Ask, Call
-from tests.real.vendor import Vendor, says, says_events, says_lines
+from tests.real.vendor import Conversation, Vendor, says, says_events, says_lines
 from theoryctl_providers.contract import ProviderConfig, Recording, Recordings, Request, Result, Tape
 from theoryctl_providers.engine.drive import drive
 from theoryctl_providers.engine.execute import execute
@@ -239,6 +240,41 @@ def test_a_key_spread_over_tokens_with_log_probabilities_is_taken_out(asked: Ask
     call = asked(says(whole), logprobs=True, streamed=False)
     assert [token["token"] for token in call.outputs["logprobs"]["content"]] == ["Key: ", "[OPENAI_API_KEY]", "", "!"]
     assert CANARY[7:] not in repr(call.events)
+
+
+def test_a_compressed_stream_is_read_as_any_other(asked: Asked) -> None:
+    events = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in STREAMS["reasoning"])
+    packed = gzip.compress(events.encode())
+
+    def behave(talk: Conversation) -> None:
+        talk.send(200, packed, content_type="text/event-stream", content_encoding="gzip")
+
+    assert asked(behave).outputs == EXPECTED["reasoning"]
+
+
+@pytest.mark.parametrize("cut", range(1, 60, 7))
+def test_a_stream_may_be_cut_anywhere_and_have_comments_and_other_line_ends(asked: Asked, cut: int) -> None:
+    events = ": PROCESSING\r\n\r\n" + "".join(f"data: {json.dumps(each)}\r\n\r\n" for each in STREAMS["citations"])
+    data = events.encode()
+
+    def behave(talk: Conversation) -> None:
+        talk.stream([data[at : at + cut] for at in range(0, len(data), cut)])
+
+    assert asked(behave).outputs == EXPECTED["citations"]
+
+
+def test_an_answer_that_breaks_off_before_its_first_piece_was_paid_for_all_the_same(asked: Asked) -> None:
+    def behave(talk: Conversation) -> None:
+        talk.begin_stream()
+        talk.write(talk.dialect.opening()[0])
+        talk.hang_up(reset=True)
+
+    assert asked(behave).error["code"] == "ERR_BAD_RESPONSE"
+
+
+def test_a_whole_answer_on_several_lines_is_one_document(asked: Asked) -> None:
+    text = json.dumps(completion(choice({"content": "Hi"})), indent=2).encode()
+    assert asked(lambda talk: talk.send(200, text)).outputs["answer"] == "Hi"
 
 
 # -- tool calls -------------------------------------------------------------------------------------------------------
