@@ -15,14 +15,15 @@ _END = b"[DONE]"
 
 async def is_openai(body: Body) -> bool:
     """Whether a response is in the format of OpenAI's chat completions, by its first document; nothing is taken."""
-    held: bytes | None = b""
-    seen = b""
-    while (held := await body.more()) is not None:
-        seen = held
-        for line in seen.split(b"\n")[:-1]:
-            if (verdict := _verdict(line.strip())) is not None:
+    held = b""
+    while (more := await body.more()) is not None:
+        held = more
+        for line in map(bytes.strip, held.split(b"\n")[:-1]):
+            if (verdict := _verdict(line)) is not None:
                 return verdict
-    return not seen.strip() or _verdict(seen.strip()) is True
+            if line.startswith((b"{", b"[")):  # a document on several lines: its end is waited for
+                break
+    return not held.strip() or _verdict(held.strip()) is True
 
 
 def speaks_openai(document: Any) -> bool:
