@@ -150,7 +150,7 @@ class ScriptedAnswer:
     chunks: tuple[Chunk, ...] = ()
     """The text in the chunks that are wanted, with delays."""
     reasoning: str | None = None
-    """What the model thinks first, cut into chunks as a text is."""
+    """The reasoning that comes before the text, cut into chunks as a text is."""
     refusal: str | None = None
     """The words in which it declines, cut into chunks as a text is."""
     annotations: tuple[ScriptedAnnotation, ...] = ()
@@ -248,7 +248,7 @@ class Script:
 
     @property
     def carries_logprobs(self) -> bool:
-        """Whether any of its answers has log probabilities."""
+        """Say whether any of its answers has log probabilities."""
         return any(answer.logprobs is not None for rule in self.document.rules for answer in rule.answers)
 
     def take(self, index: int) -> ScriptedAnswer | None:

@@ -14,7 +14,7 @@ _END = b"[DONE]"
 
 
 async def is_openai(body: Body) -> bool:
-    """Whether a response is in the format of OpenAI's chat completions, by its first document; nothing is taken."""
+    """Say whether a response is in the format of OpenAI's chat completions, by its first document; nothing is taken."""
     held = b""
     while (more := await body.more()) is not None:
         held = more
@@ -27,7 +27,7 @@ async def is_openai(body: Body) -> bool:
 
 
 def speaks_openai(document: Any) -> bool:
-    """Whether a document is a chat completion, a chunk of one, or an error in place of either."""
+    """Say whether a document is a chat completion, a chunk of one, or an error in place of either."""
     return isinstance(document, dict) and (isinstance(document.get("choices"), list) or bool(document.get("error")))
 
 

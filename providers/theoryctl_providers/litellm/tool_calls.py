@@ -63,7 +63,7 @@ class ToolCalls:
             yield ToolCallDelta(held.index, held.arguments, held.id, held.name, held.extra_content)
 
     def unreadable(self) -> str | None:
-        """Why a call cannot be made, for the first one that cannot."""
+        """Say why a call cannot be made, of the first one that cannot."""
         for call in self._calls:
             if not call.name:
                 return "holds a tool call without a name"
