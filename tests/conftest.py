@@ -23,6 +23,8 @@ from tests.command import call
 ROOT = Path(__file__).parent.parent
 THEORYCTL = Path(sys.executable).parent / "theoryctl"
 REF = "llm/litellm@1"
+#: The details of usage that a mock, and a vendor that tells none, leaves unknown.
+NO_DETAILS = {"cached_input_tokens": None, "cache_write_tokens": None, "reasoning_tokens": None}
 #: The folder of the tests' dockerd, which `tests/docker/dockerd.sh env` promises; tests that want it fail without it.
 PROMISED = os.environ.get("THEORYCTL_TEST_DOCKER")
 #: Other Pythons with everything the tests have, to stand for images, apart by `:`; `.ci/run` promises those it has.

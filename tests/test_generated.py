@@ -32,6 +32,7 @@ def test_a_generated_file_is_current(path: Path) -> None:
         (ENVELOPE, types.Envelope),
         (ENVELOPE["properties"]["usage"], types.UsageDocument),
         (ENVELOPE["properties"]["meta"], types.Meta),
+        (ENVELOPE["$defs"]["vendor"], types.VendorDocument),
         (ENVELOPE["$defs"]["error"], types.ErrorInfo),
         (ENVELOPE["$defs"]["attachment"], types.AttachmentDocument),
     ],

@@ -116,6 +116,7 @@ MADE_OF = {
     "theoryctl_providers.engine.loop": {"asyncio"},
     "theoryctl_providers.engine.produced": {"asyncio"},
     "theoryctl_providers.engine.retries": {"asyncio", "tenacity"},
+    "theoryctl_providers.litellm.transport": {"httpx"},
     "theoryctl_providers.server": {"asyncio", "starlette", "uvicorn"},
     "theoryctl_providers.wires": {"asyncio", "python_multipart", "starlette", "tempfile"},
 }

@@ -5,17 +5,33 @@ from __future__ import annotations
 import json
 import os
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
-from theoryctl_providers.contract import Delta, Event, Finish, Log, Output, Request, ToolCallDelta, is_mock
+from theoryctl_providers.contract import (
+    Annotation,
+    Delta,
+    Event,
+    Finish,
+    Log,
+    Output,
+    Request,
+    ToolCallDelta,
+    VendorInfo,
+    is_mock,
+)
 
 #: Shorter values are no keys, and taking them out would shred ordinary text. In errors, where a vendor quotes keys and
 #: nobody reads prose, any length counts, and so do the pieces of a key from this length on.
 SHORTEST = 8
 _PIECE = 6
+
+#: A text that comes in pieces: its choice, and the field of `Delta` it comes in, or the number of its tool call.
+_Stream = tuple[int, int | str]
+_PROSE = ("text", "reasoning", "refusal")
 
 #: Variables that LiteLLM and vendors' SDKs read by themselves, whatever the manifest names.
 _KEY_NAMES = re.compile(r"(_API_KEY|_TOKEN|_SECRET|_ACCESS_KEY(_ID)?|_KEY|_PASSWORD|_CREDENTIALS)$")
@@ -46,7 +62,7 @@ class Redactor:
         # The longest comes first, and nothing at all is what no text holds.
         self._pattern = re.compile("|".join(map(re.escape, self._secrets)) or "(?!)")
         self._longest = max(map(len, self._secrets), default=0)
-        self._held: dict[tuple[int, int | None], str] = {}
+        self._held: dict[_Stream, str] = {}
 
     def text(self, text: str) -> str:
         """`text` without any secret's value."""
@@ -76,23 +92,30 @@ class Redactor:
                 yield at + least - _end(value, text, at + least, least), at + least, name
 
     def feed(self, event: Event) -> Iterator[Event]:
-        """The event, clean; of a text delta, only what cannot be the beginning of a secret."""
+        """The event, clean; of a delta, only what cannot be the beginning of a secret."""
         if not self._secrets:
             yield event
         elif isinstance(event, Delta):
             yield self._delta(event)
-        elif isinstance(event, Log):
-            yield replace(event, message=self.error_text(event.message))
-        elif isinstance(event, Output):
-            yield replace(event, value=self.value(event.value))
         else:
             if isinstance(event, Finish):
                 yield from self._release(event.choice)
-            yield event
+            yield self._whole(event)
+
+    def _whole(self, event: Event) -> Event:
+        """An event that is not one of several pieces, clean."""
+        if isinstance(event, Log):
+            return replace(event, message=self.error_text(event.message))
+        if isinstance(event, (Output, Annotation)):
+            return replace(event, value=self.value(event.value))
+        if isinstance(event, VendorInfo):
+            facts = {name: self.value(getattr(event, name)) for name in ("model", "system_fingerprint", "service_tier")}
+            return VendorInfo(**facts, headers=self.value(dict(event.headers)))
+        return event
 
     def flush(self) -> Iterator[Event]:
         """Return the text that was held back and turned out to be no secret."""
-        for choice in sorted({choice for choice, _ in self._held}):
+        for choice in sorted({stream[0] for stream in self._held}):
             yield from self._release(choice)
 
     def _delta(self, event: Delta) -> Delta:
@@ -105,9 +128,11 @@ class Redactor:
 
     def _release(self, choice: int) -> Iterator[Delta]:
         for stream in [stream for stream in self._held if stream[0] == choice]:
-            held, index = self.text(self._held.pop(stream)), stream[1]
-            call = None if index is None else ToolCallDelta(index, held)
-            yield Delta(choice, text=held if call is None else None, tool_call=call)
+            held, part = self.text(self._held.pop(stream)), stream[1]
+            if isinstance(part, int):
+                yield Delta(choice, tool_call=ToolCallDelta(part, held))
+            else:
+                yield _prose(choice, part, held)
 
     def value(self, value: Any) -> Any:
         """A JSON value without any secret's value in its texts."""
@@ -115,15 +140,29 @@ class Redactor:
             return self.text(value)
         if isinstance(value, dict):
             return {self.text(key): self.value(item) for key, item in value.items()}
-        return [self.value(item) for item in value] if isinstance(value, list) else value
+        return self._items(value) if isinstance(value, list) else value
+
+    def _items(self, items: list[Any]) -> list[Any]:
+        """A list, clean; of tokens with log probabilities, also of a secret that is spread over several of them."""
+        clean = [self.value(item) for item in items]
+        if not all(isinstance(item, dict) and isinstance(item.get("token"), str) for item in items):
+            return clean
+        ends = list(accumulate(len(item["token"]) for item in items))
+        for found in self._pattern.finditer("".join(item["token"] for item in items)):
+            first, last = bisect_right(ends, found.start()), bisect_left(ends, found.end())
+            for at in range(first, last + 1):
+                mark = self._secrets[found[0]] if at == first else ""
+                clean[at] = {"token": mark, "logprob": items[at].get("logprob"), "bytes": None, "top_logprobs": []}
+        return clean
 
     def _with_text(self, delta: Delta, text: str) -> Delta:
         call = delta.tool_call
         if call is None:
-            return replace(delta, text=text)
+            return _prose(delta.choice, _prose_of(delta), text)
         # Names and ids come whole, so they need not be held back.
         call_id, name = call.id and self.text(call.id), call.name and self.text(call.name)
-        return replace(delta, tool_call=ToolCallDelta(call.index, text, call_id, name))
+        extra = self.value(call.extra_content and dict(call.extra_content))
+        return replace(delta, tool_call=ToolCallDelta(call.index, text, call_id, name, extra))
 
     def _possible_start(self, text: str) -> int:
         """Where the end of `text` begins that could become a secret, or a longer one; its length where none does."""
@@ -178,9 +217,19 @@ def _is_secret(value: str) -> bool:
     return "://" not in value or "@" in value
 
 
-def _stream_of(delta: Delta) -> tuple[int, int | None]:
-    return delta.choice, delta.tool_call.index if delta.tool_call else None
+def _stream_of(delta: Delta) -> _Stream:
+    return delta.choice, delta.tool_call.index if delta.tool_call else _prose_of(delta)
+
+
+def _prose_of(delta: Delta) -> str:
+    return next((name for name in _PROSE if getattr(delta, name)), "text")
+
+
+def _prose(choice: int, field: str, text: str) -> Delta:
+    if field == "text":
+        return Delta(choice, text)
+    return Delta(choice, reasoning=text) if field == "reasoning" else Delta(choice, refusal=text)
 
 
 def _text(delta: Delta) -> str:
-    return delta.tool_call.arguments if delta.tool_call else delta.text or ""
+    return delta.tool_call.arguments if delta.tool_call else getattr(delta, _prose_of(delta)) or ""

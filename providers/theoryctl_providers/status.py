@@ -59,16 +59,44 @@ _HINTS = {
 
 
 def answered(
-    status: int, body: str, model: str, retry_after: float | None = None, *, who: str | None = None
+    status: int,
+    body: str,
+    model: str,
+    retry_after: float | None = None,
+    *,
+    who: str | None = None,
+    how: str | None = None,
 ) -> ProviderError:
-    """The failure that an HTTP error is. `who` answered it is the model's vendor, unless told."""
+    """The failure that an HTTP error is. `who` answered is the model's vendor, and `how` is with the status, unless
+    told."""
     code = code_of(status, body)
     said = "" if code in ("ERR_AUTH", "ERR_PERMISSION") else quote(body)
-    message = f"{who or vendor_of(model)} answered {status} for {model}{said}"
-    return failure_of(code, message, model, retry_after=retry_after)
+    message = f"{who or vendor_of(model)} {how or f'answered {status}'} for {model}{said}"
+    failure = failure_of(code, message, model, retry_after=retry_after)
+    failure.param, failure.vendor_code = _told_of(body)
+    return failure
+
+
+def _told_of(body: str) -> tuple[str | None, str | None]:
+    """The parameter that an error object in OpenAI's format is about, and the vendor's own code."""
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return None, None
+    error = parsed.get("error") if isinstance(parsed, dict) else None
+    found = [error.get(name) if isinstance(error, dict) else None for name in ("param", "code")]
+    param, code = (value if isinstance(value, str) and value else None for value in found)
+    return param, code
+
+
+#: What a server of one's own says with 500 or 501 although no later try would go better.
+_PERMANENT = r"(is|are) not supported|does not support|not (yet )?implemented|unsupported"
 
 
 def code_of(status: int, body: str) -> str:
+    """The code of an HTTP error: what its body says outranks its status."""
+    if status == 501 or (status == 500 and re.search(_PERMANENT, body, re.IGNORECASE)):
+        return "ERR_UNSUPPORTED_PARAM"
     if status in _BODY_STATUSES:
         for code, pattern in _BY_BODY:
             if re.search(pattern, body, re.IGNORECASE):

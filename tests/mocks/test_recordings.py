@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import NO_DETAILS
 from theoryctl_providers import (
     Attachment,
     LLMProvider,
@@ -121,7 +122,7 @@ def test_a_replay_has_the_same_chunks_outputs_usage_and_cost(tmp_path: Path) -> 
     assert [type(event) for event in (mock[0], mock[-1])] == [Started, Result]
     for part in ("outputs", "usage", "model", "error", "status"):
         assert envelope(mock)[part] == envelope(real)[part]
-    assert envelope(mock)["usage"] == {"input_tokens": 11, "output_tokens": 7, "cost_usd": 0.00125}
+    assert envelope(mock)["usage"] == {"input_tokens": 11, "output_tokens": 7, "cost_usd": 0.00125, **NO_DETAILS}
     assert (envelope(mock)["mode"], envelope(real)["mode"]) == ("mock", "real")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import NO_DETAILS
 from theoryctl.authored.script_file import script_schema
 from theoryctl_providers import Attachment, ProviderConfig, Request, Script, execute, run
 from theoryctl_providers.contract import Delta, Event, Result, ScriptedFailure, ServerConfig, Started
@@ -205,7 +206,7 @@ def test_tool_calls_have_ids_that_depend_on_the_inputs_alone() -> None:
 def test_usage_and_finish_reason_are_the_scripts_where_it_says_them() -> None:
     told = {"text": "a b", "usage": {"input_tokens": 7, "cost_usd": 0.25}, "finish_reason": "content_filter"}
     envelope = run(HI, script=script(answers(told)))
-    assert envelope["usage"] == {"input_tokens": 7, "output_tokens": 2, "cost_usd": 0.25}
+    assert envelope["usage"] == {"input_tokens": 7, "output_tokens": 2, "cost_usd": 0.25, **NO_DETAILS}
     assert envelope["outputs"][1]["text"] == "content_filter"
     mocks_own = run(HI)["usage"]["input_tokens"]
     assert run(HI, script=script(answers({"text": "a"})))["usage"]["input_tokens"] == mocks_own
@@ -367,3 +368,53 @@ def test_real_mode_knows_nothing_of_a_script() -> None:
     config = ProviderConfig(provider="mock", script=script(answers({"text": "x"})))
     result = list(drive(execute(Request(config=config, inputs=HI, mode="real"))))[-1]
     assert code_of(result) == "ERR_UNSUPPORTED_PARAM"
+
+
+# -- what vendors say besides text ------------------------------------------------------------------------------------
+
+SOURCE = {"url": "https://example.com", "title": "Example"}
+LOGPROBS = {
+    "content": [{"token": "Yes", "logprob": -0.1, "bytes": [89, 101, 115], "top_logprobs": []}],
+    "refusal": None,
+}
+
+
+def outputs_of(told: dict[str, Any], **inputs: Any) -> dict[str, Any]:
+    """The outputs of a scripted answer, by name."""
+    outputs = run({**HI, **inputs}, script=script(answers(told)))["outputs"]
+    return {output["name"]: output.get("json", output.get("text")) for output in outputs}
+
+
+def test_reasoning_comes_before_the_text_and_is_an_output_of_its_own() -> None:
+    told = {"text": "42", "reasoning": "Six times seven."}
+    assert outputs_of(told) == {"answer": "42", "reasoning": "Six times seven.", "finish_reason": "stop"}
+    deltas = [event for event in events(HI, script(answers(told))) if isinstance(event, Delta)]
+    assert [delta.text for delta in deltas][-1] == "42"
+    assert "".join(delta.reasoning or "" for delta in deltas[:-1]) == "Six times seven."
+
+
+def test_a_refusal_is_an_answer_without_a_text() -> None:
+    assert outputs_of({"refusal": "I will not."}) == {"refusal": "I will not.", "finish_reason": "stop"}
+
+
+def test_sources_are_annotations_in_openais_words() -> None:
+    found = outputs_of({"text": "See [1]", "annotations": [SOURCE]})
+    assert found["annotations"] == [{"type": "url_citation", "url_citation": SOURCE}]
+
+
+def test_details_of_usage_are_the_scripts() -> None:
+    usage = {"cached_input_tokens": 3, "cache_write_tokens": 2, "reasoning_tokens": 1}
+    envelope = run(HI, script=script(answers({"text": "a", "usage": usage})))
+    assert {name: envelope["usage"][name] for name in usage} == usage  # type: ignore[literal-required]
+
+
+def test_log_probabilities_are_given_to_those_who_ask() -> None:
+    told = {"text": "Yes", "logprobs": LOGPROBS}
+    assert outputs_of(told, logprobs=True)["logprobs"] == LOGPROBS
+    assert "logprobs" not in outputs_of(told)
+
+
+def test_log_probabilities_that_no_script_has_are_refused() -> None:
+    told = script({"when": {"turn": 1}, "answers": [{"text": "Yes"}]}, answers({"text": "No", "logprobs": LOGPROBS}))
+    error, cause = failure({**HI, "logprobs": True}, told)
+    assert (error["code"], cause.param) == ("ERR_UNSUPPORTED_PARAM", "logprobs")

@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theoryctl_providers.contract import Delta, Event, Finish, ProviderConfig, Request, ToolCallDelta
+from theoryctl_providers.contract import (
+    Annotation,
+    Delta,
+    Event,
+    Finish,
+    ProviderConfig,
+    Request,
+    ToolCallDelta,
+    VendorInfo,
+)
 from theoryctl_providers.redact import Redactor, secrets_of
 
 KEY = "sk-canary-1234567890"
@@ -100,6 +109,36 @@ def test_a_key_that_begins_like_a_longer_one_is_told_from_it(text: str, size: in
     events = [*(event for piece in pieces for event in redactor.feed(Delta(text=piece))), *redactor.flush()]
     said = "".join(event.text or "" for event in events if isinstance(event, Delta))
     assert said == redactor.text(text) == text.replace("key-12345678-more", "[LONG]").replace("key-12345678", "[SHORT]")
+
+
+@pytest.mark.parametrize("field", ["reasoning", "refusal"])
+@pytest.mark.parametrize("size", [1, 5, 1000])
+def test_a_key_in_other_prose_is_gone_wherever_it_is_cut(field: str, size: int) -> None:
+    redactor, text = Redactor(SECRETS), f"I see {KEY} here, sk-ca"
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    deltas: list[Event] = [Delta(**{field: piece}) for piece in pieces]  # type: ignore[arg-type]
+    found = [event for delta in (*deltas, Finish()) for event in redactor.feed(delta)]
+    said = "".join(getattr(event, field) or "" for event in found if isinstance(event, Delta))
+    assert said == "I see [OPENAI_API_KEY] here, sk-ca"
+    assert all(event.text is None for event in found if isinstance(event, Delta))
+
+
+def test_the_same_beginning_of_a_key_in_text_and_reasoning_is_not_put_together() -> None:
+    redactor = Redactor(SECRETS)
+    events: list[Event] = [Delta(reasoning=KEY[:9]), Delta(text=KEY[9:]), Finish()]
+    found = [event for given in events for event in redactor.feed(given)]
+    assert "".join(event.reasoning or "" for event in found if isinstance(event, Delta)) == KEY[:9]
+    assert "".join(event.text or "" for event in found if isinstance(event, Delta)) == KEY[9:]
+
+
+def test_a_key_in_a_source_or_in_a_vendors_header_is_gone() -> None:
+    told: list[Event] = [
+        Annotation(0, {"url_citation": {"url": f"https://a/?key={KEY}"}}),
+        VendorInfo(f"m-{KEY}", headers={"x-request-id": KEY}),
+        Delta(tool_call=ToolCallDelta(0, extra_content={"google": KEY})),
+    ]
+    redactor = Redactor(SECRETS)
+    assert KEY not in repr([event for given in told for event in redactor.feed(given)])
 
 
 def test_what_was_held_back_comes_before_the_finish() -> None:

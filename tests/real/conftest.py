@@ -19,8 +19,10 @@ from theoryctl_providers.contract import (
     Event,
     Log,
     ProviderConfig,
+    ProviderError,
     Request,
     Result,
+    Tape,
 )
 from theoryctl_providers.engine import session
 
@@ -57,10 +59,20 @@ class Call:
         return error
 
     @property
+    def cause(self) -> ProviderError:
+        """The failure as it was raised."""
+        last = self.events[-1]
+        assert isinstance(last, Result) and last.cause is not None
+        return last.cause
+
+    @property
     def outputs(self) -> dict[str, Any]:
         """Texts and JSON values by name; there are none but after a success."""
         assert self.envelope["error"] is None, self.envelope
-        return {output["name"]: output.get("json", output.get("text")) for output in self.envelope["outputs"]}
+        return {
+            output["name"]: output.get("json", output.get("text", output.get("base64")))
+            for output in self.envelope["outputs"]
+        }
 
     @property
     def deltas(self) -> list[Delta]:
@@ -93,16 +105,21 @@ def ask(litellm: Any, only_loopback: set[tuple[str, int]], foreign_variables: No
         key: str = CANARY,
         timeout: float = 10,
         attachments: tuple[Attachment, ...] = (),
+        streamed: bool = True,
+        retries: bool = True,
+        tape: Tape | None = None,
         **inputs: Any,
     ) -> Call:
         # A manifest may name a vendor's own variables as secrets; so does this one.
         secrets = {**addresses, **({KEY_NAMES[model]: key} if model in KEY_NAMES else {})}
         request = Request(
-            config=ProviderConfig(provider="litellm", ref="llm/litellm@1", secrets=secrets),
+            config=ProviderConfig(provider="litellm", ref="llm/litellm@1", secrets=secrets, tape=tape),
             inputs={"model": model, "messages": [{"role": "user", "content": "Say hello."}], **inputs},
             mode="real",
             attachments=attachments,
             timeout=timeout,
+            streamed=streamed,
+            retries=retries,
         )
         begun = time.monotonic()
         events = list(session.ask(request))

@@ -244,24 +244,76 @@ def test_an_answer_that_breaks_off_is_no_success_and_is_not_asked_for_again(
 @both_vendors
 @pytest.mark.parametrize(
     "behaviour",
+    [misbehaviour.starts_with_a_garbage_chunk, misbehaviour.sends_a_web_page, misbehaviour.sends_nothing],
+)
+def test_an_answer_that_is_none_is_a_bad_response_and_may_have_been_paid_for(
+    ask: Ask, model: str, behaviour: Behaviour
+) -> None:
+    with Vendor(behaviour) as vendor:
+        call = ask(vendor.addresses, model)
+    assert_failed(call, "ERR_BAD_RESPONSE")
+    assert len(vendor.requests) == 1
+
+
+def test_an_answer_without_a_choice_is_a_bad_response(ask: Ask) -> None:
+    with Vendor(misbehaviour.holds_nothing) as vendor:
+        assert_failed(ask(vendor.addresses), "ERR_BAD_RESPONSE")
+    assert len(vendor.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "behaviour"),
+    [(OPENAI, misbehaviour.says_null), (ANTHROPIC, misbehaviour.holds_nothing)],
+    ids=["openai", "anthropic"],
+)
+def test_an_empty_answer_is_an_answer(ask: Ask, model: str, behaviour: Behaviour) -> None:
+    with Vendor(behaviour) as vendor:
+        call = ask(vendor.addresses, model)
+    assert call.outputs == {"answer": "", "finish_reason": "stop"}
+    assert len(vendor.requests) == 1
+
+
+@both_vendors
+@pytest.mark.parametrize(
+    "behaviour", [fails(503), fails(429), misbehaviour.hangs_up_at_once], ids=["503", "429", "cut"]
+)
+def test_a_request_without_retries_is_tried_once(ask: Ask, model: str, behaviour: Behaviour) -> None:
+    with Vendor(behaviour) as vendor:
+        call = ask(vendor.addresses, model, retries=False)
+    assert call.error["retryable"]
+    assert (len(vendor.requests), call.logs) == (1, [])
+
+
+@both_vendors
+def test_a_vendor_that_says_not_to_try_again_is_believed(ask: Ask, model: str) -> None:
+    with Vendor(fails(503, should_retry="false")) as vendor:
+        call = ask(vendor.addresses, model)
+    assert (call.error["code"], call.error["retryable"]) == ("ERR_UNAVAILABLE", False)
+    assert len(vendor.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
     [
-        misbehaviour.starts_with_a_garbage_chunk,
-        misbehaviour.sends_a_web_page,
-        misbehaviour.sends_nothing,
-        misbehaviour.holds_nothing,
-        misbehaviour.says_null,
+        (500, "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"),
+        (501, "This server does not support tools."),
+        (501, ""),
     ],
 )
-class TestAnAnswerThatIsNone:
-    def test_is_a_bad_response(self, ask: Ask, model: str, behaviour: Behaviour) -> None:
-        with Vendor(behaviour) as vendor:
-            assert_failed(ask(vendor.addresses, model), "ERR_BAD_RESPONSE")
+def test_what_a_server_cannot_do_stays_so(ask: Ask, status: int, message: str) -> None:
+    with Vendor(fails(status, body=openai_error(message, None))) as vendor:
+        call = ask(vendor.addresses)
+    assert_failed(call, "ERR_UNSUPPORTED_PARAM")
+    assert len(vendor.requests) == 1
+    assert message in call.error["message"]
 
-    def test_is_asked_for_again(self, ask: Ask, model: str, behaviour: Behaviour) -> None:
-        with Vendor(first(1, behaviour)) as vendor:
-            call = ask(vendor.addresses, model)
-        assert len(vendor.requests) == 2
-        assert call.outputs["answer"] == "Hello there!"
+
+def test_the_vendors_parameter_and_code_are_passed_on(ask: Ask) -> None:
+    body = openai_error("Invalid value.", "invalid_value")
+    body["error"]["param"] = "messages[0].role"
+    with Vendor(fails(400, body=body)) as vendor:
+        cause = ask(vendor.addresses).cause
+    assert (cause.param, cause.vendor_code) == ("messages[0].role", "invalid_value")
 
 
 @both_vendors

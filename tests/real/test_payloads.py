@@ -180,12 +180,17 @@ def test_nothing_is_sent_that_was_not_asked_for(sent: Sent) -> None:
     assert sent(mode="real").keys() == {"model", "messages", "stream", "stream_options"}
 
 
-@pytest.mark.parametrize("asked", [{"logprobs": True}, {"top_logprobs": 2}, {"modalities": ["audio"]}], ids=str)
+@pytest.mark.parametrize("asked", [{"audio": {"voice": "alloy", "format": "wav"}}, {"modalities": ["audio"]}], ids=str)
 def test_what_an_answer_could_not_carry_is_refused_unasked(
     ask: Ask, vendors: HTTPServer, asked: dict[str, Any]
 ) -> None:
     error = ask(addresses(vendors), **asked).error
     assert (error["code"], vendors.log) == ("ERR_UNSUPPORTED_PARAM", [])
+
+
+def test_log_probabilities_are_asked_for(sent: Sent) -> None:
+    body = sent(logprobs=True, top_logprobs=2)
+    assert (body["logprobs"], body["top_logprobs"]) == (True, 2)
 
 
 def test_anthropic_gets_its_own_vocabulary(sent: Sent) -> None:

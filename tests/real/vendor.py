@@ -1,7 +1,7 @@
 """A vendor that misbehaves on demand: a real HTTP server on 127.0.0.1, raw enough to break off anywhere.
 
-It speaks OpenAI's chat completions (/v1/chat/completions) and Anthropic's messages (/v1/messages), always streaming,
-and OpenAI's embeddings (/v1/embeddings), which always go well.
+It speaks OpenAI's chat completions (/v1/chat/completions) and Anthropic's messages (/v1/messages), streaming unless a
+test says what to say, Ollama's chat (/api/chat) only then, and OpenAI's embeddings, which always go well.
 It does not imitate TLS, HTTP/2, or the vendors' checks of what they are sent.
 
     with Vendor(first(2, fails(429, retry_after="0.2"))) as vendor:
@@ -59,8 +59,8 @@ class Conversation:
         self._head(status, {"content_length": str(len(body)), "content_type": "application/json", **headers})
         self._handler.wfile.write(body)
 
-    def begin_stream(self) -> None:
-        self._head(200, {"content_type": "text/event-stream", "transfer_encoding": "chunked"})
+    def begin_stream(self, **headers: str) -> None:
+        self._head(200, {"content_type": "text/event-stream", "transfer_encoding": "chunked", **headers})
 
     def write(self, data: bytes) -> None:
         """One chunk of a chunked body."""
@@ -69,9 +69,9 @@ class Conversation:
     def end_stream(self) -> None:
         self._handler.wfile.write(b"0\r\n\r\n")
 
-    def stream(self, events: Iterable[bytes]) -> None:
+    def stream(self, events: Iterable[bytes], **headers: str) -> None:
         """A whole body, well formed as HTTP goes."""
-        self.begin_stream()
+        self.begin_stream(**headers)
         for event in events:
             self.write(event)
         self.end_stream()
@@ -172,13 +172,45 @@ def streams(events: Callable[[Any], Sequence[bytes]]) -> Behaviour:
     return lambda talk: talk.stream(events(talk.dialect))
 
 
-def fails(status: int, *, retry_after: str | None = None, body: dict[str, Any] | bytes | None = None) -> Behaviour:
+def fails(
+    status: int,
+    *,
+    retry_after: str | None = None,
+    should_retry: str | None = None,
+    body: dict[str, Any] | bytes | None = None,
+) -> Behaviour:
     """An error with its status; without `body`, one in the vendor's format that quotes the key."""
 
     def behave(talk: Conversation) -> None:
         said = talk.dialect.error(status, talk.key) if body is None else body
-        headers = {} if retry_after is None else {"retry_after": retry_after}
+        told = {"retry_after": retry_after, "x_should_retry": should_retry}
+        headers = {name: value for name, value in told.items() if value is not None}
         talk.send(status, said if isinstance(said, bytes) else json.dumps(said).encode(), **headers)
+
+    return behave
+
+
+def says(document: Any, **headers: str) -> Behaviour:
+    """One whole JSON document, whatever was asked for; a header's underscores stand for hyphens."""
+    return lambda talk: talk.send(200, json.dumps(document).encode(), **headers)
+
+
+def says_lines(*documents: Any) -> Behaviour:
+    """Documents as Ollama streams them, one a line."""
+
+    def behave(talk: Conversation) -> None:
+        body = b"".join(json.dumps(document).encode() + b"\n" for document in documents)
+        talk.send(200, body, content_type="application/x-ndjson")
+
+    return behave
+
+
+def says_events(documents: Iterable[Any], **headers: str) -> Behaviour:
+    """Documents as OpenAI streams them, and the end of the stream."""
+
+    def behave(talk: Conversation) -> None:
+        events = [f"data: {json.dumps(document)}\n\n".encode() for document in documents]
+        talk.stream([*events, b"data: [DONE]\n\n"], **headers)
 
     return behave
 
@@ -342,6 +374,7 @@ class _Handler(BaseHTTPRequestHandler):
         "/v1/chat/completions": OpenAI(),
         "/v1/embeddings": OpenAI(),
         "/v1/messages": Anthropic(),
+        "/api/chat": OpenAI(),  # Ollama's: a test says what it says
     }
 
     def setup(self) -> None:

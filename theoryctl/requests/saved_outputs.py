@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from pathlib import Path
 
@@ -9,7 +10,15 @@ from theoryctl.errors import OutputFailed, error_info
 from theoryctl.requests.result_folder import ResultFolder
 from theoryctl_providers.contract import Envelope, OutputDocument, canonical, replace_file
 
-_ENDINGS = {"text/plain": "txt", "application/json": "json", "text/markdown": "md"}
+_ENDINGS = {
+    "text/plain": "txt",
+    "application/json": "json",
+    "text/markdown": "md",
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/webp": "webp",
+    "image/gif": "gif",
+}
 
 
 class OutputFolder(ResultFolder):
@@ -37,12 +46,17 @@ class OutputFolder(ResultFolder):
 
 def _save(output: OutputDocument, folder: Path, written: list[Path]) -> OutputDocument:
     path = folder / file_name(output)
-    data = canonical(output["json"]) if "json" in output else output["text"].encode()
-    replace_file(path, data, private=False)
+    replace_file(path, _data(output), private=False)
     written.append(path)
-    rest = {key: value for key, value in output.items() if key not in ("json", "text")}
+    rest = {key: value for key, value in output.items() if key not in ("json", "text", "base64")}
     document: OutputDocument = {**rest, "path": str(path)}  # type: ignore[typeddict-item]
     return document
+
+
+def _data(output: OutputDocument) -> bytes:
+    if "base64" in output:
+        return base64.b64decode(output["base64"])
+    return canonical(output["json"]) if "json" in output else output["text"].encode()
 
 
 def file_name(output: OutputDocument) -> str:

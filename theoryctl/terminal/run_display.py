@@ -7,6 +7,7 @@ from typing import Any
 
 from theoryctl.terminal import notes, output
 from theoryctl.terminal.answer_stream import Pace, PlainAnswer, StreamedAnswer
+from theoryctl.terminal.format import size_words
 from theoryctl.terminal.progress_display import ProgressDisplay
 from theoryctl.terminal.run_text import heading, run_summary, shown_outputs, tool_call_line
 from theoryctl.terminal.streams import console, is_rich, is_seen
@@ -104,6 +105,8 @@ def _show_output(document: OutputDocument) -> None:
         _tool_calls(document["json"])
     elif "json" in document:
         output.json_value(document["json"])
+    elif "base64" in document:
+        output.say(f"{document['name']}: {document['media_type']}, {size_words(document['size'])}")
     else:
         output.markdown(document["text"])
 

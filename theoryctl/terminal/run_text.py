@@ -38,11 +38,15 @@ def by_choice(output: OutputDocument) -> tuple[int, str]:
     return int(choice) if choice.isdigit() else 0, name
 
 
+#: Outputs for programs: why an answer ended, and what goes back to the vendor or says how the answer came about.
+_NOT_SHOWN = ("finish_reason", "reasoning", "thinking_blocks", "reasoning_details", "logprobs")
+
+
 def shown_outputs(envelope: Envelope, *, streamed: bool) -> Iterator[OutputDocument]:
     """The outputs that people get, choice by choice; of a `streamed` run without the answer, which they have."""
     for output in sorted(envelope["outputs"], key=by_choice):
         name = output["name"]
-        if name.partition(".")[0] != "finish_reason" and not (streamed and name == "answer"):
+        if name.partition(".")[0] not in _NOT_SHOWN and not (streamed and name == "answer"):
             yield output
 
 

@@ -30,11 +30,23 @@ from theoryctl_providers.contract.envelope import (
     OutputDocument,
     Stopwatch,
     UsageDocument,
+    VendorDocument,
     build_envelope,
     document_of,
 )
 from theoryctl_providers.contract.errors import ERRORS, ProviderError, Remedy, ScriptedFailure
-from theoryctl_providers.contract.events import Delta, Finish, Log, Operation, Output, Started, ToolCallDelta, Usage
+from theoryctl_providers.contract.events import (
+    Annotation,
+    Delta,
+    Finish,
+    Log,
+    Operation,
+    Output,
+    Started,
+    ToolCallDelta,
+    Usage,
+    VendorInfo,
+)
 from theoryctl_providers.contract.files import replace_file
 from theoryctl_providers.contract.from_json import shaped
 from theoryctl_providers.contract.json_text import MAX_DEPTH, canonical, dumps, loads, sha256
@@ -60,6 +72,7 @@ __all__ = [
     "ONE_LINE",
     "STRICT",
     "VERSION",
+    "Annotation",
     "Attachment",
     "AttachmentDocument",
     "Delta",
@@ -95,6 +108,8 @@ __all__ = [
     "ToolCallDelta",
     "Usage",
     "UsageDocument",
+    "VendorDocument",
+    "VendorInfo",
     "build_envelope",
     "canonical",
     "decode_event",

@@ -2,34 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from theoryctl_providers.contract.envelope import Envelope
 from theoryctl_providers.contract.errors import ProviderError
-from theoryctl_providers.contract.events import Delta, Finish, Log, Output, Started, ToolCallDelta, Usage
+from theoryctl_providers.contract.events import (
+    Annotation,
+    Delta,
+    Finish,
+    Log,
+    Output,
+    Started,
+    ToolCallDelta,
+    Usage,
+    VendorInfo,
+)
 
 
 @dataclass(slots=True)
 class ToolCall:
-    """A tool call; `arguments` are pieces of JSON text."""
+    """A tool call; `arguments` are pieces of JSON text, `extra_content` goes back to the vendor with it."""
 
     id: str = ""
     name: str = ""
     arguments: list[str] = field(default_factory=list)
+    extra_content: Mapping[str, Any] | None = None
 
     def add(self, delta: ToolCallDelta) -> None:
         self.id = self.id or _unicode(delta.id or "")
         self.name = self.name or _unicode(delta.name or "")
+        self.extra_content = self.extra_content or delta.extra_content
         self.arguments.append(_unicode(delta.arguments))
 
 
 @dataclass(slots=True)
 class Choice:
-    """One of the answers to a request; `pieces` are pieces of text, `calls` are by their number."""
+    """One of the answers to a request; `pieces` are pieces of text, `calls` are by their number.
+
+    `reasoning` and `refusal` are pieces of text too; `annotations` are objects in OpenAI's vocabulary.
+    """
 
     pieces: list[str] = field(default_factory=list)
     calls: dict[int, ToolCall] = field(default_factory=dict)
     finish: str = "stop"
+    reasoning: list[str] = field(default_factory=list)
+    refusal: list[str] = field(default_factory=list)
+    annotations: list[Mapping[str, Any]] = field(default_factory=list)
 
     @property
     def text(self) -> str:
@@ -43,6 +63,7 @@ class Answer:
     choices: dict[int, Choice] = field(default_factory=dict)
     outputs: list[Output] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
+    vendor: VendorInfo | None = None
 
     def add(self, event: Event) -> None:
         """Take in one event. Raises ProviderError `ERR_BAD_RESPONSE` for text that is not Unicode."""
@@ -54,12 +75,20 @@ class Answer:
             self.usage = event
         elif isinstance(event, Output):
             self.outputs.append(event)
+        elif isinstance(event, Annotation):
+            self._choice(event.choice).annotations.append(event.value)
+        elif isinstance(event, VendorInfo):
+            self.vendor = event
 
     def _add_delta(self, delta: Delta) -> None:
         if delta.tool_call is not None:
             self._choice(delta.choice).calls.setdefault(delta.tool_call.index, ToolCall()).add(delta.tool_call)
         if delta.text:
             self._choice(delta.choice).pieces.append(_unicode(delta.text))
+        if delta.reasoning:
+            self._choice(delta.choice).reasoning.append(_unicode(delta.reasoning))
+        if delta.refusal:
+            self._choice(delta.choice).refusal.append(_unicode(delta.refusal))
 
     def _choice(self, index: int) -> Choice:
         found = self.choices.get(index)
@@ -93,4 +122,4 @@ class Result:
     answer: Answer | None = field(default=None, repr=False)
 
 
-Event = Log | Started | Delta | Output | Usage | Finish | Result
+Event = Log | Started | Delta | Annotation | Output | Usage | Finish | VendorInfo | Result

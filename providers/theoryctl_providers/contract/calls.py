@@ -116,6 +116,7 @@ class Request:
     that somebody reads the answer as it comes; for one who waits for all of it, a provider may say it in fewer pieces.
     `timeout` is in seconds and overrides the config's. `vendor` is that of a model which names none, where whoever
     asks speaks a vendor's own API; None: only a mock takes such a model, as one of the default model's vendor.
+    Without `retries` a real call is tried once, as is right for a client that tries again by itself.
 
     The engine hands providers a `ResolvedRequest` made of it.
     """
@@ -130,6 +131,7 @@ class Request:
     timeout: float | None = None
     checked: bool = False
     vendor: str | None = None
+    retries: bool = True
     run_id: str = field(default_factory=new_run_id)
 
 

@@ -19,7 +19,10 @@ Mode = Literal["mock", "real"]
 
 
 class OutputDocument(TypedDict):
-    """One output; exactly one of `text`, `json` and `path` is there. `size` is in bytes, `digest` of those bytes."""
+    """One output; exactly one of `text`, `json`, `base64` and `path` is there.
+
+    `size` is in bytes, and `digest` is of those bytes.
+    """
 
     name: str
     media_type: str
@@ -27,15 +30,23 @@ class OutputDocument(TypedDict):
     digest: str
     text: NotRequired[str]
     json: NotRequired[Any]
+    base64: NotRequired[str]
     path: NotRequired[str]
 
 
 class UsageDocument(TypedDict):
-    """Tokens in and out and the price in US dollars; null where unknown."""
+    """Tokens in and out and the price in US dollars; null where unknown.
+
+    `cached_input_tokens` and `cache_write_tokens` are among the input tokens, `reasoning_tokens` among the output
+    tokens.
+    """
 
     input_tokens: int | None
     output_tokens: int | None
     cost_usd: float | None
+    cached_input_tokens: int | None
+    cache_write_tokens: int | None
+    reasoning_tokens: int | None
 
 
 class ErrorInfo(TypedDict):
@@ -56,6 +67,15 @@ class AttachmentDocument(TypedDict):
     digest: str
 
 
+class VendorDocument(TypedDict):
+    """The model that really answered, as the vendor named it, and the rate-limit headers it sent; null: not said."""
+
+    model: str | None
+    system_fingerprint: str | None
+    service_tier: str | None
+    headers: dict[str, str]
+
+
 class Meta(TypedDict):
     """Place and time of a run. `started_at` is UTC in RFC 3339, `duration_ms` wall-clock milliseconds."""
 
@@ -65,6 +85,7 @@ class Meta(TypedDict):
     duration_ms: int
     attachments: list[AttachmentDocument]
     secrets_present: list[str]
+    vendor: VendorDocument | None
     version: str
 
 
@@ -82,6 +103,18 @@ class Envelope(TypedDict):
     usage: UsageDocument
     error: ErrorInfo | None
     meta: Meta
+
+
+def unknown_usage() -> UsageDocument:
+    """The usage of a run of which nobody said any."""
+    return UsageDocument(
+        input_tokens=None,
+        output_tokens=None,
+        cost_usd=None,
+        cached_input_tokens=None,
+        cache_write_tokens=None,
+        reasoning_tokens=None,
+    )
 
 
 class Stopwatch:
@@ -121,6 +154,7 @@ def build_envelope(
     platform: str | None = None,
     attachments: Iterable[AttachmentDocument] = (),
     secrets_present: Iterable[str] = (),
+    vendor: VendorDocument | None = None,
 ) -> Envelope:
     """The envelope of a run, of one that was refused before it began as well. Outputs are sorted by name."""
     stopwatch = stopwatch or Stopwatch()
@@ -133,7 +167,7 @@ def build_envelope(
         runtime=runtime,
         model=model,
         outputs=sorted(outputs, key=lambda output: output["name"]),
-        usage=usage or UsageDocument(input_tokens=None, output_tokens=None, cost_usd=None),
+        usage=usage or unknown_usage(),
         error=error,
         meta=Meta(
             image=image,
@@ -142,6 +176,7 @@ def build_envelope(
             duration_ms=stopwatch.duration_ms,
             attachments=list(attachments),
             secrets_present=sorted(secrets_present),
+            vendor=vendor,
             version=VERSION,
         ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
@@ -89,7 +90,8 @@ class ProviderError(RuntimeError):
 
     `hint` is a `Remedy`, or a sentence that names what to change (an input, a secret, a limit) and no flag.
     `retry_after` is in seconds, where the vendor named a time that is one. `param` is the input that is at fault, as in
-    `messages[0].role`, where it is one. Raises KeyError for a code the table does not know.
+    `messages[0].role`, where it is one. `vendor_code` is the vendor's own code, and `headers` are those of
+    `VendorInfo`, where a vendor answered. Raises KeyError for a code the table does not know.
     """
 
     def __init__(
@@ -108,6 +110,8 @@ class ProviderError(RuntimeError):
         self.retryable = ERRORS[code].retryable
         self.retry_after = retry_after if retry_after is not None and 0 <= retry_after < math.inf else None
         self.param = param
+        self.vendor_code: str | None = None
+        self.headers: Mapping[str, str] | None = None
 
 
 FaultKind = Literal["error", "disconnect", "truncate"]

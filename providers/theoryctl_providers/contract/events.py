@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from theoryctl_providers.contract.envelope import Mode
@@ -12,12 +14,16 @@ Operation = Literal["chat", "embeddings"]
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """A piece of one tool call: `id` and `name` come with its first piece, `arguments` is a fragment of JSON text."""
+    """A piece of one tool call: `id` and `name` come with its first piece, `arguments` is a fragment of JSON text.
+
+    `extra_content` is an object that the vendor wants back with the call, such as Gemini's thought signature.
+    """
 
     index: int
     arguments: str = ""
     id: str | None = None
     name: str | None = None
+    extra_content: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +49,34 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A piece of the answer numbered `choice` (from 0): text, or part of a tool call."""
+    """A piece of the answer numbered `choice` (from 0): text, part of a tool call, reasoning, or a refusal."""
 
     choice: int = 0
     text: str | None = None
     tool_call: ToolCallDelta | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """A source or other note that belongs to the answer numbered `choice`.
+
+    `value` is an object in OpenAI's vocabulary: `{"type": "url_citation", "url_citation": {"url": …, "title": …}}`.
+    """
+
+    choice: int
+    value: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A whole named output that is not streamed text: `value` is text, or any JSON value with a JSON media type."""
+    """A whole named output that is not streamed text.
+
+    `value` is text, any JSON value with the media type `application/json`, or bytes, such as an image's. An output of
+    a further choice has its number behind the name: `image.1`. `thinking_blocks` and `reasoning_details` are lists
+    that the vendor wants back, unchanged, under these names in the assistant's message.
+    """
 
     name: str
     media_type: str
@@ -61,11 +85,32 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of the whole request and its price in US dollars (None: unknown)."""
+    """Tokens of the whole request and its price in US dollars (None: unknown).
+
+    `cached_input_tokens` (read from the vendor's cache) and `cache_write_tokens` are among `input_tokens`,
+    `reasoning_tokens` among `output_tokens`.
+    """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: float | None = None
+    cached_input_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VendorInfo:
+    """Facts about who answered (None: not said): the model as the vendor calls it, and its rate limits.
+
+    `headers` are those of its HTTP response that tell rate limits, when to try again, and the request's id there, by
+    their names in lower case.
+    """
+
+    model: str | None = None
+    system_fingerprint: str | None = None
+    service_tier: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,4 +127,6 @@ def filled(event: Any) -> dict[str, Any]:
     call = values.get("tool_call")
     if call is not None:
         values["tool_call"] = filled(call)
+    if isinstance(values.get("value"), bytes):
+        values["base64"] = base64.b64encode(values.pop("value")).decode()
     return {name: value for name, value in values.items() if value is not None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,16 @@ from typing import Any, Literal
 
 from theoryctl_providers.contract.answer import Event
 from theoryctl_providers.contract.errors import ProviderError
-from theoryctl_providers.contract.events import Delta, Finish, Operation, Output, Usage, filled
+from theoryctl_providers.contract.events import (
+    Annotation,
+    Delta,
+    Finish,
+    Operation,
+    Output,
+    Usage,
+    VendorInfo,
+    filled,
+)
 from theoryctl_providers.contract.files import replace_file
 from theoryctl_providers.contract.from_json import shaped
 from theoryctl_providers.contract.json_text import canonical, dumps, sha256
@@ -23,7 +33,14 @@ MOST_KEPT = 64 << 20
 #: How deep a recording may nest: inputs and outputs may be as deep as any JSON here, and lie a little deeper in it.
 DEPTH = 110
 
-_KINDS: dict[str, type] = {"delta": Delta, "output": Output, "usage": Usage, "finish": Finish}
+_KINDS: dict[str, type] = {
+    "delta": Delta,
+    "annotation": Annotation,
+    "output": Output,
+    "usage": Usage,
+    "finish": Finish,
+    "vendor": VendorInfo,
+}
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
@@ -89,15 +106,21 @@ class _Document:
     operation: Operation
     model: str
     inputs: Mapping[str, Any]
-    events: tuple[dict[Literal["delta", "output", "usage", "finish"], dict[str, Any]], ...]
+    events: tuple[dict[Literal["delta", "annotation", "output", "usage", "finish", "vendor"], dict[str, Any]], ...]
 
 
 def _events(document: _Document) -> Iterator[Event]:
     for index, said in enumerate(document.events):
         for name, value in said.items():
-            # `filled` leaves out what is null, which a JSON output may be.
-            empty = {"value": None} if name == "output" else {}
-            yield shaped(_KINDS[name], {**empty, **value}, f"$.events[{index}].{name}")
+            parts = _output_parts(value) if name == "output" else value
+            yield shaped(_KINDS[name], parts, f"$.events[{index}].{name}")
+
+
+def _output_parts(value: Mapping[str, Any]) -> dict[str, Any]:
+    """An output's fields as they were before `filled` left out what is null and wrote bytes as text."""
+    parts = {"value": None, **value}
+    data = parts.pop("base64", None)
+    return parts if data is None else {**parts, "value": base64.b64decode(data, validate=True)}
 
 
 class Recordings:

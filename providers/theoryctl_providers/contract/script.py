@@ -91,6 +91,28 @@ class ScriptedUsage:
     """Tokens of the answer."""
     cost_usd: Annotated[float, Must({"ge": 0})] | None = None
     """Its price in US dollars."""
+    cached_input_tokens: Count | None = None
+    """Tokens of the prompt that came from the vendor's cache; unknown unless told."""
+    cache_write_tokens: Count | None = None
+    """Tokens of the prompt that were written to it; unknown unless told."""
+    reasoning_tokens: Count | None = None
+    """Tokens of the answer that were reasoning; unknown unless told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptedAnnotation:
+    """A source that the answer cites."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    url: Words
+    """Its address."""
+    title: str | None = None
+    """Its title."""
+    start_index: Count | None = None
+    """The first character of the answer's text that cites it."""
+    end_index: Count | None = None
+    """The character after the last one that does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +136,7 @@ class ScriptedFault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptedAnswer:
-    """One answer: at most one of `text`, `json` and `chunks`, and tool calls, a fault, or both beside it or instead.
+    """One answer: at most one of `text`, `json` and `chunks`; a refusal, tool calls or a fault beside it or instead.
 
     It is given as it stands: `max_tokens`, `stop` and `response_format` do not change it, and `n` gets it n times.
     """
@@ -127,8 +149,16 @@ class ScriptedAnswer:
     """A JSON value; its text is the answer's."""
     chunks: tuple[Chunk, ...] = ()
     """The text in the chunks that are wanted, with delays."""
+    reasoning: str | None = None
+    """The reasoning that comes before the text, cut into chunks as a text is."""
+    refusal: str | None = None
+    """The words in which it declines, cut into chunks as a text is."""
+    annotations: tuple[ScriptedAnnotation, ...] = ()
+    """Sources that the text cites."""
     tool_calls: tuple[ScriptedToolCall, ...] = ()
     """Functions to be called."""
+    logprobs: Any = None
+    """Log probabilities for requests that ask for them: OpenAI's `logprobs` object, given as it stands."""
     delay: Seconds = 0.0
     """Seconds before anything comes."""
     finish_reason: Literal["stop", "length", "tool_calls", "content_filter"] | None = None
@@ -178,8 +208,10 @@ def _mistakes(answer: ScriptedAnswer) -> Iterator[tuple[tuple[str | int, ...], s
     given = [name for name in ("text", "json", "chunks") if getattr(answer, name) not in (None, ())]
     if len(given) > 1:
         yield (given[1],), f"found beside {given[0]}; expected one of text, json and chunks"
-    if not given and not answer.tool_calls and answer.fault is None:
-        yield (), "found no answer; expected text, json, chunks, tool_calls or fault"
+    if not given and not answer.tool_calls and answer.fault is None and answer.refusal is None:
+        yield (), "found no answer; expected text, json, chunks, refusal, tool_calls or fault"
+    if answer.logprobs is not None and not isinstance(answer.logprobs, dict):
+        yield ("logprobs",), f"found {dumps(answer.logprobs)}; expected an object with content"
     for index, call in enumerate(answer.tool_calls):
         if not isinstance(call.arguments, (dict, str)):
             what = f"found {dumps(call.arguments)}; expected an object, or a text to send as it stands"
@@ -213,6 +245,11 @@ class Script:
     def dump(self) -> dict[str, Any]:
         """The document as JSON, from which `load` makes a script that is at its beginning."""
         return document_of(self.document)
+
+    @property
+    def carries_logprobs(self) -> bool:
+        """Say whether any of its answers has log probabilities."""
+        return any(answer.logprobs is not None for rule in self.document.rules for answer in rule.answers)
 
     def take(self, index: int) -> ScriptedAnswer | None:
         """The next answer of a rule; None where it has none left."""

@@ -47,9 +47,12 @@ def _scripted(request: ResolvedRequest) -> Plan | None:
         return None
     from theoryctl_providers.mock.scripted import choose, play, waits
 
-    refuse_uncarried(request.inputs)
+    refuse_uncarried(request.inputs, logprobs=script.carries_logprobs)
     answer = choose(script, request)
-    return None if answer is None else Plan(play(answer, request), waits(answer))
+    if answer is None:
+        return None
+    refuse_uncarried(request.inputs, logprobs=answer.logprobs is not None)
+    return Plan(play(answer, request), waits(answer))
 
 
 def _replayed(request: ResolvedRequest) -> Plan | None:
@@ -57,7 +60,8 @@ def _replayed(request: ResolvedRequest) -> Plan | None:
         return None
     from theoryctl_providers.mock.replay import replayed
 
-    refuse_uncarried(request.inputs)
+    # The vendor was asked for log probabilities when it was recorded, and its answer says what it gave.
+    refuse_uncarried(request.inputs, logprobs=True)
     return Plan(replayed(request.config.replay, request), suspends=False)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from math import inf, isfinite
 from typing import Any
 
 from theoryctl_providers.contract import (
+    Annotation,
     Delta,
     Finish,
     Log,
@@ -15,6 +16,7 @@ from theoryctl_providers.contract import (
     ResolvedRequest,
     ToolCallDelta,
     Usage,
+    VendorInfo,
 )
 from theoryctl_providers.contract.json_text import json_problem
 from theoryctl_providers.protocol import LLMProvider, name_of
@@ -74,11 +76,24 @@ class EventRules:
         return f"nothing of choice {choice} after its Finish" if self._finished.setdefault(choice, False) else None
 
     def _delta(self, event: Delta) -> str | None:
-        if not (event.text is None or isinstance(event.text, str)):
-            return "a str or None as text"
-        if event.tool_call is not None and event.text:
-            return "text or tool_call, not both"
+        prose = (event.text, event.reasoning, event.refusal)
+        if not all(map(_is_text_or_none, prose)):
+            return "a str or None as text, reasoning and refusal"
+        if sum(map(bool, prose)) + (event.tool_call is not None) > 1:
+            return "one of text, reasoning, refusal and tool_call"
         return self._open(event.choice) or (None if event.tool_call is None else _tool_call(event.tool_call))
+
+    def _annotation(self, event: Annotation) -> str | None:
+        return _json_object(event.value, "value") or self._open(event.choice)
+
+    def _vendor(self, event: VendorInfo) -> str | None:
+        if not all(map(_is_text_or_none, (event.model, event.system_fingerprint, event.service_tier))):
+            return "a str or None as model, system_fingerprint and service_tier"
+        headers = event.headers
+        are_texts = isinstance(headers, Mapping) and all(
+            isinstance(text, str) for item in headers.items() for text in item
+        )
+        return None if are_texts else "a mapping of str to str as headers"
 
     def _finish(self, event: Finish) -> str | None:
         if not (isinstance(event.reason, str) and event.reason):
@@ -109,11 +124,13 @@ class EventRules:
         return None if isinstance(event.message, str) else "a str as message"
 
 
-_EVENTS = "a Delta, Output, Usage, Finish or Log"
+_EVENTS = "a Delta, Annotation, Output, Usage, Finish, VendorInfo or Log"
 
 #: What checks each kind of event that a provider may yield.
 _RULES: dict[type[Any], Callable[[EventRules, Any], str | None]] = {
     Delta: EventRules._delta,
+    Annotation: EventRules._annotation,
+    VendorInfo: EventRules._vendor,
     Finish: EventRules._finish,
     Output: EventRules._output,
     Usage: EventRules._usage,
@@ -132,8 +149,18 @@ def _tool_call(call: Any) -> str | None:
         return "an integer of 0 or more as tool_call.index"
     if not isinstance(call.arguments, str):
         return "a str as tool_call.arguments"
-    told = all(value is None or isinstance(value, str) for value in (call.id, call.name))
-    return None if told else "a str or None as tool_call.id and tool_call.name"
+    if not (_is_text_or_none(call.id) and _is_text_or_none(call.name)):
+        return "a str or None as tool_call.id and tool_call.name"
+    return None if call.extra_content is None else _json_object(call.extra_content, "tool_call.extra_content")
+
+
+def _is_text_or_none(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _json_object(value: Any, field: str) -> str | None:
+    problem = json_problem(dict(value)) if isinstance(value, Mapping) else "it is none"
+    return None if problem is None else f"a JSON object as {field} ({problem})"
 
 
 def _name(name: Any) -> str | None:
@@ -147,7 +174,10 @@ def _content(event: Output) -> str | None:
     if not (isinstance(event.media_type, str) and event.media_type):
         return 'a media type such as "text/plain"'
     if event.media_type != "application/json":
-        return None if isinstance(event.value, str) else f"a str as value of {event.media_type}"
+        may_be_bytes = not event.media_type.startswith("text/")
+        if isinstance(event.value, str) or (may_be_bytes and isinstance(event.value, bytes)):
+            return None
+        return f"a str{' or bytes' if may_be_bytes else ''} as value of {event.media_type}"
     problem = json_problem(event.value)
     return None if problem is None else f"a JSON value ({problem})"
 
@@ -170,12 +200,10 @@ def _are_numbers(vector: list[Any]) -> bool:
 
 
 def _is_usage(event: Usage) -> bool:
-    sent, received, cost = event.input_tokens, event.output_tokens, event.cost_usd
-    return (
-        (sent is None or (type(sent) is int and sent >= 0))
-        and (received is None or (type(received) is int and received >= 0))
-        and (cost is None or (type(cost) is float and 0.0 <= cost < inf) or _is_count(cost))
-    )
+    details = (event.cached_input_tokens, event.cache_write_tokens, event.reasoning_tokens)
+    counts, cost = (event.input_tokens, event.output_tokens, *details), event.cost_usd
+    are_counts = all(count is None or _is_count(count) for count in counts)
+    return are_counts and (cost is None or (type(cost) is float and 0.0 <= cost < inf) or _is_count(cost))
 
 
 def is_plain_text(events: list[Any]) -> bool:
@@ -187,6 +215,8 @@ def is_plain_text(events: list[Any]) -> bool:
         if kind is Delta:
             finished = False
             if event.choice is not choice or type(event.text) is not str or event.tool_call is not None:
+                return False
+            if event.reasoning is not None or event.refusal is not None:
                 return False
         elif kind is Finish:
             if event.choice is not choice or type(event.reason) is not str or not event.reason:

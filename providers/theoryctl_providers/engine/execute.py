@@ -114,6 +114,7 @@ def _resolved(
         streamed=request.streamed,
         timeout=request.timeout,
         checked=True,
+        retries=request.retries,
         run_id=request.run_id,
     )
 

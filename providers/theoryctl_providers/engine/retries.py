@@ -17,9 +17,14 @@ from theoryctl_providers.protocol import LLMProvider
 ATTEMPTS = 3
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0
 
+#: A failure that may pass, but that is billed: an answer came, and another one would be paid for as well.
+_PAID = "ERR_BAD_RESPONSE"
+
 
 async def attempts_within(provider: LLMProvider, request: ResolvedRequest) -> AsyncGenerator[Event]:
-    """The provider's events; failures before the first one are retried, all of it within the request's time-out.
+    """The provider's events; passing failures before the first one are retried, within the request's time-out.
+
+    A request without `retries` is tried once, and no call is made again whose answer had begun.
 
     Raises ProviderError: `ERR_TIMEOUT`, or what the last attempt raised.
     """
@@ -31,14 +36,15 @@ async def attempts_within(provider: LLMProvider, request: ResolvedRequest) -> As
 
 
 async def _attempts(provider: LLMProvider, request: ResolvedRequest, deadline: float | None) -> AsyncGenerator[Event]:
-    async for attempt in _retrying(deadline):
+    attempts = ATTEMPTS if request.retries else 1
+    async for attempt in _retrying(deadline, attempts):
         stream = guarded(provider, request)
         first: Event | None = None
         with attempt:
             first = await anext(stream, None)
         state = attempt.retry_state
         if state.outcome is not None and (error := state.outcome.exception()) is not None:
-            if state.attempt_number < ATTEMPTS and _may_retry(error, deadline):
+            if state.attempt_number < attempts and _may_retry(error, deadline):
                 yield Log(f"{error}; trying again")
             continue
         if first is not None:
@@ -48,9 +54,9 @@ async def _attempts(provider: LLMProvider, request: ResolvedRequest, deadline: f
                 yield event
 
 
-def _retrying(deadline: float | None) -> tenacity.AsyncRetrying:
+def _retrying(deadline: float | None, attempts: int) -> tenacity.AsyncRetrying:
     return tenacity.AsyncRetrying(
-        stop=tenacity.stop_after_attempt(ATTEMPTS),
+        stop=tenacity.stop_after_attempt(attempts),
         retry=tenacity.retry_if_exception(lambda error: _may_retry(error, deadline)),
         wait=_wait,
         reraise=True,
@@ -59,7 +65,7 @@ def _retrying(deadline: float | None) -> tenacity.AsyncRetrying:
 
 def _may_retry(error: BaseException, deadline: float | None) -> bool:
     """Whether the failure may pass, and the vendor's Retry-After ends before the time does."""
-    if not isinstance(error, ProviderError) or not error.retryable:
+    if not isinstance(error, ProviderError) or not error.retryable or error.code == _PAID:
         return False
     return deadline is None or asyncio.get_running_loop().time() + (error.retry_after or 0) < deadline
 

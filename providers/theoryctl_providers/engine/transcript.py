@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import base64
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from typing import Any, cast
 
 from theoryctl_providers.contract import (
     Envelope,
@@ -14,12 +17,14 @@ from theoryctl_providers.contract import (
     ResolvedRequest,
     Stopwatch,
     UsageDocument,
+    VendorDocument,
+    VendorInfo,
     build_envelope,
     canonical,
     loads,
     sha256,
 )
-from theoryctl_providers.contract.answer import Answer, ToolCall
+from theoryctl_providers.contract.answer import Answer, Choice, ToolCall
 from theoryctl_providers.redact import Redactor, secrets_of
 
 TEXT, JSON = "text/plain", "application/json"
@@ -45,22 +50,28 @@ class Transcript:
 
     def failure(self, error: ProviderError) -> Envelope:
         """The envelope of a run that failed: no outputs, and no secret in the error."""
-        clean = Redactor(secrets_of(self._resolved or self._request)).error_text
+        redactor = Redactor(secrets_of(self._resolved or self._request))
+        clean = redactor.error_text
+        if error.headers is not None:
+            told = self.answer.vendor or VendorInfo()
+            self.answer.vendor = replace(told, headers=redactor.value(dict(error.headers)))
         hint = None if error.hint is None else clean(error.hint)
         info = ErrorInfo(code=error.code, message=clean(error.message), hint=hint, retryable=error.retryable)
         return self._envelope([], info)
 
     def _choices(self) -> list[Output]:
-        outputs = []
+        outputs: list[Output] = []
         for index in sorted(self.answer.choices):
             choice, suffix = self.answer.choices[index], f".{index}" if index else ""
-            if choice.calls:
-                documents = [_call_document(choice.calls[at]) for at in sorted(choice.calls)]
-                outputs.append(Output(f"tool_calls{suffix}", JSON, documents))
-            if choice.pieces or not choice.calls:
+            beside = list(_beside_the_answer(choice, suffix))
+            if choice.pieces or not (choice.calls or choice.refusal or self._has_file(suffix)):
                 outputs.append(self._answer(choice.text, suffix))
-            outputs.append(Output(f"finish_reason{suffix}", TEXT, choice.finish))
+            outputs += [*beside, Output(f"finish_reason{suffix}", TEXT, choice.finish)]
         return outputs
+
+    def _has_file(self, suffix: str) -> bool:
+        """Whether a choice was answered by an image or the like; then no text is no empty answer."""
+        return any(isinstance(output.value, bytes) and _suffix(output.name) == suffix for output in self.answer.outputs)
 
     def _answer(self, text: str, suffix: str) -> Output:
         """A structured answer as JSON where it is whole; cut short by max_tokens, it stays the text it is."""
@@ -74,7 +85,6 @@ class Transcript:
 
     def _envelope(self, outputs: list[OutputDocument], error: ErrorInfo | None) -> Envelope:
         request, resolved, config = self._request, self._resolved, self._request.config
-        usage = self.answer.usage
         return build_envelope(
             run_id=request.run_id,
             ref=config.ref,
@@ -82,16 +92,33 @@ class Transcript:
             runtime=config.runtime,
             model=resolved.model if resolved else None,
             outputs=outputs,
-            usage=UsageDocument(
-                input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, cost_usd=usage.cost_usd
-            ),
+            usage=cast(UsageDocument, asdict(self.answer.usage)),
             error=error,
             stopwatch=self._stopwatch,
             image=config.image,
             platform=config.platform,
             attachments=[attachment.public() for attachment in request.attachments],
             secrets_present=[name for name, value in config.secrets.items() if value],
+            vendor=None if self.answer.vendor is None else cast(VendorDocument, asdict(self.answer.vendor)),
         )
+
+
+def _beside_the_answer(choice: Choice, suffix: str) -> Iterator[Output]:
+    if choice.calls:
+        documents = [_call_document(choice.calls[at]) for at in sorted(choice.calls)]
+        yield Output(f"tool_calls{suffix}", JSON, documents)
+    if choice.reasoning:
+        yield Output(f"reasoning{suffix}", TEXT, "".join(choice.reasoning))
+    if choice.refusal:
+        yield Output(f"refusal{suffix}", TEXT, "".join(choice.refusal))
+    if choice.annotations:
+        yield Output(f"annotations{suffix}", JSON, [dict(value) for value in choice.annotations])
+
+
+def _suffix(name: str) -> str:
+    """The part of an output's name that says which choice it belongs to; empty for the first."""
+    _, dot, number = name.rpartition(".")
+    return f".{number}" if dot else ""
 
 
 def _call_document(call: ToolCall) -> dict[str, Any]:
@@ -101,11 +128,17 @@ def _call_document(call: ToolCall) -> dict[str, Any]:
         arguments = loads(text or "{}")
     except ProviderError:
         arguments = text
-    return {"id": call.id, "name": call.name, "arguments": arguments}
+    extra = {} if call.extra_content is None else {"extra_content": dict(call.extra_content)}
+    return {"id": call.id, "name": call.name, "arguments": arguments, **extra}
 
 
 def _document(output: Output) -> OutputDocument:
-    is_json = output.media_type == JSON
-    data = canonical(output.value, checked=True) if is_json else output.value.encode()
-    document = OutputDocument(name=output.name, media_type=output.media_type, size=len(data), digest=sha256(data))
-    return {**document, "json": output.value} if is_json else {**document, "text": output.value}
+    if isinstance(output.value, bytes):
+        return {**_head(output, output.value), "base64": base64.b64encode(output.value).decode()}
+    if output.media_type == JSON:
+        return {**_head(output, canonical(output.value, checked=True)), "json": output.value}
+    return {**_head(output, output.value.encode()), "text": output.value}
+
+
+def _head(output: Output, data: bytes) -> OutputDocument:
+    return OutputDocument(name=output.name, media_type=output.media_type, size=len(data), digest=sha256(data))

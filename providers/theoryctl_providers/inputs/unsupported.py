@@ -1,4 +1,4 @@
-"""Parameters of OpenAI's API that no provider here can honour."""
+"""Parameters of OpenAI's API that no answer here can honour."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ from typing import Any
 
 from theoryctl_providers.contract import ProviderError
 
-_ASKED_BY_NAME = ("logprobs", "top_logprobs", "audio")
+_LOGPROBS = ("logprobs", "top_logprobs")
 
 
-def refuse_uncarried(inputs: Mapping[str, Any]) -> None:
-    """Raise ProviderError `ERR_UNSUPPORTED_PARAM` for inputs that ask for log probabilities or for speech.
+def refuse_uncarried(inputs: Mapping[str, Any], *, logprobs: bool = False) -> None:
+    """Raise ProviderError `ERR_UNSUPPORTED_PARAM` for inputs that ask for speech, or for log probabilities.
 
-    To answer without would let a test pass that must not, and a real answer would be paid for and not arrive.
+    With `logprobs` the answer has some: that of a vendor, a recording or a script, but never the mock's own. To answer
+    without would let a test pass that must not, and a real answer would be paid for and not arrive.
     """
-    for name in _ASKED_BY_NAME:
+    for name in ("audio",) if logprobs else (*_LOGPROBS, "audio"):
         if inputs.get(name):
             raise _uncarried(name, name)
     modalities = inputs.get("modalities")
     if isinstance(modalities, list) and "audio" in modalities:
         raise _uncarried("modalities", "audio")
+    if logprobs:
+        return
     # Only the Responses API has it, and clients send other entries by default.
     include = inputs.get("include")
     for index, entry in enumerate(include if isinstance(include, list) else ()):
@@ -29,5 +32,5 @@ def refuse_uncarried(inputs: Mapping[str, Any]) -> None:
 
 
 def _uncarried(param: str, what: str) -> ProviderError:
-    message = f"inputs: $.{param}: no answer here carries {what}, in mock mode or real"
+    message = f"inputs: $.{param}: no answer here carries {what}"
     return ProviderError("ERR_UNSUPPORTED_PARAM", message, hint=f"leave {param} out", param=param)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from copy import deepcopy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from theoryctl_providers.contract import Event, Output, ProviderError, ResolvedRequest, Usage
+from theoryctl_providers.contract import Event, Output, ProviderError, ResolvedRequest, Usage, VendorInfo
+
+if TYPE_CHECKING:
+    from theoryctl_providers.litellm.transport import Heard
 
 #: Inputs that LiteLLM passes on. How the numbers are written is not its business: they come as numbers.
 _PASSED = ("input", "dimensions", "user")
 
 
-async def embed(request: ResolvedRequest, arguments: dict[str, Any]) -> AsyncGenerator[Event]:
+async def embed(request: ResolvedRequest, arguments: dict[str, Any], heard: Heard) -> AsyncGenerator[Event]:
     """The vectors, and what they cost. `arguments` say which model, whose key and how long.
 
     Raises ProviderError `ERR_BAD_RESPONSE` for an answer without a vector for each text, and whatever LiteLLM does.
@@ -21,11 +24,12 @@ async def embed(request: ResolvedRequest, arguments: dict[str, Any]) -> AsyncGen
 
     # A copy: another attempt may follow, or a caller look at what it gave, and LiteLLM writes into what it gets.
     inputs = deepcopy({name: request.inputs[name] for name in _PASSED if name in request.inputs})
-    response = await litellm.aembedding(**inputs, **arguments)
+    response = await heard.during(litellm.aembedding(**inputs, **arguments))
     vectors = [item["embedding"] for item in sorted(response.data, key=lambda item: int(item["index"]))]
     if not vectors or not all(isinstance(vector, list) and vector for vector in vectors):
         message = f"the answer of {request.inputs['model']} holds no vectors"
         raise ProviderError("ERR_BAD_RESPONSE", message, hint="try again")
+    yield VendorInfo(headers=heard.headers or {})
     yield Output("embeddings", "application/json", vectors)
     if response.usage is not None:
         yield Usage(response.usage.prompt_tokens, 0, _cost(request.model, response.usage.prompt_tokens))

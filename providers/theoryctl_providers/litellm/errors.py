@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from theoryctl_providers.contract import ProviderError
+from theoryctl_providers.litellm.reading import ToldInAnswer
 from theoryctl_providers.status import LONGEST_BODY, answered, body_of, code_of, failure_of, quote, vendor_of
 
 
@@ -23,12 +24,47 @@ def as_provider_error(
     The vendor's own words are quoted where they help, after `clean` took out secrets, but never with a refused key:
     such bodies may echo a part of it.
     """
+    if isinstance(error, ToldInAnswer):
+        return _told(error.error, model, clean)
     chain = list(_chain(error))
     response = _response(chain)
     if response is None:
         return _without_response(chain, model, begun, clean)
     body = clean(body_of(response, error)[:LONGEST_BODY])
-    return answered(int(response.status_code), body, model, _retry_after(response))
+    failure = answered(int(response.status_code), body, model, _retry_after(response))
+    if response.headers.get("x-should-retry") == "false":  # OpenAI and Anthropic know better than their status says
+        failure.retryable = False
+    return failure
+
+
+def _told(error: Any, model: str, clean: Callable[[str], str]) -> ProviderError:
+    """A failure inside an answer of status 200, as if the vendor had answered with the status that it means."""
+    body = clean(json.dumps({"error": error}))[:LONGEST_BODY]
+    return answered(_status_of(error), body, model, how="failed in its answer")
+
+
+def _status_of(error: Any) -> int:
+    """The HTTP status that an error object means: it is said in it, or its type says it, else 500."""
+    if not isinstance(error, dict):
+        return 500
+    for name in ("code", "status", "status_code", "http_code"):
+        value = str(error.get(name))
+        if value.isdecimal() and 400 <= int(value) <= 599:
+            return int(value)
+    said = f"{error.get('type')} {error.get('code')} {error.get('status')}".lower()
+    return next((status for status, words in _TYPES.items() if any(word in said for word in words)), 500)
+
+
+#: Types and codes of failures by OpenAI, Anthropic and Google, by the status that they go with.
+_TYPES = {
+    529: ("overloaded",),
+    429: ("rate_limit", "insufficient_quota", "resource_exhausted"),
+    401: ("authentication", "invalid_api_key", "unauthenticated"),
+    403: ("permission",),
+    404: ("not_found",),
+    413: ("request_too_large",),
+    400: ("invalid_request", "invalid_argument", "context_length", "content_policy", "content_filter"),
+}
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -41,8 +41,11 @@ def _set_up() -> Any:
     litellm = _import_without_gc()
     litellm.suppress_debug_info = True
     litellm.telemetry = False
+    from theoryctl_providers.litellm.transport import listen
+
     _send_once()
     _ask_no_ollama()
+    listen()
     # Its debug lines hold whole requests. Warnings too: what matters of them is in the exception.
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from copy import deepcopy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from theoryctl_providers.contract import (
-    Delta,
     Event,
-    Finish,
     Mode,
     ProviderConfig,
     ProviderError,
     ResolvedRequest,
     SecretRule,
-    ToolCallDelta,
-    Usage,
     is_mock,
 )
 from theoryctl_providers.inputs.normalize import CALLER, vendor_of
@@ -27,6 +23,9 @@ from theoryctl_providers.inputs.unsupported import refuse_uncarried
 from theoryctl_providers.litellm.vendors import secret_arguments
 from theoryctl_providers.mock.provider import mocked
 from theoryctl_providers.protocol import LLMProvider
+
+if TYPE_CHECKING:
+    from theoryctl_providers.litellm.transport import Heard
 
 #: Vendors in the model names of the built-in manifest, with the secrets they need.
 SECRET_RULES = (
@@ -44,6 +43,10 @@ _OPENAIS_OWN = CALLER - {"user", "metadata"}
 DEFAULT_TIMEOUT = 120.0
 
 
+#: Vendors whose streams are read as they come, whatever the number of choices.
+_OPENAI_FORMAT = ("openai", "azure", "hosted_vllm", "lm_studio", "groq", "openrouter", "deepseek", "mistral", "xai")
+
+
 class LiteLLMProvider(LLMProvider):
     """Calls vendors through LiteLLM, which is imported by `prepare("real")` and never in mock mode."""
 
@@ -55,7 +58,7 @@ class LiteLLMProvider(LLMProvider):
 
     def check(self, request: ResolvedRequest) -> None:
         """Refuse what a mock refuses too, and a model that names no vendor, `ERR_MODEL_NOT_FOUND`."""
-        refuse_uncarried(request.inputs)
+        refuse_uncarried(request.inputs, logprobs=True)
         forced_tool(request.inputs)
         vendor, _, name = request.model.partition("/")
         if vendor and not name:
@@ -87,48 +90,42 @@ class LiteLLMProvider(LLMProvider):
 
 async def _call(request: ResolvedRequest) -> AsyncGenerator[Event]:
     from theoryctl_providers.litellm.errors import as_provider_error
+    from theoryctl_providers.litellm.transport import Heard
     from theoryctl_providers.redact import Redactor, secrets_of
 
     model = request.model
     vendor = vendor_arguments(request)
     if "api_key" not in vendor and not model.startswith("ollama/"):
         _check_environment(model, request.config)
-    begun = False
+    heard, begun = Heard(), False
     try:
-        async with aclosing(_events(request, vendor)) as events:
+        async with aclosing(_events(request, vendor, heard)) as events:
             async for event in events:
                 begun = True
                 yield event
-    except ProviderError:
+    except ProviderError as error:
+        error.headers = heard.headers
         raise
     except Exception as error:  # LiteLLM raises its own classes, its SDKs' and bare ones alike
         clean = Redactor(secrets_of(request)).error_text
-        raise as_provider_error(error, model=model, begun=begun, clean=clean) from error
+        # An answer that has begun is billed, though nothing of it has come yet.
+        failure = as_provider_error(error, model=model, begun=begun or heard.status == 200, clean=clean)
+        failure.headers = heard.headers
+        raise failure from error
 
 
-def _events(request: ResolvedRequest, vendor: dict[str, Any]) -> AsyncGenerator[Event]:
+def _events(request: ResolvedRequest, vendor: dict[str, Any], heard: Heard) -> AsyncGenerator[Event]:
     if request.operation == "embeddings":
         from theoryctl_providers.litellm.embeddings import embed
 
-        return embed(request, vendor)
-    return _chat(request)
+        return embed(request, vendor, heard)
+    from theoryctl_providers.litellm.chat import chat
 
-
-async def _chat(request: ResolvedRequest) -> AsyncGenerator[Event]:
-    import litellm
-
-    answer = _Answer(request.model)
-    response = await litellm.acompletion(**call_arguments(request))
-    async for chunk in response:
-        for event in answer.deltas(chunk):
-            yield event
-    # Held back till here: LiteLLM makes up an end, and counts, for an answer that has none.
-    for event in answer.end(response.received_finish_reason):
-        yield event
+    return chat(request, call_arguments(request), heard)
 
 
 def call_arguments(request: ResolvedRequest) -> dict[str, Any]:
-    """Return the arguments of `litellm.acompletion`: always streaming, no retries of its own, an explicit time-out."""
+    """The arguments of `litellm.acompletion`: streamed where that is read, no retries of its own, a time-out."""
     from theoryctl_providers.litellm.content import as_openai
 
     inputs = deepcopy(dict(request.inputs))  # LiteLLM writes into `metadata`; another attempt, or call, may follow
@@ -138,9 +135,17 @@ def call_arguments(request: ResolvedRequest) -> dict[str, Any]:
         **arguments,
         **vendor_arguments(request),
         "messages": [as_openai(message) for message in inputs.get("messages", [])],
-        "stream": True,
-        "stream_options": {"include_usage": True},
+        **({"stream": True, "stream_options": {"include_usage": True}} if _is_streamed(request) else {}),
     }
+
+
+def _is_streamed(request: ResolvedRequest) -> bool:
+    """Whether the vendor is asked for a stream: somebody reads it, and it tells why each of its choices ended.
+
+    LiteLLM drops the reasons beyond the first choice in a stream that is not in OpenAI's format.
+    """
+    vendor = request.model.partition("/")[0]
+    return request.streamed and ((request.inputs.get("n") or 1) == 1 or vendor in _OPENAI_FORMAT)
 
 
 def vendor_arguments(request: ResolvedRequest) -> dict[str, Any]:
@@ -173,70 +178,3 @@ def _check_environment(model: str, config: ProviderConfig) -> None:
             f"{model} needs {', '.join(missing)}",
             hint=f"declare {' and '.join(missing)} among the manifest's secrets, and set it",
         )
-
-
-class _Answer:
-    """Turns LiteLLM's chunks into events, and knows at the end whether there was an answer at all."""
-
-    def __init__(self, model: str) -> None:
-        self.model = model
-        self.said = False
-        self._begun: set[int] = set()
-        self._finishes: dict[int, str] = {}
-        self._usage: Any = None
-
-    def deltas(self, chunk: Any) -> Iterator[Event]:
-        self._usage = getattr(chunk, "usage", None) or self._usage
-        for choice in chunk.choices:
-            if choice.finish_reason:
-                self._finishes[choice.index] = choice.finish_reason
-            for event in _deltas(choice):
-                self._begun.add(choice.index)
-                self.said = True
-                yield event
-
-    def end(self, received: str | None) -> Iterator[Event]:
-        """The last events; `received` is the finish reason the vendor sent itself, if any.
-
-        Raises ProviderError `ERR_BAD_RESPONSE` for an answer that LiteLLM lets pass although it is none, and
-        `ERR_CONTENT_POLICY` for one that the vendor withheld.
-        """
-        if received is None:
-            raise self._bad("broke off before its end")
-        if not self.said and "content_filter" in self._finishes.values():
-            raise ProviderError(
-                "ERR_CONTENT_POLICY", f"the vendor withheld the answer of {self.model}", hint="change the prompt"
-            )
-        # A model may spend all its tokens on reasoning: then the answer is empty, and right.
-        if not self.said and "length" not in self._finishes.values():
-            raise self._bad("is empty")
-        # LiteLLM passes on the finish reasons of the first choice alone: the others get the vendor's last one.
-        ends = dict.fromkeys(self._begun, received) | self._finishes
-        yield from (Finish(index, reason) for index, reason in sorted(ends.items()))
-        if self._usage is not None:
-            sent, got = self._usage.prompt_tokens, self._usage.completion_tokens
-            yield Usage(sent, got, _cost(self.model, self._usage))
-
-    def _bad(self, what: str) -> ProviderError:
-        return ProviderError("ERR_BAD_RESPONSE", f"the answer of {self.model} {what}", hint="try again")
-
-
-def _deltas(choice: Any) -> Iterator[Event]:
-    if choice.delta.content:
-        yield Delta(choice.index, text=choice.delta.content)
-    for call in choice.delta.tool_calls or ():
-        piece = ToolCallDelta(call.index, call.function.arguments or "", call.id, call.function.name)
-        yield Delta(choice.index, tool_call=piece)
-
-
-def _cost(model: str, usage: Any) -> float | None:
-    """US dollars by LiteLLM's price list; None for a model that is not in it."""
-    import litellm
-
-    if model.startswith("ollama/"):
-        return 0.0  # it runs on one's own machine
-    try:
-        sent, received = litellm.cost_per_token(model=model, usage_object=usage)
-    except Exception:  # an unknown model is no failure of the call, and LiteLLM raises a bare Exception for it
-        return None
-    return float(sent + received)

@@ -9,9 +9,11 @@ from functools import lru_cache
 from typing import Any, NoReturn
 
 from theoryctl_providers.contract import (
+    Annotation,
     Delta,
     Event,
     Finish,
+    Output,
     ProviderError,
     ResolvedRequest,
     Script,
@@ -19,6 +21,7 @@ from theoryctl_providers.contract import (
     ToolCallDelta,
     Usage,
     canonical,
+    document_of,
     dumps,
     sha256,
 )
@@ -87,6 +90,8 @@ async def _events(answer: ScriptedAnswer, request: ResolvedRequest) -> AsyncGene
     if answer.fault is not None:
         await _pause(0 if come else answer.delay)
         await _fail(answer.fault, request.model, begun=bool(come))
+    for event in _beside(answer, request):
+        yield event
     for choice in range(_choices(request)):
         yield Finish(choice, answer.finish_reason or ("tool_calls" if answer.tool_calls else "stop"))
     yield _usage(answer, request, len(steps))
@@ -106,10 +111,22 @@ def _choices(request: ResolvedRequest) -> int:
     return request.inputs.get("n") or 1
 
 
+def _beside(answer: ScriptedAnswer, request: ResolvedRequest) -> Iterator[Event]:
+    """What belongs to the text and is no part of it: sources, and log probabilities where they are asked for."""
+    asked = request.inputs.get("logprobs") or request.inputs.get("top_logprobs")
+    for choice in range(_choices(request)):
+        for source in answer.annotations:
+            yield Annotation(choice, {"type": "url_citation", "url_citation": document_of(source)})
+        if answer.logprobs is not None and asked:
+            yield Output(f"logprobs.{choice}" if choice else "logprobs", "application/json", answer.logprobs)
+
+
 def _steps(answer: ScriptedAnswer, request: ResolvedRequest) -> list[Step]:
     pieces, steps = _pieces(answer), []
     for choice in range(_choices(request)):
+        steps += [(0.0, Delta(choice, reasoning=piece)) for piece in tokens(answer.reasoning or "")]
         steps += [(delay, Delta(choice, text=text)) for delay, text in pieces]
+        steps += [(0.0, Delta(choice, refusal=piece)) for piece in tokens(answer.refusal or "")]
         for index, call in enumerate(answer.tool_calls):
             call_id = call.id or _made_up_id(request, choice, index)
             steps += [(0.0, Delta(choice, tool_call=part)) for part in _call(call, index, call_id)]
@@ -140,6 +157,9 @@ def _usage(answer: ScriptedAnswer, request: ResolvedRequest, deltas: int) -> Usa
         input_tokens=prompt_tokens(inputs_as_json(request.inputs)) if told.input_tokens is None else told.input_tokens,
         output_tokens=deltas if told.output_tokens is None else told.output_tokens,
         cost_usd=0.0 if told.cost_usd is None else told.cost_usd,
+        cached_input_tokens=told.cached_input_tokens,
+        cache_write_tokens=told.cache_write_tokens,
+        reasoning_tokens=told.reasoning_tokens,
     )
 
 

@@ -74,5 +74,5 @@ def test_outputs_come_sorted_by_name_and_unknown_usage_is_null() -> None:
     outputs: list[Any] = [{"name": "b"}, {"name": "a"}]
     envelope = build_envelope(error=None, ref="llm/mock@1", outputs=outputs, stopwatch=Stopwatch())
     assert [output["name"] for output in envelope["outputs"]] == ["a", "b"]
-    assert envelope["usage"] == {"input_tokens": None, "output_tokens": None, "cost_usd": None}
+    assert set(envelope["usage"].values()) == {None}
     assert envelope["status"] == "success"

@@ -131,8 +131,17 @@ def test_a_server_says_where_a_configuration_is_none_and_shows_no_secret(change:
     assert "canary" not in caught.value.message
 
 
-def test_a_piece_of_a_tool_call_arrives_as_it_was_sent() -> None:
-    delta = Delta(1, tool_call=ToolCallDelta(0, '{"a"', id="call_1", name="f"))
+@pytest.mark.parametrize(
+    "delta",
+    [
+        Delta(1, tool_call=ToolCallDelta(0, '{"a"', id="call_1", name="f")),
+        Delta(tool_call=ToolCallDelta(0, "", "c", "f", {"google": {"thought_signature": "S"}})),
+        Delta(reasoning="Hm."),
+        Delta(1, refusal="No."),
+    ],
+    ids=["tool call", "tool call that goes back", "reasoning", "refusal"],
+)
+def test_a_piece_of_an_answer_arrives_as_it_was_sent(delta: Delta) -> None:
     text = encode_event(delta)
     assert text is not None
     assert decode_event("delta", text.decode().partition("data: ")[2]) == delta

@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import NO_DETAILS, ROOT
 from theoryctl_providers import LLMProvider, default_models, get_llm_provider, run
 from theoryctl_providers.contract import (
     Delta,
@@ -144,7 +144,7 @@ def test_a_third_partys_provider_is_one_class_and_gets_a_resolved_request(provid
     assert [output["name"] for output in envelope["outputs"]] == ["answer", "finish_reason", "picture"]
     assert envelope["outputs"][0]["text"] == "one two"
     assert envelope["outputs"][2]["size"] == len('{"a":[1.0],"b":1}')
-    assert envelope["usage"] == {"input_tokens": 3, "output_tokens": 2, "cost_usd": 0.5}
+    assert envelope["usage"] == {"input_tokens": 3, "output_tokens": 2, "cost_usd": 0.5, **NO_DETAILS}
     (seen,) = acme.seen
     assert (type(seen), seen.mode, seen.model) == (ResolvedRequest, "real", "acme/one")
     assert ("mode" in seen.inputs, seen.inputs["model"]) == (False, "acme/one")

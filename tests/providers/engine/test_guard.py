@@ -13,6 +13,7 @@ import pytest
 from theoryctl.requests.saved_outputs import file_name
 from theoryctl_providers import LLMProvider, get_llm_provider, lookup, run
 from theoryctl_providers.contract import (
+    Annotation,
     Delta,
     Envelope,
     ErrorInfo,
@@ -28,6 +29,7 @@ from theoryctl_providers.contract import (
     Started,
     ToolCallDelta,
     Usage,
+    VendorInfo,
 )
 from theoryctl_providers.engine.drive import drive
 from theoryctl_providers.engine.event_rules import RESERVED
@@ -165,7 +167,7 @@ def test_a_module_that_fails_while_it_is_imported_is_no_bug_of_ours(
 # -- the events -------------------------------------------------------------------------------------------------------
 
 BAD: dict[str, tuple[list[Any], str]] = {
-    "a str": (["hello"], "yielded 'hello'; expected a Delta, Output, Usage, Finish or Log"),
+    "a str": (["hello"], "yielded 'hello'; expected a Delta, Annotation, Output, Usage, Finish, VendorInfo or Log"),
     "an event of the engine": ([Started("m", "mock", False)], "expected a Delta"),
     "no event": ([], "ended without a Finish of choice 0; expected exactly one Finish"),
     "no Finish": ([Delta(text="a")], "ended without a Finish of choice 0"),
@@ -175,10 +177,20 @@ BAD: dict[str, tuple[list[Any], str]] = {
     "text after the end": ([Delta(text="a"), Finish(), Delta(text="b")], "nothing of choice 0 after its Finish"),
     "a choice below 0": ([Delta(-1, "a"), Finish()], "expected an integer of 0 or more as choice"),
     "a choice that is no number": ([Delta(True, "a"), Finish(True)], "expected an integer of 0 or more as choice"),
-    "a text that is none": ([Delta(0, b"a"), Finish()], "expected a str or None as text"),  # type: ignore[arg-type]
+    "a text that is none": ([Delta(0, b"a"), Finish()], "expected a str or None as text, reasoning and refusal"),  # type: ignore[arg-type]
     "text and a call": (
         [Delta(0, "a", ToolCallDelta(0, "{}")), Finish()],
-        "expected text or tool_call, not both",
+        "expected one of text, reasoning, refusal and tool_call",
+    ),
+    "reasoning that is none": ([Delta(reasoning=7), Finish()], "a str or None as text, reasoning"),  # type: ignore[arg-type]
+    "text and reasoning": ([Delta(text="a", reasoning="b"), Finish()], "expected one of text, reasoning"),
+    "an annotation after the end": ([*SOUND[:2], Annotation(0, {})], "nothing of choice 0 after its Finish"),
+    "an annotation that is none": ([Annotation(0, ["a"]), *SOUND], "a JSON object as value"),  # type: ignore[arg-type]
+    "a vendor's header as a number": ([VendorInfo(headers={"a": 1}), *SOUND], "str to str as headers"),  # type: ignore[dict-item]
+    "details below 0": ([*SOUND[:2], Usage(1, 1, 0.0, -1)], "expected integers of 0 or more as tokens"),
+    "what goes back and is none": (
+        [Delta(tool_call=ToolCallDelta(0, "", "c", "f", "S")), Finish()],  # type: ignore[arg-type]
+        "a JSON object as tool_call.extra_content",
     ),
     "a call that is none": ([Delta(0, tool_call={"index": 0}), Finish()], "expected a ToolCallDelta"),  # type: ignore[arg-type]
     "a call without a number": ([Delta(0, tool_call=ToolCallDelta("0")), Finish()], "as tool_call.index"),  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.conftest import ROOT
+from tests.conftest import NO_DETAILS, ROOT
 from theoryctl_providers import ProviderError, run
 from theoryctl_providers.contract import Attachment, Delta, ProviderConfig, Request, Result
 from theoryctl_providers.engine.drive import drive
@@ -310,7 +310,7 @@ def test_several_messages_and_content_parts_are_all_seen() -> None:
 
 def test_usage_counts_depend_on_the_inputs_alone() -> None:
     usage = run(ask("Say hello in one word."))["usage"]
-    assert usage == {"input_tokens": 17, "output_tokens": 12, "cost_usd": 0.0}
+    assert usage == {"input_tokens": 17, "output_tokens": 12, "cost_usd": 0.0, **NO_DETAILS}
 
 
 def test_the_mock_has_no_real_mode_and_says_so() -> None:

@@ -1,0 +1,124 @@
+"""One chat with a vendor: asked through LiteLLM, read from the response itself where that is in OpenAI's format."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from theoryctl_providers.contract import Event, ResolvedRequest, Usage
+from theoryctl_providers.litellm.documents import Said, documents, is_openai, speaks_openai, whole
+from theoryctl_providers.litellm.reading import Reader
+from theoryctl_providers.litellm.usage import usage_of
+
+if TYPE_CHECKING:
+    from theoryctl_providers.litellm.transport import Heard
+
+
+async def chat(request: ResolvedRequest, arguments: dict[str, Any], heard: Heard) -> AsyncGenerator[Event]:
+    """The events of an answer; `arguments` are those of `litellm.acompletion`.
+
+    Raises ProviderError for an answer that is none, ToldInAnswer for a failure in place of one, and whatever LiteLLM,
+    vendors' SDKs and httpx do.
+    """
+    response = await _asked(arguments, heard)
+    if heard.response is not None and heard.response.is_error:  # LiteLLM makes an answer of some
+        heard.response.raise_for_status()
+    reader, said = Reader(request, heard.headers or {}), Said()
+    async with aclosing(await _source(response, heard, said)) as found:
+        async for document in found:
+            for event in reader.feed(document):
+                yield event
+    for event in reader.end(_usage(reader, said)):
+        yield event
+
+
+async def _asked(arguments: dict[str, Any], heard: Heard) -> Any:
+    """LiteLLM's response; None where LiteLLM fails over one that can be read without it."""
+    import litellm
+
+    try:
+        return await heard.during(litellm.acompletion(**arguments))
+    except Exception:
+        if heard.status == 200 and _openai_in(heard):
+            return None
+        raise
+
+
+def _openai_in(heard: Heard) -> list[Any]:
+    """The documents of a body that was read whole, where it is in OpenAI's format."""
+    try:
+        found = whole(heard.text or "")
+    except ValueError:
+        return []
+    return found if found and speaks_openai(found[0]) else []
+
+
+async def _source(response: Any, heard: Heard, said: Said) -> AsyncGenerator[Any]:
+    """The documents of an answer: the vendor's own in OpenAI's format, or what LiteLLM makes of another."""
+    if found := _openai_in(heard):
+        return _each(found)
+    if not hasattr(response, "__aiter__"):
+        return _translated(response, heard, said)
+    if heard.body is not None and heard.response is not None and await is_openai(heard.body):
+        return _streamed(heard)
+    return _translated_stream(response, heard, said)
+
+
+async def _each(found: list[Any]) -> AsyncGenerator[Any]:
+    for document in found:
+        yield document
+
+
+async def _streamed(heard: Heard) -> AsyncGenerator[Any]:
+    assert heard.body is not None and heard.response is not None
+    try:
+        async for document in documents(heard.body):
+            yield document
+    finally:
+        await heard.response.aclose()
+
+
+async def _translated(response: Any, heard: Heard, said: Said) -> AsyncGenerator[Any]:
+    said.translates = True
+    if heard.text is not None:
+        said.read(heard.text)
+    yield {**response.model_dump(), "model": said.model}
+
+
+async def _translated_stream(response: Any, heard: Heard, said: Said) -> AsyncGenerator[Any]:
+    said.translates = True
+    if heard.body is not None:
+        heard.body.watch = said.hear
+    try:
+        async for chunk in response:
+            yield _translated_chunk(chunk, response.received_finish_reason is not None, said.model)
+    except Exception:
+        if said.error is None:
+            raise
+    if said.error is not None:
+        yield {"error": said.error}
+
+
+def _translated_chunk(chunk: Any, is_ended: bool, model: str | None) -> dict[str, Any]:
+    """A chunk without the reason that LiteLLM makes up for an answer that has none."""
+    document = {**chunk.model_dump(), "model": model}
+    if not is_ended:
+        document["choices"] = [{**choice, "finish_reason": None} for choice in document.get("choices") or ()]
+    return document
+
+
+def _usage(reader: Reader, said: Said) -> Usage | None:
+    """The usage that the vendor said: LiteLLM counts by itself where it said none."""
+    counted = reader.usage
+    if not counted or (said.listens and not said.usage):
+        return None
+    told = said.usage if said.listens else _without_zeros(counted) if said.translates else counted
+    return usage_of(reader.model, counted, told, reader.tier)
+
+
+def _without_zeros(counted: dict[str, Any]) -> dict[str, Any]:
+    """Usage by LiteLLM, which writes 0 for a detail that nobody said."""
+    return {
+        name: _without_zeros(value) if isinstance(value, dict) else value for name, value in counted.items() if value
+    }

@@ -1,0 +1,145 @@
+"""JSON documents in a vendor's response: its server-sent events, its lines, or its one whole answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from theoryctl_providers.litellm.transport import Body
+
+_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
+_END = b"[DONE]"
+
+
+async def is_openai(body: Body) -> bool:
+    """Say whether a response is in the format of OpenAI's chat completions, by its first document; nothing is taken."""
+    held = b""
+    while (more := await body.more()) is not None:
+        held = more
+        for line in map(bytes.strip, held.split(b"\n")[:-1]):
+            if (verdict := _verdict(line)) is not None:
+                return verdict
+            if line.startswith((b"{", b"[")):  # a document on several lines: its end is waited for
+                break
+    return not held.strip() or _verdict(held.strip()) is True
+
+
+def speaks_openai(document: Any) -> bool:
+    """Say whether a document is a chat completion, a chunk of one, or an error in place of either."""
+    return isinstance(document, dict) and (isinstance(document.get("choices"), list) or bool(document.get("error")))
+
+
+def _verdict(line: bytes) -> bool | None:
+    """Whether a line is in OpenAI's format; None for one that does not say it."""
+    if line.startswith(b"data:"):
+        data = line[5:].strip()
+        # What is no JSON is no other vendor's either: to read it is to say so.
+        return data == _END or not _is_json(data) or speaks_openai(json.loads(data))
+    if not line or line.startswith(_FIELDS):
+        return None
+    if line.startswith((b"{", b"[")):
+        return speaks_openai(json.loads(line)) if _is_json(line) else None
+    return False
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        json.loads(data)
+    except ValueError:
+        return False
+    return True
+
+
+async def documents(body: Body) -> AsyncIterator[Any]:
+    """The documents of a response, as they come. Raises json.JSONDecodeError for what is no JSON."""
+    lines = Lines()
+    async for chunk in body:
+        for line in lines.feed(chunk):
+            if line == _END:
+                return
+            yield json.loads(line)
+    for line in lines.end():
+        yield json.loads(line)
+
+
+def whole(text: str) -> list[Any]:
+    """The documents of a response that is there. Raises json.JSONDecodeError for what is no JSON."""
+    lines = Lines()
+    found = [*lines.feed(text.encode()), *lines.end()]
+    return [json.loads(line) for line in found if line != _END]
+
+
+class Lines:
+    """Cuts a response into the texts of its documents."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._is_whole = False
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """The texts that a chunk completes."""
+        if self._is_whole:
+            self._rest += chunk
+            return
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        for at, line in enumerate(lines):
+            stripped = line.strip()
+            if stripped.startswith(b"data:"):
+                yield stripped[5:].strip()
+            elif stripped and not stripped.startswith(_FIELDS):
+                if not _is_json(stripped):  # the first line of a document that stands on several
+                    self._is_whole = True
+                    self._rest = b"\n".join([*lines[at:], self._rest])
+                    return
+                yield stripped
+
+    def end(self) -> Iterator[bytes]:
+        """The text that ends with the response."""
+        rest, self._rest = self._rest.strip(), b""
+        if rest and not rest.startswith(_FIELDS[1:]):
+            yield rest.removeprefix(b"data:").strip()
+
+
+class Said:
+    """Usage, model and failure in a vendor's own words, noted while LiteLLM reads its response."""
+
+    def __init__(self) -> None:
+        #: Whether LiteLLM's answer is read at all, and whether the vendor's own words are known beside it.
+        self.translates = self.listens = False
+        self.usage: dict[str, Any] = {}
+        self.model: str | None = None
+        self.error: Any = None
+        self._lines = Lines()
+
+    def hear(self, chunk: bytes) -> None:
+        """Note what a chunk completes."""
+        self.listens = True
+        for line in self._lines.feed(chunk):
+            telling = self.model is None or b"sage" in line or b"eval_count" in line or b'"error"' in line
+            if telling and _is_json(line):
+                self._note_document(json.loads(line))
+
+    def read(self, text: str) -> None:
+        """Note what a whole response says, where it is JSON."""
+        if _is_json(text.encode()):
+            self.listens = True
+            self._note_document(json.loads(text))
+
+    def _note_document(self, document: Any) -> None:
+        if not isinstance(document, dict):
+            return
+        self.error = document.get("error") or self.error
+        for holder in (document, document.get("message"), document.get("response")):
+            if isinstance(holder, dict):
+                self._note(holder)
+        self.usage |= {name: document[name] for name in ("prompt_eval_count", "eval_count") if name in document}
+
+    def _note(self, holder: dict[str, Any]) -> None:
+        for name in ("usage", "usageMetadata"):
+            if isinstance(holder.get(name), dict):
+                self.usage |= holder[name]
+        model = holder.get("model") or holder.get("modelVersion")
+        if isinstance(model, str):
+            self.model = model

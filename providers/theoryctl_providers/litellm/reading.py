@@ -1,0 +1,272 @@
+"""Answers of vendors as events: whole ones and chunks, in the vocabulary of OpenAI's chat completions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from theoryctl_providers.contract import (
+    Annotation,
+    Delta,
+    Event,
+    Finish,
+    Output,
+    ProviderError,
+    ResolvedRequest,
+    ToolCallDelta,
+    Usage,
+    VendorInfo,
+)
+from theoryctl_providers.litellm.parts import Part, annotations_of, file_of, parts_of, reasoning_of
+from theoryctl_providers.litellm.tool_calls import ToolCalls
+
+#: The function by which LiteLLM asks for a structured answer where a vendor knows no other way.
+_STRUCTURED = "json_tool_call"
+
+#: Reasons of older and other servers in OpenAI's words.
+_REASONS = {
+    "function_call": "tool_calls",
+    "eos": "stop",
+    "eos_token": "stop",
+    "end_turn": "stop",
+    "max_tokens": "length",
+}
+
+_JSON = "application/json"
+
+
+class ToldInAnswer(Exception):
+    """A failure that a vendor tells with status 200, in its own words: a text, or OpenAI's or another error object."""
+
+    def __init__(self, error: Any) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+@dataclass(slots=True)
+class _Choice:
+    """The state of one choice while it is read."""
+
+    calls: ToolCalls
+    finish: str | None = None
+    said: bool = False
+    files: int = 0
+    annotations: list[Any] = field(default_factory=list)
+    blocks: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    logprobs: dict[str, list[Any]] = field(default_factory=dict)
+    is_structured: bool = False
+
+
+class Reader:
+    """Turns the documents of one answer into events, and knows at the end whether it was one.
+
+    Nothing in a document is believed unchecked: what is of a wrong type is as if it were not there.
+    """
+
+    def __init__(self, request: ResolvedRequest, headers: Mapping[str, str]) -> None:
+        self.model: str = request.model
+        #: The usage as the last document said it.
+        self.usage: dict[str, Any] = {}
+        self._info = VendorInfo(headers=dict(headers))
+        self._told: VendorInfo | None = None
+        self._choices: dict[int, _Choice] = {}
+        self._calls_before = _calls_in(request.inputs.get("messages"))
+        tools = request.inputs.get("tools") or ()
+        self._offers_structured = any(tool.get("function", {}).get("name") == _STRUCTURED for tool in tools)
+
+    @property
+    def tier(self) -> str | None:
+        """The service tier that answered."""
+        return self._info.service_tier
+
+    def feed(self, document: Any) -> Iterator[Event]:
+        """The events of one chunk, or of a whole answer.
+
+        Raises ToldInAnswer for a failure that the vendor tells in it, ProviderError `ERR_BAD_RESPONSE` for no object.
+        """
+        for event in self._events(document):
+            # What was said before the first piece is told with it: until then the call may be made again.
+            if self._told is None:
+                self._told = self._info
+                yield self._info
+            yield event
+
+    def end(self, usage: Usage | None) -> Iterator[Event]:
+        """The last events. Raises ProviderError `ERR_BAD_RESPONSE` for an answer that broke off or calls tools with
+        what is no JSON, and `ERR_CONTENT_POLICY` for one that the vendor withheld."""
+        self._check()
+        if self._told != self._info:
+            yield self._info
+        for index, choice in sorted(self._choices.items()):
+            yield from _left(index, choice)
+            yield Finish(index, choice.finish or "stop")
+        if usage is not None:
+            yield usage
+
+    def _check(self) -> None:
+        choices = self._choices.values()
+        if not choices or any(choice.finish is None for choice in choices):
+            raise self._bad("ended without a finish reason")
+        for choice in choices:
+            # Cut at its token limit a call is no JSON either, and the reason says so.
+            if choice.finish != "length" and (why := choice.calls.unreadable()) is not None:
+                raise self._bad(why)
+        if all(choice.finish == "content_filter" and not choice.said for choice in choices):
+            message = f"the vendor withheld the answer of {self.model}"
+            raise ProviderError("ERR_CONTENT_POLICY", message, hint="change the prompt")
+
+    def _bad(self, what: str) -> ProviderError:
+        return ProviderError("ERR_BAD_RESPONSE", f"the answer of {self.model} {what}", hint="try again")
+
+    def _events(self, document: Any) -> Iterator[Event]:
+        if not isinstance(document, Mapping):
+            raise self._bad("is not the JSON object it should be")
+        _refuse_failure(document)
+        self._note(document)
+        choices = document.get("choices")
+        for position, choice in enumerate(choices if isinstance(choices, list) else ()):
+            if isinstance(choice, Mapping):
+                yield from self._of_choice(_number(choice.get("index"), position), choice, document)
+
+    def _note(self, document: Mapping[str, Any]) -> None:
+        """Keep what is said of the whole answer."""
+        info = self._info
+        self._info = replace(
+            info,
+            model=_text(document.get("model")) or info.model,
+            system_fingerprint=_text(document.get("system_fingerprint")) or info.system_fingerprint,
+            service_tier=_text(document.get("service_tier")) or info.service_tier,
+        )
+        usage = document.get("usage")
+        groq = document.get("x_groq")
+        if usage is None and isinstance(groq, Mapping):
+            usage = groq.get("usage")
+        if isinstance(usage, Mapping):
+            self.usage = dict(usage)
+
+    def _of_choice(self, index: int, said: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[Event]:
+        choice = self._choices.get(index)
+        if choice is None:
+            choice = self._choices[index] = _Choice(ToolCalls(self._calls_before + index * 1000))
+        for event in self._pieces(index, choice, _message_of(said, document)):
+            choice.said = True
+            yield event
+        for value in annotations_of(_message_of(said, document), document):
+            if value not in choice.annotations:
+                choice.annotations.append(value)
+                yield Annotation(index, value)
+        _note_logprobs(choice, said.get("logprobs"))
+        reason = said.get("finish_reason")
+        if isinstance(reason, str) and reason:
+            choice.finish = "stop" if choice.is_structured else _REASONS.get(reason, reason)
+        if isinstance(said.get("usage"), Mapping) and not self.usage:
+            self.usage = dict(said["usage"])
+
+    def _pieces(self, index: int, choice: _Choice, message: Mapping[str, Any]) -> Iterator[Event]:
+        _note_blocks(choice, message)
+        if reasoning := reasoning_of(message):
+            yield Delta(index, reasoning=reasoning)
+        for part in parts_of(message):
+            yield self._part(index, choice, part)
+        for call in _calls_of(message):
+            for piece in choice.calls.feed(call):
+                yield self._call(index, choice, piece)
+
+    def _part(self, index: int, choice: _Choice, part: Part) -> Event:
+        kind, value = part
+        if kind != "file":
+            return Delta(index, text=value) if kind == "text" else _prose(index, kind, value)
+        choice.files += 1
+        name = "image" if choice.files == 1 else f"image-{choice.files}"
+        media_type, content = file_of(value)
+        return Output(_named(name, index), media_type, content)
+
+    def _call(self, index: int, choice: _Choice, piece: ToolCallDelta) -> Delta:
+        if piece.name == _STRUCTURED and not self._offers_structured:
+            choice.is_structured = True
+        return Delta(index, text=piece.arguments) if choice.is_structured else Delta(index, tool_call=piece)
+
+
+def _refuse_failure(document: Mapping[str, Any]) -> None:
+    """Raise ToldInAnswer for a failure that a vendor tells in place of an answer, or in the middle of one."""
+    choices = document.get("choices")
+    for holder in (document, *(choices if isinstance(choices, list) else ())):
+        error = holder.get("error") if isinstance(holder, Mapping) else None
+        if error or (isinstance(holder, Mapping) and holder.get("finish_reason") == "error"):
+            raise ToldInAnswer(error or "an error")
+
+
+def _prose(index: int, kind: str, text: str) -> Delta:
+    return Delta(index, reasoning=text) if kind == "reasoning" else Delta(index, refusal=text)
+
+
+def _left(index: int, choice: _Choice) -> Iterator[Output]:
+    """The outputs of a choice that are whole only at its end."""
+    for name, blocks in sorted(choice.blocks.items()):
+        yield Output(_named(name, index), _JSON, blocks)
+    if choice.logprobs:
+        yield Output(_named("logprobs", index), _JSON, choice.logprobs)
+
+
+def _named(name: str, index: int) -> str:
+    return f"{name}.{index}" if index else name
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _number(value: Any, position: int) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else position
+
+
+def _message_of(said: Mapping[str, Any], document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A choice's piece or message: servers are seen that send both, and one of them empty."""
+    order = ("message", "delta") if document.get("object") == "chat.completion" else ("delta", "message")
+    for name in order:
+        if isinstance(said.get(name), Mapping) and said[name]:
+            return dict(said[name])
+    return {"content": said["text"]} if isinstance(said.get("text"), str) else {}
+
+
+def _calls_of(message: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    calls = message.get("tool_calls")
+    for call in calls if isinstance(calls, list) else ():
+        if isinstance(call, Mapping):
+            yield call
+    # The older way to call the one function that an answer may call.
+    if not calls and isinstance(message.get("function_call"), Mapping):
+        yield {"index": 0, "function": message["function_call"]}
+
+
+def _calls_in(messages: Any) -> int:
+    """How many tools were called in a conversation so far."""
+    return sum(len(message.get("tool_calls") or ()) for message in messages or () if isinstance(message, Mapping))
+
+
+def _note_logprobs(choice: _Choice, logprobs: Any) -> None:
+    for name in ("content", "refusal"):
+        tokens = logprobs.get(name) if isinstance(logprobs, Mapping) else None
+        if isinstance(tokens, list) and tokens:
+            choice.logprobs.setdefault(name, []).extend(tokens)
+
+
+def _note_blocks(choice: _Choice, message: Mapping[str, Any]) -> None:
+    """Keep what the vendor wants back, and put the pieces of a streamed block together."""
+    for name, text in (("thinking_blocks", "thinking"), ("reasoning_details", "text")):
+        pieces = message.get(name)
+        for piece in pieces if isinstance(pieces, list) else ():
+            if isinstance(piece, Mapping):
+                _add_block(choice.blocks.setdefault(name, []), dict(piece), text)
+
+
+def _add_block(blocks: list[dict[str, Any]], piece: dict[str, Any], text: str) -> None:
+    last = blocks[-1] if blocks else {}
+    is_same = last.get("type") == piece.get("type") and last.get("index") == piece.get("index")
+    if not is_same or last.get("signature") or not (text in piece or "summary" in piece):
+        blocks.append(piece)
+        return
+    for key, value in piece.items():
+        joined = key in (text, "summary") and isinstance(last.get(key), str) and isinstance(value, str)
+        last[key] = last[key] + value if joined else last.get(key) if value in (None, "") else value

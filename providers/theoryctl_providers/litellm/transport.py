@@ -1,0 +1,141 @@
+"""Responses of vendors as they came, beside what LiteLLM makes of them.
+
+LiteLLM keeps its clients, one set for each event loop. Each of them, its own and those inside vendors' SDKs, reports
+its responses to the call that it works for; the call is found by a context variable, which LiteLLM's threads keep.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+import httpx
+
+T = TypeVar("T")
+
+_call: ContextVar[Heard | None] = ContextVar("_call", default=None)
+
+
+class Heard:
+    """The last response that came for a call; None before one has."""
+
+    def __init__(self) -> None:
+        self.response: httpx.Response | None = None
+
+    async def during(self, call: Awaitable[T]) -> T:
+        """Await a call of LiteLLM, and hear the responses that come for it."""
+        token = _call.set(self)
+        try:
+            return await call
+        finally:
+            _call.reset(token)
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status."""
+        return None if self.response is None else self.response.status_code
+
+    @property
+    def body(self) -> Body | None:
+        """The body of a response that is read line by line; None for another, such as AWS's binary events."""
+        stream = None if self.response is None else self.response.stream
+        return stream if isinstance(stream, Body) else None
+
+    @property
+    def text(self) -> str | None:
+        """The whole body, once LiteLLM has read it."""
+        try:
+            return None if self.response is None else self.response.text
+        except httpx.ResponseNotRead:
+            return None
+
+    @property
+    def headers(self) -> dict[str, str] | None:
+        """The headers that tell rate limits, when to try again, and the request's id at the vendor."""
+        if self.response is None:
+            return None
+        return {name.lower(): value for name, value in self.response.headers.items() if _is_told(name.lower())}
+
+
+def _is_told(name: str) -> bool:
+    return "ratelimit" in name or name == "retry-after" or name.endswith(("request-id", "requestid"))
+
+
+class Body(httpx.AsyncByteStream):  # type: ignore[misc]  # httpx is not there where this is checked
+    """The bytes of a response, which can be looked at before somebody takes them.
+
+    `watch`, where it is set, is told each chunk as it is taken.
+    """
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._inner = response.stream
+        self._source = _decoded(response)
+        self._held: deque[bytes] = deque()
+        self.watch: Callable[[bytes], None] | None = None
+
+    async def more(self) -> bytes | None:
+        """Hold one more chunk, and return all that is held; None at the end."""
+        chunk = await anext(self._source, None)
+        if chunk is None:
+            return None
+        self._held.append(chunk)
+        return b"".join(self._held)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while (chunk := self._held.popleft() if self._held else await anext(self._source, None)) is not None:
+            if self.watch is not None:
+                self.watch(chunk)
+            yield chunk
+
+    async def aclose(self) -> None:
+        assert isinstance(self._inner, httpx.AsyncByteStream)
+        await self._inner.aclose()
+
+
+def _decoded(response: httpx.Response) -> AsyncIterator[bytes]:
+    """The body without its content encoding, which is then no longer that of the response."""
+    if response.headers.get("content-encoding", "identity") == "identity":
+        source: AsyncIterator[bytes] = aiter(response.stream)
+        return source
+    encoded = httpx.Response(response.status_code, headers=response.headers, stream=response.stream)
+    del response.headers["content-encoding"]
+    response.headers.pop("content-length", None)
+    decoded: AsyncIterator[bytes] = encoded.aiter_bytes()
+    return decoded
+
+
+async def _hear(response: httpx.Response) -> None:
+    heard = _call.get()
+    if heard is None:
+        return
+    kind = response.headers.get("content-type", "")
+    if "json" in kind or "event-stream" in kind or not kind:
+        response.stream = Body(response)
+    heard.response = response
+
+
+def listen() -> None:
+    """Have every asynchronous client report its responses that LiteLLM makes from now on. Called once, at loading."""
+    from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
+    from litellm.llms.openai.common_utils import BaseOpenAILLM
+
+    for owner, name in ((AsyncHTTPHandler, "create_client"), (BaseOpenAILLM, "_get_async_http_client")):
+        # A release without it is read by LiteLLM alone.
+        if (make := vars(owner).get(name)) is not None:
+            setattr(owner, name, _reporting(make))
+
+
+def _reporting(make: Any) -> Any:
+    """A maker of clients, a method or a static one, whose clients report."""
+    function = make.__func__ if isinstance(make, staticmethod) else make
+
+    def made(*arguments: Any, **options: Any) -> Any:
+        client = function(*arguments, **options)
+        hooks = client.event_hooks if client is not None else {"response": [_hear]}
+        if _hear not in hooks["response"]:
+            client.event_hooks = {**hooks, "response": [*hooks["response"], _hear]}
+        return client
+
+    return staticmethod(made) if isinstance(make, staticmethod) else made

@@ -1,0 +1,79 @@
+"""Tokens and prices, as far as the vendor said them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from theoryctl_providers.contract import Usage
+
+#: Where vendors say a detail: paths in their usage.
+_CACHED = (
+    ("prompt_tokens_details", "cached_tokens"),
+    ("input_tokens_details", "cached_tokens"),
+    ("cache_read_input_tokens",),
+    ("prompt_cache_hit_tokens",),
+    ("cachedContentTokenCount",),
+    ("cacheReadInputTokens",),
+    ("cached_tokens",),
+)
+_WRITTEN = (
+    ("prompt_tokens_details", "cache_write_tokens"),
+    ("prompt_tokens_details", "cache_creation_tokens"),
+    ("cache_creation_input_tokens",),
+    ("cacheWriteInputTokens",),
+)
+_REASONED = (
+    ("completion_tokens_details", "reasoning_tokens"),
+    ("output_tokens_details", "reasoning_tokens"),
+    ("thoughtsTokenCount",),
+    ("reasoning_tokens",),
+)
+
+
+def usage_of(model: str, counted: Mapping[str, Any], said: Mapping[str, Any], tier: str | None = None) -> Usage:
+    """The usage of a call to `model`.
+
+    `counted` is in OpenAI's vocabulary, `said` in the vendor's own; `tier` is the service tier that answered. Where
+    the vendor said a price, that is the price; else it is counted by LiteLLM's price list.
+    """
+    sent, got = _count(counted, "prompt_tokens"), _count(counted, "completion_tokens")
+    price = said.get("cost")
+    is_told = isinstance(price, (int, float)) and not isinstance(price, bool) and price >= 0
+    return Usage(
+        input_tokens=sent,
+        output_tokens=got,
+        cost_usd=float(price) if is_told else _cost(model, counted, tier) if None not in (sent, got) else None,  # type: ignore[arg-type]
+        cached_input_tokens=_first(said, _CACHED),
+        cache_write_tokens=_first(said, _WRITTEN),
+        reasoning_tokens=_first(said, _REASONED),
+    )
+
+
+def _first(said: Mapping[str, Any], paths: tuple[tuple[str, ...], ...]) -> int | None:
+    for *parents, name in paths:
+        holder: Any = said
+        for parent in parents:
+            holder = holder.get(parent) if isinstance(holder, Mapping) else None
+        if isinstance(holder, Mapping) and (count := _count(holder, name)) is not None:
+            return count
+    return None
+
+
+def _count(holder: Mapping[str, Any], name: str) -> int | None:
+    value = holder.get(name)
+    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _cost(model: str, counted: Mapping[str, Any], tier: str | None) -> float | None:
+    """US dollars by LiteLLM's price list; None for a model that is not in it."""
+    import litellm
+
+    if model.startswith("ollama/"):
+        return 0.0  # it runs on one's own machine
+    try:
+        usage = litellm.Usage(**counted)
+        sent, received = litellm.cost_per_token(model=model, usage_object=usage, service_tier=tier)
+    except Exception:  # an unknown model is no failure of the call, and LiteLLM raises a bare Exception for it
+        return None
+    return float(sent + received)
