@@ -254,7 +254,6 @@ FILE = Attachment(name="a", path="/x", digest="sha256:" + "0" * 64, media_type="
         (dict[Any, Any](HI) | {5: 1}, {}, "ERR_INPUTS"),
         ({"messages": [{"role": "user", "content": "\ud800"}]}, {}, "ERR_INPUTS"),
         ({"messages": [{"role": "user", "content": {"$attach": "b"}}]}, {"attachments": [FILE]}, "ERR_ATTACHMENT"),
-        ({**HI, "logprobs": True}, {}, "ERR_UNSUPPORTED_PARAM"),
         ({**HI, "tool_choice": "required"}, {}, "ERR_INPUTS"),
         ({**HI, "tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "g"}}}, {}, "ERR_INPUTS"),
         (HI, {"timeout": "soon"}, "ERR_USAGE"),
