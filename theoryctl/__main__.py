@@ -68,14 +68,15 @@ def _terminal(arguments: list[str]) -> Terminal:
 
 def _fail(error: ProviderError, arguments: list[str], terminal: Terminal, *, cause: BaseException | None = None) -> int:
     from theoryctl.cli.dispatch import failure_document
-    from theoryctl.errors import OutputFailed, error_info, exit_status
+    from theoryctl.errors import OutputFailed, exit_status
     from theoryctl.terminal.streams import ReaderGone
+    from theoryctl_providers.contract import info_of
 
     if terminal.debug:
         import traceback
 
         terminal.note("".join(traceback.format_exception(cause or error)))
-    info = error_info(error)
+    info = info_of(error)
     try:
         terminal.fail(info, failure_document(error, arguments), exit_status(info))
     except ReaderGone:

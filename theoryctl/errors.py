@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from theoryctl_providers.contract import ERROR_SCHEMA, ERRORS, ErrorInfo, ProviderError
+from theoryctl_providers.contract import ERROR_SCHEMA, ERRORS, ErrorInfo, ProviderError, info_of
 
 
 class TheoryctlError(ProviderError):
@@ -122,8 +122,22 @@ class MissingPackage(TheoryctlError):
     error_code = "ERR_PROVIDER"
 
     def __init__(self, package: str) -> None:
-        hint = "in a checkout: make test; elsewhere: pip install theoryctl"
-        super().__init__(f"this needs the package {package}, which is not installed here", hint=hint)
+        super().__init__(f"this needs the package {package}, which is not installed here", hint=_installing(package))
+
+
+def _installing(package: str) -> str:
+    """Return the command that installs a package here, in the version that theoryctl wants."""
+    import re
+    import shlex
+    import sys
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        wanted = requires("theoryctl") or []
+    except PackageNotFoundError:  # run from a checkout that nobody installed
+        wanted = []
+    named = (each.partition(";")[0].strip() for each in wanted if re.match(rf"{re.escape(package)}\b", each))
+    return shlex.join([sys.executable, "-m", "pip", "install", next(named, "theoryctl")])
 
 
 class Interrupted(TheoryctlError):
@@ -139,11 +153,6 @@ def exit_status(error: ErrorInfo | None) -> int:
     return 0 if error is None else ERRORS[error["code"]].exit_status
 
 
-def error_info(error: ProviderError) -> ErrorInfo:
-    """The error object that envelopes and `theoryctl.error/v1` share."""
-    return ErrorInfo(code=error.code, message=error.message, hint=error.hint, retryable=error.retryable)
-
-
 def error_document(error: ProviderError) -> dict[str, object]:
     """The document that a failed command other than `run` prints with `--json`."""
-    return {"schema": ERROR_SCHEMA, "status": "error", "error": error_info(error)}
+    return {"schema": ERROR_SCHEMA, "status": "error", "error": info_of(error)}

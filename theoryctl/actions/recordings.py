@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from theoryctl.errors import OutputFailed, UsageError, error_info
+from theoryctl.errors import OutputFailed, UsageError
 from theoryctl.instances import client
 from theoryctl.instances.records import Instance
 from theoryctl.instances.restart import stop_and_start
 from theoryctl.requests.result_folder import ResultFolder
 from theoryctl.results.instances import RecordingsWritten
-from theoryctl_providers.contract import Envelope, ProviderError, Tape, write_recordings
+from theoryctl_providers.contract import Envelope, ProviderError, Tape, info_of, write_recordings
 
 
 def collect(instance: Instance) -> RecordingsWritten:
@@ -53,4 +53,4 @@ def after_run(
 
 def _with_failure(envelope: Envelope, failure: ProviderError) -> Envelope:
     """The envelope with an error that came after the answer, which it keeps; a failure of the run itself goes first."""
-    return envelope if envelope["error"] else {**envelope, "status": "error", "error": error_info(failure)}
+    return envelope if envelope["error"] else {**envelope, "status": "error", "error": info_of(failure)}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from theoryctl.actions.targets import Target
-from theoryctl.errors import BadInputs, InternalError, Interrupted, UsageError, error_info
+from theoryctl.errors import BadInputs, InternalError, Interrupted, UsageError
 from theoryctl.hints import again
 from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.manifests.model import Manifest
@@ -31,6 +31,7 @@ from theoryctl_providers.contract import (
     Started,
     Stopwatch,
     build_envelope,
+    info_of,
     is_mock,
     resolve_mode,
 )
@@ -147,7 +148,7 @@ def _failed(request: Request, stopwatch: Stopwatch, model: str | None, error: Pr
     """The envelope of a run whose runtime could not give one."""
     config = request.config
     return build_envelope(
-        error=error_info(error),
+        error=info_of(error),
         run_id=request.run_id,
         ref=config.ref,
         mode=request.mode,

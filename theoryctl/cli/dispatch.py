@@ -15,10 +15,10 @@ import typer
 
 from theoryctl.cli.arguments import read
 from theoryctl.cli.command import wanted
-from theoryctl.errors import UsageError, error_document, error_info
+from theoryctl.errors import UsageError, error_document
 from theoryctl.hints import PROGRAM
 from theoryctl.runtimes.find import EMBEDDED, MODAL, STARTED
-from theoryctl_providers.contract import ProviderError, build_envelope
+from theoryctl_providers.contract import ProviderError, build_envelope, info_of
 
 if TYPE_CHECKING:
     from theoryctl.terminal.terminal import Terminal
@@ -76,4 +76,4 @@ def failure_document(error: ProviderError, arguments: Sequence[str]) -> dict[str
         return error_document(error)
     runtime = MODAL if given.command[0] == MODAL else given.options.get("--runtime")
     known = runtime if runtime in (*STARTED, MODAL) else EMBEDDED
-    return dict(build_envelope(error=error_info(error), ref=given.options.get("--ref"), runtime=known))
+    return dict(build_envelope(error=info_of(error), ref=given.options.get("--ref"), runtime=known))

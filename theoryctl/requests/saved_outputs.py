@@ -6,9 +6,9 @@ import base64
 import re
 from pathlib import Path
 
-from theoryctl.errors import OutputFailed, error_info
+from theoryctl.errors import OutputFailed
 from theoryctl.requests.result_folder import ResultFolder
-from theoryctl_providers.contract import Envelope, OutputDocument, canonical, replace_file
+from theoryctl_providers.contract import Envelope, OutputDocument, canonical, info_of, replace_file
 
 _ENDINGS = {
     "text/plain": "txt",
@@ -40,7 +40,7 @@ class OutputFolder(ResultFolder):
                 path.unlink(missing_ok=True)
             message = f"--save-dir {self.path}: {error.strerror}"
             failure = OutputFailed(message, hint="the outputs are in the envelope: run it with --json to see them")
-            return {**envelope, "status": "error", "error": error_info(failure)}
+            return {**envelope, "status": "error", "error": info_of(failure)}
         return {**envelope, "outputs": outputs}
 
 

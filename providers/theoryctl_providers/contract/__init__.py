@@ -33,6 +33,7 @@ from theoryctl_providers.contract.envelope import (
     VendorDocument,
     build_envelope,
     document_of,
+    info_of,
 )
 from theoryctl_providers.contract.errors import ERRORS, ProviderError, Remedy, ScriptedFailure
 from theoryctl_providers.contract.events import (
@@ -117,6 +118,7 @@ __all__ = [
     "dump_config",
     "dumps",
     "encode_event",
+    "info_of",
     "is_mock",
     "load_config",
     "loads",

@@ -6,6 +6,8 @@ import gc
 import logging
 import os
 import re
+import shlex
+import sys
 from functools import cache
 from threading import Lock
 from typing import Any
@@ -16,7 +18,7 @@ from theoryctl_providers.contract import ProviderError
 REFUSED = re.compile(r"1\.82\.[78]|1\.107\..*")
 
 #: Spelt out: theoryctl itself may be installed already, without what only real mode needs.
-INSTALL = "python -m pip install 'litellm>=1.106.2,!=1.107.*' mcp"
+INSTALL = shlex.join([sys.executable, "-m", "pip", "install", "litellm>=1.106.2,!=1.107.*", "mcp"])
 
 
 _loading = Lock()
