@@ -66,7 +66,7 @@ class Measure:
     goal: float | None = None
 
 
-CPU = {1: Measure("CPU ms a request, 1 connection"), 8: Measure("CPU ms a request, 8 connections", 0.5)}
+CPU = {1: Measure("CPU ms a request, 1 connection"), 8: Measure("CPU ms a request, 8 connections", 0.13)}
 RATE = {1: Measure("requests a second, 1 connection"), 8: Measure("requests a second, 8 connections")}
 RSS = Measure("RSS idle, MiB", 60.0)
 READY = Measure("spawn to /healthz, s", 1.0)

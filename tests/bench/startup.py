@@ -19,11 +19,11 @@ BASE = "python -c pass"
 #: Command, and the ratio it must not pass.
 COMMANDS: dict[str, tuple[list[str], float]] = {
     BASE: ([sys.executable, "-c", "pass"], 1.0),
-    "theoryctl --help": ([THEORYCTL, "--help"], 16.0),
-    "local run --mode mock": ([THEORYCTL, "local", "run", *REF, "--mode", "mock"], 16.0),
-    "local run --mode mock --json": ([THEORYCTL, "local", "run", *REF, "--mode", "mock", "--json"], 16.0),
-    "local run --inputs-json": ([THEORYCTL, "local", "run", *REF, "--inputs-json", INPUTS], 20.0),
-    "manifest list": ([THEORYCTL, "manifest", "list"], 16.0),
+    "theoryctl --help": ([THEORYCTL, "--help"], 10.0),
+    "local run --mode mock": ([THEORYCTL, "local", "run", *REF, "--mode", "mock"], 13.0),
+    "local run --mode mock --json": ([THEORYCTL, "local", "run", *REF, "--mode", "mock", "--json"], 13.0),
+    "local run --inputs-json": ([THEORYCTL, "local", "run", *REF, "--inputs-json", INPUTS], 13.0),
+    "manifest list": ([THEORYCTL, "manifest", "list"], 13.0),
 }
 
 
