@@ -67,7 +67,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> Path:
+def working_folder(tmp_path: Path) -> Path:
     """The empty folder that commands run in unless `cwd` says otherwise."""
     folder = tmp_path / "work"
     folder.mkdir()
@@ -75,19 +75,19 @@ def work(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def cli(environment: dict[str, str], work: Path) -> Cli:
+def cli(environment: dict[str, str], working_folder: Path) -> Cli:
     """Run `theoryctl` with arguments inside this process: thirty times as fast as starting one."""
 
     def run(
         *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None, stdin: str | bytes = ""
     ) -> Ran:
-        return call(arguments, {**environment, **(env or {})}, cwd or work, stdin)
+        return call(arguments, {**environment, **(env or {})}, cwd or working_folder, stdin)
 
     return run
 
 
 @pytest.fixture
-def theoryctl(environment: dict[str, str], work: Path) -> Cli:
+def theoryctl(environment: dict[str, str], working_folder: Path) -> Cli:
     """Run `theoryctl` with arguments as a process: where signals, start-up, several at a time or PYTHONPATH matter."""
 
     def run(
@@ -98,7 +98,7 @@ def theoryctl(environment: dict[str, str], work: Path) -> Cli:
             input=stdin.encode() if isinstance(stdin, str) else stdin,
             capture_output=True,
             env={**environment, **(env or {})},
-            cwd=cwd or work,
+            cwd=cwd or working_folder,
             timeout=120,
         )
         return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
@@ -122,12 +122,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     def _split_scope(self, nodeid: str) -> str:
         module = nodeid.partition("::")[0]
-        return module if module.startswith(_TOGETHER) else nodeid
+        return module if module.startswith(_TOGETHER) else nodeid.partition("[")[0]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Scheduling:
-    """Give workers one test at a time, so that they end together, and whole modules where tests share something."""
+    """Give workers one function at a time, so that they end together, and whole modules where tests share something."""
     return _Scheduling(config, log)
 
 

@@ -348,17 +348,17 @@ def test_a_refusal_names_the_keyword_at_fault(schema: Schema, path: str) -> None
 
 @pytest.mark.parametrize("schema", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_schemas_are_refused_within_seconds(schema: Schema) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(CannotSample):
         sample(schema)
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 20
 
 
 @pytest.mark.parametrize("schema", LARGE.values(), ids=LARGE)
 def test_large_schemas_are_met_within_seconds(schema: Schema) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     instance = sample(schema)
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 20
     assert accepts(schema, instance)
 
 
