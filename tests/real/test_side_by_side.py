@@ -14,7 +14,8 @@ import pytest
 
 from tests.real.conftest import CANARY, LITELLM_WARNINGS, OPENAI
 from tests.real.vendor import Vendor, stalls_midway
-from theoryctl_providers import Delta, Envelope, arun, astream, run, stream
+from theoryctl_providers import Delta, Envelope, arun, astream, get_llm_provider, run, stream
+from theoryctl_providers.engine.loop import background
 
 pytestmark = [LITELLM_WARNINGS, pytest.mark.usefixtures("litellm", "only_loopback", "foreign_variables")]
 
@@ -115,3 +116,11 @@ def test_who_leaves_a_stream_hangs_up_and_may_ask_again() -> None:
         events.close()
         asyncio.run(leave(silent))
         assert text(run(INPUTS, **told(vendor))) == ANSWER
+
+
+def test_a_provider_that_was_closed_may_be_asked_again() -> None:
+    provider = get_llm_provider("litellm")
+    with Vendor() as vendor:
+        for _ in range(2):
+            assert text(run(INPUTS, **told(vendor))) == ANSWER
+            asyncio.run_coroutine_threadsafe(provider.aclose(), background().loop).result(10)

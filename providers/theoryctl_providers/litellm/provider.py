@@ -86,6 +86,8 @@ class LiteLLMProvider(LLMProvider):
             import litellm
 
             await litellm.close_litellm_async_clients()
+            # It keeps what it has closed, and would hand it out again.
+            litellm.in_memory_llm_clients_cache.flush_cache()
 
 
 async def _call(request: ResolvedRequest) -> AsyncGenerator[Event]:

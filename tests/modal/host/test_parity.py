@@ -64,7 +64,7 @@ class Runs:
         return {name: {way: self._without_its_own(*next(answers)) for way in WAYS} for name in commands}
 
     def _without_its_own(self, status: int, out: str) -> str:
-        return f"{status} {KEY.sub('', OWN.sub(NULL, out))}"
+        return f"{status} {OWN.sub(NULL, KEY.sub('', out))}"
 
 
 @pytest.fixture
