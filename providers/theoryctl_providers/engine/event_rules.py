@@ -201,9 +201,11 @@ def _are_numbers(vector: list[Any]) -> bool:
 
 def _is_usage(event: Usage) -> bool:
     details = (event.cached_input_tokens, event.cache_write_tokens, event.reasoning_tokens)
-    counts, cost = (event.input_tokens, event.output_tokens, *details), event.cost_usd
-    are_counts = all(count is None or _is_count(count) for count in counts)
-    return are_counts and (cost is None or (type(cost) is float and 0.0 <= cost < inf) or _is_count(cost))
+    for count in (event.input_tokens, event.output_tokens, *details):
+        if count is not None and (type(count) is not int or count < 0):
+            return False
+    cost = event.cost_usd
+    return cost is None or (type(cost) is float and 0.0 <= cost < inf) or _is_count(cost)
 
 
 def is_plain_text(events: list[Any]) -> bool:
@@ -214,9 +216,9 @@ def is_plain_text(events: list[Any]) -> bool:
         kind = type(event)
         if kind is Delta:
             finished = False
-            if event.choice is not choice or type(event.text) is not str or event.tool_call is not None:
+            if event.choice is not choice or type(event.text) is not str:
                 return False
-            if event.reasoning is not None or event.refusal is not None:
+            if not event.tool_call is event.reasoning is event.refusal is None:
                 return False
         elif kind is Finish:
             if event.choice is not choice or type(event.reason) is not str or not event.reason:
