@@ -64,9 +64,12 @@ class Measure:
 
     name: str
     goal: float | None = None
+    #: The same as a multiple of the bare server's in this run, for a machine that is slower today than another day.
+    ratio: float | None = None
 
 
-CPU = {1: Measure("CPU ms a request, 1 connection"), 8: Measure("CPU ms a request, 8 connections", 0.13)}
+#: 0.13 ms beside a bare server's 0.045, where the bar was set.
+CPU = {1: Measure("CPU ms a request, 1 connection"), 8: Measure("CPU ms a request, 8 connections", ratio=2.9)}
 RATE = {1: Measure("requests a second, 1 connection"), 8: Measure("requests a second, 8 connections")}
 RSS = Measure("RSS idle, MiB", 60.0)
 READY = Measure("spawn to /healthz, s", 1.0)
@@ -207,10 +210,11 @@ def main() -> int:
 
 
 def _report(line: Measure, run: float, echo: float) -> bool:
-    over = line.goal is not None and run > line.goal
+    found, goal = (run, line.goal) if line.ratio is None else (run / echo, line.ratio)
+    over = goal is not None and found > goal
     ratio = f"{run / echo:8.2f}" if echo else f"{'-':>8}"
-    goal = "" if line.goal is None else f"  <= {line.goal:g}"
-    print(f"{line.name:34}{_number(run):>9}{_number(echo):>9}{ratio}{goal}{'  OVER' if over else ''}")
+    limit = "" if goal is None else f"  <= {goal:g}{' x' if line.ratio else ''}"
+    print(f"{line.name:34}{_number(run):>9}{_number(echo):>9}{ratio}{limit}{'  OVER' if over else ''}")
     return over
 
 
