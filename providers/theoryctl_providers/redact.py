@@ -59,7 +59,7 @@ class Redactor:
         found = {name: value for name, value in stripped.items() if value and (addresses or _is_secret(value))}
         self._all = _replacements(found)
         self._secrets = dict(_replacements({name: value for name, value in found.items() if len(value) >= SHORTEST}))
-        # The longest comes first, and nothing at all is what no text holds.
+        # The longest value comes first. Without values the pattern is one that never matches.
         self._pattern = re.compile("|".join(map(re.escape, self._secrets)) or "(?!)")
         self._longest = max(map(len, self._secrets), default=0)
         self._held: dict[_Stream, str] = {}

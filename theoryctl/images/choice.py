@@ -104,7 +104,7 @@ def tagged(flag: str, text: str) -> str:
     name = f"{reference.name}:{reference.tag or 'latest'}"
     if reference.digest is not None:
         hint = again("leave the digest out", **{flag.removeprefix("--"): name})
-        raise UsageError(f"{flag} {text}: a digest is what comes of an image", hint=hint)
+        raise UsageError(f"{flag} {text}: expected a tag, got a digest, which only a build or a push makes", hint=hint)
     return name
 
 

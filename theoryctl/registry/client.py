@@ -127,7 +127,7 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
 
     def _ask(self, url: str, headers: dict[str, str], proven: bool) -> _Answer:
         answer = self._send(url, headers, proven)
-        # Only the registry itself may ask who we are, not whoever it sends us on to.
+        # Only the registry itself may ask who we are, not a host that it redirects to.
         if answer.status == 401 and self._authorization is None and self._is_ours(answer.url):
             self._authorization = self._authorize(answer.headers.get("www-authenticate", ""))
             answer = self._send(url, headers, proven)
@@ -140,7 +140,7 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
         return answer
 
     def _send(self, url: str, headers: dict[str, str], proven: bool) -> _Answer:
-        """One request, and where it is sent on to: over TLS still, and to another host without credentials."""
+        """Send one request and follow its redirects: over TLS still, and to another host without credentials."""
         for _ in range(4):
             own = {"Authorization": self._authorization} if self._authorization and self._is_ours(url) else {}
             answer = self._read(url, {**headers, **own})
@@ -148,7 +148,7 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
             if answer.status not in (301, 302, 303, 307, 308):
                 return answer
             url = self._following(url, answer.headers.get("location", ""), proven)
-        raise self._failure("it sends on and on")
+        raise self._failure("it redirects without end")
 
     def _following(self, url: str, location: str, proven: bool) -> str:
         try:

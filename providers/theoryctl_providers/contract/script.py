@@ -37,7 +37,7 @@ class UserSays:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class When:
-    """The conditions of a rule; all that are given must hold, and none always holds."""
+    """The conditions of a rule. All that are given must hold; a rule without conditions fits every request."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 

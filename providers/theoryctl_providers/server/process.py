@@ -92,9 +92,9 @@ def _settings(app: Gate) -> uvicorn.Config:
 class _Joined:
     """A transport that sends what belongs together in one piece.
 
-    uvicorn writes the head of an answer and its body one by one, and uvloop sends each at once: a packet, and a client
-    woken up, for nothing. And where several clients are waiting, all that this turn of the loop answers leaves at its
-    end: they ask again together, too. For one alone that would be a turn more.
+    uvicorn writes head and body of an answer separately, and uvloop sends each write at once: one packet too many. So
+    the head is held back until the body comes. With several clients, all answers of one turn of the loop leave at its
+    end; with a single client that would only delay its answer by a turn.
     """
 
     def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop, connections: Collection[Any]) -> None:
