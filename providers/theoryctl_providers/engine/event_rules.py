@@ -191,7 +191,7 @@ def _vectors(event: Output) -> str | None:
 
 
 def _are_numbers(vector: list[Any]) -> bool:
-    """Whether all can be written as numbers of JSON. Their sum tells it in a tenth of the time a look at each takes."""
+    """Return whether all are numbers of JSON. Their sum tells it in a tenth of the time that a look at each takes."""
     try:
         total = sum(vector)
     except TypeError:

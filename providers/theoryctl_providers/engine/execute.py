@@ -138,7 +138,7 @@ def _vendor(request: Request) -> str | None:
 
 
 def _is_integral(name: str, request: Request, schema: Mapping[str, Any]) -> bool:
-    """Whether numbers of an input are integers, as all in embeddings are: tokens, and how many dimensions."""
+    """Return whether numbers of an input are integers, as all in embeddings are: tokens, and how many dimensions."""
     return request.operation == "embeddings" or schema.get("properties", {}).get(name, {}).get("type") == "integer"
 
 

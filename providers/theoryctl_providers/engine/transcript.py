@@ -71,7 +71,7 @@ class Transcript:
         return outputs
 
     def _has_file(self, suffix: str) -> bool:
-        """Whether a choice was answered by an image or the like; then no text is no empty answer."""
+        """True where a choice was answered by an image or the like; then no text is no empty answer."""
         return any(isinstance(output.value, bytes) and _suffix(output.name) == suffix for output in self.answer.outputs)
 
     def _answer(self, text: str, suffix: str) -> Output:

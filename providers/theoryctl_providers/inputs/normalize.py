@@ -74,7 +74,7 @@ def _is_stated(name: str, value: Any, schema: Mapping[str, Any]) -> bool:
 
 
 def _takes_null(declared: Any) -> bool:
-    """Whether a property's own `type` says that null is one of its values."""
+    """Return whether a property's own `type` says that null is one of its values."""
     kinds = declared.get("type") if isinstance(declared, dict) else None
     return kinds == "null" or (isinstance(kinds, list) and "null" in kinds)
 

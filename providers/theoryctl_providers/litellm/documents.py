@@ -32,7 +32,7 @@ def speaks_openai(document: Any) -> bool:
 
 
 def _verdict(line: bytes) -> bool | None:
-    """Whether a line is in OpenAI's format; None for one that does not say it."""
+    """Return whether a line is in OpenAI's format; None for one that does not say it."""
     if line.startswith(b"data:"):
         data = line[5:].strip()
         # What is no JSON is no other vendor's either: to read it is to say so.

@@ -110,7 +110,7 @@ def _without_response(
 
 
 def _by_class(chain: list[BaseException], model: str, clean: Callable[[str], str]) -> ProviderError:
-    """What LiteLLM refused by itself, or could not understand."""
+    """Make the error for a call that LiteLLM refused by itself, or could not understand."""
     import litellm
 
     if any(isinstance(error, json.JSONDecodeError) for error in chain):
