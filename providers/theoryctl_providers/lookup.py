@@ -88,7 +88,7 @@ def _unfit(name: str, what: str) -> ProviderError:
 
 
 def _target(name: str) -> str:
-    """Where the class lies: written out, or declared by an installed package."""
+    """Return the place of the class: written out, or declared by an installed package."""
     if ":" in name:
         return name
     from difflib import get_close_matches

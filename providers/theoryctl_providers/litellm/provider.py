@@ -142,7 +142,7 @@ def call_arguments(request: ResolvedRequest) -> dict[str, Any]:
 
 
 def _is_streamed(request: ResolvedRequest) -> bool:
-    """Whether the vendor is asked for a stream: somebody reads it, and it tells why each of its choices ended.
+    """Return whether the vendor is asked for a stream: somebody reads it, and it tells why each of its choices ended.
 
     LiteLLM drops the reasons beyond the first choice in a stream that is not in OpenAI's format.
     """

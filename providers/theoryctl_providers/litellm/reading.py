@@ -241,7 +241,7 @@ def _calls_of(message: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _calls_in(messages: Any) -> int:
-    """How many tools were called in a conversation so far."""
+    """Count the tools that were called in a conversation so far."""
     return sum(len(message.get("tool_calls") or ()) for message in messages or () if isinstance(message, Mapping))
 
 

@@ -21,7 +21,7 @@ class _Held:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the arguments are JSON, or were never begun."""
+        """Return whether the arguments are JSON, or were never begun."""
         try:
             json.loads(self.arguments or "{}")
         except ValueError:
@@ -82,7 +82,7 @@ class ToolCalls:
 
 
 def _begins_another(held: _Held, number: Any, call_id: str, name: str) -> bool:
-    """Whether a piece is of another call than the one that is held under its number.
+    """Return whether a piece is of another call than the one that is held under its number.
 
     A piece without a name continues the call: nobody could make one of it alone.
     """

@@ -112,7 +112,7 @@ def _choices(request: ResolvedRequest) -> int:
 
 
 def _beside(answer: ScriptedAnswer, request: ResolvedRequest) -> Iterator[Event]:
-    """What belongs to the text and is no part of it: sources, and log probabilities where they are asked for."""
+    """Yield what goes with the text and is no part of it: sources, and log probabilities where they are asked for."""
     asked = request.inputs.get("logprobs") or request.inputs.get("top_logprobs")
     for choice in range(_choices(request)):
         for source in answer.annotations:
