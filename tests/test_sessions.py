@@ -43,7 +43,7 @@ from theoryctl.actions.targets import local_target
 from theoryctl.refs import ProviderRef
 from theoryctl.requests.input_flags import InputFlags
 
-ref = ProviderRef.parse("acme/echo@1")
+ref = ProviderRef.parse("acme/visited@1")
 seen = []
 for _ in range(200):
     options = RunOptions(ref=ref, inputs=InputFlags(prompt="Hi"), max_attachment=1)
@@ -56,7 +56,7 @@ print(json.dumps([seen[0], seen[-1], "asyncio" in sys.modules]))
 def test_the_code_of_a_provider_is_on_the_path_once_however_often_it_is_asked(
     cli: Cli, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    assert cli("manifest", "new", "acme/echo@1").status == 0
+    assert cli("manifest", "new", "acme/visited@1").status == 0
     command = [sys.executable, "-c", MANY_RUNS]
     done = subprocess.run(command, cwd=tmp_path / "work", env=environment, capture_output=True, text=True, check=True)
     first, last, in_a_loop = json.loads(done.stdout)
