@@ -7,12 +7,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from theoryctl.errors import UsageError
+from theoryctl_providers.contract import TOKEN_PREFIX
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
-
-#: What the token of a started instance begins with, so that it is never taken for a vendor's key.
-TOKEN_PREFIX = "theoryctl-"
 
 
 def new_token() -> str:
@@ -55,6 +53,7 @@ def on_this_host(value: str, *, unspecified: bool = False) -> SplitResult | None
     from urllib.parse import urlsplit
 
     try:
+        value = value.strip(" '\"")  # as people copy them
         address = urlsplit(value if "://" in value else f"http://{value}")
         host = (address.hostname or "").rstrip(".")
         if address.scheme not in ("http", "https"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import Any, Protocol, get_args
 
@@ -37,8 +37,15 @@ class LLMProvider(Protocol):
         """Return whether `prepare(mode)` would return at once."""
         return True
 
+    def check_inputs(self, inputs: Mapping[str, Any]) -> None:
+        """Refuse, in mock mode and real, valid inputs that no call may have. Raises ProviderError."""
+
     def check(self, request: ResolvedRequest) -> None:
         """Refuse, before anything is loaded, a real request that cannot work. Raises ProviderError."""
+
+    def notes(self, request: ResolvedRequest) -> Sequence[str]:
+        """Return what the caller of a real request should know before the vendor is asked; nothing by default."""
+        return ()
 
     def stream(self, request: ResolvedRequest) -> AsyncIterator[Event]:
         """Answer one resolved request with `Delta`, `Output`, `Usage` and `Finish` events, as they come.
@@ -104,6 +111,8 @@ _PARTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "prepare": (_is_plain, _PLAIN),
     "is_prepared": (_is_plain, _PLAIN),
     "check": (_is_plain, _PLAIN),
+    "check_inputs": (_is_plain, _PLAIN),
+    "notes": (_is_plain, _PLAIN),
     "aclose": (iscoroutinefunction, "`async def` without `yield`"),
     "suspends_in_mock": (lambda found: isinstance(found, bool), "True or False"),
     "loads": (lambda found: isinstance(found, str), "a text"),

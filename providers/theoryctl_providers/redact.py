@@ -6,7 +6,7 @@ import json
 import os
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import accumulate
 from typing import Any
@@ -22,6 +22,7 @@ from theoryctl_providers.contract import (
     ToolCallDelta,
     VendorInfo,
     is_mock,
+    is_secret,
 )
 
 #: Shorter values are no keys, and taking them out would shred ordinary text. In errors, where a vendor quotes keys and
@@ -55,11 +56,10 @@ class Redactor:
 
     def __init__(self, secrets: Mapping[str, str], *, addresses: bool = False) -> None:
         stripped = {name: value.strip() for name, value in secrets.items()}
-        # A base URL is no secret, unless it holds a password.
-        found = {name: value for name, value in stripped.items() if value and (addresses or _is_secret(value))}
+        found = [(name, hidden) for name, value in stripped.items() for hidden in _hidden(name, value, addresses)]
         self._all = _replacements(found)
-        self._secrets = dict(_replacements({name: value for name, value in found.items() if len(value) >= SHORTEST}))
-        # The longest value comes first. Without values the pattern is one that never matches.
+        self._secrets = dict(_replacements([(name, value) for name, value in found if len(value) >= SHORTEST]))
+        # The longest comes first, and nothing at all is what no text holds.
         self._pattern = re.compile("|".join(map(re.escape, self._secrets)) or "(?!)")
         self._longest = max(map(len, self._secrets), default=0)
         self._held: dict[_Stream, str] = {}
@@ -197,9 +197,9 @@ def _reach(fits: Callable[[int], bool], least: int, most: int) -> int:
     return least + bisect_left(range(least + 1, most + 1), True, key=lambda size: not fits(size))
 
 
-def _replacements(secrets: Mapping[str, str]) -> list[tuple[str, str]]:
+def _replacements(secrets: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """What to look for, and what to put there; longest first, for one secret may contain another."""
-    found = [(form, f"[{name}]") for name, value in secrets.items() for form in _forms(value)]
+    found = [(form, f"[{name}]") for name, value in secrets for form in _forms(value)]
     return sorted(found, key=lambda item: (-len(item[0]), item[1], item[0]))
 
 
@@ -213,8 +213,16 @@ def _forms(value: str) -> set[str]:
     return forms
 
 
-def _is_secret(value: str) -> bool:
-    return "://" not in value or "@" in value
+def _hidden(name: str, value: str, addresses: bool) -> Iterator[str]:
+    """The parts of a value that nobody may see: of an address user and password, with `addresses` all of it."""
+    is_address = "://" in value
+    if value and (addresses if is_address else is_secret(name, value)):
+        yield value
+    if is_address and "@" in value:
+        user = value.partition("://")[2].rpartition("@")[0]
+        yield user
+        if len(password := user.partition(":")[2]) >= SHORTEST:
+            yield password
 
 
 def _stream_of(delta: Delta) -> _Stream:

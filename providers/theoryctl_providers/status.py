@@ -47,7 +47,7 @@ _HINTS = {
     "ERR_QUOTA": "top up the account, or use another key",
     "ERR_RATE_LIMITED": "wait, then run it again",
     "ERR_UNAVAILABLE": "wait, then run it again",
-    "ERR_UNREACHABLE": "check the network, the proxy settings and LLM_API_BASE",
+    "ERR_UNREACHABLE": "check the network and the proxy settings",
     "ERR_TIMEOUT": Remedy.MORE_TIME,
     "ERR_MODEL_NOT_FOUND": "check the spelling of the model, and that the account may use it",
     "ERR_CONTEXT_EXCEEDED": "send less: fewer messages, a shorter prompt, smaller attachments",

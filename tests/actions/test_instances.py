@@ -132,7 +132,7 @@ def test_the_record_is_private_and_the_token_is_nowhere_else(cli: Cli, environme
 
 def test_secrets_reach_the_server_and_are_nowhere_to_be_seen(cli: Cli, environment: dict[str, str]) -> None:
     with Vendor() as vendor:
-        env = {"OPENAI_API_KEY": CANARY, "LLM_API_BASE": f"{vendor.url}/v1", "COPY_OF_IT": CANARY}
+        env = {"OPENAI_API_KEY": CANARY, "OPENAI_BASE_URL": f"{vendor.url}/v1", "COPY_OF_IT": CANARY}
         instance = started(cli, "--mode", "real", env=env)
         assert "OPENAI_API_KEY" in instance["secrets_present"]
         # Neither the mode nor a key is given here: they are the instance's.
@@ -242,7 +242,7 @@ def test_an_instance_that_was_killed_is_an_error_with_the_way_back_and_never_a_s
 
 def test_an_instance_killed_in_the_middle_of_an_answer_is_an_error(theoryctl: Cli) -> None:
     with Vendor(stalls_at_once) as vendor:
-        env = {"OPENAI_API_KEY": CANARY, "LLM_API_BASE": f"{vendor.url}/v1"}
+        env = {"OPENAI_API_KEY": CANARY, "OPENAI_BASE_URL": f"{vendor.url}/v1"}
         instance = started(theoryctl, "--mode", "real", env=env)
         with ThreadPoolExecutor(1) as pool:
             call = pool.submit(theoryctl, *RUN, "--prompt", "x", "--json")

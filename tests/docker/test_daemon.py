@@ -82,7 +82,7 @@ def other(daemon: Daemon, environment: dict[str, str], cli: Cli) -> Iterator[Oth
 
 
 def test_a_daemon_that_stops_in_the_middle_of_a_run_is_told_and_nothing_is_left(other: OtherDaemon) -> None:
-    other.environment |= {"OPENAI_API_KEY": "sk-canary-0123456789", "LLM_API_BASE": "http://0.0.0.0:9001/v1"}
+    other.environment |= {"OPENAI_API_KEY": "sk-canary-0123456789", "OPENAI_BASE_URL": "http://0.0.0.0:9001/v1"}
     started = other.cli("local", "start", "--ref", REF, "--mode", "real", "--json")
     assert started.status == 0, started.err
     container = started.document["container"]

@@ -33,7 +33,7 @@ from tests.real.vendor import (
 KEY, KEY_OF_FILE = f"canary.{secrets.token_hex(12)}", f"canary.{secrets.token_hex(12)}"
 PORT = 9001
 #: Of a container, its own address: not one that means this machine.
-INSIDE = {"LLM_API_BASE": f"http://0.0.0.0:{PORT}/v1"}
+INSIDE = {"OPENAI_BASE_URL": f"http://0.0.0.0:{PORT}/v1"}
 RUN = ("local", "run", "--ref", REF)
 ASK = (*RUN, "--prompt", "Say hello.", "--json")
 
@@ -174,7 +174,7 @@ def test_no_key_and_no_token_is_found_after_runs_that_succeed_and_fail(
 
 def test_a_real_run_asks_the_vendor_from_inside_with_the_instance_s_own_key(cli: Cli, daemon: Daemon) -> None:
     container = start(cli, OPENAI_API_KEY=KEY, **INSIDE)
-    callers = {"OPENAI_API_KEY": "the-key-of-a-caller", "LLM_API_BASE": "http://127.0.0.1:9/v1"}
+    callers = {"OPENAI_API_KEY": "the-key-of-a-caller", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
     with vendor_inside(daemon, container) as vendor:
         ran, streamed = cli(*ASK, env=callers), cli(*RUN, "--prompt", "Hi", "--stream", env=callers)
     assert ran.status == 0, ran.err
@@ -236,7 +236,7 @@ def test_an_address_on_this_machine_s_loopback_leads_out_of_the_container_to_it(
     listening = socket.create_server((bridge_gateway(daemon), 0))
     with Vendor(listening=listening) as vendor:
         port = listening.getsockname()[1]
-        start(cli, OPENAI_API_KEY=KEY, LLM_API_BASE=f"http://{host}:{port}/v1")
+        start(cli, OPENAI_API_KEY=KEY, OPENAI_BASE_URL=f"http://{host}:{port}/v1")
         ran = cli(*ASK)
         (request,) = vendor.requests
     assert ran.status == 0, ran.err

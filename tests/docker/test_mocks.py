@@ -33,7 +33,9 @@ def test_a_script_answers_with_the_same_bytes_in_every_runtime(cli: Cli, tmp_pat
 
 def test_what_a_container_records_is_replayed_in_every_runtime(cli: Cli, daemon: Daemon, tmp_path: Path) -> None:
     env_file, folder = tmp_path / "keys.env", tmp_path / "recordings"
-    env_file.write_text(f"OPENAI_API_KEY={KEY}\nLLM_API_BASE={INSIDE['LLM_API_BASE']}\nINTERNAL_NAME={FILE_VALUE}\n")
+    env_file.write_text(
+        f"OPENAI_API_KEY={KEY}\nOPENAI_BASE_URL={INSIDE['OPENAI_BASE_URL']}\nINTERNAL_NAME={FILE_VALUE}\n"
+    )
     real = ("--mode", "real", "--env-file", str(env_file), "--record", str(folder), "--json")
     started = cli(*START, *real)
     assert started.status == 0, started.err
@@ -46,7 +48,7 @@ def test_what_a_container_records_is_replayed_in_every_runtime(cli: Cli, daemon:
         assert len(vendor.requests) == 1
     (file,) = folder.iterdir()
     text = file.read_text()
-    assert not [word for word in (KEY, FILE_VALUE, INSIDE["LLM_API_BASE"]) if word in text]
+    assert not [word for word in (KEY, FILE_VALUE, INSIDE["OPENAI_BASE_URL"]) if word in text]
     assert "[OPENAI_API_KEY]" in text and "[INTERNAL_NAME]" in text
     assert FILE_VALUE not in daemon("logs", container) + str(daemon.inspect(container))
     assert cli("local", "stop", "--all").status == 0

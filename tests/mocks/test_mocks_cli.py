@@ -160,7 +160,7 @@ def vendor() -> Iterator[Vendor]:
 def keys(vendor: Vendor, tmp_path: Path) -> tuple[str, ...]:
     """The flag that names an env file with a key, and more that the manifest does not know."""
     file = tmp_path / "keys.env"
-    file.write_text(f"OPENAI_API_KEY={KEY}\nLLM_API_BASE={vendor.url}/v1\nINTERNAL_NAME={FILE_VALUE}\n")
+    file.write_text(f"OPENAI_API_KEY={KEY}\nOPENAI_BASE_URL={vendor.url}/v1\nINTERNAL_NAME={FILE_VALUE}\n")
     return ("--env-file", str(file))
 
 
@@ -259,7 +259,7 @@ def blocks(kind: str) -> list[str]:
 def test_what_the_docs_say_works(kind: str, environment: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "answers.yaml").write_bytes((ROOT / "docs/answers.yaml").read_bytes())
     with Vendor() as vendor:
-        keys = {"OPENAI_API_KEY": KEY, "LLM_API_BASE": f"{vendor.url}/v1"} if kind == "sh real" else {}
+        keys = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": f"{vendor.url}/v1"} if kind == "sh real" else {}
         env = {**environment, **keys, "PATH": f"{THEORYCTL.parent}:{os.environ['PATH']}"}
         command = ["bash", "-e", "-c", "\n".join(blocks(kind))]
         done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path, timeout=120)

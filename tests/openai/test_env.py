@@ -47,3 +47,13 @@ def test_an_instance_started_there_is_not_led_to_the_other(
         assert b"OPENAI_" not in variables
     finally:
         theoryctl("local", "stop", "--all", env=env)
+
+
+def test_a_key_of_the_vendor_does_not_go_to_the_instance_either(
+    instance: Variables, home: Variables, tmp_path: Path
+) -> None:
+    real = f"theoryctl local run --ref {REF} --runtime embedded --mode real --prompt x --json --timeout 2"
+    done = shell(f"{ENV} && OPENAI_API_KEY=sk-canary {real}", {**home, "HTTPS_PROXY": "http://127.0.0.1:9"}, tmp_path)
+    document = json.loads(done.stdout)
+    assert document["error"]["code"] in ("ERR_UNREACHABLE", "ERR_TIMEOUT")
+    assert "OPENAI_BASE_URL" not in document["meta"]["secrets_present"]

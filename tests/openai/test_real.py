@@ -25,7 +25,7 @@ def start_real(home: Variables, tmp_path: Path, make_client: MakeClient) -> Iter
     env = {**home, "HOME": str(tmp_path)}
 
     def start(vendor: Vendor) -> openai.OpenAI:
-        keys = {"OPENAI_API_KEY": CANARY, "LLM_API_BASE": vendor.addresses["LLM_API_BASE"]}
+        keys = {"OPENAI_API_KEY": CANARY, "OPENAI_BASE_URL": vendor.addresses["OPENAI_BASE_URL"]}
         theoryctl("local", "start", "--ref", REF, "--runtime", "process", "--mode", "real", env={**env, **keys})
         return make_client(theoryctl("local", "env", "--ref", REF, env=env)["variables"], max_retries=0)
 

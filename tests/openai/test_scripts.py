@@ -155,7 +155,7 @@ def test_what_clients_ask_is_recorded_and_replayed_to_them_chunk_by_chunk(
 ) -> None:
     env, folder = {**home, "HOME": str(tmp_path)}, tmp_path / "recordings"
     with Vendor(answers("Hel", "lo ", "there")) as vendor:
-        keys = {"OPENAI_API_KEY": CANARY, "LLM_API_BASE": vendor.addresses["LLM_API_BASE"]}
+        keys = {"OPENAI_API_KEY": CANARY, "OPENAI_BASE_URL": vendor.addresses["OPENAI_BASE_URL"]}
         client = start("--mode", "real", "--record", str(folder), **keys)
         real = list(pieces(client, "greet"))
         theoryctl("local", "stop", "--all", env=env)

@@ -72,7 +72,7 @@ def test_a_real_command_of_the_readme_works_with_a_key_and_a_vendor(
         keys = {
             "OPENAI_API_KEY": "sk-canary-0123456789",
             "ANTHROPIC_API_KEY": "sk-canary-0123456789",
-            "LLM_API_BASE": f"{vendor.url}/v1",
+            "OPENAI_BASE_URL": f"{vendor.url}/v1",
             "ANTHROPIC_BASE_URL": vendor.url,
         }
         done = bash(command, clone, {**environment, **keys}, THEORYCTL.parent)

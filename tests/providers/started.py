@@ -76,8 +76,8 @@ def limited(**limits: Any) -> ServerConfig:
 
 
 def real(vendor: Vendor, **more: Any) -> ServerConfig:
-    secrets = {"OPENAI_API_KEY": CANARY, "LLM_API_BASE": f"{vendor.url}/v1"}
-    rules = (SecretRule(name="OPENAI_API_KEY", models=("openai/*",)), SecretRule(name="LLM_API_BASE", required=False))
+    secrets = {"OPENAI_API_KEY": CANARY, "OPENAI_BASE_URL": f"{vendor.url}/v1"}
+    rules = (SecretRule(name="OPENAI_API_KEY"), SecretRule(name="OPENAI_BASE_URL", required=False))
     provider = ProviderConfig(provider="litellm", runtime="process", mode="real", secrets=secrets, secret_rules=rules)
     return replace(CONFIG, provider=replace(provider, timeout=20.0), **more)
 

@@ -271,7 +271,7 @@ FILE = Attachment(name="a", path="/x", digest="sha256:" + "0" * 64, media_type="
     ids=str,
 )
 def test_what_is_bad_is_refused_in_both_modes_with_the_same_words(inputs: Any, options: Any, code: str) -> None:
-    secrets = {"OPENAI_API_KEY": "key-0123456789", "LLM_API_BASE": "http://127.0.0.1:9/v1"}
+    secrets = {"OPENAI_API_KEY": "key-0123456789", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
     said = []
     for mode in ("mock", "real"):
         with pytest.raises(ProviderError) as caught:

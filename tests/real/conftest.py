@@ -27,7 +27,9 @@ from theoryctl_providers.contract import (
 from theoryctl_providers.engine import session
 
 OPENAI, ANTHROPIC = "openai/gpt-4o-mini", "anthropic/claude-3-5-haiku-20241022"
-KEY_NAMES = {OPENAI: "OPENAI_API_KEY", ANTHROPIC: "ANTHROPIC_API_KEY"}
+
+#: Vendors that want a key.
+_KEYED = ("openai", "anthropic", "deepseek")
 
 #: Without `sk-` in front: what keeps it out of sight must not go by the looks of a key.
 CANARY = "canary.4b1d7c90e2f85a36d1c7"
@@ -111,7 +113,8 @@ def ask(litellm: Any, only_loopback: set[tuple[str, int]], foreign_variables: No
         **inputs: Any,
     ) -> Call:
         # A manifest may name a vendor's own variables as secrets; so does this one.
-        secrets = {**addresses, **({KEY_NAMES[model]: key} if model in KEY_NAMES else {})}
+        vendor = model.partition("/")[0]
+        secrets = {**addresses, **({f"{vendor.upper()}_API_KEY": key} if vendor in _KEYED else {})}
         request = Request(
             config=ProviderConfig(provider="litellm", ref="llm/litellm@1", secrets=secrets, tape=tape),
             inputs={"model": model, "messages": [{"role": "user", "content": "Say hello."}], **inputs},

@@ -35,7 +35,7 @@ def own_folders(environment: dict[str, str], tmp_path: Path) -> None:
 
 
 def keyed(vendor: Vendor, **more: str) -> dict[str, str]:
-    return {"OPENAI_API_KEY": CANARY, "LLM_API_BASE": vendor.addresses["LLM_API_BASE"], **more}
+    return {"OPENAI_API_KEY": CANARY, "OPENAI_BASE_URL": vendor.addresses["OPENAI_BASE_URL"], **more}
 
 
 def assert_quiet(ran: Ran) -> None:
@@ -59,7 +59,7 @@ def test_an_answer_arrives_as_one_envelope_without_the_key_it_quoted(
     assert ran.status == 0, ran.err
     envelope = ran.document
     assert (envelope["status"], envelope["mode"], envelope["model"]) == ("success", "real", "openai/gpt-4o-mini")
-    assert sorted(envelope["meta"]["secrets_present"]) == ["LLM_API_BASE", "OPENAI_API_KEY"]
+    assert sorted(envelope["meta"]["secrets_present"]) == ["OPENAI_API_KEY", "OPENAI_BASE_URL"]
     assert (saved / "answer.txt").read_text() == "Your key is [OPENAI_API_KEY], is it not?"
     assert "loading LiteLLM" in ran.err
     assert_quiet(ran)
@@ -107,7 +107,7 @@ def test_the_key_is_not_in_the_progress_of_retries(theoryctl: Cli) -> None:
 def test_a_missing_key_is_named_before_anything_is_loaded(cli: Cli, key: str | None) -> None:
     with Vendor() as vendor:
         given = {} if key is None else {"OPENAI_API_KEY": key}
-        ran = cli(*REAL, "--json", env={"LLM_API_BASE": vendor.addresses["LLM_API_BASE"], **given})
+        ran = cli(*REAL, "--json", env={"OPENAI_BASE_URL": vendor.addresses["OPENAI_BASE_URL"], **given})
     assert ran.status == 4
     assert ran.document["error"]["code"] == "ERR_MISSING_SECRET"
     assert "OPENAI_API_KEY" in ran.document["error"]["message"]

@@ -193,7 +193,7 @@ def test_a_port_where_nobody_listens_is_unreachable(ask: Ask, model: str) -> Non
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))  # bound, but not listening: connections are refused
         url = f"http://127.0.0.1:{reserved.getsockname()[1]}"
-        call = ask({"LLM_API_BASE": f"{url}/v1", "ANTHROPIC_API_BASE": url}, model)
+        call = ask({"OPENAI_BASE_URL": f"{url}/v1", "ANTHROPIC_API_BASE": url}, model)
     assert_failed(call, "ERR_UNREACHABLE")
     assert len(call.logs) == 2
 

@@ -15,7 +15,7 @@ both_vendors = pytest.mark.parametrize("model", [OPENAI, ANTHROPIC], ids=["opena
 @pytest.fixture
 def ask_llmock(ask: Ask, llmock: LLMock) -> Ask:
     """Ask LLMock, whichever vendor it is to speak for."""
-    addresses = {"LLM_API_BASE": llmock.base_url("openai"), "ANTHROPIC_API_BASE": llmock.base_url("anthropic")}
+    addresses = {"OPENAI_BASE_URL": llmock.base_url("openai"), "ANTHROPIC_API_BASE": llmock.base_url("anthropic")}
 
     def ask_llmock(model: str, timeout: float = 10) -> Call:
         return ask(addresses, model, timeout=timeout)

@@ -15,8 +15,8 @@ from tests.real.vendor import Vendor, echoes_the_key, fails
 from theoryctl.secrets import read_secrets
 from theoryctl_providers import ProviderError
 from theoryctl_providers.contract import ProviderConfig, ResolvedRequest
+from theoryctl_providers.litellm.arguments import vendor_arguments
 from theoryctl_providers.litellm.loading import import_litellm
-from theoryctl_providers.litellm.provider import call_arguments
 
 pytestmark = LITELLM_WARNINGS
 
@@ -49,12 +49,13 @@ def test_blanks_around_a_key_are_no_part_of_it(cli: Cli, key: str) -> None:
     assert CANARY not in ran.out + ran.err
 
 
-@pytest.mark.parametrize("name", ["OPENAI_ORG_ID", "LLM_API_BASE", "AWS_SECRET_ACCESS_KEY"])
+@pytest.mark.parametrize("name", ["OPENAI_ORG_ID", "REPLICATE_API_KEY", "AWS_SECRET_ACCESS_KEY"])
 def test_no_other_secret_is_ever_sent_as_the_key(name: str) -> None:
     import_litellm()
-    config = ProviderConfig(provider="litellm", secrets={name: "not-a-key", "OPENAI_API_KEY": CANARY})
-    for model, key in (("openai/x", CANARY), ("ollama/x", None), ("bedrock/x", None)):
-        arguments = call_arguments(
+    secrets = {name: "not-a-key", "OPENAI_API_KEY": CANARY, "AWS_REGION": "us-east-1"}
+    config = ProviderConfig(provider="litellm", secrets=secrets)
+    for model, key in (("openai/x", CANARY), ("ollama/x", None), ("bedrock/x", "")):
+        arguments = vendor_arguments(
             ResolvedRequest(config=config, mode="real", model=model, inputs={"model": model, "messages": []})
         )
         assert arguments.get("api_key") == key

@@ -131,7 +131,7 @@ class Vendor:
     @property
     def addresses(self) -> dict[str, str]:
         """The variables that lead LiteLLM here."""
-        return {"LLM_API_BASE": f"{self.url}/v1", "ANTHROPIC_API_BASE": self.url}
+        return {"OPENAI_BASE_URL": f"{self.url}/v1", "ANTHROPIC_API_BASE": self.url}
 
     @property
     def requests(self) -> list[Received]:

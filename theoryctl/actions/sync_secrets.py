@@ -17,6 +17,7 @@ from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
 from theoryctl.results.modal import SecretsSynced
 from theoryctl.secrets import given_secrets, is_text, on_this_host
+from theoryctl_providers.contract import secret_names
 
 _BUNDLED = "bundled"
 _OWN = ("--manifests", "THEORYCTL_MANIFESTS", "project")
@@ -78,7 +79,7 @@ def _all(manifests: str | None) -> list[Found]:
 
 
 def _given(manifest: Manifest, env_file: str | None) -> dict[str, str]:
-    return given_secrets([secret.name for secret in manifest.secrets], env_file)
+    return given_secrets(secret_names(manifest.secrets), env_file)
 
 
 def _faults(given: Iterable[dict[str, str]]) -> dict[str, str]:

@@ -24,7 +24,7 @@ from theoryctl.runtimes.find import (
     started_runtime,
 )
 from theoryctl.secrets import on_this_host, read_secrets
-from theoryctl_providers.contract import Mode, is_mock
+from theoryctl_providers.contract import Mode, is_mock, secret_names
 
 if TYPE_CHECKING:
     from theoryctl.runtimes.base import Session
@@ -120,7 +120,7 @@ class _Deployed(Target):
         """Refuse a real run whose caller expects Modal to reach this machine."""
         if is_mock(mode):
             return
-        for name, value in read_secrets(secret.name for secret in manifest.secrets).items():
+        for name, value in read_secrets(secret_names(manifest.secrets)).items():
             if on_this_host(value, unspecified=True):
                 message = f"{name} is an address of this machine, which a container on Modal cannot reach"
                 raise UsageError(message, hint=self._sync.after(f"unset {name}"))

@@ -79,13 +79,22 @@ def _repository(image: Any) -> Iterator[tuple[Path, str]]:
 
 def _secrets(secrets: Any) -> Iterator[tuple[Path, str]]:
     seen = set()
-    for index, secret in enumerate(secrets if isinstance(secrets, list) else ()):
-        name = secret.get("name") if isinstance(secret, dict) else None
-        if not isinstance(name, str):
-            continue
+    for path, name in _secret_names(secrets):
         if name in seen:
-            yield ("secrets", index, "name"), f"{cut(name)} is declared twice; expected once"
+            yield path, f"{cut(name)} is declared twice; expected once"
         seen.add(name)
+
+
+def _secret_names(secrets: Any) -> Iterator[tuple[Path, str]]:
+    """Each variable that secrets name, an alternative too, and where it stands."""
+    for index, secret in enumerate(secrets if isinstance(secrets, list) else ()):
+        if isinstance(secret, dict):
+            sets = secret.get("alternatives")
+            names: list[tuple[Path, Any]] = [(("name",), secret.get("name"))]
+            for row, names_of_set in enumerate(sets if isinstance(sets, list) else ()):
+                of_set = names_of_set if isinstance(names_of_set, list) else ()
+                names += [(("alternatives", row, column), name) for column, name in enumerate(of_set)]
+            yield from ((("secrets", index, *at), name) for at, name in names if isinstance(name, str))
 
 
 def _models(models: Any) -> Iterator[tuple[Path, str]]:

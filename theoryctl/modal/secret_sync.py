@@ -18,6 +18,7 @@ from theoryctl.modal.deploy import deploy
 from theoryctl.modal.deployment import Deployment, fingerprint_key, tags_of
 from theoryctl.modal.names import secret_name
 from theoryctl.modal.sdk import found, token_key
+from theoryctl_providers.contract import missing_rules, secret_names
 
 if TYPE_CHECKING:
     from theoryctl.modal.deployment import Deployment
@@ -63,12 +64,12 @@ def planned(modal: Any, deployment: Deployment, manifest: Manifest, values: Mapp
     lost = secret is None or secret.object_id != deployment.secret_id
     known = {} if lost else deployment.fingerprints
     changes = {}
-    for rule in manifest.secrets:
-        if rule.name in values:
-            same = known.get(fingerprint_key(rule.name)) == _fingerprint(deployment.app, rule.name, values[rule.name])
-            changes[rule.name] = UNCHANGED if same else UPDATED if _holds(modal, deployment, rule.name) else CREATED
-        elif rule.required and rule.applies_to(manifest.models.default):
-            changes[rule.name] = MISSING
+    for name in secret_names(manifest.secrets):
+        if name in values:
+            same = known.get(fingerprint_key(name)) == _fingerprint(deployment.app, name, values[name])
+            changes[name] = UNCHANGED if same else UPDATED if _holds(modal, deployment, name) else CREATED
+    missing = missing_rules(manifest.secrets, values, manifest.models.default)
+    changes |= {name: MISSING for name in secret_names(missing) if name not in values}
     if prune:
         changes |= dict.fromkeys(_gone(known, values, manifest), PRUNED)
     return Sync(deployment=deployment, fingerprints=known, lost=lost, values=values, changes=changes, prune=prune)
@@ -116,7 +117,7 @@ def _holds(modal: Any, deployment: Deployment, name: str) -> bool:
 
 def _gone(known: Mapping[str, str], values: Mapping[str, str], manifest: Manifest) -> Iterator[str]:
     """What was synced before and is not given now, by its name, or as much of it as a tag has."""
-    names = {fingerprint_key(secret.name): secret.name for secret in manifest.secrets}
+    names = {fingerprint_key(name): name for name in secret_names(manifest.secrets)}
     given = {fingerprint_key(name) for name in values}
     return (names.get(key, key) for key in sorted(known) if key not in given)
 

@@ -57,7 +57,8 @@ def _request(call: dict[str, Any], files: list[Any]) -> Any:
     from theoryctl_providers.contract import Request, load_config
 
     config = call["config"]
-    names = [rule["name"] for rule in config["secret_rules"]]
+    sets = [names for rule in config["secret_rules"] for names in ([rule["name"]], *rule.get("alternatives", ()))]
+    names = [name for names in sets for name in names]
     secrets = {name: os.environ[name].strip() for name in names if os.environ.get(name, "").strip()}
     here = {"secrets": secrets, "image": os.environ.get(IMAGE), "platform": PLATFORM}
     return Request(config=load_config({**config, **here}), attachments=files, **call["request"])

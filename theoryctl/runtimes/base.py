@@ -12,7 +12,16 @@ from theoryctl.instances.records import Instance
 from theoryctl.manifests.model import Resources
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
-from theoryctl_providers.contract import Event, ProviderConfig, Request, ServerConfig, canonical, sha256
+from theoryctl_providers.contract import (
+    Event,
+    ProviderConfig,
+    Request,
+    ServerConfig,
+    canonical,
+    missing_rules,
+    secret_names,
+    sha256,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +47,8 @@ class StartRequest:
     def instance(self, runtime: str, **where: Any) -> Instance:
         """The record of what is started by this, now, with the fields that only its runtime knows."""
         provider = self.server.provider
-        names = [rule.name for rule in provider.secret_rules]
+        rules = provider.secret_rules
+        absent = missing_rules(rules, provider.secrets, provider.default_model or "")
         return Instance(
             ref=str(self.ref),
             runtime=runtime,
@@ -46,8 +56,8 @@ class StartRequest:
             token=self.server.token,
             started_at=time.time(),
             manifest_digest=self.manifest_digest,
-            secrets_present=tuple(name for name in names if name in provider.secrets),
-            secrets_absent=tuple(name for name in names if name not in provider.secrets),
+            secrets_present=tuple(name for name in secret_names(rules) if name in provider.secrets),
+            secrets_absent=secret_names(absent),
             max_attachment=self.server.limits.attachment,
             answers=self.answers,
             record=self.record,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
+from theoryctl.instances.records import all_instances
 from theoryctl.manifests.model import Manifest
 from theoryctl.platforms import host_platform
 from theoryctl.requests.mock_flags import MockFlags
-from theoryctl.secrets import read_secrets
-from theoryctl_providers.contract import Mode, ProviderConfig
+from theoryctl.secrets import on_this_host, read_secrets
+from theoryctl_providers.contract import Mode, ProviderConfig, secret_names, without_instances
 
 
 def provider_config(
@@ -19,7 +22,7 @@ def provider_config(
 
     Raises UsageError for an env file that cannot be read, and what `MockFlags.applied` raises.
     """
-    names = (rule.name for rule in manifest.secrets) if with_secrets else ()
+    names = secret_names(manifest.secrets) if with_secrets else ()
     config = ProviderConfig(
         provider=manifest.provider,
         ref=manifest.ref,
@@ -28,8 +31,15 @@ def provider_config(
         default_model=manifest.models.default,
         input_schema=manifest.inputs,
         secret_rules=manifest.secrets,
-        secrets=read_secrets(names, env_file),
+        secrets=_elsewhere(without_instances(manifest.secrets, read_secrets(names, env_file))),
         timeout=manifest.resources.timeout,
         platform=host_platform(),
     )
     return mocks.applied(config, mode, env_file)
+
+
+def _elsewhere(secrets: dict[str, str]) -> dict[str, str]:
+    """The secrets but for addresses of started instances: a real call goes to a vendor, also after `local env`."""
+    near = {name: address.port for name, value in secrets.items() if (address := on_this_host(value))}
+    ours = {urlsplit(instance.url).port for instance in all_instances() if instance.url} if near else set()
+    return {name: value for name, value in secrets.items() if name not in near or near[name] not in ours}

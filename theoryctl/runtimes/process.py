@@ -19,7 +19,7 @@ from theoryctl.paths import private_folder
 from theoryctl.platforms import host_platform
 from theoryctl.refs import ProviderRef
 from theoryctl.runtimes.base import StartedRuntime, StartRequest, State
-from theoryctl_providers.contract import ServerConfig
+from theoryctl_providers.contract import ServerConfig, is_secret, secret_names
 
 if TYPE_CHECKING:
     import psutil
@@ -138,7 +138,8 @@ def _private(path: str, flags: int) -> int:
 def _environment(config: ServerConfig, code: tuple[str, ...]) -> dict[str, str]:
     """This process's environment without any secret: the server gets those on its standard input. `code` is where it
     imports its provider's package from."""
-    names, values = {rule.name for rule in config.provider.secret_rules}, set(config.provider.secrets.values())
+    names = set(secret_names(config.provider.secret_rules))
+    values = {value for name, value in config.provider.secrets.items() if is_secret(name, value)}
     kept = {key: value for key, value in os.environ.items() if key not in names and value not in values}
     paths = [*code, *filter(None, [kept.get("PYTHONPATH")])]
     return {**kept, "PYTHONPATH": os.pathsep.join(paths)} if paths else kept

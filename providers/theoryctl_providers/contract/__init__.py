@@ -15,7 +15,6 @@ from theoryctl_providers.contract.calls import (
     ProviderConfig,
     Request,
     ResolvedRequest,
-    SecretRule,
     is_mock,
     resolve_mode,
 )
@@ -51,6 +50,14 @@ from theoryctl_providers.contract.events import (
 from theoryctl_providers.contract.files import replace_file
 from theoryctl_providers.contract.from_json import shaped
 from theoryctl_providers.contract.json_text import MAX_DEPTH, canonical, dumps, loads, sha256
+from theoryctl_providers.contract.secret_rules import (
+    TOKEN_PREFIX,
+    SecretRule,
+    is_secret,
+    missing_rules,
+    secret_names,
+    without_instances,
+)
 from theoryctl_providers.contract.wire import (
     Limits,
     ServerConfig,
@@ -72,6 +79,7 @@ __all__ = [
     "MODES",
     "ONE_LINE",
     "STRICT",
+    "TOKEN_PREFIX",
     "VERSION",
     "Annotation",
     "Attachment",
@@ -120,13 +128,17 @@ __all__ = [
     "encode_event",
     "info_of",
     "is_mock",
+    "is_secret",
     "load_config",
     "loads",
+    "missing_rules",
     "read_events",
     "replace_file",
     "resolve_mode",
+    "secret_names",
     "sha256",
     "shaped",
+    "without_instances",
     "write_recordings",
 ]
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from theoryctl_providers.contract.constraints import STRICT, Line, Must, Text
 from theoryctl_providers.contract.envelope import AttachmentDocument, Mode, new_run_id
 from theoryctl_providers.contract.errors import ProviderError, Remedy
 from theoryctl_providers.contract.events import Operation
+from theoryctl_providers.contract.secret_rules import SecretRule
 
 if TYPE_CHECKING:
     from theoryctl_providers.contract.recordings import Recordings, Tape
@@ -55,27 +54,6 @@ class Attachment:
     def public(self) -> AttachmentDocument:
         """Return the part that an envelope shows: everything but the path."""
         return {"name": self.name, "media_type": self.media_type, "size": self.size, "digest": self.digest}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecretRule:
-    """An environment variable the provider needs in real mode."""
-
-    # A part of a manifest, and so of its published schema, where it is called Secret.
-    __pydantic_config__: ClassVar[dict[str, Any]] = {**STRICT, "title": "Secret"}
-
-    name: Annotated[str, Must({"pattern": "^[A-Z_][A-Z0-9_]*$"})]
-    """The variable's name; its value never stands in a manifest."""
-    required: bool = True
-    """True where models that match cannot be called without it."""
-    models: tuple[Text, ...] = ("*",)
-    """The models it is for, as shell patterns: `openai/*`."""
-    description: Line = ""
-    """Its meaning, and a place to get one."""
-
-    def applies_to(self, model: str) -> bool:
-        """Return whether the rule is about this model."""
-        return any(fnmatchcase(model, pattern) for pattern in self.models)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,8 @@ from theoryctl_providers.contract import (
     Result,
     is_mock,
     resolve_mode,
+    secret_names,
+    without_instances,
 )
 from theoryctl_providers.engine.arguments import hints_in_arguments
 from theoryctl_providers.engine.session import aask, ask
@@ -198,7 +200,7 @@ def _unusable(argument: str, expected: str, found: Any) -> ProviderError:
 def _keys(provider: str) -> dict[str, str]:
     """The provider's secrets that this process's environment has."""
     rules = get_llm_provider(provider).secret_rules
-    return {rule.name: os.environ[rule.name] for rule in rules if rule.name in os.environ}
+    return without_instances(rules, {name: os.environ[name] for name in secret_names(rules) if name in os.environ})
 
 
 def _recording(record: str | os.PathLike[str] | None, replay: str | os.PathLike[str] | None) -> dict[str, Any]:

@@ -22,7 +22,9 @@ from theoryctl_providers.contract import (
     Started,
     canonical,
     is_mock,
+    missing_rules,
     resolve_mode,
+    secret_names,
 )
 from theoryctl_providers.engine.answer_source import plan_for
 from theoryctl_providers.engine.transcript import Transcript
@@ -47,6 +49,8 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
         resolved = admit(request, provider)
         transcript.admitted(resolved)
         plan = plan_for(provider, resolved)
+        for note in () if is_mock(resolved.mode) else provider.notes(resolved):
+            yield Log(note)
         if provider.loads and not provider.is_prepared(resolved.mode):
             yield Log(f"loading {provider.loads}, which takes some seconds in a new process")
         provider.prepare(resolved.mode)
@@ -91,6 +95,7 @@ def admit(request: Request, provider: LLMProvider) -> ResolvedRequest:
     inputs = {key: value for key, value in inputs.items() if key not in TRANSPORT}
     inputs |= {name: _whole(value) for name, value in inputs.items() if _is_integral(name, request, schema)}
     inputs["model"] = inputs.get("model") or _default_model(config)
+    provider.check_inputs(inputs)
     files = [replace(file, path="") for file in request.attachments] if is_mock(mode) else request.attachments
     inputs = resolve_attachments(inputs, files)
     resolved = _resolved(request, mode, inputs, files)
@@ -151,22 +156,26 @@ def _whole(value: Any) -> Any:
 
 def check_secrets(rules: Sequence[SecretRule], secrets: Mapping[str, str], model: str) -> None:
     """Raise ProviderError `ERR_MISSING_SECRET` naming every secret that `model` needs and that is absent or empty."""
-    needed = [rule.name for rule in rules if rule.required and rule.applies_to(model)]
-    broken = [
-        name
-        for name in needed
-        if not secrets.get(name, "").strip().isprintable() or not secrets.get(name, "").isascii()
-    ]
+    concerned = [rule for rule in rules if rule.required and rule.applies_to(model)]
+    broken = [name for name in secret_names(concerned) if not _is_key(secrets.get(name, "").strip())]
     if broken:
         message = f"{', '.join(broken)} holds characters that no key has"
         raise ProviderError("ERR_MISSING_SECRET", message, hint=f"set {' and '.join(broken)} again without line breaks")
-    missing = [name for name in needed if not secrets.get(name, "").strip()]
+    missing = missing_rules(concerned, {name for name, value in secrets.items() if value.strip()}, model)
     if missing:
         raise ProviderError(
             "ERR_MISSING_SECRET",
-            f"{model} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not set",
-            hint=f"set {' and '.join(missing)}",
+            f"{model} needs {', '.join(rule.wanted for rule in missing)}, which {_not_set(missing)}",
+            hint=f"set {' and '.join(rule.name for rule in missing)}",
         )
+
+
+def _is_key(value: str) -> bool:
+    return value.isprintable() and value.isascii()
+
+
+def _not_set(missing: Sequence[SecretRule]) -> str:
+    return "are not set" if len(missing) > 1 or missing[0].alternatives else "is not set"
 
 
 def traceback_of(error: Exception, request: Request) -> str:

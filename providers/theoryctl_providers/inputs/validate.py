@@ -105,7 +105,8 @@ def _finding(error: Any, schema: Mapping[str, Any]) -> str:
             return f"{kind.property!r} is missing"
         case "additionalProperties" | "unevaluatedProperties":
             declared = _declared(error, schema)
-            return ", ".join(f"unknown key {key!r}{_guess(key, declared)}" for key in kind.unexpected)
+            way = "; a vendor's own parameters go into extra_body" if _takes_extra_body(error, declared) else ""
+            return ", ".join(f"unknown key {key!r}{_guess(key, declared)}" for key in kind.unexpected) + way
         case "type":
             return f"found {_found(value)}, expected {_either(kind.types)}"
         case "enum":
@@ -132,6 +133,11 @@ def _declared(error: Any, schema: Mapping[str, Any]) -> list[str]:
     for part in error.schema_path[:-1]:
         node = node[part] if isinstance(node, (dict, list)) else {}
     return sorted(node.get("properties", {}))
+
+
+def _takes_extra_body(error: Any, declared: list[str]) -> bool:
+    """Whether an unknown key stands beside an `extra_body`, which is for those that only a vendor knows."""
+    return not error.instance_path and "extra_body" in declared
 
 
 def _guess(found: Any, options: Iterable[Any]) -> str:

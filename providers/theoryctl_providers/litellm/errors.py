@@ -9,38 +9,53 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from theoryctl_providers.contract import ProviderError
+from theoryctl_providers.litellm.addresses import at_address, hint_for, replace_hint
 from theoryctl_providers.litellm.reading import ToldInAnswer
 from theoryctl_providers.status import LONGEST_BODY, answered, body_of, code_of, failure_of, quote, vendor_of
 
 
 def as_provider_error(
-    error: BaseException, *, model: str, begun: bool, clean: Callable[[str], str] = str
+    error: BaseException, *, model: str, begun: bool, clean: Callable[[str], str] = str, address: str | None = None
 ) -> ProviderError:
-    """The failure of a call to `model` as a ProviderError; `begun` says that a part of the answer had come.
+    """The failure of a call to `model` at `address` as a ProviderError; `begun` says that part of the answer had come.
 
     The vendor's own words are quoted where they help, after `clean` took out secrets, but never with a refused key:
     such bodies may echo a part of it.
     """
     if isinstance(error, ToldInAnswer):
-        return _told(error.error, model, clean)
+        return _told(error.error, model, clean, at_address(vendor_of(model), address))
     chain = list(_chain(error))
     response = _response(chain)
+    who = at_address(vendor_of(model), address)
     if response is None:
-        return _without_response(chain, model, begun, clean)
+        return _without_response(chain, _Asked(model, who, address), begun, clean)
     body = clean(body_of(response, error)[:LONGEST_BODY])
-    failure = answered(int(response.status_code), body, model, _retry_after(response))
+    failure = answered(int(response.status_code), body, model, _retry_after(response), who=who)
     if response.headers.get("x-should-retry") == "false":  # OpenAI and Anthropic know better than their status says
         failure.retryable = False
-    return failure
+    return replace_hint(failure, hint_for(failure.code, model, address, body))
 
 
-def _told(error: Any, model: str, clean: Callable[[str], str]) -> ProviderError:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The model that was asked, who was asked in words, and the address."""
+
+    model: str
+    who: str
+    address: str | None
+
+    def failure(self, code: str, message: str, reason: str = "") -> ProviderError:
+        return replace_hint(failure_of(code, message, self.model), hint_for(code, self.model, self.address, reason))
+
+
+def _told(error: Any, model: str, clean: Callable[[str], str], who: str) -> ProviderError:
     """A failure inside an answer of status 200, as if the vendor had answered with the status that it means."""
     body = clean(json.dumps({"error": error}))[:LONGEST_BODY]
-    return answered(_status_of(error), body, model, how="failed in its answer")
+    return answered(_status_of(error), body, model, who=who, how="failed in its answer")
 
 
 def _status_of(error: Any) -> int:
@@ -93,33 +108,34 @@ def _response(chain: list[BaseException]) -> Any:
 
 
 def _without_response(
-    chain: list[BaseException], model: str, begun: bool, clean: Callable[[str], str]
+    chain: list[BaseException], asked: _Asked, begun: bool, clean: Callable[[str], str]
 ) -> ProviderError:
     import httpx
     import litellm
 
-    vendor = vendor_of(model)
     if any(isinstance(error, (TimeoutError, httpx.TimeoutException, litellm.Timeout)) for error in chain):
-        return failure_of("ERR_TIMEOUT", f"{vendor} sent no complete answer in time for {model}", model)
+        return asked.failure("ERR_TIMEOUT", f"{asked.who} sent no complete answer in time for {asked.model}")
     if any(isinstance(error, (httpx.TransportError, OSError)) for error in chain):
         if begun:
-            message = f"the connection to {vendor} broke in the middle of the answer"
-            return failure_of("ERR_BAD_RESPONSE", message, model)
-        return failure_of("ERR_UNREACHABLE", f"no connection to {vendor} for {model}", model)
-    return _by_class(chain, model, clean)
+            message = f"the connection to {asked.who} broke in the middle of the answer"
+            return asked.failure("ERR_BAD_RESPONSE", message)
+        reason = " ".join(map(str, chain))
+        return asked.failure("ERR_UNREACHABLE", f"no connection to {asked.who} for {asked.model}", reason)
+    return _by_class(chain, asked, clean)
 
 
-def _by_class(chain: list[BaseException], model: str, clean: Callable[[str], str]) -> ProviderError:
+def _by_class(chain: list[BaseException], asked: _Asked, clean: Callable[[str], str]) -> ProviderError:
     """Make the error for a call that LiteLLM refused by itself, or could not understand."""
     import litellm
 
+    model = asked.model
     if any(isinstance(error, json.JSONDecodeError) for error in chain):
-        return failure_of("ERR_BAD_RESPONSE", f"the answer of {vendor_of(model)} is not the JSON it should be", model)
+        return asked.failure("ERR_BAD_RESPONSE", f"the answer of {asked.who} is not the JSON it should be")
     told = _told_inside_the_stream(chain)
     if told is not None:
         said = clean(f"{told} {getattr(told, 'body', '')}")
-        message = f"{vendor_of(model)} said instead of an answer{quote(clean(str(told)))}"
-        return failure_of(code_of(getattr(told, "status_code", 500), said), message, model)
+        message = f"{asked.who} said instead of an answer{quote(clean(str(told)))}"
+        return asked.failure(code_of(getattr(told, "status_code", 500), said), message)
     outermost = chain[0]
     reason = quote(clean(str(outermost)).partition("\n")[0])
     if isinstance(outermost, litellm.UnsupportedParamsError):
@@ -128,7 +144,7 @@ def _by_class(chain: list[BaseException], model: str, clean: Callable[[str], str
         return failure_of("ERR_MODEL_NOT_FOUND", f"LiteLLM knows no vendor for {model}", model)
     if isinstance(outermost, litellm.BadRequestError):
         return failure_of("ERR_INPUTS", f"LiteLLM refused the inputs for {model}{reason}", model)
-    return failure_of("ERR_BAD_RESPONSE", f"LiteLLM could not read the answer of {vendor_of(model)}{reason}", model)
+    return asked.failure("ERR_BAD_RESPONSE", f"LiteLLM could not read the answer of {asked.who}{reason}")
 
 
 def _told_inside_the_stream(chain: list[BaseException]) -> BaseException | None:

@@ -43,11 +43,14 @@ def _set_up() -> Any:
     litellm = _import_without_gc()
     litellm.suppress_debug_info = True
     litellm.telemetry = False
+    # Else it fetches a tokenizer from the network to count the tokens of a vendor that sent no count.
+    litellm.disable_hf_tokenizer_download = True
     from theoryctl_providers.litellm.transport import listen
 
     _send_once()
     _ask_no_ollama()
     listen()
+    _ask_no_proxy(litellm)
     # Its debug lines hold whole requests. Warnings too: what matters of them is in the exception.
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -75,6 +78,11 @@ def _ask_no_ollama() -> None:
         return {"key": model, "litellm_provider": "ollama_chat", "mode": "chat", **free, **unknown}
 
     OllamaModelInfo.get_model_info = get_model_info
+
+
+def _ask_no_proxy(litellm: Any) -> None:
+    """Keep USE_LITELLM_PROXY from sending every vendor's key to another address; litellm_proxy/ models name it."""
+    litellm.LiteLLMProxyChatConfig.should_use_litellm_proxy_by_default = staticmethod(lambda litellm_params=None: False)
 
 
 def _refuse_compromised() -> None:

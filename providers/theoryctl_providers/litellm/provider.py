@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
@@ -11,37 +11,25 @@ from typing import TYPE_CHECKING, Any
 from theoryctl_providers.contract import (
     Event,
     Mode,
-    ProviderConfig,
     ProviderError,
     ResolvedRequest,
-    SecretRule,
     is_mock,
 )
+from theoryctl_providers.inputs.call import check_call
 from theoryctl_providers.inputs.normalize import CALLER, vendor_of
 from theoryctl_providers.inputs.tools import forced_tool
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
-from theoryctl_providers.litellm.vendors import secret_arguments
+from theoryctl_providers.litellm.addresses import address_of
+from theoryctl_providers.litellm.vendors import OLLAMAS, full_name, secret_rules, vendor_for
 from theoryctl_providers.mock.provider import mocked
 from theoryctl_providers.protocol import LLMProvider
 
 if TYPE_CHECKING:
     from theoryctl_providers.litellm.transport import Heard
 
-#: Vendors in the model names of the built-in manifest, with the secrets they need.
-SECRET_RULES = (
-    SecretRule(name="OPENAI_API_KEY", models=("openai/*",)),
-    SecretRule(name="ANTHROPIC_API_KEY", models=("anthropic/*",)),
-    SecretRule(name="REPLICATE_API_KEY", models=("replicate/*",)),
-    SecretRule(name="LLM_API_BASE", required=False, models=("ollama/*", "openai/*")),
-)
-
 #: Parameters about the caller that OpenAI alone knows. Its clients send some of them with every request, so that for
 #: another vendor they are left out and not refused.
 _OPENAIS_OWN = CALLER - {"user", "metadata"}
-
-#: Seconds for one call where neither request nor config says it; LiteLLM's own default is ten minutes.
-DEFAULT_TIMEOUT = 120.0
-
 
 #: Vendors whose streams are read as they come, whatever the number of choices.
 _OPENAI_FORMAT = ("openai", "azure", "hosted_vllm", "lm_studio", "groq", "openrouter", "deepseek", "mistral", "xai")
@@ -54,18 +42,34 @@ class LiteLLMProvider(LLMProvider):
     suspends_in_mock = False
     default_model = "openai/gpt-4o-mini"
     operations = ("chat", "embeddings")
-    secret_rules = SECRET_RULES
+    secret_rules = secret_rules()
+
+    def check_inputs(self, inputs: Mapping[str, Any]) -> None:
+        """Refuse inputs that would name an address or a key, or say two things at once."""
+        check_call(inputs)
 
     def check(self, request: ResolvedRequest) -> None:
-        """Refuse what a mock refuses too, and a model that names no vendor, `ERR_MODEL_NOT_FOUND`."""
+        """Refuse what a mock refuses too, and a model that names no vendor, `ERR_MODEL_NOT_FOUND`.
+
+        Raises ProviderError `ERR_USAGE` too, for an address among the secrets that cannot be one.
+        """
         refuse_uncarried(request.inputs, logprobs=True)
         forced_tool(request.inputs)
         vendor, _, name = request.model.partition("/")
         if vendor and not name:
             model = request.model
-            example = "openai/gpt-4o-mini" if "/" in model else f"openai/{vendor}"
+            example = "openai/gpt-4o-mini" if "/" in model else full_name(vendor)
             message = f"model {model!r} is not of the form vendor/model"
             raise ProviderError("ERR_MODEL_NOT_FOUND", message, hint=f"name the vendor too, as {example} does")
+        if (known := vendor_for(request.model)) is not None:
+            address_of(known, request.config)
+
+    def notes(self, request: ResolvedRequest) -> Sequence[str]:
+        """Say that an address is not used, where somebody may have meant it for this vendor."""
+        vendor, secrets = vendor_for(request.model), request.config.secrets
+        if vendor is None or vendor.name != "openai" or not secrets.get(OLLAMAS) or address_of(vendor, request.config):
+            return ()
+        return (f"{OLLAMAS} is the address of Ollama alone; OpenAI's is {vendor.addresses[0]}",)
 
     def prepare(self, mode: Mode) -> None:
         """Import LiteLLM for real mode. Raises ProviderError `ERR_PROVIDER` where it is not installed."""
@@ -91,27 +95,31 @@ class LiteLLMProvider(LLMProvider):
 
 
 async def _call(request: ResolvedRequest) -> AsyncGenerator[Event]:
+    from theoryctl_providers.litellm.addresses import at_address
+    from theoryctl_providers.litellm.arguments import called_at, vendor_arguments
     from theoryctl_providers.litellm.errors import as_provider_error
     from theoryctl_providers.litellm.transport import Heard
     from theoryctl_providers.redact import Redactor, secrets_of
 
-    model = request.model
-    vendor = vendor_arguments(request)
-    if "api_key" not in vendor and not model.startswith("ollama/"):
-        _check_environment(model, request.config)
+    model, address = request.model, None
     heard, begun = Heard(), False
     try:
-        async with aclosing(_events(request, vendor, heard)) as events:
+        arguments = vendor_arguments(request)
+        address = called_at(arguments)
+        async with aclosing(_events(request, arguments, heard)) as events:
             async for event in events:
                 begun = True
                 yield event
     except ProviderError as error:
         error.headers = heard.headers
+        if error.code == "ERR_BAD_RESPONSE":
+            error.message = at_address(error.message, address)
         raise
     except Exception as error:  # LiteLLM raises its own classes, its SDKs' and bare ones alike
         clean = Redactor(secrets_of(request)).error_text
         # An answer that has begun is billed, though nothing of it has come yet.
-        failure = as_provider_error(error, model=model, begun=begun or heard.status == 200, clean=clean)
+        begun = begun or heard.status == 200
+        failure = as_provider_error(error, model=model, begun=begun, clean=clean, address=address)
         failure.headers = heard.headers
         raise failure from error
 
@@ -123,19 +131,20 @@ def _events(request: ResolvedRequest, vendor: dict[str, Any], heard: Heard) -> A
         return embed(request, vendor, heard)
     from theoryctl_providers.litellm.chat import chat
 
-    return chat(request, call_arguments(request), heard)
+    return chat(request, call_arguments(request, vendor), heard)
 
 
-def call_arguments(request: ResolvedRequest) -> dict[str, Any]:
-    """The arguments of `litellm.acompletion`: streamed where that is read, no retries of its own, a time-out."""
+def call_arguments(request: ResolvedRequest, vendor: dict[str, Any]) -> dict[str, Any]:
+    """Return all arguments of `litellm.acompletion`, streamed where that is read; `vendor` are `vendor_arguments`."""
+    from theoryctl_providers.litellm.body import placed
     from theoryctl_providers.litellm.content import as_openai
 
     inputs = deepcopy(dict(request.inputs))  # LiteLLM writes into `metadata`; another attempt, or call, may follow
     left_out = {"model", "messages", *(() if vendor_of(request.inputs["model"]) == "openai" else _OPENAIS_OWN)}
-    arguments = {key: value for key, value in inputs.items() if key not in left_out}
+    stated = {key: value for key, value in inputs.items() if key not in left_out}
     return {
-        **arguments,
-        **vendor_arguments(request),
+        **placed(stated, request.model),
+        **vendor,
         "messages": [as_openai(message) for message in inputs.get("messages", [])],
         **({"stream": True, "stream_options": {"include_usage": True}} if _is_streamed(request) else {}),
     }
@@ -148,35 +157,3 @@ def _is_streamed(request: ResolvedRequest) -> bool:
     """
     vendor = request.model.partition("/")[0]
     return request.streamed and ((request.inputs.get("n") or 1) == 1 or vendor in _OPENAI_FORMAT)
-
-
-def vendor_arguments(request: ResolvedRequest) -> dict[str, Any]:
-    """Model, key and address of the vendor, no retries of LiteLLM's own, an explicit time-out."""
-    model, config = request.model, request.config
-    vendor, _, name = model.partition("/")
-    seconds = request.timeout or config.timeout or DEFAULT_TIMEOUT
-    arguments: dict[str, Any] = {"model": model, "max_retries": 0, "num_retries": 0, "timeout": seconds}
-    if vendor == "ollama" and request.operation == "chat":
-        arguments["model"] = f"ollama_chat/{name}"  # LiteLLM's ollama/ flattens a chat into one prompt
-    arguments |= secret_arguments(model, config.secrets)
-    base = config.secrets.get("LLM_API_BASE")
-    if base and vendor in ("ollama", "openai"):
-        arguments["api_base"] = base
-    return arguments
-
-
-def _check_environment(model: str, config: ProviderConfig) -> None:
-    """Refuse a call to a vendor beyond the manifest whose variables are not set: sent, it would fail in obscure ways.
-
-    Raises ProviderError `ERR_MISSING_SECRET`.
-    """
-    import litellm
-
-    wanted = litellm.validate_environment(model=model)["missing_keys"]
-    missing = [name for name in wanted if not config.secrets.get(name)]
-    if missing:
-        raise ProviderError(
-            "ERR_MISSING_SECRET",
-            f"{model} needs {', '.join(missing)}",
-            hint=f"declare {' and '.join(missing)} among the manifest's secrets, and set it",
-        )

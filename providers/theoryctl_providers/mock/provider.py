@@ -25,6 +25,7 @@ from theoryctl_providers.contract import (
     is_mock,
     sha256,
 )
+from theoryctl_providers.inputs.call import check_call
 from theoryctl_providers.inputs.normalize import counted
 from theoryctl_providers.inputs.tools import forced_tool
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
@@ -42,6 +43,10 @@ class MockProvider(LLMProvider):
     suspends_in_mock = False
     default_model = "mock"
     operations = ("chat", "embeddings")
+
+    def check_inputs(self, inputs: Mapping[str, Any]) -> None:
+        """Refuse what a vendor's provider refuses: a test that passes here should pass there."""
+        check_call(inputs)
 
     async def stream(self, request: ResolvedRequest) -> AsyncGenerator[Event]:
         """The mock's answer. Real mode is refused: there is no vendor behind this provider."""

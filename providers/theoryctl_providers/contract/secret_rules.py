@@ -1,0 +1,101 @@
+"""The environment variables that models need in real mode, and which of them are enough."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, ClassVar
+
+from theoryctl_providers.contract.constraints import STRICT, Line, Must, Text
+
+#: What the token of a started instance begins with, so that it is never taken for a vendor's key.
+TOKEN_PREFIX = "theoryctl-"
+
+#: Ends of names that say where or which: such values stand in ordinary text, and nobody has to hide them.
+_PUBLIC = re.compile(
+    r"_(API_BASE|BASE_URL|ENDPOINT|API_VERSION|REGION|REGION_NAME|LOCATION|PROJECT|PROFILE|ORGANIZATION)$"
+)
+
+VariableName = Annotated[str, Must({"pattern": "^[A-Z_][A-Z0-9_]*$"})]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretRule:
+    """An environment variable the provider needs in real mode, or others in its place."""
+
+    # A part of a manifest, and so of its published schema, where it is called Secret.
+    __pydantic_config__: ClassVar[dict[str, Any]] = {**STRICT, "title": "Secret"}
+
+    name: VariableName
+    """The variable's name; its value never stands in a manifest."""
+    required: bool = True
+    """True where models that match cannot be called without it."""
+    alternatives: tuple[Annotated[tuple[VariableName, ...], Must({"min_length": 1})], ...] = ()
+    """Sets of variables that do as well, each needed whole: `[[AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY],
+    [AWS_PROFILE]]`."""
+    models: tuple[Text, ...] = ("*",)
+    """The models it is for, as shell patterns: `openai/*`."""
+    description: Line = ""
+    """Its meaning, and a place to get one."""
+
+    @property
+    def sets(self) -> tuple[tuple[str, ...], ...]:
+        """The sets of variables of which any is enough, the rule's own name first."""
+        return ((self.name,), *self.alternatives)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every variable that the rule names."""
+        return tuple(dict.fromkeys(name for names in self.sets for name in names))
+
+    def is_met_by(self, given: Container[str]) -> bool:
+        """Return True where these variables are enough; for a rule that is not required they always are."""
+        return not self.required or any(all(name in given for name in names) for names in self.sets)
+
+    @property
+    def wanted(self) -> str:
+        """The variables in words: the only one, `one of A, B`, or `A, or B and C`."""
+        texts = [" and ".join(names) for names in self.sets]
+        if all(len(names) == 1 for names in self.sets) and len(texts) > 1:
+            return f"one of {', '.join(texts)}"
+        return ", or ".join(texts)
+
+    def applies_to(self, model: str) -> bool:
+        """Return whether the rule is about this model."""
+        return any(fnmatchcase(model, pattern) for pattern in self.models)
+
+
+def is_secret(name: str, value: str) -> bool:
+    """Return True for the value of a variable that must not be seen: no address, region, version or the like.
+
+    An address with a user in it is one that must not.
+    """
+    return "@" in value or not ("://" in value or _PUBLIC.search(name))
+
+
+def without_instances(rules: Iterable[SecretRule], values: Mapping[str, str]) -> dict[str, str]:
+    """Return the values without tokens of started instances, and without the addresses that belong to them.
+
+    They stand in the environment after `eval "$(theoryctl local env)"`, which leads clients to an instance; a real call
+    of a vendor must not go there.
+    """
+    rules = tuple(rules)
+    led = {model for rule in rules if _holds_token(rule, values) for model in rule.models}
+    gone = {name for rule in rules if led.intersection(rule.models) for name in rule.names}
+    return {name: value for name, value in values.items() if name not in gone}
+
+
+def _holds_token(rule: SecretRule, values: Mapping[str, str]) -> bool:
+    return any(values.get(name, "").startswith(TOKEN_PREFIX) for name in rule.names)
+
+
+def secret_names(rules: Iterable[SecretRule]) -> tuple[str, ...]:
+    """Every variable that rules name, in their order, each once."""
+    return tuple(dict.fromkeys(name for rule in rules for name in rule.names))
+
+
+def missing_rules(rules: Iterable[SecretRule], given: Container[str], model: str) -> list[SecretRule]:
+    """The rules on a model that the given variables do not meet."""
+    return [rule for rule in rules if rule.applies_to(model) and not rule.is_met_by(given)]

@@ -1,0 +1,116 @@
+"""Arguments of a call of LiteLLM that say which model is asked, with whose key and at which address.
+
+Nothing goes through the environment: another call in this process would find it there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from theoryctl_providers.contract import ProviderError, ResolvedRequest
+from theoryctl_providers.litellm.addresses import address_of
+from theoryctl_providers.litellm.vendors import BEDROCK, Vendor, vendor_for
+
+#: Ends of the variables of vendors beyond the table, after the vendor's name, and what is called otherwise.
+_ENDINGS = {"API_KEY": "api_key", "API_BASE": "api_base", "BASE_URL": "api_base", "API_VERSION": "api_version"}
+_OTHERWISE = {"huggingface": {"HF_TOKEN": "api_key"}, "sagemaker": BEDROCK.arguments}
+
+#: Seconds for one call where neither request nor config says it; LiteLLM's own default is ten minutes.
+DEFAULT_TIMEOUT = 120.0
+
+
+def vendor_arguments(request: ResolvedRequest) -> dict[str, Any]:
+    """Model, key and address of the vendor, no retries of LiteLLM's own, an explicit time-out.
+
+    Raises ProviderError `ERR_USAGE` for an address that cannot be one, and `ERR_MISSING_SECRET`.
+    """
+    model, config = request.model, request.config
+    seconds = request.timeout or config.timeout or DEFAULT_TIMEOUT
+    arguments: dict[str, Any] = {"model": model, "max_retries": 0, "num_retries": 0, "timeout": seconds}
+    vendor = vendor_for(model)
+    if vendor is None:
+        return {**arguments, **_beyond_the_table(model, config.secrets)}
+    if vendor.name == "ollama" and request.operation == "chat":
+        # LiteLLM's ollama/ flattens a chat into one prompt.
+        arguments["model"] = f"ollama_chat/{model.partition('/')[2]}"
+    arguments |= _credentials(vendor, config.secrets)
+    address = address_of(vendor, config) or _own(vendor, model, arguments)
+    return {**arguments, vendor.address_argument: address} if address else arguments
+
+
+def called_at(arguments: Mapping[str, Any]) -> str | None:
+    """The address among the arguments of a call; None where LiteLLM finds it by itself."""
+    return arguments.get("api_base") or arguments.get("aws_bedrock_runtime_endpoint")
+
+
+def _credentials(vendor: Vendor, secrets: Mapping[str, str]) -> dict[str, str]:
+    """The arguments that carry a vendor's key: those of the first set that is whole, and what else it takes."""
+    given = {name: value for name, value in secrets.items() if value}
+    chosen = [next((names for names in sets if all(name in given for name in names)), ()) for sets in vendor.needs]
+    arguments = dict(vendor.unset)
+    taken: set[str] = set()
+    for name in (*(name for names in chosen for name in names), *vendor.optional):
+        argument = vendor.arguments.get(name)
+        if name in given and argument is not None and argument not in taken:
+            taken.add(argument)
+            arguments[argument] = given[name]
+    _refuse_ambient(vendor, given)
+    return arguments
+
+
+def _refuse_ambient(vendor: Vendor, given: Mapping[str, str]) -> None:
+    """Keep a key of this process's environment from going where another's call leads."""
+    for name in vendor.ambient:
+        if name not in given and os.environ.get(name):
+            raise ProviderError(
+                "ERR_USAGE",
+                f"{name} is set in the environment and no secret of this call, and LiteLLM would send it all the same",
+                hint=f"unset {name}, or name it among the secrets",
+            )
+
+
+def _own(vendor: Vendor, model: str, arguments: Mapping[str, Any]) -> str | None:
+    """A vendor's own address, passed so that LiteLLM takes none from the environment."""
+    if vendor.name == "gemini":
+        from litellm import VertexGeminiConfig
+
+        newer = VertexGeminiConfig.is_gemini_3_or_newer(model.partition("/")[2])
+        return f"{vendor.address}/{'v1alpha' if newer else 'v1beta'}"
+    if vendor.name == "bedrock":
+        from litellm.llms.bedrock.base_aws_llm import get_aws_dns_suffix
+
+        region = arguments["aws_region_name"]
+        return f"https://bedrock-runtime.{region}.{get_aws_dns_suffix(region)}"
+    if vendor.name == "cohere" and "v1/" in model:
+        return "https://api.cohere.ai/v1/chat"
+    return vendor.address
+
+
+def _beyond_the_table(model: str, secrets: Mapping[str, str]) -> dict[str, str]:
+    """Key and address of a vendor that only LiteLLM knows, by their usual names; what else it needs, it reads itself.
+
+    Raises ProviderError `ERR_MISSING_SECRET`: without a key of its own, LiteLLM would send OpenAI's.
+    """
+    vendor = model.partition("/")[0]
+    prefix = vendor.upper().replace("-", "_")
+    names = {**_OTHERWISE.get(vendor, {}), **{f"{prefix}_{end}": argument for end, argument in _ENDINGS.items()}}
+    arguments = {argument: secrets[name] for name, argument in names.items() if secrets.get(name)}
+    if missing := () if "api_key" in arguments else _missing(model, f"{prefix}_API_KEY", secrets):
+        raise ProviderError(
+            "ERR_MISSING_SECRET",
+            f"{model} needs {', '.join(missing)}",
+            hint=f"declare {' and '.join(missing)} among the manifest's secrets, and set it",
+        )
+    return arguments
+
+
+def _missing(model: str, key: str, secrets: Mapping[str, str]) -> list[str]:
+    """The variables that LiteLLM misses; `key` where it would call with OpenAI's."""
+    import litellm
+
+    wanted = [name for name in litellm.validate_environment(model=model)["missing_keys"] if not secrets.get(name)]
+    _, vendor, found, _ = litellm.get_llm_provider(model)
+    has_none = found is None and vendor in litellm.openai_compatible_providers
+    return wanted or ([key] if has_none else [])

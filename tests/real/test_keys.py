@@ -1,0 +1,203 @@
+"""Where keys go: to the vendor whose they are, at the address that was set for it, and for one call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pytest_httpserver import HTTPServer
+
+from tests.real.conftest import ANTHROPIC, CANARY, LITELLM_WARNINGS, OPENAI, Ask
+from tests.real.vendor import Vendor
+from theoryctl_providers import ProviderError, get_llm_provider, run, stream
+from theoryctl_providers.contract import ProviderConfig, ResolvedRequest
+from theoryctl_providers.litellm.vendors import VENDORS
+from theoryctl_providers.litellm.vendors import Vendor as Row
+
+pytestmark = [LITELLM_WARNINGS, pytest.mark.usefixtures("foreign_variables", "only_loopback", "short_waits")]
+
+MESSAGES = [{"role": "user", "content": "Say hello."}]
+
+#: Vendors that cannot be called at an address of this machine: one has it in its code, one asks Google for a token.
+_ELSEWHERE = ("replicate", "vertex_ai")
+CALLED = [vendor for vendor in VENDORS if vendor.name not in _ELSEWHERE]
+
+
+def environment() -> dict[str, str]:
+    """The environment but for what LiteLLM sets when it loads its tokenizers, once."""
+    return {name: value for name, value in os.environ.items() if name != "TIKTOKEN_CACHE_DIR"}
+
+
+def said(server: HTTPServer) -> str:
+    """Everything a server was told, in one text."""
+    return "\n".join(f"{request.url}\n{request.headers}\n{request.get_data(as_text=True)}" for request, _ in server.log)
+
+
+@pytest.fixture
+def trap() -> Iterator[HTTPServer]:
+    """The server at every address of the environment; nobody should ask it."""
+    with HTTPServer() as server:
+        yield server
+        assert server.log == []
+
+
+def secrets_for(row: Row, address: str) -> dict[str, str]:
+    """The first set of what a vendor needs, and an address."""
+    names = [name for sets in row.needs for name in sets[0]]
+    values = {name: f"{CANARY}-{name}" for name in names}
+    fixed = {"AWS_REGION": "us-east-1", "AZURE_API_VERSION": "2024-10-21"}
+    return {**values, **{name: value for name, value in fixed.items() if name in names}, row.addresses[0]: address}
+
+
+@pytest.mark.parametrize("row", CALLED, ids=lambda row: row.name)
+def test_a_vendors_key_goes_to_its_own_address_and_nothing_of_the_environment_with_it(
+    row: Row, litellm: Any, httpserver: HTTPServer, trap: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything = {name for other in VENDORS for name in other.variables}
+    # The organization is no credential, and LiteLLM sends it to everybody who speaks OpenAI's API.
+    for name in everything - {*row.ambient, "OPENAI_ORGANIZATION"}:
+        address = name.endswith(("_BASE", "_URL", "_ENDPOINT"))
+        monkeypatch.setenv(name, trap.url_for("") if address else "foreign-key")
+    monkeypatch.setenv("USE_LITELLM_PROXY", "True")
+    monkeypatch.setenv("LITELLM_PROXY_API_BASE", trap.url_for(""))
+    before = environment()
+    with pytest.raises(ProviderError):
+        run(
+            {"model": f"{row.name}/a-model", "messages": MESSAGES},
+            provider="litellm",
+            mode="real",
+            secrets=secrets_for(row, httpserver.url_for("").rstrip("/")),
+        )
+    told = said(httpserver)
+    assert told
+    assert "foreign-key" not in told
+    assert (CANARY in told) == any(name.endswith(("_KEY", "_BEDROCK")) for sets in row.needs for name in sets[0])
+    assert environment() == before
+
+
+@pytest.mark.parametrize("row", [row for row in VENDORS if row.ambient], ids=lambda row: row.name)
+def test_what_litellm_would_take_from_the_environment_by_itself_is_refused_before_a_call(
+    row: Row, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(row.ambient[0], "foreign-key")
+    secrets = secrets_for(row, httpserver.url_for("")) if row.name not in _ELSEWHERE else {}
+    secrets |= {name: "x" for sets in row.needs for name in sets[0] if name not in secrets}
+    secrets.pop(row.ambient[0], None)
+    with pytest.raises(ProviderError) as caught:
+        run({"model": f"{row.name}/x", "messages": MESSAGES}, provider="litellm", mode="real", secrets=secrets)
+    assert (caught.value.code, row.ambient[0] in caught.value.message) == ("ERR_USAGE", True)
+    assert httpserver.log == []
+
+
+def test_two_tenants_keys_never_meet(litellm: Any) -> None:
+    """Each calls OpenAI and Anthropic twice in turn, at a server of its own."""
+
+    def call(vendor: Vendor, model: str, key: str) -> None:
+        name = {OPENAI: "OPENAI", ANTHROPIC: "ANTHROPIC"}[model]
+        secrets = {f"{name}_API_KEY": key, f"{name}_BASE_URL": vendor.url}
+        list(stream({"model": model, "messages": MESSAGES}, provider="litellm", mode="real", secrets=secrets))
+
+    before = environment()
+    with Vendor() as one, Vendor() as other:
+        calls = [(one, "key-of-one"), (other, "key-of-other")]
+        for model in (OPENAI, ANTHROPIC) * 2:
+            for vendor, key in calls:
+                call(vendor, model, key)
+    for vendor, key in calls:
+        got = {
+            request.headers.get("authorization", "") + request.headers.get("x-api-key", "")
+            for request in vendor.requests
+        }
+        assert got == {f"Bearer {key}", key}
+        assert len(vendor.requests) == 4
+    assert environment() == before
+
+
+def test_a_secret_of_one_call_is_nothing_to_the_next(litellm: Any) -> None:
+    with Vendor() as vendor:
+        secrets = {"GROQ_API_KEY": CANARY, "GROQ_API_BASE": f"{vendor.url}/v1"}
+        inputs = {"model": "groq/llama-3.1-8b-instant", "messages": MESSAGES}
+        assert run(inputs, provider="litellm", mode="real", secrets=secrets)["error"] is None
+        with pytest.raises(ProviderError) as caught:
+            run(inputs, provider="litellm", mode="real", secrets={})
+        assert caught.value.code == "ERR_MISSING_SECRET"
+        assert len(vendor.requests) == 1
+    assert "GROQ_API_KEY" not in os.environ
+
+
+def test_the_key_of_openai_does_not_go_to_a_vendor_without_one(litellm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", CANARY)
+    with Vendor() as vendor:
+        monkeypatch.setenv("NEBIUS_API_BASE", f"{vendor.url}/v1")
+        monkeypatch.setenv("GALADRIEL_API_BASE", f"{vendor.url}/v1")
+        for model in ("nebius/x", "galadriel/x"):
+            with pytest.raises(ProviderError) as caught:
+                run({"model": model, "messages": MESSAGES}, provider="litellm", mode="real")
+            assert caught.value.code == "ERR_MISSING_SECRET"
+        assert vendor.requests == []
+
+
+# -- errors say which address ------------------------------------------------------------------------------------------
+
+
+def test_an_error_names_the_address_that_was_asked(ask: Ask) -> None:
+    call = ask({"ANTHROPIC_BASE_URL": "http://127.0.0.1:9/v1"}, ANTHROPIC, timeout=3)
+    assert call.error["code"] == "ERR_UNREACHABLE"
+    assert "anthropic (http://127.0.0.1:9)" in call.error["message"]
+    assert "ANTHROPIC_BASE_URL" in (call.error["hint"] or "")
+
+
+def test_a_password_in_an_address_shows_nowhere(ask: Ask) -> None:
+    call = ask({"ANTHROPIC_BASE_URL": "http://me:pass-word@127.0.0.1:9/v1"}, ANTHROPIC)
+    assert call.error["code"] == "ERR_USAGE"
+    assert "pass-word" not in str(call.events)
+
+
+def test_the_hint_for_an_ollama_that_does_not_run_is_to_start_it(ask: Ask) -> None:
+    call = ask({"LLM_API_BASE": "127.0.0.1:9"}, "ollama/llama3.2", timeout=3)
+    assert call.error["code"] == "ERR_UNREACHABLE"
+    assert (call.error["hint"] or "").startswith("ollama serve")
+
+
+def test_the_hint_for_the_wrong_scheme_is_the_right_one(ask: Ask) -> None:
+    with Vendor() as vendor:
+        call = ask({"OPENAI_BASE_URL": vendor.url.replace("http:", "https:")}, timeout=5)
+    assert call.error["code"] == "ERR_UNREACHABLE"
+    assert call.error["hint"] == f"set OPENAI_BASE_URL to {vendor.url}/v1"
+
+
+def test_an_address_that_cannot_be_one_is_refused_before_anything_is_loaded(ask: Ask) -> None:
+    call = ask({"OPENAI_BASE_URL": "api.example.com"})
+    assert (call.error["code"], "OPENAI_BASE_URL" in call.error["message"]) == ("ERR_USAGE", True)
+    assert not [event for event in call.events if type(event).__name__ == "Started"]
+
+
+@pytest.mark.parametrize(
+    ("model", "full"),
+    [("claude-sonnet-4-5", "anthropic/claude-sonnet-4-5"), ("gpt-4o-mini", "openai/gpt-4o-mini"), ("o3", "openai/o3")],
+)
+def test_a_model_without_a_vendor_is_answered_with_its_full_name(ask: Ask, model: str, full: str) -> None:
+    call = ask({}, model)
+    assert (call.error["code"], full in (call.error["hint"] or "")) == ("ERR_MODEL_NOT_FOUND", True)
+
+
+# -- whose address ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("own", "notes"), [({}, 1), ({"OPENAI_BASE_URL": "http://localhost:1"}, 0)])
+def test_the_address_of_ollama_alone_is_a_note_to_who_asks_openai(own: dict[str, str], notes: int) -> None:
+    config = ProviderConfig(provider="litellm", secrets={"LLM_API_BASE": "http://localhost:11434", **own})
+    request = ResolvedRequest(config=config, mode="real", model=OPENAI, inputs={"model": OPENAI})
+    found = get_llm_provider("litellm").notes(request)
+    assert [("LLM_API_BASE" in note, "OPENAI_BASE_URL" in note) for note in found] == [(True, True)] * notes
+
+
+def test_a_run_after_local_env_does_not_go_to_the_instance(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Vendor() as vendor:
+        monkeypatch.setenv("OPENAI_API_KEY", "theoryctl-token")
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{vendor.url}/v1")
+        with pytest.raises(ProviderError) as caught:
+            run({"model": OPENAI, "messages": MESSAGES}, provider="litellm", mode="real")
+        assert (caught.value.code, vendor.requests) == ("ERR_MISSING_SECRET", [])
