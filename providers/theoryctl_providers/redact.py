@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from bisect import bisect_left, bisect_right
@@ -24,6 +23,7 @@ from theoryctl_providers.contract import (
     is_mock,
     is_secret,
 )
+from theoryctl_providers.contract.secret_forms import lowered, secret_forms
 
 #: Shorter values are no keys, and taking them out would shred ordinary text. In errors, where a vendor quotes keys and
 #: nobody reads prose, any length counts, and so do the pieces of a key from this length on.
@@ -51,6 +51,7 @@ def secrets_of(request: Request) -> dict[str, str]:
 class Redactor:
     """Replaces each secret's value by `[NAME]` in text, and in streamed text across the borders of its chunks.
 
+    A value counts in whatever case, and encoded, as in base64 after a user's name.
     With `addresses`, as for what is recorded, a URL counts as one even without a password in it.
     """
 
@@ -59,6 +60,7 @@ class Redactor:
         found = [(name, hidden) for name, value in stripped.items() for hidden in _hidden(name, value, addresses)]
         self._all = _replacements(found)
         self._secrets = dict(_replacements([(name, value) for name, value in found if len(value) >= SHORTEST]))
+        self._starts = _by_first(self._secrets)
         # The longest comes first, and nothing at all is what no text holds.
         self._pattern = re.compile("|".join(map(re.escape, self._secrets)) or "(?!)")
         self._longest = max(map(len, self._secrets), default=0)
@@ -66,7 +68,11 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """`text` without any secret's value."""
-        return self._pattern.sub(lambda found: self._secrets[found[0]], text)
+        clean, at = [], 0
+        for found in self._pattern.finditer(lowered(text)):
+            clean += [text[at : found.start()], self._secrets[found[0]]]
+            at = found.end()
+        return "".join((*clean, text[at:])) if clean else text
 
     def error_text(self, text: str) -> str:
         """An error's text without any secret, or the beginning or end of one, as vendors quote a key they refuse."""
@@ -84,6 +90,7 @@ class Redactor:
 
     def _pieces(self, text: str) -> Iterator[tuple[int, int, str]]:
         """Where each secret stands in a text, or its beginning or end, as far as it reaches, and what to put there."""
+        text = lowered(text)
         for value, name in self._all:
             least = min(_PIECE, len(value))
             for at in _occurrences(text, value[:least]):
@@ -148,7 +155,7 @@ class Redactor:
         if not all(isinstance(item, dict) and isinstance(item.get("token"), str) for item in items):
             return clean
         ends = list(accumulate(len(item["token"]) for item in items))
-        for found in self._pattern.finditer("".join(item["token"] for item in items)):
+        for found in self._pattern.finditer(lowered("".join(item["token"] for item in items))):
             first, last = bisect_right(ends, found.start()), bisect_left(ends, found.end())
             for at in range(first, last + 1):
                 mark = self._secrets[found[0]] if at == first else ""
@@ -166,11 +173,12 @@ class Redactor:
 
     def _possible_start(self, text: str) -> int:
         """Where the end of `text` begins that could become a secret, or a longer one; its length where none does."""
+        text = lowered(text)
         taken = [found.span() for found in self._pattern.finditer(text)]
         for at in range(max(0, len(text) - self._longest + 1), len(text)):
-            rest = text[at:]
+            begun = (value for value in self._starts.get(text[at], ()) if len(value) > len(text) - at)
             inside = any(start < at < end for start, end in taken)
-            if not inside and any(value.startswith(rest) and value != rest for value in self._secrets):
+            if not inside and any(value.startswith(text[at:]) for value in begun):
                 return at
         return len(text)
 
@@ -197,20 +205,18 @@ def _reach(fits: Callable[[int], bool], least: int, most: int) -> int:
     return least + bisect_left(range(least + 1, most + 1), True, key=lambda size: not fits(size))
 
 
+def _by_first(values: Iterable[str]) -> dict[str, list[str]]:
+    """Values by their first character: of hundreds, few begin where a text ends."""
+    found: dict[str, list[str]] = {}
+    for value in values:
+        found.setdefault(value[0], []).append(value)
+    return found
+
+
 def _replacements(secrets: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """What to look for, and what to put there; longest first, for one secret may contain another."""
-    found = [(form, f"[{name}]") for name, value in secrets for form in _forms(value)]
+    found = [(form, f"[{name}]") for name, value in secrets for form in secret_forms(value)]
     return sorted(found, key=lambda item: (-len(item[0]), item[1], item[0]))
-
-
-def _forms(value: str) -> set[str]:
-    """A value as it stands, inside JSON text, such as a tool call's arguments, and inside JSON text that is quoted
-    in other JSON text. Some writers escape slashes as well."""
-    forms = {value}
-    for _ in range(2):
-        escaped = {json.dumps(form, ensure_ascii=plain)[1:-1] for form in forms for plain in (True, False)}
-        forms |= escaped | {form.replace("/", "\\/") for form in escaped}
-    return forms
 
 
 def _hidden(name: str, value: str, addresses: bool) -> Iterator[str]:
