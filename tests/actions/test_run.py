@@ -304,3 +304,26 @@ def test_the_envelope_of_a_failure_takes_no_value_for_a_flag(cli: Cli) -> None:
         "local", "run", "--prompt", "--ref", "--ref", REF, "--runtime", "docker", "--model", "--runtime", "--json"
     )
     assert (ran.document["ref"], ran.document["runtime"]) == (REF, "docker")
+
+
+REALLY = ("local", "run", "--ref", REF, "--runtime", "embedded", "--json")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [("--mode", "real", "--prompt", "Hi"), ("--inputs-json", messages("Hi", mode="real"))],
+    ids=["flag", "inputs"],
+)
+def test_a_run_that_said_so_is_real_without_a_word(cli: Cli, said: tuple[str, ...]) -> None:
+    ran = cli(*REALLY, *said, env={"THEORYCTL_MODE": "mock"})
+    assert (ran.document["mode"], ran.document["error"]["code"]) == ("real", "ERR_MISSING_SECRET")
+    assert "real mode" not in ran.err
+
+
+def test_a_run_that_is_real_by_the_environment_says_so_first(cli: Cli) -> None:
+    ran = cli(*REALLY, "--prompt", "Hi", env={"THEORYCTL_MODE": "real"})
+    assert (ran.document["mode"], ran.document["error"]["code"]) == ("real", "ERR_MISSING_SECRET")
+    assert "real mode, as THEORYCTL_MODE says" in ran.err
+    assert cli(*REALLY, "--prompt", "Hi", "--mode", "mock", env={"THEORYCTL_MODE": "real"}).document["mode"] == "mock"
+    ran = cli(*REALLY, "--prompt", "Hi", env={"THEORYCTL_MODE": "reel"})
+    assert (ran.status, "THEORYCTL_MODE" in ran.document["error"]["message"]) == (2, True)

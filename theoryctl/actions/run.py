@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from theoryctl.requests.saved_outputs import OutputFolder
 from theoryctl.results.run import RunResult
 from theoryctl.runtimes.config import provider_config
 from theoryctl_providers.contract import (
+    MODE_VARIABLE,
     MODES,
     Envelope,
     Event,
@@ -87,6 +89,8 @@ def run(options: RunOptions, target: Target, on_event: Callable[[Event], None]) 
     """
     found = Catalog(options.manifests).find(options.ref)
     request = _request(options, target, found.load())
+    if note := _unsaid(request, options, target):
+        on_event(Log(note))
     with ExitStack() as folders:
         save_dir, record = options.save_dir, options.mocks.record
         save_to = folders.enter_context(OutputFolder(save_dir)) if save_dir else None
@@ -97,6 +101,14 @@ def run(options: RunOptions, target: Target, on_event: Callable[[Event], None]) 
 
             envelope = recordings.after_run(envelope, request.config.tape, record_to, target.record)
         return RunResult(save_to.save(envelope) if save_to else envelope)
+
+
+def _unsaid(request: Request, options: RunOptions, target: Target) -> str | None:
+    """A line on a run that is real although nobody said so in this call; None for any other."""
+    if is_mock(request.mode or "mock") or "real" in (options.mode, request.inputs.get("mode")):
+        return None
+    why = MODE_VARIABLE if os.environ.get(MODE_VARIABLE) else f"the {target.runtime} instance"
+    return f"real mode, as {why} says: a vendor is asked"
 
 
 def _request(options: RunOptions, target: Target, manifest: Manifest) -> Request:

@@ -22,7 +22,8 @@ ModeOption = Annotated[
     typer.Option(
         "--mode",
         metavar="mock|real",
-        help="mock: deterministic, offline, free. real: calls the vendor. [default: mock]",
+        help="mock: deterministic, offline, free. real: calls the vendor. [default: that of the inputs, of "
+        "THEORYCTL_MODE, of the instance, or mock]",
     ),
 ]
 InputsJSON = Annotated[str | None, typer.Option("--inputs-json", metavar="JSON", help="The inputs, as a JSON object.")]

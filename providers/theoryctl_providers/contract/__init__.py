@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from theoryctl_providers.contract.answer import Event, Result
 from theoryctl_providers.contract.calls import (
+    MODE_VARIABLE,
     MODES,
     Attachment,
     ProviderConfig,
@@ -17,6 +18,7 @@ from theoryctl_providers.contract.calls import (
     ResolvedRequest,
     is_mock,
     resolve_mode,
+    stated_mode,
 )
 from theoryctl_providers.contract.constraints import ONE_LINE, STRICT, Line, Must, Text
 from theoryctl_providers.contract.envelope import (
@@ -77,6 +79,7 @@ __all__ = [
     "ERROR_SCHEMA",
     "MAX_DEPTH",
     "MODES",
+    "MODE_VARIABLE",
     "ONE_LINE",
     "STRICT",
     "TOKEN_PREFIX",
@@ -138,6 +141,7 @@ __all__ = [
     "secret_names",
     "sha256",
     "shaped",
+    "stated_mode",
     "without_instances",
     "write_recordings",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,10 +19,29 @@ if TYPE_CHECKING:
 MODES: tuple[Mode, ...] = ("mock", "real")
 
 
-def resolve_mode(inputs: Mapping[str, Any], override: str | None = None, default: str = "mock") -> Mode:
-    """The mode of one request: a flag or header, then `inputs["mode"]`, then the instance's mode (`default`).
+#: The variable with the mode where neither a flag nor the inputs name one.
+MODE_VARIABLE = "THEORYCTL_MODE"
 
-    Raises ProviderError `ERR_INPUTS` when the deciding value is neither "mock" nor "real".
+
+def resolve_mode(inputs: Mapping[str, Any], override: str | None = None, default: str = "mock") -> Mode:
+    """Return the mode of one request of a caller on this machine.
+
+    The first of these that is set decides: `override`, which is a flag or header; `inputs["mode"]`; the variable
+    THEORYCTL_MODE; `default`, which is the instance's mode. Raises ProviderError `ERR_INPUTS` when the deciding value
+    is neither "mock" nor "real", and `ERR_USAGE` where it is the variable's.
+    """
+    asked = override if override is not None else inputs.get("mode")
+    named = os.environ.get(MODE_VARIABLE) if asked is None else None
+    if named and named not in MODES:
+        message = f"{MODE_VARIABLE}: expected {' or '.join(MODES)}, got {named[:200]!r}"
+        raise ProviderError("ERR_USAGE", message, hint=f"set {MODE_VARIABLE} to mock or real, or unset it")
+    return stated_mode(inputs, override, named or default)
+
+
+def stated_mode(inputs: Mapping[str, Any], override: str | None, default: str) -> Mode:
+    """Return the mode as `resolve_mode` does, but for the environment, which in a server is not the caller's.
+
+    Raises ProviderError `ERR_INPUTS`.
     """
     value = override if override is not None else inputs.get("mode")
     value = default if value is None else value

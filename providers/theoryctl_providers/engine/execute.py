@@ -23,8 +23,8 @@ from theoryctl_providers.contract import (
     canonical,
     is_mock,
     missing_rules,
-    resolve_mode,
     secret_names,
+    stated_mode,
 )
 from theoryctl_providers.engine.answer_source import plan_for
 from theoryctl_providers.engine.transcript import Transcript
@@ -90,7 +90,7 @@ def admit(request: Request, provider: LLMProvider) -> ResolvedRequest:
     inputs = normalized(request.inputs, schema, _vendor(request))
     if not request.checked:
         check_inputs(inputs, schema)
-    mode = resolve_mode(inputs, request.mode, config.mode)
+    mode = stated_mode(inputs, request.mode, config.mode)
     # How the same call is made is the caller's business; what is answered must not depend on it.
     inputs = {key: value for key, value in inputs.items() if key not in TRANSPORT}
     inputs |= {name: _whole(value) for name, value in inputs.items() if _is_integral(name, request, schema)}
@@ -136,7 +136,7 @@ def _vendor(request: Request) -> str | None:
     if request.vendor is not None:
         return request.vendor
     try:
-        mode = resolve_mode(request.inputs, request.mode, request.config.mode)
+        mode = stated_mode(request.inputs, request.mode, request.config.mode)
     except (ProviderError, AttributeError):  # the schema says better what is wrong
         return None
     return vendor_of(default_model_of(request.config)) if is_mock(mode) else None

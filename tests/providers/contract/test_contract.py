@@ -15,6 +15,7 @@ from theoryctl_providers.contract import (
     build_envelope,
     is_mock,
     resolve_mode,
+    stated_mode,
 )
 
 
@@ -33,6 +34,30 @@ def test_the_flag_goes_before_the_inputs_and_they_before_the_instance(
     inputs: dict[str, Any], override: str | None, default: str, expected: str
 ) -> None:
     assert resolve_mode(inputs, override, default) == expected
+
+
+@pytest.mark.parametrize(
+    ("inputs", "override", "default", "expected"),
+    [
+        ({}, None, "mock", "real"),
+        ({"mode": "mock"}, None, "mock", "mock"),
+        ({}, "mock", "mock", "mock"),
+    ],
+)
+def test_the_variable_goes_before_the_instance_and_after_the_inputs(
+    inputs: dict[str, Any], override: str | None, default: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THEORYCTL_MODE", "real")
+    assert resolve_mode(inputs, override, default) == expected
+    assert stated_mode({}, None, default) == default
+
+
+def test_a_variable_that_is_no_mode_is_refused_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THEORYCTL_MODE", "reel")
+    with pytest.raises(ProviderError, match="THEORYCTL_MODE") as caught:
+        resolve_mode({})
+    assert caught.value.code == "ERR_USAGE"
+    assert resolve_mode({"mode": "mock"}) == "mock"
 
 
 @pytest.mark.parametrize("value", ["", "MOCK", "test", 1, True])

@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from theoryctl_providers.contract import ProviderError, resolve_mode
+from theoryctl_providers.contract import ProviderError, stated_mode
 from theoryctl_providers.contract.wire import ServerConfig
 from theoryctl_providers.inputs.normalize import vendor_of
 from theoryctl_providers.lookup import default_model_of
@@ -67,5 +67,5 @@ class OpenAI(Dialect):
 
     def _document(self, scope: Scope) -> dict[str, Any]:
         provider, name = self._config.provider, scope.get("path_params", {}).get("model")
-        mode = resolve_mode({}, mode_of(scope), provider.mode)
+        mode = stated_mode({}, mode_of(scope), provider.mode)
         return models_document(provider) if name is None else model_document(name, mode, provider)

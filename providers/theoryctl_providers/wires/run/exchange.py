@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from theoryctl_providers.contract import Event, ProviderError, Result, dumps, is_mock, resolve_mode
+from theoryctl_providers.contract import Event, ProviderError, Result, dumps, is_mock, stated_mode
 from theoryctl_providers.contract.wire import encode_event
 from theoryctl_providers.wires.exchange import Chunks, Exchange
 from theoryctl_providers.wires.run.multipart import Received
@@ -51,7 +51,7 @@ def reads_files(document: dict[str, Any], default_mode: str) -> bool:
     A mode that is none calls no vendor, and so reads none.
     """
     try:
-        return not is_mock(resolve_mode(document["inputs"], document.get("mode"), default_mode))
+        return not is_mock(stated_mode(document["inputs"], document.get("mode"), default_mode))
     except ProviderError:
         return False
 
