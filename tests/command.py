@@ -18,7 +18,7 @@ from theoryctl.__main__ import main
 _ALONE = Lock()
 
 #: Variables that the loading of LiteLLM sets, once in a process. Without them it would ask the network later.
-LITELLMS = {"LITELLM_LOCAL_MODEL_COST_MAP", "LITELLM_MODE", "TIKTOKEN_CACHE_DIR"}
+LITELLMS = {"LITELLM_LOCAL_MODEL_COST_MAP", "LITELLM_OFFLINE_MODE", "LITELLM_MODE", "TIKTOKEN_CACHE_DIR"}
 
 
 @dataclass(frozen=True)

@@ -88,10 +88,11 @@ def test_litellm_is_told_to_stay_offline_and_to_read_no_env_file() -> None:
         "import os\n"
         "from theoryctl_providers.litellm.loading import import_litellm\n"
         "litellm = import_litellm()\n"
-        "print(os.environ['LITELLM_LOCAL_MODEL_COST_MAP'], os.environ['LITELLM_MODE'], litellm.suppress_debug_info)"
+        "print(*map(os.environ.get, ('LITELLM_LOCAL_MODEL_COST_MAP', 'LITELLM_OFFLINE_MODE', 'LITELLM_MODE')), "
+        "litellm.suppress_debug_info)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.stdout == "True PRODUCTION True\n", done.stderr
+    assert done.stdout == "True True PRODUCTION True\n", done.stderr
 
 
 def test_litellm_that_is_missing_is_said(tmp_path: Path) -> None:

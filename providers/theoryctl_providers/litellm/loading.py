@@ -38,13 +38,13 @@ def _set_up() -> Any:
     # Both are read at import: without the first it fetches a price list from the network, without the second it loads
     # the .env files of this folder and its parents.
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    # Later too it would fetch lists and tokenizers: the first call of Anthropic asks GitHub for one.
+    os.environ["LITELLM_OFFLINE_MODE"] = "True"
     os.environ["LITELLM_MODE"] = "PRODUCTION"
     _refuse_compromised()
     litellm = _import_without_gc()
     litellm.suppress_debug_info = True
     litellm.telemetry = False
-    # Else it fetches a tokenizer from the network to count the tokens of a vendor that sent no count.
-    litellm.disable_hf_tokenizer_download = True
     from theoryctl_providers.litellm.transport import listen
 
     _send_once()
