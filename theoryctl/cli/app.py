@@ -28,7 +28,7 @@ class LazyGroups(Group):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.commands = dict.fromkeys(GROUPS)  # type: ignore[assignment]  # suggestions are made from the names
+        self.commands = dict.fromkeys(GROUPS)  # type: ignore[assignment]
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(GROUPS)
@@ -48,7 +48,6 @@ app = typer.Typer(
     cls=LazyGroups,
     help="Run the same LLM provider in CI, on a laptop and in the cloud.",
     epilog=EXAMPLES,
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -69,6 +69,22 @@ class Group(ExamplesMixin, TyperGroup):
     def __init__(self, *, params: list[Any] | None = None, **options: Any) -> None:
         super().__init__(params=[*(params or []), *_shared_flags(hidden=True)], **options)
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments. None at all ask for the help."""
+        return super().parse_args(ctx, args or ["--help"])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that the first argument names. The error of an unknown one has the words of the command that
+        was meant, as `meant`."""
+        try:
+            return super().resolve_command(ctx, args)
+        except typer.TyperException as error:
+            from theoryctl.cli.misspelt import meant
+
+            path = meant(args[0], self, ctx)
+            error.meant = [*path, *args[1:], *ctx.meta] if path else None  # type: ignore[attr-defined]
+            raise
+
 
 def settle(ctx: Any) -> None:
     """Tell the terminal which of the shared flags the command line has, as far as it is parsed."""
@@ -103,7 +119,6 @@ def make_app(name: str, text: str) -> typer.Typer:
         name=name,
         cls=Group,
         help=text,
-        no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},

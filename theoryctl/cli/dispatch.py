@@ -53,20 +53,25 @@ def _usage_error(error: Any, arguments: Sequence[str]) -> ProviderError:
     message = error.format_message().strip()
     near = getattr(error, "possibilities", None)
     if near:
-        return UsageError(
-            f"No such option: {error.option_name}", hint=_corrected(arguments, error.option_name, near[0])
-        )
-    return UsageError(message, hint=f"{path} --help")
+        message = f"No such option: {error.option_name}"
+        hint = _pasteable(_corrected(arguments, error.option_name, near[0])) or f"write {near[0]}"
+    else:
+        hint = _pasteable(getattr(error, "meant", None)) or f"{path} --help"
+    return UsageError(message, hint=hint)
 
 
-def _corrected(arguments: Sequence[str], wrong: str, right: str) -> str:
+def _corrected(arguments: Sequence[str], wrong: str, right: str) -> list[str]:
+    return [re.sub(rf"^{re.escape(wrong)}(?==|$)", right, argument) for argument in arguments]
+
+
+def _pasteable(words: Sequence[str] | None) -> str | None:
+    """The words as one command, if there are any and they can be shown."""
     import shlex
 
     from theoryctl.cli.hints import fit
 
-    words = [re.sub(rf"^{re.escape(wrong)}(?==|$)", right, argument) for argument in arguments]
-    text = shlex.join([PROGRAM, *words])
-    return text if fit(text) else f"write {right}"
+    text = shlex.join([PROGRAM, *words]) if words else ""
+    return text if text and fit(text) else None
 
 
 def failure_document(error: ProviderError, arguments: Sequence[str]) -> dict[str, Any]:
