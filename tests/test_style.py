@@ -17,15 +17,14 @@ ROOMS = sorted({room_of(module) for module in FILES})
 
 
 def docstrings(node: ast.AST, name: str) -> Iterator[tuple[str, str]]:
-    """The docstrings of a module, of its public names, and of the public fields of its classes."""
+    """The docstrings of a module, of all its names, and of the fields of its classes."""
     if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
         if text := ast.get_docstring(node):
             yield name, text
         below = node.body if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else []
         for before, child in zip([None, *below], below, strict=False):
             if isinstance(child, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-                if not child.name.startswith("_"):
-                    yield from docstrings(child, f"{name}.{child.name}")
+                yield from docstrings(child, f"{name}.{child.name}")
             elif isinstance(before, ast.AnnAssign) and isinstance(child, ast.Expr):
                 yield f"{name}.{ast.unparse(before.target)}", str(ast.literal_eval(child.value))
 

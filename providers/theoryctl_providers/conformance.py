@@ -199,7 +199,7 @@ def _mock(subject: _Subject) -> None:
 
 
 def _whole(subject: _Subject) -> None:
-    """Whoever waits for the whole answer gets the same."""
+    """Check that one who waits for the whole answer gets the same."""
     _needs_answers(subject)
     for inputs, streamed in zip(subject.inputs, subject.mocked, strict=True):
         whole = _success(_result(subject.ask(inputs, "mock", streamed=False)))

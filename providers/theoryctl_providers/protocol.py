@@ -80,7 +80,7 @@ def _gives_events(found: Any) -> bool:
 
 
 def _is_inherited(found: Any) -> bool:
-    """Whether a `stream` is that of `LLMProvider`, which gives nothing."""
+    """Tell whether a `stream` is that of `LLMProvider`, which gives nothing."""
     return getattr(found, "__func__", None) is LLMProvider.stream
 
 

@@ -89,7 +89,7 @@ class Redactor:
         return "".join((*clean, self.error_text(text[at:]))) if kept else text
 
     def _pieces(self, text: str) -> Iterator[tuple[int, int, str]]:
-        """Where each secret stands in a text, or its beginning or end, as far as it reaches, and what to put there."""
+        """Find each secret in a text, or its beginning or end as far as it reaches, with its replacement."""
         text = lowered(text)
         for value, name in self._all:
             least = min(_PIECE, len(value))
@@ -172,7 +172,7 @@ class Redactor:
         return replace(delta, tool_call=ToolCallDelta(call.index, text, call_id, name, extra))
 
     def _possible_start(self, text: str) -> int:
-        """Where the end of `text` begins that could become a secret, or a longer one; its length where none does."""
+        """Find the index from which the end of `text` could become a secret, or a longer one; else its length."""
         text = lowered(text)
         taken = [found.span() for found in self._pattern.finditer(text)]
         for at in range(max(0, len(text) - self._longest + 1), len(text)):
@@ -191,12 +191,12 @@ def _occurrences(text: str, part: str) -> Iterator[int]:
 
 
 def _beginning(value: str, text: str, at: int, least: int) -> int:
-    """How much of the beginning of a value stands in a text from `at` on; `least` of it does."""
+    """Count the characters of a value's beginning that stand in a text from `at` on; `least` of them do."""
     return _reach(lambda size: text.startswith(value[:size], at), least, len(value))
 
 
 def _end(value: str, text: str, upto: int, least: int) -> int:
-    """How much of the end of a value stands in a text before `upto`; `least` of it does."""
+    """Count the characters of a value's end that stand in a text before `upto`; `least` of them do."""
     return _reach(lambda size: text.endswith(value[-size:], 0, upto), least, len(value))
 
 
@@ -214,7 +214,7 @@ def _by_first(values: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _replacements(secrets: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """What to look for, and what to put there; longest first, for one secret may contain another."""
+    """List the texts to look for with their replacements; longest first, for one secret may contain another."""
     found = [(form, f"[{name}]") for name, value in secrets for form in secret_forms(value)]
     return sorted(found, key=lambda item: (-len(item[0]), item[1], item[0]))
 

@@ -62,7 +62,7 @@ class ModelCheck(Generic[Model]):
         return (None, problems) if problems else (model, [])
 
     def _empty(self, value: Any, path: Path = ()) -> Iterator[Path]:
-        """Where a key that may be absent has no value, which pydantic takes for the same. It is a slip of the pen: a
+        """Find keys that may be absent and have no value, which pydantic takes for the same. It is a slip of the pen: a
         rule with `contains:` and nothing behind it would fit everything."""
         for key, item in _items(value):
             if item is not None:
@@ -127,7 +127,7 @@ def _items(value: Any) -> Iterable[tuple[str | int, Any]]:
 
 
 def _may_be_absent(spec: dict[str, Any]) -> bool:
-    """Whether the dataclass has None for a property that is not there."""
+    """Return whether the dataclass has None for a property that is not there."""
     return "default" in spec and spec["default"] is None
 
 
@@ -139,7 +139,7 @@ def _refuse_null(spec: dict[str, Any]) -> None:
 
 
 def _follows(found: Any) -> bool:
-    """Whether it only follows from another problem: a list whose items are wrong has none that are right."""
+    """Tell whether it only follows from another problem: a list whose items are wrong has none that are right."""
     return found["type"] == "too_short" and bool(found["input"])
 
 

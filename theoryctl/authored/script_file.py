@@ -64,7 +64,7 @@ def _bad(file: str, problems: list[Problem]) -> BadScript:
 
 
 def _meaning(script: ScriptDocument) -> Iterator[tuple[Path, str]]:
-    """What the structure alone does not say."""
+    """Check the meaning, which the structure alone does not say."""
     for index, rule in enumerate(script.rules):
         at: Path = ("rules", index)
         regex = rule.when.user and rule.when.user.regex

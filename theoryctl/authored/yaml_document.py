@@ -187,7 +187,7 @@ class _Walk:
             node.tag, node.value = _STR, _whole(node.value)
 
     def _no_json(self, node: yaml.ScalarNode) -> str | None:
-        """Why JSON has no such value."""
+        """Say why JSON has no such value."""
         kind = _kind(node)
         if node.tag not in _SCALAR_TAGS:
             return f"which YAML reads as {kind}; expected text in quotes, or plain JSON values"

@@ -90,7 +90,7 @@ def _command_at(path: list[str], context: Any) -> Any:
 
 
 def _typed(context: Any) -> dict[str, Any]:
-    """What stood on the command line, by parameter; flags that every command has wherever they stood."""
+    """Collect what stood on the command line, by parameter; flags that every command has wherever they stood."""
     typed = {}
     for parameter in context.command.params:
         if _is_typed(parameter.name, context):

@@ -73,7 +73,7 @@ def _digest(path: Path) -> str:
 
 
 def _bundled_folder() -> Path:
-    """Where the image's Dockerfile and lock lie: in the installed package, or in the checkout."""
+    """Find the folder of the image's Dockerfile and lock: in the installed package, or in the checkout."""
     package = Path(__file__).parent.parent
     installed = package / "_bundled" / "context"
     return installed if installed.is_dir() else package.parent / "providers"

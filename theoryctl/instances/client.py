@@ -88,7 +88,7 @@ def forget_recordings(instance: Instance, upto: int) -> None:
 
 
 def _ask(instance: Instance, method: str, path: str) -> Any:
-    """What an instance answers to a request without a body."""
+    """Ask an instance without a body and return its answer."""
     import http.client
     from contextlib import closing
     from urllib.parse import urlsplit

@@ -103,7 +103,7 @@ class InstanceSession:
 
 
 def _is_open(connection: HTTPConnection) -> bool:
-    """Whether an idle connection can be used: one that has something to say, if only its end, cannot."""
+    """Tell whether an idle connection can be used: one that has something to say, if only its end, cannot."""
     from socket import MSG_PEEK
 
     connection.sock.setblocking(False)

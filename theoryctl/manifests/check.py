@@ -52,7 +52,7 @@ def _bad(file: str, problems: list[Problem]) -> BadManifest:
 
 
 def _meaning(value: Any, ref: ProviderRef | None) -> Iterator[tuple[Path, str]]:
-    """What the structure alone does not say, of the parts whose structure is right."""
+    """Check the meaning of the parts whose structure is right."""
     if not isinstance(value, dict):
         return
     found = value.get("ref")

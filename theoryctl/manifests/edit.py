@@ -80,7 +80,7 @@ def _line(text: str, column: int, content: str) -> str:
 
 
 def _line_end(text: str, index: int) -> int:
-    """Where the line ends that `index` stands in, before its line feed: a comment may follow what is there."""
+    """Find the end of the line that `index` stands in, before its line feed: a comment may follow what is there."""
     end = text.find("\n", index)
     end = len(text) if end < 0 else end
     return end - 1 if text[end - 1 : end] == "\r" else end

@@ -50,7 +50,7 @@ def _data(file: Attachment) -> str:
 
 
 def _name(file: Attachment) -> str:
-    """Where a file lies in the Volume: the same bytes lie there once."""
+    """Name a file in the Volume by its bytes: the same bytes lie there once."""
     return file.digest.replace(":", "/")
 
 
@@ -90,5 +90,5 @@ def _changed(file: Attachment) -> BadAttachment:
 
 
 def _is_there(modal: Any, volume: Any, file: Attachment) -> bool:
-    """Whether the Volume has it, whole: an upload may have been killed."""
+    """Tell whether the Volume has it whole: an upload may have been killed."""
     return any(entry.size == file.size for entry in found(modal, volume.listdir, _name(file)) or ())

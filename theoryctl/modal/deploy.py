@@ -74,7 +74,7 @@ def _app(modal: Any, deployment: Deployment) -> Any:
 
 
 def _settings(modal: Any, shim: ModuleType, deployment: Deployment) -> dict[str, Any]:
-    """What `App.function` is told."""
+    """Make the arguments of `App.function`."""
     environment, resources = deployment.environment, deployment.resources
     from_name = {"environment_name": environment}
     volume = modal.Volume.from_name(volume_name(deployment.app), create_if_missing=True, **from_name)
@@ -115,7 +115,7 @@ def _shim() -> ModuleType:
 
 @contextmanager
 def _all_or_nothing(modal: Any, deployment: Deployment) -> Iterator[None]:
-    """Where the deployment fails, remove the Secrets and the Volume that were made for it."""
+    """Remove the Secrets and the Volume that were made for a deployment, if it fails."""
     app = deployment.app
     names = (
         (modal.Secret, secret_name(app)),

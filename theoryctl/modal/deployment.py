@@ -152,7 +152,7 @@ def _pieces(key: str, text: str) -> dict[str, str]:
 
 
 def _joined(key: str, known: Mapping[str, str]) -> str:
-    """What `_pieces` made tags of."""
+    """Join the tags that `_pieces` made."""
     return _decoded("".join(_in_order(key, known))).decode()
 
 

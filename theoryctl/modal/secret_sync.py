@@ -116,7 +116,7 @@ def _holds(modal: Any, deployment: Deployment, name: str) -> bool:
 
 
 def _gone(known: Mapping[str, str], values: Mapping[str, str], manifest: Manifest) -> Iterator[str]:
-    """What was synced before and is not given now, by its name, or as much of it as a tag has."""
+    """List what was synced before and is not given now, by its name, or as much of it as a tag has."""
     names = {fingerprint_key(name): name for name in secret_names(manifest.secrets)}
     given = {fingerprint_key(name) for name in values}
     return (names.get(key, key) for key in sorted(known) if key not in given)

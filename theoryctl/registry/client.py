@@ -187,7 +187,7 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
         return _Answer(url, answer.status_code, answer.headers, bytes(content))
 
     def _authorize(self, header: str) -> str | None:
-        """What to send to a registry that wants to know who asks."""
+        """Make the Authorization for a registry that wants to know who asks."""
         challenge = Challenge.parse(header)
         login = self._logins(self._reference.registry)
         if challenge.scheme == "basic":

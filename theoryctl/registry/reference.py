@@ -71,7 +71,7 @@ class ImageReference:
 
 
 def _is_host(first: str) -> bool:
-    """Whether a first component is a registry: it has a dot, a port or an upper-case letter, or is `localhost`."""
+    """Tell whether a first component is a registry: it has a dot, a port or an upper-case letter, or is `localhost`."""
     return first == "localhost" or any(mark in first for mark in ".:[") or first != first.lower()
 
 

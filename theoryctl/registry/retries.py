@@ -58,8 +58,10 @@ def _pause(state: Any) -> float:
 
 
 def _within(seconds: float, ask: Callable[[], Answer]) -> Answer:
-    """What `ask` returns or raises. Raises TimeoutError where that takes longer; what cannot be stopped, as the look-up
-    of a name, is left alone then, and ends with this process."""
+    """Return what `ask` returns. Raises what it raises, and TimeoutError where that takes longer.
+
+    What cannot be stopped, as the look-up of a name, is left alone then, and ends with this process.
+    """
     from concurrent.futures import Future
     from threading import Thread
 

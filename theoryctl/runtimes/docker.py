@@ -193,7 +193,7 @@ def _spec(request: StartRequest, image: _Ready, state: str) -> ContainerSpec:
 
 
 def _server(request: StartRequest, image: _Ready) -> ServerConfig:
-    """What the server is told: its image and platform, and addresses of this host as the container sees them."""
+    """Make the server's settings: its image and platform, and addresses of this host as the container sees them."""
     provider = request.server.provider
     seen_from_there = {name: _from_inside(value) for name, value in provider.secrets.items()}
     named = image.reference if isinstance(image.choice, Pinned) else f"{image.reference}@{image.digest}"
@@ -232,7 +232,7 @@ def _wait(api: Any, instance: Instance, seconds: float) -> Instance:
 
 
 def _from_labels(seen: Any) -> Instance:
-    """What can be said of a container whose record is lost: without its token nobody can run anything in it."""
+    """Read the labels of a container whose record is lost: without its token nobody can run anything in it."""
     labels = {name.removeprefix(f"{containers.LABEL}."): value for name, value in seen["Config"]["Labels"].items()}
     return Instance(
         ref=labels["ref"],

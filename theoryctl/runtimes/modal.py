@@ -77,7 +77,7 @@ def _again(deployment: Deployment) -> Hint:
 
 
 def _config(request: Request) -> dict[str, Any]:
-    """What the provider is told, but for its secrets, which Modal has."""
+    """Make the provider's config without its secrets, which Modal has."""
     config = dump_config(request.config)
     del config["secrets"]
     return config
@@ -89,7 +89,7 @@ def _request(request: Request) -> dict[str, Any]:
 
 
 def _answers(function: Any, call: dict[str, Any], seconds: float) -> Generator[dict[str, Any]]:
-    """What the shim yields. Closed, it ends the call. Raises ProviderError `ERR_TIMEOUT` after so many seconds."""
+    """Yield what the shim yields. Closing it ends the call. Raises ProviderError `ERR_TIMEOUT` after `seconds`."""
     import asyncio
 
     end = time.monotonic() + seconds

@@ -190,7 +190,7 @@ def _process(instance: Instance) -> psutil.Process | None:
 
 
 def _birth(pid: int) -> float:
-    """When a process began, in a number that stays the same as long as it lives.
+    """Return the time at which a process began, as a number that stays the same as long as it lives.
 
     On Linux clock ticks since boot (proc_pid_stat(5), field 22): seconds since the epoch, which psutil makes of them,
     move whenever the clock is set. Raises FileNotFoundError or psutil.NoSuchProcess.

@@ -64,7 +64,7 @@ def _retrying(deadline: float | None, attempts: int) -> tenacity.AsyncRetrying:
 
 
 def _may_retry(error: BaseException, deadline: float | None) -> bool:
-    """Whether the failure may pass, and the vendor's Retry-After ends before the time does."""
+    """Tell whether the failure may pass, and the vendor's Retry-After ends before the time does."""
     if not isinstance(error, ProviderError) or not error.retryable or error.code == _PAID:
         return False
     return deadline is None or asyncio.get_running_loop().time() + (error.retry_after or 0) < deadline

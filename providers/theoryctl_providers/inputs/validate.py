@@ -123,7 +123,7 @@ def _nearest(error: Any) -> Any:
 
 
 def _reached(branch: list[Any]) -> tuple[int, bool]:
-    """How far into the value a branch got before it failed; a wrong type at its door counts least."""
+    """Count the levels that a branch got through before it failed; a wrong type at its door counts least."""
     return max((len(error.instance_path), error.kind.name != "type") for error in branch)
 
 
@@ -136,7 +136,7 @@ def _declared(error: Any, schema: Mapping[str, Any]) -> list[str]:
 
 
 def _takes_extra_body(error: Any, declared: list[str]) -> bool:
-    """Whether an unknown key stands beside an `extra_body`, which is for those that only a vendor knows."""
+    """Tell whether an unknown key stands beside an `extra_body`, which is for those that only a vendor knows."""
     return not error.instance_path and "extra_body" in declared
 
 

@@ -50,7 +50,7 @@ def refuse_misspelt_vendor(model: str) -> None:
 
 
 def _is_one_slip(found: str, meant: str) -> bool:
-    """Whether a letter is missing, too many, another one, or changed places with its neighbour."""
+    """Tell whether a letter is missing, too many, another one, or changed places with its neighbour."""
     if abs(len(found) - len(meant)) > 1 or found == meant:
         return False
     at = next((at for at, pair in enumerate(zip(found, meant, strict=False)) if pair[0] != pair[1]), len(found))

@@ -122,7 +122,7 @@ def _fault(parts: SplitResult, text: str) -> str | None:
 
 
 def _is_near(text: str) -> bool:
-    """Whether an address without a scheme is one of this machine or its network: a key may go there in the clear."""
+    """Tell whether an address without a scheme is of this machine or its network: a key may go there in clear."""
     try:
         parts = urlsplit(f"//{text}")
         host, port = parts.hostname or "", parts.port

@@ -98,7 +98,7 @@ def _pretty(inputs: Mapping[str, Any]) -> str:
 
 
 def _likeness(text: str, other: str) -> float:
-    """How much two texts have in common, 0 to 1, by their words: takes no longer than reading them."""
+    """Compare two texts by their words, 0 (nothing in common) to 1. Takes no longer than reading them."""
     words, others = Counter(text.split()), Counter(other.split())
     return 2 * (words & others).total() / (words.total() + others.total())
 

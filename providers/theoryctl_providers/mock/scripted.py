@@ -202,7 +202,7 @@ async def _for_ever() -> NoReturn:
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What conditions ask about a request."""
+    """The facts of a request that conditions ask about."""
 
     model: str
     user: str

@@ -65,7 +65,7 @@ class Gate:
                 return
 
     def _refused(self, scope: Scope, credential: Credential | None) -> ProviderError | None:
-        """Why a request is not let in; without a `credential` to ask for, only its size counts."""
+        """Return the refusal of a request, or None; without a `credential` to ask for, only its size counts."""
         if sum(len(name) + len(value) for name, value in scope["headers"]) > self._limits.headers:
             return ProviderError("ERR_TOO_LARGE", "the headers are too large", hint="send less")
         if credential is None:
