@@ -1,22 +1,47 @@
-"""Folders of state and cache, by the XDG Base Directory Specification 0.8, and atomic writes."""
+"""Folders of state and cache, by the XDG Base Directory Specification 0.8, and atomic writes.
+
+A folder that another user owns or can write to is refused: an address, a token or a build that lies there could be
+theirs.
+"""
 
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
-from theoryctl_providers.contract import replace_file
+from theoryctl_providers.contract import ProviderError, replace_file
+
+
+class ForeignFolder(ProviderError):
+    """A folder of ours that another user owns or can write to (`ERR_USAGE`)."""
+
+    def __init__(self, folder: Path, variable: str, found: os.stat_result) -> None:
+        from shlex import quote
+
+        mode = f"mode {stat.S_IMODE(found.st_mode):04o}"
+        message = f"{folder}: expected a folder that only you can write to, found one of user {found.st_uid}, {mode}"
+        mend = f"chmod go-w {quote(str(folder))}" if _is_mine(found) else f"set {variable} to a folder of your own"
+        super().__init__("ERR_USAGE", message, hint=mend)
 
 
 def cache_dir() -> Path:
-    """`THEORYCTL_CACHE_DIR`, else `theoryctl` in `XDG_CACHE_HOME` (default ~/.cache)."""
-    return _override("THEORYCTL_CACHE_DIR") or _xdg("XDG_CACHE_HOME", ".cache")
+    """Return `THEORYCTL_CACHE_DIR`, else `theoryctl` in `XDG_CACHE_HOME` (default ~/.cache). Raises ForeignFolder."""
+    return _ours("THEORYCTL_CACHE_DIR", "XDG_CACHE_HOME", ".cache")
 
 
 def state_dir() -> Path:
-    """`THEORYCTL_STATE_DIR`, else `theoryctl` in `XDG_STATE_HOME` (default ~/.local/state)."""
-    return _override("THEORYCTL_STATE_DIR") or _xdg("XDG_STATE_HOME", ".local/state")
+    """Return `THEORYCTL_STATE_DIR`, else `theoryctl` in `XDG_STATE_HOME` (default ~/.local/state).
+
+    Raises ForeignFolder.
+    """
+    return _ours("THEORYCTL_STATE_DIR", "XDG_STATE_HOME", ".local/state")
+
+
+def only_mine(found: os.stat_result) -> bool:
+    """Tell whether what `stat` found belongs to this user, and no other may write to it."""
+    return _is_mine(found) and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def config_dir() -> Path:
@@ -47,6 +72,21 @@ def private_folder(path: Path) -> None:
     if not path.is_dir():
         private_folder(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)
+
+
+def _ours(variable: str, base: str, default: str) -> Path:
+    folder = _override(variable) or _xdg(base, default)
+    try:
+        found = os.stat(folder)
+    except OSError:  # not there yet, or out of reach: whoever writes there says it
+        return folder
+    if not only_mine(found):
+        raise ForeignFolder(folder, variable, found)
+    return folder
+
+
+def _is_mine(found: os.stat_result) -> bool:
+    return not hasattr(os, "geteuid") or found.st_uid == os.geteuid()
 
 
 def _override(variable: str) -> Path | None:

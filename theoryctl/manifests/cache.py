@@ -1,8 +1,8 @@
 """Validated manifests, kept so that the next run needs neither YAML nor pydantic.
 
 A cache entry is keyed by what it was made from (the file's bytes, its ref, theoryctl's version and the model's own
-source), and starts with the digest of the rest: an entry that is damaged is not believed, and one that cannot be
-written is done without.
+source), and starts with the digest of the rest: an entry that is damaged, or that another user could have written, is
+not believed, and one that cannot be written is done without.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from theoryctl.errors import BadManifest
 from theoryctl.manifests import model
 from theoryctl.manifests.model import MAX_BYTES, Manifest
-from theoryctl.paths import cache_dir, write_private
+from theoryctl.paths import ForeignFolder, cache_dir, only_mine, write_private
 from theoryctl.refs import ProviderRef
 from theoryctl_providers.contract import VERSION, canonical, sha256, shaped
 
@@ -24,8 +24,17 @@ from theoryctl_providers.contract import VERSION, canonical, sha256, shaped
 def load_manifest(file: Path, ref: ProviderRef) -> Manifest:
     """The validated manifest in `file`. Raises BadManifest (`ERR_MANIFEST`)."""
     data = read_manifest(file)
-    entry = cache_dir() / "manifests" / f"{_key(data, ref)}.json"
-    return _cached(entry) or _checked(data, file, ref, entry)
+    try:
+        entry = cache_dir() / "manifests" / f"{_key(data, ref)}.json"
+    except ForeignFolder:
+        return _checked(data, file, ref)
+    manifest = _cached(entry)
+    if manifest is None:
+        manifest = _checked(data, file, ref)
+        body = canonical(manifest.document())
+        with contextlib.suppress(OSError):  # a read-only home costs speed, nothing else
+            write_private(entry, sha256(body).encode() + b"\n" + body)
+    return manifest
 
 
 def read_manifest(file: Path) -> bytes:
@@ -55,20 +64,17 @@ def _key(data: bytes, ref: ProviderRef) -> str:
 
 def _cached(entry: Path) -> Manifest | None:
     try:
-        digest, _, body = entry.read_bytes().partition(b"\n")
-        if digest.decode(errors="replace") != sha256(body):
-            return None
+        with entry.open("rb") as file:
+            digest, _, body = file.read().partition(b"\n")
+            if not only_mine(os.fstat(file.fileno())) or digest.decode(errors="replace") != sha256(body):
+                return None
         manifest: Manifest = shaped(Manifest, json.loads(body))
         return manifest
     except (OSError, ValueError):
         return None
 
 
-def _checked(data: bytes, file: Path, ref: ProviderRef, entry: Path) -> Manifest:
+def _checked(data: bytes, file: Path, ref: ProviderRef) -> Manifest:
     from theoryctl.manifests.check import check_manifest
 
-    manifest = check_manifest(data, str(file), ref=ref)
-    body = canonical(manifest.document())
-    with contextlib.suppress(OSError):  # a read-only home costs speed, nothing else
-        write_private(entry, sha256(body).encode() + b"\n" + body)
-    return manifest
+    return check_manifest(data, str(file), ref=ref)

@@ -1,0 +1,69 @@
+"""Folders of state and cache that another user could have written to."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REF, Cli
+
+RUN = ("local", "run", "--ref", REF, "--mode", "mock", "--json")
+
+
+def writable(folder: Path) -> None:
+    folder.chmod(0o777)
+
+
+def of_another_user(folder: Path) -> None:
+    if os.geteuid():
+        pytest.skip("only root can give a folder away")
+    os.chown(folder, 65534, -1)
+
+
+SPOILT = pytest.mark.parametrize("spoil", [writable, of_another_user])
+
+
+@SPOILT
+@pytest.mark.parametrize("command", [RUN, ("local", "status", "--json"), ("local", "stop", "--all", "--json")])
+def test_a_state_folder_that_others_can_write_to_is_refused(
+    cli: Cli, tmp_path: Path, command: tuple[str, ...], spoil: Callable[[Path], None]
+) -> None:
+    folder = tmp_path / "state it's"
+    folder.mkdir(0o700)
+    spoil(folder)
+    refused = cli(*command, env={"THEORYCTL_STATE_DIR": str(folder)})
+    error = refused.document["error"]
+    assert (refused.status, error["code"]) == (2, "ERR_USAGE")
+    assert str(folder) in error["message"]
+    if spoil is of_another_user:
+        assert error["hint"] == "set THEORYCTL_STATE_DIR to a folder of your own"
+    else:
+        subprocess.run(error["hint"], shell=True, check=True)
+        assert cli(*command, env={"THEORYCTL_STATE_DIR": str(folder)}).status == 0
+
+
+@SPOILT
+def test_a_cache_that_others_can_write_to_is_not_used(cli: Cli, tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+    folder = tmp_path / "cache"
+    folder.mkdir(0o700)
+    spoil(folder)
+    assert cli(*RUN, env={"THEORYCTL_CACHE_DIR": str(folder)}).status == 0
+    assert list(folder.iterdir()) == []
+
+
+@SPOILT
+def test_a_cache_entry_that_another_user_could_have_written_is_not_believed(
+    cli: Cli, tmp_path: Path, spoil: Callable[[Path], None]
+) -> None:
+    env = {"THEORYCTL_CACHE_DIR": str(tmp_path / "cache")}
+    assert cli(*RUN, env=env).status == 0
+    (entry,) = (tmp_path / "cache/manifests").iterdir()
+    believed = entry.stat().st_ino
+    assert (cli(*RUN, env=env).status, entry.stat().st_ino) == (0, believed)
+    spoil(entry)
+    assert cli(*RUN, env=env).status == 0
+    assert entry.stat().st_ino != believed, "written anew"
