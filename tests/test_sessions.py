@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -17,6 +19,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Cli
+from theoryctl.errors import BadAttachment
 from theoryctl.instances import records
 from theoryctl.instances.session import InstanceSession
 from theoryctl.refs import ProviderRef
@@ -43,7 +46,7 @@ from theoryctl.actions.targets import local_target
 from theoryctl.refs import ProviderRef
 from theoryctl.requests.input_flags import InputFlags
 
-ref = ProviderRef.parse("acme/visited@1")
+ref = ProviderRef.parse("acme/echo@1")
 seen = []
 for _ in range(200):
     options = RunOptions(ref=ref, inputs=InputFlags(prompt="Hi"), max_attachment=1)
@@ -56,7 +59,7 @@ print(json.dumps([seen[0], seen[-1], "asyncio" in sys.modules]))
 def test_the_code_of_a_provider_is_on_the_path_once_however_often_it_is_asked(
     cli: Cli, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    assert cli("manifest", "new", "acme/visited@1").status == 0
+    assert cli("manifest", "new", "acme/echo@1").status == 0
     command = [sys.executable, "-c", MANY_RUNS]
     done = subprocess.run(command, cwd=tmp_path / "work", env=environment, capture_output=True, text=True, check=True)
     first, last, in_a_loop = json.loads(done.stdout)
@@ -153,6 +156,23 @@ def test_requests_with_attachments_do_too(session: InstanceSession, relay: Relay
         asked = session.ask(request(attachments=files))
         assert "100000 bytes" not in str(envelope(asked)["error"])
     assert relay.accepted == 1
+
+
+@pytest.mark.parametrize("change", [lambda file: os.truncate(file, 60_000), os.unlink])
+def test_a_file_that_shrinks_before_it_is_sent_ends_at_once(
+    session: InstanceSession, tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    from theoryctl.requests.attachments import load_attachments
+
+    file = tmp_path / "a.txt"
+    file.write_bytes(b"x" * 100_000)
+    files = load_attachments((f"a={file}",), 1 << 20)
+    change(file)
+    began = time.monotonic()
+    with pytest.raises(BadAttachment, match=r"expected 100000 bytes, got 60000|No such file"):
+        envelope(session.ask(request(attachments=files)))
+    assert time.monotonic() - began < 2
+    assert envelope(session.ask(request()))["status"] == "success"
 
 
 def test_requests_at_the_same_time_have_a_connection_each_and_no_more(session: InstanceSession, relay: Relay) -> None:

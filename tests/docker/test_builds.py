@@ -181,10 +181,10 @@ def test_a_base_for_machines_that_this_one_cannot_run_says_what_to_set_up(cli: C
     assert "QEMU" in ran.document["error"]["hint"]
 
 
-def test_a_scaffolded_provider_runs_from_its_image_and_answers_as_it_does_embedded(cli: Cli) -> None:
+def test_a_scaffolded_provider_runs_from_its_image_and_answers_as_it_does_embedded(cli: Cli, theoryctl: Cli) -> None:
     ref = "acme/echo@1"
     assert cli("manifest", "new", ref).status == 0
-    embedded = cli("local", "run", "--ref", ref, "--mode", "mock", "--json").document
+    embedded = theoryctl("local", "run", "--ref", ref, "--mode", "mock", "--json").document
     assert cli("image", "build", "--ref", ref).status == 0
     assert cli("local", "start", "--ref", ref).status == 0
     ran = cli("local", "run", "--ref", ref, "--mode", "mock", "--json").document

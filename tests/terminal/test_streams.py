@@ -73,10 +73,12 @@ def _read(master: int) -> bytes:
 
 @pytest.mark.parametrize("command", [RUN, f"{RUN} --json", f"{RUN} --stream", "manifest list", "--help", "--version"])
 @pytest.mark.parametrize("streams", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
-def test_a_closed_stream_is_one_that_nobody_reads(shell: Shell, command: str, streams: str) -> None:
+def test_a_result_for_a_closed_standard_output_is_lost_with_an_error(shell: Shell, command: str, streams: str) -> None:
     ran = shell(f"theoryctl {command} {streams}")
-    assert (ran.status, "Traceback" in ran.err, "Exception" in ran.err) == (0, False, False)
-    assert bool(ran.out) is (streams == "2>&-")
+    lost = ">&- " in f"{streams} ".replace("2>&-", "")
+    assert (ran.status, bool(ran.out)) == ((1, False) if lost else (0, True))
+    assert ran.err.count("ERR_OUTPUT") == (streams == ">&-")
+    assert "Traceback" not in ran.err and "Exception" not in ran.err
 
 
 def test_inputs_from_a_closed_standard_input_are_no_json(shell: Shell) -> None:

@@ -70,8 +70,8 @@ class Group(ExamplesMixin, TyperGroup):
         super().__init__(params=[*(params or []), *_shared_flags(hidden=True)], **options)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the arguments. None at all ask for the help."""
-        return super().parse_args(ctx, args or ["--help"])
+        """Parse the arguments. None at all, not even --json, ask for the help."""
+        return super().parse_args(ctx, args or ([] if JSON_FLAG in ctx.meta else ["--help"]))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command that the first argument names. The error of an unknown one has the words of the command that

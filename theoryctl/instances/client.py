@@ -6,10 +6,11 @@ import json
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from theoryctl.errors import NotRunning, TheoryctlError
-from theoryctl.hints import command
+from theoryctl.errors import BadAttachment, NotRunning, TheoryctlError
+from theoryctl.hints import again, command
 from theoryctl.instances.records import Instance
 from theoryctl.instances.restart import stop_and_start
 from theoryctl_providers.contract import (
@@ -136,12 +137,19 @@ def _pieces(first: bytes, heads: list[bytes], attachments: Any, last: bytes) -> 
 
 
 def _read(attachment: Attachment) -> Iterator[bytes]:
-    """The file in pieces; never more than was announced, should it have grown since."""
+    """Yield the file in pieces, as many bytes as were announced. Raises BadAttachment where it has no more so many."""
     left = attachment.size
-    with open(attachment.path, "rb") as file:
-        while left and (chunk := file.read(min(_CHUNK, left))):
-            left -= len(chunk)
-            yield chunk
+    try:
+        with open(attachment.path, "rb") as file:
+            while left and (chunk := file.read(min(_CHUNK, left))):
+                left -= len(chunk)
+                yield chunk
+    except OSError as error:
+        raise BadAttachment(f"{attachment.path}: {error.strerror}", hint=f"ls -l {quote(attachment.path)}") from None
+    if left:
+        read = attachment.size - left
+        message = f"{attachment.path}: expected {attachment.size} bytes, got {read}: it shrank while it was sent"
+        raise BadAttachment(message, hint=again("run it again"))
 
 
 def refusal(body: bytes, status: int) -> ProviderError:

@@ -67,7 +67,7 @@ class _Errors(io.FileIO):
 
 
 def open_streams() -> None:
-    """Make the standard streams safe to use: one that was closed is os.devnull."""
+    """Make the standard streams safe to use: one that was closed is os.devnull, to which no result can be written."""
     # In this order, for a file that is opened takes the lowest number that is free.
     if sys.stdin is None:
         sys.stdin = open(os.devnull)  # noqa: SIM115  # for as long as the process runs
@@ -77,7 +77,8 @@ def open_streams() -> None:
 def _opened(stream: TextIO | None, kind: type[io.FileIO]) -> TextIO:
     if stream is not None and isinstance(getattr(stream.buffer, "raw", None), kind):
         return stream
-    number = os.open(os.devnull, os.O_WRONLY) if stream is None else stream.fileno()
+    # Opened for reading, as a closed one is: writing to it fails with EBADF.
+    number = os.open(os.devnull, os.O_RDONLY) if stream is None else stream.fileno()
     buffer = io.BufferedWriter(kind(number, "w", closefd=False))
     # The same bytes whatever the locale; a terminal that cannot show a character gets an escape for it.
     return io.TextIOWrapper(buffer, "utf-8", "backslashreplace", newline="\n", line_buffering=True)
