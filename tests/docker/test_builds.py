@@ -368,3 +368,35 @@ def test_ctrl_c_during_a_build_leaves_no_container_and_the_next_start_builds(
     assert left_behind(daemon, environment) == []
     local_image(f"LABEL {marker}=yes")
     assert "building" in cli(*START).err
+
+
+def test_a_build_that_was_killed_or_failed_leaves_no_image_after_the_next_one(
+    cli: Cli, daemon: Daemon, environment: dict[str, str], local_image: Callable[[str], None], tmp_path: Path
+) -> None:
+    marker = f"killed-{time.time_ns()}"
+
+    def left() -> list[str]:
+        return daemon("images", "--all", "--quiet", "--filter", f"label={marker}").split()
+
+    def building() -> bool:
+        return f"run-{marker}" in daemon("ps", "--all", "--no-trunc", "--format", "{{.Command}}")
+
+    local_image(f"LABEL {marker}=yes\nENV A=1\nRUN sleep 60; : run-{marker}")
+    with subprocess.Popen(
+        [THEORYCTL, *START], env=environment, cwd=tmp_path / "work", stderr=subprocess.PIPE
+    ) as killed:
+        while not building():
+            assert killed.poll() is None
+            time.sleep(0.05)
+        killed.kill()
+    assert left() != []
+    deadline = time.monotonic() + 10
+    while building() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    local_image("RUN exit 3")
+    failed = cli(*START, "--json")
+    assert error(failed) == (1, "ERR_BUILD"), failed.out
+    assert left() == []
+    local_image(f"LABEL {marker}=yes\nRUN exit 3")
+    assert error(cli(*START, "--json")) == (1, "ERR_BUILD")
+    assert left() == []

@@ -15,6 +15,7 @@ from theoryctl.errors import BuildFailed, DockerFailed
 from theoryctl.images.choice import BuildPlan
 from theoryctl.images.context import DOCKERFILE, BuildContext
 from theoryctl.images.pull import fetch, fits, must_fit
+from theoryctl.images.unfinished import Steps, removed_unless_finished
 from theoryctl.images.wheelhouse import PROBE, Target, wheel_of, wheelhouse
 from theoryctl.paths import cache_dir, file_lock, write_private
 from theoryctl.progress import Progress
@@ -96,12 +97,12 @@ def _build(api: Any, plan: BuildPlan, base: str, progress: Progress, **options: 
                 fileobj=tar, custom_context=True, tag=plan.tag, network_mode="none", rm=True, forcerm=True,
                 decode=True, buildargs={"BASE_IMAGE": plan.base}, platform=plan.platform, **options,
             )  # fmt: skip
-            with closing(stream):
-                _follow(stream, plan, progress)
+            with removed_unless_finished(api, _work_folder(plan).with_suffix(".steps")) as steps, closing(stream):
+                _follow(stream, plan, progress, steps)
     return str(api.inspect_image(plan.tag)["Id"])
 
 
-def _follow(stream: Iterable[dict[str, Any]], plan: BuildPlan, progress: Progress) -> None:
+def _follow(stream: Iterable[dict[str, Any]], plan: BuildPlan, progress: Progress, steps: Steps) -> None:
     """Tell the steps of a build. Raises BuildFailed with its last lines."""
     lines: list[str] = []
     for event in stream:
@@ -112,6 +113,7 @@ def _follow(stream: Iterable[dict[str, Any]], plan: BuildPlan, progress: Progres
             )
         for line in event.get("stream", "").splitlines():
             if line.strip():
+                steps.read(line.strip())
                 lines = [*lines, line.strip()][-_LAST_LINES:]
                 progress.detail(f"building {plan.tag}: {line.strip()}")
 
