@@ -228,9 +228,10 @@ def test_a_start_that_is_interrupted_leaves_nothing_or_what_the_next_command_fin
 @pytest.mark.parametrize(
     ("host", "said"),
     [
-        ("unix:///nonexistent/docker.sock", "No such file or directory"),
-        ("tcp://127.0.0.1:9", "Connection refused"),
+        ("unix:///nonexistent/docker.sock", "unix:///nonexistent/docker.sock (DOCKER_HOST): No such file or directory"),
+        ("tcp://127.0.0.1:9", "tcp://127.0.0.1:9 (DOCKER_HOST): Connection refused"),
         ("nonsense", "nonsense"),
+        ("ssh://me@elsewhere", "ssh://me@elsewhere (DOCKER_HOST) is on another machine"),
     ],
 )
 def test_without_a_daemon_the_error_says_so_and_names_the_process_runtime(cli: Cli, host: str, said: str) -> None:
@@ -238,6 +239,21 @@ def test_without_a_daemon_the_error_says_so_and_names_the_process_runtime(cli: C
     assert error(ran) == (5, "ERR_DOCKER")
     assert said in ran.document["error"]["message"]
     assert "--runtime process" in ran.document["error"]["hint"]
+
+
+def test_the_context_in_use_is_named_where_its_daemon_does_not_answer(cli: Cli, tmp_path: Path) -> None:
+    away = {"DOCKER_HOST": "", "DOCKER_CONFIG": str(tmp_path / "docker")}
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker/config.json").write_text("{}")  # without it the SDK looks elsewhere
+    subprocess.run(
+        ["docker", "context", "create", "far", "--docker", "host=unix:///nonexistent/far.sock"],
+        env={**os.environ, **away}, check=True, capture_output=True,
+    )  # fmt: skip
+    ran = cli(*START, "--json", env={**away, "DOCKER_CONTEXT": "far"})
+    assert error(ran) == (5, "ERR_DOCKER")
+    assert "unix:///nonexistent/far.sock (context far): No such file" in ran.document["error"]["message"]
+    ran = cli(*START, "--json", env={**away, "DOCKER_CONTEXT": "none"})
+    assert ran.document["error"]["message"] == "DOCKER_CONTEXT: there is no context 'none'"
 
 
 def test_a_daemon_that_does_not_answer_is_given_up(cli: Cli, tmp_path: Path) -> None:
@@ -251,7 +267,7 @@ def test_a_daemon_that_does_not_answer_is_given_up(cli: Cli, tmp_path: Path) -> 
 def test_a_disk_that_is_full_is_said_and_nothing_is_left(cli: Cli, daemon: Daemon, tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", small], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k,mode=700", "tmpfs", small], check=True)
     try:
         with (small / "filler").open("wb", buffering=0) as file:
             try:

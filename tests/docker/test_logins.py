@@ -95,6 +95,22 @@ def test_a_credential_helper_is_asked_for_the_registry(
         assert error(resolve(cli, closed.address, again)) == (4, "ERR_REGISTRY_AUTH")
 
 
+@pytest.mark.parametrize("place", ["REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "HOME"])
+def test_podmans_login_is_used_where_docker_has_none(
+    cli: Cli, closed: Registry, config: Config, tmp_path: Path, place: str
+) -> None:
+    below = {"REGISTRY_AUTH_FILE": "auth.json", "HOME": ".config/containers/auth.json"}
+    file = tmp_path / "podman" / below.get(place, "containers/auth.json")
+    file.parent.mkdir(parents=True)
+    entry = {"auth": base64.b64encode(f"me:{SECRET}".encode()).decode()}
+    file.write_text(json.dumps({"auths": {"other.example": {"auth": "bm86bm8="}, closed.address: entry}}))
+    own = {place: str(file if place == "REGISTRY_AUTH_FILE" else tmp_path / "podman")}
+    assert error(resolve(cli, closed.address, {**config(), **own})) == (6, "ERR_IMAGE_NOT_FOUND")
+    assert error(resolve(cli, closed.address, config())) == (4, "ERR_REGISTRY_AUTH")
+    file.write_text(json.dumps({"auths": {f"{closed.address}/part": entry}}))
+    assert error(resolve(cli, closed.address, {**config(), **own})) == (4, "ERR_REGISTRY_AUTH")
+
+
 def test_a_helper_that_knows_nothing_or_is_not_there_is_told_from_one_that_helps(
     cli: Cli, closed: Registry, config: Config, helper: Callable[..., Path]
 ) -> None:

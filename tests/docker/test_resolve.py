@@ -113,6 +113,22 @@ def test_a_registry_may_say_when_to_come_again_as_a_date(cli: Cli, registry: Reg
         assert cli("image", "resolve", f"{before.address}/hello:multi").status == 0
 
 
+def test_a_registry_that_wants_to_be_left_alone_for_long_is_heard_at_once(cli: Cli, registry: Registry) -> None:
+    def change(path: str, headers: dict[str, str], answer: proxy.Answer) -> proxy.Answer:
+        # As Docker Hub words it (docs.docker.com, "Docker Hub usage and limits"), and more than can be repeated.
+        words = "You have reached your unauthenticated pull rate limit." + 10_000 * "x"
+        body = json.dumps({"errors": [{"code": "TOOMANYREQUESTS", "message": words}]}).encode()
+        return proxy.Answer(429, {"retry-after": "3600"}, body)
+
+    with Proxy(registry.address, change) as before:
+        ran = cli("image", "resolve", f"{before.address}/hello:multi", "--json")
+    assert error(ran) == (5, "ERR_REGISTRY")
+    said = ran.document["error"]
+    assert "it answered 429: TOOMANYREQUESTS: You have reached your unauthenticated" in said["message"]
+    assert (len(said["message"]) < 400, said["hint"]) == (True, "wait 3600 seconds, and type it again")
+    assert len(before.asked) == 1
+
+
 def test_credentials_go_to_the_registry_and_its_own_token_service(
     cli: Cli, registry: Registry, login: Callable[[str], dict[str, str]], tmp_path: Path
 ) -> None:

@@ -32,25 +32,26 @@ def connected(hint: str = "start Docker, and look with: docker info") -> Iterato
     import requests
     import urllib3
 
+    address, source = _address(hint)
+    _must_be_here(address, source)
+    where = f"{address} ({source})"
     try:
-        _must_be_an_address(os.environ.get("DOCKER_HOST"))
         client = docker.DockerClient.from_env(timeout=FIRST_TIMEOUT)
     except (docker.errors.DockerException, requests.RequestException) as error:
-        raise DockerFailed(f"Docker does not answer: {_cause(error)}", hint=hint) from None
+        raise DockerFailed(f"Docker does not answer at {where}: {_cause(error)}", hint=hint) from None
     except (ValueError, TypeError, AttributeError) as error:
         raise _unreadable(error) from None
     try:
         client.api.timeout = TIMEOUT
-        _must_be_here(client.api.base_url)
         with _closing_connections(client.api):
             yield client.api
     except docker.errors.APIError as error:
-        raise DockerFailed(f"Docker refused: {refusal(error)}", hint="docker info") from None
+        raise DockerFailed(f"Docker refused, at {where}: {refusal(error)}", hint="docker info") from None
     except docker.errors.DockerException as error:
-        raise _of_helper(error) or DockerFailed(f"Docker broke off: {_cause(error)}", hint=hint) from None
+        raise _of_helper(error) or DockerFailed(f"Docker broke off, at {where}: {_cause(error)}", hint=hint) from None
     # A daemon that dies while it tells of a build or a pull: nobody wraps that.
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise DockerFailed(f"Docker broke off: {_cause(error)}", hint=hint) from None
+        raise DockerFailed(f"Docker broke off, at {where}: {_cause(error)}", hint=hint) from None
     finally:
         client.close()
 
@@ -105,46 +106,65 @@ def platform_of(api: Any) -> str:
 
 
 def login_for(registry: str) -> Login | None:
-    """Return the login that `docker login` keeps: in config.json of DOCKER_CONFIG or ~/.docker, or with a credential
-    helper that it names (`credHelpers`, `credsStore`). Logins of other registries are not read.
+    """Return the login that `docker login` keeps, in config.json of DOCKER_CONFIG or ~/.docker, or that `podman login`
+    keeps in its auth.json; or with a credential helper that they name (`credHelpers`, `credsStore`). Logins of other
+    registries are not read.
 
     Raises RegistryAuth (`ERR_REGISTRY_AUTH`) where that cannot be read, or a helper fails.
     """
     docker = _sdk()
     hint = f"docker login {registry}"
-    try:
-        found = _kept_for(registry).resolve_authconfig(registry) or {}
-    except docker.errors.DockerException as error:
-        raise _of_helper(error, hint) or _unreadable(error, hint) from None
-    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
-        raise _unreadable(error, hint) from None
-    kept = {name.lower(): value for name, value in found.items()}
+    podmans = _podmans_file()
+    for file in filter(None, (docker.utils.config.find_config_file(), podmans)):
+        try:
+            found = _kept_for(registry, file, whole=file == podmans).resolve_authconfig(registry) or {}
+        except docker.errors.DockerException as error:
+            raise _of_helper(error, hint) or _unreadable(error, hint, file) from None
+        except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+            raise _unreadable(error, hint, file) from None
+        if login := _login({name.lower(): value for name, value in found.items()}):
+            return login
+    return None
+
+
+def _login(kept: dict[str, str]) -> Login | None:
     if token := kept.get("identitytoken"):
         return Login(identity_token=token)
     user, password = kept.get("username"), kept.get("password")
     return Login(user=user, password=password) if user and password else None
 
 
-def _kept_for(registry: str) -> Any:
-    """Docker's settings about one registry: a `docker.auth.AuthConfig`."""
+def _podmans_file() -> str | None:
+    """Find the file that podman, buildah and skopeo keep logins in: REGISTRY_AUTH_FILE, else `containers/auth.json`
+    below XDG_RUNTIME_DIR or XDG_CONFIG_HOME (containers-auth.json(5)). A login to a part of a registry, whose name has
+    a path, is none to the registry."""
+    if named := os.environ.get("REGISTRY_AUTH_FILE"):
+        return named
+    folders = (os.environ.get("XDG_RUNTIME_DIR"), os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"))
+    files = (os.path.join(folder, "containers/auth.json") for folder in folders if folder)
+    return next(filter(os.path.isfile, files), None)
+
+
+def _kept_for(registry: str, file: str, *, whole: bool) -> Any:
+    """Read a file's settings about one registry: a `docker.auth.AuthConfig`; `whole` leaves out names with a path."""
     import json
 
     import docker
 
-    file = docker.utils.config.find_config_file()
-    settings = json.loads(Path(file).read_bytes()) if file else {}
+    settings = json.loads(Path(file).read_bytes())
     auths = (settings.get("auths") or {}).items()
-    own = {name: entry for name, entry in auths if docker.auth.resolve_index_name(name) == registry}
+    known = {name: entry for name, entry in auths if not (whole and "/" in name)}
+    own = {name: entry for name, entry in known.items() if docker.auth.resolve_index_name(name) == registry}
     parsed = docker.auth.AuthConfig.parse_auth(own, raise_on_error=True)
     helpers = {name: settings[name] for name in ("credsStore", "credHelpers") if settings.get(name)}
     return docker.auth.AuthConfig({"auths": parsed, **helpers})
 
 
-def _unreadable(error: Exception, hint: str | None = None) -> RegistryAuth:
+def _unreadable(error: Exception, hint: str | None = None, file: str | None = None) -> RegistryAuth:
     import docker
 
-    file = docker.utils.config.find_config_file()
-    return RegistryAuth(f"{file}: Docker's settings cannot be read: {error}", hint=hint or f"mend {file}")
+    file = file or docker.utils.config.find_config_file()
+    return RegistryAuth(f"{file}: logins and settings cannot be read: {error}", hint=hint or f"mend {file}")
 
 
 def _of_helper(error: Exception, hint: str | None = None) -> RegistryAuth | None:
@@ -182,21 +202,35 @@ def without_ignored(folder: Path, patterns: list[str]) -> set[str]:
     return {name.replace("\\", "/") for name in kept if (folder / name).is_file()}
 
 
-def _must_be_an_address(host: str | None) -> None:
+def _address(hint: str) -> tuple[str, str]:
+    """Return the daemon's address, and who says it: DOCKER_HOST, else the context in use."""
+    import docker
+    from docker.context import ContextAPI
+
+    if host := os.environ.get("DOCKER_HOST"):
+        try:
+            docker.utils.parse_host(host)
+        except (ValueError, docker.errors.DockerException) as error:
+            raise DockerFailed(f"DOCKER_HOST is no address: {error}", hint=hint) from None
+        return host, "DOCKER_HOST"
+    name = os.environ.get("DOCKER_CONTEXT")
+    try:
+        context = ContextAPI.get_context(name)
+    except (ValueError, TypeError, AttributeError, docker.errors.DockerException) as error:
+        raise _unreadable(error) from None
+    if context is None:  # the SDK would take the default one
+        raise DockerFailed(f"DOCKER_CONTEXT: there is no context {name!r}", hint="docker context ls")
+    return context.Host or "unix:///var/run/docker.sock", f"context {context.Name}"
+
+
+def _must_be_here(address: str, source: str) -> None:
+    """A container of another machine could not be reached on its loopback address."""
     import docker
 
-    try:
-        docker.utils.parse_host(host)
-    except ValueError as error:
-        raise DockerFailed(f"DOCKER_HOST is no address: {error}", hint="unset DOCKER_HOST, or mend it") from None
-
-
-def _must_be_here(address: str) -> None:
-    """A container of another machine could not be reached on its loopback address."""
-    host = urlsplit(address).hostname or ""
-    if address.startswith("http+docker://ssh") or (not address.startswith("http+docker") and host not in _LOCAL):
+    parts = urlsplit(docker.utils.parse_host(address))
+    if parts.scheme == "ssh" or (parts.scheme.startswith("http") and (parts.hostname or "") not in _LOCAL):
         raise DockerFailed(
-            f"the Docker daemon {address} is on another machine, where instances cannot be reached",
+            f"the Docker daemon {address} ({source}) is on another machine, where instances cannot be reached",
             hint=again("name a local one in DOCKER_HOST, or use --runtime process", runtime="process", **NO_IMAGE),
         )
 

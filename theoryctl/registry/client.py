@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Callable
@@ -39,6 +40,8 @@ _HUB = "registry-1.docker.io"
 _TIMEOUT = 10.0
 #: A manifest or a config is a page of text.
 _MAX_BYTES = 4 << 20
+#: Characters of a registry's own words that an error repeats.
+_MOST_WORDS = 200
 
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 
@@ -132,11 +135,11 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
             self._authorization = self._authorize(answer.headers.get("www-authenticate", ""))
             answer = self._send(url, headers, proven)
         if answer.status in (401, 403):
-            raise self._refused(f"it answered {answer.status}")
+            raise self._refused(f"it answered {answer.status}{_words(answer.content)}")
         if answer.status == 404:
             raise ImageNotFound(f"{self._reference}: the registry has no such image", hint="look at its name and tag")
         if answer.status != 200:
-            raise self._failure(f"it answered {answer.status}")
+            raise self._failure(f"it answered {answer.status}{_words(answer.content)}")
         return answer
 
     def _send(self, url: str, headers: dict[str, str], proven: bool) -> _Answer:
@@ -218,7 +221,10 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
     def _must_be_final(self, answer: _Answer, who: str) -> None:
         if answer.status == 429 or answer.status >= 500:
             after = retry_after(answer.headers.get("retry-after", ""))
-            raise Again(self._failure(f"{who} answered {answer.status}"), after)
+            failure = self._failure(f"{who} answered {answer.status}{_words(answer.content)}")
+            if after:
+                failure.hint = f"wait {math.ceil(after)} seconds, and type it again"
+            raise Again(failure, after)
 
     def _is_ours(self, url: str) -> bool:
         return urlsplit(url)[:2] == urlsplit(self._base)[:2]
@@ -256,6 +262,17 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
 def not_an_image(reference: ImageReference, what: str) -> RegistryFailed:
     """Make the error for a document that is no image."""
     return RegistryFailed(f"{reference}: the registry sent what is no image: {what}", hint="look at its name")
+
+
+def _words(content: bytes) -> str:
+    """Read what a registry says of a failure, as text after its status; "" for an answer that is not in its form
+    (distribution-spec v1.1, "Error Codes")."""
+    try:
+        error = json.loads(content)["errors"][0]
+        words = ": ".join(str(error[name]) for name in ("code", "message") if error.get(name))
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        return ""
+    return f": {words[:_MOST_WORDS]}" if words else ""
 
 
 def _unusable(error: Exception) -> RegistryFailed:

@@ -24,14 +24,14 @@ class Again(Exception):
 
 
 def patiently(ask: Callable[[], Answer]) -> Answer:
-    """Call `ask` until it returns, a few more times where it raises Again.
+    """Call `ask` until it returns, a few more times where it raises Again and does not have to wait for long.
 
     Raises the failure of the last one, TimeoutError for what takes longer than `PATIENCE`, and whatever else it raises.
     """
-    from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
     stop = stop_after_attempt(_ATTEMPTS)
-    retrying = Retrying(stop=stop, retry=retry_if_exception_type(Again), wait=_pause, reraise=True)
+    retrying = Retrying(stop=stop, retry=retry_if_exception(_is_soon), wait=_pause, reraise=True)
     try:
         return _within(PATIENCE, lambda: retrying(ask))
     except Again as last:
@@ -48,6 +48,10 @@ def retry_after(value: str) -> float | None:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
     except (ValueError, OverflowError):  # also of a date that no clock shows
         return None
+
+
+def _is_soon(error: BaseException) -> bool:
+    return isinstance(error, Again) and (error.after or 0) <= _LONGEST_WAIT
 
 
 def _pause(state: Any) -> float:
