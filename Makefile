@@ -14,13 +14,15 @@ SLOW ?= all
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast slow check format docs bench build lock clean
+.PHONY: help install run test test-fast slow check format docs bench build lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/core.stamp ## set up what a mock run needs, and do one
 	$(BIN)/theoryctl local run --ref llm/litellm@1 --mode mock
+
+install: $(VENV)/all.stamp ## set up what real mode, Docker and Modal need
 
 test: $(VENV)/dev.stamp ## run the whole suite; ARGS="-k name" for a part of it
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) $(ARGS)
@@ -63,22 +65,30 @@ build: $(VENV)/core.stamp ## build the wheel into dist/
 	$(PIP) wheel --no-build-isolation --no-deps --wheel-dir dist .
 
 lock: $(VENV)/dev.stamp ## resolve the dependencies anew: versions and hashes, no addresses
-	$(LOCK) $(ARGS) --group dev pyproject.toml --output-file requirements-dev.lock
-	$(LOCK) --group core --constraint requirements-dev.lock --output-file requirements-core.lock
+	$(LOCK) $(ARGS) --all-extras --group dev pyproject.toml --output-file requirements-dev.lock
+	$(LOCK) --group core --constraint requirements-dev.lock pyproject.toml --output-file requirements-core.lock
+	$(LOCK) --all-extras --group core --constraint requirements-dev.lock pyproject.toml --output-file requirements-all.lock
 	$(LOCK) --group image --constraint requirements-dev.lock --output-file providers/requirements.lock
 
 clean: ## remove what was built and installed
 	rm -rf $(VENV) dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
-$(BIN)/python:
+# Debian's Python, without python3-venv, leaves a folder without pip when it fails.
+$(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "theoryctl needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
 	@echo "setting up $(VENV), once" >&2
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); \
+		echo "on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 2; }
 
-$(VENV)/core.stamp: requirements-core.lock pyproject.toml | $(BIN)/python
+$(VENV)/core.stamp: requirements-core.lock pyproject.toml | $(BIN)/pip
 	@$(PIP) install --require-hashes --requirement requirements-core.lock
 	@$(PIP) install --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(VENV)/all.stamp: requirements-all.lock $(VENV)/core.stamp
+	@echo "installing LiteLLM and Modal, once" >&2
+	@$(PIP) install --require-hashes --requirement requirements-all.lock
 	@touch $@
 
 $(VENV)/dev.stamp: requirements-dev.lock $(VENV)/core.stamp

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from theoryctl_providers.contract import ERROR_SCHEMA, ERRORS, ErrorInfo, ProviderError, info_of
+from theoryctl_providers.contract import ERROR_SCHEMA, ERRORS, ErrorInfo, ProviderError, info_of, install_command
 
 
 class TheoryctlError(ProviderError):
@@ -117,27 +117,14 @@ class OutputFailed(TheoryctlError):
 
 
 class MissingPackage(TheoryctlError):
-    """A package that the command needs is not installed, as after `make run`, which installs what a mock run needs."""
+    """A package that the command needs is not installed: one of an extra, such as LiteLLM of `theoryctl[real]`."""
 
     error_code = "ERR_PROVIDER"
 
     def __init__(self, package: str) -> None:
-        super().__init__(f"this needs the package {package}, which is not installed here", hint=_installing(package))
-
-
-def _installing(package: str) -> str:
-    """Return the command that installs a package here, in the version that theoryctl wants."""
-    import re
-    import shlex
-    import sys
-    from importlib.metadata import PackageNotFoundError, requires
-
-    try:
-        wanted = requires("theoryctl") or []
-    except PackageNotFoundError:  # run from a checkout that nobody installed
-        wanted = []
-    named = (each.partition(";")[0].strip() for each in wanted if re.match(rf"{re.escape(package)}\b", each))
-    return shlex.join([sys.executable, "-m", "pip", "install", next(named, "theoryctl")])
+        super().__init__(
+            f"this needs the package {package}, which is not installed here", hint=install_command(package)
+        )
 
 
 class Interrupted(TheoryctlError):

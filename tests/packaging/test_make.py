@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import time
 import tomllib
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from packaging.requirements import Requirement
 
 from tests.conftest import ROOT
 from tests.packaging.clone import fresh_clone
+
+SMALLER_LOCKS = ("requirements-core.lock", "requirements-all.lock", "providers/requirements.lock")
 
 ANSWER = 'Mock answer c5aef81c from openai/gpt-4o-mini to: "Say hello in one word."'
 
@@ -73,10 +76,36 @@ def test_an_old_python_is_refused_with_the_way_out(clone: Path, tmp_path: Path, 
     assert "needs Python 3.11 or newer" in done.stderr
 
 
+def test_a_python_without_venv_leaves_nothing_half_made_and_what_another_left_is_made_anew(
+    clone: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    # As Debian's python3 without python3-venv, seen on bookworm: a folder with a python and no pip, and status 1.
+    bare = tmp_path / "python3"
+    bare.write_text(
+        f'#!/bin/sh\ncase "$*" in\n*"-m venv"*) {sys.executable} -m venv --without-pip .venv-bare; '
+        f'echo "ensurepip is not available" >&2; exit 1;;\n*) exec {sys.executable} "$@";;\nesac\n'
+    )
+    bare.chmod(0o755)
+    refused = make("run", f"PYTHON={bare}", "VENV=.venv-bare", folder=clone, environment=environment)
+    assert refused.returncode == 2
+    assert "apt-get install python3-venv" in refused.stderr
+    assert not (clone / ".venv-bare").exists()
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", clone / ".venv-bare"], check=True)
+    mended = make("run", f"PYTHON={sys.executable}", "VENV=.venv-bare", folder=clone, environment=environment)
+    assert (mended.returncode, mended.stdout.splitlines()[-1]) == (0, ANSWER), mended.stderr
+
+
+def test_make_install_brings_real_mode_and_modal_and_no_tests(clone: Path, environment: dict[str, str]) -> None:
+    planned = make("-n", "install", folder=clone, environment=environment)
+    assert "requirements-all.lock" in planned.stdout and "requirements-dev.lock" not in planned.stdout
+    everything = pins("requirements-all.lock")
+    assert {"litellm", "mcp", "google-auth", "modal", "docker", "pip"} <= everything.keys()
+    assert not {"pytest", "mypy", "openai-agents"} & everything.keys()
+
+
 def test_locks_record_names_versions_and_hashes_and_no_addresses() -> None:
-    locks = [ROOT / "requirements-core.lock", ROOT / "requirements-dev.lock", ROOT / "providers/requirements.lock"]
-    for lock in locks:
-        text = lock.read_text()
+    for lock in ("requirements-dev.lock", *SMALLER_LOCKS):
+        text = (ROOT / lock).read_text()
         assert "://" not in text and "file:" not in text
         entries = re.findall(r"^(\S+)==(\S+)(?: ;.*)? \\$", text, re.MULTILINE)
         assert len(entries) > 5
@@ -94,7 +123,7 @@ def pins(lock: str) -> dict[str, set[str]]:
 
 def test_the_locks_agree_with_each_other() -> None:
     everything = pins("requirements-dev.lock")
-    for lock in ("requirements-core.lock", "providers/requirements.lock"):
+    for lock in SMALLER_LOCKS:
         assert {name: versions for name, versions in pins(lock).items() if versions != everything.get(name)} == {}
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import os
+import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, THEORYCTL
+from tests.conftest import REF, ROOT, THEORYCTL, Ran
 from tests.packaging.clone import fresh_clone
 
 UV = Path(sys.executable).parent / "uv"
@@ -59,8 +60,16 @@ def test_it_names_its_dependencies_and_version(wheel: Path) -> None:
         (metadata,) = [name for name in names(wheel) if name.endswith("METADATA")]
         text = archive.read(metadata).decode()
     assert f"Version: {wheel.name.split('-')[1]}\n" in text
-    for dependency in ("typer", "rich", "pydantic", "pyyaml", "litellm", "jsonschema-rs"):
+    for dependency in ("typer", "rich", "pydantic", "pyyaml", "jsonschema-rs", "docker"):
         assert f"Requires-Dist: {dependency}" in text
+    for dependency, extra in (("litellm", "real"), ("google-auth", "real"), ("modal", "modal"), ("pip", "image")):
+        assert re.search(rf"Requires-Dist: {dependency}\b.*; extra == '{extra}'", text)
+
+
+def test_what_every_user_gets_is_small(venv: Path) -> None:
+    (packages,) = venv.glob("lib/*/site-packages")
+    assert len(list(packages.glob("*.dist-info"))) <= 40
+    assert sum(file.lstat().st_size for file in packages.rglob("*") if file.is_file()) <= 62_000_000
 
 
 @pytest.fixture(scope="module")
@@ -86,16 +95,86 @@ def test_installed_into_an_empty_venv_it_does_the_main_job_from_any_folder(
     assert listed.stdout.count("\tbundled\n") == 2
 
 
-def test_installed_it_builds_the_image_that_the_checkout_builds(
+def run(program: Path, *arguments: str, env: Mapping[str, str], cwd: Path) -> Ran:
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, env=env, cwd=cwd, timeout=280)
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def pasted(hint: str, env: Mapping[str, str], cwd: Path) -> None:
+    done = subprocess.run(hint, shell=True, env=env, cwd=cwd, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr
+
+
+def test_installed_it_builds_the_image_that_the_checkout_builds_once_it_has_what_building_needs(
     venv: Path, tmp_path: Path, environment: dict[str, str], docker: dict[str, str]
 ) -> None:
-    def start(theoryctl: Path, state: str) -> dict[str, Any]:
-        variables = {**environment, **docker, "THEORYCTL_STATE_DIR": str(tmp_path / state)}
-        command: list[str | Path] = [theoryctl, "local", "start", "--ref", "llm/mock@1", "--json"]
-        started = subprocess.run(command, capture_output=True, text=True, env=variables, cwd=tmp_path)
-        subprocess.run([theoryctl, "local", "stop", "--all"], capture_output=True, env=variables, check=True)
-        assert started.returncode == 0, started.stderr
-        document: dict[str, Any] = json.loads(started.stdout)
-        return document
+    path = f"{UV.parent}:{environment['PATH']}"
 
-    assert start(venv / "bin/theoryctl", "installed")["digest"] == start(THEORYCTL, "checkout")["digest"]
+    def start(theoryctl: Path, state: str) -> Ran:
+        env = {**environment, **docker, "PATH": path, "THEORYCTL_STATE_DIR": str(tmp_path / state)}
+        started = run(theoryctl, "local", "start", "--ref", "llm/mock@1", "--build", "--json", env=env, cwd=tmp_path)
+        subprocess.run([theoryctl, "local", "stop", "--all"], capture_output=True, env=env, check=True)
+        return started
+
+    if not list(venv.glob("lib/*/site-packages/packaging")):
+        pasted(
+            start(venv / "bin/theoryctl", "without").document["error"]["hint"], {**os.environ, "PATH": path}, tmp_path
+        )
+    installed, checkout = start(venv / "bin/theoryctl", "installed"), start(THEORYCTL, "checkout")
+    assert installed.document["digest"] == checkout.document["digest"]
+
+
+@pytest.mark.parametrize(
+    ("package", "arguments", "afterwards"),
+    [
+        ("litellm", ("local", "run", "--ref", REF, "--mode", "real", "--prompt", "x", "--json"), "ERR_VENDOR"),
+        ("modal", ("modal", "status", "--json"), "ERR_MODAL_AUTH"),
+    ],
+)
+@pytest.mark.parametrize("form", ["pip", "uv", "uv tool", "pipx"])
+@pytest.mark.slow(
+    "pyproject.toml", "providers/theoryctl_providers/contract/packages.py", "tests/packaging/test_wheel.py"
+)
+def test_what_an_extra_brings_is_installed_by_the_command_that_the_error_says(
+    wheel: Path,
+    tmp_path: Path,
+    environment: dict[str, str],
+    form: str,
+    package: str,
+    arguments: tuple[str, ...],
+    afterwards: str,
+) -> None:
+    env = {**os.environ, **tools(tmp_path)}
+    program = install(form, wheel, tmp_path, env)
+    asking = {**environment, "OPENAI_API_KEY": "sk-canary-0123456789", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
+    asking["MODAL_SERVER_URL"] = "http://127.0.0.1:9"
+    missing = run(program, *arguments, env=asking, cwd=tmp_path).document["error"]
+    assert package in missing["hint"] and "not installed" in missing["message"]
+    pasted(missing["hint"], env, tmp_path)
+    assert run(program, *arguments, env=asking, cwd=tmp_path).document["error"]["code"] == afterwards
+
+
+def tools(folder: Path) -> dict[str, str]:
+    """Variables that keep what pipx and uv install below a folder, and put them on the path."""
+    binaries = folder / "bin"
+    places = {"UV_TOOL_DIR": "uv-tools", "PIPX_HOME": "pipx"}
+    own = {name: str(folder / place) for name, place in places.items()}
+    path = f"{binaries}:{UV.parent}:{os.environ['PATH']}"
+    return {**own, "UV_TOOL_BIN_DIR": str(binaries), "PIPX_BIN_DIR": str(binaries), "PATH": path}
+
+
+def install(form: str, wheel: Path, folder: Path, env: dict[str, str]) -> Path:
+    """Install the wheel as somebody would, and return the program."""
+    venv, binaries = folder / "venv", folder / "bin"
+    steps: dict[str, list[list[str | Path]]] = {
+        "pip": [[sys.executable, "-m", "venv", venv], [venv / "bin/pip", "install", "-q", wheel]],
+        "uv": [
+            [UV, "venv", "-q", "--python", sys.executable, venv],
+            [UV, "pip", "install", "-q", "-p", venv / "bin/python", wheel],
+        ],
+        "uv tool": [[UV, "tool", "install", "-q", "--python", sys.executable, wheel]],
+        "pipx": [[UV, "tool", "install", "-q", "pipx"], [binaries / "pipx", "install", "-q", wheel]],
+    }
+    for step in steps[form]:
+        subprocess.run(step, env=env, check=True, capture_output=True)
+    return (venv / "bin" if form in ("pip", "uv") else binaries) / "theoryctl"

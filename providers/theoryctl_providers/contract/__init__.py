@@ -52,6 +52,7 @@ from theoryctl_providers.contract.events import (
 from theoryctl_providers.contract.files import replace_file
 from theoryctl_providers.contract.from_json import shaped
 from theoryctl_providers.contract.json_text import MAX_DEPTH, canonical, dumps, loads, sha256
+from theoryctl_providers.contract.packages import install_command
 from theoryctl_providers.contract.secret_rules import (
     TOKEN_PREFIX,
     SecretRule,
@@ -130,6 +131,7 @@ __all__ = [
     "dumps",
     "encode_event",
     "info_of",
+    "install_command",
     "is_mock",
     "is_secret",
     "load_config",

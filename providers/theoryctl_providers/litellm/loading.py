@@ -6,20 +6,14 @@ import gc
 import logging
 import os
 import re
-import shlex
-import sys
 from functools import cache
 from threading import Lock
 from typing import Any
 
-from theoryctl_providers.contract import ProviderError
+from theoryctl_providers.contract import ProviderError, install_command
 
 #: Releases that must not run: 1.82.7 and 1.82.8 carried malicious code, as did 1.107.*.
 REFUSED = re.compile(r"1\.82\.[78]|1\.107\..*")
-
-#: Spelt out: theoryctl itself may be installed already, without what only real mode needs.
-INSTALL = shlex.join([sys.executable, "-m", "pip", "install", "litellm>=1.106.2,!=1.107.*", "mcp"])
-
 
 _loading = Lock()
 
@@ -95,7 +89,7 @@ def _refuse_compromised() -> None:
         raise ProviderError(
             "ERR_PROVIDER",
             "real mode needs LiteLLM, which is not installed here",
-            hint=INSTALL,
+            hint=install_command("litellm"),
         ) from None
     if REFUSED.fullmatch(found):
         raise ProviderError(
@@ -115,7 +109,9 @@ def _import_without_gc() -> Any:
         gc.freeze()
         return litellm
     except ImportError as error:
-        raise ProviderError("ERR_PROVIDER", f"LiteLLM cannot be imported: {error}", hint=INSTALL) from error
+        raise ProviderError(
+            "ERR_PROVIDER", f"LiteLLM cannot be imported: {error}", hint=install_command("litellm")
+        ) from error
     finally:
         if enabled:
             gc.enable()
