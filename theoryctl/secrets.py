@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable
+from io import StringIO
 from typing import TYPE_CHECKING
 
 from theoryctl.errors import UsageError
-from theoryctl_providers.contract import TOKEN_PREFIX
+from theoryctl_providers.contract import TOKEN_PREFIX, read_regular
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
+
+
+#: Bytes that an env file may have.
+_MAX_BYTES = 1 << 20
 
 
 def new_token() -> str:
@@ -75,9 +81,13 @@ def read_env_file(path: str) -> dict[str, str]:
     from dotenv.parser import parse_stream
 
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            # Without dotenv's interpolation, for a key may hold a dollar sign, and its warnings about broken lines.
-            found = list(parse_stream(file))
+        data = read_regular(path, _MAX_BYTES)
+        if len(data) > _MAX_BYTES:
+            raise OSError(errno.EFBIG, f"it has more than {_MAX_BYTES} bytes", path)
+        # As text files are read: with any ends of lines.
+        text = StringIO(data.decode("utf-8-sig"), newline=None)
+        # Without dotenv's interpolation, for a key may hold a dollar sign, and its warnings about broken lines.
+        found = list(parse_stream(text))
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise UsageError(

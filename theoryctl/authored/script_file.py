@@ -9,7 +9,7 @@ from typing import Any
 from theoryctl.authored.model_check import ModelCheck, cut, in_file, readable
 from theoryctl.authored.yaml_document import Path, Problem, YAMLProblems, parse
 from theoryctl.errors import BadScript
-from theoryctl_providers.contract import Script, ScriptDocument
+from theoryctl_providers.contract import Script, ScriptDocument, read_regular
 
 #: Answers are text to read; what is larger is a mistake.
 MAX_BYTES = 4 << 20
@@ -27,8 +27,7 @@ def read_script(file: str) -> Script:
     `file:line:column: path.to.key: what is wrong; what was expected`.
     """
     try:
-        with open(file, "rb") as opened:
-            data = opened.read(MAX_BYTES + 1)
+        data = read_regular(file, MAX_BYTES)
     except OSError as error:
         raise BadScript(f"--script {file}: {error.strerror}", hint="check the path") from error
     return Script(check_script(data, file))

@@ -19,7 +19,7 @@ from theoryctl.images.unfinished import Steps, removed_unless_finished
 from theoryctl.images.wheelhouse import PROBE, Target, wheel_of, wheelhouse
 from theoryctl.paths import cache_dir, file_lock, write_private
 from theoryctl.progress import Progress
-from theoryctl_providers.contract import canonical, sha256, shaped
+from theoryctl_providers.contract import canonical, read_regular, sha256, shaped
 
 CONTEXT_LABEL = "dev.theoryctl.context"
 BASE_LABEL = "dev.theoryctl.base"
@@ -75,7 +75,7 @@ def _base_id(api: Any, plan: BuildPlan, progress: Progress) -> str:
 def _built(api: Any, record: Path, labels: dict[str, str]) -> str | None:
     """The ID of the image that was built of this context on this base, if it is still here."""
     try:
-        image = found(api.inspect_image, record.read_text())
+        image = found(api.inspect_image, read_regular(record, 200).decode())
     except (OSError, ValueError):
         return None
     has = (image and image["Config"]["Labels"]) or {}

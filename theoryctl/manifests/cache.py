@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import stat
 from pathlib import Path
 
 from theoryctl.errors import BadManifest
@@ -18,7 +17,10 @@ from theoryctl.manifests import model
 from theoryctl.manifests.model import MAX_BYTES, Manifest
 from theoryctl.paths import ForeignFolder, cache_dir, only_mine, write_private
 from theoryctl.refs import ProviderRef
-from theoryctl_providers.contract import VERSION, canonical, sha256, shaped
+from theoryctl_providers.contract import VERSION, canonical, open_regular, read_regular, sha256, shaped
+
+#: Bytes of an entry: as JSON a manifest may take a little more than as YAML.
+_MAX_ENTRY = 4 * MAX_BYTES
 
 
 def load_manifest(file: Path, ref: ProviderRef) -> Manifest:
@@ -43,17 +45,9 @@ def read_manifest(file: Path) -> bytes:
     Raises BadManifest when it cannot be read, or is no regular file.
     """
     try:
-        with open(file, "rb", opener=_without_waiting) as opened:
-            if stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
-                return opened.read(MAX_BYTES + 1)
+        return read_regular(file, MAX_BYTES)
     except OSError as error:
         raise BadManifest(f"{file}: cannot be read: {error.strerror}", hint=f"ls -l {file}") from error
-    raise BadManifest(f"{file}: cannot be read: it is not a regular file", hint=f"ls -l {file}")
-
-
-def _without_waiting(file: str, flags: int) -> int:
-    # A FIFO that nobody writes to would keep open() waiting.
-    return os.open(file, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _key(data: bytes, ref: ProviderRef) -> str:
@@ -64,8 +58,8 @@ def _key(data: bytes, ref: ProviderRef) -> str:
 
 def _cached(entry: Path) -> Manifest | None:
     try:
-        with entry.open("rb") as file:
-            digest, _, body = file.read().partition(b"\n")
+        with open(open_regular(entry), "rb") as file:
+            digest, _, body = file.read(_MAX_ENTRY).partition(b"\n")
             if not only_mine(os.fstat(file.fileno())) or digest.decode(errors="replace") != sha256(body):
                 return None
         manifest: Manifest = shaped(Manifest, json.loads(body))

@@ -49,7 +49,7 @@ from theoryctl_providers.contract.events import (
     Usage,
     VendorInfo,
 )
-from theoryctl_providers.contract.files import replace_file
+from theoryctl_providers.contract.files import open_regular, read_regular, replace_file
 from theoryctl_providers.contract.from_json import shaped
 from theoryctl_providers.contract.json_text import MAX_DEPTH, canonical, dumps, loads, sha256
 from theoryctl_providers.contract.packages import install_command
@@ -137,7 +137,9 @@ __all__ = [
     "load_config",
     "loads",
     "missing_rules",
+    "open_regular",
     "read_events",
+    "read_regular",
     "replace_file",
     "resolve_mode",
     "secret_names",

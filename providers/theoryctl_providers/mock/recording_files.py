@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from theoryctl_providers.contract import ProviderError, Recording, Recordings, dumps, loads
+from theoryctl_providers.contract import ProviderError, Recording, Recordings, dumps, loads, read_regular
 from theoryctl_providers.contract.recordings import DEPTH
 from theoryctl_providers.inputs.validate import problems_of, read_schema
+
+#: Bytes that a recording may have: inputs, and an answer with its outputs.
+_MAX_BYTES = 64 << 20
 
 #: What stands where a secret was (`redact.Redactor`). Inputs that hold it are not those the key was made of.
 _MARK = re.compile(r"\[[A-Za-z_][A-Za-z0-9_]*\]")
@@ -37,13 +41,20 @@ def read_recordings(folder: Path) -> Recordings:
 
 def _read(file: Path) -> Recording:
     try:
-        document = loads(file.read_bytes(), what=str(file), depth=DEPTH)
+        document = loads(_data(file), what=str(file), depth=DEPTH)
         _check(document)
     except ProviderError as error:
         raise _bad(error.message) from None
     except ValueError as error:
         raise _bad(f"{file}: {error}") from None
     return Recording.load(document)
+
+
+def _data(file: Path) -> bytes:
+    data = read_regular(file, _MAX_BYTES)
+    if len(data) > _MAX_BYTES:
+        raise OSError(errno.EFBIG, f"it has more than {_MAX_BYTES} bytes", str(file))
+    return data
 
 
 def _check(document: Any) -> None:
