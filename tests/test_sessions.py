@@ -21,6 +21,7 @@ import pytest
 from tests.conftest import Cli
 from theoryctl.errors import BadAttachment
 from theoryctl.instances import records
+from theoryctl.instances.records import RecordKey
 from theoryctl.instances.session import InstanceSession
 from theoryctl.refs import ProviderRef
 from theoryctl_providers.contract import Delta, Envelope, Event, ProviderConfig, Request, Result
@@ -131,9 +132,11 @@ def relay(cli: Cli, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 def session(relay: Relay) -> Iterator[InstanceSession]:
-    instance = records.load(ProviderRef.parse(REF), "process")
+    instance = records.loaded(RecordKey(ProviderRef.parse(REF), "process"))
     assert instance is not None
-    with closing(InstanceSession(replace(instance, url=relay.url), "start it")) as session:
+    # The proof is of the server's own port: without it, the relay would be a stranger.
+    relayed = replace(instance, url=relay.url, server_port=int(instance.url.rpartition(":")[2]))
+    with closing(InstanceSession(relayed, "start it", lambda _: False)) as session:
         yield session
 
 

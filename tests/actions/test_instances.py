@@ -260,21 +260,6 @@ def test_a_pid_that_is_another_process_by_now_is_left_alone(cli: Cli, environmen
     assert cli("local", "stop", "--all", "--json").document["instances"][0]["was_running"] is False
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", '{"ref": 1}'])
-def test_a_damaged_record_is_as_good_as_none_and_is_cleaned_away(
-    cli: Cli, environment: dict[str, str], damage: str
-) -> None:
-    instance = started(cli)
-    file = record(environment)
-    file.write_text(damage)
-    try:
-        assert cli(*RUN, "--json").document["runtime"] == "embedded"
-        assert cli("local", "status", "--json").document["instances"] == []
-        assert not file.exists()
-    finally:
-        os.kill(instance["pid"], signal.SIGKILL)
-
-
 # -- stop, status, logs, url, env --
 
 

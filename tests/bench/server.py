@@ -33,7 +33,7 @@ CONNECTIONS = (1, 8)
 #: Seconds a server may take to come up, or a load to be answered, before the benchmark gives up.
 PATIENCE = 30.0
 
-TOKEN = "token-of-this-bench-0123456789"
+TOKEN = "token-of-this-bench-0123456789abcdef"
 CONFIG = ServerConfig(provider=ProviderConfig(provider="litellm", ref="llm/litellm@1", runtime="process"), token=TOKEN)
 BODY = '{"inputs": {"model": "openai/gpt-4o-mini", "messages": [{"role": "user", "content": "Say hello."}]}}'
 HEADERS = f"Host: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}"

@@ -377,7 +377,7 @@ def test_with_a_full_tape_a_paid_call_is_refused_before_it_is_made(monkeypatch: 
 
 def test_a_server_is_told_the_recordings_and_whether_to_record() -> None:
     _, recording = record({**ASK, "extra_body": json.loads("[" * 97 + "]" * 97)})
-    told = ServerConfig(provider=config(replay=Recordings([recording]), tape=Tape()), token="t" * 16)
+    told = ServerConfig(provider=config(replay=Recordings([recording]), tape=Tape()), token="t" * 32)
     loaded = ServerConfig.load(told.dump()).provider
     assert loaded.replay is not None and list(loaded.replay) == [recording]
     assert loaded.tape is not None and loaded.tape.kept() == ([], 0)

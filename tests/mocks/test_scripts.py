@@ -165,7 +165,7 @@ def test_a_server_is_told_the_script_as_it_is() -> None:
         ),
         strict=True,
     )
-    config = ServerConfig(provider=ProviderConfig(script=told), token="t" * 16)
+    config = ServerConfig(provider=ProviderConfig(script=told), token="t" * 32)
     loaded = ServerConfig.load(config.dump()).provider.script
     assert loaded is not None and loaded.document == told.document
 

@@ -15,7 +15,7 @@ from typing import Any
 from tests.real.vendor import Vendor
 from theoryctl_providers.contract import Limits, ProviderConfig, SecretRule, ServerConfig
 
-TOKEN = "token-of-this-start-0123456789"
+TOKEN = "token-of-this-start-0123456789abcdef"
 CANARY = "sk-canary-0123456789abcdef"
 ASK = {"model": "openai/gpt-4o-mini", "messages": [{"role": "user", "content": "Say hello."}]}
 BODY = json.dumps({"inputs": ASK}).encode()

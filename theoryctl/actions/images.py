@@ -202,6 +202,7 @@ _Running = tuple[str, str | None, str]
 
 def _in_docker(options: VerifyOptions) -> _Running:
     from theoryctl.instances import records
+    from theoryctl.instances.records import RecordKey
     from theoryctl.runtimes.find import started_runtime
 
     ref = options.ref
@@ -209,7 +210,7 @@ def _in_docker(options: VerifyOptions) -> _Running:
         raise UsageError(
             "--env: only Modal has environments", hint=again("add --runtime modal, or leave it out", runtime="modal")
         )
-    instance = records.load(ref, "docker")
+    instance = records.loaded(RecordKey(ref, "docker"))
     state = "dead" if instance is None else started_runtime("docker").state(instance).name
     if state == "unknown":
         raise DockerFailed(f"Docker does not say whether {ref} runs", hint="start Docker, and look with: docker info")

@@ -2,78 +2,141 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
-from theoryctl.errors import NotRunning, TheoryctlError, UsageError
+from theoryctl.errors import NotRunning, OutputFailed, TheoryctlError, UsageError
 from theoryctl.hints import command
 from theoryctl.instances import records
-from theoryctl.instances.records import Instance
+from theoryctl.instances.lock import alone
+from theoryctl.instances.records import BadRecord, Instance, checked_name
 from theoryctl.manifests.cache import read_manifest
 from theoryctl.manifests.catalog import Catalog
 from theoryctl.manifests.pins import other_pin
 from theoryctl.refs import ProviderRef
-from theoryctl.results.instances import EnvShown, InstanceRow, InstancesShown, RecordingsWritten, Stopped, UrlShown
-from theoryctl.runtimes.find import STARTED, require, started_runtime
+from theoryctl.results.instances import (
+    EnvShown,
+    EnvUnset,
+    InstanceRow,
+    InstancesShown,
+    RecordingsWritten,
+    Stopped,
+    UrlShown,
+)
+from theoryctl.runtimes.find import STARTED, recorded, require, started_runtime
 from theoryctl_providers.contract import ProviderError, sha256
 
 
-def stop(ref: ProviderRef | None, everything: bool) -> Stopped:
-    """Stop the instances of a ref, or all. Raises UsageError for neither and for both, NotRunning for none, and the
-    failure of the first that could not be stopped, once the others are."""
-    if (ref is None) != everything:
+def stop(ref: ProviderRef | None, everything: bool, name: str | None = None) -> Stopped:
+    """Stop the instances of a ref, the one of that name, or all; records that are bad are removed.
+
+    Raises UsageError for neither a ref nor all and for both, NotRunning for none, and the failure of the first that
+    could not be stopped, once the others are.
+    """
+    if (ref is None) != everything or (name is not None and everything):
         raise UsageError("stop wants --ref REF or --all, and one of them", hint=command("local status"))
-    chosen = [instance for instance in _all() if everything or instance.ref == str(ref)]
+    checked_name(name)
+    chosen = [each for each in _all() if everything or _is_of(each, ref, name)]
     if not chosen and ref is not None:
-        raise NotRunning(f"{ref} is not started", hint=command("local status"))
-    stopped, failures = [], []
-    for instance in chosen:
+        where = f" under the name {name}" if name else ""
+        raise NotRunning(f"{ref} is not started{where}", hint=command("local status"))
+    stopped: list[tuple[Instance, bool]] = []
+    bad: list[BadRecord] = []
+    failures = []
+    for each in chosen:
         try:
-            stopped.append((instance, _stop(instance)))
+            if isinstance(each, Instance):
+                stopped.append((each, _stop(each)))
+            else:
+                bad.append(_removed(each))
         except ProviderError as failure:
             failures.append(failure)
     if failures:
         raise failures[0]
-    return Stopped(tuple(stopped))
+    return Stopped(tuple(stopped), tuple(bad))
+
+
+def _is_of(record: Instance | BadRecord, ref: ProviderRef | None, name: str | None) -> bool:
+    key = record.key
+    return key is not None and key.ref == ref and name in (None, key.name)
 
 
 def _stop(instance: Instance) -> bool:
     """Stop one; what it has recorded and not handed out is written first. Raises OutputFailed: it still runs then."""
-    runtime = started_runtime(instance.runtime)
-    if instance.record is not None and instance.token and runtime.state(instance).healthy:
-        from theoryctl.actions.recordings import collect
+    with _changing(instance.key.file), alone(instance.key):
+        # Another command may have been faster. Its record is of another instance, or tells more of this one.
+        now = records.loaded(instance.key)
+        if now is not None and now.is_same(instance):
+            instance = now
+        runtime = started_runtime(instance.runtime)
+        if instance.record is not None and instance.token and runtime.state(instance).healthy:
+            from theoryctl.actions.recordings import collect
 
-        collect(instance)
-    return runtime.stop(instance)
+            collect(instance)
+        return runtime.stop(instance)
 
 
-def recordings(ref: ProviderRef, runtime: str | None) -> RecordingsWritten:
+def _removed(record: BadRecord) -> BadRecord:
+    with _changing(record.file):
+        record.remove()
+    return record
+
+
+@contextmanager
+def _changing(file: Path) -> Iterator[None]:
+    """Turn what the system refuses into OutputFailed."""
+    try:
+        yield
+    except OSError as error:
+        message = f"the record {file} cannot be removed: {error.strerror}"
+        raise OutputFailed(message, hint=f"ls -ld {file}") from error
+
+
+def recordings(ref: ProviderRef, runtime: str | None, name: str | None = None) -> RecordingsWritten:
     """Write what an instance has recorded since the last time to the folder it was started with."""
     from theoryctl.actions.recordings import collect
 
-    return collect(require(ref, runtime))
+    return collect(require(ref, runtime, name))
 
 
 def status(ref: ProviderRef | None, manifests: str | None) -> InstancesShown:
-    """Find the instances and the state of each. Dead ones are listed once more, and forgotten."""
-    rows = []
-    for instance in _all():
-        if ref is None or instance.ref == str(ref):
-            runtime = started_runtime(instance.runtime)
-            state = runtime.state(instance)
-            rows.append(InstanceRow(instance, state, _drift(instance, manifests)))
-            if state.name == "dead":
-                runtime.stop(instance)
-    return InstancesShown(tuple(rows))
+    """Find the instances and the state of each. Dead ones are listed once more, and forgotten; bad records stay."""
+    rows, bad = [], []
+    for each in _all():
+        if ref is not None and not _is_of(each, ref, None):
+            continue
+        if isinstance(each, BadRecord):
+            bad.append(each)
+            continue
+        state = started_runtime(each.runtime).state(each)
+        rows.append(InstanceRow(each, state, _drift(each, manifests)))
+        if state.name == "dead":
+            _forget(each)
+    return InstancesShown(tuple(rows), tuple(bad))
+
+
+def _forget(instance: Instance) -> None:
+    """Clear a dead instance away, unless another command is at it, or nothing can be written."""
+    with suppress(NotRunning, OSError), alone(instance.key, seconds=0):
+        started_runtime(instance.runtime).stop(instance)
 
 
 def logs(
-    ref: ProviderRef, runtime: str | None, *, follow: bool, tail: int | None, since: float | None
+    ref: ProviderRef,
+    runtime: str | None,
+    name: str | None = None,
+    *,
+    follow: bool,
+    tail: int | None,
+    since: float | None,
 ) -> Iterator[str]:
     """Log lines of a ref's instance: the last `tail`, those of the last `since` seconds, and with `follow` new ones."""
     import time
     from itertools import islice
 
-    instance = require(ref, runtime)
+    instance = require(ref, runtime, name)
     where = started_runtime(instance.runtime)
     old = list(where.log_lines(instance, follow=False))
     begin = float("-inf") if since is None else time.time() - since
@@ -83,24 +146,40 @@ def logs(
         yield from islice(where.log_lines(instance, follow=True), len(old), None)
 
 
-def url(ref: ProviderRef, runtime: str | None) -> UrlShown:
+def url(ref: ProviderRef, runtime: str | None, name: str | None = None) -> UrlShown:
     """The URL of the instance."""
-    return UrlShown(require(ref, runtime).url)
+    return UrlShown(require(ref, runtime, name).url)
 
 
-def env(ref: ProviderRef, runtime: str | None) -> EnvShown:
+def env(ref: ProviderRef, runtime: str | None, name: str | None = None) -> EnvShown:
     """The variables that lead a program of ours, or any client of OpenAI, to the instance."""
-    instance = require(ref, runtime)
-    ours = {"THEORYCTL_URL": instance.url, "THEORYCTL_TOKEN": instance.token}
-    return EnvShown({**ours, "OPENAI_BASE_URL": f"{instance.url}/v1", "OPENAI_API_KEY": instance.token})
+    instance = require(ref, runtime, name)
+    return EnvShown(dict(_variables(instance.url, instance.token)), replaced=_others(instance.url, instance.token))
 
 
-def _all() -> list[Instance]:
-    """Every instance, with a record or without."""
-    found = list(records.all_instances())
-    for name in STARTED:
-        found += started_runtime(name).unrecorded(found)
-    return found
+def unset_env() -> EnvUnset:
+    """The variables that `env` sets, but for those that hold something else by now."""
+    url, token = os.environ.get("THEORYCTL_URL", ""), os.environ.get("THEORYCTL_TOKEN", "")
+    kept = _others(url, token)
+    return EnvUnset(tuple(name for name in _variables(url, token) if name not in kept), kept)
+
+
+def _variables(url: str, token: str) -> dict[str, str]:
+    ours = {"THEORYCTL_URL": url, "THEORYCTL_TOKEN": token}
+    return {**ours, "OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_KEY": token}
+
+
+def _others(url: str, token: str) -> tuple[str, ...]:
+    """The variables that are set to something else than would lead to that instance."""
+    return tuple(name for name, value in _variables(url, token).items() if os.environ.get(name, value) != value)
+
+
+def _all() -> list[Instance | BadRecord]:
+    """Every instance, with a record or without, and every record that is bad."""
+    found = list(recorded())
+    instances = [each for each in found if isinstance(each, Instance)]
+    unrecorded = [each for name in STARTED for each in started_runtime(name).unrecorded(instances)]
+    return [*found, *unrecorded]
 
 
 def _drift(instance: Instance, manifests: str | None) -> str | None:

@@ -10,6 +10,7 @@ from theoryctl.instances.records import Instance
 from theoryctl.instances.restart import stop_and_start
 from theoryctl.requests.result_folder import ResultFolder
 from theoryctl.results.instances import RecordingsWritten
+from theoryctl.runtimes.find import started_runtime
 from theoryctl_providers.contract import Envelope, ProviderError, Tape, info_of, write_recordings
 
 
@@ -22,7 +23,8 @@ def collect(instance: Instance) -> RecordingsWritten:
     if instance.record is None:
         hint = stop_and_start(instance, mode="real", record="recordings", script=None, replay=None)
         raise UsageError(f"{instance.ref} was not started with --record", hint=hint)
-    recordings, upto = client.recordings(instance)
+    listens = started_runtime(instance.runtime).listens
+    recordings, upto = client.recordings(instance, listens)
     if not recordings:  # then the folder does not matter
         return RecordingsWritten(())
     try:
@@ -30,7 +32,7 @@ def collect(instance: Instance) -> RecordingsWritten:
     except ProviderError as error:
         keep = f"make {instance.record} a folder that can be written to: until then the instance keeps them"
         raise OutputFailed(f"{instance.ref}: {error.message}", hint=keep) from error
-    client.forget_recordings(instance, upto)
+    client.forget_recordings(instance, listens, upto)
     return RecordingsWritten(tuple(sorted({str(file) for file in files})))
 
 

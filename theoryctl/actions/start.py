@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from theoryctl.errors import DigestDrift, NotRunning, StartFailed, UsageError
+from theoryctl.errors import DigestDrift, StartFailed, UsageError
 from theoryctl.hints import Hint, again, command
 from theoryctl.images.choice import ImageWish, base_image
 from theoryctl.instances import records
-from theoryctl.instances.records import Instance
+from theoryctl.instances.lock import alone
+from theoryctl.instances.records import Instance, RecordKey, checked_name
 from theoryctl.manifests.cache import read_manifest
 from theoryctl.manifests.catalog import Catalog, Found
-from theoryctl.paths import file_lock
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
 from theoryctl.requests.mock_flags import MockFlags
@@ -27,16 +27,17 @@ from theoryctl.runtimes.find import known_runtime, started_runtime
 from theoryctl.secrets import new_token
 from theoryctl_providers.contract import Limits, ServerConfig, resolve_mode, sha256
 
-#: Seconds to wait for another `start` of the same, which may be building an image.
-_LOCK_SECONDS = 900.0
 #: The defaults of `--wait-timeout` in seconds, and of `--max-attachment` in bytes.
 WAIT_SECONDS, LARGEST = 60.0, Limits().attachment
+#: Flags that another start is given again as they are.
+_PLAIN = ("name", "port", "mode", "oci", "base_image", "require_pin")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartOptions:
     """Options of a start; `wait_timeout` is in seconds, `max_attachment` in bytes.
 
+    `name` tells the instance from others of the ref and runtime; `port` is the one to listen on, None for a free one.
     `oci`, `build`, `require_pin` and `base_image` choose the image, for runtimes that have one.
     """
 
@@ -44,6 +45,8 @@ class StartOptions:
     runtime: str
     wait_timeout: float
     max_attachment: int
+    name: str | None = None
+    port: int | None = None
     mode: str | None = None
     env_file: str | None = None
     manifests: str | None = None
@@ -56,7 +59,7 @@ class StartOptions:
     def flags(self) -> dict[str, Any]:
         """Those that another start has to be given again, by their names here; paths are absolute."""
         paths = {"manifests": self.manifests, "env_file": self.env_file, **asdict(self.mocks)}
-        plain = {"mode": self.mode, "oci": self.oci, "base_image": self.base_image, "require_pin": self.require_pin}
+        plain = {name: getattr(self, name) for name in _PLAIN}
         numbers = {"wait_timeout": (self.wait_timeout, WAIT_SECONDS), "max_attachment": (self.max_attachment, LARGEST)}
         return {
             **{name: value for name, value in plain.items() if value},
@@ -75,15 +78,31 @@ def start(options: StartOptions, progress: Progress) -> Started:
     _check_flags(options, runtime)
     request = _request(options, Catalog(options.manifests).find(options.ref), progress)
     runtime.must_answer(options.ref)
-    with _writable(options.ref), _alone(options.ref, options.runtime):
-        running = records.load(options.ref, options.runtime)
+    with _writable(options.ref), alone(request.key):
+        running = records.loaded(request.key)
         if running is not None and runtime.state(running).healthy and not options.build:
             _check_same(running, request, runtime, options)
             return Started(running, already_running=True)
         if running is not None:
             runtime.stop(running)
+        _must_be_free(options.port)
         with ResultFolder("--record", request.record) if request.record else contextlib.nullcontext():
             return Started(runtime.start(request), already_running=False)
+
+
+def _must_be_free(port: int | None) -> None:
+    """Raise StartFailed for a port that somebody listens on, before an image is built for it."""
+    import socket
+
+    if port is None:
+        return
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            hint = again("choose another --port, or leave it out", port=None)
+            raise StartFailed(f"--port {port}: {error.strerror}", hint=hint) from None
 
 
 def _check_flags(options: StartOptions, runtime: StartedRuntime) -> None:
@@ -103,12 +122,14 @@ def _check_flags(options: StartOptions, runtime: StartedRuntime) -> None:
 
 def _check_same(running: Instance, request: StartRequest, runtime: StartedRuntime, options: StartOptions) -> None:
     """Refuse to pass off what runs as what was asked for."""
-    start_it = command("local start", ref=running.ref, runtime=running.runtime)
-    anew = command("local stop", ref=running.ref).then(start_it)
+    place = {"ref": running.ref, "name": running.name}
+    anew = command("local stop", **place).then(command("local start", runtime=running.runtime, **place))
     if difference := runtime.differs(running, request):
         raise DigestDrift(f"{running.ref} is running already, but {difference}", hint=anew)
     if options.mode is not None and options.mode != running.mode:
         raise UsageError(f"{running.ref} is running already, in {running.mode} mode", hint=anew)
+    if options.port is not None and not running.url.endswith(f":{options.port}"):
+        raise UsageError(f"{running.ref} is running already, at {running.url}", hint=anew)
     _check_mocks(running, request, options.mocks, anew)
 
 
@@ -123,7 +144,8 @@ def _request(options: StartOptions, found: Found, progress: Progress) -> StartRe
     manifest = found.load()
     record = options.mocks.record
     return StartRequest(
-        ref=options.ref,
+        key=RecordKey(options.ref, options.runtime, checked_name(options.name)),
+        port=options.port or 0,
         server=ServerConfig(
             provider=provider_config(
                 manifest,
@@ -153,18 +175,6 @@ def _request(options: StartOptions, found: Found, progress: Progress) -> StartRe
         record=record and os.path.abspath(record),
         flags=options.flags(),
     )
-
-
-@contextlib.contextmanager
-def _alone(ref: ProviderRef, runtime: str) -> Iterator[None]:
-    """Only one `start` of a ref and runtime at a time."""
-    from filelock import Timeout
-
-    try:
-        with file_lock(records.record_file(ref, runtime).with_suffix(".lock"), seconds=_LOCK_SECONDS):
-            yield
-    except Timeout:
-        raise NotRunning(f"another start of {ref} does not come to an end", hint="theoryctl local status") from None
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from theoryctl.errors import UsageError
 from theoryctl.hints import Hint, command
 from theoryctl.images.context import code_paths
-from theoryctl.instances.records import Instance
+from theoryctl.instances.records import Instance, checked_name
 from theoryctl.instances.restart import start_again, stop_and_start
 from theoryctl.manifests.catalog import Found
 from theoryctl.manifests.model import Manifest
@@ -55,12 +55,12 @@ class Target(Protocol):
         ...
 
 
-def local_target(ref: ProviderRef, runtime: str | None) -> Target:
+def local_target(ref: ProviderRef, runtime: str | None, name: str | None = None) -> Target:
     """The started instance of a ref, if there is one, and else this process.
 
-    Raises NotRunning when a runtime was named and nothing is started there, UsageError when two instances are.
+    Raises what `find` does.
     """
-    instance = find(ref, runtime)
+    instance = find(ref, runtime, checked_name(name))
     return _Here(ref) if instance is None else _Started(instance)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from theoryctl.hints import PROGRAM, Hint, Step, again, as_typed, command, flag_words
 from theoryctl.results.run import RunResult
-from theoryctl_providers.contract import ErrorInfo, Remedy
+from theoryctl_providers.contract import ErrorInfo, ProviderError, Remedy
 
 if TYPE_CHECKING:
     from theoryctl.refs import ProviderRef
@@ -171,11 +171,15 @@ class _Failed:
         return self._restart() or self.hint
 
     def _restart(self) -> Hint | None:
-        from theoryctl.instances import records
-        from theoryctl.instances.restart import stop_and_start
-        from theoryctl.runtimes.find import STARTED
+        from contextlib import suppress
 
-        instance = records.load(self.ref, self.runtime) if self.runtime in STARTED else None
+        from theoryctl.instances.restart import stop_and_start
+        from theoryctl.runtimes.find import STARTED, find
+
+        instance = None
+        with suppress(ProviderError):
+            if self.runtime in STARTED:
+                instance = find(self.ref, self.runtime, self.context.params.get("name"))
         return stop_and_start(instance) if instance else None
 
 

@@ -11,6 +11,7 @@ from theoryctl.cli.options import (
     DEFAULT_MAX_ATTACHMENT,
     EnvFile,
     Follow,
+    InstanceName,
     MaxAttachment,
     ModeOption,
     OptionalRef,
@@ -53,6 +54,11 @@ WhichRuntime = Annotated[
 WaitTimeout = Annotated[
     float, typer.Option("--wait-timeout", metavar="SECONDS", help="Time for the instance to become ready.")
 ]
+Port = Annotated[
+    int | None,
+    typer.Option("--port", metavar="PORT", min=1, max=65535, help="Listen on this port. [default: a free one]"),
+]
+Unset = Annotated[bool, typer.Option("--unset", help="Print what takes the variables back.")]
 All = Annotated[bool, typer.Option("--all", help="Stop every instance.")]
 
 
@@ -72,6 +78,7 @@ def run(
     ref: RefOption,
     flags: RunFlags,
     runtime: RunRuntime = None,
+    name: InstanceName = None,
     env_file: EnvFile = None,
 ) -> None:
     """Send one request to a provider and print its answer.
@@ -84,7 +91,7 @@ def run(
     from theoryctl.actions import run, targets
 
     options = run_options(ref, flags, env_file=env_file)
-    target = targets.local_target(options.ref, runtime)
+    target = targets.local_target(options.ref, runtime, name)
     ctx.obj.emit(told(run.run(options, target, ctx.obj.watch_run(flags.stream)), ctx))
 
 
@@ -101,6 +108,8 @@ def start(
     ctx: typer.Context,
     ref: RefOption,
     runtime: StartRuntime = DEFAULT,
+    name: InstanceName = None,
+    port: Port = None,
     mode: ModeOption = None,
     env_file: EnvFile = None,
     script: ScriptFile = None,
@@ -130,6 +139,8 @@ def start(
     options = start.StartOptions(
         ref=ProviderRef.parse(ref),
         runtime=runtime,
+        name=name,
+        port=port,
         wait_timeout=seconds,
         max_attachment=parse_size(max_attachment),
         mode=checked_mode(mode),
@@ -145,15 +156,16 @@ def start(
 
 
 @command(app, "stop", examples="theoryctl local stop --all")
-def stop(ctx: typer.Context, ref: OptionalRef = None, all_: All = False) -> None:
+def stop(ctx: typer.Context, ref: OptionalRef = None, name: InstanceName = None, all_: All = False) -> None:
     """Stop started instances.
 
-    Each finishes the requests that it has, for at most ten seconds.
+    With --ref all of the ref, or with --name as well that one. Each finishes the requests that it has, for at most ten
+    seconds.
     """
     from theoryctl.actions import instances
     from theoryctl.refs import ProviderRef
 
-    ctx.obj.emit(instances.stop(ProviderRef.parse(ref) if ref is not None else None, all_))
+    ctx.obj.emit(instances.stop(ProviderRef.parse(ref) if ref is not None else None, all_, name))
 
 
 @command(app, "status", examples="theoryctl local status\ntheoryctl local status --json")
@@ -170,6 +182,7 @@ def logs(
     ctx: typer.Context,
     ref: RefOption,
     runtime: WhichRuntime = None,
+    name: InstanceName = None,
     follow: Follow = False,
     tail: Tail = None,
     since: Since = None,
@@ -184,7 +197,8 @@ def logs(
     from theoryctl.units import parse_duration
 
     seconds = parse_duration(since) if since is not None else None
-    ctx.obj.emit_lines(instances.logs(ProviderRef.parse(ref), runtime, follow=follow, tail=tail, since=seconds))
+    lines = instances.logs(ProviderRef.parse(ref), runtime, name, follow=follow, tail=tail, since=seconds)
+    ctx.obj.emit_lines(lines)
 
 
 @command(
@@ -193,7 +207,7 @@ def logs(
     examples="theoryctl local start --ref llm/litellm@1 --runtime process --mode real --record recordings "
     "--env-file .env && theoryctl local recordings --ref llm/litellm@1",
 )
-def recordings(ctx: typer.Context, ref: RefOption, runtime: WhichRuntime = None) -> None:
+def recordings(ctx: typer.Context, ref: RefOption, runtime: WhichRuntime = None, name: InstanceName = None) -> None:
     """Write the recordings that an instance still holds.
 
     They go to the folder of the --record that the instance was started with. `stop` writes them too.
@@ -201,26 +215,41 @@ def recordings(ctx: typer.Context, ref: RefOption, runtime: WhichRuntime = None)
     from theoryctl.actions import instances
     from theoryctl.refs import ProviderRef
 
-    ctx.obj.emit(instances.recordings(ProviderRef.parse(ref), runtime))
+    ctx.obj.emit(instances.recordings(ProviderRef.parse(ref), runtime, name))
 
 
 @command(app, "url", examples="theoryctl local url --ref llm/mock@1")
-def url(ctx: typer.Context, ref: RefOption, runtime: WhichRuntime = None) -> None:
+def url(ctx: typer.Context, ref: RefOption, runtime: WhichRuntime = None, name: InstanceName = None) -> None:
     """Print the URL of a started instance."""
     from theoryctl.actions import instances
     from theoryctl.refs import ProviderRef
 
-    ctx.obj.emit(instances.url(ProviderRef.parse(ref), runtime))
+    ctx.obj.emit(instances.url(ProviderRef.parse(ref), runtime, name))
 
 
-@command(app, "env", examples='eval "$(theoryctl local env --ref llm/mock@1)"')
-def env(ctx: typer.Context, ref: RefOption, runtime: WhichRuntime = None) -> None:
+@command(
+    app,
+    "env",
+    examples='eval "$(theoryctl local env --ref llm/mock@1)"\neval "$(theoryctl local env --unset)"',
+)
+def env(
+    ctx: typer.Context,
+    ref: OptionalRef = None,
+    runtime: WhichRuntime = None,
+    name: InstanceName = None,
+    unset: Unset = False,
+) -> None:
     """Print shell exports that lead other programs to it.
 
     They hold the URL and the token of a started instance. OPENAI_BASE_URL and OPENAI_API_KEY lead every client of
-    OpenAI's API to it.
+    OpenAI's API to it. Standard error says which variables they replace. With --unset the shell forgets them again.
     """
     from theoryctl.actions import instances
+    from theoryctl.errors import UsageError
+    from theoryctl.hints import command
     from theoryctl.refs import ProviderRef
 
-    ctx.obj.emit(instances.env(ProviderRef.parse(ref), runtime))
+    if (ref is None) != unset:
+        raise UsageError("env wants --ref REF or --unset, and one of them", hint=command("local status"))
+    shown = instances.unset_env() if ref is None else instances.env(ProviderRef.parse(ref), runtime, name)
+    ctx.obj.emit(shown)

@@ -76,6 +76,9 @@ Env = Annotated[
 OptionalRef = Annotated[
     str | None, typer.Option("--ref", metavar="REF", help="Only this provider: namespace/name@version.")
 ]
+InstanceName = Annotated[
+    str | None, typer.Option("--name", metavar="NAME", help="The instance of this name, of several of one ref.")
+]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Print new lines as they come.")]
 Tail = Annotated[int | None, typer.Option("--tail", metavar="N", min=0, help="Print only the last N lines.")]
 Since = Annotated[

@@ -24,14 +24,21 @@ STOP_SECONDS = 12
 
 LABEL = "dev.theoryctl"
 
+#: The status of what the daemon refuses because of the state it is in, such as "removal … is already in progress".
+CONFLICT = 409
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerSpec:
-    """A container to be: `labels` without their common prefix, `reaches_host` where it has to find its host."""
+    """A container to be: `labels` without their common prefix, `reaches_host` where it has to find its host.
+
+    It is published on `port` of 127.0.0.1; 0 takes a free one.
+    """
 
     name: str
     image: str
     network: str
+    port: int
     labels: dict[str, str]
     resources: Resources
     reaches_host: bool
@@ -66,7 +73,7 @@ def _confinement(spec: ContainerSpec) -> dict[str, Any]:
         "mem_limit": memory,
         "memswap_limit": memory,
         "nano_cpus": int(spec.resources.cpu * 1e9),
-        "port_bindings": {PORT: ("127.0.0.1",)},
+        "port_bindings": {PORT: ("127.0.0.1", spec.port) if spec.port else ("127.0.0.1",)},
         "network_mode": spec.network,
         # Without an init to hand it on, the server would not hear SIGTERM.
         "init": True,
@@ -112,8 +119,24 @@ def last_words(api: Any, container: str, lines: int = 10) -> str:
 
 
 def remove(api: Any, container: str) -> None:
-    """Remove a container, running or not."""
-    found(api.remove_container, container, v=True, force=True)
+    """Remove a container, running or not, and return when it is gone, whoever else removes it."""
+    import docker
+
+    try:
+        found(api.remove_container, container, v=True, force=True)
+    except docker.errors.APIError as error:
+        if error.status_code != CONFLICT or not _vanishes(api, container):
+            raise
+
+
+def _vanishes(api: Any, container: str) -> bool:
+    """Wait for a container that somebody else removes."""
+    end = time.monotonic() + STOP_SECONDS
+    while inspect(api, container) is not None:
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def stop(api: Any, container: str) -> bool:

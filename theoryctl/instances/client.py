@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from theoryctl.errors import BadAttachment, NotRunning, TheoryctlError
+from theoryctl.errors import BadAttachment, TheoryctlError
 from theoryctl.hints import again, command
+from theoryctl.instances.connection import Listens, connect, gone
 from theoryctl.instances.records import Instance
 from theoryctl.instances.restart import stop_and_start
 from theoryctl_providers.contract import (
@@ -41,29 +42,7 @@ def check_sizes(instance: Instance, request: Request) -> None:
             raise ProviderError("ERR_TOO_LARGE", message, hint=hint)
 
 
-def gone(instance: Instance, restart: str, error: Exception) -> NotRunning:
-    """Make the error for an instance that is recorded and does not answer."""
-    reason = getattr(error, "strerror", None) or "the connection broke"
-    return NotRunning(
-        f"the recorded instance of {instance.ref} ({instance.runtime}) does not answer: {reason}", hint=restart
-    )
-
-
-def is_healthy(instance: Instance, seconds: float = 2.0) -> bool:
-    """Return whether `GET /healthz` says that the instance is ready and is of this ref."""
-    from urllib.error import URLError
-    from urllib.request import ProxyHandler, build_opener
-
-    try:
-        # No proxy: the instance is on this machine.
-        with build_opener(ProxyHandler({})).open(f"{instance.url}/healthz", timeout=seconds) as answer:
-            health = json.loads(answer.read())
-    except (URLError, OSError, ValueError):
-        return False
-    return bool(health.get("ready")) and health.get("ref") == instance.ref
-
-
-def recordings(instance: Instance) -> tuple[list[Recording], int]:
+def recordings(instance: Instance, listens: Listens) -> tuple[list[Recording], int]:
     """Return the recorded exchanges of an instance, oldest first, and the number of the newest.
 
     Raises NotRunning where nobody answers, ProviderError for a refusal.
@@ -71,7 +50,7 @@ def recordings(instance: Instance) -> tuple[list[Recording], int]:
     from theoryctl_providers.contract import Recording
 
     try:
-        kept: _Kept = shaped(_Kept, _ask(instance, "GET", _RECORDINGS))
+        kept: _Kept = shaped(_Kept, _ask(instance, listens, "GET", _RECORDINGS))
         return [Recording.load(recording) for recording in kept.recordings], kept.upto
     except ValueError:
         raise _unintelligible("sent recordings that cannot be read") from None
@@ -83,28 +62,26 @@ class _Kept:
     upto: int
 
 
-def forget_recordings(instance: Instance, upto: int) -> None:
+def forget_recordings(instance: Instance, listens: Listens, upto: int) -> None:
     """Let an instance drop the recordings up to that number, which have been written. Raises as `recordings`."""
-    _ask(instance, "DELETE", f"{_RECORDINGS}?upto={upto}")
+    _ask(instance, listens, "DELETE", f"{_RECORDINGS}?upto={upto}")
 
 
-def _ask(instance: Instance, method: str, path: str) -> Any:
+def _ask(instance: Instance, listens: Listens, method: str, path: str) -> Any:
     """Ask an instance without a body and return its answer."""
     import http.client
     from contextlib import closing
-    from urllib.parse import urlsplit
 
-    address = urlsplit(instance.url)
-    with closing(http.client.HTTPConnection(str(address.hostname), address.port, timeout=60)) as connection:
-        try:
+    try:
+        with closing(connect(instance, listens, seconds=60)) as connection:
             connection.request(method, path, headers={"Authorization": f"Bearer {instance.token}"})
             response = connection.getresponse()
             data = response.read()
-        except (OSError, http.client.HTTPException) as error:
-            raise gone(instance, command("local status", ref=instance.ref), error) from None
-        if response.status != 200:
-            raise refusal(data, response.status)
-        return json.loads(data)
+    except (OSError, http.client.HTTPException) as error:
+        raise gone(instance, command("local status", ref=instance.ref), error) from None
+    if response.status != 200:
+        raise refusal(data, response.status)
+    return json.loads(data)
 
 
 def encoded(request: Request) -> tuple[dict[str, str], Any]:

@@ -1,27 +1,67 @@
-"""The records of what was started: one small file for each ref and runtime, read without any SDK."""
+"""The records of what was started: one small file for each ref, runtime and name, read without any SDK."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
+import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from theoryctl.errors import BadRef, UsageError
 from theoryctl.paths import state_dir, write_private
 from theoryctl.refs import ProviderRef
-from theoryctl_providers.contract import dumps, shaped
+from theoryctl_providers.contract import Must, dumps, read_regular, shaped
+
+#: Bytes that a record may have: it holds names, digests and paths.
+_MAX_BYTES = 1 << 20
+
+#: Empty while the instance is being started. A port is at most 65535.
+_PORT = r"[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]"
+_URL = rf"^(http://127\.0\.0\.1:({_PORT}))?$"
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordKey:
+    """The place of a record. `name` is that of `--name`; None for the instance that was started without one."""
+
+    ref: ProviderRef
+    runtime: str
+    name: str | None = None
+
+    @property
+    def file(self) -> Path:
+        """The path of the record."""
+        named = f".{self.name}" if self.name else ""
+        return _folder(self.ref) / f"{self.ref.name}@{self.ref.version}.{self.runtime}{named}.json"
+
+    @classmethod
+    def of_file(cls, file: Path) -> RecordKey | None:
+        """Read the key from the path of a record; None where no record is called so."""
+        name, _, rest = file.name.removesuffix(".json").rpartition("@")
+        version, _, rest = rest.partition(".")
+        runtime, dot, own = rest.partition(".")
+        with contextlib.suppress(BadRef):
+            key = cls(ProviderRef.parse(f"{file.parent.name}/{name}@{version}"), runtime, own if dot else None)
+            if key.file.name == file.name:
+                return key
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
     """A started provider.
 
-    `url` is where it listens, `token` what every request must carry. `pid` and `pid_started` (in the system's
-    own count) name the process of a process: a pid alone may be another's by now; `container` is the ID of a container.
-    `started_at` is seconds since the epoch, `max_attachment` bytes.
+    `name` tells it from others of the same ref and runtime. `url` is where it listens, `token` what every request must
+    carry, and `server_port` the port that its own server listens on, where that is another than the URL's. `pid` and
+    `pid_started` (in the system's own count) name the process of a process: a pid alone may be another's by now;
+    `container` is the ID of a container. `started_at` is seconds since the epoch, `max_attachment` bytes.
 
     Of a container `image` is the reference it was started from and `digest` that image's: of its manifest, or where it
     was built here its ID. `pin` is what the manifest pinned for `platform` at the start; `source` tells whether another
@@ -34,7 +74,8 @@ class Instance:
 
     ref: str
     runtime: str
-    url: str
+    name: str | None = None
+    url: Annotated[str, Must({"pattern": _URL})]
     mode: str
     token: str = field(repr=False)
     started_at: float
@@ -43,6 +84,7 @@ class Instance:
     secrets_absent: tuple[str, ...]
     max_attachment: int
     platform: str
+    server_port: int | None = None
     pid: int | None = None
     pid_started: float | None = None
     log: str | None = None
@@ -55,10 +97,44 @@ class Instance:
     record: str | None = None
     flags: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def key(self) -> RecordKey:
+        """The place of its record."""
+        return RecordKey(ProviderRef.parse(self.ref), self.runtime, self.name)
 
-def record_file(ref: ProviderRef, runtime: str) -> Path:
-    """Return the path of an instance's record."""
-    return state_dir() / "instances" / ref.namespace / f"{ref.name}@{ref.version}.{runtime}.json"
+    @property
+    def where(self) -> str:
+        """Its runtime, with its name behind a colon if it has one."""
+        return f"{self.runtime}:{self.name}" if self.name else self.runtime
+
+    def is_same(self, other: Instance) -> bool:
+        """Return whether both are of the same process or container."""
+        return _identity(self) == _identity(other)
+
+
+@dataclass(frozen=True, slots=True)
+class BadRecord:
+    """A record that cannot be used, and the reason."""
+
+    file: Path
+    reason: str
+
+    @property
+    def key(self) -> RecordKey | None:
+        """The place it stands in; None where no record is called so."""
+        return RecordKey.of_file(self.file)
+
+    def remove(self) -> None:
+        """Remove the file. Raises OSError, also for a folder."""
+        self.file.unlink(missing_ok=True)
+
+
+def checked_name(name: str | None) -> str | None:
+    """`--name`, checked. Raises UsageError."""
+    if name is None or _NAME.fullmatch(name):
+        return name
+    message = f"--name {name!r}: expected at most 63 of a-z, 0-9, '-' and '_', with a letter or digit first"
+    raise UsageError(message, hint="choose another --name")
 
 
 def state_id(*, make: bool = False) -> str | None:
@@ -68,43 +144,86 @@ def state_id(*, make: bool = False) -> str | None:
     """
     file = state_dir() / "id"
     with contextlib.suppress(OSError):
-        if known := file.read_text().strip():
+        if known := _state_id(file):
             return known
     if not make:
         return None
     write_private(file, f"{secrets.token_hex(8)}\n".encode())
-    return file.read_text().strip()
+    return _state_id(file)
+
+
+def _state_id(file: Path) -> str:
+    return read_regular(file, 100).decode(errors="replace").strip()
 
 
 def save(instance: Instance) -> None:
-    """Write the record, mode 0600. Raises OSError."""
-    file = record_file(ProviderRef.parse(instance.ref), instance.runtime)
-    write_private(file, dumps(asdict(instance)).encode())
+    """Write the record, mode 0600; for the holder of its lock. Raises OSError."""
+    write_private(instance.key.file, dumps(asdict(instance)).encode())
 
 
-def load(ref: ProviderRef, runtime: str) -> Instance | None:
-    """The recorded instance of that ref and runtime; None when there is no record, or one that cannot be read."""
-    return _read(record_file(ref, runtime))
+def load(key: RecordKey) -> Instance | BadRecord | None:
+    """The record in a place; None where there is none."""
+    return _read(key.file)
 
 
-def remove(ref: ProviderRef, runtime: str) -> None:
-    """Forget an instance. Raises OSError."""
-    record_file(ref, runtime).unlink(missing_ok=True)
+def loaded(key: RecordKey) -> Instance | None:
+    """The instance recorded in a place; None where there is none that can be used."""
+    found = load(key)
+    return found if isinstance(found, Instance) else None
+
+
+def forget(instance: Instance) -> None:
+    """Remove the record of this very instance, and no other; for the holder of its lock. Raises OSError."""
+    found = loaded(instance.key)
+    if found is not None and found.is_same(instance):
+        instance.key.file.unlink(missing_ok=True)
+
+
+def of_ref(ref: ProviderRef) -> list[Instance | BadRecord]:
+    """The records of a ref, sorted by runtime and name."""
+    try:
+        names = os.listdir(_folder(ref))
+    except OSError:
+        return []
+    begin = f"{ref.name}@{ref.version}."
+    files = sorted(_folder(ref) / name for name in names if name.startswith(begin) and name.endswith(".json"))
+    return [found for file in files if (found := _read(file))]
+
+
+def all_records() -> Iterator[Instance | BadRecord]:
+    """Every record, sorted by ref, runtime and name."""
+    for file in sorted((state_dir() / "instances").glob("*/*.json")):
+        if found := _read(file):
+            yield found
 
 
 def all_instances() -> Iterator[Instance]:
-    """Every readable record, sorted by ref and runtime. One that cannot be read is removed: nobody else can use it."""
-    for file in sorted((state_dir() / "instances").glob("*/*.json")):
-        instance = _read(file)
-        if instance is None:
-            file.unlink(missing_ok=True)
-        else:
-            yield instance
+    """The same without those that cannot be used."""
+    return (found for found in all_records() if isinstance(found, Instance))
 
 
-def _read(file: Path) -> Instance | None:
+def _read(file: Path) -> Instance | BadRecord | None:
     try:
-        instance: Instance = shaped(Instance, json.loads(file.read_bytes()))
+        data = read_regular(file, _MAX_BYTES)
+        if len(data) > _MAX_BYTES:
+            return BadRecord(file, f"it has more than {_MAX_BYTES} bytes")
+        instance: Instance = shaped(Instance, json.loads(data))
+        if instance.key.file.name != file.name or instance.key.ref.namespace != file.parent.name:
+            return BadRecord(file, f"it is of {instance.ref} ({instance.where}), which has another place")
         return instance
-    except (OSError, ValueError, RecursionError):
+    except FileNotFoundError:
         return None
+    except OSError as error:
+        return BadRecord(file, error.strerror or str(error))
+    except (ValueError, RecursionError) as error:
+        return BadRecord(file, f"it is no record: {error}")
+    except BadRef as error:
+        return BadRecord(file, error.message)
+
+
+def _folder(ref: ProviderRef) -> Path:
+    return state_dir() / "instances" / ref.namespace
+
+
+def _identity(instance: Instance) -> tuple[Any, ...]:
+    return instance.pid, instance.pid_started, instance.container

@@ -16,4 +16,4 @@ def start_again(instance: Instance, **changes: Any) -> Hint:
 
 def stop_and_start(instance: Instance, **changes: Any) -> Hint:
     """The same where it still runs."""
-    return command("local stop", ref=instance.ref).then(start_again(instance, **changes))
+    return command("local stop", ref=instance.ref, name=instance.name).then(start_again(instance, **changes))

@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from theoryctl.instances.client import SLACK, check_sizes, encoded, gone, refusal
+from theoryctl.instances.client import SLACK, check_sizes, encoded, refusal
+from theoryctl.instances.connection import Listens, connect, gone
 from theoryctl.instances.records import Instance
 from theoryctl_providers.contract import Event, ProviderError, Remedy, Request, Result, read_events
 
@@ -17,15 +18,18 @@ if TYPE_CHECKING:
 #: Seconds for which an idle connection is used again. The server keeps one for 30: none is closed while we send on it,
 #: for then nobody would know whether the request was run, and it is never sent a second time.
 KEPT = 20.0
+#: The longest time-out of a connection in seconds: with a few times more, the system's clock is at its end.
+LONGEST = 1e9
 
 
 class InstanceSession:
     """Requests to one instance, in turn or from several threads at once."""
 
-    def __init__(self, instance: Instance, restart: str) -> None:
-        """Begin without connecting; `restart` is the command that brings a dead instance back."""
-        self.where = f"{instance.runtime}: {instance.url}"
-        self._instance, self._restart = instance, restart
+    def __init__(self, instance: Instance, restart: str, listens: Listens) -> None:
+        """Begin without connecting; `restart` is the command that brings a dead instance back, and `listens` is asked
+        where the instance cannot prove itself."""
+        self.where = f"{instance.where}: {instance.url}"
+        self._instance, self._restart, self._listens = instance, restart, listens
         self._idle: deque[tuple[HTTPConnection, float]] = deque()
 
     def ask(self, request: Request) -> Generator[Event, None, None]:
@@ -37,10 +41,10 @@ class InstanceSession:
         import http.client
 
         check_sizes(self._instance, request)
-        seconds = (request.timeout or request.config.timeout or 60.0) + SLACK
-        connection = self._connection(seconds)
-        kept = False
+        seconds = min((request.timeout or request.config.timeout or 60.0) + SLACK, LONGEST)
+        connection, kept = None, False
         try:
+            connection = self._connection(seconds)
             response = self._send(connection, request)
             for event in read_events(response):
                 # Whoever has the result asks no further, so the connection is free before it is handed out.
@@ -52,7 +56,7 @@ class InstanceSession:
         except (OSError, http.client.HTTPException) as error:
             raise gone(self._instance, self._restart, error) from None
         finally:
-            if not kept:
+            if connection is not None and not kept:
                 connection.close()
 
     def close(self) -> None:
@@ -62,9 +66,7 @@ class InstanceSession:
 
     def _connection(self, seconds: float) -> HTTPConnection:
         """A connection on which a silence of so many seconds is a time-out: the one used last, or a new one."""
-        import http.client
         from contextlib import suppress
-        from urllib.parse import urlsplit
 
         with suppress(IndexError):
             while True:
@@ -73,8 +75,7 @@ class InstanceSession:
                     connection.sock.settimeout(seconds)
                     return connection
                 connection.close()
-        address = urlsplit(self._instance.url)
-        return http.client.HTTPConnection(str(address.hostname), address.port, timeout=seconds)
+        return connect(self._instance, self._listens, seconds)
 
     def _send(self, connection: HTTPConnection, request: Request) -> HTTPResponse:
         """The instance's answer, which has begun. Raises ProviderError for a refusal."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from theoryctl.instances.records import Instance
+from theoryctl.instances.records import BadRecord, Instance
 
 if TYPE_CHECKING:
     from theoryctl.runtimes.base import State
@@ -26,14 +26,18 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """The instances that were stopped, each with whether it was still alive."""
+    """The instances that were stopped, each with whether it was still alive, and the bad records that were removed."""
 
     instances: tuple[tuple[Instance, bool], ...]
+    bad: tuple[BadRecord, ...] = ()
     exit_status: int = 0
 
     def document(self) -> dict[str, Any]:
-        rows = [{"ref": each.ref, "runtime": each.runtime, "was_running": alive} for each, alive in self.instances]
-        return {"schema": "theoryctl.stopped/v1", "instances": rows}
+        rows = [
+            {"ref": each.ref, "runtime": each.runtime, "name": each.name, "was_running": alive}
+            for each, alive in self.instances
+        ]
+        return {"schema": "theoryctl.stopped/v1", "instances": rows, "bad_records": _bad(self.bad)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +62,10 @@ class InstanceRow:
 
 @dataclass(frozen=True, slots=True)
 class InstancesShown:
-    """The instances that `status` found."""
+    """The instances that `status` found, and the records that are bad."""
 
     rows: tuple[InstanceRow, ...]
+    bad: tuple[BadRecord, ...] = ()
     exit_status: int = 0
 
     def document(self) -> dict[str, Any]:
@@ -75,7 +80,7 @@ class InstancesShown:
             }
             for row in self.rows
         ]
-        return {"schema": "theoryctl.status/v1", "instances": rows}
+        return {"schema": "theoryctl.status/v1", "instances": rows, "bad_records": _bad(self.bad)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +96,35 @@ class UrlShown:
 
 @dataclass(frozen=True, slots=True)
 class EnvShown:
-    """Variables for another program."""
+    """Variables for another program; `replaced` are those that are set to something else here."""
 
     variables: dict[str, str]
+    replaced: tuple[str, ...] = ()
     exit_status: int = 0
 
     def document(self) -> dict[str, Any]:
-        return {"schema": "theoryctl.env/v1", "variables": self.variables}
+        return {"schema": "theoryctl.env/v1", "variables": self.variables, "replaced": list(self.replaced)}
+
+
+@dataclass(frozen=True, slots=True)
+class EnvUnset:
+    """Variables to unset; `kept` are those that lead to no instance by now."""
+
+    names: tuple[str, ...]
+    kept: tuple[str, ...] = ()
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        return {"schema": "theoryctl.env/v1", "variables": dict.fromkeys(self.names), "kept": list(self.kept)}
 
 
 def instance_facts(instance: Instance) -> dict[str, Any]:
     """The facts of an instance that may be shown: everything but its token."""
     facts = asdict(instance)
-    for name in ("token", "pid_started", "source"):
+    for name in ("token", "pid_started", "source", "server_port"):
         del facts[name]
     return {**facts, **{name: list(facts[name]) for name in ("secrets_present", "secrets_absent")}}
+
+
+def _bad(records: tuple[BadRecord, ...]) -> list[dict[str, str]]:
+    return [{"path": str(record.file), "reason": record.reason} for record in records]

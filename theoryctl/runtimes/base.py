@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from theoryctl.images.choice import ImageWish
-from theoryctl.instances.records import Instance
+from theoryctl.instances.connection import Health
+from theoryctl.instances.records import Instance, RecordKey
 from theoryctl.manifests.model import Resources
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
@@ -26,32 +27,42 @@ from theoryctl_providers.contract import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRequest:
-    """An instance to start. `wait_seconds` is the time it may take to become ready once its image is here, `record` the
-    absolute path of the folder for recordings, and `flags` are remembered as those of its start."""
+    """An instance to start, in the place `key`. `port` is the one to listen on, on 127.0.0.1; 0 takes a free one.
 
-    ref: ProviderRef
+    `wait_seconds` is the time it may take to become ready once its image is here, `record` the absolute path of the
+    folder for recordings, and `flags` are remembered as those of its start.
+    """
+
+    key: RecordKey
     server: ServerConfig
     manifest_digest: str
     image: ImageWish
     resources: Resources
     wait_seconds: float
     progress: Progress
+    port: int = 0
     record: str | None = None
     flags: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def ref(self) -> ProviderRef:
+        """The ref to start."""
+        return self.key.ref
 
     @property
     def answers(self) -> str | None:
         """The digest of what mock mode answers from; None for the mock itself."""
         return answers_digest(self.server.provider)
 
-    def instance(self, runtime: str, **where: Any) -> Instance:
+    def instance(self, **where: Any) -> Instance:
         """The record of what is started by this, now, with the fields that only its runtime knows."""
         provider = self.server.provider
         rules = provider.secret_rules
         absent = missing_rules(rules, provider.secrets, provider.default_model or "")
         return Instance(
             ref=str(self.ref),
-            runtime=runtime,
+            runtime=self.key.runtime,
+            name=self.key.name,
             mode=provider.mode,
             token=self.server.token,
             started_at=time.time(),
@@ -70,13 +81,20 @@ class StartRequest:
 class State:
     """State, use of CPU and memory, and health of an instance.
 
-    It is `running`, `dead`, `created` where a `start` is at it or was killed, or `unknown` where nobody can be asked.
+    It is `running`, `draining` where it finishes what it has and stops, `dead`, `created` where a `start` is at it or
+    was killed, or `unknown` where nobody can be asked.
     """
 
     name: str
     healthy: bool
     cpu_percent: float | None = None
     memory_bytes: int | None = None
+
+
+def running_state(health: Health | None, **usage: Any) -> State:
+    """Return the state of an instance that lives, by its answer about itself; None where there is none."""
+    draining = health is not None and health.draining
+    return State("draining" if draining else "running", healthy=health is not None and health.ready, **usage)
 
 
 class Session(Protocol):
@@ -102,7 +120,10 @@ class Session(Protocol):
 
 
 class StartedRuntime(Protocol):
-    """Starts instances and opens sessions with them."""
+    """Starts instances and opens sessions with them.
+
+    Whoever calls `start` or `stop` holds the lock of the instance's record (`instances.lock`).
+    """
 
     name: str
     #: Whether it runs an image; where it does not, flags that choose one are a mistake.
@@ -121,11 +142,18 @@ class StartedRuntime(Protocol):
         ...
 
     def stop(self, instance: Instance) -> bool:
-        """Stop an instance and forget it; False when it was dead already."""
+        """Stop this very instance and forget it; False when it was dead already."""
         ...
 
     def state(self, instance: Instance) -> State:
         """Return its state now."""
+        ...
+
+    def listens(self, instance: Instance) -> bool:
+        """Return whether the recorded process or container itself listens at the instance's URL.
+
+        It takes longer than a proof of the server's, and is for servers that are too old to give one.
+        """
         ...
 
     def unrecorded(self, recorded: list[Instance]) -> list[Instance]:
@@ -137,7 +165,10 @@ class StartedRuntime(Protocol):
         ...
 
     def open(self, instance: Instance, restart: str) -> Session:
-        """Begin a session; `restart` is the command that an error names when the instance is gone."""
+        """Begin a session; `restart` is the command that an error names when the instance is gone.
+
+        Raises NotRunning where it is known to be dead.
+        """
         ...
 
 

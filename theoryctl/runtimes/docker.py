@@ -18,15 +18,19 @@ from theoryctl.docker.daemon import connected, platform_of
 from theoryctl.errors import DockerFailed, NotRunning, StartFailed
 from theoryctl.hints import NO_IMAGE, again
 from theoryctl.images.choice import BuildPlan, Pinned, choose
-from theoryctl.instances import client, records
+from theoryctl.instances import connection, records
+from theoryctl.instances.connection import Health
 from theoryctl.instances.records import Instance
 from theoryctl.instances.restart import start_again
 from theoryctl.instances.session import InstanceSession
 from theoryctl.paths import file_lock, state_dir
 from theoryctl.refs import ProviderRef
-from theoryctl.runtimes.base import StartedRuntime, StartRequest, State
+from theoryctl.runtimes.base import StartedRuntime, StartRequest, State, running_state
 from theoryctl.secrets import on_this_host
 from theoryctl_providers.contract import ServerConfig
+
+#: The label of a container that was started under a name.
+_NAME = "name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,8 @@ class DockerRuntime(StartedRuntime):
             state = records.state_id(make=True)
             assert state is not None
             for leftover in containers.labelled(api, state=state, ref=str(request.ref)):
-                containers.remove(api, leftover["Id"])
+                if _name_of(leftover) == request.key.name:
+                    containers.remove(api, leftover["Id"])
             request.progress.step(f"starting {request.ref} in a container")
             return self._start(api, request, image, state)
 
@@ -73,8 +78,8 @@ class DockerRuntime(StartedRuntime):
                 container = containers.create(api, _spec(request, image, state))
                 containers.start_and_tell(api, container, server.dump())
             instance = request.instance(
-                self.name,
                 url="",
+                server_port=containers.PORT,
                 platform=platform,
                 container=container,
                 image=image.reference,
@@ -102,29 +107,33 @@ class DockerRuntime(StartedRuntime):
 
     def stop(self, instance: Instance) -> bool:
         """Raises DockerFailed where the daemon does not answer; the record stays then."""
-        assert instance.container is not None
         with connected() as api:
-            was_running = containers.stop(api, instance.container)
+            was_running = containers.stop(api, _id(instance))
             with _network_alone():
                 containers.drop_network(api, _network(records.state_id() or ""))
-        record = records.load(ProviderRef.parse(instance.ref), self.name)
-        if record is None or record.container == instance.container:
-            records.remove(ProviderRef.parse(instance.ref), self.name)
+        records.forget(instance)
         return was_running
 
     def state(self, instance: Instance) -> State:
-        assert instance.container is not None
         try:
             with connected() as api:
-                seen = containers.inspect(api, instance.container)
+                seen = containers.inspect(api, _id(instance))
                 if not containers.is_running(seen):
                     created = seen is not None and seen["State"]["Status"] == "created"
                     return State("created" if created else "dead", healthy=False)
-                used = containers.usage(api, instance.container)
+                used = containers.usage(api, _id(instance))
         except DockerFailed:
-            return State("unknown", healthy=client.is_healthy(instance))
+            health = _health(instance, None)
+            return State("unknown", healthy=health is not None and health.ready)
         cpu, memory = used if used else (None, None)
-        return State("running", healthy=client.is_healthy(instance), cpu_percent=cpu, memory_bytes=memory)
+        return running_state(_health(instance, seen), cpu_percent=cpu, memory_bytes=memory)
+
+    def listens(self, instance: Instance) -> bool:
+        try:
+            with connected() as api:
+                return _is_published(containers.inspect(api, _id(instance)), instance)
+        except DockerFailed:
+            return False
 
     def unrecorded(self, recorded: list[Instance]) -> list[Instance]:
         """Containers of this state folder without a record; none where the daemon does not answer."""
@@ -140,20 +149,34 @@ class DockerRuntime(StartedRuntime):
         return [_from_labels(seen) for seen in found if seen["Id"] not in known]
 
     def log_lines(self, instance: Instance, follow: bool) -> Generator[str]:
-        assert instance.container is not None
         with connected() as api:
-            if containers.inspect(api, instance.container) is None:
+            if containers.inspect(api, _id(instance)) is None:
                 message = f"the container of {instance.ref} is gone, and its log with it"
                 raise NotRunning(message, hint=start_again(instance))
             rest = b""
-            for chunk in api.logs(instance.container, stream=True, follow=follow):
+            for chunk in api.logs(_id(instance), stream=True, follow=follow):
                 *lines, rest = (rest + chunk).split(b"\n")
                 yield from (line.decode(errors="replace") for line in lines)
             if rest:
                 yield rest.decode(errors="replace")
 
     def open(self, instance: Instance, restart: str) -> InstanceSession:
-        return InstanceSession(instance, restart)
+        return InstanceSession(instance, restart, self.listens)
+
+
+def _id(instance: Instance) -> str:
+    return instance.container or ""
+
+
+def _health(instance: Instance, seen: Any) -> Health | None:
+    """The health of an instance; `seen` is what the daemon knows of its container, None where it cannot be asked."""
+    if not instance.url or not instance.token:
+        return None
+    return connection.health(instance, lambda _: _is_published(seen, instance))
+
+
+def _is_published(seen: Any, instance: Instance) -> bool:
+    return containers.is_running(seen) and containers.url_of(seen) == instance.url
 
 
 def _image(api: Any, request: StartRequest) -> _Ready:
@@ -172,13 +195,15 @@ def _image(api: Any, request: StartRequest) -> _Ready:
 
 
 def _spec(request: StartRequest, image: _Ready, state: str) -> ContainerSpec:
-    ref = request.ref
+    ref, name = request.ref, request.key.name
     return ContainerSpec(
-        name=f"theoryctl-{ref.namespace}-{ref.name}-{ref.version}-{state[:8]}",
+        name="-".join(filter(None, ("theoryctl", ref.namespace, ref.name, str(ref.version), state[:8], name))),
+        port=request.port,
         image=image.image_id,
         network=_network(state),
         labels={
             "ref": str(ref),
+            **({_NAME: name} if name else {}),
             "state": state,
             "instance": secrets.token_hex(8),
             "digest": image.digest,
@@ -211,22 +236,21 @@ def _from_inside(value: str) -> str:
 
 def _wait(api: Any, instance: Instance, seconds: float) -> Instance:
     """The instance with its address, once it answers. Raises StartFailed with the last lines of its log."""
-    assert instance.container is not None
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        seen = containers.inspect(api, instance.container)
+        seen = containers.inspect(api, _id(instance))
         if not containers.is_running(seen):
             raise StartFailed(
                 f"{instance.ref}: the container exited with status {seen['State']['ExitCode'] if seen else '?'} while "
-                f"starting{containers.last_words(api, instance.container)}",
+                f"starting{containers.last_words(api, _id(instance))}",
                 hint="mend what its log says, and start it again",
             )
         url = containers.url_of(seen)
-        if url is not None and client.is_healthy(found := replace(instance, url=url)):
+        if url is not None and (health := _health(found := replace(instance, url=url), seen)) and health.ready:
             return found
         time.sleep(0.05)
     raise StartFailed(
-        f"{instance.ref}: not ready within {seconds:g} s{containers.last_words(api, instance.container)}",
+        f"{instance.ref}: not ready within {seconds:g} s{containers.last_words(api, _id(instance))}",
         hint=again("give it more time with --wait-timeout", wait_timeout=2 * seconds),
     )
 
@@ -237,6 +261,7 @@ def _from_labels(seen: Any) -> Instance:
     return Instance(
         ref=labels["ref"],
         runtime=DockerRuntime.name,
+        name=_name_of(seen),
         url=(containers.is_running(seen) and containers.url_of(seen)) or "",
         mode=labels["mode"],
         token="",
@@ -250,6 +275,12 @@ def _from_labels(seen: Any) -> Instance:
         image=labels["image"],
         digest=labels["digest"],
     )
+
+
+def _name_of(seen: Any) -> str | None:
+    """The name that a container was started under."""
+    name: str | None = seen["Config"]["Labels"].get(f"{containers.LABEL}.{_NAME}")
+    return name
 
 
 def _network(state: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from theoryctl.errors import DigestDrift, NotRunning, UsageError
 from theoryctl.hints import again, command
 from theoryctl.instances import records
-from theoryctl.instances.records import Instance
+from theoryctl.instances.records import BadRecord, Instance
 from theoryctl.instances.restart import stop_and_start
 from theoryctl.manifests.model import Manifest
 from theoryctl.manifests.pins import other_pin
@@ -19,10 +20,19 @@ if TYPE_CHECKING:
 EMBEDDED = "embedded"
 MODAL = "modal"
 
-#: The runtimes that `start` starts, by name: module and class. The first one is the default.
+
+class _Class(NamedTuple):
+    """The class of a runtime, and the field by which a record names what it has started."""
+
+    module: str
+    name: str
+    field: str
+
+
+#: The runtimes that `start` starts, by name. The first one is the default.
 STARTED = {
-    "docker": ("theoryctl.runtimes.docker", "DockerRuntime"),
-    "process": ("theoryctl.runtimes.process", "ProcessRuntime"),
+    "docker": _Class("theoryctl.runtimes.docker", "DockerRuntime", "container"),
+    "process": _Class("theoryctl.runtimes.process", "ProcessRuntime", "pid"),
 }
 DEFAULT = next(iter(STARTED))
 
@@ -45,39 +55,76 @@ def started_runtime(name: str) -> StartedRuntime:
     """The runtime of that name. Raises KeyError."""
     from importlib import import_module
 
-    module, class_name = STARTED[name]
-    runtime: StartedRuntime = getattr(import_module(module), class_name)()
+    found = STARTED[name]
+    runtime: StartedRuntime = getattr(import_module(found.module), found.name)()
     return runtime
 
 
-def find(ref: ProviderRef, runtime: str | None) -> Instance | None:
+def recorded() -> Iterator[Instance | BadRecord]:
+    """Every record, sorted by ref, runtime and name."""
+    return map(_usable, records.all_records())
+
+
+def _usable(record: Instance | BadRecord) -> Instance | BadRecord:
+    """The record; a bad one where no runtime here could have written it."""
+    if isinstance(record, BadRecord):
+        return record
+    if (runtime := STARTED.get(record.runtime)) is None:
+        reason = f"its runtime is {record.runtime!r}, expected {' or '.join(STARTED)}"
+    elif getattr(record, runtime.field) is None:
+        reason = f"it names no {runtime.field}"
+    else:
+        return record
+    return BadRecord(record.key.file, reason)
+
+
+def find(ref: ProviderRef, runtime: str | None, name: str | None = None) -> Instance | None:
     """The instance that `run` is to use; None where the run is embedded.
 
-    Raises NotRunning when a runtime was named and nothing is started there, UsageError when two instances are.
+    Raises NotRunning where a runtime or a name was given and nothing is started there, or the record is a bad one;
+    UsageError where several instances are started and no one of them was named.
     """
     if runtime == EMBEDDED:
+        if name is not None:
+            hint = again("leave one of them out", runtime=None)
+            raise UsageError("--name: nothing is started in the embedded runtime", hint=hint)
         return None
-    if runtime is not None:
-        return require(ref, runtime)
-    recorded = [found for name in STARTED if (found := records.load(ref, name))]
-    if len(recorded) > 1:
-        names = " and ".join(instance.runtime for instance in recorded)
-        raise UsageError(
-            f"{ref} is started as {names}",
-            hint=again(f"add --runtime {recorded[0].runtime}", runtime=recorded[0].runtime),
-        )
-    return recorded[0] if recorded else None
+    return _only(ref, runtime, name) if runtime is None and name is None else require(ref, runtime, name)
 
 
-def require(ref: ProviderRef, runtime: str | None) -> Instance:
+def require(ref: ProviderRef, runtime: str | None, name: str | None = None) -> Instance:
     """The recorded instance of a ref. Raises NotRunning (`ERR_NOT_RUNNING`) with the command that starts one, and
-    UsageError when there are two and no runtime was named."""
-    instance = find(ref, None) if runtime is None else records.load(ref, known_runtime(runtime))
+    UsageError as `find` does."""
+    instance = _only(ref, runtime if runtime is None else known_runtime(runtime), name)
     if instance is None or not instance.url:
-        where = f" as {runtime}" if runtime else ""
-        hint = command("local start", ref=ref, runtime=runtime or DEFAULT)
+        where = (f" as {runtime}" if runtime else "") + (f" under the name {name}" if name else "")
+        hint = command("local start", ref=ref, runtime=runtime or DEFAULT, name=name)
         raise NotRunning(f"{ref} is not started{where}", hint=hint)
     return instance
+
+
+def _only(ref: ProviderRef, runtime: str | None, name: str | None) -> Instance | None:
+    """The one instance that is meant: without a name the one that was started without, where there is one."""
+    found = [each for each in map(_usable, records.of_ref(ref)) if _is_meant(each, runtime, name)]
+    started = [each for each in found if isinstance(each, Instance)]
+    meant = [each for each in started if each.name == name] or started
+    if len(meant) > 1:
+        raise _several(ref, meant)
+    if not meant and found and isinstance(found[0], BadRecord):
+        message = f"the record {found[0].file} cannot be used: {found[0].reason}"
+        raise NotRunning(message, hint=command("local stop", ref=ref, name=name))
+    return meant[0] if meant else None
+
+
+def _is_meant(record: Instance | BadRecord, runtime: str | None, name: str | None) -> bool:
+    key = record.key
+    return key is not None and runtime in (None, key.runtime) and name in (None, key.name)
+
+
+def _several(ref: ProviderRef, found: Sequence[Instance]) -> UsageError:
+    first, names = found[0], " and ".join(instance.where for instance in found)
+    flag = f"--name {first.name}" if first.name else f"--runtime {first.runtime}"
+    return UsageError(f"{ref} is started as {names}", hint=again(f"add {flag}", runtime=first.runtime, name=first.name))
 
 
 def known_runtime(name: str) -> str:

@@ -6,26 +6,33 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from theoryctl.errors import StartFailed
+from theoryctl.errors import NotRunning, StartFailed
 from theoryctl.hints import again
-from theoryctl.instances import client, records
-from theoryctl.instances.records import Instance
-from theoryctl.instances.session import InstanceSession
+from theoryctl.instances import connection, pids, records
+from theoryctl.instances.records import Instance, RecordKey
+from theoryctl.instances.restart import stop_and_start
+from theoryctl.instances.session import LONGEST, InstanceSession
 from theoryctl.paths import private_folder
 from theoryctl.platforms import host_platform
 from theoryctl.refs import ProviderRef
-from theoryctl.runtimes.base import StartedRuntime, StartRequest, State
-from theoryctl_providers.contract import ServerConfig, is_secret, secret_names
+from theoryctl.runtimes.base import StartedRuntime, StartRequest, State, running_state
+from theoryctl_providers.contract import ProviderError, ServerConfig, is_secret, open_regular, secret_names
 
 if TYPE_CHECKING:
     import psutil
 
 #: Seconds for a server to drain and exit before it is killed.
 STOP_SECONDS = 12.0
+
+
+#: The variable by which a server without a record is found; it holds the path that the record had.
+_RECORD = "THEORYCTL_RECORD"
 
 
 class ProcessRuntime(StartedRuntime):
@@ -39,26 +46,32 @@ class ProcessRuntime(StartedRuntime):
 
     def start(self, request: StartRequest) -> Instance:
         """Start a server and return when it is ready. Raises StartFailed; nothing is left then, nor on Ctrl-C."""
-        log = records.record_file(request.ref, self.name).with_suffix(".log")
+        for leftover in self.unrecorded([]):
+            if leftover.key == request.key:
+                self.stop(leftover)
+        log = request.key.file.with_suffix(".log")
         private_folder(log.parent)
         reader, writer = os.pipe()
         process = _spawn(log, writer, request)
         os.close(writer)
+        starting = None
         try:
             # Recorded before it is ready: should this command be killed now, `status` and `stop` find the process.
-            where = {"pid": process.pid, "pid_started": _birth(process.pid), "log": str(log)}
+            where = {"pid": process.pid, "pid_started": pids.birth(process.pid), "log": str(log)}
             where["platform"] = host_platform()
-            records.save(request.instance(self.name, url="", **where))
+            starting = request.instance(url="", **where)
+            records.save(starting)
             _tell(process, request.server)
             port = _await_port(reader, process, request.wait_seconds)
-            instance = request.instance(self.name, url=f"http://127.0.0.1:{port}", **where)
+            instance = request.instance(url=f"http://127.0.0.1:{port}", **where)
             records.save(instance)
             process.returncode = 0  # it outlives this process; Popen would warn that nobody waits for it
             return instance
         except BaseException as error:
             process.kill()
             process.wait()
-            records.remove(request.ref, self.name)
+            if starting is not None:
+                records.forget(starting)
             if isinstance(error, _NotReady):
                 raise StartFailed(f"{request.ref}: {error}{_last_words(log)}", hint=error.hint) from None
             raise
@@ -69,45 +82,59 @@ class ProcessRuntime(StartedRuntime):
         """Nothing to compare: it runs no image."""
 
     def unrecorded(self, recorded: list[Instance]) -> list[Instance]:
-        """None: of a process there is its record and nothing else."""
-        return []
+        """Servers of this state folder whose record is lost, or bad: their environment says which one it was."""
+        known = {instance.pid for instance in recorded}
+        return [found for found in _servers() if found.pid not in known]
 
     def stop(self, instance: Instance) -> bool:
+        """Raises ProviderError `ERR_TIMEOUT` for a process that cannot be ended; its record stays."""
+        was_running = _signalled(instance, "terminate")
+        if was_running and not _ends(instance, STOP_SECONDS):
+            _signalled(instance, "kill")
+            if not _ends(instance, STOP_SECONDS):
+                message = f"the process {instance.pid} of {instance.ref} does not end, even killed"
+                raise ProviderError("ERR_TIMEOUT", message, hint=f"ps -o pid,stat,wchan {instance.pid}")
+        records.forget(instance)
+        return was_running
+
+    def state(self, instance: Instance) -> State:
+        import psutil
+
+        try:
+            process = _process(instance)
+            if process is None:
+                return State("dead", healthy=False)
+            with process.oneshot():
+                cpu, memory = process.cpu_percent(0.05), process.memory_info().rss
+        except psutil.NoSuchProcess:  # it ended meanwhile
+            return State("dead", healthy=False)
+        health = connection.health(instance, self.listens) if instance.url else None
+        return running_state(health, cpu_percent=cpu, memory_bytes=memory)
+
+    def listens(self, instance: Instance) -> bool:
         import psutil
 
         process = _process(instance)
-        if process is not None:
-            process.terminate()
-            try:
-                process.wait(STOP_SECONDS)
-            except psutil.TimeoutExpired:
-                process.kill()
-                process.wait(STOP_SECONDS)
-        records.remove(ProviderRef.parse(instance.ref), self.name)
-        return process is not None
-
-    def state(self, instance: Instance) -> State:
-        process = _process(instance)
         if process is None:
-            return State("dead", healthy=False)
-        with process.oneshot():
-            cpu, memory = process.cpu_percent(0.05), process.memory_info().rss
-        return State("running", healthy=client.is_healthy(instance), cpu_percent=cpu, memory_bytes=memory)
+            return False
+        ports = {each.laddr.port for each in process.net_connections("tcp") if each.status == psutil.CONN_LISTEN}
+        return urlsplit(instance.url).port in ports
 
     def log_lines(self, instance: Instance, follow: bool) -> Generator[str]:
-        assert instance.log is not None
-        with open(instance.log, encoding="utf-8", errors="replace") as file:
+        with _opened_log(instance) as file:
             while True:
                 line = file.readline()
                 if line:
                     yield line.rstrip("\n")
-                elif not follow or _process(instance) is None:
+                elif not follow or not pids.lives(instance.pid, instance.pid_started):
                     return
                 else:
                     time.sleep(0.1)
 
     def open(self, instance: Instance, restart: str) -> InstanceSession:
-        return InstanceSession(instance, restart)
+        if not pids.lives(instance.pid, instance.pid_started):
+            raise connection.dead(instance, restart)
+        return InstanceSession(instance, restart, self.listens)
 
 
 class _NotReady(Exception):
@@ -117,7 +144,7 @@ class _NotReady(Exception):
 
 
 def _spawn(log: Path, ready: int, request: StartRequest) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "theoryctl_providers", "--port", "0", "--ready-fd", str(ready)]
+    command = [sys.executable, "-m", "theoryctl_providers", "--port", str(request.port), "--ready-fd", str(ready)]
     with open(log, "wb", opener=_private) as output:
         return subprocess.Popen(
             command,
@@ -126,9 +153,18 @@ def _spawn(log: Path, ready: int, request: StartRequest) -> subprocess.Popen[byt
             stderr=output,
             pass_fds=[ready],
             start_new_session=True,
-            env=_environment(request.server, request.image.code),
+            env={**_environment(request.server, request.image.code), _RECORD: str(request.key.file)},
             cwd="/",
         )
+
+
+def _opened_log(instance: Instance) -> IO[str]:
+    """The log, opened. Raises NotRunning where it cannot be read."""
+    try:
+        return open(open_regular(instance.log or ""), encoding="utf-8", errors="replace")
+    except OSError as error:
+        message = f"the log of {instance.ref} ({instance.where}), {instance.log}: {error.strerror}"
+        raise NotRunning(message, hint=stop_and_start(instance)) from None
 
 
 def _private(path: str, flags: int) -> int:
@@ -157,7 +193,7 @@ def _tell(process: subprocess.Popen[bytes], config: ServerConfig) -> None:
 def _await_port(reader: int, process: subprocess.Popen[bytes], seconds: float) -> int:
     import select
 
-    if not select.select([reader], [], [], seconds)[0]:
+    if not select.select([reader], [], [], min(seconds, LONGEST))[0]:
         raise _NotReady(
             f"not ready within {seconds:g} s", again("give it more time with --wait-timeout", wait_timeout=2 * seconds)
         )
@@ -175,29 +211,71 @@ def _last_words(log: Path) -> str:
     return ":\n  " + "\n  ".join(lines) if lines else "; its log is empty"
 
 
+def _servers() -> Iterator[Instance]:
+    """The servers of this state folder, as far as their environment tells."""
+    import psutil
+
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            file = Path(process.environ().get(_RECORD, ""))
+            key = RecordKey.of_file(file)
+            # What a provider starts inherits the variable, and is in the session of its server.
+            if key is not None and key.file == file and os.getsid(process.pid) == process.pid:
+                yield _without_record(key, process)
+
+
+def _without_record(key: RecordKey, process: psutil.Process) -> Instance:
+    """What can be said of a server whose record is lost: without its token nobody can run anything in it."""
+    return Instance(
+        ref=str(key.ref),
+        runtime=key.runtime,
+        name=key.name,
+        url="",
+        mode="unknown",
+        token="",
+        started_at=process.create_time(),
+        manifest_digest="",
+        secrets_present=(),
+        secrets_absent=(),
+        max_attachment=0,
+        platform=host_platform(),
+        pid=process.pid,
+        pid_started=pids.birth(process.pid),
+        log=str(key.file.with_suffix(".log")),
+    )
+
+
 def _process(instance: Instance) -> psutil.Process | None:
     """The instance's process, if it is still that one and alive."""
     import psutil
 
-    if instance.pid is None:
+    if not pids.lives(instance.pid, instance.pid_started):
         return None
     try:
-        process = psutil.Process(instance.pid)
-        alive = _birth(instance.pid) == instance.pid_started and process.status() != psutil.STATUS_ZOMBIE
-    except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
+        return psutil.Process(instance.pid)
+    except psutil.NoSuchProcess:
         return None
-    return process if alive else None
 
 
-def _birth(pid: int) -> float:
-    """Return the time at which a process began, as a number that stays the same as long as it lives.
-
-    On Linux clock ticks since boot (proc_pid_stat(5), field 22): seconds since the epoch, which psutil makes of them,
-    move whenever the clock is set. Raises FileNotFoundError or psutil.NoSuchProcess.
-    """
-    stat = Path(f"/proc/{pid}/stat")
-    if sys.platform == "linux":
-        return float(stat.read_text().rpartition(")")[2].split()[19])
+def _signalled(instance: Instance, how: str) -> bool:
+    """Send the process a signal, by the name of psutil's method for it; False where it has ended."""
     import psutil
 
-    return psutil.Process(pid).create_time()
+    process = _process(instance)
+    if process is None:
+        return False
+    with suppress(psutil.NoSuchProcess):
+        getattr(process, how)()
+    return True
+
+
+def _ends(instance: Instance, seconds: float) -> bool:
+    """Wait for the end of the process; False where it does not come in time."""
+    end = time.monotonic() + seconds
+    while pids.lives(instance.pid, instance.pid_started):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    with suppress(ChildProcessError):  # only a child can be reaped: in a program that has started it
+        os.waitpid(instance.pid or 0, os.WNOHANG)
+    return True

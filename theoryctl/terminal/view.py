@@ -25,17 +25,19 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A header and rows; where there are no rows, `empty` is said on standard error. Unless it `folds`, a table that is
+    """A header and rows; where there are no rows, `empty` is said on standard error, and so is what is `said`
+    with it. Unless it `folds`, a table that is
     too wide for the terminal is shown as facts, row by row."""
 
     header: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
     empty: str
     folds: bool = False
+    said: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return () if self.rows else (self.empty,)
+        return self.said if self.rows else (*self.said, self.empty)
 
 
 @dataclass(frozen=True, slots=True)

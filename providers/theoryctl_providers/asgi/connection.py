@@ -17,6 +17,9 @@ HANG_UP = "theoryctl.hang_up"
 #: What the HTTP protocol says of a request that is there to its end.
 WHOLE = "theoryctl.whole"
 
+#: Where the gate leaves, for a path that is open to all, whether the instance is about to stop.
+DRAINING = "theoryctl.draining"
+
 
 class ClientGone(Exception):
     """The client has hung up, and the call was cancelled."""

@@ -72,6 +72,7 @@ from theoryctl_providers.contract.wire import (
 )
 
 if TYPE_CHECKING:
+    from theoryctl_providers.contract.proof import healthz_proof
     from theoryctl_providers.contract.recordings import Recording, Recordings, Tape, write_recordings
     from theoryctl_providers.contract.script import Script, ScriptDocument
 
@@ -130,6 +131,7 @@ __all__ = [
     "dump_config",
     "dumps",
     "encode_event",
+    "healthz_proof",
     "info_of",
     "install_command",
     "is_mock",
@@ -152,6 +154,7 @@ __all__ = [
 
 # Where the names live that most runs do without.
 _HOMES = {
+    "healthz_proof": "proof",
     "Recording": "recordings",
     "Recordings": "recordings",
     "Tape": "recordings",

@@ -36,7 +36,7 @@ class Limits:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ServerDocument:
     provider: dict[str, Any]
-    token: Annotated[str, Must({"min_length": 16})]
+    token: Annotated[str, Must({"min_length": 32})]
     limits: Limits
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from theoryctl_providers.asgi.connection import WHOLE, ClientGone, note_refusal, patient
+from theoryctl_providers.asgi.connection import DRAINING, WHOLE, ClientGone, note_refusal, patient
 from theoryctl_providers.contract import ProviderError, dumps
 from theoryctl_providers.contract.wire import ServerConfig
 from theoryctl_providers.server.paths import Paths
@@ -37,6 +37,7 @@ class Gate:
             return
         dialect, app = self._paths.find(scope)
         is_open = scope["path"] in dialect.open_paths
+        scope[DRAINING] = self._draining
         error = self._refused(scope, None if is_open else dialect.credential)
         log = None if is_open else self._log
         if error is not None:

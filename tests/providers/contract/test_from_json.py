@@ -104,14 +104,14 @@ def test_a_server_reads_the_configuration_that_a_host_wrote() -> None:
     provider = ProviderConfig(
         provider="litellm", secret_rules=(SecretRule(name="A", models=("a/*", "b/*")),), secrets={"A": "k"}, timeout=1.5
     )
-    config = ServerConfig(provider=provider, token="t" * 16, limits=Limits(body=5))
+    config = ServerConfig(provider=provider, token="t" * 32, limits=Limits(body=5))
     assert ServerConfig.load(config.dump()) == config
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"token": "sk-canary"}, "$.token: expected a length of at least 16, got 9"),
+        ({"token": "sk-canary"}, "$.token: expected a length of at least 32, got 9"),
         ({"token": None}, "$.token: expected a text, got null"),
         ({"limits": {"body": "large"}}, "$.limits.body: expected an integer, got a text"),
         ({"more": 1}, "$.more: expected one of provider, token, limits, got another key"),
@@ -123,7 +123,7 @@ def test_a_server_reads_the_configuration_that_a_host_wrote() -> None:
     ],
 )
 def test_a_server_says_where_a_configuration_is_none_and_shows_no_secret(change: dict[str, Any], says: str) -> None:
-    document = {"provider": {}, "token": "t" * 16, "limits": {}, **change}
+    document = {"provider": {}, "token": "t" * 32, "limits": {}, **change}
     with pytest.raises(ProviderError) as caught:
         ServerConfig.load(json.dumps(document).encode())
     assert caught.value.code == "ERR_INPUTS"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from shlex import quote
 
+from theoryctl.instances.records import BadRecord
 from theoryctl.results.instances import (
     EnvShown,
+    EnvUnset,
     InstanceRow,
     InstancesShown,
     RecordingsWritten,
@@ -24,7 +26,7 @@ def _started(result: Started) -> Lines:
     instance = result.instance
     pairs = [
         ("ref", instance.ref),
-        ("runtime", instance.runtime + (" (was running already)" if result.already_running else "")),
+        ("runtime", instance.where + (" (was running already)" if result.already_running else "")),
         ("mode", instance.mode),
         ("url", instance.url),
         ("container", instance.container and instance.container[:12]),
@@ -40,7 +42,8 @@ def _started(result: Started) -> Lines:
 
 
 def _stopped(result: Stopped) -> Lines:
-    lines = [f"{'stopped' if alive else 'was dead'} {x.ref} ({x.runtime})" for x, alive in result.instances]
+    lines = [f"{'stopped' if alive else 'was dead'} {x.ref} ({x.where})" for x, alive in result.instances]
+    lines += [f"removed the bad record {record.file}" for record in result.bad]
     return Lines(lines or ["nothing was started"])
 
 
@@ -49,14 +52,23 @@ def _recordings(result: RecordingsWritten) -> Lines:
 
 
 def _status(result: InstancesShown) -> Table:
-    return Table(HEADER, [_cells(row) for row in result.rows], "nothing is started")
+    rows = [*map(_cells, result.rows), *map(_bad_cells, result.bad)]
+    said = tuple(f"bad record {record.file}: {record.reason}" for record in result.bad)
+    return Table(HEADER, rows, "nothing is started", said=said)
+
+
+def _bad_cells(record: BadRecord) -> tuple[str, ...]:
+    """The row of a record that cannot be used, with its path in place of a URL."""
+    key, unknown = record.key, ("-", "-", "-")
+    place = (str(key.ref), key.runtime) if key else ("-", "-")
+    return (*place, "bad", *unknown, str(record.file), *unknown)
 
 
 def _cells(row: InstanceRow) -> tuple[str, ...]:
     instance, state = row.instance, row.state
     return (
         instance.ref,
-        instance.runtime,
+        instance.where,
         state.name,
         "healthy" if state.healthy else "unhealthy",
         short_digest(instance.digest),
@@ -73,7 +85,13 @@ def _url(result: UrlShown) -> Lines:
 
 
 def _env(result: EnvShown) -> Lines:
-    return Lines([f"export {name}={quote(value)}" for name, value in result.variables.items()])
+    notes = [f"it replaces {', '.join(result.replaced)}"] if result.replaced else []
+    return Lines([f"export {name}={quote(value)}" for name, value in result.variables.items()], tuple(notes))
+
+
+def _env_unset(result: EnvUnset) -> Lines:
+    notes = [f"it keeps {', '.join(result.kept)}, set to something else since"] if result.kept else []
+    return Lines([f"unset {name}" for name in result.names], tuple(notes))
 
 
 VIEWS: Views = {
@@ -83,4 +101,5 @@ VIEWS: Views = {
     InstancesShown: _status,
     UrlShown: _url,
     EnvShown: _env,
+    EnvUnset: _env_unset,
 }

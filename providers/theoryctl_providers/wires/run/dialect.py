@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
@@ -12,13 +11,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from theoryctl_providers.asgi.connection import header_of
 from theoryctl_providers.asgi.hints import in_fields
-from theoryctl_providers.contract import ERROR_SCHEMA, ERRORS, VERSION, ProviderError, Tape, dumps
+from theoryctl_providers.contract import ERROR_SCHEMA, ERRORS, ProviderError, Tape, dumps
 from theoryctl_providers.contract.wire import ServerConfig
 from theoryctl_providers.wires.dialect import Dialect
 from theoryctl_providers.wires.exchange import Answering, Exchange
 from theoryctl_providers.wires.failure import Failure, refused
 from theoryctl_providers.wires.reply import Reply, Whole
 from theoryctl_providers.wires.run.exchange import Run, reads_files
+from theoryctl_providers.wires.run.health import Health
 from theoryctl_providers.wires.run.multipart import receive as receive_call
 
 _HEALTH = "/healthz"
@@ -40,10 +40,9 @@ class RunDialect(Dialect):
 
     def __init__(self, config: ServerConfig) -> None:
         self._config = config
-        self._started = time.monotonic()
         self._tape = config.provider.tape or Tape()
         self.routes = {
-            ("GET", _HEALTH): self._telling(self._health),
+            ("GET", _HEALTH): Health(self, config),
             ("POST", "/v1/run"): Answering(self, config, self._read),
             ("GET", _RECORDINGS): self._telling(self._recordings),
             ("DELETE", _RECORDINGS): self._telling(self._forget_recordings),
@@ -77,12 +76,6 @@ class RunDialect(Dialect):
             await Reply(scope, send).whole(answer)
 
         return app
-
-    def _health(self, _query: dict[str, list[str]]) -> Any:
-        provider = self._config.provider
-        uptime = round(time.monotonic() - self._started, 3)
-        facts = {"ready": True, "ref": provider.ref, "provider": provider.provider, "mode": provider.mode}
-        return {**facts, "version": VERSION, "uptime_s": uptime}
 
     def _recordings(self, _query: dict[str, list[str]]) -> Any:
         """The recorded exchanges that nobody has taken yet, and the number of the newest."""
