@@ -6,13 +6,14 @@ import json
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.actions.running import RUN, START, STOP, change, error, port_of, record, started, stranger
+from tests.actions.running import RUN, START, STOP, change, error, port_of, record, servers, started, stranger
 from tests.conftest import REF, Cli
 from theoryctl_providers.contract import healthz_proof
 
@@ -47,6 +48,8 @@ ANSWERS = {
 def test_a_program_on_the_port_of_an_instance_that_died_hears_nothing(cli: Cli, environment: dict[str, str]) -> None:
     instance = started(cli, "--mode", "mock")
     os.kill(instance["pid"], signal.SIGKILL)
+    while servers(environment):
+        time.sleep(0.01)
     token = json.loads(record(environment).read_text())["token"]
     with stranger(lambda _: ANSWERS["as an older server"], port_of(instance)) as other:
         assert error(cli(*RUN, "--prompt", PROMPT, "--json")) == (5, "ERR_NOT_RUNNING")

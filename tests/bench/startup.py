@@ -1,18 +1,25 @@
 """What a command costs: process CPU against `python -c pass` of the same venv, medians of 15 or more, by pyperf.
 
+One of them goes to an instance that is started for it, and stopped.
+
 `make bench` compiles the bytecode first. Times here are noisy, so only the ratio to the peer of the same run counts.
 """
 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pyperf
 
 REF = ["--ref", "llm/litellm@1"]
 INPUTS = '{"messages": [{"role": "user", "content": "Say hello."}], "temperature": 0.5}'
+#: The ref that is started; the other runs stay embedded.
+ON_INSTANCE = "llm/mock@1"
 THEORYCTL = str(Path(sys.executable).parent / "theoryctl")
 BASE = "python -c pass"
 
@@ -24,6 +31,8 @@ COMMANDS: dict[str, tuple[list[str], float]] = {
     "local run --mode mock --json": ([THEORYCTL, "local", "run", *REF, "--mode", "mock", "--json"], 13.0),
     "local run --inputs-json": ([THEORYCTL, "local", "run", *REF, "--inputs-json", INPUTS], 13.0),
     "manifest list": ([THEORYCTL, "manifest", "list"], 13.0),
+    # 13.5 before each connection began with a proof, which may cost a tenth.
+    "local run, on an instance": ([THEORYCTL, "local", "run", "--ref", ON_INSTANCE], 14.8),
 }
 
 
@@ -40,12 +49,24 @@ def cpu_seconds(loops: int, command: list[str]) -> float:
     return total
 
 
+@contextmanager
+def _instance() -> Iterator[None]:
+    """Start an instance, and stop it. Raises CalledProcessError."""
+    command = [THEORYCTL, "local"]
+    subprocess.run([*command, "start", "--ref", ON_INSTANCE, "--runtime", "process"], check=True, capture_output=True)
+    try:
+        yield
+    finally:
+        subprocess.run([*command, "stop", "--ref", ON_INSTANCE], check=True, capture_output=True)
+
+
 def main() -> int:
     """Print each command's ratio; 1 when one is over its limit."""
     runner = pyperf.Runner(processes=5, values=4, warmups=1, loops=1)
     # Workers are told where home is: the manifest cache lies there, and is warm after the first.
     runner.parse_args(["--inherit-environ=HOME,PATH", "--quiet", *sys.argv[1:]])
-    found = {name: runner.bench_time_func(name, cpu_seconds, command) for name, (command, _) in COMMANDS.items()}
+    with nullcontext() if runner.args.worker else _instance():
+        found = {name: runner.bench_time_func(name, cpu_seconds, command) for name, (command, _) in COMMANDS.items()}
     if runner.args.worker:
         return 0
     base = found[BASE].median()

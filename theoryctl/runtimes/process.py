@@ -225,7 +225,7 @@ def _servers() -> Iterator[Instance]:
 
 
 def _without_record(key: RecordKey, process: psutil.Process) -> Instance:
-    """What can be said of a server whose record is lost: without its token nobody can run anything in it."""
+    """Describe a server whose record is lost: without its token nobody can run anything in it."""
     return Instance(
         ref=str(key.ref),
         runtime=key.runtime,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
 from dataclasses import replace
@@ -27,6 +29,22 @@ def test_health_needs_no_token_and_says_who_is_there(start: Start) -> None:
     health = start().ask("GET", "/healthz", token=None).document
     assert (health["ready"], health["ref"], health["provider"]) == (True, "llm/litellm@1", "litellm")
     assert health["version"] and health["uptime_s"] >= 0
+
+
+def test_health_proves_the_token_of_the_start_for_its_own_port(start: Start) -> None:
+    server = start()
+    nonce = "0123456789abcdef" * 2
+    said = b"theoryctl-healthz-v1" + nonce.encode() + str(server.port).encode()
+    health = server.ask("GET", f"/healthz?nonce={nonce}", token=None).document
+    assert health["proof"] == hmac.new(TOKEN.encode(), said, hashlib.sha256).hexdigest()
+    assert "proof" not in server.ask("GET", "/healthz", token=None).document
+
+
+def test_a_nonce_of_another_form_is_refused(start: Start) -> None:
+    server = start()
+    for nonce in ("", "0" * 31, "0" * 33, "0" * 31 + "g", "%00" * 32, "A" * 32, "%D9%A1" * 32):
+        answer = server.ask("GET", f"/healthz?nonce={nonce}", token=None)
+        assert (answer.status, answer.error["code"]) == (400, "ERR_USAGE"), nonce
 
 
 def test_a_run_answers_with_the_same_outputs_as_the_embedded_provider(start: Start) -> None:
