@@ -58,21 +58,21 @@ def test_a_program_on_the_port_of_an_instance_that_died_hears_nothing(cli: Cli, 
     assert token.encode() not in other.heard
 
 
-@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
-def test_a_program_that_cannot_prove_the_token_is_asked_for_its_health_alone(
-    cli: Cli, environment: dict[str, str], answer: bytes, instance: Path
-) -> None:
-    with stranger(lambda _: answer) as other:
-        change(instance, url=other.url, record=str(instance.parent))
-        ran = cli(*RUN, "--prompt", PROMPT, "--json")
-        assert error(ran) == (5, "ERR_NOT_RUNNING")
-        assert cli("local", "recordings", "--ref", REF, "--json").status == 5
+def test_a_program_that_cannot_prove_the_token_is_asked_for_its_health_alone(cli: Cli, instance: Path) -> None:
+    for said, answer in ANSWERS.items():
+        with stranger(lambda _, answer=answer: answer) as other:  # type: ignore[misc]
+            change(instance, url=other.url, record=str(instance.parent))
+            ran = cli(*RUN, "--prompt", PROMPT, "--json")
+            assert error(ran) == (5, "ERR_NOT_RUNNING"), said
+            assert cli("local", "recordings", "--ref", REF, "--json").status == 5
+        assert other.heard.startswith(b"GET /healthz?nonce=")
+        assert b"POST" not in other.heard
+        assert PROMPT.encode() not in other.heard
+        assert json.loads(instance.read_text())["token"].encode() not in other.heard
+    with stranger(lambda _: ANSWERS["with a made-up proof"]) as other:
+        change(instance, url=other.url, record=None)
         (row,) = cli("local", "status", "--json").document["instances"]
         assert (row["state"], row["healthy"]) == ("running", False)
-    assert other.heard.startswith(b"GET /healthz?nonce=")
-    assert b"POST" not in other.heard
-    assert PROMPT.encode() not in other.heard
-    assert json.loads(instance.read_text())["token"].encode() not in other.heard
 
 
 @pytest.fixture

@@ -153,7 +153,7 @@ def _spawn(log: Path, ready: int, request: StartRequest) -> subprocess.Popen[byt
             stderr=output,
             pass_fds=[ready],
             start_new_session=True,
-            env={**_environment(request.server, request.image.code), _RECORD: str(request.key.file)},
+            env={**_environment(request.server, request.image.code), _RECORD: str(request.key.file.absolute())},
             cwd="/",
         )
 
@@ -220,7 +220,7 @@ def _servers() -> Iterator[Instance]:
             file = Path(process.environ().get(_RECORD, ""))
             key = RecordKey.of_file(file)
             # What a provider starts inherits the variable, and is in the session of its server.
-            if key is not None and key.file == file and os.getsid(process.pid) == process.pid:
+            if key is not None and key.file.absolute() == file and os.getsid(process.pid) == process.pid:
                 yield _without_record(key, process)
 
 
