@@ -95,6 +95,19 @@ def test_bad_records_keep_nobody_from_seeing_and_stopping_the_others(cli: Cli, e
     assert cli("local", "stop", "--all").status == 0
 
 
+def test_a_docker_that_makes_no_sense_keeps_nobody_from_seeing_and_stopping_the_others(
+    cli: Cli, environment: dict[str, str], tmp_path: Path
+) -> None:
+    started(cli)
+    text(runtime="docker", pid=None, container="c" * 64)(records(environment) / "litellm@1.docker.json")
+    (tmp_path / "config.json").write_text("[")
+    for settings in ({}, {"DOCKER_CONFIG": str(tmp_path)}):
+        rows = cli("local", "status", "--json", env=settings).document["instances"]
+        assert [row["state"] for row in rows] == ["unknown", "running"]
+    assert cli("local", "stop", "--all", env={"DOCKER_CONFIG": str(tmp_path)}).status != 0
+    assert [row["state"] for row in listed(cli)] == ["unknown"]
+
+
 def test_a_start_takes_the_place_of_a_bad_record(cli: Cli, environment: dict[str, str]) -> None:
     folder = records(environment)
     folder.mkdir(parents=True)

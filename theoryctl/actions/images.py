@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from theoryctl.actions.manifests import must_be_own, write_pins
-from theoryctl.errors import DigestDrift, DockerFailed, ImageNotFound, NotPinned, UsageError
+from theoryctl.errors import DigestDrift, DockerFailed, ImageNotFound, NotPinned, NotRunning, UsageError
 from theoryctl.hints import again, command
 from theoryctl.images.choice import BuildPlan, ImageWish, base_image, choose, tagged
 from theoryctl.manifests.catalog import Catalog, Found
@@ -201,16 +202,16 @@ _Running = tuple[str, str | None, str]
 
 
 def _in_docker(options: VerifyOptions) -> _Running:
-    from theoryctl.instances import records
-    from theoryctl.instances.records import RecordKey
-    from theoryctl.runtimes.find import started_runtime
+    from theoryctl.runtimes.find import require, started_runtime
 
     ref = options.ref
     if options.environment is not None:
         raise UsageError(
             "--env: only Modal has environments", hint=again("add --runtime modal, or leave it out", runtime="modal")
         )
-    instance = records.loaded(RecordKey(ref, "docker"))
+    instance = None
+    with suppress(NotRunning):
+        instance = require(ref, "docker")
     state = "dead" if instance is None else started_runtime("docker").state(instance).name
     if state == "unknown":
         raise DockerFailed(f"Docker does not say whether {ref} runs", hint="start Docker, and look with: docker info")

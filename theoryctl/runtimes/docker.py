@@ -15,7 +15,7 @@ from typing import Any
 from theoryctl.docker import containers
 from theoryctl.docker.containers import ContainerSpec
 from theoryctl.docker.daemon import connected, platform_of
-from theoryctl.errors import DockerFailed, NotRunning, StartFailed
+from theoryctl.errors import NotRunning, StartFailed
 from theoryctl.hints import NO_IMAGE, again
 from theoryctl.images.choice import BuildPlan, Pinned, choose
 from theoryctl.instances import connection, records
@@ -27,7 +27,7 @@ from theoryctl.paths import file_lock, state_dir
 from theoryctl.refs import ProviderRef
 from theoryctl.runtimes.base import StartedRuntime, StartRequest, State, running_state
 from theoryctl.secrets import on_this_host
-from theoryctl_providers.contract import ServerConfig
+from theoryctl_providers.contract import ProviderError, ServerConfig
 
 #: The label of a container that was started under a name.
 _NAME = "name"
@@ -122,8 +122,8 @@ class DockerRuntime(StartedRuntime):
                     created = seen is not None and seen["State"]["Status"] == "created"
                     return State("created" if created else "dead", healthy=False)
                 used = containers.usage(api, _id(instance))
-        except DockerFailed:
-            health = _health(instance, None)
+        except ProviderError:
+            health = _health(instance, None)  # there is no daemon to ask, or Docker's own settings make no sense
             return State("unknown", healthy=health is not None and health.ready)
         cpu, memory = used if used else (None, None)
         return running_state(_health(instance, seen), cpu_percent=cpu, memory_bytes=memory)
@@ -132,7 +132,7 @@ class DockerRuntime(StartedRuntime):
         try:
             with connected() as api:
                 return _is_published(containers.inspect(api, _id(instance)), instance)
-        except DockerFailed:
+        except ProviderError:
             return False
 
     def unrecorded(self, recorded: list[Instance]) -> list[Instance]:
@@ -144,7 +144,7 @@ class DockerRuntime(StartedRuntime):
         try:
             with connected() as api:
                 found = containers.labelled(api, state=state)
-        except DockerFailed:
+        except ProviderError:
             return []
         return [_from_labels(seen) for seen in found if seen["Id"] not in known]
 
