@@ -131,7 +131,6 @@ def test_files_that_never_end_or_never_begin_are_refused(
     assert error(cli(*run, "--mode", "real", "--prompt", "x", "--env-file", str(file))) == (2, "ERR_USAGE")
     assert error(cli(*run, "--script", str(file))) == (3, "ERR_SCRIPT")
     assert error(cli(*run, "--replay", str(file.parent))) == (3, "ERR_RECORDING")
-    assert error(cli(*run, "--inputs-file", str(file))) == (3, "ERR_INPUTS")
 
 
 def test_a_pipe_that_the_shell_hands_over_is_as_good_as_a_file(environment: dict[str, str]) -> None:

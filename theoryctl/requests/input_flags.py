@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from theoryctl.errors import BadInputs, UsageError
 from theoryctl.hints import again
-from theoryctl_providers.contract import loads, read_regular
+from theoryctl_providers.contract import loads
 
 #: Inputs are text to read; what is larger belongs into an attachment.
 MAX_BYTES = 16 << 20
@@ -79,16 +79,18 @@ class InputFlags:
         if self.stdin is not None:
             if sys.stdin is None:
                 raise BadInputs("--inputs -: standard input is closed", hint="pipe the inputs in, or use --inputs-file")
-            return _limited(sys.stdin.buffer.read(MAX_BYTES + 1), "standard input"), "standard input"
+            return _limited(sys.stdin.buffer, "standard input"), "standard input"
         if self.file is None:
             return None, ""
         try:
-            return _limited(read_regular(self.file, MAX_BYTES), self.file), self.file
+            with open(self.file, "rb") as file:
+                return _limited(file, self.file), self.file
         except OSError as error:
             raise BadInputs(f"--inputs-file {self.file}: {error.strerror}", hint="check the path") from error
 
 
-def _limited(data: bytes, where: str) -> bytes:
+def _limited(file: BinaryIO, where: str) -> bytes:
+    data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise BadInputs(f"{where}: more than {MAX_BYTES} bytes", hint="attach large files with --attach")
     return data
