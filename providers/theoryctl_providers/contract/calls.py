@@ -48,7 +48,7 @@ def stated_mode(inputs: Mapping[str, Any], override: str | None, default: str) -
     for mode in MODES:
         if value == mode:
             return mode
-    message = f"mode {value!r} is not one of {', '.join(MODES)}"
+    message = f"mode {value!r:.200} is not one of {', '.join(MODES)}"
     raise ProviderError("ERR_INPUTS", message, hint=Remedy.EITHER_MODE)
 
 

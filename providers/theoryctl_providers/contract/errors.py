@@ -85,6 +85,10 @@ class Remedy(StrEnum):
     RECORDINGS = "take the recordings that the instance holds"
 
 
+#: Characters of a message or a hint, whatever went wrong; it goes to a log, a terminal, an envelope.
+LONGEST = 20_000
+
+
 class ProviderError(RuntimeError):
     """A failure with a stable code from `ERRORS`, a message that says what and why, and a hint that says what next.
 
@@ -103,15 +107,20 @@ class ProviderError(RuntimeError):
         retry_after: float | None = None,
         param: str | None = None,
     ) -> None:
-        super().__init__(message)
+        self.message = _bounded(message)
+        super().__init__(self.message)
         self.code = code
-        self.message = message
-        self.hint = hint
+        self.hint = hint and _bounded(hint)
         self.retryable = ERRORS[code].retryable
         self.retry_after = retry_after if retry_after is not None and 0 <= retry_after < math.inf else None
         self.param = param
         self.vendor_code: str | None = None
         self.headers: Mapping[str, str] | None = None
+
+
+def _bounded(text: str) -> str:
+    # A Remedy that is short enough stays one.
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 FaultKind = Literal["error", "disconnect", "truncate"]

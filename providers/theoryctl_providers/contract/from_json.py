@@ -12,7 +12,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from theoryctl_providers.contract.constraints import Must
-from theoryctl_providers.contract.json_text import dumps, json_path
+from theoryctl_providers.contract.json_text import cut, dumps, json_path
 
 _Reader = Callable[[Any], Any]
 
@@ -112,7 +112,7 @@ def _mapping(of_key: _Reader, inner: _Reader, value: Any) -> Any:
         for name, item in value.items():
             found[of_key(name)] = inner(item)
     except _Misfit as misfit:
-        misfit.path.append(_cut(name))
+        misfit.path.append(str(name))
         raise
     return found
 
@@ -128,7 +128,7 @@ def _object(kind: Any, value: Any) -> Any:
                 raise _Misfit(f"one of {', '.join(known)}", "another key")
             found[name] = _field_reader(kind, name)(item)
     except _Misfit as misfit:
-        misfit.path.append(_cut(name))
+        misfit.path.append(str(name))
         raise
     return kind(**found)
 
@@ -183,8 +183,4 @@ def _type_of(value: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    return _cut(dumps(value))
-
-
-def _cut(text: Any) -> str:
-    return text if len(text := str(text)) <= 200 else f"{text[:199]}…"
+    return cut(dumps(value))

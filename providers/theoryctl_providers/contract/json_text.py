@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
@@ -54,8 +55,13 @@ def canonical(value: Any, *, what: str = "inputs", depth: int = MAX_DEPTH, check
 
 
 def json_path(path: Iterable[str | int]) -> str:
-    """RFC 9535 style: `$.messages[0].role`."""
-    return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    """RFC 9535 style: `$.messages[0].role`; of long names the first 200 characters."""
+    return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{cut(part)}" for part in path)
+
+
+def cut(text: str, length: int = 200) -> str:
+    """Return a text of at most so many characters, for reports."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def dumps(value: Any, **options: Any) -> str:
@@ -112,9 +118,8 @@ def _surrogate(text: str) -> str | None:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        keys = [key for key, _ in pairs]
-        repeated = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {repeated!r} stands twice in one object")
+        repeated = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"the key {cut(repeated)!r} stands twice in one object")
     return value
 
 

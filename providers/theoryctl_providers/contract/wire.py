@@ -109,7 +109,7 @@ def decode_event(name: str, data: str) -> Event:
         event: Event = Result(value) if name == "result" else value
         return event
     except (ValueError, RecursionError, KeyError):
-        message = f"the instance sent an event {name!r} that cannot be read"
+        message = f"the instance sent an event {name!r:.200} that cannot be read"
         raise ProviderError("ERR_BAD_RESPONSE", message, hint="is it another version? restart it") from None
 
 

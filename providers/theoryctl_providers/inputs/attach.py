@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from theoryctl_providers.contract import Attachment, ProviderError
-from theoryctl_providers.contract.json_text import json_path
+from theoryctl_providers.contract.json_text import cut, json_path
 
 KEY = "$attach"
 
@@ -67,17 +67,18 @@ def _append(messages: list[Any], left: list[Attachment]) -> None:
             parts = content if isinstance(content, list) else [{"type": "text", "text": content}] if content else []
             messages[index] = {**message, "content": [*parts, *left]}
             return
-    names = ", ".join(attachment.name for attachment in left)
+    names = cut(", ".join(attachment.name for attachment in left))
     raise ProviderError(
         "ERR_ATTACHMENT",
         f"no message references the attachment {names}, and there is no user message to add it to",
-        hint=f'put {{"{KEY}": "{left[0].name}"}} into the content of a message',
+        hint=f'put {{"{KEY}": "{cut(left[0].name)}"}} into the content of a message',
     )
 
 
 def _missing(name: Any, files: Mapping[str, Attachment], path: tuple[str | int, ...]) -> ProviderError:
-    near = get_close_matches(name, files, n=1) if isinstance(name, str) else []
-    known = f"attached are: {', '.join(sorted(files))}" if files else "nothing is attached"
+    name = cut(name) if isinstance(name, str) else f"{name!r:.200}"
+    near = get_close_matches(name, files, n=1)
+    known = f"attached are: {cut(', '.join(sorted(files)))}" if files else "nothing is attached"
     return ProviderError(
         "ERR_ATTACHMENT",
         f"{json_path(path)}: no attachment is called {name!r}; {known}",
@@ -91,7 +92,7 @@ def _refuse_elsewhere(value: Any, path: tuple[str | int, ...]) -> None:
         raise ProviderError(
             "ERR_ATTACHMENT",
             f"{json_path(path)}: {KEY} may stand only as the content of a message, or as a part of it",
-            hint=f'write "content": [{{"{KEY}": "{value[KEY]}"}}]',
+            hint=f'write "content": [{{"{KEY}": "{cut(value[KEY])}"}}]',
         )
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:

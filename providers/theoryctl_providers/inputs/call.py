@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from theoryctl_providers.contract import ProviderError, loads
-from theoryctl_providers.contract.json_text import json_path
+from theoryctl_providers.contract.json_text import cut, json_path
 from theoryctl_providers.inputs.forbidden import refuse_forbidden
 from theoryctl_providers.inputs.vendor_names import refuse_misspelt_vendor
 
@@ -57,7 +57,7 @@ def _twice(path: tuple[str, ...], name: str) -> ProviderError:
     return ProviderError(
         "ERR_INPUTS",
         f"inputs: {place}: expected another key, for this {why}",
-        hint=f"leave {path[-1]} out of extra_body, and use the input for it",
+        hint=f"leave {cut(path[-1])} out of extra_body, and use the input for it",
         param=place.removeprefix("$."),
     )
 

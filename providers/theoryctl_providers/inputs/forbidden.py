@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from theoryctl_providers.contract import ProviderError
-from theoryctl_providers.contract.json_text import json_path
+from theoryctl_providers.contract.json_text import cut, json_path
 
 #: Refused wherever LiteLLM might read them, at every depth but inside JSON Schemas.
 _CREDENTIAL = re.compile(
@@ -95,6 +95,6 @@ def _refused(path: tuple[str | int, ...]) -> ProviderError:
     return ProviderError(
         "ERR_INPUTS",
         f"inputs: {place}: expected no address, credential or setting of LiteLLM among the inputs",
-        hint=_HINT.format(path[-1]),
+        hint=_HINT.format(cut(str(path[-1]))),
         param=place.removeprefix("$."),
     )

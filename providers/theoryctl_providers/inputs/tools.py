@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from theoryctl_providers.contract import ProviderError
+from theoryctl_providers.contract.json_text import cut
 
 
 def forced_tool(inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -34,7 +35,7 @@ def _called(name: str, functions: Sequence[Mapping[str, Any]]) -> Mapping[str, A
         if function.get("name") == name:
             return function
     names = ", ".join(str(function.get("name")) for function in functions)
-    raise _bad_choice(f"tool_choice names {name!r}, but tools has {names}")
+    raise _bad_choice(f"tool_choice names {cut(name)!r}, but tools has {cut(names)}")
 
 
 def _called_this_turn(messages: Sequence[Mapping[str, Any]]) -> set[str]:

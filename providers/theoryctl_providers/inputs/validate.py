@@ -2,41 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from theoryctl_providers.contract import ProviderError, Remedy, dumps, loads
-from theoryctl_providers.contract.json_text import json_path
+from theoryctl_providers.contract.json_text import cut, json_path
+from theoryctl_providers.inputs.excerpt import Excerpt, is_small
 
 # One compiled validator a schema object; the schema is kept beside it so that its id stays its own.
 _validators: dict[int, tuple[Mapping[str, Any], Any]] = {}
 _MOST_VALIDATORS = 64
 
+#: Problems that are told of one document.
+MOST_PROBLEMS = 20
+
+#: The name of a schema for what refers to its parts.
+_WHOLE = "theoryctl:schema"
+
+#: Characters of a value up to which it may be a slip for another.
+_LONGEST_SLIP = 100
+
 
 def check_inputs(inputs: Any, schema: Mapping[str, Any] | None) -> None:
     """Validate `inputs` against a JSON Schema (draft 2020-12); None stands for OpenAI's chat vocabulary.
 
-    Raises ProviderError `ERR_INPUTS` that lists every problem as `path: found …, expected …`.
+    Raises ProviderError `ERR_INPUTS` that lists the problems as `path: found …, expected …`, at most 20 of them.
     """
     schema = chat_schema() if schema is None else schema
-    validator = _validator(schema)
-    if not validator.is_valid(inputs):  # most are, and this says so in a fraction of the time
-        problems = _problems(validator, inputs, schema)
-        count = "" if len(problems) == 1 else f"{len(problems)} problems:\n  "
-        raise ProviderError(
-            "ERR_INPUTS",
-            f"inputs: {count}" + "\n  ".join(problem.line for problem in problems),
-            hint=Remedy.SCHEMA,
-            param=problems[0].param,
-        )
+    if not _validator(schema).is_valid(inputs):  # most are, and this says so in a fraction of the time
+        report = _report(inputs, schema)
+        message = f"inputs: {report.head}" + "\n  ".join(report.lines)
+        raise ProviderError("ERR_INPUTS", message, hint=Remedy.SCHEMA, param=report.problems[0].param)
 
 
 def problems_of(document: Any, schema: Mapping[str, Any]) -> list[str]:
-    """Every problem that a document has by a JSON Schema, as `path: found …, expected …`."""
-    return [problem.line for problem in _problems(_validator(schema), document, schema)]
+    """The problems that a document has by a JSON Schema, as `path: found …, expected …`; at most 20."""
+    return [] if _validator(schema).is_valid(document) else _report(document, schema).lines
 
 
 def compile_schema(schema: Any) -> Any:
@@ -77,10 +82,6 @@ def _no_network(uri: str) -> Any:
     raise ValueError(f"{uri} lies outside of this document")
 
 
-def _problems(validator: Any, document: Any, schema: Mapping[str, Any]) -> list[_Problem]:
-    return sorted({_describe(_nearest(error), schema) for error in validator.iter_errors(document)})
-
-
 class _Problem(NamedTuple):
     """One line on one problem, and the input it is about (None: all of them)."""
 
@@ -88,13 +89,73 @@ class _Problem(NamedTuple):
     param: str | None
 
 
-def _describe(error: Any, schema: Mapping[str, Any]) -> _Problem:
-    at_fault = list(error.instance_path)
+class _Report(NamedTuple):
+    """The problems to tell, how many more there are, and "at least " where not all were counted."""
+
+    problems: list[_Problem]
+    more: int
+    least: str
+
+    @property
+    def head(self) -> str:
+        """The number of problems, where there are several."""
+        count = len(self.problems) + self.more
+        return f"{self.least}{count} problems:\n  " if count > 1 else ""
+
+    @property
+    def lines(self) -> list[str]:
+        """A line for each problem that is told."""
+        rest = [f"and {self.least}{self.more} more"] if self.more else []
+        return [problem.line for problem in self.problems] + rest
+
+
+def _report(document: Any, schema: Mapping[str, Any]) -> _Report:
+    """Report on a document that is not valid."""
+    if is_small(document):
+        found, left_out = _problems(document, schema, list), 0
+    else:
+        excerpt = Excerpt(document, schema, _Parts(schema).refuses, MOST_PROBLEMS)
+        found, left_out = _problems(excerpt.value, schema, excerpt.place), excerpt.left_out
+    if not found:  # too many of something, mostly, that is not told of in its place
+        found = [_Problem("$: found values that together do not fit the schema, expected some that do", None)]
+    told = found[:MOST_PROBLEMS]
+    return _Report(told, len(found) - len(told) + left_out, "at least " if left_out else "")
+
+
+def _problems(document: Any, schema: Mapping[str, Any], place: Callable[[list[Any]], list[Any]]) -> list[_Problem]:
+    errors = map(_nearest, _validator(schema).iter_errors(document))
+    return sorted({_describe(error, place(error.instance_path), schema) for error in errors})
+
+
+class _Parts:
+    """Validators of the parts of a schema, each compiled when it is first asked for."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self._schema = schema
+        self._validators: dict[str, Any] = {}
+
+    def refuses(self, pointer: str, value: Any) -> bool:
+        """Return whether a value does not fit the part at a pointer."""
+        found = self._validators.get(pointer)
+        if found is None:
+            found = self._validators[pointer] = self._compiled(pointer)
+        return not found.is_valid(value)
+
+    def _compiled(self, pointer: str) -> Any:
+        import jsonschema_rs
+
+        registry = jsonschema_rs.Registry([(_WHOLE, dict(self._schema))], retriever=_no_network)
+        part = {"$ref": f"{_WHOLE}#{quote(pointer)}"}
+        return jsonschema_rs.Draft202012Validator(part, registry=registry, retriever=_no_network)
+
+
+def _describe(error: Any, path: list[str | int], schema: Mapping[str, Any]) -> _Problem:
+    at_fault = list(path)
     if error.kind.name in ("additionalProperties", "unevaluatedProperties"):
         at_fault.append(error.kind.unexpected[0])
     elif error.kind.name == "required":
         at_fault.append(error.kind.property)
-    line = f"{json_path(error.instance_path)}: {_finding(error, schema)}"
+    line = f"{json_path(path)}: {_finding(error, schema)}"
     return _Problem(line, json_path(at_fault)[2:] or None)
 
 
@@ -106,13 +167,25 @@ def _finding(error: Any, schema: Mapping[str, Any]) -> str:
         case "additionalProperties" | "unevaluatedProperties":
             declared = _declared(error, schema)
             way = "; a vendor's own parameters go into extra_body" if _takes_extra_body(error, declared) else ""
-            return ", ".join(f"unknown key {key!r}{_guess(key, declared)}" for key in kind.unexpected) + way
+            return ", ".join(_unknown(kind.unexpected, declared)) + way
         case "type":
             return f"found {_found(value)}, expected {_either(kind.types)}"
         case "enum":
             return f"found {_found(value)}, expected {_either(map(dumps, kind.options))}{_guess(value, kind.options)}"
         case _:
-            return str(error.message)
+            return _shortened(str(error.message))
+
+
+def _shortened(message: str) -> str:
+    """A message of the validator's, which begins with the value and ends with what is wrong with it."""
+    return message if len(message) <= 200 else f"{message[:59]}…{message[-140:]}"
+
+
+def _unknown(keys: list[str], declared: list[str]) -> Iterator[str]:
+    for key in keys[:MOST_PROBLEMS]:
+        yield f"unknown key {cut(key)!r}{_guess(key, declared)}"
+    if len(keys) > MOST_PROBLEMS:
+        yield f"and {len(keys) - MOST_PROBLEMS} more"
 
 
 def _nearest(error: Any) -> Any:
@@ -142,7 +215,8 @@ def _takes_extra_body(error: Any, declared: list[str]) -> bool:
 
 def _guess(found: Any, options: Iterable[Any]) -> str:
     texts = [option for option in options if isinstance(option, str)]
-    near = get_close_matches(found, texts, n=1) if isinstance(found, str) else []
+    # Comparing costs the square of the length.
+    near = get_close_matches(found, texts, n=1) if isinstance(found, str) and len(found) <= _LONGEST_SLIP else []
     return f", did you mean {near[0]!r}?" if near else ""
 
 

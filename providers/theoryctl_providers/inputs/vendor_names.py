@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from theoryctl_providers.contract import ProviderError
+from theoryctl_providers.contract.json_text import cut
 from theoryctl_providers.inputs.normalize import vendor_of
 
 _WORDS = """
@@ -40,7 +41,7 @@ def refuse_misspelt_vendor(model: str) -> None:
         return
     near = sorted(name for name in VENDOR_NAMES if len(name) >= _SHORTEST and _is_one_slip(vendor, name))
     if near:
-        meant = f"{near[0]}{model.removeprefix(vendor)}"
+        meant = cut(f"{near[0]}{model.removeprefix(vendor)}")
         raise ProviderError(
             "ERR_INPUTS",
             f"inputs: $.model: no vendor is called {vendor!r}, did you mean {meant!r}?",

@@ -232,5 +232,5 @@ def mode_of(scope: Scope) -> Mode | None:
     for mode in MODES:
         if given == mode:
             return mode
-    message = f"the header {MODE_HEADER}: {given!r} is not one of {', '.join(MODES)}"
+    message = f"the header {MODE_HEADER}: {given!r:.200} is not one of {', '.join(MODES)}"
     raise ProviderError("ERR_INPUTS", message, hint=f"{MODE_HEADER}: mock", param=MODE_HEADER)

@@ -26,7 +26,7 @@ def model_document(name: str, mode: Mode, config: ProviderConfig) -> dict[str, A
     default = _default(config)
     if is_mock(mode) or qualified(name, vendor_of(default)) == default:
         return _model(name)
-    message = f"this instance cannot say whether there is a model {name!r}; its default is {default!r}"
+    message = f"this instance cannot say whether there is a model {name!r:.200}; its default is {default!r}"
     raise ProviderError("ERR_MODEL_NOT_FOUND", message, hint="ask it: POST /v1/chat/completions", param="model")
 
 

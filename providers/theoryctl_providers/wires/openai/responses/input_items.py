@@ -44,7 +44,7 @@ class Conversation:
             message = {"role": "tool", "tool_call_id": item.get("call_id"), "content": content}
             self._add(message, where, content=".output", tool_call_id=".call_id")
         elif kind not in _PRIVATE:
-            raise unsupported(where, f"an item of type {kind!r} has no counterpart in chat completions")
+            raise unsupported(where, f"an item of type {kind!r:.200} has no counterpart in chat completions")
 
     def _add(self, message: dict[str, Any], origin: str, **renamed: str) -> None:
         self._note(f"messages[{len(self.messages)}]", origin, renamed)
@@ -110,7 +110,7 @@ def _part(part: Any, where: str) -> Any:
             return {"type": "file", "file": _kept(part, "file_data", "file_id", "filename")}
         case "input_audio" | "refusal":
             return part
-    raise unsupported(where, f"a part of type {part.get('type')!r} has no counterpart in chat completions")
+    raise unsupported(where, f"a part of type {part.get('type')!r:.200} has no counterpart in chat completions")
 
 
 def _tool(tool: Any, where: str) -> Any:
