@@ -14,7 +14,7 @@ SLOW ?= all
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast slow check format docs bench build lock clean
+.PHONY: help install run test test-fast slow fuzz check format docs bench build lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,12 +32,15 @@ test-fast: $(VENV)/dev.stamp ## run the tests that need no minute, for the inner
 	$(BIN)/python -m pytest --quiet --numprocesses $(WORKERS) $(ARGS) \
 		$(addprefix --ignore tests/,docker modal openai packaging real bench terminal/test_streams.py test_startup.py \
 		terminal/test_terminal.py actions/test_instances.py actions/test_new_provider.py mocks/test_mocks_cli.py \
-		providers/server test_slow.py) --deselect tests/cli/test_help.py::test_an_example_works \
+		providers/server providers/wires/test_fuzz.py test_slow.py) --deselect tests/cli/test_help.py::test_an_example_works \
 		--deselect tests/cli/test_help.py::test_the_examples_with_modal_work_one_after_the_other
 
 # Status 5: there is none to run.
 slow: $(VENV)/dev.stamp ## run what costs more than a minute; SLOW=changed where files concerned have changed
 	$(BIN)/python -m pytest -m slow --slow $(SLOW) --numprocesses $(WORKERS) $(ARGS) || [ $$? -eq 5 ]
+
+fuzz: $(VENV)/dev.stamp ## send generated requests to a started provider, for ten minutes
+	THEORYCTL_FUZZ_SECONDS=600 $(BIN)/python -m pytest --quiet tests/providers/wires/test_fuzz.py $(ARGS)
 
 check: $(VENV)/dev.stamp ## lint, types, import walls, and that generated files are current
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from tests.generate import GENERATED
 from theoryctl_providers import ProviderError, run
 from theoryctl_providers.contract import ERRORS, build_envelope
 from theoryctl_providers.contract import envelope as types
+from theoryctl_providers.contract.run_document import AttachmentEntry, RunDocument
 
 ENVELOPE = json.loads((ROOT / "docs" / "envelope.schema.json").read_text())
+REQUEST = json.loads((ROOT / "docs" / "run.schema.json").read_text())
 
 
 @pytest.mark.parametrize("path", GENERATED, ids=str)
@@ -41,6 +44,15 @@ def test_a_generated_file_is_current(path: Path) -> None:
 def test_the_published_envelope_has_the_fields_of_the_types(schema: dict[str, Any], document: Any) -> None:
     assert list(schema["properties"]) == list(document.__annotations__)
     assert sorted(schema["required"]) == sorted(document.__annotations__)
+
+
+@pytest.mark.parametrize(
+    ("schema", "document"), [(REQUEST, RunDocument), (REQUEST["$defs"]["attachment"], AttachmentEntry)]
+)
+def test_the_published_request_has_the_fields_of_the_types(schema: dict[str, Any], document: Any) -> None:
+    found = fields(document)
+    assert list(schema["properties"]) == [field.name for field in found]
+    assert schema["required"] == [field.name for field in found if field.default is MISSING]
 
 
 def test_every_golden_answer_fits_the_published_envelope() -> None:

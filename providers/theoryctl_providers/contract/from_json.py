@@ -69,9 +69,16 @@ _TYPES: dict[Any, str] = {str: "a text", float: "a number", int: "an integer", b
 
 def _scalar(kind: Any, value: Any) -> Any:
     fits = type(value) is kind or (kind is float and type(value) is int)
-    if not fits or (kind is float and not math.isfinite(value)):
+    if not fits or (kind is float and not _is_finite(value)):
         raise _Misfit(_TYPES[kind], _type_of(value))
     return value
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return False
 
 
 def _literal(options: tuple[Any, ...], value: Any) -> Any:
@@ -154,7 +161,9 @@ _CHECKS: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "gt": (lambda value, limit: value > limit, "more than {}"),
     "le": (lambda value, limit: value <= limit, "at most {}"),
     "min_length": (lambda value, limit: len(value) >= limit, "a length of at least {}"),
-    "pattern": (lambda value, limit: re.search(limit, value), "text matching {}"),
+    "max_length": (lambda value, limit: len(value) <= limit, "a length of at most {}"),
+    # Python's `$` takes a line end behind it for the end (re), that of JSON Schema does not (ECMA-262).
+    "pattern": (lambda value, limit: re.search(re.sub(r"\$$", r"\\Z", limit), value), "text matching {}"),
 }
 
 
@@ -163,7 +172,7 @@ def _within(inner: _Reader, must: Must, value: Any) -> Any:
     for name, limit in must.constraints.items():
         holds, expected = _CHECKS[name]
         if not holds(value, limit):
-            raise _Misfit(expected.format(limit), str(len(value)) if name == "min_length" else _shown(value))
+            raise _Misfit(expected.format(limit), str(len(value)) if name.endswith("_length") else _shown(value))
     return value
 
 
@@ -179,6 +188,8 @@ def _type_of(value: Any) -> str:
         return "an object" if isinstance(value, Mapping) else "an array"
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
+    if isinstance(value, int) and not _is_finite(value):
+        return "an integer out of range"
     return {str: "a text", int: "an integer", float: "a number"}.get(type(value), type(value).__name__)
 
 

@@ -8,8 +8,10 @@ from dataclasses import asdict, replace
 from typing import Any, cast
 
 from theoryctl_providers.contract import (
+    MODES,
     Envelope,
     ErrorInfo,
+    Mode,
     Output,
     OutputDocument,
     ProviderError,
@@ -89,7 +91,7 @@ class Transcript:
         return build_envelope(
             run_id=request.run_id,
             ref=config.ref,
-            mode=(resolved or request).mode,
+            mode=resolved.mode if resolved else _known(request.mode),
             runtime=config.runtime,
             model=resolved.model if resolved else None,
             outputs=outputs,
@@ -102,6 +104,11 @@ class Transcript:
             secrets_present=[name for name, value in config.secrets.items() if value],
             vendor=None if self.answer.vendor is None else cast(VendorDocument, asdict(self.answer.vendor)),
         )
+
+
+def _known(mode: Mode | None) -> Mode | None:
+    """The mode that was asked for, None where there is none of that name: an envelope has no other."""
+    return mode if mode in MODES else None
 
 
 def _usage(usage: Usage) -> UsageDocument:

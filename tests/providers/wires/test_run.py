@@ -20,6 +20,8 @@ from theoryctl_providers import run
 from theoryctl_providers.contract import Script
 
 ENVELOPE = json.loads((ROOT / "docs" / "envelope.schema.json").read_text())
+REQUEST = json.loads((ROOT / "docs" / "run.schema.json").read_text())
+FORM = {"content_type": f"multipart/form-data; boundary={BOUNDARY}"}
 
 
 # -- what it answers --
@@ -111,6 +113,63 @@ def test_a_body_that_is_no_call_is_refused(start: Start, body: bytes) -> None:
     assert (answer.status, answer.error["code"], answer.document["schema"]) == (400, "ERR_INPUTS", "theoryctl.error/v1")
 
 
+RUN_ID = f"run_{'0' * 32}"
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"tiemout": 5}, "$.tiemout: expected one of inputs, mode, timeout, run_id, attachments, got another key"),
+        ({"timeout": -1}, "$.timeout: expected more than 0, got -1"),
+        ({"timeout": 10**309}, "$.timeout: expected a number, got an integer out of range"),
+        ({"timeout": "5"}, "$.timeout: expected a number, got a text"),
+        ({"run_id": f"{RUN_ID}\n"}, "$.run_id: expected text matching"),
+        ({"run_id": f"run_{chr(27)}{'0' * 31}"}, "$.run_id: expected text matching"),
+        ({"mode": [1]}, "$.mode: expected a text, got an array"),
+        ({"attachments": 5}, "$.attachments: expected an array, got an integer"),
+        (
+            {"attachments": [{"name": "../a", "digest": "x", "size": 0}]},
+            "$.attachments[0].name: expected text matching",
+        ),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_request_off_its_published_schema_is_refused_with_its_place(start: Start, more: Any, message: str) -> None:
+    server, document = start(), {"inputs": ASK, **more}
+    assert not jsonschema_rs.is_valid(REQUEST, document)
+    for answer in (server.run(document), server.run(multipart(document), **FORM)):
+        assert (answer.status, answer.error["code"]) == (400, "ERR_INPUTS")
+        assert message in answer.error["message"]
+
+
+def test_what_the_published_schema_names_is_taken(start: Start) -> None:
+    document = {"inputs": ASK, "mode": "mock", "timeout": 1.5, "run_id": RUN_ID, "attachments": []}
+    nulls = {"inputs": ASK, "mode": None, "timeout": None, "run_id": None, "attachments": None}
+    server = start()
+    for each in (document, nulls):
+        jsonschema_rs.validate(REQUEST, each)
+        assert server.run(each).status == 200
+    assert server.run(document).document["run_id"] == RUN_ID
+
+
+def test_a_run_that_fails_for_its_mode_fits_the_published_envelope(start: Start) -> None:
+    envelope = start().run({"inputs": ASK, "mode": "odd"}).document
+    jsonschema_rs.validate(ENVELOPE, envelope)
+    assert (envelope["mode"], envelope["error"]["code"]) == (None, "ERR_INPUTS")
+
+
+def test_attachments_without_parts_are_missed(start: Start) -> None:
+    answer = start().run({"inputs": ASK, "attachments": [entry("image", b"data")]})
+    assert (answer.status, answer.error["code"]) == (400, "ERR_ATTACHMENT")
+
+
+def test_a_number_of_recordings_that_no_number_is_as_long_as_is_refused_in_json(start: Start) -> None:
+    server = start()
+    for upto in ("1" * 4301, "x", ""):
+        answer = server.ask("DELETE", f"/v1/recordings?upto={upto}")
+        assert (answer.status, answer.error["code"]) == (400, "ERR_USAGE")
+
+
 def test_a_failure_that_says_when_to_come_again_says_it_in_the_header_too(start: Start) -> None:
     busy = {"fault": {"status": 429, "retry_after": 1.5}}
     script = Script.load({"rules": [{"answers": [busy, {"fault": {"status": 503}}, {"text": "at last"}]}]})
@@ -124,8 +183,6 @@ def test_a_failure_that_says_when_to_come_again_says_it_in_the_header_too(start:
 
 
 # -- attachments --
-
-FORM = {"content_type": f"multipart/form-data; boundary={BOUNDARY}"}
 
 
 def test_attachments_are_streamed_behind_the_document(start: Start) -> None:

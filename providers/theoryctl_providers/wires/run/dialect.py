@@ -24,6 +24,9 @@ from theoryctl_providers.wires.run.multipart import receive as receive_call
 _HEALTH = "/healthz"
 _RECORDINGS = "/v1/recordings"
 
+#: Digits of a number that counts recordings. Python reads no more than 4,300.
+_LONGEST_NUMBER = 18
+
 #: Answers a request by its URL's query; it has no body.
 Ask = Callable[[dict[str, list[str]]], Any]
 
@@ -53,9 +56,7 @@ class RunDialect(Dialect):
         status = failure.status or ERRORS[failure.code].http_status
         if failure.envelope is not None:
             return Whole(dumps(in_fields(failure.envelope)).encode(), status, _retry_after(failure.cause.retry_after))
-        # The rest of the request may still be on its way.
-        headers = [(b"connection", b"close")] if failure.code in ("ERR_TOO_LARGE", "ERR_TIMEOUT") else []
-        headers += _retry_after(1 if failure.code in ("ERR_OVERLOADED", "ERR_NOT_RUNNING") else None)
+        headers = _retry_after(1 if failure.code in ("ERR_OVERLOADED", "ERR_NOT_RUNNING") else None)
         document = {"schema": ERROR_SCHEMA, "status": "error", "error": failure.info}
         return Whole(dumps(document).encode(), status, headers)
 
@@ -85,8 +86,8 @@ class RunDialect(Dialect):
     def _forget_recordings(self, query: dict[str, list[str]]) -> Any:
         """Drop the recordings up to the number `upto`: whoever had them has written them."""
         upto = query.get("upto", [""])[-1]
-        if not upto.isdecimal():
-            raise ProviderError("ERR_USAGE", f"upto {upto!r} is no number", hint="GET /v1/recordings says it")
+        if not upto.isdecimal() or len(upto) > _LONGEST_NUMBER:
+            raise ProviderError("ERR_USAGE", f"upto {upto!r:.200} is no number", hint="GET /v1/recordings says it")
         self._tape.forget(int(upto))
         return {}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from theoryctl_providers.contract import Event, ProviderError, Result, dumps, is_mock, stated_mode
+from theoryctl_providers.contract.run_document import RunDocument
 from theoryctl_providers.contract.wire import encode_event
 from theoryctl_providers.wires.exchange import Chunks, Exchange
 from theoryctl_providers.wires.run.multipart import Received
@@ -23,7 +24,7 @@ class Run(Exchange):
 
     def __init__(self, received: Received, accept: str) -> None:
         self._received = received
-        self.inputs = received.document["inputs"]
+        self.inputs = received.document.inputs
         self.streamed = STREAM in accept
         self.chunks = RunEvents() if self.streamed else None
         self.options = {"attachments": received.attachments, **_options(received.document)}
@@ -45,22 +46,17 @@ class RunEvents(Chunks):
         return encode_event(event) or b""
 
 
-def reads_files(document: dict[str, Any], default_mode: str) -> bool:
+def reads_files(document: RunDocument, default_mode: str) -> bool:
     """Return whether the run will read its attachments: a mock gets digests only.
 
     A mode that is none calls no vendor, and so reads none.
     """
     try:
-        return not is_mock(stated_mode(document["inputs"], document.get("mode"), default_mode))
+        return not is_mock(stated_mode(document.inputs, document.mode, default_mode))
     except ProviderError:
         return False
 
 
-def _options(document: dict[str, Any]) -> dict[str, Any]:
-    timeout, run_id = document.get("timeout"), document.get("run_id")
-    options: dict[str, Any] = {"mode": document.get("mode")}
-    if isinstance(timeout, (int, float)) and timeout > 0:
-        options["timeout"] = float(timeout)
-    if isinstance(run_id, str) and run_id.startswith("run_") and len(run_id) == 36 and run_id.isalnum() is False:
-        options["run_id"] = run_id
-    return options
+def _options(document: RunDocument) -> dict[str, Any]:
+    options = {"mode": document.mode, "timeout": document.timeout, "run_id": document.run_id}
+    return {name: value for name, value in options.items() if value is not None}

@@ -13,10 +13,11 @@ from starlette.types import Receive
 
 from theoryctl_providers.asgi.body import chunks_of, receive_whole, too_large
 from theoryctl_providers.contract import MAX_DEPTH, Attachment, ProviderError, loads
+from theoryctl_providers.contract.run_document import AttachmentEntry, RunDocument
 from theoryctl_providers.contract.wire import Limits
 
 #: Whether a call with this document reads its attachments, so that they have to be kept until its end.
-Keeps = Callable[[dict[str, Any]], bool]
+Keeps = Callable[[RunDocument], bool]
 
 #: The name of the first part, which holds the JSON document. Every other part is an attachment.
 REQUEST_PART = "request"
@@ -26,7 +27,7 @@ REQUEST_PART = "request"
 class Received:
     """The document of a call, and its attachments as files without names: they vanish with it, however it ends."""
 
-    document: dict[str, Any]
+    document: RunDocument
     attachments: list[Attachment] = field(default_factory=list)
     files: list[Any] = field(default_factory=list)
 
@@ -45,14 +46,15 @@ async def receive(content_type: str, messages: Receive, limits: Limits, keeps: K
     kind, options = parse_options_header(content_type)
     if kind == b"multipart/form-data":
         return await _multipart(options.get(b"boundary", b""), chunks_of(messages), limits, keeps)
-    return Received(_document(await receive_whole(messages, limits)))
+    document = _document(await receive_whole(messages, limits))
+    if document.attachments:
+        raise _mismatch("the document names attachments, and the body has no parts")
+    return Received(document)
 
 
-def _document(data: bytes) -> dict[str, Any]:
-    value = loads(data, what="the body", depth=MAX_DEPTH + 1)  # one for what the inputs stand in
-    if not isinstance(value, dict) or not isinstance(value.get("inputs"), dict):
-        raise ProviderError("ERR_INPUTS", "the body: expected an object with inputs", hint='put "inputs" into it')
-    return value
+def _document(data: bytes) -> RunDocument:
+    # One level more for what the inputs stand in.
+    return RunDocument.load(loads(data, what="the body", depth=MAX_DEPTH + 1))
 
 
 async def _multipart(boundary: bytes, chunks: AsyncIterator[bytes], limits: Limits, keeps: Keeps) -> Received:
@@ -82,7 +84,9 @@ class _Parts:
 
     def __init__(self, limits: Limits, keeps: Keeps) -> None:
         self._limits, self._keeps = limits, keeps
-        self._kept: bool | None = None
+        self._document: RunDocument | None = None
+        self._said: dict[str, AttachmentEntry] = {}
+        self._kept = False
         self._field, self._value = bytearray(), bytearray()
         self._headers: dict[bytes, bytes] = {}
         self._text = bytearray()
@@ -101,12 +105,11 @@ class _Parts:
         }
 
     def finish(self) -> Received:
-        document = _document(bytes(self._text))
-        said = {entry.get("name"): entry for entry in document.get("attachments", []) if isinstance(entry, dict)}
-        if sorted(said, key=str) != sorted(part.name for part in self._files):
+        document = self._read_document()
+        if len(self._said) != len(self._files):
             raise _mismatch("the attachments that came are not those the document names")
         files = [part.file for part in self._files if part.file]
-        return Received(document, [part.checked(said[part.name]) for part in self._files], files)
+        return Received(document, [part.checked(self._said[part.name]) for part in self._files], files)
 
     def close(self) -> None:
         for part in self._files:
@@ -126,10 +129,19 @@ class _Parts:
                 raise ProviderError("ERR_INPUTS", f"the part {REQUEST_PART!r} must come first", hint="send it first")
             self._begun = True
             return
-        if self._kept is None:
-            self._kept = self._keeps(_document(bytes(self._text)))
+        self._read_document()
+        if name not in self._said or any(part.name == name for part in self._files):
+            raise _mismatch(f"the attachment {name!r:.200} is not one that the document names, or comes twice")
         self._part = _FilePart(name, self._limits.attachment, self._kept)
         self._files.append(self._part)
+
+    def _read_document(self) -> RunDocument:
+        """The document, which is whole as soon as another part begins."""
+        if self._document is None:
+            self._document = _document(bytes(self._text))
+            self._said = {entry.name: entry for entry in self._document.attachments or ()}
+            self._kept = self._keeps(self._document)
+        return self._document
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         if self._part is not None:
@@ -156,16 +168,15 @@ class _FilePart:
         if self.file:
             self.file.write(data)
 
-    def checked(self, said: dict[str, Any]) -> Attachment:
+    def checked(self, said: AttachmentEntry) -> Attachment:
         digest = f"sha256:{self._digest.hexdigest()}"
-        if (said.get("digest"), said.get("size")) != (digest, self._size):
+        if (said.digest, said.size) != (digest, self._size):
             raise _mismatch(f"attachment {self.name} is not what was sent: {self._size} bytes, {digest}")
         path = ""
         if self.file:
             self.file.seek(0)  # flushes too; some systems share the position with whoever opens the path
             path = f"/dev/fd/{self.file.fileno()}"
-        kind = str(said.get("media_type", "application/octet-stream"))
-        return Attachment(name=self.name, path=path, digest=digest, media_type=kind, size=self._size)
+        return Attachment(name=self.name, path=path, digest=digest, media_type=said.media_type, size=self._size)
 
 
 def _mismatch(what: str) -> ProviderError:
