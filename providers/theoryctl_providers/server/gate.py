@@ -1,21 +1,28 @@
-"""The gate before every request: token, limits, drain, and the line in the log."""
+"""The gate before every request: token, limits, drain, the last catch, and the line in the log."""
 
 from __future__ import annotations
 
 import asyncio
 import hmac
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from theoryctl_providers.asgi.connection import DRAINING, WHOLE, ClientGone, note_refusal, patient
+from theoryctl_providers.asgi.connection import DRAINING, HANG_UP, WHOLE, ClientGone, note_refusal, patient
 from theoryctl_providers.contract import ProviderError, dumps
+from theoryctl_providers.contract.errors import LONGEST
+from theoryctl_providers.contract.json_text import cut
 from theoryctl_providers.contract.wire import ServerConfig
+from theoryctl_providers.redact import Redactor
 from theoryctl_providers.server.paths import Paths
 from theoryctl_providers.server.refusals import refusal
-from theoryctl_providers.wires.dialect import Credential
+from theoryctl_providers.wires.dialect import Credential, Dialect
+
+#: Takes a line of the log.
+Log = Callable[[str], None]
 
 #: What the log says of a client that did not wait for its answer, as nginx does.
 CLIENT_GONE = 499
@@ -24,9 +31,10 @@ CLIENT_GONE = 499
 class Gate:
     """An ASGI application around all routes. `drain` lets nothing new in and returns when all that was in has left."""
 
-    def __init__(self, paths: Paths, config: ServerConfig, log: Callable[[str], None]) -> None:
+    def __init__(self, paths: Paths, config: ServerConfig, log: Log) -> None:
         self._paths, self._limits = paths, config.limits
         self._token = config.token.encode()
+        self._hidden = {**config.provider.secrets, **config.provider.hidden, "TOKEN": config.token}
         self._log = log
         self._inside = 0
         self._draining = False
@@ -43,17 +51,52 @@ class Gate:
         if error is not None:
             note_refusal(scope, error)
             app = refusal(dialect, error, 431 if error.code == "ERR_TOO_LARGE" else None)
-            await _logged(scope, receive, send, app, log)
+            await self._answered(scope, receive, send, dialect, app, log)
             return
         if WHOLE not in scope:
             receive = patient(receive, self._limits.receive_seconds)
         self._inside += 1
         try:
-            await _logged(scope, receive, send, app, log)
+            await self._answered(scope, receive, send, dialect, app, log)
         finally:
             self._inside -= 1
             if self._inside == 0:
                 self._empty.set()
+
+    async def _answered(
+        self, scope: Scope, receive: Receive, send: Send, dialect: Dialect, app: ASGIApp, log: Log | None
+    ) -> None:
+        """Have `app` answer, or say that it broke, and then `log` the request, unless there is no log."""
+        start, sending = time.perf_counter(), _Sending(scope, send)
+        gone = False
+        try:
+            await app(scope, receive, sending)
+        except ClientGone:  # nobody is left to answer
+            gone = True
+        except Exception as error:
+            await self._broke(scope, receive, sending, dialect, error)
+        finally:
+            if log is not None:
+                status = CLIENT_GONE if gone or sending.status is None else sending.status
+                log(dumps(_line(scope, status, time.perf_counter() - start)))
+
+    async def _broke(
+        self, scope: Scope, receive: Receive, sending: _Sending, dialect: Dialect, error: Exception
+    ) -> None:
+        """Answer for an application that failed, or hang up where it had begun to answer."""
+        failure = error if isinstance(error, ProviderError) else self._bug(scope, error)
+        note_refusal(scope, failure)
+        if sending.status is None:
+            await refusal(dialect, failure)(scope, receive, sending)
+        elif HANG_UP in scope:
+            scope[HANG_UP]()
+
+    def _bug(self, scope: Scope, error: Exception) -> ProviderError:
+        """Make the failure that a bug is, and leave its traceback for the log; neither holds a secret."""
+        clean = Redactor(self._hidden).error_text
+        scope["theoryctl.traceback"] = clean("".join(traceback.format_exception(error)))[-LONGEST:]
+        message = clean(f"the instance failed with {type(error).__name__}: {error}"[:LONGEST])
+        return ProviderError("ERR_INTERNAL", message, hint="look into the log of the instance, and report what it says")
 
     async def drain(self, seconds: float) -> None:
         """Refuse new requests; return when those inside have finished, or after `seconds`."""
@@ -82,28 +125,29 @@ class Gate:
         return None
 
 
-async def _logged(scope: Scope, receive: Receive, send: Send, app: ASGIApp, log: Callable[[str], None] | None) -> None:
-    """Have `app` answer, and then `log` the request, unless there is none."""
-    status, start = CLIENT_GONE, time.perf_counter()
+class _Sending:
+    """Sends an answer, and knows the status that was sent: None for none yet.
 
-    async def noted(message: Message) -> None:
-        nonlocal status
+    Where the rest of a request may still be on its way, the connection ends with the answer.
+    """
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.status: int | None = None
+        self._scope, self._send = scope, send
+
+    async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            status = message["status"]
-        await send(message)
-
-    try:
-        await app(scope, receive, noted)
-    except ClientGone:  # nobody is left to answer
-        status = CLIENT_GONE
-    finally:
-        if log is not None:
-            log(dumps(_line(scope, status, time.perf_counter() - start)))
+            self.status = message["status"]
+            if HANG_UP in self._scope and WHOLE not in self._scope:
+                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        await self._send(message)
 
 
 def _line(scope: Scope, status: int, seconds: float) -> dict[str, Any]:
     """The log's line of a request. `status` is the one that was sent; a stream that fails after it has a `code` too."""
     facts = scope.get("theoryctl.facts", {})
+    if traced := scope.get("theoryctl.traceback"):
+        facts = {**facts, "traceback": traced}
     run_id = scope.get("theoryctl.run_id")
-    asked = {"run_id": run_id, "method": scope["method"], "path": scope["path"], "status": status}
+    asked = {"run_id": run_id, "method": scope["method"], "path": cut(scope["path"]), "status": status}
     return {"time": time.time(), **asked, "duration_ms": round(seconds * 1000, 3), **facts}

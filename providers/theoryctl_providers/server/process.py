@@ -7,24 +7,18 @@ import gc
 import os
 import signal
 import socket
-from collections.abc import Collection
+from functools import partial
 from types import FrameType
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from theoryctl_providers.asgi.connection import HANG_UP, WHOLE
 from theoryctl_providers.contract import ProviderError
-from theoryctl_providers.contract.wire import ServerConfig
+from theoryctl_providers.contract.wire import Limits, ServerConfig
 from theoryctl_providers.lookup import get_llm_provider
 from theoryctl_providers.server.app import log_line, make_app
 from theoryctl_providers.server.gate import Gate
-
-#: Seconds a client may take to send its request line and headers; one that dribbles them in holds no connection.
-HEADER_SECONDS = 10.0
-#: Bytes of answers that wait for the end of a turn; with more, a client too slow for them must be noticed.
-HELD = 64 << 10
+from theoryctl_providers.server.protocol import Protocol
 
 
 def serve(config: ServerConfig, host: str, port: int, ready_fd: int | None) -> int:
@@ -37,7 +31,7 @@ def serve(config: ServerConfig, host: str, port: int, ready_fd: int | None) -> i
     # Requests leave next to no cycles behind: looking for them less often saves a few per cent.
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
-    server = _Server(_settings(app), app, config.limits.drain_seconds, ready_fd)
+    server = _Server(_settings(app, config.limits), app, config.limits.drain_seconds, ready_fd)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(server.serve(sockets=[listener]))
         runner.run(provider.aclose())
@@ -69,10 +63,12 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _settings(app: Gate) -> uvicorn.Config:
+def _settings(app: Gate, limits: Limits) -> uvicorn.Config:
+    # The gate weighs the headers alone; here the request's line comes with them.
+    protocol: Any = partial(Protocol, head_bytes=2 * limits.headers)
     return uvicorn.Config(
         app,
-        http=_Protocol,
+        http=protocol,
         loop="none",
         lifespan="off",
         # Not what happens to be installed: a websocket would come past the gate.
@@ -87,91 +83,6 @@ def _settings(app: Gate) -> uvicorn.Config:
         timeout_graceful_shutdown=1,
         backlog=2048,
     )
-
-
-class _Joined:
-    """A transport that sends what belongs together in one piece.
-
-    uvicorn writes head and body of an answer separately, and uvloop sends each write at once: one packet too many. So
-    the head is held back until the body comes. With several clients, all answers of one turn of the loop leave at its
-    end; with a single client that would only delay its answer by a turn.
-    """
-
-    def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop, connections: Collection[Any]) -> None:
-        self._transport, self._loop, self._connections = transport, loop, connections
-        self.is_closing = transport.is_closing  # as `__getattr__` would find it, but asked for with every answer
-        self._held = b""
-        self._soon = False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes) -> None:
-        self._held += data
-        if data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 100 "):
-            return
-        if len(self._connections) == 1 or len(self._held) > HELD:
-            self.flush()
-        elif not self._soon:
-            self._soon = True
-            self._loop.call_soon(self.flush)
-
-    def end(self) -> None:
-        """Send what there is of an answer that has ended: of one without a body, as to HEAD, the head."""
-        if not self._soon:
-            self.flush()
-
-    def flush(self) -> None:
-        held, self._held, self._soon = self._held, b"", False
-        if held and not self.is_closing():  # the client may have gone since
-            self._transport.write(held)
-
-    def close(self) -> None:
-        self.flush()
-        self._transport.close()
-
-
-class _Protocol(HttpToolsProtocol):
-    """Hangs up on a client whose headers do not come: uvicorn itself would wait for ever."""
-
-    _patience: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: Any) -> None:
-        joined: Any = _Joined(transport, self.loop, self.connections)
-        self._joined = joined
-        super().connection_made(joined)
-        self._patience = self.loop.call_later(HEADER_SECONDS, transport.close)
-
-    def on_message_begin(self) -> None:
-        self._calm()
-        self._patience = self.loop.call_later(HEADER_SECONDS, self.transport.close)
-        super().on_message_begin()
-        self.scope[HANG_UP] = self.transport.close  # type: ignore[literal-required]
-
-    def on_headers_complete(self) -> None:
-        self._calm()
-        super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        self.scope[WHOLE] = True  # type: ignore[literal-required]
-        super().on_message_complete()
-
-    def on_response_complete(self) -> None:
-        self._joined.end()
-        super().on_response_complete()
-
-    def eof_received(self) -> None:
-        # The client has no more to ask, but may well listen; the transport closes itself after this.
-        self._joined.flush()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._calm()
-        super().connection_lost(exc)
-
-    def _calm(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
 
 
 class _Server(uvicorn.Server):

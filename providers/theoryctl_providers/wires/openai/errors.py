@@ -71,8 +71,6 @@ def _headers(failure: Failure) -> list[tuple[bytes, bytes]]:
     """Our own code, and what OpenAI's clients go by: when to try again, and whether at all."""
     code, retry_after = failure.code, failure.cause.retry_after
     headers = [(b"x-theoryctl-code", code.encode())]
-    if code in ("ERR_TOO_LARGE", "ERR_TIMEOUT"):  # the rest of the request may still be on its way
-        headers.append((b"connection", b"close"))
     seconds = _SOON.get(code) if retry_after is None else retry_after
     if seconds is not None:
         # Whole seconds are all the standard knows (RFC 9110); OpenAI's clients read the finer one first.
