@@ -14,14 +14,8 @@ from theoryctl.hints import again, command
 from theoryctl.instances.connection import Listens, connect, gone
 from theoryctl.instances.records import Instance
 from theoryctl.instances.restart import stop_and_start
-from theoryctl_providers.contract import (
-    ERRORS,
-    Attachment,
-    ProviderError,
-    Request,
-    dumps,
-    shaped,
-)
+from theoryctl_providers.contract import Attachment, ProviderError, Request, dumps, shaped
+from theoryctl_providers.contract.received import received_error
 
 if TYPE_CHECKING:
     from theoryctl_providers.contract import Recording
@@ -30,6 +24,9 @@ if TYPE_CHECKING:
 SLACK = 10.0
 _CHUNK = 1 << 16
 _RECORDINGS = "/v1/recordings"
+
+#: Bytes of a refusal, at most: whoever answers may never stop.
+MOST_REFUSAL = 1 << 20
 
 
 def check_sizes(instance: Instance, request: Request) -> None:
@@ -81,7 +78,10 @@ def _ask(instance: Instance, listens: Listens, method: str, path: str) -> Any:
         raise gone(instance, command("local status", ref=instance.ref), error) from None
     if response.status != 200:
         raise refusal(data, response.status)
-    return json.loads(data)
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        raise _unintelligible("sent an answer that is not JSON") from None
 
 
 def encoded(request: Request) -> tuple[dict[str, str], Any]:
@@ -132,12 +132,10 @@ def _read(attachment: Attachment) -> Iterator[bytes]:
 def refusal(body: bytes, status: int) -> ProviderError:
     """Return the failure that an answer other than 200 tells of."""
     try:
-        error = json.loads(body)["error"]
-        if error["code"] in ERRORS:
-            return ProviderError(error["code"], error["message"], hint=error["hint"])
-    except (ValueError, KeyError, TypeError):
-        pass
-    return _unintelligible(f"answered {status} without saying why")
+        error = received_error(json.loads(body)["error"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return _unintelligible(f"answered {status} without saying why")
+    return ProviderError(error["code"], error["message"], hint=error["hint"])
 
 
 def _unintelligible(what: str) -> ProviderError:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from theoryctl.instances.client import SLACK, check_sizes, encoded, refusal
+from theoryctl.instances.client import MOST_REFUSAL, SLACK, check_sizes, encoded, refusal
 from theoryctl.instances.connection import Listens, connect, gone
 from theoryctl.instances.records import Instance
 from theoryctl_providers.contract import Event, ProviderError, Remedy, Request, Result, read_events
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 KEPT = 20.0
 #: The longest time-out of a connection in seconds: with a few times more, the system's clock is at its end.
 LONGEST = 1e9
+
+#: Bytes of an event, at most: of an image in a result, mostly.
+_LONGEST_LINE = 256 << 20
 
 
 class InstanceSession:
@@ -46,7 +49,7 @@ class InstanceSession:
         try:
             connection = self._connection(seconds)
             response = self._send(connection, request)
-            for event in read_events(response):
+            for event in read_events(iter(lambda: response.readline(_LONGEST_LINE), b"")):
                 # Whoever has the result asks no further, so the connection is free before it is handed out.
                 kept = isinstance(event, Result) and self._keep(connection, response)
                 yield event
@@ -87,7 +90,7 @@ class InstanceSession:
             connection.request("POST", "/v1/run", body, headers)
         response = connection.getresponse()
         if response.status != 200:
-            raise refusal(response.read(), response.status)
+            raise refusal(response.read(MOST_REFUSAL), response.status)
         return response
 
     def _keep(self, connection: HTTPConnection, response: HTTPResponse) -> bool:
@@ -95,7 +98,8 @@ class InstanceSession:
         import http.client
 
         try:
-            response.read()
+            if response.read(1):
+                return False
         except (OSError, http.client.HTTPException):
             return False
         if connection.sock is not None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache, partial
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from theoryctl_providers.contract.constraints import Must
 from theoryctl_providers.contract.json_text import cut, dumps, json_path
@@ -18,8 +18,9 @@ _Reader = Callable[[Any], Any]
 
 
 def shaped(kind: Any, value: Any, at: str = "$") -> Any:
-    """`value` as `kind`: a dataclass, one of JSON's types, Any, a tuple or a mapping of them, a Literal, an optional
-    one, or Annotated with Must. `at` is the path of the value in its document.
+    """`value` as `kind`: a dataclass, one of JSON's types, Any, a tuple, list or mapping of them, a Literal, an
+    optional one, or Annotated with Must. `at` is the path of the value in its document. Of a TypedDict, keys that it
+    does not name are left alone, and those that may be null are null where they are missing: other versions differ.
 
     Null is the same as an absent key where the dataclass says None, but in a document that people write (one with
     `STRICT`), where it is a slip of the pen. Raises ValueError, `PATH: expected X, got Y`, for the first part that does
@@ -46,6 +47,8 @@ def _reader(kind: Any) -> _Reader:
     origin, arguments = get_origin(kind), get_args(kind)
     if is_dataclass(kind):
         return partial(_object, kind)
+    if is_typeddict(kind):
+        return partial(_typed, kind)
     if origin is Annotated:
         return partial(_within, _reader(arguments[0]), arguments[1])
     if origin in (Union, UnionType):
@@ -53,6 +56,8 @@ def _reader(kind: Any) -> _Reader:
         return partial(_optional, _reader(inner))
     if origin is tuple:
         return partial(_array, _reader(arguments[0]))
+    if origin is list:
+        return partial(_list, _reader(arguments[0]))
     if origin in (dict, Mapping):
         return partial(_mapping, *map(_reader, arguments))
     if origin is Literal:
@@ -110,6 +115,10 @@ def _array(inner: _Reader, value: Any) -> Any:
     return tuple(found)
 
 
+def _list(inner: _Reader, value: Any) -> Any:
+    return list(_array(inner, value))
+
+
 def _mapping(of_key: _Reader, inner: _Reader, value: Any) -> Any:
     _must_be_object(value)
     if inner is _anything:  # as large as any JSON
@@ -138,6 +147,30 @@ def _object(kind: Any, value: Any) -> Any:
         misfit.path.append(str(name))
         raise
     return kind(**found)
+
+
+def _typed(kind: Any, value: Any) -> Any:
+    _must_be_object(value)
+    found, name = dict(value), ""
+    try:
+        for name, (reader, may_be_absent) in _typed_readers(kind).items():
+            if name in value or not may_be_absent:
+                found[name] = reader(value.get(name))
+    except _Misfit as misfit:
+        misfit.path.append(name)
+        raise
+    return found
+
+
+@cache
+def _typed_readers(kind: Any) -> dict[str, tuple[_Reader, bool]]:
+    """The reader of each key, and whether it may be absent."""
+    hints = get_type_hints(kind, include_extras=True)
+    readers = {}
+    for name, hint in hints.items():
+        may_be_absent = get_origin(hint) is NotRequired
+        readers[name] = (_reader(get_args(hint)[0] if may_be_absent else hint), may_be_absent)
+    return readers
 
 
 @cache

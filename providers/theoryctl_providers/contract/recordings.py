@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from theoryctl_providers.contract.answer import Event
+from theoryctl_providers.contract.constraints import Must
 from theoryctl_providers.contract.errors import ProviderError
 from theoryctl_providers.contract.events import (
     Annotation,
@@ -102,7 +103,7 @@ class Recording:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Document:
     schema: Literal["theoryctl.recording/v1"]
-    key: str
+    key: Annotated[str, Must({"pattern": "^sha256:[0-9a-f]{64}$"})]
     operation: Operation
     model: str
     inputs: Mapping[str, Any]
@@ -119,7 +120,7 @@ def _events(document: _Document) -> Iterator[Event]:
 def _output_parts(value: Mapping[str, Any]) -> dict[str, Any]:
     """An output's fields as they were before `filled` left out what is null and wrote bytes as text."""
     parts = {"value": None, **value}
-    data = parts.pop("base64", None)
+    data = shaped(str | None, parts.pop("base64", None), "$.base64")
     return parts if data is None else {**parts, "value": base64.b64decode(data, validate=True)}
 
 
