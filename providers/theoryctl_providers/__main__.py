@@ -15,15 +15,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="the port; 0 takes a free one (default: %(default)s)")
     parser.add_argument("--ready-fd", type=int, help="write the port to this file descriptor once requests are taken")
+    parser.add_argument("--log-file", help="the file that standard error is, to be rotated when it is large")
+    parser.add_argument("--log-bytes", type=int, default=10 << 20, help="that size (default: %(default)s)")
     chosen = parser.parse_args(arguments)
     data = sys.stdin.buffer.read()
     # Nothing that runs later may read a secret from there, and a provider's child must not inherit it.
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     try:
         from theoryctl_providers.contract.wire import ServerConfig
+        from theoryctl_providers.server.log import Log
         from theoryctl_providers.server.process import serve
 
-        return serve(ServerConfig.load(data), chosen.host, chosen.port, chosen.ready_fd)
+        log = Log(chosen.log_file, chosen.log_bytes)
+        return serve(ServerConfig.load(data), chosen.host, chosen.port, chosen.ready_fd, log)
     except ProviderError as error:
         line = dumps({"code": error.code, "message": error.message, "hint": error.hint})
         os.write(2, f"{line}\n".encode())

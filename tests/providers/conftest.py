@@ -18,11 +18,19 @@ from theoryctl_providers.contract import ServerConfig
 def start(tmp_path: Path) -> Iterator[Start]:
     started: list[subprocess.Popen[bytes]] = []
 
-    def begin(config: ServerConfig = CONFIG, *, env: Mapping[str, str] | None = None) -> Server:
+    def begin(
+        config: ServerConfig = CONFIG,
+        *,
+        env: Mapping[str, str] | None = None,
+        log: Path | None = None,
+        log_bytes: int | None = None,
+    ) -> Server:
         reader, writer = os.pipe()
-        log = tmp_path / f"{len(started)}.log"
+        log = log or tmp_path / f"{len(started)}.log"
         command = [sys.executable, "-m", "theoryctl_providers", "--port", "0", "--ready-fd", str(writer)]
-        with log.open("wb") as stderr:
+        if log_bytes is not None:
+            command += ["--log-file", str(log), "--log-bytes", str(log_bytes)]
+        with log.open("ab") as stderr:
             process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stderr=stderr, pass_fds=[writer], env={**os.environ, **(env or {})}
             )

@@ -9,12 +9,13 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from theoryctl.errors import NotRunning, StartFailed
 from theoryctl.hints import again
 from theoryctl.instances import connection, pids, records
+from theoryctl.instances.log_files import log_lines, opened_anew
 from theoryctl.instances.records import Instance, RecordKey
 from theoryctl.instances.restart import stop_and_start
 from theoryctl.instances.session import LONGEST, InstanceSession
@@ -22,7 +23,7 @@ from theoryctl.paths import private_folder
 from theoryctl.platforms import host_platform
 from theoryctl.refs import ProviderRef
 from theoryctl.runtimes.base import StartedRuntime, StartRequest, State, running_state
-from theoryctl_providers.contract import ProviderError, ServerConfig, is_secret, open_regular, secret_names
+from theoryctl_providers.contract import ProviderError, ServerConfig, is_secret, secret_names
 
 if TYPE_CHECKING:
     import psutil
@@ -121,15 +122,11 @@ class ProcessRuntime(StartedRuntime):
         return urlsplit(instance.url).port in ports
 
     def log_lines(self, instance: Instance, follow: bool) -> Generator[str]:
-        with _opened_log(instance) as file:
-            while True:
-                line = file.readline()
-                if line:
-                    yield line.rstrip("\n")
-                elif not follow or not pids.lives(instance.pid, instance.pid_started):
-                    return
-                else:
-                    time.sleep(0.1)
+        try:
+            yield from log_lines(instance.log or "", lambda: follow and pids.lives(instance.pid, instance.pid_started))
+        except OSError as error:
+            message = f"the log of {instance.ref} ({instance.where}), {instance.log}: {error.strerror}"
+            raise NotRunning(message, hint=stop_and_start(instance)) from None
 
     def open(self, instance: Instance, restart: str) -> InstanceSession:
         if not pids.lives(instance.pid, instance.pid_started):
@@ -145,7 +142,8 @@ class _NotReady(Exception):
 
 def _spawn(log: Path, ready: int, request: StartRequest) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "theoryctl_providers", "--port", str(request.port), "--ready-fd", str(ready)]
-    with open(log, "wb", opener=_private) as output:
+    command += ["--log-file", str(log)]
+    with open(opened_anew(str(log)), "wb") as output:
         return subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -156,19 +154,6 @@ def _spawn(log: Path, ready: int, request: StartRequest) -> subprocess.Popen[byt
             env={**_environment(request.server, request.image.code), _RECORD: str(request.key.file.absolute())},
             cwd="/",
         )
-
-
-def _opened_log(instance: Instance) -> IO[str]:
-    """The log, opened. Raises NotRunning where it cannot be read."""
-    try:
-        return open(open_regular(instance.log or ""), encoding="utf-8", errors="replace")
-    except OSError as error:
-        message = f"the log of {instance.ref} ({instance.where}), {instance.log}: {error.strerror}"
-        raise NotRunning(message, hint=stop_and_start(instance)) from None
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _environment(config: ServerConfig, code: tuple[str, ...]) -> dict[str, str]:

@@ -146,7 +146,7 @@ def _chosen(all_of: list[Any], refused: list[list[Any]], fixed: list[Any], least
 
 
 def _least(nodes: list[_Node], what: str) -> tuple[int, int]:
-    """How many items fulfil each minimum, and how many are more than each maximum."""
+    """Return the number of items that fulfils each minimum, and the one that is more than each maximum."""
     minima = [node.schema.get(f"min{what}", 0) for node in nodes]
     return max(minima, default=0), max([node.schema.get(f"max{what}", -1) for node in nodes], default=-1) + 1
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 from theoryctl_providers.contract.wire import ServerConfig
@@ -22,8 +21,3 @@ DIALECTS: Dialects = (RunDialect, OpenAI)
 def make_app(config: ServerConfig, log: Callable[[str], None], dialects: Dialects = DIALECTS) -> Gate:
     """The ASGI application: the routes of all dialects, behind a `Gate`, which calls `log` with its lines."""
     return Gate(Paths([dialect(config) for dialect in dialects]), config, log)
-
-
-def log_line(line: str) -> None:
-    """One line on standard error, whole, whatever else writes there."""
-    os.write(2, f"{line}\n".encode())

@@ -16,18 +16,19 @@ import uvicorn
 from theoryctl_providers.contract import ProviderError
 from theoryctl_providers.contract.wire import Limits, ServerConfig
 from theoryctl_providers.lookup import get_llm_provider
-from theoryctl_providers.server.app import log_line, make_app
+from theoryctl_providers.server.app import make_app
 from theoryctl_providers.server.gate import Gate
+from theoryctl_providers.server.log import Log
 from theoryctl_providers.server.protocol import Protocol
 
 
-def serve(config: ServerConfig, host: str, port: int, ready_fd: int | None) -> int:
+def serve(config: ServerConfig, host: str, port: int, ready_fd: int | None, log: Log) -> int:
     """Serve until told to stop and return 0. Raises ProviderError when the provider or the port cannot be had."""
     provider = get_llm_provider(config.provider.provider)
     # Before anything can be asked: a real instance's first call is as warm as its second.
     provider.prepare(config.provider.mode)
     listener = _listen(host, port)
-    app = make_app(config, log_line)
+    app = make_app(config, log.line)
     # Requests leave next to no cycles behind: looking for them less often saves a few per cent.
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)

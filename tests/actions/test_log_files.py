@@ -1,0 +1,73 @@
+"""Logs of the process runtime: read over the files that made room for one another."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REF, Cli
+from theoryctl.instances.log_files import log_lines, opened_anew
+
+RUN = ("local", "run", "--ref", REF, "--json")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(cli: Cli) -> Iterator[None]:
+    yield
+    cli("local", "stop", "--all")
+
+
+def started(cli: Cli, environment: dict[str, str]) -> Path:
+    """Start a server, and return its log."""
+    assert cli("local", "start", "--ref", REF, "--runtime", "process").status == 0
+    (log,) = (Path(environment["HOME"]) / ".local/state/theoryctl").rglob("*.log")
+    return log
+
+
+def test_logs_of_more_than_one_file_are_shown_whole_and_a_new_start_begins_with_none(
+    cli: Cli, environment: dict[str, str]
+) -> None:
+    log = started(cli, environment)
+    assert log.stat().st_mode & 0o777 == 0o600
+    ids = [cli(*RUN).document["run_id"]]
+    with log.open("a") as file:  # as a provider does that prints a lot
+        file.write(f"{'noise' * 200_000}\n" * 11)
+    ids += [cli(*RUN).document["run_id"] for _ in range(2)]
+    assert log.stat().st_size < 10_000
+    assert Path(f"{log}.1").stat().st_size > 10_000_000
+    shown = cli("local", "logs", "--ref", REF, "--json").out.splitlines()
+    assert [json.loads(line)["run_id"] for line in shown if '"run_id"' in line] == ids
+    cli("local", "stop", "--ref", REF)
+    assert started(cli, environment).read_text() == ""
+    assert not Path(f"{log}.1").exists()
+
+
+def test_a_log_is_followed_into_the_file_that_takes_its_place(tmp_path: Path) -> None:
+    log, end = tmp_path / "server.log", threading.Event()
+    log.write_text("1\n2\n")
+    found: list[str] = []
+    reader = threading.Thread(target=lambda: found.extend(log_lines(str(log), lambda: not end.is_set())))
+    reader.start()
+    time.sleep(0.2)
+    with log.open("a") as old:
+        log.rename(f"{log}.1")
+        log.write_text("4\n")
+        old.write("3\n")
+    time.sleep(0.3)
+    end.set()
+    reader.join()
+    assert found == ["1", "2", "3", "4"]
+
+
+def test_two_servers_that_write_to_one_log_overwrite_nothing(tmp_path: Path) -> None:
+    log = str(tmp_path / "server.log")
+    with open(opened_anew(log), "wb") as old, open(opened_anew(log), "wb") as new:
+        for file, line in ((new, b"new\n"), (old, b"old\n"), (new, b"new\n")):
+            file.write(line)
+            file.flush()
+    assert list(log_lines(log, lambda: False)) == ["new", "old", "new"]

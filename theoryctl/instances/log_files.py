@@ -1,0 +1,67 @@
+"""The log of a server on this machine: the file that it writes, and the older ones that made room for it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from typing import IO
+
+from theoryctl_providers.contract import open_regular
+
+#: Files that a server keeps: `NAME.2`, `NAME.1` and `NAME` (theoryctl_providers.server.log).
+_FILES = 3
+
+
+def opened_anew(path: str) -> int:
+    """Open the log of a server that is to start: empty, private, and written at its end whoever else writes there.
+
+    Raises OSError.
+    """
+    for number in range(1, _FILES):
+        with suppress(FileNotFoundError):
+            os.unlink(f"{path}.{number}")
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+
+
+def log_lines(path: str, goes_on: Callable[[], bool]) -> Generator[str]:
+    """Yield the lines of a log without their ends, the oldest first; while it `goes_on`, also those still to come.
+
+    Raises OSError where there is none.
+    """
+    for number in range(_FILES - 1, 0, -1):
+        with suppress(FileNotFoundError), _opened(f"{path}.{number}") as file:
+            yield from map(_without_end, file)
+    file = _opened(path)
+    try:
+        while True:
+            if line := file.readline():
+                yield _without_end(line)
+            elif _was_replaced(path, file):
+                # Written to its end before it was: what is left of it comes first.
+                yield from map(_without_end, file)
+                file.close()
+                file = _opened(path)
+            elif not goes_on():
+                return
+            else:
+                time.sleep(0.1)
+    finally:
+        file.close()
+
+
+def _opened(path: str) -> IO[str]:
+    return open(open_regular(path), encoding="utf-8", errors="replace")
+
+
+def _without_end(line: str) -> str:
+    return line.rstrip("\n")
+
+
+def _was_replaced(path: str, file: IO[str]) -> bool:
+    """True where another file has the name by now; False in the moment in which none has."""
+    try:
+        return not os.path.samestat(os.stat(path), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
