@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import replace
 
-from theoryctl_providers.contract import ProviderError, dumps
+from theoryctl_providers.contract import SERVES_VARIABLE, ProviderError, dumps
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,10 +25,16 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         from theoryctl_providers.contract.wire import ServerConfig
         from theoryctl_providers.server.log import Log
+        from theoryctl_providers.server.offline import stay_offline
         from theoryctl_providers.server.process import serve
 
         log = Log(chosen.log_file, chosen.log_bytes)
-        return serve(ServerConfig.load(data), chosen.host, chosen.port, chosen.ready_fd, log)
+        config = ServerConfig.load(data)
+        if os.environ.get(SERVES_VARIABLE) == "mock":
+            # Before the provider's code is there.
+            stay_offline(log.line)
+            config = replace(config, provider=replace(config.provider, mode="mock", mock_only=True, secrets={}))
+        return serve(config, chosen.host, chosen.port, chosen.ready_fd, log)
     except ProviderError as error:
         line = dumps({"code": error.code, "message": error.message, "hint": error.hint})
         os.write(2, f"{line}\n".encode())

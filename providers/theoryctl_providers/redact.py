@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import accumulate
 from typing import Any
@@ -21,14 +21,9 @@ from theoryctl_providers.contract import (
     ToolCallDelta,
     VendorInfo,
     is_mock,
-    is_secret,
 )
-from theoryctl_providers.contract.secret_forms import lowered, secret_forms
-
-#: Shorter values are no keys, and taking them out would shred ordinary text. In errors, where a vendor quotes keys and
-#: nobody reads prose, any length counts, and so do the pieces of a key from this length on.
-SHORTEST = 8
-_PIECE = 6
+from theoryctl_providers.contract.error_redactor import SHORTEST, ErrorRedactor, hidden_parts, replacements
+from theoryctl_providers.contract.secret_forms import lowered
 
 #: A text that comes in pieces: its choice, and the field of `Delta` it comes in, or the number of its tool call.
 _Stream = tuple[int, int | str]
@@ -56,10 +51,9 @@ class Redactor:
     """
 
     def __init__(self, secrets: Mapping[str, str], *, addresses: bool = False) -> None:
-        stripped = {name: value.strip() for name, value in secrets.items()}
-        found = [(name, hidden) for name, value in stripped.items() for hidden in _hidden(name, value, addresses)]
-        self._all = _replacements(found)
-        self._secrets = dict(_replacements([(name, value) for name, value in found if len(value) >= SHORTEST]))
+        found = hidden_parts(secrets, addresses=addresses)
+        self._errors = ErrorRedactor(found)
+        self._secrets = dict(replacements([(name, value) for name, value in found if len(value) >= SHORTEST]))
         self._starts = _by_first(self._secrets)
         # The longest comes first, and nothing at all is what no text holds.
         self._pattern = re.compile("|".join(map(re.escape, self._secrets)) or "(?!)")
@@ -76,27 +70,7 @@ class Redactor:
 
     def error_text(self, text: str) -> str:
         """An error's text without any secret, or the beginning or end of one, as vendors quote a key they refuse."""
-        taken, kept = bytearray(len(text)), []
-        # The longest first: a short secret must not take the middle out of a long one, whose ends would stay.
-        for start, end, name in sorted(self._pieces(text), key=lambda piece: (piece[0] - piece[1], piece)):
-            if taken.find(1, start, end) < 0:
-                taken[start:end] = b"\1" * (end - start)
-                kept.append((start, end, name))
-        clean, at = [], 0
-        for start, end, name in sorted(kept):
-            clean += [self.error_text(text[at:start]), name]
-            at = end
-        return "".join((*clean, self.error_text(text[at:]))) if kept else text
-
-    def _pieces(self, text: str) -> Iterator[tuple[int, int, str]]:
-        """Find each secret in a text, or its beginning or end as far as it reaches, with its replacement."""
-        text = lowered(text)
-        for value, name in self._all:
-            least = min(_PIECE, len(value))
-            for at in _occurrences(text, value[:least]):
-                yield at, at + _beginning(value, text, at, least), name
-            for at in _occurrences(text, value[-least:]):
-                yield at + least - _end(value, text, at + least, least), at + least, name
+        return self._errors.text(text)
 
     def feed(self, event: Event) -> Iterator[Event]:
         """The event, clean; of a delta, only what cannot be the beginning of a secret."""
@@ -183,52 +157,12 @@ class Redactor:
         return len(text)
 
 
-def _occurrences(text: str, part: str) -> Iterator[int]:
-    at = text.find(part)
-    while at >= 0:
-        yield at
-        at = text.find(part, at + 1)
-
-
-def _beginning(value: str, text: str, at: int, least: int) -> int:
-    """Count the characters of a value's beginning that stand in a text from `at` on; `least` of them do."""
-    return _reach(lambda size: text.startswith(value[:size], at), least, len(value))
-
-
-def _end(value: str, text: str, upto: int, least: int) -> int:
-    """Count the characters of a value's end that stand in a text before `upto`; `least` of them do."""
-    return _reach(lambda size: text.endswith(value[-size:], 0, upto), least, len(value))
-
-
-def _reach(fits: Callable[[int], bool], least: int, most: int) -> int:
-    """The largest size that fits, where all smaller ones do."""
-    return least + bisect_left(range(least + 1, most + 1), True, key=lambda size: not fits(size))
-
-
 def _by_first(values: Iterable[str]) -> dict[str, list[str]]:
     """Values by their first character: of hundreds, few begin where a text ends."""
     found: dict[str, list[str]] = {}
     for value in values:
         found.setdefault(value[0], []).append(value)
     return found
-
-
-def _replacements(secrets: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """List the texts to look for with their replacements; longest first, for one secret may contain another."""
-    found = [(form, f"[{name}]") for name, value in secrets for form in secret_forms(value)]
-    return sorted(found, key=lambda item: (-len(item[0]), item[1], item[0]))
-
-
-def _hidden(name: str, value: str, addresses: bool) -> Iterator[str]:
-    """The parts of a value that nobody may see: of an address user and password, with `addresses` all of it."""
-    is_address = "://" in value
-    if value and (addresses if is_address else is_secret(name, value)):
-        yield value
-    if is_address and "@" in value:
-        user = value.partition("://")[2].rpartition("@")[0]
-        yield user
-        if len(password := user.partition(":")[2]) >= SHORTEST:
-            yield password
 
 
 def _stream_of(delta: Delta) -> _Stream:

@@ -25,7 +25,7 @@ from theoryctl.runtimes.base import StartedRuntime, StartRequest
 from theoryctl.runtimes.config import provider_config
 from theoryctl.runtimes.find import known_runtime, started_runtime
 from theoryctl.secrets import new_token
-from theoryctl_providers.contract import Limits, ServerConfig, resolve_mode, sha256
+from theoryctl_providers.contract import Limits, ServerConfig, is_mock, resolve_mode, sha256
 
 #: The defaults of `--wait-timeout` in seconds, and of `--max-attachment` in bytes.
 WAIT_SECONDS, LARGEST = 60.0, Limits().attachment
@@ -55,6 +55,11 @@ class StartOptions:
     require_pin: bool = False
     base_image: str | None = None
     mocks: MockFlags = field(default_factory=MockFlags)
+
+    @property
+    def mock_only(self) -> bool:
+        """True where it was said that nothing but mocks are to be served."""
+        return self.mode is not None and is_mock(self.mode)
 
     def flags(self) -> dict[str, Any]:
         """Those that another start has to be given again, by their names here; paths are absolute."""
@@ -130,6 +135,8 @@ def _check_same(running: Instance, request: StartRequest, runtime: StartedRuntim
         raise UsageError(f"{running.ref} is running already, in {running.mode} mode", hint=anew)
     if options.port is not None and not running.url.endswith(f":{options.port}"):
         raise UsageError(f"{running.ref} is running already, at {running.url}", hint=anew)
+    if options.mock_only and running.flags.get("mode") is None:
+        raise UsageError(f"{running.ref} is running already, and serves real requests as well", hint=anew)
     _check_mocks(running, request, options.mocks, anew)
 
 
@@ -153,7 +160,9 @@ def _request(options: StartOptions, found: Found, progress: Progress) -> StartRe
                 mode=resolve_mode({}, options.mode),
                 mocks=options.mocks,
                 env_file=options.env_file,
-                with_secrets=True,
+                # Said, mock means mock alone: then no key leaves this machine's environment.
+                with_secrets=not options.mock_only,
+                mock_only=options.mock_only,
             ),
             token=new_token(),
             limits=Limits(attachment=options.max_attachment),

@@ -32,7 +32,8 @@ CONFLICT = 409
 class ContainerSpec:
     """A container to be: `labels` without their common prefix, `reaches_host` where it has to find its host.
 
-    It is published on `port` of 127.0.0.1; 0 takes a free one.
+    It is published on `port` of 127.0.0.1; 0 takes a free one. `environment` is there for anybody to see who may ask
+    the daemon.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ContainerSpec:
     labels: dict[str, str]
     resources: Resources
     reaches_host: bool
+    environment: dict[str, str]
 
 
 def create(api: Any, spec: ContainerSpec) -> str:
@@ -52,6 +54,7 @@ def create(api: Any, spec: ContainerSpec) -> str:
             spec.image,
             name=spec.name,
             labels={f"{LABEL}.{name}": value for name, value in {**spec.labels, "version": VERSION}.items()},
+            environment=spec.environment,
             user=USER,
             ports=[PORT],
             # Open once: what it is told comes there, and then its end.
@@ -112,10 +115,14 @@ def url_of(seen: Any) -> str | None:
     return f"http://127.0.0.1:{ports[0]['HostPort']}" if ports else None
 
 
-def last_words(api: Any, container: str, lines: int = 10) -> str:
-    """The end of its log, to stand in an error."""
-    said = (found(api.logs, container, tail=lines) or b"").decode(errors="replace").splitlines()
-    return ":\n  " + "\n  ".join(said) if said else "; its log is empty"
+def last_lines(api: Any, container: str, lines: int = 10) -> list[str]:
+    """Return the end of its log."""
+    return (found(api.logs, container, tail=lines) or b"").decode(errors="replace").splitlines()
+
+
+def died_of_memory(seen: Any) -> bool:
+    """Return whether the kernel killed it because it took more memory than it may have."""
+    return seen is not None and bool(seen["State"].get("OOMKilled"))
 
 
 def remove(api: Any, container: str) -> None:

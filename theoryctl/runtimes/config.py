@@ -13,7 +13,14 @@ from theoryctl_providers.contract import Mode, ProviderConfig, secret_names, wit
 
 
 def provider_config(
-    manifest: Manifest, *, runtime: str, mode: Mode, mocks: MockFlags, env_file: str | None, with_secrets: bool
+    manifest: Manifest,
+    *,
+    runtime: str,
+    mode: Mode,
+    mocks: MockFlags,
+    env_file: str | None,
+    with_secrets: bool,
+    mock_only: bool = False,
 ) -> ProviderConfig:
     """Make the configuration of a manifest's provider. `mode` counts where a request names none.
 
@@ -34,6 +41,7 @@ def provider_config(
         secrets=_elsewhere(without_instances(manifest.secrets, read_secrets(names, env_file))),
         timeout=manifest.resources.timeout,
         platform=host_platform(),
+        mock_only=mock_only,
     )
     return mocks.applied(config, mode, env_file)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,7 @@ from theoryctl.hints import NO_IMAGE, again
 from theoryctl.images.choice import BuildPlan, Pinned, choose
 from theoryctl.instances import connection, records
 from theoryctl.instances.connection import Health
+from theoryctl.instances.last_words import last_words
 from theoryctl.instances.records import Instance
 from theoryctl.instances.restart import start_again
 from theoryctl.instances.session import InstanceSession
@@ -27,7 +29,7 @@ from theoryctl.paths import file_lock, state_dir
 from theoryctl.refs import ProviderRef
 from theoryctl.runtimes.base import StartedRuntime, StartRequest, State, running_state
 from theoryctl.secrets import on_this_host
-from theoryctl_providers.contract import ProviderError, ServerConfig
+from theoryctl_providers.contract import Event, ProviderError, Request, ServerConfig, served_modes
 
 #: The label of a container that was started under a name.
 _NAME = "name"
@@ -87,7 +89,7 @@ class DockerRuntime(StartedRuntime):
                 pin=request.image.image and request.image.image.pin(platform),
                 source=image.choice.source,
             )
-            instance = _wait(api, instance, request.wait_seconds)
+            instance = _wait(api, instance, request)
             records.save(instance)
             return instance
         except BaseException:
@@ -161,7 +163,7 @@ class DockerRuntime(StartedRuntime):
                 yield rest.decode(errors="replace")
 
     def open(self, instance: Instance, restart: str) -> InstanceSession:
-        return InstanceSession(instance, restart, self.listens)
+        return _Session(instance, restart, self.listens)
 
 
 def _id(instance: Instance) -> str:
@@ -177,6 +179,26 @@ def _health(instance: Instance, seen: Any) -> Health | None:
 
 def _is_published(seen: Any, instance: Instance) -> bool:
     return containers.is_running(seen) and containers.url_of(seen) == instance.url
+
+
+class _Session(InstanceSession):
+    """Requests to a container. Where it is gone, the daemon knows why."""
+
+    def ask(self, request: Request) -> Generator[Event, None, None]:
+        try:
+            yield from super().ask(request)
+        except NotRunning as error:
+            raise _explained(self._instance, error) from None
+
+
+def _explained(instance: Instance, error: NotRunning) -> NotRunning:
+    """The error, with the reason that the daemon knows and the kernel gave."""
+    with suppress(DockerFailed), connected() as api:
+        if containers.died_of_memory(containers.inspect(api, _id(instance))):
+            message = f"{error.message}: it was ended because it took more memory than it may have"
+            again = start_again(instance)
+            return NotRunning(message, hint=again.after("raise resources.memory in the manifest"))
+    return error
 
 
 def _image(api: Any, request: StartRequest) -> _Ready:
@@ -214,6 +236,7 @@ def _spec(request: StartRequest, image: _Ready, state: str) -> ContainerSpec:
         },
         resources=request.resources,
         reaches_host=any(map(on_this_host, request.server.provider.secrets.values())),
+        environment=served_modes(request.server.provider),
     )
 
 
@@ -234,25 +257,38 @@ def _from_inside(value: str) -> str:
     return address._replace(netloc=f"{containers.HOST_NAME}{port}").geturl()
 
 
-def _wait(api: Any, instance: Instance, seconds: float) -> Instance:
+def _wait(api: Any, instance: Instance, request: StartRequest) -> Instance:
     """The instance with its address, once it answers. Raises StartFailed with the last lines of its log."""
+    seconds = request.wait_seconds
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         seen = containers.inspect(api, _id(instance))
         if not containers.is_running(seen):
-            raise StartFailed(
-                f"{instance.ref}: the container exited with status {seen['State']['ExitCode'] if seen else '?'} while "
-                f"starting{containers.last_words(api, _id(instance))}",
-                hint="mend what its log says, and start it again",
-            )
+            raise _died(seen, request, _last_words(api, instance, request))
         url = containers.url_of(seen)
         if url is not None and (health := _health(found := replace(instance, url=url), seen)) and health.ready:
             return found
         time.sleep(0.05)
     raise StartFailed(
-        f"{instance.ref}: not ready within {seconds:g} s{containers.last_words(api, _id(instance))}",
+        f"{instance.ref}: not ready within {seconds:g} s{_last_words(api, instance, request)}",
         hint=again("give it more time with --wait-timeout", wait_timeout=2 * seconds),
     )
+
+
+def _died(seen: Any, request: StartRequest, words: str) -> StartFailed:
+    """The failure of a container that exited."""
+    status = seen["State"]["ExitCode"] if seen else "?"
+    why, hint = "", "mend what its log says, and start it again"
+    if containers.died_of_memory(seen):
+        why = f", because it took more than its {request.resources.memory} MiB of memory"
+        hint = "raise resources.memory in the manifest, and start it again"
+    return StartFailed(
+        f"{request.ref}: the container exited with status {status} while starting{why}{words}", hint=hint
+    )
+
+
+def _last_words(api: Any, instance: Instance, request: StartRequest) -> str:
+    return last_words(containers.last_lines(api, _id(instance)), request.server)
 
 
 def _from_labels(seen: Any) -> Instance:

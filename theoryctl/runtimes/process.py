@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from theoryctl.errors import NotRunning, StartFailed
 from theoryctl.hints import again
 from theoryctl.instances import connection, pids, records
+from theoryctl.instances.last_words import last_words
 from theoryctl.instances.log_files import log_lines, opened_anew
 from theoryctl.instances.records import Instance, RecordKey
 from theoryctl.instances.restart import stop_and_start
@@ -23,7 +24,14 @@ from theoryctl.paths import private_folder
 from theoryctl.platforms import host_platform
 from theoryctl.refs import ProviderRef
 from theoryctl.runtimes.base import StartedRuntime, StartRequest, State, running_state
-from theoryctl_providers.contract import ProviderError, ServerConfig, is_secret, secret_names
+from theoryctl_providers.contract import (
+    SERVES_VARIABLE,
+    ProviderError,
+    ServerConfig,
+    is_secret,
+    secret_names,
+    served_modes,
+)
 
 if TYPE_CHECKING:
     import psutil
@@ -74,7 +82,8 @@ class ProcessRuntime(StartedRuntime):
             if starting is not None:
                 records.forget(starting)
             if isinstance(error, _NotReady):
-                raise StartFailed(f"{request.ref}: {error}{_last_words(log)}", hint=error.hint) from None
+                words = _last_words(log, request.server)
+                raise StartFailed(f"{request.ref}: {error}{words}", hint=error.hint) from None
             raise
         finally:
             os.close(reader)
@@ -161,7 +170,9 @@ def _environment(config: ServerConfig, code: tuple[str, ...]) -> dict[str, str]:
     imports its provider's package from."""
     names = set(secret_names(config.provider.secret_rules))
     values = {value for name, value in config.provider.secrets.items() if is_secret(name, value)}
+    names.add(SERVES_VARIABLE)  # what this server serves is for its own start to say
     kept = {key: value for key, value in os.environ.items() if key not in names and value not in values}
+    kept |= served_modes(config.provider)
     paths = [*code, *filter(None, [kept.get("PYTHONPATH")])]
     return {**kept, "PYTHONPATH": os.pathsep.join(paths)} if paths else kept
 
@@ -191,9 +202,8 @@ def _await_port(reader: int, process: subprocess.Popen[bytes], seconds: float) -
     return int(text)
 
 
-def _last_words(log: Path) -> str:
-    lines = log.read_text(errors="replace").splitlines()[-10:]
-    return ":\n  " + "\n  ".join(lines) if lines else "; its log is empty"
+def _last_words(log: Path, told: ServerConfig) -> str:
+    return last_words(log_lines(str(log), lambda: False), told)
 
 
 def _servers() -> Iterator[Instance]:

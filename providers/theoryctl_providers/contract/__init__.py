@@ -12,12 +12,14 @@ from theoryctl_providers.contract.answer import Event, Result
 from theoryctl_providers.contract.calls import (
     MODE_VARIABLE,
     MODES,
+    SERVES_VARIABLE,
     Attachment,
     ProviderConfig,
     Request,
     ResolvedRequest,
     is_mock,
     resolve_mode,
+    served_modes,
     stated_mode,
 )
 from theoryctl_providers.contract.constraints import ONE_LINE, STRICT, Line, Must, Text
@@ -83,6 +85,7 @@ __all__ = [
     "MODES",
     "MODE_VARIABLE",
     "ONE_LINE",
+    "SERVES_VARIABLE",
     "STRICT",
     "TOKEN_PREFIX",
     "VERSION",
@@ -145,6 +148,7 @@ __all__ = [
     "replace_file",
     "resolve_mode",
     "secret_names",
+    "served_modes",
     "sha256",
     "shaped",
     "stated_mode",

@@ -22,6 +22,10 @@ MODES: tuple[Mode, ...] = ("mock", "real")
 #: The variable with the mode where neither a flag nor the inputs name one.
 MODE_VARIABLE = "THEORYCTL_MODE"
 
+#: The variable that tells a server to serve nothing but mocks: "mock". It stands beside the document that a server is
+#: told, for images from before there was such a thing understand no document that says it.
+SERVES_VARIABLE = "THEORYCTL_SERVES"
+
 
 def resolve_mode(inputs: Mapping[str, Any], override: str | None = None, default: str = "mock") -> Mode:
     """Return the mode of one request of a caller on this machine.
@@ -85,7 +89,8 @@ class ProviderConfig:
     name and never shows in a repr.
 
     In mock mode `script` or `replay` answers, before the provider's own mock. In real mode every exchange goes to
-    `tape`, and `hidden` holds values that nobody may see in one, although the provider needs them for nothing.
+    `tape`, and `hidden` holds values that nobody may see in one, although the provider needs them for nothing. With
+    `mock_only` real requests are refused.
     """
 
     provider: str = "mock"
@@ -103,6 +108,12 @@ class ProviderConfig:
     replay: Recordings | None = None
     tape: Tape | None = None
     hidden: Mapping[str, str] = field(default_factory=dict, repr=False)
+    mock_only: bool = False
+
+
+def served_modes(config: ProviderConfig) -> dict[str, str]:
+    """Return the variables that tell a server which modes it serves; none where it serves both."""
+    return {SERVES_VARIABLE: "mock"} if config.mock_only else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

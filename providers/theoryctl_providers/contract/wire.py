@@ -68,8 +68,12 @@ class ServerConfig:
 
 
 def dump_config(provider: ProviderConfig) -> dict[str, Any]:
-    """Return the configuration of a provider as JSON. A script begins anew there, and so does a tape."""
+    """Return the configuration of a provider as JSON. A script begins anew there, and so does a tape.
+
+    `mock_only` is not in it: see SERVES_VARIABLE.
+    """
     plain = asdict(replace(provider, script=None, replay=None, tape=None))
+    del plain["mock_only"]
     return plain | {
         "script": provider.script and provider.script.dump(),
         "replay": None if provider.replay is None else [recording.dump() for recording in provider.replay],

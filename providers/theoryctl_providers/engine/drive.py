@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Iterator
 
-from theoryctl_providers.contract import Event, Started
+from theoryctl_providers.contract import Event, ProviderError, Request, Started, stated_mode
+from theoryctl_providers.engine.execute import execute
+from theoryctl_providers.lookup import get_llm_provider
 
 
 def drive(events: AsyncGenerator[Event]) -> Generator[Event, None, None]:
@@ -27,11 +29,10 @@ def drive(events: AsyncGenerator[Event]) -> Generator[Event, None, None]:
 
 async def adrive(events: AsyncGenerator[Event]) -> AsyncGenerator[Event, None]:
     """Yield the events of `engine.execute` in the running loop, which never waits for an import of a provider's."""
-    import asyncio
     from contextlib import aclosing
 
     steps, event = _by_hand(events), None
-    while not isinstance(event, Started) and (event := await asyncio.to_thread(next, steps, None)):
+    async for event in _begun(steps):
         yield event
     if isinstance(event, Started) and event.suspends:
         from theoryctl_providers.engine.produced import aproduced
@@ -42,6 +43,40 @@ async def adrive(events: AsyncGenerator[Event]) -> AsyncGenerator[Event, None]:
     else:
         for event in steps:
             yield event
+
+
+def served(request: Request) -> AsyncGenerator[Event]:
+    """Give the events of a request in the running loop, all of them there.
+
+    The loop of a server has others to answer: what its provider has not loaded yet, a thread does.
+    """
+    events = execute(request)
+    return events if _is_loaded(request) else _loaded_elsewhere(events)
+
+
+def _is_loaded(request: Request) -> bool:
+    try:
+        mode = stated_mode(request.inputs, request.mode, request.config.mode)
+        provider = get_llm_provider(request.config.provider)
+    except (ProviderError, AttributeError):  # it will be refused
+        return True
+    return not provider.loads or provider.is_prepared(mode)
+
+
+async def _loaded_elsewhere(events: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
+    async for event in _begun(_by_hand(events)):
+        yield event
+    async for event in events:
+        yield event
+
+
+async def _begun(steps: Iterator[Event]) -> AsyncGenerator[Event]:
+    """The events up to `Started`, each of which another thread brings."""
+    import asyncio
+
+    event = None
+    while not isinstance(event, Started) and (event := await asyncio.to_thread(next, steps, None)):
+        yield event
 
 
 def _by_hand(events: AsyncGenerator[Event]) -> Iterator[Event]:

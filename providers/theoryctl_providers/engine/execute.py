@@ -91,6 +91,10 @@ def admit(request: Request, provider: LLMProvider) -> ResolvedRequest:
     if not request.checked:
         check_inputs(inputs, schema)
     mode = stated_mode(inputs, request.mode, config.mode)
+    if config.mock_only and not is_mock(mode):
+        message = f"mode {mode}: expected mock, for this instance was started to serve nothing else"
+        hint = "ask in mock mode, or ask an instance that was started without a mode"
+        raise ProviderError("ERR_UNSUPPORTED_PARAM", message, hint=hint, param="mode")
     # How the same call is made is the caller's business; what is answered must not depend on it.
     inputs = {key: value for key, value in inputs.items() if key not in TRANSPORT}
     inputs |= {name: _whole(value) for name, value in inputs.items() if _is_integral(name, request, schema)}

@@ -13,10 +13,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from theoryctl_providers.asgi.connection import DRAINING, HANG_UP, WHOLE, ClientGone, note_refusal, patient
 from theoryctl_providers.contract import ProviderError, dumps
+from theoryctl_providers.contract.error_redactor import ErrorRedactor, hidden_parts
 from theoryctl_providers.contract.errors import LONGEST
 from theoryctl_providers.contract.json_text import cut
 from theoryctl_providers.contract.wire import ServerConfig
-from theoryctl_providers.redact import Redactor
 from theoryctl_providers.server.paths import Paths
 from theoryctl_providers.server.refusals import refusal
 from theoryctl_providers.wires.dialect import Credential, Dialect
@@ -34,7 +34,8 @@ class Gate:
     def __init__(self, paths: Paths, config: ServerConfig, log: Log) -> None:
         self._paths, self._limits = paths, config.limits
         self._token = config.token.encode()
-        self._hidden = {**config.provider.secrets, **config.provider.hidden, "TOKEN": config.token}
+        hidden = {**config.provider.secrets, **config.provider.hidden, "TOKEN": config.token}
+        self._redactor = ErrorRedactor(hidden_parts(hidden))
         self._log = log
         self._inside = 0
         self._draining = False
@@ -93,7 +94,7 @@ class Gate:
 
     def _bug(self, scope: Scope, error: Exception) -> ProviderError:
         """Make the failure that a bug is, and leave its traceback for the log; neither holds a secret."""
-        clean = Redactor(self._hidden).error_text
+        clean = self._redactor.text
         scope["theoryctl.traceback"] = clean("".join(traceback.format_exception(error)))[-LONGEST:]
         message = clean(f"the instance failed with {type(error).__name__}: {error}"[:LONGEST])
         return ProviderError("ERR_INTERNAL", message, hint="look into the log of the instance, and report what it says")

@@ -26,7 +26,7 @@ from theoryctl_providers.contract import (
     sha256,
 )
 from theoryctl_providers.contract.wire import Limits, ServerConfig
-from theoryctl_providers.engine.execute import execute
+from theoryctl_providers.engine.drive import served
 from theoryctl_providers.inputs.normalize import UNCOUNTED, normalized
 from theoryctl_providers.wires.dialect import Dialect
 from theoryctl_providers.wires.failure import Failure, failed, refused
@@ -144,7 +144,7 @@ class _Conversation:
 
     async def run(self) -> None:
         """Answer. Where the provider never waits there is nothing to cancel, so that it need not pay for two tasks."""
-        exchange, events = self._exchange, execute(self._call)
+        exchange, events = self._exchange, served(self._call)
         async for event in events:
             if isinstance(event, Started):
                 exchange.begin(self._call, event)

@@ -1,0 +1,66 @@
+"""Refuse connections, look-ups of names and programs: for a server that was told to serve mocks and nothing else.
+
+Python tells of them before it does them (`sys.addaudithook`; docs.python.org/3/library/audit_events.html). uvloop does
+them in C and tells nobody, so its loop refuses by itself. Code in C of a provider's own is beyond both.
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from theoryctl_providers.contract import dumps
+
+_EVENTS = """
+socket.connect socket.sendto socket.sendmsg socket.getaddrinfo socket.gethostbyname socket.gethostbyaddr
+socket.getnameinfo subprocess.Popen os.system os.exec os.posix_spawn os.spawn os.startfile pty.spawn
+"""
+
+#: Events of Python that lead out of the process. A program that is started would have no hook.
+_OUTWARD = frozenset(_EVENTS.split())
+
+#: Methods of uvloop's loop that do the same, and the events that they are. A datagram has no connection to refuse.
+_OF_LOOP = {
+    "create_connection": "socket.connect",
+    "create_unix_connection": "socket.connect",
+    "create_datagram_endpoint": "socket.connect",
+    "sock_connect": "socket.connect",
+    "getaddrinfo": "socket.getaddrinfo",
+    "getnameinfo": "socket.getnameinfo",
+    "subprocess_exec": "subprocess.Popen",
+    "subprocess_shell": "subprocess.Popen",
+}
+
+
+def stay_offline(log: Callable[[str], None]) -> None:
+    """Refuse from now on, in all threads and for good, with PermissionError and a line of the log."""
+
+    def refuse(event: str, arguments: tuple[Any, ...]) -> None:
+        if event in _OUTWARD:
+            where = [each for each in arguments if isinstance(each, (str, bytes, int, tuple, list))]
+            log(dumps({"time": time.time(), "code": "ERR_PERMISSION", "refused": f"{event} {where!r:.200}"}))
+            raise PermissionError(errno.EPERM, f"this instance serves mocks only, and refuses {event}")
+
+    sys.addaudithook(refuse)
+    _take_over_uvloop()
+
+
+def _take_over_uvloop() -> None:
+    try:
+        import uvloop
+    except ImportError:  # Windows
+        return
+    methods = {name: _refusing(name, event) for name, event in _OF_LOOP.items()}
+    # Where uvloop itself looks for it when it makes a loop, for whoever asks.
+    uvloop.Loop = type("OfflineLoop", (uvloop.Loop,), methods)  # type: ignore[assignment,misc]
+
+
+def _refusing(name: str, event: str) -> Callable[..., Any]:
+    async def refuse(_loop: Any, *arguments: Any, **_options: Any) -> NoReturn:
+        sys.audit(event, name, *arguments)
+        raise AssertionError("expected the hook to refuse")
+
+    return refuse
