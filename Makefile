@@ -14,10 +14,10 @@ SLOW ?= all
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast slow fuzz check format docs bench build lock clean
+.PHONY: help install run test test-fast slow fuzz reliability check format docs bench build lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/core.stamp ## set up what a mock run needs, and do one
 	$(BIN)/theoryctl local run --ref llm/litellm@1 --mode mock
@@ -41,6 +41,9 @@ slow: $(VENV)/dev.stamp ## run what costs more than a minute; SLOW=changed where
 
 fuzz: $(VENV)/dev.stamp ## send generated requests to a started provider, for ten minutes
 	THEORYCTL_FUZZ_SECONDS=600 $(BIN)/python -m pytest --quiet tests/providers/wires/test_fuzz.py $(ARGS)
+
+reliability: $(VENV)/dev.stamp ## try again what docs/reliability.md tells of, and write it
+	$(BIN)/python -m tests.reliability
 
 check: $(VENV)/dev.stamp ## lint, types, import walls, and that generated files are current
 	$(BIN)/ruff check .

@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 
 from tests.conftest import ROOT
 from tests.generate import GENERATED
+from tests.reliability import AREAS, written
 from theoryctl_providers import ProviderError, run
 from theoryctl_providers.contract import ERRORS, build_envelope
 from theoryctl_providers.contract import envelope as types
@@ -53,6 +54,16 @@ def test_the_published_request_has_the_fields_of_the_types(schema: dict[str, Any
     found = fields(document)
     assert list(schema["properties"]) == [field.name for field in found]
     assert schema["required"] == [field.name for field in found if field.default is MISSING]
+
+
+def test_the_page_on_reliability_has_a_row_of_figures_for_each_area_and_all_survived() -> None:
+    rows = written()
+    assert list(rows) == ["area", *AREAS]
+    for area, (what, files) in AREAS.items():
+        _, tried, times, survived, _, tests = rows[area]
+        assert (tried, tests) == (what, ", ".join(f"`{file}`" for file in files))
+        assert times == survived != "0"
+        assert all((ROOT / "tests" / file).exists() for file in files)
 
 
 def test_every_golden_answer_fits_the_published_envelope() -> None:

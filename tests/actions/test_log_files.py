@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,15 +29,25 @@ def started(cli: Cli, environment: dict[str, str]) -> Path:
     return log
 
 
+def until(holds: Callable[[], bool]) -> None:
+    """Wait: a line of the log may come after the answer."""
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
 def test_logs_of_more_than_one_file_are_shown_whole_and_a_new_start_begins_with_none(
     cli: Cli, environment: dict[str, str]
 ) -> None:
     log = started(cli, environment)
     assert log.stat().st_mode & 0o777 == 0o600
     ids = [cli(*RUN).document["run_id"]]
+    until(lambda: ids[0] in log.read_text())
     with log.open("a") as file:  # as a provider does that prints a lot
         file.write(f"{'noise' * 200_000}\n" * 11)
     ids += [cli(*RUN).document["run_id"] for _ in range(2)]
+    until(lambda: ids[-1] in log.read_text())
     assert log.stat().st_size < 10_000
     assert Path(f"{log}.1").stat().st_size > 10_000_000
     shown = cli("local", "logs", "--ref", REF, "--json").out.splitlines()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -150,8 +150,9 @@ def told(server: Server, text: str) -> str:
 
 
 def test_no_way_out_that_a_provider_tries_is_open_and_each_is_logged(
-    start: Start, tmp_path: Path, listener: socket.socket
+    start: Start, tmp_path: Path, listener: socket.socket, record_property: Callable[[str, object], None]
 ) -> None:
+    record_property("tried", len(WAYS))
     (tmp_path / "trying.py").write_text(TRYING)
     env = {"PYTHONPATH": str(tmp_path), "TRIED_PORT": str(listener.getsockname()[1]), "OPENAI_API_KEY": CANARY}
     config = replace(CONFIG, provider=ProviderConfig(provider="trying:Trying"))

@@ -223,7 +223,10 @@ def _check_run(body: bytes, document: Any) -> None:
         assert request.get("attachments") or "the body: $" not in document["error"]["message"], document
 
 
-def _fuzz(asked: Asked) -> None:
+def _fuzz(asked: Asked) -> int:
+    """Send generated requests, and return how many."""
+    sent = 0
+
     @settings(max_examples=EXAMPLES, derandomize=not SECONDS, database=None, suppress_health_check=list(HealthCheck))
     @given(st.one_of(posts(), posts(), posts(), _LOOKS))
     @example(("POST", "/v1/run", json.dumps({"inputs": ASK, "tiemout": 5}).encode(), {}))
@@ -231,15 +234,21 @@ def _fuzz(asked: Asked) -> None:
     @example(("POST", "/v1/run", b'{"inputs": {}, "mode": [1]}', {}))
     @example(("DELETE", f"/v1/recordings?upto={'1' * 4301}", b"", {}))
     def run(request: tuple[str, str, bytes, dict[str, str]]) -> None:
+        nonlocal sent
+        sent += 1
         method, path, body, headers = request
         check(method, path, body, *asked(method, path, body, headers))
 
     run()
+    return sent
 
 
 @pytest.mark.timeout(SECONDS + 300)
-def test_no_request_brings_a_500_or_an_answer_off_its_schema(asked: Asked) -> None:
+def test_no_request_brings_a_500_or_an_answer_off_its_schema(
+    asked: Asked, record_property: Callable[[str, object], None]
+) -> None:
     end = time.monotonic() + SECONDS
-    _fuzz(asked)
+    sent = _fuzz(asked)
     while time.monotonic() < end:
-        _fuzz(asked)
+        sent += _fuzz(asked)
+    record_property("tried", sent)
