@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
@@ -124,7 +125,12 @@ def _report(document: Any, schema: Mapping[str, Any]) -> _Report:
 
 def _problems(document: Any, schema: Mapping[str, Any], place: Callable[[list[Any]], list[Any]]) -> list[_Problem]:
     errors = map(_nearest, _validator(schema).iter_errors(document))
-    return sorted({_describe(error, place(error.instance_path), schema) for error in errors})
+    return sorted({_describe(error, place(error.instance_path), schema) for error in errors}, key=_order)
+
+
+def _order(problem: _Problem) -> str:
+    """The line with its numbers at one width: message 2 comes before message 10."""
+    return re.sub(r"\d+", lambda found: found[0].zfill(9), problem.line)
 
 
 class _Parts:
