@@ -45,7 +45,22 @@ def stay_offline(log: Callable[[str], None]) -> None:
             raise PermissionError(errno.EPERM, f"this instance serves mocks only, and refuses {event}")
 
     sys.addaudithook(refuse)
+    _take_over_multiprocessing()
     _take_over_uvloop()
+
+
+def _take_over_multiprocessing() -> None:
+    """Refuse the one way to start a program of which Python tells nobody (multiprocessing.util.spawnv_passfds)."""
+    try:
+        import _posixsubprocess
+    except ImportError:  # Windows
+        return
+
+    def refuse(*arguments: Any) -> NoReturn:
+        sys.audit("subprocess.Popen", *arguments[:1])
+        raise AssertionError("expected the hook to refuse")
+
+    _posixsubprocess.fork_exec = refuse
 
 
 def _take_over_uvloop() -> None:

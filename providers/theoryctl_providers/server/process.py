@@ -77,7 +77,8 @@ def _settings(app: Gate, limits: Limits) -> uvicorn.Config:
         access_log=False,
         # Nothing here asks who the client is.
         proxy_headers=False,
-        log_level="warning",
+        # What it warns of is what clients do wrong, in lines that are none of the log's.
+        log_level="error",
         server_header=False,
         date_header=False,
         timeout_keep_alive=30,

@@ -108,6 +108,18 @@ def test_clients_that_vanish_at_any_moment_leave_nothing_in_the_log_but_their_li
     assert all(line.startswith("{") for line in server.log.read_text().splitlines())
 
 
+def test_what_is_no_http_is_refused_and_leaves_nothing_in_the_log(start: Start) -> None:
+    server = start()
+    for sent in (b"\x16\x03\x01\x02\x00\x01\x00", b"\0" * 50, b"GET /\xff HTTP/1.1\r\n\r\n"):
+        with closing(socket.create_connection(("127.0.0.1", server.port), timeout=10)) as client:
+            client.sendall(sent)
+            assert client.recv(4096).startswith(b"HTTP/1.1 400 ")
+    form = {"content_type": "multipart/form-data; boundary=x"}
+    assert server.run(b"no form", **form).status == 400
+    server.stop()
+    assert [line["status"] for line in server.lines()] == [400]
+
+
 def test_more_calls_than_it_takes_are_refused_with_retry_after_and_none_is_lost(start: Start) -> None:
     with Vendor(stalls_at_once) as vendor:
         server = start(real(vendor, limits=Limits(concurrency=2)))

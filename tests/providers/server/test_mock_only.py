@@ -108,6 +108,9 @@ async def loop_program():
 async def spawned():
     os.posix_spawn(sys.executable, [sys.executable, "-c", CODE], {})
 
+async def multiprocessed():
+    multiprocessing.get_context("spawn").Process(target=print).start()
+
 async def forked():
     if (child := os.fork()) == 0:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ from theoryctl_providers.contract.wire import Limits
 
 #: Whether a call with this document reads its attachments, so that they have to be kept until its end.
 Keeps = Callable[[RunDocument], bool]
+
+# It warns of what clients do wrong, on standard error.
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 #: The name of the first part, which holds the JSON document. Every other part is an attachment.
 REQUEST_PART = "request"
