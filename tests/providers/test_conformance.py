@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.real.conftest import LITELLM_WARNINGS
 from tests.real.vendor import Vendor, echoes_the_key
 from theoryctl_providers import lookup
 from theoryctl_providers.conformance import Report, assert_conforms, check_provider
@@ -68,6 +69,7 @@ def test_the_built_in_providers_conform_and_real_mode_is_not_asked_without_a_ven
     }
 
 
+@LITELLM_WARNINGS
 def test_real_mode_is_held_against_the_vendor_that_the_author_brings() -> None:
     @contextmanager
     def vendor() -> Iterator[dict[str, str]]:

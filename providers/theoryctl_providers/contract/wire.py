@@ -100,6 +100,9 @@ def load_config(document: dict[str, Any], at: str = "$") -> ProviderConfig:
 
 def encode_event(event: Event) -> bytes | None:
     """An event as a server-sent event (HTML standard, section 9.2), or None for one that is not sent."""
+    if type(event) is Delta and event.text is not None and event.tool_call is event.reasoning is event.refusal is None:
+        # Most of an answer: by hand, in a tenth of the time.
+        return f'event: delta\ndata: {{"choice": {event.choice}, "text": {dumps(event.text)}}}\n\n'.encode()
     name = _NAMES.get(type(event))
     if name is None or (isinstance(event, Log) and event.debug):
         return None

@@ -58,6 +58,30 @@ class EventRules:
         if expected is not None:
             raise broke(self._provider, f"yielded {shown(event)}", expected)
 
+    def pass_plain_text(self, events: list[Any]) -> bool:
+        """Let the next events of an answer pass where all that came are as in most answers, and so keep all rules: one
+        choice after the other with pieces of text and its Finish, and usage. False, and none has passed, for others."""
+        choice = first = sum(self._finished.values())
+        begun = False  # compared by `is`, for True and 0.0 are equal to numbers
+        for event in events:
+            kind = type(event)
+            if kind is Delta:
+                begun = True
+                if event.choice is not choice or type(event.text) is not str:
+                    return False
+                if not event.tool_call is event.reasoning is event.refusal is None:
+                    return False
+            elif kind is Finish:
+                if event.choice is not choice or type(event.reason) is not str or not event.reason:
+                    return False
+                choice, begun = choice + 1, False
+            elif kind is not Usage or not _is_usage(event):
+                return False
+        self._finished |= dict.fromkeys(range(first, choice), True)
+        if begun:
+            self._finished[choice] = False
+        return True
+
     def end(self) -> None:
         """Note that no event is left: every choice that was begun has to be finished."""
         embeddings = self._request.operation == "embeddings"
@@ -206,27 +230,6 @@ def _is_usage(event: Usage) -> bool:
             return False
     cost = event.cost_usd
     return cost is None or (type(cost) is float and 0.0 <= cost < inf) or _is_count(cost)
-
-
-def is_plain_text(events: list[Any]) -> bool:
-    """Recognize at a glance the answers that most are, and that keep all rules: one choice after the other with pieces
-    of text and its Finish, and usage."""
-    choice, finished = 0, False  # compared by `is`, for True and 0.0 are equal to numbers
-    for event in events:
-        kind = type(event)
-        if kind is Delta:
-            finished = False
-            if event.choice is not choice or type(event.text) is not str:
-                return False
-            if not event.tool_call is event.reasoning is event.refusal is None:
-                return False
-        elif kind is Finish:
-            if event.choice is not choice or type(event.reason) is not str or not event.reason:
-                return False
-            choice, finished = choice + 1, True
-        elif kind is not Usage or not _is_usage(event):
-            return False
-    return finished
 
 
 def shown(event: Any) -> str:

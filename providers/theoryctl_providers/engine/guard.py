@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Iterable, Iterator
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 from theoryctl_providers.contract import Event, ProviderError, ResolvedRequest
-from theoryctl_providers.engine.event_rules import EventRules, broke, is_plain_text
+from theoryctl_providers.engine.event_rules import EventRules, broke
 from theoryctl_providers.protocol import LLMProvider, name_of
+
+#: Events that a provider which never waits is asked for at a time: of a long answer no more are there than are read.
+BATCH = 256
 
 
 async def guarded(provider: LLMProvider, request: ResolvedRequest) -> AsyncGenerator[Event]:
@@ -37,48 +41,68 @@ async def guarded(provider: LLMProvider, request: ResolvedRequest) -> AsyncGener
 def guarded_at_once(provider: LLMProvider, request: ResolvedRequest) -> Iterable[Event]:
     """Give the events of a provider that never waits, checked, with an event loop or without; raises as `guarded` does.
 
-    One step of the provider brings them all: to look after each event whether it waited would cost as much as a mock.
+    A step of the provider brings many of them: to look after each event whether it waited would cost as much as a mock.
     """
-    come: list[Any] = []
-    events = provider.stream(request)
-    failure = _step(provider, _collect(events, come))
-    if failure is None and request.operation == "chat" and is_plain_text(come):
-        return come
-    return _checked(EventRules(provider, request), events, come, failure)
+    return chain.from_iterable(_batches(provider, request))
 
 
-def _checked(rules: EventRules, events: Any, come: list[Any], failure: Exception | None) -> Iterator[Event]:
+def _batches(provider: LLMProvider, request: ResolvedRequest) -> Iterator[Iterable[Event]]:
     """The events up to the first that breaks the rules, or to the failure that ended them."""
+    come: list[Any] = []
+    rules, events = EventRules(provider, request), provider.stream(request)
     rules.begin(events)
-    for event in come:
-        rules.check(event)
-        yield event
+    collecting = _collect(events, come)
+    goes_on, is_plain, failure = True, True, None
+    while goes_on:
+        goes_on, failure = _step(provider, collecting)
+        is_plain = is_plain and rules.pass_plain_text(come)
+        yield come if is_plain else _checked(rules, come)
+        come.clear()
     if failure is not None:
         raise failure
     rules.end()
+
+
+def _checked(rules: EventRules, come: list[Any]) -> Iterator[Event]:
+    for event in come:
+        rules.check(event)
+        yield event
+
+
+class _Full:
+    """Awaited, it hands a full batch over."""
+
+    def __await__(self) -> Iterator[_Full]:
+        yield self
+
+
+_FULL = _Full()
 
 
 async def _collect(events: AsyncIterable[Any], come: list[Any]) -> None:
     add = come.append
     async for event in events:
         add(event)
+        if len(come) >= BATCH:
+            await _FULL
 
 
-def _step(provider: LLMProvider, collecting: Coroutine[Any, Any, None]) -> Exception | None:
-    """Run a coroutine that never waits, and return the failure that ended it, if any."""
+def _step(provider: LLMProvider, collecting: Coroutine[Any, Any, None]) -> tuple[bool, Exception | None]:
+    """Run a coroutine that never waits up to the next batch: whether it goes on, and the failure that ended it."""
     try:
-        collecting.send(None)
+        if collecting.send(None) is _FULL:
+            return True, None
     except StopIteration:
-        return None
+        return False, None
     except Exception as error:
-        return _waited(provider, error) if _lacks_loop(error) else error
+        return False, _waited(provider, error) if _lacks_loop(error) else error
     except BaseException as error:
         if _is_stray(error):
-            return _failed(provider, error)
+            return False, _failed(provider, error)
         raise
     with suppress(Exception):  # whatever it does on being stopped is no news beside this
         collecting.close()
-    return _waited(provider)
+    return False, _waited(provider)
 
 
 # -- failures ---------------------------------------------------------------------------------------------------------

@@ -6,8 +6,9 @@ The same bytes on every machine and Python: no clock, no randomness, no hash ord
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from theoryctl_providers.contract import (
@@ -71,10 +72,10 @@ def _chat(request: ResolvedRequest) -> Iterator[Event]:
     seen = canonical(plain, checked=True)
     choices = [_choice(inputs, sha256(seen + b"#%d" % index)[7:], index) for index in range(inputs.get("n") or 1)]
     for index, choice in enumerate(choices):
-        yield from choice.events(index, choice.pieces if request.streamed else ["".join(choice.pieces)])
+        yield from choice.events(index, tokens(choice.text) if request.streamed else (choice.text,))
     yield Usage(
         input_tokens=prompt_tokens(plain),
-        output_tokens=sum(len(choice.pieces) for choice in choices),
+        output_tokens=sum(count_tokens(choice.text) for choice in choices),
         cost_usd=0.0,
     )
 
@@ -98,27 +99,30 @@ def inputs_as_json(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    pieces: list[str]
+    text: str
     finish: str
     tool: tuple[str, str] | None = None
 
-    def events(self, index: int, pieces: Sequence[str]) -> list[Event]:
-        finish = Finish(index, self.finish)
+    def events(self, index: int, pieces: Iterable[str]) -> Iterator[Event]:
+        """The pieces as they are taken: all of a long text at once would be many times its size."""
         if self.tool is None:
-            return [*(Delta(index, piece) for piece in pieces), finish]
-        call_id, name = self.tool
-        opening = Delta(index, tool_call=ToolCallDelta(0, id=call_id, name=name))
-        return [opening, *(Delta(index, tool_call=ToolCallDelta(0, piece)) for piece in pieces), finish]
+            for piece in pieces:
+                yield Delta(index, piece)
+        else:
+            call_id, name = self.tool
+            yield Delta(index, tool_call=ToolCallDelta(0, id=call_id, name=name))
+            for piece in pieces:
+                yield Delta(index, tool_call=ToolCallDelta(0, piece))
+        yield Finish(index, self.finish)
 
 
 def _choice(inputs: Mapping[str, Any], seed: str, index: int) -> _Choice:
     tool = forced_tool(inputs)
     if tool is not None:
         arguments = dumps(_instance(tool.get("parameters", {"type": "object"}), tool["name"], "tools"))
-        pieces, finish = _limit(arguments, inputs, "tool_calls")
-        return _Choice(pieces, finish, (f"call_{seed[:24]}", tool["name"]))
-    pieces, finish = _limit(_stop(_content(inputs, seed, index), inputs), inputs, "stop")
-    return _Choice(pieces, finish)
+        text, finish = _limit(arguments, inputs, "tool_calls")
+        return _Choice(text, finish, (f"call_{seed[:24]}", tool["name"]))
+    return _Choice(*_limit(_stop(_content(inputs, seed, index), inputs), inputs, "stop"))
 
 
 def _content(inputs: Mapping[str, Any], seed: str, index: int) -> str:
@@ -186,16 +190,22 @@ def _stop(text: str, inputs: Mapping[str, Any]) -> str:
     return text[: min((at for at in found if at >= 0), default=None)]
 
 
-def _limit(text: str, inputs: Mapping[str, Any], finish: str) -> tuple[list[str], str]:
-    """The text in tokens, at most `max_completion_tokens` (or the older `max_tokens`) of them."""
-    pieces = tokens(text)
+def _limit(text: str, inputs: Mapping[str, Any], finish: str) -> tuple[str, str]:
+    """The text as far as `max_completion_tokens` (or the older `max_tokens`) go, and why it ends."""
     limit = inputs.get("max_completion_tokens") or inputs.get("max_tokens")
-    return (pieces[:limit], "length") if limit and len(pieces) > limit else (pieces, finish)
+    beyond = next(islice(_TOKEN.finditer(text), min(limit, len(text)), None), None) if limit else None
+    return (text, finish) if beyond is None else (text[: beyond.start()], "length")
 
 
-def tokens(text: str) -> list[str]:
+def tokens(text: str) -> Iterator[str]:
     """A mock's tokens: words with the space before them, cut after 8 code points. Joined, they are the text again."""
-    return _TOKEN.findall(text)
+    for found in _TOKEN.finditer(text):
+        yield found[0]
+
+
+def count_tokens(text: str) -> int:
+    """The number of tokens of a mock's text."""
+    return len(_TOKEN.findall(text))
 
 
 def _unsupported(where: str, reason: str) -> ProviderError:

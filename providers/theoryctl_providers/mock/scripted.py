@@ -82,19 +82,21 @@ async def play(answer: ScriptedAnswer, request: ResolvedRequest) -> AsyncGenerat
 
 
 async def _events(answer: ScriptedAnswer, request: ResolvedRequest) -> AsyncGenerator[Event]:
-    steps = _steps(answer, request)
-    come = steps if answer.fault is None else steps[: answer.fault.after]
-    for number, (delay, delta) in enumerate(come):
-        await _pause(delay + (0 if number else answer.delay))
+    come = 0
+    for delay, delta in _steps(answer, request):
+        if answer.fault is not None and come == answer.fault.after:
+            break
+        await _pause(delay + (0 if come else answer.delay))
+        come += 1
         yield delta
     if answer.fault is not None:
         await _pause(0 if come else answer.delay)
-        await _fail(answer.fault, request.model, begun=bool(come))
+        await _fail(answer.fault, request.model, begun=come > 0)
     for event in _beside(answer, request):
         yield event
     for choice in range(_choices(request)):
         yield Finish(choice, answer.finish_reason or ("tool_calls" if answer.tool_calls else "stop"))
-    yield _usage(answer, request, len(steps))
+    yield _usage(answer, request, come)
 
 
 async def _pause(seconds: float) -> None:
@@ -121,23 +123,24 @@ def _beside(answer: ScriptedAnswer, request: ResolvedRequest) -> Iterator[Event]
             yield Output(f"logprobs.{choice}" if choice else "logprobs", "application/json", answer.logprobs)
 
 
-def _steps(answer: ScriptedAnswer, request: ResolvedRequest) -> list[Step]:
-    pieces, steps = _pieces(answer), []
+def _steps(answer: ScriptedAnswer, request: ResolvedRequest) -> Iterator[Step]:
     for choice in range(_choices(request)):
-        steps += [(0.0, Delta(choice, reasoning=piece)) for piece in tokens(answer.reasoning or "")]
-        steps += [(delay, Delta(choice, text=text)) for delay, text in pieces]
-        steps += [(0.0, Delta(choice, refusal=piece)) for piece in tokens(answer.refusal or "")]
+        for reasoning in tokens(answer.reasoning or ""):
+            yield 0.0, Delta(choice, reasoning=reasoning)
+        for delay, text in _pieces(answer):
+            yield delay, Delta(choice, text=text)
+        for refusal in tokens(answer.refusal or ""):
+            yield 0.0, Delta(choice, refusal=refusal)
         for index, call in enumerate(answer.tool_calls):
-            call_id = call.id or _made_up_id(request, choice, index)
-            steps += [(0.0, Delta(choice, tool_call=part)) for part in _call(call, index, call_id)]
-    return steps
+            for part in _call(call, index, call.id or _made_up_id(request, choice, index)):
+                yield 0.0, Delta(choice, tool_call=part)
 
 
-def _pieces(answer: ScriptedAnswer) -> list[tuple[float, str]]:
+def _pieces(answer: ScriptedAnswer) -> Iterator[tuple[float, str]]:
     if answer.chunks:
-        return [(chunk.delay, chunk.text) for chunk in answer.chunks]
+        return ((chunk.delay, chunk.text) for chunk in answer.chunks)
     text = dumps(answer.json) if answer.json is not None else answer.text or ""
-    return [(0.0, piece) for piece in tokens(text)]
+    return ((0.0, piece) for piece in tokens(text))
 
 
 def _made_up_id(request: ResolvedRequest, choice: int, index: int) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -38,6 +40,9 @@ MODE_HEADER = "X-Theoryctl-Mode"
 #: 2000-01-01T00:00:00Z: what a mock gives as the time of its answer, for it has no clock.
 NO_TIME = 946684800
 
+#: Events after which an answer that never waits lets others have their turn.
+TURN = 16
+
 
 class Chunks(Protocol):
     """Writes an answer in pieces. Subclass it to inherit the defaults of the optional parts."""
@@ -69,7 +74,7 @@ class Exchange(Protocol):
     streamed: bool = False
     kind: bytes = EVENT_STREAM
 
-    #: Whether each piece leaves at once, also where all of them are there before a client could read the first.
+    #: Whether what comes before the answer leaves at once, for it tells why the answer takes long.
     live: bool = False
 
     #: Writes the pieces, as soon as it is there: `begin` makes it at the latest. None where none are wanted.
@@ -143,21 +148,33 @@ class _Conversation:
         self._reply.live = exchange.live
 
     async def run(self) -> None:
-        """Answer. Where the provider never waits there is nothing to cancel, so that it need not pay for two tasks."""
-        exchange, events = self._exchange, served(self._call)
-        async for event in events:
-            if isinstance(event, Started):
-                exchange.begin(self._call, event)
-                self._reply.live = exchange.live or event.suspends
-            await self._take(event, exchange.chunks)
-            if isinstance(event, Started):
-                rest = self._take_all(events, exchange.chunks)
-                await (while_connected(self._receive, rest) if event.suspends else rest)
+        """Answer. A short answer of a provider that never waits leaves nothing to cancel: it pays for no tasks."""
+        exchange = self._exchange
+        async with aclosing(served(self._call)) as events:
+            async for event in events:
+                if isinstance(event, Started):
+                    exchange.begin(self._call, event)
+                    self._reply.live = exchange.live or event.suspends
+                await self._take(event, exchange.chunks)
+                if isinstance(event, Started):
+                    self._reply.live = event.suspends
+                    if event.suspends or not await self._take_turn(events, exchange.chunks):
+                        await while_connected(self._receive, self._take_all(events, exchange.chunks))
 
     async def _take_all(self, events: AsyncGenerator[Event], chunks: Chunks | None) -> None:
+        while not await self._take_turn(events, chunks):
+            await asyncio.sleep(0)
+
+    async def _take_turn(self, events: AsyncGenerator[Event], chunks: Chunks | None) -> bool:
+        """Take the next events, and return whether they were the last."""
+        number = 0
         async for event in events:
             if chunks is not None or isinstance(event, Result):
                 await self._take(event, chunks)
+            number += 1
+            if number == TURN:
+                return False
+        return True
 
     async def _take(self, event: Event, chunks: Chunks | None) -> None:
         if chunks is not None and (piece := chunks.piece(event)):

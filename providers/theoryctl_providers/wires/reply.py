@@ -13,6 +13,9 @@ JSON, EVENT_STREAM = b"application/json", b"text/event-stream; charset=utf-8"
 
 Headers = Iterable[tuple[bytes, bytes]]
 
+#: Bytes that are held back of an answer whose pieces are all there; a larger one leaves as its client reads it.
+HELD = 64 << 10
+
 _NOT_STORED = (b"cache-control", b"no-store")
 
 
@@ -29,14 +32,15 @@ class Reply:
     """Sends the answer to one request. `headers` stand in it whatever it becomes; `kind` is the media type of pieces.
 
     `live` says that a client waits for each piece, which must leave at once; otherwise all of them are there before the
-    next thing happens, and leave in one write.
+    next thing happens, and leave in one write, or in writes of `HELD` bytes where there are more. A client that does
+    not read makes `write` wait.
     """
 
     def __init__(self, scope: Scope, send: Send, headers: Headers = (), kind: bytes = EVENT_STREAM) -> None:
         self.live = False
         self._scope, self._send = scope, send
         self._headers, self._kind = headers, kind
-        self._held: list[bytes] = []
+        self._held = bytearray()
         self._started = False
 
     @property
@@ -52,26 +56,34 @@ class Reply:
 
     async def write(self, piece: bytes) -> None:
         """Send a piece."""
-        if not self.live:
-            self._held.append(piece)
+        if self.live:
+            await self._pass(piece)
             return
-        if not self._started:
-            await self._start(200, [(b"content-type", self._kind), _NOT_STORED, *self._headers])
-        await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        self._held += piece
+        if len(self._held) > HELD:
+            await self._pass_held()
 
     async def close(self) -> None:
         """End the pieces."""
-        if self._started:
-            await self._send({"type": "http.response.body", "body": b""})
-        else:
-            await self.whole(Whole(b"".join(self._held), headers=(_NOT_STORED,), kind=self._kind))
+        if not self._started:
+            await self.whole(Whole(bytes(self._held), headers=(_NOT_STORED,), kind=self._kind))
+            return
+        await self._send({"type": "http.response.body", "body": bytes(self._held)})
 
     async def cut(self) -> None:
         """Hang up on the client, in the middle of an answer or before it."""
         if self._held:
-            self.live = True
-            await self.write(b"".join(self._held))
+            await self._pass_held()
         self._scope[HANG_UP]()
+
+    async def _pass_held(self) -> None:
+        held, self._held = bytes(self._held), bytearray()
+        await self._pass(held)
+
+    async def _pass(self, piece: bytes) -> None:
+        if not self._started:
+            await self._start(200, [(b"content-type", self._kind), _NOT_STORED, *self._headers])
+        await self._send({"type": "http.response.body", "body": piece, "more_body": True})
 
     async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self._started = True
