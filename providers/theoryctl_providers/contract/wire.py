@@ -100,14 +100,17 @@ def load_config(document: dict[str, Any], at: str = "$") -> ProviderConfig:
 
 def encode_event(event: Event) -> bytes | None:
     """An event as a server-sent event (HTML standard, section 9.2), or None for one that is not sent."""
-    if type(event) is Delta and event.text is not None and event.tool_call is event.reasoning is event.refusal is None:
-        # Most of an answer: by hand, in a tenth of the time.
+    if type(event) is Delta and _is_text(event):  # most of an answer: by hand, in a tenth of the time
         return f'event: delta\ndata: {{"choice": {event.choice}, "text": {dumps(event.text)}}}\n\n'.encode()
     name = _NAMES.get(type(event))
     if name is None or (isinstance(event, Log) and event.debug):
         return None
     data = event.envelope if isinstance(event, Result) else filled(event)
     return f"event: {name}\ndata: {dumps(data)}\n\n".encode()
+
+
+def _is_text(delta: Delta) -> bool:
+    return delta.text is not None and delta.tool_call is None and delta.reasoning is None and delta.refusal is None
 
 
 def decode_event(name: str, data: str) -> Event:

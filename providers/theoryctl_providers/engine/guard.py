@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Generator, Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
 from typing import Any
@@ -72,7 +72,7 @@ def _checked(rules: EventRules, come: list[Any]) -> Iterator[Event]:
 class _Full:
     """Awaited, it hands a full batch over."""
 
-    def __await__(self) -> Iterator[_Full]:
+    def __await__(self) -> Generator[_Full, None, None]:
         yield self
 
 

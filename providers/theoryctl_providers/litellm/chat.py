@@ -60,23 +60,14 @@ async def _source(response: Any, heard: Heard, said: Said) -> AsyncGenerator[Any
         return _each(found)
     if not hasattr(response, "__aiter__"):
         return _translated(response, heard, said)
-    if heard.body is not None and heard.response is not None and await is_openai(heard.body):
-        return _streamed(heard)
+    if heard.body is not None and await is_openai(heard.body):
+        return documents(heard.body)
     return _translated_stream(response, heard, said)
 
 
 async def _each(found: list[Any]) -> AsyncGenerator[Any]:
     for document in found:
         yield document
-
-
-async def _streamed(heard: Heard) -> AsyncGenerator[Any]:
-    assert heard.body is not None and heard.response is not None
-    try:
-        async for document in documents(heard.body):
-            yield document
-    finally:
-        await heard.response.aclose()
 
 
 async def _translated(response: Any, heard: Heard, said: Said) -> AsyncGenerator[Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -52,14 +53,15 @@ def _is_json(data: bytes) -> bool:
     return True
 
 
-async def documents(body: Body) -> AsyncIterator[Any]:
+async def documents(body: Body) -> AsyncGenerator[Any]:
     """The documents of a response, as they come. Raises json.JSONDecodeError for what is no JSON."""
     lines = Lines()
-    async for chunk in body:
-        for line in lines.feed(chunk):
-            if line == _END:
-                return
-            yield json.loads(line)
+    async with aclosing(aiter(body)) as chunks:
+        async for chunk in chunks:
+            for line in lines.feed(chunk):
+                if line == _END:
+                    return
+                yield json.loads(line)
     for line in lines.end():
         yield json.loads(line)
 

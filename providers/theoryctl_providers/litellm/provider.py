@@ -122,6 +122,8 @@ async def _call(request: ResolvedRequest) -> AsyncGenerator[Event]:
         failure = as_provider_error(error, model=model, begun=begun, clean=clean, address=address)
         failure.headers = heard.headers
         raise failure from error
+    finally:
+        await heard.aclose()
 
 
 def _events(request: ResolvedRequest, vendor: dict[str, Any], heard: Heard) -> AsyncGenerator[Event]:

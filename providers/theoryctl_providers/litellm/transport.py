@@ -7,7 +7,7 @@ its responses to the call that it works for; the call is found by a context vari
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -31,6 +31,12 @@ class Heard:
             return await call
         finally:
             _call.reset(token)
+
+    async def aclose(self) -> None:
+        """Close the response and let go of it: tasks that LiteLLM has begun for the call keep this object."""
+        response, self.response = self.response, None
+        if response is not None:
+            await response.aclose()
 
     @property
     def status(self) -> int | None:
@@ -70,7 +76,7 @@ class Body(httpx.AsyncByteStream):  # type: ignore[misc]  # httpx is not there w
     """
 
     def __init__(self, response: httpx.Response) -> None:
-        self._inner = response.stream
+        self._inner: Any = response.stream
         self._source = _decoded(response)
         self._held: deque[bytes] = deque()
         self.watch: Callable[[bytes], None] | None = None
@@ -83,27 +89,33 @@ class Body(httpx.AsyncByteStream):  # type: ignore[misc]  # httpx is not there w
         self._held.append(chunk)
         return b"".join(self._held)
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
         while (chunk := self._held.popleft() if self._held else await anext(self._source, None)) is not None:
             if self.watch is not None:
                 self.watch(chunk)
             yield chunk
 
     async def aclose(self) -> None:
-        assert isinstance(self._inner, httpx.AsyncByteStream)
-        await self._inner.aclose()
+        """Close the response, and let go of it: it holds this, and each would keep the other in memory."""
+        inner, self._inner = self._inner, None
+        if inner is not None:
+            await self._source.aclose()
+            await inner.aclose()
 
 
-def _decoded(response: httpx.Response) -> AsyncIterator[bytes]:
+def _decoded(response: httpx.Response) -> AsyncGenerator[bytes]:
     """The body without its content encoding, which is then no longer that of the response."""
     if response.headers.get("content-encoding", "identity") == "identity":
-        source: AsyncIterator[bytes] = aiter(response.stream)
-        return source
+        return _chunks(response.stream)
     encoded = httpx.Response(response.status_code, headers=response.headers, stream=response.stream)
     del response.headers["content-encoding"]
     response.headers.pop("content-length", None)
-    decoded: AsyncIterator[bytes] = encoded.aiter_bytes()
-    return decoded
+    return _chunks(encoded.aiter_bytes())
+
+
+async def _chunks(source: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
+    async for chunk in source:
+        yield chunk
 
 
 async def _hear(response: httpx.Response) -> None:

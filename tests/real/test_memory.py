@@ -1,0 +1,74 @@
+"""Nothing of a call stays in memory: not in this process, not in a server after many requests."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.bench.grow import grown
+from tests.bench.vendor import vendor
+from tests.real.conftest import LITELLM_WARNINGS
+from tests.real.test_side_by_side import INPUTS, told
+from tests.real.vendor import Behaviour, Vendor, answers, says
+from theoryctl_providers import get_llm_provider, run, stream
+
+#: An answer as OpenAI gives it to somebody who does not ask for a stream.
+WHOLE = {
+    "object": "chat.completion",
+    "model": "gpt-4o-mini",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+}
+
+
+def streamed(**options: Any) -> None:
+    for _ in stream(INPUTS, **options):
+        pass
+
+
+def whole(**options: Any) -> None:
+    run(INPUTS, **options)
+
+
+@LITELLM_WARNINGS
+@pytest.mark.usefixtures("litellm", "only_loopback", "foreign_variables")
+@pytest.mark.parametrize(("ask", "behaviour"), [(whole, says(WHOLE)), (streamed, answers())], ids=["run", "stream"])
+def test_a_response_that_was_read_needs_no_garbage_collector(ask: Callable[..., None], behaviour: Behaviour) -> None:
+    def held() -> int:
+        """Responses of aiohttp, through which LiteLLM asks: each holds buffers and, until it is closed, a socket."""
+        return sum(type(item).__name__ == "ClientResponse" for item in gc.get_objects())
+
+    with Vendor(behaviour) as answering:
+        ask(**told(answering))
+        gc.collect()
+        before = held()
+        gc.disable()
+        try:
+            for _ in range(20):
+                ask(**told(answering))
+            assert held() <= before + 2
+        finally:
+            gc.enable()
+
+
+@pytest.mark.usefixtures("litellm")
+def test_a_provider_is_prepared_once() -> None:
+    provider = get_llm_provider("litellm")
+    provider.prepare("real")
+    frozen = gc.get_freeze_count()
+    for _ in range(3):
+        provider.prepare("real")
+    assert gc.get_freeze_count() <= frozen
+
+
+def test_a_mock_server_does_not_grow_with_the_requests_it_has_had() -> None:
+    assert grown(None, 500, 1_500) < 0.5
+
+
+@pytest.mark.slow("providers/theoryctl_providers/*", "pyproject.toml", "requirements-dev.lock")
+def test_a_server_that_asks_a_vendor_does_not_grow_with_the_requests_it_has_had() -> None:
+    with vendor() as secrets:
+        assert grown(secrets, 300, 300) < 2.0
