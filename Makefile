@@ -59,11 +59,12 @@ docs: $(VENV)/dev.stamp ## write the generated files anew
 	$(BIN)/python -m tests.generate
 	$(BIN)/python -m tests.modal.host.walkthrough
 
-bench: $(VENV)/dev.stamp ## measure start-up, the guard, a server against a bare one and against other mocks, and many streams
+bench: $(VENV)/dev.stamp ## measure start-up, the guard, a server, a real call, other mocks, many streams and requests
 	$(BIN)/python -m compileall -q theoryctl providers
 	$(BIN)/python -m tests.bench.startup
 	$(BIN)/python -m tests.bench.guard
 	$(BIN)/python -m tests.bench.server
+	$(BIN)/python -m tests.bench.real
 	$(BIN)/python -m tests.bench.peers
 	$(BIN)/python -m tests.bench.hold
 

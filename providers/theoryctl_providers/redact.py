@@ -7,8 +7,9 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 from theoryctl_providers.contract import (
     Annotation,
@@ -30,17 +31,37 @@ _Stream = tuple[int, int | str]
 _PROSE = ("text", "reasoning", "refusal")
 
 #: Variables that LiteLLM and vendors' SDKs read by themselves, whatever the manifest names.
-_KEY_NAMES = re.compile(r"(_API_KEY|_TOKEN|_SECRET|_ACCESS_KEY(_ID)?|_KEY|_PASSWORD|_CREDENTIALS)$")
+_KEY_NAMES = ("_TOKEN", "_SECRET", "_KEY", "_ACCESS_KEY_ID", "_PASSWORD", "_CREDENTIALS")
 
 
 def secrets_of(request: Request) -> dict[str, str]:
     """All that must not come back from a call: the config's secrets, and in real mode the keys in this environment."""
     if is_mock(request.mode or request.config.mode):
         return {}
-    keys = {name: value for name, value in os.environ.items() if _KEY_NAMES.search(name)}
+    keys = {name: os.environ.get(name, "") for name in os.environ if name.endswith(_KEY_NAMES)}
     # What an env file holds besides is no key, mostly: `1` and `true` may stand in errors.
     hidden = {name: value for name, value in request.config.hidden.items() if len(value.strip()) >= SHORTEST}
     return {**keys, **hidden, **request.config.secrets}
+
+
+class _Forms(NamedTuple):
+    """Texts to look for anywhere, with their replacements, and the redactor of errors."""
+
+    errors: ErrorRedactor
+    secrets: dict[str, str]
+    starts: dict[str, list[str]]
+    pattern: re.Pattern[str]
+    longest: int
+
+
+@lru_cache(maxsize=8)  # they cost a twentieth of a real call
+def _forms(secrets: tuple[tuple[str, str], ...], addresses: bool) -> _Forms:
+    found = list(hidden_parts(dict(secrets), addresses=addresses))
+    anywhere = dict(replacements([(name, value) for name, value in found if len(value) >= SHORTEST]))
+    # The longest comes first, and nothing at all is what no text holds.
+    pattern = re.compile("|".join(map(re.escape, anywhere)) or "(?!)")
+    longest = max(map(len, anywhere), default=0)
+    return _Forms(ErrorRedactor(found), anywhere, _by_first(anywhere), pattern, longest)
 
 
 class Redactor:
@@ -51,13 +72,9 @@ class Redactor:
     """
 
     def __init__(self, secrets: Mapping[str, str], *, addresses: bool = False) -> None:
-        found = hidden_parts(secrets, addresses=addresses)
-        self._errors = ErrorRedactor(found)
-        self._secrets = dict(replacements([(name, value) for name, value in found if len(value) >= SHORTEST]))
-        self._starts = _by_first(self._secrets)
-        # The longest comes first, and nothing at all is what no text holds.
-        self._pattern = re.compile("|".join(map(re.escape, self._secrets)) or "(?!)")
-        self._longest = max(map(len, self._secrets), default=0)
+        forms = _forms(tuple(secrets.items()), addresses)
+        self._errors, self._secrets, self._starts = forms.errors, forms.secrets, forms.starts
+        self._pattern, self._longest = forms.pattern, forms.longest
         self._held: dict[_Stream, str] = {}
 
     def text(self, text: str) -> str:

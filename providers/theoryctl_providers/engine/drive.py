@@ -64,10 +64,13 @@ def _is_loaded(request: Request) -> bool:
 
 
 async def _loaded_elsewhere(events: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
-    async for event in _begun(_by_hand(events)):
-        yield event
-    async for event in events:
-        yield event
+    from contextlib import aclosing
+
+    async with aclosing(events):
+        async for event in _begun(_by_hand(events)):
+            yield event
+        async for event in events:
+            yield event
 
 
 async def _begun(steps: Iterator[Event]) -> AsyncGenerator[Event]:

@@ -16,15 +16,23 @@ _END = b"[DONE]"
 
 async def is_openai(body: Body) -> bool:
     """Say whether a response is in the format of OpenAI's chat completions, by its first document; nothing is taken."""
-    held = b""
-    while (more := await body.more()) is not None:
-        held = more
-        for line in map(bytes.strip, held.split(b"\n")[:-1]):
+    held: list[bytes] = []
+    is_empty, is_open = True, False
+    while (chunk := await body.more()) is not None:
+        held.append(chunk)
+        if is_open or b"\n" not in chunk:
+            continue
+        *lines, rest = b"".join(held).split(b"\n")
+        for at, line in enumerate(map(bytes.strip, lines)):
             if (verdict := _verdict(line)) is not None:
                 return verdict
-            if line.startswith((b"{", b"[")):  # a document on several lines: its end is waited for
+            is_empty = is_empty and not line
+            if is_open := line.startswith((b"{", b"[")):  # a document on several lines: its end is waited for
+                rest = b"\n".join([*lines[at:], rest])
                 break
-    return not held.strip() or _verdict(held.strip()) is True
+        held = [rest]
+    last = b"".join(held).strip()
+    return _verdict(last) is True if last else is_empty
 
 
 def speaks_openai(document: Any) -> bool:
@@ -77,15 +85,17 @@ class Lines:
     """Cuts a response into the texts of its documents."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        #: Pieces of the line that has not ended yet. Joined once: a document may be one line of many MiB.
+        self._held: list[bytes] = []
         self._is_whole = False
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """The texts that a chunk completes."""
-        if self._is_whole:
-            self._rest += chunk
+        self._held.append(chunk)
+        if self._is_whole or b"\n" not in chunk:
             return
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        *lines, rest = b"".join(self._held).split(b"\n")
+        self._held = [rest]
         for at, line in enumerate(lines):
             stripped = line.strip()
             if stripped.startswith(b"data:"):
@@ -93,13 +103,13 @@ class Lines:
             elif stripped and not stripped.startswith(_FIELDS):
                 if not _is_json(stripped):  # the first line of a document that stands on several
                     self._is_whole = True
-                    self._rest = b"\n".join([*lines[at:], self._rest])
+                    self._held = [b"\n".join([*lines[at:], rest])]
                     return
                 yield stripped
 
     def end(self) -> Iterator[bytes]:
         """The text that ends with the response."""
-        rest, self._rest = self._rest.strip(), b""
+        rest, self._held = b"".join(self._held).strip(), []
         if rest and not rest.startswith(_FIELDS[1:]):
             yield rest.removeprefix(b"data:").strip()
 

@@ -53,7 +53,8 @@ class Heard:
     def text(self) -> str | None:
         """The whole body, once LiteLLM has read it."""
         try:
-            return None if self.response is None else self.response.text
+            # JSON is UTF-8 whatever the headers say (RFC 8259, section 8.1).
+            return None if self.response is None else self.response.content.decode(errors="replace")
         except httpx.ResponseNotRead:
             return None
 
@@ -82,12 +83,11 @@ class Body(httpx.AsyncByteStream):  # type: ignore[misc]  # httpx is not there w
         self.watch: Callable[[bytes], None] | None = None
 
     async def more(self) -> bytes | None:
-        """Hold one more chunk, and return all that is held; None at the end."""
+        """Hold one more chunk, and return it; None at the end."""
         chunk = await anext(self._source, None)
-        if chunk is None:
-            return None
-        self._held.append(chunk)
-        return b"".join(self._held)
+        if chunk is not None:
+            self._held.append(chunk)
+        return chunk
 
     async def __aiter__(self) -> AsyncGenerator[bytes]:
         while (chunk := self._held.popleft() if self._held else await anext(self._source, None)) is not None:
