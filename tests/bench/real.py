@@ -75,7 +75,7 @@ def newest() -> Path:
     folder = VENVS / "litellm-newest"
     if not folder.exists():
         subprocess.run([BIN / "uv", "venv", "--quiet", folder], check=True)
-    uv = [BIN / "uv", "pip", "install", "--quiet", "--upgrade", "--python", folder / "bin" / "python"]
+    uv: list[str | Path] = [BIN / "uv", "pip", "install", "--quiet", "--upgrade", "--python", folder / "bin" / "python"]
     subprocess.run([*uv, NEWEST], check=True)
     return folder / "bin" / "python"
 

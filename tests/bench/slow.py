@@ -1,4 +1,4 @@
-"""Providers for the benchmark and tests of what a server holds: one takes its time, the other none at all."""
+"""Providers for the benchmark and tests of what a server holds."""
 
 from __future__ import annotations
 
@@ -29,3 +29,14 @@ class Flood(LLMProvider):
         for number in range(int(request.inputs["messages"][0]["content"])):
             yield Delta(text=f"{number} ")
         yield Finish()
+
+
+class Unclosable(LLMProvider):
+    """Answers, but cannot close its connections."""
+
+    async def stream(self, request: Request) -> AsyncGenerator[Event]:
+        yield Delta(text="x")
+        yield Finish()
+
+    async def aclose(self) -> None:
+        raise OSError("it is stuck")

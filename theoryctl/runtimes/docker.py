@@ -16,7 +16,7 @@ from typing import Any
 from theoryctl.docker import containers
 from theoryctl.docker.containers import ContainerSpec
 from theoryctl.docker.daemon import connected, platform_of
-from theoryctl.errors import NotRunning, StartFailed
+from theoryctl.errors import DockerFailed, NotRunning, StartFailed
 from theoryctl.hints import NO_IMAGE, again
 from theoryctl.images.choice import BuildPlan, Pinned, choose
 from theoryctl.instances import connection, records

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -27,12 +27,13 @@ from theoryctl_providers.contract import (
     stated_mode,
 )
 from theoryctl_providers.engine.answer_source import plan_for
+from theoryctl_providers.engine.guard import ProviderCrash, blamed
 from theoryctl_providers.engine.transcript import Transcript
 from theoryctl_providers.inputs.attach import resolve_attachments
 from theoryctl_providers.inputs.normalize import TRANSPORT, normalized, vendor_of
 from theoryctl_providers.inputs.validate import chat_schema, check_inputs, embeddings_schema
 from theoryctl_providers.lookup import default_model_of, get_llm_provider
-from theoryctl_providers.protocol import LLMProvider, name_of
+from theoryctl_providers.protocol import LLMProvider
 from theoryctl_providers.redact import Redactor, secrets_of
 
 
@@ -49,11 +50,10 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
         resolved = admit(request, provider)
         transcript.admitted(resolved)
         plan = plan_for(provider, resolved)
-        for note in () if is_mock(resolved.mode) else provider.notes(resolved):
+        for note in notes_on(resolved, provider):
             yield Log(note)
-        if provider.loads and not provider.is_prepared(resolved.mode):
-            yield Log(f"loading {provider.loads}, which takes some seconds in a new process")
-        provider.prepare(resolved.mode)
+        with blamed(provider):
+            provider.prepare(resolved.mode)
         yield Started(resolved.model, resolved.mode, plan.suspends)
         if callable(plan.events):
             for event in plan.events():
@@ -66,13 +66,23 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
                     yield event
         envelope = transcript.success()
     except ProviderError as error:
+        if isinstance(error, ProviderCrash):
+            yield Log(traceback_of(error, request), debug=True)
         cause = error
         envelope = transcript.failure(error)
-    except Exception as error:  # a provider's bug must not take the caller down, nor be taken for a refusal
+    except Exception as error:  # a bug of this engine must not take the caller down
         yield Log(traceback_of(error, request), debug=True)
-        cause = _broken(provider, error)
+        cause = _bug(error)
         envelope = transcript.failure(cause)
     yield Result(envelope, cause, transcript.answer)
+
+
+def notes_on(request: ResolvedRequest, provider: LLMProvider) -> Iterator[str]:
+    """Tell the caller what it should know before the provider is prepared and a vendor asked."""
+    with blamed(provider):
+        yield from () if is_mock(request.mode) else provider.notes(request)
+        if provider.loads and not provider.is_prepared(request.mode):
+            yield f"loading {provider.loads}, which takes some seconds in a new process"
 
 
 def admit(request: Request, provider: LLMProvider) -> ResolvedRequest:
@@ -99,12 +109,14 @@ def admit(request: Request, provider: LLMProvider) -> ResolvedRequest:
     inputs = {key: value for key, value in inputs.items() if key not in TRANSPORT}
     inputs |= {name: _whole(value) for name, value in inputs.items() if _is_integral(name, request, schema)}
     inputs["model"] = inputs.get("model") or _default_model(config)
-    provider.check_inputs(inputs)
+    with blamed(provider):
+        provider.check_inputs(inputs)
     files = [replace(file, path="") for file in request.attachments] if is_mock(mode) else request.attachments
     inputs = resolve_attachments(inputs, files)
     resolved = _resolved(request, mode, inputs, files)
     if not is_mock(mode):
-        provider.check(resolved)
+        with blamed(provider):
+            provider.check(resolved)
         check_secrets(config.secret_rules or provider.secret_rules, config.secrets, resolved.model)
     return resolved
 
@@ -189,12 +201,9 @@ def traceback_of(error: Exception, request: Request) -> str:
     return Redactor(secrets_of(request)).error_text("".join(traceback.format_exception(error)))
 
 
-def _broken(provider: LLMProvider, error: Exception) -> ProviderError:
-    return ProviderError(
-        "ERR_PROVIDER",
-        f"{name_of(provider)} failed with {type(error).__name__}: {error}; expected a ProviderError",
-        hint=Remedy.TRACEBACK,
-    )
+def _bug(error: Exception) -> ProviderError:
+    message = f"the engine failed with {type(error).__name__}: {error}"
+    return ProviderError("ERR_INTERNAL", message, hint=Remedy.TRACEBACK)
 
 
 def _default_model(config: ProviderConfig) -> str:

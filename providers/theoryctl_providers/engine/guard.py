@@ -7,8 +7,8 @@ from contextlib import suppress
 from itertools import chain
 from typing import Any
 
-from theoryctl_providers.contract import Event, ProviderError, ResolvedRequest
-from theoryctl_providers.engine.event_rules import EventRules, broke
+from theoryctl_providers.contract import Event, ProviderError, Remedy, ResolvedRequest
+from theoryctl_providers.engine.event_rules import EventRules
 from theoryctl_providers.protocol import LLMProvider, name_of
 
 #: Events that a provider which never waits is asked for at a time: of a long answer no more are there than are read.
@@ -22,7 +22,8 @@ async def guarded(provider: LLMProvider, request: ResolvedRequest) -> AsyncGener
     expected, for whatever breaks the rules.
     """
     rules = EventRules(provider, request)
-    events = provider.stream(request)
+    with blamed(provider):
+        events = provider.stream(request)
     rules.begin(events)
     try:
         async for event in events:
@@ -30,12 +31,18 @@ async def guarded(provider: LLMProvider, request: ResolvedRequest) -> AsyncGener
             yield event
         rules.end()
     except BaseException as error:
-        if _is_stray(error):
-            raise _failed(provider, error) from error
+        with suppress(Exception):  # of two failures the first counts
+            await _close(events)
+        if _is_crash(error):
+            raise _crash(provider, error) from error
         raise
-    finally:
-        if (aclose := getattr(events, "aclose", None)) is not None:
-            await aclose()
+    with blamed(provider):
+        await _close(events)
+
+
+async def _close(events: Any) -> None:
+    if (aclose := getattr(events, "aclose", None)) is not None:
+        await aclose()
 
 
 def guarded_at_once(provider: LLMProvider, request: ResolvedRequest) -> Iterable[Event]:
@@ -49,7 +56,9 @@ def guarded_at_once(provider: LLMProvider, request: ResolvedRequest) -> Iterable
 def _batches(provider: LLMProvider, request: ResolvedRequest) -> Iterator[Iterable[Event]]:
     """The events up to the first that breaks the rules, or to the failure that ended them."""
     come: list[Any] = []
-    rules, events = EventRules(provider, request), provider.stream(request)
+    rules = EventRules(provider, request)
+    with blamed(provider):
+        events = provider.stream(request)
     rules.begin(events)
     collecting = _collect(events, come)
     goes_on, is_plain, failure = True, True, None
@@ -94,11 +103,11 @@ def _step(provider: LLMProvider, collecting: Coroutine[Any, Any, None]) -> tuple
             return True, None
     except StopIteration:
         return False, None
-    except Exception as error:
-        return False, _waited(provider, error) if _lacks_loop(error) else error
     except BaseException as error:
-        if _is_stray(error):
-            return False, _failed(provider, error)
+        if isinstance(error, ProviderError):
+            return False, error
+        if _is_crash(error):
+            return False, _waited(provider, error) if _lacks_loop(error) else _crash(provider, error)
         raise
     with suppress(Exception):  # whatever it does on being stopped is no news beside this
         collecting.close()
@@ -108,11 +117,38 @@ def _step(provider: LLMProvider, collecting: Coroutine[Any, Any, None]) -> tuple
 # -- failures ---------------------------------------------------------------------------------------------------------
 
 
-def _failed(provider: LLMProvider, error: BaseException) -> ProviderError:
-    return broke(provider, f"failed with {type(error).__name__}: {error}", "a ProviderError")
+class ProviderCrash(ProviderError):
+    """ProviderCrash is the failure of a provider's own code that raised what no provider may, its `__cause__`."""
 
 
-def _waited(provider: LLMProvider, error: Exception | None = None) -> ProviderError:
+class blamed:  # read as a word: with blamed(provider)
+    """Let a provider's own code raise ProviderError, and make a `ProviderCrash` of any other exception."""
+
+    __slots__ = ("_provider",)
+
+    def __init__(self, provider: LLMProvider) -> None:
+        self._provider = provider
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: Any, error: BaseException | None, _place: Any) -> None:
+        if isinstance(error, Exception) and not isinstance(error, ProviderError):
+            raise _crash(self._provider, error) from error
+
+
+def _crash(provider: LLMProvider, error: BaseException) -> ProviderCrash:
+    message = f"{name_of(provider)} failed with {type(error).__name__}: {error}; expected a ProviderError"
+    crash = ProviderCrash("ERR_PROVIDER", message, hint=Remedy.TRACEBACK)
+    crash.__cause__ = error
+    return crash
+
+
+def _is_crash(error: BaseException) -> bool:
+    return not isinstance(error, ProviderError) and (isinstance(error, Exception) or _is_stray(error))
+
+
+def _waited(provider: LLMProvider, error: BaseException | None = None) -> ProviderError:
     found = "waited" if error is None else f"failed with {type(error).__name__}: {error}"
     message = f"{name_of(provider)} {found} in mock mode; expected suspends_in_mock = True of a class that waits there"
     return ProviderError("ERR_PROVIDER", message, hint="set suspends_in_mock = True in the class")
@@ -130,7 +166,7 @@ def _is_stray(error: BaseException) -> bool:
     return task is None or not task.cancelling()
 
 
-def _lacks_loop(error: Exception) -> bool:
+def _lacks_loop(error: BaseException) -> bool:
     """Say whether it is what asyncio raises where something waits and no event loop runs."""
     place = error.__traceback__
     while place is not None and place.tb_next is not None:

@@ -9,6 +9,7 @@ from typing import Any
 from theoryctl_providers.contract import ProviderError, loads
 from theoryctl_providers.contract.json_text import cut, json_path
 from theoryctl_providers.inputs.forbidden import refuse_forbidden
+from theoryctl_providers.inputs.schemas import check_schemas
 from theoryctl_providers.inputs.vendor_names import refuse_misspelt_vendor
 
 _WORDS = """
@@ -27,12 +28,14 @@ def check_call(inputs: Mapping[str, Any]) -> None:
     """Raise ProviderError `ERR_INPUTS` for inputs that no call may have.
 
     The model's vendor is misspelt; or they name an address, a credential or a setting of LiteLLM; or `extra_body`
-    repeats or undercuts an input; or a call of a tool that is sent back has arguments that are no JSON.
+    repeats or undercuts an input; or an answer's schema is none; or a call of a tool that is sent back has arguments
+    that are no JSON.
     """
     refuse_forbidden(inputs)
     refuse_misspelt_vendor(str(inputs.get("model") or ""))
     if isinstance(extra := inputs.get("extra_body"), dict):
         _check_extra(extra, inputs, ("extra_body",))
+    check_schemas(inputs)
     for path, arguments in _arguments(inputs.get("messages")):
         _check_json(arguments, path)
 

@@ -28,6 +28,7 @@ from theoryctl_providers.contract import (
 )
 from theoryctl_providers.inputs.call import check_call
 from theoryctl_providers.inputs.normalize import counted
+from theoryctl_providers.inputs.schemas import AnswerSchema, response_schema, tool_schema
 from theoryctl_providers.inputs.tools import forced_tool
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
 from theoryctl_providers.mock.embeddings import embeddings
@@ -119,21 +120,17 @@ class _Choice:
 def _choice(inputs: Mapping[str, Any], seed: str, index: int) -> _Choice:
     tool = forced_tool(inputs)
     if tool is not None:
-        arguments = dumps(_instance(tool.get("parameters", {"type": "object"}), tool["name"], "tools"))
+        arguments = dumps(_instance(tool_schema(tool)))
         text, finish = _limit(arguments, inputs, "tool_calls")
         return _Choice(text, finish, (f"call_{seed[:24]}", tool["name"]))
     return _Choice(*_limit(_stop(_content(inputs, seed, index), inputs), inputs, "stop"))
 
 
 def _content(inputs: Mapping[str, Any], seed: str, index: int) -> str:
-    wanted = inputs.get("response_format") or {"type": "text"}
-    text = _text(inputs, seed, index)
-    if wanted.get("type") == "json_object":
-        return dumps({"answer": text})
-    if wanted.get("type") != "json_schema":
-        return text
-    named = wanted.get("json_schema") or {}
-    return dumps(_instance(named.get("schema", {"type": "object"}), named.get("name", "answer"), "response_format"))
+    if (schema := response_schema(inputs)) is not None:
+        return dumps(_instance(schema))
+    text, wanted = _text(inputs, seed, index), inputs.get("response_format") or {}
+    return dumps({"answer": text}) if wanted.get("type") == "json_object" else text
 
 
 def _text(inputs: Mapping[str, Any], seed: str, index: int) -> str:
@@ -162,19 +159,12 @@ def _quote(text: str) -> str:
     return f'"{plain}"' if len(text) <= _QUOTED else f'"{plain}…"'
 
 
-def _instance(schema: Any, name: str, where: str) -> Any:
+def _instance(wanted: AnswerSchema) -> Any:
     """A value that the validator accepts for a schema from the inputs."""
-    from theoryctl_providers.inputs.validate import compile_schema
     from theoryctl_providers.mock.sampling.sampler import sample
     from theoryctl_providers.mock.sampling.schema import CannotSample
 
-    try:
-        validator = compile_schema(schema)
-    except ValueError as error:
-        reason = str(error).partition("\n")[0]
-        raise ProviderError(
-            "ERR_INPUTS", f"inputs: $.{where}: {name!r} is not a JSON Schema: {reason}", hint="mend the schema"
-        ) from None
+    validator, (schema, name, where) = wanted.validator(), wanted
     try:
         instance = sample(schema, name=name)
     except CannotSample as error:

@@ -15,6 +15,7 @@ import uvicorn
 
 from theoryctl_providers.contract import ProviderError
 from theoryctl_providers.contract.wire import Limits, ServerConfig
+from theoryctl_providers.engine.guard import blamed
 from theoryctl_providers.lookup import get_llm_provider
 from theoryctl_providers.server.app import make_app
 from theoryctl_providers.server.gate import Gate
@@ -23,10 +24,14 @@ from theoryctl_providers.server.protocol import Protocol
 
 
 def serve(config: ServerConfig, host: str, port: int, ready_fd: int | None, log: Log) -> int:
-    """Serve until told to stop and return 0. Raises ProviderError when the provider or the port cannot be had."""
+    """Serve until told to stop and return 0.
+
+    Raises ProviderError when the provider or the port cannot be had, or the provider cannot be closed.
+    """
     provider = get_llm_provider(config.provider.provider)
-    # Before anything can be asked: a real instance's first call is as warm as its second.
-    provider.prepare(config.provider.mode)
+    with blamed(provider):
+        # Before anything can be asked: a real instance's first call is as warm as its second.
+        provider.prepare(config.provider.mode)
     listener = _listen(host, port)
     app = make_app(config, log.line)
     # Requests leave next to no cycles behind: looking for them less often saves a few per cent.
@@ -35,7 +40,8 @@ def serve(config: ServerConfig, host: str, port: int, ready_fd: int | None, log:
     server = _Server(_settings(app, config.limits), app, config.limits.drain_seconds, ready_fd)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(server.serve(sockets=[listener]))
-        runner.run(provider.aclose())
+        with blamed(provider):
+            runner.run(provider.aclose())
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +20,7 @@ from theoryctl_providers.contract import (
     Event,
     Finish,
     Log,
+    Mode,
     Output,
     ProviderConfig,
     ProviderError,
@@ -335,6 +336,63 @@ def test_whatever_a_provider_raises_ends_its_answer_and_nothing_else(raised: Bas
     message = refusal(named(Breaks), mode="real" if how == "real" else "mock")["message"]
     assert f"{HERE}:Breaks failed with {name}" in message
     assert message.endswith("expected a ProviderError")
+
+
+@pytest.mark.parametrize("part", ["prepare", "check_inputs", "check", "notes"])
+def test_a_part_that_crashes_is_the_providers_fault_and_its_traceback_is_told(part: str) -> None:
+    def crashes(*_: Any) -> Any:
+        raise KeyError("x")
+
+    name = named(type("Crashes", (Bare,), {part: crashes}))
+    events = list(drive(execute(Request(config=ProviderConfig(provider=name), inputs=ASK, mode="real"))))
+    assert f"{HERE}:Crashes failed with KeyError: 'x'" in refusal(name, mode="real")["message"]
+    assert any(isinstance(event, Log) and event.debug and "in crashes" in event.message for event in events)
+
+
+class Unclosable:
+    """Events that cannot be closed; the last of them is a failure where there is one."""
+
+    def __init__(self, failure: Exception) -> None:
+        self.left: Iterator[Any] = iter([*SOUND, failure])
+
+    def __aiter__(self) -> Unclosable:
+        return self
+
+    async def __anext__(self) -> Any:
+        event = next(self.left)
+        if isinstance(event, Exception):
+            raise event
+        return event
+
+    async def aclose(self) -> None:
+        raise OSError("it is stuck")
+
+
+@pytest.mark.parametrize("mode", ["mock", "real"])
+@pytest.mark.parametrize(
+    ("failure", "code", "message"),
+    [
+        (StopAsyncIteration(), "ERR_PROVIDER", "Stuck failed with OSError: it is stuck; expected a ProviderError"),
+        (ProviderError("ERR_QUOTA", "no money is left"), "ERR_QUOTA", "no money is left"),
+    ],
+)
+def test_events_that_cannot_be_closed_are_the_providers_fault_unless_it_failed_before(
+    failure: Exception, code: str, message: str, mode: Mode
+) -> None:
+    made = type("Stuck", (LLMProvider,), {"stream": lambda self, request: Unclosable(failure)})
+    error = envelope_of(named(made), mode=mode)["error"]
+    assert error is not None
+    assert (error["code"], message in error["message"]) == (code, True)
+
+
+def test_a_fault_of_the_engine_is_not_the_providers() -> None:
+    # No JSON Schema: the engine takes it from its own callers unchecked.
+    config = ProviderConfig(provider=yielding(SOUND, waits=True), input_schema={"type": "objec"})
+    request = Request(config=config, inputs=ASK)
+    *before, last = drive(execute(request))
+    assert isinstance(last, Result) and last.envelope["error"] is not None
+    assert last.envelope["error"]["code"] == "ERR_INTERNAL"
+    assert any(isinstance(event, Log) and event.debug and "Traceback" in event.message for event in before)
 
 
 def test_a_provider_that_is_cancelled_is_not_at_fault() -> None:

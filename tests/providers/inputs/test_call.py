@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from theoryctl_providers.contract import ProviderError
+from theoryctl_providers import run
+from theoryctl_providers.contract import Mode, ProviderError
 from theoryctl_providers.inputs.call import check_call
 from theoryctl_providers.inputs.validate import check_inputs
 
@@ -96,3 +98,27 @@ def test_a_call_of_a_tool_is_sent_back_as_a_stream_had_it() -> None:
     inputs["messages"][1]["tool_calls"][0] |= {"index": 0, "extra_content": {"google": {"thought_signature": "S"}}}
     inputs["messages"][1] |= {"thinking_blocks": [{"type": "thinking", "thinking": "x", "signature": "S"}]}
     check_inputs(inputs, None)
+
+
+def wants(schema: Any) -> dict[str, Any]:
+    return {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}}
+
+
+def forces(parameters: Any) -> dict[str, Any]:
+    function = {"name": "x", "parameters": parameters}
+    return {"tools": [{"type": "function", "function": function}], "tool_choice": "required"}
+
+
+@pytest.mark.parametrize("mode", ["mock", "real"])
+@pytest.mark.parametrize("asked", [wants, forces])
+@pytest.mark.parametrize("schema", [{"type": "objec"}, {"type": "number", "exclusiveMinimum": True}], ids=str)
+def test_the_schema_of_an_answer_has_to_be_one_in_either_mode(
+    schema: Any, asked: Callable[[Any], dict[str, Any]], mode: Mode
+) -> None:
+    with pytest.raises(ProviderError, match="'x' is not a JSON Schema") as caught:
+        run({**ASK, **asked(schema)}, provider="litellm", mode=mode, secrets={"OPENAI_API_KEY": "key-of-nobody"})
+    assert caught.value.code == "ERR_INPUTS"
+
+
+def test_the_schema_of_a_tool_that_may_be_called_is_the_vendors_to_judge() -> None:
+    check_call({**ASK, **forces({"type": "objec"}), "tool_choice": "auto"})

@@ -17,7 +17,7 @@ from theoryctl_providers.litellm.transport import Body
 CHUNK = 16 << 10
 
 
-class Chunks(httpx.AsyncByteStream):
+class Chunks(httpx.AsyncByteStream):  # type: ignore[misc]  # httpx is not there where this is checked
     """A body in chunks as aiohttp cuts them."""
 
     def __init__(self, data: bytes, size: int) -> None:

@@ -189,6 +189,14 @@ def test_a_port_that_is_taken_is_said(start: Start) -> None:
     assert (done.returncode, json.loads(done.stderr)["code"]) == (2, "ERR_NOT_RUNNING")
 
 
+def test_a_provider_that_cannot_be_closed_is_told_at_the_end(start: Start) -> None:
+    server = start(replace(CONFIG, provider=replace(CONFIG.provider, provider="tests.bench.slow:Unclosable")))
+    assert server.run().status == 200
+    assert server.stop() == 2
+    last = server.lines()[-1]
+    assert last["code"] == "ERR_PROVIDER" and "Unclosable failed with OSError" in last["message"]
+
+
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 def test_told_to_stop_it_exits_with_0(start: Start, sent: signal.Signals) -> None:
     server = start()

@@ -1,0 +1,49 @@
+"""Schemas of answers, which a request brings: that of `response_format`, and that of the tool that must be called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from theoryctl_providers.contract import ProviderError
+from theoryctl_providers.inputs.tools import forced_tool
+from theoryctl_providers.inputs.validate import compile_schema
+
+
+class AnswerSchema(NamedTuple):
+    """A JSON Schema, its name, and the input that it stands in."""
+
+    schema: Any
+    name: str
+    where: str
+
+    def validator(self) -> Any:
+        """Compile it. Raises ProviderError `ERR_INPUTS` for one that is not of draft 2020-12."""
+        try:
+            return compile_schema(self.schema)
+        except ValueError as error:
+            reason = str(error).partition("\n")[0]
+            message = f"inputs: $.{self.where}: {self.name!r} is not a JSON Schema: {reason}"
+            raise ProviderError("ERR_INPUTS", message, hint="mend the schema", param=self.where) from None
+
+
+def response_schema(inputs: Mapping[str, Any]) -> AnswerSchema | None:
+    """Return the schema in `response_format`; None where none is asked for."""
+    wanted = inputs.get("response_format")
+    if not isinstance(wanted, Mapping) or wanted.get("type") != "json_schema":
+        return None
+    named = wanted.get("json_schema") or {}
+    return AnswerSchema(named.get("schema", {"type": "object"}), named.get("name", "answer"), "response_format")
+
+
+def tool_schema(tool: Mapping[str, Any]) -> AnswerSchema:
+    """Return the schema of a tool's arguments."""
+    return AnswerSchema(tool.get("parameters", {"type": "object"}), tool["name"], "tools")
+
+
+def check_schemas(inputs: Mapping[str, Any]) -> None:
+    """Refuse schemas of answers that are none, in mock mode and real: vendors do. Raises ProviderError `ERR_INPUTS`."""
+    if (schema := response_schema(inputs)) is not None:
+        schema.validator()
+    if inputs.get("tool_choice") is not None and (tool := forced_tool(inputs)) is not None:
+        tool_schema(tool).validator()
