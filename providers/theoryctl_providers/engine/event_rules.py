@@ -44,13 +44,6 @@ class EventRules:
         self._finished: dict[int, bool] = {}
         self._names: set[str] = set()
 
-    def begin(self, events: Any) -> None:
-        """Look at what `stream` returned, which has to be an async iterator."""
-        if not hasattr(events, "__aiter__"):
-            if isinstance(events, Coroutine):
-                events.close()  # nobody will await it
-            raise broke(self._provider, f"returned {shown(events)} from stream", "an async iterator of events")
-
     def check(self, event: Any) -> None:
         """Let one event pass, or not."""
         rule = _RULES.get(type(event))
@@ -59,26 +52,15 @@ class EventRules:
             raise broke(self._provider, f"yielded {shown(event)}", expected)
 
     def pass_plain_text(self, events: list[Any]) -> bool:
-        """Let the next events of an answer pass where all that came are as in most answers, and so keep all rules: one
-        choice after the other with pieces of text and its Finish, and usage. False, and none has passed, for others."""
-        choice = first = sum(self._finished.values())
-        begun = False  # compared by `is`, for True and 0.0 are equal to numbers
-        for event in events:
-            kind = type(event)
-            if kind is Delta:
-                begun = True
-                if event.choice is not choice or type(event.text) is not str:
-                    return False
-                if not event.tool_call is event.reasoning is event.refusal is None:
-                    return False
-            elif kind is Finish:
-                if event.choice is not choice or type(event.reason) is not str or not event.reason:
-                    return False
-                choice, begun = choice + 1, False
-            elif kind is not Usage or not _is_usage(event):
-                return False
+        """Let the next events of an answer pass where all that came are plain text. False, and none has passed, where
+        some are not."""
+        first = sum(self._finished.values())
+        passed = _pass_plain_text(events, first)
+        if passed is None:
+            return False
+        choice, is_open = passed
         self._finished |= dict.fromkeys(range(first, choice), True)
-        if begun:
+        if is_open:
             self._finished[choice] = False
         return True
 
@@ -224,12 +206,53 @@ def _are_numbers(vector: list[Any]) -> bool:
 
 
 def _is_usage(event: Usage) -> bool:
-    details = (event.cached_input_tokens, event.cache_write_tokens, event.reasoning_tokens)
-    for count in (event.input_tokens, event.output_tokens, *details):
+    for count in (
+        event.input_tokens,
+        event.output_tokens,
+        event.cached_input_tokens,
+        event.cache_write_tokens,
+        event.reasoning_tokens,
+    ):
         if count is not None and (type(count) is not int or count < 0):
             return False
     cost = event.cost_usd
     return cost is None or (type(cost) is float and 0.0 <= cost < inf) or _is_count(cost)
+
+
+def check_iterator(provider: LLMProvider, events: Any) -> None:
+    """Look at what `stream` returned. Raises ProviderError `ERR_PROVIDER` for what is no async iterator."""
+    if not hasattr(events, "__aiter__"):
+        if isinstance(events, Coroutine):
+            events.close()  # nobody will await it
+        raise broke(provider, f"returned {shown(events)} from stream", "an async iterator of events")
+
+
+def is_plain_text(events: list[Any]) -> bool:
+    """Recognize at a glance the answers that most are, and that keep all rules: one choice after the other with pieces
+    of text and its Finish, and usage."""
+    passed = _pass_plain_text(events, 0)
+    return passed is not None and passed[0] > 0 and not passed[1]
+
+
+def _pass_plain_text(events: list[Any], choice: int) -> tuple[int, bool] | None:
+    """Go on with a choice that is not finished: the number after the last one that is then, and whether that was begun
+    too. None for events that are more than plain text."""
+    is_open = False
+    for event in events:
+        kind = type(event)
+        if kind is Delta:
+            is_open = True
+            if event.choice is not choice or type(event.text) is not str:  # by `is`: True and 0.0 are equal to numbers
+                return None
+            if not event.tool_call is event.reasoning is event.refusal is None:
+                return None
+        elif kind is Finish:
+            if event.choice is not choice or type(event.reason) is not str or not event.reason:
+                return None
+            choice, is_open = choice + 1, False
+        elif kind is not Usage or not _is_usage(event):
+            return None
+    return choice, is_open
 
 
 def shown(event: Any) -> str:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
 from typing import Any
 
 from theoryctl_providers.contract import Event, ProviderError, Remedy, ResolvedRequest
-from theoryctl_providers.engine.event_rules import EventRules
+from theoryctl_providers.engine.event_rules import EventRules, check_iterator, is_plain_text
 from theoryctl_providers.protocol import LLMProvider, name_of
 
 #: Events that a provider which never waits is asked for at a time: of a long answer no more are there than are read.
 BATCH = 256
+
+_Collecting = Coroutine[Any, Any, None]
+#: Whether there are more events after those that have come, and the failure that ended them.
+_Step = tuple[bool, Exception | None]
+_ENDED: _Step = (False, None)
 
 
 async def guarded(provider: LLMProvider, request: ResolvedRequest) -> AsyncGenerator[Event]:
@@ -24,7 +29,7 @@ async def guarded(provider: LLMProvider, request: ResolvedRequest) -> AsyncGener
     rules = EventRules(provider, request)
     with blamed(provider):
         events = provider.stream(request)
-    rules.begin(events)
+    check_iterator(provider, events)
     try:
         async for event in events:
             rules.check(event)
@@ -50,23 +55,27 @@ def guarded_at_once(provider: LLMProvider, request: ResolvedRequest) -> Iterable
 
     A step of the provider brings many of them: to look after each event whether it waited would cost as much as a mock.
     """
-    return chain.from_iterable(_batches(provider, request))
-
-
-def _batches(provider: LLMProvider, request: ResolvedRequest) -> Iterator[Iterable[Event]]:
-    """The events up to the first that breaks the rules, or to the failure that ended them."""
     come: list[Any] = []
-    rules = EventRules(provider, request)
-    with blamed(provider):
-        events = provider.stream(request)
-    rules.begin(events)
-    collecting = _collect(events, come)
-    goes_on, is_plain, failure = True, True, None
-    while goes_on:
-        goes_on, failure = _step(provider, collecting)
+    collecting = _collect(provider, request, come)
+    first = _step(provider, collecting)
+    if first is _ENDED and is_plain_text(come) and request.operation == "chat":
+        return come
+    return chain.from_iterable(_batches(provider, request, first, collecting, come))
+
+
+def _batches(
+    provider: LLMProvider, request: ResolvedRequest, step: _Step, collecting: _Collecting, come: list[Any]
+) -> Iterator[Iterable[Event]]:
+    """The events up to the first that breaks the rules, or to the failure that ended them."""
+    rules, is_plain = EventRules(provider, request), True
+    while True:
         is_plain = is_plain and rules.pass_plain_text(come)
         yield come if is_plain else _checked(rules, come)
         come.clear()
+        goes_on, failure = step
+        if not goes_on:
+            break
+        step = _step(provider, collecting)
     if failure is not None:
         raise failure
     rules.end()
@@ -88,21 +97,22 @@ class _Full:
 _FULL = _Full()
 
 
-async def _collect(events: AsyncIterable[Any], come: list[Any]) -> None:
-    add = come.append
+async def _collect(provider: LLMProvider, request: ResolvedRequest, come: list[Any]) -> None:
+    events, add = provider.stream(request), come.append
+    check_iterator(provider, events)
     async for event in events:
         add(event)
         if len(come) >= BATCH:
             await _FULL
 
 
-def _step(provider: LLMProvider, collecting: Coroutine[Any, Any, None]) -> tuple[bool, Exception | None]:
+def _step(provider: LLMProvider, collecting: _Collecting) -> _Step:
     """Run a coroutine that never waits up to the next batch: whether it goes on, and the failure that ended it."""
     try:
         if collecting.send(None) is _FULL:
             return True, None
     except StopIteration:
-        return False, None
+        return _ENDED
     except BaseException as error:
         if isinstance(error, ProviderError):
             return False, error

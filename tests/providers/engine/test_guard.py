@@ -35,6 +35,7 @@ from theoryctl_providers.contract import (
 from theoryctl_providers.engine.drive import drive
 from theoryctl_providers.engine.event_rules import RESERVED
 from theoryctl_providers.engine.execute import execute
+from theoryctl_providers.engine.guard import BATCH
 
 HERE = "test_guard_providers"
 ASK = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
@@ -336,6 +337,36 @@ def test_whatever_a_provider_raises_ends_its_answer_and_nothing_else(raised: Bas
     message = refusal(named(Breaks), mode="real" if how == "real" else "mock")["message"]
     assert f"{HERE}:Breaks failed with {name}" in message
     assert message.endswith("expected a ProviderError")
+
+
+LONG = [Delta(text="a")] * (3 * BATCH)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        [*LONG, Finish()],
+        [Delta(reasoning="b"), *LONG, Finish()],
+        [Log("c"), Finish(), Delta(1, "d"), Finish(1)],
+        [Finish(), *(Delta(1, "e") for _ in LONG), Finish(1), Usage(1, 1)],
+    ],
+    ids=["plain", "reasoning", "a log", "two choices"],
+)
+def test_a_long_answer_passes_batch_by_batch(rest: list[Event]) -> None:
+    asked = [*LONG, *rest]
+    name = yielding(asked, waits=False)
+    come = list(drive(execute(Request(config=ProviderConfig(provider=name), inputs=ASK))))
+    assert come[1:-1] == asked
+    assert isinstance(come[-1], Result) and come[-1].cause is None
+
+
+@pytest.mark.parametrize("wrong", ["hello", Delta(1, "x"), Delta(text="x", reasoning="y")], ids=str)
+def test_a_long_answer_is_shown_up_to_what_breaks_the_rules(wrong: Any) -> None:
+    name = yielding([*LONG, *LONG[:7], wrong, *LONG, Finish()], waits=False)
+    come = list(drive(execute(Request(config=ProviderConfig(provider=name), inputs=ASK))))
+    last = come[-1]
+    assert isinstance(last, Result) and last.cause is not None and last.cause.code == "ERR_PROVIDER"
+    assert come[1 : len(LONG) + 8] == [*LONG, *LONG[:7]]
 
 
 @pytest.mark.parametrize("part", ["prepare", "check_inputs", "check", "notes"])
