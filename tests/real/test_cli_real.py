@@ -62,6 +62,9 @@ def test_an_answer_arrives_as_one_envelope_without_the_key_it_quoted(
     assert sorted(envelope["meta"]["secrets_present"]) == ["OPENAI_API_KEY", "OPENAI_BASE_URL"]
     assert (saved / "answer.txt").read_text() == "Your key is [OPENAI_API_KEY], is it not?"
     assert "loading LiteLLM" in ran.err
+    assert 0 < envelope["meta"]["loading_ms"] < envelope["meta"]["duration_ms"]
+    assert f"({envelope['meta']['loading_ms']} to load the provider)" in ran.err
+    assert "keep it loaded" not in ran.err  # nobody is at a terminal
     assert_quiet(ran)
     assert_keyless(ran, tmp_path)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REF, ROOT, THEORYCTL, Cli, messages
+from tests.real.vendor import Vendor
 from tests.terminal.test_live_markdown import Screen
 from theoryctl.results.run import RunResult
 from theoryctl.terminal.log_lines import readable_line
@@ -248,3 +249,14 @@ def test_the_line_of_a_request_is_shown_in_columns(facts: dict[str, object], sho
 )
 def test_a_line_of_anything_else_is_shown_as_it_is(line: str) -> None:
     assert readable_line(line) == line
+
+
+def test_after_a_cold_real_run_a_terminal_says_how_to_keep_the_provider_loaded(show: Show, tmp_path: Path) -> None:
+    with Vendor() as vendor:
+        keys = tmp_path / "keys"
+        keys.write_text(f"OPENAI_API_KEY=key-of-nobody\nOPENAI_BASE_URL={vendor.url}/v1\n")
+        _, err = show(*RUN, "--mode", "real", "--prompt", "Hi", "--env-file", "keys", columns=200)
+    said = ESCAPE.sub("", err)
+    assert re.search(r"\d+ ms \(\d+ to load the provider\)", said)
+    start = f"theoryctl local start --ref {REF} --runtime process --mode real --env-file keys"
+    assert f"keep it loaded: {start}" in said

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from theoryctl.hints import PROGRAM, Hint, Step, again, as_typed, command, flag_words
 from theoryctl.results.run import RunResult
-from theoryctl_providers.contract import ErrorInfo, ProviderError, Remedy
+from theoryctl_providers.contract import Envelope, ErrorInfo, ProviderError, Remedy
 
 if TYPE_CHECKING:
     from theoryctl.refs import ProviderRef
@@ -49,13 +49,23 @@ def fit(text: str) -> bool:
 
 
 def with_hint(result: RunResult, context: Any) -> RunResult:
-    """The result of a run, with what its error says of the remedy in terms of the command that was typed."""
+    """The result of a run, with what its error says of the remedy in terms of the command that was typed.
+
+    After a success that had to load the provider, that is the command that keeps it loaded.
+    """
     envelope = result.envelope
     error = envelope["error"]
     if error is None:
-        return result
+        return replace(result, faster=_keeps_loaded(envelope, context))
     hint = spelled(_how(error, context, envelope["runtime"]), context)
     return replace(result, envelope={**envelope, "error": {**error, "hint": hint}})
+
+
+def _keeps_loaded(envelope: Envelope, context: Any) -> str | None:
+    if envelope["runtime"] != "embedded" or not envelope["meta"].get("loading_ms"):
+        return None
+    start = command("local start", ref=envelope["ref"], runtime="process", mode=envelope["mode"])
+    return spelled(start, context)
 
 
 def _words(step: Step, context: Any) -> list[str] | None:

@@ -131,8 +131,8 @@ def _option(name: str, default: Any, annotation: Any) -> inspect.Parameter:
 
 
 def told(result: RunResult, ctx: typer.Context) -> RunResult:
-    """The result of a run; one that failed says what to type next."""
-    if result.envelope["error"] is None:
+    """The result of a run; one that failed, or that had to load its provider, says what to type next."""
+    if result.envelope["error"] is None and not result.envelope["meta"].get("loading_ms"):
         return result
     from theoryctl.cli.hints import with_hint
 

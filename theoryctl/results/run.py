@@ -14,6 +14,8 @@ class RunResult:
     """A finished run, failed or not."""
 
     envelope: Envelope
+    #: A command that makes the next run of this kind faster; None where there is none.
+    faster: str | None = None
 
     def document(self) -> dict[str, Any]:
         return dict(self.envelope)

@@ -45,8 +45,11 @@ class RunDisplay:
             notes.note(message)
         self._later.clear()
 
-    def finish(self, envelope: Envelope) -> None:
-        """Show the run's failure, its outputs unless standard output gets JSON, and a summary."""
+    def finish(self, envelope: Envelope, faster: str | None) -> None:
+        """Show the run's failure, its outputs unless standard output gets JSON, and a summary.
+
+        At a terminal a command follows that makes the next run `faster`.
+        """
         if envelope["error"] is not None:
             notes.error(envelope["error"])
         if not self._json_output:
@@ -55,6 +58,8 @@ class RunDisplay:
             notes.note(line)
         if self._pace is not None and (words := list(self._pace.words(envelope["usage"]["output_tokens"]))):
             notes.note(" · ".join(words))
+        if faster and sys.stderr.isatty():
+            notes.note(f"keep it loaded: {faster}")
 
     def _started(self, event: Started) -> None:
         self._pace = Pace() if self._stream else None

@@ -12,8 +12,7 @@ from theoryctl_providers.contract import Envelope, OutputDocument, UsageDocument
 
 def run_summary(envelope: Envelope) -> Iterator[str]:
     """Lines that say status, usage, cost, time and attachments of a run."""
-    took = f"{envelope['meta']['duration_ms']} ms"
-    facts = [envelope["status"], *usage_words(envelope["usage"]), took]
+    facts = [envelope["status"], *usage_words(envelope["usage"]), _duration_words(envelope)]
     yield " · ".join(facts)
     for attachment in envelope["meta"]["attachments"]:
         digest = attachment["digest"][:19]
@@ -22,6 +21,13 @@ def run_summary(envelope: Envelope) -> Iterator[str]:
         output["name"].startswith("finish_reason") and output.get("text") == "length" for output in envelope["outputs"]
     ):
         yield "the answer was cut at its token limit: raise max_completion_tokens for more"
+
+
+def _duration_words(envelope: Envelope) -> str:
+    """`2300 ms`, or `2300 ms (1900 to load the provider)`."""
+    meta = envelope["meta"]
+    loading = meta.get("loading_ms")  # an instance of an older version tells none
+    return f"{meta['duration_ms']} ms" + (f" ({loading} to load the provider)" if loading else "")
 
 
 def usage_words(usage: UsageDocument) -> Iterator[str]:

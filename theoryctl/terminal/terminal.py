@@ -52,7 +52,7 @@ class Terminal:
         if self.json_output:
             output.document(result.document())
         if isinstance(result, RunResult):
-            self._run.finish(result.envelope)
+            self._run.finish(result.envelope, result.faster)
         elif not self.json_output:
             view = view_of(result)
             output.view(view)

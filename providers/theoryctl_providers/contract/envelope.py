@@ -77,12 +77,16 @@ class VendorDocument(TypedDict):
 
 
 class Meta(TypedDict):
-    """Place and time of a run. `started_at` is UTC in RFC 3339, `duration_ms` wall-clock milliseconds."""
+    """Place and time of a run. `started_at` is UTC in RFC 3339, `duration_ms` wall-clock milliseconds.
+
+    `loading_ms` are those of them that went into loading the provider; null where it was loaded, or nobody measured.
+    """
 
     image: str | None
     platform: str | None
     started_at: str
     duration_ms: int
+    loading_ms: int | None
     attachments: list[AttachmentDocument]
     secrets_present: list[str]
     vendor: VendorDocument | None
@@ -155,6 +159,7 @@ def build_envelope(
     attachments: Iterable[AttachmentDocument] = (),
     secrets_present: Iterable[str] = (),
     vendor: VendorDocument | None = None,
+    loading_ms: int | None = None,
 ) -> Envelope:
     """The envelope of a run, of one that was refused before it began as well. Outputs are sorted by name."""
     stopwatch = stopwatch or Stopwatch()
@@ -174,6 +179,7 @@ def build_envelope(
             platform=platform,
             started_at=stopwatch.started_at,
             duration_ms=stopwatch.duration_ms,
+            loading_ms=loading_ms,
             attachments=list(attachments),
             secrets_present=sorted(secrets_present),
             vendor=vendor,

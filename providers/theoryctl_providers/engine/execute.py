@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -52,8 +53,7 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
         plan = plan_for(provider, resolved)
         for note in notes_on(resolved, provider):
             yield Log(note)
-        with blamed(provider):
-            provider.prepare(resolved.mode)
+        transcript.loading_ms = prepared(provider, resolved.mode)
         yield Started(resolved.model, resolved.mode, plan.suspends)
         if callable(plan.events):
             for event in plan.events():
@@ -83,6 +83,14 @@ def notes_on(request: ResolvedRequest, provider: LLMProvider) -> Iterator[str]:
         yield from () if is_mock(request.mode) else provider.notes(request)
         if provider.loads and not provider.is_prepared(request.mode):
             yield f"loading {provider.loads}, which takes some seconds in a new process"
+
+
+def prepared(provider: LLMProvider, mode: Mode) -> int | None:
+    """Prepare a provider, and return the milliseconds that it took to load; None where it was loaded already."""
+    with blamed(provider):
+        is_loaded, begun = not provider.loads or provider.is_prepared(mode), time.monotonic()
+        provider.prepare(mode)
+        return None if is_loaded else round((time.monotonic() - begun) * 1000)
 
 
 def admit(request: Request, provider: LLMProvider) -> ResolvedRequest:

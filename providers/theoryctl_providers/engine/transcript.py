@@ -41,6 +41,8 @@ class Transcript:
         self._resolved: ResolvedRequest | None = None
         self._stopwatch = Stopwatch()
         self.answer = Answer()
+        #: Milliseconds that it took to load the provider; None where it was loaded already.
+        self.loading_ms: int | None = None
 
     def admitted(self, resolved: ResolvedRequest) -> None:
         """From here on mode and model are known."""
@@ -102,6 +104,7 @@ class Transcript:
             platform=config.platform,
             attachments=[attachment.public() for attachment in request.attachments],
             secrets_present=[name for name, value in config.secrets.items() if value],
+            loading_ms=self.loading_ms,
             vendor=None if self.answer.vendor is None else cast(VendorDocument, asdict(self.answer.vendor)),
         )
 
