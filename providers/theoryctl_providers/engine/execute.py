@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -77,12 +77,13 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
     yield Result(envelope, cause, transcript.answer)
 
 
-def notes_on(request: ResolvedRequest, provider: LLMProvider) -> Iterator[str]:
+def notes_on(request: ResolvedRequest, provider: LLMProvider) -> list[str]:
     """Tell the caller what it should know before the provider is prepared and a vendor asked."""
     with blamed(provider):
-        yield from () if is_mock(request.mode) else provider.notes(request)
+        notes = [] if is_mock(request.mode) else list(provider.notes(request))
         if provider.loads and not provider.is_prepared(request.mode):
-            yield f"loading {provider.loads}, which takes some seconds in a new process"
+            notes.append(f"loading {provider.loads}, which takes some seconds in a new process")
+        return notes
 
 
 def prepared(provider: LLMProvider, mode: Mode) -> int | None:

@@ -7,7 +7,8 @@ OpenAI's, and what its code for vendors takes out of either. A test compares the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from theoryctl_providers.contract import ProviderError
@@ -53,6 +54,9 @@ user_continue_message verbose weight
 
 _NAMES = frozenset(_WORDS.split())
 
+#: Characters of a name that is looked up once.
+_LONGEST_KNOWN = 64
+
 _HINT = "leave {} out: keys and addresses are settings of the provider"
 
 #: Values that are JSON Schemas, whose property names are the caller's.
@@ -68,26 +72,37 @@ def refuse_forbidden(inputs: Mapping[str, Any]) -> None:
     for top in tops:
         if is_forbidden(top[-1]):
             raise _refused(top)
-    for path in _credentials(inputs, ()):
+    if (path := _credential_in(inputs)) is not None:
         raise _refused(path)
 
 
 def is_forbidden(name: str) -> bool:
     """Return True for a name that no input, and no key of `extra_body`, may have."""
-    return name in _NAMES or any(pattern.fullmatch(name) for pattern in (_CREDENTIAL, _STEERING))
+    return _is_credential(name) or name in _NAMES or _STEERING.fullmatch(name) is not None
 
 
-def _credentials(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+@lru_cache(maxsize=1024)  # most names come with each request
+def _is_known_credential(name: str) -> bool:
+    return _CREDENTIAL.fullmatch(name) is not None
+
+
+def _is_credential(name: str) -> bool:
+    return _is_known_credential(name) if len(name) <= _LONGEST_KNOWN else _CREDENTIAL.fullmatch(name) is not None
+
+
+def _credential_in(value: Any) -> tuple[str | int, ...] | None:
+    """The path of the first key that names an address or a credential, at any depth; None without one."""
     if isinstance(value, dict):
         for key, item in value.items():
-            if _CREDENTIAL.fullmatch(key):
-                yield (*path, key)
-            elif isinstance(item, (dict, list)) and key not in _SCHEMAS:
-                yield from _credentials(item, (*path, key))
+            if _is_credential(key):
+                return (key,)
+            if isinstance(item, (dict, list)) and key not in _SCHEMAS and (below := _credential_in(item)) is not None:
+                return (key, *below)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            if isinstance(item, (dict, list)):
-                yield from _credentials(item, (*path, index))
+            if isinstance(item, (dict, list)) and (below := _credential_in(item)) is not None:
+                return (index, *below)
+    return None
 
 
 def _refused(path: tuple[str | int, ...]) -> ProviderError:

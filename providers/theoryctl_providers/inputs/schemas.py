@@ -30,7 +30,7 @@ class AnswerSchema(NamedTuple):
 def response_schema(inputs: Mapping[str, Any]) -> AnswerSchema | None:
     """Return the schema in `response_format`; None where none is asked for."""
     wanted = inputs.get("response_format")
-    if not isinstance(wanted, Mapping) or wanted.get("type") != "json_schema":
+    if not isinstance(wanted, dict) or wanted.get("type") != "json_schema":
         return None
     named = wanted.get("json_schema") or {}
     return AnswerSchema(named.get("schema", {"type": "object"}), named.get("name", "answer"), "response_format")
