@@ -260,3 +260,79 @@ def test_after_a_cold_real_run_a_terminal_says_how_to_keep_the_provider_loaded(s
     assert re.search(r"\d+ ms \(\d+ to load the provider\)", said)
     start = f"theoryctl local start --ref {REF} --runtime process --mode real --env-file keys"
     assert f"keep it loaded: {start}" in said
+
+
+# -- what models say besides an answer --------------------------------------------------------------------------------
+
+BESIDE = """\
+rules:
+  - when: {user: {equals: refuse}}
+    answers: [{refusal: Not that.}]
+  - answers:
+      - reasoning: Six **times** seven.
+        chunks: [{text: "It is ", delay: 0.4}, {text: "42."}]
+        annotations: [{url: "https://example.com", title: Sums}, {url: "https://example.org"}]
+"""
+SOURCES = ["Sums: https://example.com", "https://example.org"]
+DIM = "\x1b[2m"
+
+stream_or_not = pytest.mark.parametrize("flags", [(), ("--stream",)], ids=["whole", "stream"])
+
+
+@pytest.fixture
+def beside(tmp_path: Path) -> tuple[str, ...]:
+    """A command that is answered by a script."""
+    (tmp_path / "beside.yaml").write_text(BESIDE)
+    return (*RUN, "--script", str(tmp_path / "beside.yaml"), "--prompt")
+
+
+@stream_or_not
+def test_reasoning_is_dimmed_above_the_answer_at_a_terminal(
+    show: Show, beside: tuple[str, ...], flags: tuple[str, ...]
+) -> None:
+    out, _ = show(*beside, "ask", *flags)
+    assert DIM in out.partition("It is")[0]
+    screen = Screen(30)
+    screen.feed(out)
+    assert screen.text == ["Six times seven.", "", "It is 42.", *SOURCES]
+
+
+@stream_or_not
+@pytest.mark.parametrize(("variable", "said"), [("NO_COLOR", "Six times seven."), ("TERM", "Six **times** seven.")])
+def test_a_terminal_without_styles_says_what_is_reasoning(
+    show: Show, beside: tuple[str, ...], flags: tuple[str, ...], variable: str, said: str
+) -> None:
+    out, _ = show(*beside, "ask", *flags, env={variable: "dumb"})
+    screen = Screen(30)
+    screen.feed(out)
+    assert screen.text == ["--- reasoning ---", said, "--- end of reasoning ---", "It is 42.", *SOURCES]
+
+
+@stream_or_not
+def test_a_pipe_gets_no_reasoning(cli: Cli, beside: tuple[str, ...], flags: tuple[str, ...]) -> None:
+    assert cli(*beside, "ask", *flags).out.splitlines() == ["It is 42.", *SOURCES]
+
+
+@stream_or_not
+def test_a_refusal_is_shown_and_said_to_be_one(cli: Cli, beside: tuple[str, ...], flags: tuple[str, ...]) -> None:
+    ran = cli(*beside, "refuse", *flags)
+    assert ran.out == "Not that.\n"
+    assert "the model refused to answer" in ran.err
+
+
+def test_reasoning_is_shown_before_the_answer_has_come(
+    environment: dict[str, str], beside: tuple[str, ...], tmp_path: Path
+) -> None:
+    slow = BESIDE.replace("delay: 0.4", "delay: 20")
+    (tmp_path / "beside.yaml").write_text(slow)
+    master, out = pty.openpty()
+    command = [str(THEORYCTL), *beside, "ask", "--stream"]
+    with subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL, env=environment) as process:
+        os.close(out)
+        text = b""
+        while b"Six" not in text and select.select([master], [], [], 30)[0]:
+            text += os.read(master, 65536)
+        assert b"Six" in text
+        assert process.poll() is None
+        process.kill()
+    os.close(master)

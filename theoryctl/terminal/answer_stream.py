@@ -21,16 +21,16 @@ class StreamedAnswer(Protocol):
 
 
 class PlainAnswer:
-    """Shows the text as it is."""
+    """Shows the text as it is, and a line after it where there is one."""
 
-    def __init__(self, say: Callable[..., None]) -> None:
-        self._say = say
+    def __init__(self, say: Callable[..., None], after: str | None = None) -> None:
+        self._say, self._after = say, after
 
     def add(self, text: str) -> None:
         self._say(text, end="")
 
     def close(self) -> None:
-        self._say("")
+        self._say("" if self._after is None else f"\n{self._after}")
 
 
 class Pace:

@@ -26,8 +26,9 @@ class LiveMarkdown:
     is hidden.
     """
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, style: str = "none", after: str | None = None) -> None:
+        """Begin to draw. `after` is a line that stands below the text in the end."""
+        self._console, self._style, self._after = console, style, after
         self._text = ""  # from the last block that was printed on: what follows it depends on it
         self._printed = 0  # how many lines of that are printed
         self._live = Live(
@@ -48,6 +49,8 @@ class LiveMarkdown:
         self._live.stop()
         self._print(self._lines(self._text)[self._printed :])
         self._text = ""
+        if self._after is not None:
+            self._console.print(self._after)
 
     def _draw(self) -> None:
         previous, growing = block_starts(self._text)
@@ -62,7 +65,7 @@ class LiveMarkdown:
         self._live.update(_joined([*tail, [Segment("")]]), refresh=True)
 
     def _lines(self, text: str) -> list[Line]:
-        return list(Segment.split_lines(rendered(self._console, markdown(text)).segments))
+        return list(Segment.split_lines(rendered(self._console, markdown(text, self._style)).segments))
 
     def _print(self, lines: list[Line]) -> None:
         if lines:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from theoryctl.terminal.format import paired
-from theoryctl.terminal.streams import console, is_rich, is_seen
+from theoryctl.terminal.streams import console, is_rich, is_seen, is_styled
 from theoryctl.terminal.text import json_text, printable, printable_cell
 from theoryctl.terminal.view import Document, Facts, Lines, Table, View
 
@@ -32,14 +32,32 @@ def document(value: dict[str, Any]) -> None:
     write(json_text(value, indent=2 if terminal else None, plain=not terminal))
 
 
-def markdown(text: str) -> None:
-    """Write Markdown: rendered at a terminal, else as it is."""
+def markdown(text: str, style: str = "none") -> None:
+    """Write Markdown: rendered at a terminal, in a style of rich's, else as it is."""
     if is_rich(sys.stdout):
         from theoryctl.terminal.rich_layout import markdown
 
-        _show(markdown(text))
+        _show(markdown(text, style))
     else:
         say(text)
+
+
+def reasoning(text: str) -> None:
+    """Write what a model said to itself, above its answer: dimmed, or between lines that say what it is."""
+    say_before_reasoning()
+    markdown(text, "dim")
+    say(after_reasoning())
+
+
+def say_before_reasoning() -> None:
+    """Write the line above reasoning where a terminal shows no styles."""
+    if not is_styled(sys.stdout):
+        say("--- reasoning ---")
+
+
+def after_reasoning() -> str:
+    """The line below reasoning."""
+    return "" if is_styled(sys.stdout) else "--- end of reasoning ---"
 
 
 def json_value(value: Any) -> None:

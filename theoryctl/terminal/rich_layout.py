@@ -15,9 +15,9 @@ from rich.text import Text
 from theoryctl.terminal.text import printable, printable_cell
 
 
-def markdown(text: str) -> Markdown:
+def markdown(text: str, style: str = "none") -> Markdown:
     """Markdown that cannot make the terminal do anything."""
-    return Markdown(printable(text))
+    return Markdown(printable(text), style=style)
 
 
 def code(text: str, language: str) -> Syntax:

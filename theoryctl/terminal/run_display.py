@@ -9,7 +9,7 @@ from theoryctl.terminal import notes, output
 from theoryctl.terminal.answer_stream import Pace, PlainAnswer, StreamedAnswer
 from theoryctl.terminal.format import size_words
 from theoryctl.terminal.progress_display import ProgressDisplay
-from theoryctl.terminal.run_text import heading, run_summary, shown_outputs, tool_call_line
+from theoryctl.terminal.run_text import heading, run_summary, shown_outputs, source_line, tool_call_line
 from theoryctl.terminal.streams import console, is_rich, is_seen
 from theoryctl.terminal.text import json_text
 from theoryctl_providers.contract import Delta, Envelope, Event, Log, OutputDocument, Started
@@ -23,7 +23,9 @@ class RunDisplay:
         self._progress = progress
         self._stream, self._json_output, self._debug = stream, json_output, debug
         self._answer: StreamedAnswer | None = None
-        self._streamed = False
+        #: The output that is being streamed, and those that were.
+        self._name = ""
+        self._streamed: set[str] = set()
         self._pace: Pace | None = None
         self._later: list[str] = []
 
@@ -38,9 +40,7 @@ class RunDisplay:
 
     def end(self) -> None:
         """End what was streamed, and say what had to wait for it."""
-        if self._answer is not None:
-            self._answer.close()
-            self._answer = None
+        self._close()
         for message in self._later:
             notes.note(message)
         self._later.clear()
@@ -71,8 +71,10 @@ class RunDisplay:
         self._progress.calm()
         if self._pace is not None:
             self._pace.note()
-        if self._stream and not self._json_output and event.choice == 0 and event.text:
-            self._say(event.text)
+        if self._stream and not self._json_output and event.choice == 0:
+            for name, text in (("reasoning", event.reasoning), ("refusal", event.refusal), ("answer", event.text)):
+                if text and (name != "reasoning" or sys.stdout.isatty()):
+                    self._say(name, text)
 
     def _log(self, message: str) -> None:
         """Show a message, but not in the middle of what is drawn."""
@@ -81,14 +83,21 @@ class RunDisplay:
         else:
             self._later.append(message)
 
-    def _say(self, text: str) -> None:
-        """Show a piece of the answer."""
-        if self._answer is None:
-            self._streamed, self._answer = True, _begin_answer(text)
+    def _say(self, name: str, text: str) -> None:
+        """Show a piece of an output."""
+        if self._answer is None or name != self._name:
+            self._close()
+            self._name, self._answer = name, _begin_reasoning() if name == "reasoning" else _begin_answer(text)
+            self._streamed.add(name)
         self._answer.add(text)
 
+    def _close(self) -> None:
+        if self._answer is not None:
+            self._answer.close()
+            self._answer = None
+
     def _outputs(self, envelope: Envelope) -> None:
-        for each in shown_outputs(envelope, streamed=self._streamed):
+        for each in shown_outputs(envelope, streamed=self._streamed, reasoning=sys.stdout.isatty()):
             for line in heading(each["name"]):
                 output.say(line)
             _show_output(each)
@@ -103,11 +112,25 @@ def _begin_answer(text: str) -> StreamedAnswer:
     return LiveMarkdown(console(sys.stdout))
 
 
+def _begin_reasoning() -> StreamedAnswer:
+    output.say_before_reasoning()
+    if not is_rich(sys.stdout):
+        return PlainAnswer(output.say, output.after_reasoning())
+    from theoryctl.terminal.live_markdown import LiveMarkdown
+
+    return LiveMarkdown(console(sys.stdout), "dim", output.after_reasoning())
+
+
 def _show_output(document: OutputDocument) -> None:
+    kind = document["name"].partition(".")[0]
     if "path" in document:
         output.say(document["path"])
-    elif document["name"].partition(".")[0] == "tool_calls":
+    elif kind == "reasoning":
+        output.reasoning(document["text"])
+    elif kind == "tool_calls":
         _tool_calls(document["json"])
+    elif kind == "annotations":
+        output.say("\n".join(source_line(note, plain=not is_seen(sys.stdout)) for note in document["json"]))
     elif "json" in document:
         output.json_value(document["json"])
     elif "base64" in document:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from theoryctl.terminal.format import dollars, size_words
@@ -21,6 +21,10 @@ def run_summary(envelope: Envelope) -> Iterator[str]:
         output["name"].startswith("finish_reason") and output.get("text") == "length" for output in envelope["outputs"]
     ):
         yield "the answer was cut at its token limit: raise max_completion_tokens for more"
+    if any(output["name"].partition(".")[0] == "refusal" for output in envelope["outputs"]):
+        yield "the model refused to answer"
+    if any("base64" in output for output in envelope["outputs"]):
+        yield "use --save-dir to have the files of the answer written to a folder"
 
 
 def _duration_words(envelope: Envelope) -> str:
@@ -38,27 +42,43 @@ def usage_words(usage: UsageDocument) -> Iterator[str]:
         yield dollars(usage["cost_usd"])
 
 
-def by_choice(output: OutputDocument) -> tuple[int, str]:
+#: What stands above and below the other outputs of a choice.
+_PLACES = {"reasoning": -1, "annotations": 1}
+
+
+def by_choice(output: OutputDocument) -> tuple[int, int, str]:
     """A sort key that keeps the outputs of one choice together: `answer.10` comes after `answer.2`."""
     name, _, choice = output["name"].partition(".")
-    return int(choice) if choice.isdigit() else 0, name
+    return int(choice) if choice.isdigit() else 0, _PLACES.get(name, 0), name
 
 
 #: Outputs for programs: why an answer ended, and what goes back to the vendor or says how the answer came about.
-_NOT_SHOWN = ("finish_reason", "reasoning", "thinking_blocks", "reasoning_details", "logprobs")
+_NOT_SHOWN = ("finish_reason", "thinking_blocks", "reasoning_details", "logprobs")
 
 
-def shown_outputs(envelope: Envelope, *, streamed: bool) -> Iterator[OutputDocument]:
-    """The outputs that people get, choice by choice; of a `streamed` run without the answer, which they have."""
+def shown_outputs(envelope: Envelope, *, streamed: Container[str], reasoning: bool) -> Iterator[OutputDocument]:
+    """The outputs that people get, choice by choice, without those that were `streamed`, by their names.
+
+    Reasoning is for people who look on: what reads a pipe wants the answer alone.
+    """
+    left_out = _NOT_SHOWN if reasoning else (*_NOT_SHOWN, "reasoning")
     for output in sorted(envelope["outputs"], key=by_choice):
-        name = output["name"]
-        if name.partition(".")[0] not in _NOT_SHOWN and not (streamed and name == "answer"):
+        if output["name"].partition(".")[0] not in left_out and output["name"] not in streamed:
             yield output
 
 
 def tool_call_line(call: dict[str, Any], *, plain: bool) -> str:
     """One tool call on one line: its name, then its arguments as JSON; `plain` as in `json_text`."""
     return f"{call['name']} {json_text(call['arguments'], plain=plain)}"
+
+
+def source_line(annotation: dict[str, Any], *, plain: bool) -> str:
+    """One source on one line: title and address, or another note as JSON; `plain` as in `json_text`."""
+    cited = annotation.get("url_citation")
+    if not isinstance(cited, dict) or not isinstance(cited.get("url"), str):
+        return json_text(annotation, plain=plain)
+    title = f"{cited['title']}: " if isinstance(cited.get("title"), str) else ""
+    return f"{title}{cited['url']}"
 
 
 def heading(name: str) -> Iterator[str]:

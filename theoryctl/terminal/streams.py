@@ -22,6 +22,11 @@ def is_rich(stream: TextIO) -> bool:
     return os.environ.get("TERM") != "dumb" and stream.isatty()
 
 
+def is_styled(stream: TextIO) -> bool:
+    """Tell whether a text can be told from another by its style: the stream `is_rich`, and NO_COLOR is not set."""
+    return is_rich(stream) and not os.environ.get("NO_COLOR")
+
+
 def is_seen(stream: TextIO) -> bool:
     """Tell whether a terminal gets the text, so that characters which it would obey have to be escaped."""
     return stream.isatty() or is_rich(stream)
