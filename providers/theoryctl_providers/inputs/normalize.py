@@ -34,8 +34,9 @@ def normalized(inputs: Any, schema: Mapping[str, Any], vendor: str | None = None
     """Return inputs with each parameter once and in one form.
 
     A null parameter is left out, for clients log and send null for unset, unless `schema` declares that it may be null;
-    so is a null in a message, but for its content. A model without a vendor gets `vendor`. Parameters about the caller
-    that a closed schema does not declare are left out: clients send some of them with every request.
+    so is a null in a message, but for its content, and the index of a tool call in it. A model without a vendor gets
+    `vendor`. Parameters about the caller that a closed schema does not declare are left out: clients send some of them
+    with every request.
     """
     if not isinstance(inputs, dict):
         return inputs
@@ -80,8 +81,22 @@ def _takes_null(declared: Any) -> bool:
 
 
 def _message(message: Any) -> Any:
-    if not isinstance(message, dict) or (None not in message.values() and _ANSWERED.isdisjoint(message)):
+    if not isinstance(message, dict):
         return message
-    return {
-        key: value for key, value in message.items() if key == "content" or (value is not None and key not in _ANSWERED)
-    }
+    if None in message.values() or not _ANSWERED.isdisjoint(message):
+        stated = ((key, value) for key, value in message.items() if key not in _ANSWERED)
+        message = {key: value for key, value in stated if key == "content" or value is not None}
+    if isinstance(calls := message.get("tool_calls"), list):
+        return {**message, "tool_calls": [_without_index(call) for call in calls]}
+    return message
+
+
+def _without_index(call: Any) -> Any:
+    """A call of a tool without its place in the stream that it came in: no vendor takes that back."""
+    if not isinstance(call, dict) or not _is_count(call.get("index")):
+        return call
+    return {key: value for key, value in call.items() if key != "index"}
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

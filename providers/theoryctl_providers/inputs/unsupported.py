@@ -22,13 +22,6 @@ def refuse_uncarried(inputs: Mapping[str, Any], *, logprobs: bool = False) -> No
     modalities = inputs.get("modalities")
     if isinstance(modalities, list) and "audio" in modalities:
         raise _uncarried("modalities", "audio")
-    if logprobs:
-        return
-    # Only the Responses API has it, and clients send other entries by default.
-    include = inputs.get("include")
-    for index, entry in enumerate(include if isinstance(include, list) else ()):
-        if isinstance(entry, str) and entry.endswith(".logprobs"):
-            raise _uncarried(f"include[{index}]", "logprobs")
 
 
 def _uncarried(param: str, what: str) -> ProviderError:

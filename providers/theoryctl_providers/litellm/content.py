@@ -16,20 +16,11 @@ _AUDIO_FORMATS = {"mpeg": "mp3", "mp4": "m4a"}
 
 
 def as_openai(message: dict[str, Any]) -> dict[str, Any]:
-    """A message with every `Attachment` among its content parts turned into what OpenAI's chat API takes.
-
-    The index of a call of a tool is left out: it belongs to streams, and no vendor takes it back.
-    """
-    if isinstance(calls := message.get("tool_calls"), list):
-        message = {**message, "tool_calls": [_without_index(call) for call in calls]}
+    """A message with every `Attachment` among its content parts turned into what OpenAI's chat API takes."""
     content = message.get("content")
     if not isinstance(content, list):
         return message
     return {**message, "content": [_part(part) if isinstance(part, Attachment) else part for part in content]}
-
-
-def _without_index(call: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in call.items() if key != "index"}
 
 
 def _part(attachment: Attachment) -> dict[str, Any]:

@@ -87,3 +87,28 @@ def ask(request: Request) -> Envelope:
     *_, result = drive(execute(request))
     assert isinstance(result, Result)
     return result.envelope
+
+
+def test_the_place_of_a_call_in_its_stream_changes_nothing() -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    said = {"role": "assistant", "content": "", "tool_calls": [call]}
+    placed = {**said, "tool_calls": [{**call, "index": 0}]}
+    assert answer({**ASK, "messages": [*SAID, placed]}) == answer({**ASK, "messages": [*SAID, said]})
+
+
+#: What answers have beside their text, which clients send back with it.
+SAID_BESIDE: dict[str, Any] = {
+    "reasoning_content": "Hm.",
+    "reasoning": "Hm.",
+    "reasoning_details": [{"type": "reasoning.encrypted", "data": "x", "index": 0}],
+    "thinking_blocks": [{"type": "thinking", "thinking": "Hm.", "signature": "S"}],
+    "images": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}],
+    "extra_content": {"google": {"thought_signature": "S"}},
+    "cache_control": {"type": "ephemeral"},
+}
+
+
+@pytest.mark.parametrize("name", SAID_BESIDE)
+def test_what_an_answer_says_beside_its_text_may_go_back_in(name: str) -> None:
+    said = {"role": "assistant", "content": "", name: SAID_BESIDE[name]}
+    assert answer({**ASK, "messages": [*SAID, said]})
