@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
+import os
 import subprocess
-from collections.abc import Callable, Mapping
-from contextlib import closing
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -69,6 +71,45 @@ class Server:
 
 
 Start = Callable[..., Server]
+
+
+@contextmanager
+def starting(folder: Path) -> Iterator[Start]:
+    """Give a function that starts a server, with its log in a folder; all of them are killed at the end."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def begin(
+        config: ServerConfig = CONFIG,
+        *,
+        env: Mapping[str, str] | None = None,
+        log: Path | None = None,
+        log_bytes: int | None = None,
+    ) -> Server:
+        reader, writer = os.pipe()
+        log = log or folder / f"{len(started)}.log"
+        command = [sys.executable, "-m", "theoryctl_providers", "--port", "0", "--ready-fd", str(writer)]
+        if log_bytes is not None:
+            command += ["--log-file", str(log), "--log-bytes", str(log_bytes)]
+        with log.open("ab") as stderr:
+            process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stderr=stderr, pass_fds=[writer], env={**os.environ, **(env or {})}
+            )
+        started.append(process)
+        os.close(writer)
+        assert process.stdin is not None
+        process.stdin.write(config.dump())
+        process.stdin.close()
+        with os.fdopen(reader) as ready:
+            port = ready.readline()
+        assert port, log.read_text()
+        return Server(process, int(port), log)
+
+    try:
+        yield begin
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
 
 
 def limited(**limits: Any) -> ServerConfig:

@@ -80,6 +80,11 @@ class Answer:
         elif isinstance(event, VendorInfo):
             self.vendor = event
 
+    def outputs_of(self, choice: int) -> dict[str, Output]:
+        """The outputs of a choice, by their names without its number."""
+        placed = ((place_of(output), output) for output in self.outputs)
+        return {name: output for (number, name), output in placed if number == choice}
+
     def _add_delta(self, delta: Delta) -> None:
         if delta.tool_call is not None:
             self._choice(delta.choice).calls.setdefault(delta.tool_call.index, ToolCall()).add(delta.tool_call)
@@ -95,6 +100,12 @@ class Answer:
         if found is None:
             found = self.choices[index] = Choice()
         return found
+
+
+def place_of(output: Output) -> tuple[int, str]:
+    """The number of the choice that an output belongs to, and its name without that number."""
+    stem, dot, number = output.name.rpartition(".")
+    return (int(number), stem) if dot and number.isascii() and number.isdecimal() else (0, output.name)
 
 
 def _unicode(text: str) -> str:

@@ -85,12 +85,18 @@ class Reader:
 
         Raises ToldInAnswer for a failure that the vendor tells in it, ProviderError `ERR_BAD_RESPONSE` for no object.
         """
-        for event in self._events(document):
-            # What was said before the first piece is told with it: until then the call may be made again.
-            if self._told is None:
-                self._told = self._info
-                yield self._info
-            yield event
+        if not isinstance(document, Mapping):
+            raise self._bad("is not the JSON object it should be")
+        _refuse_failure(document)
+        self._note(document)
+        choices = document.get("choices")
+        # From its first choice on the answer has begun, though nothing may be said yet: who waits for it is told.
+        if self._told is None and isinstance(choices, list) and choices:
+            self._told = self._info
+            yield self._info
+        for position, choice in enumerate(choices if isinstance(choices, list) else ()):
+            if isinstance(choice, Mapping):
+                yield from self._of_choice(_number(choice.get("index"), position), choice, document)
 
     def end(self, usage: Usage | None) -> Iterator[Event]:
         """The last events. Raises ProviderError `ERR_BAD_RESPONSE` for an answer that broke off or calls tools with
@@ -118,16 +124,6 @@ class Reader:
 
     def _bad(self, what: str) -> ProviderError:
         return ProviderError("ERR_BAD_RESPONSE", f"the answer of {self.model} {what}", hint="try again")
-
-    def _events(self, document: Any) -> Iterator[Event]:
-        if not isinstance(document, Mapping):
-            raise self._bad("is not the JSON object it should be")
-        _refuse_failure(document)
-        self._note(document)
-        choices = document.get("choices")
-        for position, choice in enumerate(choices if isinstance(choices, list) else ()):
-            if isinstance(choice, Mapping):
-                yield from self._of_choice(_number(choice.get("index"), position), choice, document)
 
     def _note(self, document: Mapping[str, Any]) -> None:
         """Keep what is said of the whole answer."""

@@ -9,7 +9,7 @@ from typing import Protocol
 from starlette.types import ASGIApp, Scope
 
 from theoryctl_providers.wires.failure import Failure
-from theoryctl_providers.wires.reply import Whole
+from theoryctl_providers.wires.reply import Headers, Whole
 
 
 class Credential(Protocol):
@@ -75,6 +75,10 @@ class Dialect(Protocol):
 
     #: Whether a fault of a script is shown as a vendor's API would: its status, a cut connection, a stream without end.
     plays_faults: bool = True
+
+    def vendor_headers(self, told: Mapping[str, str]) -> Headers:
+        """Choose, of the headers of `VendorInfo`, those that clients of this API read; none by default."""
+        return ()
 
     def failure(self, failure: Failure) -> Whole:
         """Write a failure in place of an answer. One that comes in mid-stream is written by `Chunks.failed`."""

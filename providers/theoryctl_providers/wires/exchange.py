@@ -22,6 +22,7 @@ from theoryctl_providers.contract import (
     Request,
     Result,
     Started,
+    VendorInfo,
     canonical,
     is_mock,
     loads,
@@ -177,10 +178,14 @@ class _Conversation:
         return True
 
     async def _take(self, event: Event, chunks: Chunks | None) -> None:
+        if isinstance(event, VendorInfo):
+            self._reply.add(self._dialect.vendor_headers(event.headers))
         if chunks is not None and (piece := chunks.piece(event)):
             await self._reply.write(piece)
         if isinstance(event, Result):
             note_envelope(self._scope, event.envelope)
+            if (vendor := event.envelope["meta"]["vendor"]) is not None:
+                self._reply.add(self._dialect.vendor_headers(vendor["headers"]))
             await (self._end(event, chunks) if event.cause is None else self._fail(event, chunks))
 
     async def _end(self, result: Result, chunks: Chunks | None) -> None:

@@ -34,6 +34,15 @@ class Failure:
         return self.info["code"]
 
     @property
+    def may_pass(self) -> bool:
+        """Return whether a client should try again: the failure may pass, and nothing was paid for.
+
+        A vendor's answer that broke off is billed. One that a script breaks off tests what clients do.
+        """
+        is_paid = self.code == "ERR_BAD_RESPONSE" and not hasattr(self.cause, "kind")
+        return self.info["retryable"] and not is_paid
+
+    @property
     def played_status(self) -> int | None:
         """The status that the server chose, or a script that plays a vendor; None: that of the code."""
         played: int | None = getattr(self.cause, "status", None)

@@ -39,7 +39,7 @@ class Reply:
     def __init__(self, scope: Scope, send: Send, headers: Headers = (), kind: bytes = EVENT_STREAM) -> None:
         self.live = False
         self._scope, self._send = scope, send
-        self._headers, self._kind = headers, kind
+        self._headers, self._kind = dict(headers), kind
         self._held = bytearray()
         self._started = False
 
@@ -48,10 +48,15 @@ class Reply:
         """True once a status has been sent or promised."""
         return self._started or bool(self._held)
 
+    def add(self, headers: Headers) -> None:
+        """Add headers to an answer whose head has not left; one of the same name goes."""
+        self._headers.update(headers)
+
     async def whole(self, answer: Whole) -> None:
         """Send all of an answer."""
         length = (b"content-length", b"%d" % len(answer.body))
-        await self._start(answer.status, [(b"content-type", answer.kind), length, *self._headers, *answer.headers])
+        headers = [(b"content-type", answer.kind), length, *self._headers.items(), *answer.headers]
+        await self._start(answer.status, headers)
         await self._send({"type": "http.response.body", "body": answer.body})
 
     async def write(self, piece: bytes) -> None:
@@ -82,7 +87,7 @@ class Reply:
 
     async def _pass(self, piece: bytes) -> None:
         if not self._started:
-            await self._start(200, [(b"content-type", self._kind), _NOT_STORED, *self._headers])
+            await self._start(200, [(b"content-type", self._kind), _NOT_STORED, *self._headers.items()])
         await self._send({"type": "http.response.body", "body": piece, "more_body": True})
 
     async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:

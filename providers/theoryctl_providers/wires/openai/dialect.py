@@ -21,7 +21,7 @@ from theoryctl_providers.wires.openai.errors import error_answer
 from theoryctl_providers.wires.openai.models import model_document, models_document
 from theoryctl_providers.wires.openai.params import OpenAIExchange
 from theoryctl_providers.wires.openai.responses.exchange import ResponsesCall
-from theoryctl_providers.wires.reply import Reply, Whole
+from theoryctl_providers.wires.reply import Headers, Reply, Whole
 
 #: Makes an exchange of a body. Raises ProviderError for one that cannot be translated.
 MakeExchange = Callable[[Mapping[str, Any]], OpenAIExchange]
@@ -46,6 +46,11 @@ class OpenAI(Dialect):
             ("GET", "/v1/models/{model}"): self._models,
         }
 
+    def vendor_headers(self, told: Mapping[str, str]) -> Headers:
+        """Pass on the rate limits, by the names that the vendor gives them."""
+        limits = ((name, value) for name, value in told.items() if "ratelimit" in name)
+        return [(name.encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in limits]
+
     def failure(self, failure: Failure) -> Whole:
         """Write OpenAI's error object."""
         return error_answer(failure)
@@ -53,7 +58,8 @@ class OpenAI(Dialect):
     def _answering(self, make: MakeExchange) -> ASGIApp:
         async def read(scope: Scope, receive: Receive) -> Exchange:
             exchange = make(await json_object(receive, self._config.limits))
-            exchange.options = {"mode": mode_of(scope), "vendor": self._vendor}
+            # OpenAI's clients try again by themselves: tried again here too, one call would be made nine times.
+            exchange.options = {"mode": mode_of(scope), "vendor": self._vendor, "retries": False}
             return exchange
 
         return Answering(self, self._config, read)

@@ -44,6 +44,9 @@ _SAID = {
     "ERR_OVERLOADED": Said(429, "requests", "rate_limit_exceeded"),
 }
 
+#: Statuses after which OpenAI's clients try again unless they are told not to (openai/_base_client.py, _should_retry).
+_TRIED_AGAIN = frozenset((408, 409, 429, *range(500, 600)))
+
 
 def said(code: str) -> Said:
     """Status, type and code of one of our codes; what OpenAI has no words for is a server error of our status."""
@@ -51,23 +54,24 @@ def said(code: str) -> Said:
 
 
 def error_object(failure: Failure) -> dict[str, Any]:
-    """Make the object that stands under `error`."""
+    """Make the object that stands under `error`. The vendor's own code goes before that of our table."""
     words, message, hint = said(failure.code), failure.info["message"], in_headers(failure.code, failure.info["hint"])
     return {
         "message": f"{message} ({hint})" if hint else message,
         "type": words.type,
         "param": failure.param,
-        "code": words.code,
+        "code": failure.cause.vendor_code or words.code,
     }
 
 
 def error_answer(failure: Failure) -> Whole:
     """Write a failure in place of an answer, with the status that OpenAI has for it unless there is a better one."""
     body = json.dumps({"error": error_object(failure)}).encode()
-    return Whole(body, failure.played_status or said(failure.code).status, _headers(failure))
+    status = failure.played_status or said(failure.code).status
+    return Whole(body, status, _headers(failure, status))
 
 
-def _headers(failure: Failure) -> list[tuple[bytes, bytes]]:
+def _headers(failure: Failure, status: int) -> list[tuple[bytes, bytes]]:
     """Our own code, and what OpenAI's clients go by: when to try again, and whether at all."""
     code, retry_after = failure.code, failure.cause.retry_after
     headers = [(b"x-theoryctl-code", code.encode())]
@@ -76,6 +80,6 @@ def _headers(failure: Failure) -> list[tuple[bytes, bytes]]:
         # Whole seconds are all the standard knows (RFC 9110); OpenAI's clients read the finer one first.
         headers.append((b"retry-after", b"%d" % math.ceil(seconds)))
         headers.append((b"retry-after-ms", b"%d" % round(seconds * 1000)))
-    elif not ERRORS[code].retryable and said(code).status >= 429:
+    if not failure.may_pass and status in _TRIED_AGAIN:
         headers.append((b"x-should-retry", b"false"))
     return headers

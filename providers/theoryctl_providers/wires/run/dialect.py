@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from theoryctl_providers.asgi.connection import header_of
 from theoryctl_providers.asgi.hints import in_fields
-from theoryctl_providers.contract import ERROR_SCHEMA, ERRORS, ProviderError, Tape, dumps
+from theoryctl_providers.contract import ERROR_SCHEMA, ERRORS, ProviderError, Tape, dumps, is_mock
 from theoryctl_providers.contract.wire import ServerConfig
 from theoryctl_providers.wires.dialect import Dialect
 from theoryctl_providers.wires.exchange import Answering, Exchange
@@ -55,7 +55,11 @@ class RunDialect(Dialect):
         """Write the envelope of a run that failed, and `theoryctl.error/v1` for what was no run."""
         status = failure.status or ERRORS[failure.code].http_status
         if failure.envelope is not None:
-            return Whole(dumps(in_fields(failure.envelope)).encode(), status, _retry_after(failure.cause.retry_after))
+            headers = _retry_after(failure.cause.retry_after)
+            # Whoever asks for a run, the command line too, leaves it to the engine to try again, which it has done. A
+            # script's failures are there for clients that do it themselves.
+            headers += [] if is_mock(failure.envelope["mode"] or "mock") else [(b"x-should-retry", b"false")]
+            return Whole(dumps(in_fields(failure.envelope)).encode(), status, headers)
         headers = _retry_after(1 if failure.code in ("ERR_OVERLOADED", "ERR_NOT_RUNNING") else None)
         document = {"schema": ERROR_SCHEMA, "status": "error", "error": failure.info}
         return Whole(dumps(document).encode(), status, headers)

@@ -1,4 +1,4 @@
-"""A `response` of the Responses API as a document, and as the typed events that build it."""
+"""A `response` of the Responses API as a document."""
 
 from __future__ import annotations
 
@@ -7,50 +7,117 @@ from collections.abc import Iterator, Mapping
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
-from theoryctl_providers.contract import Delta, Event, Finish, Usage
-from theoryctl_providers.wires.exchange import Chunks, Head
-from theoryctl_providers.wires.failure import Failure
-from theoryctl_providers.wires.openai.errors import error_object
-from theoryctl_providers.wires.openai.responses.output_items import CallItem, Item, TextItem
+from theoryctl_providers.contract import Output, ToolCallDelta, Usage, VendorInfo
+from theoryctl_providers.contract.answer import Answer, Choice
+from theoryctl_providers.wires.exchange import Head
+from theoryctl_providers.wires.openai.images import images_of
+from theoryctl_providers.wires.openai.kept import BLOCKS, packed
+from theoryctl_providers.wires.openai.responses.output_items import (
+    REASONING,
+    REFUSAL,
+    TEXT,
+    CallItem,
+    ContentItem,
+    ImageItem,
+    Item,
+    Named,
+    Part,
+    Prose,
+)
 
 #: What OpenAI says of an answer that ended for one of these reasons: it is incomplete, and why.
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
 class Response:
-    """The response so far. `echo` are the parameters of the request that the answer repeats."""
+    """The response so far. `echo` are the parameters of the request that the answer repeats.
+
+    Each method that adds something yields the events of a stream that say so.
+    """
 
     def __init__(self, head: Head, echo: Mapping[str, Any]) -> None:
         self.items: list[Item] = []
         self.finish = "stop"
         self.usage = Usage()
-        self._key = head.key
-        self._start = (
-            f'{{"id":"resp_{head.key}","object":"response","created_at":{head.created},"model":{quoted(head.model)},'
-            f'"background":false,"previous_response_id":null,"store":false,{json.dumps(echo)[1:-1]},'
-        )
+        #: Who answered, once that is known.
+        self.vendor = VendorInfo()
+        self._head, self._echo = head, json.dumps(echo)[1:-1]
+        self._kept: dict[str, Any] = {}
 
     @property
     def status(self) -> str:
         return "incomplete" if self.finish in _INCOMPLETE else "completed"
 
-    def add_text(self) -> TextItem:
-        """The message, which there is one of."""
-        item = TextItem(self._key, len(self.items))
-        self.items.append(item)
-        return item
+    @property
+    def is_said(self) -> bool:
+        """True once there is an answer, be it an empty one; reasoning alone is none."""
+        return any(not (isinstance(item, ContentItem) and item.is_reasoning) for item in self.items)
 
-    def add_call(self, index: int, name: str, call_id: str) -> CallItem:
-        """The function call of that number."""
-        item = CallItem(self._key, len(self.items), index, name, call_id)
-        self.items.append(item)
-        return item
+    def say(self, kind: Prose, text: str) -> Iterator[Named]:
+        """Add a piece of text; an empty one makes sure that there is a part for it."""
+        part = self._part(kind)
+        if part is None:
+            item = self._content(kind is REASONING)
+            if item is None:
+                item = ContentItem(self._head.key, len(self.items), kind is REASONING)
+                yield from self._add(item)
+            part = item.add_part(kind)
+            yield from part.opening()
+        if text:
+            yield from part.add(text)
 
-    def text(self) -> TextItem | None:
-        return next((item for item in self.items if isinstance(item, TextItem)), None)
+    def call(self, piece: ToolCallDelta) -> Iterator[Named]:
+        """Add a piece of a function call."""
+        item = next((item for item in self.items if isinstance(item, CallItem) and item.index == piece.index), None)
+        if item is None:
+            name, call_id = piece.name or "", piece.id or ""
+            item = CallItem(self._head.key, len(self.items), piece.index, name, call_id, piece.extra_content)
+            yield from self._add(item)
+        if piece.arguments:
+            yield from item.add(piece.arguments)
 
-    def call(self, index: int) -> CallItem | None:
-        return next((item for item in self.items if isinstance(item, CallItem) and item.index == index), None)
+    def annotate(self, value: Mapping[str, Any]) -> Iterator[Named]:
+        """Add a source to the text."""
+        yield from self.say(TEXT, "")
+        part = self._part(TEXT)
+        assert part is not None
+        yield from part.annotate(value)
+
+    def put(self, name: str, output: Output) -> Iterator[Named]:
+        """Add an output of the first choice, by its name, where this API has a place for it."""
+        if images_of({name: output}):
+            yield from self._add(ImageItem(self._head.key, len(self.items), output))
+        elif name in BLOCKS:
+            yield from self._keep(name, output.value)
+        elif name == "logprobs" and isinstance(output.value, Mapping) and (part := self._part(TEXT)) is not None:
+            part.logprobs = json.dumps(output.value.get("content") or [])
+
+    def fill(self, answer: Answer) -> None:
+        """Take in a whole answer."""
+        choice, outputs = answer.choices.get(0) or Choice(), answer.outputs_of(0)
+        self.finish, self.usage = choice.finish, answer.usage
+        self.vendor = answer.vendor or self.vendor
+        for _ in self._filled(choice, outputs):
+            pass
+
+    def _filled(self, choice: Choice, outputs: Mapping[str, Output]) -> Iterator[Named]:
+        if choice.reasoning:
+            yield from self.say(REASONING, "".join(choice.reasoning))
+        for name in BLOCKS:
+            if name in outputs:
+                yield from self.put(name, outputs[name])
+        if choice.pieces or not (choice.calls or choice.refusal or images_of(outputs)):
+            yield from self.say(TEXT, choice.text)
+        if choice.refusal:
+            yield from self.say(REFUSAL, "".join(choice.refusal))
+        for value in choice.annotations:
+            yield from self.annotate(value)
+        for name, output in outputs.items():
+            if name not in BLOCKS:
+                yield from self.put(name, output)
+        for index in sorted(choice.calls):
+            call = choice.calls[index]
+            yield from self.call(ToolCallDelta(index, "".join(call.arguments), call.id, call.name, call.extra_content))
 
     def begun(self) -> str:
         """The document before anything was said."""
@@ -65,86 +132,52 @@ class Response:
         """The document of an answer that broke off."""
         return self._written("failed", json.dumps({"code": code, "message": message}), "null", "null", self.items)
 
+    def _part(self, kind: Prose) -> Part | None:
+        item = self._content(kind is REASONING)
+        return None if item is None else item.part(kind)
+
+    def _content(self, is_reasoning: bool) -> ContentItem | None:
+        found = (item for item in self.items if isinstance(item, ContentItem) and item.is_reasoning is is_reasoning)
+        return next(found, None)
+
+    def _add(self, item: Item) -> Iterator[Named]:
+        self.items.append(item)
+        yield from item.opening()
+
+    def _keep(self, name: str, value: Any) -> Iterator[Named]:
+        item = self._content(is_reasoning=True)
+        if item is None:
+            item = ContentItem(self._head.key, len(self.items), is_reasoning=True)
+            yield from self._add(item)
+        self._kept[name] = value
+        item.kept = packed(self._kept)
+
     def _written(self, status: str, error: str, details: str, usage: str, items: list[Item]) -> str:
         output = ",".join(item.document(status) for item in items)
+        vendor = self.vendor
+        tier = "" if vendor.service_tier is None else f'"service_tier":{quoted(vendor.service_tier)},'
         return (
-            f'{self._start}"status":"{status}","error":{error},"incomplete_details":{details},'
+            f'{{"id":"resp_{self._head.key}","object":"response","created_at":{self._head.created},'
+            f'"model":{quoted(vendor.model or self._head.model)},"background":false,"previous_response_id":null,'
+            f'"store":false,{self._echo},{tier}"status":"{status}","error":{error},"incomplete_details":{details},'
             f'"output":[{output}],"usage":{usage}}}'
         )
 
 
-class ResponseEvents(Chunks):
-    """An answer as typed server-sent events, `response.created` to `response.completed`."""
-
-    def __init__(self, response: Response) -> None:
-        self._response = response
-        self._number = 0
-
-    def piece(self, event: Event) -> bytes:
-        """The events that one of the engine's becomes; none for most."""
-        if isinstance(event, Delta):
-            return "".join(self._delta(event)).encode()
-        if isinstance(event, Finish):
-            self._response.finish = event.reason
-        elif isinstance(event, Usage):
-            self._response.usage = event
-        return b""
-
-    def end(self) -> bytes:
-        """The events after the last one."""
-        response = self._response
-        opened = [] if response.items else [*self._begin(), *self._open(response.add_text())]
-        closed = [self._event(name, fields) for item in response.items for name, fields in item.closing()]
-        last = self._event(f"response.{response.status}", f'"response":{response.ended()}')
-        return "".join((*opened, *closed, last)).encode()
-
-    def failed(self, failure: Failure) -> bytes:
-        """A failure in the middle. Of the codes that OpenAI knows for it, two fit."""
-        told = "rate_limit_exceeded" if failure.code in ("ERR_RATE_LIMITED", "ERR_QUOTA") else "server_error"
-        document = self._response.failed(told, error_object(failure)["message"])
-        return self._event("response.failed", f'"response":{document}').encode()
-
-    def _delta(self, event: Delta) -> Iterator[str]:
-        text = event.text if event.tool_call is None else event.tool_call.arguments
-        if text is None:
-            return
-        item = self._item(event)
-        if item is None:
-            if not self._response.items:
-                yield from self._begin()
-            item = self._new(event)
-            yield from self._open(item)
-        if text:
-            item.pieces.append(text)
-            yield self._event(item.delta_name, item.delta(text))
-
-    def _item(self, event: Delta) -> Item | None:
-        response, call = self._response, event.tool_call
-        return response.text() if call is None else response.call(call.index)
-
-    def _new(self, event: Delta) -> Item:
-        response, call = self._response, event.tool_call
-        return response.add_text() if call is None else response.add_call(call.index, call.name or "", call.id or "")
-
-    def _begin(self) -> Iterator[str]:
-        document = self._response.begun()
-        yield self._event("response.created", f'"response":{document}')
-        yield self._event("response.in_progress", f'"response":{document}')
-
-    def _open(self, item: Item) -> Iterator[str]:
-        for name, fields in item.opening():
-            yield self._event(name, fields)
-
-    def _event(self, name: str, fields: str) -> str:
-        number, self._number = self._number, self._number + 1
-        return f'event: {name}\ndata: {{"type":"{name}","sequence_number":{number},{fields}}}\n\n'
-
-
 def _usage(usage: Usage) -> str:
+    """Tokens; a detail that nobody said is null, as are all where the tokens themselves are unknown."""
     if usage.input_tokens is None or usage.output_tokens is None:
         return "null"
-    sent, got = usage.input_tokens, usage.output_tokens
-    return (
-        f'{{"input_tokens":{sent},"input_tokens_details":{{"cached_tokens":0,"cache_write_tokens":0}},'
-        f'"output_tokens":{got},"output_tokens_details":{{"reasoning_tokens":0}},"total_tokens":{sent + got}}}'
+    return json.dumps(
+        {
+            "input_tokens": usage.input_tokens,
+            "input_tokens_details": {
+                "cached_tokens": usage.cached_input_tokens,
+                "cache_write_tokens": usage.cache_write_tokens,
+            },
+            "output_tokens": usage.output_tokens,
+            "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+            "total_tokens": usage.input_tokens + usage.output_tokens,
+        },
+        separators=(",", ":"),
     )

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from theoryctl_providers.contract import Result
-from theoryctl_providers.contract.answer import Choice
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
 from theoryctl_providers.wires.exchange import Chunks, Head
 from theoryctl_providers.wires.openai.params import OpenAIExchange, is_streamed, unsupported, wrong
-from theoryctl_providers.wires.openai.responses.document import Response, ResponseEvents
+from theoryctl_providers.wires.openai.responses.document import Response
+from theoryctl_providers.wires.openai.responses.events import ResponseEvents
 from theoryctl_providers.wires.openai.responses.input_items import (
     Conversation,
     response_format_of,
@@ -60,9 +60,10 @@ class ResponsesCall(OpenAIExchange):
 
     def __init__(self, body: Mapping[str, Any]) -> None:
         self.model = body.get("model")
-        refuse_uncarried(body)
+        refuse_uncarried(body, logprobs=True)
         conversation = Conversation(body.get("input"), body.get("instructions"))
-        self.inputs, self._origins = {**_inputs(body), "messages": conversation.messages}, conversation.origins
+        self.inputs = {**_inputs(body), "messages": conversation.messages}
+        self._origins = {**conversation.origins, "logprobs": _logprobs_origin(body) or "include"}
         self._echo = {name: default if body.get(name) is None else body[name] for name, default in _ECHOED.items()}
         self.streamed = is_streamed(body)
 
@@ -76,14 +77,8 @@ class ResponsesCall(OpenAIExchange):
 
     def whole(self, result: Result) -> bytes:
         """Write the answer as one document."""
-        answer, response = self.answer_of(result), Response(self.head, self._echo)
-        choice = answer.choices.get(0) or Choice()
-        response.finish, response.usage = choice.finish, answer.usage
-        if choice.pieces or not choice.calls:
-            response.add_text().pieces = choice.pieces
-        for index in sorted(choice.calls):
-            call = choice.calls[index]
-            response.add_call(index, call.name, call.id).pieces = call.arguments
+        response = Response(self.head, self._echo)
+        response.fill(self.answer_of(result))
         return response.ended().encode()
 
     def chunked(self, head: Head) -> Chunks:
@@ -111,8 +106,18 @@ def _inputs(body: Mapping[str, Any]) -> dict[str, Any]:
         "response_format": response_format_of(text.get("format")),
         "verbosity": text.get("verbosity"),
         "reasoning_effort": reasoning.get("effort"),
+        "logprobs": _logprobs_origin(given) and True,
     }
     return {**inputs, **{name: value for name, value in more.items() if value is not None}}
+
+
+def _logprobs_origin(body: Mapping[str, Any]) -> str | None:
+    """The parameter that asks for log probabilities; None where none does."""
+    include = body.get("include")
+    for index, entry in enumerate(include if isinstance(include, list) else ()):
+        if isinstance(entry, str) and entry.endswith(".logprobs"):
+            return f"include[{index}]"
+    return "top_logprobs" if body.get("top_logprobs") else None
 
 
 def _object(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from theoryctl_providers.wires.openai.kept import unpacked
 from theoryctl_providers.wires.openai.params import choice_of, unsupported, wrong
-
-#: Items that a model leaves for itself; the messages around them say the same without.
-_PRIVATE = ("reasoning",)
 
 
 class Conversation:
@@ -21,6 +19,8 @@ class Conversation:
     def __init__(self, given: Any, instructions: Any) -> None:
         self.messages: list[Any] = []
         self.origins: dict[str, str] = {}
+        # Reasoning that stands before the message it belongs to.
+        self._reasoned: dict[str, Any] = {}
         if instructions is not None:
             self._add({"role": "system", "content": instructions}, "instructions", content="")
         if isinstance(given, str):
@@ -43,22 +43,46 @@ class Conversation:
             content = self._content(item.get("output"), where, "output")
             message = {"role": "tool", "tool_call_id": item.get("call_id"), "content": content}
             self._add(message, where, content=".output", tool_call_id=".call_id")
-        elif kind not in _PRIVATE:
+        elif kind == "reasoning":
+            self._reasoning(item)
+        elif kind == "image_generation_call":
+            self._turn(where).setdefault("images", []).append(_image(item, where))
+        else:
             raise unsupported(where, f"an item of type {kind!r:.200} has no counterpart in chat completions")
 
     def _add(self, message: dict[str, Any], origin: str, **renamed: str) -> None:
         self._note(f"messages[{len(self.messages)}]", origin, renamed)
+        if message.get("role") == "assistant":
+            message |= self._reasoned
+        self._reasoned = {}
         self.messages.append(message)
 
     def _call(self, item: Mapping[str, Any], where: str) -> None:
-        """One call, in the assistant's message that holds all of a turn; the Responses API lists them one by one."""
-        if not self.messages or self.messages[-1].get("role") != "assistant":
-            self._add({"role": "assistant", "content": None}, where)
-        calls = self.messages[-1].setdefault("tool_calls", [])
+        """One call, in its turn's message; the Responses API lists them one by one."""
+        calls = self._turn(where).setdefault("tool_calls", [])
         path = f"messages[{len(self.messages) - 1}].tool_calls[{len(calls)}]"
         self._note(path, where, {"function": "", "id": ".call_id"})
         function = {"name": item.get("name"), "arguments": item.get("arguments")}
-        calls.append({"id": item.get("call_id"), "type": "function", "function": function})
+        extra = _kept(item, "extra_content")
+        calls.append({"id": item.get("call_id"), "type": "function", "function": function, **extra})
+
+    def _turn(self, where: str) -> dict[str, Any]:
+        """The assistant's message that holds all of a turn."""
+        if not self.messages or self.messages[-1].get("role") != "assistant":
+            self._add({"role": "assistant", "content": None}, where)
+        message: dict[str, Any] = self.messages[-1]
+        return message
+
+    def _reasoning(self, item: Mapping[str, Any]) -> None:
+        """Add what a model said to itself to its turn, whose message may be yet to come."""
+        content = item.get("content")
+        parts = [part for part in (content if isinstance(content, list) else ()) if isinstance(part, dict)]
+        text = "".join(str(part.get("text") or "") for part in parts if part.get("type") == "reasoning_text")
+        is_begun = self.messages and self.messages[-1].get("role") == "assistant"
+        turn = self.messages[-1] if is_begun else self._reasoned
+        if text:
+            turn["reasoning_content"] = turn.get("reasoning_content", "") + text
+        turn |= unpacked(item.get("encrypted_content"))
 
     def _content(self, content: Any, where: str, key: str = "content") -> Any:
         if not isinstance(content, list):
@@ -74,6 +98,16 @@ class Conversation:
     def _note(self, path: str, origin: str, renamed: Mapping[str, str]) -> None:
         self.origins[path] = origin
         self.origins.update((f"{path}.{name}", origin + ending) for name, ending in renamed.items())
+
+
+def _image(item: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """An image that the model made, as it stands in its message."""
+    result, url = item.get("result"), item.get("url")
+    if isinstance(result, str):
+        url = f"data:image/{item.get('output_format') or 'png'};base64,{result}"
+    if not isinstance(url, str):
+        raise wrong(f"{where}.result", "expected the image in base64")
+    return {"type": "image_url", "image_url": {"url": url}}
 
 
 def tools_of(tools: Any) -> Any:
