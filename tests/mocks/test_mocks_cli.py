@@ -18,6 +18,7 @@ import pytest
 
 from tests.conftest import REF, ROOT, THEORYCTL, Cli, Ran
 from tests.real.vendor import Vendor, echoes_the_key
+from theoryctl_providers.contract import Finish, Output, Recording, write_recordings
 
 START = ("local", "start", "--ref", REF, "--runtime", "process")
 RUN = ("local", "run", "--ref", REF)
@@ -273,3 +274,30 @@ def test_the_python_of_the_docs_runs(tmp_path: Path) -> None:
     (code,) = blocks("python")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("['one', 'two']\n", "")
+
+
+# -- answers that are no text -----------------------------------------------------------------------------------------
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def test_an_image_is_shown_by_its_size_and_saved_where_it_is_told(cli: Cli, tmp_path: Path) -> None:
+    asked = {"model": "openai/gpt-4o-mini", "messages": [{"role": "user", "content": "Draw a dot."}]}
+    recording = Recording(
+        key=Recording.key_for("chat", asked),
+        operation="chat",
+        model="openai/gpt-4o-mini",
+        inputs=asked,
+        events=(Output("image", "image/png", PNG), Output("image-2", "text/uri-list", "https://x.test/2"), Finish()),
+    )
+    write_recordings(tmp_path / "tapes", [recording])
+    replay = (*RUN, "--prompt", "Draw a dot.", "--replay", str(tmp_path / "tapes"))
+    shown = cli(*replay)
+    assert shown.out.splitlines() == ["image: image/png, 8 B", "https://x.test/2"]
+    assert "use --save-dir" in shown.err
+    folder = tmp_path / "saved"
+    assert cli(*replay, "--save-dir", str(folder)).out.splitlines() == [
+        str(folder / "image.png"),
+        str(folder / "image-2.uri"),
+    ]
+    assert (folder / "image.png").read_bytes() == PNG

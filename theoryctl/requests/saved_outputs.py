@@ -14,6 +14,7 @@ _ENDINGS = {
     "text/plain": "txt",
     "application/json": "json",
     "text/markdown": "md",
+    "text/uri-list": "uri",
     "image/png": "png",
     "image/jpeg": "jpg",
     "image/webp": "webp",
