@@ -26,8 +26,9 @@ TRANSPORT = frozenset(("mode", "stream", "stream_options"))
 #: Parameters that say nothing about what is asked.
 UNCOUNTED = CALLER | TRANSPORT
 
-#: Keys that OpenAI writes into the messages of its answers, and that clients send back with them.
-_ANSWERED = frozenset(("annotations",))
+#: Keys that OpenAI writes into the messages of its answers, or its client into those that it parses (`parsed`,
+#: openai/types/chat/parsed_chat_completion.py), and that clients send back with them.
+_ANSWERED = frozenset(("annotations", "parsed"))
 
 
 def normalized(inputs: Any, schema: Mapping[str, Any], vendor: str | None = None) -> Any:
@@ -87,15 +88,21 @@ def _message(message: Any) -> Any:
         stated = ((key, value) for key, value in message.items() if key not in _ANSWERED)
         message = {key: value for key, value in stated if key == "content" or value is not None}
     if isinstance(calls := message.get("tool_calls"), list):
-        return {**message, "tool_calls": [_without_index(call) for call in calls]}
+        return {**message, "tool_calls": [_call(call) for call in calls]}
     return message
 
 
-def _without_index(call: Any) -> Any:
-    """A call of a tool without its place in the stream that it came in: no vendor takes that back."""
-    if not isinstance(call, dict) or not _is_count(call.get("index")):
+def _call(call: Any) -> Any:
+    """A call of a tool without its place in the stream that it came in, and without its arguments as parsed by OpenAI's
+    client: no vendor takes them back."""
+    if not isinstance(call, dict):
         return call
-    return {key: value for key, value in call.items() if key != "index"}
+    if _is_count(call.get("index")):
+        call = {key: value for key, value in call.items() if key != "index"}
+    function = call.get("function")
+    if isinstance(function, dict) and "parsed_arguments" in function:
+        return {**call, "function": {key: value for key, value in function.items() if key != "parsed_arguments"}}
+    return call
 
 
 def _is_count(value: Any) -> bool:

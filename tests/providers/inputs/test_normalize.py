@@ -89,6 +89,14 @@ def ask(request: Request) -> Envelope:
     return result.envelope
 
 
+def test_what_openais_client_parses_changes_nothing() -> None:
+    function = {"name": "f", "arguments": "{}"}
+    said = {"role": "assistant", "content": "{}", "tool_calls": [{"id": "c", "type": "function", "function": function}]}
+    call = {"id": "c", "type": "function", "function": {**function, "parsed_arguments": {}}}
+    parsed = {**said, "parsed": {}, "tool_calls": [call]}
+    assert answer({**ASK, "messages": [*SAID, parsed]}) == answer({**ASK, "messages": [*SAID, said]})
+
+
 def test_the_place_of_a_call_in_its_stream_changes_nothing() -> None:
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     said = {"role": "assistant", "content": "", "tool_calls": [call]}
