@@ -14,6 +14,7 @@ from tests.real.conftest import ANTHROPIC, CANARY, LITELLM_WARNINGS, OPENAI, Ask
 from tests.real.dialects import Anthropic, OpenAI, whole_answer
 from tests.real.vendor import Behaviour, Vendor, answers, echoes_the_key, fails, fails_until_a_date, first, streams
 from theoryctl.errors import exit_status
+from theoryctl_providers import ProviderError, run
 
 pytestmark = [LITELLM_WARNINGS, pytest.mark.usefixtures("short_waits")]
 
@@ -313,7 +314,11 @@ def test_the_vendors_parameter_and_code_are_passed_on(ask: Ask) -> None:
     body["error"]["param"] = "messages[0].role"
     with Vendor(fails(400, body=body)) as vendor:
         cause = ask(vendor.addresses).cause
-    assert (cause.param, cause.vendor_code) == ("messages[0].role", "invalid_value")
+        inputs = {"model": OPENAI, "messages": [{"role": "user", "content": "Hi"}]}
+        with pytest.raises(ProviderError) as caught:
+            run(inputs, mode="real", provider="litellm", secrets={**vendor.addresses, "OPENAI_API_KEY": CANARY})
+    for error in (cause, caught.value):
+        assert (error.param, error.vendor_code) == ("messages[0].role", "invalid_value")
 
 
 @both_vendors

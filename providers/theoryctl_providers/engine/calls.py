@@ -221,9 +221,13 @@ def _raise(result: Result) -> None:
     """Raise the failure of a call, in the words of its envelope, which hold no secrets."""
     error = result.envelope["error"]
     if error is not None:
-        cause = result.cause
-        seconds, param = (cause.retry_after, cause.param) if cause else (None, None)
-        raise ProviderError(error["code"], error["message"], hint=error["hint"], retry_after=seconds, param=param)
+        raised = ProviderError(error["code"], error["message"], hint=error["hint"])
+        raised.retryable = error["retryable"]
+        if (cause := result.cause) is not None:
+            raised.retry_after, raised.param, raised.vendor_code = cause.retry_after, cause.param, cause.vendor_code
+        if (vendor := result.envelope["meta"]["vendor"]) is not None:
+            raised.headers = vendor["headers"]
+        raise raised
 
 
 def _envelope(results: list[Result]) -> Envelope:
