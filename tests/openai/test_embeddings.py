@@ -112,3 +112,20 @@ def test_a_provider_without_embeddings_is_told(
     client = make_client(start_provider(source), max_retries=0)
     with pytest.raises(error, match=words):
         client.embeddings.create(model="m", input="x")
+
+
+EMBEDS = """\
+from theoryctl_providers import LLMProvider
+from theoryctl_providers.contract import Output
+
+class Provider(LLMProvider):
+    operations = ("embeddings",)
+
+    async def stream(self, request):
+        yield Output("embeddings", "application/json", [[1.0]])
+"""
+
+
+def test_usage_that_nobody_said_is_null(start_provider: StartProvider, make_client: MakeClient) -> None:
+    usage = make_client(start_provider(EMBEDS)).embeddings.create(model="m", input="x").usage
+    assert (usage.prompt_tokens, usage.total_tokens) == (None, None)

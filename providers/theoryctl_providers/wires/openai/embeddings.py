@@ -31,7 +31,7 @@ class Embeddings(OpenAIExchange):
         data = ",".join(
             f'{{"object":"embedding","index":{index},"embedding":{vector}}}' for index, vector in enumerate(written)
         )
-        tokens = answer.usage.input_tokens or 0
+        tokens = dumps(answer.usage.input_tokens)
         usage = f'{{"prompt_tokens":{tokens},"total_tokens":{tokens}}}'
         return f'{{"object":"list","data":[{data}],"model":{quoted(self.head.model)},"usage":{usage}}}'.encode()
 
