@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import openai
 import pytest
 
-from tests.providers.started import TOKEN, real, starting
+from tests.providers.started import CONFIG, TOKEN, real, starting
 from tests.real.test_reading import STREAMS, chunks, completion, function
 from tests.real.test_reading import choice as choice_of
 from tests.real.vendor import Behaviour, Conversation, Received, Vendor, answers, fails, says, says_events
+from theoryctl_providers import Script, run
 
 ASK: list[Any] = [{"role": "user", "content": "Say hello."}]
 MODEL = "gpt-4o-mini"
@@ -361,3 +363,125 @@ def test_a_failure_tells_the_rate_limits_that_came_with_it(asked: Asked) -> None
     with pytest.raises(openai.BadRequestError) as caught:
         asked.chat(behave, streamed=False)
     assert caught.value.response.headers["x-ratelimit-remaining-tokens"] == "7"
+
+
+# -- the way back in --------------------------------------------------------------------------------------------------
+
+SIGNED = {"google": {"thought_signature": "S"}}
+CALLED = function("f", "{}", index=0, id="c", extra_content=SIGNED)
+
+
+def said_beside(streamed: bool) -> Behaviour:
+    """An answer with everything that a client has to send back."""
+    image = {"type": "image_url", "image_url": {"url": PNG}}
+    more = {"reasoning_content": "Hm.", "thinking_blocks": BLOCKS, "images": [image], "annotations": [SOURCE]}
+    return told({"content": "Hi", **more, **CALLED}, streamed=streamed)
+
+
+def assert_sent_back(asked: Asked) -> None:
+    """Look at the second message that the vendor got, which is the answer."""
+    sent = asked.requests[-1].body["messages"][1]
+    assert (sent["content"], sent["reasoning_content"], sent["thinking_blocks"]) in (
+        ("Hi", "Hm.", BLOCKS),
+        ([{"type": "text", "text": "Hi"}], "Hm.", BLOCKS),
+    )
+    assert sent["images"][0]["image_url"] == {"url": PNG}
+    (call,) = sent["tool_calls"]
+    assert (call["id"], call["extra_content"], "index" in call) == ("c", SIGNED, False)
+    assert "annotations" not in sent
+
+
+@streamed_or_not
+def test_a_message_goes_back_to_the_vendor_as_it_came(asked: Asked, streamed: bool) -> None:
+    (choice,) = asked.chat(said_beside(streamed), streamed).choices
+    result = {"role": "tool", "tool_call_id": "c", "content": ""}
+    asked.chat(answers("Bye"), streamed, messages=[*ASK, choice.message, result])
+    assert_sent_back(asked)
+
+
+@streamed_or_not
+def test_the_items_of_a_response_go_back_to_the_vendor_as_they_came(asked: Asked, streamed: bool) -> None:
+    items = [item.model_dump(exclude_none=True) for item in asked.response(said_beside(streamed), streamed).output]
+    result = {"type": "function_call_output", "call_id": "c", "output": ""}
+    asked.response(answers("Bye"), streamed, input=[*ASK, *items, result])
+    assert_sent_back(asked)
+
+
+def test_reasoning_items_of_others_are_no_reason_to_refuse(asked: Asked) -> None:
+    others = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAAA=="}
+    asked.response(answers("Bye"), streamed=False, input=[*ASK, others, {"role": "assistant", "content": "Hi"}])
+    assert asked.requests[-1].body["messages"][1] == {"role": "assistant", "content": "Hi"}
+
+
+EXTENSIONS: dict[str, Any] = {
+    "top_k": 40,
+    "min_p": 0.1,
+    "repetition_penalty": 1.1,
+    "reasoning": {"effort": "low"},
+    "provider": {"sort": "price"},
+    "chat_template_kwargs": {"enable_thinking": False},
+    "guided_json": {"type": "object"},
+    "prediction": {"type": "content", "content": "Hello"},
+    "web_search_options": {"search_context_size": "low"},
+    "functions": [{"name": "f", "parameters": {"type": "object"}}],
+    "function_call": "auto",
+}
+
+
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
+def test_extensions_that_vendors_share_reach_the_vendor(asked: Asked, streamed: bool) -> None:
+    asked.chat(answers("Hi"), streamed, extra_body=EXTENSIONS)
+    sent = asked.requests[-1].body
+    assert {name: sent.get(name) for name in EXTENSIONS} == EXTENSIONS
+
+
+def test_a_mock_takes_the_extensions_too_and_says_the_same_by_every_way(asked: Asked) -> None:
+    inputs = {"model": f"openai/{MODEL}", "messages": ASK, **EXTENSIONS, "thinking": {"type": "enabled"}}
+    mock = {"X-Theoryctl-Mode": "mock"}
+    whole = asked.client.post("/chat/completions", body=inputs, cast_to=object, options={"headers": mock})
+    envelope = run(inputs, provider="litellm")
+    assert whole["choices"][0]["message"]["content"] == envelope["outputs"][0]["text"]
+
+
+# -- scripts ----------------------------------------------------------------------------------------------------------
+
+SCRIPTED = {
+    "text": "Hi",
+    "reasoning": "Hm.",
+    "annotations": [{"url": "https://example.com"}],
+    "logprobs": {"content": TOKENS},
+    "usage": {"cached_input_tokens": 3, "cache_write_tokens": 2, "reasoning_tokens": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def scripted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
+    """A client of a mock that answers by a script, and no vendor."""
+    script = Script.load({"rules": [{"answers": [SCRIPTED]}]})
+    config = replace(CONFIG, provider=replace(CONFIG.provider, script=script))
+    with Vendor() as vendor, starting(tmp_path_factory.mktemp("log")) as start:
+        with openai.OpenAI(base_url=f"http://127.0.0.1:{start(config).port}/v1", api_key=TOKEN) as client:
+            yield Asked(vendor, client)
+        assert vendor.requests == []
+
+
+@streamed_or_not
+def test_a_script_says_all_of_it_in_a_completion(scripted: Asked, streamed: bool) -> None:
+    completion = scripted.chat(answers(), streamed, logprobs=True)
+    (choice,) = completion.choices
+    assert (choice.message.content, choice.message.reasoning_content) == ("Hi", "Hm.")
+    assert choice.message.annotations[0].url_citation.url == "https://example.com"
+    assert choice.logprobs.content[0].logprob == -0.1
+    details = completion.usage.prompt_tokens_details
+    assert (details.cached_tokens, details.cache_write_tokens) == (3, 2)
+    assert completion.usage.completion_tokens_details.reasoning_tokens == 1
+
+
+@streamed_or_not
+def test_a_script_says_all_of_it_in_a_response(scripted: Asked, streamed: bool) -> None:
+    response = scripted.response(answers(), streamed, include=["message.output_text.logprobs"])
+    reasoning, message = response.output
+    assert (reasoning.content[0].text, message.content[0].text) == ("Hm.", "Hi")
+    assert message.content[0].annotations[0].url == "https://example.com"
+    assert message.content[0].logprobs[0].logprob == -0.1
+    assert response.usage.input_tokens_details.cached_tokens == 3

@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.providers.started import ASK, BOUNDARY, CANARY, CONFIG, TOKEN, Start, entry, limited, multipart, real
-from tests.real.vendor import Vendor
+from tests.real.vendor import Vendor, fails
 from theoryctl_providers import run
 from theoryctl_providers.contract import Script
 
@@ -176,6 +176,7 @@ def test_a_failure_that_says_when_to_come_again_says_it_in_the_header_too(start:
     server = start(replace(CONFIG, provider=replace(CONFIG.provider, script=script)))
     refused, failed, answered = (server.run() for _ in range(3))
     assert (refused.status, refused.error["code"], refused.headers["retry-after"]) == (429, "ERR_RATE_LIMITED", "2")
+    assert "x-should-retry" not in refused.headers  # a script tests clients that try again
     assert [(answer.status, "retry-after" in answer.headers) for answer in (failed, answered)] == [
         (503, False),
         (200, False),
@@ -229,6 +230,13 @@ def test_a_real_instance_calls_the_vendor_and_its_secrets_are_nowhere_to_be_seen
     server.stop()
     seen += [answer.body, server.log.read_bytes()]
     assert [text for text in seen if CANARY.encode() in text or TOKEN.encode() in text] == []
+
+
+def test_a_run_is_tried_again_here_and_its_client_is_told_not_to(start: Start) -> None:
+    with Vendor(fails(503, retry_after="0.01")) as vendor:
+        answer = start(real(vendor)).run()
+    assert (answer.status, answer.error["code"], len(vendor.requests)) == (503, "ERR_UNAVAILABLE", 3)
+    assert answer.headers["x-should-retry"] == "false"
 
 
 def test_a_mock_instance_never_imports_litellm(start: Start) -> None:
