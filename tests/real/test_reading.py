@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from typing import Any
 import pytest
 
 from tests.conftest import NO_DETAILS
-from tests.real.conftest import ANTHROPIC, CANARY, LITELLM_WARNINGS, Ask, Call
+from tests.real.conftest import ANTHROPIC, CANARY, LITELLM_WARNINGS, OPENAI, Ask, Call
+from tests.real.dialects import whole_answer
 from tests.real.vendor import Conversation, Vendor, says, says_events, says_lines
-from theoryctl_providers.contract import ProviderConfig, Recording, Recordings, Request, Result, Tape
+from theoryctl_providers import stream
+from theoryctl_providers.contract import Delta, ProviderConfig, Recording, Recordings, Request, Result, Tape, VendorInfo
 from theoryctl_providers.engine.drive import drive
 from theoryctl_providers.engine.execute import execute
 
@@ -429,6 +432,29 @@ def test_a_failure_says_the_rate_limits_too(ask: Ask) -> None:
     with Vendor(lambda talk: talk.send(400, b"{}", **LIMITS)) as vendor:
         told = ask(vendor.addresses).envelope["meta"]["vendor"]
     assert told is not None and told["headers"] == TOLD
+
+
+@pytest.mark.parametrize("model", [OPENAI, ANTHROPIC])
+def test_who_answers_is_told_before_the_first_word(ask: Ask, model: str) -> None:
+    def behave(talk: Conversation) -> None:
+        first, *others = whole_answer(talk.dialect, ["Hi"])
+        talk.begin_stream()
+        talk.write(first)
+        assert told.wait(20)  # the vendor says no word before that
+        for event in others:
+            talk.write(event)
+        talk.end_stream()
+
+    told = threading.Event()
+    with Vendor(behave) as vendor:
+        secrets = {**vendor.addresses, "OPENAI_API_KEY": CANARY, "ANTHROPIC_API_KEY": CANARY}
+        inputs = {"model": model, "messages": [{"role": "user", "content": "Hi"}]}
+        kinds = []
+        for event in stream(inputs, mode="real", provider="litellm", secrets=secrets):
+            kinds.append(type(event))
+            if isinstance(event, VendorInfo):
+                told.set()
+    assert kinds.index(VendorInfo) < kinds.index(Delta)
 
 
 # -- recordings -------------------------------------------------------------------------------------------------------

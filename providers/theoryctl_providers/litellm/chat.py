@@ -81,6 +81,8 @@ async def _translated_stream(response: Any, heard: Heard, said: Said) -> AsyncGe
     said.translates = True
     if heard.body is not None:
         heard.body.watch = said.hear
+        if heard.body.held:
+            yield _beginning(heard.body.held)
     try:
         async for chunk in response:
             yield _translated_chunk(chunk, response.received_finish_reason is not None, said.model)
@@ -89,6 +91,13 @@ async def _translated_stream(response: Any, heard: Heard, said: Said) -> AsyncGe
             raise
     if said.error is not None:
         yield {"error": said.error}
+
+
+def _beginning(held: bytes) -> dict[str, Any]:
+    """A chunk that says nothing, for the vendor has begun: LiteLLM passes on none before there are words."""
+    said = Said()
+    said.hear(held)
+    return {"model": said.model, "choices": [{"index": 0}]}
 
 
 def _translated_chunk(chunk: Any, is_ended: bool, model: str | None) -> dict[str, Any]:

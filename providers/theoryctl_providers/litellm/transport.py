@@ -89,6 +89,11 @@ class Body(httpx.AsyncByteStream):  # type: ignore[misc]  # httpx is not there w
             self._held.append(chunk)
         return chunk
 
+    @property
+    def held(self) -> bytes:
+        """All that was looked at and not taken."""
+        return b"".join(self._held)
+
     async def __aiter__(self) -> AsyncGenerator[bytes]:
         while (chunk := self._held.popleft() if self._held else await anext(self._source, None)) is not None:
             if self.watch is not None:

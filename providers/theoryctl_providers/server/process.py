@@ -20,7 +20,7 @@ from theoryctl_providers.lookup import get_llm_provider
 from theoryctl_providers.server.app import make_app
 from theoryctl_providers.server.gate import Gate
 from theoryctl_providers.server.log import Log
-from theoryctl_providers.server.protocol import Protocol
+from theoryctl_providers.server.protocol import HELD, Protocol
 
 
 def serve(config: ServerConfig, host: str, port: int, ready_fd: int | None, log: Log) -> int:
