@@ -8,7 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, takewhile
 from typing import Any, NamedTuple
 
 from theoryctl_providers.contract import (
@@ -76,6 +76,8 @@ class Redactor:
         self._errors, self._secrets, self._starts = forms.errors, forms.secrets, forms.starts
         self._pattern, self._longest = forms.pattern, forms.longest
         self._held: dict[_Stream, str] = {}
+        #: How much of a text that is held has been let go before it, from its beginning.
+        self._let_go: dict[_Stream, int] = {}
 
     def text(self, text: str) -> str:
         """`text` without any secret's value."""
@@ -94,6 +96,7 @@ class Redactor:
         if not self._secrets:
             yield event
         elif isinstance(event, Delta):
+            yield from self._let_go_before(event)
             yield self._delta(event)
         else:
             if isinstance(event, Finish):
@@ -116,20 +119,39 @@ class Redactor:
         for choice in sorted({stream[0] for stream in self._held}):
             yield from self._release(choice)
 
+    def _let_go_before(self, event: Delta) -> Iterator[Delta]:
+        """Give what is held of other prose of a choice, which most likely ends here: words are to stay in their order.
+
+        It stays held as well, and is known as the beginning of a secret should that go on. It is too short to be one.
+        """
+        stream = _stream_of(event)
+        for other in [other for other in self._held if other[0] == stream[0] and other[1] in _PROSE]:
+            held, gone = self._held[other], self._let_go.get(other, 0)
+            if other != stream and gone < len(held) < SHORTEST:
+                self._let_go[other] = len(held)
+                yield _prose(event.choice, str(other[1]), held[gone:])
+
     def _delta(self, event: Delta) -> Delta:
         stream = _stream_of(event)
-        text = self._held.pop(stream, "") + _text(event)
+        text, gone = self._held.pop(stream, "") + _text(event), self._let_go.pop(stream, 0)
         cut = self._possible_start(text)
         if cut < len(text):
             self._held[stream] = text[cut:]
-        return self._with_text(event, self.text(text[:cut]))
+            self._let_go[stream] = max(0, gone - cut)
+        return self._with_text(event, self._rest(text[:cut], gone))
+
+    def _rest(self, text: str, gone: int) -> str:
+        """Text without secrets, and without the beginning that was let go."""
+        clean = self.text(text)
+        same = takewhile(lambda pair: pair[0] == pair[1], zip(clean, text[:gone], strict=False))
+        return clean[len(list(same)) :]
 
     def _release(self, choice: int) -> Iterator[Delta]:
         for stream in [stream for stream in self._held if stream[0] == choice]:
-            held, part = self.text(self._held.pop(stream)), stream[1]
+            held, part = self._rest(self._held.pop(stream), self._let_go.pop(stream, 0)), stream[1]
             if isinstance(part, int):
                 yield Delta(choice, tool_call=ToolCallDelta(part, held))
-            else:
+            elif held:
                 yield _prose(choice, part, held)
 
     def value(self, value: Any) -> Any:

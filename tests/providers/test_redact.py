@@ -218,3 +218,24 @@ def test_a_key_in_an_address_is_gone_although_it_is_quoted() -> None:
 
 def test_text_keeps_its_case_where_there_is_no_key() -> None:
     assert "".join(streamed(["Sk-Can", "dy İs ſweet K"])) == "Sk-Candy İs ſweet K"
+
+
+def test_reasoning_that_ends_like_a_key_begins_is_told_before_the_text() -> None:
+    redactor = Redactor(SECRETS)
+    events: list[Event] = [Delta(reasoning=f"Yes {KEY[:2]}"), Delta(text="No"), Finish()]
+    told = [each for event in events for each in redactor.feed(event)]
+    said = [(each.reasoning, each.text) for each in told if isinstance(each, Delta)]
+    assert said == [("Yes ", None), (KEY[:2], None), (None, "No")]
+
+
+@pytest.mark.parametrize("size", range(1, len(KEY)))
+@pytest.mark.parametrize("step", [1, 3])
+def test_a_key_in_prose_with_other_prose_in_its_midst_is_gone(size: int, step: int) -> None:
+    redactor, rest = Redactor(SECRETS), KEY[size:]
+    pieces = [KEY[:size], *(rest[at : at + step] for at in range(0, len(rest), step))]
+    events: list[Event] = [event for piece in pieces for event in (Delta(reasoning=piece), Delta(text="x"))]
+    told = [each for event in (*events, Finish()) for each in redactor.feed(event) if isinstance(each, Delta)]
+    reasoning = "".join(each.reasoning or "" for each in told)
+    assert reasoning.endswith("[OPENAI_API_KEY]")
+    assert KEY[:8] not in reasoning
+    assert "".join(each.text or "" for each in told) == "x" * len(pieces)
