@@ -241,12 +241,11 @@ def test_log_probabilities_belong_to_the_text(asked: Asked, streamed: bool, more
 @streamed_or_not
 def test_details_of_usage_are_the_vendors_and_null_where_it_said_none(asked: Asked, streamed: bool) -> None:
     usage = asked.response(says_events(STREAMS["reasoning"]), streamed).usage
-    assert usage.input_tokens_details.model_dump() == {
-        "cached_tokens": 16, "cache_write_tokens": None, "cache_write_tokens_details": None}  # fmt: skip
-    assert usage.output_tokens_details.reasoning_tokens == 25
+    assert usage.input_tokens_details.to_dict() == {"cached_tokens": 16}
+    assert usage.output_tokens_details.to_dict() == {"reasoning_tokens": 25}
     unsaid = asked.response(says_events(STREAMS["usage0"]), streamed).usage
     assert (unsaid.input_tokens, unsaid.output_tokens) == (0, 0)
-    assert (unsaid.input_tokens_details.cached_tokens, unsaid.output_tokens_details.reasoning_tokens) == (None, None)
+    assert (unsaid.input_tokens_details, unsaid.output_tokens_details) == (None, None)
 
 
 @streamed_or_not

@@ -165,19 +165,21 @@ class Response:
 
 
 def _usage(usage: Usage) -> str:
-    """Tokens; a detail that nobody said is null, as are all where the tokens themselves are unknown."""
+    """Tokens, with the details that are known; null where none is, and where the tokens themselves are not."""
     if usage.input_tokens is None or usage.output_tokens is None:
         return "null"
-    return json.dumps(
-        {
-            "input_tokens": usage.input_tokens,
-            "input_tokens_details": {
-                "cached_tokens": usage.cached_input_tokens,
-                "cache_write_tokens": usage.cache_write_tokens,
-            },
-            "output_tokens": usage.output_tokens,
-            "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
-            "total_tokens": usage.input_tokens + usage.output_tokens,
-        },
-        separators=(",", ":"),
-    )
+    cached = {"cached_tokens": usage.cached_input_tokens, "cache_write_tokens": usage.cache_write_tokens}
+    document = {
+        "input_tokens": usage.input_tokens,
+        "input_tokens_details": _known(cached),
+        "output_tokens": usage.output_tokens,
+        "output_tokens_details": _known({"reasoning_tokens": usage.reasoning_tokens}),
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+    }
+    return json.dumps(document, separators=(",", ":"))
+
+
+def _known(counts: Mapping[str, int | None]) -> dict[str, int] | None:
+    """The counts that are known; None for none. Clients take no details, but no null in the place of a number there
+    (litellm/types/llms/openai.py, InputTokensDetails)."""
+    return {name: count for name, count in counts.items() if count is not None} or None
