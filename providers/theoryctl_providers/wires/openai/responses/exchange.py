@@ -63,7 +63,7 @@ class ResponsesCall(OpenAIExchange):
         refuse_uncarried(body, logprobs=True)
         conversation = Conversation(body.get("input"), body.get("instructions"))
         self.inputs = {**_inputs(body), "messages": conversation.messages}
-        self._origins = {**conversation.origins, "logprobs": _logprobs_origin(body) or "include"}
+        self._origins = {**conversation.origins, "logprobs": _logprobs_origin(body) or "logprobs"}
         self._echo = {name: default if body.get(name) is None else body[name] for name, default in _ECHOED.items()}
         self.streamed = is_streamed(body)
 
