@@ -124,6 +124,13 @@ def test_show_sums_a_manifest_up_on_one_page(cli: Cli) -> None:
     assert "canary" not in shown.out + shown.err
 
 
+def test_show_takes_any_key_that_does_for_set_and_names_the_vendors_that_have_none(cli: Cli) -> None:
+    shown = cli("manifest", "show", REF, env={"GOOGLE_API_KEY": "key"}).out
+    assert re.search(r"GEMINI_API_KEY +not needed: GOOGLE_API_KEY is set", shown)
+    others = facts(shown)["others for"]
+    assert "bedrock/*" in others and "gemini/*" not in others
+
+
 def test_the_example_that_show_gives_works(cli: Cli) -> None:
     example = facts(cli("manifest", "show", REF).out)["example"].split()
     assert cli(*example[1:]).status == 0

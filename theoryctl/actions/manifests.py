@@ -22,7 +22,7 @@ from theoryctl.results.manifests import (
     SchemaShown,
 )
 from theoryctl.secrets import read_secrets
-from theoryctl_providers.contract import replace_file, sha256
+from theoryctl_providers.contract import replace_file, secret_names, sha256
 
 
 def list_manifests(folder: str | None) -> ManifestList:
@@ -43,7 +43,7 @@ def show_manifest(ref: ProviderRef, folder: str | None) -> ManifestShown:
     """Find one manifest, and which of its keys are set here. Raises RefNotFound, BadManifest."""
     found = Catalog(folder).find(ref)
     manifest = found.load()
-    given = read_secrets(secret.name for secret in manifest.secrets)
+    given = read_secrets(secret_names(manifest.secrets))
     flags = f" --manifests {quote(folder)}" if folder is not None else ""
     return ManifestShown(manifest, str(found.file), found.source, tuple(given), flags)
 

@@ -18,6 +18,7 @@ from theoryctl.results.manifests import (
 )
 from theoryctl.terminal.format import short_digest
 from theoryctl.terminal.view import Document, Facts, Lines, Table, Views
+from theoryctl_providers.contract import SecretRule
 
 HEADER = ("ref", "title", "provider", "model", "source")
 
@@ -51,15 +52,37 @@ def _show(result: ManifestShown) -> Facts:
     return Facts([(name, value) for name, value in facts if value])
 
 
+#: More keys than this are shown only where they are set, or the default model takes them.
+_MANY_KEYS = 12
+
+
 def _keys(manifest: Manifest, given: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """A row for each key: its name, whether it is set, and the models that it is for."""
     if not manifest.secrets:
         yield "keys", "none"
-    width = max((len(secret.name) for secret in manifest.secrets), default=0)
-    for number, secret in enumerate(manifest.secrets):
-        state = "set" if secret.name in given else "not set"
+    shown = [secret for secret in manifest.secrets if _is_near(secret, manifest, given)]
+    width = max((len(secret.name) for secret in shown), default=0)
+    for number, secret in enumerate(shown):
         need = "" if secret.required else ", optional"
-        yield "" if number else "keys", f"{secret.name:<{width}}  {state}{need} ({', '.join(secret.models)})"
+        state = f"{_state(secret, given)}{need} ({', '.join(secret.models)})"
+        yield "" if number else "keys", f"{secret.name:<{width}}  {state}"
+    seen = {models for secret in shown for models in secret.models}
+    if others := dict.fromkeys(models for secret in manifest.secrets for models in secret.models if models not in seen):
+        yield "others for", f"{', '.join(others)} (--json)"
+
+
+def _is_near(secret: SecretRule, manifest: Manifest, given: tuple[str, ...]) -> bool:
+    if len(manifest.secrets) <= _MANY_KEYS or secret.applies_to(manifest.models.default):
+        return True
+    return any(name in given for name in secret.names)
+
+
+def _state(secret: SecretRule, given: tuple[str, ...]) -> str:
+    """Whether a key is set, and what does as well."""
+    found = next((names for names in secret.sets if all(name in given for name in names)), None)
+    if found is None:
+        return ", or ".join(["not set", *(" and ".join(names) for names in secret.alternatives)])
+    return "set" if found == (secret.name,) else f"not needed: {' and '.join(found)} is set"
 
 
 def _resources(resources: Resources) -> Iterator[tuple[str, str]]:
