@@ -56,10 +56,12 @@ def test_a_vendors_key_goes_to_its_own_address_and_nothing_of_the_environment_wi
     row: Row, litellm: Any, httpserver: HTTPServer, trap: HTTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     everything = {name for other in VENDORS for name in other.variables}
-    # The organization is no credential, and LiteLLM sends it to everybody who speaks OpenAI's API.
-    for name in everything - {*row.ambient, "OPENAI_ORGANIZATION"}:
+    for name in everything - {*row.ambient}:
         address = name.endswith(("_BASE", "_URL", "_ENDPOINT"))
         monkeypatch.setenv(name, trap.url_for("") if address else "foreign-key")
+    monkeypatch.setenv("OPENAI_PROJECT", "foreign-key")
+    if row.name != "openai":  # whose client they are for
+        monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Gateway: foreign-key")
     monkeypatch.setenv("USE_LITELLM_PROXY", "True")
     monkeypatch.setenv("LITELLM_PROXY_API_BASE", trap.url_for(""))
     before = environment()
@@ -89,6 +91,21 @@ def test_what_litellm_would_take_from_the_environment_by_itself_is_refused_befor
         run({"model": f"{row.name}/x", "messages": MESSAGES}, provider="litellm", mode="real", secrets=secrets)
     assert (caught.value.code, row.ambient[0] in caught.value.message) == ("ERR_USAGE", True)
     assert httpserver.log == []
+
+
+def test_the_account_that_openai_bills_is_the_one_among_the_secrets(
+    litellm: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_ORGANIZATION", "another")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Gateway: of-openais-client")
+    with Vendor() as vendor:
+        secrets = {"OPENAI_API_KEY": CANARY, "OPENAI_BASE_URL": vendor.url}
+        for account in ({"OPENAI_ORG_ID": "org-1", "OPENAI_PROJECT_ID": "proj-1"}, {}):
+            run({"messages": MESSAGES}, provider="litellm", mode="real", secrets={**secrets, **account})
+        first, second = (request.headers for request in vendor.requests)
+    assert (first["openai-organization"], first["openai-project"]) == ("org-1", "proj-1")
+    assert not {"openai-organization", "openai-project"} & set(second)
+    assert first["x-gateway"] == second["x-gateway"] == "of-openais-client"
 
 
 def test_two_tenants_keys_never_meet(litellm: Any) -> None:

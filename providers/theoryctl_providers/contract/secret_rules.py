@@ -15,7 +15,7 @@ TOKEN_PREFIX = "theoryctl-"
 
 #: Ends of names that say where or which: such values stand in ordinary text, and nobody has to hide them.
 _PUBLIC = re.compile(
-    r"_(API_BASE|BASE_URL|ENDPOINT|API_VERSION|REGION|REGION_NAME|LOCATION|PROJECT|PROFILE|ORGANIZATION)$"
+    r"_(API_BASE|BASE_URL|ENDPOINT|API_VERSION|REGION|REGION_NAME|LOCATION|PROJECT|PROFILE|ORGANIZATION|ORG_ID|PROJECT_ID)$"
 )
 
 VariableName = Annotated[str, Must({"pattern": "^[A-Z_][A-Z0-9_]*$"})]

@@ -45,6 +45,26 @@ def called_at(arguments: Mapping[str, Any]) -> str | None:
     return arguments.get("api_base") or arguments.get("aws_bedrock_runtime_endpoint")
 
 
+def account_headers(model: str, secrets: Mapping[str, str]) -> dict[str, str]:
+    """The headers that say on whose account a call is, by lower-case name: those of the call's own secrets.
+
+    OPENAI_CUSTOM_HEADERS of the environment are for OpenAI alone.
+    """
+    vendor = vendor_for(model)
+    if vendor is None:
+        return {}
+    own = {header: secrets[name] for name, header in reversed(vendor.headers.items()) if secrets.get(name)}
+    return {**custom_headers(), **own} if vendor.name == "openai" else own
+
+
+def custom_headers() -> dict[str, str]:
+    """The headers that OpenAI's client takes from OPENAI_CUSTOM_HEADERS, a line each, by lower-case name."""
+    lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
+    return {
+        name.strip().lower(): value.strip() for name, colon, value in (line.partition(":") for line in lines) if colon
+    }
+
+
 def _credentials(vendor: Vendor, secrets: Mapping[str, str]) -> dict[str, str]:
     """The arguments that carry a vendor's key: those of the first set that is whole, and what else it takes."""
     given = {name: value for name, value in secrets.items() if value}

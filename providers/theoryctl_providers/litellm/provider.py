@@ -96,13 +96,13 @@ class LiteLLMProvider(LLMProvider):
 
 async def _call(request: ResolvedRequest) -> AsyncGenerator[Event]:
     from theoryctl_providers.litellm.addresses import at_address
-    from theoryctl_providers.litellm.arguments import called_at, vendor_arguments
+    from theoryctl_providers.litellm.arguments import account_headers, called_at, vendor_arguments
     from theoryctl_providers.litellm.errors import as_provider_error
     from theoryctl_providers.litellm.transport import Heard
     from theoryctl_providers.redact import Redactor, secrets_of
 
     model, address = request.model, None
-    heard, begun = Heard(), False
+    heard, begun = Heard(account_headers(model, request.config.secrets)), False
     try:
         arguments = vendor_arguments(request)
         address = called_at(arguments)

@@ -1,4 +1,4 @@
-"""Responses of vendors as they came, beside what LiteLLM makes of them.
+"""Responses of vendors as they came, beside what LiteLLM makes of them, and headers that are the call's alone.
 
 LiteLLM keeps its clients, one set for each event loop. Each of them, its own and those inside vendors' SDKs, reports
 its responses to the call that it works for; the call is found by a context variable, which LiteLLM's threads keep.
@@ -7,11 +7,13 @@ its responses to the call that it works for; the call is found by a context vari
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import httpx
+
+from theoryctl_providers.litellm.arguments import custom_headers
 
 T = TypeVar("T")
 
@@ -19,9 +21,14 @@ _call: ContextVar[Heard | None] = ContextVar("_call", default=None)
 
 
 class Heard:
-    """The last response that came for a call; None before one has."""
+    """The last response that came for a call; None before one has.
 
-    def __init__(self) -> None:
+    `account` are headers, by lower-case name, that say on whose account the call is; of those in the environment none
+    goes with it.
+    """
+
+    def __init__(self, account: Mapping[str, str]) -> None:
+        self.account = account
         self.response: httpx.Response | None = None
 
     async def during(self, call: Awaitable[T]) -> T:
@@ -123,6 +130,19 @@ async def _chunks(source: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
         yield chunk
 
 
+#: Headers that LiteLLM and OpenAI's client take from the environment, whoever is called (openai/lib/_client_auth.py).
+_AMBIENT = ("openai-organization", "openai-project")
+
+
+async def _speak(request: httpx.Request) -> None:
+    heard = _call.get()
+    if heard is None:
+        return
+    for name in (*_AMBIENT, *custom_headers()):
+        request.headers.pop(name, None)
+    request.headers.update(heard.account)
+
+
 async def _hear(response: httpx.Response) -> None:
     heard = _call.get()
     if heard is None:
@@ -150,9 +170,9 @@ def _reporting(make: Any) -> Any:
 
     def made(*arguments: Any, **options: Any) -> Any:
         client = function(*arguments, **options)
-        hooks = client.event_hooks if client is not None else {"response": [_hear]}
-        if _hear not in hooks["response"]:
-            client.event_hooks = {**hooks, "response": [*hooks["response"], _hear]}
+        if client is not None and _hear not in client.event_hooks["response"]:
+            before = client.event_hooks
+            client.event_hooks = {"request": [*before["request"], _speak], "response": [*before["response"], _hear]}
         return client
 
     return staticmethod(made) if isinstance(make, staticmethod) else made

@@ -20,7 +20,8 @@ class Vendor:
     `prefixes` are the names before the slash of a model; the first is the vendor's own. `needs` are all to be met.
     `arguments` says which argument of `litellm.acompletion` carries a variable's value; where several variables have
     the same, the first that is set counts. `unset` are arguments for a call without a key, in the place of which
-    LiteLLM would read the environment; `ambient` are variables that it reads whatever it is passed.
+    LiteLLM would read the environment; `ambient` are variables that it reads whatever it is passed. `headers` says
+    which header of a request carries a variable's value, the first that is set before the others.
 
     `addresses` are variables that move the vendor, the first that is set before the others, and `address` is its own
     (None: it has none, or one for each region). `route` is the path that LiteLLM expects at the end of an address, and
@@ -36,6 +37,7 @@ class Vendor:
     arguments: dict[str, str] = field(default_factory=dict)
     unset: dict[str, str] = field(default_factory=dict)
     ambient: tuple[str, ...] = ()
+    headers: dict[str, str] = field(default_factory=dict)
     addresses: tuple[str, ...] = ()
     address: str | None = None
     address_argument: str = "api_base"
@@ -74,14 +76,20 @@ _NO_KEY = "fake-api-key"
 OLLAMAS = "LLM_API_BASE"
 
 VENDORS = (
-    # main.py `_complete_openai`: OPENAI_BASE_URL goes before OPENAI_API_BASE.
+    # main.py `_complete_openai`: OPENAI_BASE_URL goes before OPENAI_API_BASE. OPENAI_ORGANIZATION is a name of
+    # LiteLLM's, OPENAI_ORG_ID and OPENAI_PROJECT_ID are of OpenAI's client (openai/lib/_client_auth.py).
     Vendor(
         title="OpenAI",
         prefixes=("openai", "text-completion-openai"),
         documentation="https://platform.openai.com/api-keys",
         needs=(_any("OPENAI_API_KEY"),),
-        optional=("OPENAI_ORGANIZATION",),
-        arguments={**_keys("OPENAI_API_KEY"), "OPENAI_ORGANIZATION": "organization"},
+        optional=("OPENAI_ORGANIZATION", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"),
+        arguments=_keys("OPENAI_API_KEY"),
+        headers={
+            "OPENAI_ORGANIZATION": "openai-organization",
+            "OPENAI_ORG_ID": "openai-organization",
+            "OPENAI_PROJECT_ID": "openai-project",
+        },
         addresses=("OPENAI_BASE_URL", "OPENAI_API_BASE"),
         address="https://api.openai.com/v1",
         route="v1",

@@ -31,6 +31,7 @@ def source() -> str:
 @each_vendor
 def test_litellm_reads_every_variable_and_argument_of_the_table(vendor: Vendor, source: str) -> None:
     own = {"LLM_API_BASE", "AWS_PROFILE", "AWS_DEFAULT_REGION", "GOOGLE_APPLICATION_CREDENTIALS"}
+    own |= {"OPENAI_ORG_ID", "OPENAI_PROJECT_ID"}
     assert [name for name in vendor.variables if name not in own and f'"{name}"' not in source] == []
     arguments = {*vendor.arguments.values(), vendor.address_argument}
     assert [name for name in arguments if f'"{name}"' not in source] == []
@@ -45,8 +46,8 @@ def test_a_vendors_prefixes_are_litellms(vendor: Vendor, source: str) -> None:
 
 
 @each_vendor
-def test_every_variable_is_an_argument_or_an_address(vendor: Vendor) -> None:
-    assert set(vendor.variables) == {*vendor.arguments, *vendor.addresses}
+def test_every_variable_is_an_argument_a_header_or_an_address(vendor: Vendor) -> None:
+    assert set(vendor.variables) == {*vendor.arguments, *vendor.headers, *vendor.addresses}
     assert vendor.documentation.startswith("https://")
 
 
