@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Container, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ PLATFORM = "linux/amd64"
 async def generate(call: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
     """The events of one request, each as `{"event": server-sent event}`; of one that could not be made, `{"error": …}`.
 
-    `call` has `config` (a ProviderConfig without secrets), `request` (inputs, mode, timeout, run_id, checked) and
+    `call` has `config` (a ProviderConfig without secrets), `secret_rules` (with what does in each other's place; a CLI
+    of before has none), `request` (inputs, mode, timeout, run_id, checked) and
     `attachments`: each as an envelope shows it, with `data` in base64, or `volume`, its path there, or neither in mock
     mode, where the digest is all that counts.
     """
@@ -57,11 +58,21 @@ def _request(call: dict[str, Any], files: list[Any]) -> Any:
     from theoryctl_providers.contract import Request, load_config
 
     config = call["config"]
-    sets = [names for rule in config["secret_rules"] for names in ([rule["name"]], *rule.get("alternatives", ()))]
-    names = [name for names in sets for name in names]
+    names = [rule["name"] for rule in config["secret_rules"]]
     secrets = {name: os.environ[name].strip() for name in names if os.environ.get(name, "").strip()}
-    here = {"secrets": secrets, "image": os.environ.get(IMAGE), "platform": PLATFORM}
+    rules = list(_settled(call["secret_rules"], secrets)) if "secret_rules" in call else config["secret_rules"]
+    here = {"secrets": secrets, "secret_rules": rules, "image": os.environ.get(IMAGE), "platform": PLATFORM}
     return Request(config=load_config({**config, **here}), attachments=files, **call["request"])
+
+
+def _settled(rules: list[dict[str, Any]], given: Container[str]) -> Iterator[dict[str, Any]]:
+    """The rules, each about one variable, as `contract.settled` makes them: an older image has no such function."""
+    for rule in rules:
+        plain = {key: value for key, value in rule.items() if key != "alternatives"}
+        sets = [[rule["name"]], *rule["alternatives"]]
+        chosen = next((names for names in sets if all(name in given for name in names)), sets[0])
+        for name in dict.fromkeys(name for names in sets for name in names):
+            yield {**plain, "name": name, "required": rule["required"] and name in chosen}
 
 
 async def _attachment(said: dict[str, Any], folder: Path) -> Any:

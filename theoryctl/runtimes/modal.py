@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import asdict
 from typing import Any
 
 from theoryctl.errors import DigestDrift, ModalUnavailable, UsageError
@@ -44,6 +45,7 @@ class ModalSession:
         with explaining(self._modal, self._look):
             call = {
                 "config": _config(request),
+                "secret_rules": [asdict(rule) for rule in request.config.secret_rules],
                 "request": _request(request),
                 "attachments": attachments.sent(self._modal, deployment, request),
             }
@@ -78,7 +80,7 @@ def _again(deployment: Deployment) -> Hint:
 
 def _config(request: Request) -> dict[str, Any]:
     """Make the provider's config without its secrets, which Modal has."""
-    config = dump_config(request.config)
+    config = dump_config(request.config, None)
     del config["secrets"]
     return config
 

@@ -61,6 +61,7 @@ from theoryctl_providers.contract.secret_rules import (
     is_secret,
     missing_rules,
     secret_names,
+    settled,
     without_instances,
 )
 from theoryctl_providers.contract.wire import (
@@ -149,6 +150,7 @@ __all__ = [
     "resolve_mode",
     "secret_names",
     "served_modes",
+    "settled",
     "sha256",
     "shaped",
     "stated_mode",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar
 
@@ -65,6 +65,19 @@ class SecretRule:
     def applies_to(self, model: str) -> bool:
         """Return whether the rule is about this model."""
         return any(fnmatchcase(model, pattern) for pattern in self.models)
+
+
+def settled(rules: Iterable[SecretRule], given: Container[str] | None) -> Iterator[SecretRule]:
+    """The rules, each about one variable, for a place where it is known which variables are set; None: it is not.
+
+    Of those that do in each other's place, the first set that is whole counts, else the rule's own name. Images built
+    before there were alternatives understand these rules too.
+    """
+    for rule in rules:
+        whole = (names for names in rule.sets if given is not None and all(name in given for name in names))
+        chosen = next(whole, (rule.name,) if given is not None or not rule.alternatives else ())
+        for name in rule.names:
+            yield replace(rule, name=name, alternatives=(), required=rule.required and name in chosen)
 
 
 def is_secret(name: str, value: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from theoryctl_providers.contract.events import Delta, Log, Started, filled
 from theoryctl_providers.contract.from_json import shaped
 from theoryctl_providers.contract.json_text import MAX_DEPTH, dumps, json_problem, loads
 from theoryctl_providers.contract.received import received_envelope
+from theoryctl_providers.contract.secret_rules import settled
 
 #: The names of the server-sent events; what the envelope holds anyway (usage, finish reasons) is not sent before it.
 _NAMES: dict[type, str] = {Log: "log", Started: "started", Delta: "delta", Result: "result"}
@@ -51,8 +52,9 @@ class ServerConfig:
 
     def dump(self) -> bytes:
         """The document."""
-        limits = asdict(self.limits)
-        return dumps({"provider": dump_config(self.provider), "token": self.token, "limits": limits}).encode()
+        given = {name for name, value in self.provider.secrets.items() if value.strip()}
+        provider = dump_config(self.provider, given)
+        return dumps({"provider": provider, "token": self.token, "limits": asdict(self.limits)}).encode()
 
     @classmethod
     def load(cls, data: bytes) -> ServerConfig:
@@ -67,13 +69,17 @@ class ServerConfig:
             raise ProviderError("ERR_INPUTS", message, hint="send the one that theoryctl sends") from None
 
 
-def dump_config(provider: ProviderConfig) -> dict[str, Any]:
+def dump_config(provider: ProviderConfig, given: Container[str] | None) -> dict[str, Any]:
     """Return the configuration of a provider as JSON. A script begins anew there, and so does a tape.
 
-    `mock_only` is not in it: see SERVES_VARIABLE.
+    `given` are the variables that are set there; None: only there it is known. The rules on them are written so that
+    images built before `alternatives` read them. `mock_only` is not in it: see SERVES_VARIABLE.
     """
-    plain = asdict(replace(provider, script=None, replay=None, tape=None))
+    rules = tuple(settled(provider.secret_rules, given))
+    plain = asdict(replace(provider, script=None, replay=None, tape=None, secret_rules=rules))
     del plain["mock_only"]
+    for rule in plain["secret_rules"]:
+        del rule["alternatives"]
     return plain | {
         "script": provider.script and provider.script.dump(),
         "replay": None if provider.replay is None else [recording.dump() for recording in provider.replay],

@@ -126,7 +126,8 @@ def admit(request: Request, provider: LLMProvider) -> ResolvedRequest:
     if not is_mock(mode):
         with blamed(provider):
             provider.check(resolved)
-        check_secrets(config.secret_rules or provider.secret_rules, config.secrets, resolved.model)
+        own = provider.secret_rules
+        check_secrets(config.secret_rules or own, config.secrets, resolved.model, own)
     return resolved
 
 
@@ -179,20 +180,31 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) else value
 
 
-def check_secrets(rules: Sequence[SecretRule], secrets: Mapping[str, str], model: str) -> None:
-    """Raise ProviderError `ERR_MISSING_SECRET` naming every secret that `model` needs and that is absent or empty."""
+def check_secrets(
+    rules: Sequence[SecretRule], secrets: Mapping[str, str], model: str, own: Sequence[SecretRule] = ()
+) -> None:
+    """Raise ProviderError `ERR_MISSING_SECRET` naming every secret that `model` needs and that is absent or empty.
+
+    `own` are the provider's rules, by which a server knows all that would do: what it was told is `settled`.
+    """
     concerned = [rule for rule in rules if rule.required and rule.applies_to(model)]
     broken = [name for name in secret_names(concerned) if not _is_key(secrets.get(name, "").strip())]
     if broken:
         message = f"{', '.join(broken)} holds characters that no key has"
         raise ProviderError("ERR_MISSING_SECRET", message, hint=f"set {' and '.join(broken)} again without line breaks")
     missing = missing_rules(concerned, {name for name, value in secrets.items() if value.strip()}, model)
+    missing = [_in_full(rule, own, secret_names(rules)) for rule in missing]
     if missing:
         raise ProviderError(
             "ERR_MISSING_SECRET",
             f"{model} needs {', '.join(rule.wanted for rule in missing)}, which {_not_set(missing)}",
             hint=f"set {' and '.join(rule.name for rule in missing)}",
         )
+
+
+def _in_full(rule: SecretRule, own: Sequence[SecretRule], known: Sequence[str]) -> SecretRule:
+    """The provider's own form of a rule, where all of its variables count here."""
+    return next((each for each in own if each.name == rule.name and set(each.names) <= set(known)), rule)
 
 
 def _is_key(value: str) -> bool:
