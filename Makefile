@@ -56,6 +56,7 @@ format: $(VENV)/dev.stamp ## format the code
 	$(BIN)/ruff format .
 
 docs: $(VENV)/dev.stamp ## write the generated files anew
+	$(BIN)/python -m tests.records
 	$(BIN)/python -m tests.generate
 	$(BIN)/python -m tests.modal.host.walkthrough
 

@@ -19,6 +19,7 @@ from xdist.scheduler import LoadScopeScheduling
 from tests import slow
 from tests.command import Ran as Ran
 from tests.command import call
+from tests.records import Recorder
 
 ROOT = Path(__file__).parent.parent
 THEORYCTL = Path(sys.executable).parent / "theoryctl"
@@ -108,6 +109,13 @@ def theoryctl(environment: dict[str, str], working_folder: Path) -> Cli:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     slow.add_option(parser)
+    parser.addoption("--write-records", action="store_true", help="write what tests show of vendors (tests/records.py)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Collect records where reports arrive: in the one process of a run, or in that above its workers."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Recorder(config.rootpath, config.getoption("--write-records")))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

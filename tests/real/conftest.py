@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.records import SHOWS, Shows
 from theoryctl_providers.contract import (
     Attachment,
     Delta,
@@ -129,6 +130,16 @@ def ask(litellm: Any, only_loopback: set[tuple[str, int]], foreign_variables: No
         return Call(events, time.monotonic() - begun)
 
     return ask
+
+
+@pytest.fixture
+def shows(request: pytest.FixtureRequest) -> Shows:
+    """Record that a vendor's ability was shown; a test's last line says it."""
+
+    def shows(vendor: str, ability: str) -> None:
+        request.node.user_properties.append((SHOWS, f"{vendor}: {ability}"))
+
+    return shows
 
 
 @pytest.fixture

@@ -60,7 +60,8 @@ async def _source(response: Any, heard: Heard, said: Said) -> AsyncGenerator[Any
         return _each(found)
     if not hasattr(response, "__aiter__"):
         return _translated(response, heard, said)
-    if heard.body is not None and await is_openai(heard.body):
+    # A body that LiteLLM has read is no stream, though it may make one of it.
+    if heard.body is not None and heard.text is None and await is_openai(heard.body):
         return documents(heard.body)
     return _translated_stream(response, heard, said)
 
@@ -85,7 +86,7 @@ async def _translated_stream(response: Any, heard: Heard, said: Said) -> AsyncGe
             yield _beginning(heard.body.held)
     try:
         async for chunk in response:
-            yield _translated_chunk(chunk, response.received_finish_reason is not None, said.model)
+            yield _translated_chunk(chunk, _has_ended(response), said.model)
     except Exception:
         if said.error is None:
             raise
@@ -98,6 +99,11 @@ def _beginning(held: bytes) -> dict[str, Any]:
     said = Said()
     said.hear(held)
     return {"model": said.model, "choices": [{"index": 0}]}
+
+
+def _has_ended(response: Any) -> bool:
+    """Say whether LiteLLM has seen a finish reason: for some vendors at once, for others it keeps one until the end."""
+    return (response.received_finish_reason or response.intermittent_finish_reason) is not None
 
 
 def _translated_chunk(chunk: Any, is_ended: bool, model: str | None) -> dict[str, Any]:

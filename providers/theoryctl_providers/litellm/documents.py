@@ -143,7 +143,7 @@ class Said:
         if not isinstance(document, dict):
             return
         self.error = document.get("error") or self.error
-        for holder in (document, document.get("message"), document.get("response")):
+        for holder in (document, *(document.get(name) for name in ("message", "response", "delta"))):
             if isinstance(holder, dict):
                 self._note(holder)
         self.usage |= {name: document[name] for name in ("prompt_eval_count", "eval_count") if name in document}

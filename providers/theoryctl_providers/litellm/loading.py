@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import logging
 import os
 import re
@@ -43,6 +44,7 @@ def _set_up() -> Any:
 
     _send_once()
     _ask_no_ollama()
+    _read_events_of_cohere()
     listen()
     _ask_no_proxy(litellm)
     # Its debug lines hold whole requests. Warnings too: what matters of them is in the exception.
@@ -72,6 +74,21 @@ def _ask_no_ollama() -> None:
         return {"key": model, "litellm_provider": "ollama_chat", "mode": "chat", **free, **unknown}
 
     OllamaModelInfo.get_model_info = get_model_info
+
+
+def _read_events_of_cohere() -> None:
+    """Have LiteLLM read Cohere's streams as they are documented (docs.cohere.com/v2/reference/chat-stream).
+
+    It reads lines of bare JSON, and looks for the finish reason and the usage in `data` of an `event`.
+    """
+    from litellm.llms.cohere.common_utils import CohereV2ModelResponseIterator
+
+    def convert(self: Any, chunk: str | bytes) -> Any:
+        line = (chunk.decode() if isinstance(chunk, bytes) else chunk).strip().removeprefix("data:").strip()
+        document = json.loads(line) if line.startswith("{") else {}
+        return self.chunk_parser({"event": document.get("type", ""), "data": document, **document})
+
+    CohereV2ModelResponseIterator.convert_str_chunk_to_generic_chunk = convert
 
 
 def _ask_no_proxy(litellm: Any) -> None:

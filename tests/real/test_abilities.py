@@ -1,0 +1,222 @@
+"""All that each vendor can do, said in its own words by a stand-in, and read right. docs/vendors.md is made of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from tests.real.conftest import CANARY, LITELLM_WARNINGS, Ask, Call
+from tests.real.said import (
+    RECEIVED,
+    SENT,
+    Anthropic,
+    Bedrock,
+    Cohere,
+    Dialect,
+    Gemini,
+    Ollama,
+    OpenAI,
+    Said,
+)
+from tests.real.test_keys import secrets_for
+from tests.records import Shows
+from theoryctl_providers.litellm.vendors import VENDORS
+from theoryctl_providers.litellm.vendors import Vendor as Row
+
+pytestmark = LITELLM_WARNINGS
+
+DIALECTS: dict[str, Dialect] = {
+    "anthropic": Anthropic(),
+    "azure": OpenAI(key=("api-key",)),
+    "bedrock": Bedrock(),
+    "cohere": Cohere(),
+    "gemini": Gemini(),
+    "groq": OpenAI("reasoning"),  # console.groq.com/docs/reasoning
+    "mistral": OpenAI(in_parts=True),
+    "ollama": Ollama(),
+    "openrouter": OpenAI("reasoning"),  # openrouter.ai/docs/use-cases/reasoning-tokens
+    "together_ai": OpenAI("reasoning"),  # docs.together.ai/docs/reasoning
+}
+MODELS = {
+    "anthropic": "claude-sonnet-4-5",
+    "azure": "my-deployment",
+    "bedrock": "anthropic.claude-3-5-sonnet-20240620-v1:0",
+    "cohere": "command-a-03-2025",
+    "deepseek": "deepseek-chat",
+    "fireworks_ai": "accounts/fireworks/models/llama-v3p3-70b-instruct",
+    "gemini": "gemini-2.5-flash",
+    "groq": "openai/gpt-oss-20b",
+    "mistral": "mistral-large-latest",
+    "openai": "gpt-4o-mini",
+    "openrouter": "openai/gpt-4o-mini",
+    "perplexity": "sonar",
+    "together_ai": "meta-llama/Llama-3.3-70B-Instruct-Turbo",
+    "xai": "grok-3",
+}
+#: Servers of one's own, which are given no key here.
+_KEYLESS = ("hosted_vllm", "lm_studio")
+#: Replicate has a stand-in of its own; Vertex AI asks Google for a token first.
+ROWS = [row for row in VENDORS if row.name not in ("replicate", "vertex_ai")]
+
+CITY = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
+TOOL = {"type": "function", "function": {"name": "get_weather", "description": "The weather.", "parameters": CITY}}
+FORMAT = {"type": "json_schema", "json_schema": {"name": "place", "schema": CITY, "strict": True}}
+TURIN, OSLO = ("get_weather", {"city": "Turin"}), ("get_weather", {"city": "Oslo"})
+
+AskVendor = Callable[..., tuple[Call, Request]]
+
+
+def rows(*left_out: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("row", [row for row in ROWS if row.name not in left_out], ids=lambda row: row.name)
+
+
+def only(*names: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("row", [row for row in ROWS if row.name in names], ids=lambda row: row.name)
+
+
+@pytest.fixture
+def asked(ask: Ask, httpserver: HTTPServer) -> AskVendor:
+    """Ask a vendor's stand-in, which says `said`, or fails with `error`; the call, and the request as it came."""
+
+    def asked(row: Row, said: Said | None = None, *, streamed: bool = False, **inputs: Any) -> tuple[Call, Request]:
+        dialect = DIALECTS.get(row.name, OpenAI())
+        httpserver.expect_request(re.compile("/.*")).respond_with_handler(
+            lambda request: _answer(dialect, said, request)
+        )
+        model = f"{row.name}/{MODELS.get(row.name, 'a-model')}"
+        secrets = secrets_for(row, httpserver.url_for("").rstrip("/"))
+        if row.name == "ollama":
+            secrets["OLLAMA_API_KEY"] = CANARY
+        call = ask(secrets, model, streamed=streamed, **inputs)
+        ((request, _),) = httpserver.log
+        assert any(CANARY in request.headers.get(name, "") for name in dialect.key) or row.name in _KEYLESS
+        return call, request
+
+    return asked
+
+
+def _answer(dialect: Dialect, said: Said | None, request: Request) -> Response:
+    if said is None:
+        key = next((request.headers.get(name, "") for name in dialect.key if name in request.headers), "")
+        message = json.dumps(dialect.error(f"Incorrect API key provided: {key}."))
+        return Response(message, 401, content_type="application/json")
+    forced = body(request).get("toolConfig", {}).get("toolChoice", {}).get("tool")
+    if forced:  # how LiteLLM has a model of Bedrock's answer in a shape
+        said = Said(calls=[(forced["name"], json.loads("".join(said.text)))])
+    if not is_streamed(request):
+        return Response(json.dumps(dialect.whole(said)), content_type="application/json")
+    kinds = {Bedrock: "application/vnd.amazon.eventstream", Ollama: "application/x-ndjson"}
+    return Response(dialect.streamed(said), content_type=kinds.get(type(dialect), "text/event-stream"))
+
+
+def is_streamed(request: Request) -> bool:
+    """Tell by the path where Google and AWS are asked for a stream, by the body elsewhere."""
+    return bool(re.search("streamGenerateContent|converse-stream", request.path)) or bool(body(request).get("stream"))
+
+
+def body(request: Request) -> dict[str, Any]:
+    found = json.loads(request.get_data(as_text=True))
+    assert isinstance(found, dict)
+    return found
+
+
+def called(call: Call) -> list[tuple[str, Any]]:
+    """The tools that an answer calls."""
+    return [(one["name"], one["arguments"]) for one in call.outputs["tool_calls"]]
+
+
+both = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+
+
+@rows()
+def test_text_comes_as_it_was_said(row: Row, asked: AskVendor, shows: Shows) -> None:
+    call, request = asked(row, Said(text=["Hello ", "there!"]))
+    assert (call.outputs["answer"], is_streamed(request)) == ("Hello there!", False)
+    shows(row.name, "text")
+
+
+@rows()
+def test_a_stream_comes_in_the_vendors_pieces(row: Row, asked: AskVendor, shows: Shows) -> None:
+    call, request = asked(row, Said(text=["Hello ", "there!"]), streamed=True)
+    assert is_streamed(request)
+    assert [delta.text for delta in call.deltas if delta.text] == ["Hello ", "there!"]
+    assert (call.outputs["answer"], call.outputs["finish_reason"]) == ("Hello there!", "stop")
+    shows(row.name, "stream")
+
+
+@both
+@rows("perplexity")
+def test_a_tool_is_called(row: Row, streamed: bool, asked: AskVendor, shows: Shows) -> None:
+    call, request = asked(row, Said(calls=[TURIN]), streamed=streamed, tools=[TOOL])
+    assert "get_weather" in json.dumps(body(request))
+    assert (called(call), call.outputs["finish_reason"]) == ([TURIN], "tool_calls")
+    shows(row.name, "tools")
+
+
+@both
+@rows("perplexity")
+def test_two_tools_are_called_at_once(row: Row, streamed: bool, asked: AskVendor, shows: Shows) -> None:
+    call, _ = asked(row, Said(calls=[TURIN, OSLO]), streamed=streamed, tools=[TOOL])
+    assert called(call) == [TURIN, OSLO]
+    assert len({one["id"] for one in call.outputs["tool_calls"]}) == 2
+    shows(row.name, "parallel tools")
+
+
+@both
+@rows("cohere")  # LiteLLM does not pass the shape on to it
+def test_an_answer_has_the_shape_that_was_asked_for(row: Row, streamed: bool, asked: AskVendor, shows: Shows) -> None:
+    call, request = asked(row, Said(text=['{"city": ', '"Turin"}']), streamed=streamed, response_format=FORMAT)
+    assert '"city"' in json.dumps(body(request))
+    assert call.outputs["answer"] == {"city": "Turin"}
+    shows(row.name, "structured")
+
+
+@both
+@only("openai", "azure", "openrouter", "anthropic", "gemini")
+def test_a_refusal_is_no_answer(row: Row, streamed: bool, asked: AskVendor, shows: Shows) -> None:
+    call, _ = asked(row, Said(refusal="I will not."), streamed=streamed)
+    if isinstance(DIALECTS.get(row.name, OpenAI()), OpenAI):
+        assert (call.outputs["refusal"], call.outputs.get("answer")) == ("I will not.", None)
+    else:  # a withheld answer has no words
+        assert call.error["code"] == "ERR_CONTENT_POLICY"
+    shows(row.name, "refusal")
+
+
+@both
+@rows("openai", "azure", "perplexity", "cohere")
+def test_reasoning_comes_apart_from_the_answer(row: Row, streamed: bool, asked: AskVendor, shows: Shows) -> None:
+    call, _ = asked(row, Said(text=["Hello ", "there!"], reasoning="A greeting."), streamed=streamed)
+    assert (call.outputs["reasoning"], call.outputs["answer"]) == ("A greeting.", "Hello there!")
+    shows(row.name, "reasoning")
+
+
+@both
+@rows()
+def test_a_refused_key_is_named_and_not_shown(
+    row: Row, streamed: bool, asked: AskVendor, httpserver: HTTPServer, shows: Shows
+) -> None:
+    call, _ = asked(row, None, streamed=streamed)
+    assert call.error["code"] == "ERR_AUTH"
+    assert f"({httpserver.url_for('').rstrip('/')}" in call.error["message"]
+    assert CANARY not in str(call.events)
+    shows(row.name, "error")
+
+
+@both
+@rows()
+def test_usage_is_the_vendors(row: Row, streamed: bool, asked: AskVendor, shows: Shows) -> None:
+    call, _ = asked(row, Said(text=["Hello ", "there!"]), streamed=streamed)
+    usage = call.envelope["usage"]
+    assert (usage["input_tokens"], usage["output_tokens"]) == (SENT, RECEIVED)
+    shows(row.name, "usage")
