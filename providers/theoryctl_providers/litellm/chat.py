@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from theoryctl_providers.contract import Event, ResolvedRequest, Usage
 from theoryctl_providers.litellm.documents import Said, documents, is_openai, speaks_openai, whole
-from theoryctl_providers.litellm.reading import Reader
+from theoryctl_providers.litellm.reading import Reader, ToldInAnswer
 from theoryctl_providers.litellm.usage import usage_of
 
 if TYPE_CHECKING:
@@ -39,10 +39,20 @@ async def _asked(arguments: dict[str, Any], heard: Heard) -> Any:
 
     try:
         return await heard.during(litellm.acompletion(**arguments))
-    except Exception:
+    except Exception as error:
         if heard.status == 200 and _openai_in(heard):
             return None
+        if heard.status == 200 and (told := _failure_in(heard)) is not None:
+            raise ToldInAnswer(told) from error
         raise
+
+
+def _failure_in(heard: Heard) -> Any:
+    """The failure that a response of status 200 tells, of several the last; None where there is none."""
+    said = Said()
+    if heard.text is not None:
+        said.read(heard.text)
+    return said.error
 
 
 def _openai_in(heard: Heard) -> list[Any]:
@@ -85,9 +95,12 @@ async def _translated_stream(response: Any, heard: Heard, said: Said) -> AsyncGe
         if heard.body.held:
             yield _beginning(heard.body.held)
     try:
-        async for chunk in response:
+        chunks = aiter(response)
+        # Some vendors are asked again and again for more of an answer.
+        while (chunk := await heard.during(anext(chunks, None))) is not None:
             yield _translated_chunk(chunk, _has_ended(response), said.model)
     except Exception:
+        said.error = said.error or _failure_in(heard)
         if said.error is None:
             raise
     if said.error is not None:

@@ -20,7 +20,7 @@ from theoryctl_providers.inputs.normalize import CALLER, vendor_of
 from theoryctl_providers.inputs.tools import forced_tool
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
 from theoryctl_providers.litellm.addresses import address_of
-from theoryctl_providers.litellm.vendors import OLLAMAS, full_name, secret_rules, vendor_for
+from theoryctl_providers.litellm.vendors import OLLAMAS, Vendor, full_name, secret_rules, vendor_for
 from theoryctl_providers.mock.provider import mocked
 from theoryctl_providers.protocol import LLMProvider
 
@@ -51,7 +51,8 @@ class LiteLLMProvider(LLMProvider):
     def check(self, request: ResolvedRequest) -> None:
         """Refuse what a mock refuses too, and a model that names no vendor, `ERR_MODEL_NOT_FOUND`.
 
-        Raises ProviderError `ERR_USAGE` too, for an address among the secrets that cannot be one.
+        Raises ProviderError `ERR_USAGE` too, for an address among the secrets that cannot be one, and
+        `ERR_UNSUPPORTED_PARAM` for an input that would not reach the vendor.
         """
         refuse_uncarried(request.inputs, logprobs=True)
         forced_tool(request.inputs)
@@ -63,6 +64,7 @@ class LiteLLMProvider(LLMProvider):
             raise ProviderError("ERR_MODEL_NOT_FOUND", message, hint=f"name the vendor too, as {example} does")
         if (known := vendor_for(request.model)) is not None:
             address_of(known, request.config)
+            _refuse_dropped(known, request.inputs)
 
     def notes(self, request: ResolvedRequest) -> Sequence[str]:
         """Say that an address is not used, where somebody may have meant it for this vendor."""
@@ -92,6 +94,13 @@ class LiteLLMProvider(LLMProvider):
             await litellm.close_litellm_async_clients()
             # It keeps what it has closed, and would hand it out again.
             litellm.in_memory_llm_clients_cache.flush_cache()
+
+
+def _refuse_dropped(vendor: Vendor, inputs: Mapping[str, Any]) -> None:
+    for name in vendor.dropped:
+        if inputs.get(name) is not None:
+            message = f"inputs: $.{name}: {vendor.title} takes no such parameter"
+            raise ProviderError("ERR_UNSUPPORTED_PARAM", message, hint=f"leave {name} out", param=name)
 
 
 async def _call(request: ResolvedRequest) -> AsyncGenerator[Event]:

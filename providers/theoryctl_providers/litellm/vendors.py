@@ -26,7 +26,8 @@ class Vendor:
     `addresses` are variables that move the vendor, the first that is set before the others, and `address` is its own
     (None: it has none, or one for each region). `route` is the path that LiteLLM expects at the end of an address, and
     `superfluous` are ends that people write and LiteLLM adds itself. `extra_body` says that LiteLLM puts an argument of
-    that name into the body; for other vendors each key is an argument, which it passes on.
+    that name into the body; for other vendors each key is an argument, which it passes on. `dropped` are inputs that
+    it accepts for the vendor and does not send.
     """
 
     title: str
@@ -44,6 +45,7 @@ class Vendor:
     route: str = ""
     superfluous: tuple[str, ...] = ()
     extra_body: bool = True
+    dropped: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -128,6 +130,7 @@ VENDORS = (
         arguments=_keys("REPLICATE_API_KEY", "REPLICATE_API_TOKEN"),
         address="https://api.replicate.com/v1",
         extra_body=False,
+        dropped=("function_call", "functions", "seed", "tool_choice", "tools"),  # `map_openai_params`
     ),
     # main.py `_complete_azure`; a token of Entra ID instead of a key: llms/azure/common_utils.py.
     Vendor(
