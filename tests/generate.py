@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.records import committed
+from tests.vendors_page import vendors_page
 from theoryctl.authored.script_file import script_schema
 from theoryctl.authored.yaml_document import parse
 from theoryctl.manifests.check import manifest_schema
@@ -149,6 +151,7 @@ GENERATED: dict[Path, Callable[[], str]] = {
     Path("docs/manifest.md"): manifest_page,
     Path("docs/script.schema.json"): lambda: pretty(script_schema()),
     Path("docs/commands.md"): commands_page,
+    Path("docs/vendors.md"): lambda: vendors_page(table, committed(ROOT)),
     Path("providers/theoryctl_providers/inputs/chat.schema.json"): lambda: pretty(chat_schema()),
     GOLDEN: lambda: pretty(golden()),
 }

@@ -9,21 +9,11 @@ from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
-from werkzeug import Request, Response
+from werkzeug import Request
 
 from tests.real.conftest import CANARY, LITELLM_WARNINGS, Ask, Call
-from tests.real.said import (
-    RECEIVED,
-    SENT,
-    Anthropic,
-    Bedrock,
-    Cohere,
-    Dialect,
-    Gemini,
-    Ollama,
-    OpenAI,
-    Said,
-)
+from tests.real.said import RECEIVED, SENT, OpenAI, Said
+from tests.real.standin import asked_for, dialect_of, is_streamed, respond
 from tests.real.test_keys import secrets_for
 from tests.records import Shows
 from theoryctl_providers.litellm.vendors import VENDORS
@@ -31,18 +21,6 @@ from theoryctl_providers.litellm.vendors import Vendor as Row
 
 pytestmark = LITELLM_WARNINGS
 
-DIALECTS: dict[str, Dialect] = {
-    "anthropic": Anthropic(),
-    "azure": OpenAI(key=("api-key",)),
-    "bedrock": Bedrock(),
-    "cohere": Cohere(),
-    "gemini": Gemini(),
-    "groq": OpenAI("reasoning"),  # console.groq.com/docs/reasoning
-    "mistral": OpenAI(in_parts=True),
-    "ollama": Ollama(),
-    "openrouter": OpenAI("reasoning"),  # openrouter.ai/docs/use-cases/reasoning-tokens
-    "together_ai": OpenAI("reasoning"),  # docs.together.ai/docs/reasoning
-}
 MODELS = {
     "anthropic": "claude-sonnet-4-5",
     "azure": "my-deployment",
@@ -90,9 +68,9 @@ def asked(ask: Ask, httpserver: HTTPServer) -> AskVendor:
     """Ask a vendor's stand-in, which says `said`, or fails with `error`; the call, and the request as it came."""
 
     def asked(row: Row, said: Said | None = None, *, streamed: bool = False, **inputs: Any) -> tuple[Call, Request]:
-        dialect = DIALECTS.get(row.name, OpenAI())
+        dialect = dialect_of(row.name)
         httpserver.expect_request(re.compile("/.*")).respond_with_handler(
-            lambda request: _answer(dialect, said, request)
+            lambda request: respond(dialect, said, request)
         )
         model = f"{row.name}/{MODELS.get(row.name, 'a-model')}"
         secrets = secrets_for(row, httpserver.url_for("").rstrip("/"))
@@ -104,31 +82,6 @@ def asked(ask: Ask, httpserver: HTTPServer) -> AskVendor:
         return call, request
 
     return asked
-
-
-def _answer(dialect: Dialect, said: Said | None, request: Request) -> Response:
-    if said is None:
-        key = next((request.headers.get(name, "") for name in dialect.key if name in request.headers), "")
-        message = json.dumps(dialect.error(f"Incorrect API key provided: {key}."))
-        return Response(message, 401, content_type="application/json")
-    forced = body(request).get("toolConfig", {}).get("toolChoice", {}).get("tool")
-    if forced:  # how LiteLLM has a model of Bedrock's answer in a shape
-        said = Said(calls=[(forced["name"], json.loads("".join(said.text)))])
-    if not is_streamed(request):
-        return Response(json.dumps(dialect.whole(said)), content_type="application/json")
-    kinds = {Bedrock: "application/vnd.amazon.eventstream", Ollama: "application/x-ndjson"}
-    return Response(dialect.streamed(said), content_type=kinds.get(type(dialect), "text/event-stream"))
-
-
-def is_streamed(request: Request) -> bool:
-    """Tell by the path where Google and AWS are asked for a stream, by the body elsewhere."""
-    return bool(re.search("streamGenerateContent|converse-stream", request.path)) or bool(body(request).get("stream"))
-
-
-def body(request: Request) -> dict[str, Any]:
-    found = json.loads(request.get_data(as_text=True))
-    assert isinstance(found, dict)
-    return found
 
 
 def called(call: Call) -> list[tuple[str, Any]]:
@@ -159,7 +112,7 @@ def test_a_stream_comes_in_the_vendors_pieces(row: Row, asked: AskVendor, shows:
 @rows("perplexity")
 def test_a_tool_is_called(row: Row, streamed: bool, asked: AskVendor, shows: Shows) -> None:
     call, request = asked(row, Said(calls=[TURIN]), streamed=streamed, tools=[TOOL])
-    assert "get_weather" in json.dumps(body(request))
+    assert "get_weather" in json.dumps(asked_for(request))
     assert (called(call), call.outputs["finish_reason"]) == ([TURIN], "tool_calls")
     shows(row.name, "tools")
 
@@ -177,7 +130,7 @@ def test_two_tools_are_called_at_once(row: Row, streamed: bool, asked: AskVendor
 @rows("cohere")  # LiteLLM does not pass the shape on to it
 def test_an_answer_has_the_shape_that_was_asked_for(row: Row, streamed: bool, asked: AskVendor, shows: Shows) -> None:
     call, request = asked(row, Said(text=['{"city": ', '"Turin"}']), streamed=streamed, response_format=FORMAT)
-    assert '"city"' in json.dumps(body(request))
+    assert '"city"' in json.dumps(asked_for(request))
     assert call.outputs["answer"] == {"city": "Turin"}
     shows(row.name, "structured")
 
@@ -186,7 +139,7 @@ def test_an_answer_has_the_shape_that_was_asked_for(row: Row, streamed: bool, as
 @only("openai", "azure", "openrouter", "anthropic", "gemini")
 def test_a_refusal_is_no_answer(row: Row, streamed: bool, asked: AskVendor, shows: Shows) -> None:
     call, _ = asked(row, Said(refusal="I will not."), streamed=streamed)
-    if isinstance(DIALECTS.get(row.name, OpenAI()), OpenAI):
+    if isinstance(dialect_of(row.name), OpenAI):
         assert (call.outputs["refusal"], call.outputs.get("answer")) == ("I will not.", None)
     else:  # a withheld answer has no words
         assert call.error["code"] == "ERR_CONTENT_POLICY"
