@@ -239,3 +239,18 @@ def test_a_key_in_prose_with_other_prose_in_its_midst_is_gone(size: int, step: i
     assert reasoning.endswith("[OPENAI_API_KEY]")
     assert KEY[:8] not in reasoning
     assert "".join(each.text or "" for each in told) == "x" * len(pieces)
+
+
+def test_of_a_service_accounts_key_the_secret_is_gone_and_the_rest_may_be_said() -> None:
+    lines = ["MIIEvQIBADANBgkqhkiG9w0BAQEF", "AASCBKcwggSjAgEAAoIBAQ"]
+    tokens = "https://oauth2.googleapis.com/token"
+    account = {
+        "private_key": "\n".join(["-----BEGIN KEY-----", *lines, "-----END KEY-----"]),
+        "token_uri": tokens,
+        "client_email": "a@b.c",
+    }
+    redactor = Redactor({"VERTEXAI_CREDENTIALS": json.dumps(account)})
+    for text in (json.dumps(account), account["private_key"]):
+        for said in (redactor.text(text), redactor.error_text(text)):
+            assert not [line for line in lines if line in said]
+    assert redactor.error_text(tokens) == tokens

@@ -58,6 +58,7 @@ from theoryctl_providers.contract.packages import install_command
 from theoryctl_providers.contract.secret_rules import (
     TOKEN_PREFIX,
     SecretRule,
+    is_address,
     is_secret,
     missing_rules,
     secret_names,
@@ -138,6 +139,7 @@ __all__ = [
     "healthz_proof",
     "info_of",
     "install_command",
+    "is_address",
     "is_mock",
     "is_secret",
     "load_config",

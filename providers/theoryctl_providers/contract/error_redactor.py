@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from theoryctl_providers.contract.secret_forms import lowered, secret_forms
-from theoryctl_providers.contract.secret_rules import is_secret
+from theoryctl_providers.contract.secret_rules import is_address, is_secret
 
 #: Shorter values are no keys, and taking them out would shred ordinary text. In errors, where a vendor quotes keys and
 #: nobody reads prose, any length counts, and so do the pieces of a key from this length on.
 SHORTEST = 8
 _PIECE = 6
+
+#: The secrets in Google's keys of service accounts and of people.
+_IN_JSON = ("private_key", "client_secret", "refresh_token")
 
 
 class ErrorRedactor:
@@ -60,14 +64,29 @@ def replacements(secrets: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def _hidden(name: str, value: str, addresses: bool) -> Iterator[str]:
     """The parts of a value that nobody may see: of an address user and password, with `addresses` all of it."""
-    is_address = "://" in value
-    if value and (addresses if is_address else is_secret(name, value)):
+    if inner := list(_in_json(value)):
+        yield from inner
+        return
+    found = is_address(value)
+    if value and (addresses if found else is_secret(name, value)):
         yield value
-    if is_address and "@" in value:
+    if found and "@" in value:
         user = value.partition("://")[2].rpartition("@")[0]
         yield user
         if len(password := user.partition(":")[2]) >= SHORTEST:
             yield password
+
+
+def _in_json(value: str) -> Iterator[str]:
+    """The secrets in a value that is a JSON object, as Google's keys are (google.auth: from_service_account_info)."""
+    try:
+        document = json.loads(value) if value.lstrip().startswith("{") else None
+    except ValueError:
+        return
+    texts = [document.get(name) for name in _IN_JSON] if isinstance(document, dict) else []
+    # The lines of a private key, which has line ends or \\n between them.
+    lines = (line for text in texts if isinstance(text, str) for line in text.splitlines())
+    yield from (line for line in lines if len(line) >= SHORTEST and not line.startswith("-----"))
 
 
 def _occurrences(text: str, part: str) -> Iterator[int]:

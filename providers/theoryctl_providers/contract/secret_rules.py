@@ -18,6 +18,9 @@ _PUBLIC = re.compile(
     r"_(API_BASE|BASE_URL|ENDPOINT|API_VERSION|REGION|REGION_NAME|LOCATION|PROJECT|PROFILE|ORGANIZATION|ORG_ID|PROJECT_ID)$"
 )
 
+#: The scheme of an address (RFC 3986, 3.1), in quotes as people copy it.
+_ADDRESS = re.compile(r"[\s'\"]*[A-Za-z][A-Za-z0-9+.-]*://")
+
 VariableName = Annotated[str, Must({"pattern": "^[A-Z_][A-Z0-9_]*$"})]
 
 
@@ -85,7 +88,12 @@ def is_secret(name: str, value: str) -> bool:
 
     An address with a user in it is one that must not.
     """
-    return "@" in value or not ("://" in value or _PUBLIC.search(name))
+    return "@" in value or not (is_address(value) or _PUBLIC.search(name))
+
+
+def is_address(value: str) -> bool:
+    """Return True for a value that begins with a scheme: other values may name an address, such as keys in JSON."""
+    return _ADDRESS.match(value) is not None
 
 
 def without_instances(rules: Iterable[SecretRule], values: Mapping[str, str]) -> dict[str, str]:
