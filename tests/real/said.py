@@ -203,6 +203,12 @@ class Gemini:
         return {"content": {"role": "model", "parts": parts}, "index": 0, **end}
 
 
+class VertexAI(Gemini):
+    """The same by Google Cloud, with an access token in the place of a key."""
+
+    key = ("authorization",)
+
+
 class Ollama:
     """/api/chat (github.com/ollama/ollama, docs/api.md)."""
 

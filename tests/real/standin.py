@@ -8,7 +8,7 @@ from typing import Any
 
 from werkzeug import Request, Response
 
-from tests.real.said import Anthropic, Bedrock, Cohere, Dialect, Gemini, Ollama, OpenAI, Said
+from tests.real.said import Anthropic, Bedrock, Cohere, Dialect, Gemini, Ollama, OpenAI, Said, VertexAI
 
 _DIALECTS: dict[str, Dialect] = {
     "anthropic": Anthropic(),
@@ -20,6 +20,7 @@ _DIALECTS: dict[str, Dialect] = {
     "mistral": OpenAI(in_parts=True),
     "ollama": Ollama(),
     "openrouter": OpenAI("reasoning"),  # openrouter.ai/docs/use-cases/reasoning-tokens
+    "vertex_ai": VertexAI(),
     "together_ai": OpenAI("reasoning"),  # docs.together.ai/docs/reasoning
 }
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pytest_httpserver import HTTPServer
 from werkzeug import Request
 
@@ -34,13 +37,17 @@ MODELS = {
     "openai": "gpt-4o-mini",
     "openrouter": "openai/gpt-4o-mini",
     "perplexity": "sonar",
+    "vertex_ai": "gemini-2.5-flash",
     "together_ai": "meta-llama/Llama-3.3-70B-Instruct-Turbo",
     "xai": "grok-3",
 }
 #: Servers of one's own, which are given no key here.
 _KEYLESS = ("hosted_vllm", "lm_studio")
-#: Replicate has a stand-in of its own; Vertex AI asks Google for a token first.
-ROWS = [row for row in VENDORS if row.name not in ("replicate", "vertex_ai")]
+#: Replicate has a stand-in of its own.
+ROWS = [row for row in VENDORS if row.name != "replicate"]
+
+#: The place where a stand-in of Google's gives access tokens.
+TOKENS = "/token"
 
 CITY = {
     "type": "object",
@@ -69,19 +76,32 @@ def asked(ask: Ask, httpserver: HTTPServer) -> AskVendor:
 
     def asked(row: Row, said: Said | None = None, *, streamed: bool = False, **inputs: Any) -> tuple[Call, Request]:
         dialect = dialect_of(row.name)
-        httpserver.expect_request(re.compile("/.*")).respond_with_handler(
+        httpserver.expect_request(re.compile(f"(?!{TOKENS}).*")).respond_with_handler(
             lambda request: respond(dialect, said, request)
         )
         model = f"{row.name}/{MODELS.get(row.name, 'a-model')}"
-        secrets = secrets_for(row, httpserver.url_for("").rstrip("/"))
+        address = httpserver.url_for("").rstrip("/")
+        secrets = secrets_for(row, address)
         if row.name == "ollama":
             secrets["OLLAMA_API_KEY"] = CANARY
+        if row.name == "vertex_ai":
+            secrets["VERTEXAI_CREDENTIALS"] = service_account(f"{address}{TOKENS}")
+            httpserver.expect_request(TOKENS).respond_with_json({"access_token": CANARY, "expires_in": 3600})
         call = ask(secrets, model, streamed=streamed, **inputs)
-        ((request, _),) = httpserver.log
+        (request,) = (request for request, _ in httpserver.log if request.path != TOKENS)
         assert any(CANARY in request.headers.get(name, "") for name in dialect.key) or row.name in _KEYLESS
         return call, request
 
     return asked
+
+
+@cache
+def service_account(tokens: str) -> str:
+    """Return a service account's key (cloud.google.com/iam/docs/keys-create-delete) that gets tokens at an address."""
+    private = rsa.generate_private_key(65537, 2048)
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    names = {"client_email": "me@my-project.iam.gserviceaccount.com", "client_id": "1", "private_key_id": "1"}
+    return json.dumps({"type": "service_account", "private_key": pem, "token_uri": tokens, **names})
 
 
 def called(call: Call) -> list[tuple[str, Any]]:
@@ -136,7 +156,7 @@ def test_an_answer_has_the_shape_that_was_asked_for(row: Row, streamed: bool, as
 
 
 @both
-@only("openai", "azure", "openrouter", "anthropic", "gemini")
+@only("openai", "azure", "openrouter", "anthropic", "gemini", "vertex_ai")
 def test_a_refusal_is_no_answer(row: Row, streamed: bool, asked: AskVendor, shows: Shows) -> None:
     call, _ = asked(row, Said(refusal="I will not."), streamed=streamed)
     if isinstance(dialect_of(row.name), OpenAI):

@@ -47,7 +47,7 @@ def secrets_for(row: Row, address: str) -> dict[str, str]:
     """The first set of what a vendor needs, and an address."""
     names = [name for sets in row.needs for name in sets[0]]
     values = {name: f"{CANARY}-{name}" for name in names}
-    fixed = {"AWS_REGION": "us-east-1", "AZURE_API_VERSION": "2024-10-21"}
+    fixed = {"AWS_REGION": "us-east-1", "AZURE_API_VERSION": "2024-10-21", "VERTEXAI_LOCATION": "us-central1"}
     return {**values, **{name: value for name, value in fixed.items() if name in names}, row.addresses[0]: address}
 
 

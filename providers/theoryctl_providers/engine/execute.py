@@ -197,7 +197,7 @@ def check_secrets(
     if missing:
         raise ProviderError(
             "ERR_MISSING_SECRET",
-            f"{model} needs {', '.join(rule.wanted for rule in missing)}, which {_not_set(missing)}",
+            f"{model} needs {_wanted(missing)}, which {_not_set(missing)}",
             hint=f"set {' and '.join(rule.name for rule in missing)}",
         )
 
@@ -209,6 +209,11 @@ def _in_full(rule: SecretRule, own: Sequence[SecretRule], known: Sequence[str]) 
 
 def _is_key(value: str) -> bool:
     return value.isprintable() and value.isascii()
+
+
+def _wanted(missing: Sequence[SecretRule]) -> str:
+    """All that is missing, in words; `one of A, B` stands apart from what else there is."""
+    return ("; " if any(rule.alternatives for rule in missing) else ", ").join(rule.wanted for rule in missing)
 
 
 def _not_set(missing: Sequence[SecretRule]) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from theoryctl_providers.contract import ProviderError
+from theoryctl_providers.contract import ProviderError, install_command
 from theoryctl_providers.litellm.addresses import at_address, hint_for, replace_hint
 from theoryctl_providers.litellm.reading import ToldInAnswer
 from theoryctl_providers.status import LONGEST_BODY, answered, body_of, code_of, failure_of, quote, vendor_of
@@ -132,6 +132,8 @@ def _by_class(chain: list[BaseException], asked: _Asked, clean: Callable[[str], 
     import litellm
 
     model = asked.model
+    if (unmet := _unmet(chain, asked, clean)) is not None:
+        return unmet
     if any(isinstance(error, json.JSONDecodeError) for error in chain):
         return asked.failure("ERR_BAD_RESPONSE", f"the answer of {asked.who} is not the JSON it should be")
     told = _told_inside_the_stream(chain)
@@ -148,6 +150,26 @@ def _by_class(chain: list[BaseException], asked: _Asked, clean: Callable[[str], 
     if isinstance(outermost, litellm.BadRequestError):
         return failure_of("ERR_INPUTS", f"LiteLLM refused the inputs for {model}{reason}", model)
     return asked.failure("ERR_BAD_RESPONSE", f"LiteLLM could not read the answer of {asked.who}{reason}")
+
+
+def _unmet(chain: list[BaseException], asked: _Asked, clean: Callable[[str], str]) -> ProviderError | None:
+    """The error for a package or credentials that this machine lacks; None where it has both."""
+    vendor = vendor_of(asked.model)
+    for error in chain:
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            package = _PACKAGES.get(error.name.partition(".")[0], error.name.partition(".")[0])
+            message = f"{vendor} needs the package {package}, which is not installed here"
+            return ProviderError("ERR_PROVIDER", message, hint=install_command(package))
+        if type(error).__module__ == "google.auth.exceptions":
+            message = f"{vendor}: no access with the credentials of Google Cloud{quote(clean(str(error)))}"
+            return ProviderError("ERR_AUTH", message, hint=_GOOGLE)
+    return None
+
+
+#: Packages whose name is not that of their module.
+_PACKAGES = {"google": "google-auth"}
+
+_GOOGLE = "set VERTEXAI_CREDENTIALS to the key of a service account, as JSON or as its file's path"
 
 
 def _told_inside_the_stream(chain: list[BaseException]) -> BaseException | None:

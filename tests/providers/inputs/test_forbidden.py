@@ -15,6 +15,7 @@ from theoryctl_providers.engine.execute import execute
 from theoryctl_providers.inputs.forbidden import is_forbidden
 from theoryctl_providers.inputs.validate import chat_schema
 from theoryctl_providers.litellm.body import ARGUMENTS
+from theoryctl_providers.litellm.loading import import_litellm
 
 ASK: dict[str, Any] = {"model": "openai/gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]}
 NOWHERE = "http://127.0.0.1:1"
@@ -102,7 +103,7 @@ def test_no_input_of_ours_is_a_forbidden_one() -> None:
 
 
 def test_every_setting_that_the_installed_litellm_knows_is_forbidden() -> None:
-    import litellm
+    litellm = import_litellm()
     from litellm.types.utils import all_litellm_params
 
     signatures = {*inspect.signature(litellm.completion).parameters, *litellm.OPENAI_CHAT_COMPLETION_PARAMS}
@@ -111,7 +112,7 @@ def test_every_setting_that_the_installed_litellm_knows_is_forbidden() -> None:
 
 
 def test_every_address_and_credential_that_litellms_code_takes_from_a_call_is_forbidden() -> None:
-    import litellm
+    litellm = import_litellm()
 
     folder = Path(litellm.__file__).parent
     read = re.compile(r'(?:kwargs|litellm_params|optional_params|non_default_params)(?:\.get|\.pop)\(\s*"([\w-]+)"')

@@ -8,13 +8,14 @@ import pytest
 
 from theoryctl_providers import ProviderError, run
 from theoryctl_providers.inputs.vendor_names import VENDOR_NAMES, refuse_misspelt_vendor
+from theoryctl_providers.litellm.loading import import_litellm
 from theoryctl_providers.litellm.vendors import VENDORS
 
 HI: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}]}
 
 
 def test_the_names_are_those_of_the_installed_litellm_and_of_the_table() -> None:
-    import litellm
+    litellm = import_litellm()
     from litellm.llms.openai_like.json_loader import JSONProviderRegistry
 
     known = {str(getattr(one, "value", one)) for one in litellm.provider_list}

@@ -10,6 +10,7 @@ import pytest
 
 from theoryctl_providers.contract import ProviderError, SecretRule
 from theoryctl_providers.engine.execute import check_secrets
+from theoryctl_providers.litellm.loading import import_litellm
 from theoryctl_providers.litellm.vendors import VENDORS, Vendor, secret_rules, vendor_for
 from theoryctl_providers.redact import Redactor
 
@@ -39,9 +40,7 @@ def test_litellm_reads_every_variable_and_argument_of_the_table(vendor: Vendor, 
 
 @each_vendor
 def test_a_vendors_prefixes_are_litellms(vendor: Vendor, source: str) -> None:
-    import litellm
-
-    known = {str(getattr(one, "value", one)) for one in litellm.provider_list}
+    known = {str(getattr(one, "value", one)) for one in import_litellm().provider_list}
     assert set(vendor.prefixes) <= known
 
 

@@ -78,7 +78,7 @@ def _is_near(secret: SecretRule, manifest: Manifest, given: tuple[str, ...]) -> 
 
 
 def _state(secret: SecretRule, given: tuple[str, ...]) -> str:
-    """Whether a key is set, and what does as well."""
+    """Say in words if a key is set, and what does as well."""
     found = next((names for names in secret.sets if all(name in given for name in names)), None)
     if found is None:
         return ", or ".join(["not set", *(" and ".join(names) for names in secret.alternatives)])
