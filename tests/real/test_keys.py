@@ -12,7 +12,8 @@ from pytest_httpserver import HTTPServer
 from tests.real.conftest import ANTHROPIC, CANARY, LITELLM_WARNINGS, OPENAI, Ask
 from tests.real.vendor import Vendor
 from theoryctl_providers import ProviderError, get_llm_provider, run, stream
-from theoryctl_providers.contract import ProviderConfig, ResolvedRequest
+from theoryctl_providers.contract import ProviderConfig, ResolvedRequest, SecretRule
+from theoryctl_providers.litellm.addresses import address_of
 from theoryctl_providers.litellm.vendors import VENDORS
 from theoryctl_providers.litellm.vendors import Vendor as Row
 
@@ -209,6 +210,20 @@ def test_the_address_of_ollama_alone_is_a_note_to_who_asks_openai(own: dict[str,
     request = ResolvedRequest(config=config, mode="real", model=OPENAI, inputs={"model": OPENAI})
     found = get_llm_provider("litellm").notes(request)
     assert [("LLM_API_BASE" in note, "OPENAI_BASE_URL" in note) for note in found] == [(True, True)] * notes
+
+
+def test_a_key_of_ones_own_does_not_go_to_the_instance_that_local_env_led_to(
+    litellm: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ProviderConfig(provider="litellm", secret_rules=(SecretRule(name="OPENAI_API_KEY"),))
+    with Vendor() as instance, Vendor() as vendor:
+        monkeypatch.setenv("THEORYCTL_URL", instance.url)
+        monkeypatch.setenv("OPENAI_API_KEY", CANARY)
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{instance.url}/v1")
+        monkeypatch.setenv("OPENAI_API_BASE", f"{vendor.url}/v1")
+        assert run({"messages": MESSAGES}, provider="litellm", mode="real")["error"] is None
+        assert address_of(VENDORS[0], asked) == f"{vendor.url}/v1"
+    assert (len(instance.requests), len(vendor.requests)) == (0, 1)
 
 
 def test_a_run_after_local_env_does_not_go_to_the_instance(monkeypatch: pytest.MonkeyPatch) -> None:

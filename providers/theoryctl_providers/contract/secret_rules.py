@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -67,7 +68,15 @@ class SecretRule:
 
     def applies_to(self, model: str) -> bool:
         """Return whether the rule is about this model."""
-        return any(fnmatchcase(model, pattern) for pattern in self.models)
+        return any(_fits(model, pattern) for pattern in self.models)
+
+
+def _fits(model: str, pattern: str) -> bool:
+    """Match as a shell does; most patterns are a start and a star, and each other one costs a regular expression."""
+    start = pattern.removesuffix("*")
+    if start != pattern and not set("*?[").intersection(start):
+        return model.startswith(start)
+    return fnmatchcase(model, pattern)
 
 
 def settled(rules: Iterable[SecretRule], given: Container[str] | None) -> Iterator[SecretRule]:
@@ -105,7 +114,14 @@ def without_instances(rules: Iterable[SecretRule], values: Mapping[str, str]) ->
     rules = tuple(rules)
     led = {model for rule in rules if _holds_token(rule, values) for model in rule.models}
     gone = {name for rule in rules if led.intersection(rule.models) for name in rule.names}
+    gone |= {name for name, value in values.items() if leads_to_instance(value)}
     return {name: value for name, value in values.items() if name not in gone}
+
+
+def leads_to_instance(value: str) -> bool:
+    """Return True for an address of the instance that `local env` has led this process's environment to."""
+    url = os.environ.get("THEORYCTL_URL", "").rstrip("/")
+    return bool(url) and f"{value.strip().rstrip('/')}/".startswith(f"{url}/")
 
 
 def _holds_token(rule: SecretRule, values: Mapping[str, str]) -> bool:

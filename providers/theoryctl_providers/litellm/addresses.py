@@ -7,7 +7,7 @@ import re
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
-from theoryctl_providers.contract import ProviderConfig, ProviderError, secret_names
+from theoryctl_providers.contract import ProviderConfig, ProviderError, leads_to_instance, secret_names
 from theoryctl_providers.litellm.vendors import Vendor, vendor_for
 
 _EXAMPLE = "https://example.com/v1"
@@ -22,7 +22,8 @@ def address_of(vendor: Vendor, config: ProviderConfig) -> str | None:
     named = secret_names(config.secret_rules) or vendor.addresses
     for variable in vendor.addresses:
         where = config.secrets if variable in named else os.environ
-        if text := _unquoted(where.get(variable, "")):
+        text = _unquoted(where.get(variable, ""))
+        if text and not (where is os.environ and leads_to_instance(text)):
             return read_address(variable, text, vendor)
     return None
 

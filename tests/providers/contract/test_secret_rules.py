@@ -80,3 +80,19 @@ def test_a_variable_that_no_rule_here_names_is_not_said_to_do() -> None:
 
 def _plain(rule: SecretRule) -> list[dict[str, Any]]:
     return [{"name": rule.name, "required": rule.required, "models": rule.models, "description": rule.description}]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "model", "fits"),
+    [
+        ("openai/*", "openai/gpt-4o", True),
+        ("openai/*", "openai_like/x", False),
+        ("*", "x/y", True),
+        ("a[bc]/*", "ab/x", True),
+        ("*/gpt-?", "x/gpt-4", True),
+        ("openai/gpt", "openai/gpt", True),
+        ("openai/gpt", "openai/gpt-4", False),
+    ],
+)
+def test_a_rule_is_about_the_models_that_a_shell_would_match(pattern: str, model: str, fits: bool) -> None:
+    assert SecretRule(name="A", models=(pattern,)).applies_to(model) is fits
