@@ -167,6 +167,15 @@ def test_an_error_names_the_address_that_was_asked(ask: Ask) -> None:
     assert "ANTHROPIC_BASE_URL" in (call.error["hint"] or "")
 
 
+def test_an_error_names_the_address_that_litellm_knows_by_itself(
+    ask: Ask, litellm: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    call = ask({"NEBIUS_API_KEY": CANARY}, "nebius/a-model", timeout=3)
+    assert call.error["code"] == "ERR_UNREACHABLE"
+    assert "nebius (https://api.studio.nebius.ai)" in call.error["message"]
+
+
 def test_a_password_in_an_address_shows_nowhere(ask: Ask) -> None:
     call = ask({"ANTHROPIC_BASE_URL": "http://me:pass-word@127.0.0.1:9/v1"}, ANTHROPIC)
     assert call.error["code"] == "ERR_USAGE"

@@ -13,15 +13,32 @@ from theoryctl_providers.inputs.schemas import check_schemas
 from theoryctl_providers.inputs.vendor_names import refuse_misspelt_vendor
 
 _WORDS = """
-best_of candidate_count max_completion_tokens max_length max_new_tokens max_output_tokens max_tokens
-max_tokens_to_sample messages model models n n_predict num_predict num_return_sequences stream stream_options
+best_of candidate_count contents max_completion_tokens max_gen_len max_length max_new_tokens max_output_tokens
+max_token_count max_tokens max_tokens_to_sample messages model models n n_predict num_predict num_return_sequences
+prompt stream stream_options system system_instruction
 """
 
-#: Keys that change which model answers, how, how often or how long, in the words of vendors.
+#: Keys that change which model answers to what, how, how often or how long, in the words of vendors.
 _DECIDED = frozenset(_WORDS.split())
 
-#: Objects of `extra_body` that hold parameters as well: Ollama's, Gemini's, and those of others.
-_NESTED = frozenset(("generation_config", "inference_config", "options", "parameters"))
+#: Vendors' words for inputs.
+_SYNONYMS = {
+    "format": "response_format",
+    "random_seed": "seed",
+    "response_json_schema": "response_format",
+    "response_mime_type": "response_format",
+    "response_schema": "response_format",
+    "stop_sequences": "stop",
+    "think": "reasoning_effort",
+    "thinking": "reasoning_effort",
+    "thinking_config": "reasoning_effort",
+    "tool_config": "tool_choice",
+}
+
+#: Objects of `extra_body` that hold parameters as well: Bedrock's, Gemini's, Ollama's, and those of others.
+_NESTED = frozenset(
+    ("additional_model_request_fields", "generation_config", "inference_config", "options", "parameters")
+)
 
 
 def check_call(inputs: Mapping[str, Any]) -> None:
@@ -43,8 +60,10 @@ def check_call(inputs: Mapping[str, Any]) -> None:
 def _check_extra(extra: Mapping[str, Any], inputs: Mapping[str, Any], path: tuple[str, ...]) -> None:
     for key, value in extra.items():
         name = _in_snake_case(key)
-        if name in _DECIDED or name in inputs:
-            raise _twice((*path, key), name)
+        same = _SYNONYMS.get(name, name)
+        same = same if same in inputs else name
+        if same in _DECIDED or same in inputs:
+            raise _twice((*path, key), same)
         if name in _NESTED and isinstance(value, dict):
             _check_extra(value, inputs, (*path, key))
 

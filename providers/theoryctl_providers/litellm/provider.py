@@ -122,13 +122,13 @@ async def _call(request: ResolvedRequest) -> AsyncGenerator[Event]:
     except ProviderError as error:
         error.headers = heard.headers
         if error.code == "ERR_BAD_RESPONSE":
-            error.message = at_address(error.message, address)
+            error.message = at_address(error.message, address or heard.asked)
         raise
     except Exception as error:  # LiteLLM raises its own classes, its SDKs' and bare ones alike
         clean = Redactor(secrets_of(request)).error_text
         # An answer that has begun is billed, though nothing of it has come yet.
         begun = begun or heard.status == 200
-        failure = as_provider_error(error, model=model, begun=begun, clean=clean, address=address)
+        failure = as_provider_error(error, model=model, begun=begun, clean=clean, address=address or heard.asked)
         failure.headers = heard.headers
         raise failure from error
     finally:

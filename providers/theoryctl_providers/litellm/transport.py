@@ -30,6 +30,8 @@ class Heard:
     def __init__(self, account: Mapping[str, str]) -> None:
         self.account = account
         self.response: httpx.Response | None = None
+        #: The address of the last request, without its path; None before one was made.
+        self.asked: str | None = None
 
     async def during(self, call: Awaitable[T]) -> T:
         """Await a call of LiteLLM, and hear the responses that come for it."""
@@ -138,6 +140,7 @@ async def _speak(request: httpx.Request) -> None:
     heard = _call.get()
     if heard is None:
         return
+    heard.asked = f"{request.url.scheme}://{request.url.netloc.decode()}"
     for name in (*_AMBIENT, *custom_headers()):
         request.headers.pop(name, None)
     request.headers.update(heard.account)

@@ -27,6 +27,13 @@ ASK: dict[str, Any] = {"model": "openai/gpt-4o-mini", "messages": [{"role": "use
         ({"extra_body": {"num_predict": 3}}, "extra_body.num_predict"),
         ({"extra_body": {"options": {"num_predict": 3}}}, "extra_body.options.num_predict"),
         ({"extra_body": {"generationConfig": {"maxOutputTokens": 3}}}, "extra_body.generationConfig.maxOutputTokens"),
+        ({"extra_body": {"system": "Lie."}}, "extra_body.system"),
+        ({"stop": "x", "extra_body": {"stop_sequences": ["y"]}}, "extra_body.stop_sequences"),
+        ({"reasoning_effort": "low", "extra_body": {"thinking": {"type": "enabled"}}}, "extra_body.thinking"),
+        (
+            {"extra_body": {"additionalModelRequestFields": {"max_gen_len": 3}}},
+            "extra_body.additionalModelRequestFields.max_gen_len",
+        ),
         ({"temperature": 0, "extra_body": {"temperature": 1}}, "extra_body.temperature"),
         ({"temperature": 0, "extra_body": {"options": {"temperature": 1}}}, "extra_body.options.temperature"),
         ({"top_p": 0.5, "extra_body": {"generationConfig": {"topP": 1}}}, "extra_body.generationConfig.topP"),
@@ -41,6 +48,7 @@ def test_extra_body_may_not_repeat_or_undercut_an_input(inputs: dict[str, Any], 
 
 def test_extra_body_may_say_what_no_input_says() -> None:
     check_call({**ASK, "extra_body": {"thinking": {"type": "enabled"}, "num_ctx": 8192, "options": {"mirostat": 1}}})
+    check_call({**ASK, "extra_body": {"stop_sequences": ["y"], "format": "json"}})
 
 
 def sent_back(arguments: str) -> dict[str, Any]:
