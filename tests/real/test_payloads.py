@@ -241,8 +241,9 @@ def test_openai_gets_extra_body_and_extensions_at_the_top_beside_the_rest(sent: 
 
 def test_anthropic_gets_extra_body_and_extensions_at_the_top_beside_the_rest(sent: Sent) -> None:
     thinking = {"type": "enabled", "budget_tokens": 1024}
-    body = sent(ANTHROPIC, max_tokens=2048, top_k=40, extra_body={"thinking": thinking, "container": "c1"})
-    assert (body["thinking"], body["container"], body["top_k"]) == (thinking, "c1", 40)
+    extra = {"thinking": thinking, "container": "c1", "metadata": {"user_id": "a-user"}}
+    body = sent(ANTHROPIC, max_tokens=2048, top_k=40, extra_body=extra)
+    assert {name: body[name] for name in (*extra, "top_k")} == {**extra, "top_k": 40}
     assert (body["max_tokens"], "extra_body" in body) == (2048, False)
 
 

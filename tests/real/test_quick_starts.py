@@ -54,5 +54,8 @@ def test_a_quick_start_works(
     ran = cli(*words[1:], env=moved)
     assert (ran.status, ran.out) == (0, "Hello there!\n"), ran.err
     ((request, _),) = httpserver.log
+    assert CANARY not in request.url
+    if vendor.name == "azure":
+        assert request.args["api-version"] == secrets["AZURE_API_VERSION"]
     keys = [request.headers.get(name, "") for name in dialect.key]
     assert (CANARY in "".join(keys)) == (CANARY in secrets.values())

@@ -27,6 +27,11 @@ KEYS: tuple[set[str], ...] = ({"TOKEN"}, {"ID", "SECRET"}, {"PROFILE"}, {"ID"}, 
 OLDER = {"name", "required", "models", "description"}
 
 
+def named(given: object) -> str:
+    """Name a case, the same in every process: a set's own text is not."""
+    return "-".join(sorted(given)) if isinstance(given, set) else "unknown"
+
+
 def required(rules: Sequence[SecretRule]) -> list[str]:
     return [rule.name for rule in rules if rule.required]
 
@@ -34,6 +39,7 @@ def required(rules: Sequence[SecretRule]) -> list[str]:
 @pytest.mark.parametrize(
     ("given", "names"),
     zip(KEYS, (["TOKEN"], ["ID", "SECRET"], ["PROFILE"], ["TOKEN"], ["TOKEN"]), strict=True),
+    ids=range(len(KEYS)),
 )
 def test_of_what_does_in_each_others_place_the_first_that_is_whole_counts(given: set[str], names: list[str]) -> None:
     rules = list(settled([BEDROCK], given))
@@ -45,7 +51,7 @@ def test_where_nobody_knows_what_is_set_no_alternative_is_required() -> None:
     assert required(rules) == ["REGION"]
 
 
-@pytest.mark.parametrize("given", [*KEYS, None], ids=str)
+@pytest.mark.parametrize("given", [*KEYS, None], ids=named)
 def test_an_older_image_reads_the_rules_that_a_newer_cli_sends(given: set[str] | None) -> None:
     config = ProviderConfig(secret_rules=(BEDROCK,), secrets=dict.fromkeys(given or (), "key"))
     told = json.loads(ServerConfig(provider=config, token="x" * 32).dump())["provider"]
@@ -53,7 +59,7 @@ def test_an_older_image_reads_the_rules_that_a_newer_cli_sends(given: set[str] |
         assert {key for rule in document["secret_rules"] for key in rule} == OLDER
 
 
-@pytest.mark.parametrize("given", KEYS, ids=str)
+@pytest.mark.parametrize("given", KEYS, ids=named)
 def test_modal_makes_the_same_of_the_rules_where_the_keys_are(given: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
     for name in given:
         monkeypatch.setenv(name, "key")
