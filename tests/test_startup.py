@@ -47,6 +47,7 @@ def loaded_after(arguments: list[str], environment: dict[str, str]) -> set[str]:
         ([*RUN, "--attach", f"a={__file__}"], {"filetype"}),
         (["manifest", "list"], {"importlib.metadata", "tempfile"}),
         (["manifest", "show", REF], set()),
+        (["models", "openai"], {"importlib.metadata", "tempfile"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -67,12 +67,14 @@ HOMES = {
 }
 
 #: What runs a provider: the embedded runtime in this process, the shim in a container on Modal, and the check of its
-#: conformance. And what reads the recordings for it, for the engine and the host are to refuse the same ones.
+#: conformance. And what reads the recordings for it, for the engine and the host are to refuse the same ones. And the
+#: table of vendors, of which there is to be one.
 INSIDE = (
     "theoryctl.runtimes.embedded",
     "theoryctl.modal.theoryctl_shim",
     "theoryctl.requests.mock_flags",
     "theoryctl.actions.conformance",
+    "theoryctl.actions.vendors",
 )
 
 #: Libraries that cost a start-up, and so are imported inside the call that needs them.

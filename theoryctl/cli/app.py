@@ -1,4 +1,4 @@
-"""The root of the command tree. Groups are imported when they are used, so that `--help` costs what it shows."""
+"""The root of the command tree. What is below it is imported when it is used, so that `--help` costs what it shows."""
 
 from __future__ import annotations
 
@@ -17,6 +17,13 @@ GROUPS = {
     "manifest": "Show, check and create manifests.",
 }
 
+#: Commands that belong to no group: each is the only one of its module's Typer app.
+COMMANDS = {
+    "models": "List vendors and their keys, or models and prices.",
+}
+
+_BELOW = {**GROUPS, **COMMANDS}
+
 EXAMPLES = """\
 theoryctl local run --ref llm/litellm@1 --mode mock
 theoryctl local run --ref llm/litellm@1 --mode mock --prompt "Say hello" --json
@@ -24,23 +31,24 @@ theoryctl manifest list"""
 
 
 class LazyGroups(Group):
-    """The groups by name, each imported at its first use."""
+    """The groups and commands by name, each imported at its first use."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.commands = dict.fromkeys(GROUPS)  # type: ignore[assignment]
+        self.commands = dict.fromkeys(_BELOW)  # type: ignore[assignment]
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return list(GROUPS)
+        return list(_BELOW)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in GROUPS:
+        if cmd_name not in _BELOW:
             return None
-        return typer.main.get_group(import_module(f"theoryctl.cli.{cmd_name}").app)
+        app = import_module(f"theoryctl.cli.{cmd_name}").app
+        return typer.main.get_group(app) if cmd_name in GROUPS else typer.main.get_command(app)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(GROUPS.items()))
+            formatter.write_dl(list(_BELOW.items()))
 
 
 app = typer.Typer(
