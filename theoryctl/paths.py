@@ -15,7 +15,7 @@ from theoryctl_providers.contract import ProviderError, replace_file
 
 
 class ForeignFolder(ProviderError):
-    """A folder of ours that another user owns or can write to (`ERR_USAGE`)."""
+    """A `folder` of ours that another user owns or can write to (`ERR_USAGE`)."""
 
     def __init__(self, folder: Path, variable: str, found: os.stat_result) -> None:
         from shlex import quote
@@ -25,6 +25,7 @@ class ForeignFolder(ProviderError):
         can_be_mended = _is_mine(found) and not found.st_mode & stat.S_ISVTX  # /tmp and its kind are for all
         mend = f"chmod go-w {quote(str(folder))}" if can_be_mended else f"set {variable} to a folder of your own"
         super().__init__("ERR_USAGE", message, hint=mend)
+        self.folder = folder
 
 
 def cache_dir() -> Path:

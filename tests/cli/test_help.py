@@ -64,7 +64,8 @@ def wants_modal(example: str) -> bool:
 
 
 def wants_docker(example: str) -> bool:
-    return ("local start" in example and "process" not in example) or "theoryctl image" in example
+    starts = "local start" in example and "process" not in example
+    return starts or "theoryctl image" in example or "theoryctl doctor" in example
 
 
 EVERYWHERE = [example for example in EXAMPLES if not wants_docker(example) and not wants_modal(example)]

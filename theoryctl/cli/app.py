@@ -1,4 +1,4 @@
-"""The root of the command tree. What is below it is imported when it is used, so that `--help` costs what it shows."""
+"""The root of the command tree. Groups are imported when they are used, so that `--help` costs what it shows."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ GROUPS = {
     "manifest": "Show, check and create manifests.",
 }
 
-#: Commands that belong to no group: each is the only one of its module's Typer app.
+#: Commands that belong to no group, as above: a module of that name with an app of this one command.
 COMMANDS = {
     "models": "List vendors and their keys, or models and prices.",
+    "doctor": "Find what is wrong here, and say how to mend it.",
 }
 
-_BELOW = {**GROUPS, **COMMANDS}
+_ALL = {**GROUPS, **COMMANDS}
 
 EXAMPLES = """\
 theoryctl local run --ref llm/litellm@1 --mode mock
@@ -31,24 +32,24 @@ theoryctl manifest list"""
 
 
 class LazyGroups(Group):
-    """The groups and commands by name, each imported at its first use."""
+    """The groups and lone commands by name, each imported at its first use."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.commands = dict.fromkeys(_BELOW)  # type: ignore[assignment]
+        self.commands = dict.fromkeys(_ALL)  # type: ignore[assignment]
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return list(_BELOW)
+        return list(_ALL)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in _BELOW:
+        if cmd_name not in _ALL:
             return None
-        app = import_module(f"theoryctl.cli.{cmd_name}").app
-        return typer.main.get_group(app) if cmd_name in GROUPS else typer.main.get_command(app)
+        group = typer.main.get_group(import_module(f"theoryctl.cli.{cmd_name}").app)
+        return group if cmd_name in GROUPS else group.commands[cmd_name]
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(_BELOW.items()))
+            formatter.write_dl(list(_ALL.items()))
 
 
 app = typer.Typer(

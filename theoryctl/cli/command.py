@@ -125,11 +125,6 @@ def make_app(name: str, text: str) -> typer.Typer:
     )
 
 
-def make_single() -> typer.Typer:
-    """The Typer app of a command that belongs to no group."""
-    return typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-
-
 def command(app: typer.Typer, name: str, *, examples: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a function as the command `name`; `examples` are shown under its help and run by a test."""
     settings = {"help_option_names": ["-h", "--help"]}

@@ -6,18 +6,16 @@ from typing import Annotated
 
 import typer
 
-from theoryctl.cli.command import command, make_single
+from theoryctl.cli.command import command, make_app
 
-app = make_single()
+app = make_app("models", "List vendors and their keys, or models and prices.")
 
 Words = Annotated[
     list[str] | None, typer.Argument(metavar="[WORD]...", help="List the models that have all of these in their names.")
 ]
 
 
-@command(
-    app, "models", examples="theoryctl models\ntheoryctl models openai mini\ntheoryctl models embedding gemini --json"
-)
+@command(app, "models", examples="theoryctl models\ntheoryctl models openai mini")
 def models(ctx: typer.Context, words: Words = None) -> None:
     """List vendors and their keys, or models and prices.
 

@@ -6,15 +6,12 @@ import gc
 import json
 import logging
 import os
-import re
 from functools import cache
 from threading import Lock
 from typing import Any
 
 from theoryctl_providers.contract import ProviderError, install_command
-
-#: Releases that must not run: 1.82.7 and 1.82.8 carried malicious code, as did 1.107.*.
-REFUSED = re.compile(r"1\.82\.[78]|1\.107\..*")
+from theoryctl_providers.contract.compromised import is_compromised
 
 _loading = Lock()
 
@@ -108,7 +105,7 @@ def _refuse_compromised() -> None:
             "real mode needs LiteLLM, which is not installed here",
             hint=install_command("litellm"),
         ) from None
-    if REFUSED.fullmatch(found):
+    if is_compromised("litellm", found):
         raise ProviderError(
             "ERR_PROVIDER",
             f"litellm {found} is a compromised release and was not loaded",

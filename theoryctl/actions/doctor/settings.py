@@ -1,0 +1,58 @@
+"""Variables of ours, and the manifests that they lead to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from theoryctl.actions.doctor.commands import unset
+from theoryctl.hints import command
+from theoryctl.manifests.catalog import Catalog
+from theoryctl.modal.names import environment_name
+from theoryctl.paths import ForeignFolder
+from theoryctl.results.doctor import Checked, Finding
+from theoryctl_providers.contract import MODES, ProviderError
+
+
+def check() -> Checked:
+    """Check the variables that change what a command does, and every manifest."""
+    findings = tuple(_variables())
+    if any("THEORYCTL_MANIFESTS" in finding.what for finding in findings):
+        return Checked("settings", "the manifests are not looked at", findings)
+    refs, broken = _manifests()
+    return Checked("settings", f"{refs} manifests", (*findings, *broken))
+
+
+def _variables() -> Iterator[Finding]:
+    mode = os.environ.get("THEORYCTL_MODE", "")
+    if mode and mode not in MODES:
+        what = f"THEORYCTL_MODE: expected {' or '.join(MODES)}, got {mode!r}"
+        yield Finding(what, "every run is refused", unset("THEORYCTL_MODE"), "ERR_USAGE")
+    folder = os.environ.get("THEORYCTL_MANIFESTS")
+    if folder and not os.path.isdir(folder):
+        what = f"THEORYCTL_MANIFESTS: expected a folder, got {folder!r}"
+        yield Finding(what, "no manifest is found", unset("THEORYCTL_MANIFESTS"), "ERR_USAGE")
+    try:
+        environment_name(None)
+    except ProviderError as error:
+        name = next(name for name in ("THEORYCTL_ENV", "MODAL_ENVIRONMENT") if os.environ.get(name))
+        yield Finding(f"{name}: {error.message}", "every command of Modal's is refused", unset(name), error.code)
+
+
+def _manifests() -> tuple[int, list[Finding]]:
+    """The number of refs, and what is wrong with their manifests."""
+    findings = []
+    try:
+        found = Catalog().all()
+    except ProviderError as error:  # a folder that may not be read, a package that cannot be imported
+        return 0, [Finding(error.message, "no manifest is found", str(error.hint), error.code)]
+    for each in found:
+        try:
+            each.load()
+        except ForeignFolder:  # of the cache
+            raise
+        except ProviderError as error:
+            what = error.message.splitlines()[0]
+            validate = command("manifest validate", str(each.file))
+            findings.append(Finding(what, f"{each.ref} cannot be run", str(validate), error.code))
+    return len(found), findings

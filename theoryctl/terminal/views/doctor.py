@@ -1,0 +1,41 @@
+"""View of the result of `theoryctl doctor`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from theoryctl.results.doctor import Checked, Examined, Finding
+from theoryctl.terminal.format import paired
+from theoryctl.terminal.view import Lines, Views
+
+
+def _examined(result: Examined) -> Lines:
+    return Lines(list(_lines(result)), notes=(_count(result),))
+
+
+def _lines(result: Examined) -> Iterator[str]:
+    yield from paired([(part.part, f"{_mark(part):<6}  {part.summary}") for part in result.parts])
+    for finding in result.findings:
+        yield ""
+        yield from _finding(finding)
+
+
+def _mark(part: Checked) -> str:
+    if any(finding.code for finding in part.findings):
+        return "error"
+    return "advice" if part.findings else "ok"
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    yield f"{f'error {finding.code}' if finding.code else 'advice'}: {finding.what}"
+    yield f"  why: {finding.why}"
+    yield f"  run: {finding.command}"
+
+
+def _count(result: Examined) -> str:
+    errors = sum(1 for finding in result.findings if finding.code)
+    advice = len(result.findings) - errors
+    return f"{errors} error{'' if errors == 1 else 's'}, {advice} piece{'' if advice == 1 else 's'} of advice"
+
+
+VIEWS: Views = {Examined: _examined}
