@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from tests.records import committed
 from tests.vendors_page import vendors_page
+from theoryctl.actions.explain import explain
 from theoryctl.authored.script_file import script_schema
 from theoryctl.authored.yaml_document import parse
 from theoryctl.manifests.check import manifest_schema
+from theoryctl.results.errors import Explanation
 from theoryctl_providers import run
 from theoryctl_providers.contract import ERRORS, Attachment, dumps
 
@@ -51,7 +54,13 @@ def errors_page() -> str:
     """docs/errors.md: the two tables that scripts rely on."""
     exits = table(("status", "meaning"), [(str(status), meaning) for status, meaning in _EXITS.items()])
     rows = [
-        (f"`{code}`", str(spec.exit_status), "yes" if spec.retryable else "no", str(spec.http_status), spec.meaning)
+        (
+            f"[`{code}`](troubleshooting.md#{code.lower()})",
+            str(spec.exit_status),
+            "yes" if spec.retryable else "no",
+            str(spec.http_status),
+            spec.meaning,
+        )
         for code, spec in sorted(ERRORS.items())
     ]
     codes = table(("code", "exit", "retryable", "HTTP", "meaning"), rows)
@@ -70,6 +79,29 @@ command `theoryctl.error/v1`; both carry the same `error` object: `code`, `messa
 
 {codes}
 """
+
+
+def troubleshooting_page() -> str:
+    """docs/troubleshooting.md: what `theoryctl explain` says, of every code."""
+    sections = "\n".join(_explained(explain(code)) for code in ERRORS)
+    return f"""\
+# Troubleshooting
+
+Two commands help before this page does. `theoryctl doctor` examines this machine: packages, settings, folders, the
+network, keys, Docker, Modal, and what was started. Each finding has one command that ends it; `--online` asks the
+vendors and Modal too. `theoryctl explain CODE` prints a section of this page.
+
+The exit status of a failed command, and what its error looks like in JSON, is in [Errors](errors.md).
+
+{sections}"""
+
+
+def _explained(error: Explanation) -> str:
+    again = "Trying again may help." if error.retryable else "Trying again does not help."
+    meaning = f"{error.meaning[0].upper()}{error.meaning[1:]}. Exit status {error.error_status}. {again}"
+    texts = (meaning, f"**Cause.** {error.cause}", f"**Cure.** {error.cure}")
+    wrapped = (fill(text, 120, break_long_words=False, break_on_hyphens=False) for text in texts)
+    return "\n\n".join([f"## {error.code}", *wrapped]) + "\n"
 
 
 def manifest_page() -> str:
@@ -147,6 +179,7 @@ def golden() -> list[dict[str, Any]]:
 #: Path (from the root) of every generated file, and what makes its text.
 GENERATED: dict[Path, Callable[[], str]] = {
     Path("docs/errors.md"): errors_page,
+    Path("docs/troubleshooting.md"): troubleshooting_page,
     Path("docs/manifest.schema.json"): lambda: pretty(manifest_schema()),
     Path("docs/manifest.md"): manifest_page,
     Path("docs/script.schema.json"): lambda: pretty(script_schema()),

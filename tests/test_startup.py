@@ -48,6 +48,7 @@ def loaded_after(arguments: list[str], environment: dict[str, str]) -> set[str]:
         (["manifest", "list"], {"importlib.metadata", "tempfile"}),
         (["manifest", "show", REF], set()),
         (["models", "openai"], {"importlib.metadata", "tempfile"}),
+        (["explain", "ERR_DOCKER"], set()),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

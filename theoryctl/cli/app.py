@@ -21,6 +21,7 @@ GROUPS = {
 COMMANDS = {
     "models": "List vendors and their keys, or models and prices.",
     "doctor": "Find what is wrong here, and say how to mend it.",
+    "explain": "Explain an error code: its cause and its cure.",
 }
 
 _ALL = {**GROUPS, **COMMANDS}

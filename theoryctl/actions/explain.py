@@ -1,0 +1,34 @@
+"""The work behind `theoryctl explain`: the cause and the cure of an error code."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+
+from theoryctl import errors
+from theoryctl.errors import UsageError
+from theoryctl.hints import command
+from theoryctl.results.errors import Explanation
+from theoryctl_providers.contract import ERRORS
+
+
+def explain(code: str) -> Explanation:
+    """Explain a code, with or without its `ERR_`, in any case. Raises UsageError for an unknown one."""
+    name = code.strip().upper().replace("-", "_").replace(" ", "_")
+    name = name if name.startswith("ERR_") else f"ERR_{name}"
+    if name not in ERRORS:
+        near = get_close_matches(name, ERRORS, n=1, cutoff=0.75)
+        hint = command("explain", near[0]) if near else "take a code from docs/errors.md"
+        raise UsageError(f"there is no error code {code[:200]!r}", hint=hint)
+    spec, (cause, cure) = ERRORS[name], _causes()[name]
+    return Explanation(name, spec.meaning, cause, cure, spec.exit_status, spec.retryable, spec.http_status)
+
+
+@cache
+def _causes() -> dict[str, tuple[str, str]]:
+    """Cause and cure of every code, from `errors.md`: a section each, in Markdown."""
+    text = Path(errors.__file__).with_suffix(".md").read_text(encoding="utf-8")
+    sections = re.findall(r"^## (\w+)\n\nCause: (.+?)\n\nCure: (.+?)\n(?=\n## |\Z)", text, re.M | re.S)
+    return {code: (" ".join(cause.split()), " ".join(cure.split())) for code, cause, cure in sections}

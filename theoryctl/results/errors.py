@@ -1,0 +1,25 @@
+"""Result of `theoryctl explain`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """An error code: its row in the table of errors, and its cause and cure in Markdown."""
+
+    code: str
+    meaning: str
+    cause: str
+    cure: str
+    error_status: int
+    retryable: bool
+    http_status: int
+    exit_status: ClassVar[int] = 0
+
+    def document(self) -> dict[str, Any]:
+        facts = {"code": self.code, "meaning": self.meaning, "cause": self.cause, "cure": self.cure}
+        rest = {"exit_status": self.error_status, "retryable": self.retryable, "http_status": self.http_status}
+        return {"schema": "theoryctl.explanation/v1", **facts, **rest}
