@@ -62,6 +62,20 @@ def test_a_command_loads_nothing_heavy_that_it_does_not_need(
         assert loaded & NETWORK == set()
 
 
+@pytest.mark.parametrize(
+    ("line", "allowed"),
+    [
+        ("theoryctl local run --m", set()),
+        ("theoryctl local run --model openai/", set()),
+        ("theoryctl explain ERR_D", set()),
+        ("theoryctl local run --ref ", {"importlib.metadata", "tempfile"}),
+    ],
+)
+def test_a_completion_loads_nothing_heavy(line: str, allowed: set[str], environment: dict[str, str]) -> None:
+    asked = {"_THEORYCTL_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": line}
+    assert loaded_after([], {**environment, **asked}) & (HEAVY - allowed) == set()
+
+
 def test_a_run_against_a_started_instance_loads_an_http_client_and_nothing_else_heavy(
     environment: dict[str, str], cli: Cli
 ) -> None:

@@ -28,6 +28,13 @@ PROMPT = ["--prompt", "Say hello."]
 #: The exit status where a secret is missing.
 NO_SECRET = 4
 
+
+def completing(line: str) -> list[str]:
+    """The command by which a shell asks what may stand at the end of a line."""
+    asked = ["_THEORYCTL_COMPLETE=complete_zsh", f"_TYPER_COMPLETE_ARGS={line}"]
+    return ["/usr/bin/env", *asked, THEORYCTL]
+
+
 #: Command, and the ratio it must not pass.
 COMMANDS: dict[str, tuple[list[str], float]] = {
     BASE: ([sys.executable, "-c", "pass"], 1.0),
@@ -39,6 +46,9 @@ COMMANDS: dict[str, tuple[list[str], float]] = {
     # 13.5 before each connection began with a proof, which may cost a tenth.
     "local run, on an instance": ([THEORYCTL, "local", "run", "--ref", ON_INSTANCE], 14.8),
     MISSING: ([THEORYCTL, "local", "run", *REF, "--mode", "real", "--model", "gemini/gemini-2.5-flash", *PROMPT], 14.0),
+    "completion of an option": (completing("theoryctl local run --m"), 14.0),
+    "completion of a ref": (completing("theoryctl local run --ref "), 14.0),
+    "completion of a model": (completing("theoryctl local run --model openai/"), 14.0),
 }
 
 

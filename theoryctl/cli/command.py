@@ -47,6 +47,8 @@ class Command(ExamplesMixin, TyperCommand):
 
     def __init__(self, *args: Any, params: list[Any] | None = None, **options: Any) -> None:
         super().__init__(*args, params=[*(params or []), *_shared_flags()], **options)
+        for parameter in self.params:
+            parameter._custom_shell_complete = _offered
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command, once all of the command line is parsed.
@@ -84,6 +86,13 @@ class Group(ExamplesMixin, TyperGroup):
             path = meant(args[0], self, ctx)
             error.meant = [*path, *args[1:], *ctx.meta] if path else None  # type: ignore[attr-defined]
             raise
+
+
+def _offered(context: Any, parameter: Any, incomplete: str) -> Any:
+    """Offer values to a shell that completes a line; loaded only then."""
+    from theoryctl.cli.completion import offered
+
+    return offered(context, parameter, incomplete)
 
 
 def settle(ctx: Any) -> None:

@@ -31,8 +31,13 @@ def execute(arguments: list[str], terminal: Terminal) -> int:
     from theoryctl.cli.app import app
 
     command = typer.main.get_command(app)
+    completes = _COMPLETION in os.environ
+    if completes or (arguments and arguments[0].endswith("-completion")):
+        from theoryctl.cli.completion import prepare
+
+        prepare()
     try:
-        if _COMPLETION in os.environ:
+        if completes:
             command.main(args=arguments, prog_name=PROGRAM)  # exits
         with command.make_context(PROGRAM, list(arguments), obj=terminal) as context:
             command.invoke(context)

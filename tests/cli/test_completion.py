@@ -1,0 +1,122 @@
+"""Completion, as a person gets it: installed by the program, then typed into each shell at a terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REF, THEORYCTL, Cli
+
+TAB, HOME_KEY, END_KEY, ENTER = "\t", "\x01", "\x05", "\r"
+
+
+def complete(cli: Cli, line: str, **env: str) -> list[str]:
+    """The values that are offered at the end of a line."""
+    asked = {"_THEORYCTL_COMPLETE": "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    shown = cli(env={**asked, "_TYPER_COMPLETE_ARGS": line, **env})
+    assert shown.err == ""
+    return [row.partition("\t")[0] for row in shown.out.splitlines() if row]
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("theoryctl local run --ref ", ["llm/litellm@1", "llm/mock@1"]),
+        ("theoryctl manifest show llm/m", ["llm/mock@1"]),
+        ("theoryctl manifest new ", []),
+        ("theoryctl local run --mode ", ["mock", "real"]),
+        ("theoryctl local run --runtime ", ["embedded", "docker", "process"]),
+        ("theoryctl local start --runtime p", ["process"]),
+        ("theoryctl local stop --ref ", []),
+        ("theoryctl local run --model openai/gpt-4o-mini-2024", ["openai/gpt-4o-mini-2024-07-18"]),
+        ("theoryctl models ant", ["anthropic"]),
+        ("theoryctl explain ERR_DO", ["ERR_DOCKER"]),
+        ("theoryctl e", ["explain"]),
+        ("theoryctl local run --env-file ", []),
+    ],
+)
+def test_values_are_offered_by_what_they_are_for(cli: Cli, line: str, offered: list[str]) -> None:
+    assert complete(cli, line) == offered
+
+
+def test_commands_about_instances_offer_those_that_are_started(cli: Cli) -> None:
+    cli("local", "start", "--ref", REF, "--runtime", "process", "--name", "nightly")
+    try:
+        assert complete(cli, "theoryctl local stop --ref ") == [REF]
+        assert complete(cli, "theoryctl local run --name n") == ["nightly"]
+        assert complete(cli, "theoryctl local start --name n") == []
+    finally:
+        cli("local", "stop", "--all")
+
+
+def test_a_mistake_elsewhere_does_not_disturb_the_line(cli: Cli) -> None:
+    assert complete(cli, "theoryctl local run --ref ", THEORYCTL_MANIFESTS="/nowhere") == []
+
+
+def test_help_is_shown_with_what_stands_in_brackets(cli: Cli) -> None:
+    asked = {"_THEORYCTL_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": "theoryctl local run --manif"}
+    assert "[env\\\\: THEORYCTL_MANIFESTS]" in cli(env=asked).out
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_a_line_that_is_typed(shell: str, environment: dict[str, str], tmp_path: Path) -> None:
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not installed; .ci/run installs it")
+    environment["PATH"] = f"{THEORYCTL.parent}:{environment['PATH']}"
+    subprocess.run([shell, "-c", "theoryctl --install-completion; true"], env=environment, check=True)
+    lines = {
+        "theoryctl local run --ref llm/lit": "theoryctl local run --ref llm/litellm@1",
+        "theoryctl manifest show llm/mock@": "theoryctl manifest show llm/mock@1",
+        "theoryctl local run --model ollama/llama3:8": "theoryctl local run --model ollama/llama3:8b",
+    }
+    with Typist(shell, environment) as typist:
+        assert [typist.complete(line, whole, tmp_path / "line") for line, whole in lines.items()] == [*lines.values()]
+
+
+class Typist:
+    """Somebody who types into an interactive shell at a terminal."""
+
+    def __init__(self, shell: str, environment: dict[str, str]) -> None:
+        self._child, self._terminal = pty.fork()
+        if self._child == 0:  # pragma: no cover
+            os.execvpe(shell, [shell, "-i"], {**environment, "TERM": "xterm", "COLUMNS": "200"})
+
+    def __enter__(self) -> Typist:
+        self._read(lambda said: bool(said))  # its prompt
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._terminal)
+        os.waitpid(self._child, 0)
+
+    def complete(self, line: str, whole: str, file: Path) -> str:
+        """Type a line and Tab, wait for the end of `whole` to be shown, and have the shell say what it made of it."""
+        file.unlink(missing_ok=True)
+        self._type(line)
+        self._read(lambda said: line[-5:] in said)
+        self._type(TAB)
+        self._read(lambda said: whole.removeprefix(line) in said)
+        self._type(f"{HOME_KEY}echo {END_KEY} >{file}{ENTER}")
+        self._read(lambda _: file.exists() and file.read_text().endswith("\n"))
+        return file.read_text().strip()
+
+    def _type(self, text: str) -> None:
+        os.write(self._terminal, text.encode())
+
+    def _read(self, done: Callable[[str], bool]) -> None:
+        """Read what the terminal shows until it is what was waited for and nothing more comes, for at most 20 s."""
+        said, end = "", time.monotonic() + 20
+        while time.monotonic() < end:
+            if select.select([self._terminal], [], [], 0.1)[0]:
+                said += os.read(self._terminal, 65536).decode(errors="replace")
+            elif done(re.sub(r"\x1b(\[[\d;?]*[a-zA-Z]|\].*?(\x07|\x1b\\)|[=>()][\dA-Z]?)", "", said)):
+                return

@@ -1,0 +1,126 @@
+"""Completion by bash, zsh and fish: the values that are offered, and what Typer's part of it gets wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from theoryctl_providers.contract import ERRORS, MODES, ProviderError
+
+#: Commands of `theoryctl local` that are about what was started.
+_OF_INSTANCES = ("stop", "status", "logs", "recordings", "url", "env")
+
+#: As Typer's own, which knows nothing of what follows a word break: bash takes `:`, `=` and `@` for one, and replaces
+#: only what stands behind the last of them, an `@` included. A line of the answer is a value, a tab, and its help.
+_BASH = """
+%(complete_func)s() {
+    local IFS=$'\\n' line="${COMP_LINE:0:COMP_POINT}"
+    local word="${line##*[[:space:]]}"
+    local before="${word%%"${word##*[$COMP_WORDBREAKS]}"}"
+    before="${before%%@}"
+    COMPREPLY=( $( env _TYPER_COMPLETE_ARGS="$line" _TYPER_COMPLETE_FISH_ACTION=get-args \\
+                   %(autocomplete_var)s=complete_fish "$1" ) )
+    COMPREPLY=( "${COMPREPLY[@]%%%%$'\\t'*}" )
+    COMPREPLY=( "${COMPREPLY[@]#"$before"}" )
+    return 0
+}
+
+complete -o default -F %(complete_func)s %(prog_name)s
+"""
+
+#: As Typer's own, which is loaded by the first Tab, and completes from the second one on.
+_ZSH = """
+#compdef %(prog_name)s
+
+%(complete_func)s() {
+  eval $(env _TYPER_COMPLETE_ARGS="${words[1,$CURRENT]}" %(autocomplete_var)s=complete_zsh %(prog_name)s)
+}
+
+compdef %(complete_func)s %(prog_name)s
+if [ "$funcstack[1]" = "_%(prog_name)s" ]; then %(complete_func)s "$@"; fi
+"""
+
+
+def prepare() -> None:
+    """Mend Typer's completion (0.28): its scripts for bash and zsh, and its way with help.
+
+    It takes help for rich's markup, which loads rich, more than all else costs, and swallows what stands in brackets.
+    """
+    from typer import _completion_classes as classes
+    from typer import _completion_shared as shared
+
+    classes._sanitize_help_text = lambda text: text
+    classes.BashComplete.source_template = shared._completion_scripts["bash"] = _BASH
+    classes.ZshComplete.source_template = shared._completion_scripts["zsh"] = _ZSH
+
+
+def offered(context: Any, parameter: Any, incomplete: str) -> list[Any]:
+    """Return the values of a parameter that begin as what was typed; of one that has no list what its type offers.
+
+    A mistake in a file that is read for it must not disturb the line that is being typed: there is no offer then.
+    """
+    values = _VALUES.get(parameter.name)
+    if values is None:
+        return list(parameter.type.shell_complete(context, parameter, incomplete))
+    try:
+        return [value for value in values(context.command.name) if value.startswith(incomplete)]
+    except (ProviderError, OSError):
+        return []
+
+
+def _refs(command: str) -> Iterator[str]:
+    """All refs, those that are started, or for a ref that is to be new none."""
+    if command in _OF_INSTANCES:
+        from theoryctl.instances import records
+
+        yield from sorted({instance.ref for instance in records.all_instances()})
+    elif command != "new":
+        from theoryctl.manifests.catalog import Catalog
+
+        yield from (str(found.ref) for found in Catalog().all())
+
+
+def _names(command: str) -> Iterator[str]:
+    """The names of what is started; a new one is not among them."""
+    from theoryctl.instances import records
+
+    if command != "start":
+        yield from sorted({instance.name for instance in records.all_instances() if instance.name})
+
+
+def _modes(_: str) -> Iterable[str]:
+    return MODES
+
+
+def _runtimes(command: str) -> Iterable[str]:
+    from theoryctl.runtimes.find import EMBEDDED, STARTED
+
+    return (EMBEDDED, *STARTED) if command == "run" else STARTED
+
+
+def _models(_: str) -> Iterable[str]:
+    from theoryctl.actions.models import names
+
+    return names()
+
+
+def _vendors(_: str) -> Iterable[str]:
+    from theoryctl.actions.vendors import vendors
+
+    return (vendor.name for vendor in vendors())
+
+
+def _codes(_: str) -> Iterable[str]:
+    return ERRORS
+
+
+#: By the name of a parameter; each is given the name of the command that it is for.
+_VALUES: dict[str, Callable[[str], Iterable[str]]] = {
+    "ref": _refs,
+    "name": _names,
+    "mode": _modes,
+    "runtime": _runtimes,
+    "model": _models,
+    "words": _vendors,
+    "code": _codes,
+}
