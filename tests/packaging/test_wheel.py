@@ -46,6 +46,7 @@ def test_it_brings_the_manifests_the_image_context_and_the_schema(wheel: Path) -
         "theoryctl/_bundled/manifests/llm/mock@1.yaml",
         "theoryctl/_bundled/context/Dockerfile",
         "theoryctl/_bundled/context/requirements.lock",
+        "theoryctl/errors.md",
     ):
         assert name in names(wheel)
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "theoryctl").rglob("*.py")}
