@@ -29,10 +29,11 @@ from tests.modal.service import Modal
         (
             "modal.Secret.objects.create('keys', {'A': '1'})\n"
             "modal.Secret.from_name('keys', required_keys=['A', 'B', 'C']).hydrate()",
-            "NotFoundError: Secret is missing key(s): B, C",
+            "ConflictError: Secret is missing key(s): B, C",
         ),
+        ("modal.Secret.objects.create('keys', {})", "InvalidError: Secret has no keys"),
         (
-            "modal.Secret.objects.create('keys', {})\nmodal.Secret.objects.create('keys', {})",
+            "for _ in range(2): modal.Secret.objects.create('keys', {'A': '1'})",
             "AlreadyExistsError: Secret 'keys' already exists in environment 'main'",
         ),
         ("modal.Environment.objects.create('dev')", "AlreadyExistsError: Environment 'dev' already exists"),

@@ -21,6 +21,8 @@ from theoryctl.modal.sdk import found
 FUNCTION = "generate"
 #: Changes with each sync of secrets, so that containers that are started from then on differ from older ones.
 GENERATION = "THEORYCTL_SECRETS_GENERATION"
+#: The key that every Secret of an app has: `modal secret create` refuses one without any, and so may the service.
+MARKER = "THEORYCTL_APP"
 #: Seconds that a container has beyond a request's own time, to load LiteLLM and to say that the time is over.
 SLACK = 20
 #: Seconds that Modal has to start a container, its image being pulled.
@@ -37,7 +39,7 @@ def deploy(modal: Any, deployment: Deployment, credentials: dict[str, str] | Non
     Raises ModalRefused (`ERR_MODAL`) for an image that cannot be had, and what `connected` explains.
     """
     with _all_or_nothing(modal, deployment), _outside_of_repositories():
-        secret_id = _runtime_secret(modal, deployment)
+        secret_id = str(runtime_secret(modal, deployment).object_id)
         if secret_id != deployment.secret_id:
             deployment = replace(deployment, secret_id=secret_id, fingerprints={})
         if credentials:
@@ -59,11 +61,11 @@ def _put_registry_secret(modal: Any, deployment: Deployment, credentials: dict[s
         secret.update(credentials)
 
 
-def _runtime_secret(modal: Any, deployment: Deployment) -> str:
-    """The ID of the app's Secret, which is made without a value where it is not there."""
+def runtime_secret(modal: Any, deployment: Deployment) -> Any:
+    """Return the app's Secret, made without a key of a vendor where it is not there."""
     name, where = secret_name(deployment.app), {"environment_name": deployment.environment}
-    modal.Secret.objects.create(name, {}, allow_existing=True, **where)
-    return str(modal.Secret.from_name(name, **where).hydrate().object_id)
+    modal.Secret.objects.create(name, {MARKER: deployment.app}, allow_existing=True, **where)
+    return modal.Secret.from_name(name, **where).hydrate()
 
 
 def _app(modal: Any, deployment: Deployment) -> Any:

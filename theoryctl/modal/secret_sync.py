@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from theoryctl.manifests.model import Manifest
-from theoryctl.modal.deploy import deploy
+from theoryctl.modal.deploy import deploy, runtime_secret
 from theoryctl.modal.deployment import Deployment, fingerprint_key, tags_of
 from theoryctl.modal.names import secret_name
 from theoryctl.modal.sdk import found, token_key
@@ -96,15 +96,14 @@ def _put(modal: Any, sync: Sync, values: dict[str, str]) -> str:
     name, where = secret_name(sync.deployment.app), {"environment_name": sync.deployment.environment}
     if sync.prune:
         modal.Secret.objects.delete(name, allow_missing=True, **where)
-    modal.Secret.objects.create(name, {}, allow_existing=True, **where)
-    secret = modal.Secret.from_name(name, **where).hydrate()
+    secret = runtime_secret(modal, sync.deployment)
     if values:
         secret.update(values)
     return str(secret.object_id)
 
 
 def _secret(modal: Any, deployment: Deployment, *names: str) -> Any:
-    """The app's Secret; None where there is none that holds those names."""
+    """The app's Secret; None where there is none. Raises ConflictError where it does not hold all of those names."""
     named = modal.Secret.from_name(
         secret_name(deployment.app), environment_name=deployment.environment, required_keys=list(names)
     )
@@ -112,7 +111,10 @@ def _secret(modal: Any, deployment: Deployment, *names: str) -> Any:
 
 
 def _holds(modal: Any, deployment: Deployment, name: str) -> bool:
-    return _secret(modal, deployment, name) is not None
+    try:
+        return _secret(modal, deployment, name) is not None
+    except modal.exception.ConflictError:  # FAILED_PRECONDITION "Secret is missing key(s)" (modal-js/src/secret.ts)
+        return False
 
 
 def _gone(known: Mapping[str, str], values: Mapping[str, str], manifest: Manifest) -> Iterator[str]:

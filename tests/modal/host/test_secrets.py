@@ -30,6 +30,24 @@ def changes(ran: Ran) -> dict[str, str]:
     return plan["secrets"]
 
 
+def keys(modal: Modal, app: str = APP) -> dict[str, str]:
+    """What the Secret of an app holds, but for the key that keeps it from being empty."""
+    held = modal.secrets()[app]
+    assert held["THEORYCTL_APP"] == app
+    return {name: value for name, value in held.items() if name != "THEORYCTL_APP"}
+
+
+@pytest.mark.parametrize("status", [Status.FAILED_PRECONDITION, Status.NOT_FOUND])
+def test_the_first_key_is_put_there_however_the_service_says_that_it_is_missing(
+    status: Status, start: Start, cli: Cli, modal: Modal
+) -> None:
+    modal.answer_missing_keys(status)
+    start()
+    ran = cli(*SYNC, "--json", env={"OPENAI_API_KEY": KEY})
+    assert (ran.status, changes(ran)) == (0, {"OPENAI_API_KEY": "created"})
+    assert keys(modal) == {"OPENAI_API_KEY": KEY}
+
+
 def test_a_secret_is_created_updated_and_left_alone_and_the_plan_says_so_before(
     start: Start, cli: Cli, modal: Modal
 ) -> None:
@@ -39,14 +57,14 @@ def test_a_secret_is_created_updated_and_left_alone_and_the_plan_says_so_before(
         ({"OPENAI_API_KEY": KEY}, "unchanged"),
         ({"OPENAI_API_KEY": OTHER}, "updated"),
     ):
-        before = dict(modal.secrets()[APP])
+        before = dict(keys(modal))
         planned = cli(*SYNC, "--check", "--json", env=variables)
         assert (changes(planned), planned.status) == ({"OPENAI_API_KEY": word}, 0)
-        assert modal.secrets()[APP] == before
+        assert keys(modal) == before
         done = cli(*SYNC, "--json", env=variables)
         assert changes(done) == {"OPENAI_API_KEY": word}
         assert done.document["apps"][0]["recycled"] is (word != "unchanged")
-        assert modal.secrets()[APP] == variables
+        assert keys(modal) == variables
 
 
 def test_others_are_kept_until_they_are_pruned(start: Start, cli: Cli, modal: Modal, sdk: Sdk) -> None:
@@ -55,10 +73,10 @@ def test_others_are_kept_until_they_are_pruned(start: Start, cli: Cli, modal: Mo
     assert changes(cli(*SYNC, "--json", env=both)) == dict.fromkeys(both, "created")
     sdk(f"modal.Secret.from_name({APP!r}, environment_name='dev').update({{'BY_HAND': 'x'}})")
     assert changes(cli(*SYNC, "--json", env={"OPENAI_API_KEY": KEY})) == {"OPENAI_API_KEY": "unchanged"}
-    assert set(modal.secrets()[APP]) == {*both, "BY_HAND"}
+    assert set(keys(modal)) == {*both, "BY_HAND"}
     pruned = cli(*SYNC, "--prune", "--json", env={"OPENAI_API_KEY": KEY})
     assert changes(pruned) == {"OPENAI_API_KEY": "unchanged", "ANTHROPIC_API_KEY": "pruned"}
-    assert modal.secrets()[APP] == {"OPENAI_API_KEY": KEY}
+    assert keys(modal) == {"OPENAI_API_KEY": KEY}
     assert cli("modal", "run", "--ref", REF).status == 0
 
 
@@ -71,11 +89,11 @@ def test_what_the_default_model_needs_must_be_there_and_nothing_is_half_done(
     ran = cli(*sync, env={"THIRD": KEY})
     assert error(ran) == (4, "ERR_MISSING_SECRET")
     assert "FIRST, SECOND" in ran.document["error"]["message"]
-    assert modal.secrets()["main-alice-acme-env-v1"] == {}
+    assert keys(modal, "main-alice-acme-env-v1") == {}
     planned = cli(*sync, "--check", env={"THIRD": KEY})
     assert (planned.status, changes(planned)) == (4, {"FIRST": "missing", "SECOND": "missing", "THIRD": "created"})
     assert cli(*sync, "--allow-missing", env={"THIRD": KEY}).status == 0
-    assert modal.secrets()["main-alice-acme-env-v1"] == {"THIRD": KEY}
+    assert keys(modal, "main-alice-acme-env-v1") == {"THIRD": KEY}
 
 
 @pytest.mark.parametrize(
@@ -94,7 +112,7 @@ def test_empty_values_and_addresses_of_this_machine_are_refused_before_anything_
     start()
     ran = cli(*SYNC, "--json", env=variables)
     assert error(ran) == expected
-    assert modal.secrets()[APP] == {}
+    assert keys(modal) == {}
     assert KEY not in ran.out + ran.err
 
 
@@ -128,7 +146,7 @@ def test_only_names_of_the_manifest_are_read_from_the_env_file_first(
     file = tmp_path / "secrets.env"
     file.write_text(f"OPENAI_API_KEY={KEY}\nUNRELATED={OTHER}\n")
     assert cli(*SYNC, "--env-file", str(file), env={"OPENAI_API_KEY": OTHER}).status == 0
-    assert modal.secrets()[APP] == {"OPENAI_API_KEY": KEY}
+    assert keys(modal) == {"OPENAI_API_KEY": KEY}
 
 
 def test_without_a_ref_it_is_every_manifest_of_the_project_that_is_deployed(
@@ -140,7 +158,7 @@ def test_without_a_ref_it_is_every_manifest_of_the_project_that_is_deployed(
     start(first)
     document = cli("modal", "sync-secrets", "--json", env={"FIRST": KEY}).document
     assert ([plan["ref"] for plan in document["apps"]], document["not_deployed"]) == ([first], [second])
-    assert modal.secrets()["main-alice-acme-env-v1"] == {"FIRST": KEY}
+    assert keys(modal, "main-alice-acme-env-v1") == {"FIRST": KEY}
 
 
 def test_all_that_is_wrong_with_what_is_deployed_is_said_at_once_and_the_rest_blocks_nothing(
@@ -212,11 +230,11 @@ def test_a_value_that_a_broken_off_sync_has_overwritten_is_not_taken_for_unchang
     assert cli(*SYNC, env={"OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": KEY}).status == 0
     modal.refuse("AppPublish", Status.INVALID_ARGUMENT, message="not today")
     assert cli(*SYNC, env={"OPENAI_API_KEY": OTHER, "ANTHROPIC_API_KEY": KEY}).status == 5
-    assert modal.secrets()[APP]["OPENAI_API_KEY"] == OTHER
+    assert keys(modal)["OPENAI_API_KEY"] == OTHER
     modal.refuse("AppPublish", Status.INVALID_ARGUMENT, times=0)
     again = cli(*SYNC, "--json", env={"OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": KEY})
     assert changes(again) == {"OPENAI_API_KEY": "updated", "ANTHROPIC_API_KEY": "unchanged"}
-    assert modal.secrets()[APP]["OPENAI_API_KEY"] == KEY
+    assert keys(modal)["OPENAI_API_KEY"] == KEY
 
 
 def test_a_secret_that_was_lost_is_filled_again(start: Start, cli: Cli, modal: Modal, sdk: Sdk) -> None:
@@ -229,11 +247,11 @@ def test_a_secret_that_was_lost_is_filled_again(start: Start, cli: Cli, modal: M
     assert error(ran) == (4, "ERR_MISSING_SECRET")
     assert "theoryctl modal sync-secrets" in ran.document["error"]["hint"]
     start()  # makes it anew, without a value
-    assert modal.secrets()[APP] == {}
+    assert keys(modal) == {}
     assert changes(cli(*SYNC, "--check", "--json", env=key)) == {"OPENAI_API_KEY": "created"}
     for _ in range(2):
         assert changes(cli(*SYNC, "--json", env=key)) == {"OPENAI_API_KEY": "created"}
-        assert modal.secrets()[APP] == key
+        assert keys(modal) == key
         assert cli("modal", "run", "--ref", REF).status == 0
         sdk(lose)
 

@@ -19,6 +19,8 @@ from tests.modal.sdk import Sdk
 from tests.modal.service import Modal
 
 Start = Callable[..., Ran]
+#: What a Secret holds that no key was put into yet.
+EMPTY = {"THEORYCTL_APP": APP}
 OTHER = "sha256:" + "b" * 64
 
 
@@ -103,7 +105,7 @@ def test_a_private_image_is_pulled_with_credentials_of_a_secret_of_its_own(
     credentials = {"REGISTRY_USERNAME": "bob", "REGISTRY_PASSWORD": "canary-registry"}
     ran = start(REF, env=credentials)
     assert modal.secrets()[f"{APP}-registry"] == credentials
-    assert modal.secrets()[APP] == {}
+    assert modal.secrets()[APP] == EMPTY
     assert "canary" not in ran.out + ran.err
     assert "canary" not in str(modal.requests("FunctionCreate"))
     half = cli("modal", "start", "--ref", REF, "--oci", IMAGE, "--json", env={"REGISTRY_USERNAME": "bob"})
@@ -164,7 +166,7 @@ def test_stop_ends_the_app_and_its_containers_and_keeps_the_secret(start: Start,
     document = cli("modal", "stop", "--ref", REF, "--json").document
     assert document == {"schema": "theoryctl.undeployed/v1", "ref": REF, "app": APP, "environment": "dev",
         "kept_secret": APP}  # fmt: skip
-    assert (modal.apps(), modal.volumes(), modal.secrets()) == ({}, {}, {APP: {}})
+    assert (modal.apps(), modal.volumes(), modal.secrets()) == ({}, {}, {APP: EMPTY})
     again = cli("modal", "stop", "--ref", REF, "--json")
     assert error(again) == (5, "ERR_FUNCTION_NOT_FOUND")
     assert again.document["error"]["hint"] == f"theoryctl modal start --ref {REF} --env dev"

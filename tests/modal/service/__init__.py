@@ -13,8 +13,9 @@ For assertions: `journal`, `requests(method)`, `apps()`, `containers()`, `secret
 
 What is known of the real service, from its client's source or from its own messages in the open, is done the same
 way: which RPC asks for what, that a publish makes pending definitions live, that a worker's socket needs no token,
-the names and lengths that are refused, "… not found in environment …", "Secret is missing key(s): …", "… hit its
-timeout of …", and that an input which hits it is cancelled first.
+the names and lengths that are refused, "… not found in environment …", FAILED_PRECONDITION "Secret is missing
+key(s): …" (libmodal, modal-js/src/secret.ts; `answer_missing_keys` is for the other reading), "… hit its timeout of
+…", and that an input which hits it is cancelled first.
 
 What is a guess, and the stricter one where there was a choice:
 - A container that dies in the middle of a call gives INTERNAL_FAILURE at once; the real service may try anew before.
@@ -23,6 +24,7 @@ What is a guess, and the stricter one where there was a choice:
 - A secret or volume that was deleted is gone for the functions that were deployed with it, also when there is a new
   one of its name.
 - A call that nobody listens to any more is cancelled after two seconds.
+- A Secret cannot be made without a key: `modal secret create` refuses that (modal/cli/secret.py).
 - Logs are followed from their beginning. Messages of refused tokens and names are our words.
 
 What it does not imitate: images (none is pulled or built: one interpreter stands for all, and only ENV lines have an

@@ -24,12 +24,14 @@ class Secrets:
         environment = self.state.environment(request.environment_name)
         found = None if kind in _NAMELESS else self._named(kind, name, environment)
         if found is None:
+            if not request.env_dict:
+                raise refuse(Status.INVALID_ARGUMENT, "Secret has no keys")
             found = Secret(new_id("st"), name, environment, dict(request.env_dict))
             self.state.secrets[found.id] = found
         elif kind == api_pb2.OBJECT_CREATION_TYPE_CREATE_OVERWRITE_IF_EXISTS:
             found.values = dict(request.env_dict)
         if missing := [key for key in request.required_keys if key not in found.values]:
-            raise refuse(Status.NOT_FOUND, f"Secret is missing key(s): {', '.join(missing)}")
+            raise refuse(self.state.missing_key, f"Secret is missing key(s): {', '.join(missing)}")
         return api_pb2.SecretGetOrCreateResponse(secret_id=found.id, metadata=found.metadata)
 
     def _named(self, kind: int, name: str, environment: str) -> Secret | None:

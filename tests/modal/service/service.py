@@ -129,6 +129,10 @@ class Modal:
         """From now on no image can be had; its build ends with this log."""
         self._state.build_log = log
 
+    def answer_missing_keys(self, status: Status) -> None:
+        """Say this of a Secret that lacks a required key: FAILED_PRECONDITION at first."""
+        self._state.missing_key = status
+
     def hold_containers(self) -> None:
         """From now on no container comes up, as when there is no machine left."""
         self._state.held = True

@@ -155,6 +155,7 @@ class State:
     revoked: bool = False
     held: bool = False
     build_log: str = ""
+    missing_key: Status = Status.FAILED_PRECONDITION
     http: str = ""
     environments: dict[str, str] = field(default_factory=dict)
     apps: dict[str, App] = field(default_factory=dict)
