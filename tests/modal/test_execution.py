@@ -77,6 +77,7 @@ def test_another_python_can_stand_for_the_image(remote: Remote, modal: Modal, im
 def test_there_is_a_container_for_each_input_until_there_are_as_many_as_may_be(
     remote: Remote, calling: Calling, modal: Modal
 ) -> None:
+    modal.cancel_unheard_calls()
     remote.deploy("yield 'first'; time.sleep(60)", "max_containers=2")
     first = calling()
     calling()
@@ -97,9 +98,18 @@ def test_inputs_share_a_container_where_the_function_allows_it(remote: Remote, c
 # How a call ends otherwise.
 
 
-def test_a_container_that_is_killed_ends_its_call_and_the_next_one_gets_another(
+def test_an_input_whose_container_is_killed_runs_anew_and_its_caller_gets_the_items_that_it_has_not_had(
     remote: Remote, calling: Calling, modal: Modal
 ) -> None:
+    remote.deploy("yield 'first'; time.sleep(1); yield 'second'")
+    process = calling()
+    modal.kill_container()
+    assert process.communicate()[0] == '"second"\n'
+    assert len({entry.container for entry in modal.journal if entry.method == "FunctionCallPutDataOut"}) == 2
+
+
+def test_the_attempts_at_an_input_can_be_limited(remote: Remote, calling: Calling, modal: Modal) -> None:
+    modal.limit_attempts(1)
     remote.deploy("yield 'first'; time.sleep(it or 60)")
     process = calling()
     modal.kill_container()
@@ -129,7 +139,10 @@ def test_a_container_that_does_not_come_up_in_time_is_a_timeout(remote: Remote, 
     assert remote.fail() == "modal.exception.FunctionTimeoutError: Container did not start in 1s"
 
 
-def test_a_call_that_nobody_listens_to_any_more_is_cancelled(remote: Remote, calling: Calling, modal: Modal) -> None:
+def test_a_call_that_nobody_listens_to_any_more_can_be_cancelled(
+    remote: Remote, calling: Calling, modal: Modal
+) -> None:
+    modal.cancel_unheard_calls()
     remote.deploy("yield 'first'; time.sleep(60)")
     process = calling()
     process.send_signal(signal.SIGINT)

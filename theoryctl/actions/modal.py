@@ -15,7 +15,15 @@ from theoryctl.manifests.model import Manifest
 from theoryctl.manifests.pins import other_pin
 from theoryctl.modal import apps
 from theoryctl.modal.deployment import PLATFORM, Deployment
-from theoryctl.modal.names import SHARED_BY_BRANCHES, Owner, app_name, registry_secret_name, secret_name, volume_name
+from theoryctl.modal.names import (
+    SHARED_BY_BRANCHES,
+    Owner,
+    app_name,
+    calls_name,
+    registry_secret_name,
+    secret_name,
+    volume_name,
+)
 from theoryctl.modal.sdk import check_environment, connected, found
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
@@ -75,6 +83,7 @@ def stop(ref: ProviderRef, environment: str) -> Undeployed:
         modal.App.lookup(deployment.app, environment_name=environment).stop()
         gone: dict[str, Any] = {"allow_missing": True, "environment_name": environment}
         modal.Volume.objects.delete(volume_name(deployment.app), **gone)
+        modal.Dict.objects.delete(calls_name(deployment.app), **gone)
         modal.Secret.objects.delete(registry_secret_name(deployment.app), **gone)
     return Undeployed(deployment, secret_name(deployment.app))
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from theoryctl.errors import ModalRefused
 from theoryctl.modal.deployment import Deployment, tags_of
-from theoryctl.modal.names import registry_secret_name, secret_name, volume_name
+from theoryctl.modal.names import calls_name, registry_secret_name, secret_name, volume_name
 from theoryctl.modal.sdk import found
 
 FUNCTION = "generate"
@@ -86,6 +86,7 @@ def _settings(modal: Any, shim: ModuleType, deployment: Deployment) -> dict[str,
         "env": {
             shim.IMAGE: deployment.image,
             shim.VOLUME: volume_name(deployment.app),
+            shim.CALLS: calls_name(deployment.app),
             shim.ENVIRONMENT: environment,
             GENERATION: deployment.generation,
         },

@@ -99,6 +99,11 @@ def volume_name(app: str) -> str:
     return cut(f"{app}-attachments", MAX_NAME)
 
 
+def calls_name(app: str) -> str:
+    """The Modal Dict in which each request of an app counts its attempts."""
+    return cut(f"{app}-calls", MAX_NAME)
+
+
 def registry_secret_name(app: str) -> str:
     """The Modal Secret that an app's image is pulled with."""
     return cut(f"{app}-registry", MAX_NAME)

@@ -103,6 +103,8 @@ def explained(modal: Any, error: Exception, look: str) -> ProviderError:
             return ModalUnavailable(f"Modal takes no more requests now: {said}", hint="run it again in a minute")
         case kinds.RemoteError() if re.search(r"Secret st-\w+ not found", said):
             return MissingSecret(f"the app's Secret is gone from Modal: {said}", hint=_SYNC)
+        case kinds.RemoteError() if used_up := re.search(r"AttemptsUsedUp\('(.*)'\)", said):
+            return ProviderError("ERR_PROVIDER", used_up[1], hint=look)
         case kinds.RemoteError() | kinds.ExecutionError() | kinds.InternalFailure():
             return ProviderError("ERR_PROVIDER", f"the container on Modal failed: {said}", hint=look)
         case kinds.LogsFetchError():

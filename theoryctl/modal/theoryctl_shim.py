@@ -14,34 +14,123 @@ import shutil
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Container, Iterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
-#: The full reference of the image, the app's Volume, and its environment: set by the deployment.
-IMAGE, VOLUME, ENVIRONMENT = "THEORYCTL_IMAGE", "THEORYCTL_VOLUME", "THEORYCTL_ENVIRONMENT"
+#: The full reference of the image, the names of the app's Volume and Dict, and their environment: set by the
+#: deployment.
+IMAGE, VOLUME, CALLS = "THEORYCTL_IMAGE", "THEORYCTL_VOLUME", "THEORYCTL_CALLS"
+ENVIRONMENT = "THEORYCTL_ENVIRONMENT"
 #: Where the Volume is.
 MOUNT = "/theoryctl/attachments"
 PLATFORM = "linux/amd64"
+#: Times that Modal may run one request: once more after a container was lost, but not without end, as it would.
+ATTEMPTS = 2
+#: Items that come before anything of the answer. The client of Modal skips items of a later attempt whose numbers it
+#: has had, so the answer of each attempt begins at the same number.
+LEAD = 8
+#: Seconds that the Dict has to answer.
+DICT_SECONDS = 10.0
 
 
 async def generate(call: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
     """The events of one request, each as `{"event": server-sent event}`; of one that could not be made, `{"error": …}`.
 
+    Each item says its `number` and the `attempt` that it is of; the first one has `call` instead, the ID of Modal's
+    function call, and the last one `last`.
+
     `call` has `config` (a ProviderConfig without secrets), `secret_rules` (with what does in each other's place; a CLI
-    of before has none), `request` (inputs, mode, timeout, run_id, checked) and
-    `attachments`: each as an envelope shows it, with `data` in base64, or `volume`, its path there, or neither in mock
-    mode, where the digest is all that counts.
+    of before has none), `request` (inputs, mode, timeout, run_id, checked), `image` (the reference that the caller
+    expects to run), `until` (the time, in seconds since the epoch, at which the caller gives up) and `attachments`:
+    each as an envelope shows it, with `data` in base64, or `volume`, its path there, or neither in mock mode, where the
+    digest is all that counts.
     """
+    import modal
+
+    items = _Items()
+    yield items.item(call=modal.current_function_call_id())  # before anything is paid: with it the call can be ended
     try:
+        _check(call)
+        items.attempt = await _attempt(call["request"]["run_id"])
         with tempfile.TemporaryDirectory(prefix="theoryctl-") as folder:
-            async for event in _events(call, Path(folder)):
-                yield event
+            async with aclosing(_events(call, Path(folder))) as events:
+                async for text, lead, last in events:
+                    for filler in items.up_to(lead):
+                        yield filler
+                    yield items.item(event=text, last=last)
+    except AttemptsUsedUp:
+        raise  # an item could have a number that the caller has had
     except Exception as error:
-        yield {"error": _failure(error)}
+        for filler in items.up_to(LEAD):
+            yield filler
+        yield items.item(error=_failure(error), last=True)
 
 
-async def _events(call: dict[str, Any], folder: Path) -> AsyncGenerator[dict[str, Any]]:
-    from theoryctl_providers.contract import Result, encode_event
+class _Items:
+    """Items of one attempt, numbered from 1."""
+
+    def __init__(self) -> None:
+        self.attempt = 0
+        self._number = 0
+
+    def item(self, **what: Any) -> dict[str, Any]:
+        """The next item."""
+        self._number += 1
+        return {"attempt": self.attempt, "number": self._number, **what}
+
+    def up_to(self, number: int) -> Iterator[dict[str, Any]]:
+        """Empty items, so that the next one has a larger number than this."""
+        while self._number < number:
+            yield self.item()
+
+
+class AttemptsUsedUp(Exception):
+    """A request that was begun as often as it may be."""
+
+
+class _Refused(Exception):
+    """A request that is not run: `code`, `message` and `hint` are the contract's; a caller knows the other hints."""
+
+    def __init__(self, code: str, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.code, self.message, self.hint = code, message, hint
+
+
+def _check(call: dict[str, Any]) -> None:
+    """Refuse what nobody waits for, and what another image was meant to run: tags can be older than what is live."""
+    late = time.time() - call["until"]
+    if late > 0:
+        message = f"Modal began the request {late:.0f} s after its caller had given up"
+        raise _Refused("ERR_TIMEOUT", message, "set the clock of this machine, and run it again")
+    image = os.environ.get(IMAGE)
+    if image != call["image"]:
+        message = f"{call['image']} was deployed last, but {image} is live: the app was rolled back"
+        raise _Refused("ERR_DIGEST_DRIFT", message)
+
+
+async def _attempt(run_id: str) -> int:
+    """The number of this attempt, which is taken from the app's Dict; a caller that goes takes those that are left."""
+    import asyncio
+
+    import modal
+
+    name = os.environ[CALLS]
+    calls = modal.Dict.from_name(name, environment_name=os.environ[ENVIRONMENT], create_if_missing=True)
+    try:
+        for number in range(1, ATTEMPTS + 1):
+            put = calls.put.aio(f"{run_id}/{number}", True, skip_if_exists=True)
+            if await asyncio.wait_for(put, DICT_SECONDS):
+                return number
+    except (modal.exception.Error, TimeoutError) as error:
+        message = f"Modal's Dict {name} does not answer: {error or type(error).__name__}"
+        raise _Refused("ERR_MODAL_UNAVAILABLE", message, "run it again") from None
+    raise AttemptsUsedUp(f"the container ended in the middle of the request, {ATTEMPTS} times")
+
+
+async def _events(call: dict[str, Any], folder: Path) -> AsyncGenerator[tuple[str, int, bool]]:
+    """Each event as text, with the number that it comes after at the earliest, and whether it is the last one."""
+    from theoryctl_providers.contract import Log, Result, Started, encode_event
     from theoryctl_providers.engine.execute import execute
 
     start = time.monotonic()
@@ -51,7 +140,8 @@ async def _events(call: dict[str, Any], folder: Path) -> AsyncGenerator[dict[str
             _log(event.envelope, time.monotonic() - start)
         text = encode_event(event)
         if text is not None:
-            yield {"event": text.decode()}
+            lead = 0 if isinstance(event, Log) else LEAD - 1 if isinstance(event, Started) else LEAD
+            yield text.decode(), lead, isinstance(event, Result)
 
 
 def _request(call: dict[str, Any], files: list[Any]) -> Any:
@@ -86,7 +176,7 @@ async def _attachment(said: dict[str, Any], folder: Path) -> Any:
         shutil.copyfile(await _in_volume(said["volume"]), path)
     else:
         return Attachment(**rest, path="")
-    _check(path, said)
+    _check_digest(path, said)
     return Attachment(**rest, path=str(path))
 
 
@@ -101,7 +191,7 @@ async def _in_volume(name: str) -> Path:
     return path
 
 
-def _check(path: Path, said: dict[str, Any]) -> None:
+def _check_digest(path: Path, said: dict[str, Any]) -> None:
     from theoryctl_providers.contract import ProviderError
 
     with path.open("rb") as file:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from typing import Any
@@ -12,8 +11,8 @@ from theoryctl.errors import DigestDrift, ModalUnavailable, UsageError
 from theoryctl.hints import Hint, command
 from theoryctl.manifests.model import Manifest
 from theoryctl.manifests.pins import other_pin
-from theoryctl.modal import apps, attachments
-from theoryctl.modal.deploy import FUNCTION, SLACK, STARTUP
+from theoryctl.modal import apps, attachments, calls
+from theoryctl.modal.deploy import FUNCTION
 from theoryctl.modal.deployment import PLATFORM, Deployment
 from theoryctl.modal.sdk import connected, explaining
 from theoryctl.refs import ProviderRef
@@ -33,6 +32,7 @@ class ModalSession:
             app = self._deployment.app
             self._function = self._modal.Function.from_name(app, FUNCTION, environment_name=environment).hydrate()
             self._connection = connection.pop_all()
+        self._hints = {"ERR_DIGEST_DRIFT": _again(self._deployment), "ERR_PROVIDER": self._look}
         self.where = f"modal: {app} in {environment}"
 
     def ask(self, request: Request) -> Generator[Event, None, None]:
@@ -49,9 +49,9 @@ class ModalSession:
                 "request": _request(request),
                 "attachments": attachments.sent(self._modal, deployment, request),
             }
-            with closing(_answers(self._function, call, STARTUP + deployment.timeout + SLACK)) as answers:
+            with closing(calls.answers(self._modal, deployment, self._function, call)) as answers:
                 try:
-                    yield from read_events(_lines(answers))
+                    yield from read_events(_lines(answers, self._hints))
                 except ConnectionResetError:
                     raise ModalUnavailable("the answer broke off", hint="run it again") from None
 
@@ -90,36 +90,14 @@ def _request(request: Request) -> dict[str, Any]:
     return {name: getattr(request, name) for name in names}
 
 
-def _answers(function: Any, call: dict[str, Any], seconds: float) -> Generator[dict[str, Any]]:
-    """Yield what the shim yields. Closing it ends the call. Raises ProviderError `ERR_TIMEOUT` after `seconds`."""
-    import asyncio
+def _lines(answers: Iterable[dict[str, Any]], hints: Mapping[str, Hint]) -> Iterator[bytes]:
+    """The lines of the server-sent events.
 
-    end = time.monotonic() + seconds
-    answers = function.remote_gen.aio(call)
-    with asyncio.Runner() as runner:
-        try:
-            while True:
-                yield runner.run(_next(answers, end - time.monotonic()))
-        except StopAsyncIteration:
-            return
-        except TimeoutError:
-            message = f"Modal has not answered in {seconds:g} s"
-            raise ProviderError("ERR_TIMEOUT", message, hint="it may have no machine left: run it again") from None
-        finally:
-            runner.run(answers.aclose())
-
-
-async def _next(answers: AsyncGenerator[dict[str, Any]], seconds: float) -> dict[str, Any]:
-    import asyncio
-
-    return await asyncio.wait_for(anext(answers), seconds)
-
-
-def _lines(answers: Iterable[dict[str, Any]]) -> Iterator[bytes]:
-    """The lines of the server-sent events. Raises ProviderError for what the shim says could not be run."""
+    Raises ProviderError for what the shim says could not be run; where it has no hint, that of the code in `hints`.
+    """
     for answer in answers:
         if "error" in answer:
             error = answer["error"]
             code = error["code"] if error["code"] in ERRORS else "ERR_PROVIDER"
-            raise ProviderError(code, error["message"], hint=error["hint"])
+            raise ProviderError(code, error["message"], hint=error["hint"] or hints.get(code))
         yield from answer["event"].encode().splitlines(keepends=True)

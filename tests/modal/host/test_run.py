@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import signal
 import subprocess
@@ -19,7 +20,9 @@ from tests.conftest import REF, THEORYCTL, Cli, Ran, hearing_ctrl_c, messages
 from tests.docker.conftest import error
 from tests.modal.host.conftest import APP, IMAGE
 from tests.modal.host.images import image_with
+from tests.modal.sdk import until
 from tests.modal.service import Modal
+from theoryctl.modal import theoryctl_shim
 
 Start = Callable[..., Ran]
 Acme = Callable[..., str]
@@ -175,7 +178,7 @@ Break = Callable[[Modal, subprocess.Popen[bytes]], None]
 BREAKS: dict[str, tuple[Break, int, str]] = {
     "Ctrl-C": (lambda _, process: process.send_signal(signal.SIGINT), 130, "ERR_INTERRUPTED"),
     "the network gone": (lambda modal, _: modal.go_away(), 5, "ERR_MODAL_UNAVAILABLE"),
-    "the container killed": (lambda modal, _: modal.kill_container(), 1, "ERR_PROVIDER"),
+    "the container killed": (lambda modal, _: modal.kill_container(), 5, "ERR_MODAL_UNAVAILABLE"),
 }
 
 
@@ -195,23 +198,64 @@ def test_what_breaks_off_in_the_middle_is_an_error_with_an_exit_status(
     assert (process.returncode, code in err.decode()) == (status, True), err.decode()
     assert b"Traceback" not in err and b"99" not in out
     assert time.monotonic() - begin < 10
-    end = time.monotonic() + 15
-    while any(container.inputs for container in modal.containers()) and time.monotonic() < end:
-        time.sleep(0.1)
-    assert not any(container.inputs for container in modal.containers()), "the call goes on, and nobody listens"
+    until(lambda: not any(container.inputs for container in modal.containers()))
+    assert ("part 99" in modal.logs) == (name == "the network gone"), "the call goes on, and nobody listens"
 
 
-@pytest.mark.parametrize(
-    ("provider", "message"), [("Crash", "ended in the middle of a call"), ("Raise", "a bug of the provider's")]
-)
-def test_a_provider_that_fails_is_an_error_of_its_own(
-    provider: str, message: str, acme: Acme, start: Start, asked: Asked
-) -> None:
-    ref = acme(provider)
+def test_a_provider_that_fails_is_an_error_of_its_own(acme: Acme, start: Start, asked: Asked) -> None:
+    ref = acme("Raise")
     start(ref)
     ran = asked(ref, "x", "--json")
     assert error(ran) == (1, "ERR_PROVIDER")
-    assert message in ran.document["error"]["message"]
+    assert "a bug of the provider's" in ran.document["error"]["message"]
+
+
+WHOLE = "".join(f"{number} " for number in range(20))
+CRASHES = {
+    "once, before a part was shown": ("0 1", (0, None), WHOLE),
+    "once, after a part was shown": ("3 1", (5, "ERR_MODAL_UNAVAILABLE"), "0 1 2 "),
+    "each time, before a part was shown": ("0 9", (1, "ERR_PROVIDER"), ""),
+    "each time, after a part was shown": ("3 9", (1, "ERR_PROVIDER"), "0 1 2 "),
+}
+
+
+@pytest.mark.parametrize("crash", CRASHES)
+def test_a_request_whose_container_is_lost_runs_once_more_and_two_answers_are_never_mixed(
+    crash: str, acme: Acme, start: Start, asked: Asked, tmp_path: Path
+) -> None:
+    what, (status, code), shown = CRASHES[crash]
+    begun = tmp_path / "begun"
+    ref = acme("Crash")
+    start(ref)
+    ran = asked(ref, f"{what} {begun}", "--stream")
+    assert (ran.status, code is None or code in ran.err) == (status, True), ran.err
+    assert ran.out.strip() == shown.strip()
+    assert begun.read_text() == "xx"
+
+
+def test_a_request_that_is_interrupted_while_its_container_starts_is_never_run(
+    acme: Acme, start: Start, modal: Modal, environment: dict[str, str], tmp_path: Path
+) -> None:
+    ref, begun = acme("Crash"), tmp_path / "begun"
+    start(ref)
+    modal.hold_containers()
+    with running(environment, tmp_path / "work", "run", "--ref", ref, "--prompt", f"99 0 {begun}") as process:
+        until(lambda: modal.requests("FunctionMap"))
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, b"ERR_INTERRUPTED" in err) == (130, True), err.decode()
+    modal.release_containers()
+    until(lambda: modal.requests("FunctionPutOutputs"))
+    assert not begun.exists()
+
+
+def test_a_request_that_begins_after_its_caller_gave_up_is_refused() -> None:
+    call = {"until": time.time() - 1, "image": IMAGE}
+
+    async def items() -> list[dict[str, Any]]:
+        return [item async for item in theoryctl_shim.generate(call)]
+
+    assert asyncio.run(items())[-1]["error"]["code"] == "ERR_TIMEOUT"
 
 
 def test_a_provider_that_hangs_is_ended_by_modal(acme: Acme, start: Start, asked: Asked) -> None:

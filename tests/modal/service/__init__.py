@@ -9,28 +9,32 @@ process and file is gone, and a bug of the service itself fails the test.
 
 For assertions: `journal`, `requests(method)`, `apps()`, `containers()`, `secrets()`, `volumes()`, `dockerfile()`,
 `logs`. To have something happen: `kill_container()`, `revoke()`, `refuse()`, `hang()`, `fail_builds()`,
-`hold_containers()`, `drop_connections()`, `go_away()`, `come_back()`, `image_python`.
+`hold_containers()`, `release_containers()`, `cancel_unheard_calls()`, `limit_attempts()`,
+`answer_missing_keys()`, `drop_connections()`, `go_away()`, `come_back()`, `image_python`.
 
 What is known of the real service, from its client's source or from its own messages in the open, is done the same
 way: which RPC asks for what, that a publish makes pending definitions live, that a worker's socket needs no token,
 the names and lengths that are refused, "… not found in environment …", FAILED_PRECONDITION "Secret is missing
 key(s): …" (libmodal, modal-js/src/secret.ts; `answer_missing_keys` is for the other reading), "… hit its timeout of
-…", and that an input which hits it is cancelled first.
+…", that an input which hits it is cancelled first, and that an input whose container crashed runs anew, without end in
+a deployed app (modal.com/docs/guide/retries, modal.com/docs/guide/preemption).
 
 What is a guess, and the stricter one where there was a choice:
-- A container that dies in the middle of a call gives INTERNAL_FAILURE at once; the real service may try anew before.
+- An input that runs anew has the same ID, and its items are numbered from 1 again (the second is what
+  modal/_runtime/container_io_manager.py does). `limit_attempts` ends it with INTERNAL_FAILURE instead.
 - A container that never comes up gives TIMEOUT after the function's startup timeout; one that cannot import the
   function gives its error at once, without the real service's tries.
 - A secret or volume that was deleted is gone for the functions that were deployed with it, also when there is a new
   one of its name.
-- A call that nobody listens to any more is cancelled after two seconds.
+- A call goes on when nobody listens to it any more. With `cancel_unheard_calls` it is cancelled after two seconds, as
+  modal-labs/modal-client#4125 saw it.
 - A Secret cannot be made without a key: `modal secret create` refuses that (modal/cli/secret.py).
 - Logs are followed from their beginning. Messages of refused tokens and names are our words.
 
 What it does not imitate: images (none is pulled or built: one interpreter stands for all, and only ENV lines have an
-effect), processors, memory, GPUs, regions, schedules, web endpoints, classes, sandboxes, queues, dicts, memory
-snapshots, batching, retries, the input plane, quotas, billing, users, read-only volumes, files that a container
-removed from a volume, processes that leave their container's group, and how long anything takes.
+effect), processors, memory, GPUs, regions, schedules, web endpoints, classes, sandboxes, queues, most of dicts,
+memory snapshots, batching, retries of inputs that failed, the input plane, quotas, billing, users, read-only volumes,
+files that a container removed from a volume, processes that leave their container's group, and how long anything takes.
 """
 
 from tests.modal.service.service import Modal

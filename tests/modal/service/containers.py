@@ -25,6 +25,8 @@ from tests.modal.service.wire import servicer
 from tests.modal.service.worker import Worker
 
 RESULT = api_pb2.GenericResult
+#: The pause before another container is started for one that crashed.
+BACKOFF = 0.2
 #: How long a container has to end by itself after it was told to.
 GRACE = 4.0
 
@@ -51,6 +53,11 @@ class Container:
     def pid(self) -> int:
         assert self.process is not None
         return self.process.pid
+
+    @property
+    def crashed(self) -> bool:
+        """Whether it ended although nobody wanted it to."""
+        return self.reason is None and not self.retiring
 
     @property
     def free(self) -> int:
@@ -259,20 +266,33 @@ class Fleet:
         self.state.bell.ring()
 
     def _bury(self, container: Container) -> None:
-        """What was with it ends as it did; where it never got as far as asking for an input, what waits ends as well,
-        for the next container would do no better."""
+        """What was with one that was ended ends as it did; what was with one that crashed begins anew in another.
+
+        Where it never got as far as asking for an input, what waits ends as well, for the next container would do no
+        better.
+        """
         for timer in container.timers:
             timer.cancel()
-        code = container.process.returncode if container.process else None
-        why = f"Container {container.id} ended in the middle of a call (exit status {code})"
-        result = container.reason or RESULT(status=RESULT.GENERIC_STATUS_INTERNAL_FAILURE, exception=why)
-        lost = container.inputs if container.ready else [*container.inputs, *self.queued(container.function)]
-        for one in lost:
-            one.finish(result)
+        for one in container.inputs:
+            self._give_back(one, container)
+        if container.reason is not None and not container.ready:
+            for one in self.queued(container.function):
+                one.finish(container.reason)
         del self.state.containers[container.id]
         shutil.rmtree(container.folder, ignore_errors=True)
-        self.scale(container.function)
+        asyncio.get_running_loop().call_later(BACKOFF if container.crashed else 0, self.scale, container.function)
         self.state.bell.ring()
+
+    def _give_back(self, one: Input, container: Container) -> None:
+        """End an input as its container was ended, or have it run anew after a crash: without end, where an app is
+        deployed (modal.com/docs/guide/retries)."""
+        code = container.process.returncode if container.process else None
+        why = f"Container {container.id} ended in the middle of a call (exit status {code})"
+        failed = RESULT(status=RESULT.GENERIC_STATUS_INTERNAL_FAILURE, exception=why)
+        if container.reason is not None or one.is_cancelled or one.attempts >= self.state.attempts:
+            one.finish(container.reason or failed)
+        else:
+            one.container = None
 
     async def close(self) -> None:
         """Kill them all, and wait until they are gone."""

@@ -15,8 +15,6 @@ from tests.modal.service.state import Call, Function, Input, State, new_id
 from tests.modal.service.wire import named, refuse
 
 SYNC = (api_pb2.FUNCTION_CALL_INVOCATION_TYPE_SYNC, api_pb2.FUNCTION_CALL_INVOCATION_TYPE_SYNC_LEGACY)
-#: A call that somebody should wait for, and nobody has for so many seconds, is cancelled.
-PATIENCE = 2.0
 POLL = 55.0
 
 
@@ -153,8 +151,8 @@ class Calls:
             yield
         finally:
             call.listeners -= 1
-            if call.invocation in SYNC and not call.done:
-                asyncio.get_running_loop().call_later(PATIENCE, self._cancel_unheard, call)
+            if call.invocation in SYNC and not call.done and self.state.patience < float("inf"):
+                asyncio.get_running_loop().call_later(self.state.patience, self._cancel_unheard, call)
 
     def _cancel_unheard(self, call: Call) -> None:
         if not call.listeners and not call.done:

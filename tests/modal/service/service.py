@@ -20,6 +20,7 @@ from grpclib.server import Server
 from tests.modal.service.accounts import Accounts
 from tests.modal.service.apps import Apps
 from tests.modal.service.containers import Container, Fleet
+from tests.modal.service.dicts import Dicts
 from tests.modal.service.files import Files
 from tests.modal.service.functions import Calls, Functions
 from tests.modal.service.images import Images, commands
@@ -81,6 +82,11 @@ class Modal:
         there = (one for one in self._state.secrets.values() if one.environment == environment)
         return {one.name: one.values for one in there if one.name}
 
+    def dicts(self, environment: str = "dev") -> dict[str, int]:
+        """The number of entries of the dicts with a name."""
+        there = (one for one in self._state.dicts.values() if one.environment == environment)
+        return {one.name: len(one.values) for one in there}
+
     def volumes(self, environment: str = "dev") -> dict[str, Path]:
         """The folders of the volumes with a name, as they were committed."""
         there = (one for one in self._state.volumes.values() if one.environment == environment)
@@ -133,9 +139,27 @@ class Modal:
         """Say this of a Secret that lacks a required key: FAILED_PRECONDITION at first."""
         self._state.missing_key = status
 
+    def cancel_unheard_calls(self) -> None:
+        """Cancel calls that nobody has listened to for two seconds."""
+        self._state.patience = 2.0
+
+    def limit_attempts(self, attempts: int) -> None:
+        """Run an input so many times at most where its containers crash, instead of without end."""
+        self._state.attempts = attempts
+
     def hold_containers(self) -> None:
         """From now on no container comes up, as when there is no machine left."""
         self._state.held = True
+
+    def release_containers(self) -> None:
+        """Containers come up again, for what waits as well."""
+
+        async def release() -> None:
+            self._state.held = False
+            for call in list(self._state.calls.values()):
+                self._fleet.scale(call.function)
+
+        self._do(release())
 
     def drop_connections(self) -> None:
         """Close all connections of clients, which may come again."""
@@ -178,7 +202,7 @@ class Modal:
         self._http = await files.serve()
         self._accounts = Accounts(state)
         self._rooms: list[object] = [self._accounts, Images(state), files, Functions(state), Secrets(state)]
-        self._rooms += [Volumes(state, files), Logs(state)]
+        self._rooms += [Volumes(state, files), Dicts(state), Logs(state)]
         self._fleet = Fleet(state, files, self._rooms)
         self._rooms += [Apps(state, self._fleet), Calls(state, self._fleet)]
         await self._open_port()

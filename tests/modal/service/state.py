@@ -98,6 +98,7 @@ class Input:
     item: api_pb2.FunctionInput
     container: Container | None = None
     is_cancelled: bool = False
+    attempts: int = 0
     output: api_pb2.FunctionGetOutputsItem | None = None
 
     def finish(self, result: api_pb2.GenericResult, data_format: int = 0) -> None:
@@ -129,6 +130,16 @@ class Call:
         return all(input.output for input in self.inputs)
 
 
+@dataclass
+class Dict:
+    """A named set of values by keys."""
+
+    id: str
+    name: str
+    environment: str
+    values: dict[bytes, bytes] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class LogLine:
     """What a container wrote: one line, its end included."""
@@ -155,12 +166,15 @@ class State:
     revoked: bool = False
     held: bool = False
     build_log: str = ""
+    patience: float = float("inf")
+    attempts: float = float("inf")
     missing_key: Status = Status.FAILED_PRECONDITION
     http: str = ""
     environments: dict[str, str] = field(default_factory=dict)
     apps: dict[str, App] = field(default_factory=dict)
     secrets: dict[str, Secret] = field(default_factory=dict)
     volumes: dict[str, Volume] = field(default_factory=dict)
+    dicts: dict[str, Dict] = field(default_factory=dict)
     images: dict[str, api_pb2.Image] = field(default_factory=dict)
     mounts: dict[str, list[api_pb2.MountFile]] = field(default_factory=dict)
     calls: dict[str, Call] = field(default_factory=dict)
@@ -188,7 +202,7 @@ class State:
         return named(next(filter(None, found), None), f"Function {function_id}")  # type: ignore[no-any-return]
 
     def one(self, kind: str, name: str, environment: str) -> Any:
-        """The secret or volume of that name, or None."""
+        """The secret, volume or dict of that name, or None."""
         environment = self.environment(environment)
         things = getattr(self, kind).values()
         return next((it for it in things if (it.name, it.environment) == (name, environment)), None)

@@ -67,6 +67,7 @@ class Worker:
 
     def _hand_out(self, found: Input) -> api_pb2.FunctionGetInputsItem:
         found.container = self.container
+        found.attempts += 1
         self.container.inputs.append(found)
         if seconds := self.container.definition.timeout_secs:
             self.timers[found.id] = self.fleet.later(self.container, seconds, self.fleet.time_out, found, seconds)

@@ -1,0 +1,138 @@
+"""Calls of a deployed shim: what it yields, in order, until it ends or is ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Generator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from theoryctl.errors import ModalUnavailable
+from theoryctl.modal.deploy import SLACK, STARTUP
+from theoryctl.modal.deployment import Deployment
+from theoryctl.modal.names import calls_name
+from theoryctl_providers.contract import Log, ProviderError, encode_event
+
+if TYPE_CHECKING:
+    import asyncio
+
+#: Seconds that ending a call may take.
+END_SECONDS = 5.0
+
+_ANEW = "Modal lost the container, and began the request anew in another one"
+
+
+def answers(modal: Any, deployment: Deployment, function: Any, call: dict[str, Any]) -> Generator[dict[str, Any]]:
+    """Yield what the shim yields of one request, each item with an `event` or an `error`.
+
+    Closed before the last one, it ends the call, so that the vendor is asked no further, and none begins later. Raises
+    ProviderError `ERR_TIMEOUT` where Modal has not answered in the time that a container may take to start and a
+    request to run, and ModalUnavailable where a second attempt cannot take the place of the first.
+    """
+    import asyncio
+
+    seconds = STARTUP + deployment.timeout + SLACK
+    told = {**call, "image": deployment.image, "until": time.time() + seconds}
+    this = _Call(modal, deployment, function.remote_gen.aio(told), call["request"]["run_id"], seconds)
+    with asyncio.Runner() as runner:
+        try:
+            while (items := runner.run(this.next())) is not None:
+                yield from items
+        except TimeoutError:
+            message = f"Modal has not answered in {seconds:g} s"
+            raise ProviderError("ERR_TIMEOUT", message, hint="it may have no machine left: run it again") from None
+        finally:
+            runner.run(this.end())
+
+
+class _Call:
+    """One call of the shim's generator."""
+
+    def __init__(
+        self, modal: Any, deployment: Deployment, items: AsyncGenerator[dict[str, Any]], run_id: str, seconds: float
+    ) -> None:
+        self._modal, self._deployment, self._run_id = modal, deployment, run_id
+        self._items, self._order = items, Order()
+        self._end = time.monotonic() + seconds
+        self._coming: asyncio.Task[dict[str, Any]] | None = None
+
+    async def next(self) -> list[dict[str, Any]] | None:
+        """What comes next; None at the end. Raises TimeoutError."""
+        try:
+            return self._order.take(await self._item(self._end - time.monotonic()))
+        except StopAsyncIteration:
+            return None
+
+    async def _item(self, seconds: float) -> dict[str, Any]:
+        """The next item. Raises TimeoutError; whatever interrupts this, the item can be waited for again."""
+        import asyncio
+
+        if self._coming is None:
+            self._coming = asyncio.ensure_future(anext(self._items))
+        done, _ = await asyncio.wait({self._coming}, timeout=seconds)
+        if not done:
+            raise TimeoutError
+        item, self._coming = self._coming.result(), None
+        return item
+
+    async def end(self) -> None:
+        """Stop listening; a call that has not come to its end is cancelled."""
+        import asyncio
+
+        with suppress(self._modal.exception.Error, OSError, TimeoutError, StopAsyncIteration, ModalUnavailable):
+            if not self._order.ended:
+                await asyncio.wait_for(self._cancel(), END_SECONDS)
+        if self._coming is not None:
+            self._coming.cancel()
+            await asyncio.wait({self._coming})
+        await self._items.aclose()
+
+    async def _cancel(self) -> None:
+        """End the call by its ID, which its first item has. Without one it has not begun, and is kept from it."""
+        if self._order.call is None and await self._is_withdrawn():
+            return
+        while self._order.call is None:
+            self._order.take(await self._item(END_SECONDS))
+        await self._modal.FunctionCall.from_id(self._order.call).cancel.aio()
+
+    async def _is_withdrawn(self) -> bool:
+        """Take all attempts of the request, so that none is left for a container; False where one has begun."""
+        from theoryctl.modal.theoryctl_shim import ATTEMPTS
+
+        name, where = calls_name(self._deployment.app), {"environment_name": self._deployment.environment}
+        calls = self._modal.Dict.from_name(name, create_if_missing=True, **where)
+        taken = [
+            await calls.put.aio(f"{self._run_id}/{number}", True, skip_if_exists=True)
+            for number in range(1, ATTEMPTS + 1)
+        ]
+        return bool(taken[0])
+
+
+class Order:
+    """The order of a call's items.
+
+    Modal runs a request anew where its container was lost, and its client skips items of the later attempt whose
+    numbers it has had. The first LEAD items hold nothing of the answer: as long as no later one was seen, the answer of
+    the next attempt comes whole.
+    """
+
+    def __init__(self) -> None:
+        self.call: str | None = None
+        self.ended = False
+        self._attempt = self._number = 0
+
+    def take(self, item: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return what is to be passed on, of the item that comes next.
+
+        Raises ModalUnavailable where it continues another attempt's answer, or items are missing before it.
+        """
+        from theoryctl.modal.theoryctl_shim import LEAD
+
+        attempt, number = item["attempt"] or self._attempt, item["number"]
+        anew = bool(self._attempt) and attempt != self._attempt
+        if (anew and self._number > LEAD) or number > (LEAD if anew else self._number) + 1:
+            raise ModalUnavailable("Modal began the request anew, after a part of its answer", hint="run it again")
+        self.call, self._attempt, self._number = item.get("call") or self.call, attempt, number
+        self.ended = bool(item.get("last"))
+        begun = [{"event": (encode_event(Log(_ANEW)) or b"").decode()}] if anew else []
+        return begun + [item] * ("event" in item or "error" in item)
