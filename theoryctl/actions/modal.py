@@ -16,10 +16,9 @@ from theoryctl.manifests.pins import other_pin
 from theoryctl.modal import apps
 from theoryctl.modal.deployment import PLATFORM, Deployment
 from theoryctl.modal.names import (
-    SHARED_BY_BRANCHES,
-    Owner,
-    app_name,
     calls_name,
+    own_name,
+    owner_in,
     registry_secret_name,
     secret_name,
     volume_name,
@@ -75,42 +74,60 @@ def status(ref: ProviderRef | None, environment: str, manifests: str | None) -> 
     return DeploymentsShown(environment, rows, None if ref is None else str(ref))
 
 
-def stop(ref: ProviderRef, environment: str) -> Undeployed:
-    """Stop the app of a ref, and remove its Volume and the credentials for its registry. Its Secret stays, for the next
-    start."""
+def stop(ref: ProviderRef, environment: str, app: str | None = None) -> Undeployed:
+    """Stop one's own app of a ref, or `app`, and remove its Volume, its Dict and the credentials for its registry.
+
+    Its Secret stays, for the next start. What is stopped already is no error. Raises NotDeployed for an app that is
+    another's.
+    """
+    name = app or own_name(ref, environment)
     with connected() as modal:
-        deployment = apps.find(modal, ref, environment)
-        modal.App.lookup(deployment.app, environment_name=environment).stop()
-        gone: dict[str, Any] = {"allow_missing": True, "environment_name": environment}
-        modal.Volume.objects.delete(volume_name(deployment.app), **gone)
-        modal.Dict.objects.delete(calls_name(deployment.app), **gone)
-        modal.Secret.objects.delete(registry_secret_name(deployment.app), **gone)
-    return Undeployed(deployment, secret_name(deployment.app))
+        there = found(modal, modal.App.lookup, name, environment_name=environment)
+        if there is not None:
+            apps.own(modal, ref, environment, app)
+            there.stop()
+        else:
+            check_environment(modal, environment)
+        _remove(modal, name, environment)
+    return Undeployed(ref, environment, name, secret_name(name), stopped=there is not None)
 
 
-def logs(ref: ProviderRef, environment: str, *, follow: bool, tail: int | None, since: float | None) -> Iterator[str]:
+def _remove(modal: Any, name: str, environment: str) -> None:
+    """Remove what an app leaves behind, but for its Secret."""
+    gone: dict[str, Any] = {"allow_missing": True, "environment_name": environment}
+    modal.Volume.objects.delete(volume_name(name), **gone)
+    modal.Dict.objects.delete(calls_name(name), **gone)
+    modal.Secret.objects.delete(registry_secret_name(name), **gone)
+
+
+def logs(
+    ref: ProviderRef,
+    environment: str,
+    *,
+    app: str | None = None,
+    follow: bool,
+    tail: int | None,
+    since: float | None,
+) -> Iterator[str]:
     """Log lines of a ref's app: the last `tail`, those of the last `since` seconds, and with `follow` new ones."""
     from theoryctl.modal.logs import log_lines
 
     with connected() as modal:
-        deployment = apps.find(modal, ref, environment)
-        app = modal.App.lookup(deployment.app, environment_name=environment)
-        yield from log_lines(app, follow=follow, tail=tail, since=since)
+        deployment = apps.find(modal, ref, environment, app)
+        there = modal.App.lookup(deployment.app, environment_name=environment)
+        yield from log_lines(there, follow=follow, tail=tail, since=since)
 
 
 def _wanted(ref: ProviderRef, environment: str, manifest: Manifest, oci: str | None) -> Deployment:
-    owner = Owner.required() if environment == SHARED_BY_BRANCHES else None
-    name = app_name(ref, environment, owner)
-    assert name is not None
     image = _image(ref, manifest, oci)
     return Deployment(
         ref=ref,
         environment=environment,
-        app=name,
+        app=own_name(ref, environment),
         repository=ImageReference.parse(image.reference).name,
         digest=image.digest,
         resources=manifest.resources,
-        owner=owner,
+        owner=owner_in(environment),
         pin=manifest.pin(PLATFORM),
     )
 

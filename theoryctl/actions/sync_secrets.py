@@ -36,6 +36,7 @@ def sync_secrets(
     ref: ProviderRef | None,
     environment: str,
     *,
+    app: str | None = None,
     env_file: str | None,
     manifests: str | None,
     check: bool,
@@ -43,18 +44,22 @@ def sync_secrets(
     allow_missing: bool,
     progress: Progress,
 ) -> SecretsSynced:
-    """Take the secrets that manifests name to the Secrets of their apps: of one ref, else of all that are deployed.
+    """Take the secrets that manifests name to the Secrets of one's own apps: of one ref, else of all that are deployed.
+
+    `app` is another one of the ref.
 
     Everything is read and compared before anything is changed. Raises NotDeployed where nothing is deployed, and one
     error for all values of the deployed ones that cannot go to Modal: MissingSecret (`ERR_MISSING_SECRET`), also for
     names that a default model needs and nobody gave (with `check` the plan says it), or UsageError where they are
     merely addresses that only this machine can reach.
     """
+    if app is not None and ref is None:
+        raise UsageError("--app: expected --ref with it, got none", hint="say with --ref which provider the app is of")
     found = [Catalog(manifests).find(ref)] if ref is not None else _all(manifests)
     loaded = [(each, each.load()) for each in found]
     given = {str(each.ref): _given(manifest, env_file) for each, manifest in loaded}
     with connected() as modal:
-        where, skipped = _deployed(modal, loaded, environment, must=ref is not None)
+        where, skipped = _deployed(modal, loaded, environment, app, must=ref is not None)
         faults = _faults(given[str(deployment.ref)] for deployment, _ in where)
         syncs = []
         for deployment, manifest in where:
@@ -98,13 +103,13 @@ def _fault(value: str) -> str | None:
 
 
 def _deployed(
-    modal: Any, loaded: list[tuple[Found, Manifest]], environment: str, *, must: bool
+    modal: Any, loaded: list[tuple[Found, Manifest]], environment: str, app: str | None, *, must: bool
 ) -> tuple[list[tuple[Deployment, Manifest]], list[str]]:
     """The apps of these refs, and the refs that are not deployed."""
     there, skipped = [], []
     for each, manifest in loaded:
         try:
-            there.append((apps.find(modal, each.ref, environment), manifest))
+            there.append((apps.own(modal, each.ref, environment, app), manifest))
         except NotDeployed:
             if must:
                 raise

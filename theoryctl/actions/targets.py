@@ -64,9 +64,9 @@ def local_target(ref: ProviderRef, runtime: str | None, name: str | None = None)
     return _Here(ref) if instance is None else _Started(instance)
 
 
-def modal_target(ref: ProviderRef, environment: str) -> Target:
-    """The app of a ref in an environment of Modal; it is looked up when the run begins."""
-    return _Deployed(ref, environment)
+def modal_target(ref: ProviderRef, environment: str, app: str | None = None) -> Target:
+    """The app of a ref in an environment of Modal, or the one named `app`; it is looked up when the run begins."""
+    return _Deployed(ref, environment, app)
 
 
 @dataclass
@@ -109,6 +109,7 @@ class _Started(Target):
 class _Deployed(Target):
     ref: ProviderRef
     environment: str
+    app: str | None
     runtime, mode, has_secrets, record = MODAL, "mock", True, None
 
     def check_flags(self, told: Mapping[str, str]) -> None:
@@ -130,7 +131,7 @@ class _Deployed(Target):
         return command("modal sync-secrets", ref=self.ref, env=self.environment)
 
     def open(self, found: Found) -> Session:
-        return open_modal(self.ref, self.environment, found.load())
+        return open_modal(self.ref, self.environment, self.app, found.load())
 
 
 def _started_with(flag: str, value: str) -> dict[str, str | None]:

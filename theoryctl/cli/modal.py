@@ -8,6 +8,7 @@ import typer
 
 from theoryctl.cli.command import ManifestsOption, RefOption, command, make_app
 from theoryctl.cli.options import (
+    AppName,
     Env,
     EnvFile,
     Follow,
@@ -72,7 +73,7 @@ theoryctl modal run --ref llm/litellm@1 --env prod --mode mock
 theoryctl modal run --ref llm/litellm@1 --env prod --prompt "Say hello in one word." --stream""",
 )
 @with_run_flags
-def run(ctx: typer.Context, ref: RefOption, flags: RunFlags, env: Env = None) -> None:
+def run(ctx: typer.Context, ref: RefOption, flags: RunFlags, env: Env = None, app: AppName = None) -> None:
     """Send one request to a deployed app and print its answer.
 
     Real mode uses the secrets that `sync-secrets` copied to Modal. Standard output gets the answer alone, or with
@@ -82,7 +83,7 @@ def run(ctx: typer.Context, ref: RefOption, flags: RunFlags, env: Env = None) ->
     from theoryctl.modal.names import environment_name
 
     options = run_options(ref, flags)
-    target = targets.modal_target(options.ref, environment_name(env))
+    target = targets.modal_target(options.ref, environment_name(env), app)
     ctx.obj.emit(told(run.run(options, target, ctx.obj.watch_run(flags.stream)), ctx))
 
 
@@ -97,6 +98,7 @@ def sync_secrets(
     ctx: typer.Context,
     ref: OptionalRef = None,
     env: Env = None,
+    app: AppName = None,
     env_file: EnvFile = None,
     check: Check = False,
     prune: Prune = False,
@@ -115,6 +117,7 @@ def sync_secrets(
     done = sync_secrets.sync_secrets(
         ProviderRef.parse(ref) if ref is not None else None,
         environment_name(env),
+        app=app,
         env_file=env_file,
         manifests=manifests,
         check=check,
@@ -141,6 +144,7 @@ def logs(
     ctx: typer.Context,
     ref: RefOption,
     env: Env = None,
+    app: AppName = None,
     follow: Follow = False,
     tail: Tail = None,
     since: Since = None,
@@ -157,17 +161,18 @@ def logs(
 
     seconds = parse_duration(since) if since is not None else None
     parsed, where = ProviderRef.parse(ref), environment_name(env)
-    ctx.obj.emit_lines(modal.logs(parsed, where, follow=follow, tail=tail, since=seconds))
+    ctx.obj.emit_lines(modal.logs(parsed, where, app=app, follow=follow, tail=tail, since=seconds))
 
 
 @command(app, "stop", examples="theoryctl modal stop --ref llm/litellm@1 --env prod")
-def stop(ctx: typer.Context, ref: RefOption, env: Env = None) -> None:
+def stop(ctx: typer.Context, ref: RefOption, env: Env = None, app: AppName = None) -> None:
     """Stop an app and remove its attachments.
 
-    Its Secret is kept for the next start.
+    In the environment dev it is the app of the current branch and user, unless --app names another. Its Secret is kept
+    for the next start.
     """
     from theoryctl.actions import modal
     from theoryctl.modal.names import environment_name
     from theoryctl.refs import ProviderRef
 
-    ctx.obj.emit(modal.stop(ProviderRef.parse(ref), environment_name(env)))
+    ctx.obj.emit(modal.stop(ProviderRef.parse(ref), environment_name(env), app))

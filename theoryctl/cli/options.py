@@ -73,6 +73,10 @@ Env = Annotated[
         help="The environment on Modal. [env: THEORYCTL_ENV, MODAL_ENVIRONMENT; default: dev]",
     ),
 ]
+AppName = Annotated[
+    str | None,
+    typer.Option("--app", metavar="NAME", help="The app of this name. [default: that of the branch and user]"),
+]
 OptionalRef = Annotated[
     str | None, typer.Option("--ref", metavar="REF", help="Only this provider: namespace/name@version.")
 ]

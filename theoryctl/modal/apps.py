@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from theoryctl.errors import NotDeployed, UsageError
-from theoryctl.hints import command
+from theoryctl.hints import again, command
 from theoryctl.modal.deployment import Deployment, from_tags
-from theoryctl.modal.names import SHARED_BY_BRANCHES, Owner, app_ending, app_name
+from theoryctl.modal.names import SHARED_BY_BRANCHES, Owner, app_ending, app_name, own_name, owner_in
 from theoryctl.modal.sdk import check_environment, connected, found
 from theoryctl.refs import ProviderRef
 
 
-def find(modal: Any, ref: ProviderRef, environment: str) -> Deployment:
-    """The app of a ref: in `dev` that of the current branch and user, else the only one there is.
+def find(modal: Any, ref: ProviderRef, environment: str, app: str | None = None) -> Deployment:
+    """The app to read from: `app`, else in `dev` that of the current branch and user, else the only one of the ref.
 
     Raises NotDeployed (`ERR_FUNCTION_NOT_FOUND`), NoEnvironment (`ERR_MODAL_ENVIRONMENT`), and UsageError where other
     branches have deployed it more than once.
     """
+    if app is not None:
+        return _named(modal, ref, environment, app)
     name = app_name(ref, environment, Owner.current())
     own = name and lookup(modal, name, environment)
     if own and own.ref == ref:
@@ -31,6 +33,21 @@ def find(modal: Any, ref: ProviderRef, environment: str) -> Deployment:
     if len(others) > 1:
         raise _several(ref, others)
     return others[0]
+
+
+def own(modal: Any, ref: ProviderRef, environment: str, app: str | None = None) -> Deployment:
+    """The app to change: `app`, else in `dev` that of the current branch and user and no other.
+
+    Raises NotDeployed, NoEnvironment, and UsageError where branch or user are not known.
+    """
+    if app is not None:
+        return _named(modal, ref, environment, app)
+    owner = owner_in(environment)
+    deployment = lookup(modal, own_name(ref, environment), environment)
+    if deployment and (deployment.ref, deployment.owner) == (ref, owner):
+        return deployment
+    check_environment(modal, environment)
+    raise _not_deployed(ref, environment, list(_of_other_branches(modal, ref, environment)))
 
 
 def deployed_digest(ref: ProviderRef, environment: str) -> str | None:
@@ -90,14 +107,25 @@ def _deployment(app: Any, environment: str) -> Deployment | None:
     return replace(deployment, app_id=app.app_id, deployed_at=at and at.timestamp())
 
 
-def _not_deployed(ref: ProviderRef, environment: str) -> NotDeployed:
-    hint = command("modal start", ref=ref, env=environment)
-    return NotDeployed(f"{ref} is not deployed on Modal in the environment {environment}", hint=hint)
+def _named(modal: Any, ref: ProviderRef, environment: str, app: str) -> Deployment:
+    """The app of that name. Raises NotDeployed where it is not one of the ref."""
+    deployment = lookup(modal, app, environment)
+    if deployment and deployment.ref == ref:
+        return deployment
+    check_environment(modal, environment)
+    message = f"--app {app}: expected an app of {ref} that is deployed in the environment {environment}"
+    raise NotDeployed(message, hint=command("modal status", env=environment))
+
+
+def _not_deployed(ref: ProviderRef, environment: str, others: Iterable[Deployment] = ()) -> NotDeployed:
+    message = f"{ref} is not deployed on Modal in the environment {environment}"
+    if names := ", ".join(sorted(other.app for other in others)):
+        message += f" by this branch and user; others have deployed {names}"
+    return NotDeployed(message, hint=command("modal start", ref=ref, env=environment, app=None))
 
 
 def _several(ref: ProviderRef, others: list[Deployment]) -> UsageError:
     names = ", ".join(sorted(deployment.app for deployment in others))
-    owner = others[0].owner
-    assert owner is not None
-    hint = f"export GIT_BRANCH={owner.branch} GIT_USER={owner.user}"
+    first = min(deployment.app for deployment in others)
+    hint = again(f"add --app {first}", app=first)
     return UsageError(f"{ref} is deployed by several branches: {names}", hint=hint)

@@ -84,6 +84,18 @@ def app_name(ref: ProviderRef, environment: str, owner: Owner | None) -> str | N
     return f"{cut(f'{owner.branch}-{owner.user}', MAX_NAME - len(end))}{end}"
 
 
+def owner_in(environment: str) -> Owner | None:
+    """The owner of one's own apps in an environment: in `dev` branch and user, else None. Raises UsageError."""
+    return Owner.required() if environment == SHARED_BY_BRANCHES else None
+
+
+def own_name(ref: ProviderRef, environment: str) -> str:
+    """The name of one's own app of a ref. Raises UsageError where branch or user are not known."""
+    name = app_name(ref, environment, owner_in(environment))
+    assert name is not None
+    return name
+
+
 def app_ending(ref: ProviderRef) -> str:
     """Return the ending that all app names of a ref have in `dev`. Names of other refs' apps may have it, too."""
     return f"-{cut(_ref_slug(ref), _MAX_REF)}"

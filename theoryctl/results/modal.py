@@ -10,6 +10,7 @@ from theoryctl_providers.contract import ERRORS
 
 if TYPE_CHECKING:
     from theoryctl.modal.deployment import Deployment
+    from theoryctl.refs import ProviderRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +50,18 @@ class DeploymentsShown:
 
 @dataclass(frozen=True, slots=True)
 class Undeployed:
-    """An app that was stopped; its Secret is kept for the next start."""
+    """An app that is stopped, by this command or before; its Secret is kept for the next start."""
 
-    deployment: Deployment
+    ref: ProviderRef
+    environment: str
+    app: str
     secret: str
+    stopped: bool
     exit_status: int = 0
 
     def document(self) -> dict[str, Any]:
-        facts = {"ref": str(self.deployment.ref), "app": self.deployment.app}
-        kept = {"environment": self.deployment.environment, "kept_secret": self.secret}
-        return {"schema": "theoryctl.undeployed/v1", **facts, **kept}
+        facts = {"ref": str(self.ref), "app": self.app, "environment": self.environment}
+        return {"schema": "theoryctl.undeployed/v1", **facts, "stopped": self.stopped, "kept_secret": self.secret}
 
 
 @dataclass(frozen=True, slots=True)

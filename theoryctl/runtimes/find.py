@@ -44,11 +44,11 @@ def open_embedded(ref: ProviderRef, code: tuple[str, ...]) -> Session:
     return EmbeddedSession(code, f"embedded: no instance of {ref} is started")
 
 
-def open_modal(ref: ProviderRef, environment: str, manifest: Manifest) -> Session:
-    """Begin a session with what is deployed on Modal. Raises what looking it up does."""
+def open_modal(ref: ProviderRef, environment: str, app: str | None, manifest: Manifest) -> Session:
+    """Begin a session with what is deployed on Modal, as `app` or as one's own. Raises what looking it up does."""
     from theoryctl.runtimes.modal import ModalSession
 
-    return ModalSession(ref, environment, manifest)
+    return ModalSession(ref, environment, app, manifest)
 
 
 def started_runtime(name: str) -> StartedRuntime:

@@ -14,26 +14,41 @@ from theoryctl.manifests.pins import other_pin
 from theoryctl.modal import apps, attachments, calls
 from theoryctl.modal.deploy import FUNCTION
 from theoryctl.modal.deployment import PLATFORM, Deployment
+from theoryctl.modal.names import Owner
 from theoryctl.modal.sdk import connected, explaining
 from theoryctl.refs import ProviderRef
-from theoryctl_providers.contract import ERRORS, Event, ProviderError, Request, dump_config, read_events
+from theoryctl_providers.contract import (
+    ERRORS,
+    Event,
+    Log,
+    ProviderError,
+    Request,
+    dump_config,
+    is_mock,
+    read_events,
+)
 
 
 class ModalSession:
     """Requests to what is deployed, looked up once: the image by its digest, as many times as there are requests."""
 
-    def __init__(self, ref: ProviderRef, environment: str, manifest: Manifest) -> None:
-        """Look it up. Raises NotDeployed, DigestDrift, and what `connected` raises."""
+    def __init__(self, ref: ProviderRef, environment: str, app: str | None, manifest: Manifest) -> None:
+        """Look it up, by the name `app` where there is one.
+
+        Raises NotDeployed, DigestDrift, and what `connected` raises.
+        """
         self._look = command("modal logs", ref=ref, env=environment)
         with ExitStack() as connection:
             self._modal = connection.enter_context(connected(self._look))
-            self._deployment = apps.find(self._modal, ref, environment)
+            self._deployment = apps.find(self._modal, ref, environment, app)
             _check_pin(self._deployment, manifest)
-            app = self._deployment.app
-            self._function = self._modal.Function.from_name(app, FUNCTION, environment_name=environment).hydrate()
+            name = self._deployment.app
+            self._function = self._modal.Function.from_name(name, FUNCTION, environment_name=environment).hydrate()
             self._connection = connection.pop_all()
+        owner = self._deployment.owner
+        self._payer = owner if owner and owner != Owner.current() else None
         self._hints = {"ERR_DIGEST_DRIFT": _again(self._deployment), "ERR_PROVIDER": self._look}
-        self.where = f"modal: {app} in {environment}"
+        self.where = f"modal: {name} in {environment}"
 
     def ask(self, request: Request) -> Generator[Event, None, None]:
         """Yield the events of one request, the last one a `Result`. Closing the generator cancels the call.
@@ -42,6 +57,8 @@ class ModalSession:
         """
         deployment = self._deployment
         _check_timeout(deployment, request)
+        if self._payer is not None and not is_mock(request.mode or "mock"):
+            yield Log(f"real mode spends the keys of {self._payer.user}, on the branch {self._payer.branch}")
         with explaining(self._modal, self._look):
             call = {
                 "config": _config(request),

@@ -41,17 +41,46 @@ def test_what_one_branch_deployed_is_found_by_whoever_is_on_another_and_without_
         (row,) = cli("modal", "status", "--ref", REF, "--json", env=who).document["deployments"]
         assert row["app"] == TOPIC_APP
         assert cli("modal", "logs", "--ref", REF, env=who).status == 0
-    assert cli("modal", "stop", "--ref", REF, "--json", env=NOBODY).document["app"] == TOPIC_APP
+    assert error(cli("modal", "stop", "--ref", REF, "--json", env=NOBODY)) == (2, "ERR_USAGE")
+
+
+def test_commands_that_write_touch_ones_own_app_and_another_where_it_is_named(
+    start: Start, cli: Cli, modal: Modal
+) -> None:
+    start(env=TOPIC)
+    sync, stop = ("modal", "sync-secrets", "--ref", REF, "--json"), ("modal", "stop", "--ref", REF, "--json")
+    key = {"OPENAI_API_KEY": "sk-mine"}
+    refused = cli(*sync, env=key)
+    assert error(refused) == (5, "ERR_FUNCTION_NOT_FOUND")
+    assert TOPIC_APP in refused.document["error"]["message"]
+    assert modal.secrets()[TOPIC_APP].keys() == {"THEORYCTL_APP"}
+    stopped = cli(*stop)
+    assert (stopped.status, stopped.document["app"], stopped.document["stopped"]) == (0, APP, False)
+    assert set(modal.apps()) == {TOPIC_APP}
+    assert cli(*sync, "--app", TOPIC_APP, env=key).status == 0
+    assert modal.secrets()[TOPIC_APP]["OPENAI_API_KEY"] == "sk-mine"
+    assert error(cli(*sync, "--app", "no-such-app", env=key)) == (5, "ERR_FUNCTION_NOT_FOUND")
+    assert cli(*stop, "--app", TOPIC_APP).document["stopped"] is True
+    assert modal.apps() == {}
+
+
+def test_a_real_run_on_the_app_of_another_says_whose_keys_it_spends(start: Start, cli: Cli) -> None:
+    start(env=TOPIC)
+    real = ("modal", "run", "--ref", REF, "--mode", "real", "--prompt", "x")
+    assert "spends the keys of bob-b, on the branch topic-1" in cli(*real).err
+    assert "spends the keys" not in cli(*real, env=TOPIC).err
+    assert "spends the keys" not in cli("modal", "run", "--ref", REF).err
 
 
 def test_where_several_branches_have_deployed_and_git_does_not_decide_they_are_listed(start: Start, cli: Cli) -> None:
     start()
     start(env=TOPIC)
-    for command in ("run", "stop", "sync-secrets"):
+    for command in ("run", "logs"):
         ran = cli("modal", command, "--ref", REF, "--json", env=NOBODY | {"OPENAI_API_KEY": "x"})
         assert error(ran) == (2, "ERR_USAGE")
         assert APP in ran.document["error"]["message"] and TOPIC_APP in ran.document["error"]["message"]
-        assert "export GIT_BRANCH=" in ran.document["error"]["hint"]
+        assert f"--app {APP}" in ran.document["error"]["hint"]
+    assert app_of(cli("modal", "run", "--ref", REF, "--app", TOPIC_APP, env=NOBODY)) == TOPIC_APP
 
 
 def test_git_says_branch_and_user_where_no_variable_does(cli: Cli, tmp_path: Path, environment: dict[str, str]) -> None:

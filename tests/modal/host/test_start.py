@@ -165,11 +165,12 @@ def test_stop_ends_the_app_and_its_containers_and_keeps_the_secret(start: Start,
     assert cli("modal", "run", "--ref", REF).status == 0
     document = cli("modal", "stop", "--ref", REF, "--json").document
     assert document == {"schema": "theoryctl.undeployed/v1", "ref": REF, "app": APP, "environment": "dev",
-        "kept_secret": APP}  # fmt: skip
+        "stopped": True, "kept_secret": APP}  # fmt: skip
     assert (modal.apps(), modal.volumes(), modal.secrets()) == ({}, {}, {APP: EMPTY})
+    assert modal.dicts() == {}
     again = cli("modal", "stop", "--ref", REF, "--json")
-    assert error(again) == (5, "ERR_FUNCTION_NOT_FOUND")
-    assert again.document["error"]["hint"] == f"theoryctl modal start --ref {REF} --env dev"
+    assert (again.status, again.document) == (0, {**document, "stopped": False})
+    assert cli("modal", "stop", "--ref", REF).out == f"{APP} (dev) is not deployed\n"
 
 
 def test_verify_reads_back_what_is_deployed(cli: Cli, start: Start, docker: dict[str, str], tmp_path: Path) -> None:

@@ -45,7 +45,8 @@ def _cells(row: DeploymentRow) -> tuple[str, ...]:
 
 
 def _undeployed(result: Undeployed) -> Lines:
-    return Lines([f"stopped {result.deployment.app} ({result.deployment.environment})"])
+    app = f"{result.app} ({result.environment})"
+    return Lines([f"stopped {app}" if result.stopped else f"{app} is not deployed"])
 
 
 def _synced(result: SecretsSynced) -> Lines:
