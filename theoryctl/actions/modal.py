@@ -89,7 +89,8 @@ def stop(ref: ProviderRef, environment: str, app: str | None = None) -> Undeploy
         else:
             check_environment(modal, environment)
         _remove(modal, name, environment)
-    return Undeployed(ref, environment, name, secret_name(name), stopped=there is not None)
+    app_id = None if there is None else there.app_id
+    return Undeployed(ref, environment, name, secret_name(name), stopped=there is not None, app_id=app_id)
 
 
 def _remove(modal: Any, name: str, environment: str) -> None:
@@ -109,12 +110,16 @@ def logs(
     tail: int | None,
     since: float | None,
 ) -> Iterator[str]:
-    """Log lines of a ref's app: the last `tail`, those of the last `since` seconds, and with `follow` new ones."""
+    """Log lines of a ref's app, or of `app`: a name, or the ID of an app that may be stopped.
+
+    They are the last `tail`, those of the last `since` seconds, and with `follow` new ones.
+    """
     from theoryctl.modal.logs import log_lines
 
     with connected() as modal:
-        deployment = apps.find(modal, ref, environment, app)
-        there = modal.App.lookup(deployment.app, environment_name=environment)
+        # An app that was stopped is found by its ID only.
+        name = app if app and app.startswith("ap-") else apps.find(modal, ref, environment, app).app
+        there = modal.App.lookup(name, environment_name=environment)
         yield from log_lines(there, follow=follow, tail=tail, since=since)
 
 

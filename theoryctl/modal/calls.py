@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Generator
 from contextlib import suppress
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from theoryctl.errors import ModalUnavailable
@@ -16,14 +17,21 @@ from theoryctl_providers.contract import Log, ProviderError, encode_event
 if TYPE_CHECKING:
     import asyncio
 
-#: Seconds that ending a call may take.
+#: Seconds after which somebody who waits for a container is told so, and its log is looked at, again and again.
+LOOK_SECONDS = 10.0
+#: Seconds that a look at the log may take, and ending a call.
+CHECK_SECONDS = 10.0
 END_SECONDS = 5.0
 
 _ANEW = "Modal lost the container, and began the request anew in another one"
 
 
-def answers(modal: Any, deployment: Deployment, function: Any, call: dict[str, Any]) -> Generator[dict[str, Any]]:
+def answers(
+    modal: Any, deployment: Deployment, function: Any, call: dict[str, Any], look: str
+) -> Generator[dict[str, Any]]:
     """Yield what the shim yields of one request, each item with an `event` or an `error`.
+
+    `look` is the command that shows what a container says, for the error of one that cannot start.
 
     Closed before the last one, it ends the call, so that the vendor is asked no further, and none begins later. Raises
     ProviderError `ERR_TIMEOUT` where Modal has not answered in the time that a container may take to start and a
@@ -33,7 +41,7 @@ def answers(modal: Any, deployment: Deployment, function: Any, call: dict[str, A
 
     seconds = STARTUP + deployment.timeout + SLACK
     told = {**call, "image": deployment.image, "until": time.time() + seconds}
-    this = _Call(modal, deployment, function.remote_gen.aio(told), call["request"]["run_id"], seconds)
+    this = _Call(modal, deployment, function, told, look)
     with asyncio.Runner() as runner:
         try:
             while (items := runner.run(this.next())) is not None:
@@ -48,20 +56,38 @@ def answers(modal: Any, deployment: Deployment, function: Any, call: dict[str, A
 class _Call:
     """One call of the shim's generator."""
 
-    def __init__(
-        self, modal: Any, deployment: Deployment, items: AsyncGenerator[dict[str, Any]], run_id: str, seconds: float
-    ) -> None:
-        self._modal, self._deployment, self._run_id = modal, deployment, run_id
-        self._items, self._order = items, Order()
-        self._end = time.monotonic() + seconds
+    def __init__(self, modal: Any, deployment: Deployment, function: Any, told: dict[str, Any], look: str) -> None:
+        self._modal, self._deployment, self._function = modal, deployment, function
+        self._look, self._run_id = look, told["request"]["run_id"]
+        self._items: AsyncGenerator[dict[str, Any]] = function.remote_gen.aio(told)
+        self._order = Order()
+        self._begin = time.monotonic()
+        self._end = self._begin + STARTUP + deployment.timeout + SLACK
+        self._asked = datetime.now(timezone.utc)
         self._coming: asyncio.Task[dict[str, Any]] | None = None
 
     async def next(self) -> list[dict[str, Any]] | None:
-        """What comes next; None at the end. Raises TimeoutError."""
+        """What comes next; None at the end. Raises TimeoutError, and what `check_start` does."""
+        left = self._end - time.monotonic()
+        begun = self._order.call is not None
         try:
-            return self._order.take(await self._item(self._end - time.monotonic()))
+            return self._order.take(await self._item(left if begun else min(left, LOOK_SECONDS)))
         except StopAsyncIteration:
             return None
+        except TimeoutError:
+            if begun or left <= LOOK_SECONDS:
+                raise
+            return await self._starting()
+
+    async def _starting(self) -> list[dict[str, Any]]:
+        """Say how long the container has been starting; a silent log, or none, says nothing against it."""
+        import asyncio
+
+        from theoryctl.modal.starting import check_start
+
+        with suppress(self._modal.exception.Error, OSError, TimeoutError):
+            await asyncio.wait_for(check_start(self._function, self._asked, self._look), CHECK_SECONDS)
+        return [_said(f"the container is starting ({time.monotonic() - self._begin:.0f} s)")]
 
     async def _item(self, seconds: float) -> dict[str, Any]:
         """The next item. Raises TimeoutError; whatever interrupts this, the item can be waited for again."""
@@ -108,6 +134,11 @@ class _Call:
         return bool(taken[0])
 
 
+def _said(message: str) -> dict[str, Any]:
+    """A message to the person who waits, as an item."""
+    return {"event": (encode_event(Log(message)) or b"").decode()}
+
+
 class Order:
     """The order of a call's items.
 
@@ -134,5 +165,4 @@ class Order:
             raise ModalUnavailable("Modal began the request anew, after a part of its answer", hint="run it again")
         self.call, self._attempt, self._number = item.get("call") or self.call, attempt, number
         self.ended = bool(item.get("last"))
-        begun = [{"event": (encode_event(Log(_ANEW)) or b"").decode()}] if anew else []
-        return begun + [item] * ("event" in item or "error" in item)
+        return [_said(_ANEW)] * anew + [item] * ("event" in item or "error" in item)

@@ -24,6 +24,9 @@ from theoryctl_providers.contract import ProviderError
 #: Seconds until a Modal that says nothing is given up. The SDK itself goes on for a minute.
 CONNECT_SECONDS = 5.0
 
+#: Seconds that one try of a look-up has, and one of anything else. The SDK tries four times, and has no limits itself.
+QUICK_SECONDS, SLOW_SECONDS = 5.0, 60.0
+
 #: Settings that its SDK reads when it is imported. Older builders add layers with pip on top of an image's digest, and
 #: pickles of one Python cannot be read by another.
 _SETTINGS = {"MODAL_IMAGE_BUILDER_VERSION": "2025.06", "MODAL_PAYLOAD_FORMAT": "cbor"}
@@ -45,6 +48,7 @@ def connected(look: str = _LOOK) -> Iterator[Any]:
     modal = _imported()
     with explaining(modal, look):
         client = _connect(modal)
+        _limit(modal)
         try:
             yield modal
         finally:
@@ -111,7 +115,7 @@ def explained(modal: Any, error: Exception, look: str) -> ProviderError:
             return UsageError(f"Modal: {said}", hint="ask for less with --since or --tail")
         case kinds.InvalidError() | kinds.NotFoundError() | kinds.AlreadyExistsError() | kinds.UnimplementedError():
             return ModalRefused(f"Modal refused: {said}", hint="look at what the dashboard of Modal says")
-    return ModalUnavailable(f"Modal broke off: {said}", hint=_AGAIN_HINT)
+    return ModalUnavailable(f"Modal broke off: {said or 'it does not answer'}", hint=_AGAIN_HINT)
 
 
 def _imported() -> Any:
@@ -147,6 +151,22 @@ def _connect(modal: Any) -> Any:
         said = _first_line(error) or f"no answer in {CONNECT_SECONDS:g} s"
         where = modal.config.config.get("server_url")
         raise ModalUnavailable(f"Modal ({where}) does not answer: {said}", hint=_AGAIN_HINT) from None
+
+
+def _limit(modal: Any) -> None:
+    """Give each request of this connection a deadline: `modal.client._Client._call_unary` has none of its own."""
+    client = modal.client._Client._client_from_env
+    plain = client._call_unary
+
+    async def call(method: Any, request: Any, *, timeout: float | None = None, metadata: Any = None) -> Any:
+        return await plain(method, request, timeout=timeout or _seconds(method.name), metadata=metadata)
+
+    client._call_unary = call
+
+
+def _seconds(method: str) -> float:
+    """The time that one request has, by its name, such as `/modal.client.ModalClient/AppList`."""
+    return QUICK_SECONDS if re.search(r"(Get(?!Logs)|List|Lookup|Hello)", method.rpartition("/")[2]) else SLOW_SECONDS
 
 
 def _unauthorised(modal: Any, error: Exception) -> TheoryctlError:

@@ -57,11 +57,13 @@ class Undeployed:
     app: str
     secret: str
     stopped: bool
+    app_id: str | None
     exit_status: int = 0
 
     def document(self) -> dict[str, Any]:
         facts = {"ref": str(self.ref), "app": self.app, "environment": self.environment}
-        return {"schema": "theoryctl.undeployed/v1", **facts, "stopped": self.stopped, "kept_secret": self.secret}
+        done = {"stopped": self.stopped, "app_id": self.app_id, "kept_secret": self.secret}
+        return {"schema": "theoryctl.undeployed/v1", **facts, **done}
 
 
 @dataclass(frozen=True, slots=True)

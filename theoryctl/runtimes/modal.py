@@ -66,7 +66,7 @@ class ModalSession:
                 "request": _request(request),
                 "attachments": attachments.sent(self._modal, deployment, request),
             }
-            with closing(calls.answers(self._modal, deployment, self._function, call)) as answers:
+            with closing(calls.answers(self._modal, deployment, self._function, call, self._look)) as answers:
                 try:
                     yield from read_events(_lines(answers, self._hints))
                 except ConnectionResetError:

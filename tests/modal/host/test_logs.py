@@ -6,11 +6,15 @@ import json
 import re
 import time
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
+
+from modal.types import LogEntry
 
 from tests.conftest import REF, Cli, Ran
 from tests.modal.host.test_run import running
 from tests.modal.service import Modal
+from theoryctl.modal.logs import joined
 
 Start = Callable[..., Ran]
 Acme = Callable[..., str]
@@ -43,6 +47,13 @@ def test_the_last_lines_and_those_of_late_can_be_had_and_as_json(
     assert cli(*logs, "--since", "1s").out == ""
     messages = [json.loads(line) for line in cli(*logs, "--json", "--tail", "3").out.splitlines()]
     assert messages[:2] == [{"message": "part 98"}, {"message": "part 99"}]
+
+
+def test_pieces_of_lines_of_several_containers_are_put_together_by_container() -> None:
+    now = datetime.now(timezone.utc)
+    pieces = [("ta-1", "one, "), ("ta-2", "three\nfo"), ("ta-1", "two\nfive"), ("ta-2", "ur\n")]
+    entries = [LogEntry(text, now, "stdout", "ap-1", ["fu-1", container]) for container, text in pieces]
+    assert [line for _, line in joined(entries)] == ["three", "one, two", "four", "five"]
 
 
 def test_followed_they_come_while_the_provider_works_and_end_with_the_app(

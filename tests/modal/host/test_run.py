@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,7 @@ from tests.modal.host.conftest import APP, IMAGE
 from tests.modal.host.images import image_with
 from tests.modal.sdk import until
 from tests.modal.service import Modal
-from theoryctl.modal import theoryctl_shim
+from theoryctl.modal import calls, theoryctl_shim
 
 Start = Callable[..., Ran]
 Acme = Callable[..., str]
@@ -247,6 +248,36 @@ def test_a_request_that_is_interrupted_while_its_container_starts_is_never_run(
     modal.release_containers()
     until(lambda: modal.requests("FunctionPutOutputs"))
     assert not begun.exists()
+
+
+def test_a_container_that_cannot_start_is_told_with_the_last_lines_of_its_log(
+    start: Start, cli: Cli, modal: Modal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(calls, "LOOK_SECONDS", 0.3)
+    broken = tmp_path / "python"
+    broken.write_text(
+        "#!/bin/sh\necho 'Traceback (most recent call last)'\necho 'ImportError: no such library'\nexit 1\n"
+    )
+    broken.chmod(0o755)
+    modal.image_python = str(broken)
+    start()
+    ran = cli("modal", "run", "--ref", REF, "--json")
+    assert error(ran) == (1, "ERR_PROVIDER")
+    assert "cannot start" in ran.document["error"]["message"]
+    assert "ImportError: no such library" in ran.document["error"]["message"]
+    assert "modal logs" in ran.document["error"]["hint"]
+
+
+def test_who_waits_for_a_container_is_told_so(
+    start: Start, cli: Cli, modal: Modal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "LOOK_SECONDS", 0.3)
+    start()
+    modal.hold_containers()
+    threading.Timer(1, modal.release_containers).start()
+    ran = cli("modal", "run", "--ref", REF)
+    assert ran.status == 0
+    assert "the container is starting (1 s)" in ran.err
 
 
 def test_a_request_that_begins_after_its_caller_gave_up_is_refused() -> None:

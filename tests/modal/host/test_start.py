@@ -17,6 +17,7 @@ from tests.modal.host.conftest import APP, DIGEST, IMAGE
 from tests.modal.host.test_run import running
 from tests.modal.sdk import Sdk
 from tests.modal.service import Modal
+from theoryctl.modal import sdk as sdk_module
 
 Start = Callable[..., Ran]
 #: What a Secret holds that no key was put into yet.
@@ -154,6 +155,16 @@ def test_status_is_a_table_of_what_is_deployed(start: Start, cli: Cli, modal: Mo
     assert (row["ref"], row["branch"], row["user"], row["timeout"]) == ("llm/mock@1", "main", "alice", 30)
 
 
+def test_a_modal_that_takes_a_connection_and_answers_nothing_is_given_up_soon(
+    cli: Cli, modal: Modal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sdk_module, "QUICK_SECONDS", 0.1)
+    modal.hang("AppList")
+    ran = cli("modal", "status", "--json")
+    assert error(ran) == (5, "ERR_MODAL_UNAVAILABLE")
+    assert ran.document["error"]["message"] == "Modal broke off: Deadline exceeded"
+
+
 def test_status_shows_nothing_that_others_deployed_by_other_means(cli: Cli, sdk: Sdk) -> None:
     sdk("modal.App.lookup('someone-elses-llm-litellm-v1', environment_name='dev', create_if_missing=True)")
     assert cli("modal", "status", "--json").document["deployments"] == []
@@ -164,12 +175,14 @@ def test_stop_ends_the_app_and_its_containers_and_keeps_the_secret(start: Start,
     start()
     assert cli("modal", "run", "--ref", REF).status == 0
     document = cli("modal", "stop", "--ref", REF, "--json").document
+    identity = document["app_id"]
     assert document == {"schema": "theoryctl.undeployed/v1", "ref": REF, "app": APP, "environment": "dev",
-        "stopped": True, "kept_secret": APP}  # fmt: skip
+        "stopped": True, "app_id": identity, "kept_secret": APP}  # fmt: skip
+    assert "openai/gpt-4o-mini" in cli("modal", "logs", "--ref", REF, "--app", identity).out
     assert (modal.apps(), modal.volumes(), modal.secrets()) == ({}, {}, {APP: EMPTY})
     assert modal.dicts() == {}
     again = cli("modal", "stop", "--ref", REF, "--json")
-    assert (again.status, again.document) == (0, {**document, "stopped": False})
+    assert (again.status, again.document) == (0, {**document, "stopped": False, "app_id": None})
     assert cli("modal", "stop", "--ref", REF).out == f"{APP} (dev) is not deployed\n"
 
 
