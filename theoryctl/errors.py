@@ -127,6 +127,15 @@ class MissingPackage(TheoryctlError):
         )
 
 
+class UnfitPackage(TheoryctlError):
+    """A package is installed in a version that does not do."""
+
+    error_code = "ERR_PROVIDER"
+
+    def __init__(self, package: str, fault: str) -> None:
+        super().__init__(f"the package {package}: {fault}", hint=install_command(package))
+
+
 class Interrupted(TheoryctlError):
     error_code = "ERR_INTERRUPTED"
 

@@ -67,7 +67,7 @@ class _Call:
         self._coming: asyncio.Task[dict[str, Any]] | None = None
 
     async def next(self) -> list[dict[str, Any]] | None:
-        """What comes next; None at the end. Raises TimeoutError, and what `check_start` does."""
+        """Wait for what comes next; None at the end. Raises TimeoutError, and what `check_start` does."""
         left = self._end - time.monotonic()
         begun = self._order.call is not None
         try:

@@ -16,11 +16,14 @@ from theoryctl.errors import (
     ModalUnavailable,
     NoEnvironment,
     TheoryctlError,
+    UnfitPackage,
     UsageError,
 )
 from theoryctl.hints import command
 from theoryctl_providers.contract import ProviderError
 
+#: Versions of the SDK that are known to do: from the first on, and older than the second.
+OLDEST, TOO_NEW = (1, 6, 3), (2,)
 #: Seconds until a Modal that says nothing is given up. The SDK itself goes on for a minute.
 CONNECT_SECONDS = 5.0
 
@@ -52,7 +55,7 @@ def connected(look: str = _LOOK) -> Iterator[Any]:
         try:
             yield modal
         finally:
-            client.close()  # the SDK would use it for the next connection too, wherever that leads
+            client.__exit__(None, None, None)  # else the SDK uses it for the next connection too, wherever that leads
 
 
 @contextmanager
@@ -60,6 +63,8 @@ def explaining(modal: Any, look: str) -> Iterator[None]:
     """Raise what the SDK raises inside as our errors; `look` as for `connected`."""
     try:
         yield
+    except AttributeError as error:
+        raise (_lacking(modal, error) or error) from None
     except modal.exception.Error as error:
         raise explained(modal, error, look) from None
     except OSError as error:  # the SDK lets some failures of the network through
@@ -127,7 +132,26 @@ def _imported() -> Any:
         raise
     except Exception as error:  # it reads ~/.modal.toml when it is imported
         raise ModalAuth(f"Modal's settings cannot be read: {' '.join(str(error).split())}", hint=_TOKEN_HINT) from None
+    _check_version(modal)
     return modal
+
+
+def _check_version(modal: Any) -> None:
+    """Raise UnfitPackage for a version of the SDK that we know nothing of, or that lacks what we use."""
+    version = str(getattr(modal, "__version__", "0"))
+    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:3])
+    if not OLDEST <= numbers < TOO_NEW:
+        wanted = f"{'.'.join(map(str, OLDEST))} or later, and older than {'.'.join(map(str, TOO_NEW))}"
+        raise UnfitPackage("modal", f"expected {wanted}, got {version}")
+
+
+def _lacking(modal: Any, error: AttributeError) -> UnfitPackage | None:
+    """What to say of an attribute that the SDK does not have; None where it is not the SDK's."""
+    owner = error.obj
+    home = str(getattr(owner, "__module__", None) or getattr(owner, "__name__", None) or type(owner).__module__)
+    if home.partition(".")[0] != "modal":
+        return None
+    return UnfitPackage("modal", f"{modal.__version__} lacks {error.name}")
 
 
 def _connect(modal: Any) -> Any:
@@ -139,12 +163,15 @@ def _connect(modal: Any) -> Any:
         try:
             await client.hello.aio()
         except BaseException:
-            await client.close.aio()
+            await client.__aexit__(None, None, None)  # 1.6.3 has no `close`
             raise
         return client
 
     try:
         return asyncio.run(asyncio.wait_for(hello(), CONNECT_SECONDS))
+    except modal.exception.ConflictError as error:
+        # FAILED_PRECONDITION, which the service says of a client that is too old: before 1.3 it became VersionError.
+        raise UnfitPackage("modal", f"Modal refused version {modal.__version__}: {_first_line(error)}") from None
     except (modal.exception.AuthError, modal.exception.InvalidError) as error:
         raise _unauthorised(modal, error) from None
     except (TimeoutError, OSError, modal.exception.ConnectionError) as error:
