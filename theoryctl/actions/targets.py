@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from theoryctl.errors import UsageError
-from theoryctl.hints import Hint, command
+from theoryctl.hints import command
 from theoryctl.images.context import code_paths
 from theoryctl.instances.records import Instance, checked_name
 from theoryctl.instances.restart import start_again, stop_and_start
@@ -23,8 +23,7 @@ from theoryctl.runtimes.find import (
     open_modal,
     started_runtime,
 )
-from theoryctl.secrets import on_this_host, read_secrets
-from theoryctl_providers.contract import Mode, is_mock, secret_names
+from theoryctl_providers.contract import Mode
 
 if TYPE_CHECKING:
     from theoryctl.runtimes.base import Session
@@ -118,17 +117,7 @@ class _Deployed(Target):
             raise UsageError("--record: what runs on Modal is not recorded", hint=hint)
 
     def check(self, manifest: Manifest, mode: Mode) -> None:
-        """Refuse a real run whose caller expects Modal to reach this machine."""
-        if is_mock(mode):
-            return
-        for name, value in read_secrets(secret_names(manifest.secrets)).items():
-            if on_this_host(value, unspecified=True):
-                message = f"{name} is an address of this machine, which a container on Modal cannot reach"
-                raise UsageError(message, hint=self._sync.after(f"unset {name}"))
-
-    @property
-    def _sync(self) -> Hint:
-        return command("modal sync-secrets", ref=self.ref, env=self.environment)
+        pass  # it has secrets of its own: what the shell has concerns this machine
 
     def open(self, found: Found) -> Session:
         return open_modal(self.ref, self.environment, self.app, found.load())

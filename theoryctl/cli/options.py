@@ -70,7 +70,7 @@ Env = Annotated[
     typer.Option(
         "--env",
         metavar="NAME",
-        help="The environment on Modal. [env: THEORYCTL_ENV, MODAL_ENVIRONMENT; default: dev]",
+        help="The environment on Modal. [env: THEORYCTL_ENV, MODAL_ENVIRONMENT; default: the Modal profile's, or dev]",
     ),
 ]
 AppName = Annotated[

@@ -65,13 +65,34 @@ _SOURCES: dict[str, Callable[[], str | None]] = {
 
 
 def environment_name(flag: str | None) -> str:
-    """`--env`, else THEORYCTL_ENV, else MODAL_ENVIRONMENT, else `dev`. Raises UsageError for what is no such name."""
+    """`--env`, else THEORYCTL_ENV, else MODAL_ENVIRONMENT, else that of the profile in Modal's own file, else `dev`.
+
+    Raises UsageError for what is no such name.
+    """
     variables = (os.environ.get(name) for name in ("THEORYCTL_ENV", "MODAL_ENVIRONMENT"))
-    name = flag if flag is not None else next(filter(None, variables), SHARED_BY_BRANCHES)
+    name = flag if flag is not None else next(filter(None, variables), None) or _of_profile() or SHARED_BY_BRANCHES
     if not _ENVIRONMENT.fullmatch(name):
         hint = "use at most 64 letters, digits, '-', '_' and '.', the first a letter or digit"
         raise UsageError(f"{name!r} cannot be the name of a Modal environment", hint=hint)
     return name
+
+
+def _of_profile() -> str | None:
+    """The environment of the active profile in ~/.modal.toml, as `modal/config.py` finds both.
+
+    What cannot be read is left to the SDK, which says so.
+    """
+    import tomllib
+
+    path = os.environ.get("MODAL_CONFIG_PATH") or os.path.expanduser("~/.modal.toml")
+    try:
+        with open(path, "rb") as file:
+            profiles = {name: each for name, each in tomllib.load(file).items() if isinstance(each, dict)}
+    except (OSError, ValueError):
+        return None
+    active = next((name for name, each in profiles.items() if each.get("active") is True), "default")
+    environment = profiles.get(os.environ.get("MODAL_PROFILE") or active, {}).get("environment")
+    return environment if isinstance(environment, str) and environment else None
 
 
 def app_name(ref: ProviderRef, environment: str, owner: Owner | None) -> str | None:

@@ -77,7 +77,10 @@ def test_a_slug_keeps_what_it_can() -> None:
     assert slug("李") != slug("王")
 
 
-def test_the_environment_is_that_of_the_flag_then_of_the_variables_then_dev(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_that_of_the_flag_then_of_the_variables_then_dev(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MODAL_CONFIG_PATH", str(tmp_path / "none"))
     for name in ("THEORYCTL_ENV", "MODAL_ENVIRONMENT"):
         monkeypatch.delenv(name, raising=False)
     assert environment_name(None) == "dev"
@@ -86,6 +89,27 @@ def test_the_environment_is_that_of_the_flag_then_of_the_variables_then_dev(monk
     monkeypatch.setenv("THEORYCTL_ENV", "staging")
     assert environment_name(None) == "staging"
     assert environment_name("prod") == "prod"
+
+
+def test_modals_own_file_says_the_environment_where_nothing_else_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("THEORYCTL_ENV", "MODAL_ENVIRONMENT", "MODAL_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    file = tmp_path / "modal.toml"
+    monkeypatch.setenv("MODAL_CONFIG_PATH", str(file))
+    assert environment_name(None) == "dev"
+    file.write_text('[one]\nenvironment = "first"\n[two]\nactive = true\nenvironment = "second"\n[three]\n')
+    assert environment_name(None) == "second"
+    monkeypatch.setenv("MODAL_PROFILE", "one")
+    assert environment_name(None) == "first"
+    monkeypatch.setenv("MODAL_PROFILE", "three")
+    assert environment_name(None) == "dev"
+    monkeypatch.setenv("MODAL_ENVIRONMENT", "main")
+    assert environment_name(None) == "main"
+    monkeypatch.delenv("MODAL_ENVIRONMENT")
+    file.write_text("no TOML at all")
+    assert environment_name(None) == "dev"
 
 
 @pytest.mark.parametrize("name", ["en-x", "-x", "a b", "x" * 65, "ü", "a\n"])
