@@ -181,6 +181,8 @@ def _check_registry_secret(modal: Any, name: str, environment: str) -> None:
 
 
 def _drift(deployment: Deployment, manifests: str | None) -> str | None:
+    if deployment.rolled_back:
+        return "rollback"
     try:
         manifest = Catalog(manifests).find(deployment.ref).load()
     except TheoryctlError:

@@ -13,6 +13,9 @@ from theoryctl.modal.names import SHARED_BY_BRANCHES, Owner, app_ending, app_nam
 from theoryctl.modal.sdk import check_environment, connected, found
 from theoryctl.refs import ProviderRef
 
+#: Look-ups of tags at the same time.
+AT_A_TIME = 8
+
 
 def find(modal: Any, ref: ProviderRef, environment: str, app: str | None = None) -> Deployment:
     """The app to read from: `app`, else in `dev` that of the current branch and user, else the only one of the ref.
@@ -83,28 +86,34 @@ def before_start(modal: Any, name: str, environment: str) -> Deployment | None:
 def deployed(modal: Any, environment: str) -> Iterator[Deployment]:
     """Every app of theoryctl in an environment, sorted by name. Raises NoEnvironment."""
     check_environment(modal, environment)
-    for app in sorted(modal.Environment.from_name(environment).apps.list(), key=lambda app: str(app.name)):
-        deployment = app.name and _deployment(app, environment)
-        if deployment:
-            yield deployment
+    apps = modal.Environment.from_name(environment).apps.list()
+    yield from _deployments(sorted((app for app in apps if app.name), key=lambda app: str(app.name)), environment)
+
+
+def _deployments(apps: Iterable[Any], environment: str) -> Iterator[Deployment]:
+    """The deployments of apps, whose tags are looked up several at a time."""
+    from concurrent.futures import ThreadPoolExecutor
+    from functools import partial
+
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        yield from filter(None, pool.map(partial(_deployment, environment=environment), apps))
 
 
 def _of_other_branches(modal: Any, ref: ProviderRef, environment: str) -> Iterator[Deployment]:
     if environment != SHARED_BY_BRANCHES:
         return
-    for app in modal.Environment.from_name(environment).apps.list():
-        if app.name and app.name.endswith(app_ending(ref)):
-            deployment = _deployment(app, environment)
-            if deployment and deployment.ref == ref:
-                yield deployment
+    apps = modal.Environment.from_name(environment).apps.list()
+    likely = [app for app in apps if app.name and app.name.endswith(app_ending(ref))]
+    yield from (deployment for deployment in _deployments(likely, environment) if deployment.ref == ref)
 
 
 def _deployment(app: Any, environment: str) -> Deployment | None:
     deployment = from_tags(environment, app.name, app.get_tags())
     if deployment is None:
         return None
-    at = app.info().lifecycle.deployed_at
-    return replace(deployment, app_id=app.app_id, deployed_at=at and at.timestamp())
+    lifecycle = app.info().lifecycle
+    at = lifecycle.deployed_at
+    return replace(deployment, app_id=app.app_id, deployed_at=at and at.timestamp(), live=lifecycle.version)
 
 
 def _named(modal: Any, ref: ProviderRef, environment: str, app: str) -> Deployment:

@@ -49,6 +49,10 @@ def deploy(modal: Any, deployment: Deployment, credentials: dict[str, str] | Non
             app.deploy(name=name, environment_name=deployment.environment, tag=deployment.deploy_tag)
         except modal.exception.RemoteError as error:
             raise _not_built(deployment, error) from None
+        # The number of a deployment is known once it is there; a rollback makes another one live, and keeps the tags.
+        live = app.info(refresh=True).lifecycle.version
+        deployment = replace(deployment, version=live, live=live)
+        app.set_tags(tags_of(deployment))
     return replace(deployment, app_id=app.app_id, deployed_at=time.time())
 
 

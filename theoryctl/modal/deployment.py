@@ -31,7 +31,8 @@ class Deployment:
     `resources` are those of that manifest, so that a sync changes none. `registry_secret` names the Modal Secret that
     the image is pulled with. `secret_id` is Modal's ID of the Secret that the containers get, and `fingerprints` those
     of the values in it, by `fingerprint_key`; `generation` tells containers that were started before a sync from later
-    ones. `app_id` and `deployed_at` (seconds since the epoch) are Modal's.
+    ones. `app_id`, `deployed_at` (seconds since the epoch) and `live`, the number of the deployment that is live, are
+    Modal's; `version` is the number that this one got.
     """
 
     ref: ProviderRef
@@ -46,13 +47,20 @@ class Deployment:
     generation: str | None = None
     secret_id: str | None = None
     fingerprints: Mapping[str, str] = field(default_factory=dict)
+    version: int | None = None
     app_id: str | None = None
     deployed_at: float | None = None
+    live: int | None = None
 
     @property
     def image(self) -> str:
         """The image by its digest."""
         return f"{self.repository}@{self.digest}"
+
+    @property
+    def rolled_back(self) -> bool:
+        """Whether another deployment is live than the one that this tells of, as after `modal app rollback`."""
+        return None not in (self.version, self.live) and self.version != self.live
 
     @property
     def timeout(self) -> int:
@@ -84,6 +92,7 @@ def tags_of(deployment: Deployment) -> dict[str, str]:
         "pin": deployment.pin and _short(deployment.pin),
         "generation": deployment.generation,
         "runtime-secret": deployment.secret_id,
+        "deployed-as": deployment.version and str(deployment.version),
         **_pieces("resources", json.dumps(asdict(deployment.resources), separators=(",", ":"))),
         **_pieces("repository", deployment.repository),
         **_pieces("registry-secret", deployment.registry_secret or ""),
@@ -108,6 +117,7 @@ def from_tags(environment: str, app: str, tags: Mapping[str, str]) -> Deployment
             registry_secret=_joined("registry-secret", known) or None,
             generation=known.get("generation"),
             secret_id=known.get("runtime-secret"),
+            version=int(known["deployed-as"]) if "deployed-as" in known else None,
             fingerprints={k.removeprefix(_SECRET): v for k, v in known.items() if k.startswith(_SECRET)},
         )
     except (KeyError, ValueError):

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from theoryctl.errors import DigestDrift
+from theoryctl.hints import command
 from theoryctl.manifests.model import Manifest
 from theoryctl.modal.deploy import deploy, runtime_secret
 from theoryctl.modal.deployment import Deployment, fingerprint_key, tags_of
@@ -59,7 +61,13 @@ class Sync:
 
 
 def planned(modal: Any, deployment: Deployment, manifest: Manifest, values: Mapping[str, str], *, prune: bool) -> Sync:
-    """Plan the changes to an app's Secret. Nothing is changed yet."""
+    """Plan the changes to an app's Secret. Nothing is changed yet.
+
+    Raises DigestDrift for an app that was rolled back: a sync deploys it anew, as it was deployed last.
+    """
+    if deployment.rolled_back:
+        message = f"{deployment.app} was rolled back, and a sync would deploy {deployment.image} again"
+        raise DigestDrift(message, hint=command("modal start", ref=deployment.ref, env=deployment.environment))
     secret = _secret(modal, deployment)
     lost = secret is None or secret.object_id != deployment.secret_id
     known = {} if lost else deployment.fingerprints

@@ -28,7 +28,11 @@ class Deployed:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentRow:
-    """One line of `modal status`; `drift` is `digest` where the manifest pins another one by now."""
+    """One line of `modal status`.
+
+    `drift` is `digest` where the manifest pins another one by now, `manifest` where there is none to compare with, and
+    `rollback` where another deployment is live than the last one.
+    """
 
     deployment: Deployment
     drift: str | None

@@ -100,6 +100,26 @@ def test_a_run_of_another_image_than_the_manifest_pins_is_refused_and_status_say
     assert cli("modal", "run", "--ref", REF).status == 0
 
 
+def test_an_app_that_was_rolled_back_is_told_and_its_image_is_not_taken_for_the_last_one(
+    start: Start, cli: Cli, modal: Modal
+) -> None:
+    start()
+    assert cli("modal", "start", "--ref", REF, "--oci", f"registry.test/theoryctl/llm@{OTHER}").status == 0
+    assert cli("modal", "run", "--ref", REF).status == 0
+    (row,) = cli("modal", "status", "--json").document["deployments"]
+    assert row["drift"] is None
+    modal.roll_back(APP)
+    (row,) = cli("modal", "status", "--json").document["deployments"]
+    assert row["drift"] == "rollback"
+    ran = cli("modal", "run", "--ref", REF, "--json")
+    assert error(ran) == (6, "ERR_DIGEST_DRIFT")
+    assert DIGEST in ran.document["error"]["message"] and OTHER in ran.document["error"]["message"]
+    synced = cli("modal", "sync-secrets", "--ref", REF, "--json", env={"OPENAI_API_KEY": "sk-x"})
+    assert error(synced) == (6, "ERR_DIGEST_DRIFT")
+    start()
+    assert cli("modal", "run", "--ref", REF).status == 0
+
+
 def test_a_private_image_is_pulled_with_credentials_of_a_secret_of_its_own(
     start: Start, modal: Modal, cli: Cli
 ) -> None:

@@ -9,7 +9,7 @@ process and file is gone, and a bug of the service itself fails the test.
 
 For assertions: `journal`, `requests(method)`, `apps()`, `containers()`, `secrets()`, `volumes()`, `dockerfile()`,
 `logs`. To have something happen: `kill_container()`, `revoke()`, `refuse()`, `hang()`, `fail_builds()`,
-`hold_containers()`, `release_containers()`, `cancel_unheard_calls()`, `limit_attempts()`,
+`hold_containers()`, `release_containers()`, `roll_back()`, `cancel_unheard_calls()`, `limit_attempts()`,
 `answer_missing_keys()`, `drop_connections()`, `go_away()`, `come_back()`, `image_python`.
 
 What is known of the real service, from its client's source or from its own messages in the open, is done the same
@@ -29,6 +29,7 @@ What is a guess, and the stricter one where there was a choice:
 - A call goes on when nobody listens to it any more. With `cancel_unheard_calls` it is cancelled after two seconds, as
   modal-labs/modal-client#4125 saw it.
 - A Secret cannot be made without a key: `modal secret create` refuses that (modal/cli/secret.py).
+- A rollback keeps the tags of the app.
 - Logs are followed from their beginning. Messages of refused tokens and names are our words.
 
 What it does not imitate: images (none is pulled or built: one interpreter stands for all, and only ENV lines have an

@@ -96,8 +96,17 @@ class Apps:
         app.functions = {key: function for key, function in app.functions.items() if key in live}
         for function in app.functions.values():
             function.definition, function.pending = function.pending or function.definition, None
+        app.definitions.append({key: function.definition for key, function in app.functions.items()})
         self.fleet.renew(app)
         return api_pb2.AppPublishResponse(url=_page(app), deployed_at=app.deployed_at)
+
+    def roll_back(self, app: App) -> None:
+        """Make the deployment before the last one live again, as a new one (modal/cli/app.py, `rollback`)."""
+        app.deployments.append(app.deployments[-2])
+        app.definitions.append(app.definitions[-2])
+        for key, function in app.functions.items():
+            function.definition = app.definitions[-1][key]
+        self.fleet.renew(app)
 
     async def AppClientDisconnect(self, request: api_pb2.AppClientDisconnectRequest) -> Empty:
         app = self.state.app(request.app_id)

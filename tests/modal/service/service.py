@@ -151,6 +151,14 @@ class Modal:
         """From now on no container comes up, as when there is no machine left."""
         self._state.held = True
 
+    def roll_back(self, app: str, environment: str = "dev") -> None:
+        """Make the deployment before the last one live again, as `modal app rollback` does."""
+
+        async def act() -> None:
+            self._apps.roll_back(self.apps(environment)[app])
+
+        self._do(act())
+
     def release_containers(self) -> None:
         """Containers come up again, for what waits as well."""
 
@@ -204,7 +212,8 @@ class Modal:
         self._rooms: list[object] = [self._accounts, Images(state), files, Functions(state), Secrets(state)]
         self._rooms += [Volumes(state, files), Dicts(state), Logs(state)]
         self._fleet = Fleet(state, files, self._rooms)
-        self._rooms += [Apps(state, self._fleet), Calls(state, self._fleet)]
+        self._apps = Apps(state, self._fleet)
+        self._rooms += [self._apps, Calls(state, self._fleet)]
         await self._open_port()
 
     async def _open_port(self) -> None:

@@ -83,6 +83,7 @@ class App:
     name: str = ""
     functions: dict[str, Function] = field(default_factory=dict)
     deployments: list[api_pb2.AppPublishRequest] = field(default_factory=list)
+    definitions: list[dict[str, api_pb2.Function | None]] = field(default_factory=list)
     created_at: float = field(default_factory=time.time)
     deployed_at: float = 0
     stopped_at: float = 0
