@@ -1,4 +1,4 @@
-"""Deploying an app: one function, the shim's generator, in the image by its digest."""
+"""Deploying an app: the shim's two generators, in the image by its digest."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from theoryctl.modal.deployment import Deployment, tags_of
 from theoryctl.modal.names import calls_name, registry_secret_name, secret_name, volume_name
 from theoryctl.modal.sdk import found
 
-FUNCTION = "generate"
+#: The functions of an app, by mode: the one for mocks has no secrets, so that it needs none.
+FUNCTIONS = {"real": "generate", "mock": "mock"}
 #: Changes with each sync of secrets, so that containers that are started from then on differ from older ones.
 GENERATION = "THEORYCTL_SECRETS_GENERATION"
 #: The key that every Secret of an app has: `modal secret create` refuses one without any, and so may the service.
@@ -75,7 +76,10 @@ def runtime_secret(modal: Any, deployment: Deployment) -> Any:
 def _app(modal: Any, deployment: Deployment) -> Any:
     app, shim = modal.App(deployment.app, tags=tags_of(deployment)), _shim()
     concurrent = modal.concurrent(max_inputs=deployment.resources.concurrency)
-    app.function(**_settings(modal, shim, deployment))(concurrent(shim.generate))
+    settings = _settings(modal, shim, deployment)
+    secrets = [modal.Secret.from_name(secret_name(deployment.app), environment_name=deployment.environment)]
+    app.function(**settings, secrets=secrets)(concurrent(shim.generate))
+    app.function(**settings)(concurrent(shim.mock))
     return app
 
 
@@ -86,7 +90,6 @@ def _settings(modal: Any, shim: ModuleType, deployment: Deployment) -> dict[str,
     volume = modal.Volume.from_name(volume_name(deployment.app), create_if_missing=True, **from_name)
     return {
         "image": _image(modal, deployment),
-        "secrets": [modal.Secret.from_name(secret_name(deployment.app), **from_name)],
         "env": {
             shim.IMAGE: deployment.image,
             shim.VOLUME: volume_name(deployment.app),

@@ -67,6 +67,13 @@ async def generate(call: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         yield items.item(error=_failure(error), last=True)
 
 
+async def mock(call: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
+    """Yield what `generate` does of a request in mock mode: a function of its own, whose containers have no secrets."""
+    async with aclosing(generate(call)) as items:
+        async for item in items:
+            yield item
+
+
 class _Items:
     """Items of one attempt, numbered from 1."""
 

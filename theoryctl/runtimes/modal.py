@@ -7,15 +7,15 @@ from contextlib import ExitStack, closing
 from dataclasses import asdict
 from typing import Any
 
-from theoryctl.errors import DigestDrift, ModalUnavailable, UsageError
+from theoryctl.errors import DigestDrift, ModalRefused, ModalUnavailable, UsageError
 from theoryctl.hints import Hint, command
 from theoryctl.manifests.model import Manifest
 from theoryctl.manifests.pins import other_pin
 from theoryctl.modal import apps, attachments, calls
-from theoryctl.modal.deploy import FUNCTION
+from theoryctl.modal.deploy import FUNCTIONS
 from theoryctl.modal.deployment import PLATFORM, Deployment
 from theoryctl.modal.names import Owner
-from theoryctl.modal.sdk import connected, explaining
+from theoryctl.modal.sdk import connected, explaining, found
 from theoryctl.refs import ProviderRef
 from theoryctl_providers.contract import (
     ERRORS,
@@ -42,13 +42,12 @@ class ModalSession:
             self._modal = connection.enter_context(connected(self._look))
             self._deployment = apps.find(self._modal, ref, environment, app)
             _check_pin(self._deployment, manifest)
-            name = self._deployment.app
-            self._function = self._modal.Function.from_name(name, FUNCTION, environment_name=environment).hydrate()
             self._connection = connection.pop_all()
         owner = self._deployment.owner
         self._payer = owner if owner and owner != Owner.current() else None
         self._hints = {"ERR_DIGEST_DRIFT": _again(self._deployment), "ERR_PROVIDER": self._look}
-        self.where = f"modal: {name} in {environment}"
+        self._functions: dict[str, Any] = {}
+        self.where = f"modal: {self._deployment.app} in {environment}"
 
     def ask(self, request: Request) -> Generator[Event, None, None]:
         """Yield the events of one request, the last one a `Result`. Closing the generator cancels the call.
@@ -66,11 +65,23 @@ class ModalSession:
                 "request": _request(request),
                 "attachments": attachments.sent(self._modal, deployment, request),
             }
-            with closing(calls.answers(self._modal, deployment, self._function, call, self._look)) as answers:
+            function = self._function("mock" if is_mock(request.mode or "mock") else "real")
+            with closing(calls.answers(self._modal, deployment, function, call, self._look)) as answers:
                 try:
                     yield from read_events(_lines(answers, self._hints))
                 except ConnectionResetError:
                     raise ModalUnavailable("the answer broke off", hint="run it again") from None
+
+    def _function(self, mode: str) -> Any:
+        """The function for a mode, looked up once. Raises ModalRefused for an app that has none."""
+        if mode not in self._functions:
+            name, environment = self._deployment.app, self._deployment.environment
+            named = self._modal.Function.from_name(name, FUNCTIONS[mode], environment_name=environment)
+            self._functions[mode] = found(self._modal, named.hydrate)
+        if self._functions[mode] is None:
+            message = f"{self._deployment.app} was deployed by another version of theoryctl"
+            raise ModalRefused(message, hint=_again(self._deployment))
+        return self._functions[mode]
 
     def close(self) -> None:
         """End the connection, with all that is asked over it."""

@@ -133,9 +133,10 @@ def test_containers_that_run_have_the_new_values_as_soon_as_they_are_synced(
     start(ref)
     for word in ("apple", "pear"):
         assert cli("modal", "sync-secrets", "--ref", ref, env={"THE_WORD": word}).status == 0
-        assert asked(ref, "THE_WORD").out.strip() == word
+        assert asked(ref, "THE_WORD", "--mode", "real").out.strip() == word
     start(ref)  # another deployment keeps what was synced
-    assert asked(ref, "THE_WORD").out.strip() == "pear"
+    assert asked(ref, "THE_WORD", "--mode", "real").out.strip() == "pear"
+    assert asked(ref, "THE_WORD", "--mode", "mock").out.strip() == "None", "a mock has no secrets"
     assert changes(cli("modal", "sync-secrets", "--ref", ref, "--json", env={"THE_WORD": "pear"})) == {
         "THE_WORD": "unchanged"
     }
@@ -245,7 +246,8 @@ def test_a_secret_that_was_lost_is_filled_again(start: Start, cli: Cli, modal: M
     start()
     assert cli(*SYNC, env=key).status == 0
     sdk(lose)
-    ran = cli("modal", "run", "--ref", REF, "--json")
+    assert cli("modal", "run", "--ref", REF).status == 0, "a mock needs no Secret"
+    ran = cli("modal", "run", "--ref", REF, "--mode", "real", "--prompt", "x", "--json")
     assert error(ran) == (4, "ERR_MISSING_SECRET")
     assert "theoryctl modal sync-secrets" in ran.document["error"]["hint"]
     start()  # makes it anew, without a value
@@ -260,14 +262,15 @@ def test_a_secret_that_was_lost_is_filled_again(start: Start, cli: Cli, modal: M
 
 def test_a_sync_leaves_the_deployed_resources_alone(acme: Acme, start: Start, cli: Cli, modal: Modal) -> None:
     start(acme("Env", timeout=100, secrets="[{name: THE_WORD}]"))
-    (before,) = (function.definition for app in modal._state.apps.values() for function in app.functions.values())
+    before = [function.definition for app in modal._state.apps.values() for function in app.functions.values()]
     ref = acme("Env", timeout=7, secrets="[{name: THE_WORD}]")
     assert cli("modal", "sync-secrets", "--ref", ref, env={"THE_WORD": "x"}).status == 0
     (shown,) = cli("modal", "status", "--json").document["deployments"]
     assert shown["timeout"] == 100
-    (after,) = (function.definition for app in modal._state.apps.values() for function in app.functions.values())
-    assert before is not None and after is not None
-    assert (after.resources, after.timeout_secs) == (before.resources, before.timeout_secs)
+    after = [function.definition for app in modal._state.apps.values() for function in app.functions.values()]
+    for old, new in zip(before, after, strict=True):
+        assert old is not None and new is not None
+        assert (new.resources, new.timeout_secs) == (old.resources, old.timeout_secs)
 
 
 def test_what_the_secret_kept_since_a_stop_is_updated_and_not_created(start: Start, cli: Cli) -> None:

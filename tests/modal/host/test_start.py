@@ -39,12 +39,13 @@ def test_what_is_deployed_is_the_image_by_its_digest_with_what_the_manifest_allo
     assert (document["app"], document["environment"], document["image"]) == (APP, "dev", IMAGE)
     assert document["dashboard"] == f"https://modal.com/id/{document['app_id']}"
     assert modal.dockerfile(APP) == [f"FROM {IMAGE}", "FROM base", "ENTRYPOINT []"]
-    (function,) = modal.apps()[APP].functions.values()
-    definition = function.definition
-    assert definition is not None
-    assert (definition.timeout_secs, definition.startup_timeout_secs, definition.concurrency_limit) == (140, 300, 4)
-    assert (definition.max_concurrent_inputs, definition.resources.milli_cpu) == (16, 1000)
-    assert definition.resources.memory_mb == 1024
+    definitions = {one.handle.function_name: one.definition for one in modal.apps()[APP].functions.values()}
+    assert set(definitions) == {"generate", "mock"}
+    for definition in definitions.values():
+        assert definition is not None
+        assert (definition.timeout_secs, definition.startup_timeout_secs, definition.concurrency_limit) == (140, 300, 4)
+        assert (definition.max_concurrent_inputs, definition.resources.milli_cpu) == (16, 1000)
+        assert definition.resources.memory_mb == 1024
 
 
 def test_one_file_of_the_host_goes_to_modal_and_nothing_of_the_repository_it_is_run_in(

@@ -32,14 +32,14 @@ SAME = {
 }
 
 
-def run_page(text: str) -> str:
-    """The page with what its commands print."""
+def run_page(text: str, **more: str) -> str:
+    """The page with what its commands print, in an environment that has `more`."""
     with tempfile.TemporaryDirectory() as name, Vendor() as vendor, Modal(environments=("prod",)) as modal:
         folder = Path(name)
         modal.image_python = image_with(folder, **vendor.addresses)
         _project(folder)
         kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG")}
-        clean = {**kept, "PATH": f"{THEORYCTL.parent}:{kept['PATH']}", "HOME": name, **modal.variables}
+        clean = {**kept, "PATH": f"{THEORYCTL.parent}:{kept['PATH']}", "HOME": name, **modal.variables, **more}
         return BLOCK.sub(lambda block: _run_block(block[0], folder / "project", clean), text)
 
 
