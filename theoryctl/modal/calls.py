@@ -115,18 +115,25 @@ class _Call:
 
     async def _cancel(self) -> None:
         """End the call by its ID, which its first item has. Without one it has not begun, and is kept from it."""
+        from theoryctl.modal.theoryctl_shim import ENDED
+
+        await self._calls().put.aio(f"{self._run_id}/{ENDED}", True)
         if self._order.call is None and await self._is_withdrawn():
             return
         while self._order.call is None:
             self._order.take(await self._item(END_SECONDS))
         await self._modal.FunctionCall.from_id(self._order.call).cancel.aio()
 
+    def _calls(self) -> Any:
+        """The app's Dict."""
+        name, environment = calls_name(self._deployment.app), self._deployment.environment
+        return self._modal.Dict.from_name(name, environment_name=environment, create_if_missing=True)
+
     async def _is_withdrawn(self) -> bool:
         """Take all attempts of the request, so that none is left for a container; False where one has begun."""
         from theoryctl.modal.theoryctl_shim import ATTEMPTS
 
-        name, where = calls_name(self._deployment.app), {"environment_name": self._deployment.environment}
-        calls = self._modal.Dict.from_name(name, create_if_missing=True, **where)
+        calls = self._calls()
         taken = [
             await calls.put.aio(f"{self._run_id}/{number}", True, skip_if_exists=True)
             for number in range(1, ATTEMPTS + 1)

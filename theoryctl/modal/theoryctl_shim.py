@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Container, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,10 @@ ATTEMPTS = 2
 #: Items that come before anything of the answer. The client of Modal skips items of a later attempt whose numbers it
 #: has had, so the answer of each attempt begins at the same number.
 LEAD = 8
-#: Seconds that the Dict has to answer.
-DICT_SECONDS = 10.0
+#: Seconds that the Dict has to answer, and seconds between two looks whether the caller has ended the request.
+DICT_SECONDS, WATCH_SECONDS = 10.0, 3.0
+#: The name of the entry, after the request's ID, by which a caller ends it.
+ENDED = "ended"
 
 
 async def generate(call: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
@@ -53,7 +55,7 @@ async def generate(call: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
     try:
         _check(call)
         items.attempt = await _attempt(call["request"]["run_id"])
-        with tempfile.TemporaryDirectory(prefix="theoryctl-") as folder:
+        with tempfile.TemporaryDirectory(prefix="theoryctl-") as folder, _watched(call["request"]["run_id"]):
             async with aclosing(_events(call, Path(folder))) as events:
                 async for text, lead, last in events:
                     for filler in items.up_to(lead):
@@ -122,17 +124,51 @@ async def _attempt(run_id: str) -> int:
 
     import modal
 
-    name = os.environ[CALLS]
-    calls = modal.Dict.from_name(name, environment_name=os.environ[ENVIRONMENT], create_if_missing=True)
+    calls = _calls()
     try:
         for number in range(1, ATTEMPTS + 1):
             put = calls.put.aio(f"{run_id}/{number}", True, skip_if_exists=True)
             if await asyncio.wait_for(put, DICT_SECONDS):
                 return number
     except (modal.exception.Error, TimeoutError) as error:
-        message = f"Modal's Dict {name} does not answer: {error or type(error).__name__}"
+        message = f"Modal's Dict {os.environ[CALLS]} does not answer: {error or type(error).__name__}"
         raise _Refused("ERR_MODAL_UNAVAILABLE", message, "run it again") from None
     raise AttemptsUsedUp(f"the container ended in the middle of the request, {ATTEMPTS} times")
+
+
+def _calls() -> Any:
+    """The app's Dict."""
+    import modal
+
+    return modal.Dict.from_name(os.environ[CALLS], environment_name=os.environ[ENVIRONMENT], create_if_missing=True)
+
+
+@contextmanager
+def _watched(run_id: str) -> Iterator[None]:
+    """Cancel what runs inside once the caller has ended the request.
+
+    Modal does so as well, on `FunctionCall.cancel`; nothing says that it does for every kind of call.
+    """
+    import asyncio
+
+    this = asyncio.current_task()
+
+    async def watch() -> None:
+        import modal
+
+        calls = _calls()
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            with suppress(modal.exception.Error):
+                if this is not None and await calls.contains.aio(f"{run_id}/{ENDED}"):
+                    this.cancel()
+                    return
+
+    watcher = asyncio.ensure_future(watch())
+    try:
+        yield
+    finally:
+        watcher.cancel()
 
 
 async def _events(call: dict[str, Any], folder: Path) -> AsyncGenerator[tuple[str, int, bool]]:

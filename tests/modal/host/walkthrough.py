@@ -28,7 +28,7 @@ SAME = {
     r"run_[0-9a-f]{32}": "run_0f8fad5bd9cb469fa16570867728950e",
     r"\b[A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d +ok +[\d.]+ ms": "Jan 01 00:00:00  ok      412 ms",
     r"\b\d+ ms\b": "412 ms",
-    r"\b\d+ s ago": "9 s ago",
+    r"\b\d+ (s|min) ago": "9 s ago",
 }
 
 

@@ -36,6 +36,9 @@ class Dicts:
             values.update({update.key: update.value for update in request.updates})
         return api_pb2.DictUpdateResponse(created=created)
 
+    async def DictContains(self, request: api_pb2.DictContainsRequest) -> api_pb2.DictContainsResponse:
+        return api_pb2.DictContainsResponse(found=request.key in self._by_id(request.dict_id).values)
+
     async def DictDelete(self, request: api_pb2.DictDeleteRequest) -> Empty:
         del self.state.dicts[self._by_id(request.dict_id).id]
         return Empty()
