@@ -59,7 +59,7 @@ class Deployment:
 
     @property
     def rolled_back(self) -> bool:
-        """Whether another deployment is live than the one that this tells of, as after `modal app rollback`."""
+        """Return whether another deployment is live than the one that this tells of, as after `modal app rollback`."""
         return None not in (self.version, self.live) and self.version != self.live
 
     @property

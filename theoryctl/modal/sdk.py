@@ -146,7 +146,7 @@ def _check_version(modal: Any) -> None:
 
 
 def _lacking(modal: Any, error: AttributeError) -> UnfitPackage | None:
-    """What to say of an attribute that the SDK does not have; None where it is not the SDK's."""
+    """Explain an attribute that the SDK does not have; None where it is not the SDK's."""
     owner = error.obj
     home = str(getattr(owner, "__module__", None) or getattr(owner, "__name__", None) or type(owner).__module__)
     if home.partition(".")[0] != "modal":
