@@ -71,13 +71,17 @@ class _Call:
         left = self._end - time.monotonic()
         begun = self._order.call is not None
         try:
-            return self._order.take(await self._item(left if begun else min(left, LOOK_SECONDS)))
+            items = self._order.take(await self._item(left if begun else min(left, LOOK_SECONDS)))
         except StopAsyncIteration:
             return None
         except TimeoutError:
             if begun or left <= LOOK_SECONDS:
                 raise
             return await self._starting()
+        waited = time.monotonic() - self._begin
+        if begun or waited < LOOK_SECONDS:
+            return items
+        return [_said(f"the container has started, after {waited:.0f} s"), *items]
 
     async def _starting(self) -> list[dict[str, Any]]:
         """Say how long the container has been starting; a silent log, or none, says nothing against it."""

@@ -20,14 +20,13 @@ async def check_start(function: Any, since: datetime, look: str) -> None:
     Modal starts one after the other, without end, and says nothing to the caller (modal.com/docs/guide/retries).
     """
     entries = [entry async for entry in function.logs.fetch.aio(since=since)]
-    failed = _failed(entries)
-    if failed:
-        shown = " | ".join(line[:_WIDTH] for line in failed[-_SHOWN:])
+    if lines := failed_start(entries):
+        shown = " | ".join(line[:_WIDTH] for line in lines[-_SHOWN:])
         raise ProviderError("ERR_PROVIDER", f"the container on Modal cannot start: {shown}", hint=look)
 
 
-def _failed(entries: Iterable[Any]) -> list[str]:
-    """The lines of the last container that ended before it ran anything; empty where none is known to have."""
+def failed_start(entries: Iterable[Any]) -> list[str]:
+    """Return the lines of the last container that ended before it ran anything; none where nothing says so."""
     texts: dict[str, str] = {}
     busy = set()
     for entry in entries:
@@ -35,7 +34,6 @@ def _failed(entries: Iterable[Any]) -> list[str]:
         texts[container] = texts.get(container, "") + entry.message
         if any(each.startswith("fc-") for each in entry.context_ids) or '"run_id"' in entry.message:
             busy.add(container)  # it has run a request, so it is up
-    idle = [text for container, text in texts.items() if container not in busy and text.strip()]
-    if len(idle) > 1 or any(line in text for text in idle for line in _FAILED):
-        return [line for line in idle[-1].splitlines() if line.strip()]
-    return []
+    idle = (text for container, text in texts.items() if container not in busy)
+    failed = [text for text in idle if any(line in text for line in _FAILED)]
+    return [line for line in failed[-1].splitlines() if line.strip()] if failed else []

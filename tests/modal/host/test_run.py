@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from grpclib import Status
+from modal.types import LogEntry
 
 from tests.conftest import REF, THEORYCTL, Cli, Ran, hearing_ctrl_c, messages
 from tests.docker.conftest import error
@@ -24,6 +27,7 @@ from tests.modal.host.images import image_with
 from tests.modal.sdk import until
 from tests.modal.service import Modal
 from theoryctl.modal import calls, theoryctl_shim
+from theoryctl.modal.starting import failed_start
 
 Start = Callable[..., Ran]
 Acme = Callable[..., str]
@@ -274,6 +278,18 @@ def test_a_container_that_cannot_start_is_told_with_the_last_lines_of_its_log(
     assert "modal logs" in ran.document["error"]["hint"]
 
 
+def test_a_container_of_another_request_that_fails_or_is_slow_says_nothing_of_this_one() -> None:
+    now = datetime.now(timezone.utc)
+    entries = [
+        LogEntry("Traceback (most recent call last)\n", now, "stderr", "fu-1", ["fc-1", "in-1", "ta-1"]),
+        LogEntry("a warning\n", now, "stderr", "fu-1", ["ta-2"]),
+        LogEntry("another\n", now, "stderr", "fu-1", ["ta-3"]),
+    ]
+    assert failed_start(entries) == []
+    entries.append(LogEntry("Runner failed with exit code: 2\n", now, "system", "fu-1", ["ta-3"]))
+    assert failed_start(entries) == ["another", "Runner failed with exit code: 2"]
+
+
 def test_who_waits_for_a_container_is_told_so(
     start: Start, cli: Cli, modal: Modal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,6 +300,7 @@ def test_who_waits_for_a_container_is_told_so(
     ran = cli("modal", "run", "--ref", REF)
     assert ran.status == 0
     assert "the container is starting (1 s)" in ran.err
+    assert re.search(r"the container has started, after \d+ s", ran.err)
 
 
 def test_a_request_that_begins_after_its_caller_gave_up_is_refused() -> None:
