@@ -38,7 +38,7 @@ def required(rules: Sequence[SecretRule]) -> list[str]:
 
 @pytest.mark.parametrize(
     ("given", "names"),
-    zip(KEYS, (["TOKEN"], ["ID", "SECRET"], ["PROFILE"], ["TOKEN"], ["TOKEN"]), strict=True),
+    list(zip(KEYS, (["TOKEN"], ["ID", "SECRET"], ["PROFILE"], ["TOKEN"], ["TOKEN"]), strict=True)),
     ids=range(len(KEYS)),
 )
 def test_of_what_does_in_each_others_place_the_first_that_is_whole_counts(given: set[str], names: list[str]) -> None:
