@@ -37,12 +37,14 @@ def _set_up() -> Any:
     litellm = _import_without_gc()
     litellm.suppress_debug_info = True
     litellm.telemetry = False
+    from theoryctl_providers.litellm.connections import keep_few
     from theoryctl_providers.litellm.transport import listen
 
     _send_once()
     _ask_no_ollama()
     _read_events_of_cohere()
     listen()
+    keep_few()
     _ask_no_proxy(litellm)
     # Its debug lines hold whole requests. Warnings too: what matters of them is in the exception.
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
