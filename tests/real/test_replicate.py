@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,17 @@ STARTED = {"status": "processing", "output": ["Hello "]}
 DONE = {"status": "succeeded", "output": ["Hello ", "there!"], "metrics": {"predict_time": 0.1}}
 TOOL = {"type": "function", "function": {"name": "get_weather"}}
 
+#: Clients that LiteLLM has forgotten: nobody can close them outside of their loop, and collected open they warn.
+_FORGOTTEN: list[Any] = []
+
 AskReplicate = Callable[..., Call]
+
+
+def forget_clients(litellm: Any) -> None:
+    """Have LiteLLM make its clients anew, as the variables of a proxy are read when one is made."""
+    cache = litellm.in_memory_llm_clients_cache
+    _FORGOTTEN.extend(cache.cache_dict.values())
+    cache.flush_cache()
 
 
 @pytest.fixture
@@ -34,11 +45,11 @@ def replicate(
         for name, value in proxy.variables.items():
             monkeypatch.setenv(name, value)
         # LiteLLM has read both when its other clients were made, and counts seconds between two looks.
-        litellm.in_memory_llm_clients_cache.flush_cache()
+        forget_clients(litellm)
         monkeypatch.setattr("litellm.DEFAULT_REPLICATE_POLLING_DELAY_SECONDS", 0.01)
         monkeypatch.setattr("litellm.llms.replicate.chat.handler.REPLICATE_POLLING_DELAY_SECONDS", 0.01)
         yield lambda **options: ask({"REPLICATE_API_KEY": CANARY}, MODEL, **options)
-        litellm.in_memory_llm_clients_cache.flush_cache()
+        forget_clients(litellm)
     assert set(predictions.connected) == {f"{HOST}:443"}
     assert all(headers["authorization"].endswith(f" {CANARY}") for _, _, headers, _ in predictions.received)
 
