@@ -8,7 +8,8 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from theoryctl.errors import ModalUnavailable
+from theoryctl.errors import ModalRefused, ModalUnavailable
+from theoryctl.hints import command
 from theoryctl.modal.deploy import SLACK, STARTUP
 from theoryctl.modal.deployment import Deployment
 from theoryctl.modal.names import calls_name
@@ -109,7 +110,9 @@ class _Call:
         """Stop listening; a call that has not come to its end is cancelled."""
         import asyncio
 
-        with suppress(self._modal.exception.Error, OSError, TimeoutError, StopAsyncIteration, ModalUnavailable):
+        with suppress(
+            self._modal.exception.Error, OSError, TimeoutError, StopAsyncIteration, ModalUnavailable, ModalRefused
+        ):
             if not self._order.ended:
                 await asyncio.wait_for(self._cancel(), END_SECONDS)
         if self._coming is not None:
@@ -166,10 +169,13 @@ class Order:
     def take(self, item: dict[str, Any]) -> list[dict[str, Any]]:
         """Return what is to be passed on, of the item that comes next.
 
-        Raises ModalUnavailable where it continues another attempt's answer, or items are missing before it.
+        Raises ModalUnavailable where it continues another attempt's answer, or items are missing before it, and
+        ModalRefused for an item of a shim that does not number them.
         """
         from theoryctl.modal.theoryctl_shim import LEAD
 
+        if "number" not in item:
+            raise ModalRefused("the app was deployed by another version of theoryctl", hint=command("modal start"))
         attempt, number = item["attempt"] or self._attempt, item["number"]
         anew = bool(self._attempt) and attempt != self._attempt
         if (anew and self._number > LEAD) or number > (LEAD if anew else self._number) + 1:

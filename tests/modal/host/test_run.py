@@ -26,6 +26,7 @@ from tests.modal.host.conftest import APP, IMAGE
 from tests.modal.host.images import image_with
 from tests.modal.sdk import until
 from tests.modal.service import Modal
+from theoryctl.errors import ModalRefused
 from theoryctl.modal import calls, theoryctl_shim
 from theoryctl.modal.starting import failed_start
 
@@ -288,6 +289,11 @@ def test_a_container_of_another_request_that_fails_or_is_slow_says_nothing_of_th
     assert failed_start(entries) == []
     entries.append(LogEntry("Runner failed with exit code: 2\n", now, "system", "fu-1", ["ta-3"]))
     assert failed_start(entries) == ["another", "Runner failed with exit code: 2"]
+
+
+def test_an_app_that_an_older_theoryctl_deployed_is_told_and_not_taken_for_a_bug() -> None:
+    with pytest.raises(ModalRefused, match="another version of theoryctl"):
+        calls.Order().take({"event": "event: started"})
 
 
 def test_who_waits_for_a_container_is_told_so(
