@@ -16,6 +16,7 @@ CANARY = "sk-canary-0123456789abcdef"
 SERVER = """
 import http.server, json
 class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
     def say(self, value):
         body = json.dumps(value).encode()
         self.send_response(200)

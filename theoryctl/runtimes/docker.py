@@ -31,6 +31,8 @@ from theoryctl.runtimes.base import StartedRuntime, StartRequest, State, running
 from theoryctl.secrets import on_this_host
 from theoryctl_providers.contract import Event, ProviderError, Request, ServerConfig, served_modes
 
+#: Seconds in which a container that has broken off an answer may prove to have ended.
+_SECONDS_TO_END = 1.0
 #: The label of a container that was started under a name.
 _NAME = "name"
 
@@ -194,11 +196,19 @@ class _Session(InstanceSession):
 def _explained(instance: Instance, error: NotRunning) -> NotRunning:
     """The error, with the reason that the daemon knows and the kernel gave."""
     with suppress(DockerFailed), connected() as api:
-        if containers.died_of_memory(containers.inspect(api, _id(instance))):
+        if containers.died_of_memory(_ended(api, instance)):
             message = f"{error.message}: it was ended because it took more memory than it may have"
             again = start_again(instance)
             return NotRunning(message, hint=again.after("raise resources.memory in the manifest"))
     return error
+
+
+def _ended(api: Any, instance: Instance) -> Any:
+    """Inspect a container that broke off: the daemon may hear of its end a moment after its clients."""
+    end = time.monotonic() + _SECONDS_TO_END
+    while containers.is_running(seen := containers.inspect(api, _id(instance))) and time.monotonic() < end:
+        time.sleep(0.05)
+    return seen
 
 
 def _image(api: Any, request: StartRequest) -> _Ready:

@@ -13,8 +13,8 @@ from theoryctl_providers.contract.from_json import shaped
 #: Each is an open file as long as a real call lasts, and the server has some hundreds of those.
 MOST_ATTACHMENTS = 256
 
-#: Some thirty years: there are numbers that no clock counts up to.
-LONGEST_SECONDS = 1_000_000_000
+#: For ever. Not every reader of JSON has a number for what is much longer.
+LONGEST_SECONDS = 1e300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
