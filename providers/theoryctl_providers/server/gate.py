@@ -24,6 +24,9 @@ from theoryctl_providers.wires.dialect import Credential, Dialect
 #: Takes a line of the log.
 Log = Callable[[str], None]
 
+#: Where the traceback of a bug is left for the log.
+_TRACEBACK = "theoryctl.traceback"
+
 #: What the log says of a client that did not wait for its answer, as nginx does.
 CLIENT_GONE = 499
 
@@ -77,6 +80,8 @@ class Gate:
         except Exception as error:
             await self._broke(scope, receive, sending, dialect, error)
         finally:
+            if log is None and _TRACEBACK in scope:  # a bug is told in any case
+                log = self._log
             if log is not None:
                 status = CLIENT_GONE if gone or sending.status is None else sending.status
                 log(dumps(_line(scope, status, time.perf_counter() - start)))
@@ -95,7 +100,7 @@ class Gate:
     def _bug(self, scope: Scope, error: Exception) -> ProviderError:
         """Make the failure that a bug is, and leave its traceback for the log; neither holds a secret."""
         clean = self._redactor.text
-        scope["theoryctl.traceback"] = clean("".join(traceback.format_exception(error)))[-LONGEST:]
+        scope[_TRACEBACK] = clean("".join(traceback.format_exception(error))[-LONGEST:])
         message = clean(f"the instance failed with {type(error).__name__}: {error}"[:LONGEST])
         return ProviderError("ERR_INTERNAL", message, hint="look into the log of the instance, and report what it says")
 
@@ -147,7 +152,7 @@ class _Sending:
 def _line(scope: Scope, status: int, seconds: float) -> dict[str, Any]:
     """The log's line of a request. `status` is the one that was sent; a stream that fails after it has a `code` too."""
     facts = scope.get("theoryctl.facts", {})
-    if traced := scope.get("theoryctl.traceback"):
+    if traced := scope.get(_TRACEBACK):
         facts = {**facts, "traceback": traced}
     run_id = scope.get("theoryctl.run_id")
     asked = {"run_id": run_id, "method": scope["method"], "path": cut(scope["path"]), "status": status}

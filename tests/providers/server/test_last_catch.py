@@ -29,9 +29,11 @@ class Broken(Dialect):
     name = "Broken"
     example = "GET /broken/before"
     prefixes = ("/broken/",)
+    open_paths = frozenset(("/broken/unseen",))
 
     def __init__(self, _config: Any) -> None:
         self.routes = {("GET", f"/broken/{name}"): getattr(self, name) for name in ("before", "midway", "refused")}
+        self.routes["GET", "/broken/unseen"] = self.before
 
     async def before(self, scope: Scope, receive: Receive, send: Send) -> None:
         raise RuntimeError(f"the key is {CANARY}")
@@ -92,6 +94,11 @@ def test_a_bug_in_the_middle_of_an_answer_cuts_it_and_is_logged_with_the_status_
     assert served.get("/broken/midway") == (200, b"data: 1\n\n")
     (line,) = map(json.loads, served.lines)
     assert (line["status"], line["code"]) == (200, "ERR_INTERNAL")
+
+
+def test_a_bug_on_a_path_without_lines_in_the_log_has_one_all_the_same(served: Served) -> None:
+    assert served.get("/broken/unseen")[0] == 500
+    assert json.loads(served.lines[0])["code"] == "ERR_INTERNAL"
 
 
 def test_an_error_that_no_wire_caught_keeps_its_code_and_has_no_traceback(served: Served) -> None:
