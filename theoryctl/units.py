@@ -6,8 +6,9 @@ import re
 
 from theoryctl.errors import UsageError
 
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _FORM = re.compile(r"([0-9]{1,9})([smhd])", re.ASCII)
+_AMOUNT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smhd]?)", re.ASCII)
 
 
 def parse_duration(text: str) -> float:
@@ -16,3 +17,22 @@ def parse_duration(text: str) -> float:
     if match is None:
         raise UsageError(f"{text!r} is not a duration", hint="write it as 30s, 10m, 2h or 1d")
     return float(int(match[1]) * _SECONDS[match[2]])
+
+
+def parse_timeout(text: str, source: str = "--timeout") -> float:
+    """Seconds above 0, from `30`, `2.5`, `90s` or `1m`. Raises UsageError that names `source`."""
+    match = _AMOUNT.fullmatch(text.strip())
+    seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
+    if not seconds > 0:
+        raise UsageError(f"{source} {text}: expected a time above 0", hint="write it as 30 (seconds), 90s or 1m")
+    return seconds
+
+
+def positive_seconds(seconds: float, flag: str) -> float:
+    """A flag's seconds, checked. Raises UsageError."""
+    if not 0 < seconds < float("inf"):
+        raise UsageError(
+            f"{flag} {seconds:g}: found no positive number of seconds",
+            hint="give a number of seconds above 0, such as 30",
+        )
+    return seconds

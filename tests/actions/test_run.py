@@ -112,7 +112,7 @@ def test_a_prompt_comes_with_a_model_and_a_system_message(cli: Cli) -> None:
         (("--save-dir", "/dev/null/x"), 2, "ERR_USAGE", "--save-dir"),
         (("--attach", "image"), 3, "ERR_ATTACHMENT", "is not NAME=PATH"),
         (("--promt", "x"), 2, "ERR_USAGE", "--promt"),
-        (("extra",), 2, "ERR_USAGE", "extra"),
+        (("--inputs-json", "{}", "extra"), 2, "ERR_USAGE", "exclude each other"),
         (("--ref", "nonsense"), 2, "ERR_REF", "'nonsense' is not a provider ref"),
         (("--ref", "llm/litelm@1"), 3, "ERR_REF_NOT_FOUND", "llm/litelm@1"),
     ],
@@ -129,13 +129,6 @@ def test_a_mistake_is_an_envelope_with_a_code_and_a_documented_exit_status(
     plain = cli(*RUN, *flags)
     assert (plain.status, plain.out) == (status, "")
     assert plain.err.splitlines()[-1].startswith((" hint: ", "error ·")) and code in plain.err
-
-
-def test_a_run_without_a_ref_says_which_option_is_missing(cli: Cli) -> None:
-    ran = cli("local", "run", "--json")
-    assert (ran.status, error(ran.document)["code"]) == (2, "ERR_USAGE")
-    assert "--ref" in ran.document["error"]["message"]
-    assert ran.document["ref"] is None
 
 
 def test_a_real_run_refuses_an_empty_key_without_loading_anything(cli: Cli) -> None:
@@ -157,7 +150,21 @@ def test_save_dir_writes_each_output_and_names_the_files(cli: Cli, tmp_path: Pat
         data = Path(output["path"]).read_bytes()
         assert (output["size"], output["digest"]) == (len(data), sha256(data))
         assert "text" not in output
-    assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == ["answer.txt", "finish_reason.txt"]
+    names = [path.name for path in (tmp_path / "a" / "b").iterdir()]
+    assert sorted(names) == ["answer.txt", "finish_reason.txt", "outputs.json"]
+
+
+def test_save_dir_has_an_index_and_the_id_of_the_run_in_its_name(cli: Cli, tmp_path: Path) -> None:
+    envelope = cli(*RUN, "--save-dir", str(tmp_path / "{run_id}" / "x"), "--json").document
+    folder = tmp_path / envelope["run_id"] / "x"
+    index = json.loads((folder / "outputs.json").read_text())
+    assert (index["schema"], index["run_id"], index["model"]) == (
+        "theoryctl.outputs/v1",
+        envelope["run_id"],
+        envelope["model"],
+    )
+    assert [output["path"] for output in index["outputs"]] == ["answer.txt", "finish_reason.txt"]
+    assert [str(folder / output["path"]) for output in index["outputs"]] == [o["path"] for o in envelope["outputs"]]
 
 
 def test_save_dir_leaves_nothing_behind_when_the_run_fails(cli: Cli, tmp_path: Path) -> None:

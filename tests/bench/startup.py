@@ -57,7 +57,7 @@ def cpu_seconds(loops: int, command: list[str]) -> float:
 
     Raises RuntimeError when one fails, but for the want of a secret.
     """
-    quiet = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_WRONLY, 0) for fd in (1, 2)]
+    quiet = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
     total = 0.0
     for _ in range(loops):
         pid = os.posix_spawn(command[0], command, os.environ, file_actions=quiet)

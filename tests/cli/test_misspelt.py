@@ -40,3 +40,27 @@ def test_a_word_that_is_near_to_nothing_leads_to_the_help(cli: Cli) -> None:
 def test_a_group_alone_prints_its_help(cli: Cli, group: tuple[str, ...]) -> None:
     alone = cli(*group)
     assert (alone.status, alone.out, alone.err) == (0, cli(*group, "--help").out, "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (("--temperature", "0.2", "hi", *RUN), ("hi", *RUN, "-o", "temperature=0.2")),
+        (("hi", "--top-p=0.5", *RUN), ("hi", *RUN, "-o", "top_p=0.5")),
+        (("hi", "--max-tokens", "5", *RUN), ("hi", *RUN, "-o", "max_tokens=5")),
+    ],
+)
+def test_an_input_that_was_typed_as_a_flag_is_given_with_o(
+    cli: Cli, typed: tuple[str, ...], meant: tuple[str, ...]
+) -> None:
+    refused = cli("local", "run", *typed)
+    assert refused.status == 2
+    assert shlex.split(refused.document["error"]["hint"]) == ["theoryctl", "local", "run", *meant]
+    assert cli("local", "run", *meant).status == 0
+
+
+def test_an_unknown_flag_that_is_no_input_is_what_it_was(cli: Cli) -> None:
+    assert (
+        cli("local", "run", "--temprature", "1", "hi", *RUN).document["error"]["message"].startswith("No such option")
+    )
+    assert "theoryctl local run --prompt x" in cli("local", "run", "--promt", "x", *RUN).document["error"]["hint"]

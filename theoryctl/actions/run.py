@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from typing import Any
 
 from theoryctl.actions.targets import Target
 from theoryctl.errors import BadInputs, InternalError, Interrupted, UsageError
@@ -16,17 +16,22 @@ from theoryctl.manifests.model import Manifest
 from theoryctl.refs import ProviderRef
 from theoryctl.requests.attachments import load_attachments
 from theoryctl.requests.input_flags import InputFlags
+from theoryctl.requests.input_options import parse_options
 from theoryctl.requests.mock_flags import MockFlags
 from theoryctl.requests.result_folder import ResultFolder
 from theoryctl.requests.saved_outputs import OutputFolder
+from theoryctl.requests.spool import Spool
+from theoryctl.requests.standard_input import StandardInput
 from theoryctl.results.run import RunResult
 from theoryctl.runtimes.config import provider_config
+from theoryctl.settings import Settings
+from theoryctl.units import parse_timeout
 from theoryctl_providers.contract import (
-    MODE_VARIABLE,
     MODES,
     Envelope,
     Event,
     Log,
+    Mode,
     ProviderError,
     Request,
     Result,
@@ -53,21 +58,12 @@ class RunOptions:
     env_file: str | None = None
     manifests: str | None = None
     mocks: MockFlags = field(default_factory=MockFlags)
+    standard_input: StandardInput = field(default_factory=StandardInput)
 
     def told_once(self) -> dict[str, str]:
         """The flags that a provider is told once, at its start, with their values."""
         env_file = {"--env-file": self.env_file} if self.env_file is not None else {}
         return {**env_file, **self.mocks.given()}
-
-
-def positive_seconds(seconds: float | None, flag: str = "--timeout") -> float | None:
-    """A flag's seconds, checked. Raises UsageError."""
-    if seconds is not None and not 0 < seconds < float("inf"):
-        raise UsageError(
-            f"{flag} {seconds:g}: found no positive number of seconds",
-            hint="give a number of seconds above 0, such as 30",
-        )
-    return seconds
 
 
 def checked_mode(mode: str | None) -> str | None:
@@ -87,13 +83,16 @@ def run(options: RunOptions, target: Target, on_event: Callable[[Event], None]) 
     Everything is checked before the provider is asked. Raises TheoryctlError for what is wrong before there is a
     request; what fails later, Ctrl-C too, is in the envelope.
     """
+    given = options.inputs.read(options.standard_input)  # first: its writer need not wait
     found = Catalog(options.manifests).find(options.ref)
-    request = _request(options, target, found.load())
-    if note := _unsaid(request, options, target):
-        on_event(Log(note))
     with ExitStack() as folders:
+        spool = folders.enter_context(Spool(options.standard_input))
+        settings = Settings()
+        request = _request(options, given, target, settings, found.load(), spool)
+        if note := _unsaid(request, options, target, settings):
+            on_event(Log(note))
         save_dir, record = options.save_dir, options.mocks.record
-        save_to = folders.enter_context(OutputFolder(save_dir)) if save_dir else None
+        save_to = folders.enter_context(OutputFolder(save_dir, request.run_id)) if save_dir else None
         record_to = folders.enter_context(ResultFolder("--record", record)) if record else None
         envelope = _invoke(request, target, found, on_event)
         if record_to or target.record:
@@ -103,17 +102,25 @@ def run(options: RunOptions, target: Target, on_event: Callable[[Event], None]) 
         return RunResult(save_to.save(envelope) if save_to else envelope)
 
 
-def _unsaid(request: Request, options: RunOptions, target: Target) -> str | None:
+def _unsaid(request: Request, options: RunOptions, target: Target, settings: Settings) -> str | None:
     """A line on a run that is real although nobody said so in this call; None for any other."""
     if is_mock(request.mode or "mock") or "real" in (options.mode, request.inputs.get("mode")):
         return None
-    why = MODE_VARIABLE if os.environ.get(MODE_VARIABLE) else f"the {target.runtime} instance"
+    named = settings.value("mode")
+    why = named.source if named else f"the {target.runtime} instance"
     return f"real mode, as {why} says: a vendor is asked"
 
 
-def _request(options: RunOptions, target: Target, manifest: Manifest) -> Request:
-    given = options.inputs.read()
-    mode = resolve_mode(given or {}, options.mode, target.mode)
+def _request(
+    options: RunOptions,
+    given: dict[str, Any] | None,
+    target: Target,
+    settings: Settings,
+    manifest: Manifest,
+    spool: Spool,
+) -> Request:
+    inputs = _completed(given, options, settings, manifest)
+    mode = _mode({} if given is None else inputs, options, target, settings)
     target.check(manifest, mode)
     if given is None and not is_mock(mode):
         raise BadInputs(
@@ -129,12 +136,35 @@ def _request(options: RunOptions, target: Target, manifest: Manifest) -> Request
             env_file=options.env_file,
             with_secrets=not is_mock(mode) and not target.has_secrets,
         ),
-        inputs=manifest.example if given is None else given,
+        inputs=inputs,
         mode=mode,
-        attachments=load_attachments(options.attach, options.max_attachment),
-        timeout=options.timeout,
+        attachments=load_attachments(options.attach, options.max_attachment, spool),
+        timeout=_timeout(options, settings),
         checked=given is None,
     )
+
+
+def _mode(inputs: dict[str, Any], options: RunOptions, target: Target, settings: Settings) -> Mode:
+    is_said = options.mode is not None or inputs.get("mode") is not None
+    return resolve_mode(inputs, options.mode, target.mode if is_said else settings.text("mode") or target.mode)
+
+
+def _timeout(options: RunOptions, settings: Settings) -> float | None:
+    found = settings.value("timeout") if options.timeout is None else None
+    return parse_timeout(found.text, found.source) if found else options.timeout
+
+
+def _completed(
+    given: dict[str, Any] | None, options: RunOptions, settings: Settings, manifest: Manifest
+) -> dict[str, Any]:
+    """The inputs, else the manifest's example, with those of `-o`, which count before those of a file, and with the
+    model of the settings where none is named."""
+    inputs = {
+        **(manifest.example if given is None else given),
+        **parse_options(options.inputs.options, manifest.inputs),
+    }
+    model = settings.text("model") if "model" in manifest.inputs.get("properties", {}) else None
+    return {"model": model, **inputs} if model else inputs
 
 
 def _invoke(request: Request, target: Target, found: Found, on_event: Callable[[Event], None]) -> Envelope:

@@ -23,8 +23,9 @@ from theoryctl.requests.result_folder import ResultFolder
 from theoryctl.results.instances import Started
 from theoryctl.runtimes.base import StartedRuntime, StartRequest
 from theoryctl.runtimes.config import provider_config
-from theoryctl.runtimes.find import known_runtime, started_runtime
+from theoryctl.runtimes.find import DEFAULT, STARTED, known_runtime, started_runtime
 from theoryctl.secrets import new_token
+from theoryctl.settings import Settings
 from theoryctl_providers.contract import Limits, ServerConfig, is_mock, resolve_mode, sha256
 
 #: The defaults of `--wait-timeout` in seconds, and of `--max-attachment` in bytes.
@@ -157,7 +158,7 @@ def _request(options: StartOptions, found: Found, progress: Progress) -> StartRe
             provider=provider_config(
                 manifest,
                 runtime=options.runtime,
-                mode=resolve_mode({}, options.mode),
+                mode=resolve_mode({}, options.mode, _default_mode(options)),
                 mocks=options.mocks,
                 env_file=options.env_file,
                 # Said, mock means mock alone: then no key leaves this machine's environment.
@@ -184,6 +185,16 @@ def _request(options: StartOptions, found: Found, progress: Progress) -> StartRe
         record=record and os.path.abspath(record),
         flags=options.flags(),
     )
+
+
+def _default_mode(options: StartOptions) -> str:
+    return "mock" if options.mode is not None else Settings().text("mode") or "mock"
+
+
+def default_runtime() -> str:
+    """The runtime of a start that names none: that of the settings, if it can be started."""
+    wanted = Settings().text("runtime")
+    return wanted if wanted in STARTED else DEFAULT
 
 
 @contextlib.contextmanager

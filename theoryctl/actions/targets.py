@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 from theoryctl.errors import UsageError
 from theoryctl.hints import command
 from theoryctl.images.context import code_paths
-from theoryctl.instances.records import Instance, checked_name
+from theoryctl.instances import records
+from theoryctl.instances.records import Instance, RecordKey, checked_name
 from theoryctl.instances.restart import start_again, stop_and_start
 from theoryctl.manifests.catalog import Found
 from theoryctl.manifests.model import Manifest
@@ -23,6 +24,7 @@ from theoryctl.runtimes.find import (
     open_modal,
     started_runtime,
 )
+from theoryctl.settings import Settings
 from theoryctl_providers.contract import Mode
 
 if TYPE_CHECKING:
@@ -55,12 +57,19 @@ class Target(Protocol):
 
 
 def local_target(ref: ProviderRef, runtime: str | None, name: str | None = None) -> Target:
-    """The started instance of a ref, if there is one, and else this process.
+    """The started instance of a ref, if there is one, and else this process. The runtime of the settings counts where
+    neither a runtime nor a name is given; an instance that is not started is only missed where one is.
 
     Raises what `find` does.
     """
-    instance = find(ref, runtime, checked_name(name))
+    wanted = runtime or (_preferred(ref) if name is None else None)
+    instance = find(ref, wanted, checked_name(name))
     return _Here(ref) if instance is None else _Started(instance)
+
+
+def _preferred(ref: ProviderRef) -> str | None:
+    wanted = Settings().text("runtime")
+    return wanted if wanted == EMBEDDED or (wanted and records.loaded(RecordKey(ref, wanted))) else None
 
 
 def modal_target(ref: ProviderRef, environment: str, app: str | None = None) -> Target:

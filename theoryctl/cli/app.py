@@ -20,6 +20,7 @@ GROUPS = {
 #: Commands that belong to no group, as above: a module of that name with an app of this one command.
 COMMANDS = {
     "models": "List vendors and their keys, or models and prices.",
+    "config": "Show each setting and where it comes from.",
     "doctor": "Find what is wrong here, and say how to mend it.",
     "explain": "Explain an error code: its cause and its cure.",
 }
@@ -27,7 +28,7 @@ COMMANDS = {
 _ALL = {**GROUPS, **COMMANDS}
 
 EXAMPLES = """\
-theoryctl local run --ref llm/litellm@1 --mode mock
+theoryctl local run "Say hello" --mode mock
 theoryctl local run --ref llm/litellm@1 --mode mock --prompt "Say hello" --json
 theoryctl manifest list"""
 

@@ -35,15 +35,20 @@ def read(arguments: Sequence[str]) -> Given:
             command = _below(command, argument) or command
             words.append(argument)
         elif equals:
-            options[name] = value
+            options[_first_name(command, name)] = value
         else:
-            options[name] = next(left, "") if _takes_value(command, name) else ""
+            options[_first_name(command, name)] = next(left, "") if _takes_value(command, name) else ""
     return Given(tuple(words), options)
 
 
 def _below(command: Any, word: str) -> Any:
     """The command of that name in a group; None in a command, whose words are its arguments."""
     return command.get_command(None, word) if hasattr(command, "get_command") else None
+
+
+def _first_name(command: Any, name: str) -> str:
+    """The first of an option's names, which is the long one; as it is where nobody knows it."""
+    return next((param.opts[0] for param in command.params if name in param.opts), name)
 
 
 def _takes_value(command: Any, name: str) -> bool:

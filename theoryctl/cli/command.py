@@ -6,13 +6,32 @@ from collections.abc import Callable, Container
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
+from theoryctl.cli.options import STANDARD_INPUT
+from theoryctl.errors import UsageError
+from theoryctl.settings import Settings
 from theoryctl_providers.contract import ProviderError
 
-JSON_FLAG, DEBUG_FLAG = "--json", "--debug"
+JSON_FLAG, DEBUG_FLAG, QUIET_FLAG, NO_COLOR_FLAG = "--json", "--debug", "--quiet", "--no-color"
 
-RefOption = Annotated[str, typer.Option("--ref", metavar="REF", help="The provider: namespace/name@version.")]
+#: In a command that needs a ref, and takes the default one where none is typed.
+RefOption = Annotated[
+    str,
+    typer.Option(
+        "--ref",
+        "-r",
+        metavar="REF",
+        help="The provider: namespace/name@version. [env: THEORYCTL_REF; default: the started one, or llm/litellm@1]",
+    ),
+]
+#: In a command that never takes a ref which nobody named.
+NamedRef = Annotated[
+    str,
+    typer.Option(
+        "--ref", "-r", metavar="REF", help="The provider: namespace/name@version. [env: THEORYCTL_REF; required]"
+    ),
+]
 ManifestsOption = Annotated[
     str | None,
     typer.Option(
@@ -43,12 +62,37 @@ class ExamplesMixin:
 
 
 class Command(ExamplesMixin, TyperCommand):
-    """A command with the options that every command has."""
+    """A command with the options that every command has.
+
+    One that has a `ref` takes it as an option and as a word alike. Where the ref is needed and was not typed, it is the
+    default one; `guesses` tells whether that may be one which nobody named.
+    """
+
+    guesses = True
 
     def __init__(self, *args: Any, params: list[Any] | None = None, **options: Any) -> None:
-        super().__init__(*args, params=[*(params or []), *_shared_flags()], **options)
+        own = list(params or [])
+        ref = next((param for param in own if param.name == "ref"), None)
+        self.needs_ref = ref is not None and ref.required
+        if ref is not None:
+            ref.required = False
+            own += _other_form(ref, own)
+        super().__init__(*args, params=[*own, *_shared_flags()], **options)
         for parameter in self.params:
             parameter._custom_shell_complete = _offered
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments. The ref counts as its option, wherever it was typed."""
+        rest = super().parse_args(ctx, args)
+        other = ctx.params.pop(_OTHER, None)
+        if other is not None:
+            if ctx.params["ref"] is not None:
+                raise typer.BadParameter("the ref is given twice", ctx=ctx, param_hint="--ref")
+            ctx.params["ref"] = other
+            typed, unset = ctx.get_parameter_source(_OTHER), ctx.get_parameter_source("ref")
+            ctx.set_parameter_source("ref", typed)
+            ctx.set_parameter_source(_OTHER, unset)
+        return rest
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command, once all of the command line is parsed.
@@ -56,13 +100,28 @@ class Command(ExamplesMixin, TyperCommand):
         The hint of an error that it raises is spelled with what was typed.
         """
         settle(ctx)
+        if unused := Settings().unused:
+            ctx.obj.note(unused)
         try:
+            if self.needs_ref and ctx.params["ref"] is None:
+                self._take_default(ctx)
             return super().invoke(ctx)
         except ProviderError as error:
             from theoryctl.cli.hints import spelled
 
             error.hint = spelled(error.hint, ctx)
+            if given := ctx.meta.get(STANDARD_INPUT):
+                given.drain()
             raise
+
+    def _take_default(self, ctx: Any) -> None:
+        from theoryctl.actions.default_ref import default_ref
+
+        found = default_ref(guess=self.guesses)
+        if found is None:
+            raise UsageError("expected a ref, got none", hint="name it with --ref, or set THEORYCTL_REF")
+        ctx.params["ref"] = found.ref
+        ctx.obj.note(f"ref {found.ref}, {found.reason}")
 
 
 class Group(ExamplesMixin, TyperGroup):
@@ -95,6 +154,19 @@ def _offered(context: Any, parameter: Any, incomplete: str) -> Any:
     return offered(context, parameter, incomplete)
 
 
+#: The parameter that takes a ref in the form which a command does not declare.
+_OTHER = "other_ref"
+
+
+def _other_form(ref: Any, params: list[Any]) -> list[Any]:
+    """The option of a ref that is a word, or the word for one that is an option, unless other words are taken."""
+    if ref.param_type_name == "argument":
+        return [TyperOption(param_decls=[_OTHER, "--ref", "-r"], metavar="REF", help="The same.")]
+    if any(param.param_type_name == "argument" for param in params):
+        return []
+    return [TyperArgument(param_decls=[_OTHER], metavar="[REF]", hidden=True)]
+
+
 def settle(ctx: Any) -> None:
     """Tell the terminal which of the shared flags the command line has, as far as it is parsed."""
     ctx.obj.settle(**wanted(ctx.meta))
@@ -102,12 +174,19 @@ def settle(ctx: Any) -> None:
 
 def wanted(flags: Container[str]) -> dict[str, bool]:
     """The settings of a terminal that flags ask for."""
-    return {"json_output": JSON_FLAG in flags, "debug": DEBUG_FLAG in flags}
+    return {
+        "json_output": JSON_FLAG in flags,
+        "debug": DEBUG_FLAG in flags,
+        "quiet": QUIET_FLAG in flags,
+        "colour": NO_COLOR_FLAG not in flags,
+    }
 
 
 def _shared_flags(*, hidden: bool = False) -> list[TyperOption]:
     texts = {
         JSON_FLAG: "Print exactly one JSON object on standard output.",
+        QUIET_FLAG: "Leave out notes and progress; errors stay.",
+        NO_COLOR_FLAG: "Use no colours, as with NO_COLOR.",
         DEBUG_FLAG: "Show tracebacks and debug messages on standard error.",
     }
     fixed: dict[str, Any] = {"is_flag": True, "default": False, "expose_value": False, "hidden": hidden}
@@ -134,7 +213,18 @@ def make_app(name: str, text: str) -> typer.Typer:
     )
 
 
-def command(app: typer.Typer, name: str, *, examples: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a function as the command `name`; `examples` are shown under its help and run by a test."""
-    settings = {"help_option_names": ["-h", "--help"]}
-    return app.command(name, cls=Command, epilog=examples, context_settings=settings)
+def command(
+    app: typer.Typer, name: str, *, examples: str, guesses: bool = True
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a function as the command `name`; `examples` are shown under its help and run by a test.
+
+    `guesses` as in `Command`.
+    """
+    cls = Command if guesses else _NamedOnly
+    return app.command(name, cls=cls, epilog=examples, context_settings={"help_option_names": ["-h", "--help"]})
+
+
+class _NamedOnly(Command):
+    """A command that changes what is elsewhere, and so only what somebody named."""
+
+    guesses = False

@@ -15,6 +15,7 @@ import typer
 
 from theoryctl.cli.arguments import read
 from theoryctl.cli.command import wanted
+from theoryctl.cli.unknown_option import as_input
 from theoryctl.errors import UsageError, error_document
 from theoryctl.hints import PROGRAM
 from theoryctl.runtimes.find import EMBEDDED, MODAL, STARTED
@@ -57,7 +58,11 @@ def _usage_error(error: Any, arguments: Sequence[str]) -> ProviderError:
     path = context.command_path if context is not None else PROGRAM
     message = error.format_message().strip()
     near = getattr(error, "possibilities", None)
-    if near:
+    option = getattr(error, "option_name", None)
+    if option and (corrected := as_input(arguments, option, context)):
+        message = f"{option} is an input, and inputs are given with -o"
+        hint = _pasteable(corrected) or f"give it with -o {corrected[-1]}"
+    elif near:
         message = f"No such option: {error.option_name}"
         hint = _pasteable(_corrected(arguments, error.option_name, near[0])) or f"write {near[0]}"
     else:

@@ -24,7 +24,7 @@ _KEY = re.compile(r"\b(sk|pk|r8|key|gsk|xai)[-_][\w*.-]{6,}|://[^/\s]*:[^/\s]*@|
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
 
 #: What every command has, by name; typed for one command, they say nothing of another.
-_SHARED = ("json", "debug")
+_SHARED = ("json", "quiet", "no_color", "debug")
 
 
 def spelled(hint: str | None, context: Any) -> str | None:
@@ -77,16 +77,32 @@ def _words(step: Step, context: Any) -> list[str] | None:
         typed = {name: value for name, value in typed.items() if name not in _SHARED}
     values = {**typed, **step.params}
     known = {parameter.name for parameter in target.params}
-    if not known.issuperset(step.params) or (not step.path and values.get("inputs") == "-"):
+    if not known.issuperset(step.params) or (not step.path and _reads_what_is_gone(context, values)):
         return None
     return [PROGRAM, *path, *step.arguments, *_parameters(target, values, named_only=bool(step.arguments))]
+
+
+def _reads_what_is_gone(context: Any, values: Mapping[str, Any]) -> bool:
+    """Return whether a run takes something that cannot be read again: standard input, or a pipe of the shell's."""
+    from theoryctl.cli.options import STANDARD_INPUT
+    from theoryctl.requests.standard_input import NAMES
+
+    given = context.meta.get(STANDARD_INPUT)
+    paths = [each.partition("=")[2] for each in values.get("attach") or ()]
+    named = [values.get(name) for name in ("inputs", "inputs_file", "prompt_file")] + paths
+    piped = given is not None and (given.used or given.has_bytes()) and not values.get("no_stdin")
+    return piped or values.get("prompt") == "-" or any(name in NAMES or _is_pipe(name) for name in named if name)
+
+
+def _is_pipe(path: str) -> bool:
+    return os.path.dirname(path) in ("/dev/fd", "/proc/self/fd")
 
 
 def _parameters(target: Any, values: Mapping[str, Any], *, named_only: bool) -> Iterator[str]:
     given = [(parameter, values[parameter.name]) for parameter in target.params if parameter.name in values]
     for parameter, value in given:
         if parameter.param_type_name == "argument" and not named_only:
-            yield from map(as_typed, value if isinstance(value, tuple) else (value,))
+            yield from map(as_typed, value if isinstance(value, (tuple, list)) else (value,))
     for parameter, value in given:
         if parameter.param_type_name == "option":
             yield from flag_words(parameter.name, value, parameter.opts[0])
@@ -137,9 +153,11 @@ class _Failed:
     def more_time(self) -> str:
         """Twice the time there was. What runs on Modal has no more than it was deployed for."""
         from theoryctl.manifests.catalog import Catalog
+        from theoryctl.units import parse_timeout
 
         limit = Catalog(self.context.params["manifests"]).find(self.ref).load().resources.timeout
-        seconds = 2 * (self.context.params["timeout"] or limit)
+        given = self.context.params["timeout"]
+        seconds = 2 * (parse_timeout(given) if given else limit)
         if self.runtime == "modal" and seconds > limit:
             return command("modal start").after("raise resources.timeout in the manifest")
         return again("give it more time with --timeout", timeout=seconds)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from theoryctl.cli.command import BaseImageOption, ManifestsOption, RefOption, command, make_app
+from theoryctl.cli.command import BaseImageOption, ManifestsOption, NamedRef, RefOption, command, make_app
 from theoryctl.cli.options import Env
 
 app = make_app("image", "Resolve, build, push, pin and verify images.")
@@ -80,10 +80,15 @@ def build(
     ctx.obj.emit(images.build_image(options, ctx.obj.progress))
 
 
-@command(app, "push", examples="theoryctl image push --ref llm/litellm@1 --to ghcr.io/theoryctl/llm-litellm:latest")
+@command(
+    app,
+    "push",
+    examples="theoryctl image push --ref llm/litellm@1 --to ghcr.io/theoryctl/llm-litellm:latest",
+    guesses=False,
+)
 def push(
     ctx: typer.Context,
-    ref: RefOption,
+    ref: NamedRef,
     to: To,
     platform: BuildPlatform = None,
     base_image: BaseImageOption = None,
@@ -107,10 +112,11 @@ def push(
 theoryctl image pin --ref llm/litellm@1
 theoryctl image pin --ref llm/litellm@1 --oci ghcr.io/theoryctl/llm-litellm:1
 theoryctl image pin --ref llm/litellm@1 && theoryctl image pin --ref llm/litellm@1 --check""",
+    guesses=False,
 )
 def pin(
     ctx: typer.Context,
-    ref: RefOption,
+    ref: NamedRef,
     oci: Oci = None,
     platform: PlatformOption = None,
     check: Check = False,

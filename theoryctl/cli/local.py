@@ -17,14 +17,11 @@ from theoryctl.cli.options import (
     OptionalRef,
     RecordDir,
     ReplayDir,
-    RunFlags,
     ScriptFile,
     Since,
     Tail,
-    run_options,
-    told,
-    with_run_flags,
 )
+from theoryctl.cli.run_flags import RunFlags, run_options, told, with_run_flags
 from theoryctl.runtimes.find import DEFAULT, STARTED
 
 app = make_app("local", "Run providers on this machine.")
@@ -36,8 +33,12 @@ RunRuntime = Annotated[
     ),
 ]
 StartRuntime = Annotated[
-    str,
-    typer.Option("--runtime", metavar="|".join(STARTED), help="Start a container or a background process."),
+    str | None,
+    typer.Option(
+        "--runtime",
+        metavar="|".join(STARTED),
+        help=f"Start a container or a background process. [env: THEORYCTL_RUNTIME; default: {DEFAULT}]",
+    ),
 ]
 Oci = Annotated[
     str | None,
@@ -66,11 +67,11 @@ All = Annotated[bool, typer.Option("--all", help="Stop every instance.")]
     app,
     "run",
     examples="""\
-theoryctl local run --ref llm/litellm@1 --mode mock
-theoryctl local run --ref llm/litellm@1 --prompt "Say hello in one word." --stream
+theoryctl local run "Say hello in one word." --mode mock --stream
+cat README.md | theoryctl local run "Sum this up." -m openai/gpt-4o-mini -o temperature=0.2
 theoryctl local run --ref llm/litellm@1 --inputs-json '{"messages": [{"role": "user", "content": "Hi"}]}' --json
-theoryctl local run --ref llm/litellm@1 --attach notes=README.md --prompt "Sum this up."
-theoryctl local run --ref llm/litellm@1 --script answers.yaml --prompt "Tell me a story." """.rstrip(),
+theoryctl local run "Sum this up." --attach notes=README.md
+theoryctl local run --ref llm/litellm@1 "Tell me a story." --script answers.yaml""",
 )
 @with_run_flags
 def run(
@@ -85,14 +86,15 @@ def run(
 
     It goes to the started instance of the ref. If none is started, the provider runs in this process.
 
-    Without inputs, mock mode answers the manifest's own example. Standard output gets the answer alone, or with --json
-    the whole envelope; everything else goes to standard error.
+    The words are the prompt, and standard input joins it where it is a pipe or a file. Without inputs, mock mode
+    answers the manifest's own example. Standard output gets the answer alone, or with --json the whole envelope;
+    everything else goes to standard error.
     """
     from theoryctl.actions import run, targets
 
-    options = run_options(ref, flags, env_file=env_file)
+    options = run_options(ctx, ref, flags, env_file=env_file)
     target = targets.local_target(options.ref, runtime, name)
-    ctx.obj.emit(told(run.run(options, target, ctx.obj.watch_run(flags.stream)), ctx))
+    ctx.obj.emit(told(run.run(options, target, ctx.obj.watch_run(stream=flags.stream, raw=flags.raw)), ctx))
 
 
 @command(
@@ -107,7 +109,7 @@ theoryctl local start --ref llm/litellm@1 --runtime process --script answers.yam
 def start(
     ctx: typer.Context,
     ref: RefOption,
-    runtime: StartRuntime = DEFAULT,
+    runtime: StartRuntime = None,
     name: InstanceName = None,
     port: Port = None,
     mode: ModeOption = None,
@@ -130,15 +132,16 @@ def start(
     never sends it others. A second start finds the instance that runs.
     """
     from theoryctl.actions import start
-    from theoryctl.actions.run import checked_mode, positive_seconds
+    from theoryctl.actions.run import checked_mode
     from theoryctl.refs import ProviderRef
     from theoryctl.requests.attachments import parse_size
     from theoryctl.requests.mock_flags import MockFlags
+    from theoryctl.units import positive_seconds
 
-    seconds = positive_seconds(wait_timeout, "--wait-timeout") or wait_timeout
+    seconds = positive_seconds(wait_timeout, "--wait-timeout")
     options = start.StartOptions(
         ref=ProviderRef.parse(ref),
-        runtime=runtime,
+        runtime=start.default_runtime() if runtime is None else runtime,
         name=name,
         port=port,
         wait_timeout=seconds,

@@ -81,7 +81,12 @@ def export(
     ctx.obj.emit(export_manifest(ProviderRef.parse(ref), manifests, to))
 
 
-@command(app, "new", examples="theoryctl manifest new acme/echo@1 && theoryctl local run --ref acme/echo@1 --mode mock")
+@command(
+    app,
+    "new",
+    examples="theoryctl manifest new acme/echo@1 && theoryctl local run --ref acme/echo@1 --mode mock",
+    guesses=False,
+)
 def new(ctx: typer.Context, ref: RefArgument, to: NewToOption = "./manifests") -> None:
     """Create a provider of your own.
 

@@ -6,20 +6,17 @@ from typing import Annotated
 
 import typer
 
-from theoryctl.cli.command import ManifestsOption, RefOption, command, make_app
+from theoryctl.cli.command import ManifestsOption, NamedRef, RefOption, command, make_app
 from theoryctl.cli.options import (
     AppName,
     Env,
     EnvFile,
     Follow,
     OptionalRef,
-    RunFlags,
     Since,
     Tail,
-    run_options,
-    told,
-    with_run_flags,
 )
+from theoryctl.cli.run_flags import RunFlags, run_options, told, with_run_flags
 
 app = make_app("modal", "Run providers on Modal.")
 
@@ -82,9 +79,9 @@ def run(ctx: typer.Context, ref: RefOption, flags: RunFlags, env: Env = None, ap
     from theoryctl.actions import run, targets
     from theoryctl.modal.names import environment_name
 
-    options = run_options(ref, flags)
+    options = run_options(ctx, ref, flags)
     target = targets.modal_target(options.ref, environment_name(env), app)
-    ctx.obj.emit(told(run.run(options, target, ctx.obj.watch_run(flags.stream)), ctx))
+    ctx.obj.emit(told(run.run(options, target, ctx.obj.watch_run(stream=flags.stream, raw=flags.raw)), ctx))
 
 
 @command(
@@ -164,8 +161,8 @@ def logs(
     ctx.obj.emit_lines(modal.logs(parsed, where, app=app, follow=follow, tail=tail, since=seconds))
 
 
-@command(app, "stop", examples="theoryctl modal stop --ref llm/litellm@1 --env prod")
-def stop(ctx: typer.Context, ref: RefOption, env: Env = None, app: AppName = None) -> None:
+@command(app, "stop", examples="theoryctl modal stop --ref llm/litellm@1 --env prod", guesses=False)
+def stop(ctx: typer.Context, ref: NamedRef, env: Env = None, app: AppName = None) -> None:
     """Stop an app and remove its attachments.
 
     In the environment dev it is the app of the current branch and user, unless --app names another. Its Secret is kept

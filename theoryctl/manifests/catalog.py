@@ -16,6 +16,7 @@ from theoryctl.manifests.cache import load_manifest
 from theoryctl.manifests.model import Manifest
 from theoryctl.paths import config_dir
 from theoryctl.refs import ProviderRef
+from theoryctl.settings import Settings
 
 ENTRY_POINTS = "theoryctl.manifests"
 
@@ -93,8 +94,8 @@ class Catalog:
     def _candidates(self) -> Iterator[Place]:
         if self._flag is not None:
             yield _wanted("--manifests", self._flag)
-        if variable := os.environ.get("THEORYCTL_MANIFESTS"):
-            yield _wanted("THEORYCTL_MANIFESTS", variable)
+        if configured := Settings().value("manifests"):
+            yield _wanted(configured.source, configured.text)
         yield Place("project", Path("manifests"))
         yield Place("user", config_dir() / "manifests")
         yield Place("bundled", bundled_folder())

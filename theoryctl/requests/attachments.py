@@ -6,10 +6,13 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 
 from theoryctl.errors import BadAttachment, UsageError
 from theoryctl.hints import again
+from theoryctl.requests.spool import Spool
+from theoryctl.requests.standard_input import AWAITED, NAMES
 from theoryctl_providers.contract import Attachment
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
@@ -52,10 +55,12 @@ def parse_size(text: str) -> int:
     return int(match[1]) * _UNITS[match[2] or "B"]
 
 
-def load_attachments(arguments: Sequence[str], limit: int) -> tuple[Attachment, ...]:
+def load_attachments(arguments: Sequence[str], limit: int, spool: Spool | None = None) -> tuple[Attachment, ...]:
     """The attachments of `NAME=PATH` arguments, each at most `limit` bytes.
 
-    All of them are checked before the first is read. Raises BadAttachment (`ERR_ATTACHMENT`).
+    All of them are checked before the first is read. What can be read only once goes to a file of `spool`: standard
+    input, as `-` or /dev/stdin, and a pipe that the shell has opened, as in `NAME=<(command)`.
+    Raises BadAttachment (`ERR_ATTACHMENT`).
     """
     pairs = [_split(argument) for argument in arguments]
     names = [name for name, _ in pairs]
@@ -63,8 +68,26 @@ def load_attachments(arguments: Sequence[str], limit: int) -> tuple[Attachment, 
         if names.count(name) > 1:
             raise BadAttachment(f"two attachments are called {name!r}", hint="give each --attach a name of its own")
     for name, path in pairs:
-        _check(name, path, limit)
-    return tuple(_load(name, path, limit) for name, path in pairs)
+        if not _is_stream(path):
+            _check(name, path, limit)
+    return tuple(_load(name, path, limit, spool or Spool()) for name, path in pairs)
+
+
+def attaches_standard_input(argument: str) -> bool:
+    """Return whether a `NAME=PATH` argument is standard input."""
+    return argument.partition("=")[2] in NAMES
+
+
+def _is_stream(path: str) -> bool:
+    """Return whether a path is standard input or a pipe that is open already; another pipe may have no writer."""
+    if path in NAMES:
+        return True
+    if os.path.dirname(path) not in ("/dev/fd", "/proc/self/fd"):
+        return False
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _split(argument: str) -> tuple[str, str]:
@@ -102,25 +125,39 @@ def _too_large(name: str, path: str, size: int, limit: int) -> BadAttachment:
     )
 
 
-def _load(name: str, path: str, limit: int) -> Attachment:
+def _load(name: str, path: str, limit: int, spool: Spool) -> Attachment:
     digest, size, head = hashlib.sha256(), 0, b""
     try:
-        with open(path, "rb") as file:
-            while chunk := file.read(_CHUNK):
+        with spool.file(name) if _is_stream(path) else nullcontext() as copy:
+            for chunk in _chunks(path, spool):
                 head = head or chunk
                 digest.update(chunk)
                 size += len(chunk)
                 if size > limit:  # it grew since it was checked
                     raise _too_large(name, path, size, limit)
+                if copy is not None:
+                    copy.write(chunk)
     except OSError as error:
         raise BadAttachment(f"attachment {name}: {path}: {error.strerror}", hint=f"ls -l {path}") from error
     return Attachment(
         name=name,
-        path=os.path.abspath(path),
+        path=os.path.abspath(copy.name if copy is not None else path),
         digest=f"sha256:{digest.hexdigest()}",
         media_type=media_type(path, head),
         size=size,
     )
+
+
+def _chunks(path: str, spool: Spool) -> Iterable[bytes]:
+    if path in NAMES:
+        return spool.standard_input.chunks(AWAITED)
+    return _read(path)
+
+
+def _read(path: str) -> Iterator[bytes]:
+    with open(path, "rb") as file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
 
 
 def media_type(path: str, head: bytes) -> str:

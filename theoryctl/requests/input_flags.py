@@ -1,99 +1,180 @@
-"""Read the inputs of a run: from one of several flags, standard input, or the manifest's example."""
+"""Read the inputs of a run: from words, one of several flags, and standard input."""
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 from theoryctl.errors import BadInputs, UsageError
 from theoryctl.hints import again
+from theoryctl.requests.attachments import attaches_standard_input
+from theoryctl.requests.standard_input import AWAITED, NAMES, StandardInput
 from theoryctl_providers.contract import loads
 
 #: Inputs are text to read; what is larger belongs into an attachment.
 MAX_BYTES = 16 << 20
 
+_CHUNK = 1 << 16
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputFlags:
-    """The flags that say the inputs; at most one of `json`, `file`, `stdin` and `prompt` may be given."""
+    """The words and flags that say the inputs.
+
+    At most one of `json`, `file`, `stdin`, `words`, `prompt` and `prompt_file` may be given. `options` are texts
+    `KEY=VALUE`, `attachments` texts `NAME=PATH`. `joins` tells whether standard input, where it is a pipe or a file and
+    nothing else is made of it, joins the prompt.
+    """
 
     json: str | None = None
     file: str | None = None
     stdin: str | None = None
+    words: tuple[str, ...] = ()
     prompt: str | None = None
+    prompt_file: str | None = None
     model: str | None = None
     system: str | None = None
+    options: tuple[str, ...] = ()
+    attachments: tuple[str, ...] = ()
+    joins: bool = True
 
-    def read(self) -> dict[str, Any] | None:
-        """The inputs, or None when no flag says any.
+    def read(self, standard_input: StandardInput) -> dict[str, Any] | None:
+        """The inputs without `options`, or None when nothing says any.
 
-        Raises UsageError for flags that exclude each other, BadInputs for what cannot be read or is no JSON object.
+        Raises UsageError for flags that exclude each other and for standard input that nothing reads, BadInputs for
+        what cannot be read or is no JSON object.
         """
         self._check()
-        if self.prompt is not None:
-            return self._from_prompt(self.prompt)
-        text, where = self._text()
-        if text is None:
-            return None
-        value = loads(text, what=where)
-        if not isinstance(value, dict):
-            raise BadInputs(
-                f"{where}: found a JSON {_kind(value)}, expected an object",
-                hint='write an object that holds "messages"',
-            )
-        return value
+        source = next((name for name, value in self._documents() if value is not None), None)
+        if source is not None:
+            return self._from_document(source, standard_input)
+        prompt = self._prompt(standard_input)
+        if prompt is not None:
+            return self._from_prompt(prompt)
+        for flag, given in (("--model", self.model), ("--system", self.system), ("--option", self.options)):
+            if given:
+                raise _alone(flag)
+        return None
 
     def _check(self) -> None:
-        given = [flag for flag, value in self._sources() if value is not None]
+        given = [name for name, value in (*self._documents(), *self._prompts()) if value is not None]
         if len(given) > 1:
             raise UsageError(f"{' and '.join(given)} exclude each other", hint="give the inputs in one way")
-        for flag, value in (("--model", self.model), ("--system", self.system)):
-            if value is not None and self.prompt is None:
-                raise UsageError(
-                    f"{flag} goes with --prompt",
-                    hint=f"give the prompt with --prompt, or write {flag[2:]} into the inputs",
-                )
         if self.stdin not in (None, "-"):
             raise UsageError(
                 f"--inputs takes only '-', for standard input, not {self.stdin!r}",
                 hint=again("use --inputs-file", inputs=None, inputs_file=self.stdin),
             )
+        if len(readers := list(self._readers())) > 1:
+            raise UsageError(f"{' and '.join(readers)} both read standard input", hint="read it for one of them")
+        if self.model is not None and any(option.startswith("model=") for option in self.options):
+            raise UsageError("--model and -o model exclude each other", hint="give the model in one way")
 
-    def _sources(self) -> tuple[tuple[str, str | None], ...]:
-        return (
-            ("--inputs-json", self.json),
-            ("--inputs-file", self.file),
-            ("--inputs", self.stdin),
-            ("--prompt", self.prompt),
-        )
+    def _from_document(self, source: str, standard_input: StandardInput) -> dict[str, Any]:
+        if self.system is not None:
+            raise _alone("--system")
+        if self._joins and standard_input.has_bytes():
+            raise UsageError(
+                f"{source} and standard input are both given", hint="give the inputs in one way, or add --no-stdin"
+            )
+        inputs = _object(*self._document(standard_input))
+        return inputs | ({"model": self.model} if self.model is not None else {})
+
+    def _readers(self) -> Iterator[str]:
+        """The flags that read standard input because they say so."""
+        if self.stdin == "-" or self.file in NAMES:
+            yield "the inputs"
+        if self.prompt == "-" or self.prompt_file in NAMES:
+            yield "the prompt"
+        yield from (f"--attach {each}" for each in self.attachments if attaches_standard_input(each))
+
+    @property
+    def _joins(self) -> bool:
+        return self.joins and not any(self._readers())
+
+    def _documents(self) -> tuple[tuple[str, str | None], ...]:
+        return ("--inputs-json", self.json), ("--inputs-file", self.file), ("--inputs", self.stdin)
+
+    def _prompts(self) -> tuple[tuple[str, str | None], ...]:
+        words = " ".join(self.words) if self.words else None
+        return ("--prompt", self.prompt), ("--prompt-file", self.prompt_file), ("the words of the prompt", words)
+
+    def _prompt(self, standard_input: StandardInput) -> str | None:
+        """The prompt: what was typed or is in the file, below what comes on standard input."""
+        if self.prompt == "-" or self.prompt_file in NAMES:
+            return _text(_limited(standard_input.chunks(AWAITED), "standard input"), "standard input")
+        typed = next((value for _, value in self._prompts() if value is not None), None)
+        if self.prompt_file is not None:
+            typed = _text(_file("--prompt-file", self.prompt_file), self.prompt_file)
+        if not self._joins or not standard_input.is_given:
+            return typed
+        awaited = f"{AWAITED}; --no-stdin goes on without it"
+        piped = _text(_limited(standard_input.chunks(awaited), "standard input"), "standard input")
+        return _joined(piped, typed) if piped else typed
 
     def _from_prompt(self, prompt: str) -> dict[str, Any]:
         messages = [{"role": "system", "content": self.system}] if self.system is not None else []
         messages.append({"role": "user", "content": prompt})
         return {"messages": messages} | ({"model": self.model} if self.model is not None else {})
 
-    def _text(self) -> tuple[str | bytes | None, str]:
+    def _document(self, standard_input: StandardInput) -> tuple[str | bytes, str]:
         if self.json is not None:
             return self.json, "--inputs-json"
-        if self.stdin is not None:
-            if sys.stdin is None:
-                raise BadInputs("--inputs -: standard input is closed", hint="pipe the inputs in, or use --inputs-file")
-            return _limited(sys.stdin.buffer, "standard input"), "standard input"
-        if self.file is None:
-            return None, ""
-        try:
-            with open(self.file, "rb") as file:
-                return _limited(file, self.file), self.file
-        except OSError as error:
-            raise BadInputs(f"--inputs-file {self.file}: {error.strerror}", hint="check the path") from error
+        if self.stdin is not None or self.file in NAMES:
+            return _limited(standard_input.chunks(AWAITED), "standard input"), "standard input"
+        return _file("--inputs-file", str(self.file)), str(self.file)
 
 
-def _limited(file: BinaryIO, where: str) -> bytes:
-    data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise BadInputs(f"{where}: more than {MAX_BYTES} bytes", hint="attach large files with --attach")
-    return data
+def _joined(piped: str, typed: str | None) -> str:
+    """Both texts, the piped one first, a blank line between them."""
+    return piped if typed is None else f"{piped}{'' if piped.endswith(chr(10)) else chr(10)}\n{typed}"
+
+
+def _alone(flag: str) -> UsageError:
+    """The error of a flag that has no prompt to go with."""
+    told = "" if flag == "--option" else f", or write {flag[2:]} into the inputs"
+    return UsageError(f"{flag} goes with --prompt, or with a prompt in words", hint=f"give a prompt{told}")
+
+
+def _object(text: str | bytes, where: str) -> dict[str, Any]:
+    value = loads(text, what=where)
+    if not isinstance(value, dict):
+        raise BadInputs(
+            f"{where}: found a JSON {_kind(value)}, expected an object", hint='write an object that holds "messages"'
+        )
+    return value
+
+
+def _file(flag: str, path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:  # a pipe may stand there
+            return _limited(iter(lambda: file.read(_CHUNK), b""), path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise BadInputs(f"{flag} {path}: {reason}", hint="check the path") from error
+
+
+def _limited(chunks: Iterable[bytes], where: str) -> bytes:
+    """All of the chunks, at most `MAX_BYTES`. What comes after them is not kept, and refused."""
+    return b"".join(_counted(chunks, where))
+
+
+def _counted(chunks: Iterable[bytes], where: str) -> Iterator[bytes]:
+    left = MAX_BYTES
+    for chunk in chunks:
+        left -= len(chunk)
+        if left < 0:
+            raise BadInputs(f"{where}: more than {MAX_BYTES} bytes", hint="attach large files with --attach")
+        yield chunk
+
+
+def _text(data: bytes, where: str) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        message = f"{where}: expected UTF-8 text, got the byte 0x{data[error.start]:02x} at offset {error.start}"
+        raise BadInputs(message, hint="attach it with --attach") from None
 
 
 def _kind(value: Any) -> str:

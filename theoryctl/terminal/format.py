@@ -16,6 +16,14 @@ def short_digest(digest: str | None) -> str:
     return digest.removeprefix("sha256:")[:12] if digest else "-"
 
 
+def duration_words(milliseconds: float) -> str:
+    """A duration: `3.2 ms`, `85 ms`, and above a second `1.2 s`, `75 s`."""
+    if milliseconds >= 1000:
+        seconds = milliseconds / 1000
+        return f"{seconds:.1f} s" if seconds < 60 else f"{seconds:.0f} s"
+    return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"
+
+
 def time_words(seconds: float) -> str:
     """A duration in its largest unit: `3 s`, `5 min`, `2 h`, `4 d`."""
     amount = max(0, int(seconds))

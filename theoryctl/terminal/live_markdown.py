@@ -69,7 +69,7 @@ class LiveMarkdown:
 
     def _print(self, lines: list[Line]) -> None:
         if lines:
-            self._console.print(_joined([*lines, []]))
+            self._console.print(_joined([*lines, []]), crop=False)
 
 
 def _joined(lines: list[Line]) -> Segments:

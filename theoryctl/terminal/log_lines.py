@@ -6,7 +6,7 @@ import json
 import time
 from typing import Any
 
-from theoryctl.terminal.format import dollars
+from theoryctl.terminal.format import dollars, duration_words
 from theoryctl.terminal.text import json_text, printable_cell, printable_json
 
 
@@ -35,7 +35,7 @@ def readable_line(line: str) -> str:
 
 def _in_columns(facts: dict[str, Any]) -> str:
     at = time.strftime("%b %d %H:%M:%S", time.localtime(facts["time"]))
-    asked = f"{at}  {_status(facts):<4}  {_duration(facts['duration_ms']):>8}  {_subject(facts):<20}"
+    asked = f"{at}  {_status(facts):<4}  {duration_words(facts['duration_ms']):>8}  {_subject(facts):<20}"
     # A request that failed has mostly no tokens: its code stands in their place.
     became = [cell for cell in (_tokens(facts), _cost(facts), facts.get("code") or "") if cell]
     return printable_cell("  ".join([asked, *became]).rstrip())
@@ -54,10 +54,6 @@ def _status(facts: dict[str, Any]) -> str:
     if status is None or (failed and status < 400):
         return "fail" if failed else "ok"
     return str(status)
-
-
-def _duration(milliseconds: float) -> str:
-    return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"
 
 
 def _subject(facts: dict[str, Any]) -> str:

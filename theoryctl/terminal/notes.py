@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import sys
 
-from theoryctl.terminal.streams import console, is_rich
+from theoryctl.terminal.streams import WANTED, console, is_rich
 from theoryctl.terminal.text import printable
 from theoryctl_providers.contract import ErrorInfo
 
+#: Of xterm's 256 colours, with a contrast of 4.5 with white and with black alike: the palette's own 16 have none.
+_GREY, _RED = "color(243)", "color(131)"
+
 
 def note(text: str) -> None:
-    """Write a line for people."""
-    _tell((text, "dim"))
+    """Write a line for people, unless they want quiet."""
+    if not WANTED.quiet:
+        _tell((text, _GREY))
 
 
 def error(failure: ErrorInfo) -> None:
     """Write a failure: its code, its message, and below them its hint."""
     hint = f"\n hint: {failure['hint']}" if failure["hint"] else ""
-    _tell(("error ", "bold red"), (failure["code"], "red"), (f": {failure['message']}", ""), (hint, "cyan"))
+    _tell(("error ", f"bold {_RED}"), (failure["code"], "bold"), (f": {failure['message']}", ""), (hint, "bold"))
 
 
 def _tell(*parts: tuple[str, str]) -> None:

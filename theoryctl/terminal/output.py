@@ -85,11 +85,13 @@ def view(shown: View) -> None:
 
 
 def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, folds: bool = True) -> None:
-    """Lay a table out for a terminal; as facts, row by row, where it is too wide and may not fold."""
-    from theoryctl.terminal.rich_layout import fits, table
+    """Lay a table out for a terminal; as facts, row by row, where it is too wide, and may not fold or not so
+    far."""
+    from theoryctl.terminal.rich_layout import fits, shrinks, table
 
     laid_out = table(header, rows)
-    if folds or fits(console(sys.stdout), laid_out):
+    enough = shrinks if folds else fits
+    if enough(console(sys.stdout), laid_out):
         _show(laid_out)
     else:  # a column of half words helps nobody
         say("\n\n".join("\n".join(paired(list(zip(header, row, strict=True)))) for row in rows))
@@ -118,4 +120,4 @@ def _show(renderable: RenderableType) -> None:
     from theoryctl.terminal.rich_layout import rendered
 
     target = console(sys.stdout)
-    target.print(rendered(target, renderable))
+    target.print(rendered(target, renderable), crop=False)  # a line of code may be longer than the terminal's

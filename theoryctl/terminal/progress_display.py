@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from theoryctl.progress import Progress
 from theoryctl.terminal import notes
-from theoryctl.terminal.streams import console, is_rich
+from theoryctl.terminal.streams import WANTED, console, is_rich
 from theoryctl.terminal.text import printable_cell
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ class ProgressDisplay(Progress):
             self._activity.part(printable_cell(name), done, total)
 
     def spin(self, text: str) -> None:
-        """Show a spinner with words, at a terminal."""
-        if is_rich(sys.stderr):
+        """Show a spinner with words, at a terminal where quiet is not wanted."""
+        if is_rich(sys.stderr) and not WANTED.quiet:
             from theoryctl.terminal.spinner import Activity
 
             self._activity = Activity(console(sys.stderr), printable_cell(text))

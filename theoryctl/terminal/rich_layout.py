@@ -3,31 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TextIO
 
 from rich import box
 from rich.console import Console, RenderableType
-from rich.markdown import Markdown
 from rich.segment import Segment, Segments
-from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
+from rich.theme import Theme
 
+from theoryctl.terminal.rich_markdown import READABLE, CopyableMarkdown, highlighted
 from theoryctl.terminal.text import printable, printable_cell
 
+#: Columns whose cells are words to be typed again: a part of one is of no use.
+_WHOLE = ("ref", "setting")
 
-def markdown(text: str, style: str = "none") -> Markdown:
+
+def make_console(stream: TextIO, *, colour: bool) -> Console:
+    """Rich's console for a stream that gets layout, with or without colours."""
+    return Console(
+        file=stream,
+        force_terminal=True,
+        color_system="auto" if colour else None,
+        theme=Theme(READABLE),
+        highlight=False,
+    )
+
+
+def markdown(text: str, style: str = "none") -> CopyableMarkdown:
     """Markdown that cannot make the terminal do anything."""
-    return Markdown(printable(text), style=style)
+    return CopyableMarkdown(printable(text), style=style)
 
 
-def code(text: str, language: str) -> Syntax:
-    """Text in colours. ANSI's follow the terminal's own palette, dark or light."""
-    return Syntax(printable(text), language, theme="ansi_dark", background_color="default", word_wrap=True)
+def code(text: str, language: str) -> Text:
+    """Text in colours."""
+    return highlighted(printable(text), language)
 
 
 def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
-    """A table that folds what is too wide for its column."""
-    table = Table(*header, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), header_style="bold")
+    """A table that folds what is too wide for its column, but for refs."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), header_style="bold")
+    for name in header:
+        table.add_column(name, no_wrap=name in _WHOLE)
     for row in rows:
         table.add_row(*(Text(printable_cell(cell), overflow="fold") for cell in row))
     return table
@@ -47,6 +64,11 @@ def fits(console: Console, renderable: RenderableType) -> bool:
     """Tell whether something fits the terminal without being folded."""
     wide = console.options.update_width(10_000)
     return console.measure(renderable, options=wide).maximum <= console.width
+
+
+def shrinks(console: Console, table: Table) -> bool:
+    """Tell whether a table fits the terminal without a ref being cut."""
+    return console.measure(table).minimum <= console.width
 
 
 def rendered(console: Console, renderable: RenderableType) -> Segments:

@@ -17,11 +17,11 @@ from theoryctl_providers.contract import Delta, Envelope, Event, Log, OutputDocu
 
 class RunDisplay:
     """Shows one run. With `stream` the answer is shown as it comes, unless standard output gets JSON; with `debug`
-    messages are shown that are not for everybody."""
+    messages are shown that are not for everybody; with `raw` text is shown as it is, at a terminal too."""
 
-    def __init__(self, progress: ProgressDisplay, *, stream: bool, json_output: bool, debug: bool) -> None:
+    def __init__(self, progress: ProgressDisplay, *, stream: bool, raw: bool, json_output: bool, debug: bool) -> None:
         self._progress = progress
-        self._stream, self._json_output, self._debug = stream, json_output, debug
+        self._stream, self._raw, self._json_output, self._debug = stream, raw, json_output, debug
         self._answer: StreamedAnswer | None = None
         #: The output that is being streamed, and those that were.
         self._name = ""
@@ -87,7 +87,8 @@ class RunDisplay:
         """Show a piece of an output."""
         if self._answer is None or name != self._name:
             self._close()
-            self._name, self._answer = name, _begin_reasoning() if name == "reasoning" else _begin_answer(text)
+            is_reasoning = name == "reasoning"
+            self._name, self._answer = name, _begin_reasoning() if is_reasoning else _begin_answer(text, self._raw)
             self._streamed.add(name)
         self._answer.add(text)
 
@@ -100,12 +101,12 @@ class RunDisplay:
         for each in shown_outputs(envelope, streamed=self._streamed, reasoning=sys.stdout.isatty()):
             for line in heading(each["name"]):
                 output.say(line)
-            _show_output(each)
+            _show_output(each, self._raw)
 
 
-def _begin_answer(text: str) -> StreamedAnswer:
+def _begin_answer(text: str, raw: bool) -> StreamedAnswer:
     # What begins like a JSON object is one, and no Markdown.
-    if not sys.stdout.isatty() or not is_rich(sys.stdout) or text.lstrip().startswith("{"):
+    if raw or not sys.stdout.isatty() or not is_rich(sys.stdout) or text.lstrip().startswith("{"):
         return PlainAnswer(output.say)
     from theoryctl.terminal.live_markdown import LiveMarkdown
 
@@ -121,7 +122,7 @@ def _begin_reasoning() -> StreamedAnswer:
     return LiveMarkdown(console(sys.stdout), "dim", output.after_reasoning())
 
 
-def _show_output(document: OutputDocument) -> None:
+def _show_output(document: OutputDocument, raw: bool) -> None:
     kind = document["name"].partition(".")[0]
     if "path" in document:
         output.say(document["path"])
@@ -135,6 +136,8 @@ def _show_output(document: OutputDocument) -> None:
         output.json_value(document["json"])
     elif "base64" in document:
         output.say(f"{document['name']}: {document['media_type']}, {size_words(document['size'])}")
+    elif raw:
+        output.say(document["text"])
     else:
         output.markdown(document["text"])
 

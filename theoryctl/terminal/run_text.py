@@ -28,10 +28,11 @@ def run_summary(envelope: Envelope) -> Iterator[str]:
 
 
 def _duration_words(envelope: Envelope) -> str:
-    """`2300 ms`, or `2300 ms (1900 to load the provider)`."""
+    """`2.3 s`, or `2.3 s (1.9 s to load the provider)`."""
     meta = envelope["meta"]
     loading = meta.get("loading_ms")  # an instance of an older version tells none
-    return f"{meta['duration_ms']} ms" + (f" ({loading} to load the provider)" if loading else "")
+    took = duration_words(meta["duration_ms"])
+    return f"{took} ({duration_words(loading)} to load the provider)" if loading else took
 
 
 def usage_words(usage: UsageDocument) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from theoryctl.errors import OutputFailed
@@ -14,10 +15,22 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+@dataclass
+class Wanted:
+    """The wishes of the command line for what is shown on both streams."""
+
+    colour: bool = True
+    quiet: bool = False
+
+
+#: What is wanted in this process: it has one command line, as it has one standard output.
+WANTED = Wanted()
+
+
 def is_rich(stream: TextIO) -> bool:
-    """Tell whether a stream gets colour and layout: it is a terminal that can show them, or CLICOLOR_FORCE is set
-    (bixense.com/clicolors)."""
-    if (os.environ.get("CLICOLOR_FORCE") or "0") != "0":
+    """Tell whether a stream gets colour and layout: it is a terminal that can show them, or FORCE_COLOR
+    (force-color.org) or CLICOLOR_FORCE (bixense.com/clicolors) is set to something else than 0."""
+    if any((os.environ.get(name) or "0") != "0" for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
         return True
     return os.environ.get("TERM") != "dumb" and stream.isatty()
 
@@ -33,10 +46,11 @@ def is_seen(stream: TextIO) -> bool:
 
 
 def console(stream: TextIO) -> Console:
-    """Rich's console for a stream that `is_rich`, without colours where NO_COLOR is set (no-color.org)."""
-    from rich.console import Console
+    """Rich's console for a stream that `is_rich`, without colours where they are not wanted or NO_COLOR is set
+    (no-color.org)."""
+    from theoryctl.terminal.rich_layout import make_console
 
-    return Console(file=stream, force_terminal=True, color_system=None if os.environ.get("NO_COLOR") else "auto")
+    return make_console(stream, colour=WANTED.colour and not os.environ.get("NO_COLOR"))
 
 
 class ReaderGone(Exception):

@@ -16,23 +16,25 @@ from theoryctl.terminal.log_lines import json_line, readable_line
 from theoryctl.terminal.progress_display import ProgressDisplay
 from theoryctl.terminal.registry import view_of
 from theoryctl.terminal.run_display import RunDisplay
-from theoryctl.terminal.streams import open_streams
+from theoryctl.terminal.streams import WANTED, open_streams
 from theoryctl_providers.contract import VERSION, ErrorInfo, Event
 
 
 class Terminal:
     """Shows results and failures. `exit_status` is that of what was shown last; `progress` shows how work goes on."""
 
-    def __init__(self, *, json_output: bool, debug: bool) -> None:
+    def __init__(self, *, json_output: bool, debug: bool, quiet: bool = False, colour: bool = True) -> None:
         open_streams()
-        self.settle(json_output=json_output, debug=debug)
+        self.settle(json_output=json_output, debug=debug, quiet=quiet, colour=colour)
         self.exit_status = 0
         self.progress = ProgressDisplay()
-        self._run = self._run_display(stream=False)
+        self._run = self._run_display()
 
-    def settle(self, *, json_output: bool, debug: bool) -> None:
-        """Set whether standard output gets JSON, and whether messages are shown that are not for everybody."""
+    def settle(self, *, json_output: bool, debug: bool, quiet: bool = False, colour: bool = True) -> None:
+        """Set whether standard output gets JSON, whether messages are shown that are not for everybody, whether notes
+        and progress are left out (`debug` counts before), and whether terminals get colours."""
         self.json_output, self.debug = json_output, debug
+        WANTED.quiet, WANTED.colour = quiet and not debug, colour
 
     def flush(self) -> None:
         """Write what standard output still holds back. Raises OutputFailed and ReaderGone, as whatever shows does."""
@@ -81,13 +83,14 @@ class Terminal:
         """Show a line for people, on standard error."""
         notes.note(text)
 
-    def watch_run(self, stream: bool) -> Callable[[Event], None]:
-        """A function to call with a run's events: it shows progress and, with `stream`, the answer as it comes."""
-        self._run = self._run_display(stream=stream)
+    def watch_run(self, *, stream: bool, raw: bool) -> Callable[[Event], None]:
+        """A function to call with a run's events: it shows progress and, with `stream`, the answer as it comes; with
+        `raw` as the text it is."""
+        self._run = self._run_display(stream=stream, raw=raw)
         return self._run.on_event
 
-    def _run_display(self, *, stream: bool) -> RunDisplay:
-        return RunDisplay(self.progress, stream=stream, json_output=self.json_output, debug=self.debug)
+    def _run_display(self, *, stream: bool = False, raw: bool = False) -> RunDisplay:
+        return RunDisplay(self.progress, stream=stream, raw=raw, json_output=self.json_output, debug=self.debug)
 
     def _calm(self) -> None:
         """End what moves, and what was streamed."""

@@ -1,0 +1,22 @@
+"""`theoryctl config`: the settings."""
+
+from __future__ import annotations
+
+import typer
+
+from theoryctl.cli.command import command, make_app
+
+app = make_app("config", "Show each setting and where it comes from.")
+
+
+@command(app, "config", examples="theoryctl config\ntheoryctl config --json")
+def config(ctx: typer.Context) -> None:
+    """Show each setting and where it comes from.
+
+    A flag counts before a variable, that before theoryctl.toml of the project (in the working folder or above it), and
+    that before config.toml of the user, in $XDG_CONFIG_HOME/theoryctl (default ~/.config/theoryctl). A project's file
+    may set ref, model, runtime, manifests and timeout, and is read only where its folder is your own.
+    """
+    from theoryctl.actions.config import show_config
+
+    ctx.obj.emit(show_config())

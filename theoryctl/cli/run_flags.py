@@ -1,0 +1,135 @@
+"""The words and flags of every `run` as one value."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+import typer
+
+from theoryctl.cli import options as opt
+from theoryctl.cli.command import ManifestsOption
+
+if TYPE_CHECKING:
+    from theoryctl.actions.run import RunOptions
+    from theoryctl.requests.input_flags import InputFlags
+    from theoryctl.results.run import RunResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFlags:
+    """The words and flags of every `run`, on this machine and on Modal."""
+
+    words: opt.Words = None
+    mode: opt.ModeOption = None
+    model: opt.Model = None
+    system: opt.System = None
+    option: opt.InputOption = None
+    attach: opt.Attach = None
+    prompt: opt.Prompt = None
+    prompt_file: opt.PromptFile = None
+    no_stdin: opt.NoStdin = False
+    inputs_json: opt.InputsJSON = None
+    inputs_file: opt.InputsFile = None
+    inputs: opt.InputsStdin = None
+    max_attachment: opt.MaxAttachment = opt.DEFAULT_MAX_ATTACHMENT
+    stream: opt.Stream = False
+    raw: opt.Raw = False
+    timeout: opt.Timeout = None
+    save_dir: opt.SaveDir = None
+    script: opt.ScriptFile = None
+    replay: opt.ReplayDir = None
+    record: opt.RecordDir = None
+    manifests: ManifestsOption = None
+
+
+def with_run_flags(function: Callable[..., None]) -> Callable[..., None]:
+    """Turn a function with a parameter `flags` into a command with every field of RunFlags as an option."""
+    hints = get_type_hints(RunFlags, include_extras=True)
+    shared = [_option(field.name, field.default, hints[field.name]) for field in fields(RunFlags)]
+    own = list(inspect.signature(function, eval_str=True).parameters.values())
+    at = next(index for index, parameter in enumerate(own) if parameter.name == "flags")
+
+    def command(**options: Any) -> None:
+        flags = RunFlags(**{parameter.name: options.pop(parameter.name) for parameter in shared})
+        function(flags=flags, **options)
+
+    parameters = [*own[:at], *shared, *own[at + 1 :]]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what Typer reads
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    command.__doc__, command.__name__ = function.__doc__, function.__name__
+    return command
+
+
+def _option(name: str, default: Any, annotation: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation)
+
+
+def told(result: RunResult, ctx: typer.Context) -> RunResult:
+    """The result of a run; one that failed, or that had to load its provider, says what to type next."""
+    if result.envelope["error"] is None and not result.envelope["meta"].get("loading_ms"):
+        return result
+    from theoryctl.cli.hints import with_hint
+
+    return with_hint(result, ctx)
+
+
+def run_options(ctx: typer.Context, ref: str, flags: RunFlags, *, env_file: str | None = None) -> RunOptions:
+    """Turn the flags into the options of a run. Raises UsageError, BadRef."""
+    from theoryctl.actions.run import RunOptions, checked_mode
+    from theoryctl.refs import ProviderRef
+    from theoryctl.requests.attachments import parse_size
+    from theoryctl.requests.mock_flags import MockFlags
+    from theoryctl.requests.standard_input import StandardInput
+    from theoryctl.units import parse_timeout
+
+    standard_input = ctx.meta[opt.STANDARD_INPUT] = StandardInput(ctx.obj.note)
+    _refuse_a_ref_in_words(ctx, flags.words or [])
+    return RunOptions(
+        ref=ProviderRef.parse(ref),
+        inputs=_input_flags(flags),
+        max_attachment=parse_size(flags.max_attachment),
+        mode=checked_mode(flags.mode),
+        attach=tuple(flags.attach or ()),
+        timeout=parse_timeout(flags.timeout) if flags.timeout is not None else None,
+        save_dir=flags.save_dir,
+        env_file=env_file,
+        manifests=flags.manifests,
+        mocks=MockFlags(script=flags.script, replay=flags.replay, record=flags.record),
+        standard_input=standard_input,
+    )
+
+
+def _input_flags(flags: RunFlags) -> InputFlags:
+    from theoryctl.requests.input_flags import InputFlags
+
+    return InputFlags(
+        json=flags.inputs_json,
+        file=flags.inputs_file,
+        stdin=flags.inputs,
+        words=tuple(flags.words or ()),
+        prompt=flags.prompt,
+        prompt_file=flags.prompt_file,
+        model=flags.model,
+        system=flags.system,
+        options=tuple(flags.option or ()),
+        attachments=tuple(flags.attach or ()),
+        joins=not flags.no_stdin,
+    )
+
+
+def _refuse_a_ref_in_words(ctx: typer.Context, words: list[str]) -> None:
+    """Refuse a prompt that begins with a ref where none was typed: it was meant as one."""
+    import re
+
+    from theoryctl.errors import UsageError
+    from theoryctl.hints import again
+    from theoryctl.refs import PATTERN
+
+    source = ctx.get_parameter_source("ref")
+    typed = source is not None and source.name == "COMMANDLINE"
+    if words and not typed and re.fullmatch(PATTERN, words[0]):
+        message = f"{words[0]} is a ref, and words are the prompt"
+        raise UsageError(message, hint=again("name the ref with --ref", ref=words[0], words=tuple(words[1:]) or None))
