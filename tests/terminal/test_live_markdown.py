@@ -9,13 +9,12 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 from rich.console import Console
-from rich.markdown import Markdown
 
 from tests.conftest import ROOT
 from theoryctl.terminal import live_markdown
 from theoryctl.terminal.answer_stream import Pace
 from theoryctl.terminal.live_markdown import LiveMarkdown, block_starts
-from theoryctl.terminal.text import printable
+from theoryctl.terminal.rich_layout import markdown, rendered
 
 DOCUMENT = (
     (ROOT / "docs/images.md").read_text()
@@ -77,7 +76,7 @@ def console_of(width: int, height: int) -> tuple[Console, io.StringIO]:
 
 def at_once(text: str, width: int) -> list[str]:
     console, file = console_of(width, 50)
-    console.print(Markdown(printable(text)))
+    console.print(rendered(console, markdown(text)), crop=False)
     screen = Screen(10_000)
     screen.feed(file.getvalue())
     return screen.text

@@ -7,6 +7,7 @@ from typing import TextIO
 
 from rich import box
 from rich.console import Console, RenderableType
+from rich.measure import Measurement
 from rich.segment import Segment, Segments
 from rich.table import Table
 from rich.text import Text
@@ -62,17 +63,32 @@ def facts(pairs: Sequence[tuple[str, str]]) -> Table:
 
 def fits(console: Console, renderable: RenderableType) -> bool:
     """Tell whether something fits the terminal without being folded."""
-    wide = console.options.update_width(10_000)
-    return console.measure(renderable, options=wide).maximum <= console.width
+    return _measured(console, renderable).maximum <= console.width
 
 
 def shrinks(console: Console, table: Table) -> bool:
     """Tell whether a table fits the terminal without a ref being cut."""
-    return console.measure(table).minimum <= console.width
+    return _measured(console, table).minimum <= console.width
+
+
+def _measured(console: Console, renderable: RenderableType) -> Measurement:
+    """The widths of something, however narrow the terminal is."""
+    return console.measure(renderable, options=console.options.update_width(10_000))
 
 
 def rendered(console: Console, renderable: RenderableType) -> Segments:
-    """Render something so that the terminal obeys its styles, and nothing in its text."""
+    """Render something so that the terminal obeys its styles, and nothing in its text, and no line is padded."""
     # Made printable once more, for rich's Markdown decodes the %1B of a link.
     parts = console.render(renderable)
-    return Segments(Segment(part.text if part.control else printable(part.text), *part[1:]) for part in parts)
+    safe = (Segment(part.text if part.control else printable(part.text), *part[1:]) for part in parts)
+    lines = (part for line in Segment.split_lines(safe) for part in (*_trimmed(line), Segment.line()))
+    return Segments(lines)
+
+
+def _trimmed(line: list[Segment]) -> list[Segment]:
+    """A line without the blanks at its end."""
+    while line and not line[-1].control and not line[-1].text.rstrip(" "):
+        line = line[:-1]
+    if not line or line[-1].control:
+        return line
+    return [*line[:-1], Segment(line[-1].text.rstrip(" "), line[-1].style)]

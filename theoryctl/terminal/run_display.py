@@ -105,8 +105,7 @@ class RunDisplay:
 
 
 def _begin_answer(text: str, raw: bool) -> StreamedAnswer:
-    # What begins like a JSON object is one, and no Markdown.
-    if raw or not sys.stdout.isatty() or not is_rich(sys.stdout) or text.lstrip().startswith("{"):
+    if raw or not sys.stdout.isatty() or not is_rich(sys.stdout) or _is_json(text):
         return PlainAnswer(output.say)
     from theoryctl.terminal.live_markdown import LiveMarkdown
 
@@ -120,6 +119,11 @@ def _begin_reasoning() -> StreamedAnswer:
     from theoryctl.terminal.live_markdown import LiveMarkdown
 
     return LiveMarkdown(console(sys.stdout), "dim", output.after_reasoning())
+
+
+def _is_json(text: str) -> bool:
+    """Tell whether a text, or the beginning of one, is a JSON object and so no Markdown."""
+    return text.lstrip().startswith("{")
 
 
 def _show_output(document: OutputDocument, raw: bool) -> None:
@@ -136,7 +140,7 @@ def _show_output(document: OutputDocument, raw: bool) -> None:
         output.json_value(document["json"])
     elif "base64" in document:
         output.say(f"{document['name']}: {document['media_type']}, {size_words(document['size'])}")
-    elif raw:
+    elif raw or _is_json(document["text"]):
         output.say(document["text"])
     else:
         output.markdown(document["text"])

@@ -1,0 +1,132 @@
+"""Answers that can be copied, colours that can be read, and as many words as are wanted."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from rich._palettes import EIGHT_BIT_PALETTE
+
+from tests.conftest import REF, ROOT, Cli
+from theoryctl.terminal.format import duration_words
+from theoryctl.terminal.log_lines import readable_line
+
+RUN = ("local", "run", "--ref", REF, "--mode", "mock")
+SGR = re.compile(r"\x1b\[([0-9;]*)m")
+SHOWN = {"FORCE_COLOR": "1", "COLUMNS": "40", "TERM": "xterm-256color"}
+
+CODE = "for name in range(10): print(name, 'a line of code that is longer than the terminal is wide')"
+ANSWER = f"""Text that is long enough to be wrapped at forty columns.
+
+```python
+{CODE}
+
+    indented()
+```
+
+- an item
+
+  ```
+  {CODE}
+  ```
+
+> ```
+> {CODE}
+> ```
+"""
+
+
+@pytest.fixture
+def scripted(tmp_path: Path) -> tuple[str, ...]:
+    """A script whose answer is Markdown with code in it."""
+    indented = ANSWER.replace("\n", "\n      ")
+    (tmp_path / "code.yaml").write_text(f"rules:\n- answers:\n  - text: |\n      {indented}")
+    return ("--script", str(tmp_path / "code.yaml"))
+
+
+def test_a_line_of_code_is_one_line_as_it_was_written_wherever_it_stands(cli: Cli, scripted: tuple[str, ...]) -> None:
+    out = cli(*RUN, *scripted, "x", env=SHOWN).out
+    lines = SGR.sub("", out).splitlines()
+    assert [line for line in lines if CODE in line] == [CODE, f"   {CODE}", f"▌ {CODE}"]
+    assert "    indented()" in lines
+    assert "Text that is long enough to be wrapped" in lines
+
+
+def test_raw_shows_the_text_at_a_terminal_too(cli: Cli, scripted: tuple[str, ...]) -> None:
+    plain = cli(*RUN, *scripted, "x").out
+    assert plain == f"{ANSWER}\n"
+    assert cli(*RUN, *scripted, "x", "--raw", env=SHOWN).out == plain
+
+
+def test_json_is_coloured_and_not_cut(cli: Cli) -> None:
+    key = "a key that is longer than the terminal is wide"
+    schema = {"type": "object", "properties": {key: {"type": "integer"}}, "required": [key]}
+    wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    out = cli(*RUN, "x", "-o", f"response_format={json.dumps(wanted)}", env=SHOWN).out
+    assert SGR.search(out)
+    assert SGR.sub("", out).splitlines()[1].startswith(f'  "{key}": ')
+
+
+def luminance(colour: int) -> float:
+    """Relative luminance (WCAG 2.2) of one of xterm's 256 colours."""
+    parts = [part / 255 for part in EIGHT_BIT_PALETTE[colour]]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_every_colour_has_contrast_enough_on_white_and_on_black(cli: Cli, scripted: tuple[str, ...]) -> None:
+    shown = [
+        cli(*RUN, *scripted, "x", env=SHOWN),
+        cli("manifest", "show", "llm/litelm@1", env=SHOWN),
+        cli("manifest", "list", env=SHOWN),
+        cli("manifest", "show", REF, "--schema", env=SHOWN),
+    ]
+    codes = {code for ran in shown for code in SGR.findall(ran.out + ran.err)}
+    colours = {int(number) for code in codes for number in re.findall(r"38;5;(\d+)", code)}
+    assert len(colours) >= 3
+    for colour in colours:
+        assert 1.05 / (luminance(colour) + 0.05) >= 4.5 and (luminance(colour) + 0.05) / 0.05 >= 4.5
+    # No colour of the terminal's own palette, no background, and nothing dim: nobody knows how that looks.
+    rest = {part for code in codes for part in re.sub(r"38;5;\d+", "", code).split(";")} - {""}
+    assert rest <= {"0", "1", "3", "4", "7"}
+
+
+@pytest.mark.parametrize(("variable", "value", "is_forced"), [("FORCE_COLOR", "1", True), ("FORCE_COLOR", "0", False)])
+def test_force_color_counts_in_a_pipe(cli: Cli, variable: str, value: str, is_forced: bool) -> None:
+    assert bool(SGR.search(cli("manifest", "list", env={variable: value}).out)) is is_forced
+
+
+def test_no_color_is_a_flag_of_every_command_and_of_this_call_alone(cli: Cli) -> None:
+    wide = {**SHOWN, "COLUMNS": "80"}
+    for arguments in (("manifest", "list", "--no-color"), ("--no-color", "manifest", "list")):
+        assert not SGR.search(cli(*arguments, env=wide).out)
+    assert SGR.search(cli("manifest", "list", env=wide).out)
+
+
+def test_quiet_leaves_the_answer_and_errors(cli: Cli) -> None:
+    ran = cli(*RUN, "x", "--quiet")
+    assert (ran.out.startswith("Mock answer"), ran.err) == (True, "")
+    assert cli("local", "run", "x", "--mode", "moc", "--quiet").err.startswith("error ERR_USAGE")
+    assert cli(*RUN, "x").err
+
+
+@pytest.mark.parametrize(("folder_columns"), [30, 60])
+def test_a_ref_is_never_cut(cli: Cli, tmp_path: Path, folder_columns: int) -> None:
+    ref = f"{'n' * 40}/{'m' * 40}@1"
+    file = tmp_path / f"{ref}.yaml"
+    file.parent.mkdir()
+    file.write_text((ROOT / "manifests/llm/mock@1.yaml").read_text().replace("llm/mock@1", ref))
+    out = cli("manifest", "list", "--manifests", str(tmp_path), env={**SHOWN, "COLUMNS": str(folder_columns)}).out
+    assert ref in SGR.sub("", out) and "llm/litellm@1" in SGR.sub("", out)
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "words"),
+    [(0.84, "0.8 ms"), (85, "85 ms"), (999, "999 ms"), (1000, "1.0 s"), (61_400, "61 s"), (12_340, "12.3 s")],
+)
+def test_a_time_above_a_second_is_in_seconds(milliseconds: float, words: str) -> None:
+    assert duration_words(milliseconds) == words
+    line = f'{{"time": 1, "run_id": "x", "status": 200, "model": "m", "duration_ms": {milliseconds}}}'
+    assert words in readable_line(line)
