@@ -325,3 +325,14 @@ def test_a_home_that_cannot_be_written_costs_nothing_but_time(cli: Cli, tmp_path
 def test_a_cached_manifest_gives_the_same_envelope_as_a_fresh_one(cli: Cli) -> None:
     fresh, cached = (cli("local", "run", "--ref", REF, "--json").document for _ in range(2))
     assert json.dumps(fresh["outputs"]) == json.dumps(cached["outputs"])
+
+
+def test_a_folder_of_somebody_elses_manifests_is_not_ours(cli: Cli, working_folder: Path) -> None:
+    theirs = working_folder / "manifests" / "apps" / "web@1.yaml"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n")
+    assert [row["source"] for row in cli("manifest", "list", "--json").document["manifests"]] == ["bundled", "bundled"]
+    assert "project" not in cli("manifest", "show", "a/b@1").err
+    assert cli("manifest", "validate").status == 0
+    assert cli("manifest", "export", "llm/mock@1").status == 0
+    assert "project" in [row["source"] for row in cli("manifest", "list", "--json").document["manifests"]]

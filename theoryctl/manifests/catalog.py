@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 from collections.abc import Iterator
@@ -19,6 +20,12 @@ from theoryctl.refs import ProviderRef
 from theoryctl.settings import Settings
 
 ENTRY_POINTS = "theoryctl.manifests"
+
+#: Why ./manifests is searched, which nobody asked for: other programs call a folder so too, as Kubernetes' users do.
+_PROJECT = "project"
+
+#: Bytes of a file that tell its kind, and the most files that are asked.
+_HEAD, _ASKED = 4096, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +93,7 @@ class Catalog:
         seen: set[str] = set()
         for place in self._candidates():
             real = os.path.realpath(place.folder)
-            if real not in seen and os.path.isdir(real):
+            if real not in seen and os.path.isdir(real) and (place.source != _PROJECT or _is_ours(place.folder)):
                 seen.add(real)
                 _must_be_open(place.folder)
                 yield place
@@ -96,7 +103,7 @@ class Catalog:
             yield _wanted("--manifests", self._flag)
         if configured := Settings().value("manifests"):
             yield _wanted(configured.source, configured.text)
-        yield Place("project", Path("manifests"))
+        yield Place(_PROJECT, Path("manifests"))
         yield Place("user", config_dir() / "manifests")
         yield Place("bundled", bundled_folder())
         yield from _package_places()
@@ -126,6 +133,23 @@ def _wanted(source: str, folder: str) -> Place:
     if not os.path.isdir(folder):
         raise UsageError(f"{source}: {folder!r} is not a folder", hint="name a folder of manifests")
     return Place(source, Path(folder))
+
+
+def _is_ours(folder: Path) -> bool:
+    """Return whether ./manifests holds manifests of ours, or nothing that tells otherwise."""
+    named = list(itertools.islice(folder.glob("*/*@*.yaml"), _ASKED))
+    if named:
+        return not all(map(_begins_otherwise, named))
+    return not any(itertools.chain(folder.glob("*.y*ml"), folder.glob("*/*.y*ml")))
+
+
+def _begins_otherwise(file: Path) -> bool:
+    """Return whether a file begins as Kubernetes' do (kubernetes.io, "Required fields")."""
+    try:
+        with file.open("rb") as opened:
+            return b"\napiVersion:" in b"\n" + opened.read(_HEAD)
+    except OSError:
+        return False  # reading it will say why
 
 
 def _must_be_open(folder: Path) -> None:
