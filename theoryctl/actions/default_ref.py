@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from theoryctl.instances.records import all_instances
 from theoryctl.settings import Settings
@@ -11,8 +11,7 @@ from theoryctl.settings import Settings
 BUNDLED = "llm/litellm@1"
 
 
-@dataclass(frozen=True, slots=True)
-class DefaultRef:
+class DefaultRef(NamedTuple):
     """A ref as text, and the reason for it in words."""
 
     ref: str

@@ -8,9 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
-from theoryctl.cli.options import STANDARD_INPUT
 from theoryctl.errors import UsageError
-from theoryctl.settings import Settings
 from theoryctl_providers.contract import ProviderError
 
 JSON_FLAG, DEBUG_FLAG, QUIET_FLAG, NO_COLOR_FLAG = "--json", "--debug", "--quiet", "--no-color"
@@ -99,6 +97,8 @@ class Command(ExamplesMixin, TyperCommand):
 
         The hint of an error that it raises is spelled with what was typed.
         """
+        from theoryctl.settings import Settings
+
         settle(ctx)
         if unused := Settings().unused:
             ctx.obj.note(unused)
@@ -108,6 +108,7 @@ class Command(ExamplesMixin, TyperCommand):
             return super().invoke(ctx)
         except ProviderError as error:
             from theoryctl.cli.hints import spelled
+            from theoryctl.cli.options import STANDARD_INPUT
 
             error.hint = spelled(error.hint, ctx)
             if given := ctx.meta.get(STANDARD_INPUT):

@@ -15,7 +15,6 @@ import typer
 
 from theoryctl.cli.arguments import read
 from theoryctl.cli.command import wanted
-from theoryctl.cli.unknown_option import as_input
 from theoryctl.errors import UsageError, error_document
 from theoryctl.hints import PROGRAM
 from theoryctl.runtimes.find import EMBEDDED, MODAL, STARTED
@@ -54,6 +53,8 @@ def execute(arguments: list[str], terminal: Terminal) -> int:
 
 def _usage_error(error: Any, arguments: Sequence[str]) -> ProviderError:
     """Typer's complaint in our form: the message, and the same command without the slip, else the help to type for."""
+    from theoryctl.cli.unknown_option import as_input
+
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else PROGRAM
     message = error.format_message().strip()
