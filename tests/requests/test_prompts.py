@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import REF, THEORYCTL, Cli, messages
+from tests.conftest import REF, ROOT, THEORYCTL, Cli, messages
 from theoryctl.manifests.catalog import Catalog
 from theoryctl.refs import ProviderRef
 from theoryctl.requests.input_options import parse_options
@@ -92,6 +93,21 @@ def test_a_prompt_file_is_the_prompt_byte_for_byte(cli: Cli, tmp_path: Path) -> 
     (tmp_path / "prompt.txt").write_bytes(b"a\xff")
     ran = cli(*RUN, "--prompt-file", str(tmp_path / "prompt.txt"), "--json")
     assert (ran.status, "expected UTF-8 text, got the byte 0xff at offset 1" in ran.err) == (3, True)
+
+
+def test_inputs_in_the_wrapping_of_the_first_system_are_unwrapped_with_a_note(cli: Cli, tmp_path: Path) -> None:
+    wrapped = json.dumps({"schema": "v1", "params": json.loads(messages("hi"))})
+    ran = cli(*RUN, "--inputs-json", wrapped, "-m", "a/b")
+    assert ran.out == prompted(cli, "hi", model="a/b")
+    assert 'the inputs are those under "params"' in ran.err
+    for other in ({"schema": "v2", "params": {}}, {"schema": "v1", "params": {}, "x": 1}):
+        assert cli(*RUN, "--inputs-json", json.dumps(other)).status == 3
+    manifest = (ROOT / "manifests/llm/mock@1.yaml").read_text()
+    (tmp_path / "llm").mkdir()
+    theirs = manifest.replace("  properties:\n    mode:", "  properties:\n    params: {type: object}\n    mode:", 1)
+    (tmp_path / "llm/mock@1.yaml").write_text(theirs)
+    ran = cli("local", "run", "--ref", "llm/mock@1", "--manifests", str(tmp_path), "--inputs-json", wrapped)
+    assert "the inputs are those" not in ran.err
 
 
 # -- standard input --

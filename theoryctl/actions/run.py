@@ -22,6 +22,7 @@ from theoryctl.requests.result_folder import ResultFolder
 from theoryctl.requests.saved_outputs import OutputFolder
 from theoryctl.requests.spool import Spool
 from theoryctl.requests.standard_input import StandardInput
+from theoryctl.requests.wrapped_inputs import unwrapped
 from theoryctl.results.run import RunResult
 from theoryctl.runtimes.config import provider_config
 from theoryctl.settings import Settings
@@ -83,11 +84,15 @@ def run(options: RunOptions, target: Target, on_event: Callable[[Event], None]) 
     Everything is checked before the provider is asked. Raises TheoryctlError for what is wrong before there is a
     request; what fails later, Ctrl-C too, is in the envelope.
     """
-    given = options.inputs.read(options.standard_input)  # first: its writer need not wait
+    read = options.inputs.read(options.standard_input)  # first: its writer need not wait
     found = Catalog(options.manifests).find(options.ref)
     with ExitStack() as folders:
         spool = folders.enter_context(Spool(options.standard_input))
         settings = Settings()
+        given = unwrapped(read or {}, found.load().inputs)
+        if given is not None:
+            on_event(Log('the inputs are those under "params": schema v1 of the first system'))
+        given = read if given is None else given
         request = _request(options, given, target, settings, found.load(), spool)
         if note := _unsaid(request, options, target, settings):
             on_event(Log(note))
@@ -157,12 +162,12 @@ def _timeout(options: RunOptions, settings: Settings) -> float | None:
 def _completed(
     given: dict[str, Any] | None, options: RunOptions, settings: Settings, manifest: Manifest
 ) -> dict[str, Any]:
-    """The inputs, else the manifest's example, with those of `-o`, which count before those of a file, and with the
-    model of the settings where none is named."""
-    inputs = {
-        **(manifest.example if given is None else given),
-        **parse_options(options.inputs.options, manifest.inputs),
-    }
+    """The inputs, else the manifest's example, with those of `-o` and `-m`, which count before those of a file, and
+    with the model of the settings where none is named."""
+    single = parse_options(options.inputs.options, manifest.inputs)
+    if options.inputs.model is not None:
+        single["model"] = options.inputs.model
+    inputs = {**(manifest.example if given is None else given), **single}
     model = settings.text("model") if "model" in manifest.inputs.get("properties", {}) else None
     return {"model": model, **inputs} if model else inputs
 

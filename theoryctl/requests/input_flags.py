@@ -40,7 +40,7 @@ class InputFlags:
     joins: bool = True
 
     def read(self, standard_input: StandardInput) -> dict[str, Any] | None:
-        """The inputs without `options`, or None when nothing says any.
+        """The inputs without `options`, and those of a document without `model`, or None when nothing says any.
 
         Raises UsageError for flags that exclude each other and for standard input that nothing reads, BadInputs for
         what cannot be read or is no JSON object.
@@ -78,8 +78,7 @@ class InputFlags:
             raise UsageError(
                 f"{source} and standard input are both given", hint="give the inputs in one way, or add --no-stdin"
             )
-        inputs = _object(*self._document(standard_input))
-        return inputs | ({"model": self.model} if self.model is not None else {})
+        return _object(*self._document(standard_input))
 
     def _readers(self) -> Iterator[str]:
         """The flags that read standard input because they say so."""
