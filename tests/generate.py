@@ -117,8 +117,8 @@ folder. Folders are searched in this order; the first file found wins, and `theo
 it is:
 
 1. `--manifests DIR`
-2. `THEORYCTL_MANIFESTS`
-3. `./manifests`
+2. `THEORYCTL_MANIFESTS`, else `manifests` in `theoryctl.toml` or in the user's `config.toml` (`theoryctl config`)
+3. `./manifests`, unless what lies in it is another program's
 4. `$XDG_CONFIG_HOME/theoryctl/manifests` (default `~/.config/theoryctl/manifests`)
 5. the manifests that come with theoryctl
 6. packages that declare an entry point of the group `theoryctl.manifests`; its value names the package with the files
