@@ -143,6 +143,15 @@ def test_the_mode_in_the_inputs_counts_unless_the_flag_says_otherwise(cli: Cli) 
     assert cli(*RUN, "--inputs-json", real, "--mode", "mock", "--json").document["mode"] == "mock"
 
 
+def test_a_mock_answers_where_a_key_is_missing_only_if_that_is_wanted(cli: Cli) -> None:
+    real = (*RUN, "hi", "--mode", "real", "--json")
+    assert cli(*real).document["error"]["code"] == "ERR_MISSING_SECRET"
+    ran = cli(*real, "--mock-missing-secrets")
+    assert (ran.status, ran.document["mode"]) == (0, "mock")
+    assert ran.document["outputs"] == cli(*RUN, "hi", "--json").document["outputs"]
+    assert "a mock answers instead" in ran.err and "OPENAI_API_KEY" in ran.err
+
+
 def test_save_dir_writes_each_output_and_names_the_files(cli: Cli, tmp_path: Path) -> None:
     ran = cli(*RUN, "--save-dir", str(tmp_path / "a" / "b"), "--json")
     jsonschema_rs.validate(SCHEMA, ran.document)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -59,6 +59,7 @@ class RunOptions:
     env_file: str | None = None
     manifests: str | None = None
     mocks: MockFlags = field(default_factory=MockFlags)
+    mock_missing_secrets: bool = False
     standard_input: StandardInput = field(default_factory=StandardInput)
 
     def told_once(self) -> dict[str, str]:
@@ -100,6 +101,9 @@ def run(options: RunOptions, target: Target, on_event: Callable[[Event], None]) 
         save_to = folders.enter_context(OutputFolder(save_dir, request.run_id)) if save_dir else None
         record_to = folders.enter_context(ResultFolder("--record", record)) if record else None
         envelope = _invoke(request, target, found, on_event)
+        if options.mock_missing_secrets and _lacks_a_secret(envelope):
+            on_event(Log(f"a mock answers instead, for --mock-missing-secrets: {_message(envelope)}"))
+            envelope = _invoke(_mocked(request), target, found, on_event)
         if record_to or target.record:
             from theoryctl.actions import recordings
 
@@ -189,6 +193,19 @@ def _invoke(request: Request, target: Target, found: Found, on_event: Callable[[
     except ProviderError as error:
         return _failed(request, stopwatch, model, error)
     raise InternalError("the runtime ended without a result")
+
+
+def _lacks_a_secret(envelope: Envelope) -> bool:
+    return envelope["error"] is not None and envelope["error"]["code"] == "ERR_MISSING_SECRET"
+
+
+def _message(envelope: Envelope) -> str:
+    return envelope["error"]["message"] if envelope["error"] else ""
+
+
+def _mocked(request: Request) -> Request:
+    """The same request in mock mode."""
+    return replace(request, mode="mock", config=replace(request.config, mode="mock", secrets={}, tape=None))
 
 
 def _failed(request: Request, stopwatch: Stopwatch, model: str | None, error: ProviderError) -> Envelope:

@@ -79,6 +79,10 @@ SaveDir = Annotated[
 EnvFile = Annotated[
     str | None, typer.Option("--env-file", metavar="PATH", help="Read secrets from this file before the environment.")
 ]
+MockMissingSecrets = Annotated[
+    bool,
+    typer.Option("--mock-missing-secrets", help="Answer in mock mode where real mode lacks a key, and say so."),
+]
 ScriptFile = Annotated[
     str | None,
     typer.Option("--script", metavar="PATH", help="Answer in mock mode by the rules in this YAML file."),

@@ -39,6 +39,7 @@ class RunFlags:
     raw: opt.Raw = False
     timeout: opt.Timeout = None
     save_dir: opt.SaveDir = None
+    mock_missing_secrets: opt.MockMissingSecrets = False
     script: opt.ScriptFile = None
     replay: opt.ReplayDir = None
     record: opt.RecordDir = None
@@ -98,6 +99,7 @@ def run_options(ctx: typer.Context, ref: str, flags: RunFlags, *, env_file: str 
         env_file=env_file,
         manifests=flags.manifests,
         mocks=MockFlags(script=flags.script, replay=flags.replay, record=flags.record),
+        mock_missing_secrets=flags.mock_missing_secrets,
         standard_input=standard_input,
     )
 
