@@ -100,7 +100,7 @@ def test_a_prompt_comes_with_a_model_and_a_system_message(cli: Cli) -> None:
         (("--mode", "real"), 3, "ERR_INPUTS", "real mode needs inputs"),
         (("--mode", "fake"), 2, "ERR_USAGE", "'fake'"),
         (("--mode", "moc"), 2, "ERR_USAGE", "theoryctl local run --ref llm/litellm@1 --mode mock --json"),
-        (("--inputs-file", "/dev/zero"), 3, "ERR_INPUTS", "not a regular file"),
+        (("--inputs-file", "/dev/zero"), 3, "ERR_INPUTS", "more than"),
         (("--mode", "real", "--prompt", "x"), 4, "ERR_MISSING_SECRET", "OPENAI_API_KEY"),
         (("--timeout", "0"), 2, "ERR_USAGE", "--timeout"),
         (("--timeout", "soon"), 2, "ERR_USAGE", "soon"),

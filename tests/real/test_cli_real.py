@@ -16,6 +16,7 @@ import pytest
 from tests.conftest import REF, THEORYCTL, Cli, Ran, hearing_ctrl_c
 from tests.real.conftest import CANARY
 from tests.real.vendor import Vendor, echoes_the_key, fails, stalls_midway
+from theoryctl.terminal.format import duration_words
 
 REAL = ("local", "run", "--ref", REF, "--mode", "real", "--prompt", "Say hello.")
 
@@ -63,7 +64,7 @@ def test_an_answer_arrives_as_one_envelope_without_the_key_it_quoted(
     assert (saved / "answer.txt").read_text() == "Your key is [OPENAI_API_KEY], is it not?"
     assert "loading LiteLLM" in ran.err
     assert 0 < envelope["meta"]["loading_ms"] < envelope["meta"]["duration_ms"]
-    assert f"({envelope['meta']['loading_ms']} to load the provider)" in ran.err
+    assert f"({duration_words(envelope['meta']['loading_ms'])} to load the provider)" in ran.err
     assert "keep it loaded" not in ran.err  # nobody is at a terminal
     assert_quiet(ran)
     assert_keyless(ran, tmp_path)

@@ -257,7 +257,7 @@ def test_after_a_cold_real_run_a_terminal_says_how_to_keep_the_provider_loaded(s
         keys.write_text(f"OPENAI_API_KEY=key-of-nobody\nOPENAI_BASE_URL={vendor.url}/v1\n")
         _, err = show(*RUN, "--mode", "real", "--prompt", "Hi", "--env-file", "keys", columns=200)
     said = ESCAPE.sub("", err)
-    assert re.search(r"\d+ ms \(\d+ to load the provider\)", said)
+    assert re.search(r"\d+ m?s \([\d.]+ m?s to load the provider\)", said)
     start = f"theoryctl local start --ref {REF} --runtime process --mode real --env-file keys"
     assert f"keep it loaded: {start}" in said
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from typing import Any
 
-from theoryctl.terminal.format import dollars, size_words
+from theoryctl.terminal.format import dollars, duration_words, size_words
 from theoryctl.terminal.text import json_text
 from theoryctl_providers.contract import Envelope, OutputDocument, UsageDocument
 
