@@ -8,7 +8,7 @@ from theoryctl.errors import UsageError
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _FORM = re.compile(r"([0-9]{1,9})([smhd])", re.ASCII)
-_AMOUNT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smhd]?)", re.ASCII)
+_AMOUNT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?(?:e\+?[0-9]{1,3})?)([smhd]?)", re.ASCII)
 
 
 def parse_duration(text: str) -> float:
@@ -23,7 +23,7 @@ def parse_timeout(text: str, source: str = "--timeout") -> float:
     """Seconds above 0, from `30`, `2.5`, `90s` or `1m`. Raises UsageError that names `source`."""
     match = _AMOUNT.fullmatch(text.strip())
     seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
-    if not seconds > 0:
+    if not 0 < seconds < float("inf"):
         raise UsageError(f"{source} {text}: expected a time above 0", hint="write it as 30 (seconds), 90s or 1m")
     return seconds
 

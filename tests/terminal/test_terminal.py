@@ -227,7 +227,7 @@ LINE: dict[str, object] = {"time": 1767225600.5, "run_id": "run_1", "duration_ms
             "200     0.4 ms  openai/gpt-4o-mini    9 in, 3 out     $0.000123",
         ),
         ({"model": "m", "input_tokens": 9, "output_tokens": None, "cost_usd": 0}, "200 0.4 ms m 9 in $0"),
-        ({"method": "GET", "path": "/v1/models", "duration_ms": 1234.5}, "200 1234 ms GET /v1/models"),
+        ({"method": "GET", "path": "/v1/models", "duration_ms": 1234.5}, "200 1.2 s GET /v1/models"),
         ({"model": "m", "code": "ERR_BAD_RESPONSE"}, "fail 0.4 ms m ERR_BAD_RESPONSE"),
         ({"model": "m", "code": "ERR_AUTH", "status": 401}, "401 0.4 ms m ERR_AUTH"),
         ({"model": "m", "status": None}, "ok 0.4 ms m"),

@@ -62,7 +62,7 @@ def local_target(ref: ProviderRef, runtime: str | None, name: str | None = None)
 
     Raises what `find` does.
     """
-    wanted = runtime or (_preferred(ref) if name is None else None)
+    wanted = _preferred(ref) if runtime is None and name is None else runtime
     instance = find(ref, wanted, checked_name(name))
     return _Here(ref) if instance is None else _Started(instance)
 

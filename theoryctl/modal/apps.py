@@ -130,7 +130,7 @@ def _not_deployed(ref: ProviderRef, environment: str, others: Iterable[Deploymen
     message = f"{ref} is not deployed on Modal in the environment {environment}"
     if names := ", ".join(sorted(other.app for other in others)):
         message += f" by this branch and user; others have deployed {names}"
-    return NotDeployed(message, hint=command("modal start", ref=ref, env=environment, app=None))
+    return NotDeployed(message, hint=command("modal start", ref=ref, env=environment))
 
 
 def _several(ref: ProviderRef, others: list[Deployment]) -> UsageError:

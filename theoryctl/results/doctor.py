@@ -20,7 +20,7 @@ class Finding:
     command: str
     code: str | None = None
 
-    def document(self) -> dict[str, Any]:
+    def row(self) -> dict[str, Any]:
         """The finding as JSON."""
         severity = "error" if self.code else "advice"
         return {"severity": severity, "code": self.code, "what": self.what, "why": self.why, "command": self.command}
@@ -53,5 +53,5 @@ class Examined:
 
     def document(self) -> dict[str, Any]:
         parts = [{"part": part.part, "summary": part.summary} for part in self.parts]
-        found = [{"part": part.part, **finding.document()} for part in self.parts for finding in part.findings]
+        found = [{"part": part.part, **finding.row()} for part in self.parts for finding in part.findings]
         return {"schema": "theoryctl.doctor/v1", "healthy": self.exit_status == 0, "parts": parts, "findings": found}

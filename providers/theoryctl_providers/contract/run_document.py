@@ -46,6 +46,6 @@ class RunDocument:
         try:
             document: RunDocument = shaped(cls, value)
         except ValueError as error:
-            hint = 'send {"inputs": {…}} and what docs/run.schema.json names besides'
+            hint = 'send an object with "inputs", as docs/run.schema.json says'
             raise ProviderError("ERR_INPUTS", f"the body: {error}", hint=hint) from None
         return document

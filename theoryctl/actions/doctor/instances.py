@@ -45,4 +45,5 @@ def _unrecorded(recorded: list[Instance]) -> Iterator[Finding]:
     for name in STARTED:
         for each in started_runtime(name).unrecorded(recorded):
             what = f"an instance of {each.ref} runs ({name}) that has no record"
-            yield Finding(what, "no run finds it, and it holds what it was given", str(command("local stop", all=True)))
+            why = "no run finds it, and it holds what it was given"
+            yield Finding(what, why, str(command("local stop", all_=True)))
