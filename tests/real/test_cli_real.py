@@ -83,6 +83,20 @@ def test_an_answer_is_streamed_and_the_env_file_goes_before_the_environment(theo
     assert_keyless(ran)
 
 
+def test_a_vendor_is_asked_for_a_stream_only_where_somebody_reads_one(theoryctl: Cli) -> None:
+    def asked(*flags: str) -> list[bool]:
+        with Vendor() as vendor:
+            env = keyed(vendor)
+            assert theoryctl(*REAL, *flags, env=env).status == 0
+            start = theoryctl("local", "start", "--ref", REF, "--runtime", "process", env=env)
+            assert start.status == 0, start.err
+            assert theoryctl(*REAL, *flags).status == 0
+            theoryctl("local", "stop", "--all")
+            return [bool(request.body.get("stream")) for request in vendor.requests]
+
+    assert (asked(), asked("--stream")) == ([False, False], [True, True])
+
+
 @pytest.mark.parametrize("flags", [("--json", "--debug"), ("--stream",)], ids=["json debug", "stream"])
 def test_a_refused_key_ends_with_status_4_and_is_not_shown(theoryctl: Cli, flags: tuple[str, ...]) -> None:
     with Vendor(fails(401)) as vendor:

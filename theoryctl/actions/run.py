@@ -47,12 +47,13 @@ from theoryctl_providers.contract import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """Options of a run. `timeout` is in seconds, `max_attachment` in bytes."""
+    """Options of a run. `timeout` is in seconds, `max_attachment` in bytes; `stream`: the answer comes in pieces."""
 
     ref: ProviderRef
     inputs: InputFlags
     max_attachment: int
     mode: str | None = None
+    stream: bool = False
     attach: tuple[str, ...] = ()
     timeout: float | None = None
     save_dir: str | None = None
@@ -150,6 +151,7 @@ def _request(
         attachments=load_attachments(options.attach, options.max_attachment, spool),
         timeout=_timeout(options, settings),
         checked=given is None,
+        streamed=options.stream,
     )
 
 

@@ -93,6 +93,7 @@ def run_options(ctx: typer.Context, ref: str, flags: RunFlags, *, env_file: str 
         inputs=_input_flags(flags),
         max_attachment=parse_size(flags.max_attachment),
         mode=checked_mode(flags.mode),
+        stream=flags.stream,
         attach=tuple(flags.attach or ()),
         timeout=parse_timeout(flags.timeout) if flags.timeout is not None else None,
         save_dir=flags.save_dir,

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 from theoryctl.instances.client import MOST_REFUSAL, SLACK, check_sizes, encoded, refusal
 from theoryctl.instances.connection import Listens, connect, gone
 from theoryctl.instances.records import Instance
-from theoryctl_providers.contract import Event, ProviderError, Remedy, Request, Result, read_events
+from theoryctl_providers.contract import (
+    ANSWER_WHOLE,
+    AS_IT_COMES,
+    Event,
+    ProviderError,
+    Remedy,
+    Request,
+    Result,
+    read_events,
+)
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection, HTTPResponse
@@ -85,7 +94,10 @@ class InstanceSession:
         from contextlib import suppress
 
         headers, body = encoded(request)
-        headers |= {"Authorization": f"Bearer {self._instance.token}", "Accept": "text/event-stream"}
+        headers |= {
+            "Authorization": f"Bearer {self._instance.token}",
+            "Accept": AS_IT_COMES if request.streamed else ANSWER_WHOLE,
+        }
         with suppress(BrokenPipeError, ConnectionResetError):  # it may say why it wants no more
             connection.request("POST", "/v1/run", body, headers)
         response = connection.getresponse()

@@ -114,7 +114,7 @@ def _config(request: Request) -> dict[str, Any]:
 
 
 def _request(request: Request) -> dict[str, Any]:
-    names = ("inputs", "mode", "timeout", "run_id", "checked")
+    names = ("inputs", "mode", "timeout", "run_id", "checked", "streamed")
     return {name: getattr(request, name) for name in names}
 
 

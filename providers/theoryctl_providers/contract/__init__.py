@@ -67,6 +67,8 @@ from theoryctl_providers.contract.secret_rules import (
     without_instances,
 )
 from theoryctl_providers.contract.wire import (
+    ANSWER_WHOLE,
+    AS_IT_COMES,
     Limits,
     ServerConfig,
     decode_event,
@@ -82,6 +84,8 @@ if TYPE_CHECKING:
     from theoryctl_providers.contract.script import Script, ScriptDocument
 
 __all__ = [
+    "ANSWER_WHOLE",
+    "AS_IT_COMES",
     "ERRORS",
     "ERROR_SCHEMA",
     "MAX_DEPTH",

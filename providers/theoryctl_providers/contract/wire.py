@@ -17,6 +17,11 @@ from theoryctl_providers.contract.json_text import MAX_DEPTH, dumps, json_proble
 from theoryctl_providers.contract.received import received_envelope
 from theoryctl_providers.contract.secret_rules import settled
 
+#: Media types that a client of `/v1/run` accepts, who reads an answer as it comes, or waits for all of it and wants the
+#: events beside it alone.
+AS_IT_COMES = "text/event-stream"
+ANSWER_WHOLE = f"{AS_IT_COMES}; answer=whole"
+
 #: The names of the server-sent events; what the envelope holds anyway (usage, finish reasons) is not sent before it.
 _NAMES: dict[type, str] = {Log: "log", Started: "started", Delta: "delta", Result: "result"}
 _KINDS: dict[str, Any] = {name: kind for kind, name in _NAMES.items() if kind is not Result}

@@ -6,15 +6,13 @@ from typing import Any
 
 from theoryctl_providers.contract import Event, ProviderError, Result, dumps, is_mock, stated_mode
 from theoryctl_providers.contract.run_document import RunDocument
-from theoryctl_providers.contract.wire import encode_event
+from theoryctl_providers.contract.wire import ANSWER_WHOLE, AS_IT_COMES, encode_event
 from theoryctl_providers.wires.exchange import Chunks, Exchange
 from theoryctl_providers.wires.run.multipart import Received
 
-STREAM = "text/event-stream"
-
 
 class Run(Exchange):
-    """One run, streamed where `accept`, the request's header, names server-sent events.
+    """One run, with its events where `accept`, the request's header, names server-sent events.
 
     Values that the engine refuses are left to it, which reports them in an envelope.
     """
@@ -25,8 +23,8 @@ class Run(Exchange):
     def __init__(self, received: Received, accept: str) -> None:
         self._received = received
         self.inputs = received.document.inputs
-        self.streamed = STREAM in accept
-        self.chunks = RunEvents() if self.streamed else None
+        self.streamed = AS_IT_COMES in accept and ANSWER_WHOLE not in accept
+        self.chunks = RunEvents() if AS_IT_COMES in accept else None
         self.options = {"attachments": received.attachments, **_options(received.document)}
 
     def whole(self, result: Result) -> bytes:
