@@ -261,7 +261,8 @@ class Instances:
                 connection.request(raw.method, raw.path, raw.body, headers)
                 response = connection.getresponse()
                 said[way] = OWN.sub(NULL, response.read().decode())
-                head = [header for header in response.getheaders() if header[0] != "content-length"]
+                # A refused request whose body is still on its way is hung up on; whether it is, is a matter of time.
+                head = [header for header in response.getheaders() if header[0] not in ("content-length", "connection")]
                 said[f"head of {way}"] = f"{response.status} {head}"
         return said
 

@@ -125,14 +125,18 @@ def test_installed_it_builds_the_image_that_the_checkout_builds_once_it_has_what
     assert installed.document["digest"] == checkout.document["digest"]
 
 
+ASK = ("local", "run", "--ref", REF, "--mode", "real", "--prompt", "x", "--json")
+
+
 @pytest.mark.parametrize(
-    ("package", "arguments", "afterwards"),
+    ("form", "package", "arguments", "afterwards"),
     [
-        ("litellm", ("local", "run", "--ref", REF, "--mode", "real", "--prompt", "x", "--json"), "ERR_VENDOR"),
-        ("modal", ("modal", "status", "--json"), "ERR_MODAL_AUTH"),
+        ("pip", "litellm", ASK, "ERR_VENDOR"),
+        ("uv", "litellm", ASK, "ERR_VENDOR"),
+        ("uv tool", "modal", ("modal", "status", "--json"), "ERR_MODAL_AUTH"),
+        ("pipx", "modal", ("modal", "status", "--json"), "ERR_MODAL_AUTH"),
     ],
 )
-@pytest.mark.parametrize("form", ["pip", "uv", "uv tool", "pipx"])
 @pytest.mark.slow(
     "pyproject.toml", "providers/theoryctl_providers/contract/packages.py", "tests/packaging/test_wheel.py"
 )

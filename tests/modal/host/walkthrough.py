@@ -27,8 +27,8 @@ SAME = {
     r"(?m)^the container (is starting|has started).*\n": "",
     r"ap-[A-Za-z0-9]{22}": "ap-3f0JXx5tVqRz1LmBcD7kWn",
     r"run_[0-9a-f]{32}": "run_0f8fad5bd9cb469fa16570867728950e",
-    r"\b[A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d +ok +[\d.]+ ms": "Jan 01 00:00:00  ok      412 ms",
-    r"\b\d+ ms\b": "412 ms",
+    r"\b[A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d +ok +[\d.]+ m?s\b": "Jan 01 00:00:00  ok      412 ms",
+    r"(?m) · [\d.]+ m?s( \([\d.]+ m?s to load the provider\))?$": " · 412 ms",
     r"\b\d+ (s|min) ago": "9 s ago",
 }
 
