@@ -131,8 +131,8 @@ ASK = ("local", "run", "--ref", REF, "--mode", "real", "--prompt", "x", "--json"
 @pytest.mark.parametrize(
     ("form", "package", "arguments", "afterwards"),
     [
-        ("pip", "litellm", ASK, "ERR_VENDOR"),
-        ("uv", "litellm", ASK, "ERR_VENDOR"),
+        ("pip", "litellm", ASK, "ERR_UNREACHABLE"),
+        ("uv", "litellm", ASK, "ERR_UNREACHABLE"),
         ("uv tool", "modal", ("modal", "status", "--json"), "ERR_MODAL_AUTH"),
         ("pipx", "modal", ("modal", "status", "--json"), "ERR_MODAL_AUTH"),
     ],
