@@ -82,7 +82,8 @@ def _plain(value: Any) -> Any:
 FULL = GOOD.replace("models: {default: acme/one}", "models: {default: acme/one, known: [acme/one, acme/two]}") + (
     "description: d\nsecrets: [{name: KEY, required: false, models: ['acme/*'], description: d}]\n"
     "image: {repository: ghcr.io/a/b, digests: {linux/amd64: 'sha256:" + "0" * 64 + "'}, build: {context: x}}\n"
-    "resources: {cpu: 0.5, memory: 128, timeout: 5, gpu: T4}\n"
+    "resources: {cpu: 0.5, memory: 128, timeout: 5, gpu: T4, min_containers: 1, buffer_containers: 2,\n"
+    "  scaledown_window: 60, region: us-east, nonpreemptible: true}\n"
 )
 
 
@@ -116,6 +117,12 @@ def test_the_published_schema_accepts_what_the_model_accepts(text: str) -> None:
         ("build: {context: x}", "build: {contxt: x}"),
         ("gpu: T4", "gpu: ''"),
         ("gpu: T4", "gpu: "),
+        ("min_containers: 1", "min_containers: -1"),
+        ("buffer_containers: 2", "buffer_containers: 1001"),
+        ("scaledown_window: 60", "scaledown_window: 1"),
+        ("scaledown_window: 60", "scaledown_window: 3601"),
+        ("region: us-east", "region: US East"),
+        ("nonpreemptible: true", "nonpreemptible: 1"),
         ("build: {context: x}", "build: "),
         ("image: {", "image: \nx: {"),
         ("known: [acme/one", "known: [1"),
@@ -127,6 +134,27 @@ def test_the_published_schema_refuses_what_the_model_refuses(old: str, new: str)
     assert text != FULL
     problems(text)
     assert not jsonschema_rs.is_valid(manifest_schema(), yaml.safe_load(text))
+
+
+@pytest.mark.parametrize("gpu", ["T4", "h100", "H100!:8", "B200+", "A100-80GB:2", "A10:4"])
+def test_gpus_that_modal_has_may_be_named_in_capitals_or_not(gpu: str) -> None:
+    assert check_manifest(f"{GOOD}resources: {{gpu: '{gpu}'}}\n".encode(), "m.yaml").resources.gpu == gpu
+
+
+@pytest.mark.parametrize(
+    ("resources", "expected"),
+    [
+        ("gpu: A1000", "resources.gpu: found 'A1000'; expected one of T4, L4, L40S, A100, A100-40GB, A100-80GB"),
+        ("gpu: 'T4:9'", "resources.gpu: found 'T4:9'; expected T4:1 to T4:8"),
+        ("gpu: 'A10:5'", "resources.gpu: found 'A10:5'; expected A10:1 to A10:4"),
+        ("gpu: 'T4:'", "resources.gpu: found 'T4:'; expected T4:1 to T4:8"),
+        ("min_containers: 5", "resources.min_containers: found 5; expected at most max_containers, which is 4"),
+        ("region: US East", "resources.region: found 'US East'; expected a region of Modal's, such as us or eu-west"),
+        ("scaledown_window: 1", "resources.scaledown_window: found 1; expected greater than or equal to 2"),
+    ],
+)
+def test_what_modal_would_refuse_is_said_at_its_place(resources: str, expected: str) -> None:
+    assert expected in problems(f"{GOOD}resources: {{{resources}}}\n")[0]
 
 
 @pytest.mark.parametrize(

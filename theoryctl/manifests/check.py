@@ -9,7 +9,8 @@ from theoryctl.authored.model_check import ModelCheck, cut, in_file, readable, s
 from theoryctl.authored.yaml_document import Path, Problem, YAMLProblems, parse
 from theoryctl.errors import BadManifest, UsageError
 from theoryctl.hints import command
-from theoryctl.manifests.model import MAX_BYTES, PARAGRAPH, Manifest
+from theoryctl.manifests import scaling
+from theoryctl.manifests.model import MAX_BYTES, PARAGRAPH, REGION, Manifest, Resources
 from theoryctl.refs import FORM, PATTERN, ProviderRef
 from theoryctl.registry.reference import ImageReference
 from theoryctl_providers.contract import ONE_LINE
@@ -18,6 +19,7 @@ _META = {"$ref": "https://json-schema.org/draft/2020-12/schema"}
 _WORDS = {
     PATTERN: FORM,
     ONE_LINE: "one line without control characters",
+    REGION: "a region of Modal's, such as us or eu-west",
     PARAGRAPH: "text without control characters other than newlines",
 }
 _check = ModelCheck(Manifest, "theoryctl manifest", _WORDS)
@@ -61,6 +63,7 @@ def _meaning(value: Any, ref: ProviderRef | None) -> Iterator[tuple[Path, str]]:
     yield from _secrets(value.get("secrets"))
     yield from _models(value.get("models"))
     yield from _repository(value.get("image"))
+    yield from scaling.misfits(value.get("resources"), Resources().max_containers)
     yield from _inputs(value.get("inputs"), value.get("example"))
 
 

@@ -20,6 +20,9 @@ MAX_BYTES = 1 << 20
 #: As `ONE_LINE`, with newlines.
 PARAGRAPH = r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f]*$"
 
+#: A region, as modal.com/docs/guide/region-selection writes them: broad (`us`) or narrow (`us-west`). Modal says which.
+REGION = "^[a-z][a-z0-9-]{0,62}$"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Models:
@@ -83,9 +86,20 @@ class Resources:
     timeout: Annotated[int, Must({"ge": 1, "le": 86400})] = 120
     """Seconds for one request."""
     gpu: Text | None = None
-    """Modal's name of a GPU: `T4`, `A100-80GB`."""
+    """Modal's name of a GPU, with `:` and a number for more than one: `T4`, `A100-80GB:2`."""
     max_containers: Annotated[int, Must({"ge": 1, "le": 1000})] = 4
     """Containers that Modal runs at the same time at most; it starts them as they are needed, and none without need."""
+    min_containers: Annotated[int, Must({"ge": 0, "le": 1000})] = 0
+    """Containers for real requests that Modal keeps running without need, which is paid for all day."""
+    buffer_containers: Annotated[int, Must({"ge": 0, "le": 1000})] = 0
+    """Idle containers for real requests that Modal adds while others are at work."""
+    # The limits are those of `modal/_functions.py` (`_Function.from_local`) in modal 1.6.4.
+    scaledown_window: Annotated[int, Must({"ge": 2, "le": 3600})] | None = None
+    """Seconds that a container on Modal may be idle before it ends; Modal's own default if unset."""
+    region: Annotated[str, Must({"pattern": REGION})] | None = None
+    """Modal's region of the containers, for a higher price: `us`, `eu-west`; anywhere if unset."""
+    nonpreemptible: bool = False
+    """True keeps Modal from moving a container to another machine, for a higher price."""
     concurrency: Annotated[int, Must({"ge": 1, "le": 1000})] = 16
     """Requests that one container on Modal has at the same time at most."""
 

@@ -78,7 +78,7 @@ def _app(modal: Any, deployment: Deployment) -> Any:
     concurrent = modal.concurrent(max_inputs=deployment.resources.concurrency)
     settings = _settings(modal, shim, deployment)
     secrets = [modal.Secret.from_name(secret_name(deployment.app), environment_name=deployment.environment)]
-    app.function(**settings, secrets=secrets)(concurrent(shim.generate))
+    app.function(**settings, **_kept_warm(deployment), secrets=secrets)(concurrent(shim.generate))
     app.function(**settings)(concurrent(shim.mock))
     return app
 
@@ -104,7 +104,16 @@ def _settings(modal: Any, shim: ModuleType, deployment: Deployment) -> dict[str,
         "timeout": resources.timeout + SLACK,
         "startup_timeout": STARTUP,
         "max_containers": resources.max_containers,
+        "scaledown_window": resources.scaledown_window,
+        "region": resources.region,
+        "nonpreemptible": resources.nonpreemptible,
     }
+
+
+def _kept_warm(deployment: Deployment) -> dict[str, Any]:
+    """Make the arguments about containers that run without need: mocks can wait, so they pay for none."""
+    resources = deployment.resources
+    return {"min_containers": resources.min_containers, "buffer_containers": resources.buffer_containers}
 
 
 def _image(modal: Any, deployment: Deployment) -> Any:

@@ -9,13 +9,13 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from theoryctl.manifests.model import Resources
 from theoryctl.modal.names import MAX_TAG, Owner, cut
 from theoryctl.refs import ProviderRef
-from theoryctl_providers.contract import shaped
+from theoryctl_providers.contract import document_of, shaped
 
 PLATFORM = "linux/amd64"
 
@@ -93,7 +93,7 @@ def tags_of(deployment: Deployment) -> dict[str, str]:
         "generation": deployment.generation,
         "runtime-secret": deployment.secret_id,
         "deployed-as": deployment.version and str(deployment.version),
-        **_pieces("resources", json.dumps(asdict(deployment.resources), separators=(",", ":"))),
+        **_pieces("resources", json.dumps(document_of(deployment.resources), separators=(",", ":"))),
         **_pieces("repository", deployment.repository),
         **_pieces("registry-secret", deployment.registry_secret or ""),
     }
@@ -125,7 +125,7 @@ def from_tags(environment: str, app: str, tags: Mapping[str, str]) -> Deployment
 
 
 def _resources(text: str) -> Resources:
-    # `asdict` wrote null for what a manifest leaves out, and knows no other way to say it.
+    # Earlier versions wrote null for what a manifest leaves out.
     said = shaped(dict[str, Any], json.loads(text))
     resources: Resources = shaped(Resources, {name: value for name, value in said.items() if value is not None})
     return resources

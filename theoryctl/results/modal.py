@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from theoryctl.modal.secret_sync import SecretPlan
@@ -103,6 +103,7 @@ def deployment_facts(deployment: Deployment) -> dict[str, Any]:
         "digest": deployment.digest,
         "pin": deployment.pin,
         "timeout": deployment.timeout,
+        "resources": asdict(deployment.resources),
         "app_id": deployment.app_id,
         "deployed_at": deployment.deployed_at,
         "dashboard": deployment.dashboard,

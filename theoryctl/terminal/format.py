@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from theoryctl.manifests.model import Resources
 
 
 def paired(pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
@@ -46,3 +50,16 @@ def size_words(size: int) -> str:
 def dollars(cost: float) -> str:
     """A price to a millionth of a dollar: `$0.000123`, `$0`."""
     return f"${cost:.6f}".rstrip("0").rstrip(".") if cost else "$0"
+
+
+def containers(resources: Resources) -> str:
+    """The containers that Modal may run: `0 to 4 containers`, and what else was asked for."""
+    said = [f"{resources.min_containers} to {resources.max_containers} containers"]
+    if resources.buffer_containers:
+        said.append(f"{resources.buffer_containers} spare")
+    if resources.scaledown_window is not None:
+        said.append(f"idle for {resources.scaledown_window} s")
+    if resources.nonpreemptible:
+        said.append("nonpreemptible")
+    said += [text for text in (resources.region, resources.gpu and f"GPU {resources.gpu}") if text]
+    return ", ".join(said)

@@ -163,11 +163,37 @@ def test_a_deployment_that_is_interrupted_leaves_nothing(
     assert (modal.apps(), modal.secrets(), modal.volumes()) == ({}, {}, {})
 
 
+def test_the_manifest_says_how_modal_scales_and_where_and_status_shows_it(
+    start: Start, cli: Cli, modal: Modal, tmp_path: Path
+) -> None:
+    pin(tmp_path, DIGEST)
+    file = tmp_path / "work/manifests" / f"{REF}.yaml"
+    scaling = "min_containers: 2\n  buffer_containers: 1\n  scaledown_window: 300\n  region: us-east"
+    text = file.read_text().replace("resources:\n", f"resources:\n  {scaling}\n  nonpreemptible: true\n  gpu: T4\n")
+    file.write_text(text)
+    modal.hold_containers()
+    start()
+    one = {each.handle.function_name: each.definition for each in modal.apps()[APP].functions.values()}
+    real, mock = one["generate"], one["mock"]
+    assert real is not None and mock is not None
+    assert (real.autoscaler_settings.min_containers, real.autoscaler_settings.buffer_containers) == (2, 1)
+    assert (mock.autoscaler_settings.min_containers, mock.autoscaler_settings.buffer_containers) == (0, 0)
+    for each in (real, mock):
+        assert each.autoscaler_settings.scaledown_window == 300
+        assert (list(each.scheduler_placement.regions), each.scheduler_placement.nonpreemptible) == (["us-east"], True)
+    (row,) = cli("modal", "status", "--json").document["deployments"]
+    assert (row["resources"]["min_containers"], row["resources"]["region"]) == (2, "us-east")
+    shown = "2 to 4 containers, 1 spare, idle for 300 s, nonpreemptible, us-east, GPU T4"
+    assert cli("modal", "status").out.rstrip().endswith(f"\t{shown}")
+    assert shown in cli("manifest", "show", REF).out
+
+
 def test_status_is_a_table_of_what_is_deployed(start: Start, cli: Cli, modal: Modal) -> None:
     assert cli("modal", "status").err == "nothing is deployed in dev\n"
     start()
     start("llm/mock@1")
     rows = [line.split("\t") for line in cli("modal", "status").out.splitlines()]
+    assert {row[6] for row in rows} == {"0 to 4 containers"}
     assert [row[:5] for row in rows] == [
         [REF, APP, "dev", "a" * 12, "-"],
         ["llm/mock@1", "main-alice-llm-mock-v1", "dev", "a" * 12, "-"],

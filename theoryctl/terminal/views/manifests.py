@@ -16,7 +16,7 @@ from theoryctl.results.manifests import (
     ManifestsValid,
     SchemaShown,
 )
-from theoryctl.terminal.format import short_digest
+from theoryctl.terminal.format import containers, short_digest
 from theoryctl.terminal.view import Document, Facts, Lines, Table, Views
 from theoryctl_providers.contract import SecretRule
 
@@ -88,8 +88,7 @@ def _state(secret: SecretRule, given: tuple[str, ...]) -> str:
 def _resources(resources: Resources) -> Iterator[tuple[str, str]]:
     limits = f"{resources.cpu:g} CPU, {resources.memory} MiB memory, {resources.pids} processes"
     yield "resources", f"{limits}, {resources.timeout} s per request"
-    gpu = f", GPU {resources.gpu}" if resources.gpu else ""
-    yield "on Modal", f"up to {resources.max_containers} containers of {resources.concurrency} requests each{gpu}"
+    yield "on Modal", f"{containers(resources)}, {resources.concurrency} requests each"
 
 
 def _pins(image: Image) -> Iterator[tuple[str, str]]:

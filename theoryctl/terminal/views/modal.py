@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from theoryctl.modal.secret_sync import SecretPlan
 from theoryctl.results.modal import Deployed, DeploymentRow, DeploymentsShown, SecretsSynced, Undeployed
-from theoryctl.terminal.format import paired, short_digest, time_words
+from theoryctl.terminal.format import containers, paired, short_digest, time_words
 from theoryctl.terminal.view import Lines, Table, Views
 
-HEADER = ("ref", "app", "environment", "digest", "drift", "deployed")
+HEADER = ("ref", "app", "environment", "digest", "drift", "deployed", "containers")
 
 
 def _deployed(result: Deployed) -> Lines:
@@ -41,6 +41,7 @@ def _cells(row: DeploymentRow) -> tuple[str, ...]:
         short_digest(deployment.digest),
         row.drift or "-",
         "-" if at is None else f"{time_words(time.time() - at)} ago",
+        containers(deployment.resources),
     )
 
 
