@@ -15,14 +15,8 @@ from theoryctl.manifests.model import Manifest
 from theoryctl.manifests.pins import other_pin
 from theoryctl.modal import apps
 from theoryctl.modal.deployment import PLATFORM, Deployment
-from theoryctl.modal.names import (
-    calls_name,
-    own_name,
-    owner_in,
-    registry_secret_name,
-    secret_name,
-    volume_name,
-)
+from theoryctl.modal.leftovers import remove
+from theoryctl.modal.names import own_name, owner_in, registry_secret_name, secret_name
 from theoryctl.modal.sdk import check_environment, connected, found
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
@@ -88,17 +82,9 @@ def stop(ref: ProviderRef, environment: str, app: str | None = None) -> Undeploy
             there.stop()
         else:
             check_environment(modal, environment)
-        _remove(modal, name, environment)
+        remove(modal, name, environment, secret=False)
     app_id = None if there is None else there.app_id
     return Undeployed(ref, environment, name, secret_name(name), stopped=there is not None, app_id=app_id)
-
-
-def _remove(modal: Any, name: str, environment: str) -> None:
-    """Remove what an app leaves behind, but for its Secret."""
-    gone: dict[str, Any] = {"allow_missing": True, "environment_name": environment}
-    modal.Volume.objects.delete(volume_name(name), **gone)
-    modal.Dict.objects.delete(calls_name(name), **gone)
-    modal.Secret.objects.delete(registry_secret_name(name), **gone)
 
 
 def logs(

@@ -19,6 +19,8 @@ from theoryctl.cli.options import (
 from theoryctl.cli.run_flags import RunFlags, run_options, told, with_run_flags
 
 app = make_app("modal", "Run providers on Modal.")
+secrets = make_app("secrets", "Show the Secrets of apps on Modal.")
+app.add_typer(secrets)
 
 Oci = Annotated[
     str | None, typer.Option("--oci", metavar="IMAGE@DIGEST", help="Deploy this image instead of the pinned one.")
@@ -29,6 +31,9 @@ RegistrySecret = Annotated[
 ]
 Check = Annotated[bool, typer.Option("--check", help="Show the changes, and make none.")]
 Prune = Annotated[bool, typer.Option("--prune", help="Replace the Secret, so that nothing else is left in it.")]
+Pruned = Annotated[
+    list[str] | None, typer.Option("--app", metavar="NAME", help="Remove this app of the plan. Repeatable.")
+]
 AllowMissing = Annotated[
     bool, typer.Option("--allow-missing", help="Accept that keys of the default model are missing.")
 ]
@@ -123,6 +128,33 @@ def sync_secrets(
         progress=ctx.obj.progress,
     )
     ctx.obj.emit(done)
+
+
+@command(secrets, "list", examples="theoryctl modal secrets list --env prod")
+def list_secrets(ctx: typer.Context, env: Env = None) -> None:
+    """Show the Secrets that theoryctl made in an environment.
+
+    A Secret stays when its app is stopped. Keys are those that `sync-secrets` put there: Modal does not tell which
+    others there are, and no values.
+    """
+    from theoryctl.actions import modal_upkeep
+    from theoryctl.modal.names import environment_name
+
+    ctx.obj.emit(modal_upkeep.list_secrets(environment_name(env)))
+
+
+@command(app, "prune", examples="theoryctl modal prune --env dev")
+def prune(ctx: typer.Context, env: Env = None, app: Pruned = None, manifests: ManifestsOption = None) -> None:
+    """Remove your apps of branches that are gone.
+
+    It shows a plan and the command that carries it out, and removes only the apps that --app names, with their Secrets
+    and Volumes. A branch is gone where neither the repository nor its remotes, which are asked, have it. A branch of
+    another repository looks the same, so read the plan. Only apps of the current user in the environment dev count.
+    """
+    from theoryctl.actions import modal_upkeep
+    from theoryctl.modal.names import environment_name
+
+    ctx.obj.emit(modal_upkeep.prune(environment_name(env), app or (), manifests, ctx.obj.progress))
 
 
 @command(app, "status", examples="theoryctl modal status --env prod")

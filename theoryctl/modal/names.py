@@ -58,6 +58,13 @@ class Owner:
         raise UsageError(message, hint=hint)
 
 
+def current_user() -> str:
+    """Return the slug of GIT_USER, else of git's user. Raises UsageError where neither says it."""
+    if user := _SOURCES["GIT_USER"]():
+        return cut(slug(user), MAX_TAG)
+    raise UsageError("expected a user, and neither GIT_USER nor git says one", hint="set GIT_USER")
+
+
 _SOURCES: dict[str, Callable[[], str | None]] = {
     "GIT_BRANCH": lambda: os.environ.get("GIT_BRANCH") or git.branch(),
     "GIT_USER": lambda: os.environ.get("GIT_USER") or git.user(),

@@ -20,6 +20,7 @@ from theoryctl.modal.deploy import deploy, runtime_secret
 from theoryctl.modal.deployment import Deployment, fingerprint_key, tags_of
 from theoryctl.modal.names import secret_name
 from theoryctl.modal.sdk import found, token_key
+from theoryctl.modal.secret_list import holds
 from theoryctl_providers.contract import missing_rules, secret_names
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def planned(modal: Any, deployment: Deployment, manifest: Manifest, values: Mapp
     for name in secret_names(manifest.secrets):
         if name in values:
             same = known.get(fingerprint_key(name)) == _fingerprint(deployment.app, name, values[name])
-            changes[name] = UNCHANGED if same else UPDATED if _holds(modal, deployment, name) else CREATED
+            changes[name] = UNCHANGED if same else UPDATED if _has(modal, deployment, name) else CREATED
     missing = missing_rules(manifest.secrets, values, manifest.models.default)
     changes |= {name: MISSING for name in secret_names(missing) if name not in values}
     if prune:
@@ -110,19 +111,14 @@ def _put(modal: Any, sync: Sync, values: dict[str, str]) -> str:
     return str(secret.object_id)
 
 
-def _secret(modal: Any, deployment: Deployment, *names: str) -> Any:
-    """The app's Secret; None where there is none. Raises ConflictError where it does not hold all of those names."""
-    named = modal.Secret.from_name(
-        secret_name(deployment.app), environment_name=deployment.environment, required_keys=list(names)
-    )
+def _secret(modal: Any, deployment: Deployment) -> Any:
+    """The app's Secret; None where there is none."""
+    named = modal.Secret.from_name(secret_name(deployment.app), environment_name=deployment.environment)
     return found(modal, named.hydrate)
 
 
-def _holds(modal: Any, deployment: Deployment, name: str) -> bool:
-    try:
-        return _secret(modal, deployment, name) is not None
-    except modal.exception.ConflictError:  # FAILED_PRECONDITION "Secret is missing key(s)" (modal-js/src/secret.ts)
-        return False
+def _has(modal: Any, deployment: Deployment, name: str) -> bool:
+    return holds(modal, secret_name(deployment.app), deployment.environment, name)
 
 
 def _gone(known: Mapping[str, str], values: Mapping[str, str], manifest: Manifest) -> Iterator[str]:
