@@ -64,6 +64,7 @@ def test_the_whole_way_of_an_image(
 ) -> None:
     before = manifest.read_text()
     image = pushed(cli, registry)
+    assert cli("image", "push", "--ref", REF, "--json").document == image  # to where the manifest says
     assert error(cli(*IMAGE, "--check", "--json")) == (6, "ERR_DIGEST_DRIFT")
     assert manifest.read_text() == before
     pinned = cli(*IMAGE, "--json").document

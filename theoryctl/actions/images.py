@@ -58,13 +58,18 @@ def build_image(options: BuildOptions, progress: Progress) -> ImageBuilt:
     return ImageBuilt(str(options.ref), plan.tag, image_id, plan.platform, plan.base, seen["Size"], layers, built)
 
 
-def push_image(options: BuildOptions, to: str, progress: Progress) -> ImagePushed:
-    """Push the image of a ref, built first unless it is up to date. Raises UsageError for a target with a digest, and
-    what building and pushing raise."""
+def push_image(options: BuildOptions, to: str | None, progress: Progress) -> ImagePushed:
+    """Push the image of a ref, built first unless it is up to date: to `to`, else to the manifest's repository at
+    `latest`, where `pin_image` looks for it.
+
+    Raises UsageError for a target with a digest, NotPinned for a manifest without an image, and what building and
+    pushing raise.
+    """
     from theoryctl.docker.daemon import connected
     from theoryctl.images.push import push
 
-    target = ImageReference.parse(tagged("--to", to))
+    name = to if to is not None else _image_of(Catalog(options.manifests).find(options.ref)).repository
+    target = ImageReference.parse(tagged("--to", name))
     with connected() as api:
         plan, image_id, _ = _built(api, options, progress)
         digest = push(api, image_id, target, progress)

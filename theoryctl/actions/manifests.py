@@ -62,9 +62,14 @@ def validate_manifests(files: tuple[str, ...], folder: str | None) -> ManifestsV
     return ManifestsValid(tuple(map(str, chosen)))
 
 
+def is_own(found: Found) -> bool:
+    """Return whether a manifest may be changed: it came with no package, and may be written."""
+    return found.source != "bundled" and not found.source.startswith("package ") and os.access(found.file, os.W_OK)
+
+
 def must_be_own(found: Found) -> None:
     """Raise BadManifest (`ERR_MANIFEST`) for a manifest that came with a package, or is not to be written."""
-    if found.source == "bundled" or found.source.startswith("package ") or not os.access(found.file, os.W_OK):
+    if not is_own(found):
         raise BadManifest(f"{found.file} ({found.source}) is not yours to change", hint=_export(found))
 
 

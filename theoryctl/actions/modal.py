@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from theoryctl.errors import NotPinned, TheoryctlError, UsageError
-from theoryctl.hints import command
-from theoryctl.images.choice import ImageWish, Pinned, choose
-from theoryctl.manifests.catalog import Catalog
-from theoryctl.manifests.model import Manifest
+from theoryctl.actions.modal_image import image_to_deploy
+from theoryctl.errors import TheoryctlError, UsageError
+from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.manifests.pins import other_pin
 from theoryctl.modal import apps
 from theoryctl.modal.deployment import PLATFORM, Deployment
@@ -40,8 +38,7 @@ def start(
     """
     from theoryctl.modal import deploy
 
-    manifest = Catalog(manifests).find(ref).load()
-    wanted = _wanted(ref, environment, manifest, oci)
+    wanted = _wanted(Catalog(manifests).find(ref), environment, oci)
     credentials = _registry_credentials() if registry_secret is None else None
     with connected() as modal:
         check_environment(modal, environment)
@@ -109,33 +106,18 @@ def logs(
         yield from log_lines(there, follow=follow, tail=tail, since=since)
 
 
-def _wanted(ref: ProviderRef, environment: str, manifest: Manifest, oci: str | None) -> Deployment:
-    image = _image(ref, manifest, oci)
+def _wanted(found: Found, environment: str, oci: str | None) -> Deployment:
+    manifest, image = found.load(), image_to_deploy(found, environment, oci)
     return Deployment(
-        ref=ref,
+        ref=found.ref,
         environment=environment,
-        app=own_name(ref, environment),
+        app=own_name(found.ref, environment),
         repository=ImageReference.parse(image.reference).name,
         digest=image.digest,
         resources=manifest.resources,
         owner=owner_in(environment),
         pin=manifest.pin(PLATFORM),
     )
-
-
-def _image(ref: ProviderRef, manifest: Manifest, oci: str | None) -> Pinned:
-    """The image to deploy, by its digest: `--oci`, else the manifest's pin for linux/amd64. Modal builds nothing."""
-    if oci is not None and ImageReference.parse(oci).digest is None:
-        message = f"--oci {oci}: a tag can move, so an image is named by its digest"
-        raise NotPinned(message, hint=command("image resolve", oci, platform=PLATFORM))
-    if oci is None and manifest.pin(PLATFORM) is None:
-        message = f"the manifest of {ref} pins no image for {PLATFORM}"
-        raise NotPinned(message, hint=command("image pin", ref=ref, platform=PLATFORM, oci=None))
-    from pathlib import Path
-
-    chosen = choose(ImageWish(ref=ref, image=manifest.image, root=Path(), oci=oci, require_pin=True), PLATFORM)
-    assert isinstance(chosen, Pinned)
-    return chosen
 
 
 def _registry_credentials() -> dict[str, str] | None:

@@ -24,7 +24,14 @@ BuildTag = Annotated[
     typer.Option("--tag", metavar="IMAGE", help="The name of the image. [default: the manifest's, at `local`]"),
 ]
 
-To = Annotated[str, typer.Option("--to", metavar="IMAGE", help="The target, as registry/repository:tag.")]
+To = Annotated[
+    str | None,
+    typer.Option(
+        "--to",
+        metavar="IMAGE",
+        help="The target, as registry/repository:tag. [default: the manifest's repository, at `latest`]",
+    ),
+]
 Oci = Annotated[str | None, typer.Option("--oci", metavar="IMAGE", help="Pin this tag or digest of the repository.")]
 Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 6 if a pin is stale.")]
 RunningIn = Annotated[str, typer.Option("--runtime", metavar="local|modal", help="The place of the running provider.")]
@@ -89,7 +96,7 @@ def build(
 def push(
     ctx: typer.Context,
     ref: NamedRef,
-    to: To,
+    to: To = None,
     platform: BuildPlatform = None,
     base_image: BaseImageOption = None,
     manifests: ManifestsOption = None,

@@ -86,6 +86,29 @@ def test_what_has_no_digest_is_not_deployed(cli: Cli, modal: Modal, oci: list[st
     assert modal.journal == []
 
 
+def test_without_a_pushed_image_the_hint_is_the_whole_way_from_a_manifest_of_theoryctls_own_on(
+    cli: Cli, modal: Modal, tmp_path: Path
+) -> None:
+    start = ("modal", "start", "--ref", REF, "--env", "main", "--registry-secret", "mine", "--json")
+    way = (
+        f"theoryctl image push --ref {REF} --platform linux/amd64 && theoryctl image pin --ref {REF} "
+        f"--platform linux/amd64 && theoryctl modal start --ref {REF} --env main --registry-secret mine"
+    )
+    export = f"theoryctl manifest export {REF} --to ./manifests"
+    edit = f"set image.repository in {{}}manifests/{REF}.yaml to a repository that you may push to, then: "
+    assert cli(*start).document["error"]["hint"] == f"{export}, then {edit.format('./')}{way}"
+    assert cli(*export.split()[1:]).status == 0
+    assert cli(*start).document["error"]["hint"] == f"{edit.format('')}{way}"
+    file = tmp_path / "work/manifests" / f"{REF}.yaml"
+    own = file.read_text().replace("ghcr.io/theoryctl/", "ghcr.io/me/")
+    file.write_text(own)
+    assert cli(*start).document["error"]["hint"] == way
+    built = own.index("  build:")
+    file.write_text(own[:built] + own[own.index("\n", own.index("context:", built)) + 1 :])
+    assert cli(*start).document["error"]["hint"] == way.partition(" && ")[2]
+    assert modal.journal == []
+
+
 def test_a_run_of_another_image_than_the_manifest_pins_is_refused_and_status_says_why(
     start: Start, cli: Cli, tmp_path: Path
 ) -> None:
