@@ -106,6 +106,8 @@ def test_the_examples_with_modal_work_one_after_the_other(environment: dict[str,
     with Modal(environments=("prod", "dev")) as modal:
         environment.update(modal.variables, GIT_BRANCH="main", GIT_USER="alice")
         for example in examples:
+            if "rollback" in example:
+                test_an_example_works(f"{examples[0]} --oci me/llm@sha256:{'1' * 64}", environment, home)
             test_an_example_works(example, environment, home)
 
 

@@ -19,7 +19,7 @@ from theoryctl.modal.sdk import check_environment, connected, found
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
 from theoryctl.registry.reference import ImageReference
-from theoryctl.results.modal import Deployed, DeploymentRow, DeploymentsShown, Undeployed
+from theoryctl.results.modal import Deployed, DeploymentRow, DeploymentsShown, RolledBack, Undeployed
 
 
 def start(
@@ -51,10 +51,43 @@ def start(
         if before is not None:  # the secrets are still those that were synced
             wanted = replace(wanted, fingerprints=before.fingerprints, generation=before.generation)
             wanted = replace(wanted, secret_id=before.secret_id)
+            wanted = replace(wanted, previous=before.previous if before.image == wanted.image else before.image)
         wanted = replace(wanted, registry_secret=registry_secret)
         progress.step(f"deploying {wanted.app} to Modal ({environment}) from {wanted.image}")
         done = deploy.deploy(modal, wanted, credentials)
     return Deployed(done, same_digest=before is not None and before.digest == done.digest)
+
+
+def rollback(
+    ref: ProviderRef, environment: str, app: str | None, manifests: str | None, progress: Progress
+) -> RolledBack:
+    """Deploy the image again that one's own app of a ref, or `app`, had before the present one. All else stays.
+
+    Modal's own rollback would bring older resources and an older state of the secrets back, and leave the app's tags as
+    they are, so that nobody could tell what runs. Raises UsageError where no other image is known.
+    """
+    from theoryctl.modal import deploy
+
+    with connected() as modal:
+        before = apps.own(modal, ref, environment, app)
+        if before.previous is None:
+            hint = "deploy the image that you want by its digest, with --oci"
+            raise UsageError(f"{before.app} had no other image than {before.image}", hint=hint)
+        image = ImageReference.parse(before.previous)
+        assert image.digest is not None
+        wanted = replace(before, repository=image.name, digest=image.digest, previous=before.image)
+        pinned = _pinned(ref, manifests)
+        progress.step(f"deploying {wanted.app} to Modal ({environment}) from {wanted.image}")
+        done = deploy.deploy(modal, replace(wanted, pin=pinned or wanted.pin))
+    return RolledBack(done, before.image, pinned)
+
+
+def _pinned(ref: ProviderRef, manifests: str | None) -> str | None:
+    """The digest that the manifest pins; None without a pin, and without a manifest."""
+    try:
+        return Catalog(manifests).find(ref).load().pin(PLATFORM)
+    except TheoryctlError:
+        return None
 
 
 def status(ref: ProviderRef | None, environment: str, manifests: str | None) -> DeploymentsShown:

@@ -168,6 +168,23 @@ def status(ctx: typer.Context, ref: OptionalRef = None, env: Env = None, manifes
     ctx.obj.emit(modal.status(parsed, environment_name(env), manifests))
 
 
+@command(app, "rollback", examples="theoryctl modal rollback --ref llm/litellm@1 --env prod", guesses=False)
+def rollback(
+    ctx: typer.Context, ref: NamedRef, env: Env = None, app: AppName = None, manifests: ManifestsOption = None
+) -> None:
+    """Deploy the image that an app had before.
+
+    Secrets and resources stay as they are, and runs go on. It says whether the manifest pins another image now, which
+    the next `start` would deploy again. A second rollback undoes the first.
+    """
+    from theoryctl.actions import modal
+    from theoryctl.modal.names import environment_name
+    from theoryctl.refs import ProviderRef
+
+    parsed, where = ProviderRef.parse(ref), environment_name(env)
+    ctx.obj.emit(modal.rollback(parsed, where, app, manifests, ctx.obj.progress))
+
+
 @command(app, "logs", examples="theoryctl modal logs --ref llm/litellm@1 --env prod --tail 20")
 def logs(
     ctx: typer.Context,

@@ -28,7 +28,8 @@ class Deployment:
     """An app, and what it runs.
 
     `digest` is that of `repository`'s manifest for linux/amd64, `pin` what the ref's manifest pinned at the start.
-    `resources` are those of that manifest, so that a sync changes none. `registry_secret` names the Modal Secret that
+    `previous` is the image that the app had before, for a rollback. `resources` are those of that manifest, so that a
+    sync changes none. `registry_secret` names the Modal Secret that
     the image is pulled with. `secret_id` is Modal's ID of the Secret that the containers get, and `fingerprints` those
     of the values in it, by `fingerprint_key`; `generation` tells containers that were started before a sync from later
     ones. `app_id`, `deployed_at` (seconds since the epoch) and `live`, the number of the deployment that is live, are
@@ -43,6 +44,7 @@ class Deployment:
     resources: Resources
     owner: Owner | None = None
     pin: str | None = None
+    previous: str | None = None
     registry_secret: str | None = None
     generation: str | None = None
     secret_id: str | None = None
@@ -96,6 +98,7 @@ def tags_of(deployment: Deployment) -> dict[str, str]:
         **_pieces("resources", json.dumps(document_of(deployment.resources), separators=(",", ":"))),
         **_pieces("repository", deployment.repository),
         **_pieces("registry-secret", deployment.registry_secret or ""),
+        **_pieces("previous", deployment.previous or ""),
     }
     known |= {f"{_SECRET}{key}": value for key, value in deployment.fingerprints.items()}
     return {f"{_PREFIX}{key}": value for key, value in known.items() if value}
@@ -115,6 +118,7 @@ def from_tags(environment: str, app: str, tags: Mapping[str, str]) -> Deployment
             owner=_owner(known),
             pin=_long(known["pin"]) if "pin" in known else None,
             registry_secret=_joined("registry-secret", known) or None,
+            previous=_joined("previous", known) or None,
             generation=known.get("generation"),
             secret_id=known.get("runtime-secret"),
             version=int(known["deployed-as"]) if "deployed-as" in known else None,

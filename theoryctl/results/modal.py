@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from theoryctl.hints import command
 from theoryctl.modal.secret_sync import SecretPlan
 from theoryctl_providers.contract import ERRORS
 
@@ -24,6 +25,35 @@ class Deployed:
     def document(self) -> dict[str, Any]:
         facts = deployment_facts(self.deployment)
         return {"schema": "theoryctl.deployment/v1", **facts, "same_digest": self.same_digest}
+
+
+@dataclass(frozen=True, slots=True)
+class RolledBack:
+    """An app that has the image again that it had before `replaced`; `pinned` is the digest in its ref's manifest."""
+
+    deployment: Deployment
+    replaced: str
+    pinned: str | None
+    exit_status: int = 0
+
+    @property
+    def drift(self) -> str | None:
+        """`digest` where the manifest pins another image than the one that runs now."""
+        return None if self.pinned in (None, self.deployment.digest) else "digest"
+
+    @property
+    def again(self) -> str:
+        """The command that deploys what the manifest pins."""
+        return str(command("modal start", ref=self.deployment.ref, env=self.deployment.environment))
+
+    @property
+    def keep(self) -> str:
+        """The command that pins what runs now."""
+        return str(command("image pin", ref=self.deployment.ref, oci=self.deployment.image))
+
+    def document(self) -> dict[str, Any]:
+        said = {"replaced": self.replaced, "pinned": self.pinned, "drift": self.drift}
+        return {"schema": "theoryctl.rollback/v1", **deployment_facts(self.deployment), **said}
 
 
 @dataclass(frozen=True, slots=True)

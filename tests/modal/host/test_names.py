@@ -167,6 +167,7 @@ DEPLOYMENTS = st.builds(
     ),
     owner=st.none() | st.builds(lambda text: Owner(slug(text)[:63], slug(text)[:63]), st.text(min_size=1)),
     pin=st.none() | DIGESTS,
+    previous=st.none() | DIGESTS.map("registry.test/a/b@{}".format),
     registry_secret=st.none() | st.text("abc-_.", min_size=1, max_size=64),
     generation=st.none() | st.just("0123456789abcdef"),
     secret_id=st.none() | st.just("st-0123456789abcdefABCDEF"),

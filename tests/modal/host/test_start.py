@@ -144,6 +144,37 @@ def test_an_app_that_was_rolled_back_is_told_and_its_image_is_not_taken_for_the_
     assert cli("modal", "run", "--ref", REF).status == 0
 
 
+def test_a_rollback_brings_the_image_before_back_says_the_drift_and_runs_go_on(
+    start: Start, cli: Cli, modal: Modal, tmp_path: Path
+) -> None:
+    rollback = ("modal", "rollback", "--ref", REF)
+    start()
+    assert error(cli(*rollback, "--json")) == (2, "ERR_USAGE")
+    pin(tmp_path, OTHER)
+    assert cli("modal", "start", "--ref", REF).status == 0
+    assert cli("modal", "sync-secrets", "--ref", REF, env={"OPENAI_API_KEY": "sk-x"}).status == 0  # the same image
+    done = cli(*rollback)
+    assert done.status == 0, done.err
+    assert modal.dockerfile(APP)[0] == f"FROM {IMAGE}"
+    assert "drift        digest" in done.out
+    assert f"the manifest pins {'b' * 12}, which deploys again: theoryctl modal start --ref {REF} --env dev" in done.err
+    assert f"to pin this one: theoryctl image pin --ref {REF} --oci {IMAGE}" in done.err
+    assert modal.secrets()[APP]["OPENAI_API_KEY"] == "sk-x"
+    assert cli("modal", "run", "--ref", REF, "--json").document["meta"]["image"] == IMAGE
+    undone = cli(*rollback, "--json").document
+    assert (undone["digest"], undone["replaced"], undone["drift"]) == (OTHER, IMAGE, None)
+    assert cli("modal", "run", "--ref", REF).status == 0
+
+
+def test_a_rollback_leaves_the_apps_of_others_alone(start: Start, cli: Cli, modal: Modal) -> None:
+    others = {"GIT_BRANCH": "topic", "GIT_USER": "bob"}
+    start(env=others)
+    start(REF, "--oci", f"registry.test/theoryctl/llm@{OTHER}", env=others)
+    before = len(modal.journal)
+    assert error(cli("modal", "rollback", "--ref", REF, "--json")) == (5, "ERR_FUNCTION_NOT_FOUND")
+    assert not [entry for entry in modal.journal[before:] if entry.method == "AppPublish"]
+
+
 def test_a_private_image_is_pulled_with_credentials_of_a_secret_of_its_own(
     start: Start, modal: Modal, cli: Cli
 ) -> None:

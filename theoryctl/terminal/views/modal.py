@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from theoryctl.modal.secret_sync import SecretPlan
-from theoryctl.results.modal import Deployed, DeploymentRow, DeploymentsShown, SecretsSynced, Undeployed
+from theoryctl.results.modal import Deployed, DeploymentRow, DeploymentsShown, RolledBack, SecretsSynced, Undeployed
 from theoryctl.terminal.format import containers, paired, short_digest, time_words
 from theoryctl.terminal.view import Lines, Table, Views
 
@@ -24,6 +24,15 @@ def _deployed(result: Deployed) -> Lines:
         ("dashboard", deployment.dashboard or "-"),
     ]
     return Lines(paired(pairs))
+
+
+def _rolled_back(result: RolledBack) -> Lines:
+    deployment = result.deployment
+    pairs = [("app", deployment.app), ("environment", deployment.environment), ("image", deployment.image)]
+    pairs += [("instead of", result.replaced), ("drift", result.drift or "-")]
+    pinned = short_digest(result.pinned)
+    notes = (f"the manifest pins {pinned}, which deploys again: {result.again}", f"to pin this one: {result.keep}")
+    return Lines(paired(pairs), notes=notes if result.drift else ())
 
 
 def _status(result: DeploymentsShown) -> Table:
@@ -67,6 +76,7 @@ def _plan_lines(plan: SecretPlan) -> Iterator[str]:
 
 VIEWS: Views = {
     Deployed: _deployed,
+    RolledBack: _rolled_back,
     DeploymentsShown: _status,
     Undeployed: _undeployed,
     SecretsSynced: _synced,
