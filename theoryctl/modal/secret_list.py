@@ -20,7 +20,8 @@ class AppSecret:
 
     `synced` has the names that `sync-secrets` put there, each as far as a tag has room for it; None where that is not
     known, as of a Secret without its app. Modal's client has no public way to learn a Secret's keys. Times are seconds
-    since the epoch; `created_by` is Modal's name of a user.
+    since the epoch, `last_used` None where it never was or the client does not know; `created_by` is Modal's name of a
+    user.
     """
 
     name: str
@@ -58,6 +59,7 @@ def holds(modal: Any, name: str, environment: str, *keys: str) -> bool:
 
 def _described(secret: Any, app: str, apps: Mapping[str, Deployment], *, registry: bool) -> AppSecret:
     info, deployment = secret.info(), apps.get(app)
+    last_used = getattr(info, "last_used", None)  # 1.6.3 does not know it
     known = deployment is not None and not registry and deployment.secret_id == secret.object_id
     return AppSecret(
         name=info.name,
@@ -67,5 +69,5 @@ def _described(secret: Any, app: str, apps: Mapping[str, Deployment], *, registr
         synced=tuple(sorted(deployment.fingerprints)) if deployment and known else None,
         created_at=info.created_at.timestamp(),
         created_by=info.created_by,
-        last_used=info.last_used and info.last_used.timestamp(),
+        last_used=last_used and last_used.timestamp(),
     )

@@ -22,7 +22,7 @@ def _secrets(result: SecretsListed) -> Table:
 
 def _cells(secret: AppSecret) -> tuple[str, ...]:
     synced = "unknown" if secret.synced is None else ", ".join(secret.synced) or "none"
-    used = "never" if secret.last_used is None else f"{time_words(time.time() - secret.last_used)} ago"
+    used = "-" if secret.last_used is None else f"{time_words(time.time() - secret.last_used)} ago"
     purpose = "registry" if secret.registry else "provider"
     return secret.name, secret.app, "yes" if secret.deployment else "no", purpose, synced, used
 
