@@ -143,18 +143,24 @@ class Anthropic:
     def error_event(self) -> bytes:
         return _named("error", error={"type": "overloaded_error", "message": "Overloaded"})
 
-    def _start(self) -> bytes:
-        message: dict[str, Any] = {
+    def whole(self, text: str) -> dict[str, Any]:
+        """The answer to a request without `stream`."""
+        return self._message([{"type": "text", "text": text}], "end_turn", 3)
+
+    def _message(self, content: list[Any], reason: str | None, tokens: int) -> dict[str, Any]:
+        return {
             "id": "msg_1",
             "type": "message",
             "role": "assistant",
             "model": "claude-3-5-haiku-20241022",
-            "content": [],
-            "stop_reason": None,
+            "content": content,
+            "stop_reason": reason,
             "stop_sequence": None,
-            "usage": {"input_tokens": 9, "output_tokens": 1},
+            "usage": {"input_tokens": 9, "output_tokens": tokens},
         }
-        return _named("message_start", message=message)
+
+    def _start(self) -> bytes:
+        return _named("message_start", message=self._message([], None, 1))
 
     def _stop(self, reason: str) -> bytes:
         delta = {"stop_reason": reason, "stop_sequence": None}

@@ -152,8 +152,16 @@ class Vendor:
 
 
 def answers(*pieces: str | None) -> Behaviour:
-    """An answer in pieces, ending as it should."""
-    return streams(lambda dialect: whole_answer(dialect, pieces or ANSWER))
+    """An answer in pieces, ending as it should. Anthropic's comes whole where nobody asked for a stream: LiteLLM reads
+    it, while ours reads that of a server which streams unasked."""
+
+    def behave(talk: Conversation) -> None:
+        if isinstance(talk.dialect, Anthropic) and not talk.received.body.get("stream"):
+            talk.send(200, json.dumps(talk.dialect.whole("".join(filter(None, pieces or ANSWER)))).encode())
+        else:
+            talk.stream(whole_answer(talk.dialect, pieces or ANSWER))
+
+    return behave
 
 
 def echoes_the_key(*cuts: int) -> Behaviour:
