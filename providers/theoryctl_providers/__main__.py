@@ -7,7 +7,7 @@ import os
 import sys
 from dataclasses import replace
 
-from theoryctl_providers.contract import SERVES_VARIABLE, ProviderError, dumps
+from theoryctl_providers.contract import SERVES_VARIABLE, ProviderError, dumps, told_limits
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         log = Log(chosen.log_file, chosen.log_bytes)
         config = ServerConfig.load(data)
+        config = replace(config, provider=told_limits(config.provider))
         if os.environ.get(SERVES_VARIABLE) == "mock":
             # Before the provider's code is there.
             stay_offline(log.line)

@@ -316,6 +316,7 @@ def _in_a_process(subject: _Subject, seed: str, secret: str | None) -> Any:
         "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
     }
     facts = {"provider": config.provider, "default_model": config.default_model, "input_schema": config.input_schema}
+    facts["output_schema"] = config.output_schema
     document = {"config": facts, "inputs": subject.inputs}
     command = [sys.executable, "-m", "theoryctl_providers.conformance"]
     try:

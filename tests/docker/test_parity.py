@@ -22,7 +22,7 @@ FORM = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
 #: What every answer has of its own, as the way to set a key where it runs; the rest must be the same to the byte.
 NULL = r'"\1": null'
 OWN = re.compile(
-    r'"(hint(?=": "set OPENAI_API_KEY)|run_id|runtime|started_at|duration_ms|image|platform|uptime_s)": '
+    r'"(hint(?=": "set OPENAI_API_KEY)|run_id|runtime|started_at|duration_ms|image|cpu|memory|platform|uptime_s)": '
     r'("[^"]*"|null|[0-9.e-]+)'
 )
 

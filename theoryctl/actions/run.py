@@ -42,6 +42,7 @@ from theoryctl_providers.contract import (
     info_of,
     is_mock,
     resolve_mode,
+    resources_of,
 )
 
 
@@ -225,4 +226,5 @@ def _failed(request: Request, stopwatch: Stopwatch, model: str | None, error: Pr
         platform=config.platform,
         attachments=[attachment.public() for attachment in request.attachments],
         secrets_present=list(config.secrets),
+        resources=resources_of(request),
     )

@@ -65,6 +65,7 @@ def _meaning(value: Any, ref: ProviderRef | None) -> Iterator[tuple[Path, str]]:
     yield from _repository(value.get("image"))
     yield from scaling.misfits(value.get("resources"), Resources().max_containers)
     yield from _inputs(value.get("inputs"), value.get("example"))
+    yield from _schema("outputs", value.get("outputs"))
 
 
 def _repository(image: Any) -> Iterator[tuple[Path, str]]:
@@ -107,6 +108,17 @@ def _models(models: Any) -> Iterator[tuple[Path, str]]:
 
 
 def _inputs(schema: Any, example: Any) -> Iterator[tuple[Path, str]]:
+    wrong = list(_schema("inputs", schema))
+    yield from wrong
+    if wrong or not isinstance(schema, dict) or not isinstance(example, dict):
+        return
+    for misfit in _validator(schema).iter_errors(example):
+        what = f"does not fit inputs: {_first_line(misfit.message)}; expected a valid example"
+        yield ("example", *misfit.instance_path), what
+
+
+def _schema(name: str, schema: Any) -> Iterator[tuple[Path, str]]:
+    """The problems of a JSON Schema that stands under a name."""
     import jsonschema_rs
 
     if not isinstance(schema, dict):
@@ -114,17 +126,12 @@ def _inputs(schema: Any, example: Any) -> Iterator[tuple[Path, str]]:
     wrong = [(misfit.instance_path, misfit.message) for misfit in _validator(_META).iter_errors(schema)]
     if not wrong:
         try:
-            validator = _validator(schema)
+            _validator(schema)
         except ValueError as error:  # also what the schema of schemas does not see, such as a $ref that leads nowhere
             what = error.message if isinstance(error, jsonschema_rs.ValidationError) else str(error)
             wrong = [(getattr(error, "instance_path", []), what)]
     for path, what in wrong:
-        yield ("inputs", *path), f"not a JSON Schema: {_first_line(what)}; expected draft 2020-12"
-    if wrong or not isinstance(example, dict):
-        return
-    for misfit in validator.iter_errors(example):
-        what = f"does not fit inputs: {_first_line(misfit.message)}; expected a valid example"
-        yield ("example", *misfit.instance_path), what
+        yield (name, *path), f"not a JSON Schema: {_first_line(what)}; expected draft 2020-12"
 
 
 def _validator(schema: dict[str, Any]) -> Any:

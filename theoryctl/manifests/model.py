@@ -126,6 +126,11 @@ class Manifest:
     """JSON Schema (draft 2020-12) of the inputs."""
     example: dict[str, Any]
     """Inputs that a mock run uses when none are given; they must fit the schema."""
+    outputs: dict[str, Any] | None = None
+    """JSON Schema (draft 2020-12) of the outputs of a run, an object with the value of each by its name: `answer`,
+    `finish_reason`, `tool_calls` and so on; of a binary one its base64. Answers that do not fit are `ERR_BAD_RESPONSE`
+    in real mode, by a script and by recordings, and `ERR_PROVIDER` where the provider's own mock made them. Without it
+    outputs are not checked."""
     image: Image | None = None
     """The image it runs from in Docker and on Modal."""
     resources: Resources = field(default_factory=Resources)

@@ -17,6 +17,7 @@ from theoryctl.errors import ModalRefused
 from theoryctl.modal.deployment import Deployment, tags_of
 from theoryctl.modal.names import calls_name, registry_secret_name, secret_name, volume_name
 from theoryctl.modal.sdk import found
+from theoryctl_providers.contract import limits_told
 
 #: The functions of an app, by mode: the one for mocks has no secrets, so that it needs none.
 FUNCTIONS = {"real": "generate", "mock": "mock"}
@@ -96,6 +97,7 @@ def _settings(modal: Any, shim: ModuleType, deployment: Deployment) -> dict[str,
             shim.CALLS: calls_name(deployment.app),
             shim.ENVIRONMENT: environment,
             GENERATION: deployment.generation,
+            **limits_told(resources.cpu, resources.memory),
         },
         "volumes": {shim.MOUNT: volume},
         "cpu": resources.cpu,

@@ -195,7 +195,16 @@ def _request(call: dict[str, Any], files: list[Any]) -> Any:
     secrets = {name: os.environ[name].strip() for name in names if os.environ.get(name, "").strip()}
     rules = list(_settled(call["secret_rules"], secrets)) if "secret_rules" in call else config["secret_rules"]
     here = {"secrets": secrets, "secret_rules": rules, "image": os.environ.get(IMAGE), "platform": PLATFORM}
-    return Request(config=load_config({**config, **here}), attachments=files, **call["request"])
+    return Request(config=_limited(load_config({**config, **here})), attachments=files, **call["request"])
+
+
+def _limited(config: Any) -> Any:
+    """The configuration with this container's limits, which an older image shows nobody."""
+    with suppress(ImportError):
+        from theoryctl_providers.contract import told_limits
+
+        return told_limits(config)
+    return config
 
 
 def _settled(rules: list[dict[str, Any]], given: Container[str]) -> Iterator[dict[str, Any]]:

@@ -37,6 +37,7 @@ def provider_config(
         mode=mode,
         default_model=manifest.models.default,
         input_schema=manifest.inputs,
+        output_schema=manifest.outputs,
         secret_rules=manifest.secrets,
         secrets=_elsewhere(without_instances(manifest.secrets, read_secrets(names, env_file))),
         timeout=manifest.resources.timeout,

@@ -29,7 +29,7 @@ from theoryctl.paths import file_lock, state_dir
 from theoryctl.refs import ProviderRef
 from theoryctl.runtimes.base import StartedRuntime, StartRequest, State, running_state
 from theoryctl.secrets import on_this_host
-from theoryctl_providers.contract import Event, ProviderError, Request, ServerConfig, served_modes
+from theoryctl_providers.contract import Event, ProviderError, Request, ServerConfig, limits_told, served_modes
 
 #: Seconds in which a container that has broken off an answer may prove to have ended.
 _SECONDS_TO_END = 1.0
@@ -246,7 +246,10 @@ def _spec(request: StartRequest, image: _Ready, state: str) -> ContainerSpec:
         },
         resources=request.resources,
         reaches_host=any(map(on_this_host, request.server.provider.secrets.values())),
-        environment=served_modes(request.server.provider),
+        environment={
+            **served_modes(request.server.provider),
+            **limits_told(request.resources.cpu, request.resources.memory),
+        },
     )
 
 

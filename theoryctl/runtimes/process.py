@@ -25,6 +25,7 @@ from theoryctl.platforms import host_platform
 from theoryctl.refs import ProviderRef
 from theoryctl.runtimes.base import StartedRuntime, StartRequest, State, running_state
 from theoryctl_providers.contract import (
+    LIMITS_VARIABLE,
     SERVES_VARIABLE,
     ProviderError,
     ServerConfig,
@@ -170,7 +171,8 @@ def _environment(config: ServerConfig, code: tuple[str, ...]) -> dict[str, str]:
     imports its provider's package from."""
     names = set(secret_names(config.provider.secret_rules))
     values = {value for name, value in config.provider.secrets.items() if is_secret(name, value)}
-    names.add(SERVES_VARIABLE)  # what this server serves is for its own start to say
+    # What this server serves is for its own start to say; a process has no limits.
+    names |= {SERVES_VARIABLE, LIMITS_VARIABLE}
     kept = {key: value for key, value in os.environ.items() if key not in names and value not in values}
     kept |= served_modes(config.provider)
     paths = [*code, *filter(None, [kept.get("PYTHONPATH")])]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from theoryctl_providers.contract.answer import Event, Result
 from theoryctl_providers.contract.calls import (
+    LIMITS_VARIABLE,
     MODE_VARIABLE,
     MODES,
     SERVES_VARIABLE,
@@ -18,9 +19,12 @@ from theoryctl_providers.contract.calls import (
     Request,
     ResolvedRequest,
     is_mock,
+    limits_told,
     resolve_mode,
+    resources_of,
     served_modes,
     stated_mode,
+    told_limits,
 )
 from theoryctl_providers.contract.constraints import ONE_LINE, STRICT, Line, Must, Text
 from theoryctl_providers.contract.envelope import (
@@ -31,6 +35,7 @@ from theoryctl_providers.contract.envelope import (
     ErrorInfo,
     Mode,
     OutputDocument,
+    ResourcesDocument,
     Stopwatch,
     UsageDocument,
     VendorDocument,
@@ -88,6 +93,7 @@ __all__ = [
     "AS_IT_COMES",
     "ERRORS",
     "ERROR_SCHEMA",
+    "LIMITS_VARIABLE",
     "MAX_DEPTH",
     "MODES",
     "MODE_VARIABLE",
@@ -119,6 +125,7 @@ __all__ = [
     "Remedy",
     "Request",
     "ResolvedRequest",
+    "ResourcesDocument",
     "Result",
     "Script",
     "ScriptDocument",
@@ -148,6 +155,7 @@ __all__ = [
     "is_mock",
     "is_secret",
     "leads_to_instance",
+    "limits_told",
     "load_config",
     "loads",
     "missing_rules",
@@ -156,12 +164,14 @@ __all__ = [
     "read_regular",
     "replace_file",
     "resolve_mode",
+    "resources_of",
     "secret_names",
     "served_modes",
     "settled",
     "sha256",
     "shaped",
     "stated_mode",
+    "told_limits",
     "without_instances",
     "write_recordings",
 ]

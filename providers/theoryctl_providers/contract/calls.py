@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from theoryctl_providers.contract.envelope import AttachmentDocument, Mode, new_run_id
+from theoryctl_providers.contract.envelope import AttachmentDocument, Mode, ResourcesDocument, new_run_id
 from theoryctl_providers.contract.errors import ProviderError, Remedy
 from theoryctl_providers.contract.events import Operation
 from theoryctl_providers.contract.secret_rules import SecretRule
@@ -25,6 +26,9 @@ MODE_VARIABLE = "THEORYCTL_MODE"
 #: The variable that tells a server to serve nothing but mocks: "mock". It stands beside the document that a server is
 #: told, for images from before there was such a thing understand no document that says it.
 SERVES_VARIABLE = "THEORYCTL_SERVES"
+
+#: The variable with the limits of what runs: `{"cpu": cores, "memory": MiB}`. It stands beside the document as well.
+LIMITS_VARIABLE = "THEORYCTL_LIMITS"
 
 
 def resolve_mode(inputs: Mapping[str, Any], override: str | None = None, default: str = "mock") -> Mode:
@@ -85,8 +89,9 @@ class ProviderConfig:
     """Configuration that a provider is told once, before its first request.
 
     `provider` is a built-in name, an entry point of the group `theoryctl.providers`, or `package.module:Class`.
-    `input_schema` is JSON Schema draft 2020-12 (None: unchecked). `timeout` is in seconds. `secrets` holds values by
-    name and never shows in a repr.
+    `input_schema` and `output_schema` are JSON Schema draft 2020-12 (None: unchecked); the latter is of the values of
+    outputs by their names. `timeout` is in seconds, `cpu` in cores and `memory` in MiB: limits that hold where it runs,
+    None for no limit. `secrets` holds values by name and never shows in a repr.
 
     In mock mode `script` or `replay` answers, before the provider's own mock. In real mode every exchange goes to
     `tape`, and `hidden` holds values that nobody may see in one, although the provider needs them for nothing. With
@@ -99,9 +104,12 @@ class ProviderConfig:
     mode: Mode = "mock"
     default_model: str | None = None
     input_schema: Mapping[str, Any] | None = None
+    output_schema: Mapping[str, Any] | None = None
     secret_rules: tuple[SecretRule, ...] = ()
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeout: float | None = None
+    cpu: float | None = None
+    memory: int | None = None
     image: str | None = None
     platform: str | None = None
     script: Script | None = None
@@ -114,6 +122,20 @@ class ProviderConfig:
 def served_modes(config: ProviderConfig) -> dict[str, str]:
     """Return the variables that tell a server which modes it serves; none where it serves both."""
     return {SERVES_VARIABLE: "mock"} if config.mock_only else {}
+
+
+def limits_told(cpu: float, memory: int) -> dict[str, str]:
+    """Return the variable that tells what runs of its limits: `cpu` in cores, `memory` in MiB."""
+    return {LIMITS_VARIABLE: json.dumps({"cpu": cpu, "memory": memory})}
+
+
+def told_limits(config: ProviderConfig) -> ProviderConfig:
+    """Return the configuration with the limits that the environment tells of; without them, it is the same."""
+    try:
+        told = json.loads(os.environ.get(LIMITS_VARIABLE, "{}"))
+        return replace(config, cpu=told.get("cpu"), memory=told.get("memory"))
+    except (ValueError, AttributeError):  # somebody else's variable
+        return config
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,3 +176,10 @@ class ResolvedRequest(Request):
 
     mode: Mode
     model: str
+
+
+def resources_of(request: Request) -> ResourcesDocument:
+    """Return the limits that hold for a request, as its envelope shows them."""
+    config = request.config
+    timeout = config.timeout if request.timeout is None else request.timeout
+    return {"cpu": config.cpu, "memory": config.memory, "timeout": timeout}

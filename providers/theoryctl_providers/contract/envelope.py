@@ -76,10 +76,19 @@ class VendorDocument(TypedDict):
     headers: dict[str, str]
 
 
+class ResourcesDocument(TypedDict):
+    """Limits that held for a run: `cpu` in cores, `memory` in MiB, `timeout` in seconds; null for no limit."""
+
+    cpu: float | None
+    memory: int | None
+    timeout: float | None
+
+
 class Meta(TypedDict):
     """Place and time of a run. `started_at` is UTC in RFC 3339, `duration_ms` wall-clock milliseconds.
 
     `loading_ms` are those of them that went into loading the provider; null where it was loaded, or nobody measured.
+    `resources` is null where nothing ran.
     """
 
     image: str | None
@@ -90,6 +99,7 @@ class Meta(TypedDict):
     attachments: list[AttachmentDocument]
     secrets_present: list[str]
     vendor: VendorDocument | None
+    resources: ResourcesDocument | None
     version: str
 
 
@@ -160,6 +170,7 @@ def build_envelope(
     secrets_present: Iterable[str] = (),
     vendor: VendorDocument | None = None,
     loading_ms: int | None = None,
+    resources: ResourcesDocument | None = None,
 ) -> Envelope:
     """The envelope of a run, of one that was refused before it began as well. Outputs are sorted by name."""
     stopwatch = stopwatch or Stopwatch()
@@ -183,6 +194,7 @@ def build_envelope(
             attachments=list(attachments),
             secrets_present=sorted(secrets_present),
             vendor=vendor,
+            resources=resources,
             version=VERSION,
         ),
     )

@@ -78,11 +78,13 @@ def dump_config(provider: ProviderConfig, given: Container[str] | None) -> dict[
     """Return the configuration of a provider as JSON. A script begins anew there, and so does a tape.
 
     `given` are the variables that are set there; None: only there it is known. The rules on them are written so that
-    images built before `alternatives` read them. `mock_only` is not in it: see SERVES_VARIABLE.
+    images built before `alternatives` read them, and a schema of outputs is in it only where there is one. `mock_only`
+    and the limits are not in it: see SERVES_VARIABLE and LIMITS_VARIABLE.
     """
     rules = tuple(settled(provider.secret_rules, given))
     plain = asdict(replace(provider, script=None, replay=None, tape=None, secret_rules=rules))
-    del plain["mock_only"]
+    for name in ("mock_only", "cpu", "memory", *(["output_schema"] if provider.output_schema is None else [])):
+        del plain[name]
     for rule in plain["secret_rules"]:
         del rule["alternatives"]
     return plain | {

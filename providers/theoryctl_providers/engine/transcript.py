@@ -25,9 +25,11 @@ from theoryctl_providers.contract import (
     build_envelope,
     canonical,
     loads,
+    resources_of,
     sha256,
 )
 from theoryctl_providers.contract.answer import Answer, Choice, ToolCall
+from theoryctl_providers.engine.output_check import check_outputs
 from theoryctl_providers.redact import Redactor, secrets_of
 
 TEXT, JSON = "text/plain", "application/json"
@@ -41,6 +43,7 @@ class Transcript:
         self._resolved: ResolvedRequest | None = None
         self._stopwatch = Stopwatch()
         self.answer = Answer()
+        self._outputs: list[OutputDocument] = []
         #: Milliseconds that it took to load the provider; None where it was loaded already.
         self.loading_ms: int | None = None
 
@@ -49,12 +52,14 @@ class Transcript:
         self._resolved = resolved
 
     def success(self) -> Envelope:
-        """The envelope of a run that went well."""
-        outputs = [_document(output) for output in (*self.answer.outputs, *self._choices())]
-        return self._envelope(outputs, None)
+        """The envelope of a run that went well. Raises ProviderError for outputs that do not fit their schema."""
+        self._outputs = [_document(output) for output in (*self.answer.outputs, *self._choices())]
+        check_outputs(self._outputs, self._resolved or self._request)
+        return self._envelope(None)
 
     def failure(self, error: ProviderError) -> Envelope:
-        """The envelope of a run that failed: no outputs, and no secret in the error."""
+        """The envelope of a run that failed, without a secret in the error. It has outputs only where the answer was
+        whole, and did not fit: it is paid for."""
         redactor = Redactor(secrets_of(self._resolved or self._request))
         clean = redactor.error_text
         if error.headers is not None:
@@ -62,7 +67,7 @@ class Transcript:
             self.answer.vendor = replace(told, headers=redactor.value(dict(error.headers)))
         hint = None if error.hint is None else clean(error.hint)
         info = ErrorInfo(code=error.code, message=clean(error.message), hint=hint, retryable=error.retryable)
-        return self._envelope([], info)
+        return self._envelope(info)
 
     def _choices(self) -> list[Output]:
         outputs: list[Output] = []
@@ -88,7 +93,7 @@ class Transcript:
                 pass
         return Output(f"answer{suffix}", TEXT, text)
 
-    def _envelope(self, outputs: list[OutputDocument], error: ErrorInfo | None) -> Envelope:
+    def _envelope(self, error: ErrorInfo | None) -> Envelope:
         request, resolved, config = self._request, self._resolved, self._request.config
         return build_envelope(
             run_id=request.run_id,
@@ -96,7 +101,7 @@ class Transcript:
             mode=resolved.mode if resolved else _known(request.mode),
             runtime=config.runtime,
             model=resolved.model if resolved else None,
-            outputs=outputs,
+            outputs=self._outputs,
             usage=_usage(self.answer.usage),
             error=error,
             stopwatch=self._stopwatch,
@@ -105,6 +110,7 @@ class Transcript:
             attachments=[attachment.public() for attachment in request.attachments],
             secrets_present=[name for name, value in config.secrets.items() if value],
             loading_ms=self.loading_ms,
+            resources=resources_of(request),
             vendor=None if self.answer.vendor is None else cast(VendorDocument, asdict(self.answer.vendor)),
         )
 

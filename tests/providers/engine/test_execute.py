@@ -345,3 +345,14 @@ def test_python_is_told_which_argument_to_change(arguments: dict[str, Any], code
     with pytest.raises(ProviderError) as caught:
         run({**ASK, "model": "openai/gpt-4o-mini"}, secrets={}, **arguments)
     assert (caught.value.code, str(caught.value.hint)[: len(hint)]) == (code, hint)
+
+
+def test_outputs_that_do_not_fit_their_schema_are_an_error_and_kept(provider: Any) -> None:
+    acme, schema = provider("Acme"), {"properties": {"picture": {"required": ["c"]}}}
+    envelope = ends(list(drive(execute(request("Acme", mode="real", output_schema=schema)))))
+    error = envelope["error"]
+    assert error is not None
+    assert error["code"] == "ERR_BAD_RESPONSE"
+    assert "$.picture: 'c' is missing" in error["message"]
+    assert [output["name"] for output in envelope["outputs"]] == ["answer", "finish_reason", "picture"]
+    assert (envelope["usage"]["cost_usd"], len(acme.seen)) == (0.5, 1)

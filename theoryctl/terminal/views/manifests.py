@@ -47,6 +47,7 @@ def _show(result: ManifestShown) -> Facts:
         ("image", image.repository if image else "none"),
         *(_pins(image) if image else ()),
         *_inputs(manifest.inputs),
+        ("outputs", ", ".join((manifest.outputs or {}).get("properties", ()))),
         ("example", f"theoryctl local run --ref {manifest.ref}{result.flags} --mode mock"),
     ]
     return Facts([(name, value) for name, value in facts if value])
