@@ -19,7 +19,7 @@ from theoryctl.requests.input_flags import InputFlags
 from theoryctl.requests.input_options import parse_options
 from theoryctl.requests.mock_flags import MockFlags
 from theoryctl.requests.result_folder import ResultFolder
-from theoryctl.requests.saved_outputs import OutputFolder
+from theoryctl.requests.saved_outputs import SaveFlags
 from theoryctl.requests.spool import Spool
 from theoryctl.requests.standard_input import StandardInput
 from theoryctl.requests.wrapped_inputs import unwrapped
@@ -57,7 +57,7 @@ class RunOptions:
     stream: bool = False
     attach: tuple[str, ...] = ()
     timeout: float | None = None
-    save_dir: str | None = None
+    save: SaveFlags = field(default_factory=SaveFlags)
     env_file: str | None = None
     manifests: str | None = None
     mocks: MockFlags = field(default_factory=MockFlags)
@@ -99,8 +99,10 @@ def run(options: RunOptions, target: Target, on_event: Callable[[Event], None]) 
         request = _request(options, given, target, settings, found.load(), spool)
         if note := _unsaid(request, options, target, settings):
             on_event(Log(note))
-        save_dir, record = options.save_dir, options.mocks.record
-        save_to = folders.enter_context(OutputFolder(save_dir, request.run_id)) if save_dir else None
+        record = options.mocks.record
+        places = options.save.places(request.run_id)
+        for place in places:
+            folders.enter_context(place)
         record_to = folders.enter_context(ResultFolder("--record", record)) if record else None
         envelope = _invoke(request, target, found, on_event)
         if options.mock_missing_secrets and _lacks_a_secret(envelope):
@@ -110,7 +112,9 @@ def run(options: RunOptions, target: Target, on_event: Callable[[Event], None]) 
             from theoryctl.actions import recordings
 
             envelope = recordings.after_run(envelope, request.config.tape, record_to, target.record)
-        return RunResult(save_to.save(envelope) if save_to else envelope)
+        for place in places:
+            envelope = place.save(envelope)
+        return RunResult(envelope)
 
 
 def _unsaid(request: Request, options: RunOptions, target: Target, settings: Settings) -> str | None:

@@ -76,6 +76,22 @@ SaveDir = Annotated[
         help="Write each output to a file in this folder, and an index, outputs.json. {run_id} in it is the run's.",
     ),
 ]
+WritePrefix = Annotated[
+    str | None,
+    typer.Option(
+        "--write-prefix",
+        metavar="PREFIX",
+        help="Write each output to a file whose path begins with this, as out/a- gives out/a-answer.txt, and an index.",
+    ),
+]
+SaveFirst = Annotated[
+    str | None,
+    typer.Option(
+        "--save-first",
+        metavar="PATH",
+        help="Write the first output to this file as well: the answer, where there is one.",
+    ),
+]
 EnvFile = Annotated[
     str | None, typer.Option("--env-file", metavar="PATH", help="Read secrets from this file before the environment.")
 ]

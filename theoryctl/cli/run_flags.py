@@ -39,6 +39,8 @@ class RunFlags:
     raw: opt.Raw = False
     timeout: opt.Timeout = None
     save_dir: opt.SaveDir = None
+    write_prefix: opt.WritePrefix = None
+    save_first: opt.SaveFirst = None
     mock_missing_secrets: opt.MockMissingSecrets = False
     script: opt.ScriptFile = None
     replay: opt.ReplayDir = None
@@ -83,6 +85,7 @@ def run_options(ctx: typer.Context, ref: str, flags: RunFlags, *, env_file: str 
     from theoryctl.refs import ProviderRef
     from theoryctl.requests.attachments import parse_size
     from theoryctl.requests.mock_flags import MockFlags
+    from theoryctl.requests.saved_outputs import SaveFlags
     from theoryctl.requests.standard_input import StandardInput
     from theoryctl.units import parse_timeout
 
@@ -96,7 +99,7 @@ def run_options(ctx: typer.Context, ref: str, flags: RunFlags, *, env_file: str 
         stream=flags.stream,
         attach=tuple(flags.attach or ()),
         timeout=parse_timeout(flags.timeout) if flags.timeout is not None else None,
-        save_dir=flags.save_dir,
+        save=SaveFlags(folder=flags.save_dir, prefix=flags.write_prefix, first=flags.save_first),
         env_file=env_file,
         manifests=flags.manifests,
         mocks=MockFlags(script=flags.script, replay=flags.replay, record=flags.record),

@@ -1,13 +1,16 @@
-"""Outputs on disk: `--save-dir`."""
+"""Outputs on disk: `--save-dir`, `--write-prefix` and `--save-first`."""
 
 from __future__ import annotations
 
 import base64
+import os
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from theoryctl.errors import OutputFailed
+from theoryctl.errors import OutputFailed, UsageError
 from theoryctl.requests.result_folder import ResultFolder
 from theoryctl_providers.contract import Envelope, OutputDocument, canonical, info_of, replace_file
 
@@ -30,11 +33,38 @@ INDEX, INDEX_SCHEMA = "outputs.json", "theoryctl.outputs/v1"
 RUN_ID = "{run_id}"
 
 
-class OutputFolder(ResultFolder):
-    """The folder of `--save-dir`; `{run_id}` in its path stands for the run's id."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaveFlags:
+    """The flags that say where outputs are written: a folder, the beginning of each path, and a file for the first.
 
-    def __init__(self, folder: str, run_id: str = "") -> None:
-        super().__init__("--save-dir", folder.replace(RUN_ID, run_id))
+    `{run_id}` in any of them stands for the run's id.
+    """
+
+    folder: str | None = None
+    prefix: str | None = None
+    first: str | None = None
+
+    def places(self, run_id: str) -> list[OutputFolder | FirstOutput]:
+        """The places to save to, in their order. Raises UsageError for flags that exclude each other."""
+        if self.folder and self.prefix:
+            raise UsageError("--save-dir and --write-prefix exclude each other", hint="leave one of them out")
+        places: list[OutputFolder | FirstOutput] = []
+        if self.first:
+            places.append(FirstOutput(self.first, run_id))
+        if self.folder:
+            places.append(OutputFolder(self.folder, run_id))
+        if self.prefix:
+            folder, begin = os.path.split(self.prefix)
+            places.append(OutputFolder(folder or ".", run_id, flag="--write-prefix", begin=begin))
+        return places
+
+
+class OutputFolder(ResultFolder):
+    """The folder of `--save-dir`, or that of `--write-prefix`, where the name of each file begins with `begin`."""
+
+    def __init__(self, folder: str, run_id: str = "", *, flag: str = "--save-dir", begin: str = "") -> None:
+        super().__init__(flag, folder.replace(RUN_ID, run_id))
+        self._begin = begin.replace(RUN_ID, run_id)
 
     def save(self, envelope: Envelope) -> Envelope:
         """Write every output to a file, and an index of them, and name the files in a copy of the envelope; `size` and
@@ -44,24 +74,57 @@ class OutputFolder(ResultFolder):
         """
         written: list[Path] = []
         try:
-            outputs = [_save(output, self.path, written) for output in envelope["outputs"]]
+            outputs = [self._save(output, written) for output in envelope["outputs"]]
             if envelope["error"] is None:
-                _write(self.path / INDEX, canonical(_index(envelope, outputs)) + b"\n", written)
+                _write(self.path / f"{self._begin}{INDEX}", canonical(_index(envelope, outputs)) + b"\n", written)
         except OSError as error:
             for path in written:
                 path.unlink(missing_ok=True)
-            message = f"--save-dir {self.path}: {error.strerror}"
-            failure = OutputFailed(message, hint="the outputs are in the envelope: run it with --json to see them")
-            return {**envelope, "status": "error", "error": info_of(failure)}
+            return _not_saved(envelope, self, error)
         return {**envelope, "outputs": outputs}
 
+    def _save(self, output: OutputDocument, written: list[Path]) -> OutputDocument:
+        path = self.path / f"{self._begin}{file_name(output)}"
+        _write(path, _data(output), written)
+        rest = {key: value for key, value in output.items() if key not in ("json", "text", "base64")}
+        document: OutputDocument = {**rest, "path": str(path)}  # type: ignore[typeddict-item]
+        return document
 
-def _save(output: OutputDocument, folder: Path, written: list[Path]) -> OutputDocument:
-    path = folder / file_name(output)
-    _write(path, _data(output), written)
-    rest = {key: value for key, value in output.items() if key not in ("json", "text", "base64")}
-    document: OutputDocument = {**rest, "path": str(path)}  # type: ignore[typeddict-item]
-    return document
+
+class FirstOutput(ResultFolder):
+    """The file of `--save-first`, and the folder that it is in."""
+
+    def __init__(self, file: str, run_id: str = "") -> None:
+        self._file = Path(file.replace(RUN_ID, run_id))
+        super().__init__("--save-first", str(self._file.parent))
+        there = self._file.exists() or self._file.is_symlink()
+        # Its place is taken by a rename: what a link such as /dev/stdout leads to would not be written.
+        if not self._file.name or (there and (self._file.is_symlink() or not self._file.is_file())):
+            message = f"--save-first {self._file}: expected the path of a file, got a folder, a link or a device"
+            raise UsageError(message, hint="name a file")
+
+    def save(self, envelope: Envelope) -> Envelope:
+        """Write the first output of a run that went well to the file. The envelope stays as it is, or says `ERR_OUTPUT`
+        where the file cannot be written."""
+        output = first_output(envelope["outputs"]) if envelope["error"] is None else None
+        try:
+            if output is not None:
+                replace_file(self._file, _data(output), private=False)
+        except OSError as error:
+            return _not_saved(envelope, self, error)
+        return envelope
+
+
+def first_output(outputs: Sequence[OutputDocument]) -> OutputDocument | None:
+    """The answer, else the first by name that is more than the reason why an answer ended."""
+    others = (output for output in outputs if output["name"].partition(".")[0] != "finish_reason")
+    return next((output for output in outputs if output["name"] == "answer"), next(others, None))
+
+
+def _not_saved(envelope: Envelope, place: ResultFolder, error: OSError) -> Envelope:
+    message = f"{place.flag} {place.path}: {error.strerror}"
+    failure = OutputFailed(message, hint="the outputs are in the envelope: run it with --json to see them")
+    return {**envelope, "status": "error", "error": info_of(failure)}
 
 
 def _index(envelope: Envelope, outputs: list[OutputDocument]) -> dict[str, Any]:

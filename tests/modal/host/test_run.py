@@ -43,6 +43,8 @@ def test_the_envelope_is_that_of_an_embedded_run_but_for_runtime_and_meta(start:
     assert differing == {"run_id", "runtime", "meta"}
     assert (on_modal["runtime"], on_modal["meta"]["image"]) == ("modal", IMAGE)
     assert on_modal["meta"]["platform"] == "linux/amd64"
+    timeout = here["meta"]["resources"]["timeout"]
+    assert on_modal["meta"]["resources"] == {"cpu": 1.0, "memory": 1024, "timeout": timeout}
 
 
 def test_people_get_the_answer_alone_on_standard_output_whole_or_as_it_comes(start: Start, cli: Cli) -> None:
