@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,12 +31,15 @@ NO_DETAILS = {"cached_input_tokens": None, "cache_write_tokens": None, "reasonin
 PROMISED = os.environ.get("THEORYCTL_TEST_DOCKER")
 #: Other Pythons with everything the tests have, to stand for images, apart by `:`; `.ci/run` promises those it has.
 IMAGE_PYTHON = os.environ.get("THEORYCTL_TEST_IMAGE_PYTHON")
+#: Shells beside bash whose completion is tested; `.ci/run` promises them, and on a machine that has them they are used.
+SHELLS = os.environ.get("THEORYCTL_TEST_SHELLS") or ("here" if all(map(shutil.which, ("zsh", "fish"))) else None)
 #: What some tests want, by fixture: the promise of it, and what is said without one.
 _WANTED = {
     "docker": (
         PROMISED,
         'Docker, for there is no dockerd: tests/docker/dockerd.sh up; eval "$(tests/docker/dockerd.sh env)"',
     ),
+    "other_shell": (SHELLS, "zsh and fish, for they are not installed: apt-get install zsh fish"),
     "image_python": (
         IMAGE_PYTHON,
         "a second Python, for none is named: make .venv-3.13/dev.stamp PYTHON=python3.13 VENV=.venv-3.13; "
@@ -153,6 +157,14 @@ def docker() -> dict[str, str]:
     # The wheels are fetched once for all tests.
     shared = {"THEORYCTL_CACHE_DIR": f"{PROMISED}/cache"}
     return shared | {name: os.environ[name] for name in ("DOCKER_HOST", "DOCKER_CONFIG", "THEORYCTL_BASE_IMAGE")}
+
+
+@pytest.fixture(params=["zsh", "fish"])
+def other_shell(request: pytest.FixtureRequest) -> str:
+    """A shell that is not bash, and runs."""
+    shell = str(request.param)
+    subprocess.run([shell, "-c", "true"], check=True)
+    return shell
 
 
 @pytest.fixture(scope="session", params=(IMAGE_PYTHON or "").split(":"))
