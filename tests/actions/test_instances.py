@@ -164,6 +164,18 @@ def test_a_server_that_dies_while_starting_is_told_with_its_last_words_and_nothi
     assert cli("local", "status", "--json").document["instances"] == []
 
 
+def test_a_server_that_refuses_to_start_is_told_in_its_own_words(cli: Cli, tmp_path: Path) -> None:
+    release = "1.82.7"  # theoryctl_providers/contract/compromised.py
+    (tmp_path / f"litellm-{release}.dist-info").mkdir()
+    (tmp_path / f"litellm-{release}.dist-info/METADATA").write_text(f"Name: litellm\nVersion: {release}\n")
+    ran = cli(*START, "--mode", "real", "--json", env={"PYTHONPATH": str(tmp_path), "OPENAI_API_KEY": CANARY})
+    assert error(ran) == (1, "ERR_PROVIDER")
+    said = ran.document["error"]
+    assert said["message"] == f"{REF}: litellm {release} is a compromised release and was not loaded"
+    assert said["hint"].startswith("install another release of litellm")
+    assert cli("local", "status", "--json").document["instances"] == []
+
+
 def test_a_start_that_takes_too_long_leaves_no_process(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "uvicorn.py").write_text("import time; time.sleep(60)")
     ran = cli(*START, "--wait-timeout", "0.5", "--json", env={"PYTHONPATH": str(tmp_path)})

@@ -187,6 +187,15 @@ def test_a_container_that_dies_while_starting_is_told_with_its_last_words(
     assert left_behind(daemon, environment) == []
 
 
+def test_an_image_whose_server_refuses_to_start_is_told_in_its_words(cli: Cli, local_image: Any) -> None:
+    line = '{"code": "ERR_PROVIDER", "message": "no LiteLLM here", "hint": "pip install litellm"}'
+    words = json.dumps(["sh", "-c", f"echo '{line}' >&2; exit 2"])
+    local_image(f"ENTRYPOINT {words}")
+    ran = cli(*START, "--json")
+    assert error(ran) == (1, "ERR_PROVIDER")
+    assert ran.document["error"]["message"] == f"{REF}: in its image, no LiteLLM here"
+
+
 def test_a_container_that_never_becomes_ready_is_given_up(
     cli: Cli, daemon: Daemon, environment: dict[str, str], local_image: Any
 ) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Iterable
 
-from theoryctl_providers.contract import ServerConfig
+from theoryctl_providers.contract import ERRORS, ErrorInfo, ServerConfig
 from theoryctl_providers.contract.error_redactor import ErrorRedactor, hidden_parts
 from theoryctl_providers.contract.json_text import cut
 
@@ -21,6 +22,31 @@ def last_words(log: Iterable[str], told: ServerConfig) -> str:
     lines = [cut(line.rstrip("\n"), _LONGEST) for line in deque(log, _LINES)]
     if not lines:
         return "; its log is empty"
-    secrets = {**told.provider.hidden, **told.provider.secrets, "TOKEN": told.token}
-    clean = ErrorRedactor(hidden_parts(secrets)).text("\n".join(lines))
+    clean = _redactor(told).text("\n".join(lines))
     return ":\n  " + clean.replace("\n", "\n  ")
+
+
+def own_refusal(log: Iterable[str], told: ServerConfig) -> ErrorInfo | None:
+    """Return the error that a server gave as its reason not to start, without secrets; None where it gave none.
+
+    It is the last line of its log, as `python -m theoryctl_providers` writes it.
+    """
+    try:
+        said = json.loads(deque(log, 1)[0])
+        code, message, hint = (said.pop(name) for name in ("code", "message", "hint"))
+        is_one = code in ERRORS and isinstance(message, str) and isinstance(hint, str | None)
+    except (IndexError, ValueError, LookupError, AttributeError, TypeError):
+        return None
+    if said or not is_one:
+        return None
+    text = _redactor(told).text
+    return {
+        "code": code,
+        "message": text(message),
+        "hint": None if hint is None else text(hint),
+        "retryable": ERRORS[code].retryable,
+    }
+
+
+def _redactor(told: ServerConfig) -> ErrorRedactor:
+    return ErrorRedactor(hidden_parts({**told.provider.hidden, **told.provider.secrets, "TOKEN": told.token}))

@@ -21,7 +21,7 @@ from theoryctl.hints import NO_IMAGE, again
 from theoryctl.images.choice import BuildPlan, Pinned, choose
 from theoryctl.instances import connection, records
 from theoryctl.instances.connection import Health
-from theoryctl.instances.last_words import last_words
+from theoryctl.instances.last_words import last_words, own_refusal
 from theoryctl.instances.records import Instance
 from theoryctl.instances.restart import start_again
 from theoryctl.instances.session import InstanceSession
@@ -277,7 +277,7 @@ def _wait(api: Any, instance: Instance, request: StartRequest) -> Instance:
     while time.monotonic() < end:
         seen = containers.inspect(api, _id(instance))
         if not containers.is_running(seen):
-            raise _died(seen, request, _last_words(api, instance, request))
+            raise _died(api, instance, seen, request)
         url = containers.url_of(seen)
         if url is not None and (health := _health(found := replace(instance, url=url), seen)) and health.ready:
             return found
@@ -288,8 +288,14 @@ def _wait(api: Any, instance: Instance, request: StartRequest) -> Instance:
     )
 
 
-def _died(seen: Any, request: StartRequest, words: str) -> StartFailed:
-    """The failure of a container that exited."""
+def _died(api: Any, instance: Instance, seen: Any, request: StartRequest) -> ProviderError:
+    """The failure of a container that exited, in its server's own words where that gave its reason."""
+    refusal = own_refusal(containers.last_lines(api, _id(instance)), request.server)
+    if refusal is not None:
+        # What the server would have one type counts inside the image.
+        message = f"{request.ref}: in its image, {refusal['message']}"
+        return ProviderError(refusal["code"], message, hint="mend the image, or name another with --oci")
+    words = _last_words(api, instance, request)
     status = seen["State"]["ExitCode"] if seen else "?"
     why, hint = "", "mend what its log says, and start it again"
     if containers.died_of_memory(seen):

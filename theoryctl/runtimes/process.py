@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from theoryctl.errors import NotRunning, StartFailed
 from theoryctl.hints import again
 from theoryctl.instances import connection, pids, records
-from theoryctl.instances.last_words import last_words
+from theoryctl.instances.last_words import last_words, own_refusal
 from theoryctl.instances.log_files import log_lines, opened_anew
 from theoryctl.instances.records import Instance, RecordKey
 from theoryctl.instances.restart import stop_and_start
@@ -83,8 +83,7 @@ class ProcessRuntime(StartedRuntime):
             if starting is not None:
                 records.forget(starting)
             if isinstance(error, _NotReady):
-                words = _last_words(log, request.server)
-                raise StartFailed(f"{request.ref}: {error}{words}", hint=error.hint) from None
+                raise _failed(log, request, error) from None
             raise
         finally:
             os.close(reader)
@@ -204,8 +203,13 @@ def _await_port(reader: int, process: subprocess.Popen[bytes], seconds: float) -
     return int(text)
 
 
-def _last_words(log: Path, told: ServerConfig) -> str:
-    return last_words(log_lines(str(log), lambda: False), told)
+def _failed(log: Path, request: StartRequest, error: _NotReady) -> ProviderError:
+    """The failure of a start, in the server's own words where it gave its reason."""
+    lines = list(log_lines(str(log), lambda: False))
+    refusal = own_refusal(lines, request.server)
+    if refusal is not None:
+        return ProviderError(refusal["code"], f"{request.ref}: {refusal['message']}", hint=refusal["hint"])
+    return StartFailed(f"{request.ref}: {error}{last_words(lines, request.server)}", hint=error.hint)
 
 
 def _servers() -> Iterator[Instance]:
