@@ -10,7 +10,7 @@ from typing import Any
 PROGRAM = "theoryctl"
 
 #: Parameters of `local start` that choose an image, to be left out where none runs.
-NO_IMAGE: Mapping[str, None] = dict.fromkeys(("oci", "build", "require_pin", "base_image"))
+NO_IMAGE: Mapping[str, None] = dict.fromkeys(("oci", "build", "require_pin", "base_image", "platform"))
 
 
 @dataclass(frozen=True, slots=True)

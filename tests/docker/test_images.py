@@ -153,6 +153,9 @@ def test_an_image_named_by_the_flag_goes_before_the_pin_until_the_pin_moves(
         (("--require-pin",), 6, "ERR_NOT_PINNED", "theoryctl image pin"),
         (("--base-image", "x y"), 2, "ERR_USAGE", "blanks"),
         (("--runtime", "process", "--build"), 2, "ERR_USAGE", "process"),
+        (("--runtime", "process", "--platform", "linux/amd64"), 2, "ERR_USAGE", "process"),
+        (("--platform", "amd64"), 2, "ERR_USAGE", "os/arch"),
+        (("--require-pin", "--platform", "linux/s390x"), 6, "ERR_NOT_PINNED", "--platform linux/s390x"),
         (("--runtime", "process", "--oci", f"x@sha256:{'0' * 64}"), 2, "ERR_USAGE", "process"),
     ],
 )
@@ -173,6 +176,22 @@ def test_a_manifest_that_pins_nothing_for_here_and_cannot_be_built_is_refused(cl
     ran = cli(*START, "--json")
     assert error(ran) == (6, "ERR_PLATFORM")
     assert "linux/s390x" in ran.document["error"]["message"]
+
+
+def test_the_image_of_a_platform_that_is_named_is_the_one_that_runs(
+    cli: Cli, pin: Pin, registry: Registry, pushed: str
+) -> None:
+    foreign = registry.publish("llm", architecture=OTHER)
+    pin(f"{registry.address}/llm", **{PLATFORM.replace("/", "_"): pushed, f"linux_{OTHER}": foreign})
+    ran = cli(*START, "--platform", PLATFORM, "--json")
+    assert (ran.status, ran.document["digest"]) == (0, pushed)
+    again = cli(*START, "--platform", f"linux/{OTHER}", "--json")
+    assert error(again) == (6, "ERR_DIGEST_DRIFT")
+    assert f"linux/{OTHER} is wanted" in again.document["error"]["message"]
+    assert cli("local", "stop", "--all").status == 0
+    # That image holds one file, and no server of any machine: it is chosen, pulled, and cannot run.
+    ran = cli(*START, "--platform", f"linux/{OTHER}", "--json")
+    assert ran.status != 0 and f"@{foreign}" in ran.err
 
 
 # -- what registries may do --

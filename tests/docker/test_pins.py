@@ -101,6 +101,20 @@ def test_the_whole_way_of_an_image(
     assert again.document["digest"] == image["digest"]
 
 
+def test_publishing_pushes_and_pins_in_one_step(cli: Cli, registry: Registry, manifest: Path) -> None:
+    before = manifest.read_text()
+    ran = cli("image", "publish", "--ref", REF, "--json")
+    assert ran.status == 0, ran.err
+    found = ran.document
+    assert found["reference"] == f"{registry.address}/me/llm-litellm@{found['digest']}"
+    assert f"{found['platform']}: {found['digest']}" in manifest.read_text().replace("{", "").replace("}", "")
+    assert before.partition("image:")[0] == manifest.read_text().partition("image:")[0]
+    assert cli(*IMAGE, "--check").status == 0
+    offline = cli("image", "resolve", REF, "--platform", found["platform"], "--offline")
+    assert offline.out == f"{found['reference']}\n"
+    assert cli("image", "publish", "--ref", REF, "--json").document["changed"] is False
+
+
 def test_a_manifest_that_is_not_the_user_s_own_is_not_written_and_can_be_exported(
     cli: Cli, registry: Registry, manifest: Path, tmp_path: Path
 ) -> None:

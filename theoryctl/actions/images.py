@@ -12,14 +12,14 @@ from typing import Any
 from theoryctl.actions.manifests import must_be_own, write_pins
 from theoryctl.errors import DigestDrift, DockerFailed, ImageNotFound, NotPinned, NotRunning, UsageError
 from theoryctl.hints import again, command
-from theoryctl.images.choice import BuildPlan, ImageWish, base_image, choose, tagged
+from theoryctl.images.choice import BuildPlan, ImageWish, base_image, choose, not_pinned, tagged
 from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.manifests.model import Image
 from theoryctl.platforms import image_platform, parse_platform, same_platform
 from theoryctl.progress import Progress
 from theoryctl.refs import PATTERN, ProviderRef
 from theoryctl.registry.reference import ImageReference
-from theoryctl.results.images import ImageBuilt, ImagePinned, ImagePushed, ImageResolved, ImageVerified
+from theoryctl.results.images import ImageBuilt, ImagePinned, ImagePublished, ImagePushed, ImageResolved, ImageVerified
 
 
 def resolve_image(text: str, platform: str | None, folder: str | None) -> ImageResolved:
@@ -30,6 +30,23 @@ def resolve_image(text: str, platform: str | None, folder: str | None) -> ImageR
     reference = _reference(text, chosen, folder)
     found = resolve(reference, chosen)
     return ImageResolved(str(reference), reference.name, found.digest, found.platforms, chosen)
+
+
+def pinned_image(text: str, platform: str | None, folder: str | None) -> ImageResolved:
+    """Look up what the manifest of a provider ref pins, for all platforms or for the one asked for; nobody is asked.
+
+    Raises BadRef for what is no ref, NotPinned (`ERR_NOT_PINNED`) where nothing is pinned, and BadPlatform
+    (`ERR_PLATFORM`) where the platform is not.
+    """
+    ref, chosen = ProviderRef.parse(text), _platform(platform)
+    image = _image_of(Catalog(folder).find(ref))
+    pins = sorted((name, digest) for name, digest in image.digests.items() if chosen in (None, name))
+    pins = pins or sorted((name, digest) for name, digest in image.digests.items() if same_platform(name, chosen or ""))
+    if not pins:
+        raise not_pinned(ref, image, chosen)
+    digest = pins[0][1] if chosen else None
+    reference = f"{image.repository}@{digest}" if digest else image.repository
+    return ImageResolved(reference, ImageReference.parse(reference).name, digest, tuple(pins), chosen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +91,35 @@ def push_image(options: BuildOptions, to: str | None, progress: Progress) -> Ima
         plan, image_id, _ = _built(api, options, progress)
         digest = push(api, image_id, target, progress)
     return ImagePushed(str(options.ref), f"{target.name}@{digest}", digest, plan.platform)
+
+
+def publish_image(options: BuildOptions, to: str | None, progress: Progress) -> ImagePublished:
+    """Push the image of a ref to the manifest's repository, at `latest` or as `to` says, and pin what is there then.
+
+    Raises BadManifest for a manifest that cannot be written and UsageError for another repository than its own, both
+    before anything is built, and what building, pushing, resolving and pinning raise.
+    """
+    from theoryctl.images.resolve import resolve
+
+    found = Catalog(options.manifests).find(options.ref)
+    must_be_own(found)
+    repository = _image_of(found).repository
+    _must_be_of(repository, ImageReference.parse(repository if to is None else to), found, "--to")
+    pushed = push_image(options, repository if to is None else to, progress)
+    # Of an index, which some daemons push, the platform's own manifest is what counts.
+    digest = resolve(ImageReference.parse(pushed.reference), pushed.platform).platforms[0][1]
+    changed = _image_of(found).pin(pushed.platform) != digest
+    if changed:
+        write_pins(found, {pushed.platform: digest})
+    reference = f"{pushed.reference.partition('@')[0]}@{digest}"
+    return ImagePublished(str(options.ref), reference, digest, pushed.platform, str(found.file), changed)
+
+
+def _must_be_of(repository: str, reference: ImageReference, found: Found, flag: str) -> None:
+    """Refuse to pin an image of another repository than the manifest's."""
+    if reference.name != ImageReference.parse(repository).name:
+        message = f"{found.ref} is pinned in {repository}, and {flag} names {reference.name}"
+        raise UsageError(message, hint=f"write image.repository: {reference.name} into {found.file} first")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,9 +185,7 @@ def _pins(found: Found, options: PinOptions) -> _Pins:
 
     image, platform = _image_of(found), _platform(options.platform)
     reference = ImageReference.parse(image.repository if options.oci is None else options.oci)
-    if reference.name != ImageReference.parse(image.repository).name:
-        message = f"{options.ref} is pinned in {image.repository}, and --oci names {reference.name}"
-        raise UsageError(message, hint=f"write image.repository: {reference.name} into {found.file} first")
+    _must_be_of(image.repository, reference, found, "--oci")
     resolved = resolve(reference, platform).platforms
     must_be_clear(reference, resolved)
     stale = {name: digest for name, digest in resolved if image.pin(name) != digest}

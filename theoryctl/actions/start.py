@@ -16,6 +16,7 @@ from theoryctl.instances.lock import alone
 from theoryctl.instances.records import Instance, RecordKey, checked_name
 from theoryctl.manifests.cache import read_manifest
 from theoryctl.manifests.catalog import Catalog, Found
+from theoryctl.platforms import parse_platform
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
 from theoryctl.requests.mock_flags import MockFlags
@@ -31,7 +32,7 @@ from theoryctl_providers.contract import Limits, ServerConfig, is_mock, resolve_
 #: The defaults of `--wait-timeout` in seconds, and of `--max-attachment` in bytes.
 WAIT_SECONDS, LARGEST = 60.0, Limits().attachment
 #: Flags that another start is given again as they are.
-_PLAIN = ("name", "port", "mode", "oci", "base_image", "require_pin")
+_PLAIN = ("name", "port", "mode", "oci", "base_image", "require_pin", "platform")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,7 @@ class StartOptions:
     """Options of a start; `wait_timeout` is in seconds, `max_attachment` in bytes.
 
     `name` tells the instance from others of the ref and runtime; `port` is the one to listen on, None for a free one.
-    `oci`, `build`, `require_pin` and `base_image` choose the image, for runtimes that have one.
+    `oci`, `build`, `require_pin`, `base_image` and `platform` choose the image, for runtimes that have one.
     """
 
     ref: ProviderRef
@@ -55,6 +56,7 @@ class StartOptions:
     build: bool = False
     require_pin: bool = False
     base_image: str | None = None
+    platform: str | None = None
     mocks: MockFlags = field(default_factory=MockFlags)
 
     @property
@@ -117,6 +119,7 @@ def _check_flags(options: StartOptions, runtime: StartedRuntime) -> None:
         "--build": options.build,
         "--require-pin": options.require_pin,
         "--base-image": options.base_image,
+        "--platform": options.platform,
     }
     given = [name for name, value in flags.items() if value]
     if given and not runtime.has_image:
@@ -178,6 +181,7 @@ def _request(options: StartOptions, found: Found, progress: Progress) -> StartRe
             anew=options.build,
             require_pin=options.require_pin,
             base=base_image(options.base_image),
+            platform=None if options.platform is None else parse_platform(options.platform),
         ),
         resources=manifest.resources,
         wait_seconds=options.wait_timeout,

@@ -32,6 +32,9 @@ To = Annotated[
         help="The target, as registry/repository:tag. [default: the manifest's repository, at `latest`]",
     ),
 ]
+Offline = Annotated[
+    bool, typer.Option("--offline", help="Show what the manifest of a provider ref pins, and ask no registry.")
+]
 Oci = Annotated[str | None, typer.Option("--oci", metavar="IMAGE", help="Pin this tag or digest of the repository.")]
 Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 6 if a pin is stale.")]
 RunningIn = Annotated[str, typer.Option("--runtime", metavar="local|modal", help="The place of the running provider.")]
@@ -43,19 +46,25 @@ Tag = Annotated[str, typer.Option("--tag", metavar="TAG", help="The tag in the r
     "resolve",
     examples="""\
 theoryctl image resolve ghcr.io/theoryctl/llm-litellm:1
-theoryctl image resolve llm/litellm@1 --json""",
+theoryctl image resolve llm/litellm@1 --json
+theoryctl image pin --ref llm/litellm@1 && theoryctl image resolve llm/litellm@1 --offline""",
 )
 def resolve(
-    ctx: typer.Context, ref: WhatArgument, platform: PlatformOption = None, manifests: ManifestsOption = None
+    ctx: typer.Context,
+    ref: WhatArgument,
+    platform: PlatformOption = None,
+    offline: Offline = False,
+    manifests: ManifestsOption = None,
 ) -> None:
     """Show the digest that an image has for each platform.
 
-    The registry is asked; no Docker daemon is needed. With --platform it prints the image by its digest, as --oci and
-    manifests take it.
+    The registry is asked, or with --offline nobody; no Docker daemon is needed. With --platform it prints the image by
+    its digest, as --oci and manifests take it.
     """
     from theoryctl.actions import images
 
-    ctx.obj.emit(images.resolve_image(ref, platform, manifests))
+    look_up = images.pinned_image if offline else images.resolve_image
+    ctx.obj.emit(look_up(ref, platform, manifests))
 
 
 @command(
@@ -110,6 +119,32 @@ def push(
 
     options = images.BuildOptions(ref=ProviderRef.parse(ref), manifests=manifests, base=base_image, platform=platform)
     ctx.obj.emit(images.push_image(options, to, ctx.obj.progress))
+
+
+@command(
+    app,
+    "publish",
+    examples="theoryctl image publish --ref llm/litellm@1",
+    guesses=False,
+)
+def publish(
+    ctx: typer.Context,
+    ref: NamedRef,
+    to: To = None,
+    platform: BuildPlatform = None,
+    base_image: BaseImageOption = None,
+    manifests: ManifestsOption = None,
+) -> None:
+    """Push the image of a ref, and pin it in its manifest.
+
+    It is `image push` to the manifest's repository, and then `image pin` of the digest that is there, for the platform
+    that was pushed. Pins for other platforms stay.
+    """
+    from theoryctl.actions import images
+    from theoryctl.refs import ProviderRef
+
+    options = images.BuildOptions(ref=ProviderRef.parse(ref), manifests=manifests, base=base_image, platform=platform)
+    ctx.obj.emit(images.publish_image(options, to, ctx.obj.progress))
 
 
 @command(

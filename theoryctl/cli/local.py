@@ -45,6 +45,14 @@ Oci = Annotated[
     typer.Option("--oci", metavar="IMAGE@DIGEST", help="Run this image instead of the one that the manifest pins."),
 ]
 BuildFlag = Annotated[bool, typer.Option("--build", help="Build the image again from the manifest's context.")]
+StartPlatform = Annotated[
+    str | None,
+    typer.Option(
+        "--platform",
+        metavar="OS/ARCH",
+        help="Run the image of this platform, such as linux/arm64; some need QEMU. [default: Docker's own]",
+    ),
+]
 RequirePin = Annotated[
     bool, typer.Option("--require-pin", help="Refuse an image that the manifest does not pin; for CI.")
 ]
@@ -121,6 +129,7 @@ def start(
     build: BuildFlag = False,
     require_pin: RequirePin = False,
     base_image: BaseImageOption = None,
+    platform: StartPlatform = None,
     wait_timeout: WaitTimeout = 60.0,
     max_attachment: MaxAttachment = DEFAULT_MAX_ATTACHMENT,
     manifests: ManifestsOption = None,
@@ -153,6 +162,7 @@ def start(
         build=build,
         require_pin=require_pin,
         base_image=base_image,
+        platform=platform,
         mocks=MockFlags(script=script, replay=replay, record=record),
     )
     ctx.obj.emit(start.start(options, ctx.obj.progress))

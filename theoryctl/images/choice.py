@@ -23,6 +23,7 @@ class ImageWish:
 
     `oci` names an image by its digest, `build` wants one from here, and `anew` even where there is one of the same
     context; `require_pin` refuses whatever is not pinned; `base` is the image to build on, `tag` what to call it.
+    `platform` is the one to run, None for the daemon's own.
     """
 
     ref: ProviderRef
@@ -34,6 +35,7 @@ class ImageWish:
     require_pin: bool = False
     base: str = DEFAULT_BASE
     tag: str | None = None
+    platform: str | None = None
 
     @property
     def code(self) -> tuple[str, ...]:
@@ -122,10 +124,14 @@ def _not_pinned(wish: ImageWish, platform: str) -> NotPinned | BadPlatform:
     if wish.image is None:
         hint = command("local start", ref=wish.ref, runtime="process", **NO_IMAGE)
         return NotPinned(f"the manifest of {wish.ref} names no image", hint=hint)
-    image, hint = wish.image, command("image pin", ref=wish.ref, platform=platform, oci=None)
+    missing = "has no build context" if wish.image.build is None else "--require-pin wants one"
+    return not_pinned(wish.ref, wish.image, platform, f", and {missing}")
+
+
+def not_pinned(ref: ProviderRef, image: Image, platform: str | None, why: str = "") -> NotPinned | BadPlatform:
+    """Make the error of a manifest that pins nothing, or nothing for a platform; `why` tells why that matters."""
+    hint = command("image pin", ref=ref, platform=platform, oci=None)
     if image.digests:
         there = ", ".join(sorted(image.digests))
-        return BadPlatform(f"{wish.ref} is pinned for {there}, and not for {platform}", hint=hint)
-    if image.build is None:
-        return NotPinned(f"{wish.ref} pins no digest of {image.repository}, and has no build context", hint=hint)
-    return NotPinned(f"{wish.ref} pins no digest of {image.repository}, and --require-pin wants one", hint=hint)
+        return BadPlatform(f"{ref} is pinned for {there}, and not for {platform}", hint=hint)
+    return NotPinned(f"{ref} pins no digest of {image.repository}{why}", hint=hint)

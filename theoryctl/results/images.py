@@ -12,12 +12,13 @@ from theoryctl_providers.contract import ERRORS
 class ImageResolved:
     """A reference in its registry: its own digest, and that of each platform's manifest.
 
-    `chosen` is the platform that was asked for, if one was.
+    `chosen` is the platform that was asked for, if one was. `digest` is None where a manifest was looked at alone, for
+    all its platforms.
     """
 
     reference: str
     repository: str
-    digest: str
+    digest: str | None
     platforms: tuple[tuple[str, str], ...]
     chosen: str | None = None
     exit_status: int = 0
@@ -59,6 +60,23 @@ class ImagePushed:
     def document(self) -> dict[str, Any]:
         facts = {"ref": self.ref, "reference": self.reference, "digest": self.digest, "platform": self.platform}
         return {"schema": "theoryctl.image-push/v1", **facts}
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePublished:
+    """An image that is in a registry now, and that the manifest in `file` pins; `changed`: it did not before."""
+
+    ref: str
+    reference: str
+    digest: str
+    platform: str
+    file: str
+    changed: bool
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        facts = {name: getattr(self, name) for name in self.__slots__[:-1]}
+        return {"schema": "theoryctl.image-publication/v1", **facts}
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from theoryctl.instances.records import Instance
 from theoryctl.instances.restart import start_again
 from theoryctl.instances.session import InstanceSession
 from theoryctl.paths import file_lock, state_dir
+from theoryctl.platforms import same_platform
 from theoryctl.refs import ProviderRef
 from theoryctl.runtimes.base import StartedRuntime, StartRequest, State, running_state
 from theoryctl.secrets import on_this_host
@@ -102,6 +103,9 @@ class DockerRuntime(StartedRuntime):
             raise
 
     def differs(self, instance: Instance, request: StartRequest) -> str | None:
+        platform = request.image.platform or instance.platform
+        if not same_platform(platform, instance.platform):
+            return f"it runs for {instance.platform}, and {platform} is wanted"
         wanted = choose(request.image, instance.platform)
         if wanted.source == instance.source:
             return None
@@ -216,7 +220,7 @@ def _image(api: Any, request: StartRequest) -> _Ready:
     from theoryctl.images.build import build
     from theoryctl.images.pull import pull
 
-    choice = choose(request.image, platform_of(api))
+    choice = choose(request.image, request.image.platform or platform_of(api))
     if isinstance(choice, Pinned):
         image_id, digest = pull(api, choice, request.progress)
         return _Ready(image_id, f"{choice.reference.partition('@')[0]}@{digest}", digest, choice)
@@ -298,6 +302,9 @@ def _died(api: Any, instance: Instance, seen: Any, request: StartRequest) -> Pro
     words = _last_words(api, instance, request)
     status = seen["State"]["ExitCode"] if seen else "?"
     why, hint = "", "mend what its log says, and start it again"
+    if "exec format error" in words:  # the kernel's words for a program of another machine
+        why = f", because this machine runs no programs of {instance.platform}"
+        hint = "install QEMU's user mode for it, or start it for another --platform"
     if containers.died_of_memory(seen):
         why = f", because it took more than its {request.resources.memory} MiB of memory"
         hint = "raise resources.memory in the manifest, and start it again"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from theoryctl.results.images import ImageBuilt, ImagePinned, ImagePushed, ImageResolved, ImageVerified
+from theoryctl.results.images import ImageBuilt, ImagePinned, ImagePublished, ImagePushed, ImageResolved, ImageVerified
 from theoryctl.terminal.format import paired, size_words
 from theoryctl.terminal.view import Lines, Table, View, Views
 
@@ -28,6 +28,11 @@ def _pushed(result: ImagePushed) -> Lines:
     return Lines([result.reference])
 
 
+def _published(result: ImagePublished) -> Lines:
+    said = "pinned" if result.changed else "pinned already"
+    return Lines([result.reference], notes=(f"{said} for {result.platform} in {result.file}",))
+
+
 def _pinned(result: ImagePinned) -> Lines:
     said = "pinned" if result.changed else "pinned already"
     return Lines([f"{said} {platform} {digest}" for platform, digest in result.platforms])
@@ -42,6 +47,7 @@ VIEWS: Views = {
     ImageResolved: _resolved,
     ImageBuilt: _built,
     ImagePushed: _pushed,
+    ImagePublished: _published,
     ImagePinned: _pinned,
     ImageVerified: _verified,
 }
