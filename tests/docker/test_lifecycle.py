@@ -45,6 +45,7 @@ def test_start_simply_works_and_run_uses_what_it_started(cli: Cli, daemon: Daemo
     assert (there["runtime"], there["outputs"]) == ("docker", here["outputs"])
     image, _, said = shown["image"].partition(" ")
     assert (there["meta"]["image"], said) == (f"{image}@{shown['digest']}", "(built here, not pinned)")
+    assert (there["meta"]["resources"]["cpu"], there["meta"]["resources"]["memory"]) == (1.0, 1024)
 
 
 def test_a_second_start_is_the_same_instance_and_builds_nothing(cli: Cli) -> None:
