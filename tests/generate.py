@@ -8,6 +8,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
+from tests.picture import picture
 from tests.records import committed
 from tests.vendors_page import vendors_page
 from theoryctl.actions.explain import explain
@@ -178,6 +179,8 @@ def golden() -> list[dict[str, Any]]:
 
 #: Path (from the root) of every generated file, and what makes its text.
 GENERATED: dict[Path, Callable[[], str]] = {
+    Path("docs/first-run-light.svg"): lambda: picture("light"),
+    Path("docs/first-run-dark.svg"): lambda: picture("dark"),
     Path("docs/errors.md"): errors_page,
     Path("docs/troubleshooting.md"): troubleshooting_page,
     Path("docs/manifest.schema.json"): lambda: pretty(manifest_schema()),
