@@ -8,6 +8,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
+from tests.configuration_page import configuration_page
 from tests.picture import picture
 from tests.records import committed
 from tests.vendors_page import vendors_page
@@ -187,6 +188,7 @@ GENERATED: dict[Path, Callable[[], str]] = {
     Path("docs/manifest.md"): manifest_page,
     Path("docs/script.schema.json"): lambda: pretty(script_schema()),
     Path("docs/commands.md"): commands_page,
+    Path("docs/configuration.md"): lambda: configuration_page(table),
     Path("docs/vendors.md"): lambda: vendors_page(table, committed(ROOT)),
     Path("providers/theoryctl_providers/inputs/chat.schema.json"): lambda: pretty(chat_schema()),
     GOLDEN: lambda: pretty(golden()),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import pytest
 from tests.conftest import REF, ROOT, THEORYCTL, Cli
 from tests.docker.conftest import Daemon, error
 from tests.docker.registry import Registry
+from tests.pages import run_page
 
 IMAGE = ("image", "pin", "--ref", REF)
 
@@ -152,18 +152,8 @@ def test_a_bundled_manifest_is_never_written(cli: Cli) -> None:
 def test_the_recipe_for_ci_works_as_it_is_written(
     registry: Registry, manifest: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    recipes = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "docs/ci.md").read_text(), re.MULTILINE | re.DOTALL)
-    assert len(recipes) == 2
-    variables = {**environment, "REGISTRY": registry.address, "PATH": f"{THEORYCTL.parent}:{environment['PATH']}"}
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", "".join(recipes)],
-        capture_output=True,
-        text=True,
-        env=variables,
-        cwd=tmp_path / "work",
-    )
-    assert done.returncode == 0, done.stderr
-    first, *_, last = done.stdout.split()
+    printed = run_page("docs/ci.md", "sh", {**environment, "REGISTRY": registry.address}, tmp_path / "work")
+    first, *_, last = printed.split()
     assert first == last
     assert first in manifest.read_text()
 

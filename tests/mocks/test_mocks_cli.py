@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +12,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.conftest import REF, ROOT, THEORYCTL, Cli, Ran
+from tests.conftest import REF, Cli, Ran
 from tests.real.vendor import Vendor, echoes_the_key
 from theoryctl_providers.contract import Finish, Output, Recording, write_recordings
 
@@ -247,33 +243,6 @@ def test_recordings_of_an_instance_that_records_nothing_are_a_mistake(cli: Cli, 
     assert cli(*START).status == 0
     ran = cli("local", "recordings", "--ref", REF, "--json")
     assert (ran.status, ran.document["error"]["code"]) == (2, "ERR_USAGE")
-
-
-# -- the docs --
-
-
-def blocks(kind: str) -> list[str]:
-    return re.findall(rf"^```{kind}\n(.*?)^```$", (ROOT / "docs/mocks.md").read_text(), re.MULTILINE | re.DOTALL)
-
-
-@pytest.mark.parametrize("kind", ["sh", "sh real"])
-def test_what_the_docs_say_works(kind: str, environment: dict[str, str], tmp_path: Path) -> None:
-    (tmp_path / "answers.yaml").write_bytes((ROOT / "docs/answers.yaml").read_bytes())
-    with Vendor() as vendor:
-        keys = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": f"{vendor.url}/v1"} if kind == "sh real" else {}
-        env = {**environment, **keys, "PATH": f"{THEORYCTL.parent}:{os.environ['PATH']}"}
-        command = ["bash", "-e", "-c", "\n".join(blocks(kind))]
-        done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path, timeout=120)
-    assert done.returncode == 0, done.stderr
-    expected = {"sh": ["Once upon a time.", 'get_weather {"city": "Forlì"}'], "sh real": ["Hello there!"] * 2}
-    lines = done.stdout.splitlines()
-    assert [line for line in lines if line in expected[kind]] == expected[kind]
-
-
-def test_the_python_of_the_docs_runs(tmp_path: Path) -> None:
-    (code,) = blocks("python")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("['one', 'two']\n", "")
 
 
 # -- answers that are no text -----------------------------------------------------------------------------------------

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
-from tests.packaging.test_readme import blocks
+from tests.pages import blocks
 from theoryctl.actions.new_provider import new_provider
 from theoryctl.refs import ProviderRef
 
@@ -77,9 +76,8 @@ Check = Callable[[Path], "subprocess.CompletedProcess[str]"]
 
 @pytest.mark.parametrize("check", [mypy, pyright])
 def test_what_the_documents_show_and_the_scaffold_writes_is_typed(check: Check, tmp_path: Path) -> None:
-    shown = [
-        block for name in ("README.md", "docs/providers.md") for block in blocks((ROOT / name).read_text(), "python")
-    ]
+    pages = ("README.md", "docs/python.md", "docs/providers.md")
+    shown = [block for page in pages for block in blocks(page, "python")]
     for number, text in enumerate([*shown, CALLER]):
         (tmp_path / f"file_{number}.py").write_text(text)
     new_provider(ProviderRef.parse("acme/echo@1"), str(tmp_path / "manifests"))

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from pytest_httpserver import HTTPServer
 
-from tests.conftest import ROOT, Cli
-from tests.packaging.test_readme import blocks
+from tests.conftest import Cli
+from tests.pages import blocks
 from tests.real.conftest import CANARY, LITELLM_WARNINGS
 from tests.real.said import Said
 from tests.real.standin import dialect_of, respond
@@ -19,7 +19,7 @@ from theoryctl_providers.litellm.vendors import vendor_for
 
 pytestmark = [LITELLM_WARNINGS, pytest.mark.usefixtures("only_loopback", "foreign_variables")]
 
-PAGE = (ROOT / "docs/vendors.md").read_text(encoding="utf-8")
+PAGE = "docs/vendors.md"
 STARTS = list(zip(blocks(PAGE, "env"), blocks(PAGE, "sh"), strict=True))
 PATHS = {
     "anthropic": "/v1/messages",
