@@ -84,7 +84,7 @@ command `theoryctl.error/v1`; both carry the same `error` object: `code`, `messa
 
 
 def troubleshooting_page() -> str:
-    """docs/troubleshooting.md: what `theoryctl explain` says, of every code."""
+    """docs/troubleshooting.md: the text of `theoryctl explain` for every code."""
     sections = "\n".join(_explained(explain(code)) for code in ERRORS)
     return f"""\
 # Troubleshooting
@@ -114,19 +114,20 @@ def manifest_page() -> str:
     return f"""\
 # Manifests
 
-A manifest says what a ref such as `llm/litellm@1` is. It lies at `namespace/name@version.yaml` below a manifests
-folder. Folders are searched in this order; the first file found wins, and `theoryctl manifest show REF` says which one
-it is:
+A manifest is a YAML file that says what a ref such as `llm/litellm@1` means. Its path is `namespace/name@version.yaml`
+below a manifests folder. theoryctl searches these places in this order, and takes the first file that it finds;
+`theoryctl manifest show REF` names that file:
 
 1. `--manifests DIR`
-2. `THEORYCTL_MANIFESTS`, else `manifests` in `theoryctl.toml` or in the user's `config.toml` (`theoryctl config`)
-3. `./manifests`, unless what lies in it is another program's
+2. `THEORYCTL_MANIFESTS`, else `manifests` in `theoryctl.toml` or in the user's `config.toml`
+   ([configuration](configuration.md))
+3. `./manifests`, unless its files belong to another program
 4. `$XDG_CONFIG_HOME/theoryctl/manifests` (default `~/.config/theoryctl/manifests`)
 5. the manifests that come with theoryctl
 6. packages that declare an entry point of the group `theoryctl.manifests`; its value names the package with the files
 
-Editors check a manifest as it is written with [manifest.schema.json](manifest.schema.json), which `theoryctl manifest
-schema` prints too. Unknown keys are errors.
+Unknown keys are errors. Editors can check a manifest with [manifest.schema.json](manifest.schema.json), which
+`theoryctl manifest schema` prints too.
 
 {sections}"""
 

@@ -33,7 +33,7 @@ class Models:
     default: Text
     """The model used when the inputs name none, with its vendor: `openai/gpt-4o-mini`."""
     known: tuple[Text, ...] = ()
-    """Models worth suggesting; others may be used as well."""
+    """Models to suggest; others may be used too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +43,11 @@ class Build:
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     context: Text
-    """The folder with the Dockerfile, relative to the one that holds the manifests folder. Where `providers` is no such
-    folder, it is the context that theoryctl brings along."""
+    """The folder with the Dockerfile, relative to the folder that holds the manifests folder. If there is no folder
+    `providers`, that name means the context that theoryctl brings along."""
     packages: tuple[Text, ...] = ()
-    """Wheels, or folders of Python projects, to install in the image as well, without their dependencies: how another
-    provider gets in. Paths are relative as the context's is."""
+    """Wheels, or folders of Python projects, to install in the image as well, without their dependencies. This is how a
+    provider of your own gets into the image. Paths are relative to the same folder as the context."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ class Image:
     ] = field(default_factory=dict)
     """The pinned digest of each platform's own manifest: `linux/amd64: sha256:…`."""
     build: Build | None = None
-    """Local build, used when nothing is pinned."""
+    """The local build, used if no digest is pinned."""
 
     def pin(self, platform: str) -> str | None:
         """The digest that is pinned for a platform."""
@@ -78,19 +78,19 @@ class Resources:
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     cpu: Annotated[float, Must({"gt": 0, "le": 64})] = 1.0
-    """Cores."""
+    """Processor cores."""
     memory: Annotated[int, Must({"ge": 64, "le": 1048576})] = 512
     """Memory in MiB."""
     pids: Annotated[int, Must({"ge": 16, "le": 65536})] = 256
-    """Processes and threads."""
+    """The largest number of processes and threads."""
     timeout: Annotated[int, Must({"ge": 1, "le": 86400})] = 120
     """Seconds for one request."""
     gpu: Text | None = None
     """Modal's name of a GPU, with `:` and a number for more than one: `T4`, `A100-80GB:2`."""
     max_containers: Annotated[int, Must({"ge": 1, "le": 1000})] = 4
-    """Containers that Modal runs at the same time at most; it starts them as they are needed, and none without need."""
+    """The largest number of containers that Modal runs at the same time. It starts them when requests come."""
     min_containers: Annotated[int, Must({"ge": 0, "le": 1000})] = 0
-    """Containers for real requests that Modal keeps running without need, which is paid for all day."""
+    """Containers for real requests that Modal keeps running. They are paid for all day."""
     buffer_containers: Annotated[int, Must({"ge": 0, "le": 1000})] = 0
     """Idle containers for real requests that Modal adds while others are at work."""
     # The limits are those of `modal/_functions.py` (`_Function.from_local`) in modal 1.6.4.
@@ -101,38 +101,37 @@ class Resources:
     nonpreemptible: bool = False
     """True keeps Modal from moving a container to another machine, for a higher price."""
     concurrency: Annotated[int, Must({"ge": 1, "le": 1000})] = 16
-    """Requests that one container on Modal has at the same time at most."""
+    """The largest number of requests that one container on Modal has at the same time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """Says what a provider ref such as `llm/litellm@1` is."""
+    """The meaning of a provider ref such as `llm/litellm@1`."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     ref: Annotated[str, Must({"pattern": PATTERN})]
     """namespace/name@version; the file is `namespace/name@version.yaml` below a manifests folder."""
     title: Text
-    """One line for lists."""
+    """One line, shown in lists."""
     description: Annotated[str, Must({"pattern": PARAGRAPH})] = ""
-    """A paragraph for people."""
+    """A paragraph, shown to people."""
     provider: Annotated[str, Must({"pattern": r"^[A-Za-z0-9_.-]+(:[A-Za-z_][A-Za-z0-9_]*)?$"})]
     """A built-in provider (`mock`, `litellm`), an entry point of `theoryctl.providers`, or `package.module:Class`."""
     models: Models
     """Models of the provider."""
     secrets: tuple[SecretRule, ...] = ()
-    """The environment variables it needs in real mode."""
+    """The environment variables that it reads in real mode."""
     inputs: dict[str, Any]
     """JSON Schema (draft 2020-12) of the inputs."""
     example: dict[str, Any]
-    """Inputs that a mock run uses when none are given; they must fit the schema."""
+    """The inputs of a mock run that is given none; they must fit the schema."""
     outputs: dict[str, Any] | None = None
-    """JSON Schema (draft 2020-12) of the outputs of a run, an object with the value of each by its name: `answer`,
-    `finish_reason`, `tool_calls` and so on; of a binary one its base64. Answers that do not fit are `ERR_BAD_RESPONSE`
-    in real mode, by a script and by recordings, and `ERR_PROVIDER` where the provider's own mock made them. Without it
-    outputs are not checked."""
+    """JSON Schema (draft 2020-12) of the outputs: an object with the value of each output by its name, such as `answer`
+    or `tool_calls`, in base64 if it is binary. An answer that does not fit is `ERR_BAD_RESPONSE`, or `ERR_PROVIDER` if
+    the provider's own mock made it. Without this schema, outputs are not checked."""
     image: Image | None = None
-    """The image it runs from in Docker and on Modal."""
+    """The image that runs in Docker and on Modal."""
     resources: Resources = field(default_factory=Resources)
     """The limits of one instance."""
 

@@ -33,16 +33,16 @@ class SecretRule:
     __pydantic_config__: ClassVar[dict[str, Any]] = {**STRICT, "title": "Secret"}
 
     name: VariableName
-    """The variable's name; its value never stands in a manifest."""
+    """The name of the variable; a manifest never contains its value."""
     required: bool = True
-    """True where models that match cannot be called without it."""
+    """True if the models that match cannot be called without it."""
     alternatives: tuple[Annotated[tuple[VariableName, ...], Must({"min_length": 1})], ...] = ()
-    """Sets of variables that do as well, each needed whole: `[[AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY],
+    """Sets of variables that can take its place, each as a whole: `[[AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY],
     [AWS_PROFILE]]`."""
     models: tuple[Text, ...] = ("*",)
-    """The models it is for, as shell patterns: `openai/*`."""
+    """The models that need it, as shell patterns: `openai/*`."""
     description: Line = ""
-    """Its meaning, and a place to get one."""
+    """The meaning of the variable, and a place to get its value."""
 
     @property
     def sets(self) -> tuple[tuple[str, ...], ...]:
