@@ -20,9 +20,9 @@ QUICK_STARTS = (
         "Ollama",
         ("LLM_API_BASE=http://localhost:11434",),
         "ollama/llama3.2",
-        "`ollama serve` starts it, `ollama pull llama3.2` fetches the model. Without a file, this address is asked.",
+        "`ollama serve` starts it, and `ollama pull llama3.2` gets the model. This address is the default.",
     ),
-    ("Gemini", ("GEMINI_API_KEY=AIza...",), "gemini/gemini-2.5-flash", "`GOOGLE_API_KEY` does as well."),
+    ("Gemini", ("GEMINI_API_KEY=AIza...",), "gemini/gemini-2.5-flash", "`GOOGLE_API_KEY` works too."),
     (
         "Azure",
         (
@@ -37,8 +37,8 @@ QUICK_STARTS = (
         "A server of your own",
         ("HOSTED_VLLM_API_BASE=http://localhost:8000/v1",),
         "hosted_vllm/my-model",
-        "vLLM, or another server that speaks OpenAI's API; `HOSTED_VLLM_API_KEY` where it asks for a key. LM Studio is "
-        "`lm_studio/my-model` at `LM_STUDIO_API_BASE`.",
+        "vLLM, or another server that speaks OpenAI's API; `HOSTED_VLLM_API_KEY` is its key, if it needs one. LM "
+        "Studio is `lm_studio/my-model` at `LM_STUDIO_API_BASE`.",
     ),
 )
 
@@ -55,24 +55,24 @@ def vendors_page(table: Table, shown: Shown) -> str:
     return f"""\
 # Vendors
 
-A real model is named `vendor/model`. Keys are read from the environment, or from the file that `--env-file` names; a
-key goes to its vendor's own address, or to the one that was set for this vendor, and nowhere else.
+The name of a real model is `vendor/model`. theoryctl reads keys from the environment, or from the file that
+`--env-file` names. A key goes only to its vendor's own address, or to the address that you set for this vendor.
 
 ## Quick starts
 
-Each is a file `.env` and one command. Real mode needs LiteLLM: `pip install "theoryctl[real]"`.
+Each one is a file `.env` and a command. Real mode needs LiteLLM: `pip install "theoryctl[real]"`.
 
 {_quick_starts()}
 ## What works
 
-Each "yes" was shown by a test of this version, against a stand-in that speaks the vendor's protocol. An empty cell was
-not shown: the vendor has no such thing, or LiteLLM does not carry it.
+A test of this version has shown each "yes", against a local server that speaks the vendor's protocol. An empty cell
+was not shown: the vendor does not have it, or LiteLLM does not pass it on.
 
 {abilities}
 
-`text` is a whole answer and `stream` one in pieces; `structured` is `response_format` with a JSON Schema. A `refusal`
-is an output of that name where the vendor has words for it, else `ERR_CONTENT_POLICY`. `error` is a refused key, and
-`usage` the tokens as the vendor counts them.
+`text` is a whole answer, and `stream` one in pieces. `structured` is `response_format` with a JSON Schema. A `refusal`
+is an output of that name if the vendor sends a text, else `ERR_CONTENT_POLICY`. `error` is a refused key. `usage` is
+the number of tokens as the vendor counts them.
 
 ## Variables
 
