@@ -65,9 +65,9 @@ def test_a_log_is_followed_into_the_file_that_takes_its_place(tmp_path: Path) ->
     reader.start()
     time.sleep(0.2)
     with log.open("a") as old:
-        log.rename(f"{log}.1")
-        log.write_text("4\n")
         old.write("3\n")
+    log.rename(f"{log}.1")  # as the server does: an old file is written to its end by then
+    log.write_text("4\n")
     time.sleep(0.3)
     end.set()
     reader.join()

@@ -30,8 +30,8 @@ def meant(word: str, group: Any, context: Any) -> tuple[str, ...] | None:
     for known in (here, list(_walk((), context.find_root().command, context))):
         names = [path[-1] for path in known]
         for name in (word, *_ELSEWHERE.get(word, ()), *get_close_matches(word, names, n=1)):
-            if name in names:
-                return known[names.index(name)]
+            if paths := [path for path in known if path[-1] == name]:
+                return min(paths, key=len)
     return None
 
 
