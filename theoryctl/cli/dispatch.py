@@ -17,7 +17,6 @@ from theoryctl.cli.arguments import read
 from theoryctl.cli.command import wanted
 from theoryctl.errors import UsageError, error_document
 from theoryctl.hints import PROGRAM
-from theoryctl.runtimes.find import EMBEDDED, MODAL, STARTED
 from theoryctl_providers.contract import ProviderError, build_envelope, info_of
 
 if TYPE_CHECKING:
@@ -87,6 +86,9 @@ def _pasteable(words: Sequence[str] | None) -> str | None:
 
 def failure_document(error: ProviderError, arguments: Sequence[str]) -> dict[str, Any]:
     """The document that `--json` prints for an error that no command reported: an envelope where a run was meant."""
+    # Of what it loads, the help needs nothing.
+    from theoryctl.runtimes.find import EMBEDDED, MODAL, STARTED
+
     given = read(arguments)
     if given.command[1:2] != ("run",):
         return error_document(error)
