@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from theoryctl_providers.contract import ERROR_SCHEMA, ERRORS, ErrorInfo, ProviderError, info_of, install_command
+from theoryctl_providers.contract import ERROR_SCHEMA, ERRORS, ErrorInfo, ProviderError, info_of
 
 
 class TheoryctlError(ProviderError):
@@ -122,9 +122,10 @@ class MissingPackage(TheoryctlError):
     error_code = "ERR_PROVIDER"
 
     def __init__(self, package: str) -> None:
-        super().__init__(
-            f"this needs the package {package}, which is not installed here", hint=install_command(package)
-        )
+        from theoryctl_providers.contract import install_command
+
+        message = f"this needs the package {package}, which is not installed here"
+        super().__init__(message, hint=install_command(package))
 
 
 class UnfitPackage(TheoryctlError):
@@ -133,6 +134,8 @@ class UnfitPackage(TheoryctlError):
     error_code = "ERR_PROVIDER"
 
     def __init__(self, package: str, fault: str) -> None:
+        from theoryctl_providers.contract import install_command
+
         super().__init__(f"the package {package}: {fault}", hint=install_command(package))
 
 

@@ -59,7 +59,6 @@ from theoryctl_providers.contract.events import (
 from theoryctl_providers.contract.files import open_regular, read_regular, replace_file
 from theoryctl_providers.contract.from_json import shaped
 from theoryctl_providers.contract.json_text import MAX_DEPTH, canonical, dumps, loads, sha256
-from theoryctl_providers.contract.packages import install_command
 from theoryctl_providers.contract.secret_rules import (
     TOKEN_PREFIX,
     SecretRule,
@@ -71,22 +70,23 @@ from theoryctl_providers.contract.secret_rules import (
     settled,
     without_instances,
 )
-from theoryctl_providers.contract.wire import (
-    ANSWER_WHOLE,
-    AS_IT_COMES,
-    Limits,
-    ServerConfig,
-    decode_event,
-    dump_config,
-    encode_event,
-    load_config,
-    read_events,
-)
 
 if TYPE_CHECKING:
+    from theoryctl_providers.contract.packages import install_command
     from theoryctl_providers.contract.proof import healthz_proof
     from theoryctl_providers.contract.recordings import Recording, Recordings, Tape, write_recordings
     from theoryctl_providers.contract.script import Script, ScriptDocument
+    from theoryctl_providers.contract.wire import (
+        ANSWER_WHOLE,
+        AS_IT_COMES,
+        Limits,
+        ServerConfig,
+        decode_event,
+        dump_config,
+        encode_event,
+        load_config,
+        read_events,
+    )
 
 __all__ = [
     "ANSWER_WHOLE",
@@ -178,6 +178,16 @@ __all__ = [
 
 # Where the names live that most runs do without.
 _HOMES = {
+    "install_command": "packages",
+    "ANSWER_WHOLE": "wire",
+    "AS_IT_COMES": "wire",
+    "Limits": "wire",
+    "ServerConfig": "wire",
+    "decode_event": "wire",
+    "dump_config": "wire",
+    "encode_event": "wire",
+    "load_config": "wire",
+    "read_events": "wire",
     "healthz_proof": "proof",
     "Recording": "recordings",
     "Recordings": "recordings",
