@@ -1,4 +1,4 @@
-"""What can be said of images without a daemon and without a registry."""
+"""Commands about images that need neither a daemon nor a registry."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def _nothing_is_left(cli: Cli, environment: dict[str, str]) -> Iterator[None]:
 
 
 def agreed(cli: Cli, environment: dict[str, str]) -> list[dict[str, object]]:
-    """What `status` lists, which is what runs."""
+    """Return the instances that `status` lists, and check that they run."""
     rows = [row for row in listed(cli) if row["state"] != "dead"]
     assert {row["pid"] for row in rows} == servers(environment)
     assert all((row["state"], row["healthy"]) == ("running", True) for row in rows)

@@ -23,7 +23,7 @@ LIVES = ("theoryctl/instances/*", "theoryctl/runtimes/*", "theoryctl/docker/*", 
 
 
 def agreed(cli: Cli, daemon: Daemon, environment: dict[str, str]) -> None:
-    """What `status` lists is what there is, and all of it runs."""
+    """Check that `status` lists each container that there is, and that all of them run."""
     rows = [row for row in listed(cli) if row["state"] != "dead"]
     assert all((row["state"], row["healthy"]) == ("running", True) for row in rows)
     ids = [row["container"][:12] for row in rows]

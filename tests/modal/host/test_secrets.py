@@ -31,7 +31,7 @@ def changes(ran: Ran) -> dict[str, str]:
 
 
 def keys(modal: Modal, app: str = APP) -> dict[str, str]:
-    """What the Secret of an app holds, but for the key that keeps it from being empty."""
+    """Read the Secret of an app, without the key that keeps it from being empty."""
     held = modal.secrets()[app]
     assert held["THEORYCTL_APP"] == app
     return {name: value for name, value in held.items() if name != "THEORYCTL_APP"}

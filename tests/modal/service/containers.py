@@ -56,7 +56,7 @@ class Container:
 
     @property
     def crashed(self) -> bool:
-        """Whether it ended although nobody wanted it to."""
+        """Tell whether it ended although nobody wanted it to."""
         return self.reason is None and not self.retiring
 
     @property
@@ -266,7 +266,7 @@ class Fleet:
         self.state.bell.ring()
 
     def _bury(self, container: Container) -> None:
-        """What was with one that was ended ends as it did; what was with one that crashed begins anew in another.
+        """End the inputs of a container that was ended; begin those of one that crashed anew in another.
 
         Where it never got as far as asking for an input, what waits ends as well, for the next container would do no
         better.
