@@ -22,9 +22,9 @@ class ForeignFolder(ProviderError):
 
         mode = f"mode {stat.S_IMODE(found.st_mode):04o}"
         message = f"{folder}: expected a folder that only you can write to, found one of user {found.st_uid}, {mode}"
-        can_be_mended = _is_mine(found) and not found.st_mode & stat.S_ISVTX  # /tmp and its kind are for all
-        mend = f"chmod go-w {quote(str(folder))}" if can_be_mended else f"set {variable} to a folder of your own"
-        super().__init__("ERR_USAGE", message, hint=mend)
+        can_be_fixed = _is_mine(found) and not found.st_mode & stat.S_ISVTX  # /tmp and its kind are for all
+        fix = f"chmod go-w {quote(str(folder))}" if can_be_fixed else f"set {variable} to a folder of your own"
+        super().__init__("ERR_USAGE", message, hint=fix)
         self.folder = folder
 
 

@@ -91,13 +91,13 @@ def _version_problem(text: str) -> str | None:
 
 
 def _hint(text: str) -> str:
-    """The ref that was probably meant, where mending it takes no guess."""
-    mended = text.strip().lower()
-    if "@" not in mended and mended.count("/") == 1:
-        mended += "@1"
-    mended = mended.replace("@v", "@")
-    path, _, version = mended.partition("@")
+    """The ref that was probably meant, if correcting it takes no guess."""
+    corrected = text.strip().lower()
+    if "@" not in corrected and corrected.count("/") == 1:
+        corrected += "@1"
+    corrected = corrected.replace("@v", "@")
+    path, _, version = corrected.partition("@")
     parts = path.split("/")
     if len(parts) == 2 and all(map(_SEGMENT.fullmatch, parts)) and _VERSION.fullmatch(version):
-        return again(f"use {mended}", ref=mended)
+        return again(f"use {corrected}", ref=corrected)
     return f"write it as {FORM}"

@@ -133,7 +133,7 @@ def _table(file: Path) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(f"{_short(file)}: {error.strerror}", hint=f"ls -l {_short(file)}") from None
     except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError are
-        raise UsageError(f"{_short(file)}: expected TOML: {error}", hint=f"mend {_short(file)}") from None
+        raise UsageError(f"{_short(file)}: expected TOML: {error}", hint=f"fix {_short(file)}") from None
 
 
 def _value(file: Path, name: str, value: Any, is_project: bool) -> str:
@@ -152,7 +152,7 @@ def _value(file: Path, name: str, value: Any, is_project: bool) -> str:
             hint=f"remove it there, or set it in {user} or {setting.variable}",
         )
     if isinstance(value, bool) or not isinstance(value, (str, int, float)) or value == "":
-        raise UsageError(f"{where}: expected a text or a number, got {value!r}"[:200], hint=f"mend {_short(file)}")
+        raise UsageError(f"{where}: expected a text or a number, got {value!r}"[:200], hint=f"fix {_short(file)}")
     text = str(file.parent / str(value)) if setting.is_path else str(value)
     return _checked(setting, Value(text, where)).text
 

@@ -58,7 +58,7 @@ def validate_manifests(files: tuple[str, ...], folder: str | None) -> ManifestsV
     chosen = [Path(file) for file in files] or [found.file for found in Catalog(folder).all()]
     problems = [problem for file in chosen for problem in _problems(file)]
     if problems:
-        raise BadManifest("\n".join(problems), hint=command("manifest validate", *files).after("mend them"))
+        raise BadManifest("\n".join(problems), hint=command("manifest validate", *files).after("fix them"))
     return ManifestsValid(tuple(map(str, chosen)))
 
 

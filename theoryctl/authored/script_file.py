@@ -59,7 +59,7 @@ def _check() -> ModelCheck[ScriptDocument]:
 
 
 def _bad(file: str, problems: list[Problem]) -> BadScript:
-    return BadScript(in_file(file, problems), hint="mend it; what a script may hold is in docs/mocks.md")
+    return BadScript(in_file(file, problems), hint="fix it; docs/mocks.md describes scripts")
 
 
 def _meaning(script: ScriptDocument) -> Iterator[tuple[Path, str]]:

@@ -21,7 +21,7 @@ GROUPS = {
 COMMANDS = {
     "models": "List vendors and their keys, or models and prices.",
     "config": "Show each setting and where it comes from.",
-    "doctor": "Find what is wrong here, and say how to mend it.",
+    "doctor": "Find problems in this environment, each with its fix.",
     "explain": "Explain an error code: its cause and its cure.",
 }
 

@@ -162,7 +162,7 @@ _OTHER = "other_ref"
 def _other_form(ref: Any, params: list[Any]) -> list[Any]:
     """The option of a ref that is a word, or the word for one that is an option, unless other words are taken."""
     if ref.param_type_name == "argument":
-        return [TyperOption(param_decls=[_OTHER, "--ref", "-r"], metavar="REF", help="The same.")]
+        return [TyperOption(param_decls=[_OTHER, "--ref", "-r"], metavar="REF", help="The ref, as an option.")]
     if any(param.param_type_name == "argument" for param in params):
         return []
     return [TyperArgument(param_decls=[_OTHER], metavar="[REF]", hidden=True)]

@@ -42,7 +42,7 @@ if [ "$funcstack[1]" = "_%(prog_name)s" ]; then %(complete_func)s "$@"; fi
 
 
 def prepare() -> None:
-    """Mend Typer's completion (0.28): its scripts for bash and zsh, and its way with help.
+    """Correct Typer's completion (0.28): its scripts for bash and zsh, and its way with help.
 
     It takes help for rich's markup, which loads rich, more than all else costs, and swallows what stands in brackets.
     """

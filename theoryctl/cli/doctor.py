@@ -8,7 +8,7 @@ import typer
 
 from theoryctl.cli.command import command, make_app
 
-app = make_app("doctor", "Find what is wrong here, and say how to mend it.")
+app = make_app("doctor", "Find problems in this environment, each with its fix.")
 
 Online = Annotated[
     bool,
@@ -18,7 +18,7 @@ Online = Annotated[
 
 @command(app, "doctor", examples="theoryctl doctor")
 def doctor(ctx: typer.Context, online: Online = False) -> None:
-    """Find what is wrong here, and say how to mend it.
+    """Find problems in this environment, each with its fix.
 
     It looks at Python and its packages, settings, folders, keys, the network, Docker, Modal, and what was started. Each
     finding has one command that ends it. Without --online nothing leaves this machine, and nothing is changed.

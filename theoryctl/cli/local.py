@@ -13,7 +13,6 @@ from theoryctl.cli.options import (
     Follow,
     InstanceName,
     MaxAttachment,
-    ModeOption,
     OptionalRef,
     RecordDir,
     ReplayDir,
@@ -60,6 +59,15 @@ WhichRuntime = Annotated[
     str | None,
     typer.Option("--runtime", metavar="NAME", help="The runtime of the instance, if the ref is started in two."),
 ]
+StartMode = Annotated[
+    str | None,
+    typer.Option(
+        "--mode",
+        metavar="mock|real",
+        help="mock: serve only mocks, with no keys and no network. real: answer in real mode where a request names no "
+        "mode. [default: both, and mock where a request names none]",
+    ),
+]
 WaitTimeout = Annotated[
     float, typer.Option("--wait-timeout", metavar="SECONDS", help="Time for the instance to become ready.")
 ]
@@ -67,7 +75,7 @@ Port = Annotated[
     int | None,
     typer.Option("--port", metavar="PORT", min=1, max=65535, help="Listen on this port. [default: a free one]"),
 ]
-Unset = Annotated[bool, typer.Option("--unset", help="Print what takes the variables back.")]
+Unset = Annotated[bool, typer.Option("--unset", help="Print the commands that unset the variables.")]
 All = Annotated[bool, typer.Option("--all", help="Stop every instance.")]
 
 
@@ -120,7 +128,7 @@ def start(
     runtime: StartRuntime = None,
     name: InstanceName = None,
     port: Port = None,
-    mode: ModeOption = None,
+    mode: StartMode = None,
     env_file: EnvFile = None,
     script: ScriptFile = None,
     replay: ReplayDir = None,
@@ -252,7 +260,7 @@ def env(
     name: InstanceName = None,
     unset: Unset = False,
 ) -> None:
-    """Print shell exports that lead other programs to it.
+    """Print shell exports that point other programs at it.
 
     They hold the URL and the token of a started instance. OPENAI_BASE_URL and OPENAI_API_KEY lead every client of
     OpenAI's API to it. Standard error says which variables they replace. With --unset the shell forgets them again.

@@ -148,7 +148,7 @@ def prune(ctx: typer.Context, env: Env = None, app: Pruned = None, manifests: Ma
     """Remove your apps of branches that are gone.
 
     It shows a plan and the command that carries it out, and removes only the apps that --app names, with their Secrets
-    and Volumes. A branch is gone where neither the repository nor its remotes, which are asked, have it. A branch of
+    and Volumes. A branch is gone if neither the repository nor its remotes have it. A branch of
     another repository looks the same, so read the plan. Only apps of the current user in the environment dev count.
     """
     from theoryctl.actions import modal_upkeep

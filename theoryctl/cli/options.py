@@ -16,8 +16,8 @@ ModeOption = Annotated[
     typer.Option(
         "--mode",
         metavar="mock|real",
-        help="mock: deterministic, offline, free. real: calls the vendor. [default: that of the inputs, of "
-        "THEORYCTL_MODE, of the instance, or mock]",
+        help="mock: deterministic, offline, free. real: calls the vendor. [default: the mode of the inputs, "
+        "of THEORYCTL_MODE, of the configuration, of the instance, or mock]",
     ),
 ]
 Words = Annotated[
@@ -30,7 +30,9 @@ Prompt = Annotated[
     str | None, typer.Option("--prompt", metavar="TEXT", help="The prompt; - reads it from standard input.")
 ]
 PromptFile = Annotated[str | None, typer.Option("--prompt-file", metavar="PATH", help="The prompt, from a text file.")]
-NoStdin = Annotated[bool, typer.Option("--no-stdin", help="Leave standard input alone, which else joins the prompt.")]
+NoStdin = Annotated[
+    bool, typer.Option("--no-stdin", help="Do not read standard input, which otherwise joins the prompt.")
+]
 Model = Annotated[
     str | None,
     typer.Option(

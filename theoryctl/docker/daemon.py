@@ -164,7 +164,7 @@ def _unreadable(error: Exception, hint: str | None = None, file: str | None = No
     import docker
 
     file = file or docker.utils.config.find_config_file()
-    return RegistryAuth(f"{file}: logins and settings cannot be read: {error}", hint=hint or f"mend {file}")
+    return RegistryAuth(f"{file}: logins and settings cannot be read: {error}", hint=hint or f"fix {file}")
 
 
 def _of_helper(error: Exception, hint: str | None = None) -> RegistryAuth | None:
@@ -181,7 +181,7 @@ def _of_helper(error: Exception, hint: str | None = None) -> RegistryAuth | None
     if isinstance(ended, subprocess.CalledProcessError):
         words = f"{Path(ended.cmd[0]).name} ended with status {ended.returncode}"
     file = docker.utils.config.find_config_file()
-    return RegistryAuth(f"the credential helper that {file} names: {words}", hint=hint or f"mend it, or {file}")
+    return RegistryAuth(f"the credential helper that {file} names: {words}", hint=hint or f"fix it, or {file}")
 
 
 def _sdk() -> Any:

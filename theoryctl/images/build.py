@@ -109,7 +109,7 @@ def _follow(stream: Iterable[dict[str, Any]], plan: BuildPlan, progress: Progres
         if "error" in event:
             raise BuildFailed(
                 f"building {plan.tag} failed: {event['error']}" + "".join(f"\n  {line}" for line in lines),
-                hint="mend that, and type it again",
+                hint="fix that, and run the command again",
             )
         for line in event.get("stream", "").splitlines():
             if line.strip():
@@ -120,7 +120,7 @@ def _follow(stream: Iterable[dict[str, Any]], plan: BuildPlan, progress: Progres
 
 def _refused(words: str, plan: BuildPlan) -> BuildFailed:
     of_file = "dockerfile" in words.lower()
-    hint = f"mend {plan.context.files[DOCKERFILE]}" if of_file else "docker info"
+    hint = f"fix {plan.context.files[DOCKERFILE]}" if of_file else "docker info"
     return BuildFailed(f"Docker refused the build: {words}", hint=hint)
 
 

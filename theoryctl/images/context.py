@@ -98,7 +98,7 @@ def _own_files(folder: Path) -> dict[str, Path]:
     try:
         lines = ignore.read_text(encoding="utf-8").splitlines() if ignore.is_file() else []
     except (OSError, ValueError) as error:
-        raise BadManifest(f"image.build.context: {ignore}: {error}", hint=f"mend {ignore}") from None
+        raise BadManifest(f"image.build.context: {ignore}: {error}", hint=f"fix {ignore}") from None
     kept = without_ignored(folder, [line.strip() for line in lines if line.strip() and not line.startswith("#")])
     return {name: folder / name for name in sorted(kept)}
 

@@ -66,7 +66,7 @@ def wheelhouse(lock: Path, target: Target, progress: Progress) -> Path:
     try:
         text = "".join(_requirements(lock.read_text(encoding="utf-8"), target))
     except ValueError as error:  # text that is not UTF-8, and markers that are none
-        raise BuildFailed(f"{lock} is no lock of requirements: {error}", hint=f"mend {lock}") from None
+        raise BuildFailed(f"{lock} is not a valid lock of requirements: {error}", hint=f"fix {lock}") from None
     houses = cache_dir() / "wheelhouses"
     private_folder(houses)
     house = houses / sha256(canonical([text, list(target.platforms)])).removeprefix("sha256:")[:16]
@@ -120,7 +120,7 @@ def _pip(what: str, *arguments: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode:
         last = "\n  ".join(done.stderr.strip().splitlines()[-5:])
-        raise BuildFailed(f"{what} failed: pip said:\n  {last}", hint="mend that, and type it again")
+        raise BuildFailed(f"{what} failed: pip said:\n  {last}", hint="fix that, and run the command again")
 
 
 def _forget_old(houses: Path) -> None:

@@ -49,7 +49,7 @@ def manifest_schema() -> dict[str, Any]:
 
 
 def _bad(file: str, problems: list[Problem]) -> BadManifest:
-    hint = command("manifest validate", file).after("mend it")
+    hint = command("manifest validate", file).after("fix it")
     return BadManifest(in_file(file, problems), hint=hint)
 
 

@@ -298,10 +298,10 @@ def _died(api: Any, instance: Instance, seen: Any, request: StartRequest) -> Pro
     if refusal is not None:
         # What the server would have one type counts inside the image.
         message = f"{request.ref}: in its image, {refusal['message']}"
-        return ProviderError(refusal["code"], message, hint="mend the image, or name another with --oci")
+        return ProviderError(refusal["code"], message, hint="fix the image, or pass another with --oci")
     words = _last_words(api, instance, request)
     status = seen["State"]["ExitCode"] if seen else "?"
-    why, hint = "", "mend what its log says, and start it again"
+    why, hint = "", "fix the problem that its log describes, and start it again"
     if "exec format error" in words:  # the kernel's words for a program of another machine
         why = f", because this machine runs no programs of {instance.platform}"
         hint = "install QEMU's user mode for it, or start it for another --platform"

@@ -198,7 +198,8 @@ def _await_port(reader: int, process: subprocess.Popen[bytes], seconds: float) -
     if not text.strip().isdigit():
         status = process.wait()
         raise _NotReady(
-            f"the server exited with status {status} while starting", "mend what its log says, and start it again"
+            f"the server exited with status {status} while starting",
+            "fix the problem that its log describes, and start it again",
         )
     return int(text)
 

@@ -24,7 +24,7 @@ class AnswerSchema(NamedTuple):
         except ValueError as error:
             reason = str(error).partition("\n")[0]
             message = f"inputs: $.{self.where}: {self.name!r} is not a JSON Schema: {reason}"
-            raise ProviderError("ERR_INPUTS", message, hint="mend the schema", param=self.where) from None
+            raise ProviderError("ERR_INPUTS", message, hint="fix the schema", param=self.where) from None
 
 
 def response_schema(inputs: Mapping[str, Any]) -> AnswerSchema | None:
