@@ -22,28 +22,28 @@ PAGE = ROOT / "docs" / "reliability.md"
 #: What was tried in each area, and the tests that try it: files below tests/.
 AREAS: dict[str, tuple[str, tuple[str, ...]]] = {
     "Reports on inputs": (
-        "bodies refused for one reason all over, each against accepting one of its size; reasons in large documents",
+        "the cost of refusing a body with thousands of problems, against accepting one of its size",
         ("providers/inputs/test_bounded.py",),
     ),
     "Requests": (
-        "generated requests to every wire: no 500, nothing that is not JSON, no envelope off its schema",
+        "generated requests to every wire: never a 500, always JSON, every envelope valid by its schema",
         ("providers/wires/test_fuzz.py",),
     ),
     "Refused requests": (
-        "a hundred at a time whose bodies do not come, bodies and headers without end",
+        "a hundred requests at a time whose bodies never arrive; endless bodies and headers",
         ("providers/server/test_refused.py",),
     ),
     "Bugs in a wire": ("before an answer, and in the middle of one", ("providers/server/test_last_catch.py",)),
     "Foreign answers": (
-        "whoever answers on an instance's port: odd events, bytes that are no text, other protocols",
+        "other programs on an instance's port: invalid events, bytes that are not UTF-8, other protocols",
         ("actions/test_foreign_answers.py",),
     ),
     "Logs": (
-        "a full disk, rotation under load, a log that is emptied or another server's",
+        "a full disk, rotation under load, a log that was emptied or belongs to another server",
         ("providers/server/test_log.py", "actions/test_log_files.py"),
     ),
-    "Mocks alone": (
-        "ways out of a server that serves mocks alone: connections, look-ups, datagrams, programs, forks",
+    "Mock-only servers": (
+        "network access from a mock-only server: connections, look-ups, datagrams, programs, forks",
         ("providers/server/test_mock_only.py",),
     ),
 }
@@ -51,9 +51,9 @@ AREAS: dict[str, tuple[str, tuple[str, ...]]] = {
 HEAD = """\
 # Reliability
 
-Started providers were tried with what people and programs do to them. Each row is a set of tests with real servers,
-real sockets and real processes. `python -m tests.reliability` tries all of it again and writes this page;
-`python -m pytest tests/FILE` tries one row, and `make fuzz` other requests than the suite's, for ten minutes.
+Each row is a set of tests that put started providers under attack or stress, with real servers, real sockets and real
+processes. `python -m tests.reliability` runs all of them again and writes this page; `python -m pytest tests/FILE` runs
+one row. `make fuzz` sends other generated requests than the suite does, for ten minutes.
 
 """
 

@@ -30,7 +30,7 @@ def parse_platform(text: str) -> str:
     system, _, machine = text.partition("/")
     named = f"{system}/{_MACHINES.get(machine, machine)}"
     if not re.fullmatch("[a-z0-9]+/[a-z0-9]+(/v[0-9]+)?", named):
-        raise UsageError(f"--platform {text!r} is no platform", hint="write it as os/arch, such as linux/arm64")
+        raise UsageError(f"--platform {text!r} is not a platform", hint="write it as os/arch, such as linux/arm64")
     return named
 
 

@@ -58,7 +58,7 @@ def test_what_is_there_is_never_written_over(cli: Cli, tmp_path: Path) -> None:
     assert (ran.status, ran.document["error"]["code"]) == (2, "ERR_USAGE")
     (tmp_path / "work/manifests/acme/echo@1.yaml").unlink()
     ran = cli("manifest", "new", REF, "--json")
-    assert "acme_echo is there already" in ran.document["error"]["message"]
+    assert "acme_echo already exists" in ran.document["error"]["message"]
     assert below(tmp_path / "work") == [name for name in before if not name.endswith(".yaml")]
     assert cli("manifest", "new", "acme/echo@2").status == 0
     assert cli("manifest", "new", "theoryctl/providers@1", "--json").document["error"]["code"] == "ERR_USAGE"

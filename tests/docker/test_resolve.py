@@ -125,7 +125,7 @@ def test_a_registry_that_wants_to_be_left_alone_for_long_is_heard_at_once(cli: C
     assert error(ran) == (5, "ERR_REGISTRY")
     said = ran.document["error"]
     assert "it answered 429: TOOMANYREQUESTS: You have reached your unauthenticated" in said["message"]
-    assert (len(said["message"]) < 400, said["hint"]) == (True, "wait 3600 seconds, and type it again")
+    assert (len(said["message"]) < 400, said["hint"]) == (True, "wait 3600 seconds, and run the command again")
     assert len(before.asked) == 1
 
 

@@ -69,7 +69,7 @@ def test_options_and_the_model_count_before_those_of_a_file(cli: Cli) -> None:
     [
         (("hi", "-o", "temperature"), "expected KEY=VALUE, got 'temperature'"),
         (("hi", "-o", "seed=1", "-o", "seed=2"), "given twice"),
-        (("hi", "-o", "messages=[]"), "the prompt makes them"),
+        (("hi", "-o", "messages=[]"), "the prompt takes their place"),
         (("hi", "-m", "a/b", "-o", "model=c/d"), "exclude each other"),
         (("-o", "seed=1"), "--option goes with --prompt"),
         (("--inputs-json", messages("x"), "-s", "y"), "--system goes with --prompt"),

@@ -119,7 +119,7 @@ def export_manifest(ref: ProviderRef, folder: str | None, to: str) -> ManifestEx
     found = Catalog(folder).find(ref)
     target = Path(to) / ref.file
     if os.path.exists(target):  # also where nobody may look
-        raise UsageError(f"{target} is there already", hint="choose another folder with --to")
+        raise UsageError(f"{target} already exists", hint="choose another folder with --to")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         replace_file(target, read_manifest(found.file), private=False)

@@ -72,7 +72,7 @@ def rollback(
         before = apps.own(modal, ref, environment, app)
         if before.previous is None:
             hint = "deploy the image that you want by its digest, with --oci"
-            raise UsageError(f"{before.app} had no other image than {before.image}", hint=hint)
+            raise UsageError(f"{before.app} has had no image but {before.image}", hint=hint)
         image = ImageReference.parse(before.previous)
         assert image.digest is not None
         wanted = replace(before, repository=image.name, digest=image.digest, previous=before.image)

@@ -182,7 +182,7 @@ def _identifier(name: str) -> str:
 def _must_be_free(ref: ProviderRef, package: str, places: list[Path]) -> None:
     for place in places:
         if os.path.exists(place):  # also where nobody may look
-            raise UsageError(f"{place} is there already", hint="choose another ref, or another folder with --to")
+            raise UsageError(f"{place} already exists", hint="choose another ref, or another folder with --to")
     if find_spec(package) is not None:
         raise UsageError(f"{ref}: a package {package} is installed already", hint="choose another ref")
 

@@ -48,10 +48,12 @@ def connected(hint: str = "start Docker, and look with: docker info") -> Iterato
     except docker.errors.APIError as error:
         raise DockerFailed(f"Docker refused, at {where}: {refusal(error)}", hint="docker info") from None
     except docker.errors.DockerException as error:
-        raise _of_helper(error) or DockerFailed(f"Docker broke off, at {where}: {_cause(error)}", hint=hint) from None
+        raise _of_helper(error) or DockerFailed(
+            f"Docker closed the connection, at {where}: {_cause(error)}", hint=hint
+        ) from None
     # A daemon that dies while it tells of a build or a pull: nobody wraps that.
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise DockerFailed(f"Docker broke off, at {where}: {_cause(error)}", hint=hint) from None
+        raise DockerFailed(f"Docker closed the connection, at {where}: {_cause(error)}", hint=hint) from None
     finally:
         client.close()
 
@@ -211,7 +213,7 @@ def _address(hint: str) -> tuple[str, str]:
         try:
             docker.utils.parse_host(host)
         except (ValueError, docker.errors.DockerException) as error:
-            raise DockerFailed(f"DOCKER_HOST is no address: {error}", hint=hint) from None
+            raise DockerFailed(f"DOCKER_HOST is not an address: {error}", hint=hint) from None
         return host, "DOCKER_HOST"
     name = os.environ.get("DOCKER_CONTEXT")
     try:

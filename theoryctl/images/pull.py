@@ -47,7 +47,7 @@ def pull(api: Any, image: Pinned, progress: Progress) -> tuple[str, str]:
         here = found(api.inspect_image, reference) or _pulled(api, reference, image.platform, progress)
     if here is None or not any(name.endswith(f"@{digest}") for name in here["RepoDigests"]):
         raise VerificationFailed(
-            f"{image.reference} was pulled, and Docker has no image of that digest", hint="type it again"
+            f"{image.reference} was pulled, and Docker has no image of that digest", hint="run the command again"
         )
     must_fit(image.reference, here, image.platform, hint=f"name the digest for {image.platform}")
     return str(here["Id"]), digest
@@ -111,7 +111,7 @@ def failure(doing: str, reference: ImageReference, words: str) -> TheoryctlError
     kind = next((kind for kind, signs in _REFUSALS if any(sign in lower for sign in signs)), RegistryFailed)
     hints = {
         RegistryAuth: f"docker login {reference.registry}",
-        RegistryFailed: "look whether the registry answers, and type it again",
+        RegistryFailed: "look whether the registry answers, and run the command again",
         ImageNotFound: "look at its name and digest",
         BadPlatform: "name the digest for this platform",
         VerificationFailed: "the registry or what lies before it is broken: do not use this image",

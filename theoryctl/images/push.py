@@ -32,7 +32,9 @@ def push(api: Any, image_id: str, target: ImageReference, progress: Progress) ->
             digest = event.get("aux", {}).get("Digest", digest)
             tell_layer(event, progress)
     if digest is None:
-        raise RegistryFailed(f"pushing {target}: the registry told no digest", hint="type it again")
+        raise RegistryFailed(
+            f"pushing {target}: expected a digest from the registry, got none", hint="run the command again"
+        )
     return str(digest)
 
 

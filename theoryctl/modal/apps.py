@@ -79,7 +79,7 @@ def before_start(modal: Any, name: str, environment: str) -> Deployment | None:
     deployment = _deployment(app, environment)
     if deployment is None and app.info().lifecycle.deployed_at:
         hint = f"modal app stop {name} --env {environment}"
-        raise UsageError(f"the app {name} in {environment} is there, and theoryctl did not deploy it", hint=hint)
+        raise UsageError(f"the app {name} in {environment} exists, and theoryctl did not deploy it", hint=hint)
     return deployment
 
 

@@ -49,7 +49,7 @@ def answers(
                 yield from items
         except TimeoutError:
             message = f"Modal has not answered in {seconds:g} s"
-            raise ProviderError("ERR_TIMEOUT", message, hint="it may have no machine left: run it again") from None
+            raise ProviderError("ERR_TIMEOUT", message, hint="Modal may have no machine free: run it again") from None
         finally:
             runner.run(this.end())
 

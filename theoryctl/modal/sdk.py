@@ -119,7 +119,7 @@ def explained(modal: Any, error: Exception, look: str) -> ProviderError:
         case kinds.LogsFetchError():
             return UsageError(f"Modal: {said}", hint="ask for less with --since or --tail")
         case kinds.InvalidError() | kinds.NotFoundError() | kinds.AlreadyExistsError() | kinds.UnimplementedError():
-            return ModalRefused(f"Modal refused: {said}", hint="look at what the dashboard of Modal says")
+            return ModalRefused(f"Modal refused: {said}", hint="look at Modal's dashboard")
     return ModalUnavailable(f"Modal broke off: {said or 'it does not answer'}", hint=_AGAIN_HINT)
 
 

@@ -223,7 +223,7 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
             after = retry_after(answer.headers.get("retry-after", ""))
             failure = self._failure(f"{who} answered {answer.status}{_words(answer.content)}")
             if after:
-                failure.hint = f"wait {math.ceil(after)} seconds, and type it again"
+                failure.hint = f"wait {math.ceil(after)} seconds, and run the command again"
             raise Again(failure, after)
 
     def _is_ours(self, url: str) -> bool:
@@ -253,7 +253,9 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
         return VerificationFailed(f"{self._reference}: {what}", hint=hint)
 
     def _failure(self, what: str) -> RegistryFailed:
-        return RegistryFailed(f"the registry {self._host}: {what}", hint="look whether it answers, and type it again")
+        return RegistryFailed(
+            f"the registry {self._host}: {what}", hint="check that it answers, and run the command again"
+        )
 
     def _refused(self, what: str) -> RegistryAuth:
         return RegistryAuth(f"the registry {self._host}: {what}", hint=f"docker login {self._reference.registry}")
@@ -261,7 +263,9 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
 
 def not_an_image(reference: ImageReference, what: str) -> RegistryFailed:
     """Make the error for a document that is no image."""
-    return RegistryFailed(f"{reference}: the registry sent what is no image: {what}", hint="look at its name")
+    return RegistryFailed(
+        f"{reference}: expected an image from the registry, got something else: {what}", hint="look at its name"
+    )
 
 
 def _words(content: bytes) -> str:

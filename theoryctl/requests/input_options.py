@@ -26,7 +26,9 @@ def parse_options(options: Sequence[str], schema: Mapping[str, Any]) -> dict[str
         if not equals or not key:
             raise UsageError(f"-o: expected KEY=VALUE, got {option!r}", hint="write it as -o temperature=0.2")
         if key == _MADE_OF_PROMPT:
-            raise UsageError(f"-o {key}: the prompt makes them", hint="give them with --inputs-json or --inputs-file")
+            raise UsageError(
+                f"-o {key}: the prompt takes their place", hint="give them with --inputs-json or --inputs-file"
+            )
         if key in found:
             raise UsageError(f"-o {key} is given twice", hint=f"give {key} once")
         found[key] = _value(text, schema.get("properties", {}).get(key, {}))

@@ -58,7 +58,7 @@ def _profiles(file: Path) -> dict[str, dict[str, Any]]:
 
     profiles = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     if not all(isinstance(each, dict) for each in profiles.values()):
-        raise ValueError("a setting stands outside of any")
+        raise ValueError("a setting outside of any section")
     return profiles
 
 
