@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
-from collections.abc import AsyncGenerator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,22 +10,29 @@ from typing import Any
 import pytest
 
 from tests.conftest import NO_DETAILS
+from tests.mocks.recorded import (
+    ADDRESS,
+    ASK,
+    FILE_VALUE,
+    HERE,
+    KEY,
+    PROVIDER,
+    config,
+    envelope,
+    played,
+    record,
+    replay,
+    through_a_file,
+)
 from theoryctl_providers import (
     Attachment,
-    LLMProvider,
     ProviderConfig,
     ProviderError,
     Request,
-    SecretRule,
-    execute,
     run,
 )
 from theoryctl_providers.contract import (
-    Delta,
-    Event,
-    Finish,
     Mode,
-    Output,
     Recording,
     Recordings,
     Remedy,
@@ -37,82 +40,9 @@ from theoryctl_providers.contract import (
     ServerConfig,
     Started,
     Tape,
-    ToolCallDelta,
-    Usage,
     write_recordings,
 )
 from theoryctl_providers.contract import recordings as module
-from theoryctl_providers.engine.drive import drive
-from theoryctl_providers.mock.recording_files import read_recordings
-
-HERE = "acme_vendor"
-PROVIDER = f"{HERE}:Vendor"
-KEY, FILE_VALUE, ADDRESS = "canary.4b1d7c90e2f8", "canary.of.the.env.file", "http://10.1.2.3/internal"
-ASK = {"model": "acme/big", "messages": [{"role": "user", "content": "Say hello."}]}
-
-
-class Vendor(LLMProvider):
-    """Stands for a provider with a vendor behind it: two choices, a tool call, a picture, and whatever it was told."""
-
-    secret_rules = (SecretRule(name="ACME_KEY"),)
-
-    async def stream(self, request: Request) -> AsyncGenerator[Event]:
-        await asyncio.sleep(0)
-        content = request.inputs["messages"][-1]["content"]
-        said = content if isinstance(content, str) else "a file"
-        if said == "fail":
-            raise ProviderError("ERR_QUOTA", "the account is empty", hint="pay")
-        for piece in ("Hel", "lo ", f"{said} "):
-            yield Delta(0, text=piece)
-        for cut in range(0, len(KEY), 5):
-            yield Delta(0, text=KEY[cut : cut + 5])
-        yield Delta(1, tool_call=ToolCallDelta(0, id="c1", name="f"))
-        yield Delta(1, tool_call=ToolCallDelta(0, '{"a": "'))
-        yield Delta(1, tool_call=ToolCallDelta(0, f'{FILE_VALUE}"}}'))
-        yield Output("picture", "application/json", {"url": f"{ADDRESS}/x.png", "none": None})
-        yield Output("empty", "application/json", None)
-        yield Finish(0, "stop")
-        yield Finish(1, "tool_calls")
-        yield Usage(11, 7, 0.00125)
-
-
-@pytest.fixture(autouse=True)
-def installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, HERE, sys.modules[__name__])
-
-
-def config(**more: Any) -> ProviderConfig:
-    secrets = {"ACME_KEY": KEY, "ACME_BASE": ADDRESS}
-    hidden = {"OTHER": FILE_VALUE, "SHORT": "x"}
-    return ProviderConfig(**{"provider": PROVIDER, "secrets": secrets, "hidden": hidden, "input_schema": {}, **more})
-
-
-def played(request: Request) -> list[Event]:
-    return list(drive(execute(request)))
-
-
-def envelope(events: list[Event]) -> dict[str, Any]:
-    assert isinstance(events[-1], Result)
-    return dict(events[-1].envelope)
-
-
-def record(inputs: Any = ASK, provider: str = PROVIDER, **more: Any) -> tuple[list[Event], Recording]:
-    """The events of a real call, and its recording."""
-    tape = Tape()
-    events = played(Request(config=config(tape=tape, provider=provider), inputs=inputs, mode="real", **more))
-    (recording,), _ = tape.kept()
-    return events, recording
-
-
-def replay(recording: Recording, inputs: Any = ASK, **more: Any) -> list[Event]:
-    told = config(replay=Recordings([recording]), secrets={}, hidden={})
-    return played(Request(config=told, inputs=inputs, mode="mock", **more))
-
-
-def through_a_file(recording: Recording, folder: Path) -> Recording:
-    write_recordings(folder, [recording])
-    (read,) = read_recordings(folder)
-    return read
 
 
 def test_a_replay_has_the_same_chunks_outputs_usage_and_cost(tmp_path: Path) -> None:
@@ -203,13 +133,6 @@ def test_what_is_recorded_is_what_was_asked_whatever_a_provider_writes_into_it()
     assert envelope(replay(recording, {**ASK, "extra_body": {"team": "a"}}))["status"] == "success"
 
 
-class Scribbler(Vendor):
-    async def stream(self, request: Request) -> AsyncGenerator[Event]:
-        request.inputs["extra_body"]["seen"] = len
-        yield Delta(text="Hello.")
-        yield Finish()
-
-
 def test_a_call_that_failed_is_not_recorded() -> None:
     tape = Tape()
     inputs = {**ASK, "messages": [{"role": "user", "content": "fail"}]}
@@ -245,110 +168,6 @@ def test_the_difference_of_a_long_request_is_cut_short() -> None:
     inputs = {**ASK, "messages": [{"role": "user", "content": "y" * 100_000}] * 200}
     error = envelope(replay(recording, inputs))["error"]
     assert len(error["message"]) < 10_000 and "lines more" in error["message"]
-
-
-# -- files that are none --
-
-
-def edited(recording: Recording, path: str, value: Any) -> str:
-    """The recording's file with another value at a path of keys and positions; `...` takes away what is there."""
-    document = json.loads(recording.text())
-    *way, last = (int(part) if part.isdigit() else part for part in path.split("."))
-    node = document
-    for part in way:
-        node = node[part]
-    if value is ...:
-        del node[last]
-    else:
-        node[last] = value
-    return json.dumps(document)
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "says"),
-    [
-        ("schema", "x", '$.schema'),
-        ("schema", ..., "$: 'schema' is missing"),
-        ("key", "abc", "$.key"),
-        ("key", 5, "$.key: found 5, expected string"),
-        ("operation", "foo", '$.operation: found "foo"'),
-        ("model", 5, "$.model: found 5, expected string"),
-        ("inputs", [1], "$.inputs: found [1], expected object"),
-        ("note", 1, "$: unknown key 'note'"),
-        ("events", [], "$.events"),
-        ("events", {}, "$.events: found {}, expected array"),
-        ("events.0", {"gift": {}}, "$.events[0]: unknown key 'gift'"),
-        ("events.0", {}, "$.events[0]"),
-        ("events.0", {"delta": {}, "finish": {"reason": "stop"}}, "$.events[0]"),
-        ("events.0.delta.text", 5, "$.events[0].delta.text: found 5, expected string"),
-        ("events.0.delta.choice", -1, "$.events[0].delta.choice"),
-        ("events.0.delta.choice", "x", "$.events[0].delta.choice"),
-        ("events.0.delta.txt", "a", "$.events[0].delta: unknown key 'txt', did you mean 'text'?"),
-        ("events.0.delta.tool_call", "x", "$.events[0].delta.tool_call"),
-        ("events.0.delta.tool_call", {"index": "x"}, "$.events[0].delta.tool_call.index"),
-        ("events.0", {"usage": {"cost_usd": "1"}}, "$.events[0].usage.cost_usd"),
-        ("events.0", {"usage": {"input_tokens": -1}}, "$.events[0].usage.input_tokens"),
-        ("events.0", {"finish": {"reason": 5}}, "$.events[0].finish.reason"),
-        ("events.0", {"output": {"name": 5, "media_type": "a/b", "value": ""}}, "$.events[0].output.name"),
-        ("events.0", {"output": {"name": "a", "media_type": "a/b", "value": {}}}, "$.events[0].output.value"),
-        ("events.0", {"output": {"name": "a", "media_type": "a/b"}}, "$.events[0].output: 'value' is missing"),
-        ("operation", "embeddings", "$.events"),
-        ("inputs.messages.0.content", "Say good-bye.", "$.key: found another than that of its operation and inputs"),
-    ],
-)  # fmt: skip
-def test_an_edited_file_that_is_no_recording_is_named_with_the_place_and_what_is_wrong(
-    tmp_path: Path, path: str, value: Any, says: str
-) -> None:
-    _, recording = record()
-    (tmp_path / "a.json").write_text(edited(recording, path, value))
-    with pytest.raises(ProviderError) as caught:
-        read_recordings(tmp_path)
-    assert caught.value.code == "ERR_RECORDING"
-    assert f"a.json: {says}" in caught.value.message
-
-
-@pytest.mark.parametrize(("text", "says"), [("{", "not JSON"), ("[]", "found [], expected object")])
-def test_a_file_that_is_something_else_is_no_recording(tmp_path: Path, text: str, says: str) -> None:
-    (tmp_path / "a.json").write_text(text)
-    with pytest.raises(ProviderError, match=r"a\.json") as caught:
-        read_recordings(tmp_path)
-    assert caught.value.code == "ERR_RECORDING" and says in caught.value.message
-
-
-def test_an_answer_may_be_edited(tmp_path: Path) -> None:
-    _, recording = record()
-    (tmp_path / "a.json").write_text(edited(recording, "events.0.delta.text", "Good "))
-    (read,) = read_recordings(tmp_path)
-    assert envelope(replay(read))["outputs"] != envelope(replay(recording))["outputs"]
-
-
-def test_a_miss_without_a_visible_difference_says_why(tmp_path: Path) -> None:
-    _, recording = record({**ASK, "stop": FILE_VALUE})
-    error = envelope(replay(through_a_file(recording, tmp_path), {**ASK, "stop": "[OTHER]"}))["error"]
-    assert error["code"] == "ERR_REPLAY_MISS" and "secret's value" in error["message"]
-
-
-def test_a_folder_without_recordings_is_said(tmp_path: Path) -> None:
-    for folder in (tmp_path, tmp_path / "none"):
-        with pytest.raises(ProviderError) as caught:
-            read_recordings(folder)
-        assert caught.value.code == "ERR_RECORDING" and str(folder) in caught.value.message
-
-
-def test_two_files_of_the_same_exchange_are_an_error(tmp_path: Path) -> None:
-    _, recording = record()
-    (file,) = write_recordings(tmp_path, [recording])
-    (tmp_path / "copy.json").write_bytes(file.read_bytes())
-    with pytest.raises(ProviderError, match="same exchange"):
-        read_recordings(tmp_path)
-
-
-def test_many_may_write_the_same_recording_at_once(tmp_path: Path) -> None:
-    _, recording = record()
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: write_recordings(tmp_path, [recording]), range(200)))
-    assert [path.name for path in tmp_path.iterdir()] == [recording.file_name]
-    assert list(read_recordings(tmp_path)) == [recording]
 
 
 # -- the tape of an instance --
@@ -410,8 +229,3 @@ def test_a_folder_that_cannot_be_made_costs_no_call(tmp_path: Path) -> None:
     with pytest.raises(ProviderError) as caught:
         run(ASK, provider=f"{HERE}:Never", mode="real", secrets={"ACME_KEY": KEY}, record=tmp_path / "file" / "x")
     assert caught.value.code == "ERR_OUTPUT"
-
-
-class Never(Vendor):
-    def stream(self, request: Request) -> AsyncGenerator[Event]:
-        raise AssertionError("called for nothing")

@@ -14,6 +14,9 @@ import openai
 import pytest
 
 from tests.conftest import _FOREIGN, REF, THEORYCTL
+from tests.openai.asking import Asked
+from tests.providers.started import TOKEN, real, starting
+from tests.real.vendor import Vendor, answers
 
 #: What `local env` says of an instance.
 Variables = dict[str, str]
@@ -103,3 +106,20 @@ def client(pointed: Variables) -> Iterator[openai.OpenAI]:
     """A client that is told nothing: the environment leads it."""
     with openai.OpenAI() as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
+    asked: list[Asked] = []
+    with Vendor(lambda talk: asked[0].says(talk)) as vendor, starting(tmp_path_factory.mktemp("log")) as start:
+        url = f"http://127.0.0.1:{start(real(vendor)).port}/v1"
+        with openai.OpenAI(base_url=url, api_key=TOKEN) as client:
+            asked.append(Asked(vendor, client))
+            # The first call pays for what an instance does once, and some tests look at the clock.
+            asked[0].chat(answers(), streamed=False)
+            yield asked[0]
+
+
+@pytest.fixture
+def asked(running: Asked) -> Asked:
+    return running

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.real.vendor import Vendor
 from tests.records import SHOWS, Shows
 from theoryctl_providers.contract import (
     Attachment,
@@ -87,6 +88,7 @@ class Call:
 
 
 Ask = Callable[..., Call]
+Asked = Callable[..., Call]
 
 
 @pytest.fixture(scope="session")
@@ -187,3 +189,20 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[tuple[str, in
     monkeypatch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
     yield connected
     assert tried == []
+
+
+@pytest.fixture
+def asked(ask: Ask) -> Asked:
+    """Ask a vendor of this behaviour, and hold that it is asked once."""
+
+    def asked(behaviour: Any, *arguments: Any, **options: Any) -> Call:
+        with Vendor(behaviour) as vendor:
+            call = ask({**vendor.addresses, **_ollama(vendor, arguments)}, *arguments, **options)
+        assert len(vendor.requests) == 1
+        return call
+
+    return asked
+
+
+def _ollama(vendor: Vendor, arguments: tuple[Any, ...]) -> dict[str, str]:
+    return {"LLM_API_BASE": vendor.url} if arguments and arguments[0].startswith("ollama/") else {}

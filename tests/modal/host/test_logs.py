@@ -12,7 +12,7 @@ from pathlib import Path
 from modal.types import LogEntry
 
 from tests.conftest import REF, Cli, Ran
-from tests.modal.host.test_run import running
+from tests.modal.host.running import running
 from tests.modal.service import Modal
 from theoryctl.modal.logs import joined
 

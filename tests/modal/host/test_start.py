@@ -14,7 +14,7 @@ from tests.conftest import REF, ROOT, Cli, Ran
 from tests.docker.conftest import error
 from tests.docker.registry import Registry
 from tests.modal.host.conftest import APP, DIGEST, IMAGE
-from tests.modal.host.test_run import running
+from tests.modal.host.running import running
 from tests.modal.sdk import Sdk
 from tests.modal.service import Modal
 from theoryctl.modal import sdk as sdk_module

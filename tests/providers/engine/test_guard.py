@@ -1,32 +1,26 @@
-"""The provider seam: the class is checked once, and every event as it passes."""
+"""The provider seam: every event is checked as it passes."""
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from types import ModuleType
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import pytest
 
+from tests.providers.engine.seam import ASK, HERE, SOUND, a_coroutine, envelope_of, named, refusal, yielding
 from theoryctl.requests.saved_outputs import file_name
-from theoryctl_providers import LLMProvider, get_llm_provider, lookup, run
+from theoryctl_providers import LLMProvider, lookup
 from theoryctl_providers.contract import (
     Annotation,
     Delta,
-    Envelope,
-    ErrorInfo,
     Event,
     Finish,
     Log,
-    Mode,
     Output,
     ProviderConfig,
-    ProviderError,
     Request,
     ResolvedRequest,
-    Result,
     Started,
     ToolCallDelta,
     Usage,
@@ -35,138 +29,9 @@ from theoryctl_providers.contract import (
 from theoryctl_providers.engine.drive import drive
 from theoryctl_providers.engine.event_rules import RESERVED
 from theoryctl_providers.engine.execute import execute
-from theoryctl_providers.engine.guard import BATCH
 
-HERE = "test_guard_providers"
-ASK = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+pytestmark = pytest.mark.usefixtures("module")
 JSON = "application/json"
-SOUND = [Delta(text="a"), Finish(), Usage(1, 1, 0.0)]
-
-
-@pytest.fixture(autouse=True)
-def module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """An importable module for the classes of one test."""
-    module = ModuleType(HERE)
-    monkeypatch.setitem(sys.modules, HERE, module)
-    monkeypatch.setattr(lookup, "_loaded", {})
-    return module
-
-
-def named(made: type[Any]) -> str:
-    """The name by which the engine finds a class."""
-    made.__module__, made.__qualname__ = HERE, made.__name__
-    setattr(sys.modules[HERE], made.__name__, made)
-    return f"{HERE}:{made.__name__}"
-
-
-def yielding(events: list[Any], *, waits: bool) -> str:
-    """The name of a provider that gives these events."""
-
-    class Echo(LLMProvider):
-        suspends_in_mock = waits
-
-        async def stream(self, request: Request) -> AsyncGenerator[Any]:
-            for event in events:
-                yield event
-
-    return named(Echo)
-
-
-def envelope_of(name: str, **options: Any) -> Envelope:
-    events = list(drive(execute(Request(config=ProviderConfig(provider=name), inputs=ASK, **options))))
-    assert isinstance(events[-1], Result)
-    return events[-1].envelope
-
-
-def refusal(name: str, **options: Any) -> ErrorInfo:
-    error = envelope_of(name, **options)["error"]
-    assert error is not None and error["code"] == "ERR_PROVIDER"
-    assert error["hint"]
-    return error
-
-
-# -- the class --------------------------------------------------------------------------------------------------------
-
-
-class Bare:
-    """No subclass of LLMProvider, and nothing but the one method that every provider has."""
-
-    async def stream(self, request: Request) -> AsyncGenerator[Event]:
-        yield Delta(text="bare")
-        yield Finish()
-
-
-async def a_coroutine(*_: Any) -> Any:
-    return Finish()
-
-
-def a_generator(*_: Any) -> Any:
-    yield Finish()
-
-
-def test_a_class_that_is_no_subclass_gets_the_defaults_of_the_optional_parts() -> None:
-    name = named(type("Plain", (Bare,), {}))
-    envelope = run(ASK, provider=name, mode="real", secrets={})
-    assert envelope["outputs"][0]["text"] == "bare"
-    provider = get_llm_provider(name)
-    assert (provider.operations, provider.suspends_in_mock, provider.secret_rules) == (("chat",), True, ())
-    asyncio.run(provider.aclose())
-
-
-@pytest.mark.parametrize(
-    ("parts", "expected"),
-    [
-        ({"stream": a_coroutine}, "stream: expected `async def` with `yield`"),
-        ({"stream": a_generator}, "stream: expected `async def` with `yield`"),
-        ({"stream": LLMProvider.stream}, "got nothing"),
-        ({"stream": None}, "got None"),
-        ({"prepare": a_coroutine}, "prepare: expected a plain function, got `async def` without `yield`"),
-        ({"check": a_coroutine}, "check: expected a plain function"),
-        ({"is_prepared": True}, "is_prepared: expected a plain function, got True"),
-        ({"aclose": a_generator}, "aclose: expected `async def` without `yield`, got a function with `yield`"),
-        ({"aclose": lambda self: None}, "aclose: expected `async def` without `yield`, got a plain function"),
-        ({"suspends_in_mock": "no"}, "suspends_in_mock: expected True or False, got 'no'"),
-        ({"loads": None}, "loads: expected a text, got None"),
-        ({"operations": ("chat", "speech")}, "operations: expected a tuple of one or more of 'chat', 'embeddings'"),
-        ({"operations": "chat"}, "got 'chat'"),
-        ({"operations": ()}, "got ()"),
-        ({"default_model": 5}, "default_model: expected a name or None, got 5"),
-        ({"secret_rules": ["KEY"]}, "secret_rules: expected a tuple of SecretRule, got ['KEY']"),
-    ],
-)
-def test_a_part_of_another_kind_is_refused_at_look_up(parts: dict[str, Any], expected: str) -> None:
-    name = named(type("Odd", (Bare,), parts))
-    with pytest.raises(ProviderError) as caught:
-        get_llm_provider(name)
-    assert caught.value.code == "ERR_PROVIDER"
-    assert f"{HERE}:Odd." in caught.value.message and expected in caught.value.message
-    assert refusal(name)["message"] == caught.value.message
-
-
-def test_a_class_that_cannot_be_made_without_arguments_is_refused() -> None:
-    class Wants(Bare):
-        def __init__(self, key: str) -> None:
-            self.key = key
-
-    assert f"{HERE}:Wants() failed with TypeError" in refusal(named(Wants))["message"]
-
-
-def test_what_is_no_class_is_refused(module: ModuleType) -> None:
-    module.ready = Bare()  # type: ignore[attr-defined]
-    assert "expected a class, got <" in refusal(f"{HERE}:ready")["message"]
-
-
-def test_a_module_that_fails_while_it_is_imported_is_no_bug_of_ours(
-    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "acme_broken.py").write_text("def f(:\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ProviderError, match="cannot be loaded: SyntaxError") as caught:
-        get_llm_provider("acme_broken:Echo")
-    assert caught.value.code == "ERR_PROVIDER"
-
-
-# -- the events -------------------------------------------------------------------------------------------------------
 
 BAD: dict[str, tuple[list[Any], str]] = {
     "a str": (["hello"], "yielded 'hello'; expected a Delta, Annotation, Output, Usage, Finish, VendorInfo or Log"),
@@ -216,6 +81,9 @@ BAD: dict[str, tuple[list[Any], str]] = {
     "a number without end": ([Output("page", JSON, [float("inf")]), *SOUND], "inf is not a JSON number"),
     "half a character": ([Output("page", JSON, {"\ud800": 1}), *SOUND], "lone surrogate U+D800"),
 }
+
+
+# -- the events -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("how", ["mock, at once", "mock, waiting", "real"])
@@ -289,155 +157,6 @@ def test_a_stream_that_is_no_async_iterator_is_refused(returned: Any, waits: boo
             return returned  # type: ignore[no-any-return]
 
     assert "from stream; expected an async iterator of events" in refusal(named(Echo))["message"]
-
-
-# -- waiting, and failing ---------------------------------------------------------------------------------------------
-
-
-class Sleeper(LLMProvider):
-    """Says that it never waits, and does."""
-
-    suspends_in_mock = False
-    seconds = 0.0
-
-    async def stream(self, request: Request) -> AsyncGenerator[Event]:
-        yield Delta(text="a")
-        await asyncio.sleep(self.seconds)
-        yield Finish()
-
-
-async def collected(request: Request) -> list[Event]:
-    return [event async for event in execute(request)]
-
-
-@pytest.mark.parametrize("seconds", [0.0, 0.01])
-@pytest.mark.parametrize("in_loop", [False, True])
-def test_a_provider_that_waits_although_it_said_it_does_not_is_told(seconds: float, in_loop: bool) -> None:
-    name = named(type("Sleeps", (Sleeper,), {"seconds": seconds}))
-    request = Request(config=ProviderConfig(provider=name), inputs=ASK)
-    events = asyncio.run(collected(request)) if in_loop else list(drive(execute(request)))
-    assert isinstance(events[-1], Result)
-    error = events[-1].envelope["error"]
-    assert error is not None and error["code"] == "ERR_PROVIDER"
-    assert f"{HERE}:Sleeps" in error["message"] and "expected suspends_in_mock = True" in error["message"]
-    assert Delta(text="a") in events
-
-
-@pytest.mark.parametrize("raised", [SystemExit(3), asyncio.CancelledError(), KeyError("x"), StopIteration()])
-@pytest.mark.parametrize("how", ["mock, at once", "mock, waiting", "real"])
-def test_whatever_a_provider_raises_ends_its_answer_and_nothing_else(raised: BaseException, how: str) -> None:
-    class Breaks(LLMProvider):
-        suspends_in_mock = how != "mock, at once"
-
-        async def stream(self, request: Request) -> AsyncGenerator[Event]:
-            yield Delta(text="a")
-            raise raised
-
-    name = "RuntimeError" if isinstance(raised, StopIteration) else type(raised).__name__
-    message = refusal(named(Breaks), mode="real" if how == "real" else "mock")["message"]
-    assert f"{HERE}:Breaks failed with {name}" in message
-    assert message.endswith("expected a ProviderError")
-
-
-LONG = [Delta(text="a")] * (3 * BATCH)
-
-
-@pytest.mark.parametrize(
-    "rest",
-    [
-        [*LONG, Finish()],
-        [Delta(reasoning="b"), *LONG, Finish()],
-        [Log("c"), Finish(), Delta(1, "d"), Finish(1)],
-        [Finish(), *(Delta(1, "e") for _ in LONG), Finish(1), Usage(1, 1)],
-    ],
-    ids=["plain", "reasoning", "a log", "two choices"],
-)
-def test_a_long_answer_passes_batch_by_batch(rest: list[Event]) -> None:
-    asked = [*LONG, *rest]
-    name = yielding(asked, waits=False)
-    come = list(drive(execute(Request(config=ProviderConfig(provider=name), inputs=ASK))))
-    assert come[1:-1] == asked
-    assert isinstance(come[-1], Result) and come[-1].cause is None
-
-
-@pytest.mark.parametrize("wrong", ["hello", Delta(1, "x"), Delta(text="x", reasoning="y")], ids=str)
-def test_a_long_answer_is_shown_up_to_what_breaks_the_rules(wrong: Any) -> None:
-    name = yielding([*LONG, *LONG[:7], wrong, *LONG, Finish()], waits=False)
-    come = list(drive(execute(Request(config=ProviderConfig(provider=name), inputs=ASK))))
-    last = come[-1]
-    assert isinstance(last, Result) and last.cause is not None and last.cause.code == "ERR_PROVIDER"
-    assert come[1 : len(LONG) + 8] == [*LONG, *LONG[:7]]
-
-
-@pytest.mark.parametrize("part", ["prepare", "check_inputs", "check", "notes"])
-def test_a_part_that_crashes_is_the_providers_fault_and_its_traceback_is_told(part: str) -> None:
-    def crashes(*_: Any) -> Any:
-        raise KeyError("x")
-
-    name = named(type("Crashes", (Bare,), {part: crashes}))
-    events = list(drive(execute(Request(config=ProviderConfig(provider=name), inputs=ASK, mode="real"))))
-    assert f"{HERE}:Crashes failed with KeyError: 'x'" in refusal(name, mode="real")["message"]
-    assert any(isinstance(event, Log) and event.debug and "in crashes" in event.message for event in events)
-
-
-class Unclosable:
-    """Events that cannot be closed; the last of them is a failure where there is one."""
-
-    def __init__(self, failure: Exception) -> None:
-        self.left: Iterator[Any] = iter([*SOUND, failure])
-
-    def __aiter__(self) -> Unclosable:
-        return self
-
-    async def __anext__(self) -> Any:
-        event = next(self.left)
-        if isinstance(event, Exception):
-            raise event
-        return event
-
-    async def aclose(self) -> None:
-        raise OSError("it is stuck")
-
-
-@pytest.mark.parametrize("mode", ["mock", "real"])
-@pytest.mark.parametrize(
-    ("failure", "code", "message"),
-    [
-        (StopAsyncIteration(), "ERR_PROVIDER", "Stuck failed with OSError: it is stuck; expected a ProviderError"),
-        (ProviderError("ERR_QUOTA", "no money is left"), "ERR_QUOTA", "no money is left"),
-    ],
-)
-def test_events_that_cannot_be_closed_are_the_providers_fault_unless_it_failed_before(
-    failure: Exception, code: str, message: str, mode: Mode
-) -> None:
-    made = type("Stuck", (LLMProvider,), {"stream": lambda self, request: Unclosable(failure)})
-    error = envelope_of(named(made), mode=mode)["error"]
-    assert error is not None
-    assert (error["code"], message in error["message"]) == (code, True)
-
-
-def test_a_fault_of_the_engine_is_not_the_providers() -> None:
-    # No JSON Schema: the engine takes it from its own callers unchecked.
-    config = ProviderConfig(provider=yielding(SOUND, waits=True), input_schema={"type": "objec"})
-    request = Request(config=config, inputs=ASK)
-    *before, last = drive(execute(request))
-    assert isinstance(last, Result) and last.envelope["error"] is not None
-    assert last.envelope["error"]["code"] == "ERR_INTERNAL"
-    assert any(isinstance(event, Log) and event.debug and "Traceback" in event.message for event in before)
-
-
-def test_a_provider_that_is_cancelled_is_not_at_fault() -> None:
-    class Waits(LLMProvider):
-        async def stream(self, request: Request) -> AsyncGenerator[Event]:
-            yield Delta(text="a")
-            await asyncio.sleep(60)
-
-    async def cancelled() -> None:
-        request = Request(config=ProviderConfig(provider=named(Waits)), inputs=ASK)
-        await asyncio.wait_for(collected(request), 0.05)
-
-    with pytest.raises(TimeoutError):
-        asyncio.run(cancelled())
 
 
 # -- embeddings -------------------------------------------------------------------------------------------------------

@@ -1,0 +1,175 @@
+"""The provider seam: a provider that waits, fails or cannot be closed ends its own answer alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from typing import Any
+
+import pytest
+
+from tests.providers.engine.seam import ASK, HERE, SOUND, Bare, envelope_of, named, refusal, yielding
+from theoryctl_providers import LLMProvider
+from theoryctl_providers.contract import (
+    Delta,
+    Event,
+    Finish,
+    Log,
+    Mode,
+    ProviderConfig,
+    ProviderError,
+    Request,
+    Result,
+    Usage,
+)
+from theoryctl_providers.engine.drive import drive
+from theoryctl_providers.engine.execute import execute
+from theoryctl_providers.engine.guard import BATCH
+
+pytestmark = pytest.mark.usefixtures("module")
+
+
+class Sleeper(LLMProvider):
+    """Says that it never waits, and does."""
+
+    suspends_in_mock = False
+    seconds = 0.0
+
+    async def stream(self, request: Request) -> AsyncGenerator[Event]:
+        yield Delta(text="a")
+        await asyncio.sleep(self.seconds)
+        yield Finish()
+
+
+async def collected(request: Request) -> list[Event]:
+    return [event async for event in execute(request)]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.01])
+@pytest.mark.parametrize("in_loop", [False, True])
+def test_a_provider_that_waits_although_it_said_it_does_not_is_told(seconds: float, in_loop: bool) -> None:
+    name = named(type("Sleeps", (Sleeper,), {"seconds": seconds}))
+    request = Request(config=ProviderConfig(provider=name), inputs=ASK)
+    events = asyncio.run(collected(request)) if in_loop else list(drive(execute(request)))
+    assert isinstance(events[-1], Result)
+    error = events[-1].envelope["error"]
+    assert error is not None and error["code"] == "ERR_PROVIDER"
+    assert f"{HERE}:Sleeps" in error["message"] and "expected suspends_in_mock = True" in error["message"]
+    assert Delta(text="a") in events
+
+
+@pytest.mark.parametrize("raised", [SystemExit(3), asyncio.CancelledError(), KeyError("x"), StopIteration()])
+@pytest.mark.parametrize("how", ["mock, at once", "mock, waiting", "real"])
+def test_whatever_a_provider_raises_ends_its_answer_and_nothing_else(raised: BaseException, how: str) -> None:
+    class Breaks(LLMProvider):
+        suspends_in_mock = how != "mock, at once"
+
+        async def stream(self, request: Request) -> AsyncGenerator[Event]:
+            yield Delta(text="a")
+            raise raised
+
+    name = "RuntimeError" if isinstance(raised, StopIteration) else type(raised).__name__
+    message = refusal(named(Breaks), mode="real" if how == "real" else "mock")["message"]
+    assert f"{HERE}:Breaks failed with {name}" in message
+    assert message.endswith("expected a ProviderError")
+
+
+LONG = [Delta(text="a")] * (3 * BATCH)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        [*LONG, Finish()],
+        [Delta(reasoning="b"), *LONG, Finish()],
+        [Log("c"), Finish(), Delta(1, "d"), Finish(1)],
+        [Finish(), *(Delta(1, "e") for _ in LONG), Finish(1), Usage(1, 1)],
+    ],
+    ids=["plain", "reasoning", "a log", "two choices"],
+)
+def test_a_long_answer_passes_batch_by_batch(rest: list[Event]) -> None:
+    asked = [*LONG, *rest]
+    name = yielding(asked, waits=False)
+    come = list(drive(execute(Request(config=ProviderConfig(provider=name), inputs=ASK))))
+    assert come[1:-1] == asked
+    assert isinstance(come[-1], Result) and come[-1].cause is None
+
+
+@pytest.mark.parametrize("wrong", ["hello", Delta(1, "x"), Delta(text="x", reasoning="y")], ids=str)
+def test_a_long_answer_is_shown_up_to_what_breaks_the_rules(wrong: Any) -> None:
+    name = yielding([*LONG, *LONG[:7], wrong, *LONG, Finish()], waits=False)
+    come = list(drive(execute(Request(config=ProviderConfig(provider=name), inputs=ASK))))
+    last = come[-1]
+    assert isinstance(last, Result) and last.cause is not None and last.cause.code == "ERR_PROVIDER"
+    assert come[1 : len(LONG) + 8] == [*LONG, *LONG[:7]]
+
+
+@pytest.mark.parametrize("part", ["prepare", "check_inputs", "check", "notes"])
+def test_a_part_that_crashes_is_the_providers_fault_and_its_traceback_is_told(part: str) -> None:
+    def crashes(*_: Any) -> Any:
+        raise KeyError("x")
+
+    name = named(type("Crashes", (Bare,), {part: crashes}))
+    events = list(drive(execute(Request(config=ProviderConfig(provider=name), inputs=ASK, mode="real"))))
+    assert f"{HERE}:Crashes failed with KeyError: 'x'" in refusal(name, mode="real")["message"]
+    assert any(isinstance(event, Log) and event.debug and "in crashes" in event.message for event in events)
+
+
+class Unclosable:
+    """Events that cannot be closed; the last of them is a failure where there is one."""
+
+    def __init__(self, failure: Exception) -> None:
+        self.left: Iterator[Any] = iter([*SOUND, failure])
+
+    def __aiter__(self) -> Unclosable:
+        return self
+
+    async def __anext__(self) -> Any:
+        event = next(self.left)
+        if isinstance(event, Exception):
+            raise event
+        return event
+
+    async def aclose(self) -> None:
+        raise OSError("it is stuck")
+
+
+@pytest.mark.parametrize("mode", ["mock", "real"])
+@pytest.mark.parametrize(
+    ("failure", "code", "message"),
+    [
+        (StopAsyncIteration(), "ERR_PROVIDER", "Stuck failed with OSError: it is stuck; expected a ProviderError"),
+        (ProviderError("ERR_QUOTA", "no money is left"), "ERR_QUOTA", "no money is left"),
+    ],
+)
+def test_events_that_cannot_be_closed_are_the_providers_fault_unless_it_failed_before(
+    failure: Exception, code: str, message: str, mode: Mode
+) -> None:
+    made = type("Stuck", (LLMProvider,), {"stream": lambda self, request: Unclosable(failure)})
+    error = envelope_of(named(made), mode=mode)["error"]
+    assert error is not None
+    assert (error["code"], message in error["message"]) == (code, True)
+
+
+def test_a_fault_of_the_engine_is_not_the_providers() -> None:
+    # No JSON Schema: the engine takes it from its own callers unchecked.
+    config = ProviderConfig(provider=yielding(SOUND, waits=True), input_schema={"type": "objec"})
+    request = Request(config=config, inputs=ASK)
+    *before, last = drive(execute(request))
+    assert isinstance(last, Result) and last.envelope["error"] is not None
+    assert last.envelope["error"]["code"] == "ERR_INTERNAL"
+    assert any(isinstance(event, Log) and event.debug and "Traceback" in event.message for event in before)
+
+
+def test_a_provider_that_is_cancelled_is_not_at_fault() -> None:
+    class Waits(LLMProvider):
+        async def stream(self, request: Request) -> AsyncGenerator[Event]:
+            yield Delta(text="a")
+            await asyncio.sleep(60)
+
+    async def cancelled() -> None:
+        request = Request(config=ProviderConfig(provider=named(Waits)), inputs=ASK)
+        await asyncio.wait_for(collected(request), 0.05)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(cancelled())
