@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from theoryctl.terminal.terminal import Terminal
     from theoryctl_providers.contract import ProviderError
 
+#: New objects before Python searches for garbage; its own default is 700.
+GARBAGE_THRESHOLD = 50_000
+
 #: What a shell reports for a program that SIGPIPE ended, as it is when the reader of a pipe goes away.
 BROKEN_PIPE = 141
 
@@ -24,6 +27,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    import gc
+
+    # What is loaded lives until the end, and searching it for garbage again and again is a twentieth of a start.
+    gc.set_threshold(GARBAGE_THRESHOLD)
     # Imported here, so that Ctrl-C during the imports ends in a message as well.
     from theoryctl.cli.dispatch import execute
     from theoryctl.terminal.streams import ReaderGone

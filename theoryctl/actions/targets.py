@@ -12,9 +12,6 @@ from theoryctl.images.context import code_paths
 from theoryctl.instances import records
 from theoryctl.instances.records import Instance, RecordKey, checked_name
 from theoryctl.instances.restart import start_again, stop_and_start
-from theoryctl.manifests.catalog import Found
-from theoryctl.manifests.model import Manifest
-from theoryctl.refs import ProviderRef
 from theoryctl.runtimes.find import (
     EMBEDDED,
     MODAL,
@@ -25,10 +22,13 @@ from theoryctl.runtimes.find import (
     started_runtime,
 )
 from theoryctl.settings import Settings
-from theoryctl_providers.contract import Mode
 
 if TYPE_CHECKING:
+    from theoryctl.manifests.catalog import Found
+    from theoryctl.manifests.model import Manifest
+    from theoryctl.refs import ProviderRef
     from theoryctl.runtimes.base import Session
+    from theoryctl_providers.contract import Mode
 
 
 class Target(Protocol):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from theoryctl.errors import exit_status
-from theoryctl_providers.contract import Envelope
+
+if TYPE_CHECKING:
+    from theoryctl_providers.contract import Envelope
 
 
 @dataclass(frozen=True, slots=True)

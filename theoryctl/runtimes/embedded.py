@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Generator
 from threading import Lock
+from typing import TYPE_CHECKING
 
-from theoryctl_providers.contract import Event, Request
+if TYPE_CHECKING:
+    from theoryctl_providers.contract import Event, Request
 
 _path_lock = Lock()
 

@@ -10,11 +10,11 @@ from theoryctl.hints import again, command
 from theoryctl.instances import records
 from theoryctl.instances.records import BadRecord, Instance
 from theoryctl.instances.restart import stop_and_start
-from theoryctl.manifests.model import Manifest
 from theoryctl.manifests.pins import other_pin
-from theoryctl.refs import ProviderRef
 
 if TYPE_CHECKING:
+    from theoryctl.manifests.model import Manifest
+    from theoryctl.refs import ProviderRef
     from theoryctl.runtimes.base import Session, StartedRuntime
 
 EMBEDDED = "embedded"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from theoryctl.terminal.streams import WANTED, console, is_rich
 from theoryctl.terminal.text import printable
-from theoryctl_providers.contract import ErrorInfo
+
+if TYPE_CHECKING:
+    from theoryctl_providers.contract import ErrorInfo
 
 #: Of xterm's 256 colours, with a contrast of 4.5 with white and with black alike: the palette's own 16 have none.
 _GREY, _RED = "color(243)", "color(131)"

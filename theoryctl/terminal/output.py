@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from theoryctl.terminal.format import paired
 from theoryctl.terminal.streams import console, is_rich, is_seen, is_styled
 from theoryctl.terminal.text import json_text, printable, printable_cell
-from theoryctl.terminal.view import Document, Facts, Lines, Table, View
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from theoryctl.terminal.view import Table, View
 
 
 def write(text: str, end: str = "\n") -> None:
@@ -73,6 +74,8 @@ def json_value(value: Any) -> None:
 
 def view(shown: View) -> None:
     """Write what a view says on standard output."""
+    from theoryctl.terminal.view import Document, Facts, Lines, Table
+
     match shown:
         case Lines():
             say("\n".join(shown.lines))

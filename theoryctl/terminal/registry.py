@@ -7,9 +7,11 @@ them is shown: a run does not pay for the results of other commands.
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from theoryctl.results.result import Result
-from theoryctl.terminal.view import View, Views
+if TYPE_CHECKING:
+    from theoryctl.results.result import Result
+    from theoryctl.terminal.view import View, Views
 
 
 def view_of(result: Result) -> View:

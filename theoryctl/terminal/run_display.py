@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from theoryctl.terminal import notes, output
 from theoryctl.terminal.answer_stream import Pace, PlainAnswer, StreamedAnswer
 from theoryctl.terminal.format import size_words
-from theoryctl.terminal.progress_display import ProgressDisplay
 from theoryctl.terminal.run_text import heading, run_summary, shown_outputs, source_line, tool_call_line
 from theoryctl.terminal.streams import console, is_rich, is_seen
 from theoryctl.terminal.text import json_text
 from theoryctl_providers.contract import Delta, Envelope, Event, Log, OutputDocument, Started
+
+if TYPE_CHECKING:
+    from theoryctl.terminal.progress_display import ProgressDisplay
 
 
 class RunDisplay:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from theoryctl.terminal.format import dollars, duration_words, size_words
 from theoryctl.terminal.text import json_text
-from theoryctl_providers.contract import Envelope, OutputDocument, UsageDocument
+
+if TYPE_CHECKING:
+    from theoryctl_providers.contract import Envelope, OutputDocument, UsageDocument
 
 
 def run_summary(envelope: Envelope) -> Iterator[str]:

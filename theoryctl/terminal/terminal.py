@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from theoryctl.results.result import Result
 from theoryctl.results.run import RunResult
 from theoryctl.terminal import notes, output
-from theoryctl.terminal.log_lines import json_line, readable_line
 from theoryctl.terminal.progress_display import ProgressDisplay
 from theoryctl.terminal.registry import view_of
-from theoryctl.terminal.run_display import RunDisplay
 from theoryctl.terminal.streams import WANTED, open_streams
-from theoryctl_providers.contract import VERSION, ErrorInfo, Event
+
+if TYPE_CHECKING:
+    from theoryctl.results.result import Result
+    from theoryctl.terminal.run_display import RunDisplay
+    from theoryctl_providers.contract import ErrorInfo, Event
 
 
 class Terminal:
@@ -28,7 +29,7 @@ class Terminal:
         self.settle(json_output=json_output, debug=debug, quiet=quiet, colour=colour)
         self.exit_status = 0
         self.progress = ProgressDisplay()
-        self._run = self._run_display()
+        self._run: RunDisplay | None = None
 
     def settle(self, *, json_output: bool, debug: bool, quiet: bool = False, colour: bool = True) -> None:
         """Set whether standard output gets JSON, whether messages are shown that are not for everybody, whether notes
@@ -42,6 +43,8 @@ class Terminal:
 
     def show_version(self) -> None:
         """Show the version of theoryctl."""
+        from theoryctl_providers.contract import VERSION
+
         if self.json_output:
             output.document({"schema": "theoryctl.version/v1", "version": VERSION})
         else:
@@ -54,7 +57,7 @@ class Terminal:
         if self.json_output:
             output.document(result.document())
         if isinstance(result, RunResult):
-            self._run.finish(result.envelope, result.faster)
+            (self._run or self._run_display()).finish(result.envelope, result.faster)
         elif not self.json_output:
             view = view_of(result)
             output.view(view)
@@ -63,6 +66,8 @@ class Terminal:
 
     def emit_lines(self, lines: Iterable[str]) -> None:
         """Show a log as it comes: in columns, at a terminal and through a pipe; with --json as NDJSON."""
+        from theoryctl.terminal.log_lines import json_line, readable_line
+
         for line in lines:
             if self.json_output:
                 output.write(json_line(line, plain=not sys.stdout.isatty()))
@@ -86,13 +91,16 @@ class Terminal:
     def watch_run(self, *, stream: bool, raw: bool) -> Callable[[Event], None]:
         """A function to call with a run's events: it shows progress and, with `stream`, the answer as it comes; with
         `raw` as the text it is."""
-        self._run = self._run_display(stream=stream, raw=raw)
-        return self._run.on_event
+        shown = self._run = self._run_display(stream=stream, raw=raw)
+        return shown.on_event
 
     def _run_display(self, *, stream: bool = False, raw: bool = False) -> RunDisplay:
+        from theoryctl.terminal.run_display import RunDisplay
+
         return RunDisplay(self.progress, stream=stream, raw=raw, json_output=self.json_output, debug=self.debug)
 
     def _calm(self) -> None:
         """End what moves, and what was streamed."""
         self.progress.calm()
-        self._run.end()
+        if self._run is not None:
+            self._run.end()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from theoryctl_providers.contract import dumps
-
 #: C0 but for line feed and tab, DEL and C1 (ECMA-48): characters that a terminal would obey instead of showing them.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 _JSON_CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
@@ -23,6 +21,8 @@ def printable_cell(text: str) -> str:
 
 def json_text(value: Any, *, plain: bool, indent: int | None = None) -> str:
     r"""A value as JSON. Unless it is `plain`, a terminal only shows it: DEL and C1, which JSON allows, as `\u009b`."""
+    from theoryctl_providers.contract import dumps
+
     text = dumps(value, indent=indent)
     return text if plain else printable_json(text)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections import Counter
@@ -73,6 +72,8 @@ def dumps(value: Any, **options: Any) -> str:
 
 def sha256(data: bytes) -> str:
     """`sha256:<64 hex>` of some bytes, as OCI writes digests."""
+    import hashlib  # it loads OpenSSL, which a command that only shows something does without
+
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 

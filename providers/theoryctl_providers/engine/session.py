@@ -6,10 +6,13 @@ What they share belongs to the process: provider objects, the event loop of call
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
+from typing import TYPE_CHECKING
 
-from theoryctl_providers.contract import Event, Request
 from theoryctl_providers.engine.drive import adrive, drive
 from theoryctl_providers.engine.execute import execute
+
+if TYPE_CHECKING:
+    from theoryctl_providers.contract import Event, Request
 
 
 def ask(request: Request) -> Generator[Event, None, None]:
