@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from theoryctl.cli.command import Group, settle
+from theoryctl.cli.command import Group, group_of, settle
 
 #: Each group's module in `theoryctl.cli` has a Typer app of the group's name; the text is its line in `--help`.
 GROUPS = {
@@ -46,8 +46,8 @@ class LazyGroups(Group):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in _ALL:
             return None
-        group = typer.main.get_group(import_module(f"theoryctl.cli.{cmd_name}").app)
-        return group if cmd_name in GROUPS else group.commands[cmd_name]
+        group = group_of(import_module(f"theoryctl.cli.{cmd_name}").app)
+        return group if cmd_name in GROUPS else group.get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Commands"):
