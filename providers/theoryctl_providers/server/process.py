@@ -103,6 +103,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._gate, self._drain_seconds, self._ready_fd = gate, drain_seconds, ready_fd
         self._stopping: asyncio.Task[None] | None = None
+        self._ended = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -116,10 +117,25 @@ class _Server(uvicorn.Server):
 
     def _stop(self, sig: int) -> None:
         if self._stopping is not None and sig == signal.SIGINT:
-            self.force_exit = self.should_exit = True
+            self.force_exit = True
+            self._end()
         elif self._stopping is None:
             self._stopping = asyncio.ensure_future(self._drained())
 
     async def _drained(self) -> None:
         await self._gate.drain(self._drain_seconds)
+        self._end()
+
+    def _end(self) -> None:
         self.should_exit = True
+        self._ended.set()
+
+    async def main_loop(self) -> None:
+        # uvicorn's own looks ten times a second whether to end: what else it does there is switched off.
+        await self.on_tick(0)
+        await self._ended.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # uvicorn's own gives connections a tenth of a second to close, even where there is none.
+        if self.server_state.connections:
+            await super().shutdown(sockets)

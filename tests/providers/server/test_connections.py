@@ -13,10 +13,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from tests.providers.started import ASK, BODY, CONFIG, TOKEN, Start, limited, real
+from tests.providers.started import ASK, BODY, CONFIG, TOKEN, Server, Start, limited, real
 from tests.real.vendor import Vendor, stalls_at_once
 from theoryctl_providers.contract import Limits
 
@@ -202,6 +203,30 @@ def test_told_to_stop_it_exits_with_0(start: Start, sent: signal.Signals) -> Non
     server = start()
     server.process.send_signal(sent)
     assert server.process.wait(timeout=10) == 0
+
+
+def test_idle_it_sleeps_until_it_is_told_to_stop(start: Start) -> None:
+    pid = start().process.pid
+    before = wake_ups(pid)
+    time.sleep(0.5)
+    assert wake_ups(pid) - before <= 2  # uvicorn's own loop looks ten times a second
+
+
+def test_idle_it_ends_as_soon_as_it_is_told(start: Start) -> None:
+    # uvicorn waits that long for connections to close, though there is none.
+    assert min(seconds_to_end(start()) for _ in range(3)) < 0.1
+
+
+def seconds_to_end(server: Server) -> float:
+    told = time.monotonic()
+    server.process.terminate()
+    assert server.process.wait() == 0  # with a timeout Python looks twenty times a second
+    return time.monotonic() - told
+
+
+def wake_ups(pid: int) -> int:
+    (line,) = [each for each in Path(f"/proc/{pid}/status").read_text().splitlines() if each.startswith("voluntary")]
+    return int(line.split()[1])
 
 
 def test_told_to_stop_it_finishes_what_is_in_flight_and_refuses_what_is_new(start: Start) -> None:
