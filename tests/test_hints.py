@@ -39,6 +39,8 @@ def folder(tmp_path: Path, cli: Cli, environment: dict[str, str]) -> Iterator[Pa
     (work / "slow.yaml").write_text("rules: [{answers: [{text: late, delay: 0.5}]}]\n")
     (work / "note.txt").write_text("more than ten bytes")
     (work / "keys.env").write_text(f"OPENAI_API_KEY={CANARY}\n")
+    (work / "manifests").mkdir()
+    (work / "recordings").mkdir()
     yield work
     if (Path(environment["HOME"]) / ".local/state/theoryctl/instances").exists():
         cli("local", "stop", "--all")
@@ -93,6 +95,12 @@ def paste(cli: Cli, hint: str, **options: Any) -> Ran:
         ((*RUN, "--attach", "a=note.txt", "--max-attachment", "9", "--prompt", "x"), "9", "19"),
         ((*RUN, "--script", "slow.yaml", "--timeout", "0.4", "--prompt", "x"), "0.4", "0.8"),
         (("local", "run", "--ref", "llm/mock@1", "--mode", "real", "--prompt", "x", "--stream"), "real", "mock"),
+        ((*RUN, "--inputs-file", "ITS.json"), "ITS.json", "it's.json"),
+        ((*RUN, "--prompt-file", "../wrok/notes.txt"), "../wrok/notes.txt", "../work/note.txt"),
+        ((*RUN, "--script", "answer.yml", "--prompt", "x"), "answer.yml", "answers.yaml"),
+        ((*RUN, "--env-file", "key.env", "--prompt", "x"), "key.env", "keys.env"),
+        ((*RUN, "--attach", "a=note.txt", "--attach", "b=not.txt", "--prompt", "x"), "b=not.txt", "b=note.txt"),
+        ((*RUN, "--manifests", "manfests", "--prompt", "x"), "manfests", "manifests"),
         (("manifest", "show", "llm/litelm@1"), "llm/litelm@1", REF),
         ((*START, "--mode", "mok", "--max-attachment", "1MiB"), "mok", "mock"),
         (("local", "start", "--ref", REF, "--runtime", "docker", "--wait-timeout", "70"), "docker", "process"),
@@ -108,6 +116,24 @@ def test_what_was_typed_comes_back_corrected_with_every_other_word_and_works(
     assert sorted(words) == sorted(["theoryctl", *(right if word == wrong else word for word in arguments), "--json"])
     pasted = paste(cli, hint_of(failed))
     assert pasted.status == 0, pasted.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "hint"),
+    [
+        (("--inputs-file", "x"), f"theoryctl manifest show {REF}"),
+        (("--inputs-file", "."), "ls -A ."),
+        (("--script", "no such/folder/x.yaml"), "ls -A"),
+        (("--env-file", "recordings/x"), "ls -A recordings"),
+        (("--attach", "a=note.txt/x"), "ls -A"),
+        (("--replay", "recording"), f"theoryctl local run --ref {REF} --replay recordings --json"),
+        (("--manifests", "x"), "ls -A"),
+    ],
+)
+def test_a_path_that_nothing_is_called_like_is_looked_for(
+    cli: Cli, folder: Path, flags: tuple[str, ...], hint: str
+) -> None:
+    assert hint_of(cli(*RUN, *flags, "--json")) == hint
 
 
 def test_a_real_start_without_docker_is_no_mock_without_docker(cli: Cli, folder: Path) -> None:

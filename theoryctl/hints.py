@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 PROGRAM = "theoryctl"
+
+#: Entries of a folder that are looked through for one that is called alike.
+_MOST_ENTRIES = 2000
 
 #: Parameters of `local start` that choose an image, to be left out where none runs.
 NO_IMAGE: Mapping[str, None] = dict.fromkeys(("oci", "build", "require_pin", "base_image", "platform"))
@@ -65,6 +70,47 @@ def command(path: str, /, *arguments: str, **params: Any) -> Hint:
 def again(sentence: str, /, **params: Any) -> Hint:
     """The command that was typed, with these parameters; `sentence` says it where none was."""
     return Hint(sentence, (Step("", (), params),))
+
+
+def path_hint(
+    path: str,
+    error: BaseException,
+    use: Callable[[str], Hint],
+    *,
+    otherwise: str | None = None,
+    is_wanted: Callable[[str], bool] = os.path.isfile,
+) -> str:
+    """The hint of a path that cannot be opened: where it does not exist, `use` of one that is called alike, else
+    `otherwise`, else the command that lists the folder."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        if near := _near_path(path.rstrip("/"), is_wanted):
+            return use(near)
+        return otherwise or shlex.join(filter(None, ("ls", "-A", _existing_folder(path))))
+    return shlex.join(("ls", "-A" if isinstance(error, IsADirectoryError) else "-ld", path))
+
+
+def _near_path(path: str, is_wanted: Callable[[str], bool]) -> str | None:
+    """The path that was meant: each part that does not exist, as one in its folder that is called alike."""
+    from difflib import get_close_matches
+
+    above, name = os.path.split(path)
+    folder = above if os.path.isdir(above or ".") else _near_path(above, os.path.isdir)
+    if folder is None:
+        return None
+    try:
+        with os.scandir(folder or ".") as entries:
+            found = {each.name.casefold(): os.path.join(folder, each.name) for each in islice(entries, _MOST_ENTRIES)}
+    except OSError:
+        return None
+    wanted = {each: there for each, there in found.items() if is_wanted(there)}
+    near = get_close_matches(name.casefold(), wanted, n=1)
+    return wanted[near[0]] if near else None
+
+
+def _existing_folder(path: str) -> str:
+    """The innermost folder above that exists; empty for the working folder."""
+    above = os.path.dirname(path)
+    return above if os.path.isdir(above or ".") else _existing_folder(above)
 
 
 def flag_words(name: str, value: Any, flag: str | None = None) -> list[str]:

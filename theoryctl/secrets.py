@@ -9,6 +9,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from theoryctl.errors import UsageError
+from theoryctl.hints import again, path_hint
 from theoryctl_providers.contract import TOKEN_PREFIX, read_regular
 
 if TYPE_CHECKING:
@@ -90,9 +91,10 @@ def read_env_file(path: str) -> dict[str, str]:
         found = list(parse_stream(text))
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise UsageError(
-            f"--env-file {path}: {reason}", hint="name a file with lines of the form NAME=value"
-        ) from error
+        hint = "name a file with lines of the form NAME=value"
+        if isinstance(error, OSError) and error.errno != errno.EFBIG:
+            hint = path_hint(path, error, lambda near: again(f"use {near}", env_file=near))
+        raise UsageError(f"--env-file {path}: {reason}", hint=hint) from error
     if broken := next((each.original for each in found if each.error), None):
         blank = len(broken.string) - len(broken.string.lstrip())
         line = broken.line + broken.string[:blank].count("\n")

@@ -9,6 +9,7 @@ from typing import Any
 from theoryctl.authored.model_check import ModelCheck, cut, in_file, readable
 from theoryctl.authored.yaml_document import Path, Problem, YAMLProblems, parse
 from theoryctl.errors import BadScript
+from theoryctl.hints import again, path_hint
 from theoryctl_providers.contract import Script, ScriptDocument, read_regular
 
 #: Answers are text to read; what is larger is a mistake.
@@ -29,7 +30,8 @@ def read_script(file: str) -> Script:
     try:
         data = read_regular(file, MAX_BYTES)
     except OSError as error:
-        raise BadScript(f"--script {file}: {error.strerror}", hint="check the path") from error
+        hint = path_hint(file, error, lambda near: again(f"use {near}", script=near))
+        raise BadScript(f"--script {file}: {error.strerror}", hint=hint) from error
     return Script(check_script(data, file))
 
 

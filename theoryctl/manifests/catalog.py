@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from theoryctl.errors import BadManifest, BadRef, RefNotFound, UsageError
-from theoryctl.hints import again, command
+from theoryctl.hints import again, command, path_hint
 from theoryctl.manifests.cache import load_manifest
 from theoryctl.manifests.model import Manifest
 from theoryctl.paths import config_dir
@@ -131,7 +131,9 @@ def bundled_folder() -> Path:
 def _wanted(source: str, folder: str) -> Place:
     """A folder somebody asked for by name must be there."""
     if not os.path.isdir(folder):
-        raise UsageError(f"{source}: {folder!r} is not a folder", hint="name a folder of manifests")
+        error = NotADirectoryError() if os.path.exists(folder) else FileNotFoundError()
+        hint = path_hint(folder, error, lambda near: again(f"use {near}", manifests=near), is_wanted=os.path.isdir)
+        raise UsageError(f"{source}: {folder!r} is not a folder", hint=hint)
     return Place(source, Path(folder))
 
 

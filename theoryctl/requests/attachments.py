@@ -6,11 +6,12 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
+from functools import partial
 
 from theoryctl.errors import BadAttachment, UsageError
-from theoryctl.hints import again
+from theoryctl.hints import Hint, again, path_hint
 from theoryctl.requests.spool import Spool
 from theoryctl.requests.standard_input import AWAITED, NAMES
 from theoryctl_providers.contract import Attachment
@@ -67,9 +68,9 @@ def load_attachments(arguments: Sequence[str], limit: int, spool: Spool | None =
     for name in names:
         if names.count(name) > 1:
             raise BadAttachment(f"two attachments are called {name!r}", hint="give each --attach a name of its own")
-    for name, path in pairs:
+    for at, (name, path) in enumerate(pairs):
         if not _is_stream(path):
-            _check(name, path, limit)
+            _check(name, path, limit, partial(_with_another, arguments, at, name))
     return tuple(_load(name, path, limit, spool or Spool()) for name, path in pairs)
 
 
@@ -102,12 +103,12 @@ def _split(argument: str) -> tuple[str, str]:
     return name, path
 
 
-def _check(name: str, path: str, limit: int) -> None:
+def _check(name: str, path: str, limit: int, use: Callable[[str], Hint]) -> None:
     try:
         found = os.stat(path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise BadAttachment(f"attachment {name}: {path}: {reason}", hint="check the path") from None
+        raise BadAttachment(f"attachment {name}: {path}: {reason}", hint=path_hint(path, error, use)) from None
     if not stat.S_ISREG(found.st_mode):
         raise BadAttachment(
             f"attachment {name}: {path} is not a regular file", hint="attach a file, not a folder or device"
@@ -116,6 +117,11 @@ def _check(name: str, path: str, limit: int) -> None:
         raise BadAttachment(f"attachment {name}: {path} may not be read", hint=f"chmod u+r {path}")
     if found.st_size > limit:
         raise _too_large(name, path, found.st_size, limit)
+
+
+def _with_another(arguments: Sequence[str], at: int, name: str, path: str) -> Hint:
+    """The command with another path for one of its attachments."""
+    return again(f"use {path}", attach=(*arguments[:at], f"{name}={path}", *arguments[at + 1 :]))
 
 
 def _too_large(name: str, path: str, size: int, limit: int) -> BadAttachment:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from theoryctl.errors import BadInputs, UsageError
-from theoryctl.hints import again
+from theoryctl.hints import Hint, again, command, path_hint
 from theoryctl.requests.attachments import attaches_standard_input
 from theoryctl.requests.standard_input import AWAITED, NAMES, StandardInput
 from theoryctl_providers.contract import loads
@@ -105,7 +105,7 @@ class InputFlags:
             return _text(_limited(standard_input.chunks(AWAITED), "standard input"), "standard input")
         typed = next((value for _, value in self._prompts() if value is not None), None)
         if self.prompt_file is not None:
-            typed = _text(_file("--prompt-file", self.prompt_file), self.prompt_file)
+            typed = _text(self._prompt_in(self.prompt_file), self.prompt_file)
         if not self._joins or not standard_input.is_given:
             return typed
         awaited = f"{AWAITED}; --no-stdin goes on without it"
@@ -122,7 +122,15 @@ class InputFlags:
             return self.json, "--inputs-json"
         if self.stdin is not None or self.file in NAMES:
             return _limited(standard_input.chunks(AWAITED), "standard input"), "standard input"
-        return _file("--inputs-file", str(self.file)), str(self.file)
+        return self._inputs_in(str(self.file)), str(self.file)
+
+    def _inputs_in(self, path: str) -> bytes:
+        # Nothing is called alike: it is to be written, then.
+        example = command("manifest show")
+        return _file("--inputs-file", path, lambda near: again(f"use {near}", inputs_file=near), example)
+
+    def _prompt_in(self, path: str) -> bytes:
+        return _file("--prompt-file", path, lambda near: again(f"use {near}", prompt_file=near))
 
 
 def _joined(piped: str, typed: str | None) -> str:
@@ -145,13 +153,13 @@ def _object(text: str | bytes, where: str) -> dict[str, Any]:
     return value
 
 
-def _file(flag: str, path: str) -> bytes:
+def _file(flag: str, path: str, use: Callable[[str], Hint], otherwise: str | None = None) -> bytes:
     try:
         with open(path, "rb") as file:  # a pipe may stand there
             return _limited(iter(lambda: file.read(_CHUNK), b""), path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise BadInputs(f"{flag} {path}: {reason}", hint="check the path") from error
+        raise BadInputs(f"{flag} {path}: {reason}", hint=path_hint(path, error, use, otherwise=otherwise)) from error
 
 
 def _limited(chunks: Iterable[bytes], where: str) -> bytes:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from theoryctl.errors import UsageError
-from theoryctl.hints import again
+from theoryctl.hints import again, path_hint
 from theoryctl.secrets import read_env_file
-from theoryctl_providers.contract import ProviderConfig, is_mock
+from theoryctl_providers.contract import ProviderConfig, ProviderError, is_mock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,7 @@ class MockFlags:
         if self.replay is not None:
             from theoryctl_providers.mock.recording_files import read_recordings
 
+            _must_be_there(self.replay)
             return replace(config, replay=read_recordings(Path(self.replay)))
         if self.record is not None:
             from theoryctl_providers.contract import Tape
@@ -57,3 +59,12 @@ class MockFlags:
                 f"{given[0]}: only mock mode answers from one",
                 hint=again("leave it out, or use --mode mock", mode="mock"),
             )
+
+
+def _must_be_there(folder: str) -> None:
+    """Raise ProviderError `ERR_RECORDING` where there is no such folder."""
+    try:
+        os.scandir(folder).close()
+    except OSError as error:
+        hint = path_hint(folder, error, lambda near: again(f"use {near}", replay=near), is_wanted=os.path.isdir)
+        raise ProviderError("ERR_RECORDING", f"--replay {folder}: {error.strerror}", hint=hint) from error
