@@ -33,6 +33,9 @@ PROMISED = os.environ.get("THEORYCTL_TEST_DOCKER")
 IMAGE_PYTHON = os.environ.get("THEORYCTL_TEST_IMAGE_PYTHON")
 #: Shells beside bash whose completion is tested; `.ci/run` promises them, and on a machine that has them they are used.
 SHELLS = os.environ.get("THEORYCTL_TEST_SHELLS") or ("here" if all(map(shutil.which, ("zsh", "fish"))) else None)
+#: A bare Debian is made by debootstrap, as root; `.ci/run` promises it, and a machine that has both makes one.
+_DEBOOTSTRAPS = bool(shutil.which("debootstrap")) and os.geteuid() == 0
+DEBIAN = os.environ.get("THEORYCTL_TEST_DEBIAN") or ("here" if _DEBOOTSTRAPS else None)
 #: What some tests want, by fixture: the promise of it, and what is said without one.
 _WANTED = {
     "docker": (
@@ -40,6 +43,7 @@ _WANTED = {
         'Docker, for there is no dockerd: tests/docker/dockerd.sh up; eval "$(tests/docker/dockerd.sh env)"',
     ),
     "other_shell": (SHELLS, "zsh and fish, for they are not installed: apt-get install zsh fish"),
+    "bare_debian": (DEBIAN, "a bare Debian, for that wants root, and debootstrap: apt-get install debootstrap"),
     "image_python": (
         IMAGE_PYTHON,
         "a second Python, for none is named: make .venv-3.13/dev.stamp PYTHON=python3.13 VENV=.venv-3.13; "
@@ -157,6 +161,12 @@ def docker() -> dict[str, str]:
     # The wheels are fetched once for all tests.
     shared = {"THEORYCTL_CACHE_DIR": f"{PROMISED}/cache"}
     return shared | {name: os.environ[name] for name in ("DOCKER_HOST", "DOCKER_CONFIG", "THEORYCTL_BASE_IMAGE")}
+
+
+@pytest.fixture
+def bare_debian() -> None:
+    """Debootstrap runs."""
+    subprocess.run(["debootstrap", "--version"], capture_output=True, check=True)
 
 
 @pytest.fixture(params=["zsh", "fish"])

@@ -1,0 +1,87 @@
+"""README's commands on a bare Debian, which `debootstrap` makes: with the packages that README names, and no others."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.packaging.clone import fresh_clone
+from tests.packaging.test_make import ANSWER
+
+#: In namespaces of its own, so that nothing stays mounted. This machine's files are to be read under /mnt there.
+ENTER = (
+    'mount -o bind,ro / "$0/mnt" && mount -t proc proc "$0/proc" && '
+    'cd / && exec chroot "$0" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"'
+)
+
+
+class Debian:
+    """A root folder of Debian bookworm, with the clone in /root/theoryctl."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        made = ["debootstrap", "--variant=minbase", "bookworm", str(root)]
+        done = subprocess.run(made, capture_output=True, text=True)
+        assert done.returncode == 0, f"debootstrap: {done.stdout[-2000:]}{done.stderr}"
+
+    def __call__(self, line: str) -> subprocess.CompletedProcess[str]:
+        """Run a line of shell in the clone as root."""
+        inside = [*pip_variables(), "sh", "-c", f"cd /root/theoryctl && {line}"]
+        unshare = ["unshare", "--mount", "--pid", "--fork", "sh", "-c", ENTER, str(self.root), *inside]
+        return subprocess.run(unshare, capture_output=True, text=True, timeout=900)
+
+
+def pip_variables() -> list[str]:
+    """This machine's settings of pip, such as its index and its certificates, with paths as they are in there."""
+    listed = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True)
+    rows = re.findall(r"^(?:global|install|:env:)\.([\w-]+)=(.*)$", listed.stdout, re.MULTILINE)
+    # The environment's come first, and win.
+    settings = {name: str(ast.literal_eval(value)) for name, value in reversed(rows)}
+    return [f"PIP_{name.upper().replace('-', '_')}={as_seen_there(value)}" for name, value in settings.items()]
+
+
+def as_seen_there(value: str) -> str:
+    words = (re.sub(r"^(file://)?/", r"\1/mnt/", word) for word in value.split())
+    return " ".join(words)
+
+
+@pytest.fixture
+def debian(bare_debian: None, tmp_path: Path) -> Iterator[Debian]:
+    root = tmp_path / "debian"
+    try:
+        made = Debian(root)
+        with fresh_clone(tmp_path) as clone:
+            shutil.copytree(clone, root / "root/theoryctl", symlinks=True)
+        yield made
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.slow("Makefile", "README.md", "requirements-core.lock", "tests/packaging/test_bare_debian.py")
+def test_the_two_commands_hold_with_the_packages_that_the_readme_names(debian: Debian) -> None:
+    named = re.search(r"`(apt-get install [a-z0-9 -]+)`", (ROOT / "README.md").read_text())
+    assert named
+    apt = "export DEBIAN_FRONTEND=noninteractive; apt-get update -qq && apt-get -qq -y --no-install-recommends"
+
+    without = debian(f"{apt} install python3 make >/dev/null && make run")
+    assert without.returncode == 2, without.stderr
+    assert "apt-get install python3-venv" in without.stderr
+    half_made = debian("python3 -m venv .venv || test -e .venv/bin/python && ! test -e .venv/bin/pip")
+    assert half_made.returncode == 0, half_made.stdout
+
+    installed = debian(f"{apt} {named[1].removeprefix('apt-get ')}")
+    assert installed.returncode == 0, installed.stderr
+    first = debian("make run")
+    assert (first.returncode, first.stdout.splitlines()[-1:]) == (0, [ANSWER]), first.stderr
+    tested = debian("make test ARGS=tests/test_refs.py WORKERS=1")
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    assert re.search(r"\d+ passed", tested.stdout)
