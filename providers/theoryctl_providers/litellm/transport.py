@@ -156,6 +156,11 @@ async def _hear(response: httpx.Response) -> None:
     heard.response = response
 
 
+def is_heard() -> bool:
+    """Say whether this code runs for a call of ours, and not for one that somebody else makes of LiteLLM."""
+    return _call.get() is not None
+
+
 def listen() -> None:
     """Have every asynchronous client report its responses that LiteLLM makes from now on. Called once, at loading."""
     from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
