@@ -101,5 +101,5 @@ $(VENV)/all.stamp: requirements-all.lock $(VENV)/core.stamp
 
 $(VENV)/dev.stamp: requirements-dev.lock $(VENV)/core.stamp
 	@echo "installing what the tests need, once: a minute or two" >&2
-	@$(PIP) install --require-hashes --requirement requirements-dev.lock
+	@$(PIP) install --no-deps --require-hashes --requirement requirements-dev.lock
 	@touch $@
