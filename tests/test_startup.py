@@ -7,9 +7,13 @@ import subprocess
 import sys
 
 import pytest
+from typer import Context
 
 from tests.conftest import REF, ROOT, Cli, messages
 from tests.test_walls import HEAVY
+from theoryctl.cli import local
+from theoryctl.cli.command import group_of
+from theoryctl_providers import contract
 
 RUN = ["local", "run", "--ref", REF]
 NETWORK = {"socket", "ssl", "urllib.request"}
@@ -91,6 +95,37 @@ def test_a_run_against_a_started_instance_loads_an_http_client_and_nothing_else_
 def test_help_loads_neither_the_providers_nor_the_other_groups(environment: dict[str, str]) -> None:
     loaded = loaded_after(["local", "--help"], environment)
     assert not loaded & {"theoryctl_providers.engine.execute", "theoryctl.cli.manifest", "theoryctl.actions.run"}
+
+
+def test_help_loads_of_the_contract_the_errors_alone(environment: dict[str, str]) -> None:
+    loaded = loaded_after(["--help"], environment)
+    rooms = {name for name in loaded if name.startswith("theoryctl_providers.contract.")}
+    assert rooms == {"theoryctl_providers.contract.errors"}
+    assert not loaded & {"hashlib", "theoryctl.terminal.run_display"}
+
+
+def test_every_name_of_the_contract_has_a_module() -> None:
+    assert [name for name in contract.__all__ if not hasattr(contract, name)] == []
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        contract.Nothing  # noqa: B018
+
+
+def test_of_a_group_only_the_command_that_runs_is_made() -> None:
+    group = group_of(local.app)
+    assert group.get_command(Context(group), "run").name == "run"
+    assert [name for name, command in group.commands.items() if command] == ["run"]
+    assert {"start", "stop"} < set(group.list_commands(Context(group)))
+
+
+def test_a_start_is_not_held_up_by_a_search_for_garbage(environment: dict[str, str]) -> None:
+    script = (
+        "import gc, sys; from theoryctl.__main__ import main; before = gc.get_stats(); main(sys.argv[1:]);"
+        "sys.exit(gc.get_stats() != before)"
+    )
+    runs = [
+        subprocess.run([sys.executable, "-c", script, *RUN], capture_output=True, env=environment) for _ in range(2)
+    ]
+    assert runs[1].returncode == 0, runs[1].stderr  # the first one filled the cache of manifests
 
 
 def test_the_guard_notices_a_heavy_module(environment: dict[str, str]) -> None:

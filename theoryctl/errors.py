@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from theoryctl_providers.contract import ERROR_SCHEMA, ERRORS, ErrorInfo, ProviderError, info_of
+from theoryctl_providers.contract import ERRORS, ProviderError
+
+if TYPE_CHECKING:
+    from theoryctl_providers.contract import ErrorInfo
 
 
 class TheoryctlError(ProviderError):
@@ -154,4 +157,6 @@ def exit_status(error: ErrorInfo | None) -> int:
 
 def error_document(error: ProviderError) -> dict[str, object]:
     """The document that a failed command other than `run` prints with `--json`."""
+    from theoryctl_providers.contract import ERROR_SCHEMA, info_of
+
     return {"schema": ERROR_SCHEMA, "status": "error", "error": info_of(error)}

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 PROGRAM = "theoryctl"
 
@@ -18,8 +17,7 @@ _MOST_ENTRIES = 2000
 NO_IMAGE: Mapping[str, None] = dict.fromkeys(("oci", "build", "require_pin", "base_image", "platform"))
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One command: its `path`, such as `local start` (empty: the command that was typed), its arguments, and its
     parameters by the names that the command's function gives them; None leaves one out that was typed.
 
@@ -27,8 +25,8 @@ class Step:
     """
 
     path: str
-    arguments: tuple[str, ...] = ()
-    params: Mapping[str, Any] = field(default_factory=dict)
+    arguments: tuple[str, ...]
+    params: Mapping[str, Any]
     inherits: bool = True
 
 
@@ -54,7 +52,7 @@ class Hint(str):
 
     def alone(self) -> Hint:
         """The same, whatever was typed."""
-        return Hint(self, tuple(replace(step, inherits=False) for step in self.steps), self.lead)
+        return Hint(self, tuple(step._replace(inherits=False) for step in self.steps), self.lead)
 
     def after(self, lead: str) -> Hint:
         """The same once something else is done, which `lead` says."""

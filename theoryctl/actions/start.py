@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from theoryctl.errors import DigestDrift, StartFailed, UsageError
@@ -66,7 +66,7 @@ class StartOptions:
 
     def flags(self) -> dict[str, Any]:
         """Those that another start has to be given again, by their names here; paths are absolute."""
-        paths = {"manifests": self.manifests, "env_file": self.env_file, **asdict(self.mocks)}
+        paths = {"manifests": self.manifests, "env_file": self.env_file, **self.mocks._asdict()}
         plain = {name: getattr(self, name) for name in _PLAIN}
         numbers = {"wait_timeout": (self.wait_timeout, WAIT_SECONDS), "max_attachment": (self.max_attachment, LARGEST)}
         return {

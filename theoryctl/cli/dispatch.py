@@ -17,7 +17,7 @@ from theoryctl.cli.arguments import read
 from theoryctl.cli.command import wanted
 from theoryctl.errors import UsageError, error_document
 from theoryctl.hints import PROGRAM
-from theoryctl_providers.contract import ProviderError, build_envelope, info_of
+from theoryctl_providers.contract import ProviderError
 
 if TYPE_CHECKING:
     from theoryctl.terminal.terminal import Terminal
@@ -88,6 +88,7 @@ def failure_document(error: ProviderError, arguments: Sequence[str]) -> dict[str
     """The document that `--json` prints for an error that no command reported: an envelope where a run was meant."""
     # Of what it loads, the help needs nothing.
     from theoryctl.runtimes.find import EMBEDDED, MODAL, STARTED
+    from theoryctl_providers.contract import build_envelope, info_of
 
     given = read(arguments)
     if given.command[1:2] != ("run",):

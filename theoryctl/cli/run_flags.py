@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
 
 import typer
 
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     from theoryctl.results.run import RunResult
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunFlags:
+class RunFlags(NamedTuple):
     """The words and flags of every `run`, on this machine and on Modal."""
 
     words: opt.Words = None
@@ -51,7 +49,8 @@ class RunFlags:
 def with_run_flags(function: Callable[..., None]) -> Callable[..., None]:
     """Turn a function with a parameter `flags` into a command with every field of RunFlags as an option."""
     hints = get_type_hints(RunFlags, include_extras=True)
-    shared = [_option(field.name, field.default, hints[field.name]) for field in fields(RunFlags)]
+    defaults = RunFlags._field_defaults
+    shared = [_option(name, defaults[name], hints[name]) for name in RunFlags._fields]
     own = list(inspect.signature(function, eval_str=True).parameters.values())
     at = next(index for index, parameter in enumerate(own) if parameter.name == "flags")
 

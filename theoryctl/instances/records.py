@@ -6,11 +6,10 @@ import contextlib
 import json
 import os
 import re
-import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from theoryctl.errors import BadRef, UsageError
 from theoryctl.paths import state_dir, write_private
@@ -27,8 +26,7 @@ _URL = rf"^(http://127\.0\.0\.1:({_PORT}))?$"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class RecordKey:
+class RecordKey(NamedTuple):
     """The place of a record. `name` is that of `--name`; None for the instance that was started without one."""
 
     ref: ProviderRef
@@ -112,8 +110,7 @@ class Instance:
         return _identity(self) == _identity(other)
 
 
-@dataclass(frozen=True, slots=True)
-class BadRecord:
+class BadRecord(NamedTuple):
     """A record that cannot be used, and the reason."""
 
     file: Path
@@ -148,7 +145,7 @@ def state_id(*, make: bool = False) -> str | None:
             return known
     if not make:
         return None
-    write_private(file, f"{secrets.token_hex(8)}\n".encode())
+    write_private(file, f"{os.urandom(8).hex()}\n".encode())
     return _state_id(file)
 
 

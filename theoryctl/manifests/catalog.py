@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from theoryctl.errors import BadManifest, BadRef, RefNotFound, UsageError
 from theoryctl.hints import again, command, path_hint
@@ -28,8 +29,7 @@ _PROJECT = "project"
 _HEAD, _ASKED = 4096, 100
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A folder of manifests and why it is searched."""
 
     source: str

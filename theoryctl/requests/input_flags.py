@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from theoryctl.errors import BadInputs, UsageError
 from theoryctl.hints import Hint, again, command, path_hint
@@ -18,8 +17,7 @@ MAX_BYTES = 16 << 20
 _CHUNK = 1 << 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InputFlags:
+class InputFlags(NamedTuple):
     """The words and flags that say the inputs.
 
     At most one of `json`, `file`, `stdin`, `words`, `prompt` and `prompt_file` may be given. `options` are texts

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from theoryctl.errors import UsageError
 from theoryctl.hints import again, path_hint
@@ -12,8 +13,7 @@ from theoryctl.secrets import read_env_file
 from theoryctl_providers.contract import ProviderConfig, ProviderError, is_mock
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MockFlags:
+class MockFlags(NamedTuple):
     """The flags, as paths; at most one may be given: `script` and `replay` in mock mode, `record` in real mode."""
 
     script: str | None = None

@@ -6,9 +6,8 @@ import base64
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from theoryctl.errors import OutputFailed, UsageError
 from theoryctl.requests.result_folder import ResultFolder
@@ -33,8 +32,7 @@ INDEX, INDEX_SCHEMA = "outputs.json", "theoryctl.outputs/v1"
 RUN_ID = "{run_id}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SaveFlags:
+class SaveFlags(NamedTuple):
     """The flags that say where outputs are written: a folder, the beginning of each path, and a file for the first.
 
     `{run_id}` in any of them stands for the run's id.

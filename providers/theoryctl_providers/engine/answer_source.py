@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from theoryctl_providers.contract import Event, ProviderError, Remedy, ResolvedRequest, is_mock
 from theoryctl_providers.engine.guard import guarded, guarded_at_once
@@ -11,8 +11,7 @@ from theoryctl_providers.inputs.unsupported import refuse_uncarried
 from theoryctl_providers.protocol import LLMProvider
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """The events of an answer that has not begun, or what gives them all at once; and whether they will ever be waited
     for."""
 

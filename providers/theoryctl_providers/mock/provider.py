@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from theoryctl_providers.contract import (
     Attachment,
@@ -98,8 +97,7 @@ def inputs_as_json(value: Any) -> Any:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class _Choice:
+class _Choice(NamedTuple):
     text: str
     finish: str
     tool: tuple[str, str] | None = None
