@@ -70,7 +70,10 @@ async def hung_up(receive: Receive) -> None:
 def header_of(scope: Scope, name: str) -> str | None:
     """The first header of that name, None where there is none."""
     wanted = name.lower().encode()
-    return next((value.decode("latin-1") for found, value in scope["headers"] if found == wanted), None)
+    for found, value in scope["headers"]:
+        if found == wanted:
+            return str(value, "latin-1")
+    return None
 
 
 def note_envelope(scope: Scope, envelope: Envelope) -> None:

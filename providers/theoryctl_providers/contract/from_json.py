@@ -135,14 +135,16 @@ def _mapping(of_key: _Reader, inner: _Reader, value: Any) -> Any:
 
 def _object(kind: Any, value: Any) -> Any:
     _must_be_object(value)
-    known, name, found = _required_by_name(kind), "", {}
-    for missing in (each for each, required in known.items() if required and each not in value):
+    (known, required), readers, name, found = _names_of(kind), _readers_of(kind), "", {}
+    for missing in (each for each in required if each not in value):
         raise _Misfit("a value", "no such key", missing)
     try:
         for name, item in value.items():
             if name not in known:
                 raise _Misfit(f"one of {', '.join(known)}", "another key")
-            found[name] = _field_reader(kind, name)(item)
+            if name not in readers:
+                readers[name] = _field_reader(kind, name)
+            found[name] = readers[name](item)
     except _Misfit as misfit:
         misfit.path.append(str(name))
         raise
@@ -174,14 +176,21 @@ def _typed_readers(kind: Any) -> dict[str, tuple[_Reader, bool]]:
 
 
 @cache
-def _required_by_name(kind: Any) -> dict[str, bool]:
-    return {item.name: item.default is MISSING and item.default_factory is MISSING for item in fields(kind)}
+def _names_of(kind: Any) -> tuple[list[str], list[str]]:
+    """The names of all fields, and of those that are required."""
+    every = fields(kind)
+    required = [item.name for item in every if item.default is MISSING and item.default_factory is MISSING]
+    return [item.name for item in every], required
 
 
 @cache
+def _readers_of(_kind: Any) -> dict[str, _Reader]:
+    """The readers of fields that a document had. The annotation of a field is read when a document has it, and not
+    those of all fields: some name classes that only type checkers import."""
+    return {}
+
+
 def _field_reader(kind: Any, name: str) -> _Reader:
-    """The reader of one field. Its annotation is read when a document has the field, and not those of all fields: some
-    name classes that only type checkers import."""
     item = kind.__dataclass_fields__[name]
     annotation = eval(item.type, vars(sys.modules[kind.__module__])) if isinstance(item.type, str) else item.type
     written = hasattr(kind, "__pydantic_config__")

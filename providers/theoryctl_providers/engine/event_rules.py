@@ -148,6 +148,10 @@ def _is_count(value: Any) -> bool:
     return type(value) is int and value >= 0
 
 
+def _is_count_or_none(value: Any) -> bool:
+    return value is None or (type(value) is int and value >= 0)
+
+
 def _tool_call(call: Any) -> str | None:
     if type(call) is not ToolCallDelta:
         return "a ToolCallDelta or None as tool_call"
@@ -206,14 +210,12 @@ def _are_numbers(vector: list[Any]) -> bool:
 
 
 def _is_usage(event: Usage) -> bool:
-    for count in (
-        event.input_tokens,
-        event.output_tokens,
-        event.cached_input_tokens,
-        event.cache_write_tokens,
-        event.reasoning_tokens,
-    ):
-        if count is not None and (type(count) is not int or count < 0):
+    if not (_is_count_or_none(event.input_tokens) and _is_count_or_none(event.output_tokens)):
+        return False
+    # A mock knows none of these; a look at each would cost a hundredth of its answer.
+    if not event.cached_input_tokens is event.cache_write_tokens is event.reasoning_tokens is None:
+        details = (event.cached_input_tokens, event.cache_write_tokens, event.reasoning_tokens)
+        if not all(map(_is_count_or_none, details)):
             return False
     cost = event.cost_usd
     return cost is None or (type(cost) is float and 0.0 <= cost < inf) or _is_count(cost)

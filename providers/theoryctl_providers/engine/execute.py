@@ -116,7 +116,7 @@ def admit(request: Request, provider: LLMProvider) -> ResolvedRequest:
         raise ProviderError("ERR_UNSUPPORTED_PARAM", message, hint=hint, param="mode")
     # How the same call is made is the caller's business; what is answered must not depend on it.
     inputs = {key: value for key, value in inputs.items() if key not in TRANSPORT}
-    inputs |= {name: _whole(value) for name, value in inputs.items() if _is_integral(name, request, schema)}
+    inputs |= {name: _whole(value) for name, value in inputs.items() if _is_integral(name, value, request, schema)}
     inputs["model"] = inputs.get("model") or _default_model(config)
     with blamed(provider):
         provider.check_inputs(inputs)
@@ -168,8 +168,10 @@ def _vendor(request: Request) -> str | None:
     return vendor_of(default_model_of(request.config)) if is_mock(mode) else None
 
 
-def _is_integral(name: str, request: Request, schema: Mapping[str, Any]) -> bool:
+def _is_integral(name: str, value: Any, request: Request, schema: Mapping[str, Any]) -> bool:
     """Return whether numbers of an input are integers, as all in embeddings are: tokens, and how many dimensions."""
+    if not isinstance(value, (float, list)):
+        return False
     return request.operation == "embeddings" or schema.get("properties", {}).get(name, {}).get("type") == "integer"
 
 

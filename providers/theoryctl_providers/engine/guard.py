@@ -98,11 +98,13 @@ _FULL = _Full()
 
 
 async def _collect(provider: LLMProvider, request: ResolvedRequest, come: list[Any]) -> None:
-    events, add = provider.stream(request), come.append
+    events, add, left = provider.stream(request), come.append, BATCH
     check_iterator(provider, events)
     async for event in events:
         add(event)
-        if len(come) >= BATCH:
+        left -= 1
+        if not left:
+            left = BATCH
             await _FULL
 
 

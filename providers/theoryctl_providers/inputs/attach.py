@@ -20,6 +20,8 @@ def resolve_attachments(inputs: Mapping[str, Any], attachments: Sequence[Attachm
     Raises ProviderError `ERR_ATTACHMENT` for a name that was not attached, a `$attach` elsewhere, and attachments with
     no user message to go to.
     """
+    if not attachments and not _names_any(inputs):
+        return dict(inputs)
     files = {attachment.name: attachment for attachment in attachments}
     messages = inputs.get("messages", [])
     used: set[str] = set()
@@ -29,6 +31,15 @@ def resolve_attachments(inputs: Mapping[str, Any], attachments: Sequence[Attachm
         _append(resolved, left)
     _refuse_elsewhere({key: value for key, value in inputs.items() if key != "messages"}, ())
     return {**inputs, "messages": resolved} if "messages" in inputs else dict(inputs)
+
+
+def _names_any(value: Any) -> bool:
+    """Tell whether there is a reference at any depth; most inputs have none."""
+    if isinstance(value, dict):
+        if KEY in value:
+            return True
+        value = value.values()
+    return any(isinstance(item, (dict, list)) and _names_any(item) for item in value)
 
 
 def _message(message: Any, files: Mapping[str, Attachment], used: set[str], index: int) -> Any:

@@ -54,8 +54,10 @@ user_continue_message verbose weight
 
 _NAMES = frozenset(_WORDS.split())
 
-#: Characters of a name that is looked up once.
-_LONGEST_KNOWN = 64
+#: Names that were looked at and found to be no credentials, for most come with each request; and how many are kept,
+#: of how many characters.
+_HARMLESS: set[str] = set()
+_MOST_KNOWN, _LONGEST_KNOWN = 1024, 64
 
 _HINT = "leave {} out: keys and addresses are settings of the provider"
 
@@ -78,23 +80,30 @@ def refuse_forbidden(inputs: Mapping[str, Any]) -> None:
 
 def is_forbidden(name: str) -> bool:
     """Return True for a name that no input, and no key of `extra_body`, may have."""
+    return _is_known_forbidden(name) if len(name) <= _LONGEST_KNOWN else _is_forbidden(name)
+
+
+def _is_forbidden(name: str) -> bool:
     return _is_credential(name) or name in _NAMES or _STEERING.fullmatch(name) is not None
 
 
-@lru_cache(maxsize=1024)  # most names come with each request
-def _is_known_credential(name: str) -> bool:
-    return _CREDENTIAL.fullmatch(name) is not None
+_is_known_forbidden = lru_cache(maxsize=_MOST_KNOWN)(_is_forbidden)
 
 
 def _is_credential(name: str) -> bool:
-    return _is_known_credential(name) if len(name) <= _LONGEST_KNOWN else _CREDENTIAL.fullmatch(name) is not None
+    if _CREDENTIAL.fullmatch(name) is not None:
+        return True
+    if len(_HARMLESS) < _MOST_KNOWN and len(name) <= _LONGEST_KNOWN:
+        _HARMLESS.add(name)
+    return False
 
 
 def _credential_in(value: Any) -> tuple[str | int, ...] | None:
     """The path of the first key that names an address or a credential, at any depth; None without one."""
     if isinstance(value, dict):
+        are_harmless = _HARMLESS.issuperset(value)
         for key, item in value.items():
-            if _is_credential(key):
+            if not are_harmless and _is_credential(key):
                 return (key,)
             if isinstance(item, (dict, list)) and key not in _SCHEMAS and (below := _credential_in(item)) is not None:
                 return (key, *below)

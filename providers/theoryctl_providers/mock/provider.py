@@ -144,6 +144,8 @@ def _text(inputs: Mapping[str, Any], seed: str, index: int) -> str:
 
 def text_of(message: Mapping[str, Any]) -> str:
     """Return the text of a message: its text parts, joined by a space."""
+    if isinstance(content := message.get("content"), str):
+        return content
     return " ".join(part.get("text") or "" for part in _parts(message) if isinstance(part, Mapping))
 
 

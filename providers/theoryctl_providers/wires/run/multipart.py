@@ -47,9 +47,10 @@ async def receive(content_type: str, messages: Receive, limits: Limits, keeps: K
     Raises ProviderError: `ERR_INPUTS` for what is no such body, `ERR_TOO_LARGE`, `ERR_ATTACHMENT` for a part that is
     not what the document says of it; ClientGone.
     """
-    kind, options = parse_options_header(content_type)
-    if kind == b"multipart/form-data":
-        return await _multipart(options.get(b"boundary", b""), chunks_of(messages), limits, keeps)
+    if content_type.lstrip().lower().startswith("multipart"):
+        kind, options = parse_options_header(content_type)
+        if kind == b"multipart/form-data":
+            return await _multipart(options.get(b"boundary", b""), chunks_of(messages), limits, keeps)
     document = _document(await receive_whole(messages, limits))
     if document.attachments:
         raise _mismatch("the document names attachments, and the body has no parts")
