@@ -211,10 +211,9 @@ def _are_numbers(vector: list[Any]) -> bool:
 
 def _is_usage(event: Usage) -> bool:
     given, made, cost = event.input_tokens, event.output_tokens, event.cost_usd
-    # A mock knows these two and none of the others; a look at each would cost a hundredth of its answer.
-    if not (type(given) is type(made) is int and given >= 0 and made >= 0):
-        if not (_is_count_or_none(given) and _is_count_or_none(made)):
-            return False
+    if not (_is_count_or_none(given) and _is_count_or_none(made)):
+        return False
+    # A mock knows none of these; a look at each would cost a hundredth of its answer.
     if not event.cached_input_tokens is event.cache_write_tokens is event.reasoning_tokens is None:
         details = (event.cached_input_tokens, event.cache_write_tokens, event.reasoning_tokens)
         if not all(map(_is_count_or_none, details)):
