@@ -18,7 +18,7 @@ from theoryctl.instances import connection, pids, records
 from theoryctl.instances.last_words import last_words, own_refusal
 from theoryctl.instances.log_files import log_lines, opened_anew
 from theoryctl.instances.records import Instance, RecordKey
-from theoryctl.instances.restart import stop_and_start
+from theoryctl.instances.restart import start_again, stop_and_start
 from theoryctl.instances.session import LONGEST, InstanceSession
 from theoryctl.paths import private_folder
 from theoryctl.platforms import host_platform
@@ -27,7 +27,9 @@ from theoryctl.runtimes.base import StartedRuntime, StartRequest, State, running
 from theoryctl_providers.contract import (
     LIMITS_VARIABLE,
     SERVES_VARIABLE,
+    Event,
     ProviderError,
+    Request,
     ServerConfig,
     is_secret,
     secret_names,
@@ -139,8 +141,28 @@ class ProcessRuntime(StartedRuntime):
 
     def open(self, instance: Instance, restart: str) -> InstanceSession:
         if not pids.lives(instance.pid, instance.pid_started):
-            raise connection.dead(instance, restart)
-        return InstanceSession(instance, restart, self.listens)
+            raise _explained(instance, connection.dead(instance, restart))
+        return _Session(instance, restart, self.listens)
+
+
+class _Session(InstanceSession):
+    """Requests to a process. Where it is gone, the kernel may know why."""
+
+    def ask(self, request: Request) -> Generator[Event, None, None]:
+        try:
+            yield from super().ask(request)
+        except NotRunning as error:
+            raise _explained(self._instance, error) from None
+
+
+def _explained(instance: Instance, error: NotRunning) -> NotRunning:
+    """The error, with the reason that the kernel gave for the end of the process."""
+    from theoryctl.instances.kernel_log import ran_out_of_memory
+
+    if not ran_out_of_memory(instance.pid, instance.pid_started):
+        return error
+    message = f"{error.message}: the kernel ended it because memory ran out"
+    return NotRunning(message, hint=start_again(instance).after("free some memory"))
 
 
 class _NotReady(Exception):
