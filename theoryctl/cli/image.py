@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from theoryctl.cli.command import BaseImageOption, ManifestsOption, NamedRef, RefOption, command, make_app
+from theoryctl.cli.flags import with_flags
 from theoryctl.cli.options import Env
+
+if TYPE_CHECKING:
+    from theoryctl.actions.images import BuildOptions
 
 app = make_app("image", "Resolve, build, push, pin and verify images.")
 
@@ -39,6 +43,24 @@ Oci = Annotated[str | None, typer.Option("--oci", metavar="IMAGE", help="Pin thi
 Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 6 if a pin is stale.")]
 RunningIn = Annotated[str, typer.Option("--runtime", metavar="local|modal", help="The place of the running provider.")]
 Tag = Annotated[str, typer.Option("--tag", metavar="TAG", help="The tag in the registry.")]
+
+
+class PushFlags(NamedTuple):
+    """The flags of what pushes an image, which is built first."""
+
+    to: To = None
+    platform: BuildPlatform = None
+    base_image: BaseImageOption = None
+    manifests: ManifestsOption = None
+
+    def built(self, ref: str) -> BuildOptions:
+        """Return the options of the build. Raises BadRef."""
+        from theoryctl.actions.images import BuildOptions
+        from theoryctl.refs import ProviderRef
+
+        return BuildOptions(
+            ref=ProviderRef.parse(ref), manifests=self.manifests, base=self.base_image, platform=self.platform
+        )
 
 
 @command(
@@ -102,23 +124,15 @@ def build(
     examples="theoryctl image push --ref llm/litellm@1 --to ghcr.io/theoryctl/llm-litellm:latest",
     guesses=False,
 )
-def push(
-    ctx: typer.Context,
-    ref: NamedRef,
-    to: To = None,
-    platform: BuildPlatform = None,
-    base_image: BaseImageOption = None,
-    manifests: ManifestsOption = None,
-) -> None:
+@with_flags(PushFlags)
+def push(ctx: typer.Context, ref: NamedRef, flags: PushFlags) -> None:
     """Push the image of a ref, and print it by its digest.
 
     It is built first, unless it is up to date. The credentials are those of `docker login`.
     """
     from theoryctl.actions import images
-    from theoryctl.refs import ProviderRef
 
-    options = images.BuildOptions(ref=ProviderRef.parse(ref), manifests=manifests, base=base_image, platform=platform)
-    ctx.obj.emit(images.push_image(options, to, ctx.obj.progress))
+    ctx.obj.emit(images.push_image(flags.built(ref), flags.to, ctx.obj.progress))
 
 
 @command(
@@ -127,24 +141,16 @@ def push(
     examples="theoryctl image publish --ref llm/litellm@1",
     guesses=False,
 )
-def publish(
-    ctx: typer.Context,
-    ref: NamedRef,
-    to: To = None,
-    platform: BuildPlatform = None,
-    base_image: BaseImageOption = None,
-    manifests: ManifestsOption = None,
-) -> None:
+@with_flags(PushFlags)
+def publish(ctx: typer.Context, ref: NamedRef, flags: PushFlags) -> None:
     """Push the image of a ref, and pin it in its manifest.
 
     It is `image push` to the manifest's repository, and then `image pin` of the digest that is there, for the platform
     that was pushed. Pins for other platforms stay.
     """
     from theoryctl.actions import images
-    from theoryctl.refs import ProviderRef
 
-    options = images.BuildOptions(ref=ProviderRef.parse(ref), manifests=manifests, base=base_image, platform=platform)
-    ctx.obj.emit(images.publish_image(options, to, ctx.obj.progress))
+    ctx.obj.emit(images.publish_image(flags.built(ref), flags.to, ctx.obj.progress))
 
 
 @command(

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from theoryctl.cli.command import BaseImageOption, ManifestsOption, RefOption, command, make_app
+from theoryctl.cli.flags import with_flags
 from theoryctl.cli.options import (
     DEFAULT_MAX_ATTACHMENT,
     EnvFile,
@@ -20,7 +21,7 @@ from theoryctl.cli.options import (
     Since,
     Tail,
 )
-from theoryctl.cli.run_flags import RunFlags, run_options, told, with_run_flags
+from theoryctl.cli.run_flags import RunFlags, run_options, told
 from theoryctl.runtimes.find import DEFAULT, STARTED
 
 app = make_app("local", "Run providers on this machine.")
@@ -89,7 +90,7 @@ theoryctl local run --ref llm/litellm@1 --inputs-json '{"messages": [{"role": "u
 theoryctl local run "Sum this up." --attach notes=README.md
 theoryctl local run --ref llm/litellm@1 "Tell me a story." --script answers.yaml""",
 )
-@with_run_flags
+@with_flags(RunFlags)
 def run(
     ctx: typer.Context,
     ref: RefOption,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from theoryctl.cli.command import ManifestsOption, NamedRef, RefOption, command, make_app
+from theoryctl.cli.flags import with_flags
 from theoryctl.cli.options import (
     AppName,
     Env,
@@ -16,7 +17,7 @@ from theoryctl.cli.options import (
     Since,
     Tail,
 )
-from theoryctl.cli.run_flags import RunFlags, run_options, told, with_run_flags
+from theoryctl.cli.run_flags import RunFlags, run_options, told
 
 app = make_app("modal", "Run providers on Modal.")
 secrets = make_app("secrets", "Show the Secrets of apps on Modal.")
@@ -74,7 +75,7 @@ def start(
 theoryctl modal run --ref llm/litellm@1 --env prod --mode mock
 theoryctl modal run --ref llm/litellm@1 --env prod --prompt "Say hello in one word." --stream""",
 )
-@with_run_flags
+@with_flags(RunFlags)
 def run(ctx: typer.Context, ref: RefOption, flags: RunFlags, env: Env = None, app: AppName = None) -> None:
     """Send one request to a deployed app and print its answer.
 

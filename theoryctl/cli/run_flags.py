@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
@@ -44,29 +42,6 @@ class RunFlags(NamedTuple):
     replay: opt.ReplayDir = None
     record: opt.RecordDir = None
     manifests: ManifestsOption = None
-
-
-def with_run_flags(function: Callable[..., None]) -> Callable[..., None]:
-    """Turn a function with a parameter `flags` into a command with every field of RunFlags as an option."""
-    hints = get_type_hints(RunFlags, include_extras=True)
-    defaults = RunFlags._field_defaults
-    shared = [_option(name, defaults[name], hints[name]) for name in RunFlags._fields]
-    own = list(inspect.signature(function, eval_str=True).parameters.values())
-    at = next(index for index, parameter in enumerate(own) if parameter.name == "flags")
-
-    def command(**options: Any) -> None:
-        flags = RunFlags(**{parameter.name: options.pop(parameter.name) for parameter in shared})
-        function(flags=flags, **options)
-
-    parameters = [*own[:at], *shared, *own[at + 1 :]]
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what Typer reads
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    command.__doc__, command.__name__ = function.__doc__, function.__name__
-    return command
-
-
-def _option(name: str, default: Any, annotation: Any) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation)
 
 
 def told(result: RunResult, ctx: typer.Context) -> RunResult:
