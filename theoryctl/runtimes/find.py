@@ -31,7 +31,7 @@ class _Class(NamedTuple):
 
 #: The runtimes that `start` starts, by name. The first one is the default.
 STARTED = {
-    "docker": _Class("theoryctl.runtimes.docker", "DockerRuntime", "container"),
+    "docker": _Class("theoryctl.runtimes.docker.runtime", "DockerRuntime", "container"),
     "process": _Class("theoryctl.runtimes.process", "ProcessRuntime", "pid"),
 }
 DEFAULT = next(iter(STARTED))
