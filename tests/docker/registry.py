@@ -9,6 +9,7 @@ import io
 import json
 import os
 import socket
+import struct
 import subprocess
 import tarfile
 import time
@@ -19,6 +20,23 @@ from pathlib import Path
 from typing import Any
 
 OCI = "application/vnd.oci.image"
+
+
+#: The machine of an ELF file, by <elf.h>, and the instructions that call `exit(0)` there.
+_PROGRAMS = {
+    "amd64": (62, bytes.fromhex("31ff b83c000000 0f05")),
+    "arm64": (183, bytes.fromhex("a80b80d2 000080d2 010000d4")),
+}
+
+
+def program(architecture: str) -> bytes:
+    """A whole program for Linux on that machine; it ends at once."""
+    machine, code = _PROGRAMS[architecture]
+    begin, size = 0x400000, 64 + 56 + len(code)
+    header = struct.pack(
+        "<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 2, machine, 1, begin + 120, 64, 0, 0, 64, 56, 1, 0, 0, 0
+    )
+    return header + struct.pack("<IIQQQQQQ", 1, 5, 0, begin, begin, size, size, 0x1000) + code
 
 
 def free_port() -> int:
@@ -87,10 +105,11 @@ class Registry:
     def publish(
         self, name: str, *, architecture: str, content: bytes = b"hello", tags: Sequence[str] = ("crafted",)
     ) -> str:
-        """Push an image of one small layer that is not the daemon's, and return its manifest's digest."""
+        """Push an image of one file that is not the daemon's, and return its manifest's digest. It runs the file."""
         layer = gzip.compress(_tar(content), mtime=0)
         rootfs = {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(_tar(content)).hexdigest()}"]}
-        config = json.dumps({"architecture": architecture, "os": "linux", "config": {}, "rootfs": rootfs}).encode()
+        run: dict[str, Any] = {"architecture": architecture, "os": "linux", "config": {"Entrypoint": ["/hello"]}}
+        config = json.dumps({**run, "rootfs": rootfs}).encode()
         manifest = {
             "schemaVersion": 2,
             "mediaType": f"{OCI}.manifest.v1+json",
@@ -171,9 +190,11 @@ class Registry:
 
 
 def _tar(content: bytes) -> bytes:
+    """An archive of a file; the same file stands for the shell, which execvp(3) gives to what the kernel refuses."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        entry = tarfile.TarInfo("hello")
-        entry.size = len(content)
-        archive.addfile(entry, io.BytesIO(content))
+        for name in ("hello", "bin/sh"):
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o755
+            archive.addfile(entry, io.BytesIO(content))
     return buffer.getvalue()

@@ -15,7 +15,7 @@ from tests.conftest import REF, ROOT, Cli
 from tests.docker import proxy
 from tests.docker.conftest import Daemon, error, left_behind
 from tests.docker.proxy import Proxy
-from tests.docker.registry import Registry
+from tests.docker.registry import Registry, program
 from theoryctl.platforms import host_platform
 
 START = ("local", "start", "--ref", REF)
@@ -192,6 +192,20 @@ def test_the_image_of_a_platform_that_is_named_is_the_one_that_runs(
     # That image holds one file, and no server of any machine: it is chosen, pulled, and cannot run.
     ran = cli(*START, "--platform", f"linux/{OTHER}", "--json")
     assert ran.status != 0 and f"@{foreign}" in ran.err
+
+
+def test_a_program_of_another_machine_that_cannot_run_here_is_named_with_one_next_step(
+    cli: Cli, daemon: Daemon, environment: dict[str, str], pin: Pin, registry: Registry
+) -> None:
+    digest = registry.publish("far", architecture=OTHER, content=program(OTHER))
+    pin(f"{registry.address}/far", **{f"linux_{OTHER}": digest})
+    ran = cli(*START, "--platform", f"linux/{OTHER}", "--json")
+    assert error(ran) == (5, "ERR_START"), ran.out
+    said = ran.document["error"]
+    assert f"without QEMU (binfmt_misc) this machine runs no programs of linux/{OTHER}" in said["message"]
+    assert "Exec format error" in said["message"]
+    assert said["hint"] == f"theoryctl local start --ref {REF} --json"
+    assert left_behind(daemon, environment) == []
 
 
 # -- what registries may do --

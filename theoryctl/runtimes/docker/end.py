@@ -9,6 +9,7 @@ from typing import Any
 from theoryctl.docker import containers
 from theoryctl.docker.daemon import connected
 from theoryctl.errors import DockerFailed, NotRunning, StartFailed
+from theoryctl.hints import again
 from theoryctl.instances.last_words import last_words, own_refusal
 from theoryctl.instances.records import Instance
 from theoryctl.instances.restart import start_again
@@ -29,9 +30,9 @@ def died(api: Any, instance: Instance, seen: Any, request: StartRequest) -> Prov
     words = words_of(api, instance, request)
     status = seen["State"]["ExitCode"] if seen else "?"
     why, hint = "", "fix the problem that its log describes, and start it again"
-    if "exec format error" in words:  # the kernel's words for a program of another machine
-        why = f", because this machine runs no programs of {instance.platform}"
-        hint = "install QEMU's user mode for it, or start it for another --platform"
+    if "exec format error" in words.lower():  # the words of Docker's init, or of runc, for a program of another machine
+        why = f", because without QEMU (binfmt_misc) this machine runs no programs of {instance.platform}"
+        hint = again("leave out --platform", platform=None)
     if containers.died_of_memory(seen):
         why = f", because it took more than its {request.resources.memory} MiB of memory"
         hint = "raise resources.memory in the manifest, and start it again"
