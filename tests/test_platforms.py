@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from theoryctl.errors import UsageError
@@ -43,3 +46,28 @@ def test_images_are_of_linux_wherever_they_run(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("sys.platform", "darwin")
     assert host_platform().startswith("darwin/")
     assert image_platform() == host_platform().replace("darwin", "linux")
+
+
+#: Python as on Windows, as far as our modules can see: its name, and what it lacks. Typer has parts for Windows alone,
+#: which need more of it, and is loaded before.
+WINDOWS = """
+import os, signal, sys, typer
+sys.platform = "win32"
+sys.modules |= dict.fromkeys(("fcntl", "termios", "resource", "pwd", "grp", "uvloop"))
+for name in ("geteuid", "getsid", "set_blocking", "O_NONBLOCK", "O_CLOEXEC"):
+    delattr(os, name)
+for name in ("SIGPIPE", "SIGKILL", "SIGHUP"):
+    delattr(signal, name)
+from theoryctl.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("arguments", [("local", "run", "hi"), ("local", "start"), ("--version",), ()])
+def test_on_windows_every_command_is_one_clear_sentence(
+    arguments: tuple[str, ...], environment: dict[str, str]
+) -> None:
+    done = subprocess.run([sys.executable, "-c", WINDOWS, *arguments], capture_output=True, text=True, env=environment)
+    assert done.returncode == 2
+    sentence = "error ERR_USAGE: theoryctl runs on Linux and macOS; on Windows it runs in WSL"
+    assert (done.stdout, done.stderr) == ("", f"{sentence}\n hint: wsl --install\n")

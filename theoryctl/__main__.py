@@ -38,6 +38,7 @@ def _run(arguments: list[str]) -> int:
 
     terminal = _terminal(arguments)
     try:
+        _must_run_here()
         status = execute(arguments, terminal)
         terminal.flush()
         return status
@@ -54,6 +55,14 @@ def _run(arguments: list[str]) -> int:
             return _fail(MissingPackage(bug.name.partition(".")[0]), arguments, terminal, cause=bug)
         hint = "run it again with --debug, and report what it prints"
         return _fail(InternalError(f"{type(bug).__name__}: {bug}", hint=hint), arguments, terminal, cause=bug)
+
+
+def _must_run_here() -> None:
+    """Raise UsageError on Windows, which lacks what is used here: sessions of processes, signals, modes of files."""
+    if sys.platform == "win32":
+        from theoryctl.errors import UsageError
+
+        raise UsageError("theoryctl runs on Linux and macOS; on Windows it runs in WSL", hint="wsl --install")
 
 
 def _interrupted(arguments: list[str], terminal: Terminal | None) -> int:
