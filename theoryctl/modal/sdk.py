@@ -20,6 +20,7 @@ from theoryctl.errors import (
     UsageError,
 )
 from theoryctl.hints import command
+from theoryctl.modal.token import new_token
 from theoryctl_providers.contract import ProviderError
 
 #: Versions of the SDK that are known to do: from the first on, and older than the second.
@@ -34,7 +35,6 @@ QUICK_SECONDS, SLOW_SECONDS = 5.0, 60.0
 #: pickles of one Python cannot be read by another.
 _SETTINGS = {"MODAL_IMAGE_BUILDER_VERSION": "2025.06", "MODAL_PAYLOAD_FORMAT": "cbor"}
 
-_TOKEN_HINT = "set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET, or run: modal token new"
 _SYNC = command("modal sync-secrets")
 _LOOK = command("modal logs")
 _AGAIN_HINT = "run it again; https://status.modal.com says how Modal is"
@@ -102,7 +102,7 @@ def explained(modal: Any, error: Exception, look: str) -> ProviderError:
     kinds = modal.exception
     match error:
         case kinds.AuthError():
-            return ModalAuth(f"Modal refused the token: {said}", hint=_TOKEN_HINT)
+            return ModalAuth(f"Modal refused the token: {said}", hint=_token_hint())
         case kinds.PermissionDeniedError():
             return ProviderError("ERR_PERMISSION", f"Modal: {said}", hint="ask an owner of the workspace")
         case kinds.FunctionTimeoutError():
@@ -131,7 +131,9 @@ def _imported() -> Any:
     except ModuleNotFoundError:
         raise
     except Exception as error:  # it reads ~/.modal.toml when it is imported
-        raise ModalAuth(f"Modal's settings cannot be read: {' '.join(str(error).split())}", hint=_TOKEN_HINT) from None
+        raise ModalAuth(
+            f"Modal's settings cannot be read: {' '.join(str(error).split())}", hint=_token_hint()
+        ) from None
     _check_version(modal)
     return modal
 
@@ -199,8 +201,12 @@ def _seconds(method: str) -> float:
 def _unauthorised(modal: Any, error: Exception) -> TheoryctlError:
     config = modal.config.config
     if not (config.get("token_id") and config.get("token_secret")) and isinstance(error, modal.exception.AuthError):
-        return ModalAuth("there is no token for Modal", hint=_TOKEN_HINT)
-    return ModalAuth(f"Modal refused the token: {_first_line(error)}", hint=_TOKEN_HINT)
+        return ModalAuth("there is no token for Modal", hint=_token_hint())
+    return ModalAuth(f"Modal refused the token: {_first_line(error)}", hint=_token_hint())
+
+
+def _token_hint() -> str:
+    return f"set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET, or run: {new_token()}"
 
 
 def _first_line(error: BaseException) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from theoryctl.actions.doctor.commands import aside, private, unset
 from theoryctl.errors import TheoryctlError
 from theoryctl.modal.names import SHARED_BY_BRANCHES, Owner, environment_name
+from theoryctl.modal.token import new_token
 from theoryctl.results.doctor import Checked, Finding
 
 _CODE = "ERR_MODAL_AUTH"
@@ -72,7 +73,7 @@ def _profile(profile: str, profiles: dict[str, Any]) -> Iterator[Finding]:
 def _token(values: list[Any]) -> Iterator[Finding]:
     """A token has two halves, each with its own beginning."""
     of_variables = [variable for _, variable, _ in _HALVES if os.environ.get(variable)]
-    command = unset(*of_variables) if of_variables else "modal token new"
+    command = unset(*of_variables) if of_variables else new_token()
     for (key, _, beginning), value in zip(_HALVES, values, strict=True):
         if any(values) and not value:
             yield Finding(f"Modal's {key} is missing", _NO_TOKEN, command, _CODE)
