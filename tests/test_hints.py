@@ -136,6 +136,18 @@ def test_a_path_that_nothing_is_called_like_is_looked_for(
     assert hint_of(cli(*RUN, *flags, "--json")) == hint
 
 
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("image", "build", "--ref", REF), "unset DOCKER_HOST"),
+        (("local", "start", "--ref", REF), f"theoryctl local start --ref {REF} --json --runtime process"),
+    ],
+)
+def test_a_daemon_of_another_machine_is_left_by_one_command(cli: Cli, arguments: tuple[str, ...], hint: str) -> None:
+    said = hint_of(cli(*arguments, "--json", env={"DOCKER_HOST": "ssh://me@elsewhere"}))
+    assert sorted(said.split()) == sorted(hint.split())
+
+
 def test_a_real_start_without_docker_is_no_mock_without_docker(cli: Cli, folder: Path) -> None:
     start = ("local", "start", "--ref", REF, "--mode", "real", "--runtime", "docker", "--env-file", "keys.env")
     assert paste(cli, hint_of(cli(*start, "--oci", "a/b@sha256:" + "0" * 64, "--json"))).document["mode"] == "real"

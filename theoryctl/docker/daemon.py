@@ -233,8 +233,15 @@ def _must_be_here(address: str, source: str) -> None:
     if parts.scheme == "ssh" or (parts.scheme.startswith("http") and (parts.hostname or "") not in _LOCAL):
         raise DockerFailed(
             f"the Docker daemon {address} ({source}) is on another machine, where instances cannot be reached",
-            hint=again("name a local one in DOCKER_HOST, or use --runtime process", runtime="process", **NO_IMAGE),
+            # Where there is another runtime that is the way on; images are built and pushed here alone.
+            hint=again(_leave(), runtime="process", **NO_IMAGE),
         )
+
+
+def _leave() -> str:
+    """Return the command after which another daemon is asked."""
+    variable = next(filter(os.environ.get, ("DOCKER_HOST", "DOCKER_CONTEXT")), None)
+    return f"unset {variable}" if variable else "docker context use default"
 
 
 def _cause(error: BaseException) -> str:
