@@ -163,7 +163,7 @@ def docker() -> dict[str, str]:
     return shared | {name: os.environ[name] for name in ("DOCKER_HOST", "DOCKER_CONFIG", "THEORYCTL_BASE_IMAGE")}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def bare_debian() -> None:
     """Debootstrap runs."""
     subprocess.run(["debootstrap", "--version"], capture_output=True, check=True)

@@ -36,7 +36,7 @@ class Debian:
         """Run a line of shell in the clone as root."""
         inside = [*pip_variables(), "sh", "-c", f"cd /root/theoryctl && {line}"]
         unshare = ["unshare", "--mount", "--pid", "--fork", "sh", "-c", ENTER, str(self.root), *inside]
-        return subprocess.run(unshare, capture_output=True, text=True, timeout=900)
+        return subprocess.run(unshare, capture_output=True, text=True, timeout=1200)
 
 
 def pip_variables() -> list[str]:
@@ -53,35 +53,49 @@ def as_seen_there(value: str) -> str:
     return " ".join(words)
 
 
-@pytest.fixture
-def debian(bare_debian: None, tmp_path: Path) -> Iterator[Debian]:
-    root = tmp_path / "debian"
+@pytest.fixture(scope="module")
+def debian(bare_debian: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Debian]:
+    folder = tmp_path_factory.mktemp("bare")
+    root = folder / "debian"
     try:
         made = Debian(root)
-        with fresh_clone(tmp_path) as clone:
+        with fresh_clone(folder) as clone:
             shutil.copytree(clone, root / "root/theoryctl", symlinks=True)
         yield made
     finally:
         shutil.rmtree(root, ignore_errors=True)
 
 
-@pytest.mark.timeout(900)
+def install(debian: Debian, packages: str) -> None:
+    apt = "apt-get update -qq && apt-get install -qq -y --no-install-recommends"
+    done = debian(f"export DEBIAN_FRONTEND=noninteractive; {apt} {packages} >/dev/null")
+    assert done.returncode == 0, done.stderr
+
+
+def named_in_the_readme() -> str:
+    found = re.search(r"`apt-get install ([a-z0-9 -]+)`", (ROOT / "README.md").read_text())
+    assert found
+    return found[1]
+
+
+@pytest.mark.timeout(1800)
 @pytest.mark.slow("Makefile", "README.md", "requirements-core.lock", "tests/packaging/test_bare_debian.py")
-def test_the_two_commands_hold_with_the_packages_that_the_readme_names(debian: Debian) -> None:
-    named = re.search(r"`(apt-get install [a-z0-9 -]+)`", (ROOT / "README.md").read_text())
-    assert named
-    apt = "export DEBIAN_FRONTEND=noninteractive; apt-get update -qq && apt-get -qq -y --no-install-recommends"
-
-    without = debian(f"{apt} install python3 make >/dev/null && make run")
-    assert without.returncode == 2, without.stderr
+def test_make_run_needs_the_packages_that_the_readme_names_and_heals_what_was_left_without_one(debian: Debian) -> None:
+    install(debian, "python3 make")
+    without = debian("make run")
+    assert without.returncode == 2, without.stdout
     assert "apt-get install python3-venv" in without.stderr
-    half_made = debian("python3 -m venv .venv || test -e .venv/bin/python && ! test -e .venv/bin/pip")
+    half_made = debian("! python3 -m venv .venv && test -e .venv/bin/python && ! test -e .venv/bin/pip")
     assert half_made.returncode == 0, half_made.stdout
-
-    installed = debian(f"{apt} {named[1].removeprefix('apt-get ')}")
-    assert installed.returncode == 0, installed.stderr
+    install(debian, named_in_the_readme())
     first = debian("make run")
     assert (first.returncode, first.stdout.splitlines()[-1:]) == (0, [ANSWER]), first.stderr
-    tested = debian("make test ARGS=tests/test_refs.py WORKERS=1")
-    assert tested.returncode == 0, tested.stdout + tested.stderr
-    assert re.search(r"\d+ passed", tested.stdout)
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.slow("Makefile", "requirements-dev.lock", "tests/packaging/test_bare_debian.py")
+def test_make_test_sets_up_what_the_tests_need_and_runs_them(debian: Debian) -> None:
+    install(debian, named_in_the_readme())
+    done = debian("make test ARGS=tests/test_refs.py WORKERS=1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"\d+ passed", done.stdout)
