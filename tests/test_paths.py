@@ -1,7 +1,8 @@
-"""Folders of state and cache that another user could have written to."""
+"""Folders of state and cache that another user could have written to, or that cannot be written to."""
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REF, Cli
+from theoryctl.paths import write_hint
 
 RUN = ("local", "run", "--ref", REF, "--mode", "mock", "--json")
 
@@ -67,3 +69,15 @@ def test_a_cache_entry_that_another_user_could_have_written_is_not_believed(
     spoil(entry)
     assert cli(*RUN, env=env).status == 0
     assert entry.stat().st_ino != believed, "written anew"
+
+
+def test_a_home_that_cannot_be_written_to_is_left_by_one_command(cli: Cli) -> None:
+    # Nobody can make a folder there, not even root.
+    ran = cli("local", "start", "--runtime", "process", "--json", env={"HOME": "/sys"})
+    error = ran.document["error"]
+    assert (error["code"], error["hint"]) == ("ERR_START", 'export THEORYCTL_STATE_DIR="$(mktemp -d)"')
+    assert cli("local", "run", "hi", env={"HOME": "/sys"}).status == 0
+
+
+def test_a_disk_that_is_full_is_another_matter() -> None:
+    assert write_hint(OSError(errno.ENOSPC, "No space left"), "THEORYCTL_CACHE_DIR").startswith("free some space")

@@ -6,6 +6,7 @@ theirs.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -44,6 +45,13 @@ def state_dir() -> Path:
 def only_mine(found: os.stat_result) -> bool:
     """Tell whether what `stat` found belongs to this user, and no other may write to it."""
     return _is_mine(found) and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def write_hint(error: OSError, variable: str) -> str:
+    """Return the hint where nothing can be written in the folder that `variable` moves."""
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f'export {variable}="$(mktemp -d)"'
+    return f"free some space, or set {variable}"
 
 
 def config_dir() -> Path:

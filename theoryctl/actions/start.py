@@ -16,6 +16,7 @@ from theoryctl.instances.lock import alone
 from theoryctl.instances.records import Instance, RecordKey, checked_name
 from theoryctl.manifests.cache import read_manifest
 from theoryctl.manifests.catalog import Catalog, Found
+from theoryctl.paths import write_hint
 from theoryctl.platforms import parse_platform
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
@@ -207,6 +208,5 @@ def _writable(ref: ProviderRef) -> Iterator[None]:
         yield
     except OSError as error:
         where = error.filename or "the state folder"
-        raise StartFailed(
-            f"{ref}: {where}: {error.strerror}", hint="free some space, or set THEORYCTL_STATE_DIR"
-        ) from error
+        hint = write_hint(error, "THEORYCTL_STATE_DIR")
+        raise StartFailed(f"{ref}: {where}: {error.strerror}", hint=hint) from error

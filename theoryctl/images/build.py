@@ -17,7 +17,7 @@ from theoryctl.images.context import DOCKERFILE, BuildContext
 from theoryctl.images.pull import fetch, fits, must_fit
 from theoryctl.images.unfinished import Steps, removed_unless_finished
 from theoryctl.images.wheelhouse import PROBE, Target, wheel_of, wheelhouse
-from theoryctl.paths import cache_dir, file_lock, write_private
+from theoryctl.paths import cache_dir, file_lock, write_hint, write_private
 from theoryctl.progress import Progress
 from theoryctl_providers.contract import canonical, read_regular, sha256, shaped
 
@@ -42,7 +42,7 @@ def build(api: Any, plan: BuildPlan, progress: Progress, *, no_cache: bool = Fal
         if error.errno is None:  # a failure of requests, which the connection explains
             raise
         where = error.filename or cache_dir()
-        hint = "free some space, or set THEORYCTL_CACHE_DIR"
+        hint = write_hint(error, "THEORYCTL_CACHE_DIR")
         raise BuildFailed(f"building {plan.tag}: {where}: {error.strerror}", hint=hint) from error
 
 
