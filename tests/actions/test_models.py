@@ -65,6 +65,15 @@ def test_words_narrow_the_list_and_a_vendors_name_means_that_vendor(cli: Cli) ->
     assert (nothing.status, nothing.out, nothing.err) == (0, "", "no model has that in its name\n")
 
 
+@pytest.mark.parametrize(("typed", "near"), [(("claude", "sonet"), "claude sonnet"), (("gmeini",), "gemini")])
+def test_a_misspelt_word_is_answered_with_the_command_that_finds_models(
+    cli: Cli, typed: tuple[str, ...], near: str
+) -> None:
+    nothing = cli("models", *typed)
+    assert nothing.err.startswith(f"theoryctl models {near} finds some\n")
+    assert cli("models", *near.split(), "--json").document["models"]
+
+
 def test_at_a_terminal_prices_are_dollars_for_a_million_tokens(cli: Cli, table: dict[str, Any]) -> None:
     price = table["gpt-4o-mini"]["input_cost_per_token"] * 1e6
     lines = cli("models", "openai/gpt-4o-mini").out.splitlines()

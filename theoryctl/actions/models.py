@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -32,7 +33,22 @@ def list_models(words: tuple[str, ...]) -> ModelList:
     counts = Counter(row.model.partition("/")[0] for row in rows)
     listed = tuple(_vendor(vendor, sum(counts[prefix] for prefix in vendor.prefixes)) for vendor in vendors())
     chosen = tuple(row for row in rows if all(_has(row, word.lower()) for word in words))
-    return ModelList(listed, chosen, words, _release() if file else None, None if file else install_command("litellm"))
+    near = () if chosen else _near(words, rows)
+    release, install = (_release(), None) if file else (None, install_command("litellm"))
+    return ModelList(listed, chosen, words, release, install, near)
+
+
+def _near(words: tuple[str, ...], rows: list[ModelRow]) -> tuple[str, ...]:
+    """The words with those that nothing fits replaced by parts of names that are much like them; none where a word is
+    like no part."""
+    from difflib import get_close_matches
+
+    parts = {part for row in rows for part in re.split(r"[/:.@-]", row.model) if not part.isdigit()}
+    found = [
+        word if any(_has(row, word.lower()) for row in rows) else "".join(get_close_matches(word.lower(), parts, n=1))
+        for word in words
+    ]
+    return tuple(found) if all(found) and tuple(found) != words else ()
 
 
 def names() -> list[str]:

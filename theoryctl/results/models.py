@@ -38,7 +38,7 @@ class ModelList:
     """The vendors, and the models that were asked for.
 
     `source` is the release of LiteLLM whose table it is. Where LiteLLM is not installed it is None, and `install` is
-    the command that installs it.
+    the command that installs it. `near` are the words of names that may have been meant, where no model was found.
     """
 
     vendors: tuple[VendorRow, ...]
@@ -46,6 +46,7 @@ class ModelList:
     words: tuple[str, ...]
     source: str | None
     install: str | None
+    near: tuple[str, ...] = ()
     exit_status: ClassVar[int] = 0
 
     def document(self) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from theoryctl.results.models import ModelList, ModelRow, VendorRow
 from theoryctl.terminal.view import Table, Views
 
@@ -12,6 +14,8 @@ def _list(result: ModelList) -> Table:
         rows = [_vendor(row) for row in result.vendors]
         hint = "theoryctl models WORD lists the models that have it in their names"
         return Table(("vendor", "wants", "set", "models", "get a key"), rows, "", folds=True, said=(hint, *more))
+    if result.near:
+        more = (f"{shlex.join(('theoryctl', 'models', *result.near))} finds some", *more)
     rows = [_model(row) for row in result.models]
     header = ("model", "kind", "context", "$ in / M", "$ out / M")
     return Table(header, rows, "no model has that in its name", said=more)
