@@ -52,6 +52,7 @@ DOCKER = ".docker/config.json"
 FAULTS = [
     Fault("python writes no bytecode", None, "is set", {"PYTHONDONTWRITEBYTECODE": "1"}),
     Fault("mode", "ERR_USAGE", "expected mock or real, got 'moc'", {"THEORYCTL_MODE": "moc"}),
+    Fault("misspelt variable", None, "THEORYCTL_MODE is", {"THEORYCTL_MODDE": "real"}),
     Fault("manifests", "ERR_USAGE", "THEORYCTL_MANIFESTS: expected a folder", {"THEORYCTL_MANIFESTS": "/nowhere"}),
     Fault("environment of Modal", "ERR_USAGE", "THEORYCTL_ENV", {"THEORYCTL_ENV": "en-nothing"}),
     Fault(

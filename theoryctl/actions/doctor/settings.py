@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from difflib import get_close_matches
 
 from theoryctl.actions.doctor.commands import unset
 from theoryctl.hints import command
@@ -11,7 +12,12 @@ from theoryctl.manifests.catalog import Catalog
 from theoryctl.modal.names import environment_name
 from theoryctl.paths import ForeignFolder
 from theoryctl.results.doctor import Checked, Finding
+from theoryctl.settings import SETTINGS
 from theoryctl_providers.contract import MODES, ProviderError
+
+_PREFIX = "THEORYCTL_"
+#: Variables that are no settings.
+_OTHERS = tuple(f"{_PREFIX}{name}" for name in ("STATE_DIR", "CACHE_DIR", "BASE_IMAGE", "ENV", "URL", "TOKEN"))
 
 
 def check() -> Checked:
@@ -32,11 +38,22 @@ def _variables() -> Iterator[Finding]:
     if folder and not os.path.isdir(folder):
         what = f"THEORYCTL_MANIFESTS: expected a folder, got {folder!r}"
         yield Finding(what, "no manifest is found", unset("THEORYCTL_MANIFESTS"), "ERR_USAGE")
+    yield from _misspelt()
     try:
         environment_name(None)
     except ProviderError as error:
         name = next(name for name in ("THEORYCTL_ENV", "MODAL_ENVIRONMENT") if os.environ.get(name))
         yield Finding(f"{name}: {error.message}", "every command of Modal's is refused", unset(name), error.code)
+
+
+def _misspelt() -> Iterator[Finding]:
+    """Variables that nothing reads, and that are called much like one that is read."""
+    known = [each.removeprefix(_PREFIX) for each in (*(setting.variable for setting in SETTINGS.values()), *_OTHERS)]
+    for variable in sorted(os.environ):
+        name = variable.removeprefix(_PREFIX)
+        if name != variable and name not in known and (near := get_close_matches(name, known, n=1, cutoff=0.75)):
+            what = f"{variable} is no variable of theoryctl, and {_PREFIX}{near[0]} is"
+            yield Finding(what, "it changes nothing", unset(variable))
 
 
 def _manifests() -> tuple[int, list[Finding]]:
