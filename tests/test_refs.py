@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.conftest import ROOT
 from theoryctl.errors import BadRef
 from theoryctl.manifests.check import manifest_schema
-from theoryctl.refs import ProviderRef
+from theoryctl.refs import BUNDLED, ProviderRef
 
 SEGMENTS = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,62}", fullmatch=True)
 
@@ -89,3 +90,8 @@ def test_what_takes_no_guess_to_mend_is_offered(text: str) -> None:
     with pytest.raises(BadRef) as caught:
         ProviderRef.parse(text)
     assert caught.value.hint == "use llm/litellm@1"
+
+
+def test_the_providers_that_come_along_are_found_by_their_names() -> None:
+    files = (ROOT / "manifests").glob("*/*.yaml")
+    assert {file.name.partition("@")[0]: file.parent.name for file in files} == BUNDLED

@@ -19,6 +19,9 @@ _IMAGE = re.compile(r"^[^@]*[A-Za-z0-9]:[A-Za-z0-9_][A-Za-z0-9_.-]*$|@sha256:", 
 #: A whole ref, in what regular expressions of Python and of JSON Schema have in common.
 PATTERN = f"^{_SEGMENT.pattern}/{_SEGMENT.pattern}@{_VERSION.pattern}$"
 
+#: The providers that come along, which people name without their namespace.
+BUNDLED = {"litellm": "llm", "mock": "llm"}
+
 FORM = "namespace/name@version, for example llm/litellm@1"
 
 
@@ -93,6 +96,8 @@ def _version_problem(text: str) -> str | None:
 def _hint(text: str) -> str:
     """The ref that was probably meant, if correcting it takes no guess."""
     corrected = text.strip().lower()
+    if namespace := BUNDLED.get(corrected.partition("@")[0]):
+        corrected = f"{namespace}/{corrected}"
     if "@" not in corrected and corrected.count("/") == 1:
         corrected += "@1"
     corrected = corrected.replace("@v", "@")

@@ -63,7 +63,7 @@ def load_attachments(arguments: Sequence[str], limit: int, spool: Spool | None =
     input, as `-` or /dev/stdin, and a pipe that the shell has opened, as in `NAME=<(command)`.
     Raises BadAttachment (`ERR_ATTACHMENT`).
     """
-    pairs = [_split(argument) for argument in arguments]
+    pairs = [_split(arguments, at) for at in range(len(arguments))]
     names = [name for name, _ in pairs]
     for name in names:
         if names.count(name) > 1:
@@ -91,10 +91,14 @@ def _is_stream(path: str) -> bool:
         return False
 
 
-def _split(argument: str) -> tuple[str, str]:
+def _split(arguments: Sequence[str], at: int) -> tuple[str, str]:
+    argument = arguments[at]
     name, equals, path = argument.partition("=")
     if not equals or not path:
-        raise BadAttachment(f"--attach {argument!r} is not NAME=PATH", hint="write it as image=photo.jpg is")
+        hint: str = "write it as image=photo.jpg is"
+        if os.path.isfile(argument):
+            hint = _with_another(arguments, at, _name_for(argument), argument)
+        raise BadAttachment(f"--attach {argument!r} is not NAME=PATH", hint=hint)
     if not _NAME.fullmatch(name):
         raise BadAttachment(
             f"attachment name {name!r} may hold only letters, digits, '.', '-' and '_', after a letter or digit",
@@ -122,6 +126,12 @@ def _check(name: str, path: str, limit: int, use: Callable[[str], Hint]) -> None
 def _with_another(arguments: Sequence[str], at: int, name: str, path: str) -> Hint:
     """The command with another path for one of its attachments."""
     return again(f"use {path}", attach=(*arguments[:at], f"{name}={path}", *arguments[at + 1 :]))
+
+
+def _name_for(path: str) -> str:
+    """A name for the file of a path: its own without the ending, as far as a name may hold it."""
+    stem = os.path.splitext(os.path.basename(path))[0]
+    return re.sub(r"[^A-Za-z0-9._-]", "-", stem).strip("._-")[:64] or "file"
 
 
 def _too_large(name: str, path: str, size: int, limit: int) -> BadAttachment:

@@ -129,11 +129,13 @@ def _several(ref: ProviderRef, found: Sequence[Instance]) -> UsageError:
 
 def known_runtime(name: str) -> str:
     """The name of a runtime that can be started. Raises UsageError."""
-    if name not in STARTED:
-        raise UsageError(
-            f"--runtime {name!r} cannot be started", hint=f"use --runtime {' or --runtime '.join(STARTED)}"
-        )
-    return name
+    if name in STARTED:
+        return name
+    from difflib import get_close_matches
+
+    message = f"--runtime {name!r} cannot be started: expected {' or '.join(STARTED)}"
+    near = get_close_matches(name, STARTED, n=1, cutoff=0.5)
+    raise UsageError(message, hint=again(f"use --runtime {(near or [DEFAULT])[0]}", runtime=(near or [DEFAULT])[0]))
 
 
 def check_pin(instance: Instance, manifest: Manifest) -> None:

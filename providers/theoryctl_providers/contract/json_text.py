@@ -145,4 +145,4 @@ _PLAIN = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=Fa
 
 
 def _refusal(what: str, reason: str) -> ProviderError:
-    return ProviderError("ERR_INPUTS", f"{what}: {reason}", hint=f"check that {what} hold one JSON document in UTF-8")
+    return ProviderError("ERR_INPUTS", f"{what}: {reason}", hint="give one JSON document in UTF-8")
