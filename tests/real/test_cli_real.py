@@ -112,6 +112,14 @@ def test_a_refused_key_ends_with_status_4_and_is_not_shown(theoryctl: Cli, flags
     assert_keyless(ran)
 
 
+def test_a_time_that_is_over_before_a_call_is_begun_is_said_and_nothing_else(theoryctl: Cli) -> None:
+    with Vendor() as vendor:
+        ran = theoryctl(*REAL, "--timeout", "0.001", "--json", env=keyed(vendor))
+        assert vendor.requests == []
+    assert (ran.status, ran.document["error"]["code"]) == (124, "ERR_TIMEOUT")
+    assert_quiet(ran)
+
+
 def test_the_key_is_not_in_the_progress_of_retries(theoryctl: Cli) -> None:
     with Vendor(fails(503, retry_after="0.1")) as vendor:
         ran = theoryctl(*REAL, "--json", env=keyed(vendor))

@@ -18,7 +18,11 @@ class EmbeddedSession:
 
     def __init__(self, code: tuple[str, ...], where: str) -> None:
         """Make a provider's package importable, whose code lies in the folders `code`."""
+        import warnings
+
         self.where = where
+        # LiteLLM makes a call's coroutine in a thread, and leaves it where the time is over before it is awaited.
+        warnings.filterwarnings("ignore", r"coroutine '\w+\.a\w*(completion|embedding)", RuntimeWarning)
         with _path_lock:
             # In front, as PYTHONPATH does it in the other runtimes; once, however often the ref is asked.
             sys.path[:0] = [path for path in code if path not in sys.path]

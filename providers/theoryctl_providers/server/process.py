@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import socket
+import warnings
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -28,6 +29,8 @@ def serve(config: ServerConfig, host: str, port: int, ready_fd: int | None, log:
 
     Raises ProviderError when the provider or the port cannot be had, or the provider cannot be closed.
     """
+    # LiteLLM makes a call's coroutine in a thread, and leaves it where the time is over before it is awaited.
+    warnings.filterwarnings("ignore", r"coroutine '\w+\.a\w*(completion|embedding)", RuntimeWarning)
     provider = get_llm_provider(config.provider.provider)
     with blamed(provider):
         # Before anything can be asked: a real instance's first call is as warm as its second.
