@@ -40,6 +40,7 @@ class Container:
     definition: api_pb2.Function
     folder: Path
     at: float = field(default_factory=time.time)
+    ended_at: float = 0.0
     process: asyncio.subprocess.Process | None = None
     inputs: list[Input] = field(default_factory=list)
     volumes: dict[str, Path] = field(default_factory=dict)
@@ -94,6 +95,7 @@ class Fleet:
             identity = new_id("ta")
             container = Container(identity, function, definition, self.state.folder / identity)
             self.state.containers[container.id] = container
+            self.state.history.append(container)
             task = asyncio.create_task(self._run(container))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
@@ -273,6 +275,9 @@ class Fleet:
         """
         for timer in container.timers:
             timer.cancel()
+        container.ended_at = time.time()
+        if container.crashed:
+            self._tell_crash(container)
         for one in container.inputs:
             self._give_back(one, container)
         if container.reason is not None and not container.ready:
@@ -282,6 +287,16 @@ class Fleet:
         shutil.rmtree(container.folder, ignore_errors=True)
         asyncio.get_running_loop().call_later(BACKOFF if container.crashed else 0, self.scale, container.function)
         self.state.bell.ring()
+
+    def _tell_crash(self, container: Container) -> None:
+        """Say how a container ended that nobody wanted to end, as far as the service says so."""
+        code = (container.process.returncode if container.process else None) or 0
+        why = f"Runner failed with exit code: {code if code >= 0 else 128 - code}"
+        if self.state.failed_starts == "logged":
+            self._log(container, api_pb2.FILE_DESCRIPTOR_INFO, f"{why}\n")
+        if self.state.failed_starts == "refused" and not container.ready:
+            for one in self.queued(container.function):
+                one.finish(RESULT(status=RESULT.GENERIC_STATUS_INIT_FAILURE, exception=why))
 
     def _give_back(self, one: Input, container: Container) -> None:
         """End an input as its container was ended, or have it run anew after a crash: without end, where an app is

@@ -27,6 +27,7 @@ from tests.modal.service.images import Images, commands
 from tests.modal.service.logs import Logs
 from tests.modal.service.secrets import Secrets
 from tests.modal.service.state import LIVE, App, State, new_id
+from tests.modal.service.stats import Stats
 from tests.modal.service.volumes import Volumes
 from tests.modal.service.wire import Entry, Fault, servicer
 
@@ -133,11 +134,29 @@ class Modal:
 
     def fail_builds(self, log: str) -> None:
         """From now on no image can be had; its build ends with this log."""
-        self._state.build_log = log
+        self._state.build_log, self._state.build_fails = log, True
+
+    def log_builds(self, log: str) -> None:
+        """From now on images that were not built are built, each with this log, and end with `release_builds`."""
+        self._state.build_log, self._state.builds_held = log, True
+
+    def release_builds(self) -> None:
+        """Let the builds that run come to their end."""
+
+        async def release() -> None:
+            self._state.builds_held = False
+            self._state.bell.ring()
+
+        self._do(release())
 
     def answer_missing_keys(self, status: Status) -> None:
         """Say this of a Secret that lacks a required key: FAILED_PRECONDITION at first."""
         self._state.missing_key = status
+
+    def answer_failed_starts(self, how: str) -> None:
+        """Say a container's crash before it was ready nowhere but in figures (`silent`, at first), also in the log of
+        the system (`logged`), or end what waits for it with INIT_FAILURE (`refused`)."""
+        self._state.failed_starts = how
 
     def cancel_unheard_calls(self) -> None:
         """Cancel calls that nobody has listened to for two seconds."""
@@ -213,7 +232,7 @@ class Modal:
         self._rooms += [Volumes(state, files), Dicts(state), Logs(state)]
         self._fleet = Fleet(state, files, self._rooms)
         self._apps = Apps(state, self._fleet)
-        self._rooms += [self._apps, Calls(state, self._fleet)]
+        self._rooms += [self._apps, Calls(state, self._fleet), Stats(state, self._fleet)]
         await self._open_port()
 
     async def _open_port(self) -> None:

@@ -167,9 +167,13 @@ class State:
     revoked: bool = False
     held: bool = False
     build_log: str = ""
+    build_fails: bool = False
+    builds_held: bool = False
+    built: set[str] = field(default_factory=set)
     patience: float = float("inf")
     attempts: float = float("inf")
     missing_key: Status = Status.FAILED_PRECONDITION
+    failed_starts: str = "silent"
     http: str = ""
     environments: dict[str, str] = field(default_factory=dict)
     apps: dict[str, App] = field(default_factory=dict)
@@ -180,6 +184,7 @@ class State:
     mounts: dict[str, list[api_pb2.MountFile]] = field(default_factory=dict)
     calls: dict[str, Call] = field(default_factory=dict)
     containers: dict[str, Container] = field(default_factory=dict)
+    history: list[Container] = field(default_factory=list)
     logs: list[LogLine] = field(default_factory=list)
 
     def environment(self, name: str) -> str:
