@@ -37,6 +37,7 @@ def start(
     name, and what deploying raises.
     """
     from theoryctl.modal import deploy
+    from theoryctl.modal.build_log import followed_builds
 
     wanted = _wanted(Catalog(manifests).find(ref), environment, oci)
     credentials = _registry_credentials() if registry_secret is None else None
@@ -54,7 +55,8 @@ def start(
             wanted = replace(wanted, previous=before.previous if before.image == wanted.image else before.image)
         wanted = replace(wanted, registry_secret=registry_secret)
         progress.step(f"deploying {wanted.app} to Modal ({environment}) from {wanted.image}")
-        done = deploy.deploy(modal, wanted, credentials)
+        with followed_builds(progress):
+            done = deploy.deploy(modal, wanted, credentials)
     return Deployed(done, same_digest=before is not None and before.digest == done.digest)
 
 
@@ -67,6 +69,7 @@ def rollback(
     they are, so that nobody could tell what runs. Raises UsageError where no other image is known.
     """
     from theoryctl.modal import deploy
+    from theoryctl.modal.build_log import followed_builds
 
     with connected() as modal:
         before = apps.own(modal, ref, environment, app)
@@ -78,7 +81,8 @@ def rollback(
         wanted = replace(before, repository=image.name, digest=image.digest, previous=before.image)
         pinned = _pinned(ref, manifests)
         progress.step(f"deploying {wanted.app} to Modal ({environment}) from {wanted.image}")
-        done = deploy.deploy(modal, replace(wanted, pin=pinned or wanted.pin))
+        with followed_builds(progress):
+            done = deploy.deploy(modal, replace(wanted, pin=pinned or wanted.pin))
     return RolledBack(done, before.image, pinned)
 
 

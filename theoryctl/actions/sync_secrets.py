@@ -10,6 +10,7 @@ from theoryctl.hints import command
 from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.manifests.model import Manifest
 from theoryctl.modal import apps
+from theoryctl.modal.build_log import followed_builds
 from theoryctl.modal.deployment import Deployment
 from theoryctl.modal.sdk import connected
 from theoryctl.modal.secret_sync import apply, planned
@@ -71,7 +72,8 @@ def sync_secrets(
         for sync in syncs if not check else ():
             if sync.changes_something:
                 progress.step(f"putting {', '.join(sync.values) or 'nothing'} into {sync.deployment.app}")
-                apply(modal, sync)
+                with followed_builds(progress):
+                    apply(modal, sync)
     plans = tuple(sync.plan() for sync in syncs)
     return SecretsSynced(environment, plans, tuple(skipped), check, complete=allow_missing or not missing)
 

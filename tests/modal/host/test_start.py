@@ -204,6 +204,25 @@ def test_an_image_that_cannot_be_pulled_is_an_error_that_says_where_its_log_is(c
     assert (modal.apps(), modal.secrets(), modal.volumes()) == ({}, {}, {})
 
 
+def test_the_lines_of_a_build_come_while_it_runs_and_not_where_quiet_is_wanted(
+    modal: Modal, environment: dict[str, str], tmp_path: Path, cli: Cli
+) -> None:
+    modal.log_builds("Pulling layer 1 of 2\n\x1b[32mpulled 10 %\rpulled 100 %\x1b[0m\n\nSaving image")
+    with running(environment, tmp_path, "start", "--ref", REF, "--oci", IMAGE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        lines = [next(process.stderr).decode() for _ in range(3)]
+        assert lines[1:] == ["Pulling layer 1 of 2\n", "pulled 100 %\n"]
+        assert process.poll() is None, "the build has not ended"
+        modal.release_builds()
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, err.decode().splitlines()[0]) == (0, "Saving image"), err
+    assert b"pulled" not in out
+    image = f"registry.test/theoryctl/llm@{OTHER}"
+    quiet = cli("modal", "start", "--ref", REF, "--oci", image, "--quiet")
+    assert (quiet.status, quiet.err) == (0, "")
+    assert len(modal.requests("ImageJoinStreaming")) == 4, "two layers, twice"
+
+
 def test_a_deployment_that_is_interrupted_leaves_nothing(
     modal: Modal, environment: dict[str, str], tmp_path: Path
 ) -> None:
