@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager, redirect_stdout
 from io import StringIO
 from typing import Any
 
@@ -30,6 +30,10 @@ CONNECT_SECONDS = 5.0
 
 #: Seconds that one try of a look-up has, and one of anything else. The SDK tries four times, and has no limits itself.
 QUICK_SECONDS, SLOW_SECONDS = 5.0, 60.0
+#: Seconds that a stream may be silent beyond the time-out that its request has.
+GRACE_SECONDS = 10.0
+#: The stream whose request has none. The SDK opens it again where it ended (`modal/_utils/function_utils.py`).
+_RENEWED = "FunctionCallGetDataOut"
 
 #: Settings that its SDK reads when it is imported. Older builders add layers with pip on top of an image's digest, and
 #: pickles of one Python cannot be read by another.
@@ -183,19 +187,42 @@ def _connect(modal: Any) -> Any:
 
 
 def _limit(modal: Any) -> None:
-    """Give each request of this connection a deadline: `modal.client._Client._call_unary` has none of its own."""
+    """Give each request of this connection a deadline, and each stream: `modal.client._Client` has none of its own."""
+    import asyncio
+
+    from grpclib import GRPCError, Status
+
     client = modal.client._Client._client_from_env
-    plain = client._call_unary
+    plain, streamed = client._call_unary, client._call_stream
 
     async def call(method: Any, request: Any, *, timeout: float | None = None, metadata: Any = None) -> Any:
         return await plain(method, request, timeout=timeout or _seconds(method.name), metadata=metadata)
 
-    client._call_unary = call
+    async def stream(method: Any, request: Any, *, metadata: Any) -> AsyncGenerator[Any]:
+        name = method.name.rpartition("/")[2]
+        timeout = getattr(request, "timeout", 0)
+        seconds = timeout + GRACE_SECONDS if timeout else _seconds(method.name)
+        async with aclosing(streamed(method, request, metadata=metadata)) as messages:
+            while True:
+                try:
+                    async with asyncio.timeout(seconds):
+                        message = await anext(messages)
+                except StopAsyncIteration:
+                    return
+                except TimeoutError:
+                    if name == _RENEWED:
+                        return
+                    raise GRPCError(Status.DEADLINE_EXCEEDED, f"{name}: nothing came in {seconds:g} s") from None
+                yield message
+
+    client._call_unary, client._call_stream = call, stream
 
 
 def _seconds(method: str) -> float:
     """The time that one request has, by its name, such as `/modal.client.ModalClient/AppList`."""
-    return QUICK_SECONDS if re.search(r"(Get(?!Logs)|List|Lookup|Hello)", method.rpartition("/")[2]) else SLOW_SECONDS
+    name = method.rpartition("/")[2]
+    quick = name != _RENEWED and re.search(r"(Get(?!Logs)|List|Lookup|Hello)", name)
+    return QUICK_SECONDS if quick else SLOW_SECONDS
 
 
 def _unauthorised(modal: Any, error: Exception) -> TheoryctlError:
