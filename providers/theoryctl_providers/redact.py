@@ -97,7 +97,7 @@ class Redactor:
             yield event
         elif isinstance(event, Delta):
             yield from self._let_go_before(event)
-            yield self._delta(event)
+            yield self._delta(event) if event.signature is None else self._whole(event)
         else:
             if isinstance(event, Finish):
                 yield from self._release(event.choice)
@@ -107,6 +107,8 @@ class Redactor:
         """An event that is not one of several pieces, clean."""
         if isinstance(event, Log):
             return replace(event, message=self.error_text(event.message))
+        if isinstance(event, Delta):
+            return replace(event, signature=self.value(event.signature))
         if isinstance(event, (Output, Annotation)):
             return replace(event, value=self.value(event.value))
         if isinstance(event, VendorInfo):

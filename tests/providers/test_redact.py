@@ -254,3 +254,10 @@ def test_of_a_service_accounts_key_the_secret_is_gone_and_the_rest_may_be_said()
         for said in (redactor.text(text), redactor.error_text(text)):
             assert not [line for line in lines if line in said]
     assert redactor.error_text(tokens) == tokens
+
+
+def test_a_key_in_a_signature_is_gone_and_the_reasoning_before_it_has_come() -> None:
+    redactor = Redactor({"KEY": KEY})
+    fed = [*redactor.feed(Delta(reasoning=f"so {KEY[:5]}")), *redactor.feed(Delta(signature=f"a{KEY}"))]
+    assert "".join(event.reasoning or "" for event in fed if isinstance(event, Delta)) == f"so {KEY[:5]}"
+    assert fed[-1] == Delta(signature="a[KEY]")

@@ -141,3 +141,9 @@ def test_anthropics_thinking_comes_with_the_blocks_that_go_back(asked: Asked, st
     assert usage["reasoning_tokens"] is None
     vendor = call.envelope["meta"]["vendor"]
     assert vendor is not None and vendor["model"] == "claude-x"
+
+
+def test_a_signature_comes_between_the_reasoning_that_it_ends_and_the_text(asked: Asked) -> None:
+    call = asked(says_events(anthropic_events()), ANTHROPIC)
+    said = [delta.reasoning or delta.text or f"[{delta.signature}]" for delta in call.deltas]
+    assert "".join(said) == f"Hm.[{THINKING['signature']}]4"

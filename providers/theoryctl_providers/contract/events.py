@@ -49,13 +49,18 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A piece of the answer numbered `choice` (from 0): text, part of a tool call, reasoning, or a refusal."""
+    """A piece of the answer numbered `choice` (from 0): text, part of a tool call, reasoning, or a refusal.
+
+    `signature` ends a block of reasoning that the vendor signed, where it comes as the vendor said it. The output
+    `thinking_blocks` has it too, with the block.
+    """
 
     choice: int = 0
     text: str | None = None
     tool_call: ToolCallDelta | None = None
     reasoning: str | None = None
     refusal: str | None = None
+    signature: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

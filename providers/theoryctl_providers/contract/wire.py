@@ -123,7 +123,8 @@ def encode_event(event: Event) -> bytes | None:
 
 
 def _is_text(delta: Delta) -> bool:
-    return delta.text is not None and delta.tool_call is None and delta.reasoning is None and delta.refusal is None
+    others = (delta.tool_call, delta.reasoning, delta.refusal, delta.signature)
+    return delta.text is not None and others == (None, None, None, None)
 
 
 def decode_event(name: str, data: str) -> Event:

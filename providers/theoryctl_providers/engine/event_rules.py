@@ -82,11 +82,11 @@ class EventRules:
         return f"nothing of choice {choice} after its Finish" if self._finished.setdefault(choice, False) else None
 
     def _delta(self, event: Delta) -> str | None:
-        prose = (event.text, event.reasoning, event.refusal)
+        prose = (event.text, event.reasoning, event.refusal, event.signature)
         if not all(map(_is_text_or_none, prose)):
-            return "a str or None as text, reasoning and refusal"
+            return "a str or None as text, reasoning, refusal and signature"
         if sum(map(bool, prose)) + (event.tool_call is not None) > 1:
-            return "one of text, reasoning, refusal and tool_call"
+            return "one of text, reasoning, refusal, signature and tool_call"
         return self._open(event.choice) or (None if event.tool_call is None else _tool_call(event.tool_call))
 
     def _annotation(self, event: Annotation) -> str | None:
@@ -246,7 +246,7 @@ def _pass_plain_text(events: list[Any], choice: int) -> tuple[int, bool] | None:
             is_open = True
             if event.choice is not choice or type(event.text) is not str:  # by `is`: True and 0.0 are equal to numbers
                 return None
-            if not event.tool_call is event.reasoning is event.refusal is None:
+            if not event.tool_call is event.reasoning is event.refusal is event.signature is None:
                 return None
         elif kind is Finish:
             if event.choice is not choice or type(event.reason) is not str or not event.reason:

@@ -173,7 +173,7 @@ def _finding(error: Any, schema: Mapping[str, Any]) -> str:
         case "additionalProperties" | "unevaluatedProperties":
             declared = _declared(error, schema)
             way = "; a vendor's own parameters go into extra_body" if _takes_extra_body(error, declared) else ""
-            return ", ".join(_unknown(kind.unexpected, declared)) + way
+            return ", ".join(unknown_keys(kind.unexpected, declared)) + way
         case "type":
             return f"found {_found(value)}, expected {_either(kind.types)}"
         case "enum":
@@ -187,7 +187,8 @@ def _shortened(message: str) -> str:
     return message if len(message) <= 200 else f"{message[:59]}…{message[-140:]}"
 
 
-def _unknown(keys: list[str], declared: list[str]) -> Iterator[str]:
+def unknown_keys(keys: list[str], declared: list[str]) -> Iterator[str]:
+    """Name the keys that are not among the declared ones, at most 20, each with its near miss."""
     for key in keys[:MOST_PROBLEMS]:
         yield f"unknown key {cut(key)!r}{_guess(key, declared)}"
     if len(keys) > MOST_PROBLEMS:

@@ -163,6 +163,8 @@ class Reader:
         _note_blocks(choice, message)
         if reasoning := reasoning_of(message):
             yield Delta(index, reasoning=reasoning)
+        if signature := _signature_of(message):
+            yield Delta(index, signature=signature)
         for part in parts_of(message):
             yield self._part(index, choice, part)
         for call in _calls_of(message):
@@ -239,6 +241,14 @@ def _calls_of(message: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def _calls_in(messages: Any) -> int:
     """Count the tools that were called in a conversation so far."""
     return sum(len(message.get("tool_calls") or ()) for message in messages or () if isinstance(message, Mapping))
+
+
+def _signature_of(message: Mapping[str, Any]) -> str | None:
+    """The signature that ends a block of reasoning. Of several blocks at once the reasoning has come as one."""
+    blocks = message.get("thinking_blocks")
+    if not isinstance(blocks, list) or len(blocks) != 1 or not isinstance(blocks[0], Mapping):
+        return None
+    return _text(blocks[0].get("signature"))
 
 
 def _note_logprobs(choice: _Choice, logprobs: Any) -> None:

@@ -14,10 +14,11 @@ from theoryctl_providers.wires.dialect import Dialect
 
 
 class Place(NamedTuple):
-    """A path of a dialect, and who answers each method there."""
+    """A path of a dialect, or with a pattern several, and who answers each method there."""
 
     dialect: Dialect
     apps: dict[str, ASGIApp]
+    pattern: re.Pattern[str] | None = None
 
 
 class Paths:
@@ -25,41 +26,62 @@ class Paths:
 
     def __init__(self, dialects: Sequence[Dialect]) -> None:
         self._dialects = dialects
-        self._places: dict[str, Place] = {}
-        self._templates: list[tuple[re.Pattern[str], Place]] = []
+        self._places: dict[str, list[Place]] = {}
+        self._templates: list[Place] = []
         for dialect in dialects:
             self._add(dialect)
 
     def find(self, scope: Scope) -> tuple[Dialect, ASGIApp]:
-        """The dialect that a request speaks, and the application for it: one that refuses, where nobody answers."""
-        method, path = scope["method"], scope["path"]
-        place = self._places.get(path) or self._templated(scope)
-        app = place and place.apps.get("GET" if method == "HEAD" else method)
-        if place is not None and app is not None:
-            return place.dialect, app
-        dialect = self._below(path) if place is None else place.dialect
-        return dialect, refusal(dialect, self._unknown(method, path), 404 if place is None else 405)
+        """The dialect that a request speaks, and the application for it: one that refuses, where nobody answers.
+
+        Of several dialects with the path, the one counts whose mark the request bears, else the first.
+        """
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        places = self._places.get(scope["path"]) or self._templated(scope["path"], method)
+        place = max(places, key=lambda place: _bears(place.dialect.marks, scope), default=None)
+        if place is None:
+            return self._unknown(scope, self._below(scope), 404)
+        app = place.apps.get(method)
+        if app is None:
+            return self._unknown(scope, place.dialect, 405)
+        if place.pattern is not None and (found := place.pattern.fullmatch(scope["path"])):
+            scope["path_params"] = found.groupdict()
+        return place.dialect, app
 
     def _add(self, dialect: Dialect) -> None:
+        places: dict[str, Place] = {}
         for (method, path), app in dialect.routes.items():
-            self._places.setdefault(path, Place(dialect, {})).apps[method] = app
-        for path in [path for path in self._places if "{" in path]:
-            self._templates.append((_pattern(path), self._places.pop(path)))
+            pattern = _pattern(path) if "{" in path else None
+            places.setdefault(path, Place(dialect, {}, pattern)).apps[method] = app
+        for path, place in places.items():
+            if place.pattern is None:
+                self._places.setdefault(path, []).append(place)
+            else:
+                self._templates.append(place)
 
-    def _templated(self, scope: Scope) -> Place | None:
-        for pattern, place in self._templates:
-            if found := pattern.fullmatch(scope["path"]):
-                scope["path_params"] = found.groupdict()
-                return place
-        return None
+    def _templated(self, path: str, method: str) -> list[Place]:
+        """The places whose template fits; those that answer the method, where there are some."""
+        fitting = [place for place in self._templates if place.pattern and place.pattern.fullmatch(path)]
+        return [place for place in fitting if method in place.apps] or fitting
 
-    def _below(self, path: str) -> Dialect:
-        """The dialect with the longest prefix of a path."""
-        return max(self._dialects, key=lambda dialect: _reach(dialect.prefixes, path))
+    def _below(self, scope: Scope) -> Dialect:
+        """The dialect with the longest prefix of a path; one whose mark the request bears goes before."""
 
-    def _unknown(self, method: str, path: str) -> ProviderError:
-        known = ", ".join(f"{dialect.example} ({dialect.name})" for dialect in self._dialects)
-        return ProviderError("ERR_USAGE", f"there is no {method} {path}", hint=f"ask one of these: {known}")
+        def rank(dialect: Dialect) -> tuple[bool, int]:
+            reach = _reach(dialect.prefixes, scope["path"])
+            return reach > 0 and _bears(dialect.marks, scope), reach
+
+        return max(self._dialects, key=rank)
+
+    def _unknown(self, scope: Scope, dialect: Dialect, status: int) -> tuple[Dialect, ASGIApp]:
+        known = ", ".join(f"{each.example} ({each.name})" for each in self._dialects)
+        message = f"there is no {scope['method']} {scope['path']}"
+        error = ProviderError("ERR_USAGE", message, hint=f"ask one of these: {known}")
+        return dialect, refusal(dialect, error, status)
+
+
+def _bears(marks: frozenset[bytes], scope: Scope) -> bool:
+    return bool(marks) and any(name in marks for name, _ in scope["headers"])
 
 
 def _pattern(template: str) -> re.Pattern[str]:

@@ -41,6 +41,18 @@ class HeaderCredential:
         return b""
 
 
+@dataclass(frozen=True, slots=True)
+class AnyCredential:
+    """A token in the first of several places that holds one."""
+
+    called: str
+    places: tuple[Credential, ...]
+
+    def of(self, scope: Scope) -> bytes:
+        """The token; empty where there is none."""
+        return next(filter(None, (place.of(scope) for place in self.places)), b"")
+
+
 BEARER = HeaderCredential("the bearer token", b"authorization", b"bearer ")
 
 #: Method and path of each route, and the ASGI application that answers it. A `{name}` in a path stands for any text,
@@ -51,7 +63,8 @@ Routes = Mapping[tuple[str, str], ASGIApp]
 class Dialect(Protocol):
     """One API that a started provider speaks. Subclass it to inherit the defaults of the optional parts.
 
-    The server asks it for its routes once, and per request for the credential and for the shape of a refusal.
+    The server asks it for its routes once, and per request for the credential and for the shape of a refusal. What only
+    some requests need, their applications import when the first of them comes: a server starts with all dialects.
     """
 
     #: Its name in hints.
@@ -64,6 +77,9 @@ class Dialect(Protocol):
     prefixes: tuple[str, ...]
 
     routes: Routes
+
+    #: Headers that only its clients send, in lower case: of several dialects with a path, theirs is meant.
+    marks: frozenset[bytes] = frozenset()
 
     credential: Credential = BEARER
 

@@ -28,6 +28,7 @@ from theoryctl_providers.contract import (
     loads,
     sha256,
 )
+from theoryctl_providers.contract.answer import Answer
 from theoryctl_providers.contract.wire import Limits, ServerConfig
 from theoryctl_providers.engine.drive import served
 from theoryctl_providers.inputs.normalize import UNCOUNTED, normalized
@@ -235,6 +236,29 @@ def head_of(call: Request, started: Started, model: Any) -> Head:
     asked = normalized(call.inputs, {}, call.vendor)
     counted = {key: value for key, value in asked.items() if key not in UNCOUNTED}
     return Head(sha256(canonical(counted, checked=True))[7:31], NO_TIME, name)
+
+
+class HeadedExchange(Exchange):
+    """An exchange whose answer has an id and a time, and repeats the name of the model."""
+
+    #: The model as it was asked for.
+    model: Any
+    head: Head
+
+    def begin(self, call: Request, started: Started) -> None:
+        """Give the answer its id and time."""
+        self.head = head_of(call, started, self.model)
+        self.chunks = self.chunked(self.head) if self.streamed else None
+
+    def chunked(self, head: Head) -> Chunks:
+        """Make what writes the answer in pieces."""
+        raise NotImplementedError
+
+    @staticmethod
+    def answer_of(result: Result) -> Answer:
+        """The answer of a run that went well."""
+        assert result.answer is not None
+        return result.answer
 
 
 async def json_object(receive: Receive, limits: Limits) -> dict[str, Any]:

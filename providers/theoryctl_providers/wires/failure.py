@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from theoryctl_providers.asgi.hints import in_headers
 from theoryctl_providers.contract import Envelope, ErrorInfo, ProviderError, Result
 from theoryctl_providers.contract.envelope import info_of
 
 #: A path into the inputs, as the engine's messages write it.
 _PATH = re.compile(r"\$\.(\w+(?:\.\w+|\[\d+\])*)")
+
+#: Seconds after which to try again, where nobody named a time but there is reason to.
+_SOON = {"ERR_OVERLOADED": 1.0, "ERR_NOT_RUNNING": 1.0}
+
+#: Statuses after which clients of OpenAI and Anthropic try again unless they are told not to (_should_retry in
+#: _base_client.py of both).
+_TRIED_AGAIN = frozenset((408, 409, 429, *range(500, 600)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +43,12 @@ class Failure:
         return self.info["code"]
 
     @property
+    def sentence(self) -> str:
+        """The message with its hint, for whoever speaks a vendor's format."""
+        message, hint = self.info["message"], in_headers(self.code, self.info["hint"])
+        return f"{message} ({hint})" if hint else message
+
+    @property
     def may_pass(self) -> bool:
         """Return whether a client should try again: the failure may pass, and nothing was paid for.
 
@@ -47,6 +62,20 @@ class Failure:
         """The status that the server chose, or a script that plays a vendor; None: that of the code."""
         played: int | None = getattr(self.cause, "status", None)
         return self.status or played
+
+
+def retry_headers(failure: Failure, status: int) -> list[tuple[bytes, bytes]]:
+    """Our own code, and what clients of OpenAI and Anthropic go by: when to try again, and whether at all."""
+    code, retry_after = failure.code, failure.cause.retry_after
+    headers = [(b"x-theoryctl-code", code.encode())]
+    seconds = _SOON.get(code) if retry_after is None else retry_after
+    if seconds is not None:
+        # Whole seconds are all the standard knows (RFC 9110); these clients read the finer one first.
+        headers.append((b"retry-after", b"%d" % math.ceil(seconds)))
+        headers.append((b"retry-after-ms", b"%d" % round(seconds * 1000)))
+    if not failure.may_pass and status in _TRIED_AGAIN:
+        headers.append((b"x-should-retry", b"false"))
+    return headers
 
 
 def refused(error: ProviderError, status: int | None = None) -> Failure:

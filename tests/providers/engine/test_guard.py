@@ -44,10 +44,13 @@ BAD: dict[str, tuple[list[Any], str]] = {
     "text after the end": ([Delta(text="a"), Finish(), Delta(text="b")], "nothing of choice 0 after its Finish"),
     "a choice below 0": ([Delta(-1, "a"), Finish()], "expected an integer of 0 or more as choice"),
     "a choice that is no number": ([Delta(True, "a"), Finish(True)], "expected an integer of 0 or more as choice"),
-    "a text that is none": ([Delta(0, b"a"), Finish()], "expected a str or None as text, reasoning and refusal"),  # type: ignore[arg-type]
+    "a text that is none": (
+        [Delta(0, b"a"), Finish()],  # type: ignore[arg-type]
+        "expected a str or None as text, reasoning, refusal and signature",
+    ),
     "text and a call": (
         [Delta(0, "a", ToolCallDelta(0, "{}")), Finish()],
-        "expected one of text, reasoning, refusal and tool_call",
+        "expected one of text, reasoning, refusal, signature and tool_call",
     ),
     "reasoning that is none": ([Delta(reasoning=7), Finish()], "a str or None as text, reasoning"),  # type: ignore[arg-type]
     "text and reasoning": ([Delta(text="a", reasoning="b"), Finish()], "expected one of text, reasoning"),

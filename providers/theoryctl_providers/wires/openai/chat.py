@@ -8,16 +8,17 @@ from typing import Any
 from theoryctl_providers.contract import Result
 from theoryctl_providers.contract.answer import Choice
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
-from theoryctl_providers.wires.exchange import Chunks, Head
+from theoryctl_providers.wires.body import is_streamed, wrong
+from theoryctl_providers.wires.exchange import Chunks, Head, HeadedExchange
 from theoryctl_providers.wires.openai.chat_chunks import ChatChunks
 from theoryctl_providers.wires.openai.chat_message import choice_document, opening, usage_document
-from theoryctl_providers.wires.openai.params import OpenAIExchange, choice_of, is_streamed, wrong
+from theoryctl_providers.wires.openai.params import choice_of
 
 #: Parameters about the way the answer is delivered, which are read here.
 _DELIVERY = ("stream", "stream_options")
 
 
-class ChatCompletion(OpenAIExchange):
+class ChatCompletion(HeadedExchange):
     """One exchange."""
 
     def __init__(self, body: Mapping[str, Any]) -> None:

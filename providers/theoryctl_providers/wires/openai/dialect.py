@@ -13,18 +13,17 @@ from theoryctl_providers.contract.wire import ServerConfig
 from theoryctl_providers.inputs.normalize import vendor_of
 from theoryctl_providers.lookup import default_model_of
 from theoryctl_providers.wires.dialect import Dialect
-from theoryctl_providers.wires.exchange import Answering, Exchange, json_object, mode_of
+from theoryctl_providers.wires.exchange import Answering, Exchange, HeadedExchange, json_object, mode_of
 from theoryctl_providers.wires.failure import Failure, refused
 from theoryctl_providers.wires.openai.chat import ChatCompletion
 from theoryctl_providers.wires.openai.embeddings import Embeddings
 from theoryctl_providers.wires.openai.errors import error_answer
 from theoryctl_providers.wires.openai.models import model_document, models_document
-from theoryctl_providers.wires.openai.params import OpenAIExchange
 from theoryctl_providers.wires.openai.responses.exchange import ResponsesCall
 from theoryctl_providers.wires.reply import Headers, Reply, Whole
 
 #: Makes an exchange of a body. Raises ProviderError for one that cannot be translated.
-MakeExchange = Callable[[Mapping[str, Any]], OpenAIExchange]
+MakeExchange = Callable[[Mapping[str, Any]], HeadedExchange]
 
 
 class OpenAI(Dialect):

@@ -9,10 +9,10 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from theoryctl_providers.contract import Operation, ProviderError, Result, dumps
-from theoryctl_providers.wires.openai.params import OpenAIExchange
+from theoryctl_providers.wires.exchange import HeadedExchange
 
 
-class Embeddings(OpenAIExchange):
+class Embeddings(HeadedExchange):
     """One exchange; never streamed."""
 
     operation: Operation = "embeddings"

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any, NamedTuple
 
-from theoryctl_providers.asgi.hints import in_headers
 from theoryctl_providers.contract import ERRORS
-from theoryctl_providers.wires.failure import Failure
+from theoryctl_providers.wires.failure import Failure, retry_headers
 from theoryctl_providers.wires.reply import Whole
-
-#: Seconds after which to try again, where nobody named a time but there is reason to.
-_SOON = {"ERR_OVERLOADED": 1.0, "ERR_NOT_RUNNING": 1.0}
 
 
 class Said(NamedTuple):
@@ -44,9 +39,6 @@ _SAID = {
     "ERR_OVERLOADED": Said(429, "requests", "rate_limit_exceeded"),
 }
 
-#: Statuses after which OpenAI's clients try again unless they are told not to (openai/_base_client.py, _should_retry).
-_TRIED_AGAIN = frozenset((408, 409, 429, *range(500, 600)))
-
 
 def said(code: str) -> Said:
     """Status, type and code of one of our codes; what OpenAI has no words for is a server error of our status."""
@@ -55,9 +47,9 @@ def said(code: str) -> Said:
 
 def error_object(failure: Failure) -> dict[str, Any]:
     """Make the object that stands under `error`. The vendor's own code goes before that of our table."""
-    words, message, hint = said(failure.code), failure.info["message"], in_headers(failure.code, failure.info["hint"])
+    words = said(failure.code)
     return {
-        "message": f"{message} ({hint})" if hint else message,
+        "message": failure.sentence,
         "type": words.type,
         "param": failure.param,
         "code": failure.cause.vendor_code or words.code,
@@ -68,18 +60,4 @@ def error_answer(failure: Failure) -> Whole:
     """Write a failure in place of an answer, with the status that OpenAI has for it unless there is a better one."""
     body = json.dumps({"error": error_object(failure)}).encode()
     status = failure.played_status or said(failure.code).status
-    return Whole(body, status, _headers(failure, status))
-
-
-def _headers(failure: Failure, status: int) -> list[tuple[bytes, bytes]]:
-    """Our own code, and what OpenAI's clients go by: when to try again, and whether at all."""
-    code, retry_after = failure.code, failure.cause.retry_after
-    headers = [(b"x-theoryctl-code", code.encode())]
-    seconds = _SOON.get(code) if retry_after is None else retry_after
-    if seconds is not None:
-        # Whole seconds are all the standard knows (RFC 9110); OpenAI's clients read the finer one first.
-        headers.append((b"retry-after", b"%d" % math.ceil(seconds)))
-        headers.append((b"retry-after-ms", b"%d" % round(seconds * 1000)))
-    if not failure.may_pass and status in _TRIED_AGAIN:
-        headers.append((b"x-should-retry", b"false"))
-    return headers
+    return Whole(body, status, retry_headers(failure, status))

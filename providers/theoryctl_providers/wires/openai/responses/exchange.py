@@ -7,8 +7,8 @@ from typing import Any
 
 from theoryctl_providers.contract import Result
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
-from theoryctl_providers.wires.exchange import Chunks, Head
-from theoryctl_providers.wires.openai.params import OpenAIExchange, is_streamed, unsupported, wrong
+from theoryctl_providers.wires.body import is_streamed, unsupported, wrong
+from theoryctl_providers.wires.exchange import Chunks, Head, HeadedExchange
 from theoryctl_providers.wires.openai.responses.document import Response
 from theoryctl_providers.wires.openai.responses.events import ResponseEvents
 from theoryctl_providers.wires.openai.responses.input_items import (
@@ -55,7 +55,7 @@ _ECHOED: dict[str, Any] = {
 }
 
 
-class ResponsesCall(OpenAIExchange):
+class ResponsesCall(HeadedExchange):
     """One exchange."""
 
     def __init__(self, body: Mapping[str, Any]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from theoryctl_providers.wires.body import unsupported, wrong
 from theoryctl_providers.wires.openai.kept import unpacked
-from theoryctl_providers.wires.openai.params import choice_of, unsupported, wrong
+from theoryctl_providers.wires.openai.params import choice_of
 
 
 class Conversation:

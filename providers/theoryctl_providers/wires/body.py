@@ -1,0 +1,53 @@
+"""Bodies of vendors' APIs: their parameters, and the refusal of those that cannot be translated."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from theoryctl_providers.contract import ProviderError
+from theoryctl_providers.inputs.validate import unknown_keys
+
+
+def is_streamed(body: Mapping[str, Any]) -> bool:
+    """Return whether the answer is wanted in pieces. Raises ProviderError `ERR_INPUTS` for another value."""
+    value = body.get("stream")
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise wrong("stream", "expected boolean")
+
+
+def check_keys(body: Mapping[str, Any], known: Collection[str]) -> None:
+    """Raise ProviderError `ERR_INPUTS` for keys that an API does not have, with the near miss."""
+    unknown = [name for name in body if name not in known]
+    if unknown:
+        problem = ", ".join(unknown_keys(unknown, sorted(known)))
+        message = f"inputs: $: {problem}; a vendor's own parameters go into extra_body"
+        raise ProviderError("ERR_INPUTS", message, hint=f"change {unknown[0][:200]}", param=unknown[0][:200])
+
+
+def object_in(body: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A parameter that is an object, without its nulls; empty where it is unset. Raises ProviderError `ERR_INPUTS`."""
+    value = body.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise wrong(name, "expected an object")
+    return stated(value)
+
+
+def stated(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The items that are no null."""
+    return {name: item for name, item in value.items() if item is not None}
+
+
+def wrong(param: str, reason: str) -> ProviderError:
+    """A parameter that cannot be translated at all; all others are left to the engine's schema."""
+    return ProviderError("ERR_INPUTS", f"inputs: $.{param}: {reason}", hint=f"change {param}", param=param)
+
+
+def unsupported(param: str, reason: str) -> ProviderError:
+    """A parameter that asks for what a started provider does not do."""
+    return ProviderError(
+        "ERR_UNSUPPORTED_PARAM", f"inputs: $.{param}: {reason}", hint=f"leave {param} out", param=param
+    )
