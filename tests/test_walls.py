@@ -261,9 +261,13 @@ def test_the_shim_knows_nothing_of_the_host_and_loads_the_standard_library_alone
     assert {package_of(each.module) for each in found if each.at_top} <= sys.stdlib_module_names
 
 
+#: Modules that the wires share.
+SHARED = ("body", "dialect", "exchange", "failure", "models", "reply", "telling")
+
+
 @pytest.mark.parametrize("room", ["theoryctl.runtimes", "theoryctl_providers.wires"])
 def test_no_runtime_imports_another_and_no_wire_another(room: str) -> None:
-    shared = {f"{room}.{name}" for name in ("base", "find", "body", "dialect", "exchange", "failure", "reply")}
+    shared = {f"{room}.{name}" for name in ("base", "find", *SHARED)}
     for module in FILES:
         if is_in(module, room) and module not in {room, f"{room}.find"}:
             neighbours = {".".join(other.split(".")[:3]) for other in ours(module) if is_in(other, room)}

@@ -8,14 +8,22 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import uvicorn
+
 from tests.real.vendor import Vendor
 from theoryctl_providers.contract import Limits, ProviderConfig, SecretRule, ServerConfig
+from theoryctl_providers.server.app import DIALECTS, Dialects, make_app
+from theoryctl_providers.server.gate import Gate
+from theoryctl_providers.server.protocol import Protocol
 
 TOKEN = "token-of-this-start-0123456789abcdef"
 CANARY = "sk-canary-0123456789abcdef"
@@ -110,6 +118,26 @@ def starting(folder: Path) -> Iterator[Start]:
         for process in started:
             process.kill()
             process.wait()
+
+
+@contextmanager
+def serving(config: ServerConfig = CONFIG, dialects: Dialects = DIALECTS) -> Iterator[tuple[int, Gate]]:
+    """Serve in a thread of this process, which takes milliseconds; the port, and the gate to drain.
+
+    Signals, a drain on them, and the log's file belong to a process: `starting` makes one.
+    """
+    gate = make_app(config, lambda line: None, dialects)
+    protocol: Any = partial(Protocol, head_bytes=2 * config.limits.headers)
+    server = uvicorn.Server(uvicorn.Config(gate, port=0, http=protocol, lifespan="off", log_level="error", ws="none"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.005)
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1], gate
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 def limited(**limits: Any) -> ServerConfig:

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from theoryctl_providers.contract.envelope import Mode
 
-Operation = Literal["chat", "embeddings"]
+#: What is asked of a provider. `count_tokens` has the inputs of a chat, and an answer that is its usage alone.
+Operation = Literal["chat", "embeddings", "count_tokens"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,11 +66,11 @@ class EventRules:
 
     def end(self) -> None:
         """Note that no event is left: every choice that was begun has to be finished."""
-        embeddings = self._request.operation == "embeddings"
-        if embeddings and "embeddings" not in self._names:
+        is_chat = self._request.operation == "chat"
+        if self._request.operation == "embeddings" and "embeddings" not in self._names:
             expected = 'Output("embeddings", "application/json", vectors)'
             raise broke(self._provider, "gave no embeddings", expected)
-        if False in self._finished.values() or not (self._finished or embeddings):
+        if False in self._finished.values() or (is_chat and not self._finished):
             left = sorted(choice for choice, finished in self._finished.items() if not finished) or [0]
             found = f"ended without a Finish of choice {', '.join(map(str, left))}"
             raise broke(self._provider, found, "exactly one Finish for each choice")

@@ -12,6 +12,7 @@ from theoryctl_providers.contract import (
     Event,
     Mode,
     ProviderError,
+    Remedy,
     ResolvedRequest,
     is_mock,
 )
@@ -41,7 +42,7 @@ class LiteLLMProvider(LLMProvider):
     loads = "LiteLLM"
     suspends_in_mock = False
     default_model = "openai/gpt-4o-mini"
-    operations = ("chat", "embeddings")
+    operations = ("chat", "embeddings", "count_tokens")
     secret_rules = secret_rules()
 
     def check_inputs(self, inputs: Mapping[str, Any]) -> None:
@@ -54,6 +55,8 @@ class LiteLLMProvider(LLMProvider):
         Raises ProviderError `ERR_USAGE` too, for an address among the secrets that cannot be one, and
         `ERR_UNSUPPORTED_PARAM` for an input that would not reach the vendor.
         """
+        if request.operation == "count_tokens":
+            raise ProviderError("ERR_UNSUPPORTED_PARAM", "tokens are counted in mock mode alone", hint=Remedy.MOCK_MODE)
         refuse_uncarried(request.inputs, logprobs=True)
         forced_tool(request.inputs)
         vendor, _, name = request.model.partition("/")

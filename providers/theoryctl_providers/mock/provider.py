@@ -6,7 +6,7 @@ The same bytes on every machine and Python: no clock, no randomness, no hash ord
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -43,7 +43,7 @@ class MockProvider(LLMProvider):
 
     suspends_in_mock = False
     default_model = "mock"
-    operations = ("chat", "embeddings")
+    operations = ("chat", "embeddings", "count_tokens")
 
     def check_inputs(self, inputs: Mapping[str, Any]) -> None:
         """Refuse what a vendor's provider refuses: a test that passes here should pass there."""
@@ -60,8 +60,12 @@ class MockProvider(LLMProvider):
 
 async def mocked(request: ResolvedRequest) -> AsyncGenerator[Event]:
     """Every event of the mock's answer to a resolved request, in order; it never waits."""
-    for event in embeddings(request) if request.operation == "embeddings" else _chat(request):
+    for event in _ANSWERS[request.operation](request):
         yield event
+
+
+def _count(request: ResolvedRequest) -> Iterator[Event]:
+    yield Usage(input_tokens=prompt_tokens(inputs_as_json(request.inputs)))
 
 
 def _chat(request: ResolvedRequest) -> Iterator[Event]:
@@ -78,6 +82,14 @@ def _chat(request: ResolvedRequest) -> Iterator[Event]:
         output_tokens=sum(count_tokens(choice.text) for choice in choices),
         cost_usd=0.0,
     )
+
+
+#: The answers of the mock, by what is asked.
+_ANSWERS: Mapping[str, Callable[[ResolvedRequest], Iterator[Event]]] = {
+    "chat": _chat,
+    "embeddings": embeddings,
+    "count_tokens": _count,
+}
 
 
 def prompt_tokens(plain: Mapping[str, Any]) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from theoryctl_providers.contract.wire import ServerConfig
 from theoryctl_providers.server.gate import Gate
 from theoryctl_providers.server.paths import Paths
+from theoryctl_providers.wires.anthropic.dialect import Anthropic
 from theoryctl_providers.wires.dialect import Dialect
 from theoryctl_providers.wires.openai.dialect import OpenAI
 from theoryctl_providers.wires.run.dialect import RunDialect
@@ -15,7 +16,7 @@ from theoryctl_providers.wires.run.dialect import RunDialect
 Dialects = tuple[Callable[[ServerConfig], Dialect], ...]
 
 #: Every dialect that a started provider speaks. A new one is a folder in `wires/` and a name here.
-DIALECTS: Dialects = (RunDialect, OpenAI)
+DIALECTS: Dialects = (RunDialect, OpenAI, Anthropic)
 
 
 def make_app(config: ServerConfig, log: Callable[[str], None], dialects: Dialects = DIALECTS) -> Gate:

@@ -99,3 +99,9 @@ class Dialect(Protocol):
     def failure(self, failure: Failure) -> Whole:
         """Write a failure in place of an answer. One that comes in mid-stream is written by `Chunks.failed`."""
         ...
+
+
+def rate_limits(told: Mapping[str, str]) -> Headers:
+    """Choose the headers that tell rate limits, by the names that the vendor gives them."""
+    limits = ((name, value) for name, value in told.items() if "ratelimit" in name)
+    return [(name.encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in limits]

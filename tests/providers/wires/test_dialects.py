@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import http.client
 import json
-import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
 import pytest
-import uvicorn
 from starlette.types import Receive, Scope
 
-from tests.providers.started import ASK, CONFIG, TOKEN, Answer
+from tests.providers.started import ASK, CONFIG, TOKEN, Answer, serving
 from theoryctl_providers import run
 from theoryctl_providers.contract import Delta, Event, Result
 from theoryctl_providers.contract.wire import ServerConfig
-from theoryctl_providers.server.app import DIALECTS, make_app
+from theoryctl_providers.server.app import DIALECTS
 from theoryctl_providers.wires.dialect import Dialect, HeaderCredential
 from theoryctl_providers.wires.exchange import Answering, Chunks, Exchange, json_object
 from theoryctl_providers.wires.failure import Failure
@@ -76,15 +73,8 @@ class Parrot(Dialect):
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     """A server that speaks it too."""
-    app = make_app(CONFIG, lambda line: None, (*DIALECTS, Parrot))
-    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    thread.join()
+    with serving(CONFIG, (*DIALECTS, Parrot)) as (port, _):
+        yield port
 
 
 def ask(port: int, path: str, body: Any = None, method: str = "POST", **headers: str) -> Answer:

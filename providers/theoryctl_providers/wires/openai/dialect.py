@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope
 
-from theoryctl_providers.contract import ProviderError, stated_mode
 from theoryctl_providers.contract.wire import ServerConfig
 from theoryctl_providers.inputs.normalize import vendor_of
 from theoryctl_providers.lookup import default_model_of
-from theoryctl_providers.wires.dialect import Dialect
+from theoryctl_providers.wires.dialect import Dialect, rate_limits
 from theoryctl_providers.wires.exchange import Answering, Exchange, HeadedExchange, json_object, mode_of
-from theoryctl_providers.wires.failure import Failure, refused
+from theoryctl_providers.wires.failure import Failure
 from theoryctl_providers.wires.openai.chat import ChatCompletion
 from theoryctl_providers.wires.openai.embeddings import Embeddings
 from theoryctl_providers.wires.openai.errors import error_answer
 from theoryctl_providers.wires.openai.models import model_document, models_document
 from theoryctl_providers.wires.openai.responses.exchange import ResponsesCall
-from theoryctl_providers.wires.reply import Headers, Reply, Whole
+from theoryctl_providers.wires.reply import Headers, Whole
+from theoryctl_providers.wires.telling import Telling
 
 #: Makes an exchange of a body. Raises ProviderError for one that cannot be translated.
 MakeExchange = Callable[[Mapping[str, Any]], HeadedExchange]
@@ -41,14 +40,13 @@ class OpenAI(Dialect):
             ("POST", "/v1/chat/completions"): self._answering(ChatCompletion),
             ("POST", "/v1/responses"): self._answering(ResponsesCall),
             ("POST", "/v1/embeddings"): self._answering(Embeddings),
-            ("GET", "/v1/models"): self._models,
-            ("GET", "/v1/models/{model}"): self._models,
+            ("GET", "/v1/models"): Telling(self, self._models),
+            ("GET", "/v1/models/{model}"): Telling(self, self._models),
         }
 
     def vendor_headers(self, told: Mapping[str, str]) -> Headers:
         """Pass on the rate limits, by the names that the vendor gives them."""
-        limits = ((name, value) for name, value in told.items() if "ratelimit" in name)
-        return [(name.encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in limits]
+        return rate_limits(told)
 
     def failure(self, failure: Failure) -> Whole:
         """Write OpenAI's error object."""
@@ -63,14 +61,6 @@ class OpenAI(Dialect):
 
         return Answering(self, self._config, read)
 
-    async def _models(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        try:
-            answer = Whole(json.dumps(self._document(scope)).encode())
-        except ProviderError as error:
-            answer = self.failure(refused(error))
-        await Reply(scope, send).whole(answer)
-
-    def _document(self, scope: Scope) -> dict[str, Any]:
+    def _models(self, scope: Scope) -> dict[str, Any]:
         provider, name = self._config.provider, scope.get("path_params", {}).get("model")
-        mode = stated_mode({}, mode_of(scope), provider.mode)
-        return models_document(provider) if name is None else model_document(name, mode, provider)
+        return models_document(provider) if name is None else model_document(name, scope, provider)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope
 
 from theoryctl_providers.asgi.connection import header_of
 from theoryctl_providers.asgi.hints import in_fields
@@ -15,20 +14,18 @@ from theoryctl_providers.contract import ERROR_SCHEMA, ERRORS, ProviderError, Ta
 from theoryctl_providers.contract.wire import ServerConfig
 from theoryctl_providers.wires.dialect import Dialect
 from theoryctl_providers.wires.exchange import Answering, Exchange
-from theoryctl_providers.wires.failure import Failure, refused
-from theoryctl_providers.wires.reply import Reply, Whole
+from theoryctl_providers.wires.failure import Failure
+from theoryctl_providers.wires.reply import Whole
 from theoryctl_providers.wires.run.exchange import Run, reads_files
 from theoryctl_providers.wires.run.health import Health
 from theoryctl_providers.wires.run.multipart import receive as receive_call
+from theoryctl_providers.wires.telling import Telling
 
 _HEALTH = "/healthz"
 _RECORDINGS = "/v1/recordings"
 
 #: Digits of a number that counts recordings. Python reads no more than 4,300.
 _LONGEST_NUMBER = 18
-
-#: Answers a request by its URL's query; it has no body.
-Ask = Callable[[dict[str, list[str]]], Any]
 
 
 class RunDialect(Dialect):
@@ -47,8 +44,8 @@ class RunDialect(Dialect):
         self.routes = {
             ("GET", _HEALTH): Health(self, config),
             ("POST", "/v1/run"): Answering(self, config, self._read),
-            ("GET", _RECORDINGS): self._telling(self._recordings),
-            ("DELETE", _RECORDINGS): self._telling(self._forget_recordings),
+            ("GET", _RECORDINGS): Telling(self, self._recordings),
+            ("DELETE", _RECORDINGS): Telling(self, self._forget_recordings),
         }
 
     def failure(self, failure: Failure) -> Whole:
@@ -72,23 +69,14 @@ class RunDialect(Dialect):
         )
         return Run(received, header_of(scope, "accept") or "")
 
-    def _telling(self, ask: Ask) -> ASGIApp:
-        async def app(scope: Scope, _receive: Receive, send: Send) -> None:
-            try:
-                answer = Whole(dumps(ask(parse_qs(scope["query_string"].decode("latin-1")))).encode())
-            except ProviderError as error:
-                answer = self.failure(refused(error))
-            await Reply(scope, send).whole(answer)
-
-        return app
-
-    def _recordings(self, _query: dict[str, list[str]]) -> Any:
+    def _recordings(self, _scope: Scope) -> Any:
         """The recorded exchanges that nobody has taken yet, and the number of the newest."""
         kept, upto = self._tape.kept()
         return {"recordings": [recording.dump() for recording in kept], "upto": upto}
 
-    def _forget_recordings(self, query: dict[str, list[str]]) -> Any:
+    def _forget_recordings(self, scope: Scope) -> Any:
         """Drop the recordings up to the number `upto`: whoever had them has written them."""
+        query = parse_qs(scope["query_string"].decode("latin-1"))
         upto = query.get("upto", [""])[-1]
         if not upto.isdecimal() or len(upto) > _LONGEST_NUMBER:
             raise ProviderError("ERR_USAGE", f"upto {upto!r:.200} is no number", hint="GET /v1/recordings says it")

@@ -1,0 +1,31 @@
+"""The models of an instance: by name it knows one, its default, and a mock answers as any other."""
+
+from __future__ import annotations
+
+from starlette.types import Scope
+
+from theoryctl_providers.contract import ProviderConfig, ProviderError, is_mock, stated_mode
+from theoryctl_providers.inputs.normalize import qualified, vendor_of
+from theoryctl_providers.lookup import default_model_of
+from theoryctl_providers.wires.exchange import mode_of
+
+
+def default_of(config: ProviderConfig) -> str:
+    """The model of requests that name none; empty where there is none."""
+    return default_model_of(config) or ""
+
+
+def known_model(name: str, scope: Scope, config: ProviderConfig, *, listed: str, asked: str) -> str:
+    """Return the name of a model that answers, with or without its vendor. A mock answers as any; of a real vendor only
+    the default is known to be there.
+
+    `listed` and `asked` are the requests that list models and that ask one. Raises ProviderError `ERR_MODEL_NOT_FOUND`.
+    """
+    if not name:
+        raise ProviderError("ERR_MODEL_NOT_FOUND", "no model is named", hint=listed, param="model")
+    default = default_of(config)
+    mode = stated_mode({}, mode_of(scope), config.mode)
+    if is_mock(mode) or qualified(name, vendor_of(default)) == default:
+        return name
+    message = f"this instance cannot say whether there is a model {name!r:.200}; its default is {default!r}"
+    raise ProviderError("ERR_MODEL_NOT_FOUND", message, hint=f"ask it: {asked}", param="model")
