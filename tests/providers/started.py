@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import http.client
 import json
@@ -21,6 +22,7 @@ import uvicorn
 
 from tests.real.vendor import Vendor
 from theoryctl_providers.contract import Limits, ProviderConfig, SecretRule, ServerConfig
+from theoryctl_providers.lookup import get_llm_provider
 from theoryctl_providers.server.app import DIALECTS, Dialects, make_app
 from theoryctl_providers.server.gate import Gate
 from theoryctl_providers.server.protocol import Protocol
@@ -129,7 +131,13 @@ def serving(config: ServerConfig = CONFIG, dialects: Dialects = DIALECTS) -> Ite
     gate = make_app(config, lambda line: None, dialects)
     protocol: Any = partial(Protocol, head_bytes=2 * config.limits.headers)
     server = uvicorn.Server(uvicorn.Config(gate, port=0, http=protocol, lifespan="off", log_level="error", ws="none"))
-    thread = threading.Thread(target=server.run)
+
+    def serve() -> None:
+        with asyncio.Runner() as runner:
+            runner.run(server.serve())
+            runner.run(get_llm_provider(config.provider.provider).aclose())
+
+    thread = threading.Thread(target=serve)
     thread.start()
     while not server.started:
         time.sleep(0.005)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -12,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.providers.started import CONFIG, TOKEN, Answer, serving
+from tests.providers.started import CONFIG, Answer, serving
+from tests.real.conftest import litellm as litellm
+from tests.real.conftest import only_loopback as only_loopback
 from theoryctl_providers.contract import Script
 from theoryctl_providers.contract.wire import ServerConfig
 
@@ -48,18 +49,3 @@ def instance() -> Iterator[Instance]:
     """A mock."""
     with serving() as (port, _):
         yield Instance(port)
-
-
-@pytest.fixture
-def only_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fail a client that looks for another host."""
-    found = socket.getaddrinfo
-
-    def local(host: Any, *arguments: Any, **options: Any) -> Any:
-        assert host in ("127.0.0.1", "localhost", None), host
-        return found(host, *arguments, **options)
-
-    monkeypatch.setattr(socket, "getaddrinfo", local)
-
-
-__all__ = ["TOKEN", "Instance", "scripted"]

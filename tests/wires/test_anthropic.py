@@ -1,0 +1,405 @@
+"""Anthropic's API of a mock, by its own client and as it goes over the wire."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import anthropic
+import pytest
+
+from tests.providers.started import CONFIG, TOKEN, Answer, limited, serving
+from tests.wires.asked import PDF, PNG
+from tests.wires.conftest import Instance, scripted
+from theoryctl_providers.contract.wire import ServerConfig
+
+PATH = "/v1/messages"
+ASK: dict[str, Any] = {
+    "model": "claude-x",
+    "max_tokens": 300,
+    "messages": [{"role": "user", "content": "Say hello."}],
+}
+WEATHER = {"name": "get_weather", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}
+
+streamed_or_not = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+
+
+@contextmanager
+def client_of(config: ServerConfig = CONFIG, **options: Any) -> Iterator[anthropic.Anthropic]:
+    with serving(config) as (port, _):
+        told = {"base_url": f"http://127.0.0.1:{port}", "api_key": TOKEN, "max_retries": 0, **options}
+        with anthropic.Anthropic(**told) as client:
+            yield client
+
+
+@pytest.fixture(scope="module")
+def client(instance: Instance) -> Iterator[anthropic.Anthropic]:
+    with anthropic.Anthropic(base_url=instance.url, api_key=TOKEN, max_retries=0) as client:
+        yield client
+
+
+def create(client: anthropic.Anthropic, streamed: bool = False, **more: Any) -> Any:
+    asked: dict[str, Any] = {**ASK, **more}
+    if not streamed:
+        return client.messages.create(**asked)
+    with client.messages.stream(**asked) as stream:
+        return stream.get_final_message()
+
+
+def post(instance: Instance, body: Any = ASK, path: str = PATH, method: str = "POST", **headers: str) -> Answer:
+    told = {"x_api_key": TOKEN, "anthropic_version": "2023-06-01", **headers}
+    return instance.ask(path, body, method, **told)
+
+
+def error_of(answer: Answer) -> dict[str, Any]:
+    document = json.loads(answer.body)
+    assert (set(document), document["type"]) == ({"type", "error", "request_id"}, "error")
+    assert set(document["error"]) == {"type", "message"}
+    found: dict[str, Any] = document["error"]
+    return found
+
+
+# -- messages ---------------------------------------------------------------------------------------------------------
+
+
+@streamed_or_not
+def test_a_message_has_text_its_reason_and_its_usage(client: anthropic.Anthropic, streamed: bool) -> None:
+    message = create(client, streamed)
+    (block,) = message.content
+    assert block.text.startswith("Mock answer") and "anthropic/claude-x" in block.text
+    assert (message.model, message.role, message.stop_reason, message.stop_sequence) == (
+        "claude-x",
+        "assistant",
+        "end_turn",
+        None,
+    )
+    assert (message.usage.input_tokens, message.usage.output_tokens) == (14, 11)
+    assert message.usage.cache_read_input_tokens is None
+    assert message.id == create(client).id
+
+
+@streamed_or_not
+@pytest.mark.parametrize(
+    ("choice", "called"),
+    [
+        ({"type": "any"}, ["get_weather"]),
+        ({"type": "tool", "name": "get_time", "disable_parallel_tool_use": True}, ["get_time"]),
+        ({"type": "auto"}, []),
+        ({"type": "none"}, []),
+    ],
+    ids=lambda value: value["type"] if isinstance(value, dict) else "",
+)
+def test_a_tool_is_called_as_tool_choice_says(
+    client: anthropic.Anthropic, streamed: bool, choice: dict[str, Any], called: list[str]
+) -> None:
+    time = {"name": "get_time", "type": "custom", "input_schema": {"type": "object"}}
+    message = create(client, streamed, tools=[WEATHER, time], tool_choice=choice)
+    assert [block.name for block in message.content if block.type == "tool_use"] == called
+    assert message.stop_reason == ("tool_use" if called else "end_turn")
+
+
+def test_an_agent_that_must_call_tools_gets_to_its_end(client: anthropic.Anthropic) -> None:
+    messages: list[Any] = list(ASK["messages"])
+    tools = [WEATHER, {"name": "submit", "input_schema": {"type": "object"}}]
+    called = []
+    for _ in range(2):
+        message = create(client, messages=messages, tools=tools, tool_choice={"type": "any"})
+        (call,) = message.content
+        called.append(call.name)
+        result = {"type": "tool_result", "tool_use_id": call.id, "content": [{"type": "text", "text": "ok"}]}
+        messages += [message.to_param(), {"role": "user", "content": [result]}]
+    assert called == ["get_weather", "submit"]
+    assert create(client, messages=messages, tools=tools).content[0].type == "text"
+
+
+def test_images_and_pdfs_are_part_of_what_is_asked(client: anthropic.Anthropic) -> None:
+    def asked(kind: str, address: str) -> str:
+        head, _, data = address.partition(",")
+        source = {"type": "base64", "media_type": head.removeprefix("data:").partition(";")[0], "data": data}
+        content = [{"type": kind, "source": source}, {"type": "text", "text": "Well?"}]
+        text: str = create(client, messages=[{"role": "user", "content": content}]).content[0].text
+        return text
+
+    answers = {asked("image", PNG), asked("image", f"{PNG}AAAA"), asked("document", PDF)}
+    assert len(answers) == 3
+    assert all(answer.endswith('Well?"') for answer in answers)
+
+
+def test_the_older_auth_token_is_taken_too(instance: Instance) -> None:
+    with anthropic.Anthropic(base_url=instance.url, auth_token=TOKEN, max_retries=0) as client:
+        assert create(client).stop_reason == "end_turn"
+
+
+def test_tokens_are_counted_as_the_usage_counts_them(client: anthropic.Anthropic) -> None:
+    asked = {"model": "claude-x", "messages": ASK["messages"]}
+    assert client.messages.count_tokens(**asked).input_tokens == create(client).usage.input_tokens
+
+
+def test_models_have_each_wires_shape_by_the_header(client: anthropic.Anthropic, instance: Instance) -> None:
+    (model,) = client.models.list().data
+    assert (model.id, model.type) == ("openai/gpt-4o-mini", "model")
+    assert client.models.retrieve("claude-x").id == "claude-x"
+    openais = instance.ask("/v1/models", None, "GET", authorization=f"Bearer {TOKEN}").document
+    assert (openais["object"], openais["data"][0]["object"]) == ("list", "model")
+
+
+def test_what_the_vendor_alone_understands_is_carried(client: anthropic.Anthropic) -> None:
+    own = {"context_management": {"edits": []}, "output_config": {"effort": "low"}, "service_tier": "auto"}
+    changed = create(client, extra_body=own).content[0].text
+    assert changed.startswith("Mock answer") and changed != create(client).content[0].text
+    assert create(client, metadata={"user_id": "me"}, service_tier="auto").content == create(client).content
+
+
+# -- streams ----------------------------------------------------------------------------------------------------------
+
+
+def events_of(body: bytes) -> list[dict[str, Any]]:
+    found = []
+    for event in body.decode().strip().split("\n\n"):
+        name, data = event.split("\n")
+        document = json.loads(data.removeprefix("data: "))
+        assert document["type"] == name.removeprefix("event: ")
+        found.append(document)
+    return found
+
+
+def test_a_stream_of_a_mock_leaves_in_one_piece_and_has_anthropics_events(instance: Instance) -> None:
+    answer = post(instance, {**ASK, "stream": True})
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert int(answer.headers["content-length"]) == len(answer.body)
+    kinds = [event["type"] for event in events_of(answer.body)]
+    assert kinds[:2] + kinds[-3:] == [
+        "message_start",
+        "content_block_start",
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+    ]
+    assert set(kinds[2:-3]) == {"content_block_delta"}
+
+
+REASONED = {
+    "rules": [
+        {
+            "answers": [
+                {
+                    "reasoning": "Let me think.",
+                    "text": "It is sunny.",
+                    "annotations": [{"url": "https://example.com/a", "title": "A"}],
+                    "tool_calls": [
+                        {"name": "get_weather", "arguments": {"city": "Forlì"}, "id": "call_1"},
+                        {"name": "get_weather", "arguments": {"city": "Turin"}, "id": "call_2"},
+                    ],
+                    "usage": {
+                        "input_tokens": 20,
+                        "output_tokens": 9,
+                        "cached_input_tokens": 12,
+                        "cache_write_tokens": 5,
+                        "reasoning_tokens": 4,
+                    },
+                }
+            ]
+        }
+    ]
+}
+
+
+@streamed_or_not
+def test_reasoning_sources_and_calls_are_blocks_in_their_order(streamed: bool) -> None:
+    with client_of(scripted(REASONED)) as client:
+        message = create(client, streamed, tools=[WEATHER])
+    thinking, text, *calls = message.content
+    assert (thinking.type, thinking.thinking, thinking.signature) == ("thinking", "Let me think.", "")
+    assert (text.text, text.citations[0].url) == ("It is sunny.", "https://example.com/a")
+    assert [(call.id, call.input) for call in calls] == [("call_1", {"city": "Forlì"}), ("call_2", {"city": "Turin"})]
+    usage = message.usage
+    assert (usage.input_tokens, usage.cache_read_input_tokens, usage.cache_creation_input_tokens) == (3, 12, 5)
+    assert usage.output_tokens_details.thinking_tokens == 4
+
+
+def test_one_block_is_open_at_a_time() -> None:
+    with serving(scripted(REASONED)) as (port, _):
+        answer = post(Instance(port), {**ASK, "stream": True, "tools": [WEATHER]})
+    opened: list[int] = []
+    for event in events_of(answer.body):
+        if event["type"] == "content_block_start":
+            assert opened == []
+            opened.append(event["index"])
+        elif event["type"] == "content_block_stop":
+            assert opened == [event["index"]]
+            opened.clear()
+
+
+@streamed_or_not
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ({"refusal": "I will not."}, "refusal"),
+        ({"text": "I", "finish_reason": "length"}, "max_tokens"),
+        ({"text": "I", "finish_reason": "content_filter"}, "refusal"),
+        ({"text": ""}, "end_turn"),
+    ],
+)
+def test_an_answer_ends_for_its_reason(streamed: bool, answer: dict[str, Any], reason: str) -> None:
+    with client_of(scripted({"rules": [{"answers": [answer]}]})) as client:
+        message = create(client, streamed)
+    assert message.stop_reason == reason
+    assert "".join(block.text for block in message.content) == answer.get("text", answer.get("refusal"))
+
+
+# -- failures ---------------------------------------------------------------------------------------------------------
+
+
+@streamed_or_not
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"max_token": 5}, "unknown key 'max_token', did you mean 'max_tokens'?"),
+        ({"stop_sequence": ["x"]}, "did you mean 'stop_sequences'?"),
+        ({"max_completion_tokens": 5}, "unknown key 'max_completion_tokens'"),
+        ({"n": 2}, "unknown key 'n'"),
+        ({"max_tokens": None}, "'max_tokens' is missing"),
+        ({"max_tokens": 0}, "$.max_tokens"),
+        ({"messages": None}, "'messages' is missing"),
+        ({"messages": []}, "$.messages"),
+        ({"messages": ["x"]}, "$.messages[0]: expected an object"),
+        ({"messages": [{"role": "usr", "content": "x"}]}, "$.messages[0].role"),
+        ({"system": "s", "messages": [{"role": "usr", "content": "x"}]}, "$.messages[0].role"),
+        ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "$.messages[0].content[0].text"),
+        ({"messages": [{"role": "user", "content": [{"type": "video"}]}]}, "a block of type 'video'"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "file"}}]}]},
+            "content[0].source",
+        ),
+        ({"messages": [{"role": "assistant", "content": [{"type": "tool_use", "id": "a"}]}]}, "content[0].input"),
+        ({"stop_sequences": "x" * 9, "temperature": 9}, "$.temperature"),
+        ({"stop_sequences": [""]}, "$.stop_sequences[0]"),
+        ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "$.tools[0]: a tool of type 'web_search"),
+        ({"tools": [{"name": "a b", "input_schema": {}}]}, "$.tools[0].name"),
+        ({"tools": [{"name": "ab", "input_schema": 5}]}, "$.tools[0].input_schema"),
+        ({"tools": [WEATHER], "tool_choice": {"type": "required"}}, "$.tool_choice.type"),
+        ({"tool_choice": {"type": "any"}}, "tool_choice asks for a tool"),
+        ({"stream": "yes"}, "$.stream: expected boolean"),
+        ({"metadata": "me"}, "$.metadata: expected an object"),
+    ],
+    ids=lambda value: json.dumps(value)[:60] if isinstance(value, dict) else "",
+)
+def test_a_bad_request_is_a_400_in_the_words_of_the_request(
+    instance: Instance, change: dict[str, Any], said: str, streamed: bool
+) -> None:
+    answer = post(instance, {**ASK, **({"stream": True} if streamed else {}), **change})
+    assert (answer.status, error_of(answer)["type"]) == (400, "invalid_request_error")
+    assert said in error_of(answer)["message"]
+    assert answer.headers["x-theoryctl-code"].startswith("ERR_")
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b'{"a": 1, "a": 2}'], ids=repr)
+def test_a_body_that_is_no_json_object_is_a_400(instance: Instance, body: bytes) -> None:
+    for path in (PATH, f"{PATH}/count_tokens"):
+        answer = post(instance, body, path)
+        assert (answer.status, error_of(answer)["type"]) == (400, "invalid_request_error")
+
+
+def test_a_wrong_key_is_a_401(instance: Instance) -> None:
+    for headers in ({"x_api_key": "sk-ant-of-somebody"}, {"x_api_key": ""}):
+        answer = post(instance, **headers)
+        assert (answer.status, error_of(answer)["type"]) == (401, "authentication_error")
+        assert "the key in x-api-key is missing or wrong" in error_of(answer)["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("POST", "/v1/messages/batches", 404), ("GET", "/v1/organizations", 404), ("GET", PATH, 405)],
+)
+def test_an_unknown_path_is_refused_in_anthropics_shape_and_says_which_wires_there_are(
+    instance: Instance, method: str, path: str, status: int
+) -> None:
+    answer = post(instance, b"", path, method)
+    assert answer.status == status
+    assert "POST /v1/messages (Anthropic)" in error_of(answer)["message"]
+    assert "POST /v1/chat/completions (OpenAI)" in error_of(answer)["message"]
+
+
+def test_a_body_that_is_too_large_is_a_413() -> None:
+    with serving(limited(body=1000)) as (port, _):
+        answer = post(Instance(port), {**ASK, "system": "x" * 2000})
+    assert (answer.status, error_of(answer)["type"]) == (413, "request_too_large")
+
+
+def test_an_instance_that_is_full_or_about_to_stop_is_overloaded() -> None:
+    with serving(limited(concurrency=0)) as (port, _):
+        full = post(Instance(port))
+    with serving() as (port, gate):
+        gate._draining = True
+        stopping = post(Instance(port))
+    for answer in (full, stopping):
+        assert (answer.status, error_of(answer)["type"]) == (529, "overloaded_error")
+        assert (answer.headers["retry-after"], "x-should-retry" in answer.headers) == ("1", False)
+
+
+FAULTS = {
+    "rules": [
+        {"when": {"user": {"equals": "busy"}}, "answers": [
+            {"fault": {"status": 429, "retry_after": 0.05, "message": "slow down"}},
+            {"fault": {"status": 529}},
+            {"text": "at last"},
+        ]},
+        {"when": {"user": {"equals": "middle"}}, "answers": [
+            {"chunks": [{"text": "one "}, {"text": "two"}], "fault": {"status": 529, "after": 1}},
+        ]},
+        {"when": {"user": {"equals": "cut"}}, "answers": [
+            {"chunks": [{"text": "one "}, {"text": "two", "delay": 0.02}], "fault": {"kind": "disconnect", "after": 1}},
+        ]},
+        {"when": {"user": {"equals": "short"}}, "answers": [
+            {"chunks": [{"text": "one "}], "fault": {"kind": "truncate", "after": 1}},
+        ]},
+    ]
+}  # fmt: skip
+
+
+def saying(text: str, **more: Any) -> dict[str, Any]:
+    return {**ASK, "messages": [{"role": "user", "content": text}], **more}
+
+
+def test_the_client_tries_again_as_the_vendor_tells_it_to() -> None:
+    with client_of(scripted(FAULTS), max_retries=2) as client:
+        assert client.messages.create(**saying("busy")).content[0].text == "at last"
+
+
+def test_each_fault_is_one_of_the_clients_own_errors() -> None:
+    with client_of(scripted(FAULTS)) as client:
+        with pytest.raises(anthropic.RateLimitError, match="slow down") as limited:
+            client.messages.create(**saying("busy"))
+        assert limited.value.response.headers["retry-after-ms"] == "50"
+        with pytest.raises(anthropic.InternalServerError) as overloaded:
+            client.messages.create(**saying("busy"))
+        assert (overloaded.value.status_code, overloaded.value.type) == (529, "overloaded_error")
+        came = []
+        with pytest.raises(anthropic.APIStatusError), client.messages.stream(**saying("middle")) as stream:
+            for text in stream.text_stream:
+                came.append(text)
+        assert came == ["one "]
+
+
+def test_a_cut_connection_and_a_stream_without_an_end_are_on_the_wire() -> None:
+    with serving(scripted(FAULTS)) as (port, _):
+        instance = Instance(port)
+        with pytest.raises(http.client.IncompleteRead) as caught:
+            post(instance, saying("cut", stream=True))
+        assert b'"one "' in caught.value.partial
+        short = post(instance, saying("short", stream=True))
+        assert (short.status, b'"one "' in short.body, b"message_stop" in short.body) == (200, True, False)
+        told = post(instance, saying("middle", stream=True)).body.decode().strip().split("\n\n")[-1]
+    name, data = told.split("\n")
+    assert (name, json.loads(data.removeprefix("data: "))["error"]["type"]) == ("event: error", "overloaded_error")
+
+
+def test_an_instance_for_mocks_alone_refuses_real_requests() -> None:
+    config = replace(CONFIG, provider=replace(CONFIG.provider, mock_only=True))
+    with serving(config) as (port, _):
+        answer = post(Instance(port), x_theoryctl_mode="real")
+    assert (answer.status, answer.headers["x-theoryctl-code"]) == (400, "ERR_UNSUPPORTED_PARAM")
