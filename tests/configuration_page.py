@@ -32,7 +32,7 @@ VARIABLES = (
     ("`NO_COLOR`", "output without colours, as with `--no-color`"),
     ("`FORCE_COLOR`, `CLICOLOR_FORCE`", "output with colours and layout, even if it is not a terminal"),
     (
-        "`THEORYCTL_URL`, `THEORYCTL_TOKEN`, `OPENAI_BASE_URL`, `OPENAI_API_KEY`",
+        "`THEORYCTL_URL`, `THEORYCTL_TOKEN`, `OPENAI_BASE_URL`, `OPENAI_API_KEY` and those of [other APIs](wires.md)",
         "the address and the token of a started instance, as `theoryctl local env` prints them for other programs",
     ),
 )

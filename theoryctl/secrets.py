@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
 
+#: Variables that clients of each API read: that of the key, and with it those of addresses, as paths below an
+#: instance's URL.
+_CLIENTS: dict[str, dict[str, str]] = {
+    "OPENAI_API_KEY": {"OPENAI_BASE_URL": "/v1"},
+    "ANTHROPIC_API_KEY": {"ANTHROPIC_BASE_URL": ""},
+}
+
 #: Bytes that an env file may have.
 _MAX_BYTES = 1 << 20
 
@@ -71,10 +78,19 @@ def on_this_host(value: str, *, unspecified: bool = False) -> SplitResult | None
     return address if number.is_loopback or (unspecified and number.is_unspecified) else None
 
 
+def client_variables(url: str, token: str) -> dict[str, str]:
+    """The variables that lead clients of each API to the instance at `url`."""
+    variables: dict[str, str] = {}
+    for key, addresses in _CLIENTS.items():
+        variables |= {name: url + path for name, path in addresses.items()} | {key: token}
+    return variables
+
+
 def _leave_instance() -> None:
-    if os.environ.get("OPENAI_API_KEY", "").startswith(TOKEN_PREFIX):
-        for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
-            os.environ.pop(name, None)
+    for key, addresses in _CLIENTS.items():
+        if os.environ.get(key, "").startswith(TOKEN_PREFIX):
+            for name in (key, *addresses):
+                os.environ.pop(name, None)
 
 
 def read_env_file(path: str) -> dict[str, str]:

@@ -88,18 +88,20 @@ def test_the_variables_are_taken_back_and_those_of_somebody_else_are_told(
         f'OPENAI_BASE_URL=http://other/v1; eval "$({THEORYCTL} local env --unset)";'
         'echo "${OPENAI_API_KEY-none} $OPENAI_BASE_URL ${THEORYCTL_URL-none} ${THEORYCTL_TOKEN-none}"'
     )
-    env = {**environment, "OPENAI_API_KEY": "sk-mine"}
+    env = {**environment, "OPENAI_API_KEY": "sk-mine", "ANTHROPIC_API_KEY": "sk-ant-mine"}
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env=env, check=True)
     length, after = done.stdout.splitlines()
     assert int(length) > 32
     assert after == "none http://other/v1 none none"
-    assert "it replaces OPENAI_API_KEY" in done.stderr
+    assert "it replaces OPENAI_API_KEY, ANTHROPIC_API_KEY" in done.stderr
     assert "it keeps OPENAI_BASE_URL" in done.stderr
     assert "sk-mine" not in done.stdout + done.stderr
+    assert "sk-ant-mine" not in done.stdout + done.stderr
 
 
 def test_taking_variables_back_needs_no_instance(cli: Cli) -> None:
-    names = ["THEORYCTL_URL", "THEORYCTL_TOKEN", "OPENAI_BASE_URL", "OPENAI_API_KEY"]
+    clients = ["OPENAI_BASE_URL", "OPENAI_API_KEY", "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"]
+    names = ["THEORYCTL_URL", "THEORYCTL_TOKEN", *clients]
     assert cli("local", "env", "--unset").out.split() == [word for name in names for word in ("unset", name)]
     assert error(cli("local", "env", "--json")) == (2, "ERR_USAGE")
     assert error(cli("local", "env", "--ref", REF, "--unset", "--json")) == (2, "ERR_USAGE")

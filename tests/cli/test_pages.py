@@ -35,6 +35,7 @@ ANYWHERE = {
     ),
     "docs/mocks.md": ("Once upon a time.", 'get_weather {"city": "Forlì"}', STOPPED),
     "docs/openai.md": ("Mock answer", "Mock answer", STOPPED),
+    "docs/wires.md": ('"type": "message"', "Mock answer", '"has_more": false', STOPPED),
 }
 #: The pages with commands for real mode.
 REAL = ("docs/getting-started.md", "docs/mocks.md")

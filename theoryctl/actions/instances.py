@@ -26,6 +26,7 @@ from theoryctl.results.instances import (
     UrlShown,
 )
 from theoryctl.runtimes.find import STARTED, recorded, require, started_runtime
+from theoryctl.secrets import client_variables
 from theoryctl_providers.contract import ProviderError, sha256
 
 
@@ -152,7 +153,7 @@ def url(ref: ProviderRef, runtime: str | None, name: str | None = None) -> UrlSh
 
 
 def env(ref: ProviderRef, runtime: str | None, name: str | None = None) -> EnvShown:
-    """The variables that lead a program of ours, or any client of OpenAI, to the instance."""
+    """The variables that lead a program of ours, or a client of any API that it speaks, to the instance."""
     instance = require(ref, runtime, name)
     return EnvShown(dict(_variables(instance.url, instance.token)), replaced=_others(instance.url, instance.token))
 
@@ -166,7 +167,7 @@ def unset_env() -> EnvUnset:
 
 def _variables(url: str, token: str) -> dict[str, str]:
     ours = {"THEORYCTL_URL": url, "THEORYCTL_TOKEN": token}
-    return {**ours, "OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_KEY": token}
+    return {**ours, **client_variables(url, token)}
 
 
 def _others(url: str, token: str) -> tuple[str, ...]:

@@ -263,8 +263,9 @@ def env(
 ) -> None:
     """Print shell exports that point other programs at it.
 
-    They hold the URL and the token of a started instance. OPENAI_BASE_URL and OPENAI_API_KEY lead every client of
-    OpenAI's API to it. Standard error says which variables they replace. With --unset the shell forgets them again.
+    They hold the URL and the token of a started instance, under the names that clients of each API read:
+    OPENAI_BASE_URL and OPENAI_API_KEY, ANTHROPIC_BASE_URL and ANTHROPIC_API_KEY. Standard error says which variables
+    they replace. With --unset the shell forgets them again.
     """
     from theoryctl.actions import instances
     from theoryctl.errors import UsageError

@@ -1,0 +1,38 @@
+"""The wires beside each other: what a server loads, whose path is whose, and what clients are told of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.providers.started import TOKEN
+from tests.wires.conftest import Instance
+
+LOADED = "import json, sys, theoryctl_providers.server.app; print(json.dumps(sorted(sys.modules)))"
+
+
+def test_a_server_starts_without_what_only_requests_of_other_apis_need() -> None:
+    done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
+    wires = [name for name in json.loads(done.stdout) if name.startswith("theoryctl_providers.wires.anthropic.")]
+    assert wires == ["theoryctl_providers.wires.anthropic.dialect"]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "key"),
+    [
+        ("/v1/nothing", {"authorization": f"Bearer {TOKEN}"}, "error"),
+        ("/v1/nothing", {"x_api_key": TOKEN, "anthropic_version": "2023-06-01"}, "request_id"),
+        ("/v1/messages/nothing", {"x_api_key": TOKEN}, "request_id"),
+        ("/nothing", {"authorization": f"Bearer {TOKEN}"}, "schema"),
+    ],
+)
+def test_a_path_that_nobody_has_is_refused_as_its_client_understands_it(
+    instance: Instance, path: str, headers: dict[str, str], key: str
+) -> None:
+    answer = instance.ask(path, b"{}", **headers)
+    assert answer.status == 404
+    assert key in answer.document
+    assert "POST /v1/messages (Anthropic)" in json.dumps(answer.document)
