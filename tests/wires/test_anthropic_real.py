@@ -197,7 +197,7 @@ def test_a_failure_in_the_middle_is_raised_after_what_came(asked: Asked) -> None
 
 @streamed_or_not
 def test_a_withheld_block_of_thinking_goes_back_too(asked: Asked, streamed: bool) -> None:
-    from tests.real.test_reading import ANTHROPICS_USAGE, REDACTED, THINKING, anthropic_events
+    from tests.real.test_reading_calls import ANTHROPICS_USAGE, REDACTED, THINKING, anthropic_events
 
     content = [THINKING, REDACTED, {"type": "text", "text": "4"}]
     whole = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-x", "content": content}
