@@ -17,6 +17,11 @@ def is_streamed(body: Mapping[str, Any]) -> bool:
     raise wrong("stream", "expected boolean")
 
 
+def schema_format(schema: Any) -> dict[str, Any]:
+    """The `response_format` of an answer that has to fit a JSON Schema, which the API gives no name."""
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+
+
 def check_keys(body: Mapping[str, Any], known: Collection[str]) -> None:
     """Raise ProviderError `ERR_INPUTS` for keys that an API does not have, with the near miss."""
     unknown = [name for name in body if name not in known]

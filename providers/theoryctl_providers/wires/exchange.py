@@ -261,6 +261,16 @@ class HeadedExchange(Exchange):
         return result.answer
 
 
+def vectors_of(result: Result) -> list[list[float]]:
+    """The vectors of an answer. Raises ProviderError `ERR_BAD_RESPONSE` where it has none."""
+    outputs = HeadedExchange.answer_of(result).outputs
+    output = next((output for output in outputs if output.name == "embeddings"), None)
+    if output is None:
+        raise ProviderError("ERR_BAD_RESPONSE", "the provider gave no embeddings", hint="use another provider")
+    vectors: list[list[float]] = output.value
+    return vectors
+
+
 async def json_object(receive: Receive, limits: Limits) -> dict[str, Any]:
     """Read a body that is one JSON object. Raises ProviderError `ERR_INPUTS`, `ERR_TOO_LARGE`; ClientGone."""
     body = loads(await receive_whole(receive, limits), what="the body")

@@ -10,8 +10,12 @@ from theoryctl_providers.lookup import default_model_of
 from theoryctl_providers.wires.exchange import mode_of
 
 
-def default_of(config: ProviderConfig) -> str:
-    """The model of requests that name none; empty where there is none."""
+def listed_model(scope: Scope, config: ProviderConfig) -> str:
+    """Return the name of the one model in a list: that of requests that name none; empty where there is none.
+
+    Raises ProviderError `ERR_INPUTS` for a mode that is none.
+    """
+    mode_of(scope)
     return default_model_of(config) or ""
 
 
@@ -23,7 +27,7 @@ def known_model(name: str, scope: Scope, config: ProviderConfig, *, listed: str,
     """
     if not name:
         raise ProviderError("ERR_MODEL_NOT_FOUND", "no model is named", hint=listed, param="model")
-    default = default_of(config)
+    default = listed_model(scope, config)
     mode = stated_mode({}, mode_of(scope), config.mode)
     if is_mock(mode) or qualified(name, vendor_of(default)) == default:
         return name

@@ -64,4 +64,4 @@ class Anthropic(Dialect):
         from theoryctl_providers.wires.anthropic.models import model_document, models_document
 
         provider, name = self._config.provider, scope.get("path_params", {}).get("model")
-        return models_document(provider) if name is None else model_document(name, scope, provider)
+        return models_document(scope, provider) if name is None else model_document(name, scope, provider)

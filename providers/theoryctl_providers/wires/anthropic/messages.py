@@ -10,7 +10,7 @@ from theoryctl_providers.wires.anthropic.conversation import Conversation
 from theoryctl_providers.wires.anthropic.events import MessageEvents
 from theoryctl_providers.wires.anthropic.message import message_document
 from theoryctl_providers.wires.anthropic.tools import inputs_of_choice, tools_of
-from theoryctl_providers.wires.body import check_keys, is_streamed, object_in, stated, wrong
+from theoryctl_providers.wires.body import check_keys, is_streamed, object_in, schema_format, stated, wrong
 from theoryctl_providers.wires.exchange import Chunks, Exchange, Head, HeadedExchange
 
 #: Parameters with the same name, shape and meaning in chat completions.
@@ -101,7 +101,7 @@ def _format_of(given: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     if wanted.get("type") != "json_schema":
         raise wrong("output_config.format.type", "expected json_schema")
-    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": wanted.get("schema")}}
+    return schema_format(wanted.get("schema"))
 
 
 def _extra_of(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,12 +7,12 @@ from typing import Any
 from starlette.types import Scope
 
 from theoryctl_providers.contract import ProviderConfig
-from theoryctl_providers.wires.models import default_of, known_model
+from theoryctl_providers.wires.models import known_model, listed_model
 
 
-def models_document(config: ProviderConfig) -> dict[str, Any]:
+def models_document(scope: Scope, config: ProviderConfig) -> dict[str, Any]:
     """The list of the one model that an instance knows by name."""
-    name = default_of(config)
+    name = listed_model(scope, config)
     return {"data": [_model(name)], "has_more": False, "first_id": name, "last_id": name}
 
 

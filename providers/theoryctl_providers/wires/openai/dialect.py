@@ -63,4 +63,4 @@ class OpenAI(Dialect):
 
     def _models(self, scope: Scope) -> dict[str, Any]:
         provider, name = self._config.provider, scope.get("path_params", {}).get("model")
-        return models_document(provider) if name is None else model_document(name, scope, provider)
+        return models_document(scope, provider) if name is None else model_document(name, scope, provider)

@@ -8,12 +8,12 @@ from starlette.types import Scope
 
 from theoryctl_providers.contract import ProviderConfig
 from theoryctl_providers.wires.exchange import NO_TIME
-from theoryctl_providers.wires.models import default_of, known_model
+from theoryctl_providers.wires.models import known_model, listed_model
 
 
-def models_document(config: ProviderConfig) -> dict[str, Any]:
+def models_document(scope: Scope, config: ProviderConfig) -> dict[str, Any]:
     """The list of the one model that an instance knows by name."""
-    return {"object": "list", "data": [_model(default_of(config))]}
+    return {"object": "list", "data": [_model(listed_model(scope, config))]}
 
 
 def model_document(name: str, scope: Scope, config: ProviderConfig) -> dict[str, Any]:
