@@ -15,6 +15,7 @@ from tests.vendors_page import vendors_page
 from theoryctl.actions.explain import explain
 from theoryctl.authored.script_file import script_schema
 from theoryctl.authored.yaml_document import parse
+from theoryctl.batch.rows import SCHEMA
 from theoryctl.manifests.check import manifest_schema
 from theoryctl.results.errors import Explanation
 from theoryctl_providers import run
@@ -25,12 +26,13 @@ GOLDEN = Path("tests/providers/golden_mock.json")
 
 _EXITS = {
     0: "success",
-    1: "the provider or the vendor failed",
+    1: "the provider or the vendor failed; of a batch, more lines than are allowed to",
     2: "usage: an unknown, missing or conflicting flag, or a malformed ref",
     3: "a manifest, the inputs or an attachment is not valid, or the ref is not found",
     4: "a secret, key or permission is missing or refused",
     5: "Docker, a registry, Modal or an instance does not answer, or takes no more; what was asked for is not there",
     6: "an image is not pinned, not there for this platform, or not what its digest says; what runs is another one",
+    7: "a limit on cost that you set would be passed",
     70: "a bug in theoryctl; `--debug` shows where",
     124: "timeout",
     130: "interrupted",
@@ -169,6 +171,27 @@ def chat_schema() -> Any:
     return parse((ROOT / "manifests/llm/litellm@1.yaml").read_bytes()).value["inputs"]
 
 
+def batch_schema() -> Any:
+    """A row of a batch: an envelope with the line that it belongs to."""
+    schema = json.loads((ROOT / "docs/envelope.schema.json").read_text())
+    own = {
+        "schema": {"const": SCHEMA},
+        "id": {"type": ["string", "null"], "description": "The line's own id."},
+        "line": {"type": "integer", "minimum": 1, "description": "The line's number."},
+        "request_digest": {
+            "$ref": "#/$defs/digest",
+            "description": "Of the canonical JSON of attachments, inputs, mode, model, operation and ref.",
+        },
+    }
+    schema |= {
+        "title": SCHEMA,
+        "description": "A row of a batch: the envelope of one line's request.",
+        "required": [*own, *schema["required"][1:]],
+        "properties": {**own, **{name: value for name, value in schema["properties"].items() if name != "schema"}},
+    }
+    return schema
+
+
 def golden() -> list[dict[str, Any]]:
     """The mock's answers to the golden inputs. A change here is a change of behaviour that users see."""
     cases = json.loads((ROOT / GOLDEN).read_text())
@@ -188,6 +211,7 @@ GENERATED: dict[Path, Callable[[], str]] = {
     Path("docs/manifest.schema.json"): lambda: pretty(manifest_schema()),
     Path("docs/manifest.md"): manifest_page,
     Path("docs/script.schema.json"): lambda: pretty(script_schema()),
+    Path("docs/batch.schema.json"): lambda: pretty(batch_schema()),
     Path("docs/commands.md"): commands_page,
     Path("docs/configuration.md"): lambda: configuration_page(table),
     Path("docs/vendors.md"): lambda: vendors_page(table, committed(ROOT)),

@@ -26,7 +26,7 @@ FLOORS = {
         ("cli",),
         ("actions", "terminal"),
         ("results",),
-        ("runtimes",),
+        ("runtimes", "batch"),
         ("images",),
         ("docker", "modal"),
         ("manifests",),
@@ -68,13 +68,15 @@ HOMES = {
 
 #: What runs a provider: the embedded runtime in this process, the shim in a container on Modal, and the check of its
 #: conformance. And what reads the recordings for it, for the engine and the host are to refuse the same ones. And the
-#: table of vendors, of which there is to be one.
+#: table of vendors, of which there is to be one. And a batch, which asks in this process without one for each line.
 INSIDE = (
     "theoryctl.runtimes.embedded",
     "theoryctl.modal.theoryctl_shim",
     "theoryctl.requests.mock_flags",
     "theoryctl.actions.conformance",
     "theoryctl.actions.vendors",
+    "theoryctl.batch.engines",
+    "theoryctl.batch.requests",
 )
 
 #: Libraries that cost a start-up, and so are imported inside the call that needs them.
@@ -111,6 +113,7 @@ MADE_OF = {
     "theoryctl.manifests.edit": {"yaml"},
     "theoryctl.modal.theoryctl_shim": {"tempfile"},
     "theoryctl.terminal.live_markdown": {"rich"},
+    "theoryctl.terminal.progress_bar": {"rich"},
     "theoryctl.terminal.rich_layout": {"rich"},
     "theoryctl.terminal.rich_markdown": {"pygments", "rich"},
     "theoryctl.terminal.spinner": {"rich"},

@@ -119,6 +119,14 @@ class OutputFailed(TheoryctlError):
     error_code = "ERR_OUTPUT"
 
 
+class MaxCost(TheoryctlError):
+    error_code = "ERR_MAX_COST"
+
+
+class StoppedEarly(ProviderError):
+    """A batch was stopped because its vendor fails, with the code of that failure."""
+
+
 class MissingPackage(TheoryctlError):
     """A package that the command needs is not installed: one of an extra, such as LiteLLM of `theoryctl[real]`."""
 

@@ -15,6 +15,7 @@ from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.manifests.model import Manifest
 from theoryctl.refs import ProviderRef
 from theoryctl.requests.attachments import load_attachments
+from theoryctl.requests.failure import failure_envelope
 from theoryctl.requests.input_flags import InputFlags
 from theoryctl.requests.input_options import parse_options
 from theoryctl.requests.mock_flags import MockFlags
@@ -38,11 +39,8 @@ from theoryctl_providers.contract import (
     Result,
     Started,
     Stopwatch,
-    build_envelope,
-    info_of,
     is_mock,
     resolve_mode,
-    resources_of,
 )
 
 
@@ -196,9 +194,9 @@ def _invoke(request: Request, target: Target, found: Found, on_event: Callable[[
                 on_event(event)
     except KeyboardInterrupt:
         interrupted = Interrupted("interrupted before the answer was complete", hint="run it again")
-        return _failed(request, stopwatch, model, interrupted)
+        return failure_envelope(request, stopwatch, model, interrupted)
     except ProviderError as error:
-        return _failed(request, stopwatch, model, error)
+        return failure_envelope(request, stopwatch, model, error)
     raise InternalError("the runtime ended without a result")
 
 
@@ -213,22 +211,3 @@ def _message(envelope: Envelope) -> str:
 def _mocked(request: Request) -> Request:
     """The same request in mock mode."""
     return replace(request, mode="mock", config=replace(request.config, mode="mock", secrets={}, tape=None))
-
-
-def _failed(request: Request, stopwatch: Stopwatch, model: str | None, error: ProviderError) -> Envelope:
-    """The envelope of a run whose runtime could not give one."""
-    config = request.config
-    return build_envelope(
-        error=info_of(error),
-        run_id=request.run_id,
-        ref=config.ref,
-        mode=request.mode,
-        runtime=config.runtime,
-        model=model,
-        stopwatch=stopwatch,
-        image=config.image,
-        platform=config.platform,
-        attachments=[attachment.public() for attachment in request.attachments],
-        secrets_present=list(config.secrets),
-        resources=resources_of(request),
-    )

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from theoryctl.cli.batch_flags import BatchFlags, BatchSource, with_batch_flags
 from theoryctl.cli.command import BaseImageOption, ManifestsOption, RefOption, command, make_app
 from theoryctl.cli.flags import with_flags
 from theoryctl.cli.options import (
@@ -112,6 +113,39 @@ def run(
     options = run_options(ctx, ref, flags, env_file=env_file)
     target = targets.local_target(options.ref, runtime, name)
     ctx.obj.emit(told(run.run(options, target, ctx.obj.watch_run(stream=flags.stream, raw=flags.raw)), ctx))
+
+
+@command(
+    app,
+    "batch",
+    examples="""\
+theoryctl local batch lines.jsonl --out rows.jsonl
+theoryctl local batch lines.jsonl --out rows.jsonl --retry-failed --concurrency 64 --rpm 500
+theoryctl local batch lines.jsonl --estimate --mode real -m openai/gpt-4o-mini
+cat lines.jsonl | theoryctl local batch - --out - --ordered""",
+)
+@with_batch_flags
+def batch(
+    ctx: typer.Context,
+    source: BatchSource,
+    ref: RefOption,
+    flags: BatchFlags,
+    runtime: RunRuntime = None,
+    name: InstanceName = None,
+    env_file: EnvFile = None,
+) -> None:
+    """Send every line of a file, and write a row for each.
+
+    A line is the inputs of one request, or has them under "inputs" with an "id" and paths to "attach", or is one of
+    OpenAI's batches. All lines are checked before the first call. The same command goes on where it was stopped: lines
+    that have a row in --out are not asked again.
+    """
+    from theoryctl.actions import targets
+    from theoryctl.cli.batch_flags import emit, run_batch
+    from theoryctl.refs import ProviderRef
+
+    target = targets.local_target(ProviderRef.parse(ref), runtime, name)
+    emit(run_batch(ctx, ref, source, flags, target, env_file=env_file), ctx)
 
 
 @command(

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from theoryctl.terminal.run_display import RunDisplay
     from theoryctl_providers.contract import ErrorInfo, Event
 
+if TYPE_CHECKING:
+    from theoryctl.results.batch import BatchResult
+    from theoryctl.terminal.batch_display import BatchDisplay
+
 
 class Terminal:
     """Shows results and failures. `exit_status` is that of what was shown last; `progress` shows how work goes on."""
@@ -73,6 +77,31 @@ class Terminal:
                 output.write(json_line(line, plain=not sys.stdout.isatty()))
             else:
                 output.say(readable_line(line))
+
+    def watch_batch(self) -> BatchDisplay:
+        """Make what shows a batch as it goes on."""
+        from theoryctl.terminal.batch_display import BatchDisplay
+
+        return BatchDisplay()
+
+    def write_rows(self, rows: bytes) -> None:
+        """Write rows of a batch on standard output as they are, at once."""
+        output.write(rows.decode(), end="")
+
+    def emit_batch(self, result: BatchResult) -> None:
+        """Show the summary of a batch, and the reason why it was stopped. Where standard output has the rows, it gets
+        nothing else."""
+        self._calm()
+        self.exit_status = result.exit_status
+        view = view_of(result)
+        if self.json_output and result.out is not None:
+            output.document(result.document())
+        elif result.out is not None:
+            output.view(view)
+        for line in view.notes:
+            notes.note(line)
+        if result.error is not None:
+            notes.error(result.error)
 
     def fail(self, error: ErrorInfo, document: dict[str, Any], exit_status: int) -> None:
         """Show a failure: for people on standard error, and with --json `document` on standard output."""

@@ -143,7 +143,8 @@ class Request:
     """One call of a provider.
 
     `parsed` says that `inputs` came out of `loads`, and so are JSON as it must be; `checked`, that they were validated
-    against the input schema already, as a manifest's own example is. `mode` overrides `inputs["mode"]`. `streamed` says
+    against the input schema already, as a manifest's own example is; `admitted`, that the engine has admitted the same
+    request before, and so need not check it again. `mode` overrides `inputs["mode"]`. `streamed` says
     that somebody reads the answer as it comes; for one who waits for all of it, a provider may say it in fewer pieces.
     `timeout` is in seconds and overrides the config's. `vendor` is that of a model which names none, where whoever
     asks speaks a vendor's own API; None: only a mock takes such a model, as one of the default model's vendor.
@@ -161,6 +162,7 @@ class Request:
     streamed: bool = True
     timeout: float | None = None
     checked: bool = False
+    admitted: bool = False
     vendor: str | None = None
     retries: bool = True
     run_id: str = field(default_factory=new_run_id)

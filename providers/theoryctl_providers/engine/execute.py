@@ -107,7 +107,7 @@ def admit(request: Request, provider: LLMProvider) -> ResolvedRequest:
     if not request.parsed:
         canonical(request.inputs)
     inputs = normalized(request.inputs, schema, _vendor(request))
-    if not request.checked:
+    if not (request.checked or request.admitted):
         check_inputs(inputs, schema)
     mode = stated_mode(inputs, request.mode, config.mode)
     if config.mock_only and not is_mock(mode):
@@ -118,12 +118,13 @@ def admit(request: Request, provider: LLMProvider) -> ResolvedRequest:
     inputs = {key: value for key, value in inputs.items() if key not in TRANSPORT}
     inputs |= {name: _whole(value) for name, value in inputs.items() if _is_integral(name, value, request, schema)}
     inputs["model"] = inputs.get("model") or _default_model(config)
-    with blamed(provider):
-        provider.check_inputs(inputs)
+    if not request.admitted:
+        with blamed(provider):
+            provider.check_inputs(inputs)
     files = [replace(file, path="") for file in request.attachments] if is_mock(mode) else request.attachments
     inputs = resolve_attachments(inputs, files)
     resolved = _resolved(request, mode, inputs, files)
-    if not is_mock(mode):
+    if not (request.admitted or is_mock(mode)):
         with blamed(provider):
             provider.check(resolved)
         own = provider.secret_rules

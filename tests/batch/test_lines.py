@@ -1,0 +1,135 @@
+"""Lines of a batch: their forms, what is wrong with them, and that nothing is asked before all are checked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from tests.batch.rows import BATCH, Files, ask
+from tests.conftest import ROOT, Cli
+
+SCHEMA = json.loads((ROOT / "docs" / "batch.schema.json").read_text())
+
+OPENAIS = {"custom_id": "b", "method": "POST", "url": "/v1/chat/completions", "body": ask("two", model="gpt-4o-mini")}
+
+
+def test_each_line_gets_a_row_that_is_its_envelope_and_fits_the_published_schema(files: Files) -> None:
+    ran = files.run(lines=[ask("one"), {"id": "a", "inputs": ask("two")}, OPENAIS])
+    assert (ran.status, ran.document["ok"], ran.document["left"]) == (0, 3, 0)
+    for row in files.rows:
+        jsonschema_rs.validate(SCHEMA, row)
+    assert [(row["line"], row["id"], row["status"]) for row in files.rows] == [
+        (1, None, "success"),
+        (2, "a", "success"),
+        (3, "b", "success"),
+    ]
+
+
+def test_a_row_holds_what_a_run_of_the_same_inputs_gives(files: Files, cli: Cli) -> None:
+    files.run(lines=[ask("one", temperature=0)])
+    alone = cli("local", "run", "--inputs-json", json.dumps(ask("one", temperature=0)), "--json").document
+    assert files.rows[0]["outputs"] == alone["outputs"]
+    assert files.rows[0]["usage"] == alone["usage"]
+
+
+def test_a_line_of_openai_names_its_model_as_openai_does(files: Files) -> None:
+    files.run(lines=[OPENAIS])
+    assert files.rows[0]["model"] == "openai/gpt-4o-mini"
+
+
+def test_a_line_of_openai_may_ask_for_embeddings(files: Files) -> None:
+    body = {"model": "text-embedding-3-small", "input": "one", "dimensions": 3}
+    files.run(lines=[{"custom_id": "e", "method": "POST", "url": "/v1/embeddings", "body": body}])
+    (output,) = files.rows[0]["outputs"]
+    assert (output["name"], len(output["json"][0])) == ("embeddings", 3)
+
+
+def test_an_attachment_lies_beside_the_file_of_lines(files: Files, tmp_path: Path, cli: Cli) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "note.txt").write_text("kept here")
+    line = {"id": "n", "inputs": ask("Sum it up."), "attach": {"note": "note.txt"}}
+    (folder / "lines.jsonl").write_text(json.dumps(line))
+    ran = cli(*BATCH, str(folder / "lines.jsonl"), "--out", "rows.jsonl")
+    assert ran.status == 0, ran.err
+    (row,) = files.rows
+    assert [(file["name"], file["size"]) for file in row["meta"]["attachments"]] == [("note", 9)]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (ask("x", temprature=1), "line 2: $: unknown key 'temprature', did you mean 'temperature'"),
+        ({"messages": [{"role": "user", "content": 5}]}, "line 2: $.messages[0].content"),
+        ("[1]", "line 2: expected a JSON object, got a list"),
+        ('{"messages": [', "line 2: not JSON"),
+        ({"inputs": ask("x"), "atach": {}}, "line 2: unknown key 'atach', did you mean 'attach'?"),
+        ({"inputs": ask("x"), "id": 5}, "line 2: id: expected a text of at most 512 characters, got 5"),
+        ({"inputs": ask("x"), "attach": {"a": "none.txt"}}, "line 2: attachment a: "),
+        ({**OPENAIS, "url": "/v1/responses"}, "line 2: url: expected /v1/chat/completions or /v1/embeddings, got"),
+        ({**OPENAIS, "method": "GET"}, "line 2: method: expected 'POST', got 'GET'"),
+        (ask("x", mode="real"), "line 2: mode: expected mock, which the batch is in, got 'real'"),
+        (ask("x", api_base="http://127.0.0.1:1"), "line 2: $"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_line_that_is_wrong_is_told_with_its_number_and_nothing_is_asked(files: Files, line: Any, said: str) -> None:
+    ran = files.run(lines=[ask("one"), line])
+    error = ran.document["error"]
+    assert (ran.status, error["code"]) == (3, "ERR_INPUTS")
+    assert "lines.jsonl: 1 line is not valid, of 2; nothing was asked:" in error["message"]
+    assert said in error["message"]
+    assert error["hint"].startswith("theoryctl local batch lines.jsonl ")
+    assert "--skip-invalid" in error["hint"]
+    assert not files.out.exists()
+
+
+def test_twenty_problems_are_told_and_the_others_counted(files: Files) -> None:
+    message = files.run(lines=[{"x": 1}] * 25).document["error"]["message"]
+    assert "line 20: " in message
+    assert "line 21: " not in message
+    assert "and 5 more lines" in message
+
+
+def test_invalid_lines_can_be_left_out(files: Files) -> None:
+    ran = files.run("--skip-invalid", lines=[ask("one"), "{", "", ask("two")])
+    assert (ran.status, ran.document["ok"], ran.document["invalid"], ran.document["lines"]) == (0, 2, 1, 3)
+    assert [row["line"] for row in files.rows] == [1, 4]
+
+
+def test_an_id_is_given_once(files: Files) -> None:
+    lines = [{"id": "a", "inputs": ask("one")}, {"id": "a", "inputs": ask("two")}]
+    message = files.run(lines=lines).document["error"]["message"]
+    assert "line 2: id: expected one of its own, got 'a', which line 1 has" in message
+
+
+def test_flags_count_before_the_inputs_of_lines(files: Files) -> None:
+    files.run("-m", "openai/gpt-4o", "-o", "max_tokens=2", lines=[ask("one", model="openai/gpt-4o-mini")])
+    (row,) = files.rows
+    assert row["model"] == "openai/gpt-4o"
+    assert row["usage"]["output_tokens"] == 2
+
+
+def test_lines_come_from_standard_input_and_rows_go_to_standard_output(cli: Cli) -> None:
+    lines = "".join(json.dumps(ask(text)) + "\n" for text in ("one", "two"))
+    ran = cli(*BATCH, "-", "--out", "-", stdin=lines)
+    assert ran.status == 0, ran.err
+    assert [json.loads(row)["line"] for row in ran.out.splitlines()] == [1, 2]
+    assert "ok       2" in ran.err
+
+
+def test_a_file_for_the_rows_is_asked_for(cli: Cli, files: Files) -> None:
+    files.run(lines=[ask("one")])
+    error = cli(*BATCH, "lines.jsonl", "--json").document["error"]
+    assert error["hint"].endswith("batch lines.jsonl --ref llm/litellm@1 --out lines.rows.jsonl --json")
+
+
+def test_the_lines_are_never_overwritten(cli: Cli, files: Files) -> None:
+    files.run(lines=[ask("one")])
+    before = files.lines.read_bytes()
+    ran = cli(*BATCH, "lines.jsonl", "--out", "lines.jsonl")
+    assert (ran.status, files.lines.read_bytes()) == (2, before)

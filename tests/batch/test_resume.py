@@ -1,0 +1,112 @@
+"""Resuming: the rows themselves say what is done, whatever killed the batch before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.batch.rows import Files, ask
+from theoryctl.batch.output import OutputFile
+from theoryctl.batch.rows import OurRows
+
+
+def test_the_same_command_again_asks_nothing_again(files: Files) -> None:
+    lines = [ask(str(number)) for number in range(5)]
+    files.run(lines=lines)
+    before = files.out.read_bytes()
+    again = files.run().document
+    assert (again["resumed"], again["ok"]) == (5, 0)
+    assert files.out.read_bytes() == before
+
+
+def test_new_lines_are_asked_wherever_they_were_put(files: Files) -> None:
+    files.run(lines=[ask("one"), ask("two")])
+    again = files.run(lines=[ask("new"), ask("one"), ask("two")]).document
+    assert (again["resumed"], again["ok"]) == (2, 1)
+    assert [row["line"] for row in files.rows] == [1, 2, 1]
+
+
+@pytest.mark.parametrize("flags", [("-m", "openai/gpt-4o"), ("-o", "temperature=1")])
+def test_another_model_or_input_is_another_request(files: Files, flags: tuple[str, ...]) -> None:
+    files.run(lines=[ask("one")])
+    assert files.run(*flags).document["ok"] == 1
+
+
+def test_another_content_of_an_attachment_is_another_request(files: Files, working_folder: Path) -> None:
+    line = {"inputs": ask("Sum it up."), "attach": {"note": "note.txt"}}
+    for text in ("one", "two"):
+        (working_folder / "note.txt").write_text(text)
+        assert files.run(lines=[line]).document["ok"] == 1
+
+
+def test_a_torn_last_row_is_mended_and_its_line_asked_again(files: Files) -> None:
+    files.run(lines=[ask("one"), ask("two")])
+    whole = files.out.read_bytes()
+    files.out.write_bytes(whole[:-100])
+    assert files.run().document["ok"] == 1
+    assert [row["line"] for row in files.rows] == [1, 2]
+
+
+def test_a_whole_last_row_without_its_end_is_kept(files: Files) -> None:
+    files.run(lines=[ask("one"), ask("two")])
+    whole = files.out.read_bytes()
+    files.out.write_bytes(whole[:-1])
+    assert files.run().document["resumed"] == 2
+    assert files.out.read_bytes() == whole
+
+
+def test_a_file_with_something_else_is_left_alone(files: Files) -> None:
+    files.out.write_text("my own notes\n")
+    ran = files.run(lines=[ask("one")])
+    assert (ran.status, ran.document["error"]["code"]) == (2, "ERR_USAGE")
+    assert "rows.jsonl line 1: expected a row of a batch" in ran.document["error"]["message"]
+    assert files.out.read_text() == "my own notes\n"
+
+
+def test_equal_lines_are_asked_once_and_each_gets_its_row(files: Files) -> None:
+    lines = [{"id": name, "inputs": ask("same")} for name in "abc"]
+    ran = files.run(lines=lines)
+    assert (ran.document["ok"], ran.document["copied"]) == (1, 2)
+    assert [(row["id"], row["line"]) for row in files.rows] == [("a", 1), ("b", 2), ("c", 3)]
+    assert len({row["run_id"] for row in files.rows}) == 1
+
+
+def test_equal_lines_are_asked_each_where_that_is_wanted(files: Files) -> None:
+    assert files.run("--no-dedupe", lines=[ask("same")] * 3).document["ok"] == 3
+    assert len({row["run_id"] for row in files.rows}) == 3
+
+
+def test_an_equal_line_without_a_row_gets_the_answer_of_the_earlier_run(files: Files) -> None:
+    lines = [{"id": name, "inputs": ask("same")} for name in "abc"]
+    files.run(lines=lines)
+    first = files.out.read_bytes().splitlines(keepends=True)[0]
+    files.out.write_bytes(first)
+    again = files.run().document
+    assert (again["ok"], again["copied"], again["resumed"]) == (0, 2, 1)
+    assert sorted(row["id"] for row in files.rows) == ["a", "b", "c"]
+    assert len({row["run_id"] for row in files.rows}) == 1
+
+
+def test_lines_that_failed_are_asked_again_only_where_that_is_wanted(files: Files, working_folder: Path) -> None:
+    rule = "rules:\n- when: {user: {contains: bad}}\n  answers: [{fault: {status: 400}}]\n"
+    (working_folder / "answers.yaml").write_text(rule)
+    lines = [ask("good"), ask("bad")]
+    failing = files.run("--script", "answers.yaml", lines=lines)
+    assert (failing.status, sum(failing.document["failed"].values())) == (1, 1)
+    assert files.run().document["resumed"] == 2
+    again = files.run("--retry-failed").document
+    assert (again["resumed"], again["ok"]) == (1, 1)
+    assert sorted(row["line"] for row in files.rows) == [1, 2]
+    assert {row["status"] for row in files.rows} == {"success"}
+
+
+def test_two_batches_never_write_to_one_file(files: Files) -> None:
+    with OutputFile(str(files.out), OurRows()):
+        error = files.run(lines=[ask("one")]).document["error"]
+    assert (error["code"], error["message"]) == ("ERR_USAGE", "rows.jsonl: another batch is writing to it")
+
+
+def test_a_batch_that_is_refused_leaves_no_empty_file(files: Files) -> None:
+    files.run(lines=[{"x": 1}])
+    assert not files.out.exists()

@@ -1,0 +1,126 @@
+"""Failures of calls: which are asked again, which are the line's own, and when a vendor is given up."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from theoryctl.batch.pace import Pace
+from theoryctl.errors import StoppedEarly
+from theoryctl.hints import again
+from theoryctl_providers.contract import ErrorInfo
+
+#: Refusals for too many calls. They are not billed, and say nothing of the line.
+_LIMITED = frozenset(("ERR_RATE_LIMITED", "ERR_OVERLOADED"))
+#: Failures of a vendor, or of the way to it, that may pass.
+_DOWN = frozenset(("ERR_UNREACHABLE", "ERR_UNAVAILABLE", "ERR_NOT_RUNNING", "ERR_MODAL_UNAVAILABLE"))
+#: Failures that may be the vendor's or the line's. They may be billed, and so are not asked again.
+_SLOW = frozenset(("ERR_TIMEOUT",))
+#: Failures that every call of the account will meet.
+_ACCOUNT = frozenset(("ERR_AUTH", "ERR_PERMISSION", "ERR_QUOTA", "ERR_MISSING_SECRET", "ERR_TOKEN"))
+
+#: Tries of one line: after a failure that may pass, and after refusals for too many calls.
+_TRIES, _LIMITED_TRIES = 3, 20
+#: Failures of an account in a row that end a batch, and rounds of failures of a vendor that is down, or at its limit.
+_ACCOUNT_FAILURES, _DOWN_ROUNDS, _LIMITED_ROUNDS = 3, 5, 10
+
+#: Tries beyond the first that a batch has at least, and per line.
+_FEWEST_RETRIES, _RETRIES_PER_LINE = 100, 0.2
+
+#: Seconds of the first pause of a vendor that is down; each round doubles it.
+FIRST_PAUSE = 0.5
+
+
+class Verdict(Enum):
+    """The way on with a line whose call has failed: its row is written, it is asked again, or both depends on what the
+    vendor answers to others."""
+
+    FINAL = auto()
+    AGAIN = auto()
+    HELD = auto()
+
+
+@dataclass(slots=True)
+class _Streak:
+    """Failures of one vendor since its last answer. A round are those of calls that were under way at the same time."""
+
+    failures: int = 0
+    rounds: int = 0
+    counted_at: float = -math.inf
+
+
+@dataclass(slots=True)
+class Failures:
+    """Judges failures with one budget of retries for all lines; `lines` is the number of lines.
+
+    `stop` is the reason to end the batch, once there is one.
+    """
+
+    pace: Pace
+    lines: int
+    first_pause: float = FIRST_PAUSE
+    clock: Callable[[], float] = time.monotonic
+    stop: StoppedEarly | None = None
+    _retries: int = field(init=False)
+    _streaks: dict[str, _Streak] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._retries = max(_FEWEST_RETRIES, int(self.lines * _RETRIES_PER_LINE))
+
+    def answered(self, vendor: str) -> None:
+        """Note an answer: the vendor is there."""
+        self.pace.answered()
+        if self._streaks:
+            self._streaks.pop(vendor, None)
+
+    def judge(self, vendor: str, error: ErrorInfo, tries: int, began: float, retry_after: float | None) -> Verdict:
+        """Judge the failure of a call that began then, the line's `tries`-th."""
+        code = error["code"]
+        if code in _LIMITED:
+            self.pace.refused(began, retry_after)
+            self._count(vendor, error, began, _LIMITED_ROUNDS)
+            return Verdict.AGAIN if tries < _LIMITED_TRIES else Verdict.HELD
+        if code in _DOWN:
+            return self._down(vendor, error, tries, began, retry_after)
+        if code in _SLOW:
+            self._count(vendor, error, began, _DOWN_ROUNDS)
+            return Verdict.HELD
+        if code in _ACCOUNT:
+            self._account(vendor, error)
+            return Verdict.HELD
+        return Verdict.FINAL
+
+    def _down(self, vendor: str, error: ErrorInfo, tries: int, began: float, retry_after: float | None) -> Verdict:
+        rounds = self._count(vendor, error, began, _DOWN_ROUNDS)
+        self.pace.pause(max(retry_after or 0.0, self.first_pause * 2 ** (rounds - 1)) if rounds > 1 else 0.0)
+        if rounds <= 1 and (tries >= _TRIES or self._retries <= 0 or not error["retryable"]):
+            return Verdict.HELD
+        self._retries -= 1
+        return Verdict.AGAIN
+
+    def _account(self, vendor: str, error: ErrorInfo) -> None:
+        streak = self._streaks.setdefault(vendor, _Streak())
+        streak.failures += 1
+        if streak.failures >= _ACCOUNT_FAILURES:
+            self._give_up(vendor, error, f"refused {streak.failures} calls in a row")
+
+    def _count(self, vendor: str, error: ErrorInfo, began: float, most: int) -> int:
+        streak = self._streaks.setdefault(vendor, _Streak())
+        streak.failures += 1
+        if began >= streak.counted_at:
+            streak.rounds += 1
+            streak.counted_at = self.clock()
+        if streak.rounds >= most:
+            self._give_up(vendor, error, f"answered none of the last {streak.failures} calls")
+        return streak.rounds
+
+    def _give_up(self, vendor: str, error: ErrorInfo, what: str) -> None:
+        if self.stop is None:
+            message = (
+                f"the batch was stopped early: {vendor or 'the provider'} {what}; the last failure: {error['message']}"
+            )
+            cure = f"{error['hint']}, then run it again" if error["hint"] else "run it again later"
+            self.stop = StoppedEarly(error["code"], message, hint=again(cure))

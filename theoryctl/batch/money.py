@@ -1,0 +1,83 @@
+"""Money that calls may cost: reserved before a call, and settled after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from theoryctl.errors import MaxCost
+from theoryctl.hints import again
+
+
+class Reservation(Protocol):
+    """Money that is held for one call."""
+
+    def settle(self, actual: float | None) -> None:
+        """Give back what the call did not cost, in US dollars; None: nobody knows, so all of it counts as paid."""
+        ...
+
+
+class Budget(Protocol):
+    """A limit on the cost of calls."""
+
+    def reserve(self, usd: float, run_id: str) -> Reservation:
+        """Hold the most that a call can cost. Raises MaxCost (`ERR_MAX_COST`) where it is more than is left."""
+        ...
+
+
+@dataclass(slots=True)
+class Cap(Budget):
+    """A limit for one batch: at most `most` US dollars, of which `spent` were paid before."""
+
+    most: float
+    spent: float = 0.0
+    held: float = 0.0
+
+    def reserve(self, usd: float, run_id: str) -> Reservation:
+        left = self.most - self.spent - self.held
+        if usd > left:
+            message = f"--max-cost ${self.most:g}: ${self.spent:.6g} are spent, and the next call may cost ${usd:.6g}"
+            raise MaxCost(message, hint=raised(self.spent + 2 * usd))
+        self.held += usd
+        return _Held(self, usd)
+
+
+@dataclass(slots=True)
+class _Held(Reservation):
+    cap: Cap
+    usd: float
+
+    def settle(self, actual: float | None) -> None:
+        self.cap.held -= self.usd
+        self.cap.spent += self.usd if actual is None else actual
+
+
+def raised(usd: float) -> str:
+    """The hint to allow more."""
+    return again("run it again with a larger --max-cost", max_cost=f"{usd:.2g}")
+
+
+class Reservations:
+    """The reservations of one call in all budgets that count."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self, held: list[Reservation]) -> None:
+        self._held = held
+
+    def settle(self, actual: float | None) -> None:
+        """Settle each of them."""
+        for each in self._held:
+            each.settle(actual)
+
+
+def reserve_all(budgets: list[Budget], usd: float, run_id: str) -> Reservations:
+    """Reserve in each budget, or in none. Raises MaxCost."""
+    held: list[Reservation] = []
+    try:
+        for budget in budgets:
+            held.append(budget.reserve(usd, run_id))
+    except MaxCost:
+        Reservations(held).settle(0.0)
+        raise
+    return Reservations(held)

@@ -1,0 +1,226 @@
+"""The output of a batch: a file that is resumed from itself, or a stream."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from typing import BinaryIO, Protocol, Self
+
+from theoryctl.batch.resume import Earlier, mend, whole_lines
+from theoryctl.batch.rows import RowFormat
+from theoryctl.errors import OutputFailed, UsageError
+from theoryctl.hints import again
+
+#: Writes bytes to a stream, such as standard output.
+Write = Callable[[bytes], None]
+
+
+class Output(Protocol):
+    """Takes the rows of a batch, by the index of their lines."""
+
+    #: Rows that were there before.
+    earlier: Earlier
+
+    def put(self, index: int, row: bytes) -> None:
+        """Take a row. It is lost to nobody once `flush` has returned."""
+        ...
+
+    def flush(self) -> None:
+        """Write what was taken, at once. Raises OutputFailed."""
+        ...
+
+    def finish(self, *, ordered: bool) -> None:
+        """Write the rest; `ordered`: by the numbers of the lines."""
+        ...
+
+    def rows(self) -> Iterator[bytes]:
+        """Yield the rows that were there before."""
+        ...
+
+    def close(self) -> None:
+        """Give it back; a file that has got nothing is removed."""
+        ...
+
+
+class OutputFile:
+    """A file of rows, which one batch at a time writes to."""
+
+    def __init__(self, path: str, form: RowFormat) -> None:
+        """Open the file, and read the rows that are there. A torn last row is mended.
+
+        Raises UsageError for a file that holds something else, or that another batch writes to, and OutputFailed.
+        """
+        self._path, self._form = path, form
+        self._is_new = not os.path.exists(path)
+        self._file = _opened(path)
+        self._taken: list[bytes] = []
+        try:
+            mend(self._file, form)
+            self.earlier = self._read()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """Device and inode of the file."""
+        found = os.fstat(self._file.fileno())
+        return found.st_dev, found.st_ino
+
+    def drop_failed(self) -> None:
+        """Remove the rows of failures, so that their lines are asked again."""
+        if self.earlier.failed:
+            kept = (place for place, line in whole_lines(self._file) if self._form.read(line).code is None)
+            self._rewrite(list(kept))
+            self.earlier = self._read()
+
+    def put(self, index: int, row: bytes) -> None:
+        self._taken.append(row)
+
+    def flush(self) -> None:
+        data, self._taken = b"".join(self._taken), []
+        try:
+            while data:
+                data = data[os.write(self._file.fileno(), data) :]
+        except OSError as error:
+            message = f"{self._path} cannot be written: {error.strerror}; what it holds is whole"
+            raise OutputFailed(message, hint=again("free some space, and run it again")) from error
+
+    def finish(self, *, ordered: bool) -> None:
+        self.flush()
+        if not ordered:
+            return
+        places, numbers = array("Q"), array("Q")
+        for place, line in whole_lines(self._file):
+            places.append(place)
+            numbers.append(self._form.number(line))
+        by_number = sorted(range(len(places)), key=numbers.__getitem__)
+        if any(at != index for index, at in enumerate(by_number)):
+            self._rewrite(places[at] for at in by_number)
+
+    def rows(self) -> Iterator[bytes]:
+        for _, line in whole_lines(self._file):
+            yield line
+
+    def close(self) -> None:
+        if self._is_new and os.fstat(self._file.fileno()).st_size == 0:
+            os.unlink(self._path)
+        self._file.close()
+
+    def _read(self) -> Earlier:
+        earlier = Earlier()
+        for number, (_, line) in enumerate(whole_lines(self._file), 1):
+            try:
+                earlier.add(self._form.read(line))
+            except ValueError:
+                message = f"{self._path} line {number}: expected a row of a batch, in the form that is asked for"
+                raise UsageError(message, hint=again("give another file with --out", out=f"{self._path}.new")) from None
+        return earlier
+
+    def _rewrite(self, places: Iterable[int]) -> None:
+        """Replace the file by one that has only the rows at these places, in this order. Raises OutputFailed."""
+        import tempfile
+
+        folder, name = os.path.split(os.path.abspath(self._path))
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
+        try:
+            with open(handle, "wb") as copy:
+                for place in places:
+                    self._file.seek(place)
+                    copy.write(self._file.readline())
+            os.chmod(temporary, stat.S_IMODE(os.fstat(self._file.fileno()).st_mode))
+            new = _opened(temporary)
+            os.replace(temporary, self._path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+        self._file.close()
+        self._file = new
+
+
+def _opened(path: str) -> BinaryIO:
+    """A file to read and append to, locked. Raises UsageError, OutputFailed."""
+    try:
+        number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise OutputFailed(f"{path} cannot be written: {error.strerror}", hint="give another path") from None
+    file = open(number, "r+b")  # noqa: SIM115  # for as long as the batch runs
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        message = f"{path}: another batch is writing to it"
+        raise UsageError(message, hint="wait for the other one, or give another file") from None
+    return file
+
+
+class OutputStream:
+    """A stream of rows, as they come or in the order of their lines."""
+
+    def __init__(self, write: Write, order: Iterable[int] | None = None) -> None:
+        """`order` are the indexes of all lines that get a row, in their order; None: as they come."""
+        self.earlier = Earlier()
+        self._write = write
+        self._order = iter(order) if order is not None else None
+        self._next = next(self._order, None) if self._order is not None else None
+        self._taken: list[bytes] = []
+        self._waiting: dict[int, tuple[int, int]] = {}
+        self._store: BinaryIO | None = None
+
+    def put(self, index: int, row: bytes) -> None:
+        if self._order is None:
+            self._taken.append(row)
+        elif index != self._next:
+            self._keep(index, row)
+        else:
+            self._taken.append(row)
+            self._advance()
+
+    def flush(self) -> None:
+        data, self._taken = b"".join(self._taken), []
+        if data:
+            self._write(data)
+
+    def finish(self, *, ordered: bool) -> None:
+        for index in sorted(self._waiting):
+            self._taken.append(self._kept(index))
+        self.flush()
+
+    def rows(self) -> Iterator[bytes]:
+        return iter(())
+
+    def close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+
+    def _advance(self) -> None:
+        assert self._order is not None
+        self._next = next(self._order, None)
+        while self._next in self._waiting:
+            self._taken.append(self._kept(self._next))
+            self._next = next(self._order, None)
+
+    def _keep(self, index: int, row: bytes) -> None:
+        """Put a row aside on the disk: the one that all wait for may take long."""
+        if self._store is None:
+            import tempfile
+
+            self._store = tempfile.TemporaryFile()  # noqa: SIM115  # for as long as the batch runs
+        assert self._store is not None
+        self._waiting[index] = (self._store.seek(0, 2), len(row))
+        self._store.write(row)
+
+    def _kept(self, index: int) -> bytes:
+        assert self._store is not None
+        place, length = self._waiting.pop(index)
+        self._store.seek(place)
+        return self._store.read(length)

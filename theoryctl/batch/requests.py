@@ -1,0 +1,154 @@
+"""Requests of a batch, made of its lines, and the digest that tells one from another."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from theoryctl.batch.lines import Line
+from theoryctl.errors import BadInputs
+from theoryctl.requests.attachments import load_attachments
+from theoryctl.requests.wrapped_inputs import unwrapped
+from theoryctl_providers.contract import Attachment, Mode, ProviderConfig, ProviderError, Request, canonical, dumps
+
+#: Inputs about the way of an answer, not about what is asked.
+_TRANSPORT = frozenset(("mode", "stream", "stream_options"))
+
+#: Attachments whose digest is remembered, by path, size and time of the last change.
+_MOST_FILES = 4096
+
+
+@dataclass(slots=True, kw_only=True)
+class RequestMaker:
+    """Makes the request of each line.
+
+    `given` are inputs that count before those of a line, `model` the one where a line names none, `timeout` is in
+    seconds, `max_attachment` in bytes. Paths of attachments are relative to `folder`. `overrides` says that the mode
+    was given by a flag, which counts before the modes in lines.
+    """
+
+    config: ProviderConfig
+    mode: Mode
+    folder: str
+    max_attachment: int
+    given: Mapping[str, Any] = field(default_factory=dict)
+    model: str | None = None
+    timeout: float | None = None
+    overrides: bool = False
+    declared: frozenset[str] = field(init=False)
+    _files: dict[tuple[str, int, int], Attachment] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.declared = frozenset((self.config.input_schema or {}).get("properties", {}))
+
+    def make(self, line: Line, *, admitted: bool = False) -> Request:
+        """Make the request of a line; `admitted` says that it was checked before.
+
+        Raises ProviderError `ERR_INPUTS` and `ERR_ATTACHMENT`.
+        """
+        return Request(
+            config=self.config,
+            inputs=self._inputs(line),
+            parsed=True,
+            mode=self.mode,
+            operation=line.operation,
+            attachments=self._attachments(line.attach) if line.attach else (),
+            streamed=False,
+            timeout=self.timeout,
+            admitted=admitted,
+            retries=False,
+        )
+
+    def digest(self, request: Request) -> bytes:
+        """Return SHA-256 of the canonical JSON of attachments, inputs, mode, model, operation and ref."""
+        inputs = request.inputs
+        if not _TRANSPORT.isdisjoint(inputs):
+            inputs = {name: value for name, value in inputs.items() if name not in _TRANSPORT}
+        files = {file.name: file.digest for file in request.attachments}
+        head = canonical(files, checked=True) if files else b"{}"
+        model = dumps(inputs.get("model") or self.config.default_model)
+        rest = f'"mode":"{self.mode}","model":{model},"operation":"{request.operation}","ref":"{self.config.ref}"'
+        text = b'{"attachments":%b,"inputs":%b,%b}' % (head, canonical(inputs, checked=True), rest.encode())
+        return hashlib.sha256(text).digest()
+
+    def _inputs(self, line: Line) -> dict[str, Any]:
+        inputs = line.inputs
+        if "params" in inputs and (inner := unwrapped(inputs, self.config.input_schema or {})) is not None:
+            inputs = inner
+        if self.given:
+            inputs = {**inputs, **self.given}
+        if self.model is not None and inputs.get("model") is None:
+            inputs = {**inputs, "model": self.model}
+        own = inputs.get("mode")
+        if own is not None and own != self.mode and not self.overrides:
+            message = f"mode: expected {self.mode}, which the batch is in, got {own!r:.200}"
+            raise BadInputs(message, hint="leave mode out of the lines, and give it once for all")
+        return inputs
+
+    def _attachments(self, attach: Mapping[str, str]) -> tuple[Attachment, ...]:
+        paths = {name: os.path.join(self.folder, path) for name, path in attach.items()}
+        new = [f"{name}={path}" for name, path in paths.items() if self._known(name, path) is None]
+        for file in load_attachments(new, self.max_attachment):
+            self._remember(file)
+        return tuple(self._known(name, path) or _vanished(path) for name, path in paths.items())
+
+    def _known(self, name: str, path: str) -> Attachment | None:
+        found = self._files.get(_stamp(path))
+        if found is None or found.name == name:
+            return found
+        from dataclasses import replace
+
+        return replace(found, name=name)
+
+    def _remember(self, file: Attachment) -> None:
+        if len(self._files) >= _MOST_FILES:
+            self._files.clear()
+        self._files[_stamp(file.path)] = file
+
+
+def _stamp(path: str) -> tuple[str, int, int]:
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):  # said where it is opened
+        return path, -1, -1
+    return os.path.abspath(path), found.st_size, found.st_mtime_ns
+
+
+def _vanished(path: str) -> Attachment:
+    raise BadInputs(f"attachment {path} was changed while it was read", hint="run it again")
+
+
+#: Raises ProviderError for a request that no call may be made for.
+Check = Callable[[Request], None]
+
+
+def check_here(config: ProviderConfig) -> Check:
+    """Return the check of requests that this process answers, by the provider itself."""
+    from theoryctl_providers.engine.execute import admit
+    from theoryctl_providers.lookup import get_llm_provider
+
+    provider = get_llm_provider(config.provider)
+
+    def check(request: Request) -> None:
+        admit(request, provider)
+
+    return check
+
+
+def check_elsewhere(config: ProviderConfig) -> Check:
+    """Return the check of requests that are answered elsewhere, as far as it can be made without secrets."""
+    from dataclasses import replace
+
+    from theoryctl_providers.inputs.normalize import normalized
+    from theoryctl_providers.inputs.validate import check_inputs
+
+    mocked = replace(config, mode="mock", mock_only=False)
+    try:
+        check = check_here(mocked)
+    except ProviderError:  # its code lies in the image alone
+        schema = config.input_schema or {}
+        return lambda request: check_inputs(normalized(request.inputs, schema), schema)
+    return lambda request: check(replace(request, config=mocked, mode="mock"))

@@ -1,0 +1,106 @@
+"""Rows that an earlier run of a batch has written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from theoryctl.batch.rows import Row, RowFormat
+
+
+@dataclass(slots=True)
+class Earlier:
+    """Rows by what they answer, and what they have cost in US dollars.
+
+    Rows of one request are kept as the hashes of their ids, of one row without a list.
+    """
+
+    rows: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+    _ids: dict[bytes, int | list[int]] = field(default_factory=dict)
+
+    def add(self, row: Row) -> None:
+        """Count a row."""
+        self.rows += 1
+        if row.code is not None:
+            self.failed[row.code] += 1
+        self.input_tokens += row.input_tokens or 0
+        self.output_tokens += row.output_tokens or 0
+        self.cost_usd += row.cost_usd or 0.0
+        key, own = row.digest[:16], hash(row.id)
+        before = self._ids.get(key)
+        if before is None:
+            self._ids[key] = own
+        elif isinstance(before, list):
+            before.append(own)
+        else:
+            self._ids[key] = [before, own]
+
+    def take(self, digest: bytes, own: str | None) -> bool:
+        """Return whether a line has a row, which then is no other line's."""
+        found = self._ids.get(digest[:16])
+        if found is None:
+            return False
+        ids = found if isinstance(found, list) else [found]
+        if hash(own) not in ids:
+            return False
+        ids.remove(hash(own))
+        self._ids[digest[:16]] = ids
+        return True
+
+    def knows(self, digest: bytes) -> bool:
+        """Return whether a request was answered, in whatever line."""
+        return digest[:16] in self._ids
+
+
+def whole_lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Yield each line of a file with the place where it begins."""
+    place = file.seek(0)
+    for line in file:
+        yield place, line
+        place += len(line)
+
+
+def mend(file: BinaryIO, form: RowFormat) -> int:
+    """Complete or drop a last line without an end, which a run that was killed has left; the bytes that were dropped.
+
+    `file` is open to read and write. Raises OSError.
+    """
+    size = file.seek(0, 2)
+    begin = _last_line(file, size)
+    if begin == size:
+        return 0
+    file.seek(begin)
+    if _is_row(file.read(), form.read):
+        file.seek(0, 2)
+        file.write(b"\n")
+        file.flush()
+        return 0
+    file.truncate(begin)
+    return size - begin
+
+
+def _last_line(file: BinaryIO, size: int, chunk: int = 1 << 16) -> int:
+    """The place behind the last line end."""
+    end = size
+    while end > 0:
+        begin = max(0, end - chunk)
+        file.seek(begin)
+        found = file.read(end - begin).rfind(b"\n")
+        if found >= 0:
+            return begin + found + 1
+        end = begin
+    return 0
+
+
+def _is_row(data: bytes, read: Callable[[bytes], Row]) -> bool:
+    try:
+        read(data)
+    except ValueError:
+        return False
+    return True

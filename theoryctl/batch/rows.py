@@ -1,0 +1,102 @@
+"""Rows of a batch's output: `theoryctl.batch/v1`, or OpenAI's."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from theoryctl_providers.contract import Envelope
+
+SCHEMA = "theoryctl.batch/v1"
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The part of a row that counts when a batch is resumed. `code` is that of a failure."""
+
+    id: str | None
+    digest: bytes
+    code: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_usd: float | None
+
+
+class RowFormat(Protocol):
+    """A form of rows."""
+
+    def write(self, id: str | None, number: int, digest: bytes, envelope: Envelope) -> bytes:
+        """Return the row of a line, with its end."""
+        ...
+
+    def read(self, data: bytes) -> Row:
+        """Read a row, its end or not. Raises ValueError for what is none of this form."""
+        ...
+
+    def number(self, data: bytes) -> int:
+        """Return the number of the line that a row belongs to."""
+        ...
+
+    def copy(self, data: bytes, id: str | None, number: int) -> bytes:
+        """Return a row again, for another line with the same request."""
+        ...
+
+
+#: The beginning of a row of ours that tells of a success: all that has to be known of most rows, without their answers.
+_HEAD = re.compile(
+    rb'\{"schema":"theoryctl\.batch/v1","id":("(?:[^"\\]|\\.)*"|null),"line":\d+,'
+    rb'"request_digest":"sha256:([0-9a-f]{64})","status":"success","usage":(\{[^{}]*\}),.*\}\s*',
+    re.DOTALL,
+)
+
+_NUMBER = re.compile(rb'\{"schema":"theoryctl\.batch/v1","id":(?:"(?:[^"\\]|\\.)*"|null),"line":(\d+),')
+
+
+class OurRows:
+    """Rows of `theoryctl.batch/v1`: an envelope, with `id`, `line` and `request_digest`."""
+
+    def write(self, id: str | None, number: int, digest: bytes, envelope: Envelope) -> bytes:
+        row = {
+            "schema": SCHEMA,
+            "id": id,
+            "line": number,
+            "request_digest": f"sha256:{digest.hex()}",
+            "status": envelope["status"],
+            "usage": envelope["usage"],
+        }
+        return _line({**row, **envelope, "schema": SCHEMA})
+
+    def read(self, data: bytes) -> Row:
+        found = _HEAD.fullmatch(data)
+        if found is not None:
+            own, digest, usage = found.groups()
+            return _row(json.loads(own), digest.decode(), None, json.loads(usage))
+        row = json.loads(data)
+        if not isinstance(row, dict) or row.get("schema") != SCHEMA:
+            raise ValueError(f"expected a row of {SCHEMA}")
+        try:
+            error = row["error"]
+            return _row(row["id"], row["request_digest"][7:], error["code"] if error else None, row["usage"])
+        except (KeyError, TypeError) as problem:
+            raise ValueError(f"expected a row of {SCHEMA}: {problem}") from None
+
+    def number(self, data: bytes) -> int:
+        found = _NUMBER.match(data)
+        return int(found[1]) if found else int(json.loads(data)["line"])
+
+    def copy(self, data: bytes, id: str | None, number: int) -> bytes:
+        return _line({**json.loads(data), "id": id, "line": number})
+
+
+def _row(own: Any, digest: str, code: str | None, usage: Mapping[str, Any]) -> Row:
+    tokens = usage["input_tokens"], usage["output_tokens"]
+    return Row(own, bytes.fromhex(digest), code, *tokens, usage["cost_usd"])
+
+
+def _line(row: Mapping[str, Any]) -> bytes:
+    return _ENCODER.encode(row).encode() + b"\n"

@@ -1,0 +1,295 @@
+"""A batch as it runs: what is asked next, and what becomes of each answer."""
+
+from __future__ import annotations
+
+import heapq
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from theoryctl.batch.engine import Done, Engine, Job
+from theoryctl.batch.failures import Failures, Verdict
+from theoryctl.batch.money import Budget, Reservations, reserve_all
+from theoryctl.batch.output import Output
+from theoryctl.batch.pace import Pace
+from theoryctl.batch.plan import Plan
+from theoryctl.batch.rows import RowFormat
+from theoryctl.batch.tally import Tally
+from theoryctl.errors import Interrupted, MaxCost
+from theoryctl.hints import again
+from theoryctl_providers.contract import Envelope, ProviderError, Request
+
+#: Seconds after which the watcher is called again, and the longest wait for an answer.
+TICK = 0.1
+
+#: Failures that a vendor bills nothing for.
+_CODES = """
+ERR_ATTACHMENT ERR_AUTH ERR_CONTEXT_EXCEEDED ERR_INPUTS ERR_MISSING_SECRET ERR_MODEL_NOT_FOUND ERR_NOT_RUNNING
+ERR_OVERLOADED ERR_PERMISSION ERR_QUOTA ERR_RATE_LIMITED ERR_TOO_LARGE ERR_UNAVAILABLE ERR_UNREACHABLE
+ERR_UNSUPPORTED_PARAM ERR_USAGE
+"""
+_UNBILLED = frozenset(_CODES.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A line that has its answer: the request, and the envelope of its success or failure."""
+
+    number: int
+    id: str | None
+    digest: bytes
+    request: Request
+    envelope: Envelope
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A line that is being asked."""
+
+    index: int
+    id: str | None
+    request: Request
+    tokens: float = 0.0
+    reserve: float | None = None
+    held: Reservations | None = None
+    tries: int = 0
+    began: float = 0.0
+
+
+#: Estimates a request before it is asked: tokens, and the most US dollars that it can cost.
+Estimate = Callable[[Request], tuple[float, float]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Batch:
+    """Asks the lines of a plan through an engine, and writes a row for each.
+
+    `results` is called with each group of lines that got an answer, `watch` with the tally every now and then, `tell`
+    with lines for people. `estimate` is needed where there are `budgets`, or a limit of tokens a minute.
+    """
+
+    plan: Plan
+    engine: Engine
+    output: Output
+    form: RowFormat
+    pace: Pace
+    failures: Failures
+    tally: Tally
+    budgets: list[Budget] = field(default_factory=list)
+    estimate: Estimate | None = None
+    results: Callable[[Sequence[Finished]], None] | None = None
+    watch: Callable[[Tally], None] = lambda tally: None
+    tell: Callable[[str], None] = lambda line: None
+    error: ProviderError | None = None
+    _asked: dict[int, _Asked] = field(default_factory=dict)
+    _again: list[tuple[float, int, _Asked]] = field(default_factory=list)
+    _held: list[tuple[_Asked, Done]] = field(default_factory=list)
+    _ready: deque[_Asked] = field(default_factory=deque)
+    _told: set[str] = field(default_factory=set)
+    _watched: float = 0.0
+    _finished: list[Finished] = field(default_factory=list)
+
+    def stop(self) -> None:
+        """Ask nothing more, and finish what is in flight. From a signal handler too."""
+        if self.error is None:
+            self.error = Interrupted("interrupted: what was in flight was finished", hint=again("run it again"))
+
+    def run(self, *, ordered: bool = False) -> None:
+        """Ask all lines that are to be asked. Afterwards `error` is the reason why some were not; None for none."""
+        self._copy_earlier()
+        waiting = iter(self.plan.to_ask())
+        while True:
+            delay = self._start(waiting)
+            if not self._asked and (self.error is not None or delay is None):
+                break
+            self._settle(self.engine.finished(min(TICK, delay or TICK)) if self._asked else self._pause(delay or 0.0))
+        if self.error is None:
+            for asked, done in self._held:
+                self._write(asked, done)
+        self._flush()
+        self.output.finish(ordered=ordered)
+        self.watch(self.tally)
+
+    # -- what is asked next --------------------------------------------------------------------------------------------
+
+    def _start(self, waiting: Iterator[int]) -> float | None:
+        """Start as many calls as may begin now. Return the seconds until the next may, None where there is none."""
+        jobs: list[Job] = []
+        delay: float | None = 0.0
+        room = self.pace.room(len(self._asked)) if self.error is None else 0
+        while room > 0 and delay == 0.0:
+            asked = self._next(waiting)
+            if asked is None:
+                delay = self._until_again()
+                break
+            delay = self._may_begin(asked)
+            if delay == 0.0:
+                jobs.append(self._begin(asked))
+                room -= 1
+            elif self.error is None:
+                self._ready.appendleft(asked)
+        if jobs:
+            self.plan.source.check_unchanged()
+            self.engine.start(jobs)
+        self.tally.in_flight = len(self._asked)
+        return delay
+
+    def _next(self, waiting: Iterator[int]) -> _Asked | None:
+        if self._again and self._again[0][0] <= self.pace.clock():
+            return heapq.heappop(self._again)[2]
+        if self._ready:
+            return self._ready.popleft()
+        index = next(waiting, None)
+        return None if index is None else self._made(index)
+
+    def _until_again(self) -> float | None:
+        return max(0.001, self._again[0][0] - self.pace.clock()) if self._again else None
+
+    def _made(self, index: int) -> _Asked:
+        line = self.plan.line(index)
+        request = self.plan.maker.make(line, admitted=True)
+        if self.estimate is None:
+            return _Asked(index, line.id, request)
+        tokens, usd = self.estimate(request)
+        return _Asked(index, line.id, request, tokens, usd)
+
+    def _may_begin(self, asked: _Asked) -> float:
+        """Return the seconds until a call may begin, 0.0 for now. Money is held for it then."""
+        delay = self.pace.delay(asked.tokens)
+        if delay > 0.0 or not self.budgets:
+            return delay
+        try:
+            asked.held = reserve_all(self.budgets, asked.reserve or 0.0, asked.request.run_id)
+        except MaxCost as error:
+            if not self._asked:
+                self.error = error
+            return TICK  # once others are settled, there may be enough
+        return 0.0
+
+    def _begin(self, asked: _Asked) -> Job:
+        asked.tries += 1
+        asked.began = self.pace.begin(asked.tokens)
+        self._asked[asked.index] = asked
+        return Job(asked.index, asked.request)
+
+    def _pause(self, seconds: float) -> list[Done]:
+        time.sleep(min(seconds, TICK))
+        return []
+
+    # -- what becomes of an answer -------------------------------------------------------------------------------------
+
+    def _settle(self, done: list[Done]) -> None:
+        for each in done:
+            self._judge(each)
+        self._flush()
+        now = time.monotonic()
+        if now - self._watched >= TICK:
+            self._watched = now
+            self.watch(self.tally)
+
+    def _judge(self, done: Done) -> None:
+        asked = self._asked.pop(done.job.number)
+        envelope = done.envelope
+        for note in done.notes:
+            self._say(note)
+        if asked.held is not None:
+            asked.held.settle(_paid(envelope))
+        if asked.tokens:
+            self.pace.settle(asked.tokens, _used(envelope, asked.tokens))
+        vendor = (envelope["model"] or "").partition("/")[0]
+        if (heard := envelope["meta"]["vendor"]) is not None and heard["headers"]:
+            self.pace.heed(heard["headers"])
+        error = envelope["error"]
+        if error is None:
+            self.failures.answered(vendor)
+            self._release(vendor)
+            self._write(asked, done)
+            return
+        verdict = self.failures.judge(vendor, error, asked.tries, asked.began, done.retry_after)
+        if self.failures.stop is not None and self.error is None:
+            self.error = self.failures.stop
+        if verdict is Verdict.FINAL:
+            self._write(asked, done)
+        elif verdict is Verdict.HELD:
+            self._held.append((asked, done))
+        else:
+            self._ask_again(asked)
+
+    def _ask_again(self, asked: _Asked) -> None:
+        from dataclasses import replace
+
+        from theoryctl_providers.contract import new_run_id
+
+        self.tally.retried += 1
+        asked.request = replace(asked.request, run_id=new_run_id())
+        due = self.pace.clock() + random.uniform(0, self.failures.first_pause) * asked.tries
+        heapq.heappush(self._again, (due, asked.index, asked))
+
+    def _release(self, vendor: str) -> None:
+        """Write the failures that were held back: the vendor answers others, so they are the lines' own."""
+        if self._held:
+            own = [each for each in self._held if _vendor(each[1]) == vendor]
+            self._held = [each for each in self._held if _vendor(each[1]) != vendor]
+            for asked, done in own:
+                self._write(asked, done)
+
+    def _write(self, asked: _Asked, done: Done) -> None:
+        index, envelope = asked.index, done.envelope
+        digest = self.plan.digest(index)
+        self.tally.add(envelope)
+        self.output.put(index, self.form.write(asked.id, index + 1, digest, envelope))
+        if self.plan.twins:
+            for twin in self.plan.twins.get(index, ()):
+                self.tally.copied += 1
+                self.output.put(twin, self.form.write(self.plan.line(twin).id, twin + 1, digest, envelope))
+        if self.results is not None:
+            self._finished.append(Finished(index + 1, asked.id, digest, asked.request, envelope))
+
+    def _flush(self) -> None:
+        self.output.flush()
+        if self._finished and self.results is not None:
+            finished, self._finished = self._finished, []
+            self.results(finished)
+
+    def _say(self, note: str) -> None:
+        if note not in self._told:
+            self._told.add(note)
+            self.tell(note)
+
+    def _copy_earlier(self) -> None:
+        """Give lines that are equal to one of an earlier run its answer."""
+        wanted: dict[bytes, list[int]] = {}
+        for index in self.plan.repeated():
+            wanted.setdefault(self.plan.digest(index), []).append(index)
+        if not wanted:
+            return
+        for row in self.output.rows():
+            for index in wanted.pop(self.form.read(row).digest, ()):
+                self.tally.copied += 1
+                self.output.put(index, self.form.copy(row, self.plan.line(index).id, index + 1))
+        self.output.flush()
+
+
+def _vendor(done: Done) -> str:
+    return (done.envelope["model"] or "").partition("/")[0]
+
+
+def _paid(envelope: Envelope) -> float | None:
+    """US dollars that a call has cost; None where nobody knows."""
+    error, cost = envelope["error"], envelope["usage"]["cost_usd"]
+    if cost is None and error is not None and error["code"] in _UNBILLED:
+        return 0.0
+    return cost
+
+
+def _used(envelope: Envelope, reserved: float) -> float:
+    """Tokens that a call has taken; where nobody knows, those that were reserved."""
+    usage: Any = envelope["usage"]
+    if envelope["error"] is not None and envelope["error"]["code"] in _UNBILLED:
+        return 0.0
+    if usage["input_tokens"] is None and usage["output_tokens"] is None:
+        return reserved
+    return float((usage["input_tokens"] or 0) + (usage["output_tokens"] or 0))

@@ -1,0 +1,163 @@
+"""The flags of every `batch` as one value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from theoryctl.cli import options as opt
+from theoryctl.cli.command import ManifestsOption
+from theoryctl.cli.run_flags import with_flags
+
+if TYPE_CHECKING:
+    from theoryctl.actions.batch import Allowed, BatchOptions
+    from theoryctl.actions.targets import Target
+    from theoryctl.results.batch import BatchResult
+
+BatchSource = Annotated[
+    str, typer.Argument(metavar="LINES", help="The lines: a file of one JSON object per line, or - for standard input.")
+]
+Out = Annotated[
+    str | None,
+    typer.Option(
+        "--out", metavar="PATH", help="Write the rows to this file, or - for standard output; resumed from the file."
+    ),
+]
+Form = Annotated[
+    str,
+    typer.Option("--format", metavar="theoryctl|openai", help="Rows of theoryctl.batch/v1, or of OpenAI's batches."),
+]
+Ordered = Annotated[bool, typer.Option("--ordered", help="Keep the order of the lines; else rows come as answers do.")]
+SkipInvalid = Annotated[bool, typer.Option("--skip-invalid", help="Leave out lines that are not valid.")]
+NoDedupe = Annotated[bool, typer.Option("--no-dedupe", help="Ask equal lines each on its own.")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Ask the lines again whose row tells of a failure.")]
+Concurrency = Annotated[
+    int, typer.Option("--concurrency", "-c", metavar="N", min=1, max=4096, help="The most calls at the same time.")
+]
+Rpm = Annotated[
+    float | None, typer.Option("--rpm", metavar="N", min=0.001, help="The most calls per minute. [default: no limit]")
+]
+Tpm = Annotated[
+    float | None, typer.Option("--tpm", metavar="N", min=1, help="The most tokens per minute. [default: no limit]")
+]
+AllowFailures = Annotated[
+    str,
+    typer.Option(
+        "--allow-failures", metavar="N|N%", help="Exit with 0 if no more lines fail: a number, or 2% of them."
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchFlags:
+    """The flags of every `batch`, on this machine and on Modal."""
+
+    out: Out = None
+    mode: opt.ModeOption = None
+    model: opt.Model = None
+    option: opt.InputOption = None
+    form: Form = "theoryctl"
+    ordered: Ordered = False
+    skip_invalid: SkipInvalid = False
+    no_dedupe: NoDedupe = False
+    retry_failed: RetryFailed = False
+    concurrency: Concurrency = 16
+    rpm: Rpm = None
+    tpm: Tpm = None
+    allow_failures: AllowFailures = "0"
+    max_attachment: opt.MaxAttachment = opt.DEFAULT_MAX_ATTACHMENT
+    timeout: opt.Timeout = None
+    script: opt.ScriptFile = None
+    replay: opt.ReplayDir = None
+    manifests: ManifestsOption = None
+
+
+def with_batch_flags(function: Callable[..., None]) -> Callable[..., None]:
+    """Turn a function with a parameter `flags` into a command with every field of BatchFlags as an option."""
+    return with_flags(BatchFlags, function)
+
+
+def run_batch(
+    ctx: typer.Context, ref: str, source: str, flags: BatchFlags, target: Target, *, env_file: str | None = None
+) -> BatchResult:
+    """Run the batch that the flags say. Raises TheoryctlError."""
+    from theoryctl.actions.batch import Listener, batch
+
+    display = ctx.obj.watch_batch()
+    try:
+        listener = Listener(ctx.obj.note, display.watch, ctx.obj.write_rows)
+        return batch(_options(ctx, ref, source, flags, env_file), target, listener)
+    finally:
+        display.end()
+
+
+def emit(result: BatchResult, ctx: typer.Context) -> None:
+    """Show the result of a batch; one that was stopped says what to type next."""
+    from dataclasses import replace
+
+    from theoryctl.cli.hints import spelled
+
+    if result.error is not None:
+        result = replace(result, error={**result.error, "hint": spelled(result.error["hint"], ctx)})
+    ctx.obj.emit_batch(result)
+
+
+def _options(ctx: typer.Context, ref: str, source: str, flags: BatchFlags, env_file: str | None) -> BatchOptions:
+    from theoryctl.actions.batch import BatchOptions
+    from theoryctl.actions.run import checked_mode
+    from theoryctl.refs import ProviderRef
+    from theoryctl.requests.attachments import parse_size
+    from theoryctl.requests.mock_flags import MockFlags
+    from theoryctl.requests.standard_input import StandardInput
+    from theoryctl.units import parse_timeout
+
+    standard_input = ctx.meta[opt.STANDARD_INPUT] = StandardInput(ctx.obj.note)
+    return BatchOptions(
+        ref=ProviderRef.parse(ref),
+        source=source,
+        out=_out(flags.out, source),
+        max_attachment=parse_size(flags.max_attachment),
+        model=flags.model,
+        options=tuple(flags.option or ()),
+        mode=checked_mode(flags.mode),
+        form=flags.form,
+        ordered=flags.ordered,
+        dedupe=not flags.no_dedupe,
+        skip_invalid=flags.skip_invalid,
+        retry_failed=flags.retry_failed,
+        concurrency=flags.concurrency,
+        rpm=flags.rpm,
+        tpm=flags.tpm,
+        allow_failures=_allowed(flags.allow_failures),
+        timeout=parse_timeout(flags.timeout) if flags.timeout is not None else None,
+        env_file=env_file,
+        manifests=flags.manifests,
+        mocks=MockFlags(script=flags.script, replay=flags.replay),
+        standard_input=standard_input,
+    )
+
+
+def _out(out: str | None, source: str) -> str:
+    from theoryctl.errors import UsageError
+    from theoryctl.hints import again
+
+    if out is not None:
+        return out
+    name = "rows.jsonl" if source == "-" else f"{source.removesuffix('.jsonl')}.rows.jsonl"
+    raise UsageError("expected a file for the rows, got none", hint=again("name it with --out", out=name))
+
+
+def _allowed(text: str) -> Allowed:
+    from theoryctl.actions.batch import Allowed
+    from theoryctl.errors import UsageError
+
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)(%?)", text.strip(), re.ASCII)
+    number = float(found[1]) if found else -1.0
+    if found is None or (found[2] and number > 100):
+        message = f"--allow-failures: expected a number of lines, or a share such as 2%, got {text!r:.100}"
+        raise UsageError(message, hint="write it as 10, or as 2%")
+    return Allowed(number / 100, is_share=True) if found[2] else Allowed(number)

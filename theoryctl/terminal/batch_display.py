@@ -1,0 +1,68 @@
+"""A batch as it goes on: a bar at a terminal, and elsewhere a line every ten seconds."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from theoryctl.batch.tally import Tally
+from theoryctl.terminal import notes
+from theoryctl.terminal.format import dollars, time_words
+from theoryctl.terminal.streams import WANTED, console, is_rich
+
+if TYPE_CHECKING:
+    from theoryctl.terminal.progress_bar import Bar
+
+#: Seconds between lines.
+EVERY = 10.0
+
+
+class BatchDisplay:
+    """Shows the tally of a batch on standard error, unless people want quiet."""
+
+    def __init__(self) -> None:
+        self._bar: Bar | None = None
+        self._said = time.monotonic()
+
+    def watch(self, tally: Tally) -> None:
+        """Show the tally as it is now."""
+        if WANTED.quiet:
+            return
+        if is_rich(sys.stderr):
+            self._draw(tally)
+        elif time.monotonic() - self._said >= EVERY:
+            self._said = time.monotonic()
+            notes.note(progress_line(tally))
+
+    def end(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.end()
+            self._bar = None
+
+    def _draw(self, tally: Tally) -> None:
+        if self._bar is None:
+            from theoryctl.terminal.progress_bar import Bar
+
+            self._bar = Bar(console(sys.stderr))
+        self._bar.update(tally.done, tally.asked, _facts(tally))
+
+
+def progress_line(tally: Tally) -> str:
+    """The tally in one line: `1,200 of 5,000 lines (24 %), 118/s, 32 s to go, $0.35, 2 failed: ERR_TIMEOUT 2`."""
+    share = f"{100 * tally.done // tally.asked} %" if tally.asked else "-"
+    return f"{tally.done:,} of {tally.asked:,} lines ({share}), {_facts(tally)}"
+
+
+def _facts(tally: Tally) -> str:
+    rate = tally.done / max(tally.seconds, 1e-3)
+    said = [f"{rate:,.3g}/s"]
+    if rate and tally.asked > tally.done:
+        said.append(f"{time_words((tally.asked - tally.done) / rate)} to go")
+    if tally.cost_usd:
+        said.append(dollars(tally.cost_usd))
+    if tally.failures:
+        codes = ", ".join(f"{code} {count}" for code, count in tally.failed.most_common(3))
+        said.append(f"{tally.failures:,} failed: {codes}")
+    return ", ".join(said)

@@ -1,0 +1,72 @@
+"""Views of the results of `batch`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from theoryctl.results.batch import BatchEstimate, BatchResult
+from theoryctl.terminal.format import dollars, duration_words, paired
+from theoryctl.terminal.view import Facts, Lines, View, Views
+
+
+def _batch(result: BatchResult) -> View:
+    """A summary; where standard output has the rows, it goes to standard error."""
+    pairs = summary(result)
+    return Facts(pairs) if result.out is not None else Lines((), tuple(paired(pairs)))
+
+
+def summary(result: BatchResult) -> list[tuple[str, str]]:
+    """The counts that say something, by name."""
+    counts = {
+        "ok": result.ok,
+        **{f"failed {code}": count for code, count in result.failed.items()},
+        "copied": result.copied,
+        "done before": result.resumed,
+        "invalid": result.invalid,
+        "left": result.left,
+        "asked again": result.retried,
+    }
+    pairs = [("lines", f"{result.lines:,}"), *((name, f"{count:,}") for name, count in counts.items() if count)]
+    if result.ok + result.failures:
+        pairs += [("tokens", f"{result.input_tokens:,} in, {result.output_tokens:,} out"), ("cost", _cost(result))]
+    if result.ok:
+        pairs.append(("latency", _latency(result.latency_ms)))
+        pairs.append(("time", f"{duration_words(result.seconds * 1000)}, {_rate(result)} lines/s"))
+    if result.out is not None:
+        pairs.append(("rows", result.out))
+    return pairs
+
+
+def _cost(result: BatchResult) -> str:
+    unknown = f", and {result.unpriced:,} answers of unknown price" if result.unpriced else ""
+    before = f", {dollars(result.spent_before_usd)} before" if result.spent_before_usd else ""
+    return dollars(result.cost_usd) + before + unknown
+
+
+def _latency(latency: Mapping[str, int | None]) -> str:
+    return ", ".join(f"{name} {duration_words(value)}" for name, value in latency.items() if value is not None)
+
+
+def _rate(result: BatchResult) -> str:
+    return f"{(result.ok + result.failures) / max(result.seconds, 1e-3):,.4g}"
+
+
+def _estimate(result: BatchEstimate) -> Facts:
+    counts = {"done before": result.resumed, "invalid": result.invalid}
+    pairs = [
+        ("lines", f"{result.lines:,}"),
+        *((name, f"{count:,}") for name, count in counts.items() if count),
+        ("input", f"{_between(result.input_tokens)} tokens"),
+        ("output", f"{_between(result.output_tokens)} tokens"),
+        ("cost", f"{dollars(result.cost_usd[0])} to {dollars(result.cost_usd[1])}"),
+    ]
+    unpriced = [f"{count:,} lines for {model}: nobody knows the price" for model, count in result.unpriced.items()]
+    source = (f"prices: {result.source}",) if result.source else ()
+    return Facts(pairs, (*unpriced, *source))
+
+
+def _between(pair: tuple[int, int]) -> str:
+    return f"{pair[0]:,} to {pair[1]:,}"
+
+
+VIEWS: Views = {BatchResult: _batch, BatchEstimate: _estimate}
