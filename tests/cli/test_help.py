@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -45,11 +46,13 @@ def test_every_command_has_an_example() -> None:
 
 @pytest.fixture
 def home(environment: dict[str, str], theoryctl: Cli) -> Iterator[Path]:
-    """A folder as the examples expect it: manifests, a README, a script, an env file, and a started llm/mock@1."""
+    """A folder as the examples expect it, with manifests, files to read, an env file, and a started llm/mock@1."""
     folder = Path(environment["HOME"])
     shutil.copy(ROOT / "README.md", folder)
     shutil.copy(ROOT / "docs" / "answers.yaml", folder)
     shutil.copytree(ROOT / "manifests", folder / "manifests")
+    line = {"messages": [{"role": "user", "content": "Say hello."}]}
+    (folder / "lines.jsonl").write_text(json.dumps(line))
     (folder / ".env").write_text("OPENAI_API_KEY=sk-canary-0123456789\n")
     assert theoryctl("local", "start", "--ref", "llm/mock@1", "--runtime", "process").status == 0
     yield folder

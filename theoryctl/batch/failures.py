@@ -50,6 +50,7 @@ class _Streak:
     failures: int = 0
     rounds: int = 0
     counted_at: float = -math.inf
+    last_at: float = -math.inf
 
 
 @dataclass(slots=True)
@@ -70,11 +71,11 @@ class Failures:
     def __post_init__(self) -> None:
         self._retries = max(_FEWEST_RETRIES, int(self.lines * _RETRIES_PER_LINE))
 
-    def answered(self, vendor: str) -> None:
-        """Note an answer: the vendor is there."""
+    def answered(self, vendor: str, began: float) -> None:
+        """Note an answer to a call that began then: the vendor is there, unless it has failed since."""
         self.pace.answered()
-        if self._streaks:
-            self._streaks.pop(vendor, None)
+        if self._streaks and (streak := self._streaks.get(vendor)) is not None and streak.last_at <= began:
+            del self._streaks[vendor]
 
     def judge(self, vendor: str, error: ErrorInfo, tries: int, began: float, retry_after: float | None) -> Verdict:
         """Judge the failure of a call that began then, the line's `tries`-th."""
@@ -102,20 +103,24 @@ class Failures:
         return Verdict.AGAIN
 
     def _account(self, vendor: str, error: ErrorInfo) -> None:
-        streak = self._streaks.setdefault(vendor, _Streak())
-        streak.failures += 1
+        streak = self._failed(vendor)
         if streak.failures >= _ACCOUNT_FAILURES:
             self._give_up(vendor, error, f"refused {streak.failures} calls in a row")
 
     def _count(self, vendor: str, error: ErrorInfo, began: float, most: int) -> int:
-        streak = self._streaks.setdefault(vendor, _Streak())
-        streak.failures += 1
+        streak = self._failed(vendor)
         if began >= streak.counted_at:
             streak.rounds += 1
             streak.counted_at = self.clock()
         if streak.rounds >= most:
             self._give_up(vendor, error, f"answered none of the last {streak.failures} calls")
         return streak.rounds
+
+    def _failed(self, vendor: str) -> _Streak:
+        streak = self._streaks.setdefault(vendor, _Streak())
+        streak.failures += 1
+        streak.last_at = self.clock()
+        return streak
 
     def _give_up(self, vendor: str, error: ErrorInfo, what: str) -> None:
         if self.stop is None:

@@ -69,7 +69,7 @@ class OurRows:
             "status": envelope["status"],
             "usage": envelope["usage"],
         }
-        return _line({**row, **envelope, "schema": SCHEMA})
+        return row_line({**row, **envelope, "schema": SCHEMA})
 
     def read(self, data: bytes) -> Row:
         found = _HEAD.fullmatch(data)
@@ -90,7 +90,7 @@ class OurRows:
         return int(found[1]) if found else int(json.loads(data)["line"])
 
     def copy(self, data: bytes, id: str | None, number: int) -> bytes:
-        return _line({**json.loads(data), "id": id, "line": number})
+        return row_line({**json.loads(data), "id": id, "line": number})
 
 
 def _row(own: Any, digest: str, code: str | None, usage: Mapping[str, Any]) -> Row:
@@ -98,5 +98,6 @@ def _row(own: Any, digest: str, code: str | None, usage: Mapping[str, Any]) -> R
     return Row(own, bytes.fromhex(digest), code, *tokens, usage["cost_usd"])
 
 
-def _line(row: Mapping[str, Any]) -> bytes:
+def row_line(row: Mapping[str, Any]) -> bytes:
+    """Return a row as JSON on one line."""
     return _ENCODER.encode(row).encode() + b"\n"

@@ -59,6 +59,16 @@ class _Asked:
     began: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A failure at a time that may be the line's own, or the vendor's."""
+
+    asked: _Asked
+    done: Done
+    vendor: str
+    at: float
+
+
 #: Estimates a request before it is asked: tokens, and the most US dollars that it can cost.
 Estimate = Callable[[Request], tuple[float, float]]
 
@@ -86,7 +96,7 @@ class Batch:
     error: ProviderError | None = None
     _asked: dict[int, _Asked] = field(default_factory=dict)
     _again: list[tuple[float, int, _Asked]] = field(default_factory=list)
-    _held: list[tuple[_Asked, Done]] = field(default_factory=list)
+    _held: list[_Held] = field(default_factory=list)
     _ready: deque[_Asked] = field(default_factory=deque)
     _told: set[str] = field(default_factory=set)
     _watched: float = 0.0
@@ -107,8 +117,8 @@ class Batch:
                 break
             self._settle(self.engine.finished(min(TICK, delay or TICK)) if self._asked else self._pause(delay or 0.0))
         if self.error is None:
-            for asked, done in self._held:
-                self._write(asked, done)
+            for held in self._held:
+                self._write(held.asked, held.done)
         self._flush()
         self.output.finish(ordered=ordered)
         self.watch(self.tally)
@@ -199,13 +209,13 @@ class Batch:
             asked.held.settle(_paid(envelope))
         if asked.tokens:
             self.pace.settle(asked.tokens, _used(envelope, asked.tokens))
-        vendor = (envelope["model"] or "").partition("/")[0]
+        vendor = _vendor(done)
         if (heard := envelope["meta"]["vendor"]) is not None and heard["headers"]:
             self.pace.heed(heard["headers"])
         error = envelope["error"]
         if error is None:
-            self.failures.answered(vendor)
-            self._release(vendor)
+            self.failures.answered(vendor, asked.began)
+            self._release(vendor, asked.began)
             self._write(asked, done)
             return
         verdict = self.failures.judge(vendor, error, asked.tries, asked.began, done.retry_after)
@@ -214,27 +224,30 @@ class Batch:
         if verdict is Verdict.FINAL:
             self._write(asked, done)
         elif verdict is Verdict.HELD:
-            self._held.append((asked, done))
+            self._held.append(_Held(asked, done, vendor, self.pace.clock()))
         else:
             self._ask_again(asked)
 
     def _ask_again(self, asked: _Asked) -> None:
         from dataclasses import replace
 
-        from theoryctl_providers.contract import new_run_id
+        from theoryctl_providers.contract.envelope import new_run_id
 
         self.tally.retried += 1
         asked.request = replace(asked.request, run_id=new_run_id())
         due = self.pace.clock() + random.uniform(0, self.failures.first_pause) * asked.tries
         heapq.heappush(self._again, (due, asked.index, asked))
 
-    def _release(self, vendor: str) -> None:
-        """Write the failures that were held back: the vendor answers others, so they are the lines' own."""
+    def _release(self, vendor: str, began: float) -> None:
+        """Write the failures that were held back: the vendor has answered a call that began after them, so they are the
+        lines' own."""
         if self._held:
-            own = [each for each in self._held if _vendor(each[1]) == vendor]
-            self._held = [each for each in self._held if _vendor(each[1]) != vendor]
-            for asked, done in own:
-                self._write(asked, done)
+            held, self._held = self._held, []
+            for each in held:
+                if each.vendor == vendor and each.at <= began:
+                    self._write(each.asked, each.done)
+                else:
+                    self._held.append(each)
 
     def _write(self, asked: _Asked, done: Done) -> None:
         index, envelope = asked.index, done.envelope

@@ -14,7 +14,7 @@ from theoryctl.cli.command import ManifestsOption
 from theoryctl.cli.run_flags import with_flags
 
 if TYPE_CHECKING:
-    from theoryctl.actions.batch import Allowed, BatchOptions
+    from theoryctl.actions.batch_plan import Allowed, BatchOptions
     from theoryctl.actions.targets import Target
     from theoryctl.results.batch import BatchResult
 
@@ -44,6 +44,21 @@ Rpm = Annotated[
 Tpm = Annotated[
     float | None, typer.Option("--tpm", metavar="N", min=1, help="The most tokens per minute. [default: no limit]")
 ]
+Estimate = Annotated[
+    bool, typer.Option("--estimate", help="Say what real mode may cost, at least and at most, and ask nothing.")
+]
+MaxCost = Annotated[
+    float | None,
+    typer.Option(
+        "--max-cost",
+        metavar="USD",
+        min=0,
+        help="Stop before the rows in --out cost more; each call is counted at most.",
+    ),
+]
+AllowUnknownPrice = Annotated[
+    bool, typer.Option("--allow-unknown-price", help="With --max-cost: ask models too whose price nobody knows.")
+]
 AllowFailures = Annotated[
     str,
     typer.Option(
@@ -68,6 +83,9 @@ class BatchFlags:
     concurrency: Concurrency = 16
     rpm: Rpm = None
     tpm: Tpm = None
+    estimate: Estimate = False
+    max_cost: MaxCost = None
+    allow_unknown_price: AllowUnknownPrice = False
     allow_failures: AllowFailures = "0"
     max_attachment: opt.MaxAttachment = opt.DEFAULT_MAX_ATTACHMENT
     timeout: opt.Timeout = None
@@ -83,19 +101,24 @@ def with_batch_flags(function: Callable[..., None]) -> Callable[..., None]:
 
 def run_batch(
     ctx: typer.Context, ref: str, source: str, flags: BatchFlags, target: Target, *, env_file: str | None = None
-) -> BatchResult:
-    """Run the batch that the flags say. Raises TheoryctlError."""
-    from theoryctl.actions.batch import Listener, batch
+) -> None:
+    """Run or estimate the batch that the flags say, and show the result. Raises TheoryctlError."""
+    from theoryctl.actions.batch import batch, estimate
+    from theoryctl.actions.batch_plan import Listener
 
+    options = _options(ctx, ref, source, flags, env_file)
+    if flags.estimate:
+        ctx.obj.emit(estimate(options, target))
+        return
     display = ctx.obj.watch_batch()
     try:
-        listener = Listener(ctx.obj.note, display.watch, ctx.obj.write_rows)
-        return batch(_options(ctx, ref, source, flags, env_file), target, listener)
+        result = batch(options, target, Listener(ctx.obj.note, display.watch, ctx.obj.write_rows))
     finally:
         display.end()
+    _emit(result, ctx)
 
 
-def emit(result: BatchResult, ctx: typer.Context) -> None:
+def _emit(result: BatchResult, ctx: typer.Context) -> None:
     """Show the result of a batch; one that was stopped says what to type next."""
     from dataclasses import replace
 
@@ -107,7 +130,7 @@ def emit(result: BatchResult, ctx: typer.Context) -> None:
 
 
 def _options(ctx: typer.Context, ref: str, source: str, flags: BatchFlags, env_file: str | None) -> BatchOptions:
-    from theoryctl.actions.batch import BatchOptions
+    from theoryctl.actions.batch_plan import BatchOptions
     from theoryctl.actions.run import checked_mode
     from theoryctl.refs import ProviderRef
     from theoryctl.requests.attachments import parse_size
@@ -119,7 +142,7 @@ def _options(ctx: typer.Context, ref: str, source: str, flags: BatchFlags, env_f
     return BatchOptions(
         ref=ProviderRef.parse(ref),
         source=source,
-        out=_out(flags.out, source),
+        out=_out(flags, source),
         max_attachment=parse_size(flags.max_attachment),
         model=flags.model,
         options=tuple(flags.option or ()),
@@ -132,6 +155,8 @@ def _options(ctx: typer.Context, ref: str, source: str, flags: BatchFlags, env_f
         concurrency=flags.concurrency,
         rpm=flags.rpm,
         tpm=flags.tpm,
+        max_cost=flags.max_cost,
+        allow_unknown_price=flags.allow_unknown_price,
         allow_failures=_allowed(flags.allow_failures),
         timeout=parse_timeout(flags.timeout) if flags.timeout is not None else None,
         env_file=env_file,
@@ -141,18 +166,18 @@ def _options(ctx: typer.Context, ref: str, source: str, flags: BatchFlags, env_f
     )
 
 
-def _out(out: str | None, source: str) -> str:
+def _out(flags: BatchFlags, source: str) -> str | None:
     from theoryctl.errors import UsageError
     from theoryctl.hints import again
 
-    if out is not None:
-        return out
+    if flags.out is not None or flags.estimate:
+        return flags.out
     name = "rows.jsonl" if source == "-" else f"{source.removesuffix('.jsonl')}.rows.jsonl"
     raise UsageError("expected a file for the rows, got none", hint=again("name it with --out", out=name))
 
 
 def _allowed(text: str) -> Allowed:
-    from theoryctl.actions.batch import Allowed
+    from theoryctl.actions.batch_plan import Allowed
     from theoryctl.errors import UsageError
 
     found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)(%?)", text.strip(), re.ASCII)

@@ -121,7 +121,7 @@ def run(
     examples="""\
 theoryctl local batch lines.jsonl --out rows.jsonl
 theoryctl local batch lines.jsonl --out rows.jsonl --retry-failed --concurrency 64 --rpm 500
-theoryctl local batch lines.jsonl --estimate --mode real -m openai/gpt-4o-mini
+theoryctl local batch lines.jsonl --ref llm/litellm@1 --estimate --mode real -m openai/gpt-4o-mini
 cat lines.jsonl | theoryctl local batch - --out - --ordered""",
 )
 @with_batch_flags
@@ -141,11 +141,11 @@ def batch(
     that have a row in --out are not asked again.
     """
     from theoryctl.actions import targets
-    from theoryctl.cli.batch_flags import emit, run_batch
+    from theoryctl.cli.batch_flags import run_batch
     from theoryctl.refs import ProviderRef
 
     target = targets.local_target(ProviderRef.parse(ref), runtime, name)
-    emit(run_batch(ctx, ref, source, flags, target, env_file=env_file), ctx)
+    run_batch(ctx, ref, source, flags, target, env_file=env_file)
 
 
 @command(

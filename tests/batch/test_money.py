@@ -1,0 +1,112 @@
+"""Money: an estimate before, and a limit that is never passed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.batch.rows import BATCH, Files, ask, write_lines
+from tests.conftest import Cli
+from tests.real.conftest import CANARY, LITELLM_WARNINGS
+from tests.real.vendor import Conversation, Vendor
+
+pytestmark = LITELLM_WARNINGS
+
+#: What gpt-4o-mini costs by LiteLLM's table, in US dollars a token.
+INTO, OUT = 1.5e-7, 6e-7
+
+
+def answers_in(tokens: int, sent: int = 10) -> Any:
+    """A vendor that answers with so many tokens."""
+
+    def behave(talk: Conversation) -> None:
+        message = {"role": "assistant", "content": "Hello."}
+        usage = {"prompt_tokens": sent, "completion_tokens": tokens, "total_tokens": sent + tokens}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        document = {"id": "1", "object": "chat.completion", "created": 1, "model": "gpt-4o-mini-2024-07-18"}
+        talk.send(200, json.dumps({**document, "choices": [choice], "usage": usage}).encode())
+
+    return behave
+
+
+def real(files: Files, vendor: Vendor, *flags: str, lines: Any) -> Any:
+    keys = {"OPENAI_API_KEY": CANARY, "OPENAI_BASE_URL": vendor.addresses["OPENAI_BASE_URL"]}
+    return files.run("--mode", "real", *flags, lines=lines, env=keys)
+
+
+def test_an_estimate_bounds_what_the_lines_cost_and_asks_nobody(files: Files, cli: Cli) -> None:
+    lines = [ask(f"Name river {number}.", max_tokens=1000) for number in range(50)]
+    write_lines(files.lines, lines)
+    ran = cli(*BATCH, "lines.jsonl", "--estimate", "--json")
+    assert ran.status == 0, ran.err
+    told = ran.document
+    assert told["schema"] == "theoryctl.batch_estimate/v1"
+    assert told["lines"] == 50
+    # By OpenAI's own encoding a line has 4 tokens, and 3 around it.
+    assert told["input_tokens"]["low"] <= 50 * 12 <= told["input_tokens"]["high"] <= 50 * 20
+    assert told["output_tokens"] == {"low": 50, "high": 50_000}
+    assert told["cost_usd"]["high"] == pytest.approx(told["input_tokens"]["high"] * INTO + 50_000 * OUT)
+    assert not files.out.exists()
+
+
+def test_an_estimate_tells_of_models_without_a_price(files: Files, cli: Cli) -> None:
+    write_lines(files.lines, [ask("one"), ask("two", model="acme/unknown")])
+    told = cli(*BATCH, "lines.jsonl", "--estimate", "--json").document
+    assert told["unpriced"] == {"acme/unknown": 1}
+
+
+def test_a_batch_ends_before_it_costs_more_than_it_may_and_goes_on_later(files: Files) -> None:
+    lines = [ask(str(number), max_tokens=1000) for number in range(64)]
+    limit = 20 * 1000 * OUT
+    with Vendor(answers_in(1000)) as vendor:
+        ran = real(files, vendor, "--max-cost", str(limit), "--concurrency", "64", lines=lines)
+        spent = len(vendor.requests) * (1000 * OUT + 10 * INTO)
+    assert (ran.status, ran.document["error"]["code"]) == (7, "ERR_MAX_COST")
+    assert ran.document["left"] == 64 - len(files.rows)
+    assert 0.9 * limit < spent <= limit
+    assert ran.document["usage"]["cost_usd"] == pytest.approx(spent)
+    with Vendor(answers_in(1000)) as vendor:
+        again = real(files, vendor, "--max-cost", "1", lines=lines)
+    assert (again.status, len(files.rows)) == (0, 64)
+    assert again.document["usage"]["spent_before_usd"] == pytest.approx(spent)
+
+
+def test_what_earlier_runs_have_cost_counts(files: Files) -> None:
+    lines = [ask(str(number), max_tokens=1000) for number in range(4)]
+    with Vendor(answers_in(1000)) as vendor:
+        assert real(files, vendor, lines=lines[:2]).status == 0
+        ran = real(files, vendor, "--max-cost", str(2 * 1000 * OUT), lines=lines)
+        assert len(vendor.requests) == 2
+    assert ran.status == 7
+
+
+def test_answers_that_are_shorter_than_they_may_be_give_money_back(files: Files) -> None:
+    lines = [ask(str(number), max_tokens=1000) for number in range(30)]
+    with Vendor(answers_in(10)) as vendor:
+        ran = real(files, vendor, "--max-cost", str(3 * 1000 * OUT), lines=lines)
+    assert (ran.status, ran.document["ok"]) == (0, 30), ran.err
+
+
+def test_a_line_that_alone_may_cost_more_is_told_before_anything_is_asked(files: Files) -> None:
+    lines = [ask("one", max_tokens=10), ask("two", max_tokens=10_000)]
+    with Vendor(answers_in(10)) as vendor:
+        ran = real(files, vendor, "--max-cost", "0.001", lines=lines)
+        assert vendor.requests == []
+    assert ran.status == 7
+    assert "line 2 alone may cost $0.006" in ran.document["error"]["message"]
+
+
+def test_a_model_without_a_price_has_to_be_allowed(files: Files) -> None:
+    lines = [ask("one", model="openai/nobody-knows", max_tokens=10)]
+    with Vendor(answers_in(10)) as vendor:
+        ran = real(files, vendor, "--max-cost", "1", lines=lines)
+        assert (ran.status, vendor.requests) == (2, [])
+        assert "openai/nobody-knows (1 lines)" in ran.document["error"]["message"]
+        assert "--allow-unknown-price" in ran.document["error"]["hint"]
+        assert real(files, vendor, "--max-cost", "1", "--allow-unknown-price", lines=lines).status == 0
+
+
+def test_a_mock_costs_nothing(files: Files) -> None:
+    assert files.run("--max-cost", "0", lines=[ask("one")]).status == 0

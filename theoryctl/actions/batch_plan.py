@@ -1,0 +1,221 @@
+"""A batch before its first call: options, and the plan that is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from theoryctl.actions.targets import Target
+from theoryctl.batch.formats import FORMATS
+from theoryctl.batch.money import Budget
+from theoryctl.batch.output import OutputFile
+from theoryctl.batch.plan import Plan, Planner
+from theoryctl.batch.requests import RequestMaker, check_elsewhere, check_here
+from theoryctl.batch.resume import Earlier
+from theoryctl.batch.rows import RowFormat
+from theoryctl.batch.run import Finished
+from theoryctl.batch.source import Source, open_source
+from theoryctl.batch.tally import Tally
+from theoryctl.errors import UsageError
+from theoryctl.hints import again
+from theoryctl.manifests.catalog import Catalog, Found
+from theoryctl.refs import ProviderRef
+from theoryctl.requests.input_options import parse_options
+from theoryctl.requests.mock_flags import MockFlags
+from theoryctl.requests.standard_input import NAMES, StandardInput
+from theoryctl.runtimes.config import provider_config
+from theoryctl.runtimes.find import EMBEDDED
+from theoryctl.settings import Settings
+from theoryctl.units import parse_timeout
+from theoryctl_providers.contract import Mode, Request, is_mock, resolve_mode
+
+if TYPE_CHECKING:
+    from theoryctl.manifests.model import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The failures that do not make a batch fail: a number of lines, or a share of them."""
+
+    number: float
+    is_share: bool = False
+
+    def of(self, lines: int) -> float:
+        """Return the number of lines that may fail."""
+        return self.number * lines if self.is_share else self.number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchOptions:
+    """Options of a batch. `source` and `out` are paths, or `-`; without `out` nothing can be asked.
+
+    `timeout` is in seconds, `max_attachment` in bytes, `max_cost` in US dollars; `rpm` and `tpm` are calls and tokens
+    per minute.
+    """
+
+    ref: ProviderRef
+    source: str
+    out: str | None
+    max_attachment: int
+    model: str | None = None
+    options: tuple[str, ...] = ()
+    mode: str | None = None
+    form: str = "theoryctl"
+    ordered: bool = False
+    dedupe: bool = True
+    skip_invalid: bool = False
+    retry_failed: bool = False
+    concurrency: int = 16
+    rpm: float | None = None
+    tpm: float | None = None
+    max_cost: float | None = None
+    allow_unknown_price: bool = False
+    allow_failures: Allowed = Allowed(0.0)
+    timeout: float | None = None
+    env_file: str | None = None
+    manifests: str | None = None
+    mocks: MockFlags = field(default_factory=MockFlags)
+    standard_input: StandardInput = field(default_factory=StandardInput)
+
+    @property
+    def is_streamed(self) -> bool:
+        """Tell whether the rows go to standard output."""
+        return self.out in (*NAMES, "/dev/stdout")
+
+    def told_once(self) -> dict[str, str]:
+        """The flags that a provider is told once, at its start, with their values."""
+        env_file = {"--env-file": self.env_file} if self.env_file is not None else {}
+        return {**env_file, **self.mocks.given()}
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Functions that hear of a batch: lines for people, the tally, and the rows that go to standard output.
+
+    `results` is called with each group of lines that got an answer. `budgets` count for each real call, beside the
+    batch's own.
+    """
+
+    tell: Callable[[str], None]
+    watch: Callable[[Tally], None]
+    write: Callable[[bytes], None]
+    results: Callable[[Sequence[Finished]], None] | None = None
+    budgets: tuple[Budget, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """The place, the mode and the files of a batch. `file` is None where rows go to standard output."""
+
+    found: Found
+    mode: Mode
+    maker: RequestMaker
+    source: Source
+    form: RowFormat
+    file: OutputFile | None
+
+    @property
+    def earlier(self) -> Earlier:
+        """The rows that are there."""
+        return Earlier() if self.file is None else self.file.earlier
+
+
+#: Looks at a request that is to be asked, before the first call.
+Look = Callable[[int, Request], None]
+
+
+def setting_of(options: BatchOptions, target: Target, opened: ExitStack, *, asks: bool = True) -> Setting:
+    """Find and open everything that a batch needs; `opened` closes it. Unless it `asks`, no secret is read.
+
+    Raises TheoryctlError.
+    """
+    settings, found = Settings(), Catalog(options.manifests).find(options.ref)
+    mode = _mode(options, target, settings) if asks else "real"
+    manifest = found.load()
+    target.check(manifest, mode)
+    target.check_flags(options.told_once())
+    if options.form not in FORMATS:
+        raise UsageError(
+            f"--format: expected {' or '.join(FORMATS)}, got {options.form!r:.100}", hint="use one of them"
+        )
+    source = opened.enter_context(open_source(options.source, options.standard_input))
+    reads_secrets = asks and not is_mock(mode) and not target.has_secrets
+    maker = _maker(options, target, settings, manifest, mode, source, reads_secrets)
+    form = FORMATS[options.form]()
+    return Setting(found, mode, maker, source, form, _file(options, form, source, opened))
+
+
+def plan_of(setting: Setting, options: BatchOptions, target: Target, look: Look | None, *, asks: bool = True) -> Plan:
+    """Read and check all lines. `look` is called with each request that is to be asked. Raises TheoryctlError."""
+    here = asks and target.runtime == EMBEDDED
+    check = check_here(setting.maker.config) if here else check_elsewhere(setting.maker.config)
+    planner = Planner(
+        plan=Plan(setting.source, setting.maker),
+        check=check,
+        earlier=setting.earlier,
+        dedupe=options.dedupe,
+        skips=options.skip_invalid,
+        look=look,
+    )
+    return planner.made()
+
+
+def _mode(options: BatchOptions, target: Target, settings: Settings) -> Mode:
+    default = target.mode if options.mode is not None else settings.text("mode") or target.mode
+    return resolve_mode({}, options.mode, default)
+
+
+def unsaid(options: BatchOptions, mode: Mode, target: Target) -> str | None:
+    """Return a line on a batch that is real although nobody said so in this call; None for any other."""
+    if is_mock(mode) or options.mode == "real":
+        return None
+    named = Settings().value("mode")
+    return f"real mode, as {named.source if named else f'the {target.runtime} instance'} says: a vendor is asked"
+
+
+def _maker(
+    options: BatchOptions,
+    target: Target,
+    settings: Settings,
+    manifest: Manifest,
+    mode: Mode,
+    source: Source,
+    reads_secrets: bool,
+) -> RequestMaker:
+    given = parse_options(options.options, manifest.inputs)
+    if options.model is not None:
+        given["model"] = options.model
+    has_model = "model" in manifest.inputs.get("properties", {})
+    timeout = settings.value("timeout") if options.timeout is None else None
+    return RequestMaker(
+        config=provider_config(
+            manifest,
+            runtime=target.runtime,
+            mode=mode,
+            mocks=options.mocks,
+            env_file=options.env_file,
+            with_secrets=reads_secrets,
+        ),
+        mode=mode,
+        folder=source.folder,
+        max_attachment=options.max_attachment,
+        given=given,
+        model=settings.text("model") if has_model else None,
+        timeout=parse_timeout(timeout.text, timeout.source) if timeout else options.timeout,
+        overrides=options.mode is not None,
+    )
+
+
+def _file(options: BatchOptions, form: RowFormat, source: Source, opened: ExitStack) -> OutputFile | None:
+    """The file of rows, with what is in it; None where they go to standard output. Raises UsageError."""
+    if options.out is None or options.is_streamed:
+        return None
+    file = opened.enter_context(OutputFile(options.out, form))
+    if file.identity == source.identity:
+        message = f"{options.out} holds the lines, and the rows would be written into it"
+        raise UsageError(message, hint=again("give another file with --out", out=f"{options.out}.out"))
+    if options.retry_failed:
+        file.drop_failed()
+    return file

@@ -1,0 +1,165 @@
+"""The tokens and US dollars of a request, before it is asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from theoryctl.batch.prices import price_of
+from theoryctl.batch.tokens import TokenCounter
+from theoryctl.errors import MaxCost, UsageError
+from theoryctl.hints import again
+from theoryctl_providers.contract import Request, dumps
+
+#: Tokens of one image or file, at most, where its bytes do not say it: OpenAI counts up to 48,169 for one image
+#: (platform.openai.com/docs/guides/images-vision, gpt-4o-mini).
+_MOST_OF_A_PART = 50_000
+
+#: Tokens of an answer that are expected where the inputs do not bound it: to begin with, for a limit per minute.
+_EXPECTED_OUTPUT = 500
+
+_BOUNDS = ("max_completion_tokens", "max_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The most tokens that a call can take, and the most US dollars; None is unknown."""
+
+    input: int
+    output: int | None
+    usd: float | None
+
+
+def bounds_of(request: Request, default_model: str | None) -> Bounds:
+    """Return the bounds of a request.
+
+    A token has at least one byte, so the inputs have at most as many tokens as bytes, and never more than the model
+    reads. The answer has as many as `max_tokens` says, else as the model can write, for each of `n` choices.
+    """
+    inputs, model = request.inputs, model_of(request, default_model)
+    text = dumps(dict(inputs))
+    parts = _parts(inputs)
+    sent = len(text.encode()) + sum(max(file.size, _MOST_OF_A_PART) for file in request.attachments)
+    sent += parts * _MOST_OF_A_PART
+    tier = inputs.get("service_tier")
+    price = price_of(
+        model,
+        sent,
+        tier=tier if isinstance(tier, str) else None,
+        cached='"cache_control"' in text,
+        media=bool(parts or request.attachments),
+    )
+    sent = min(sent, price.context) if price.context else sent
+    written = 0 if request.operation == "embeddings" else _longest(inputs, price.most_output)
+    return Bounds(sent, written, _usd(sent, written, price.input, price.output))
+
+
+def model_of(request: Request, default_model: str | None) -> str:
+    """Return the model that a request names, else the default."""
+    return str(request.inputs.get("model") or default_model or "")
+
+
+def _usd(sent: int, written: int | None, into: float | None, out: float | None) -> float | None:
+    if into is None or written is None or (written and out is None):
+        return None
+    return sent * into + written * (out or 0.0)
+
+
+def _longest(inputs: Mapping[str, Any], most_output: int | None) -> int | None:
+    """The tokens of the longest answer; None where nothing bounds it."""
+    told = [inputs[name] for name in _BOUNDS if isinstance(inputs.get(name), int)]
+    most = min([*told, *([most_output] if most_output else [])], default=None)
+    return None if most is None else most * _choices(inputs)
+
+
+def _choices(inputs: Mapping[str, Any]) -> int:
+    choices = inputs.get("n")
+    return choices if isinstance(choices, int) and choices > 0 else 1
+
+
+def _parts(inputs: Mapping[str, Any]) -> int:
+    """The number of parts of messages that are more than text, and are not attachments."""
+    contents = [message.get("content") for message in _messages(inputs)]
+    parts = [part for content in contents if isinstance(content, list) for part in content]
+    return sum(isinstance(part, dict) and part.get("type") not in ("text", None) for part in parts)
+
+
+def _messages(inputs: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    messages = inputs.get("messages")
+    return (message for message in messages if isinstance(message, dict)) if isinstance(messages, list) else iter(())
+
+
+@dataclass(slots=True)
+class CostGuard:
+    """Estimates each request for a running batch, and refuses before the first call what no budget can allow.
+
+    `most` is the limit of `--max-cost`, of which `spent` is gone; None where there is none.
+    """
+
+    default_model: str | None
+    most: float | None = None
+    spent: float = 0.0
+    allow_unknown: bool = False
+    _unpriced: Counter[str] = field(default_factory=Counter)
+
+    def look(self, index: int, request: Request) -> None:
+        """Look at a request that will be asked. Raises MaxCost where it alone could cost more than is left."""
+        usd = bounds_of(request, self.default_model).usd
+        if usd is None:
+            self._unpriced[model_of(request, self.default_model)] += 1
+        elif self.most is not None and usd > self.most - self.spent:
+            spent = f", of which ${self.spent:.6g} are spent" if self.spent else ""
+            message = f"line {index + 1} alone may cost ${usd:.6g}, and --max-cost is ${self.most:g}{spent}"
+            hint = again("lower max_tokens, or allow more", max_cost=f"{(self.spent + usd) * 1.01:.3g}")
+            raise MaxCost(message, hint=hint)
+
+    def check(self) -> None:
+        """Raise UsageError where prices are unknown, and that was not allowed."""
+        if self._unpriced and not self.allow_unknown:
+            told = ", ".join(f"{model} ({count} lines)" for model, count in self._unpriced.most_common(5))
+            hint = again("set max_tokens, or add --allow-unknown-price", allow_unknown_price=True)
+            raise UsageError(f"--max-cost: nobody knows the highest price of {told}", hint=hint)
+
+    def estimate(self, request: Request) -> tuple[float, float]:
+        """Return the tokens that a request is expected to take, and the most US dollars."""
+        bounds = bounds_of(request, self.default_model)
+        expected = min(bounds.output if bounds.output is not None else _EXPECTED_OUTPUT, _EXPECTED_OUTPUT)
+        return len(dumps(dict(request.inputs))) / 4 + expected, bounds.usd or 0.0
+
+
+@dataclass(slots=True)
+class CostEstimate:
+    """The sum of what requests may take: the lowest and the highest tokens, and US dollars."""
+
+    default_model: str | None
+    counter: TokenCounter
+    lines: int = 0
+    input: list[int] = field(default_factory=lambda: [0, 0])
+    output: list[int] = field(default_factory=lambda: [0, 0])
+    usd: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    unpriced: Counter[str] = field(default_factory=Counter)
+
+    def look(self, index: int, request: Request) -> None:
+        """Add a request."""
+        model = model_of(request, self.default_model)
+        bounds = bounds_of(request, self.default_model)
+        low, high = self.counter.count(request.inputs)
+        low, high = min(low, bounds.input), min(max(high, _media(request)), bounds.input)
+        fewest, most = _choices(request.inputs) * bool(bounds.output), bounds.output or 0
+        price = price_of(model, high)
+        for sums, pair in ((self.input, (low, high)), (self.output, (fewest, most))):
+            sums[0] += pair[0]
+            sums[1] += pair[1]
+        self.lines += 1
+        if bounds.usd is None or price.input is None:
+            self.unpriced[model] += 1
+            return
+        self.usd[0] += low * price.input + fewest * (price.output or 0.0)
+        self.usd[1] += high * price.input + most * (price.output or 0.0)
+
+
+def _media(request: Request) -> int:
+    """The most tokens of parts that are more than text."""
+    return sum(max(file.size // 4, 1000) for file in request.attachments) + _parts(request.inputs) * _MOST_OF_A_PART

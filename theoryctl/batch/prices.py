@@ -1,0 +1,110 @@
+"""Prices and limits of models, by LiteLLM's own table, read as a file: LiteLLM itself is not loaded."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+#: The table in LiteLLM's package (litellm 1.110.2).
+_TABLE = "model_prices_and_context_window_backup.json"
+
+#: Vendors whose models run on a server of one's own: a call costs nothing.
+_OWN = frozenset(("ollama", "ollama_chat", "hosted_vllm", "lm_studio"))
+
+#: Prices of a token. Some count only above a number of tokens, and some only for a tier of service.
+_INPUT = re.compile(r"input_cost_per_token(?:_above_(\d+)k_tokens)?(?:_(priority|flex|ultrafast))?")
+_OUTPUT = re.compile(r"output_cost_per_(?:reasoning_)?token(?:_above_(\d+)k_tokens)?(?:_(priority|flex|ultrafast))?")
+_CACHED = re.compile(r"cache_creation_input_token_cost(?:_above_\d+hr)?(?:_above_(\d+)k_tokens)?()")
+_MEDIA = re.compile(r"input_cost_per_(?:audio|image)_token()()")
+
+
+class Price(NamedTuple):
+    """The highest prices in US dollars a token that can count, and the model's limits in tokens; None is unknown."""
+
+    input: float | None
+    output: float | None
+    context: int | None = None
+    most_output: int | None = None
+
+
+_FREE = Price(0.0, 0.0)
+_UNKNOWN = Price(None, None)
+
+
+def table_file() -> Path | None:
+    """Return the path of LiteLLM's table; None where LiteLLM is not installed."""
+    from importlib.util import find_spec
+
+    spec = find_spec("litellm")
+    file = Path(spec.origin).parent / _TABLE if spec and spec.origin else None
+    return file if file and file.is_file() else None
+
+
+@cache
+def _table() -> Mapping[str, Mapping[str, Any]]:
+    file = table_file()
+    return json.loads(file.read_bytes()) if file else {}
+
+
+def source() -> str | None:
+    """Return the release of LiteLLM whose table it is; None without one."""
+    if table_file() is None:
+        return None
+    from importlib.metadata import version
+
+    return f"litellm {version('litellm')}"
+
+
+def facts_of(model: str) -> Mapping[str, Any] | None:
+    """Return the entry of a model, named as vendor/name; None where the table has none."""
+    vendor, _, name = model.partition("/")
+    found = _table().get(model)
+    if found is None and (bare := _table().get(name)) is not None and _is_of(bare, vendor):
+        found = bare
+    return found
+
+
+def _is_of(facts: Mapping[str, Any], vendor: str) -> bool:
+    """Tell whether an entry without a vendor in its name is that vendor's; some parts of one are `vertex_ai-…`."""
+    owner = str(facts.get("litellm_provider"))
+    return vendor in (owner, owner.partition("-")[0], owner.removesuffix("_converse"))
+
+
+def price_of(model: str, tokens: int, *, tier: str | None = None, cached: bool = False, media: bool = False) -> Price:
+    """Return the price of a call with at most so many tokens in, at a tier of service. `cached` says that the vendor is
+    asked to write its cache, `media` that there is more than text."""
+    if model.partition("/")[0] in _OWN:
+        return _FREE
+    facts = facts_of(model)
+    if facts is None:
+        return _UNKNOWN
+    patterns = [_INPUT, *([_CACHED] if cached else []), *([_MEDIA] if media else [])]
+    return Price(
+        input=_highest(facts, patterns, tokens, tier),
+        output=_highest(facts, [_OUTPUT], tokens, tier),
+        context=_whole(facts.get("max_input_tokens") or facts.get("max_tokens")),
+        most_output=0 if facts.get("mode") == "embedding" else _whole(facts.get("max_output_tokens")),
+    )
+
+
+def _highest(facts: Mapping[str, Any], patterns: list[re.Pattern[str]], tokens: int, tier: str | None) -> float | None:
+    counting = (
+        float(value)
+        for name, value in facts.items()
+        for pattern in patterns
+        if (found := pattern.fullmatch(name)) and isinstance(value, (int, float)) and _counts(found, tokens, tier)
+    )
+    return max(counting, default=None)
+
+
+def _counts(found: re.Match[str], tokens: int, tier: str | None) -> bool:
+    above, wanted = found[1], found[2]
+    return (not above or tokens > int(above) * 1000) and (not wanted or wanted == tier)
+
+
+def _whole(value: Any) -> int | None:
+    return int(value) if isinstance(value, (int, float)) and value > 0 else None
