@@ -60,7 +60,7 @@ docs: $(VENV)/dev.stamp ## write the generated files anew
 	$(BIN)/python -m tests.generate
 	$(BIN)/python -m tests.modal.host.walkthrough
 
-bench: $(VENV)/dev.stamp ## measure start-up, the guard, a server, a real call, other mocks, many streams and requests
+bench: $(VENV)/dev.stamp ## measure start-up, the guard, a server, a real call, other mocks, many requests, a batch
 	$(BIN)/python -m compileall -q theoryctl providers
 	$(BIN)/python -m tests.bench.startup
 	$(BIN)/python -m tests.bench.guard
@@ -68,6 +68,7 @@ bench: $(VENV)/dev.stamp ## measure start-up, the guard, a server, a real call, 
 	$(BIN)/python -m tests.bench.real
 	$(BIN)/python -m tests.bench.peers
 	$(BIN)/python -m tests.bench.hold
+	$(BIN)/python -m tests.bench.batch
 
 build: $(VENV)/core.stamp ## build the wheel into dist/
 	$(PIP) wheel --no-build-isolation --no-deps --wheel-dir dist .

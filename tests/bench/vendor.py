@@ -1,7 +1,7 @@
 """A vendor in a process of its own: OpenAI's chat completions, whole and streamed, at as little cost as can be.
 
 It says the same to everybody and checks nothing. Told a file descriptor, it writes its port there and serves until it
-is ended.
+is ended; told seconds as well, it waits so long before each answer.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 WORDS = ["Hello", " there", "!", " How", " may", " I", " help", " you", " today", "?"]
@@ -45,30 +46,34 @@ def _streamed() -> bytes:
 WHOLE, STREAMED = _whole(), _streamed()
 
 
-async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, latency: float) -> None:
     try:
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
             length = _LENGTH.search(head)
             body = await reader.readexactly(int(length[1]) if length else 0)
+            if latency:
+                await asyncio.sleep(latency)
             writer.write(STREAMED if re.search(rb'"stream": *true', body) else WHOLE)
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):
         writer.close()
 
 
-async def _serve(ready_fd: int) -> None:
-    server = await asyncio.start_server(_converse, "127.0.0.1", 0, backlog=1024)
+async def _serve(ready_fd: int, latency: float) -> None:
+    converse = partial(_converse, latency=latency)
+    server = await asyncio.start_server(converse, "127.0.0.1", 0, backlog=1024)
     os.write(ready_fd, f"{server.sockets[0].getsockname()[1]}\n".encode())
     os.close(ready_fd)
     await server.serve_forever()
 
 
 @contextmanager
-def vendor() -> Iterator[dict[str, str]]:
-    """Start one; the secrets that lead to it. It is ended."""
+def vendor(latency: float = 0.0) -> Iterator[dict[str, str]]:
+    """Start one that waits so many seconds before each answer; the secrets that lead to it. It is ended."""
     reader, writer = os.pipe()
-    process = subprocess.Popen([sys.executable, "-m", "tests.bench.vendor", str(writer)], pass_fds=[writer])
+    command = [sys.executable, "-m", "tests.bench.vendor", str(writer), str(latency)]
+    process = subprocess.Popen(command, pass_fds=[writer])
     os.close(writer)
     try:
         with os.fdopen(reader) as ready:
@@ -80,4 +85,4 @@ def vendor() -> Iterator[dict[str, str]]:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(int(sys.argv[1])))
+    asyncio.run(_serve(int(sys.argv[1]), float(sys.argv[2])))

@@ -12,10 +12,14 @@ from theoryctl.batch.lines import Line
 from theoryctl.errors import BadInputs
 from theoryctl.requests.attachments import load_attachments
 from theoryctl.requests.wrapped_inputs import unwrapped
-from theoryctl_providers.contract import Attachment, Mode, ProviderConfig, ProviderError, Request, canonical, dumps
+from theoryctl_providers.contract import Attachment, Mode, ProviderConfig, ProviderError, Request, canonical
+from theoryctl_providers.contract.envelope import new_run_id
 
 #: Inputs about the way of an answer, not about what is asked.
 _TRANSPORT = frozenset(("mode", "stream", "stream_options"))
+
+#: The id of a request that is only looked at.
+_UNASKED = "run_" + 32 * "0"
 
 #: Attachments whose digest is remembered, by path, size and time of the last change.
 _MOST_FILES = 4096
@@ -40,6 +44,7 @@ class RequestMaker:
     overrides: bool = False
     declared: frozenset[str] = field(init=False)
     _files: dict[tuple[str, int, int], Attachment] = field(init=False, default_factory=dict)
+    _rests: dict[tuple[str, str], bytes] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.declared = frozenset((self.config.input_schema or {}).get("properties", {}))
@@ -60,6 +65,7 @@ class RequestMaker:
             timeout=self.timeout,
             admitted=admitted,
             retries=False,
+            run_id=new_run_id() if admitted else _UNASKED,
         )
 
     def digest(self, request: Request) -> bytes:
@@ -69,10 +75,20 @@ class RequestMaker:
             inputs = {name: value for name, value in inputs.items() if name not in _TRANSPORT}
         files = {file.name: file.digest for file in request.attachments}
         head = canonical(files, checked=True) if files else b"{}"
-        model = dumps(inputs.get("model") or self.config.default_model)
-        rest = f'"mode":"{self.mode}","model":{model},"operation":"{request.operation}","ref":"{self.config.ref}"'
-        text = b'{"attachments":%b,"inputs":%b,%b}' % (head, canonical(inputs, checked=True), rest.encode())
-        return hashlib.sha256(text).digest()
+        rest = self._rest(inputs.get("model") or self.config.default_model, request.operation)
+        return hashlib.sha256(
+            b'{"attachments":%b,"inputs":%b,%b}' % (head, canonical(inputs, checked=True), rest)
+        ).digest()
+
+    def _rest(self, model: Any, operation: str) -> bytes:
+        """The part of a request's canonical JSON behind its inputs; most lines have the same."""
+        known = self._rests.get((model, operation)) if isinstance(model, str) else None
+        if known is None:
+            rest = {"mode": self.mode, "model": model, "operation": operation, "ref": self.config.ref}
+            known = canonical(rest)[1:-1]
+            if isinstance(model, str) and len(self._rests) < _MOST_FILES:
+                self._rests[model, operation] = known
+        return known
 
     def _inputs(self, line: Line) -> dict[str, Any]:
         inputs = line.inputs

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from theoryctl_providers.contract import Envelope
 
 SCHEMA = "theoryctl.batch/v1"
+
+_Number = TypeVar("_Number", int, float)
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
@@ -50,7 +52,8 @@ class RowFormat(Protocol):
 #: The beginning of a row of ours that tells of a success: all that has to be known of most rows, without their answers.
 _HEAD = re.compile(
     rb'\{"schema":"theoryctl\.batch/v1","id":("(?:[^"\\]|\\.)*"|null),"line":\d+,'
-    rb'"request_digest":"sha256:([0-9a-f]{64})","status":"success","usage":(\{[^{}]*\}),.*\}\s*',
+    rb'"request_digest":"sha256:([0-9a-f]{64})","status":"success",'
+    rb'"usage":\{"input_tokens":(\d+|null),"output_tokens":(\d+|null),"cost_usd":([0-9.eE+-]+|null),.*\}\s*',
     re.DOTALL,
 )
 
@@ -74,8 +77,10 @@ class OurRows:
     def read(self, data: bytes) -> Row:
         found = _HEAD.fullmatch(data)
         if found is not None:
-            own, digest, usage = found.groups()
-            return _row(json.loads(own), digest.decode(), None, json.loads(usage))
+            own, digest, sent, got, cost = found.groups()
+            tokens = _number(int, sent), _number(int, got)
+            id = None if own == b"null" else json.loads(own)
+            return Row(id, bytes.fromhex(digest.decode()), None, *tokens, _number(float, cost))
         row = json.loads(data)
         if not isinstance(row, dict) or row.get("schema") != SCHEMA:
             raise ValueError(f"expected a row of {SCHEMA}")
@@ -91,6 +96,10 @@ class OurRows:
 
     def copy(self, data: bytes, id: str | None, number: int) -> bytes:
         return row_line({**json.loads(data), "id": id, "line": number})
+
+
+def _number(kind: Callable[[bytes], _Number], text: bytes) -> _Number | None:
+    return None if text == b"null" else kind(text)
 
 
 def _row(own: Any, digest: str, code: str | None, usage: Mapping[str, Any]) -> Row:

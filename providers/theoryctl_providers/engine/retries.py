@@ -30,21 +30,21 @@ async def attempts_within(provider: LLMProvider, request: ResolvedRequest) -> As
     """
     seconds = request.timeout or request.config.timeout
     deadline = deadline_in(seconds)
-    async with aclosing(until(deadline, _attempts(provider, request, deadline), seconds)) as events:
+    answer = _attempts(provider, request, deadline) if request.retries else guarded(provider, request)
+    async with aclosing(until(deadline, answer, seconds)) as events:
         async for event in events:
             yield event
 
 
 async def _attempts(provider: LLMProvider, request: ResolvedRequest, deadline: float | None) -> AsyncGenerator[Event]:
-    attempts = ATTEMPTS if request.retries else 1
-    async for attempt in _retrying(deadline, attempts):
+    async for attempt in _retrying(deadline):
         stream = guarded(provider, request)
         first: Event | None = None
         with attempt:
             first = await anext(stream, None)
         state = attempt.retry_state
         if state.outcome is not None and (error := state.outcome.exception()) is not None:
-            if state.attempt_number < attempts and _may_retry(error, deadline):
+            if state.attempt_number < ATTEMPTS and _may_retry(error, deadline):
                 yield Log(f"{error}; trying again")
             continue
         if first is not None:
@@ -54,9 +54,9 @@ async def _attempts(provider: LLMProvider, request: ResolvedRequest, deadline: f
                 yield event
 
 
-def _retrying(deadline: float | None, attempts: int) -> tenacity.AsyncRetrying:
+def _retrying(deadline: float | None) -> tenacity.AsyncRetrying:
     return tenacity.AsyncRetrying(
-        stop=tenacity.stop_after_attempt(attempts),
+        stop=tenacity.stop_after_attempt(ATTEMPTS),
         retry=tenacity.retry_if_exception(lambda error: _may_retry(error, deadline)),
         wait=_wait,
         reraise=True,
