@@ -103,11 +103,16 @@ def test_limits_per_minute_are_kept(files: Files, flags: tuple[str, ...]) -> Non
 
 
 def test_rows_keep_the_order_of_the_lines_where_that_is_wanted(files: Files) -> None:
-    def slower_first(talk: Conversation) -> None:
-        time.sleep(0.3 if talk.received.body["messages"][0]["content"] == "0" else 0)
-        answers("Hello.")(talk)
+    others = threading.Semaphore(0)
 
-    with Vendor(slower_first) as vendor:
+    def first_line_last(talk: Conversation) -> None:
+        is_first = talk.received.body["messages"][0]["content"] == "0"
+        for _ in range(11 if is_first else 0):
+            others.acquire(timeout=20)
+        answers("Hello.")(talk)
+        others.release()
+
+    with Vendor(first_line_last) as vendor:
         real(files, vendor)
         assert files.rows[-1]["line"] == 1
         files.out.unlink()

@@ -77,7 +77,8 @@ class Spent:
 def spend(command: list[str], env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Spent:
     """Run a process to its end. Raises RuntimeError where it fails."""
     began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **(env or {})}, cwd=cwd)
+    pipe, null = subprocess.PIPE, subprocess.DEVNULL
+    process = subprocess.Popen(command, stdout=pipe, stderr=null, text=True, env={**os.environ, **(env or {})}, cwd=cwd)
     assert process.stdout is not None
     out = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)

@@ -20,7 +20,7 @@ STOPPED = "stopped llm/litellm@1 (process)\n"
 
 #: The pages whose commands need nothing, and what they print, in this order.
 ANYWHERE = {
-    "docs/batch.md": ("ok       3", '"id":"a","line', '"id":"b","line'),
+    "docs/batch.md": ("ok       3", '"id":"a","line', '"id":"b","line', "300 tokens"),
     "docs/concepts.md": ("Mock answer", "Mock answer"),
     "docs/configuration.md": (
         "model\tanthropic/claude-sonnet-4-5\ttheoryctl.toml",

@@ -97,7 +97,9 @@ class Failures:
     def _down(self, vendor: str, error: ErrorInfo, tries: int, began: float, retry_after: float | None) -> Verdict:
         rounds = self._count(vendor, error, began, _DOWN_ROUNDS)
         self.pace.pause(max(retry_after or 0.0, self.first_pause * 2 ** (rounds - 1)) if rounds > 1 else 0.0)
-        if rounds <= 1 and (tries >= _TRIES or self._retries <= 0 or not error["retryable"]):
+        if rounds > 1:  # nobody is answered: what ends this is the number of rounds
+            return Verdict.AGAIN
+        if tries >= _TRIES or self._retries <= 0 or not error["retryable"]:
             return Verdict.HELD
         self._retries -= 1
         return Verdict.AGAIN

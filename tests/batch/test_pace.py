@@ -1,0 +1,163 @@
+"""The pace of a batch: limits per minute, what a vendor says of its limits, and when a vendor is given up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from theoryctl.batch.failures import Failures, Verdict
+from theoryctl.batch.pace import Pace
+from theoryctl_providers.contract import ERRORS, ErrorInfo
+
+#: Seconds of the window that stands for a minute; the clock is the real one.
+WINDOW = 0.5
+
+
+def paced(pace: Pace, tokens: float, used: float, seconds: float) -> Iterator[float]:
+    """Begin calls for so long, each as soon as it may begin; their times."""
+    end = time.monotonic() + seconds
+    while (now := time.monotonic()) < end:
+        delay = pace.delay(tokens)
+        if delay > 0:
+            time.sleep(delay)
+            continue
+        yield now
+        pace.begin(tokens)
+        pace.settle(tokens, used)
+
+
+def busiest(times: list[float]) -> int:
+    """The most calls within any window."""
+    return max(sum(begin <= other < begin + WINDOW for other in times) for begin in times)
+
+
+def test_calls_per_minute_are_kept_within_five_percent() -> None:
+    times = list(paced(Pace(64, rpm=200, window=WINDOW), 0, 0, 3 * WINDOW))
+    assert busiest(times) <= 210
+    assert len(times) >= 0.9 * 3 * 200
+
+
+def test_tokens_per_minute_are_kept_within_five_percent_by_what_was_really_used() -> None:
+    times = list(paced(Pace(64, tpm=20_000, window=WINDOW), 150, 100, 3 * WINDOW))
+    assert busiest(times) * 100 <= 21_000
+    assert len(times) * 100 >= 0.9 * 3 * 20_000
+
+
+def test_calls_that_together_were_too_many_halve_the_number_once() -> None:
+    pace = Pace(64)
+    began = [pace.begin(0) for _ in range(64)]
+    for each in began:
+        pace.refused(each, 0.0)
+    assert pace.room(0) == 32
+    for _ in range(33):
+        pace.answered()
+    assert pace.room(0) == 33
+
+
+def test_the_number_never_passes_the_ceiling_and_never_falls_to_none() -> None:
+    pace = Pace(2)
+    for _ in range(10):
+        pace.refused(pace.begin(0), 0.0)
+    assert pace.room(0) == 1
+    for _ in range(100):
+        pace.answered()
+    assert pace.room(0) == 2
+
+
+def test_a_retry_after_is_waited_for() -> None:
+    pace = Pace(4)
+    pace.refused(pace.begin(0), 7.0)
+    assert 6.5 < pace.delay(0) <= 7.0
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "6m0s"}, 300),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m2.5s"}, 62.5),
+        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "20ms"}, 0.02),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "12"}, 12),
+        ({"x-ratelimit-remaining-requests": "3", "x-ratelimit-reset-requests": "60s"}, 0),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "soon"}, 0),
+        ({"x-ratelimit-remaining-requests": "none"}, 0),
+    ],
+)
+def test_where_a_vendor_says_that_nothing_is_left_the_reset_is_waited_for(
+    headers: Mapping[str, str], seconds: float
+) -> None:
+    pace = Pace(4)
+    pace.heed(headers)
+    assert pace.delay(0) == pytest.approx(seconds, abs=0.5 if seconds > 1 else 0.02)
+
+
+def test_a_reset_may_be_a_time() -> None:
+    """As Anthropic writes it (docs.claude.com, rate limits)."""
+    pace, then = Pace(4), datetime.now(timezone.utc) + timedelta(seconds=30)
+    name = "anthropic-ratelimit-requests"
+    pace.heed({f"{name}-remaining": "0", f"{name}-reset": then.isoformat().replace("+00:00", "Z")})
+    assert 28 < pace.delay(0) <= 30
+
+
+def failure(code: str) -> ErrorInfo:
+    return {"code": code, "message": "so it is", "hint": None, "retryable": ERRORS[code].retryable}
+
+
+def judged(failures: Failures, code: str, tries: int = 1) -> Verdict:
+    return failures.judge("openai", failure(code), tries, failures.pace.begin(0), None)
+
+
+def test_a_vendor_that_is_down_is_given_up_after_some_rounds_however_many_calls_failed_in_each() -> None:
+    failures = Failures(Pace(64), 1000, first_pause=0.001)
+    rounds = 0
+    while failures.stop is None and rounds < 50:
+        began = [failures.pace.begin(0) for _ in range(64)]
+        for each in began:
+            failures.judge("openai", failure("ERR_UNREACHABLE"), 1, each, None)
+        rounds += 1
+        time.sleep(0.002)
+    assert rounds == 5
+    assert failures.stop is not None
+    assert failures.stop.code == "ERR_UNREACHABLE"
+    assert "openai answered none of the last 257 calls" in failures.stop.message
+
+
+def test_an_answer_in_between_keeps_the_batch_going() -> None:
+    failures = Failures(Pace(4), 1000, first_pause=0.001)
+    for _ in range(20):
+        judged(failures, "ERR_UNAVAILABLE")
+        failures.answered("openai", failures.pace.begin(0))
+    assert failures.stop is None
+
+
+def test_an_answer_that_was_under_way_before_proves_nothing() -> None:
+    failures = Failures(Pace(4), 1000)
+    began = failures.pace.begin(0)
+    for _ in range(3):
+        assert judged(failures, "ERR_AUTH") is Verdict.HELD
+        failures.answered("openai", began)
+    assert failures.stop is not None
+
+
+def test_a_line_is_asked_again_a_few_times_and_from_one_budget() -> None:
+    failures = Failures(Pace(4), 10, first_pause=0.001)
+    for tries in (1, 2):
+        assert judged(failures, "ERR_UNAVAILABLE", tries) is Verdict.AGAIN
+        failures.answered("openai", failures.pace.begin(0))
+    assert judged(failures, "ERR_UNAVAILABLE", 3) is Verdict.HELD
+    for _ in range(98):
+        failures.answered("openai", failures.pace.begin(0))
+        judged(failures, "ERR_UNAVAILABLE")
+    failures.answered("openai", failures.pace.begin(0))
+    assert judged(failures, "ERR_UNAVAILABLE") is Verdict.HELD
+
+
+@pytest.mark.parametrize("code", ["ERR_BAD_RESPONSE", "ERR_INPUTS", "ERR_CONTENT_POLICY", "ERR_CONTEXT_EXCEEDED"])
+def test_what_was_billed_or_cannot_pass_is_never_asked_again(code: str) -> None:
+    assert judged(Failures(Pace(4), 10), code) is Verdict.FINAL
+
+
+def test_a_timeout_is_not_asked_again_but_held_until_the_vendor_answers_another() -> None:
+    assert judged(Failures(Pace(4), 10), "ERR_TIMEOUT") is Verdict.HELD

@@ -1,0 +1,171 @@
+"""Seams of a batch: whoever hears of its results, budgets of others, and an engine of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.batch.rows import ask, read_rows, write_lines
+from tests.conftest import REF
+from tests.real.conftest import CANARY, LITELLM_WARNINGS
+from tests.real.vendor import Vendor, answers, fails, first
+from theoryctl.actions.batch import batch
+from theoryctl.actions.batch_plan import BatchOptions, Listener
+from theoryctl.actions.targets import local_target
+from theoryctl.batch.engine import Done, Job
+from theoryctl.batch.engines import asked
+from theoryctl.batch.failures import Failures
+from theoryctl.batch.output import OutputFile
+from theoryctl.batch.pace import Pace
+from theoryctl.batch.plan import Plan, Planner
+from theoryctl.batch.requests import RequestMaker, check_here
+from theoryctl.batch.rows import OurRows
+from theoryctl.batch.run import Batch, Finished
+from theoryctl.batch.source import open_source
+from theoryctl.batch.tally import Tally
+from theoryctl.errors import MaxCost
+from theoryctl.refs import ProviderRef
+from theoryctl.requests.standard_input import StandardInput
+from theoryctl.results.batch import BatchResult
+from theoryctl.runtimes.embedded import EmbeddedSession
+from theoryctl_providers.contract import ProviderConfig
+
+pytestmark = LITELLM_WARNINGS
+
+
+@pytest.fixture(autouse=True)
+def _folders(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], working_folder: Path) -> Iterator[None]:
+    monkeypatch.setenv("HOME", environment["HOME"])
+    monkeypatch.chdir(working_folder)
+    yield
+
+
+def run(listener: Listener, *texts: str, mode: str = "mock") -> BatchResult:
+    write_lines(Path("lines.jsonl"), [ask(text, max_tokens=100) for text in texts])
+    ref = ProviderRef.parse(REF)
+    options = BatchOptions(
+        ref=ref, source="lines.jsonl", out="rows.jsonl", max_attachment=1 << 20, mode=mode, concurrency=2
+    )
+    return batch(options, local_target(ref, "embedded"), listener)
+
+
+def listener(
+    results: list[Finished] | None = None, budgets: tuple[Recorded, ...] = (), groups: list[int] | None = None
+) -> Listener:
+    def hear(group: Sequence[Finished]) -> None:
+        (results if results is not None else []).extend(group)
+        (groups if groups is not None else []).append(len(group))
+
+    return Listener(lambda _: None, lambda _: None, lambda _: None, hear, budgets)
+
+
+def test_results_come_in_groups_once_their_rows_are_written() -> None:
+    found: list[Finished] = []
+    groups: list[int] = []
+    run(listener(found, groups=groups), "one", "two", "three")
+    assert [(each.number, each.request.inputs["messages"][0]["content"]) for each in found] == [
+        (1, "one"),
+        (2, "two"),
+        (3, "three"),
+    ]
+    assert [each.envelope["run_id"] for each in found] == [row["run_id"] for row in read_rows(Path("rows.jsonl"))]
+    assert groups == [2, 1]
+
+
+class Recorded:
+    """A budget that notes what is reserved and settled, and has no more than so much."""
+
+    def __init__(self, most: float = 1.0) -> None:
+        self.most, self.reserved, self.settled = most, dict[str, float](), dict[str, float | None]()
+
+    def reserve(self, usd: float, run_id: str) -> Held:
+        if sum(self.reserved.values()) + usd > self.most:
+            raise MaxCost("nothing is left today", hint="wait until tomorrow")
+        self.reserved[run_id] = usd
+        return Held(self, run_id)
+
+
+class Held:
+    def __init__(self, budget: Recorded, run_id: str) -> None:
+        self.budget, self.run_id = budget, run_id
+
+    def settle(self, actual: float | None) -> None:
+        self.budget.settled[self.run_id] = actual
+
+
+def test_a_budget_is_asked_before_each_real_call_and_told_what_it_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    budget = Recorded()
+    with Vendor(first(1, fails(429, retry_after="0.01"), answers("Hello."))) as vendor:
+        monkeypatch.setenv("OPENAI_BASE_URL", vendor.addresses["OPENAI_BASE_URL"])
+        monkeypatch.setenv("OPENAI_API_KEY", CANARY)
+        found: list[Finished] = []
+        run(listener(found, (budget,)), "one", "two", mode="real")
+        assert len(vendor.requests) == len(budget.reserved) == 3
+    assert budget.reserved.keys() == budget.settled.keys() >= {each.envelope["run_id"] for each in found}
+    assert all(100 * 6e-7 < usd < 1e-3 for usd in budget.reserved.values())
+    assert list(budget.settled.values()).count(0.0) == 1
+    assert {each.envelope["usage"]["cost_usd"] for each in found} < {*budget.settled.values(), None}
+
+
+def test_a_budget_that_refuses_ends_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Vendor(answers("Hello.")) as vendor:
+        monkeypatch.setenv("OPENAI_BASE_URL", vendor.addresses["OPENAI_BASE_URL"])
+        monkeypatch.setenv("OPENAI_API_KEY", CANARY)
+        result = run(listener(budgets=(Recorded(0.0),)), "one", mode="real")
+        assert vendor.requests == []
+    assert (result.exit_status, result.left) == (7, 1)
+    assert result.error is not None
+    assert result.error["message"] == "nothing is left today"
+
+
+def test_a_mock_asks_no_budget() -> None:
+    budget = Recorded(0.0)
+    assert run(listener(budgets=(budget,)), "one").ok == 1
+    assert budget.reserved == {}
+
+
+class Backwards:
+    """An engine that collects what it is given, as a vendor's own batches do, and answers the last line first."""
+
+    where = "nowhere"
+
+    def __init__(self) -> None:
+        self.jobs: list[Job] = []
+        self.most = 0
+
+    def start(self, jobs: Sequence[Job]) -> None:
+        self.jobs.extend(jobs)
+        self.most = max(self.most, len(self.jobs))
+
+    def finished(self, seconds: float) -> list[Done]:
+        return [asked(EmbeddedSession((), ""), self.jobs.pop())] if self.jobs else []
+
+    def close(self) -> None:
+        pass
+
+
+def test_an_engine_answers_in_any_order_and_has_a_window_of_lines_at_a_time() -> None:
+    source = open_source(str(write_lines(Path("lines.jsonl"), [ask(str(number)) for number in range(20)])), INPUT)
+    config = ProviderConfig(provider="litellm", ref=REF)
+    engine, pace = Backwards(), Pace(8)
+    with source, OutputFile("rows.jsonl", OurRows()) as file:
+        maker = RequestMaker(config=config, mode="mock", folder=".", max_attachment=1)
+        plan = Planner(plan=Plan(source, maker), check=check_here(config), earlier=file.earlier).made()
+        tally = Tally(asked=plan.asked)
+        running = Batch(
+            plan=plan,
+            engine=engine,
+            output=file,
+            form=OurRows(),
+            pace=pace,
+            failures=Failures(pace, 20),
+            tally=tally,
+        )
+        running.run(ordered=True)
+    assert (running.error, tally.ok, engine.most) == (None, 20, 8)
+    assert [row["line"] for row in read_rows(Path("rows.jsonl"))] == list(range(1, 21))
+
+
+INPUT = StandardInput()
