@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from theoryctl.cli import options as opt
 from theoryctl.cli.command import ManifestsOption
-from theoryctl.cli.run_flags import with_flags
 
 if TYPE_CHECKING:
     from theoryctl.actions.batch_plan import Allowed, BatchOptions
@@ -67,8 +64,7 @@ AllowFailures = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchFlags:
+class BatchFlags(NamedTuple):
     """The flags of every `batch`, on this machine and on Modal."""
 
     out: Out = None
@@ -92,11 +88,6 @@ class BatchFlags:
     script: opt.ScriptFile = None
     replay: opt.ReplayDir = None
     manifests: ManifestsOption = None
-
-
-def with_batch_flags(function: Callable[..., None]) -> Callable[..., None]:
-    """Turn a function with a parameter `flags` into a command with every field of BatchFlags as an option."""
-    return with_flags(BatchFlags, function)
 
 
 def run_batch(

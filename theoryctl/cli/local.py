@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from theoryctl.cli.batch_flags import BatchFlags, BatchSource, with_batch_flags
+from theoryctl.cli.batch_flags import BatchFlags, BatchSource
 from theoryctl.cli.command import BaseImageOption, ManifestsOption, RefOption, command, make_app
 from theoryctl.cli.flags import with_flags
 from theoryctl.cli.options import (
@@ -124,7 +124,7 @@ theoryctl local batch lines.jsonl --out rows.jsonl --retry-failed --concurrency 
 theoryctl local batch lines.jsonl --ref llm/litellm@1 --estimate --mode real -m openai/gpt-4o-mini
 cat lines.jsonl | theoryctl local batch - --out - --ordered""",
 )
-@with_batch_flags
+@with_flags(BatchFlags)
 def batch(
     ctx: typer.Context,
     source: BatchSource,
