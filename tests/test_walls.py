@@ -26,7 +26,7 @@ FLOORS = {
         ("cli",),
         ("actions", "terminal"),
         ("results",),
-        ("runtimes", "batch"),
+        ("runtimes", "batch", "ledger"),
         ("images",),
         ("docker", "modal"),
         ("manifests",),
@@ -58,6 +58,7 @@ HOMES = {
     "rich": {"theoryctl.terminal"},
     "docker": {"theoryctl.docker"},
     "modal": {"theoryctl.modal"},
+    "sqlite3": {"theoryctl.ledger"},
     "httpx": {"theoryctl.registry", "theoryctl_providers.litellm"},
     "pydantic": {"theoryctl.authored", "theoryctl.manifests.check"},
     "yaml": {"theoryctl.authored", "theoryctl.manifests.edit"},
@@ -68,7 +69,8 @@ HOMES = {
 
 #: What runs a provider: the embedded runtime in this process, the shim in a container on Modal, and the check of its
 #: conformance. And what reads the recordings for it, for the engine and the host are to refuse the same ones. And the
-#: table of vendors, of which there is to be one. And a batch, which asks in this process without one for each line.
+#: table of vendors, of which there is to be one. And a batch, which asks in this process without one for each line; and
+#: the content of the ledger, which passes the same redactor.
 INSIDE = (
     "theoryctl.runtimes.embedded",
     "theoryctl.modal.theoryctl_shim",
@@ -77,6 +79,7 @@ INSIDE = (
     "theoryctl.actions.vendors",
     "theoryctl.batch.engines",
     "theoryctl.batch.requests",
+    "theoryctl.ledger.content",
 )
 
 #: Libraries that cost a start-up, and so are imported inside the call that needs them.
@@ -97,6 +100,7 @@ HEAVY = {
     "pydantic",
     "python_multipart",
     "rich",
+    "sqlite3",
     "starlette",
     "tenacity",
     "tempfile",

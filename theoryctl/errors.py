@@ -119,6 +119,10 @@ class OutputFailed(TheoryctlError):
     error_code = "ERR_OUTPUT"
 
 
+class LedgerFailed(TheoryctlError):
+    error_code = "ERR_LEDGER"
+
+
 class MaxCost(TheoryctlError):
     error_code = "ERR_MAX_COST"
 

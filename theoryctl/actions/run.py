@@ -6,8 +6,10 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
+from theoryctl.actions.kept import kept
 from theoryctl.actions.targets import Target
 from theoryctl.errors import BadInputs, InternalError, Interrupted, UsageError
 from theoryctl.hints import again
@@ -102,10 +104,13 @@ def run(options: RunOptions, target: Target, on_event: Callable[[Event], None]) 
         for place in places:
             folders.enter_context(place)
         record_to = folders.enter_context(ResultFolder("--record", record)) if record else None
-        envelope = _invoke(request, target, found, on_event)
+        call = partial(_invoke, target, found)
+        told = options.mocks.given()
+        keep = partial(kept, call, manifest=found.load(), on_event=on_event, settings=settings, answers=told)
+        envelope = keep(request)
         if options.mock_missing_secrets and _lacks_a_secret(envelope):
             on_event(Log(f"a mock answers instead, for --mock-missing-secrets: {_message(envelope)}"))
-            envelope = _invoke(_mocked(request), target, found, on_event)
+            envelope = keep(_mocked(request))
         if record_to or target.record:
             from theoryctl.actions import recordings
 
@@ -181,7 +186,7 @@ def _completed(
     return {"model": model, **inputs} if model else inputs
 
 
-def _invoke(request: Request, target: Target, found: Found, on_event: Callable[[Event], None]) -> Envelope:
+def _invoke(target: Target, found: Found, request: Request, on_event: Callable[[Event], None]) -> Envelope:
     stopwatch, model = Stopwatch(), None
     try:
         with closing(target.open(found)) as session, closing(session.ask(request)) as events:

@@ -15,6 +15,7 @@ GROUPS = {
     "modal": "Run providers on Modal.",
     "image": "Resolve, build, push, pin and verify images.",
     "manifest": "Show, check and create manifests.",
+    "runs": "Show what was run here, and what it cost.",
 }
 
 #: Commands that belong to no group, as above: a module of that name with an app of this one command.

@@ -52,6 +52,16 @@ def dollars(cost: float) -> str:
     return f"${cost:.6f}".rstrip("0").rstrip(".") if cost else "$0"
 
 
+#: The longest bar, in characters, and the eighths of one (Unicode: Block Elements).
+_BAR, _EIGHTHS = 20, " ▏▎▍▌▋▊▉"
+
+
+def bar(share: float) -> str:
+    """A bar as long as a share of 1, to an eighth of a character; what is not nothing is seen."""
+    eighths = max(round(share * _BAR * 8), 1) if share > 0 else 0
+    return ("█" * (eighths // 8) + _EIGHTHS[eighths % 8]).rstrip()
+
+
 def containers(resources: Resources) -> str:
     """The containers that Modal may run: `0 to 4 containers`, and what else was asked for."""
     said = [f"{resources.min_containers} to {resources.max_containers} containers"]

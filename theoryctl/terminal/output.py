@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from theoryctl.terminal.format import paired
+from theoryctl.terminal.format import bar, paired
 from theoryctl.terminal.streams import console, is_rich, is_seen, is_styled
 from theoryctl.terminal.text import json_text, printable, printable_cell
 
@@ -105,9 +105,18 @@ def _rows(shown: Table) -> None:
     if not shown.rows:
         return
     if is_rich(sys.stdout):
-        table(shown.header, shown.rows, folds=shown.folds)
+        table(*_with_bars(shown), folds=shown.folds)
     else:
         say("\n".join("\t".join(map(printable_cell, row)) for row in shown.rows))
+
+
+def _with_bars(shown: Table) -> tuple[tuple[str, ...], Sequence[tuple[str, ...]]]:
+    """The header and rows of a table, with a column of bars where it has some."""
+    if not any(shown.bars):
+        return shown.header, shown.rows
+    drawn = [bar(value / max(shown.bars)) for value in shown.bars]
+    rest = [""] * (len(shown.rows) - len(drawn))
+    return (*shown.header, ""), [(*row, cell) for row, cell in zip(shown.rows, drawn + rest, strict=True)]
 
 
 def _facts(pairs: Sequence[tuple[str, str]]) -> None:

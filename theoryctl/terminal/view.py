@@ -34,6 +34,8 @@ class Table:
     empty: str
     folds: bool = False
     said: tuple[str, ...] = ()
+    #: Numbers that a terminal draws as bars beside the first rows.
+    bars: Sequence[float] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -65,6 +65,7 @@ ERRORS: dict[str, ErrorSpec] = {
     "ERR_MODAL": ErrorSpec(5, False, 400, "Modal refused a request, or could not build the image"),
     "ERR_FUNCTION_NOT_FOUND": ErrorSpec(5, False, 404, "the ref is not deployed on Modal"),
     "ERR_OUTPUT": ErrorSpec(1, False, 500, "a result could not be written, to a file or to standard output"),
+    "ERR_LEDGER": ErrorSpec(1, False, 500, "the ledger of runs cannot be read or written"),
     "ERR_MAX_COST": ErrorSpec(7, False, 402, "the call could pass a limit on cost that the caller set"),
     "ERR_INTERNAL": ErrorSpec(70, False, 500, "a bug in theoryctl"),
     "ERR_TIMEOUT": ErrorSpec(124, True, 504, "no complete answer within the time allowed"),

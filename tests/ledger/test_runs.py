@@ -1,0 +1,157 @@
+"""The ledger through the command line: what becomes a row, and what `theoryctl runs` tells of it."""
+
+from __future__ import annotations
+
+import json
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REF, Cli
+from tests.ledger.conftest import MODEL, Ask, query, rows
+from tests.ledger.rows import fill
+from tests.real.conftest import CANARY
+from tests.real.vendor import echoes_the_key, fails
+from theoryctl.ledger.retention import day
+
+#: Two days that the ledger still remembers.
+FIRST, SECOND = (day(time.time() - days * 86400) for days in (2, 1))
+MOCK = ("local", "run", "--ref", REF, "--mode", "mock", "--prompt")
+
+
+def test_a_real_run_is_a_row_with_its_metadata_and_without_its_content(ask: Ask, cli: Cli, state: Path) -> None:
+    envelope = ask(env={"GITHUB_HEAD_REF": "topic", "GITHUB_RUN_ID": "42"}).document
+    (row,) = rows(cli)
+    same = {name: envelope[name] for name in ("run_id", "ref", "mode", "runtime", "model")}
+    same |= {name: envelope["usage"][name] for name in ("input_tokens", "output_tokens", "cost_usd")}
+    assert {name: row[name] for name in same} == same
+    assert (row["started_at"], row["duration_ms"]) == (envelope["meta"]["started_at"], envelope["meta"]["duration_ms"])
+    assert (row["source"], row["code"], row["branch"], row["ci_run"]) == ("run", None, "topic", "42")
+    assert 0 <= row["first_token_ms"] <= row["duration_ms"]
+    assert row["inputs_digest"].startswith("hmac-sha256:") and row["outputs_digest"].startswith("hmac-sha256:")
+    kept = b"".join(file.read_bytes() for file in state.iterdir() if file.is_file())
+    assert b"Say hello" not in kept and b"Hello there" not in kept and CANARY.encode() not in kept
+    assert {stat.S_IMODE(file.stat().st_mode) for file in state.glob("ledger*")} == {0o600}
+
+
+def test_a_failed_run_is_a_row_with_its_code(ask: Ask, cli: Cli) -> None:
+    assert [ask(by=fails(401)).status for _ in range(2)] == [4, 4]
+    assert [row["code"] for row in rows(cli, "--code", "ERR_AUTH")] == ["ERR_AUTH", "ERR_AUTH"]
+    assert rows(cli, "--code", "ERR_TIMEOUT") == []
+
+
+def test_mocks_are_rows_only_on_request(cli: Cli, state: Path) -> None:
+    assert cli(*MOCK, "one").status == 0
+    assert not state.exists()
+    assert cli(*MOCK, "two", env={"THEORYCTL_LEDGER": "mock"}).status == 0
+    assert [row["mode"] for row in rows(cli)] == ["mock"]
+
+
+def test_switched_off_the_ledger_is_not_even_made(ask: Ask, state: Path) -> None:
+    assert ask(env={"THEORYCTL_LEDGER": "off"}).status == 0
+    assert not (state / "ledger.db").exists()
+
+
+@pytest.mark.parametrize("words", ["on", "off,mock", "mock;content"])
+def test_a_word_that_the_setting_does_not_know_is_refused(words: str, cli: Cli) -> None:
+    ran = cli(*MOCK, "x", env={"THEORYCTL_LEDGER": words})
+    assert (ran.status, "THEORYCTL_LEDGER: expected off, or any of mock and content" in ran.err) == (2, True)
+
+
+@pytest.mark.parametrize("line", ['ledger = "off"', "max_cost_per_day = 100"])
+def test_a_projects_file_sets_neither_ledger_nor_budget(line: str, cli: Cli, working_folder: Path) -> None:
+    (working_folder / "theoryctl.toml").write_text(f"{line}\n")
+    ran = cli(*MOCK, "x", "--json")
+    assert (ran.status, "a project's file cannot set it" in ran.document["error"]["message"]) == (2, True)
+
+
+def test_content_is_kept_on_request_and_holds_no_secret(ask: Ask, cli: Cli) -> None:
+    env = {"THEORYCTL_LEDGER": "content"}
+    assert ask("--stream", prompt=f"My key is {CANARY}.", by=echoes_the_key(4, 11), env=env).status == 0
+    (run,) = cli("runs", "show", "--json").document["runs"]
+    content = run["content"]
+    assert content["inputs"]["messages"][0]["content"] == "My key is [OPENAI_API_KEY]."
+    assert content["outputs"][0]["text"] == "Your key is [OPENAI_API_KEY], is it not?"
+    assert content["redacted"] is True
+    assert CANARY not in cli("runs", "show").out
+
+
+def test_equal_inputs_have_equal_digests_here_and_other_ones_elsewhere(cli: Cli, tmp_path: Path) -> None:
+    def digest(prompt: str, state: str) -> str:
+        env = {"THEORYCTL_LEDGER": "mock", "THEORYCTL_STATE_DIR": str(tmp_path / state)}
+        assert cli(*MOCK, prompt, env=env).status == 0
+        (run,) = cli("runs", "show", "--json", env=env).document["runs"]
+        return str(run["inputs_digest"])
+
+    assert digest("x", "a") == digest("x", "a") != digest("y", "a")
+    assert digest("x", "a") != digest("x", "b")
+
+
+def test_runs_are_found_by_ref_model_code_and_time(cli: Cli, environment: dict[str, str], state: Path) -> None:
+    environment["THEORYCTL_LEDGER"] = "mock"
+    for flags in (("--model", MODEL), ("--model", "anthropic/x"), ("--option", "temperature=9")):
+        cli(*MOCK, "x", *flags)
+    assert len(rows(cli, "--ref", REF)) == 3
+    assert rows(cli, "--ref", "llm/mock@1") == rows(cli, "--mode", "real") == []
+    assert [row["model"] for row in rows(cli, "--model", "anthropic/x")] == ["anthropic/x"]
+    assert [row["code"] for row in rows(cli, "--code", "any")] == ["ERR_INPUTS"]
+    assert len(rows(cli, "--limit", "1")) == 1
+    assert cli("runs", "list", "--limit", "1").err == "1 of 3 runs; --limit shows more\n"
+    old = "UPDATE runs SET started_at = '2020-01-01T00:00:00.000Z' WHERE model = 'anthropic/x'"
+    query(state, old + " RETURNING run_id")
+    assert len(rows(cli, "--since", "1h")) == 3  # nothing was committed
+
+
+def test_costs_are_summed_by_day_model_and_ref_and_the_unknown_is_no_zero(cli: Cli, state: Path) -> None:
+
+    fill(state, [(FIRST, "a/x", 0.5), (FIRST, "a/x", 0.25), (SECOND, "b/y", None)])
+    shown = cli("runs", "cost", "--by", "day,model", "--json").document
+    found = [(row["day"], row["model"], row["runs"], row["cost_usd"], row["unpriced"]) for row in shown["costs"]]
+    assert found == [(FIRST, "a/x", 2, 0.75, 0), (SECOND, "b/y", 1, None, 1)]
+    assert (shown["total"]["cost_usd"], shown["total"]["runs"], shown["total"]["unpriced"]) == (0.75, 3, 1)
+    text = cli("runs", "cost")
+    assert text.out == "a/x\t2\t0\t20\t40\t$0.75\nb/y\t1\t0\t10\t20\t-\ntotal\t3\t0\t30\t60\t$0.75\n"
+    assert "1 of 3 runs have no known cost" in text.err
+    assert query(state, "SELECT day, cost_usd FROM costs ORDER BY day") == [(FIRST, 0.75), (SECOND, None)]
+
+
+def test_a_group_that_there_is_not_is_refused(cli: Cli) -> None:
+    ran = cli("runs", "cost", "--by", "day,modell")
+    assert (ran.status, "hint: theoryctl runs cost --by day,model" in ran.err) == (2, True)
+
+
+def test_a_run_is_shown_by_the_beginning_of_its_id(cli: Cli, environment: dict[str, str]) -> None:
+    environment["THEORYCTL_LEDGER"] = "mock"
+    first, last = (json.loads(cli(*MOCK, text, "--json").out)["run_id"] for text in ("a", "b"))
+    assert cli("runs", "show", "--json").document["runs"][0]["run_id"] == last
+    for name in (first, first[:14], first.removeprefix("run_")[:10]):
+        assert cli("runs", "show", name, "--json").document["runs"][0]["run_id"] == first
+    missing, several = cli("runs", "show", "xyz"), cli("runs", "show", "run_")
+    assert (missing.status, "has no run 'xyz'" in missing.err) == (2, True)
+    assert (several.status, f"hint: theoryctl runs show {last}" in several.err) == (2, True)
+
+
+def test_pruned_runs_cannot_be_read_from_the_file(cli: Cli, environment: dict[str, str], state: Path) -> None:
+    environment["THEORYCTL_LEDGER"] = "mock,content"
+    cli(*MOCK, "a sentence that will be forgotten")
+    assert b"will be forgotten" in (state / "ledger.db").read_bytes()
+    assert cli("runs", "prune").out == "forgot 0 runs; 1 run left\n"
+    assert cli("runs", "prune", "--all").out == "forgot 1 run; 0 runs left\n"
+    assert b"will be forgotten" not in b"".join(file.read_bytes() for file in state.iterdir())
+
+
+def test_a_ledger_that_is_no_database_fails_no_run_and_says_so(ask: Ask, cli: Cli, state: Path) -> None:
+    state.mkdir(parents=True, mode=0o700)
+    (state / "ledger.db").write_text("not a database, but long enough to be looked at as if it were one\n" * 20)
+    ran = ask()
+    assert (ran.status, "this run is not in the ledger: " in ran.err) == (0, True)
+    listed = cli("runs", "list", "--json")
+    assert (listed.status, listed.document["error"]["code"]) == (1, "ERR_LEDGER")
+
+
+def test_a_folder_that_cannot_be_written_fails_no_run(ask: Ask, state: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    ran = ask(env={"THEORYCTL_STATE_DIR": str(tmp_path / "file" / "state")})
+    assert (ran.status, "this run is not in the ledger: " in ran.err) == (0, True), ran.err

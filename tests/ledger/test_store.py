@@ -1,0 +1,113 @@
+"""The ledger's file: nothing is lost or torn, it stays small, and it stops no run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REF, ROOT, THEORYCTL, Cli
+from tests.ledger.conftest import query
+from tests.ledger.rows import row, write
+from theoryctl.ledger import retention
+from theoryctl.ledger.retention import day
+from theoryctl.ledger.store import opened
+
+#: Writes groups of ten rows, and says each group's number once it is written.
+WRITER = """
+import sys
+from tests.ledger.rows import row
+from theoryctl.ledger.writer import record_many
+from theoryctl.ledger.retention import day
+
+for group in range(int(sys.argv[2])):
+    rows = [row(day(), run_id=f"run_{sys.argv[1]}_{group}_{number}") for number in range(10)]
+    assert record_many(rows) is None
+    print(group, flush=True)
+"""
+
+
+def writer(name: str, groups: int, state: Path) -> subprocess.Popen[str]:
+    env = {**os.environ, "THEORYCTL_STATE_DIR": str(state)}
+    command = [sys.executable, "-c", WRITER, name, str(groups)]
+    return subprocess.Popen(command, env=env, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def test_two_processes_and_a_kill_lose_and_tear_nothing(state: Path) -> None:
+    patient, killed = writer("a", 60, state), writer("b", 100_000, state)
+    assert patient.stdout is not None and killed.stdout is not None
+    with patient, killed:
+        said = patient.stdout.read().split()
+        killed.send_signal(signal.SIGKILL)
+        also_said = killed.stdout.read().split()
+    found = {run_id for (run_id,) in query(state, "SELECT run_id FROM runs")}
+    acknowledged = {
+        f"run_{name}_{group}_{n}" for name, all_ in (("a", said), ("b", also_said)) for group in all_ for n in range(10)
+    }
+    assert len(said) == 60 and also_said
+    assert acknowledged <= found
+    assert len(found) % 10 == 0 and len(found - acknowledged) <= 10  # whole groups, at most the one in flight
+    assert query(state, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_a_ledger_that_another_program_holds_fails_no_run(cli: Cli, state: Path) -> None:
+    write(state, [row(day())])
+    with closing(sqlite3.connect(state / "ledger.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        ran = cli("local", "run", "--ref", REF, "--mode", "mock", env={"THEORYCTL_LEDGER": "mock"})
+    assert (ran.status, "not in the ledger" in ran.err, "database is locked" in ran.err) == (0, True, True)
+    assert query(state, "SELECT count(*) FROM runs") == [(1,)]
+
+
+@pytest.mark.parametrize("kibibytes", [8, 24])
+def test_a_full_disk_fails_no_run_and_tears_nothing(kibibytes: int, environment: dict[str, str], state: Path) -> None:
+    run = f"ulimit -f {kibibytes}; exec {THEORYCTL} local run --ref {REF} --mode mock"
+    env = {**environment, "THEORYCTL_LEDGER": "mock,content", "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(["bash", "-c", run], env=env, capture_output=True, text=True)
+    assert (done.returncode, "not in the ledger" in done.stderr) == (0, True), done.stderr
+    assert "Mock answer" in done.stdout
+    write(state, [row(day())])
+    assert query(state, "SELECT count(*) FROM runs") == [(1,)]
+    assert query(state, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_a_row_takes_less_than_a_kilobyte(state: Path) -> None:
+    write(state, [row(day(), image=f"sha256:{'0' * 64}", ci_run="1234567890") for _ in range(2000)])
+    assert sum(file.stat().st_size for file in state.glob("ledger.db*")) < 2000 * 1024
+
+
+def test_what_is_older_than_the_retention_is_forgotten_by_the_next_run(state: Path) -> None:
+    write(state, [row(day())])
+    query(state, "SELECT 1")
+    with closing(sqlite3.connect(state / "ledger.db")) as other, other:
+        other.execute("DELETE FROM notes")  # as on another day
+        other.execute("UPDATE runs SET started_at = ?", (day(time.time() - 91 * 86400),))
+    write(state, [row(day(), run_id="run_new")])
+    assert query(state, "SELECT run_id FROM runs") == [("run_new",)]
+
+
+def test_the_oldest_runs_make_room_where_the_file_is_too_large(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(state, [row(day(time.time() - (9 - n // 300) * 86400), run_id=f"run_{n:04}") for n in range(3000)])
+    monkeypatch.setenv("THEORYCTL_STATE_DIR", str(state))
+    before = (state / "ledger.db").stat().st_size
+    with opened() as connection:
+        retention.keep(connection, most=before // 2)
+    assert (state / "ledger.db").stat().st_size < 0.6 * before
+    ((first, last, number),) = query(state, "SELECT min(run_id), max(run_id), count(*) FROM runs")
+    assert (last, first, number) == ("run_2999", f"run_{3000 - number:04}", number)
+    assert 1000 < number < 2000
+
+
+def test_a_newer_ledger_is_left_alone(cli: Cli, state: Path) -> None:
+    write(state, [row(day())])
+    query(state, "PRAGMA user_version = 99")
+    ran = cli("runs", "list", "--json")
+    assert (ran.status, ran.document["error"]["code"]) == (1, "ERR_LEDGER")
+    assert "newer theoryctl" in ran.document["error"]["message"]

@@ -1,0 +1,83 @@
+"""Runs as they are kept: paid within the budget of the day, and written into the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from theoryctl.errors import MaxCost
+from theoryctl.hints import command
+from theoryctl.manifests.model import Manifest
+from theoryctl.settings import Settings
+from theoryctl_providers.contract import ERRORS, Envelope, Event, Log, Request, is_mock
+
+if TYPE_CHECKING:
+    from theoryctl.ledger.budget import Reservation
+
+#: Makes a call, and tells of its events.
+Call = Callable[[Request, Callable[[Event], None]], Envelope]
+
+#: The vendor refused a call that ended with such an HTTP status, so it cost nothing; a timeout or Ctrl-C may have cost.
+_REFUSED = range(400, 499)
+
+
+def kept(
+    call: Call,
+    request: Request,
+    manifest: Manifest,
+    on_event: Callable[[Event], None],
+    settings: Settings,
+    *,
+    source: str = "run",
+    answers: Mapping[str, str] | None = None,
+) -> Envelope:
+    """Make a call within the budget, and write it into the ledger as the settings say.
+
+    `source` and `answers` are those of `Recorder`. A ledger that cannot be written fails no run: a line says it. Raises
+    MaxCost before a call that could pass the budget, and UsageError for settings that say nothing sensible.
+    """
+    if is_mock(request.mode or "mock") and settings.value("ledger") is None:
+        return call(request, on_event)
+    from theoryctl.ledger.policy import policy_of
+    from theoryctl.ledger.recorder import Recorder
+
+    policy = policy_of(settings)
+    held = _reserved(request, manifest, settings)
+    recorder = Recorder(policy, request, source, answers)
+
+    def seen(event: Event) -> None:
+        recorder.see(event)
+        on_event(event)
+
+    envelope = call(request, seen)
+    if held is not None:
+        held.settle(_paid(envelope))
+    if note := recorder.write(envelope):
+        on_event(Log(note))
+    return envelope
+
+
+def _reserved(request: Request, manifest: Manifest, settings: Settings) -> Reservation | None:
+    """Hold what a real call can cost, where there is a budget. Raises MaxCost, also where nobody knows the price."""
+    if is_mock(request.mode or "mock") or settings.value("max_cost_per_day") is None:
+        return None
+    from theoryctl.actions.price import most_of
+    from theoryctl.ledger.budget import budget_of
+
+    budget = budget_of(settings)
+    usd = most_of(request, manifest.models.default)
+    if budget is None:
+        return None
+    if usd is None:
+        model = str(request.inputs.get("model") or manifest.models.default)
+        message = f"the price of {model} is not known, so the budget of a day cannot be kept"
+        raise MaxCost(message, hint=command("models", model.rpartition("/")[2]))
+    return budget.reserve(usd, request.run_id)
+
+
+def _paid(envelope: Envelope) -> float | None:
+    """The US dollars that a call cost; None where nobody knows, and it may have cost something."""
+    cost, error = envelope["usage"]["cost_usd"], envelope["error"]
+    if cost is None and error is not None and ERRORS[error["code"]].http_status in _REFUSED:
+        return 0.0
+    return cost

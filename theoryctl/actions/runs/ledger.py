@@ -1,0 +1,104 @@
+"""The work behind `theoryctl runs`: what the ledger tells of runs, and what is forgotten."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from theoryctl.errors import UsageError
+from theoryctl.hints import again
+from theoryctl.ledger import queries, retention, store
+from theoryctl.ledger.queries import GROUPS, Filter
+from theoryctl.ledger.row import Content, Row
+from theoryctl.results.runs import CostRow, CostsShown, LedgerPath, RunList, RunsForgotten, RunShown
+
+if TYPE_CHECKING:
+    from theoryctl.ledger.store import Connection
+
+
+@contextmanager
+def current() -> Iterator[Connection]:
+    """Open the ledger, after it has taken in what the logs of started instances tell. Raises LedgerFailed."""
+    from theoryctl.actions.runs.intake import take_in_all
+
+    with store.opened() as connection:
+        take_in_all(connection)
+        yield connection
+
+
+def list_runs(chosen: Filter, limit: int) -> RunList:
+    """List the newest runs that are meant, at most `limit`. Raises LedgerFailed."""
+    with current() as ledger:
+        return RunList(tuple(queries.runs(ledger, chosen, limit)), queries.count(ledger, chosen))
+
+
+def show_run(name: str) -> RunShown:
+    """Show one run, by its id or the beginning of it. Raises LedgerFailed, UsageError."""
+    row, content = look_up(name)
+    return RunShown(row, content)
+
+
+def look_up(name: str) -> tuple[Row, Content | None]:
+    """Return a run, and its content where that was kept. Raises LedgerFailed, UsageError."""
+    with current() as ledger:
+        row = queries.one(ledger, name)
+        return row, queries.content(ledger, row.run_id)
+
+
+def show_costs(chosen: Filter, by: str) -> CostsShown:
+    """Sum up the runs that are meant, grouped by the names in `by`, which commas set apart.
+
+    Raises LedgerFailed, and UsageError for a name that is none.
+    """
+    names = groups(by)
+    with current() as ledger:
+        rows = [CostRow(*found) for found in queries.costs(ledger, chosen, names)]
+        return CostsShown(names, tuple(rows), queries.total(ledger, chosen))
+
+
+def groups(by: str) -> tuple[str, ...]:
+    """Return the names in a list with commas, each once. Raises UsageError for one that nothing is grouped by."""
+    names = tuple(dict.fromkeys(name.strip().lower() for name in by.split(",")))
+    if unknown := [name for name in names if name not in GROUPS]:
+        message = f"--by: expected any of {', '.join(GROUPS)}, got {unknown[0][:100]!r}"
+        raise UsageError(message, hint=again("use --by day,model", by="day,model"))
+    return names
+
+
+def export_runs(chosen: Filter, *, otlp: bool) -> Iterator[str]:
+    """Yield the runs that are meant as lines of JSON, the oldest first. Raises LedgerFailed."""
+    with current() as ledger:
+        rows = list(queries.runs(ledger, chosen))[::-1]
+    if otlp:
+        from theoryctl.ledger.otlp import request_of
+
+        yield json.dumps(request_of(rows), separators=(",", ":"))
+    else:
+        yield from (json.dumps(row.document(), separators=(",", ":")) for row in rows)
+
+
+def prune(older_than: float | None, everything: bool) -> RunsForgotten:
+    """Forget runs that began more than `older_than` seconds ago, else those past the retention, or all.
+
+    What is forgotten cannot be read from the file afterwards. Raises LedgerFailed, UsageError.
+    """
+    if everything and older_than is not None:
+        raise UsageError("--all and --older-than exclude each other", hint=again("leave --all out", all_=None))
+    age = retention.DAYS * 86400 if older_than is None else older_than
+    before = time.time() + 86400 if everything else time.time() - age
+    with current() as ledger:
+        ledger.execute("PRAGMA secure_delete = ON")
+        with store.changing(ledger):
+            forgotten = retention.forget(ledger, before)
+        ledger.execute("VACUUM")
+        ledger.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return RunsForgotten(forgotten, queries.count(ledger, Filter()))
+
+
+def ledger_path() -> LedgerPath:
+    """The path of the ledger, which is made if there is none, with what logs tell. Raises LedgerFailed."""
+    with current():
+        return LedgerPath(str(store.path()))

@@ -1,0 +1,149 @@
+"""`theoryctl runs`: the ledger of runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from theoryctl.cli.command import command, make_app
+from theoryctl.cli.options import OptionalRef
+
+if TYPE_CHECKING:
+    from theoryctl.ledger.queries import Filter
+
+app = make_app("runs", "Show what was run here, and what it cost.")
+
+Run = Annotated[
+    str, typer.Argument(metavar="[RUN]", help="The run: the beginning of its id, or last.", show_default=False)
+]
+OfModel = Annotated[str | None, typer.Option("--model", "-m", metavar="NAME", help="Only runs that asked this model.")]
+OfMode = Annotated[str | None, typer.Option("--mode", metavar="mock|real", help="Only runs in this mode.")]
+OfCode = Annotated[
+    str | None, typer.Option("--code", metavar="CODE", help="Only runs that failed with this code, or with any.")
+]
+OfTime = Annotated[
+    str | None, typer.Option("--since", metavar="TIME", help="Only runs of the last 30m, 2h, 7d and so on.")
+]
+Limit = Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, help="Show at most so many.")]
+By = Annotated[
+    str, typer.Option("--by", metavar="NAMES", help="Group by any of day, model, ref, mode, source: day,model.")
+]
+JsonLines = Annotated[bool, typer.Option("--jsonl", help="Print one JSON object a run. This is the default.")]
+Otlp = Annotated[
+    bool, typer.Option("--otlp", help="Print one request of OpenTelemetry's OTLP/JSON, with a span a run.")
+]
+OlderThan = Annotated[
+    str | None,
+    typer.Option("--older-than", metavar="TIME", help="Forget runs older than 12h, 30d and so on. [default: 90d]"),
+]
+All = Annotated[bool, typer.Option("--all", help="Forget all runs.")]
+
+
+@command(app, "list", examples="theoryctl runs list --since 7d\ntheoryctl runs list --code any --json")
+def list_(
+    ctx: typer.Context,
+    ref: OptionalRef = None,
+    model: OfModel = None,
+    mode: OfMode = None,
+    code: OfCode = None,
+    since: OfTime = None,
+    limit: Limit = 20,
+) -> None:
+    """List the newest runs.
+
+    The ledger has every run in real mode: those of this command line, of Python programs that record theirs, and what
+    other programs asked started instances. THEORYCTL_LEDGER says whether it has mocks, inputs and outputs too.
+    """
+    from theoryctl.actions.runs.ledger import list_runs
+
+    ctx.obj.emit(list_runs(_filter(ref, model, mode, code, since), limit))
+
+
+@command(
+    app, "show", examples="THEORYCTL_LEDGER=mock theoryctl local run Hello --mode mock && theoryctl runs show last"
+)
+def show(ctx: typer.Context, run: Run = "last") -> None:
+    """Show everything that is known of one run."""
+    from theoryctl.actions.runs.ledger import show_run
+
+    ctx.obj.emit(show_run(run))
+
+
+@command(app, "cost", examples="theoryctl runs cost\ntheoryctl runs cost --by day,model --since 30d --json")
+def cost(
+    ctx: typer.Context,
+    by: By = "model",
+    ref: OptionalRef = None,
+    model: OfModel = None,
+    mode: OfMode = None,
+    code: OfCode = None,
+    since: OfTime = None,
+) -> None:
+    """Sum up runs, failures, tokens and cost.
+
+    Days are those of UTC. A cost that nobody knows is left out of the sum, and a note says of how many runs.
+    """
+    from theoryctl.actions.runs.ledger import show_costs
+
+    ctx.obj.emit(show_costs(_filter(ref, model, mode, code, since), by))
+
+
+@command(app, "export", examples="theoryctl runs export --jsonl > runs.jsonl\ntheoryctl runs export --otlp > runs.json")
+def export(
+    ctx: typer.Context,
+    jsonl: JsonLines = False,
+    otlp: Otlp = False,
+    ref: OptionalRef = None,
+    model: OfModel = None,
+    mode: OfMode = None,
+    code: OfCode = None,
+    since: OfTime = None,
+) -> None:
+    """Print the runs for other programs, the oldest first.
+
+    With --otlp they are spans by OpenTelemetry's conventions for generative AI. Inputs and outputs are never exported.
+    """
+    from theoryctl.actions.runs.ledger import export_runs
+    from theoryctl.errors import UsageError
+    from theoryctl.hints import again
+
+    if jsonl and otlp:
+        raise UsageError("--jsonl and --otlp exclude each other", hint=again("leave --jsonl out", jsonl=None))
+    ctx.obj.emit_lines(export_runs(_filter(ref, model, mode, code, since), otlp=otlp))
+
+
+@command(app, "prune", examples="theoryctl runs prune\ntheoryctl runs prune --older-than 30d")
+def prune(ctx: typer.Context, older_than: OlderThan = None, all_: All = False) -> None:
+    """Forget old runs.
+
+    The ledger forgets by itself what is older than 90 days, and the oldest runs where its file has more than 200 MiB.
+    """
+    from theoryctl.actions.runs.ledger import prune
+    from theoryctl.units import parse_duration
+
+    ctx.obj.emit(prune(parse_duration(older_than) if older_than is not None else None, all_))
+
+
+@command(app, "path", examples='sqlite3 "$(theoryctl runs path)" "select * from costs"')
+def path(ctx: typer.Context) -> None:
+    """Print the path of the ledger, an SQLite file."""
+    from theoryctl.actions.runs.ledger import ledger_path
+
+    ctx.obj.emit(ledger_path())
+
+
+def _filter(ref: str | None, model: str | None, mode: str | None, code: str | None, since: str | None) -> Filter:
+    """Make the filter of flags. Raises UsageError, BadRef."""
+    from theoryctl.actions.run import checked_mode
+    from theoryctl.ledger.queries import Filter
+    from theoryctl.refs import ProviderRef
+    from theoryctl.units import parse_duration
+
+    return Filter(
+        ref=str(ProviderRef.parse(ref)) if ref is not None else None,
+        model=model,
+        mode=checked_mode(mode),
+        code=code,
+        since=parse_duration(since) if since is not None else None,
+    )

@@ -1,0 +1,100 @@
+"""The budget of a day: what runs on this machine may cost in all, reserved before each call."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from theoryctl.errors import LedgerFailed, MaxCost, UsageError
+from theoryctl.ledger.retention import day
+from theoryctl.ledger.store import changing, opened
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+    from theoryctl.settings import Settings
+
+#: What was paid and reserved today; a run that reserved counts once.
+_SPENT = """
+SELECT coalesce((SELECT sum(usd) FROM charges WHERE day = :day), 0)
+     + coalesce((SELECT sum(cost_usd) FROM runs
+                 WHERE started_at >= :day AND run_id NOT IN (SELECT charge FROM charges)), 0)
+"""
+
+
+class Reservation(Protocol):
+    """Money that is held for one call."""
+
+    def settle(self, actual: float | None) -> None:
+        """Give back what the call did not cost, in US dollars; None: nobody knows, so all of it counts as paid."""
+        ...
+
+
+class Budget(Protocol):
+    """A limit on the cost of calls."""
+
+    def reserve(self, usd: float, run_id: str) -> Reservation:
+        """Hold the most that a call can cost, in one transaction. Raises MaxCost (`ERR_MAX_COST`) where it is more than
+        is left."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DailyBudget(Budget):
+    """At most so many US dollars a day, in UTC, for all real runs that are made with this state folder.
+
+    It is kept with the ledger off too. What a process reserved that was killed counts as paid.
+    """
+
+    most: float
+
+    def reserve(self, usd: float, run_id: str) -> Reservation:
+        """Hold money for a run. Raises MaxCost, and LedgerFailed: a budget that cannot be kept is no budget."""
+        with opened() as connection, changing(connection):
+            left = self.most - _spent(connection)
+            if usd > left:
+                raise _refusal(usd, left, self.most)
+            connection.execute("INSERT OR REPLACE INTO charges VALUES (?, ?, ?)", (run_id, day(), usd))
+        return _Held(run_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held(Reservation):
+    run_id: str
+
+    def settle(self, actual: float | None) -> None:
+        if actual is None:
+            return
+        try:
+            with opened() as connection, changing(connection):
+                connection.execute("UPDATE charges SET usd = ? WHERE charge = ?", (actual, self.run_id))
+        except LedgerFailed:
+            return  # the call was made: all that was held counts
+
+
+def budget_of(settings: Settings) -> DailyBudget | None:
+    """Return the budget that the settings say; None where they say none. Raises UsageError."""
+    found = settings.value("max_cost_per_day")
+    if found is None:
+        return None
+    try:
+        most = float(found.text)
+    except ValueError:
+        most = math.nan
+    if not 0 <= most < math.inf:
+        message = f"{found.source}: expected US dollars, got {found.text!r:.200}"
+        raise UsageError(message, hint=f"set {found.source} to a number, such as 2.50")
+    return DailyBudget(most)
+
+
+def _refusal(usd: float, left: float, most: float) -> MaxCost:
+    rest = f"${max(left, 0):.6g} of the ${most:g} for {day()} (UTC) is left"
+    hint = "set max_tokens to a smaller number, or THEORYCTL_MAX_COST_PER_DAY to a larger one"
+    return MaxCost(
+        f"expected a run that costs no more than is left, got one that may cost ${usd:.6g}: {rest}", hint=hint
+    )
+
+
+def _spent(connection: Connection) -> float:
+    return float(connection.execute(_SPENT, {"day": day()}).fetchone()[0])

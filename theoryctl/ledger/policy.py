@@ -1,0 +1,44 @@
+"""Policy of the ledger: which runs it keeps, by the setting `ledger`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from theoryctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from theoryctl.settings import Settings
+
+OFF = "off"
+#: Words beside `off`: mock runs too, and inputs and outputs too.
+MOCK, CONTENT = "mock", "content"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Runs that are kept: none at all where it is `off`, those of mock mode too with `mock`, and with `content` the
+    inputs and outputs of each."""
+
+    off: bool = False
+    mock: bool = False
+    content: bool = False
+
+    def keeps(self, mode: str | None) -> bool:
+        """Return whether a run of that mode is kept."""
+        return not self.off and (self.mock or mode == "real")
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Return the policy that the settings say; without a word in them it is real runs, without content.
+
+    Raises UsageError for a word that is none.
+    """
+    found = settings.value("ledger")
+    words = [word.strip().lower() for word in found.text.split(",")] if found else []
+    unknown = [word for word in words if word not in (OFF, MOCK, CONTENT)]
+    if found and (unknown or (OFF in words and len(words) > 1)):
+        expected = f"{OFF}, or any of {MOCK} and {CONTENT} with a comma between them"
+        message = f"{found.source}: expected {expected}, got {found.text!r:.200}"
+        raise UsageError(message, hint=f"set {found.source} to {MOCK},{CONTENT} or to {OFF}")
+    return Policy(OFF in words, MOCK in words, CONTENT in words)

@@ -1,0 +1,64 @@
+"""Retention: what the ledger forgets by itself, and on request."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from theoryctl.ledger.store import changing
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+#: Runs are kept for so many days, and as long as the file has at most so many bytes.
+DAYS, BYTES = 90, 200 << 20
+_DAY = 86400
+#: The part of the runs that makes room at once: each time costs a look at all of them.
+_PART = 10
+
+
+def keep(connection: Connection, *, days: int = DAYS, most: int = BYTES) -> None:
+    """Forget runs that are too old, once a day, and the oldest where the file is too large. Raises sqlite3.Error."""
+    today = day()
+    if _note(connection) != today:
+        with changing(connection):
+            forget(connection, time.time() - days * _DAY)
+            connection.execute("INSERT OR REPLACE INTO notes VALUES ('retention', ?)", (today,))
+    while size(connection) > most and _forget_oldest(connection):
+        connection.executescript("PRAGMA incremental_vacuum")  # execute() would free one page
+
+
+def forget(connection: Connection, before: float) -> int:
+    """Forget runs that began before a time, in seconds since the epoch, and return their number."""
+    text = day(before, "%Y-%m-%dT%H:%M:%SZ")
+    connection.execute("DELETE FROM charges WHERE day < ?", (text[:10],))
+    connection.execute("DELETE FROM contents WHERE run_id IN (SELECT run_id FROM runs WHERE started_at < ?)", (text,))
+    return connection.execute("DELETE FROM runs WHERE started_at < ?", (text,)).rowcount
+
+
+def size(connection: Connection) -> int:
+    """Return the bytes that the tables fill."""
+    pages, free, each = (
+        int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return (pages - free) * each
+
+
+def day(seconds: float | None = None, form: str = "%Y-%m-%d") -> str:
+    """Return the day of a time in UTC, by default of now."""
+    return time.strftime(form, time.gmtime(seconds))
+
+
+def _note(connection: Connection) -> str | None:
+    found = connection.execute("SELECT value FROM notes WHERE name = 'retention'").fetchone()
+    return found[0] if found else None
+
+
+def _forget_oldest(connection: Connection) -> bool:
+    with changing(connection):
+        number = connection.execute("SELECT count(*) FROM runs").fetchone()[0]
+        oldest = "SELECT run_id FROM runs ORDER BY started_at LIMIT ?"
+        share = (number // _PART + 1,)
+        connection.execute(f"DELETE FROM contents WHERE run_id IN ({oldest})", share)
+        return connection.execute(f"DELETE FROM runs WHERE run_id IN ({oldest})", share).rowcount > 0

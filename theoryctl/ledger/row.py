@@ -1,0 +1,145 @@
+"""Rows of the ledger: the facts of one run, made from its envelope or from a line in a server's log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+if TYPE_CHECKING:
+    from theoryctl_providers.contract import Envelope
+
+#: Characters of a text that comes from outside, such as a model's name: a row stays below a kilobyte.
+_LONGEST = 120
+
+
+class Content(NamedTuple):
+    """The inputs and outputs of a run as JSON, without secrets.
+
+    `answers` is JSON too: the files that mock mode answered from, by flag. `redacted` tells whether anything was taken
+    out of the inputs, and `attached` whether files came with them, which are not kept.
+    """
+
+    inputs: str
+    outputs: str
+    answers: str | None = None
+    redacted: bool = False
+    attached: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One run. What is not known is None.
+
+    `started_at` is UTC in RFC 3339 with milliseconds. `source` says who told of it: `run`, `batch`, `replay`, `python`,
+    or the log of an `instance`. `model` is the one that was asked, `answered` the one that the vendor says answered.
+    `image` is a digest. `code` is that of a failure. Of the durations, in milliseconds, `loading_ms` and
+    `first_token_ms` are parts of `duration_ms`. The digests of inputs and outputs are keyed (`ledger.digests`).
+    """
+
+    run_id: str
+    started_at: str
+    source: str
+    ref: str | None = None
+    mode: str | None = None
+    runtime: str | None = None
+    model: str | None = None
+    answered: str | None = None
+    image: str | None = None
+    code: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost_usd: float | None = None
+    duration_ms: float | None = None
+    loading_ms: float | None = None
+    first_token_ms: float | None = None
+    inputs_digest: str | None = None
+    outputs_digest: str | None = None
+    branch: str | None = None
+    ci_run: str | None = None
+    version: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        """The row as JSON, by column."""
+        return {name: getattr(self, name) for name in COLUMNS}
+
+
+#: The columns of the table, in its order.
+COLUMNS = tuple(field.name for field in fields(Row))
+
+USAGE = (
+    "input_tokens",
+    "output_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "cost_usd",
+)
+
+
+def row_of(envelope: Envelope, source: str, **more: Any) -> Row:
+    """Return the row of a finished run; `more` are columns that its envelope does not tell."""
+    meta, error = envelope["meta"], envelope["error"]
+    vendor, usage = meta["vendor"], envelope["usage"]
+    return Row(
+        run_id=envelope["run_id"],
+        started_at=meta["started_at"],
+        source=source,
+        ref=envelope["ref"],
+        mode=envelope["mode"],
+        runtime=envelope["runtime"],
+        model=_short(envelope["model"]),
+        answered=_short(vendor and vendor["model"]),
+        image=digest_in(meta["image"]),
+        code=error and error["code"],
+        **{name: cast(Any, usage.get(name)) for name in USAGE},
+        duration_ms=meta["duration_ms"],
+        loading_ms=meta.get("loading_ms"),
+        version=meta["version"],
+        **more,
+    )
+
+
+def row_of_log(facts: Mapping[str, Any], **where: Any) -> Row | None:
+    """Return the row of a request in a server's log; None for a line of anything else.
+
+    `where` are columns that the log does not tell: ref, runtime, image.
+    """
+    run_id, ended, took = facts.get("run_id"), facts.get("time"), facts.get("duration_ms")
+    if not isinstance(run_id, str) or not isinstance(ended, (int, float)) or not isinstance(took, (int, float)):
+        return None
+    try:
+        started_at = _rfc3339(ended - took / 1000)
+    except (OverflowError, ValueError, OSError):
+        return None
+    told: dict[str, Any] = {name: _short(_text(facts.get(name))) for name in ("mode", "model", "code")}
+    told |= {name: _number(facts.get(name)) for name in USAGE}
+    return Row(run_id=run_id[:_LONGEST], started_at=started_at, source="instance", duration_ms=took, **told, **where)
+
+
+def digest_in(image: str | None) -> str | None:
+    """Return the digest at the end of an image's reference; None where it has none."""
+    at = image.rfind("sha256:") if image else -1
+    return image[at:] if image and at >= 0 else None
+
+
+def _rfc3339(seconds: float) -> str:
+    from datetime import datetime, timezone
+
+    at = datetime.fromtimestamp(seconds, timezone.utc)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _short(text: str | None) -> str | None:
+    return text and text[:_LONGEST]
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number(value: Any) -> Any:
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None

@@ -1,0 +1,83 @@
+"""The file of the ledger: one SQLite database in the state folder, for its user alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from theoryctl.errors import LedgerFailed
+from theoryctl.ledger.schema import SCRIPT, VERSION
+from theoryctl.paths import private_folder, state_dir
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection as Connection
+
+#: Seconds to wait for another process that writes; a group of rows takes milliseconds.
+PATIENCE = 2.0
+
+
+def path() -> Path:
+    """Return the path of the file. Raises ForeignFolder."""
+    return state_dir() / "ledger.db"
+
+
+@contextmanager
+def opened(*, seconds: float = PATIENCE) -> Iterator[Connection]:
+    """Open the ledger, which is made where there is none, for statements and `changing`.
+
+    Raises LedgerFailed (`ERR_LEDGER`), also for what SQLite refuses inside, and ForeignFolder.
+    """
+    import sqlite3
+
+    file = path()
+    try:
+        if is_new := not file.exists():
+            private_folder(file.parent)
+            os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite's own files get the same mode
+        with closing(sqlite3.connect(file, timeout=seconds, isolation_level=None)) as connection:
+            # A kill takes nothing that is committed; a power cut may take the last rows (sqlite.org/wal.html).
+            connection.execute("PRAGMA synchronous = NORMAL")
+            if is_new or _version(connection) != VERSION:
+                _prepare(connection)
+            yield connection
+    except (sqlite3.Error, OSError) as error:
+        raise _failed(file, error) from error
+
+
+@contextmanager
+def changing(connection: Connection) -> Iterator[None]:
+    """Make one transaction of the statements inside, which sees no other's changes. Raises sqlite3.Error."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:  # a full disk has ended it already
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _version(connection: Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _prepare(connection: Connection) -> None:
+    """Make the tables, unless another process has."""
+    found = _version(connection)
+    if found > VERSION:
+        raise OSError(f"it is of a newer theoryctl: version {found}, expected {VERSION}")
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before the first table, or never
+    connection.execute("PRAGMA journal_mode = WAL")
+    with changing(connection):
+        if _version(connection) == 0:
+            for statement in SCRIPT.split(";\n"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _failed(file: Path, error: Exception) -> LedgerFailed:
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return LedgerFailed(f"the ledger {file}: {reason}", hint=f"ls -l {file.parent}")

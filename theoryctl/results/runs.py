@@ -1,0 +1,93 @@
+"""Results of the commands of `theoryctl runs`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from theoryctl.ledger.queries import Costs
+from theoryctl.ledger.row import Content, Row
+
+SCHEMA = "theoryctl.runs/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class RunList:
+    """The newest of the runs that were meant, which are `total` in all."""
+
+    rows: tuple[Row, ...]
+    total: int
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        return {"schema": SCHEMA, "total": self.total, "runs": [row.document() for row in self.rows]}
+
+
+@dataclass(frozen=True, slots=True)
+class RunShown:
+    """One run, with its content where that was kept."""
+
+    row: Row
+    content: Content | None
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        run = {**self.row.document(), "content": self.content and content_document(self.content)}
+        return {"schema": SCHEMA, "total": 1, "runs": [run]}
+
+
+@dataclass(frozen=True, slots=True)
+class CostRow:
+    """The sums of one group of runs; `group` has the values of what they are grouped by."""
+
+    group: tuple[str | None, ...]
+    costs: Costs
+
+
+@dataclass(frozen=True, slots=True)
+class CostsShown:
+    """The sums of runs by `by`, and of all of them."""
+
+    by: tuple[str, ...]
+    rows: tuple[CostRow, ...]
+    total: Costs
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        rows = [{**dict(zip(self.by, row.group, strict=True)), **asdict(row.costs)} for row in self.rows]
+        return {"schema": "theoryctl.runs-cost/v1", "by": list(self.by), "costs": rows, "total": asdict(self.total)}
+
+
+@dataclass(frozen=True, slots=True)
+class RunsForgotten:
+    """The number of runs that were removed from the ledger, and of those that are left."""
+
+    forgotten: int
+    left: int
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        return {"schema": "theoryctl.runs-pruned/v1", "forgotten": self.forgotten, "left": self.left}
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerPath:
+    """The path of the ledger's file, which is made by the first run."""
+
+    path: str
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        return {"schema": "theoryctl.runs-path/v1", "path": self.path}
+
+
+def content_document(content: Content) -> dict[str, Any]:
+    """The content of a run as JSON."""
+    return {
+        "inputs": json.loads(content.inputs),
+        "outputs": json.loads(content.outputs),
+        "answers": content.answers and json.loads(content.answers),
+        "redacted": content.redacted,
+        "attached": content.attached,
+    }

@@ -1,0 +1,120 @@
+"""Views of the results of `theoryctl runs`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from theoryctl.ledger.queries import Costs
+from theoryctl.ledger.row import Row
+from theoryctl.results.runs import CostRow, CostsShown, LedgerPath, RunList, RunsForgotten, RunShown
+from theoryctl.terminal.format import dollars, duration_words, short_digest
+from theoryctl.terminal.text import json_text
+from theoryctl.terminal.view import Facts, Lines, Table, View, Views
+
+HEADER = ("run", "time", "ref", "mode", "model", "tokens", "cost", "duration", "code")
+_NONE = "the ledger has no such run"
+
+
+def _list(result: RunList) -> View:
+    shown = len(result.rows)
+    more = (f"{shown} of {result.total} runs; --limit shows more",) if shown < result.total else ()
+    return Table(HEADER, [_cells(row) for row in result.rows], _NONE, said=more)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return (
+        short_run(row.run_id),
+        _local(row.started_at),
+        row.ref or "-",
+        row.mode or "-",
+        row.model or "-",
+        _tokens(row.input_tokens, row.output_tokens),
+        _cost(row.cost_usd),
+        "-" if row.duration_ms is None else duration_words(row.duration_ms),
+        row.code or "-",
+    )
+
+
+def short_run(run_id: str) -> str:
+    """The beginning of a run's id that tells it from others, and is enough for a command."""
+    return run_id.removeprefix("run_")[:10]
+
+
+def _local(started_at: str) -> str:
+    """A time of the ledger as a clock on the wall shows it here."""
+    try:
+        return datetime.fromisoformat(started_at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except ValueError:
+        return started_at
+
+
+def _tokens(read: int | None, written: int | None) -> str:
+    if read is None and written is None:
+        return "-"
+    return f"{_known(read)} in, {_known(written)} out"
+
+
+def _known(number: int | None) -> str:
+    return "?" if number is None else f"{number:,}"
+
+
+def _cost(cost: float | None) -> str:
+    return "-" if cost is None else dollars(cost)
+
+
+def _shown(result: RunShown) -> View:
+    pairs = [(name, _value(name, value)) for name, value in result.row.document().items() if value is not None]
+    if result.content is None:
+        return Facts(pairs, ("its content was not kept: THEORYCTL_LEDGER=content keeps it",))
+    document = result.document()["runs"][0]["content"]
+    return Facts([*pairs, *((name, json_text(document[name], plain=False)) for name in ("inputs", "outputs"))])
+
+
+def _value(name: str, value: object) -> str:
+    if name == "cost_usd" and isinstance(value, float):
+        return dollars(value)
+    if name.endswith("_ms") and isinstance(value, (int, float)):
+        return duration_words(value)
+    return short_digest(str(value)) if name == "image" else str(value)
+
+
+def _costs(result: CostsShown) -> View:
+    header = (*result.by, "runs", "failed", "tokens in", "tokens out", "cost")
+    rows = [_cost_cells(row) for row in result.rows]
+    if len(rows) > 1:
+        rows.append(("total", *[""] * (len(result.by) - 1), *_sums(result.total)))
+    unpriced = result.total.unpriced
+    said = (f"{unpriced} of {result.total.runs} runs have no known cost, and none counts",) if unpriced else ()
+    bars = [row.costs.cost_usd or 0.0 for row in result.rows]
+    return Table(header, rows, _NONE, folds=True, said=said, bars=bars)
+
+
+def _cost_cells(row: CostRow) -> tuple[str, ...]:
+    return (*(value or "-" for value in row.group), *_sums(row.costs))
+
+
+def _sums(costs: Costs) -> tuple[str, ...]:
+    tokens = (costs.input_tokens, costs.output_tokens)
+    known = ("-" if number is None else f"{number:,}" for number in tokens)
+    return (str(costs.runs), str(costs.failed), *known, _cost(costs.cost_usd))
+
+
+def _forgotten(result: RunsForgotten) -> View:
+    return Lines([f"forgot {_runs(result.forgotten)}; {_runs(result.left)} left"])
+
+
+def _runs(number: int) -> str:
+    return "1 run" if number == 1 else f"{number:,} runs"
+
+
+def _path(result: LedgerPath) -> View:
+    return Lines([result.path])
+
+
+VIEWS: Views = {
+    RunList: _list,
+    RunShown: _shown,
+    CostsShown: _costs,
+    RunsForgotten: _forgotten,
+    LedgerPath: _path,
+}
