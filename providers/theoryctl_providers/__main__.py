@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from dataclasses import replace
@@ -18,6 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--ready-fd", type=int, help="write the port to this file descriptor once requests are taken")
     parser.add_argument("--log-file", help="the file that standard error is, to be rotated when it is large")
     parser.add_argument("--log-bytes", type=int, default=10 << 20, help="that size (default: %(default)s)")
+    parser.add_argument("--log-taken", type=json.loads, help="a command to run after that, as a JSON list of words")
     chosen = parser.parse_args(arguments)
     data = sys.stdin.buffer.read()
     # Nothing that runs later may read a secret from there, and a provider's child must not inherit it.
@@ -28,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         from theoryctl_providers.server.offline import stay_offline
         from theoryctl_providers.server.process import serve
 
-        log = Log(chosen.log_file, chosen.log_bytes)
+        log = Log(chosen.log_file, chosen.log_bytes, chosen.log_taken)
         config = ServerConfig.load(data)
         config = replace(config, provider=told_limits(config.provider))
         if os.environ.get(SERVES_VARIABLE) == "mock":

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from theoryctl.actions.runs.intake import end
 from theoryctl.errors import NotRunning, OutputFailed, TheoryctlError, UsageError
 from theoryctl.hints import command
 from theoryctl.instances import records
@@ -76,7 +77,7 @@ def _stop(instance: Instance) -> bool:
             from theoryctl.actions.recordings import collect
 
             collect(instance)
-        return runtime.stop(instance)
+        return end(instance)
 
 
 def _removed(record: BadRecord) -> BadRecord:
@@ -121,7 +122,7 @@ def status(ref: ProviderRef | None, manifests: str | None) -> InstancesShown:
 def _forget(instance: Instance) -> None:
     """Clear a dead instance away, unless another command is at it, or nothing can be written."""
     with suppress(NotRunning, OSError), alone(instance.key, seconds=0):
-        started_runtime(instance.runtime).stop(instance)
+        end(instance)
 
 
 def logs(

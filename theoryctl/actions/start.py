@@ -93,7 +93,9 @@ def start(options: StartOptions, progress: Progress) -> Started:
             _check_same(running, request, runtime, options)
             return Started(running, already_running=True)
         if running is not None:
-            runtime.stop(running)
+            from theoryctl.actions.runs.intake import end
+
+            end(running)
         _must_be_free(options.port)
         with ResultFolder("--record", request.record) if request.record else contextlib.nullcontext():
             return Started(runtime.start(request), already_running=False)

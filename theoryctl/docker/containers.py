@@ -147,11 +147,10 @@ def _vanishes(api: Any, container: str) -> bool:
 
 
 def stop(api: Any, container: str) -> bool:
-    """Let it drain, then remove it; False where it was dead or gone already."""
+    """Let it drain until it ends; False where it was dead or gone already."""
     was_running = is_running(inspect(api, container))
     if was_running:
         found(api.stop, container, timeout=STOP_SECONDS)
-    remove(api, container)
     return was_running
 
 

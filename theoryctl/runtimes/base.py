@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -97,6 +97,14 @@ def running_state(health: Health | None, **usage: Any) -> State:
     return State("draining" if draining else "running", healthy=health is not None and health.ready, **usage)
 
 
+#: Takes the lines of a log.
+AtEnd = Callable[[Iterable[str]], None]
+
+
+def unread(lines: Iterable[str]) -> None:
+    """Take no line of a log."""
+
+
 class Session(Protocol):
     """Requests to one provider in one place, in turn or from several threads at once; close it when done.
 
@@ -141,8 +149,11 @@ class StartedRuntime(Protocol):
         """In what words the image of a running instance is not the one that is asked for; None where it is."""
         ...
 
-    def stop(self, instance: Instance) -> bool:
-        """Stop this very instance and forget it; False when it was dead already."""
+    def stop(self, instance: Instance, at_end: AtEnd = unread) -> bool:
+        """Stop this very instance and forget it; False when it was dead already.
+
+        `at_end` is given its log, to which nothing is added any more, before that is gone.
+        """
         ...
 
     def state(self, instance: Instance) -> State:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from theoryctl.instances.session import LONGEST, InstanceSession
 from theoryctl.paths import private_folder
 from theoryctl.platforms import host_platform
 from theoryctl.refs import ProviderRef
-from theoryctl.runtimes.base import StartedRuntime, StartRequest, State, running_state
+from theoryctl.runtimes.base import AtEnd, StartedRuntime, StartRequest, State, running_state, unread
 from theoryctl_providers.contract import (
     LIMITS_VARIABLE,
     SERVES_VARIABLE,
@@ -98,7 +99,7 @@ class ProcessRuntime(StartedRuntime):
         known = {instance.pid for instance in recorded}
         return [found for found in _servers() if found.pid not in known]
 
-    def stop(self, instance: Instance) -> bool:
+    def stop(self, instance: Instance, at_end: AtEnd = unread) -> bool:
         """Raises ProviderError `ERR_TIMEOUT` for a process that cannot be ended; its record stays."""
         was_running = _signalled(instance, "terminate")
         if was_running and not _ends(instance, STOP_SECONDS):
@@ -106,6 +107,7 @@ class ProcessRuntime(StartedRuntime):
             if not _ends(instance, STOP_SECONDS):
                 message = f"the process {instance.pid} of {instance.ref} does not end, even killed"
                 raise ProviderError("ERR_TIMEOUT", message, hint=f"ps -o pid,stat,wchan {instance.pid}")
+        at_end(self.log_lines(instance, follow=False))
         records.forget(instance)
         return was_running
 
@@ -165,6 +167,10 @@ def _explained(instance: Instance, error: NotRunning) -> NotRunning:
     return NotRunning(message, hint=start_again(instance).after("free some memory"))
 
 
+#: Reads the logs of servers into the ledger, before older ones are overwritten.
+READER = [sys.executable, "-m", "theoryctl", "runs", "path"]
+
+
 class _NotReady(Exception):
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
@@ -174,6 +180,8 @@ class _NotReady(Exception):
 def _spawn(log: Path, ready: int, request: StartRequest) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "theoryctl_providers", "--port", str(request.port), "--ready-fd", str(ready)]
     command += ["--log-file", str(log)]
+    if not request.server.provider.mock_only:
+        command += ["--log-taken", json.dumps(READER)]
     with open(opened_anew(str(log)), "wb") as output:
         return subprocess.Popen(
             command,

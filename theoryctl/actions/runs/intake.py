@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from theoryctl.instances.records import Instance
@@ -24,35 +25,41 @@ def take_in_all(connection: Connection) -> None:
     """Take in the logs of all started instances. A log that cannot be read now is left for the next time."""
     policy = policy_of(Settings())
     for instance in recorded():
-        if isinstance(instance, Instance) and may_hold(instance, policy):
+        if isinstance(instance, Instance):
             with suppress(ProviderError):
-                lines = list(started_runtime(instance.runtime).log_lines(instance, follow=False))
-                _write(connection, lines, instance, policy)
+                lines = started_runtime(instance.runtime).log_lines(instance, follow=False)
+                _write(connection, _rows(lines, instance, policy))
 
 
-def take_in_lines(instance: Instance, lines: Iterable[str]) -> None:
-    """Take in lines of one instance's log, where the policy wants them. A ledger that fails stops nobody."""
+def end(instance: Instance) -> bool:
+    """Stop an instance, and take in its log; False when it was dead already. Raises what its runtime's `stop` does."""
+    return started_runtime(instance.runtime).stop(instance, partial(_take_in, instance))
+
+
+def _take_in(instance: Instance, lines: Iterable[str]) -> None:
+    """Take in a log. Neither a log that cannot be read nor a ledger that cannot be written keeps an instance alive."""
     with suppress(ProviderError):
-        policy = policy_of(Settings())
-        if may_hold(instance, policy):
+        if rows := _rows(lines, instance, policy_of(Settings())):
             with opened() as connection:
-                _write(connection, list(lines), instance, policy)
+                _write(connection, rows)
 
 
-def may_hold(instance: Instance, policy: Policy) -> bool:
-    """Return whether the log of an instance can tell of runs that are kept."""
-    return not policy.off and (policy.mock or instance.mode != "mock" or bool(instance.secrets_present))
-
-
-def _write(connection: Connection, lines: list[str], instance: Instance, policy: Policy) -> None:
-    rows = [row for row in _rows(lines, instance) if policy.keeps(row.mode)]
+def _write(connection: Connection, rows: list[Row]) -> None:
     if rows:
         with changing(connection):
             take_in(connection, rows)
 
 
-def _rows(lines: Iterable[str], instance: Instance) -> Iterator[Row]:
+def _rows(lines: Iterable[str], instance: Instance, policy: Policy) -> list[Row]:
+    """The rows of a log; of one in which nothing that is kept can stand, no line is read."""
+    may_be_real = instance.mode != "mock" or bool(instance.secrets_present)
+    if policy.off or not (policy.mock or may_be_real):
+        return []
     where = {"ref": instance.ref, "runtime": instance.runtime, "image": instance.digest}
+    return [row for row in _told(lines, where) if policy.keeps(row.mode)]
+
+
+def _told(lines: Iterable[str], where: dict[str, str | None]) -> Iterator[Row]:
     for line in lines:
         if '"run_id"' in line:  # what a provider prints stands in the log as well
             with suppress(ValueError, RecursionError):

@@ -23,7 +23,7 @@ from theoryctl.instances.session import InstanceSession
 from theoryctl.paths import file_lock, state_dir
 from theoryctl.platforms import same_platform
 from theoryctl.refs import ProviderRef
-from theoryctl.runtimes.base import StartedRuntime, StartRequest, State, running_state
+from theoryctl.runtimes.base import AtEnd, StartedRuntime, StartRequest, State, running_state, unread
 from theoryctl.runtimes.docker.container import from_labels, name_of, network_of, server_config, spec_of
 from theoryctl.runtimes.docker.end import died, explained, words_of
 from theoryctl.runtimes.docker.image import ReadyImage, ready_image
@@ -95,10 +95,12 @@ class DockerRuntime(StartedRuntime):
             return f"it runs {instance.digest}, and {wanted.digest} is wanted"
         return f"it runs {instance.image}, and what that is built from has changed"
 
-    def stop(self, instance: Instance) -> bool:
+    def stop(self, instance: Instance, at_end: AtEnd = unread) -> bool:
         """Raises DockerFailed where the daemon does not answer; the record stays then."""
         with connected() as api:
             was_running = containers.stop(api, _id(instance))
+            at_end(self.log_lines(instance, follow=False))
+            containers.remove(api, _id(instance))
             with _network_alone():
                 containers.drop_network(api, network_of(records.state_id() or ""))
         records.forget(instance)

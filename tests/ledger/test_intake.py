@@ -1,0 +1,92 @@
+"""Requests that other programs send to started instances: taken into the ledger from the servers' logs."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import REF, Cli
+from tests.ledger.conftest import MODEL, query, rows
+
+#: It serves both modes; mocks cost no time for LiteLLM, and are kept by the same rules.
+START = ("local", "start", "--ref", REF, "--runtime", "process")
+BODY = {"model": MODEL, "messages": [{"role": "user", "content": "Say hello."}]}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(cli: Cli) -> Iterator[None]:
+    yield
+    cli("local", "stop", "--all")
+
+
+@pytest.fixture
+def instance(cli: Cli, environment: dict[str, str]) -> dict[str, str]:
+    """The variables that lead a client to a started instance, where mocks are kept too."""
+    environment["THEORYCTL_LEDGER"] = "mock"
+    started = cli(*START)
+    assert started.status == 0, started.err
+    variables: dict[str, str] = cli("local", "env", "--ref", REF, "--json").document["variables"]
+    return variables
+
+
+def complete(instance: dict[str, str]) -> Any:
+    """Send a request as a client of OpenAI's does."""
+    headers = {"Authorization": f"Bearer {instance['OPENAI_API_KEY']}", "Content-Type": "application/json"}
+    url = f"{instance['OPENAI_BASE_URL']}/chat/completions"
+    with urllib.request.urlopen(urllib.request.Request(url, json.dumps(BODY).encode(), headers)) as response:
+        return json.load(response)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait: the line in the log may come after the answer."""
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_clients_request_is_a_row_while_the_instance_runs_and_after_its_stop(
+    cli: Cli, instance: dict[str, str]
+) -> None:
+    usage = complete(instance)["usage"]
+    until(lambda: len(rows(cli)) == 1)
+    (row,) = rows(cli)
+    facts = (row["source"], row["ref"], row["runtime"], row["mode"], row["model"], row["code"])
+    assert facts == ("instance", REF, "process", "mock", MODEL, None)
+    assert (row["input_tokens"], row["output_tokens"]) == (usage["prompt_tokens"], usage["completion_tokens"])
+    complete(instance)
+    cli("local", "stop", "--all")
+    assert len(rows(cli)) == 2
+
+
+def test_a_run_on_an_instance_is_one_row_with_all_that_the_caller_knows(cli: Cli, instance: dict[str, str]) -> None:
+    run_id = cli("local", "run", "--ref", REF, "--prompt", "Say hello.", "--json").document["run_id"]
+    cli("local", "stop", "--all")
+    (row,) = rows(cli)
+    assert (row["run_id"], row["source"], bool(row["inputs_digest"])) == (run_id, "run", True)
+
+
+def test_a_log_that_makes_room_for_a_new_one_is_read_before(cli: Cli, instance: dict[str, str], state: Path) -> None:
+    complete(instance)
+    (log,) = state.rglob("*.log")
+    until(lambda: "run_id" in log.read_text())
+    with log.open("a") as file:  # as a provider does that prints a lot
+        file.write(f"{'noise' * 200_000}\n" * 11)
+    complete(instance)
+    until(lambda: (state / "ledger.db").exists() and query(state, "SELECT count(*) FROM sqlite_master") != [(0,)])
+    until(lambda: len(query(state, "SELECT run_id FROM runs")) >= 1)
+
+
+@pytest.mark.parametrize("ledger", [None, "off"])
+def test_mocks_of_an_instance_leave_no_ledger_behind(ledger: str | None, cli: Cli, state: Path) -> None:
+    env = {"THEORYCTL_LEDGER": ledger} if ledger else {}
+    assert cli(*START, env=env).status == 0
+    assert cli("local", "run", "--ref", REF, "--prompt", "x", env=env).status == 0
+    assert cli("local", "stop", "--all", env=env).status == 0
+    assert not (state / "ledger.db").exists()
