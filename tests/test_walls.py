@@ -50,7 +50,13 @@ FLOORS = {
 BESIDE = {"theoryctl": 13, "theoryctl_providers": 10}
 
 #: Packages whose `__init__` says something: doors. All others are empty.
-DOORS = {"theoryctl", "theoryctl_providers", "theoryctl_providers.contract", "theoryctl_providers.mock"}
+DOORS = {
+    "theoryctl",
+    "theoryctl.ledger",
+    "theoryctl_providers",
+    "theoryctl_providers.contract",
+    "theoryctl_providers.mock",
+}
 
 #: The only places that import a library, in a call or at the top.
 HOMES = {

@@ -24,12 +24,14 @@ from theoryctl_providers.contract import (
     secret_names,
     without_instances,
 )
+from theoryctl_providers.contract.observing import OBSERVER
 from theoryctl_providers.engine.arguments import hints_in_arguments
 from theoryctl_providers.engine.session import aask, ask
 from theoryctl_providers.lookup import get_llm_provider
 
 if TYPE_CHECKING:
     from theoryctl_providers.contract import Script
+    from theoryctl_providers.contract.observing import Watch
 
 
 class Options(TypedDict, total=False):
@@ -93,13 +95,16 @@ async def astream(inputs: Mapping[str, Any], **options: Unpack[Options]) -> Asyn
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A request, and the folder that its recording is for."""
+    """A request, the folder that its recording is for, and what watches it."""
 
     request: Request
     record: Path | None
+    watch: Watch | None = None
 
     def passed(self, event: Event) -> Event:
         """The event; at the end what was recorded is written, and a failure raised."""
+        if self.watch is not None:
+            self.watch.see(event)
         if isinstance(event, Result):
             self.write()
             _raise(event)
@@ -112,17 +117,39 @@ class _Call:
 
             write_recordings(self.record, tape.kept()[0])
 
+    def close(self) -> None:
+        if self.watch is not None:
+            self.watch.close()
+
 
 def _events(call: _Call) -> Generator[Event, None, None]:
-    with closing(ask(call.request)) as events:
+    with closing(call), closing(ask(call.request)) as events:
         for event in events:
             yield call.passed(event)
 
 
 async def _aevents(call: _Call) -> AsyncGenerator[Event, None]:
+    if call.watch is not None:
+        async with aclosing(_watched(call)) as events:
+            async for event in events:
+                yield event
+        return
     async with aclosing(aask(call.request)) as events:
         async for event in events:
             yield call.passed(event)
+
+
+async def _watched(call: _Call) -> AsyncGenerator[Event, None]:
+    """The events of a call that is watched: at its end that may write, for which other threads are."""
+    import asyncio
+
+    try:
+        async with aclosing(aask(call.request)) as events:
+            async for event in events:
+                is_last = isinstance(event, Result)
+                yield await asyncio.to_thread(call.passed, event) if is_last else call.passed(event)
+    finally:
+        await asyncio.to_thread(call.close)
 
 
 async def _called(inputs: Mapping[str, Any], streamed: bool, options: Options) -> _Call:
@@ -157,7 +184,8 @@ def _call(
         **_recording(record, replay),
     )
     request = Request(config=config, inputs=inputs, mode=chosen, attachments=attachments, streamed=streamed)
-    call = _Call(request, None if record is None else Path(record))
+    observer = OBSERVER.get()
+    call = _Call(request, None if record is None else Path(record), observer and observer(request))
     call.write()  # nothing yet: a folder that cannot be made should not cost a call
     return call
 
