@@ -48,7 +48,10 @@ from theoryctl_providers.contract import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """Options of a run. `timeout` is in seconds, `max_attachment` in bytes; `stream`: the answer comes in pieces."""
+    """Options of a run. `timeout` is in seconds, `max_attachment` in bytes; `stream`: the answer comes in pieces.
+
+    `source` is the ledger's word for whoever asks.
+    """
 
     ref: ProviderRef
     inputs: InputFlags
@@ -63,6 +66,7 @@ class RunOptions:
     mocks: MockFlags = field(default_factory=MockFlags)
     mock_missing_secrets: bool = False
     standard_input: StandardInput = field(default_factory=StandardInput)
+    source: str = "run"
 
     def told_once(self) -> dict[str, str]:
         """The flags that a provider is told once, at its start, with their values."""
@@ -104,9 +108,7 @@ def run(options: RunOptions, target: Target, on_event: Callable[[Event], None]) 
         for place in places:
             folders.enter_context(place)
         record_to = folders.enter_context(ResultFolder("--record", record)) if record else None
-        call = partial(_invoke, target, found)
-        told = options.mocks.given()
-        keep = partial(kept, call, manifest=found.load(), on_event=on_event, settings=settings, answers=told)
+        keep = partial(_kept, options, target, found, on_event, settings)
         envelope = keep(request)
         if options.mock_missing_secrets and _lacks_a_secret(envelope):
             on_event(Log(f"a mock answers instead, for --mock-missing-secrets: {_message(envelope)}"))
@@ -184,6 +186,20 @@ def _completed(
     inputs = {**(manifest.example if given is None else given), **single}
     model = settings.text("model") if "model" in manifest.inputs.get("properties", {}) else None
     return {"model": model, **inputs} if model else inputs
+
+
+def _kept(
+    options: RunOptions,
+    target: Target,
+    found: Found,
+    on_event: Callable[[Event], None],
+    settings: Settings,
+    request: Request,
+) -> Envelope:
+    """Ask within the budget, and write the run into the ledger, as the settings say."""
+    answers = options.mocks.given()
+    call = partial(_invoke, target, found)
+    return kept(call, request, found.load(), on_event, settings, source=options.source, answers=answers)
 
 
 def _invoke(target: Target, found: Found, request: Request, on_event: Callable[[Event], None]) -> Envelope:

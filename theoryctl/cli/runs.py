@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from theoryctl.cli.command import command, make_app
-from theoryctl.cli.options import OptionalRef
+from theoryctl.cli.command import ManifestsOption, command, make_app
+from theoryctl.cli.options import EnvFile, OptionalRef
 
 if TYPE_CHECKING:
     from theoryctl.ledger.queries import Filter
@@ -16,6 +16,12 @@ app = make_app("runs", "Show what was run here, and what it cost.")
 
 Run = Annotated[
     str, typer.Argument(metavar="[RUN]", help="The run: the beginning of its id, or last.", show_default=False)
+]
+First = Annotated[str, typer.Argument(metavar="RUN", help="The run: the beginning of its id, or last.")]
+Second = Annotated[str, typer.Argument(metavar="OTHER", help="The run to compare it with.")]
+ReplayRuntime = Annotated[
+    str | None,
+    typer.Option("--runtime", metavar="NAME", help="As of local run. [default: a mock: embedded, else as local run]"),
 ]
 OfModel = Annotated[str | None, typer.Option("--model", "-m", metavar="NAME", help="Only runs that asked this model.")]
 OfMode = Annotated[str | None, typer.Option("--mode", metavar="mock|real", help="Only runs in this mode.")]
@@ -111,6 +117,46 @@ def export(
     if jsonl and otlp:
         raise UsageError("--jsonl and --otlp exclude each other", hint=again("leave --jsonl out", jsonl=None))
     ctx.obj.emit_lines(export_runs(_filter(ref, model, mode, code, since), otlp=otlp))
+
+
+@command(
+    app,
+    "replay",
+    examples="""\
+THEORYCTL_LEDGER=mock,content theoryctl local run Hello --mode mock && theoryctl runs replay last""",
+)
+def replay(
+    ctx: typer.Context,
+    run: Run = "last",
+    runtime: ReplayRuntime = None,
+    env_file: EnvFile = None,
+    manifests: ManifestsOption = None,
+) -> None:
+    """Ask again what a run asked.
+
+    It needs the inputs, which THEORYCTL_LEDGER=content keeps. A mock gives the same bytes. A real run costs money
+    again; standard error says its price first.
+    """
+    from theoryctl.actions.runs.replay import ReplayOptions, replay
+
+    options = ReplayOptions(name=run, runtime=runtime, env_file=env_file, manifests=manifests)
+    ctx.obj.emit(replay(options, ctx.obj.watch_run(stream=False, raw=False)))
+
+
+@command(
+    app,
+    "diff",
+    examples="""\
+THEORYCTL_LEDGER=mock theoryctl local run Hello && theoryctl runs diff last last""",
+)
+def diff(ctx: typer.Context, first: First, second: Second) -> None:
+    """Compare two runs.
+
+    It shows the columns that differ, and the lines of inputs and outputs if the ledger has them.
+    """
+    from theoryctl.actions.runs.diff import diff
+
+    ctx.obj.emit(diff(first, second))
 
 
 @command(app, "prune", examples="theoryctl runs prune\ntheoryctl runs prune --older-than 30d")

@@ -60,6 +60,27 @@ class CostsShown:
 
 
 @dataclass(frozen=True, slots=True)
+class RunsCompared:
+    """Two runs: the columns that differ, with both values, and the lines that differ where both have content."""
+
+    one: Row
+    other: Row
+    fields: tuple[tuple[str, Any, Any], ...]
+    lines: tuple[str, ...] | None
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        differ = {name: [one, other] for name, one, other in self.fields}
+        same = {
+            f"same_{part}": _same(getattr(self.one, f"{part}_digest"), getattr(self.other, f"{part}_digest"))
+            for part in ("inputs", "outputs")
+        }
+        runs = [self.one.run_id, self.other.run_id]
+        lines = None if self.lines is None else list(self.lines)
+        return {"schema": "theoryctl.runs-diff/v1", "runs": runs, "fields": differ, **same, "lines": lines}
+
+
+@dataclass(frozen=True, slots=True)
 class RunsForgotten:
     """The number of runs that were removed from the ledger, and of those that are left."""
 
@@ -80,6 +101,10 @@ class LedgerPath:
 
     def document(self) -> dict[str, Any]:
         return {"schema": "theoryctl.runs-path/v1", "path": self.path}
+
+
+def _same(one: str | None, other: str | None) -> bool | None:
+    return None if one is None or other is None else one == other
 
 
 def content_document(content: Content) -> dict[str, Any]:

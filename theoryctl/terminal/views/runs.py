@@ -6,7 +6,7 @@ from datetime import datetime
 
 from theoryctl.ledger.queries import Costs
 from theoryctl.ledger.row import Row
-from theoryctl.results.runs import CostRow, CostsShown, LedgerPath, RunList, RunsForgotten, RunShown
+from theoryctl.results.runs import CostRow, CostsShown, LedgerPath, RunList, RunsCompared, RunsForgotten, RunShown
 from theoryctl.terminal.format import dollars, duration_words, short_digest
 from theoryctl.terminal.text import json_text
 from theoryctl.terminal.view import Facts, Lines, Table, View, Views
@@ -99,6 +99,17 @@ def _sums(costs: Costs) -> tuple[str, ...]:
     return (str(costs.runs), str(costs.failed), *known, _cost(costs.cost_usd))
 
 
+def _compared(result: RunsCompared) -> View:
+    rows = [f"{name}: {_side(name, one)} -> {_side(name, other)}" for name, one, other in result.fields]
+    if result.lines is None:
+        return Lines(rows, ("inputs and outputs were not kept of both: THEORYCTL_LEDGER=content keeps them",))
+    return Lines([*rows, *result.lines])
+
+
+def _side(name: str, value: object) -> str:
+    return "-" if value is None else _value(name, value)
+
+
 def _forgotten(result: RunsForgotten) -> View:
     return Lines([f"forgot {_runs(result.forgotten)}; {_runs(result.left)} left"])
 
@@ -115,6 +126,7 @@ VIEWS: Views = {
     RunList: _list,
     RunShown: _shown,
     CostsShown: _costs,
+    RunsCompared: _compared,
     RunsForgotten: _forgotten,
     LedgerPath: _path,
 }

@@ -1,0 +1,93 @@
+"""The budget of a day: kept before each call, whatever the ledger keeps."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REF, Cli, Ran
+from tests.ledger.conftest import Ask, query
+from tests.ledger.rows import row, write
+from tests.real.vendor import fails
+from theoryctl.errors import MaxCost
+from theoryctl.ledger.budget import DailyBudget
+from theoryctl.ledger.retention import day
+
+
+def most(usd: str, **more: str) -> dict[str, str]:
+    return {"THEORYCTL_MAX_COST_PER_DAY": usd, **more}
+
+
+def refused(ran: Ran) -> bool:
+    error = ran.document["error"]
+    return (ran.status, error["code"]) == (7, "ERR_MAX_COST")
+
+
+@pytest.mark.parametrize("ledger", ["off", "content"])
+def test_a_run_that_could_pass_the_budget_is_refused_before_anything_is_sent(
+    ledger: str, ask: Ask, state: Path
+) -> None:
+    # 16,384 tokens, the most that gpt-4o-mini writes, for 0.6 millionths of a dollar each.
+    whole = ask(env=most("0.009", THEORYCTL_LEDGER=ledger))
+    assert refused(whole) and "may cost $0.00983" in whole.document["error"]["message"]
+    assert "max_tokens" in whole.document["error"]["hint"]
+    short = ask("--option", "max_tokens=100", env=most("0.009", THEORYCTL_LEDGER=ledger))
+    assert short.status == 0, short.err
+    ((paid,),) = query(state, "SELECT usd FROM charges")
+    assert paid == pytest.approx(short.document["usage"]["cost_usd"])
+    assert query(state, "SELECT count(*) FROM runs") == [(0 if ledger == "off" else 1,)]
+
+
+def test_what_other_runs_of_the_day_cost_counts(ask: Ask, state: Path) -> None:
+    write(state, [row(day(), cost=0.995)])
+    assert refused(ask(env=most("1")))
+    assert ask(env=most("1.01")).status == 0
+
+
+def test_a_refused_key_costs_nothing_and_a_call_that_broke_off_all_that_was_held(ask: Ask, state: Path) -> None:
+    for behaviour in (fails(401), fails(500)):
+        ask("--option", "max_tokens=1000", by=behaviour, env=most("1"))
+    first, second = (usd for (usd,) in query(state, "SELECT usd FROM charges ORDER BY usd"))
+    assert (first, second > 0.0005) == (0, True)
+
+
+def test_a_price_that_nobody_knows_is_said_and_a_server_of_ones_own_is_free(ask: Ask) -> None:
+    unknown = ask("--model", "openai/gpt-99-unheard-of", env=most("100"))
+    assert refused(unknown)
+    assert "the price of openai/gpt-99-unheard-of is not known" in unknown.document["error"]["message"]
+    own = ask("--model", "ollama/llama3", env=most("0", LLM_API_BASE="http://127.0.0.1:9"))
+    assert own.document["error"]["code"] != "ERR_MAX_COST"
+
+
+def test_mocks_are_free(cli: Cli, state: Path) -> None:
+    assert cli("local", "run", "--ref", REF, "--mode", "mock", env=most("0")).status == 0
+    assert not state.exists()
+
+
+def test_a_budget_that_is_no_number_is_refused(ask: Ask) -> None:
+    ran = ask(env=most("ten"))
+    message = "THEORYCTL_MAX_COST_PER_DAY: expected US dollars, got 'ten'"
+    assert (ran.status, ran.document["error"]["message"]) == (2, message)
+
+
+def test_calls_at_the_same_time_never_hold_more_than_the_budget(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THEORYCTL_STATE_DIR", str(state))
+    budget = DailyBudget(1.0)
+
+    def hold(number: int) -> None:
+        with suppress(MaxCost):
+            budget.reserve(0.3, f"run_{os.getpid()}_{number}").settle(None)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(hold, range(16)))
+    assert query(state, "SELECT count(*), round(sum(usd), 6) FROM charges") == [(3, 0.9)]
+
+
+def test_a_run_is_not_sent_where_the_budget_cannot_be_kept(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    ran = ask(env=most("1", THEORYCTL_STATE_DIR=str(tmp_path / "file" / "state")))
+    assert (ran.status, ran.document["error"]["code"]) == (1, "ERR_LEDGER")

@@ -1,0 +1,92 @@
+"""The work behind `theoryctl runs replay`: ask again what a run of the ledger asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from theoryctl.actions.run import RunOptions, run
+from theoryctl.actions.runs.ledger import look_up
+from theoryctl.actions.targets import local_target
+from theoryctl.errors import UsageError
+from theoryctl.hints import command
+from theoryctl.ledger import digests
+from theoryctl.ledger.row import Content, Row
+from theoryctl.refs import ProviderRef
+from theoryctl.requests.attachments import parse_size
+from theoryctl.requests.input_flags import InputFlags
+from theoryctl.requests.mock_flags import MockFlags
+from theoryctl.results.run import RunResult
+from theoryctl.runtimes.find import EMBEDDED
+from theoryctl_providers.contract import Event, Log, is_mock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayOptions:
+    """A run by its id, or the beginning of it, and flags as of `local run`."""
+
+    name: str
+    runtime: str | None = None
+    env_file: str | None = None
+    manifests: str | None = None
+
+
+def replay(options: ReplayOptions, on_event: Callable[[Event], None]) -> RunResult:
+    """Ask again, and say whether the outputs are the same.
+
+    A mock runs in this process, from the script or recordings that it had; a real run goes where `local run` would
+    send it, after its price is said. Raises UsageError for a run whose inputs the ledger does not have whole, and what
+    `run` raises.
+    """
+    row, content = look_up(options.name)
+    ref, mode, kept = _replayable(row, content)
+    target = local_target(ref, options.runtime or (EMBEDDED if is_mock(mode) else None))
+    if not is_mock(mode):
+        on_event(Log(_price(row)))
+    result = run(_options(options, row, ref, mode, kept), target, on_event)
+    if result.envelope["error"] is None:
+        on_event(Log(_compared(row, result)))
+    return result
+
+
+def _replayable(row: Row, content: Content | None) -> tuple[ProviderRef, str, Content]:
+    """The ref, mode and content of a run that can be asked again. Raises UsageError for any other."""
+    if content is None:
+        missing = "its inputs were not kept, as THEORYCTL_LEDGER=content would have them"
+    elif content.redacted:
+        missing = "its inputs held a secret, which THEORYCTL_LEDGER=content does not keep"
+    elif content.attached:
+        missing = "files came with its inputs, which THEORYCTL_LEDGER=content does not keep"
+    elif row.ref is None or row.mode is None:
+        missing = "the ledger names no ref for it"
+    else:
+        return ProviderRef.parse(row.ref), row.mode, content
+    raise UsageError(f"{row.run_id} cannot be asked again: {missing}", hint=command("runs show", row.run_id))
+
+
+def _options(options: ReplayOptions, row: Row, ref: ProviderRef, mode: str, content: Content) -> RunOptions:
+    inputs = {"model": row.model, **json.loads(content.inputs)} if row.model else json.loads(content.inputs)
+    answers = json.loads(content.answers) if content.answers else {}
+    return RunOptions(
+        ref=ref,
+        inputs=InputFlags(json=json.dumps(inputs), joins=False),
+        max_attachment=parse_size("0"),
+        mode=mode,
+        env_file=options.env_file,
+        manifests=options.manifests,
+        mocks=MockFlags(script=answers.get("--script"), replay=answers.get("--replay")),
+        source="replay",
+    )
+
+
+def _price(row: Row) -> str:
+    cost = "nobody knows what it cost" if row.cost_usd is None else f"it cost ${row.cost_usd:.6g}"
+    return f"real mode: {row.model} is asked again; {cost} the last time"
+
+
+def _compared(row: Row, result: RunResult) -> str:
+    found = digests.outputs_digest(result.envelope["outputs"], digests.key())
+    if found == row.outputs_digest:
+        return f"the outputs are those of {row.run_id}, byte by byte"
+    return f"the outputs differ: {command('runs diff', row.run_id, result.envelope['run_id'])}"
