@@ -43,7 +43,7 @@ def _read(file: Path) -> bytes:
 
 
 def inputs_digest(inputs: Any, attachments: Iterable[Attachment], with_key: bytes) -> str | None:
-    """Return the digest of inputs and of what is attached to them; None for inputs that have no form in JSON."""
+    """Return the digest of inputs and of the files with them; None for inputs that have no form in JSON."""
     try:
         return _keyed(
             canonical({"inputs": inputs, "files": {file.name: file.digest for file in attachments}}), with_key

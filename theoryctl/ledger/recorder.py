@@ -35,7 +35,7 @@ class Recorder:
         inputs = outputs = None
         with suppress(OSError):  # without a key there are no digests
             key = digests.key()
-            inputs = digests.inputs_digest(self._request.inputs, self._request.attachments, key)
+            inputs = digests.inputs_digest(self._asked(envelope), self._request.attachments, key)
             outputs = digests.outputs_digest(envelope["outputs"], key)
         return row_of(
             envelope,
@@ -55,6 +55,11 @@ class Recorder:
 
         content = self._content(envelope) if self._policy.content else None
         return record_many([self.row(envelope)], {envelope["run_id"]: content} if content else {})
+
+    def _asked(self, envelope: Envelope) -> object:
+        """The inputs with the model that was asked, so that a default one and the same one by name are equal."""
+        inputs, model = self._request.inputs, envelope["model"]
+        return {**inputs, "model": model} if model and isinstance(inputs, Mapping) else inputs
 
     def _first_token_ms(self, envelope: Envelope) -> float | None:
         """The time to the first piece, by the clock of whoever ran it: without what came before, such as imports."""
