@@ -36,12 +36,15 @@ SHELLS = os.environ.get("THEORYCTL_TEST_SHELLS") or ("here" if all(map(shutil.wh
 #: A bare Debian is made by debootstrap, as root; `.ci/run` promises it, and a machine that has both makes one.
 _DEBOOTSTRAPS = bool(shutil.which("debootstrap")) and os.geteuid() == 0
 DEBIAN = os.environ.get("THEORYCTL_TEST_DEBIAN") or ("here" if _DEBOOTSTRAPS else None)
+#: A browser, where there is one.
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 #: What some tests want, by fixture: the promise of it, and what is said without one.
 _WANTED = {
     "docker": (
         PROMISED,
         'Docker, for there is no dockerd: tests/docker/dockerd.sh up; eval "$(tests/docker/dockerd.sh env)"',
     ),
+    "chromium": (CHROMIUM, "a browser, for none is installed: apt-get install chromium"),
     "other_shell": (SHELLS, "zsh and fish, for they are not installed: apt-get install zsh fish"),
     "bare_debian": (DEBIAN, "a bare Debian, for that wants root, and debootstrap: apt-get install debootstrap"),
     "image_python": (
@@ -167,6 +170,13 @@ def docker() -> dict[str, str]:
 def bare_debian() -> None:
     """Debootstrap runs."""
     subprocess.run(["debootstrap", "--version"], capture_output=True, check=True)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of Chromium, which starts without a screen."""
+    assert CHROMIUM is not None
+    return CHROMIUM
 
 
 @pytest.fixture(params=["zsh", "fish"])

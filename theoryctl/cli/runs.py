@@ -39,6 +39,7 @@ JsonLines = Annotated[bool, typer.Option("--jsonl", help="Print one JSON object 
 Otlp = Annotated[
     bool, typer.Option("--otlp", help="Print one request of OpenTelemetry's OTLP/JSON, with a span a run.")
 ]
+Html = Annotated[str, typer.Option("--html", metavar="FILE", help="The file to write.")]
 OlderThan = Annotated[
     str | None,
     typer.Option("--older-than", metavar="TIME", help="Forget runs older than 12h, 30d and so on. [default: 90d]"),
@@ -157,6 +158,25 @@ def diff(ctx: typer.Context, first: First, second: Second) -> None:
     from theoryctl.actions.runs.diff import diff
 
     ctx.obj.emit(diff(first, second))
+
+
+@command(app, "report", examples="theoryctl runs report --html runs.html")
+def report(
+    ctx: typer.Context,
+    html: Html,
+    ref: OptionalRef = None,
+    model: OfModel = None,
+    mode: OfMode = None,
+    code: OfCode = None,
+    since: OfTime = None,
+) -> None:
+    """Write a page with plots of cost, latency and failures.
+
+    It is one file that asks the network for nothing, for light and dark screens, wide and narrow ones.
+    """
+    from theoryctl.actions.runs.ledger import write_report
+
+    ctx.obj.emit(write_report(_filter(ref, model, mode, code, since), html))
 
 
 @command(app, "prune", examples="theoryctl runs prune\ntheoryctl runs prune --older-than 30d")

@@ -81,6 +81,19 @@ class RunsCompared:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportWritten:
+    """A report that was written: its file, the number of runs that it is about, and its bytes."""
+
+    file: str
+    runs: int
+    size: int
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        return {"schema": "theoryctl.runs-report/v1", "file": self.file, "runs": self.runs, "size": self.size}
+
+
+@dataclass(frozen=True, slots=True)
 class RunsForgotten:
     """The number of runs that were removed from the ledger, and of those that are left."""
 

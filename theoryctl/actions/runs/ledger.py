@@ -6,14 +6,16 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from theoryctl.errors import UsageError
+from theoryctl.errors import OutputFailed, UsageError
 from theoryctl.hints import again
 from theoryctl.ledger import queries, retention, store
 from theoryctl.ledger.queries import GROUPS, Filter
 from theoryctl.ledger.row import Content, Row
-from theoryctl.results.runs import CostRow, CostsShown, LedgerPath, RunList, RunsForgotten, RunShown
+from theoryctl.results.runs import CostRow, CostsShown, LedgerPath, ReportWritten, RunList, RunsForgotten, RunShown
+from theoryctl_providers.contract import replace_file
 
 if TYPE_CHECKING:
     from theoryctl.ledger.store import Connection
@@ -96,6 +98,21 @@ def prune(older_than: float | None, everything: bool) -> RunsForgotten:
         ledger.execute("VACUUM")
         ledger.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return RunsForgotten(forgotten, queries.count(ledger, Filter()))
+
+
+def write_report(chosen: Filter, file: str) -> ReportWritten:
+    """Write a page about the runs that are meant. Raises LedgerFailed, OutputFailed."""
+    from theoryctl.ledger.report.figures import figures
+    from theoryctl.ledger.report.page import page
+
+    with current() as ledger:
+        found = figures(ledger, chosen)
+    data = page(found, "What was run here").encode()
+    try:
+        replace_file(Path(file), data, private=False)
+    except OSError as error:
+        raise OutputFailed(f"the report {file}: {error.strerror}", hint="name another file") from error
+    return ReportWritten(file, found.total.runs, len(data))
 
 
 def ledger_path() -> LedgerPath:

@@ -6,8 +6,17 @@ from datetime import datetime
 
 from theoryctl.ledger.queries import Costs
 from theoryctl.ledger.row import Row
-from theoryctl.results.runs import CostRow, CostsShown, LedgerPath, RunList, RunsCompared, RunsForgotten, RunShown
-from theoryctl.terminal.format import dollars, duration_words, short_digest
+from theoryctl.results.runs import (
+    CostRow,
+    CostsShown,
+    LedgerPath,
+    ReportWritten,
+    RunList,
+    RunsCompared,
+    RunsForgotten,
+    RunShown,
+)
+from theoryctl.terminal.format import dollars, duration_words, short_digest, size_words
 from theoryctl.terminal.text import json_text
 from theoryctl.terminal.view import Facts, Lines, Table, View, Views
 
@@ -110,6 +119,10 @@ def _side(name: str, value: object) -> str:
     return "-" if value is None else _value(name, value)
 
 
+def _report(result: ReportWritten) -> View:
+    return Lines([f"wrote {result.file}: {_runs(result.runs)}, {size_words(result.size)}"])
+
+
 def _forgotten(result: RunsForgotten) -> View:
     return Lines([f"forgot {_runs(result.forgotten)}; {_runs(result.left)} left"])
 
@@ -127,6 +140,7 @@ VIEWS: Views = {
     RunShown: _shown,
     CostsShown: _costs,
     RunsCompared: _compared,
+    ReportWritten: _report,
     RunsForgotten: _forgotten,
     LedgerPath: _path,
 }
