@@ -13,6 +13,7 @@ from theoryctl.hints import command
 from theoryctl.modal.deploy import SLACK, STARTUP
 from theoryctl.modal.deployment import Deployment
 from theoryctl.modal.names import calls_name
+from theoryctl.modal.starting import Starts
 from theoryctl_providers.contract import Log, ProviderError, encode_event
 
 if TYPE_CHECKING:
@@ -58,17 +59,17 @@ class _Call:
     """One call of the shim's generator."""
 
     def __init__(self, modal: Any, deployment: Deployment, function: Any, told: dict[str, Any], look: str) -> None:
-        self._modal, self._deployment, self._function = modal, deployment, function
-        self._look, self._run_id = look, told["request"]["run_id"]
+        self._modal, self._deployment = modal, deployment
+        self._run_id = told["request"]["run_id"]
         self._items: AsyncGenerator[dict[str, Any]] = function.remote_gen.aio(told)
         self._order = Order()
         self._begin = time.monotonic()
         self._end = self._begin + STARTUP + deployment.timeout + SLACK
-        self._asked = datetime.now(timezone.utc)
+        self._starts = Starts(function, datetime.now(timezone.utc), look)
         self._coming: asyncio.Task[dict[str, Any]] | None = None
 
     async def next(self) -> list[dict[str, Any]] | None:
-        """Wait for what comes next; None at the end. Raises TimeoutError, and what `check_start` does."""
+        """Wait for what comes next; None at the end. Raises TimeoutError, and what `Starts.check` does."""
         left = self._end - time.monotonic()
         begun = self._order.call is not None
         try:
@@ -85,13 +86,11 @@ class _Call:
         return [_said(f"the container has started, after {waited:.0f} s"), *items]
 
     async def _starting(self) -> list[dict[str, Any]]:
-        """Say how long the container has been starting; a silent log, or none, says nothing against it."""
+        """Say how long the container has been starting; where Modal does not answer, nothing speaks against it."""
         import asyncio
 
-        from theoryctl.modal.starting import check_start
-
         with suppress(self._modal.exception.Error, OSError, TimeoutError):
-            await asyncio.wait_for(check_start(self._function, self._asked, self._look), CHECK_SECONDS)
+            await asyncio.wait_for(self._starts.check(), CHECK_SECONDS)
         return [_said(f"the container is starting ({time.monotonic() - self._begin:.0f} s)")]
 
     async def _item(self, seconds: float) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from modal.types import LogEntry
 from tests.conftest import REF, Cli
 from tests.docker.conftest import error
 from tests.modal.host.conftest import IMAGE
+from tests.modal.host.images import image_with
 from tests.modal.host.running import Acme, Asked, Start, running
 from tests.modal.sdk import until
 from tests.modal.service import Modal
@@ -127,6 +128,49 @@ def test_a_container_that_cannot_start_is_told_with_the_last_lines_of_its_log(
     assert "cannot start" in ran.document["error"]["message"]
     assert "ImportError: no such library" in ran.document["error"]["message"]
     assert "modal logs" in ran.document["error"]["hint"]
+
+
+SILENT_STARTS = {
+    "silent": "ended before the request ran: none wrote why, as when memory runs out",
+    "logged": "cannot start: Runner failed with exit code: 137",
+    "refused": "the container on Modal failed: Runner failed with exit code: 137",
+}
+
+
+@pytest.mark.parametrize("reading", SILENT_STARTS)
+def test_a_container_that_is_killed_without_a_word_before_it_runs_anything_is_told(
+    reading: str, start: Start, cli: Cli, modal: Modal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(calls, "LOOK_SECONDS", 1)
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    modal.image_python = image_with(tmp_path, site)
+    modal.answer_failed_starts(reading)
+    start()
+    ran = cli("modal", "run", "--ref", REF, "--json")
+    assert error(ran) == (1, "ERR_PROVIDER")
+    assert SILENT_STARTS[reading] in ran.document["error"]["message"]
+    assert "modal logs" in ran.document["error"]["hint"]
+
+
+@pytest.mark.slow("theoryctl/modal/calls.py", "theoryctl/modal/starting.py")
+def test_a_lost_container_of_another_request_says_nothing_against_the_start_that_one_waits_for(
+    acme: Acme, start: Start, asked: Asked, modal: Modal, environment: dict[str, str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(calls, "LOOK_SECONDS", 1)
+    ref = acme("Slow", one_at_a_time=True)
+    start(ref)
+    with running(environment, tmp_path / "work", "run", "--ref", ref, "--prompt", "x", "--stream") as other:
+        assert other.stdout is not None
+        other.stdout.read(4)
+        threading.Timer(1.5, modal.kill_container).start()
+        ran = asked(ref, "9")
+        assert (ran.status, ran.out.split()) == (0, [str(number) for number in range(9)]), ran.err
+        assert other.wait(20) == 5
+    assert "the container is starting" in ran.err
+    assert modal.requests("FunctionGetTimeRangeStats"), "its figures were looked at"
 
 
 def test_a_container_of_another_request_that_fails_or_is_slow_says_nothing_of_this_one() -> None:
