@@ -68,6 +68,15 @@ def error(ran: Ran) -> tuple[int, str]:
 
 
 @pytest.fixture
+def image(cli: Cli) -> str:
+    """The ID of an image that serves, built if need be."""
+    started = cli("local", "start", "--ref", "llm/mock@1", "--json")
+    assert started.status == 0, started.err
+    assert cli("local", "stop", "--all").status == 0
+    return str(started.document["digest"])
+
+
+@pytest.fixture
 def local_image(cli: Cli, tmp_path: Path) -> Callable[[str], None]:
     """Give the project a manifest of the ref with a build context of its own: the base image and these lines."""
 

@@ -34,15 +34,6 @@ def registry(docker: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def image(cli: Cli) -> str:
-    """The ID of an image that serves, built if need be."""
-    started = cli("local", "start", "--ref", "llm/mock@1", "--json")
-    assert started.status == 0, started.err
-    assert cli("local", "stop", "--all").status == 0
-    return str(started.document["digest"])
-
-
-@pytest.fixture
 def pushed(registry: Registry, image: str) -> str:
     """The digest of that image in the registry."""
     return registry.push(image, "llm")

@@ -4,14 +4,15 @@
 speaks modal's gRPC (`modal_proto.api_grpc.ModalClientBase`, about seventy methods; the others are UNIMPLEMENTED). A
 container is a real process of `python -m modal._container_entrypoint` in its own mount namespace: the files that the
 client sent and the volumes are where the function says, the secrets and the image's ENV are its environment, and
-nothing but a Unix socket leads back here. Nothing in this package imports a shim or a provider. At the end every
-process and file is gone, and a bug of the service itself fails the test.
+nothing but a Unix socket leads back here; `docker.DockerImage` runs it in an image of Docker's instead. Nothing in this
+package imports a shim or a provider. At the end every process and file is gone, and a bug of the service itself fails
+the test.
 
 For assertions: `journal`, `requests(method)`, `apps()`, `containers()`, `secrets()`, `volumes()`, `dockerfile()`,
 `logs`. To have something happen: `kill_container()`, `revoke()`, `refuse()`, `hang()`, `fail_builds()`,
 `log_builds()`, `release_builds()`, `hold_containers()`, `release_containers()`, `roll_back()`,
 `cancel_unheard_calls()`, `limit_attempts()`, `answer_missing_keys()`, `answer_failed_starts()`, `drop_connections()`,
-`go_away()`, `come_back()`, `image_python`.
+`go_away()`, `come_back()`, `image_python`, `run_on()`.
 
 What is known of the real service, from its client's source or from its own messages in the open, is done the same
 way: which RPC asks for what, that a publish makes pending definitions live, that a worker's socket needs no token,

@@ -188,11 +188,10 @@ class Fleet:
         return RESULT(status=RESULT.GENERIC_STATUS_INIT_FAILURE, exception=why) if why else None
 
     async def _process(self, container: Container) -> None:
-        (container.folder / "fs").mkdir()
-        argv = [self.state.image_python, "-m", "modal._container_entrypoint"]
+        machine, environment = self.state.machine, self._environment(container)
         container.process = process = await asyncio.create_subprocess_exec(
-            *rootfs.command(container.folder / "fs", self._places(container), argv),
-            env=self._environment(container),
+            *machine.start(container.folder, self._places(container), environment),
+            env=machine.environment(environment),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -212,6 +211,7 @@ class Fleet:
         with suppress(ProcessLookupError):  # whatever it started goes with it
             os.killpg(process.pid, signal.SIGKILL)
         await asyncio.wait(readers, timeout=GRACE)
+        await machine.clear(container.id)
 
     def _places(self, container: Container) -> dict[str, Path]:
         """What appears where in its file system: the files of mounts, and a copy of each volume as it is now."""

@@ -10,14 +10,48 @@ import os
 import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+#: What a container runs.
+ENTRYPOINT = "modal._container_entrypoint"
 
 #: Folders by name, down to the file or folder that is to appear there.
 Tree = dict[str, Any]
 #: Where Docker, too, looks for programs by default.
 TOOLS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Machine(Protocol):
+    """Runs a container's entrypoint from an image."""
+
+    def start(self, folder: Path, places: Mapping[str, Path], environment: Mapping[str, str]) -> list[str]:
+        """A command that runs the entrypoint with files in their places; `folder` is the container's own."""
+
+    def environment(self, environment: Mapping[str, str]) -> Mapping[str, str]:
+        """The environment of that command, for a container that has this one."""
+
+    async def clear(self, name: str) -> None:
+        """Remove what the end of the command has left of the container whose folder has this name."""
+
+
+@dataclass(frozen=True)
+class Interpreter(Machine):
+    """An interpreter of this machine, which stands for every image, in a mount namespace."""
+
+    python: str
+
+    def start(self, folder: Path, places: Mapping[str, Path], environment: Mapping[str, str]) -> list[str]:
+        (folder / "fs").mkdir()
+        return command(folder / "fs", places, [self.python, "-m", ENTRYPOINT])
+
+    def environment(self, environment: Mapping[str, str]) -> Mapping[str, str]:
+        return environment
+
+    async def clear(self, name: str) -> None:
+        pass
 
 
 def command(root: Path, places: Mapping[str, Path], argv: Sequence[str]) -> list[str]:

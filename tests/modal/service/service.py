@@ -25,6 +25,7 @@ from tests.modal.service.files import Files
 from tests.modal.service.functions import Calls, Functions
 from tests.modal.service.images import Images, commands
 from tests.modal.service.logs import Logs
+from tests.modal.service.rootfs import Interpreter, Machine
 from tests.modal.service.secrets import Secrets
 from tests.modal.service.state import LIVE, App, State, new_id
 from tests.modal.service.stats import Stats
@@ -42,7 +43,7 @@ class Modal:
         volume_version: int = 2,
     ) -> None:
         self.folder = Path(tempfile.gettempdir()) / new_id("modal")  # short enough for the path of a Unix socket
-        self._state = State(self.folder, image_python, volume_version)
+        self._state = State(self.folder, Interpreter(image_python), volume_version)
         self._state.token = (new_id("ak"), new_id("as"))
         self._state.environments = {name: new_id("en") for name in environments}
         self._port = 0
@@ -102,11 +103,16 @@ class Modal:
     @property
     def image_python(self) -> str:
         """The interpreter that stands for every image; another one is that of containers that start from then on."""
-        return self._state.image_python
+        assert isinstance(self._state.machine, Interpreter)
+        return self._state.machine.python
 
     @image_python.setter
     def image_python(self, python: str) -> None:
-        self._state.image_python = python
+        self.run_on(Interpreter(python))
+
+    def run_on(self, machine: Machine) -> None:
+        """Run the containers that start from then on by another machine, such as `docker.DockerImage`."""
+        self._state.machine = machine
 
     @property
     def logs(self) -> str:

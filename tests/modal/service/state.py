@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from grpclib import Status
 from modal_proto import api_pb2
 
+from tests.modal.service.rootfs import Machine
 from tests.modal.service.wire import Bell, Wire, named, refuse
 
 if TYPE_CHECKING:
@@ -156,10 +157,10 @@ class LogLine:
 
 @dataclass
 class State:
-    """Everything, by ID. `folder` is the service's own; `image_python` stands for every image."""
+    """Everything, by ID. `folder` is the service's own; `machine` runs every image."""
 
     folder: Path
-    image_python: str
+    machine: Machine
     volume_version: int
     wire: Wire = field(default_factory=Wire)
     bell: Bell = field(default_factory=Bell)

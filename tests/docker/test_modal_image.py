@@ -1,0 +1,77 @@
+"""The built image on Modal: the real entrypoint in it, with modal's client mounted as Modal mounts it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REF, Cli
+from tests.docker.conftest import Daemon
+from tests.modal.service import Modal
+from tests.modal.service.docker import DockerImage, write_client
+from tests.real.vendor import Vendor
+
+Deploy = Callable[..., Modal]
+OCI = "registry.test/theoryctl/llm@sha256:" + "a" * 64
+MINE = {"GIT_BRANCH": "main", "GIT_USER": "alice"}
+#: Modal's PYTHONPATH before the image's own, and in its place: which of them its worker sets is not known.
+KEPT, REPLACED = "/pkg/:/root/:{own}", "/pkg/:/root/"
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("client")
+    write_client(folder)
+    return folder
+
+
+@pytest.fixture
+def vendor() -> Iterator[Vendor]:
+    with Vendor() as found:
+        yield found
+
+
+@pytest.fixture
+def deployed(
+    cli: Cli, image: str, daemon: Daemon, client: Path, vendor: Vendor, environment: dict[str, str]
+) -> Iterator[Deploy]:
+    """Deploy the ref to a Modal that runs the image in Docker, so, and with the vendor's address."""
+    with Modal() as modal:
+        environment.update(modal.variables, **MINE)
+
+        def deploy(pythonpath: str = KEPT, user: str = "65534:65534") -> Modal:
+            own = dict(item.split("=", 1) for item in daemon.inspect(image)["Config"]["Env"])["PYTHONPATH"]
+            variables = {**vendor.addresses, "PYTHONPATH": pythonpath.format(own=own)}
+            modal.run_on(DockerImage(image, client, daemon.variables, variables, user))
+            assert cli("modal", "start", "--ref", REF, "--oci", OCI).status == 0
+            return modal
+
+        yield deploy
+
+
+@pytest.mark.parametrize(("pythonpath", "user"), [(KEPT, "65534:65534"), (REPLACED, "0:0")])
+def test_the_built_image_answers_on_modal_as_here(pythonpath: str, user: str, deployed: Deploy, cli: Cli) -> None:
+    modal = deployed(pythonpath, user)
+    here = cli("local", "run", "--ref", REF, "--runtime", "embedded")
+    whole = cli("modal", "run", "--ref", REF)
+    assert whole.out == here.out, whole.err + modal.logs
+    assert cli("modal", "run", "--ref", REF, "--stream").out == here.out
+    assert len(modal.containers()) == 1
+
+
+def test_the_built_image_sends_attachments_to_a_vendor_from_modal(
+    deployed: Deploy, cli: Cli, vendor: Vendor, tmp_path: Path
+) -> None:
+    modal = deployed()
+    assert cli("modal", "sync-secrets", "--ref", REF, env={"OPENAI_API_KEY": "sk-canary"}).status == 0
+    files = {"small": b"a few words", "large": b"many words " * 100_000}
+    for name, data in files.items():
+        (tmp_path / f"{name}.txt").write_bytes(data)
+    attached = [word for name in files for word in ("--attach", f"{name}={tmp_path}/{name}.txt")]
+    ran = cli("modal", "run", "--ref", REF, "--mode", "real", "--prompt", "x", "--stream", *attached)
+    assert (ran.status, "Hello there!" in ran.out) == (0, True), ran.err + modal.logs
+    sent = json.dumps([request.body for request in vendor.requests])
+    assert all(data.decode() in sent for data in files.values())
