@@ -155,9 +155,9 @@ def _said(message: str) -> dict[str, Any]:
 class Order:
     """The order of a call's items.
 
-    Modal runs a request anew where its container was lost, and its client skips items of the later attempt whose
-    numbers it has had. The first LEAD items hold nothing of the answer: as long as no later one was seen, the answer of
-    the next attempt comes whole.
+    Modal runs a request anew where its container was lost. Its client skips items of the later attempt whose numbers it
+    has had, or gets all of them, if the service numbers them on. The first LEAD items hold nothing of the answer: as
+    long as no later one was seen, the answer of the next attempt comes whole.
     """
 
     def __init__(self) -> None:
@@ -177,7 +177,8 @@ class Order:
             raise ModalRefused("the app was deployed by another version of theoryctl", hint=command("modal start"))
         attempt, number = item["attempt"] or self._attempt, item["number"]
         anew = bool(self._attempt) and attempt != self._attempt
-        if (anew and self._number > LEAD) or number > (LEAD if anew else self._number) + 1:
+        again = anew or ("call" in item and self.call is not None)
+        if (again and self._number > LEAD) or number > (LEAD if anew else self._number) + 1:
             raise ModalUnavailable("Modal began the request anew, after a part of its answer", hint="run it again")
         self.call, self._attempt, self._number = item.get("call") or self.call, attempt, number
         self.ended = bool(item.get("last"))

@@ -11,8 +11,8 @@ the test.
 For assertions: `journal`, `requests(method)`, `apps()`, `containers()`, `secrets()`, `volumes()`, `dockerfile()`,
 `logs`. To have something happen: `kill_container()`, `revoke()`, `refuse()`, `hang()`, `fail_builds()`,
 `log_builds()`, `release_builds()`, `hold_containers()`, `release_containers()`, `roll_back()`,
-`cancel_unheard_calls()`, `limit_attempts()`, `answer_missing_keys()`, `answer_failed_starts()`, `drop_connections()`,
-`go_away()`, `come_back()`, `image_python`, `run_on()`.
+`cancel_unheard_calls()`, `limit_attempts()`, `number_on()`, `answer_missing_keys()`, `answer_failed_starts()`,
+`drop_connections()`, `go_away()`, `come_back()`, `image_python`, `run_on()`.
 
 What is known of the real service, from its client's source or from its own messages in the open, is done the same
 way: which RPC asks for what, that a publish makes pending definitions live, that a worker's socket needs no token,
@@ -23,7 +23,8 @@ a deployed app (modal.com/docs/guide/retries, modal.com/docs/guide/preemption).
 
 What is a guess, and the stricter one where there was a choice:
 - An input that runs anew has the same ID, and its items are numbered from 1 again (the second is what
-  modal/_runtime/container_io_manager.py does). `limit_attempts` ends it with INTERNAL_FAILURE instead.
+  modal/_runtime/container_io_manager.py does). `limit_attempts` ends it with INTERNAL_FAILURE instead, and
+  `number_on` has its items numbered on.
 - A container that is killed before it is ready is started anew without end, and counts as an error in the figures of
   its function. What the log and the caller learn of it, `answer_failed_starts` says: InftyAI/Nebula#68 shows a line.
 - A container that never comes up gives TIMEOUT after the function's startup timeout; one that cannot import the

@@ -172,6 +172,10 @@ class Modal:
         """Run an input so many times at most where its containers crash, instead of without end."""
         self._state.attempts = attempts
 
+    def number_on(self) -> None:
+        """Number the items of an input that runs anew after those of its earlier attempts, instead of from 1."""
+        self._state.numbers_on = True
+
     def hold_containers(self) -> None:
         """From now on no container comes up, as when there is no machine left."""
         self._state.held = True

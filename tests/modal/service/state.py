@@ -173,6 +173,7 @@ class State:
     built: set[str] = field(default_factory=set)
     patience: float = float("inf")
     attempts: float = float("inf")
+    numbers_on: bool = False
     missing_key: Status = Status.FAILED_PRECONDITION
     failed_starts: str = "silent"
     http: str = ""

@@ -79,7 +79,11 @@ class Worker:
         )
 
     async def FunctionCallPutDataOut(self, request: api_pb2.FunctionCallPutDataRequest) -> Empty:
-        self.state.calls[request.function_call_id].chunks.extend(request.data_chunks)
+        chunks = self.state.calls[request.function_call_id].chunks
+        for chunk in request.data_chunks:
+            if self.state.numbers_on:
+                chunk.index = len(chunks) + 1
+            chunks.append(chunk)
         self.state.bell.ring()
         return Empty()
 
