@@ -106,7 +106,7 @@ def stop(ref: ProviderRef, environment: str, app: str | None = None) -> Undeploy
     """Stop one's own app of a ref, or `app`, and remove its Volume, its Dict and the credentials for its registry.
 
     Its Secret stays, for the next start. What is stopped already is no error. Raises NotDeployed for an app that is
-    another's.
+    another's. Where nothing has the name `app`, nothing is removed: what is called after it may be of another app.
     """
     name = app or own_name(ref, environment)
     with connected() as modal:
@@ -116,7 +116,8 @@ def stop(ref: ProviderRef, environment: str, app: str | None = None) -> Undeploy
             there.stop()
         else:
             check_environment(modal, environment)
-        remove(modal, name, environment, secret=False)
+        if there is not None or app is None:
+            remove(modal, name, environment, secret=False)
     app_id = None if there is None else there.app_id
     return Undeployed(ref, environment, name, secret_name(name), stopped=there is not None, app_id=app_id)
 

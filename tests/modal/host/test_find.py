@@ -64,6 +64,19 @@ def test_commands_that_write_touch_ones_own_app_and_another_where_it_is_named(
     assert modal.apps() == {}
 
 
+def test_stop_removes_nothing_where_no_app_of_the_ref_has_the_name(
+    start: Start, cli: Cli, modal: Modal, sdk: Sdk
+) -> None:
+    sdk("""
+    there = {"environment_name": "dev", "create_if_missing": True}
+    modal.Volume.from_name("web-attachments", **there).hydrate()
+    modal.Dict.from_name("web-calls", **there).hydrate()
+    modal.Secret.objects.create("web-registry", {"KEY": "x"}, environment_name="dev")
+    """)
+    assert cli("modal", "stop", "--ref", REF, "--app", "web", "--json").document["stopped"] is False
+    assert [*modal.volumes(), *modal.dicts(), *modal.secrets()] == ["web-attachments", "web-calls", "web-registry"]
+
+
 def test_a_real_run_on_the_app_of_another_says_whose_keys_it_spends(start: Start, cli: Cli) -> None:
     start(env=TOPIC)
     real = ("modal", "run", "--ref", REF, "--mode", "real", "--prompt", "x")
