@@ -114,17 +114,24 @@ def explained(modal: Any, error: Exception, look: str) -> ProviderError:
             return ProviderError("ERR_TIMEOUT", f"Modal ended the request: {said}", hint=hint)
         case kinds.ResourceExhaustedError():
             return ModalUnavailable(f"Modal takes no more requests now: {said}", hint="run it again in a minute")
-        case kinds.RemoteError() if re.search(r"Secret st-\w+ not found", said):
-            return MissingSecret(f"the app's Secret is gone from Modal: {said}", hint=_SYNC)
-        case kinds.RemoteError() if used_up := re.search(r"AttemptsUsedUp\('(.*)'\)", said):
-            return ProviderError("ERR_PROVIDER", used_up[1], hint=look)
         case kinds.RemoteError() | kinds.ExecutionError() | kinds.InternalFailure():
-            return ProviderError("ERR_PROVIDER", f"the container on Modal failed: {said}", hint=look)
+            return _failed_there(said, look)
         case kinds.LogsFetchError():
             return UsageError(f"Modal: {said}", hint="ask for less with --since or --tail")
         case kinds.InvalidError() | kinds.NotFoundError() | kinds.AlreadyExistsError() | kinds.UnimplementedError():
             return ModalRefused(f"Modal refused: {said}", hint="look at Modal's dashboard")
     return ModalUnavailable(f"Modal broke off: {said or 'it does not answer'}", hint=_AGAIN_HINT)
+
+
+def _failed_there(said: str, look: str) -> ProviderError:
+    """The failure of a call, by what Modal or its container says of it."""
+    if not said:  # TERMINATED, which the entry point says of its requests when Modal interrupts it
+        return ModalUnavailable("Modal ended the request, as when it moves a container", hint="run it again")
+    if re.search(r"Secret st-\w+ not found", said):
+        return MissingSecret(f"the app's Secret is gone from Modal: {said}", hint=_SYNC)
+    if used_up := re.search(r"AttemptsUsedUp\('(.*)'\)", said):
+        return ProviderError("ERR_PROVIDER", used_up[1], hint=look)
+    return ProviderError("ERR_PROVIDER", f"the container on Modal failed: {said}", hint=look)
 
 
 def _imported() -> Any:

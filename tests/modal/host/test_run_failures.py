@@ -41,6 +41,12 @@ BREAKS: dict[str, tuple[Break, int, str]] = {
     "Ctrl-C, and Modal ends no call": (_interrupt_without_cancel, 130, "ERR_INTERRUPTED"),
     "the network gone": (lambda modal, _: modal.go_away(), 5, "ERR_MODAL_UNAVAILABLE"),
     "the container killed": (lambda modal, _: modal.kill_container(), 5, "ERR_MODAL_UNAVAILABLE"),
+    "the container preempted": (lambda modal, _: modal.preempt_container(), 5, "ERR_MODAL_UNAVAILABLE"),
+    "the container preempted, and the call with it": (
+        lambda modal, _: modal.preempt_container(restarts=False),
+        5,
+        "ERR_MODAL_UNAVAILABLE",
+    ),
 }
 
 

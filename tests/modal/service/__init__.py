@@ -9,8 +9,8 @@ package imports a shim or a provider. At the end every process and file is gone,
 the test.
 
 For assertions: `journal`, `requests(method)`, `apps()`, `containers()`, `secrets()`, `volumes()`, `dockerfile()`,
-`logs`. To have something happen: `kill_container()`, `revoke()`, `refuse()`, `hang()`, `fail_builds()`,
-`log_builds()`, `release_builds()`, `hold_containers()`, `release_containers()`, `roll_back()`,
+`logs`. To have something happen: `kill_container()`, `preempt_container()`, `revoke()`, `refuse()`, `hang()`,
+`fail_builds()`, `log_builds()`, `release_builds()`, `hold_containers()`, `release_containers()`, `roll_back()`,
 `cancel_unheard_calls()`, `limit_attempts()`, `number_on()`, `answer_missing_keys()`, `answer_failed_starts()`,
 `drop_connections()`, `go_away()`, `come_back()`, `image_python`, `run_on()`.
 

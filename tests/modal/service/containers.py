@@ -47,6 +47,7 @@ class Container:
     cancelled: list[str] = field(default_factory=list)
     ready: bool = False
     retiring: bool = False
+    preempted: bool = False
     reason: api_pb2.GenericResult | None = None
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
 

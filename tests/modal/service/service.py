@@ -126,6 +126,17 @@ class Modal:
         (container,) = self.containers()
         os.kill(container.pid, signal.SIGKILL)
 
+    def preempt_container(self, *, restarts: bool = True) -> None:
+        """Interrupt the entrypoint of the only container that runs, and have its inputs run anew.
+
+        Both are of modal.com/docs/guide/preemption. The entrypoint says itself that its inputs are cancelled; unless it
+        `restarts` them, the service believes it. After a second it is killed.
+        """
+        (container,) = self.containers()
+        container.preempted = restarts
+        os.kill(container.pid, signal.SIGINT)
+        self._loop.call_soon_threadsafe(self._fleet.later, container, 1, os.kill, container.pid, signal.SIGKILL)
+
     def revoke(self) -> None:
         """The token is valid no more."""
         self._state.revoked = True

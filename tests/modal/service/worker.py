@@ -90,7 +90,8 @@ class Worker:
     async def FunctionPutOutputs(self, request: api_pb2.FunctionPutOutputsRequest) -> Empty:
         for item in request.outputs:
             found = next((one for one in self.container.inputs if one.id == item.input_id), None)
-            if found is not None:
+            cancelled = item.result.status == api_pb2.GenericResult.GENERIC_STATUS_TERMINATED
+            if found is not None and not (cancelled and self.container.preempted):
                 self.container.inputs.remove(found)
                 found.finish(item.result, item.data_format)
                 if timer := self.timers.pop(found.id, None):
