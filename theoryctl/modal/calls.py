@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import AsyncGenerator, Generator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Generator, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ LOOK_SECONDS = 10.0
 #: Seconds that a look at the log may take, and ending a call.
 CHECK_SECONDS = 10.0
 END_SECONDS = 5.0
+#: Seconds between two signs that the caller listens, and those after which one without a sign is taken for gone.
+SIGN_SECONDS, VANISHED_SECONDS = 15.0, 60.0
 
 _ANEW = "Modal lost the container, and began the request anew in another one"
 
@@ -42,9 +45,9 @@ def answers(
     import asyncio
 
     seconds = STARTUP + deployment.timeout + SLACK
-    told = {**call, "image": deployment.image, "until": time.time() + seconds}
+    told = {**call, "image": deployment.image, "until": time.time() + seconds, "vanished": VANISHED_SECONDS}
     this = _Call(modal, deployment, function, told, look)
-    with asyncio.Runner() as runner:
+    with asyncio.Runner() as runner, this.listening():
         try:
             while (items := runner.run(this.next())) is not None:
                 yield from items
@@ -104,6 +107,29 @@ class _Call:
             raise TimeoutError
         item, self._coming = self._coming.result(), None
         return item
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Give signs inside that the caller is there: one that is killed, or whose network is gone, ends no call.
+
+        They come from a thread of its own, for whoever takes the items may wait for long between two.
+        """
+        from theoryctl.modal.theoryctl_shim import LISTENING
+
+        over = threading.Event()
+
+        def give_signs() -> None:
+            number = 0
+            while not over.wait(SIGN_SECONDS):
+                number += 1
+                with suppress(self._modal.exception.Error, OSError):
+                    self._calls().put(f"{self._run_id}/{LISTENING}", number)
+
+        threading.Thread(target=give_signs, daemon=True).start()
+        try:
+            yield
+        finally:
+            over.set()
 
     async def end(self) -> None:
         """Stop listening; a call that has not come to its end is cancelled."""

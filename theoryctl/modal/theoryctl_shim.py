@@ -32,8 +32,10 @@ ATTEMPTS = 2
 LEAD = 8
 #: Seconds that the Dict has to answer, and seconds between two looks whether the caller has ended the request.
 DICT_SECONDS, WATCH_SECONDS = 10.0, 3.0
-#: The name of the entry, after the request's ID, by which a caller ends it.
-ENDED = "ended"
+#: Seconds that the Volume has to show a new file.
+RELOAD_SECONDS = 60.0
+#: The names of the entries, after the request's ID, by which a caller ends it, and which it changes while it listens.
+ENDED, LISTENING = "ended", "listening"
 
 
 async def generate(call: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
@@ -44,9 +46,10 @@ async def generate(call: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
 
     `call` has `config` (a ProviderConfig without secrets), `secret_rules` (with what does in each other's place; a CLI
     of before has none), `request` (inputs, mode, timeout, run_id, checked), `image` (the reference that the caller
-    expects to run), `until` (the time, in seconds since the epoch, at which the caller gives up) and `attachments`:
-    each as an envelope shows it, with `data` in base64, or `volume`, its path there, or neither in mock mode, where the
-    digest is all that counts.
+    expects to run), `until` (the time, in seconds since the epoch, at which the caller gives up), `vanished` (seconds
+    after which a caller that changes no entry is gone; a CLI of before has none) and `attachments`: each as an envelope
+    shows it, with `data` in base64, or `volume`, its path there, or neither in mock mode, where the digest is all that
+    counts.
     """
     import modal
 
@@ -55,7 +58,7 @@ async def generate(call: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
     try:
         _check(call)
         items.attempt = await _attempt(call["request"]["run_id"])
-        with tempfile.TemporaryDirectory(prefix="theoryctl-") as folder, _watched(call["request"]["run_id"]):
+        with tempfile.TemporaryDirectory(prefix="theoryctl-") as folder, _watched(call):
             async with aclosing(_events(call, Path(folder))) as events:
                 async for text, lead, last in events:
                     for filler in items.up_to(lead):
@@ -144,8 +147,8 @@ def _calls() -> Any:
 
 
 @contextmanager
-def _watched(run_id: str) -> Iterator[None]:
-    """Cancel what runs inside once the caller has ended the request.
+def _watched(call: dict[str, Any]) -> Iterator[None]:
+    """Cancel what runs inside once the caller has ended the request, or has vanished.
 
     Modal does so as well, on `FunctionCall.cancel`; nothing says that it does for every kind of call.
     """
@@ -156,11 +159,11 @@ def _watched(run_id: str) -> Iterator[None]:
     async def watch() -> None:
         import modal
 
-        calls = _calls()
+        caller = _Caller(_calls(), call)
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             with suppress(modal.exception.Error):
-                if this is not None and await calls.contains.aio(f"{run_id}/{ENDED}"):
+                if this is not None and await caller.is_gone():
                     this.cancel()
                     return
 
@@ -169,6 +172,24 @@ def _watched(run_id: str) -> Iterator[None]:
         yield
     finally:
         watcher.cancel()
+
+
+class _Caller:
+    """The caller of a request, by its entries in the app's Dict."""
+
+    def __init__(self, calls: Any, call: dict[str, Any]) -> None:
+        self._calls, self._run_id, self._patience = calls, call["request"]["run_id"], call.get("vanished")
+        self._said, self._at = None, time.monotonic()
+
+    async def is_gone(self) -> bool:
+        """Tell whether it has ended the request, or has changed nothing for too long."""
+        if self._patience is not None:
+            said = await self._calls.get.aio(f"{self._run_id}/{LISTENING}", None)
+            if said != self._said:
+                self._said, self._at = said, time.monotonic()
+            if time.monotonic() - self._at > self._patience:
+                return True
+        return bool(await self._calls.contains.aio(f"{self._run_id}/{ENDED}"))
 
 
 async def _events(call: dict[str, Any], folder: Path) -> AsyncGenerator[tuple[str, int, bool]]:
@@ -236,10 +257,12 @@ async def _in_volume(name: str) -> Path:
     """The file in the app's Volume, which a container that is older than the file sees once it has looked again."""
     path = Path(MOUNT, name)
     if not path.exists():
+        import asyncio
+
         import modal
 
         volume = modal.Volume.from_name(os.environ[VOLUME], environment_name=os.environ[ENVIRONMENT])
-        await volume.reload.aio()  # type: ignore[no-untyped-call]
+        await asyncio.wait_for(volume.reload.aio(), RELOAD_SECONDS)  # type: ignore[no-untyped-call]
     return path
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -68,6 +70,33 @@ def test_what_breaks_off_in_the_middle_is_an_error_with_an_exit_status(
     assert time.monotonic() - begin < 30
     until(lambda: not any(container.inputs for container in modal.containers()))
     assert ("part 99" in modal.logs) == (name == "the network gone"), "the call goes on, and nobody listens"
+
+
+IMPATIENT = """
+import sys
+from theoryctl.modal import calls
+calls.SIGN_SECONDS, calls.VANISHED_SECONDS = 0.5, 4
+from theoryctl.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow("theoryctl/modal/calls.py", "theoryctl/modal/theoryctl_shim.py")
+def test_a_caller_that_vanishes_ends_the_call_and_one_that_listens_does_not(
+    acme: Acme, start: Start, modal: Modal, environment: dict[str, str], tmp_path: Path
+) -> None:
+    ref = acme("Slow")
+    start(ref)
+    line = [sys.executable, "-c", IMPATIENT, "modal", "run", "--ref", ref, "--prompt", "999", "--stream"]
+    with subprocess.Popen(line, env=environment, cwd=tmp_path / "work", stdout=subprocess.PIPE) as caller:
+        assert caller.stdout is not None
+        shown = b""
+        while b" 85 " not in shown:  # after six seconds
+            shown += os.read(caller.stdout.fileno(), 1 << 16)
+            assert caller.poll() is None
+        caller.kill()
+    until(lambda: not any(container.inputs for container in modal.containers()))
+    assert "part 998" not in modal.logs
 
 
 def test_a_provider_that_fails_is_an_error_of_its_own(acme: Acme, start: Start, asked: Asked) -> None:

@@ -36,6 +36,10 @@ class Dicts:
             values.update({update.key: update.value for update in request.updates})
         return api_pb2.DictUpdateResponse(created=created)
 
+    async def DictGet(self, request: api_pb2.DictGetRequest) -> api_pb2.DictGetResponse:
+        value = self._by_id(request.dict_id).values.get(request.key)
+        return api_pb2.DictGetResponse(found=value is not None, value=value)
+
     async def DictContains(self, request: api_pb2.DictContainsRequest) -> api_pb2.DictContainsResponse:
         return api_pb2.DictContainsResponse(found=request.key in self._by_id(request.dict_id).values)
 
