@@ -262,7 +262,12 @@ async def _in_volume(name: str) -> Path:
         import modal
 
         volume = modal.Volume.from_name(os.environ[VOLUME], environment_name=os.environ[ENVIRONMENT])
-        await asyncio.wait_for(volume.reload.aio(), RELOAD_SECONDS)  # type: ignore[no-untyped-call]
+        reload = volume.reload.aio()  # type: ignore[no-untyped-call]
+        try:
+            await asyncio.wait_for(reload, RELOAD_SECONDS)
+        except (modal.exception.Error, RuntimeError, TimeoutError) as error:  # RuntimeError: there are open files
+            message = f"Modal's Volume does not show the attachments: {error or type(error).__name__}"
+            raise _Refused("ERR_MODAL_UNAVAILABLE", message, "run it again") from None
     return path
 
 

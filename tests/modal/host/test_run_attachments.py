@@ -6,8 +6,10 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from grpclib import Status
 
 from tests.conftest import REF, Cli
+from tests.docker.conftest import error
 from tests.modal.host.running import Acme, Asked, Start
 from tests.modal.service import Modal
 
@@ -59,6 +61,12 @@ def test_large_ones_go_through_the_volume_once_and_are_seen_by_a_container_that_
     assert modal.requests("VolumeReload") == []
     assert asked(ref, "x", "--mode", "real", *attached(files["other"])).out.strip() == digests(files["other"]).strip()
     assert (len(set(uploads(modal))), len(modal.requests("VolumeReload"))) == (2, 1)
+    modal.refuse("VolumeReload", Status.FAILED_PRECONDITION, message="there are open files")
+    with files["large"].open("ab") as file:
+        file.write(b"more")
+    refused = asked(ref, "x", "--mode", "real", *attached(files["large"]), "--json")
+    assert error(refused) == (5, "ERR_MODAL_UNAVAILABLE")
+    assert "there are open files" in refused.document["error"]["message"]
     assert cli("modal", "stop", "--ref", ref).status == 0
     assert modal.volumes() == {}
 
