@@ -100,15 +100,13 @@ def acme(modal: Modal, tmp_path: Path) -> Callable[..., str]:
     (site / "acme.py").write_text(textwrap.dedent(PROVIDERS))
     modal.image_python = image_with(tmp_path, site)
 
-    def make(name: str, timeout: int = 120, secrets: str = "[]", one_at_a_time: bool = False) -> str:
+    def make(name: str, timeout: int = 120, secrets: str = "[]") -> str:
         ref = f"acme/{name.lower()}@1"
         file = tmp_path / "work" / "manifests" / f"{ref}.yaml"
         file.parent.mkdir(parents=True, exist_ok=True)
         text = (ROOT / "manifests/llm/mock@1.yaml").read_text()
         text = text.replace("ref: llm/mock@1", f"ref: {ref}").replace("provider: mock", f"provider: acme:{name}")
         text = text.replace("timeout: 30", f"timeout: {timeout}").replace("image:\n", f"secrets: {secrets}\nimage:\n")
-        if one_at_a_time:
-            text = text.replace("resources:\n", "resources:\n  max_containers: 1\n  concurrency: 1\n")
         file.write_text(text)
         return ref
 

@@ -24,11 +24,12 @@ from tests.docker.conftest import error
 from tests.modal.host.conftest import IMAGE
 from tests.modal.host.images import image_with
 from tests.modal.host.running import Acme, Asked, Start, running
-from tests.modal.sdk import until
+from tests.modal.sdk import Calling, Remote, until
 from tests.modal.service import Modal
 from theoryctl.errors import ModalRefused
 from theoryctl.modal import calls, theoryctl_shim
-from theoryctl.modal.starting import failed_start
+from theoryctl.modal.sdk import connected
+from theoryctl.modal.starting import Starts, failed_start
 
 
 def _interrupt_without_cancel(modal: Modal, process: subprocess.Popen[bytes]) -> None:
@@ -203,23 +204,23 @@ def test_a_container_that_is_killed_without_a_word_before_it_runs_anything_is_to
     assert "modal logs" in ran.document["error"]["hint"]
 
 
-@pytest.mark.slow("theoryctl/modal/calls.py", "theoryctl/modal/starting.py")
-def test_a_lost_container_of_another_request_says_nothing_against_the_start_that_one_waits_for(
-    acme: Acme, start: Start, asked: Asked, modal: Modal, environment: dict[str, str], tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    monkeypatch.setattr(calls, "LOOK_SECONDS", 1)
-    ref = acme("Slow", one_at_a_time=True)
-    start(ref)
-    with running(environment, tmp_path / "work", "run", "--ref", ref, "--prompt", "x", "--stream") as other:
-        assert other.stdout is not None
-        other.stdout.read(4)
-        threading.Timer(1.5, modal.kill_container).start()
-        ran = asked(ref, "9")
-        assert (ran.status, ran.out.split()) == (0, [str(number) for number in range(9)]), ran.err
-        assert other.wait(20) == 5
-    assert "the container is starting" in ran.err
-    assert modal.requests("FunctionGetTimeRangeStats"), "its figures were looked at"
+def test_a_lost_container_of_another_request_says_nothing_against_a_start_while_that_request_runs(
+    remote: Remote, calling: Calling, modal: Modal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in modal.variables.items():
+        monkeypatch.setenv(name, value)
+    remote.deploy("yield 'first'; time.sleep(60)")
+    with connected() as sdk:
+        function = sdk.Function.from_name("app", "answer", environment_name="dev").hydrate()
+        starts = Starts(function, datetime.now(timezone.utc), "look")
+        calling()
+        modal.kill_container()
+        until(lambda: not any(container.inputs for container in modal.containers()))
+        asyncio.run(starts.check())
+        until(lambda: any(container.inputs for container in modal.containers()))
+        for _ in range(3):
+            asyncio.run(starts.check())
+    assert modal.requests("FunctionGetTimeRangeStats"), "the failure was seen"
 
 
 def test_a_container_of_another_request_that_fails_or_is_slow_says_nothing_of_this_one() -> None:
