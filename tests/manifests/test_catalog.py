@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -283,6 +284,12 @@ def entries(environment: dict[str, str]) -> list[Path]:
     return sorted(Path(environment["HOME"]).rglob(".cache/theoryctl/manifests/*"))
 
 
+@pytest.fixture
+def empty_cache(environment: dict[str, str]) -> None:
+    shutil.rmtree(Path(environment["HOME"]) / ".cache")
+
+
+@pytest.mark.usefixtures("empty_cache")
 def test_the_cache_is_private(cli: Cli, environment: dict[str, str]) -> None:
     cli("local", "run", "--ref", REF)
     (entry,) = entries(environment)
@@ -290,6 +297,7 @@ def test_the_cache_is_private(cli: Cli, environment: dict[str, str]) -> None:
     assert all(stat.S_IMODE(folder.stat().st_mode) == 0o700 for folder in (entry.parent, entry.parent.parent))
 
 
+@pytest.mark.usefixtures("empty_cache")
 @pytest.mark.parametrize(
     "damage",
     [b"", b"garbage", b"\xff\xfe\n{}", sha256(b"{}").encode() + b"\n{}", None],
