@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import openai
 import pytest
 
 from tests.conftest import REF
-from tests.openai.conftest import MakeClient, Variables, theoryctl
+from tests.openai.conftest import Variables, theoryctl
 from tests.real.conftest import CANARY
 from tests.real.vendor import Vendor, answers
 
@@ -44,25 +45,44 @@ rules:
 Start = Callable[..., openai.OpenAI]
 
 
+@contextmanager
+def starting(home: Variables, folder: Path) -> Iterator[Start]:
+    """Give a function that starts llm/litellm@1 with flags, and makes a client of it that does not try again."""
+    env = {**home, "HOME": str(folder)}
+    with ExitStack() as clients:
+
+        def make(*flags: str, retries: int = 0, **more: str) -> openai.OpenAI:
+            theoryctl("local", "start", "--ref", REF, "--runtime", "process", *flags, env={**env, **more})
+            told = theoryctl("local", "env", "--ref", REF, env=env)["variables"]
+            client = openai.OpenAI(
+                base_url=told["OPENAI_BASE_URL"], api_key=told["OPENAI_API_KEY"], max_retries=retries
+            )
+            return clients.enter_context(client)
+
+        try:
+            yield make
+        finally:
+            theoryctl("local", "stop", "--all", env=env)
+
+
 @pytest.fixture
-def start(home: Variables, tmp_path: Path, make_client: MakeClient) -> Iterator[Start]:
-    """Start llm/litellm@1 with these flags, and make a client of it that does not try again."""
-    env = {**home, "HOME": str(tmp_path)}
-
-    def make(*flags: str, retries: int = 0, **more: str) -> openai.OpenAI:
-        theoryctl("local", "start", "--ref", REF, "--runtime", "process", *flags, env={**env, **more})
-        found = theoryctl("local", "env", "--ref", REF, env=env)["variables"]
-        return make_client(found, max_retries=retries)
-
-    yield make
-    theoryctl("local", "stop", "--all", env=env)
+def start(home: Variables, tmp_path: Path) -> Iterator[Start]:
+    with starting(home, tmp_path) as start:
+        yield start
 
 
-@pytest.fixture
-def script(tmp_path: Path) -> str:
-    file = tmp_path / "answers.yaml"
+def script_in(folder: Path) -> str:
+    file = folder / "answers.yaml"
     file.write_text(SCRIPT)
     return str(file)
+
+
+@pytest.fixture(scope="module")
+def scripted(home: Variables, tmp_path_factory: pytest.TempPathFactory) -> Iterator[openai.OpenAI]:
+    """A client of one instance with the script, for tests that use no answer of another's up."""
+    folder = tmp_path_factory.mktemp("scripted")
+    with starting(home, folder) as start:
+        yield start("--script", script_in(folder))
 
 
 def asked(text: str) -> list[Any]:
@@ -80,14 +100,14 @@ def pieces(client: openai.OpenAI, text: str) -> Iterator[str]:
     yield from (chunk.choices[0].delta.content for chunk in stream if chunk.choices[0].delta.content)
 
 
-def test_the_client_tries_again_as_the_script_says_and_gets_the_answer_in_the_end(start: Start, script: str) -> None:
+def test_the_client_tries_again_as_the_script_says_and_gets_the_answer_in_the_end(start: Start, tmp_path: Path) -> None:
     begin = time.monotonic()
-    assert said(start("--script", script, retries=2), "busy") == "at last"
+    assert said(start("--script", script_in(tmp_path), retries=2), "busy") == "at last"
     assert time.monotonic() - begin >= 0.3
 
 
-def test_one_that_does_not_gets_each_fault_as_the_vendor_s_own(start: Start, script: str) -> None:
-    client = start("--script", script)
+def test_one_that_does_not_gets_each_fault_as_the_vendor_s_own(scripted: openai.OpenAI) -> None:
+    client = scripted
     with pytest.raises(openai.RateLimitError, match="slow down") as caught:
         said(client, "busy")
     assert caught.value.response.headers["retry-after-ms"] == "300"
@@ -104,8 +124,8 @@ def test_one_that_does_not_gets_each_fault_as_the_vendor_s_own(start: Start, scr
     assert (missed.value.type, missed.value.code) == ("invalid_request_error", None)
 
 
-def test_tools_are_called_and_the_conversation_goes_on(start: Start, script: str) -> None:
-    client = start("--script", script)
+def test_tools_are_called_and_the_conversation_goes_on(scripted: openai.OpenAI) -> None:
+    client = scripted
     tools: list[Any] = [{"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}]
     first = client.chat.completions.create(model="gpt-4o-mini", messages=asked("weather"), tools=tools)
     (call,) = first.choices[0].message.tool_calls or []
@@ -118,8 +138,8 @@ def test_tools_are_called_and_the_conversation_goes_on(start: Start, script: str
     assert client.responses.create(model="gpt-4o-mini", input="slowly").output_text == "one two"
 
 
-def test_chunks_come_when_the_script_says(start: Start, script: str) -> None:
-    client, came = start("--script", script), {}
+def test_chunks_come_when_the_script_says(scripted: openai.OpenAI) -> None:
+    client, came = scripted, {}
     for piece in pieces(client, "slowly"):
         came[piece] = time.monotonic()
     assert list(came) == ["one ", "two"]
@@ -129,8 +149,8 @@ def test_chunks_come_when_the_script_says(start: Start, script: str) -> None:
     assert (whole.usage.prompt_tokens, whole.usage.completion_tokens) == (7, 2)
 
 
-def test_a_connection_that_is_cut_or_a_stream_that_ends_early_is_what_a_client_sees(start: Start, script: str) -> None:
-    client, came = start("--script", script), []
+def test_a_connection_that_is_cut_or_a_stream_that_ends_early_is_what_a_client_sees(scripted: openai.OpenAI) -> None:
+    client, came = scripted, []
     with pytest.raises(openai.APIConnectionError):
         for piece in pieces(client, "cut"):
             came.append(piece)
@@ -143,8 +163,8 @@ def test_a_connection_that_is_cut_or_a_stream_that_ends_early_is_what_a_client_s
     assert all(chunk.choices[0].finish_reason is None for chunk in chunks)
 
 
-def test_a_stall_ends_with_the_client_s_patience_and_holds_up_nobody_else(start: Start, script: str) -> None:
-    client = start("--script", script)
+def test_a_stall_ends_with_the_client_s_patience_and_holds_up_nobody_else(scripted: openai.OpenAI) -> None:
+    client = scripted
     with pytest.raises(openai.APITimeoutError):
         said(client, "stall", timeout=0.5)
     assert said(client, "slowly") == "one two"
