@@ -83,18 +83,15 @@ def test_an_answer_is_streamed_and_the_env_file_goes_before_the_environment(theo
     assert_keyless(ran)
 
 
-def test_a_vendor_is_asked_for_a_stream_only_where_somebody_reads_one(theoryctl: Cli) -> None:
-    def asked(*flags: str) -> list[bool]:
-        with Vendor() as vendor:
-            env = keyed(vendor)
-            assert theoryctl(*REAL, *flags, env=env).status == 0
-            start = theoryctl("local", "start", "--ref", REF, "--runtime", "process", env=env)
-            assert start.status == 0, start.err
-            assert theoryctl(*REAL, *flags).status == 0
-            theoryctl("local", "stop", "--all")
-            return [bool(request.body.get("stream")) for request in vendor.requests]
-
-    assert (asked(), asked("--stream")) == ([False, False], [True, True])
+def test_a_vendor_is_asked_for_a_stream_only_where_somebody_reads_one(cli: Cli) -> None:
+    with Vendor() as vendor:
+        env = keyed(vendor)
+        assert [cli(*REAL, *flags, env=env).status for flags in ((), ("--stream",))] == [0, 0]
+        start = cli("local", "start", "--ref", REF, "--runtime", "process", env=env)
+        assert start.status == 0, start.err
+        assert [cli(*REAL, *flags).status for flags in ((), ("--stream",))] == [0, 0]
+        cli("local", "stop", "--all")
+        assert [bool(request.body.get("stream")) for request in vendor.requests] == [False, True] * 2
 
 
 @pytest.mark.parametrize("flags", [("--json", "--debug"), ("--stream",)], ids=["json debug", "stream"])
