@@ -280,7 +280,8 @@ def test_what_nobody_expected_is_status_70_with_a_traceback_only_for_debug(
     theoryctl: Cli, tmp_path: Path, flags: tuple[str, ...], traced: bool
 ) -> None:
     (tmp_path / "yaml.py").write_text("1 / 0")  # a broken installation
-    ran = theoryctl(*RUN, "--json", *flags, env={"PYTHONPATH": str(tmp_path)})
+    env = {"PYTHONPATH": str(tmp_path), "THEORYCTL_CACHE_DIR": str(tmp_path / "empty")}
+    ran = theoryctl(*RUN, "--json", *flags, env=env)
     assert (ran.status, error(ran.document)["code"]) == (70, "ERR_INTERNAL")
     assert "ZeroDivisionError" in ran.document["error"]["message"]
     assert ("Traceback" in ran.err) is traced
