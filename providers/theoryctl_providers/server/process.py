@@ -23,6 +23,9 @@ from theoryctl_providers.server.gate import Gate
 from theoryctl_providers.server.log import Log
 from theoryctl_providers.server.protocol import HELD, Protocol
 
+#: Connections that may come in during one turn of the loop.
+DOORS = 16
+
 
 def serve(config: ServerConfig, host: str, port: int, ready_fd: int | None, log: Log) -> int:
     """Serve until told to stop and return 0.
@@ -42,7 +45,7 @@ def serve(config: ServerConfig, host: str, port: int, ready_fd: int | None, log:
     gc.set_threshold(20_000, 20, 20)
     server = _Server(_settings(app, config.limits), app, config.limits.drain_seconds, ready_fd)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(server.serve(sockets=[listener]))
+        runner.run(server.serve(sockets=_doors(listener)))
         with blamed(provider):
             runner.run(provider.aclose())
     return 0
@@ -74,6 +77,15 @@ def _listen(host: str, port: int) -> socket.socket:
             hint="choose another port, or 0",
         ) from None
     return listener
+
+
+def _doors(listener: socket.socket) -> list[socket.socket]:
+    """The listening socket, as often as connections may come in during one turn of the loop.
+
+    libuv accepts one in a turn from each (1.52, src/unix/stream.c, uv__server_io): a client behind a hundred others
+    would wait for a hundred turns, in each of which those that came before it are answered.
+    """
+    return [listener, *(listener.dup() for _ in range(DOORS - 1))]
 
 
 def _settings(app: Gate, limits: Limits) -> uvicorn.Config:

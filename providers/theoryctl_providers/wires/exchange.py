@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
@@ -42,8 +43,8 @@ MODE_HEADER = "X-Theoryctl-Mode"
 #: 2000-01-01T00:00:00Z: what a mock gives as the time of its answer, for it has no clock.
 NO_TIME = 946684800
 
-#: Events after which an answer that never waits lets others have their turn.
-TURN = 16
+#: Events, and once a client is watched seconds, after which an answer that need not wait lets others have their turn.
+TURN, SHARE = 16, 0.0002
 
 
 class Chunks(Protocol):
@@ -164,17 +165,17 @@ class _Conversation:
                         await while_connected(self._receive, self._take_all(events, exchange.chunks))
 
     async def _take_all(self, events: AsyncGenerator[Event], chunks: Chunks | None) -> None:
-        while not await self._take_turn(events, chunks):
+        while not await self._take_turn(events, chunks, SHARE):
             await asyncio.sleep(0)
 
-    async def _take_turn(self, events: AsyncGenerator[Event], chunks: Chunks | None) -> bool:
-        """Take the next events, and return whether they were the last."""
-        number = 0
+    async def _take_turn(self, events: AsyncGenerator[Event], chunks: Chunks | None, seconds: float = math.inf) -> bool:
+        """Take the next events, some of which cost a hundred times what others do; say whether they were the last."""
+        number, end = 0, time.perf_counter() + seconds
         async for event in events:
             if chunks is not None or isinstance(event, Result):
                 await self._take(event, chunks)
             number += 1
-            if number == TURN:
+            if number == TURN or time.perf_counter() > end:
                 return False
         return True
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 
 import psutil
 import pytest
 
-from tests.providers.started import ASK, CONFIG, TOKEN, Server, Start
+from tests.providers.started import ASK, CANARY, CONFIG, TOKEN, Server, Start
+from tests.real.vendor import Conversation, Vendor
 from theoryctl_providers.contract import Script, ServerConfig
 
 CLIENTS = 30
@@ -29,6 +30,9 @@ WIRES = {
 }
 
 
+SLOW = pytest.mark.slow("providers/theoryctl_providers/*", "pyproject.toml", "requirements-dev.lock")
+
+
 def scripted(words: int) -> ServerConfig:
     """A mock that says so many words."""
     script = Script.load({"rules": [{"answers": [{"text": "abcdefg " * words}]}]})
@@ -42,31 +46,39 @@ def request(path: str, body: object) -> bytes:
 
 
 @contextmanager
-def silent_clients(server: Server, sent: bytes) -> Iterator[list[socket.socket]]:
+def silent_clients(server: Server, sent: bytes, count: int = CLIENTS) -> Iterator[list[socket.socket]]:
     """Connections on which a request was sent, and nothing is read."""
     with ExitStack() as stack:
         clients = []
-        for _ in range(CLIENTS):
+        for _ in range(count):
             client = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=20))
             client.sendall(sent)
             clients.append(client)
         yield clients
 
 
-def watched(server: Server) -> tuple[float, float]:
-    """The most MiB that the server had until it came to rest, and the longest that `/healthz` took."""
+def watched(server: Server, enough: Callable[[], bool] | None = None) -> tuple[float, float]:
+    """The most MiB that the server had until it came to rest, or it is `enough`, and the longest that `/healthz` took.
+
+    That is the server's CPU time meanwhile: what other processes took counts for nothing.
+    """
     process = psutil.Process(server.process.pid)
     most = longest = 0.0
     calm = 0
-    while calm < 5:
-        spent = process.cpu_times().user
-        begun = time.monotonic()
+    while calm < 5 if enough is None else not enough():
+        spent = used(process)
         assert server.ask("GET", "/healthz", token=None).status == 200
-        longest = max(longest, time.monotonic() - begun)
+        longest = max(longest, used(process) - spent)
         most = max(most, process.memory_info().rss / 2**20)
         time.sleep(0.05)
-        calm = calm + 1 if process.cpu_times().user - spent < 0.03 else 0
+        calm = calm + 1 if used(process) - spent < 0.03 else 0
     return most, longest
+
+
+def used(process: psutil.Process) -> float:
+    """CPU seconds of a process so far."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def read_to_end(client: socket.socket) -> bytes:
@@ -95,3 +107,40 @@ def test_a_provider_that_never_waits_is_held_up_as_well(start: Start) -> None:
         most, longest = watched(server)
     assert most < MEMORY
     assert longest < PROMPTLY
+
+
+def floods(talk: Conversation) -> None:
+    """Say more than `SIZE`, as fast as it is read."""
+    piece = talk.dialect.text("abcdefg ") * 64
+    talk.begin_stream()
+    for event in talk.dialect.opening():
+        talk.write(event)
+    for _ in range(SIZE // len(piece)):
+        talk.write(piece)
+    talk.end_stream()
+
+
+#: MiB that a silent client may cost in real mode, of which LiteLLM takes a quarter and half are what has been read.
+EACH = 1.2
+#: CPU seconds of the server for which they are watched.
+ENOUGH = 3.0
+
+
+@pytest.mark.parametrize("wire", [pytest.param(wire, marks=() if wire == "chat" else SLOW) for wire in WIRES])
+def test_a_hundred_clients_that_do_not_read_what_a_vendor_says_hold_up_neither_memory_nor_others(
+    start: Start, wire: str
+) -> None:
+    path, body, _ = WIRES[wire]
+    with Vendor(floods) as vendor:
+        secrets = {"OPENAI_API_KEY": CANARY, **vendor.addresses}
+        server = start(replace(CONFIG, provider=replace(CONFIG.provider, mode="real", secrets=secrets)))
+        with silent_clients(server, request(path, body), 1):  # what the first call loads is not theirs
+            vendor.wait_for_request(20)
+            before, _ = watched(server)
+        with silent_clients(server, request(path, body), 100):
+            process = psutil.Process(server.process.pid)
+            begun = used(process)
+            most, longest = watched(server, lambda: used(process) - begun > ENOUGH)
+        assert longest < PROMPTLY
+        assert most - before < 100 * EACH
+        assert len(vendor.requests) == 101
