@@ -1,9 +1,10 @@
 """The cost of a plain real call: CPU time of `engine.execute` against `litellm.acompletion` alone, in turns.
 
-Then that of the newest LiteLLM, in a venv of its own below `.bench`, against the one that this Python has. The vendor
-is another process and gives whole answers.
+Then that of the newest LiteLLM, or of one that is named, in a venv of its own below `.bench`, against the one that this
+Python has. The vendor is another process and gives whole answers.
 
-python -m tests.bench.real 15        # rounds; default 15
+python -m tests.bench.real 15               # rounds; default 15
+python -m tests.bench.real 15 1.109.0       # against this release, whether it is newer or not
 """
 
 from __future__ import annotations
@@ -70,13 +71,13 @@ async def measure(secrets: dict[str, str], rounds: int) -> list[tuple[float, flo
     return found[1:]  # the first one warms up
 
 
-def newest() -> Path:
-    """Install the newest LiteLLM that may run; the Python that has it. Raises CalledProcessError."""
-    folder = VENVS / "litellm-newest"
+def installed(release: str | None = None) -> Path:
+    """Install a LiteLLM, by default the newest that may run; the Python that has it. Raises CalledProcessError."""
+    folder = VENVS / f"litellm-{release or 'newest'}"
     if not folder.exists():
         subprocess.run([BIN / "uv", "venv", "--quiet", folder], check=True)
     uv: list[str | Path] = [BIN / "uv", "pip", "install", "--quiet", "--upgrade", "--python", folder / "bin" / "python"]
-    subprocess.run([*uv, NEWEST], check=True)
+    subprocess.run([*uv, f"litellm=={release}" if release else NEWEST], check=True)
     return folder / "bin" / "python"
 
 
@@ -89,13 +90,18 @@ def alone(python: str | Path, secrets: dict[str, str], calls: int = CALLS) -> tu
     return float(spent), found
 
 
-def newer(secrets: dict[str, str], rounds: int) -> tuple[float, str] | None:
-    """The cost of a call with the newest LiteLLM as a multiple of that with ours, and its version; None for none."""
-    python = newest()
+def newer(
+    secrets: dict[str, str], rounds: int, release: str | None = None, calls: int = CALLS
+) -> tuple[float, str] | None:
+    """The cost of a call with the newest LiteLLM as a multiple of that with ours, and its version; None for none.
+
+    A `release` that is named is compared even where it is older.
+    """
+    python = installed(release)
     _, found = alone(python, secrets, 1)
-    if _numbers(found) <= _numbers(version("litellm")):
+    if release is None and _numbers(found) <= _numbers(version("litellm")):
         return None
-    pairs = [(alone(sys.executable, secrets)[0], alone(python, secrets)[0]) for _ in range(rounds)]
+    pairs = [(alone(sys.executable, secrets, calls)[0], alone(python, secrets, calls)[0]) for _ in range(rounds)]
     return statistics.median(new / old for old, new in pairs), found
 
 
@@ -106,15 +112,16 @@ def _numbers(release: str) -> list[int]:
 def main() -> int:
     """Print the ratios; 1 when one is over its limit."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
+    release = sys.argv[2] if len(sys.argv) > 2 else None
     with vendor() as secrets:
         found = asyncio.run(measure(secrets, rounds))
-        compared = newer(secrets, max(1, rounds // 3))
+        compared = newer(secrets, max(1, rounds // 3), release)
     theirs, ratio = statistics.median(a for a, _ in found), statistics.median(b / a for a, b in found)
     over = [_report(ratio, LIMIT, f"litellm.acompletion alone, {theirs * 1e3:.2f} ms CPU")]
     if compared is None:
         print(f"{'-':>8}   no LiteLLM is newer than {version('litellm')}")
     else:
-        over.append(_report(compared[0], NEWER_LIMIT, f"{version('litellm')} is what LiteLLM {compared[1]} costs"))
+        over.append(_report(compared[0], NEWER_LIMIT, f"LiteLLM {version('litellm')} is what {compared[1]} costs"))
     return int(any(over))
 
 
