@@ -15,7 +15,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request
 
 from tests.real.conftest import CANARY, LITELLM_WARNINGS, Ask, Call
-from tests.real.said import RECEIVED, SENT, OpenAI, Said
+from tests.real.said import RECEIVED, SENT, Bedrock, OpenAI, Said
 from tests.real.standin import asked_for, dialect_of, is_streamed, respond
 from tests.real.test_keys import secrets_for
 from tests.records import Shows
@@ -193,3 +193,14 @@ def test_usage_is_the_vendors(row: Row, streamed: bool, asked: AskVendor, shows:
     usage = call.envelope["usage"]
     assert (usage["input_tokens"], usage["output_tokens"]) == (SENT, RECEIVED)
     shows(row.name, "usage")
+
+
+@only("bedrock")
+def test_usage_that_was_not_said_in_a_binary_stream_is_unknown(
+    row: Row, asked: AskVendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streamed = Bedrock.streamed
+    monkeypatch.setattr(Bedrock, "streamed", lambda self, said: list(streamed(self, said))[:-1])
+    call, _ = asked(row, Said(text=["Hello ", "there!"]), streamed=True)
+    assert call.outputs["answer"] == "Hello there!"
+    assert set(call.envelope["usage"].values()) == {None}

@@ -128,9 +128,10 @@ def _translated_chunk(chunk: Any, is_ended: bool, model: str | None) -> dict[str
 
 
 def _usage(reader: Reader, said: Said) -> Usage | None:
-    """The usage that the vendor said: LiteLLM counts by itself where it said none."""
+    """The usage that the vendor said, or None: LiteLLM's translation says 0 where it said none."""
     counted = reader.usage
-    if not counted or (said.listens and not said.usage):
+    is_said = bool(said.usage) if said.listens else bool(counted.get("prompt_tokens")) or not said.translates
+    if not counted or not is_said:
         return None
     told = said.usage if said.listens else _without_zeros(counted) if said.translates else counted
     return usage_of(reader.model, counted, told, reader.tier)
