@@ -99,9 +99,18 @@ def test_the_variables_are_taken_back_and_those_of_somebody_else_are_told(
     assert "sk-ant-mine" not in done.stdout + done.stderr
 
 
+def test_without_a_ref_the_variables_are_those_of_the_one_that_is_started(cli: Cli) -> None:
+    assert error(cli("local", "env", "--json")) == (5, "ERR_NOT_RUNNING")
+    url = started(cli)["url"]
+    ran = cli("local", "env", "--json")
+    assert (ran.document["variables"]["THEORYCTL_URL"], ran.err.splitlines()[0]) == (
+        url,
+        f"ref {REF}, the one that is started",
+    )
+
+
 def test_taking_variables_back_needs_no_instance(cli: Cli) -> None:
     clients = ["OPENAI_BASE_URL", "OPENAI_API_KEY", "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"]
     names = ["THEORYCTL_URL", "THEORYCTL_TOKEN", *clients]
     assert cli("local", "env", "--unset").out.split() == [word for name in names for word in ("unset", name)]
-    assert error(cli("local", "env", "--json")) == (2, "ERR_USAGE")
     assert error(cli("local", "env", "--ref", REF, "--unset", "--json")) == (2, "ERR_USAGE")

@@ -105,7 +105,7 @@ class Command(ExamplesMixin, TyperCommand):
             ctx.obj.note(unused)
         try:
             if self.needs_ref and ctx.params["ref"] is None:
-                self._take_default(ctx)
+                self.take_default(ctx)
             return super().invoke(ctx)
         except ProviderError as error:
             from theoryctl.cli.hints import spelled
@@ -116,7 +116,8 @@ class Command(ExamplesMixin, TyperCommand):
                 given.drain()
             raise
 
-    def _take_default(self, ctx: Any) -> None:
+    def take_default(self, ctx: Any) -> str:
+        """Take the default ref as the one that was typed, say so, and return it. Raises UsageError for none."""
         from theoryctl.actions.default_ref import default_ref
 
         found = default_ref(guess=self.guesses)
@@ -124,6 +125,7 @@ class Command(ExamplesMixin, TyperCommand):
             raise UsageError("expected a ref, got none", hint="name it with --ref, or set THEORYCTL_REF")
         ctx.params["ref"] = found.ref
         ctx.obj.note(f"ref {found.ref}, {found.reason}")
+        return found.ref
 
 
 class Group(ExamplesMixin, TyperGroup):

@@ -77,6 +77,15 @@ Port = Annotated[
     int | None,
     typer.Option("--port", metavar="PORT", min=1, max=65535, help="Listen on this port. [default: a free one]"),
 ]
+EnvRef = Annotated[
+    str | None,
+    typer.Option(
+        "--ref",
+        "-r",
+        metavar="REF",
+        help="The provider: namespace/name@version. [env: THEORYCTL_REF; default: the started one, or llm/litellm@1]",
+    ),
+]
 Unset = Annotated[bool, typer.Option("--unset", help="Print the commands that unset the variables.")]
 All = Annotated[bool, typer.Option("--all", help="Stop every instance.")]
 
@@ -290,7 +299,7 @@ def url(ctx: typer.Context, ref: RefOption, runtime: WhichRuntime = None, name: 
 )
 def env(
     ctx: typer.Context,
-    ref: OptionalRef = None,
+    ref: EnvRef = None,
     runtime: WhichRuntime = None,
     name: InstanceName = None,
     unset: Unset = False,
@@ -303,10 +312,14 @@ def env(
     """
     from theoryctl.actions import instances
     from theoryctl.errors import UsageError
-    from theoryctl.hints import command
+    from theoryctl.hints import again
     from theoryctl.refs import ProviderRef
 
-    if (ref is None) != unset:
-        raise UsageError("env wants --ref REF or --unset, and one of them", hint=command("local status"))
-    shown = instances.unset_env() if ref is None else instances.env(ProviderRef.parse(ref), runtime, name)
-    ctx.obj.emit(shown)
+    if unset and (ref, runtime, name) != (None, None, None):
+        alone = again("leave out all but --unset", ref=None, runtime=None, name=None)
+        raise UsageError("--unset is about the shell's variables, whatever set them", hint=alone)
+    if unset:
+        ctx.obj.emit(instances.unset_env())
+    else:
+        ref = ref if ref is not None else ctx.command.take_default(ctx)  # type: ignore[attr-defined]
+        ctx.obj.emit(instances.env(ProviderRef.parse(ref), runtime, name))
