@@ -10,7 +10,7 @@ from pathlib import Path
 from theoryctl import errors
 from theoryctl.errors import UsageError
 from theoryctl.hints import command
-from theoryctl.results.errors import Explanation
+from theoryctl.results.errors import ErrorCodes, Explanation
 from theoryctl_providers.contract import ERRORS
 
 
@@ -20,10 +20,14 @@ def explain(code: str) -> Explanation:
     name = name if name.startswith("ERR_") else f"ERR_{name}"
     if name not in ERRORS:
         near = get_close_matches(name, ERRORS, n=1, cutoff=0.75)
-        hint = command("explain", near[0]) if near else "take a code from docs/errors.md"
-        raise UsageError(f"there is no error code {code[:200]!r}", hint=hint)
+        raise UsageError(f"there is no error code {code[:200]!r}", hint=command("explain", *near).alone())
     spec, (cause, cure) = ERRORS[name], _causes()[name]
     return Explanation(name, spec.meaning, cause, cure, spec.exit_status, spec.retryable, spec.http_status)
+
+
+def error_codes() -> ErrorCodes:
+    """List every code."""
+    return ErrorCodes(tuple((code, spec.exit_status, spec.meaning) for code, spec in ERRORS.items()))
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Result of `theoryctl explain`."""
+"""Results of `theoryctl explain`."""
 
 from __future__ import annotations
 
@@ -23,3 +23,15 @@ class Explanation:
         facts = {"code": self.code, "meaning": self.meaning, "cause": self.cause, "cure": self.cure}
         rest = {"exit_status": self.error_status, "retryable": self.retryable, "http_status": self.http_status}
         return {"schema": "theoryctl.explanation/v1", **facts, **rest}
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCodes:
+    """Every error code, with its exit status and its meaning."""
+
+    codes: tuple[tuple[str, int, str], ...]
+    exit_status: ClassVar[int] = 0
+
+    def document(self) -> dict[str, Any]:
+        rows = [{"code": code, "exit_status": status, "meaning": meaning} for code, status, meaning in self.codes]
+        return {"schema": "theoryctl.error_codes/v1", "codes": rows}

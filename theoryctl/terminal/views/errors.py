@@ -1,9 +1,9 @@
-"""View of the result of `theoryctl explain`."""
+"""Views of the results of `theoryctl explain`."""
 
 from __future__ import annotations
 
-from theoryctl.results.errors import Explanation
-from theoryctl.terminal.view import Facts, Views
+from theoryctl.results.errors import ErrorCodes, Explanation
+from theoryctl.terminal.view import Facts, Table, Views
 
 
 def _explanation(result: Explanation) -> Facts:
@@ -20,4 +20,9 @@ def _explanation(result: Explanation) -> Facts:
     return Facts(facts)
 
 
-VIEWS: Views = {Explanation: _explanation}
+def _codes(result: ErrorCodes) -> Table:
+    rows = [(code, str(status), meaning) for code, status, meaning in result.codes]
+    return Table(("code", "exit", "meaning"), rows, "")
+
+
+VIEWS: Views = {Explanation: _explanation, ErrorCodes: _codes}
