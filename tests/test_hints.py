@@ -39,6 +39,8 @@ def folder(tmp_path: Path, cli: Cli, environment: dict[str, str]) -> Iterator[Pa
     (work / "slow.yaml").write_text("rules: [{answers: [{text: late, delay: 0.5}]}]\n")
     (work / "note.txt").write_text("more than ten bytes")
     (work / "keys.env").write_text(f"OPENAI_API_KEY={CANARY}\n")
+    (work / "mine/llm").mkdir(parents=True)
+    (work / "mine/llm/mock@1.yaml").write_bytes((ROOT / "manifests/llm/mock@1.yaml").read_bytes())
     (work / "manifests").mkdir()
     (work / "recordings").mkdir()
     yield work
@@ -102,6 +104,8 @@ def paste(cli: Cli, hint: str, **options: Any) -> Ran:
         ((*RUN, "--attach", "a=note.txt", "--attach", "b=not.txt", "--prompt", "x"), "b=not.txt", "b=note.txt"),
         ((*RUN, "--manifests", "manfests", "--prompt", "x"), "manfests", "manifests"),
         (("manifest", "show", "llm/litelm@1"), "llm/litelm@1", REF),
+        (("manifest", "validate", "mine/llm/moc@1.yml"), "mine/llm/moc@1.yml", "mine/llm/mock@1.yaml"),
+        (("manifest", "validate", "llm/mock@1"), "llm/mock@1", str(ROOT / "manifests/llm/mock@1.yaml")),
         (("local", "run", "--ref", "litellm", "--prompt", "x"), "litellm", REF),
         (("local", "run", "--ref", "Mock@1", "--prompt", "x"), "Mock@1", "llm/mock@1"),
         ((*RUN, "--attach", "note.txt", "--prompt", "x"), "note.txt", "note=note.txt"),
@@ -155,6 +159,12 @@ def test_a_daemon_of_another_machine_is_left_by_one_command(cli: Cli, arguments:
 def test_a_real_start_without_docker_is_no_mock_without_docker(cli: Cli, folder: Path) -> None:
     start = ("local", "start", "--ref", REF, "--mode", "real", "--runtime", "docker", "--env-file", "keys.env")
     assert paste(cli, hint_of(cli(*start, "--oci", "a/b@sha256:" + "0" * 64, "--json"))).document["mode"] == "real"
+
+
+def test_a_ref_in_the_place_of_the_prompt_is_taken_as_the_ref(cli: Cli) -> None:
+    hint = hint_of(cli("local", "run", REF, "--json"))
+    assert hint == f"theoryctl local run --ref {REF} --json"
+    assert paste(cli, hint).status == 0
 
 
 @pytest.mark.parametrize(

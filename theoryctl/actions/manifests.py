@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from shlex import quote
 
 from theoryctl.errors import BadManifest, BadRef, UsageError
-from theoryctl.hints import Hint, again, command
+from theoryctl.hints import Hint, again, command, path_hint
 from theoryctl.manifests.cache import read_manifest
 from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.paths import file_lock, state_dir
@@ -22,7 +24,7 @@ from theoryctl.results.manifests import (
     SchemaShown,
 )
 from theoryctl.secrets import read_secrets
-from theoryctl_providers.contract import replace_file, secret_names, sha256
+from theoryctl_providers.contract import ProviderError, replace_file, secret_names, sha256
 
 
 def list_manifests(folder: str | None) -> ManifestList:
@@ -55,11 +57,27 @@ def inputs_schema(ref: ProviderRef, folder: str | None) -> SchemaShown:
 
 def validate_manifests(files: tuple[str, ...], folder: str | None) -> ManifestsValid:
     """Check these files, or all that can be found. Raises BadManifest with the problems of every one of them."""
+    _must_be_there(files, folder)
     chosen = [Path(file) for file in files] or [found.file for found in Catalog(folder).all()]
     problems = [problem for file in chosen for problem in _problems(file)]
     if problems:
         raise BadManifest("\n".join(problems), hint=command("manifest validate", *files).after("fix them"))
     return ManifestsValid(tuple(map(str, chosen)))
+
+
+def _must_be_there(files: tuple[str, ...], folder: str | None) -> None:
+    """Raise BadManifest for the first file that does not exist; where it is a ref, the hint has the manifest's file."""
+    for at, file in enumerate(files):
+        if not os.path.lexists(file):
+            use = partial(_with_file, files, at)
+            hint: str = path_hint(file, FileNotFoundError(), use)
+            with suppress(ProviderError):
+                hint = use(str(Catalog(folder).find(ProviderRef.parse(file)).file))
+            raise BadManifest(f"{file}: cannot be read: No such file or directory", hint=hint)
+
+
+def _with_file(files: tuple[str, ...], at: int, path: str) -> Hint:
+    return again(f"use {path}", files=(*files[:at], path, *files[at + 1 :]))
 
 
 def is_own(found: Found) -> bool:

@@ -101,7 +101,7 @@ def _is_pipe(path: str) -> bool:
 def _parameters(target: Any, values: Mapping[str, Any], *, named_only: bool) -> Iterator[str]:
     given = [(parameter, values[parameter.name]) for parameter in target.params if parameter.name in values]
     for parameter, value in given:
-        if parameter.param_type_name == "argument" and not named_only:
+        if parameter.param_type_name == "argument" and value is not None and not named_only:
             yield from map(as_typed, value if isinstance(value, (tuple, list)) else (value,))
     for parameter, value in given:
         if parameter.param_type_name == "option":
