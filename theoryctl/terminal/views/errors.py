@@ -22,7 +22,7 @@ def _explanation(result: Explanation) -> Facts:
 
 def _codes(result: ErrorCodes) -> Table:
     rows = [(code, str(status), meaning) for code, status, meaning in result.codes]
-    return Table(("code", "exit", "meaning"), rows, "")
+    return Table(("code", "exit", "meaning"), rows, "", folds=True)
 
 
 VIEWS: Views = {Explanation: _explanation, ErrorCodes: _codes}
