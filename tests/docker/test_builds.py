@@ -314,7 +314,7 @@ def test_a_daemon_that_breaks_off_a_build_is_told_as_such(
     with breaking_off(docker["DOCKER_HOST"].removeprefix("unix://"), answered=answered) as address:
         ran = cli("image", "build", "--ref", REF, "--json", env={"DOCKER_HOST": address})
     assert error(ran) == (5, "ERR_DOCKER"), ran.out
-    assert "broke off" in ran.document["error"]["message"]
+    assert "closed the connection" in ran.document["error"]["message"]
 
 
 @contextmanager
