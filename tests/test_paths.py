@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import REF, Cli
-from theoryctl.paths import write_hint
+from theoryctl.paths import file_lock, write_hint
 
 RUN = ("local", "run", "--ref", REF, "--mode", "mock", "--json")
 
@@ -81,3 +83,27 @@ def test_a_home_that_cannot_be_written_to_is_left_by_one_command(cli: Cli) -> No
 
 def test_a_disk_that_is_full_is_another_matter() -> None:
     assert write_hint(OSError(errno.ENOSPC, "No space left"), "THEORYCTL_CACHE_DIR").startswith("free some space")
+
+
+HOLDS = """
+import pathlib, sys, time
+from theoryctl.paths import file_lock
+with file_lock(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_lock_is_held_against_others_until_its_process_ends_however_it_does(tmp_path: Path) -> None:
+    file = tmp_path / "folder/x.lock"
+    with subprocess.Popen([sys.executable, "-c", HOLDS, file], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout and holder.stdout.readline() == b"held\n"
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        for seconds in (0, 0.1):
+            with pytest.raises(TimeoutError), file_lock(file, seconds=seconds):
+                pass
+        holder.kill()
+    with file_lock(file, seconds=0), pytest.raises(TimeoutError), file_lock(file, seconds=0):
+        pass  # nor is it given twice to one process
+    with file_lock(file):
+        pass

@@ -94,7 +94,6 @@ HEAVY = {
     "asyncio",
     "docker",
     "dotenv",
-    "filelock",
     "filetype",
     "http.client",
     "httpx",

@@ -9,8 +9,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from theoryctl_providers.contract import ProviderError, replace_file
 
@@ -65,15 +67,36 @@ def write_private(path: Path, data: bytes) -> None:
     replace_file(path, data)
 
 
-def file_lock(file: Path, *, seconds: float = -1) -> Any:
-    """A lock on a file of its own, mode 0600, to hold with `with`: waits for ever unless told how many seconds.
+@contextmanager
+def file_lock(file: Path, *, seconds: float | None = None) -> Iterator[None]:
+    """Hold the lock on a file of its own, mode 0600. It ends with the process that holds it.
 
-    Raises OSError, and on entering filelock.Timeout.
+    It waits for ever unless told how many seconds. Raises TimeoutError after those, and OSError for a file that cannot
+    be made.
     """
-    from filelock import FileLock
-
     private_folder(file.parent)
-    return FileLock(file, timeout=seconds, mode=0o600)
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        _take_lock(descriptor, seconds)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _take_lock(descriptor: int, seconds: float | None) -> None:
+    import fcntl
+
+    if seconds is None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return None
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                raise TimeoutError from None
+        time.sleep(0.02)
 
 
 def private_folder(path: Path) -> None:

@@ -59,9 +59,7 @@ def removed_unless_finished(api: Any, file: Path) -> Iterator[Steps]:
 
 def _remove_abandoned(api: Any, file: Path) -> None:
     """Remove what a build left, unless it still runs: then it holds its lock, as this one does its own."""
-    from filelock import Timeout
-
-    with suppress(Timeout, OSError), file_lock(file.with_suffix(".lock"), seconds=0):
+    with suppress(OSError), file_lock(file.with_suffix(".lock"), seconds=0):
         _remove(api, file)
 
 

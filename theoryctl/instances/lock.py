@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from theoryctl.errors import NotRunning
 from theoryctl.hints import command
@@ -21,15 +21,10 @@ def alone(key: RecordKey, *, seconds: float = PATIENCE) -> Iterator[None]:
     Raises NotRunning (`ERR_NOT_RUNNING`) where another command holds it for longer than `seconds`, and OSError where
     the folder of the records cannot be written to.
     """
-    from filelock import Timeout
-
-    lock = file_lock(key.file.with_suffix(".lock"), seconds=seconds)
-    try:
-        lock.acquire()
-    except Timeout:
-        message = f"another command has been at the instance of {key.ref} for more than {seconds:g} s"
-        raise NotRunning(message, hint=command("local status")) from None
-    try:
+    with ExitStack() as held:
+        try:
+            held.enter_context(file_lock(key.file.with_suffix(".lock"), seconds=seconds))
+        except TimeoutError:
+            message = f"another command has been at the instance of {key.ref} for more than {seconds:g} s"
+            raise NotRunning(message, hint=command("local status")) from None
         yield
-    finally:
-        lock.release()
