@@ -179,12 +179,12 @@ def answers(status: int, **headers: str) -> proxy.Change:
         (index({"digest": DIGEST, "platform": "linux/amd64"}), "ERR_REGISTRY", "manifests.0.platform"),
         (index({"digest": DIGEST, "platform": {"os": 7, "architecture": "amd64"}}), "ERR_REGISTRY", "platform.os"),
         (index({"digest": "sha512:" + "0" * 128, "platform": AMD64}), "ERR_REGISTRY", "sha512"),
-        (index({"digest": DIGEST, "annotations": {"x": "\ud800"}}), "ERR_REGISTRY", "no image"),
+        (index({"digest": DIGEST, "annotations": {"x": "\ud800"}}), "ERR_REGISTRY", "expected an image"),
         (index(), "ERR_REGISTRY", "no platform"),
         (says({"manifests": None}, f"{OCI}.index.v1+json"), "ERR_REGISTRY", "manifests"),
         (says({"schemaVersion": 2}), "ERR_REGISTRY", "config"),
         (says({"config": {"digest": "sha256:../x"}}), "ERR_REGISTRY", "config.digest"),
-        (says({}, "text/html"), "ERR_REGISTRY", "no image"),
+        (says({}, "text/html"), "ERR_REGISTRY", "expected an image"),
         (answers(307, location="http://[bad"), "ERR_REGISTRY", "address"),
         (answers(307, location=f"https://{'a' * 70}.example/x"), "ERR_REGISTRY", "tag"),
         (answers(401, www_authenticate="Bearer realm=,service=x"), "ERR_REGISTRY_AUTH", "not https"),
@@ -206,7 +206,7 @@ def test_an_answer_that_is_none_says_so_and_is_no_bug_of_ours(
 def test_what_is_no_image_is_told_from_one(cli: Cli, registry: Registry) -> None:
     ran = cli("image", "resolve", f"{registry.address}/hello:{registry.artifact('hello')}", "--json")
     assert error(ran) == (5, "ERR_REGISTRY")
-    assert "no image" in ran.document["error"]["message"]
+    assert "expected an image" in ran.document["error"]["message"]
 
 
 @pytest.mark.parametrize("name", ["a" * 70 + ".example", "xn--a.com", "localhost:99999"])
