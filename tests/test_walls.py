@@ -276,7 +276,7 @@ def test_the_shim_knows_nothing_of_the_host_and_loads_the_standard_library_alone
 
 
 #: Modules that the wires share.
-SHARED = ("body", "dialect", "exchange", "failure", "models", "reply", "telling")
+SHARED = ("body", "call_ids", "dialect", "exchange", "failure", "models", "reply", "telling")
 
 
 @pytest.mark.parametrize("room", ["theoryctl.runtimes", "theoryctl_providers.wires"])

@@ -16,11 +16,16 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
 
-#: Variables that clients of each API read: that of the key, and with it those of addresses, as paths below an
-#: instance's URL.
+#: Variables that clients of each API read: that of the key, and with it those of its address.
 _CLIENTS: dict[str, dict[str, str]] = {
-    "OPENAI_API_KEY": {"OPENAI_BASE_URL": "/v1"},
-    "ANTHROPIC_API_KEY": {"ANTHROPIC_BASE_URL": ""},
+    "OPENAI_API_KEY": {"OPENAI_BASE_URL": "{url}/v1"},
+    "ANTHROPIC_API_KEY": {"ANTHROPIC_BASE_URL": "{url}"},
+    "OLLAMA_API_KEY": {"OLLAMA_HOST": "{url}"},
+    # OpenAI's client for Azure asks for a version, whichever.
+    "AZURE_OPENAI_API_KEY": {"AZURE_OPENAI_ENDPOINT": "{url}", "OPENAI_API_VERSION": "2024-10-21"},
+    # Google's clients prefer the second where both are set.
+    "GEMINI_API_KEY": {"GOOGLE_GEMINI_BASE_URL": "{url}"},
+    "GOOGLE_API_KEY": {"GOOGLE_GEMINI_BASE_URL": "{url}"},
 }
 
 #: Bytes that an env file may have.
@@ -82,7 +87,7 @@ def client_variables(url: str, token: str) -> dict[str, str]:
     """The variables that lead clients of each API to the instance at `url`."""
     variables: dict[str, str] = {}
     for key, addresses in _CLIENTS.items():
-        variables |= {name: url + path for name, path in addresses.items()} | {key: token}
+        variables |= {name: value.format(url=url) for name, value in addresses.items()} | {key: token}
     return variables
 
 

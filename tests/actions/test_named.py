@@ -110,7 +110,9 @@ def test_without_a_ref_the_variables_are_those_of_the_one_that_is_started(cli: C
 
 
 def test_taking_variables_back_needs_no_instance(cli: Cli) -> None:
-    clients = ["OPENAI_BASE_URL", "OPENAI_API_KEY", "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"]
+    clients = ["OPENAI_BASE_URL", "OPENAI_API_KEY", "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY", "OLLAMA_HOST"]
+    clients += ["OLLAMA_API_KEY", "AZURE_OPENAI_ENDPOINT", "OPENAI_API_VERSION", "AZURE_OPENAI_API_KEY"]
+    clients += ["GOOGLE_GEMINI_BASE_URL", "GEMINI_API_KEY", "GOOGLE_API_KEY"]
     names = ["THEORYCTL_URL", "THEORYCTL_TOKEN", *clients]
     assert cli("local", "env", "--unset").out.split() == [word for name in names for word in ("unset", name)]
     assert error(cli("local", "env", "--ref", REF, "--unset", "--json")) == (2, "ERR_USAGE")

@@ -37,7 +37,7 @@ ANYWHERE = {
     "docs/mocks.md": ("Once upon a time.", 'get_weather {"city": "Forlì"}', STOPPED),
     "docs/runs.md": ("llm/litellm@1\tmock\topenai/gpt-4o-mini", "openai/gpt-4o-mini|2", "openai/gpt-4o-mini\t2\t0"),
     "docs/openai.md": ("Mock answer", "Mock answer", STOPPED),
-    "docs/wires.md": ('"type": "message"', "Mock answer", '"has_more": false', STOPPED),
+    "docs/wires.md": ('"type": "message"', "Mock answer", '"has_more": false', STOPPED, *("Mock answer", STOPPED) * 3),
 }
 #: The pages with commands for real mode.
 REAL = ("docs/getting-started.md", "docs/mocks.md")

@@ -15,6 +15,7 @@ from tests.providers.started import CONFIG, TOKEN, serving
 from tests.real import said
 from tests.real.conftest import CANARY, LITELLM_WARNINGS
 from tests.real.said import Said
+from tests.real.test_reading_calls import ANTHROPICS_USAGE, REDACTED, THINKING, anthropic_events
 from tests.real.vendor import Behaviour, Conversation, Vendor, fails, fails_midway, says, says_events
 from tests.wires.asked import PDF, PNG
 from theoryctl_providers.contract import ProviderConfig
@@ -197,8 +198,6 @@ def test_a_failure_in_the_middle_is_raised_after_what_came(asked: Asked) -> None
 
 @streamed_or_not
 def test_a_withheld_block_of_thinking_goes_back_too(asked: Asked, streamed: bool) -> None:
-    from tests.real.test_reading_calls import ANTHROPICS_USAGE, REDACTED, THINKING, anthropic_events
-
     content = [THINKING, REDACTED, {"type": "text", "text": "4"}]
     whole = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-x", "content": content}
     answered = {**whole, "stop_reason": "end_turn", "usage": ANTHROPICS_USAGE}

@@ -16,8 +16,9 @@ LOADED = "import json, sys, theoryctl_providers.server.app; print(json.dumps(sor
 
 def test_a_server_starts_without_what_only_requests_of_other_apis_need() -> None:
     done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
-    wires = [name for name in json.loads(done.stdout) if name.startswith("theoryctl_providers.wires.anthropic.")]
-    assert wires == ["theoryctl_providers.wires.anthropic.dialect"]
+    others = tuple(f"theoryctl_providers.wires.{name}." for name in ("anthropic", "gemini", "ollama"))
+    loaded = [name for name in json.loads(done.stdout) if name.startswith(others)]
+    assert loaded == [f"{name}dialect" for name in others]
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,8 @@ def test_a_server_starts_without_what_only_requests_of_other_apis_need() -> None
         ("/v1/nothing", {"x_api_key": TOKEN, "anthropic_version": "2023-06-01"}, "request_id"),
         ("/v1/messages/nothing", {"x_api_key": TOKEN}, "request_id"),
         ("/nothing", {"authorization": f"Bearer {TOKEN}"}, "schema"),
+        ("/v1beta/nothing", {"x_goog_api_key": TOKEN}, "error"),
+        ("/api/nothing", {"authorization": f"Bearer {TOKEN}"}, "error"),
     ],
 )
 def test_a_path_that_nobody_has_is_refused_as_its_client_understands_it(
@@ -35,4 +38,5 @@ def test_a_path_that_nobody_has_is_refused_as_its_client_understands_it(
     answer = instance.ask(path, b"{}", **headers)
     assert answer.status == 404
     assert key in answer.document
-    assert "POST /v1/messages (Anthropic)" in json.dumps(answer.document)
+    told = json.dumps(answer.document)
+    assert all(f"({name})" in told for name in ("theoryctl", "OpenAI", "Azure", "Anthropic", "Ollama", "Gemini"))

@@ -306,9 +306,9 @@ def env(
 ) -> None:
     """Print shell exports that point other programs at it.
 
-    They hold the URL and the token of a started instance, under the names that clients of each API read:
-    OPENAI_BASE_URL and OPENAI_API_KEY, ANTHROPIC_BASE_URL and ANTHROPIC_API_KEY. Standard error says which variables
-    they replace. With --unset the shell forgets them again.
+    They hold the URL and the token of a started instance, under the names that clients of OpenAI, Anthropic, Ollama,
+    Azure and Gemini read, such as OPENAI_BASE_URL and OPENAI_API_KEY. Standard error says which variables they
+    replace. With --unset the shell forgets them again.
     """
     from theoryctl.actions import instances
     from theoryctl.errors import UsageError

@@ -9,6 +9,9 @@ from theoryctl_providers.server.gate import Gate
 from theoryctl_providers.server.paths import Paths
 from theoryctl_providers.wires.anthropic.dialect import Anthropic
 from theoryctl_providers.wires.dialect import Dialect
+from theoryctl_providers.wires.gemini.dialect import Gemini
+from theoryctl_providers.wires.ollama.dialect import Ollama
+from theoryctl_providers.wires.openai.azure import Azure
 from theoryctl_providers.wires.openai.dialect import OpenAI
 from theoryctl_providers.wires.run.dialect import RunDialect
 
@@ -16,7 +19,7 @@ from theoryctl_providers.wires.run.dialect import RunDialect
 Dialects = tuple[Callable[[ServerConfig], Dialect], ...]
 
 #: Every dialect that a started provider speaks. A new one is a folder in `wires/` and a name here.
-DIALECTS: Dialects = (RunDialect, OpenAI, Anthropic)
+DIALECTS: Dialects = (RunDialect, OpenAI, Azure, Anthropic, Ollama, Gemini)
 
 
 def make_app(config: ServerConfig, log: Callable[[str], None], dialects: Dialects = DIALECTS) -> Gate:

@@ -54,12 +54,16 @@ class OpenAI(Dialect):
 
     def _answering(self, make: MakeExchange) -> ASGIApp:
         async def read(scope: Scope, receive: Receive) -> Exchange:
-            exchange = make(await json_object(receive, self._config.limits))
+            exchange = make(self._body(scope, await json_object(receive, self._config.limits)))
             # OpenAI's clients try again by themselves: tried again here too, one call would be made nine times.
             exchange.options = {"mode": mode_of(scope), "vendor": self._vendor, "retries": False}
             return exchange
 
         return Answering(self, self._config, read)
+
+    def _body(self, _scope: Scope, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The body of a request, with what its path says."""
+        return body
 
     def _models(self, scope: Scope) -> dict[str, Any]:
         provider, name = self._config.provider, scope.get("path_params", {}).get("model")

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
-from theoryctl_providers.contract import Operation, ProviderError, Result, dumps
-from theoryctl_providers.wires.exchange import HeadedExchange
+from theoryctl_providers.contract import Operation, Result, dumps
+from theoryctl_providers.wires.exchange import HeadedExchange, vectors_of
 
 
 class Embeddings(HeadedExchange):
@@ -23,15 +23,11 @@ class Embeddings(HeadedExchange):
 
     def whole(self, result: Result) -> bytes:
         """Write the answer as one document. Raises ProviderError `ERR_BAD_RESPONSE` where it has no vectors."""
-        answer = self.answer_of(result)
-        output = next((output for output in answer.outputs if output.name == "embeddings"), None)
-        if output is None:
-            raise ProviderError("ERR_BAD_RESPONSE", "the provider gave no embeddings", hint="use another provider")
-        written = map(_base64 if self._in_base64 else dumps, output.value)
+        written = map(_base64 if self._in_base64 else dumps, vectors_of(result))
         data = ",".join(
             f'{{"object":"embedding","index":{index},"embedding":{vector}}}' for index, vector in enumerate(written)
         )
-        tokens = dumps(answer.usage.input_tokens)
+        tokens = dumps(self.answer_of(result).usage.input_tokens)
         usage = f'{{"prompt_tokens":{tokens},"total_tokens":{tokens}}}'
         return f'{{"object":"list","data":[{data}],"model":{quoted(self.head.model)},"usage":{usage}}}'.encode()
 

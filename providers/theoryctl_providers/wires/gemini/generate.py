@@ -1,0 +1,157 @@
+"""`generateContent`, `streamGenerateContent` and `countTokens`: the body as inputs, the answer as candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from theoryctl_providers.contract import Operation, Result, dumps
+from theoryctl_providers.wires.body import check_keys, object_in, schema_format, stated, unsupported, wrong
+from theoryctl_providers.wires.exchange import Chunks, Exchange, Head, HeadedExchange
+from theoryctl_providers.wires.gemini.candidates import Candidates, whole_answer
+from theoryctl_providers.wires.gemini.conversation import Conversation
+from theoryctl_providers.wires.gemini.names import camel
+from theoryctl_providers.wires.gemini.tools import inputs_of_config, tools_of
+from theoryctl_providers.wires.reply import EVENT_STREAM, JSON
+
+#: Parameters that Gemini alone knows. They go to the vendor in `extra_body`.
+_OWN = ("safetySettings", "cachedContent", "labels", "serviceTier", "store")
+
+_KNOWN = frozenset(
+    ("contents", "systemInstruction", "tools", "toolConfig", "generationConfig", "extra_body", "model", *_OWN)
+)
+
+#: The configuration in the vocabulary of chat completions.
+_CONFIG = {
+    "temperature": "temperature",
+    "topP": "top_p",
+    "topK": "top_k",
+    "maxOutputTokens": "max_tokens",
+    "stopSequences": "stop",
+    "candidateCount": "n",
+    "seed": "seed",
+    "presencePenalty": "presence_penalty",
+    "frequencyPenalty": "frequency_penalty",
+}
+_SHAPE = ("responseMimeType", "responseSchema", "responseJsonSchema", "thinkingConfig", "responseModalities")
+_LOGPROBS = ("responseLogprobs", "logprobs")
+
+_PARAMS = {ours: f"generationConfig.{theirs}" for theirs, ours in _CONFIG.items()} | {
+    "tool_choice": "toolConfig.functionCallingConfig",
+    "response_format": "generationConfig.responseSchema",
+    "messages": "contents",
+}
+
+
+class Asked:
+    """The inputs that a body stands for, and what an error calls them.
+
+    Raises ProviderError: `ERR_INPUTS` for what is no such body, `ERR_UNSUPPORTED_PARAM` for what has no counterpart.
+    """
+
+    def __init__(self, model: str, body: Mapping[str, Any]) -> None:
+        extra = object_in(body, "extra_body")
+        given = camel({name: value for name, value in body.items() if name != "extra_body"})
+        check_keys(given, _KNOWN)
+        conversation = Conversation(given.get("systemInstruction"), given.get("contents"))
+        own = {name: given[name] for name in _OWN if name in given} | extra
+        self.inputs: dict[str, Any] = {
+            "model": model,
+            "messages": conversation.messages,
+            **inputs_of_generation(camel(object_in(given, "generationConfig"))),
+            **stated({"tools": tools_of(given.get("tools")), "extra_body": own or None}),
+            **inputs_of_config(camel(object_in(given, "toolConfig"))),
+        }
+        self.params = {**_PARAMS, **conversation.origins}
+
+
+class Generate(HeadedExchange):
+    """One exchange."""
+
+    def __init__(self, model: str, body: Mapping[str, Any]) -> None:
+        asked = Asked(model, body)
+        self.model, self.inputs, self._params = model, asked.inputs, asked.params
+
+    @property
+    def params(self) -> Mapping[str, str]:
+        """Paths in the inputs, and what they are called in the request."""
+        return self._params
+
+    def whole(self, result: Result) -> bytes:
+        """Write the answer as one document."""
+        return dumps(whole_answer(self.head, self.answer_of(result))).encode()
+
+
+class StreamedGenerate(Generate):
+    """One exchange whose answer comes in pieces: events, or without `as_events` the items of one JSON array."""
+
+    streamed = True
+
+    def __init__(self, model: str, body: Mapping[str, Any], *, as_events: bool) -> None:
+        super().__init__(model, body)
+        self._as_events = as_events
+        self.kind = EVENT_STREAM if as_events else JSON
+
+    def chunked(self, head: Head) -> Chunks:
+        """Make what writes the answer in pieces."""
+        return Candidates(head, self._as_events)
+
+
+class TokenCount(Exchange):
+    """One exchange that counts the tokens of a prompt."""
+
+    operation: Operation = "count_tokens"
+
+    def __init__(self, model: str, body: Mapping[str, Any]) -> None:
+        inner = object_in(body, "generateContentRequest")
+        asked = Asked(model, inner or body)
+        self.inputs, self._params = asked.inputs, asked.params
+
+    @property
+    def params(self) -> Mapping[str, str]:
+        """Paths in the inputs, and what they are called in the request."""
+        return self._params
+
+    def whole(self, result: Result) -> bytes:
+        """Write the number."""
+        return dumps({"totalTokens": result.envelope["usage"]["input_tokens"]}).encode()
+
+
+def inputs_of_generation(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs that a `generationConfig` stands for. Raises ProviderError."""
+    for name in _LOGPROBS:
+        if config.get(name):
+            raise unsupported(f"generationConfig.{name}", "no answer here carries them")
+    modalities = config.get("responseModalities")
+    if isinstance(modalities, list) and not {"TEXT"}.issuperset(map(str, modalities)):
+        raise unsupported("generationConfig.responseModalities", "only text is answered")
+    inputs = {_CONFIG[name]: config[name] for name in _CONFIG if name in config}
+    beyond = {name: value for name, value in config.items() if name not in (*_CONFIG, *_SHAPE, *_LOGPROBS)}
+    if beyond:
+        check_keys(beyond, (*_CONFIG, *_SHAPE))
+    return inputs | stated({"response_format": _format_of(config)}) | _thinking_of(config)
+
+
+def _format_of(config: Mapping[str, Any]) -> dict[str, Any] | None:
+    from theoryctl_providers.wires.gemini.names import json_schema
+
+    if "responseJsonSchema" in config:
+        return schema_format(config["responseJsonSchema"])
+    if "responseSchema" in config:
+        return schema_format(json_schema(config["responseSchema"]))
+    kind = config.get("responseMimeType")
+    if kind in (None, "text/plain"):
+        return None
+    if kind == "application/json":
+        return {"type": "json_object"}
+    raise wrong("generationConfig.responseMimeType", f"found {kind!r:.60}, expected text/plain or application/json")
+
+
+def _thinking_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    thinking = camel(object_in(config, "thinkingConfig"))
+    if level := thinking.get("thinkingLevel"):
+        return {"reasoning_effort": str(level).lower()}
+    budget = thinking.get("thinkingBudget")
+    if budget == 0:
+        return {"reasoning_effort": "none"}
+    return {"thinking": {"type": "enabled", "budget_tokens": budget}} if budget and budget != -1 else {}

@@ -1,0 +1,62 @@
+"""Azure's paths of OpenAI's API, by OpenAI's own client for Azure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+
+from tests.providers.started import TOKEN
+from tests.wires.asked import ASKED, Said, by_local_run, check_same
+from tests.wires.conftest import Instance
+
+#: OpenAI's names of what the requests of all wires have in another shape.
+REQUESTS = [asked for asked in ASKED if "response_format" not in asked]
+
+
+@pytest.fixture(scope="module")
+def client(instance: Instance) -> Iterator[openai.AzureOpenAI]:
+    told = {"azure_endpoint": instance.url, "api_key": TOKEN, "api_version": "2024-10-21"}
+    with openai.AzureOpenAI(**told, max_retries=0) as client:
+        yield client
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_a_deployment_has_the_answers_of_local_run(client: openai.AzureOpenAI, streamed: bool) -> None:
+    for asked in REQUESTS:
+        if asked.get("tool_choice") == "required":  # calls of tools are written by the same code as OpenAI's
+            continue
+        told = {name: value for name, value in asked.items() if name not in ("top_k", "extra_body")}
+        more = {name: asked[name] for name in ("top_k", "extra_body") if name in asked}
+        found = client.chat.completions.create(**told, stream=streamed, extra_body=more)
+        choices: list[Any] = [chunk.choices[0] for chunk in found] if streamed else found.choices
+        words = [choice.delta.content if streamed else choice.message.content for choice in choices]
+        said = Said("".join(filter(None, words)), cut=choices[-1].finish_reason == "length")
+        check_same(said, by_local_run({**asked, "model": f"azure/{asked['model']}"}))
+
+
+def test_responses_embeddings_and_the_newer_paths_are_there_too(client: openai.AzureOpenAI, instance: Instance) -> None:
+    assert client.responses.create(model="gpt-x", input="Say hello.").output_text.startswith("Mock answer")
+    vectors = client.embeddings.create(model="text-embedding-3-small", input="a")
+    assert len(vectors.data[0].embedding) == 1536
+    with openai.OpenAI(base_url=f"{instance.url}/openai/v1", api_key=TOKEN, max_retries=0) as newer:
+        assert newer.models.list().data[0].id == "openai/gpt-4o-mini"
+        asked = newer.chat.completions.create(model="gpt-x", messages=[{"role": "user", "content": "Say hello."}])
+    assert "azure/gpt-x" in (asked.choices[0].message.content or "")
+
+
+def test_the_deployment_in_the_path_is_the_model(instance: Instance) -> None:
+    path = "/openai/deployments/mine/chat/completions?api-version=2024-10-21"
+    body = {"model": "other", "messages": [{"role": "user", "content": "Say hello."}]}
+    answer = instance.ask(path, body, api_key=TOKEN)
+    assert (answer.document["model"], "azure/mine" in str(answer.document)) == ("mine", True)
+
+
+def test_a_wrong_key_and_an_unknown_path_are_refused_in_openais_shape(instance: Instance) -> None:
+    wrong = instance.ask("/openai/v1/chat/completions", {}, api_key="other")
+    assert (wrong.status, wrong.error["code"]) == (401, "invalid_api_key")
+    assert "the key in api-key" in wrong.error["message"]
+    unknown = instance.ask("/openai/nothing", {}, api_key=TOKEN)
+    assert (unknown.status, "chat/completions (Azure)" in unknown.error["message"]) == (404, True)
