@@ -41,6 +41,25 @@ def object_in(body: Mapping[str, Any], name: str) -> dict[str, Any]:
     return stated(value)
 
 
+def word_in(value: Any, words: Mapping[str | None, str], param: str) -> str:
+    """Translate one of the words of an API. Raises ProviderError `ERR_INPUTS` for another value."""
+    if value is None or isinstance(value, str):
+        found = words.get(value)
+        if found is not None:
+            return found
+    known = " or ".join(str(word) for word in words if word is not None)
+    raise wrong(param, f"found {value!r:.60}, expected {known}")
+
+
+def list_in(value: Any, param: str) -> list[Any]:
+    """A parameter that is a list; empty where it is unset. Raises ProviderError `ERR_INPUTS`."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise wrong(param, "expected array")
+    return value
+
+
 def stated(value: Mapping[str, Any]) -> dict[str, Any]:
     """The items that are no null."""
     return {name: item for name, item in value.items() if item is not None}

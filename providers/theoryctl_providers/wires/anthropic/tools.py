@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from theoryctl_providers.wires.body import stated, unsupported, wrong
+from theoryctl_providers.wires.body import stated, unsupported, word_in, wrong
 
-_CHOICES = {"auto": "auto", "any": "required", "none": "none"}
+_CHOICES: Mapping[str | None, str] = {"auto": "auto", "any": "required", "tool": "required", "none": "none"}
 
 #: Keys of a tool that say how its calls are delivered, and change nothing here.
 _IGNORED = frozenset(("type", "eager_input_streaming"))
@@ -27,12 +27,9 @@ def inputs_of_choice(choice: Any) -> dict[str, Any]:
     if not isinstance(choice, dict):
         raise wrong("tool_choice", "expected an object")
     kind = choice.get("type")
+    chosen: Any = word_in(kind, _CHOICES, "tool_choice.type")
     if kind == "tool":
-        chosen: Any = {"type": "function", "function": {"name": choice.get("name")}}
-    elif kind in _CHOICES:
-        chosen = _CHOICES[kind]
-    else:
-        raise wrong("tool_choice.type", f"found {kind!r:.200}, expected auto, any, tool or none")
+        chosen = {"type": "function", "function": {"name": choice.get("name")}}
     alone = {"parallel_tool_calls": False} if choice.get("disable_parallel_tool_use") else {}
     return {"tool_choice": chosen, **alone}
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from theoryctl_providers.contract import dumps
-from theoryctl_providers.wires.body import unsupported, wrong
+from theoryctl_providers.wires.body import unsupported, word_in, wrong
 from theoryctl_providers.wires.call_ids import CallIds
 from theoryctl_providers.wires.gemini.names import camel
 
-_ROLES = {"user": "user", "model": "assistant", "function": "user", None: "user"}
+_ROLES: Mapping[str | None, str] = {"user": "user", "model": "assistant", "function": "user", None: "user"}
 
 
 class Conversation:
@@ -85,10 +85,7 @@ def parts_of(content: Any, where: str) -> list[Any]:
 
 
 def _role_of(content: Any, where: str) -> str:
-    role = content.get("role") if isinstance(content, dict) else None
-    if role not in _ROLES:
-        raise wrong(f"{where}.role", f"found {role!r:.60}, expected user or model")
-    return _ROLES[role]
+    return word_in(content.get("role") if isinstance(content, dict) else None, _ROLES, f"{where}.role")
 
 
 def _part(part: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -56,16 +56,16 @@ class Embed(HeadedExchange):
 
 
 def _inputs(model: str, requests: list[dict[str, Any]], prefix: str) -> dict[str, Any]:
-    texts, sizes = [], set()
+    texts, sizes = [], list[Any]()
     for index, request in enumerate(requests):
         given = camel(request)
         check_keys(given, _KNOWN)
         where = f"{prefix.format(index)}content"
         texts.append(" ".join(_text(part, where) for part in parts_of(given.get("content"), where)))
-        sizes.add(given.get("outputDimensionality"))
-    if len(sizes) > 1:
+        sizes.append(given.get("outputDimensionality"))
+    if any(size != sizes[0] for size in sizes):
         raise unsupported("requests", "all have one outputDimensionality")
-    return {"model": model, "input": texts, **stated({"dimensions": next(iter(sizes), None)})}
+    return {"model": model, "input": texts, **stated({"dimensions": sizes[0] if sizes else None})}
 
 
 def _text(part: Mapping[str, Any], where: str) -> str:

@@ -37,4 +37,8 @@ def json_schema(schema: Any) -> Any:
         found["type"] = [found["type"], "null"]
     # Numbers of limits are texts in Google's JSON.
     limits = ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties")
-    return found | {name: int(found[name]) for name in limits if str(found.get(name, "")).isdecimal()}
+    return found | {name: int(found[name]) for name in limits if _is_number(found.get(name))}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, str) and value.isdecimal() and len(value) < 10

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from theoryctl_providers.wires.body import object_in, stated, unsupported, wrong
+from theoryctl_providers.wires.body import list_in, object_in, stated, unsupported, word_in, wrong
 from theoryctl_providers.wires.gemini.names import camel, json_schema
 
-_MODES = {"AUTO": "auto", "ANY": "required", "NONE": "none", "VALIDATED": "auto"}
+_MODES: Mapping[str | None, str] = {"AUTO": "auto", "ANY": "required", "NONE": "none", "VALIDATED": "auto"}
 
 
 def tools_of(tools: Any) -> list[dict[str, Any]] | None:
@@ -22,26 +22,23 @@ def tools_of(tools: Any) -> list[dict[str, Any]] | None:
         given = camel(tool)
         if others := [name for name in given if name != "functionDeclarations"]:
             raise unsupported(f"tools[{index}].{others[0][:100]}", "only functions are not Gemini's own")
-        declared = given.get("functionDeclarations") or []
-        found += [_tool(each, f"tools[{index}].functionDeclarations") for each in declared]
+        where = f"tools[{index}].functionDeclarations"
+        found += [_tool(each, where) for each in list_in(given.get("functionDeclarations"), where)]
     return found or None
 
 
 def inputs_of_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs that a `toolConfig` stands for; none where it is unset. Raises ProviderError."""
     calling = camel(object_in(config, "functionCallingConfig"))
-    mode = calling.get("mode")
+    where, mode = "toolConfig.functionCallingConfig", calling.get("mode")
     if mode in (None, "MODE_UNSPECIFIED"):
         return {}
-    if mode not in _MODES:
-        known = ", ".join(_MODES)
-        raise wrong("toolConfig.functionCallingConfig.mode", f"found {mode!r:.60}, expected one of {known}")
-    names = calling.get("allowedFunctionNames") or []
+    chosen = word_in(mode, _MODES, f"{where}.mode")
+    names = list_in(calling.get("allowedFunctionNames"), f"{where}.allowedFunctionNames")
     if len(names) > 1:
-        where = "toolConfig.functionCallingConfig.allowedFunctionNames"
-        raise unsupported(where, "only one function can be chosen")
-    chosen = {"type": "function", "function": {"name": names[0]}} if names and mode == "ANY" else _MODES[mode]
-    return {"tool_choice": chosen}
+        raise unsupported(f"{where}.allowedFunctionNames", "only one function can be chosen")
+    one = {"type": "function", "function": {"name": names[0]}} if names and mode == "ANY" else None
+    return {"tool_choice": one or chosen}
 
 
 def _tool(declared: Any, where: str) -> dict[str, Any]:

@@ -33,6 +33,6 @@ def asked_model(body: Mapping[str, Any], scope: Scope, config: ProviderConfig) -
 
 
 def model_document(_name: str) -> dict[str, Any]:
-    """What is known of a model that answers."""
+    """The facts of a model that answers, as far as they are known."""
     capabilities = ["completion", "tools", "vision"]
     return {"modified_at": _TIME, "details": _DETAILS, "model_info": {}, "capabilities": capabilities}

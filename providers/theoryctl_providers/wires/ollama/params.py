@@ -59,7 +59,7 @@ def _format_of(wanted: Any) -> dict[str, Any] | None:
 
 
 def _extra_of(given: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """What Ollama alone understands, for its own models."""
+    """Options that Ollama alone understands, for its own models."""
     own = {name: value for name, value in options.items() if name not in (*_SAME, "num_predict")}
     beside = {name: given[name] for name in ("keep_alive", "truncate", "shift") if name in given}
     think = {"think": given["think"]} if isinstance(given.get("think"), bool) else {}
