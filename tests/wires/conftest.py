@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 
 from tests.providers.started import CONFIG, Answer, serving
+from tests.real import said
+from tests.real.conftest import CANARY
 from tests.real.conftest import litellm as litellm
 from tests.real.conftest import only_loopback as only_loopback
-from theoryctl_providers.contract import Script
+from tests.real.vendor import Behaviour, Conversation, Vendor
+from theoryctl_providers.contract import ProviderConfig, Script
 from theoryctl_providers.contract.wire import ServerConfig
 
 
@@ -37,6 +40,30 @@ class Instance:
             response = connection.getresponse()
             found = {name.lower(): value for name, value in response.getheaders()}
             return Answer(response.status, found, response.read())
+
+
+def real_config(vendor: Vendor) -> ServerConfig:
+    """An instance in real mode, of which this is the vendor, whoever is asked."""
+    addresses = {"OPENAI_BASE_URL": f"{vendor.url}/v1", "ANTHROPIC_BASE_URL": vendor.url, "LLM_API_BASE": vendor.url}
+    secrets = {"OPENAI_API_KEY": CANARY, "ANTHROPIC_API_KEY": CANARY, **addresses}
+    provider = ProviderConfig(provider="litellm", ref="llm/litellm@1", mode="real", secrets=secrets, timeout=20)
+    return replace(CONFIG, provider=provider)
+
+
+_DIALECTS: dict[str, said.Dialect] = {"/v1/messages": said.Anthropic(), "/api/chat": said.Ollama()}
+
+
+def tells(answer: said.Said) -> Behaviour:
+    """An answer in the vendor's dialect, streamed where that is asked for."""
+
+    def behave(talk: Conversation) -> None:
+        dialect = _DIALECTS.get(talk.received.path, said.OpenAI())
+        if talk.received.body.get("stream"):
+            talk.stream(dialect.streamed(answer))
+        else:
+            talk.send(200, json.dumps(dialect.whole(answer)).encode())
+
+    return behave
 
 
 def scripted(document: dict[str, Any], **more: Any) -> ServerConfig:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import anthropic
 import pytest
 
-from tests.providers.started import CONFIG, TOKEN, serving
+from tests.providers.started import TOKEN, serving
 from tests.real import said
 from tests.real.conftest import CANARY, LITELLM_WARNINGS
 from tests.real.said import Said
 from tests.real.test_reading_calls import ANTHROPICS_USAGE, REDACTED, THINKING, anthropic_events
-from tests.real.vendor import Behaviour, Conversation, Vendor, fails, fails_midway, says, says_events
+from tests.real.vendor import Behaviour, Vendor, fails, fails_midway, says, says_events
 from tests.wires.asked import PDF, PNG
-from theoryctl_providers.contract import ProviderConfig
+from tests.wires.conftest import real_config, tells
 
 pytestmark = LITELLM_WARNINGS
 
@@ -52,25 +50,9 @@ class Asked:
             return stream.get_final_message()
 
 
-def tells(answer: Said) -> Behaviour:
-    """An answer in the vendor's dialect, streamed where that is asked for."""
-
-    def behave(talk: Conversation) -> None:
-        dialect = said.Anthropic() if "x-api-key" in talk.received.headers else said.OpenAI()
-        if talk.received.body.get("stream"):
-            talk.stream(dialect.streamed(answer))
-        else:
-            talk.send(200, json.dumps(dialect.whole(answer)).encode())
-
-    return behave
-
-
 @contextmanager
 def real_instance(vendor: Vendor) -> Iterator[anthropic.Anthropic]:
-    keys = {"OPENAI_API_KEY": CANARY, "ANTHROPIC_API_KEY": CANARY}
-    secrets = {**keys, "OPENAI_BASE_URL": f"{vendor.url}/v1", "ANTHROPIC_BASE_URL": vendor.url}
-    provider = ProviderConfig(provider="litellm", ref="llm/litellm@1", mode="real", secrets=secrets, timeout=20)
-    with serving(replace(CONFIG, provider=provider)) as (port, _):
+    with serving(real_config(vendor)) as (port, _):
         url = f"http://127.0.0.1:{port}"
         with anthropic.Anthropic(base_url=url, api_key=TOKEN, max_retries=0, timeout=120) as client:
             yield client
