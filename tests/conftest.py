@@ -60,7 +60,19 @@ settings.load_profile("suite")
 #: Modules that one worker runs as a whole: they share set-ups that take long, or names and ports of the tests' dockerd.
 _TOGETHER = ("tests/docker/", "tests/openai/", "tests/packaging/", "tests/wires/")
 #: Variables of the developer's own shell that would change what a test sees.
-_FOREIGN = ("OPENAI_", "ANTHROPIC_", "REPLICATE_", "LLM_", "OLLAMA_", "THEORYCTL_", "XDG_", "LITELLM_")
+_FOREIGN = (
+    "OPENAI_",
+    "ANTHROPIC_",
+    "REPLICATE_",
+    "LLM_",
+    "OLLAMA_",
+    "THEORYCTL_",
+    "XDG_",
+    "LITELLM_",
+    "AZURE_",
+    "GEMINI_",
+    "GOOGLE_",
+)
 _DOCKER = ("DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT")
 _DISPLAY = ("NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "COLUMNS", "TTY_COMPATIBLE")
 

@@ -26,8 +26,35 @@ def test_one_line_leads_a_client_to_the_instance(instance: Variables, home: Vari
     assert done.stdout == "openai/gpt-4o-mini\n", done.stderr
 
 
-def test_the_token_is_not_taken_for_a_key_of_the_vendor(instance: Variables, home: Variables, tmp_path: Path) -> None:
-    real = f"theoryctl local run --ref {REF} --runtime embedded --mode real --prompt x --json"
+OTHERS = """\
+import anthropic, ollama, openai
+from google import genai
+
+asked = [{"role": "user", "content": "Say hello."}]
+message = anthropic.Anthropic().messages.create(model="claude-x", max_tokens=99, messages=asked)
+print(message.content[0].text)
+print(ollama.chat(model="llama3.2", messages=asked).message.content)
+print(openai.AzureOpenAI().chat.completions.create(model="mine", messages=asked).choices[0].message.content)
+google = genai.Client()
+print(google.models.generate_content(model="gemini-x", contents="Say hello.").text)
+"""
+
+
+def test_the_same_line_leads_the_clients_of_other_apis(instance: Variables, home: Variables, tmp_path: Path) -> None:
+    (tmp_path / "others.py").write_text(OTHERS)
+    done = shell(f"{ENV} && python -W ignore others.py", home, tmp_path)
+    models = ("anthropic/claude-x", "ollama/llama3.2", "azure/mine", "gemini/gemini-x")
+    answers = done.stdout.splitlines()
+    assert len(answers) == 4, done.stderr
+    assert all(f"from {model} to" in answer for model, answer in zip(models, answers, strict=True))
+
+
+@pytest.mark.parametrize("model", [None, "anthropic/claude-x", "azure/mine", "gemini/gemini-x"])
+def test_the_token_is_not_taken_for_a_key_of_the_vendor(
+    model: str | None, instance: Variables, home: Variables, tmp_path: Path
+) -> None:
+    named = f"--model {model}" if model else ""
+    real = f"theoryctl local run --ref {REF} --runtime embedded --mode real {named} --prompt x --json"
     done = shell(f"{ENV} && {real}", home, tmp_path)
     assert json.loads(done.stdout)["error"]["code"] == "ERR_MISSING_SECRET"
     assert done.returncode == 4

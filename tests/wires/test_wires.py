@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -10,6 +11,8 @@ import pytest
 
 from tests.providers.started import TOKEN
 from tests.wires.conftest import Instance
+from theoryctl.secrets import client_variables, given_secrets
+from theoryctl_providers.contract import TOKEN_PREFIX
 
 LOADED = "import json, sys, theoryctl_providers.server.app; print(json.dumps(sorted(sys.modules)))"
 
@@ -19,6 +22,14 @@ def test_a_server_starts_without_what_only_requests_of_other_apis_need() -> None
     others = tuple(f"theoryctl_providers.wires.{name}." for name in ("anthropic", "gemini", "ollama"))
     loaded = [name for name in json.loads(done.stdout) if name.startswith(others)]
     assert loaded == [f"{name}dialect" for name in others]
+
+
+def test_before_a_vendor_is_asked_its_variables_lead_to_no_instance(monkeypatch: pytest.MonkeyPatch) -> None:
+    led = client_variables("http://127.0.0.1:1", f"{TOKEN_PREFIX}x")
+    for name, value in {**led, "ANTHROPIC_API_KEY": "sk-mine"}.items():
+        monkeypatch.setenv(name, value)
+    given_secrets([])
+    assert [name for name in led if name in os.environ] == ["ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"]
 
 
 @pytest.mark.parametrize(
