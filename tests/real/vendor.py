@@ -382,6 +382,7 @@ class _Handler(BaseHTTPRequestHandler):
         "/v1/chat/completions": OpenAI(),
         "/v1/embeddings": OpenAI(),
         "/v1/messages": Anthropic(),
+        "/v1/messages/count_tokens": Anthropic(),
         "/api/chat": OpenAI(),  # Ollama's: a test says what it says
     }
 

@@ -139,6 +139,13 @@ def test_tokens_are_counted_as_the_usage_counts_them(client: anthropic.Anthropic
     assert client.messages.count_tokens(**asked).input_tokens == create(client).usage.input_tokens
 
 
+def test_counting_takes_no_answer_of_a_script() -> None:
+    script = {"strict": True, "rules": [{"exhausted": "skip", "answers": [{"text": "one"}]}]}
+    with client_of(scripted(script)) as client:
+        assert client.messages.count_tokens(model="claude-x", messages=ASK["messages"]).input_tokens == 14
+        assert create(client).content[0].text == "one"
+
+
 def test_models_have_each_wires_shape_by_the_header(client: anthropic.Anthropic, instance: Instance) -> None:
     (model,) = client.models.list().data
     assert (model.id, model.type) == ("openai/gpt-4o-mini", "model")

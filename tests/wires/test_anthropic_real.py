@@ -159,6 +159,22 @@ def test_a_vendors_429_is_one_with_its_retry_after_and_is_asked_for_once(asked: 
     assert len(asked.bodies) == 1
 
 
+def test_tokens_are_counted_by_anthropic_and_by_nobody_else(asked: Asked) -> None:
+    asked.says = says({"input_tokens": 41})
+    told: dict[str, Any] = {"messages": [{"role": "user", "content": "weather?"}], "tools": [WEATHER], "system": "Hm."}
+    assert asked.client.messages.count_tokens(model=CLAUDE, **told).input_tokens == 41
+    (body,) = asked.bodies
+    assert (body["model"], body["tools"][0]["name"]) == (CLAUDE, "get_weather")
+    assert asked._vendor.requests[-1].headers["x-api-key"] == CANARY
+    with pytest.raises(anthropic.BadRequestError, match="Anthropic alone"):
+        asked.client.messages.count_tokens(model=GPT, **told)
+    asked.says = fails(401)
+    with pytest.raises(anthropic.AuthenticationError) as refused:
+        asked.client.messages.count_tokens(model=CLAUDE, **told)
+    assert CANARY not in str(refused.value)
+    assert len(asked.bodies) == 2
+
+
 def test_a_vendor_that_is_overloaded_is_said_to_be(asked: Asked) -> None:
     asked.says = fails(529)
     with pytest.raises(anthropic.InternalServerError) as caught:

@@ -55,8 +55,7 @@ class LiteLLMProvider(LLMProvider):
         Raises ProviderError `ERR_USAGE` too, for an address among the secrets that cannot be one, and
         `ERR_UNSUPPORTED_PARAM` for an input that would not reach the vendor.
         """
-        if request.operation == "count_tokens":
-            raise ProviderError("ERR_UNSUPPORTED_PARAM", "tokens are counted in mock mode alone", hint=Remedy.MOCK_MODE)
+        _check_counted(request)
         refuse_uncarried(request.inputs, logprobs=True)
         forced_tool(request.inputs)
         vendor, _, name = request.model.partition("/")
@@ -97,6 +96,13 @@ class LiteLLMProvider(LLMProvider):
             await litellm.close_litellm_async_clients()
             # It keeps what it has closed, and would hand it out again.
             litellm.in_memory_llm_clients_cache.flush_cache()
+
+
+def _check_counted(request: ResolvedRequest) -> None:
+    vendor = vendor_for(request.model)
+    if request.operation == "count_tokens" and (vendor is None or vendor.name != "anthropic"):
+        message = f"tokens for {request.model}: of all vendors, Anthropic alone is asked to count them"
+        raise ProviderError("ERR_UNSUPPORTED_PARAM", message, hint=Remedy.MOCK_MODE)
 
 
 def _refuse_dropped(vendor: Vendor, inputs: Mapping[str, Any]) -> None:
@@ -143,6 +149,10 @@ def _events(request: ResolvedRequest, vendor: dict[str, Any], heard: Heard) -> A
         from theoryctl_providers.litellm.embeddings import embed
 
         return embed(request, vendor, heard)
+    if request.operation == "count_tokens":
+        from theoryctl_providers.litellm.counting import count
+
+        return count(request, vendor, heard)
     from theoryctl_providers.litellm.chat import chat
 
     return chat(request, call_arguments(request, vendor), heard)
