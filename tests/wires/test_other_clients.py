@@ -1,4 +1,4 @@
-"""Clients of many APIs, led by `local env` alone: LiteLLM on each wire, and Anthropic's for Node."""
+"""A client of many APIs, led by what `local env` says: LiteLLM on each wire."""
 
 from __future__ import annotations
 
@@ -73,6 +73,7 @@ def run_script(source: str, folder: Path, env: dict[str, str]) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow("providers/theoryctl_providers/wires/*", "requirements-dev.lock")
 def test_litellm_on_every_wire(env: dict[str, str], tmp_path: Path) -> None:
     for model, found in run_script(LITELLM, tmp_path, env).items():
         assert found["whole"].startswith("Mock answer"), (model, found)
