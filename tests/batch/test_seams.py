@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,10 +15,10 @@ from tests.real.vendor import Vendor, answers, fails, first
 from theoryctl.actions.batch import batch
 from theoryctl.actions.batch_plan import BatchOptions, Listener
 from theoryctl.actions.targets import local_target
-from theoryctl.batch.engine import Done, Job
+from theoryctl.batch.engine import Done, Engine, Job
 from theoryctl.batch.engines import asked
 from theoryctl.batch.failures import Failures
-from theoryctl.batch.output import OutputFile
+from theoryctl.batch.output import Output, OutputFile, OutputStream
 from theoryctl.batch.pace import Pace
 from theoryctl.batch.plan import Plan, Planner
 from theoryctl.batch.requests import RequestMaker, check_here
@@ -27,10 +28,11 @@ from theoryctl.batch.source import open_source
 from theoryctl.batch.tally import Tally
 from theoryctl.errors import MaxCost
 from theoryctl.refs import ProviderRef
+from theoryctl.requests.failure import failure_envelope
 from theoryctl.requests.standard_input import StandardInput
 from theoryctl.results.batch import BatchResult
 from theoryctl.runtimes.embedded import EmbeddedSession
-from theoryctl_providers.contract import ProviderConfig
+from theoryctl_providers.contract import ProviderConfig, ProviderError, Stopwatch
 
 pytestmark = LITELLM_WARNINGS
 
@@ -146,26 +148,81 @@ class Backwards:
         pass
 
 
-def test_an_engine_answers_in_any_order_and_has_a_window_of_lines_at_a_time() -> None:
-    source = open_source(str(write_lines(Path("lines.jsonl"), [ask(str(number)) for number in range(20)])), INPUT)
-    config = ProviderConfig(provider="litellm", ref=REF)
-    engine, pace = Backwards(), Pace(8)
-    with source, OutputFile("rows.jsonl", OurRows()) as file:
+def running(engine: Engine, output: Output, texts: Sequence[str], *, ordered: bool = False) -> Batch:
+    """A batch through an engine of one's own, which has run."""
+    source = open_source(str(write_lines(Path("lines.jsonl"), map(ask, texts))), StandardInput())
+    config, pace = ProviderConfig(provider="litellm", ref=REF), Pace(8)
+    with source:
         maker = RequestMaker(config=config, mode="mock", folder=".", max_attachment=1)
-        plan = Planner(plan=Plan(source, maker), check=check_here(config), earlier=file.earlier).made()
-        tally = Tally(asked=plan.asked)
-        running = Batch(
+        plan = Planner(plan=Plan(source, maker), check=check_here(config), earlier=output.earlier).made()
+        found = Batch(
             plan=plan,
             engine=engine,
-            output=file,
+            output=output,
             form=OurRows(),
             pace=pace,
-            failures=Failures(pace, 20),
-            tally=tally,
+            failures=Failures(pace, len(texts), first_pause=0.001),
+            tally=Tally(asked=plan.asked),
         )
-        running.run(ordered=True)
-    assert (running.error, tally.ok, engine.most) == (None, 20, 8)
+        found.run(ordered=ordered)
+    return found
+
+
+def test_an_engine_answers_in_any_order_and_has_a_window_of_lines_at_a_time() -> None:
+    engine = Backwards()
+    with OutputFile("rows.jsonl", OurRows()) as file:
+        found = running(engine, file, list(map(str, range(20))), ordered=True)
+    assert (found.error, found.tally.ok, engine.most) == (None, 20, 8)
     assert [row["line"] for row in read_rows(Path("rows.jsonl"))] == list(range(1, 21))
 
 
-INPUT = StandardInput()
+class InGroups(Backwards):
+    """An engine that answers all that it has at once, the last line first."""
+
+    def finished(self, seconds: float) -> list[Done]:
+        return [done for _ in self.jobs[:] for done in super(InGroups, self).finished(seconds)]
+
+
+def test_a_stream_gets_each_row_when_it_is_its_turn() -> None:
+    written: list[bytes] = []
+    with OutputStream(written.append, range(20)) as stream:
+        found = running(InGroups(), stream, list(map(str, range(20))), ordered=True)
+    assert found.tally.ok == 20
+    assert [json.loads(row)["line"] for row in b"".join(written).splitlines()] == list(range(1, 21))
+    assert len(written) == 3
+
+
+class Down(Backwards):
+    """An engine whose vendor nobody reaches."""
+
+    def finished(self, seconds: float) -> list[Done]:
+        jobs, self.jobs = self.jobs, []
+        error = ProviderError("ERR_UNREACHABLE", "no connection to openai")
+        return [Done(job, failure_envelope(job.request, Stopwatch(), "openai/x", error)) for job in jobs]
+
+
+def test_a_vendor_that_is_down_ends_the_batch_and_no_line_is_burnt() -> None:
+    with OutputFile("rows.jsonl", OurRows()) as file:
+        found = running(Down(), file, list(map(str, range(100))))
+    assert (found.tally.done, found.tally.failures) == (0, 0)
+    assert found.error is not None
+    assert "the batch was stopped early: openai answered none of the last" in found.error.message
+    assert not Path("rows.jsonl").exists()
+
+
+class Unreached(Backwards):
+    """An engine whose vendor is not reached by one line, whenever it is asked."""
+
+    def finished(self, seconds: float) -> list[Done]:
+        if job := next((job for job in self.jobs if job.number == 0), None):
+            self.jobs.remove(job)
+            error = ProviderError("ERR_UNREACHABLE", "no connection to openai")
+            return [Done(job, failure_envelope(job.request, Stopwatch(), "openai/x", error))]
+        return super().finished(seconds)
+
+
+def test_a_line_that_alone_fails_is_asked_three_times() -> None:
+    with OutputFile("rows.jsonl", OurRows()) as file:
+        found = running(Unreached(), file, list(map(str, range(100))))
+    assert (found.error, found.tally.ok, found.tally.retried) == (None, 99, 2)
+    assert found.tally.failed == {"ERR_UNREACHABLE": 1}

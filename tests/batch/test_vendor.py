@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.batch.rows import Files, ask
+from tests.conftest import REF, Cli
 from tests.real.conftest import CANARY, LITELLM_WARNINGS
 from tests.real.vendor import Behaviour, Conversation, Vendor, answers, fails, first
 
@@ -118,3 +119,14 @@ def test_rows_keep_the_order_of_the_lines_where_that_is_wanted(files: Files) -> 
         files.out.unlink()
         real(files, vendor, "--ordered")
     assert [row["line"] for row in files.rows] == list(range(1, 13))
+
+
+def test_an_instance_leaves_it_to_the_batch_to_ask_again(files: Files, cli: Cli) -> None:
+    with Vendor(first(1, fails(503), answers("Hello."))) as vendor:
+        keys = {"OPENAI_API_KEY": CANARY, "OPENAI_BASE_URL": vendor.addresses["OPENAI_BASE_URL"]}
+        assert cli("local", "start", "--ref", REF, "--runtime", "process", "--mode", "real", env=keys).status == 0
+        try:
+            ran = files.run("--mode", "real", lines=LINES[:1])
+        finally:
+            cli("local", "stop", "--all")
+    assert (ran.status, ran.document["ok"], ran.document["retried"], len(vendor.requests)) == (0, 1, 1, 2)

@@ -43,7 +43,7 @@ def batch(options: BatchOptions, target: Target, listener: Listener) -> BatchRes
             listener.tell(note)
         engine = _engine(setting, target, opened)
         listener.tell(engine.where)
-        output = setting.file or OutputStream(listener.write, plan.rows_to_come() if options.ordered else None)
+        output = setting.file or opened.enter_context(_stream(options, plan, listener))
         running = _running(options, setting, guard, plan, engine, output, listener)
         _run(running, options, listener)
         return _result(options, running)
@@ -68,6 +68,10 @@ def estimate(options: BatchOptions, target: Target) -> BatchEstimate:
             unpriced=dict(sums.unpriced),
             source=prices_source(),
         )
+
+
+def _stream(options: BatchOptions, plan: Plan, listener: Listener) -> OutputStream:
+    return OutputStream(listener.write, plan.rows_to_come() if options.ordered else None)
 
 
 def _guard(options: BatchOptions, setting: Setting) -> CostGuard:

@@ -176,6 +176,12 @@ class OutputStream:
         self._waiting: dict[int, tuple[int, int]] = {}
         self._store: BinaryIO | None = None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def put(self, index: int, row: bytes) -> None:
         if self._order is None:
             self._taken.append(row)

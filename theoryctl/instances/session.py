@@ -20,6 +20,7 @@ from theoryctl_providers.contract import (
     Result,
     read_events,
 )
+from theoryctl_providers.contract.wire import NO_RETRIES, RETRIES_HEADER
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection, HTTPResponse
@@ -98,6 +99,8 @@ class InstanceSession:
             "Authorization": f"Bearer {self._instance.token}",
             "Accept": AS_IT_COMES if request.streamed else ANSWER_WHOLE,
         }
+        if not request.retries:
+            headers[RETRIES_HEADER] = NO_RETRIES
         with suppress(BrokenPipeError, ConnectionResetError):  # it may say why it wants no more
             connection.request("POST", "/v1/run", body, headers)
         response = connection.getresponse()

@@ -22,6 +22,10 @@ from theoryctl_providers.contract.secret_rules import settled
 AS_IT_COMES = "text/event-stream"
 ANSWER_WHOLE = f"{AS_IT_COMES}; answer=whole"
 
+#: The header by which a client says that it tries again by itself, and its value. A server that does not know it tries
+#: again too.
+RETRIES_HEADER, NO_RETRIES = "x-theoryctl-retries", "0"
+
 #: The names of the server-sent events; what the envelope holds anyway (usage, finish reasons) is not sent before it.
 _NAMES: dict[type, str] = {Log: "log", Started: "started", Delta: "delta", Result: "result"}
 _KINDS: dict[str, Any] = {name: kind for kind, name in _NAMES.items() if kind is not Result}

@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope
 from theoryctl_providers.asgi.connection import header_of
 from theoryctl_providers.asgi.hints import in_fields
 from theoryctl_providers.contract import ERROR_SCHEMA, ERRORS, ProviderError, Tape, dumps, is_mock
-from theoryctl_providers.contract.wire import ServerConfig
+from theoryctl_providers.contract.wire import NO_RETRIES, RETRIES_HEADER, ServerConfig
 from theoryctl_providers.wires.dialect import Dialect
 from theoryctl_providers.wires.exchange import Answering, Exchange
 from theoryctl_providers.wires.failure import Failure
@@ -67,7 +67,8 @@ class RunDialect(Dialect):
         received = await receive_call(
             kind, receive, self._config.limits, lambda document: reads_files(document, default)
         )
-        return Run(received, header_of(scope, "accept") or "")
+        retries = header_of(scope, RETRIES_HEADER) != NO_RETRIES
+        return Run(received, header_of(scope, "accept") or "", retries)
 
     def _recordings(self, _scope: Scope) -> Any:
         """The recorded exchanges that nobody has taken yet, and the number of the newest."""

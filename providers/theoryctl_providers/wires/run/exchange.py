@@ -12,7 +12,8 @@ from theoryctl_providers.wires.run.multipart import Received
 
 
 class Run(Exchange):
-    """One run, with its events where `accept`, the request's header, names server-sent events.
+    """One run, with its events where `accept`, the request's header, names server-sent events. Without `retries` a real
+    call is tried once.
 
     Values that the engine refuses are left to it, which reports them in an envelope.
     """
@@ -20,12 +21,12 @@ class Run(Exchange):
     #: Among the first events are those that tell why the others take so long.
     live = True
 
-    def __init__(self, received: Received, accept: str) -> None:
+    def __init__(self, received: Received, accept: str, retries: bool = True) -> None:
         self._received = received
         self.inputs = received.document.inputs
         self.streamed = AS_IT_COMES in accept and ANSWER_WHOLE not in accept
         self.chunks = RunEvents() if AS_IT_COMES in accept else None
-        self.options = {"attachments": received.attachments, **_options(received.document)}
+        self.options = {"attachments": received.attachments, "retries": retries, **_options(received.document)}
 
     def whole(self, result: Result) -> bytes:
         """Write the envelope."""
