@@ -226,3 +226,20 @@ def test_a_line_that_alone_fails_is_asked_three_times() -> None:
         found = running(Unreached(), file, list(map(str, range(100))))
     assert (found.error, found.tally.ok, found.tally.retried) == (None, 99, 2)
     assert found.tally.failed == {"ERR_UNREACHABLE": 1}
+
+
+class Meddling(Backwards):
+    """An engine during whose work somebody writes into the lines."""
+
+    def finished(self, seconds: float) -> list[Done]:
+        with Path("lines.jsonl").open("a") as file:
+            file.write("{}\n")
+        return super().finished(seconds)
+
+
+def test_lines_that_are_changed_meanwhile_end_the_batch_once_what_is_in_flight_has_its_rows() -> None:
+    with OutputFile("rows.jsonl", OurRows()) as file:
+        found = running(Meddling(), file, list(map(str, range(20))))
+    assert found.error is not None
+    assert found.error.message.endswith("lines.jsonl was changed while it was read")
+    assert found.tally.ok == len(read_rows(Path("rows.jsonl"))) == 8

@@ -81,6 +81,8 @@ def test_a_key_that_is_refused_ends_the_batch_and_burns_no_line(files: Files) ->
     error = ran.document["error"]
     assert (ran.status, error["code"], ran.document["left"]) == (4, "ERR_AUTH", 12)
     assert "stopped early: openai refused 3 calls in a row" in error["message"]
+    assert "OPENAI_API_KEY" in error["hint"]
+    assert ", then: theoryctl local batch lines.jsonl " in error["hint"]
     assert len(vendor.requests) <= 6
     assert not files.out.exists()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from theoryctl.actions.vendors import is_ready, vendors
+from theoryctl.batch.prices import source, table_file
 from theoryctl.paths import cache_dir, write_private
 from theoryctl.results.models import ModelList, ModelRow, VendorRow
 from theoryctl_providers.contract import install_command
@@ -18,8 +19,7 @@ from theoryctl_providers.contract import install_command
 if TYPE_CHECKING:
     from theoryctl.actions.vendors import Vendor
 
-#: The table in LiteLLM's package (litellm 1.110.2), and the kinds in it that a provider here can be asked for.
-_TABLE = "model_prices_and_context_window_backup.json"
+#: The kinds in LiteLLM's table that a provider here can be asked for.
 _KINDS = {"chat": "chat", "responses": "chat", "embedding": "embedding"}
 #: LiteLLM's names for parts of a vendor.
 _PARTS = {"bedrock_converse": "bedrock"}
@@ -28,13 +28,13 @@ _PARTS = {"bedrock_converse": "bedrock"}
 def list_models(words: tuple[str, ...]) -> ModelList:
     """List the vendors, and the models that all `words` fit: a vendor, a kind (`chat`, `embedding`), or a part of the
     name."""
-    file = _table()
+    file = table_file()
     rows = list(_rows(file)) if file else list(_of_manifests())
     counts = Counter(row.model.partition("/")[0] for row in rows)
     listed = tuple(_vendor(vendor, sum(counts[prefix] for prefix in vendor.prefixes)) for vendor in vendors())
     chosen = tuple(row for row in rows if all(_has(row, word.lower()) for word in words))
     near = () if chosen else _near(words, rows)
-    release, install = (_release(), None) if file else (None, install_command("litellm"))
+    release, install = (source(), None) if file else (None, install_command("litellm"))
     return ModelList(listed, chosen, words, release, install, near)
 
 
@@ -59,7 +59,7 @@ def model_row(model: str) -> ModelRow | None:
 
 def names() -> list[str]:
     """The names of all models, kept from the last time: reading the table would cost a completion a quarter more."""
-    file = _table()
+    file = table_file()
     if file is None:
         return [row.model for row in _of_manifests()]
     seen = file.stat()
@@ -70,15 +70,6 @@ def names() -> list[str]:
     with contextlib.suppress(OSError):
         write_private(kept, "\n".join(found).encode())
     return found
-
-
-def _table() -> Path | None:
-    """LiteLLM's table; None where it is not installed. LiteLLM itself is not loaded."""
-    from importlib.util import find_spec
-
-    spec = find_spec("litellm")
-    file = Path(spec.origin).parent / _TABLE if spec and spec.origin else None
-    return file if file and file.is_file() else None
 
 
 def _rows(file: Path) -> Iterator[ModelRow]:
@@ -137,9 +128,3 @@ def _has(row: ModelRow, word: str) -> bool:
     if owner:
         return row.model.partition("/")[0] in owner.prefixes
     return word == row.kind or word in row.model.lower()
-
-
-def _release() -> str:
-    from importlib.metadata import version
-
-    return f"litellm {version('litellm')}"

@@ -129,5 +129,6 @@ class Failures:
             message = (
                 f"the batch was stopped early: {vendor or 'the provider'} {what}; the last failure: {error['message']}"
             )
-            cure = f"{error['hint']}, then run it again" if error["hint"] else "run it again later"
-            self.stop = StoppedEarly(error["code"], message, hint=again(cure))
+            hint = again("run it again")
+            lead = error["hint"] or "wait until it answers"
+            self.stop = StoppedEarly(error["code"], message, hint=hint.after(lead))

@@ -69,6 +69,7 @@ class Plan:
         """Read a line again. Raises BadInputs where the file has changed."""
         start = self.ends[index - 1] if index else 0
         data = self.source.read(start, self.ends[index])
+        self.source.check_unchanged()
         return read_line(index + 1, data, self.maker.declared)
 
     def digest(self, index: int) -> bytes:

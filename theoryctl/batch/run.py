@@ -131,7 +131,11 @@ class Batch:
         delay: float | None = 0.0
         room = self.pace.room(len(self._asked)) if self.error is None else 0
         while room > 0 and delay == 0.0:
-            asked = self._next(waiting)
+            try:
+                asked = self._next(waiting)
+            except ProviderError as error:  # the lines, or an attachment, are not what was checked
+                self.error = error
+                break
             if asked is None:
                 delay = self._until_again()
                 break
@@ -142,7 +146,6 @@ class Batch:
             elif self.error is None:
                 self._ready.appendleft(asked)
         if jobs:
-            self.plan.source.check_unchanged()
             self.engine.start(jobs)
         self.tally.in_flight = len(self._asked)
         return delay

@@ -51,7 +51,7 @@ class Source:
             yield line
 
     def read(self, start: int, end: int) -> bytes:
-        """Read the bytes of a line again. Raises BadInputs where the file has changed since it was opened."""
+        """Read the bytes of a line again."""
         return os.pread(self._file.fileno(), end - start, start)
 
     def check_unchanged(self) -> None:

@@ -103,7 +103,7 @@ def run_batch(
         return
     display = ctx.obj.watch_batch()
     try:
-        result = batch(options, target, Listener(ctx.obj.note, display.watch, ctx.obj.write_rows))
+        result = batch(options, target, Listener(display.tell, display.watch, ctx.obj.write_rows))
     finally:
         display.end()
     _emit(result, ctx)

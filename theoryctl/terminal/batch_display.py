@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from theoryctl.batch.tally import Tally
 from theoryctl.terminal import notes
-from theoryctl.terminal.format import dollars, time_words
+from theoryctl.terminal.format import dollars, rate_words, time_words
 from theoryctl.terminal.streams import WANTED, console, is_rich
 
 if TYPE_CHECKING:
@@ -35,6 +35,11 @@ class BatchDisplay:
             self._said = time.monotonic()
             notes.note(progress_line(tally))
 
+    def tell(self, line: str) -> None:
+        """Show a line for people; the bar comes back below it."""
+        self.end()
+        notes.note(line)
+
     def end(self) -> None:
         """Take the bar away."""
         if self._bar is not None:
@@ -57,7 +62,7 @@ def progress_line(tally: Tally) -> str:
 
 def _facts(tally: Tally) -> str:
     rate = tally.done / max(tally.seconds, 1e-3)
-    said = [f"{rate:,.3g}/s"]
+    said = [f"{rate_words(rate)}/s"]
     if rate and tally.asked > tally.done:
         said.append(f"{time_words((tally.asked - tally.done) / rate)} to go")
     if tally.cost_usd:

@@ -38,6 +38,11 @@ def time_words(seconds: float) -> str:
     return f"{amount} d"
 
 
+def rate_words(rate: float) -> str:
+    """A number per second in three digits or more: `0.25`, `31.4`, `10,500`."""
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
+
+
 def size_words(size: int) -> str:
     """Bytes in the largest decimal unit that leaves at least 1: `999 B`, `1.5 MB`."""
     amount, units = float(size), ["B", "kB", "MB", "GB"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from theoryctl.results.batch import BatchEstimate, BatchResult
-from theoryctl.terminal.format import dollars, duration_words, paired
+from theoryctl.terminal.format import dollars, duration_words, paired, rate_words
 from theoryctl.terminal.view import Facts, Lines, View, Views
 
 
@@ -48,7 +48,7 @@ def _latency(latency: Mapping[str, int | None]) -> str:
 
 
 def _rate(result: BatchResult) -> str:
-    return f"{(result.ok + result.failures) / max(result.seconds, 1e-3):,.4g}"
+    return rate_words((result.ok + result.failures) / max(result.seconds, 1e-3))
 
 
 def _estimate(result: BatchEstimate) -> Facts:

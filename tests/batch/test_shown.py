@@ -1,0 +1,86 @@
+"""A batch as people see it: a bar at a terminal, lines elsewhere, and a summary."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.batch.rows import BATCH, Files, ask, write_lines
+from tests.conftest import THEORYCTL
+from tests.terminal.test_terminal import ESCAPE, _read_all
+from theoryctl.batch.tally import Tally
+from theoryctl.results.batch import BatchResult
+from theoryctl.terminal.batch_display import progress_line
+from theoryctl.terminal.views.batch import summary
+
+
+def test_a_terminal_gets_a_bar_that_leaves_nothing_behind(environment: dict[str, str], working_folder: Path) -> None:
+    write_lines(working_folder / "lines.jsonl", [ask(str(number)) for number in range(300)])
+    (out_master, out), (err_master, err) = pty.openpty(), pty.openpty()
+    command = [str(THEORYCTL), *BATCH, "lines.jsonl", "--out", "rows.jsonl"]
+    wide = {**environment, "COLUMNS": "100"}
+    with subprocess.Popen(command, stdout=out, stderr=err, env=wide, cwd=working_folder) as process:
+        os.close(out)
+        os.close(err)
+        printed, shown = _read_all(out_master, err_master)
+        process.wait(timeout=30)
+    assert "300/300" in shown
+    assert "/s" in ESCAPE.sub("", shown)
+    assert shown.rstrip().endswith("\x1b[2K")
+    assert "300" in printed
+    assert "/300" not in printed
+
+
+def test_a_pipe_gets_a_line_with_rate_time_cost_and_failures() -> None:
+    tally = Tally(asked=5000, ok=1190, failed=Counter({"ERR_TIMEOUT": 9, "ERR_INPUTS": 1}), cost_usd=0.35)
+    tally.began -= 10
+    assert progress_line(tally) == (
+        "1,200 of 5,000 lines (24 %), 120/s, 31 s to go, $0.35, 10 failed: ERR_TIMEOUT 9, ERR_INPUTS 1"
+    )
+
+
+def result(**changed: object) -> BatchResult:
+    counts = {"lines": 10, "invalid": 0, "resumed": 0, "copied": 0, "ok": 9, "failed": {"ERR_TIMEOUT": 1}, "left": 0}
+    tokens = {"input_tokens": 1000, "output_tokens": 20, "cost_usd": 0.5, "unpriced": 2, "spent_before_usd": 0.25}
+    latency = {"p50": 900, "p90": 1500, "p99": 2000}
+    rest = {"out": "rows.jsonl", "retried": 3, "latency_ms": latency, "seconds": 4.0}
+    return BatchResult(**{**counts, **tokens, **rest, **changed})  # type: ignore[arg-type]  # each is of its own type
+
+
+def test_a_summary_counts_failures_by_code_tokens_cost_and_latency() -> None:
+    assert dict(summary(result())) == {
+        "lines": "10",
+        "ok": "9",
+        "failed ERR_TIMEOUT": "1",
+        "asked again": "3",
+        "tokens": "1,000 in, 20 out",
+        "cost": "$0.5, $0.25 before, and 2 answers of unknown price",
+        "latency": "p50 900 ms, p90 1.5 s, p99 2.0 s",
+        "time": "4.0 s, 2.5 lines/s",
+        "rows": "rows.jsonl",
+    }
+
+
+@pytest.mark.parametrize(("allowed", "status"), [(0.0, 1), (1.0, 0), (0.5, 1)])
+def test_as_many_lines_may_fail_as_are_allowed_to(allowed: float, status: int) -> None:
+    assert result(allowed=allowed).exit_status == status
+
+
+@pytest.mark.parametrize(("flag", "status"), [("0", 1), ("1", 0), ("50%", 0), ("49%", 1)])
+def test_failures_are_allowed_by_number_or_share(files: Files, flag: str, status: int) -> None:
+    (files.lines.parent / "answers.yaml").write_text(
+        "rules:\n- when: {user: {contains: bad}}\n  answers: [{fault: {status: 400}}]\n"
+    )
+    ran = files.run("--script", "answers.yaml", "--allow-failures", flag, lines=[ask("good"), ask("bad")])
+    assert (ran.status, ran.document["ok"]) == (status, 1)
+
+
+@pytest.mark.parametrize("flag", ["some", "101%", "-1"])
+def test_an_odd_number_of_allowed_failures_is_refused(files: Files, flag: str) -> None:
+    ran = files.run("--allow-failures", flag, lines=[ask("one")])
+    assert (ran.status, files.out.exists()) == (2, False)
