@@ -27,6 +27,7 @@ from theoryctl.batch.run import Batch, Finished
 from theoryctl.batch.source import open_source
 from theoryctl.batch.tally import Tally
 from theoryctl.errors import MaxCost
+from theoryctl.ledger.store import opened
 from theoryctl.refs import ProviderRef
 from theoryctl.requests.failure import failure_envelope
 from theoryctl.requests.standard_input import StandardInput
@@ -243,3 +244,26 @@ def test_lines_that_are_changed_meanwhile_end_the_batch_once_what_is_in_flight_h
     assert found.error is not None
     assert found.error.message.endswith("lines.jsonl was changed while it was read")
     assert found.tally.ok == len(read_rows(Path("rows.jsonl"))) == 8
+
+
+def test_real_lines_are_rows_of_the_ledger_and_kept_within_the_budget_of_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Vendor(answers("Hello.")) as vendor:
+        monkeypatch.setenv("OPENAI_BASE_URL", vendor.addresses["OPENAI_BASE_URL"])
+        monkeypatch.setenv("OPENAI_API_KEY", CANARY)
+        assert run(listener(), "one", "two", mode="real").ok == 2
+        monkeypatch.setenv("THEORYCTL_MAX_COST_PER_DAY", "0.00001")
+        refused = run(listener(), "one", "two", "three", mode="real")
+        assert len(vendor.requests) == 2
+    assert (refused.exit_status, refused.resumed, refused.left) == (7, 2, 1)
+    with opened() as connection:
+        rows = connection.execute("SELECT source, mode, cost_usd > 0 FROM runs").fetchall()
+    assert [tuple(row) for row in rows] == [("batch", "real", 1)] * 2
+
+
+def test_mock_lines_are_rows_of_the_ledger_where_that_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    run(listener(), "one")
+    monkeypatch.setenv("THEORYCTL_LEDGER", "mock,content")
+    run(listener(), "one", "two", "three")
+    with opened() as connection:
+        assert connection.execute("SELECT count(*) FROM runs").fetchone()[0] == 2
+        assert connection.execute("SELECT count(*) FROM contents").fetchone()[0] == 2

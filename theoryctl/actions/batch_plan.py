@@ -90,6 +90,10 @@ class BatchOptions:
         return {**env_file, **self.mocks.given()}
 
 
+#: Hears of each group of lines that got an answer.
+Results = Callable[[Sequence[Finished]], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Listener:
     """Functions that hear of a batch: lines for people, the tally, and the rows that go to standard output.
@@ -101,7 +105,7 @@ class Listener:
     tell: Callable[[str], None]
     watch: Callable[[Tally], None]
     write: Callable[[bytes], None]
-    results: Callable[[Sequence[Finished]], None] | None = None
+    results: Results | None = None
     budgets: tuple[Budget, ...] = ()
 
 

@@ -53,7 +53,7 @@ def _near(words: tuple[str, ...], rows: list[ModelRow]) -> tuple[str, ...]:
 
 def model_row(model: str) -> ModelRow | None:
     """Return what LiteLLM's table says of a model; None where it has none of that name, or is not installed."""
-    file = _table()
+    file = table_file()
     return next((row for row in _rows(file) if row.model == model), None) if file else None
 
 

@@ -120,7 +120,7 @@ class CostGuard:
         if self._unpriced and not self.allow_unknown:
             told = ", ".join(f"{model} ({count} lines)" for model, count in self._unpriced.most_common(5))
             hint = again("set max_tokens, or add --allow-unknown-price", allow_unknown_price=True)
-            raise UsageError(f"--max-cost: nobody knows the highest price of {told}", hint=hint)
+            raise UsageError(f"nobody knows the highest price of {told}, and a limit on cost is to be kept", hint=hint)
 
     def estimate(self, request: Request) -> tuple[float, float]:
         """Return the tokens that a request is expected to take, and the most US dollars."""

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from theoryctl.errors import MaxCost
 from theoryctl.hints import again
+from theoryctl_providers.contract import ProviderError
 
 
 class Reservation(Protocol):
@@ -72,12 +73,12 @@ class Reservations:
 
 
 def reserve_all(budgets: list[Budget], usd: float, run_id: str) -> Reservations:
-    """Reserve in each budget, or in none. Raises MaxCost."""
+    """Reserve in each budget, or in none. Raises MaxCost, and ProviderError for a budget that cannot be kept."""
     held: list[Reservation] = []
     try:
         for budget in budgets:
             held.append(budget.reserve(usd, run_id))
-    except MaxCost:
+    except ProviderError:
         Reservations(held).settle(0.0)
         raise
     return Reservations(held)

@@ -176,10 +176,10 @@ class Batch:
             return delay
         try:
             asked.held = reserve_all(self.budgets, asked.reserve or 0.0, asked.request.run_id)
-        except MaxCost as error:
-            if not self._asked:
+        except ProviderError as error:
+            if not (self._asked and isinstance(error, MaxCost)):  # once others are settled, there may be enough
                 self.error = error
-            return TICK  # once others are settled, there may be enough
+            return TICK
         return 0.0
 
     def _begin(self, asked: _Asked) -> Job:

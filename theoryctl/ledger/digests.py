@@ -42,12 +42,16 @@ def _read(file: Path) -> bytes:
     return found
 
 
-def inputs_digest(inputs: Any, attachments: Iterable[Attachment], with_key: bytes) -> str | None:
-    """Return the digest of inputs and of the files with them; None for inputs that have no form in JSON."""
+def inputs_digest(
+    inputs: Any, attachments: Iterable[Attachment], with_key: bytes, *, checked: bool = False
+) -> str | None:
+    """Return the digest of inputs and of the files with them; None for inputs that have no form in JSON.
+
+    `checked` inputs are known to have one.
+    """
+    files = {file.name: file.digest for file in attachments}
     try:
-        return _keyed(
-            canonical({"inputs": inputs, "files": {file.name: file.digest for file in attachments}}), with_key
-        )
+        return _keyed(canonical({"inputs": inputs, "files": files}, checked=checked), with_key)
     except (ProviderError, RecursionError):
         return None
 
