@@ -9,7 +9,6 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,10 @@ from grpclib.server import Server
 from modal_proto import api_pb2
 
 from tests.modal.service import rootfs
+from tests.modal.service.container import Container, free_port
 from tests.modal.service.files import Files
 from tests.modal.service.images import variables
-from tests.modal.service.state import App, Function, Input, LogLine, State, new_id
+from tests.modal.service.state import LIVE, App, Function, Input, LogLine, State, new_id
 from tests.modal.service.views import layout
 from tests.modal.service.wire import servicer
 from tests.modal.service.worker import Worker
@@ -29,42 +29,6 @@ RESULT = api_pb2.GenericResult
 BACKOFF = 0.2
 #: How long a container has to end by itself after it was told to.
 GRACE = 4.0
-
-
-@dataclass(eq=False)
-class Container:
-    """One process of `python -m modal._container_entrypoint`, with a server of its own on a Unix socket."""
-
-    id: str
-    function: Function
-    definition: api_pb2.Function
-    folder: Path
-    at: float = field(default_factory=time.time)
-    ended_at: float = 0.0
-    process: asyncio.subprocess.Process | None = None
-    inputs: list[Input] = field(default_factory=list)
-    volumes: dict[str, Path] = field(default_factory=dict)
-    cancelled: list[str] = field(default_factory=list)
-    ready: bool = False
-    retiring: bool = False
-    preempted: bool = False
-    reason: api_pb2.GenericResult | None = None
-    timers: list[asyncio.TimerHandle] = field(default_factory=list)
-
-    @property
-    def pid(self) -> int:
-        assert self.process is not None
-        return self.process.pid
-
-    @property
-    def crashed(self) -> bool:
-        """Tell whether it ended although nobody wanted it to."""
-        return self.reason is None and not self.retiring
-
-    @property
-    def free(self) -> int:
-        """How many more inputs it takes at the same time."""
-        return 0 if self.retiring or self.reason else max(1, self.definition.max_concurrent_inputs) - len(self.inputs)
 
 
 class Fleet:
@@ -88,24 +52,31 @@ class Fleet:
         definition = function.definition
         if definition is None or self.state.held:
             return
-        wanted = len(self.queued(function))
+        wanted = int(self._is_wanted(function)) if definition.is_server else len(self.queued(function))
         if minimum := definition.autoscaler_settings.min_containers:
             wanted = max(wanted, minimum - len(self.of(function)))
         most = definition.concurrency_limit or definition.autoscaler_settings.max_containers or 100
         while sum(one.free for one in self.of(function)) < wanted and len(self.of(function)) < most:
             identity = new_id("ta")
             container = Container(identity, function, definition, self.state.folder / identity)
+            container.port = free_port() if definition.is_server else 0
             self.state.containers[container.id] = container
             self.state.history.append(container)
             task = asyncio.create_task(self._run(container))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
 
+    def _is_wanted(self, function: Function) -> bool:
+        """Whether somebody asked for a server that is there."""
+        app = self.state.apps[function.app_id]
+        return function.is_wanted and app.state in LIVE and function.id in app.functions
+
     def renew(self, app: App) -> None:
         """Containers of definitions that are no longer live end after their inputs."""
         for container in list(self.state.containers.values()):
             function = container.function
-            if function.app_id == app.id and container.definition is not function.definition:
+            is_live = function.id in app.functions and container.definition is function.definition
+            if function.app_id == app.id and not is_live:
                 self.retire(container)
         for function in app.functions.values():
             self.scale(function)
@@ -235,6 +206,7 @@ class Fleet:
             "PYTHONUNBUFFERED": "1",
             **variables(self.state.images, definition.image_id),
             **{key: value for values in secrets for key, value in values.items()},
+            **({"PORT": str(container.port)} if container.port else {}),
             "MODAL_SERVER_URL": f"unix://{container.folder}/sock",
             "MODAL_CONTAINER_ARGUMENTS_PATH": str(self._arguments(container)),
             "MODAL_IS_REMOTE": "1",

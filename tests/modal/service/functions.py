@@ -11,6 +11,7 @@ from grpclib import Status
 from modal_proto import api_pb2
 
 from tests.modal.service.containers import Fleet
+from tests.modal.service.servers import Servers
 from tests.modal.service.state import Call, Function, Input, State, new_id
 from tests.modal.service.wire import named, refuse
 
@@ -21,8 +22,9 @@ POLL = 55.0
 class Functions:
     """The RPCs that create functions and find them."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, servers: Servers) -> None:
         self.state = state
+        self.servers = servers
 
     async def FunctionPrecreate(self, request: api_pb2.FunctionPrecreateRequest) -> api_pb2.FunctionPrecreateResponse:
         app = self.state.app(request.app_id)
@@ -50,6 +52,8 @@ class Functions:
             raise refuse(Status.UNIMPLEMENTED, "the tests' Modal knows no functions with several GPUs to choose from")
         function.pending = request.function
         function.handle.definition_id = new_id("de")
+        if request.function.is_server:
+            function.handle._experimental_flash_urls[:] = [await self.servers.address(function)]
         return api_pb2.FunctionCreateResponse(
             function_id=function.id,
             function=request.function,

@@ -13,13 +13,15 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
 from grpclib import Status
 from grpclib.protocol import H2Protocol
 from grpclib.server import Server
 
 from tests.modal.service.accounts import Accounts
 from tests.modal.service.apps import Apps
-from tests.modal.service.containers import Container, Fleet
+from tests.modal.service.container import Container
+from tests.modal.service.containers import Fleet
 from tests.modal.service.dicts import Dicts
 from tests.modal.service.files import Files
 from tests.modal.service.functions import Calls, Functions
@@ -27,6 +29,7 @@ from tests.modal.service.images import Images, commands
 from tests.modal.service.logs import Logs
 from tests.modal.service.rootfs import Interpreter, Machine
 from tests.modal.service.secrets import Secrets
+from tests.modal.service.servers import Servers
 from tests.modal.service.state import LIVE, App, State, new_id
 from tests.modal.service.stats import Stats
 from tests.modal.service.volumes import Volumes
@@ -78,6 +81,10 @@ class Modal:
     def containers(self) -> list[Container]:
         """Those that run. `pid` is the entrypoint's."""
         return [one for one in self._state.containers.values() if one.process]
+
+    def containers_of(self, function: str) -> list[Container]:
+        """Those that run of one function, or server."""
+        return [one for one in self.containers() if one.function.handle.function_name == function]
 
     def secrets(self, environment: str = "dev") -> dict[str, dict[str, str]]:
         """The values of the secrets with a name."""
@@ -136,6 +143,18 @@ class Modal:
         container.preempted = restarts
         os.kill(container.pid, signal.SIGINT)
         self._loop.call_soon_threadsafe(self._fleet.later, container, 1, os.kill, container.pid, signal.SIGKILL)
+
+    def kill_server(self) -> None:
+        """Kill the server in the only container of one that runs, and leave the entrypoint alone."""
+        (container,) = self.containers_of("server")
+        for child in psutil.Process(container.pid).children():
+            child.kill()
+
+    def new_proxy_token(self) -> tuple[str, str]:
+        """Make a proxy token, as `modal workspace proxy-tokens create` does: its ID and its secret."""
+        token = (new_id("wk"), new_id("ws"))
+        self._state.proxy_tokens.add(token)
+        return token
 
     def revoke(self) -> None:
         """The token is valid no more."""
@@ -249,11 +268,14 @@ class Modal:
         files = Files(state)
         self._http = await files.serve()
         self._accounts = Accounts(state)
-        self._rooms: list[object] = [self._accounts, Images(state), files, Functions(state), Secrets(state)]
+        self._rooms: list[object] = [self._accounts, Images(state), files, Secrets(state)]
         self._rooms += [Volumes(state, files), Dicts(state), Logs(state)]
         self._fleet = Fleet(state, files, self._rooms)
+        self._servers = Servers(state, self._fleet)
+        await self._servers.open()
         self._apps = Apps(state, self._fleet)
-        self._rooms += [self._apps, Calls(state, self._fleet), Stats(state, self._fleet)]
+        self._rooms += [self._apps, Functions(state, self._servers), Calls(state, self._fleet)]
+        self._rooms.append(Stats(state, self._fleet))
         await self._open_port()
 
     async def _open_port(self) -> None:
@@ -267,6 +289,7 @@ class Modal:
 
     async def _close(self) -> None:
         await self._close_port()
+        await self._servers.close()
         await self._fleet.close()
         await self._http.cleanup()
         left = asyncio.all_tasks() - {asyncio.current_task()}

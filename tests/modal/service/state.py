@@ -16,7 +16,7 @@ from tests.modal.service.rootfs import Machine
 from tests.modal.service.wire import Bell, Wire, named, refuse
 
 if TYPE_CHECKING:
-    from tests.modal.service.containers import Container
+    from tests.modal.service.container import Container
 
 LIVE = (api_pb2.APP_STATE_DEPLOYED, api_pb2.APP_STATE_EPHEMERAL, api_pb2.APP_STATE_DETACHED)
 
@@ -70,6 +70,8 @@ class Function:
     handle: api_pb2.FunctionHandleMetadata
     definition: api_pb2.Function | None = None
     pending: api_pb2.Function | None = None
+    #: Of a server: somebody asked for it, and no container had room.
+    is_wanted: bool = False
 
 
 @dataclass
@@ -165,6 +167,7 @@ class State:
     wire: Wire = field(default_factory=Wire)
     bell: Bell = field(default_factory=Bell)
     token: tuple[str, str] = ("", "")
+    proxy_tokens: set[tuple[str, str]] = field(default_factory=set)
     revoked: bool = False
     held: bool = False
     build_log: str = ""

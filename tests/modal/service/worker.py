@@ -17,7 +17,8 @@ from tests.modal.service.volumes import copy
 from tests.modal.service.wire import refuse
 
 if TYPE_CHECKING:
-    from tests.modal.service.containers import Container, Fleet
+    from tests.modal.service.container import Container
+    from tests.modal.service.containers import Fleet
 
 #: A heartbeat is answered within its interval, at once when there is an input to cancel.
 HEARTBEAT = 14.0
@@ -48,10 +49,7 @@ class Worker:
 
     async def FunctionGetInputs(self, _: api_pb2.FunctionGetInputsRequest) -> api_pb2.FunctionGetInputsResponse:
         """The next input, or the word to end: when the app was published anew, or after long enough without any."""
-        if not self.container.ready:
-            self.container.ready = True
-            for timer in self.container.timers:
-                timer.cancel()
+        self._is_up()
         idle = self.container.definition.task_idle_timeout_secs or IDLE
         await self.state.bell.until(lambda: self.container.retiring or self._next(), idle)
         found = self._next()
@@ -61,6 +59,17 @@ class Worker:
         if found is None:
             return api_pb2.FunctionGetInputsResponse()
         return api_pb2.FunctionGetInputsResponse(inputs=[self._hand_out(found)])
+
+    async def ContainerServerLifecycleReady(self, _: api_pb2.ContainerServerLifecycleReadyRequest) -> Empty:
+        """The methods that start a server have returned (modal/experimental/flash_server.py)."""
+        self._is_up()
+        return Empty()
+
+    def _is_up(self) -> None:
+        if not self.container.ready:
+            self.container.ready = True
+            for timer in self.container.timers:
+                timer.cancel()
 
     def _next(self) -> Input | None:
         return next(iter(self.fleet.queued(self.container.function)), None)
