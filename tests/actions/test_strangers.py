@@ -15,6 +15,7 @@ import pytest
 
 from tests.actions.running import RUN, START, STOP, change, error, port_of, record, servers, started, stranger
 from tests.conftest import REF, Cli
+from theoryctl.instances.connection import proves_token
 from theoryctl_providers.contract import healthz_proof
 
 PROMPT = "a prompt that nobody else may see"
@@ -73,6 +74,21 @@ def test_a_program_that_cannot_prove_the_token_is_asked_for_its_health_alone(cli
         change(instance, url=other.url, record=None)
         (row,) = cli("local", "status", "--json").document["instances"]
         assert (row["state"], row["healthy"]) == ("running", False)
+
+
+def test_a_public_address_is_believed_only_where_it_proves_the_token() -> None:
+    def knows(request: bytes, *, port: int) -> bytes:
+        nonce = request.partition(b"nonce=")[2][:32].decode()
+        return http({**HEALTHY, "proof": healthz_proof("token", nonce, port), "port": 8000})
+
+    for answer, is_believed in (
+        (lambda request: knows(request, port=8000), True),
+        (lambda request: knows(request, port=8001), False),
+        *((lambda _, answer=answer: answer, False) for answer in ANSWERS.values()),
+    ):
+        with stranger(answer) as other:
+            assert proves_token(other.url, REF, "token", 80) is is_believed
+    assert not proves_token(other.url, REF, "token", 80), "nobody listens there now"
 
 
 @pytest.fixture

@@ -50,6 +50,27 @@ def health(instance: Instance, listens: Listens, seconds: float = 2.0) -> Health
             return None
 
 
+def proves_token(url: str, ref: str, token: str, port: int, seconds: float = 10.0) -> bool:
+    """Return whether a server at a public address takes requests, and holds a token.
+
+    `port` is the one that it listens on behind its address, unless its answer says another: there the certificate of
+    the address tells whose it is, and the proof only that the token is the server's.
+    """
+    from http.client import HTTPException
+    from urllib.request import urlopen  # which goes through a proxy, where there is one
+
+    nonce = secrets.token_hex(16)
+    try:
+        with urlopen(f"{url}/healthz?nonce={nonce}", timeout=seconds) as response:
+            answer = _object(response.read(_MAX_BYTES + 1))
+    except (OSError, HTTPException):
+        return False
+    if answer is None or answer.get("ref") != ref or answer.get("ready") is not True:
+        return False
+    told = answer.get("port")
+    return _is_proof(answer.get("proof"), token, nonce, told if isinstance(told, int) else port)
+
+
 def connect(instance: Instance, listens: Listens, seconds: float) -> HTTPConnection:
     """Return a connection to an instance, on which a silence of `seconds` is a time-out.
 
@@ -106,8 +127,11 @@ def _health(connection: HTTPConnection, instance: Instance, listens: Listens) ->
 
 
 def _proves(proof: Any, instance: Instance, nonce: str) -> bool:
-    port = instance.server_port or urlsplit(instance.url).port or 0
-    expected = healthz_proof(instance.token, nonce, port)
+    return _is_proof(proof, instance.token, nonce, instance.server_port or urlsplit(instance.url).port or 0)
+
+
+def _is_proof(proof: Any, token: str, nonce: str, port: int) -> bool:
+    expected = healthz_proof(token, nonce, port)
     return isinstance(proof, str) and hmac.compare_digest(proof.encode(errors="replace"), expected.encode())
 
 

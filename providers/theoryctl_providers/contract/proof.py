@@ -12,7 +12,7 @@ def healthz_proof(token: str, nonce: str, port: int) -> str:
     """Return HMAC-SHA256 in hexadecimal, keyed with `token`, of the context, `nonce` and `port` in decimal.
 
     `port` is the one that the server itself listens on: whoever passes the nonce on to a server on another port gets a
-    proof that is worth nothing.
+    proof that is worth nothing. The answer says it as well, for callers of a public address, who cannot know it.
     """
     import hmac
 

@@ -41,7 +41,7 @@ class Health:
         facts = {"ref": provider.ref, "provider": provider.provider, "mode": provider.mode, "version": VERSION}
         return {"ready": not draining, "draining": draining, **facts, "uptime_s": uptime}
 
-    def _proof(self, scope: Scope) -> dict[str, str]:
+    def _proof(self, scope: Scope) -> dict[str, Any]:
         nonces = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True).get("nonce")
         if nonces is None:
             return {}
@@ -50,4 +50,5 @@ class Health:
                 f"nonce: expected {NONCE_LENGTH} hexadecimal digits in lower case, got {len(nonces[-1])} characters"
             )
             raise ProviderError("ERR_USAGE", message, hint="send as many random digits")
-        return {"proof": healthz_proof(self._config.token, nonces[-1], scope["server"][1])}
+        port = scope["server"][1]
+        return {"proof": healthz_proof(self._config.token, nonces[-1], port), "port": port}
