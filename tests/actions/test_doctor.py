@@ -204,6 +204,12 @@ def test_where_nothing_is_wrong_the_exit_status_is_that_of_success(healthy: dict
     assert status in (0, 5)
 
 
+def test_a_shell_that_was_led_to_an_endpoint_on_modal_has_nothing_wrong(healthy: dict[str, str], cli: Cli) -> None:
+    url = "https://acme--llm-server.us-east.modal.direct"
+    led = {"OPENAI_API_KEY": "theoryctl-abc", "OPENAI_BASE_URL": f"{url}/v1", "THEORYCTL_URL": url}
+    assert doctor(cli, led)[1] == doctor(cli, {})[1]
+
+
 def test_the_exit_status_is_that_of_the_gravest_finding(healthy: dict[str, str], cli: Cli) -> None:
     healthy["DOCKER_HOST"] = "unix:///nowhere.sock"
     assert cli("doctor", env={"OPENAI_API_KEY": " "}).status == 5

@@ -11,6 +11,7 @@ from theoryctl.actions.doctor.commands import unset
 from theoryctl.actions.vendors import check_address, is_ready, missing, vendors
 from theoryctl.instances import records
 from theoryctl.results.doctor import Checked, Finding
+from theoryctl.secrets import on_this_host
 from theoryctl_providers.contract import TOKEN_PREFIX, ProviderError, is_secret
 
 if TYPE_CHECKING:
@@ -54,7 +55,10 @@ def _vendor(vendor: Vendor) -> Iterator[Finding]:
 
 
 def _led_to_an_instance(given: dict[str, str]) -> Iterator[Finding]:
-    """After `eval "$(theoryctl local env)"`: the instance may have gone since."""
+    """After `eval "$(theoryctl local env)"`: the instance may have gone since. An endpoint on Modal is not asked."""
+    url = os.environ.get("THEORYCTL_URL")
+    if url and not on_this_host(url):
+        return
     tokens = {instance.token for instance in records.all_instances()}
     stale = [name for name, value in given.items() if value.startswith(TOKEN_PREFIX) and value not in tokens]
     if stale:
