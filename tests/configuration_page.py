@@ -33,7 +33,8 @@ VARIABLES = (
     ("`FORCE_COLOR`, `CLICOLOR_FORCE`", "output with colours and layout, even if it is not a terminal"),
     (
         "`THEORYCTL_URL`, `THEORYCTL_TOKEN`, `OPENAI_BASE_URL`, `OPENAI_API_KEY` and those of [other APIs](wires.md)",
-        "the address and the token of a started instance, as `theoryctl local env` prints them for other programs",
+        "the address and the token of a started instance, or of an endpoint on Modal, as `theoryctl local env` and "
+        "`theoryctl modal env` print them for other programs",
     ),
 )
 

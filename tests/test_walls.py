@@ -122,6 +122,7 @@ MADE_OF = {
     "theoryctl.authored.yaml_document": {"yaml"},
     "theoryctl.manifests.check": {"pydantic"},
     "theoryctl.manifests.edit": {"yaml"},
+    "theoryctl.modal.theoryctl_server": {"modal"},
     "theoryctl.modal.theoryctl_shim": {"tempfile"},
     "theoryctl.terminal.live_markdown": {"rich"},
     "theoryctl.terminal.progress_bar": {"rich"},
@@ -269,10 +270,11 @@ def test_a_library_has_one_home(library: str) -> None:
     assert {module for module in using if not any(is_in(module, home) for home in HOMES[library])} == set()
 
 
-def test_the_shim_knows_nothing_of_the_host_and_loads_the_standard_library_alone() -> None:
-    found = imports(FILES["theoryctl.modal.theoryctl_shim"])
+@pytest.mark.parametrize(("name", "more"), [("theoryctl_shim", set()), ("theoryctl_server", {"modal"})])
+def test_what_goes_to_modal_knows_nothing_of_the_host_and_loads_little(name: str, more: set[str]) -> None:
+    found = imports(FILES[f"theoryctl.modal.{name}"])
     assert {each.module for each in found if is_in(each.module, "theoryctl")} == set()
-    assert {package_of(each.module) for each in found if each.at_top} <= sys.stdlib_module_names
+    assert {package_of(each.module) for each in found if each.at_top} - sys.stdlib_module_names == more
 
 
 #: Modules that the wires share.

@@ -156,7 +156,12 @@ def url(ref: ProviderRef, runtime: str | None, name: str | None = None) -> UrlSh
 def env(ref: ProviderRef, runtime: str | None, name: str | None = None) -> EnvShown:
     """The variables that lead a program of ours, or a client of any API that it speaks, to the instance."""
     instance = require(ref, runtime, name)
-    return EnvShown(dict(_variables(instance.url, instance.token)), replaced=_others(instance.url, instance.token))
+    return leading_to(instance.url, instance.token)
+
+
+def leading_to(url: str, token: str) -> EnvShown:
+    """The variables that lead programs to the server at a URL, without a slash at its end."""
+    return EnvShown(dict(_variables(url, token)), replaced=_others(url, token))
 
 
 def unset_env() -> EnvUnset:

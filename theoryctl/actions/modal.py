@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from theoryctl.actions.modal_endpoint import EndpointOptions, planned
 from theoryctl.actions.modal_image import image_to_deploy
 from theoryctl.errors import TheoryctlError, UsageError
 from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.manifests.pins import other_pin
 from theoryctl.modal import apps
-from theoryctl.modal.deployment import PLATFORM, Deployment
+from theoryctl.modal.deployment import PLATFORM, Deployment, new_generation
 from theoryctl.modal.leftovers import remove
 from theoryctl.modal.names import own_name, owner_in, registry_secret_name, secret_name
 from theoryctl.modal.sdk import check_environment, connected, found
@@ -29,22 +30,25 @@ def start(
     oci: str | None,
     registry_secret: str | None,
     manifests: str | None,
+    endpoint: EndpointOptions,
     progress: Progress,
 ) -> Deployed:
-    """Deploy the image of a ref by its digest.
+    """Deploy the image of a ref by its digest, with an endpoint or without.
 
     Raises NotPinned (`ERR_NOT_PINNED`), UsageError where branch or user are not known, or another ref or owner has the
-    name, and what deploying raises.
+    name, what `planned` and what deploying raises.
     """
     from theoryctl.modal import deploy
     from theoryctl.modal.build_log import followed_builds
 
-    wanted = _wanted(Catalog(manifests).find(ref), environment, oci)
+    manifest = Catalog(manifests).find(ref)
+    wanted = _wanted(manifest, environment, oci)
     credentials = _registry_credentials() if registry_secret is None else None
     with connected() as modal:
         check_environment(modal, environment)
         before = apps.before_start(modal, wanted.app, environment)
         _check_owner(before, wanted)
+        wanted, served = planned(manifest, wanted, before, endpoint)
         if credentials:
             registry_secret = registry_secret_name(wanted.app)
         elif registry_secret is not None:
@@ -54,9 +58,11 @@ def start(
             wanted = replace(wanted, secret_id=before.secret_id)
             wanted = replace(wanted, previous=before.previous if before.image == wanted.image else before.image)
         wanted = replace(wanted, registry_secret=registry_secret)
+        if endpoint.rotate_token:
+            wanted = replace(wanted, generation=new_generation())
         progress.step(f"deploying {wanted.app} to Modal ({environment}) from {wanted.image}")
         with followed_builds(progress):
-            done = deploy.deploy(modal, wanted, credentials)
+            done = deploy.deploy(modal, wanted, credentials, served=served, new_token=endpoint.rotate_token)
     return Deployed(done, same_digest=before is not None and before.digest == done.digest)
 
 

@@ -73,7 +73,7 @@ def sync_secrets(
             if sync.changes_something:
                 progress.step(f"putting {', '.join(sync.values) or 'nothing'} into {sync.deployment.app}")
                 with followed_builds(progress):
-                    apply(modal, sync)
+                    apply(modal, sync, progress)
     plans = tuple(sync.plan() for sync in syncs)
     return SecretsSynced(environment, plans, tuple(skipped), check, complete=allow_missing or not missing)
 

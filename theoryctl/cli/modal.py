@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from theoryctl.cli.command import ManifestsOption, NamedRef, RefOption, command, make_app
+from theoryctl.cli.endpoint_flags import EndpointFlags
 from theoryctl.cli.flags import with_flags
 from theoryctl.cli.options import (
     AppName,
@@ -39,18 +40,28 @@ AllowMissing = Annotated[
     bool, typer.Option("--allow-missing", help="Accept that keys of the default model are missing.")
 ]
 
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Start no container, and wait for none.")]
+UnsetEndpoint = Annotated[
+    bool, typer.Option("--unset", help="Print what makes the shell forget those that lead to an endpoint.")
+]
+
 
 @command(
     app,
     "start",
-    examples="theoryctl modal start --ref llm/litellm@1 --env prod",
+    examples="""\
+theoryctl modal start --ref llm/litellm@1 --env prod
+theoryctl modal start --ref llm/litellm@1 --env prod --serve --max-containers 2""",
 )
+@with_flags(EndpointFlags)
 def start(
     ctx: typer.Context,
     ref: RefOption,
     env: Env = None,
     oci: Oci = None,
     registry_secret: RegistrySecret = None,
+    *,
+    flags: EndpointFlags,
     manifests: ManifestsOption = None,
 ) -> None:
     """Deploy the image of a ref, by its digest.
@@ -58,14 +69,64 @@ def start(
     The image is the one of --oci, or the one that the manifest pins for linux/amd64. In the environment dev each branch
     and user has apps of their own, named after GIT_BRANCH and GIT_USER, or else after what git says. For a private
     registry set REGISTRY_USERNAME and REGISTRY_PASSWORD, or name a Modal Secret that holds them.
+
+    With --serve the app has an endpoint: the same server that `local start` starts, at a public address. It wants a
+    token, which `modal env` prints. Anybody who knows the address can have containers started, so a limit of them must
+    be given, here or as max_containers in the manifest.
     """
     from theoryctl.actions import modal
     from theoryctl.modal.names import environment_name
     from theoryctl.refs import ProviderRef
 
     parsed, where = ProviderRef.parse(ref), environment_name(env)
-    options = {"oci": oci, "registry_secret": registry_secret, "manifests": manifests}
-    ctx.obj.emit(modal.start(parsed, where, **options, progress=ctx.obj.progress))
+    done = modal.start(
+        parsed,
+        where,
+        oci=oci,
+        registry_secret=registry_secret,
+        manifests=manifests,
+        endpoint=flags.options(),
+        progress=ctx.obj.progress,
+    )
+    ctx.obj.emit(done)
+
+
+@command(
+    app,
+    "env",
+    examples="""\
+eval "$(theoryctl modal env --ref llm/litellm@1 --env prod)"
+eval "$(theoryctl modal env --unset)\"""",
+)
+def env_(
+    ctx: typer.Context,
+    ref: OptionalRef = None,
+    env: Env = None,
+    app: AppName = None,
+    no_wait: NoWait = False,
+    unset: UnsetEndpoint = False,
+    manifests: ManifestsOption = None,
+) -> None:
+    """Print shell exports that lead clients to an endpoint.
+
+    They are those of `local env`, with the URL and the token of an app that was started with --serve. Modal hands the
+    token to everybody in the workspace. An endpoint has no container until somebody asks it, so this waits until one
+    takes requests.
+    """
+    from theoryctl.actions import instances, modal_endpoint
+    from theoryctl.errors import UsageError
+    from theoryctl.hints import command
+    from theoryctl.modal.names import environment_name
+    from theoryctl.refs import ProviderRef
+
+    if (ref is None) != unset:
+        raise UsageError("env wants --ref REF or --unset, and one of them", hint=command("modal status"))
+    if ref is None:
+        ctx.obj.emit(instances.unset_env())
+        return
+    parsed, where = ProviderRef.parse(ref), environment_name(env)
+    shown = modal_endpoint.env(parsed, where, app, manifests, wait=not no_wait, progress=ctx.obj.progress)
+    ctx.obj.emit(shown)
 
 
 @command(

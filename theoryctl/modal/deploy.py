@@ -1,22 +1,21 @@
-"""Deploying an app: the shim's two generators, in the image by its digest."""
+"""Deploying an app: the shim's two generators, and its server where it has one, in the image by its digest."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from theoryctl.errors import ModalRefused
+from theoryctl.modal import endpoint
 from theoryctl.modal.deployment import Deployment, tags_of
 from theoryctl.modal.names import calls_name, registry_secret_name, secret_name, volume_name
 from theoryctl.modal.sdk import found
+from theoryctl.modal.shipped import shipped
 from theoryctl_providers.contract import limits_told
 
 #: The functions of an app, by mode: the one for mocks has no secrets, so that it needs none.
@@ -33,19 +32,34 @@ STARTUP = 300
 _SHIM = "theoryctl_shim"
 
 
-def deploy(modal: Any, deployment: Deployment, credentials: dict[str, str] | None = None) -> Deployment:
+def deploy(
+    modal: Any,
+    deployment: Deployment,
+    credentials: dict[str, str] | None = None,
+    *,
+    served: bytes | None = None,
+    new_token: bool = False,
+) -> Deployment:
     """Deploy the app, anew if it is there: Modal then starts new containers, and lets older ones end their requests.
 
     Its Secrets and Volume are made where they are not there yet, and are gone again where that fails; of a new Secret
     no fingerprint is true. `credentials` are those for its registry, to put into the Secret that the deployment names.
+    `served` is the document of its endpoint, where it may not be in the Volume yet, and with `new_token` the endpoint
+    gets another token.
+
     Raises ModalRefused (`ERR_MODAL`) for an image that cannot be had, and what `connected` explains.
     """
     with _all_or_nothing(modal, deployment), _outside_of_repositories():
-        secret_id = str(runtime_secret(modal, deployment).object_id)
+        secret = runtime_secret(modal, deployment)
+        secret_id = str(secret.object_id)
         if secret_id != deployment.secret_id:
             deployment = replace(deployment, secret_id=secret_id, fingerprints={})
         if credentials:
             _put_registry_secret(modal, deployment, credentials)
+        if deployment.endpoint:
+            endpoint.keep_token(modal, secret, deployment, anew=new_token)
+        if served is not None:
+            endpoint.put(modal, deployment, served)
         app, name = _app(modal, deployment), deployment.app
         try:
             app.deploy(name=name, environment_name=deployment.environment, tag=deployment.deploy_tag)
@@ -54,6 +68,9 @@ def deploy(modal: Any, deployment: Deployment, credentials: dict[str, str] | Non
         # The number of a deployment is known once it is there; a rollback makes another one live, and keeps the tags.
         live = app.info(refresh=True).lifecycle.version
         deployment = replace(deployment, version=live, live=live)
+        if deployment.endpoint:
+            url = endpoint.address(modal, deployment)
+            deployment = replace(deployment, endpoint=replace(deployment.endpoint, url=url))
         app.set_tags(tags_of(deployment))
     return replace(deployment, app_id=app.app_id, deployed_at=time.time())
 
@@ -75,12 +92,14 @@ def runtime_secret(modal: Any, deployment: Deployment) -> Any:
 
 
 def _app(modal: Any, deployment: Deployment) -> Any:
-    app, shim = modal.App(deployment.app, tags=tags_of(deployment)), _shim()
+    app, shim = modal.App(deployment.app, tags=tags_of(deployment)), shipped(_SHIM)
     concurrent = modal.concurrent(max_inputs=deployment.resources.concurrency)
     settings = _settings(modal, shim, deployment)
     secrets = [modal.Secret.from_name(secret_name(deployment.app), environment_name=deployment.environment)]
     app.function(**settings, **_kept_warm(deployment), secrets=secrets)(concurrent(shim.generate))
     app.function(**settings)(concurrent(shim.mock))
+    if deployment.endpoint:
+        endpoint.define(modal, app, deployment, settings, _kept_warm(deployment))
     return app
 
 
@@ -123,15 +142,6 @@ def _image(modal: Any, deployment: Deployment) -> Any:
     name, environment = deployment.registry_secret, deployment.environment
     secret = modal.Secret.from_name(name, environment_name=environment) if name else None
     return modal.Image.from_registry(deployment.image, secret=secret).entrypoint([])
-
-
-def _shim() -> ModuleType:
-    """The shim, loaded as a top-level module: of a package, Modal would send every file."""
-    spec = importlib.util.spec_from_file_location(_SHIM, Path(__file__).with_name(f"{_SHIM}.py"))
-    assert spec is not None and spec.loader is not None
-    module = sys.modules.setdefault(_SHIM, importlib.util.module_from_spec(spec))
-    spec.loader.exec_module(module)
-    return module
 
 
 @contextmanager

@@ -24,16 +24,31 @@ _SECRET = "secret-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """The server of an app, for clients over HTTP.
+
+    `document` is the digest of what it serves, in the app's Volume. `mode`, where it was said, is that of requests
+    which name none, and "mock" serves nothing else. With `proxy_auth` Modal's proxy wants a token of its own first.
+    `url` is its address, known once it is deployed.
+    """
+
+    document: str
+    mode: str | None = None
+    proxy_auth: bool = False
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """An app, and what it runs.
 
     `digest` is that of `repository`'s manifest for linux/amd64, `pin` what the ref's manifest pinned at the start.
     `previous` is the image that the app had before, for a rollback. `resources` are those of that manifest, so that a
-    sync changes none. `registry_secret` names the Modal Secret that
-    the image is pulled with. `secret_id` is Modal's ID of the Secret that the containers get, and `fingerprints` those
-    of the values in it, by `fingerprint_key`; `generation` tells containers that were started before a sync from later
-    ones. `app_id`, `deployed_at` (seconds since the epoch) and `live`, the number of the deployment that is live, are
-    Modal's; `version` is the number that this one got.
+    sync changes none. `endpoint` is the app's server, None where it has none. `registry_secret` names the Modal Secret
+    that the image is pulled with. `secret_id` is Modal's ID of the Secret that the containers get, and `fingerprints`
+    those of the values in it, by `fingerprint_key`; `generation` tells containers that were started before a sync from
+    later ones. `app_id`, `deployed_at` (seconds since the epoch) and `live`, the number of the deployment that is live,
+    are Modal's; `version` is the number that this one got.
     """
 
     ref: ProviderRef
@@ -49,6 +64,7 @@ class Deployment:
     generation: str | None = None
     secret_id: str | None = None
     fingerprints: Mapping[str, str] = field(default_factory=dict)
+    endpoint: Endpoint | None = None
     version: int | None = None
     app_id: str | None = None
     deployed_at: float | None = None
@@ -80,9 +96,16 @@ class Deployment:
         return f"https://modal.com/id/{self.app_id}" if self.app_id else None
 
 
+def new_generation() -> str:
+    """Return a name for the containers that are started from now on."""
+    import secrets
+
+    return secrets.token_hex(8)
+
+
 def tags_of(deployment: Deployment) -> dict[str, str]:
     """The app's tags."""
-    owner = deployment.owner
+    owner, endpoint = deployment.owner, deployment.endpoint
     known = {
         "namespace": deployment.ref.namespace,
         "name": deployment.ref.name,
@@ -95,10 +118,14 @@ def tags_of(deployment: Deployment) -> dict[str, str]:
         "generation": deployment.generation,
         "runtime-secret": deployment.secret_id,
         "deployed-as": deployment.version and str(deployment.version),
+        "endpoint": endpoint and _short(endpoint.document),
+        "endpoint-mode": endpoint and endpoint.mode,
+        "proxy-auth": "yes" if endpoint and endpoint.proxy_auth else None,
         **_pieces("resources", json.dumps(document_of(deployment.resources), separators=(",", ":"))),
         **_pieces("repository", deployment.repository),
         **_pieces("registry-secret", deployment.registry_secret or ""),
         **_pieces("previous", deployment.previous or ""),
+        **_pieces("url", (endpoint and endpoint.url) or ""),
     }
     known |= {f"{_SECRET}{key}": value for key, value in deployment.fingerprints.items()}
     return {f"{_PREFIX}{key}": value for key, value in known.items() if value}
@@ -122,6 +149,7 @@ def from_tags(environment: str, app: str, tags: Mapping[str, str]) -> Deployment
             generation=known.get("generation"),
             secret_id=known.get("runtime-secret"),
             version=int(known["deployed-as"]) if "deployed-as" in known else None,
+            endpoint=_endpoint(known),
             fingerprints={k.removeprefix(_SECRET): v for k, v in known.items() if k.startswith(_SECRET)},
         )
     except (KeyError, ValueError):
@@ -133,6 +161,17 @@ def _resources(text: str) -> Resources:
     said = shaped(dict[str, Any], json.loads(text))
     resources: Resources = shaped(Resources, {name: value for name, value in said.items() if value is not None})
     return resources
+
+
+def _endpoint(known: Mapping[str, str]) -> Endpoint | None:
+    if "endpoint" not in known:
+        return None
+    return Endpoint(
+        document=_long(known["endpoint"]),
+        mode=known.get("endpoint-mode"),
+        proxy_auth="proxy-auth" in known,
+        url=_joined("url", known) or None,
+    )
 
 
 def _owner(known: Mapping[str, str]) -> Owner | None:

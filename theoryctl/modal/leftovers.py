@@ -17,13 +17,15 @@ from theoryctl.refs import ProviderRef
 class Leftover:
     """An app of a branch that is gone, deployed or not, and what of it is there: names of Secrets and Volumes.
 
-    `created_by` is Modal's name of the user who made its Secret.
+    `endpoint` is the address at which it serves; None where it does not. `created_by` is Modal's name of the user who
+    made its Secret.
     """
 
     app: str
     ref: ProviderRef
     branch: str
     deployed: bool
+    endpoint: str | None
     secrets: tuple[str, ...]
     volumes: tuple[str, ...]
     created_by: str | None
@@ -51,13 +53,13 @@ def leftovers(
     owned = {
         each.app: Owned(each.ref, each.owner.branch) for each in deployments if each.owner and each.owner.user == user
     }
-    known = {each.app for each in deployments}
+    there = {each.app: each for each in deployments}
     loose = {each.app for each in secrets} | {str(name).removesuffix("-attachments") for name in volumes}
     reader = _Reader(user, _others(deployments, user), [*refs, *(each.ref for each in deployments)])
-    owned |= {name: read for name in loose - known if (read := reader.read(name))}
+    owned |= {name: read for name in loose - there.keys() if (read := reader.read(name))}
     live = {slug(branch) for branch in branches}
     gone = {name: app for name, app in owned.items() if app.branch not in live}
-    return [_leftover(name, gone[name], name in known, secrets, volumes) for name in sorted(gone)]
+    return [_leftover(name, gone[name], there.get(name), secrets, volumes) for name in sorted(gone)]
 
 
 def remove(modal: Any, app: str, environment: str, *, secret: bool) -> None:
@@ -97,14 +99,16 @@ def _others(deployments: Iterable[Deployment], user: str) -> list[str]:
 
 
 def _leftover(
-    name: str, app: Owned, deployed: bool, secrets: Iterable[AppSecret], volumes: Collection[str]
+    name: str, app: Owned, deployment: Deployment | None, secrets: Iterable[AppSecret], volumes: Collection[str]
 ) -> Leftover:
+    endpoint = deployment.endpoint if deployment is not None else None
     own = [each for each in secrets if each.app == name]
     return Leftover(
         app=name,
         ref=app.ref,
         branch=app.branch,
-        deployed=deployed,
+        deployed=deployment is not None,
+        endpoint=None if endpoint is None else endpoint.url,
         secrets=tuple(each.name for each in own),
         volumes=tuple(volume for volume in (volume_name(name),) if volume in volumes),
         created_by=next((each.created_by for each in own), None),

@@ -83,6 +83,15 @@ def found(modal: Any, call: Callable[..., Any], *arguments: Any, **options: Any)
         return None
 
 
+def holds(modal: Any, name: str, environment: str, *keys: str) -> bool:
+    """Return whether there is a Secret that has all of these keys."""
+    named = modal.Secret.from_name(name, environment_name=environment, required_keys=list(keys))
+    try:
+        return found(modal, named.hydrate) is not None
+    except modal.exception.ConflictError:  # FAILED_PRECONDITION "Secret is missing key(s)" (modal-js/src/secret.ts)
+        return False
+
+
 def check_environment(modal: Any, name: str) -> None:
     """Raise NoEnvironment (`ERR_MODAL_ENVIRONMENT`) where Modal has no environment of that name."""
     names = [environment.name for environment in modal.Environment.objects.list()]

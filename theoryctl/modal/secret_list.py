@@ -11,7 +11,7 @@ from theoryctl.modal.apps import AT_A_TIME
 from theoryctl.modal.deploy import MARKER
 from theoryctl.modal.deployment import Deployment
 from theoryctl.modal.names import registry_secret_name
-from theoryctl.modal.sdk import found
+from theoryctl.modal.sdk import holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +46,6 @@ def app_secrets(modal: Any, environment: str, deployments: Iterable[Deployment])
     listed = [_described(there[name], name, apps, registry=False) for name in ours if name in there]
     listed += [_described(there[name], app, apps, registry=True) for name, app in of_registry.items() if name in there]
     return sorted(listed, key=lambda each: each.name)
-
-
-def holds(modal: Any, name: str, environment: str, *keys: str) -> bool:
-    """Return whether there is a Secret that has all of these keys."""
-    named = modal.Secret.from_name(name, environment_name=environment, required_keys=list(keys))
-    try:
-        return found(modal, named.hydrate) is not None
-    except modal.exception.ConflictError:  # FAILED_PRECONDITION "Secret is missing key(s)" (modal-js/src/secret.ts)
-        return False
 
 
 def _described(secret: Any, app: str, apps: Mapping[str, Deployment], *, registry: bool) -> AppSecret:

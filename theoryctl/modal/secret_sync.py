@@ -17,10 +17,11 @@ from theoryctl.errors import DigestDrift
 from theoryctl.hints import command
 from theoryctl.manifests.model import Manifest
 from theoryctl.modal.deploy import deploy, runtime_secret
-from theoryctl.modal.deployment import Deployment, fingerprint_key, tags_of
+from theoryctl.modal.deployment import Deployment, fingerprint_key, new_generation, tags_of
+from theoryctl.modal.endpoint import TOKEN
 from theoryctl.modal.names import secret_name
-from theoryctl.modal.sdk import found, token_key
-from theoryctl.modal.secret_list import holds
+from theoryctl.modal.sdk import found, holds, token_key
+from theoryctl.progress import Progress
 from theoryctl_providers.contract import missing_rules, secret_names
 
 if TYPE_CHECKING:
@@ -84,20 +85,32 @@ def planned(modal: Any, deployment: Deployment, manifest: Manifest, values: Mapp
     return Sync(deployment=deployment, fingerprints=known, lost=lost, values=values, changes=changes, prune=prune)
 
 
-def apply(modal: Any, sync: Sync) -> None:
-    """Change the Secret, and deploy the app anew: containers that run keep the values they were started with."""
-    import secrets
+def apply(modal: Any, sync: Sync, progress: Progress) -> None:
+    """Change the Secret, and deploy the app anew: containers that run keep the values they were started with.
 
+    Raises what `access` raises where the Secret is made anew and has the token of an endpoint: it stays the same.
+    """
     deployment, values = sync.deployment, dict(sync.values)
+    own = _token(modal, deployment, progress) if sync.prune and not sync.lost else {}
     made = {fingerprint_key(name): _fingerprint(deployment.app, name, value) for name, value in values.items()}
     kept = {} if sync.prune else {key: code for key, code in sync.fingerprints.items() if made.get(key, code) == code}
     forgotten = replace(deployment, fingerprints=kept)
     where = {"environment_name": deployment.environment}
     modal.App.lookup(deployment.app, **where).set_tags(tags_of(forgotten))
     changed = {name: value for name, value in values.items() if sync.prune or sync.changes[name] != UNCHANGED}
-    secret_id = _put(modal, sync, changed)
-    generation = secrets.token_hex(8)
-    deploy(modal, replace(deployment, fingerprints={**kept, **made}, secret_id=secret_id, generation=generation))
+    secret_id = _put(modal, sync, own | changed)
+    known = {**kept, **made}
+    deploy(modal, replace(deployment, fingerprints=known, secret_id=secret_id, generation=new_generation()))
+
+
+def _token(modal: Any, deployment: Deployment, progress: Progress) -> dict[str, str]:
+    """The token of the app's endpoint, as the Secret holds it; nothing where it has none."""
+    from theoryctl.modal.access import access
+
+    if deployment.endpoint is None:
+        return {}
+    look = command("modal logs", ref=deployment.ref, env=deployment.environment)
+    return {TOKEN: access(modal, deployment, look, progress).token}
 
 
 def _put(modal: Any, sync: Sync, values: dict[str, str]) -> str:

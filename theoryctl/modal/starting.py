@@ -32,15 +32,20 @@ class Starts:
         one that another request has crashed: so no request may run on two looks in a row, with more failures on the
         second, or on three.
         """
-        entries = [entry async for entry in self._function.logs.fetch.aio(since=self._since)]
-        if lines := failed_start(entries):
-            raise self._cannot_start("the container on Modal cannot start", lines)
+        entries = await self.check_log()
         failed = await self._failed()
         self._seen = [*self._seen, failed] if failed else []
         if len(self._seen) > 2 or len(set(self._seen)) > 1:
             message = f"the container on Modal cannot start: {failed} ended before the request ran"
             lines = idle_lines(entries) or ["none wrote why, as when memory runs out (resources.memory)"]
             raise self._cannot_start(message, lines)
+
+    async def check_log(self) -> list[Any]:
+        """Return the entries of the log; raise what `check` does where a line says that a container has failed."""
+        entries = [entry async for entry in self._function.logs.fetch.aio(since=self._since)]
+        if lines := failed_start(entries):
+            raise self._cannot_start("the container on Modal cannot start", lines)
+        return entries
 
     async def _failed(self) -> int:
         """The number of containers that failed; 0 while a request runs in one."""

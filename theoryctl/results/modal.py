@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from theoryctl.hints import command
 from theoryctl.modal.secret_sync import SecretPlan
+from theoryctl.results.instances import EnvShown
 from theoryctl_providers.contract import ERRORS
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ class Deployed:
     deployment: Deployment
     same_digest: bool
     exit_status: int = 0
+
+    @property
+    def env(self) -> str:
+        """The command that leads clients to its endpoint."""
+        return str(command("modal env", ref=self.deployment.ref, env=self.deployment.environment))
 
     def document(self) -> dict[str, Any]:
         facts = deployment_facts(self.deployment)
@@ -101,6 +107,23 @@ class Undeployed:
 
 
 @dataclass(frozen=True, slots=True)
+class EndpointEnv:
+    """Variables that lead programs to the endpoint of an app; with `proxy_auth` its proxy wants headers as well."""
+
+    shown: EnvShown
+    proxy_auth: bool
+    exit_status: int = 0
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """The headers that each request needs beside its token (modal.com/docs/guide/webhook-proxy-auth)."""
+        return ("Modal-Key", "Modal-Secret") if self.proxy_auth else ()
+
+    def document(self) -> dict[str, Any]:
+        return {**self.shown.document(), "headers": list(self.headers)}
+
+
+@dataclass(frozen=True, slots=True)
 class SecretsSynced:
     """The changes made, or with --check planned; not `complete` if a required secret is missing."""
 
@@ -122,7 +145,7 @@ class SecretsSynced:
 
 def deployment_facts(deployment: Deployment) -> dict[str, Any]:
     """The facts of a deployed app, as JSON."""
-    owner = deployment.owner
+    owner, endpoint = deployment.owner, deployment.endpoint
     return {
         "ref": str(deployment.ref),
         "app": deployment.app,
@@ -134,6 +157,7 @@ def deployment_facts(deployment: Deployment) -> dict[str, Any]:
         "pin": deployment.pin,
         "timeout": deployment.timeout,
         "resources": asdict(deployment.resources),
+        "endpoint": endpoint and {"url": endpoint.url, "mode": endpoint.mode, "proxy_auth": endpoint.proxy_auth},
         "app_id": deployment.app_id,
         "deployed_at": deployment.deployed_at,
         "dashboard": deployment.dashboard,

@@ -73,6 +73,7 @@ def _leftover(leftover: Leftover) -> dict[str, Any]:
         "ref": str(leftover.ref),
         "branch": leftover.branch,
         "deployed": leftover.deployed,
+        "endpoint": leftover.endpoint,
         "secrets": list(leftover.secrets),
         "volumes": list(leftover.volumes),
         "created_by": leftover.created_by,

@@ -55,6 +55,16 @@ class Slow(Acme):
             yield f"{number} "
             time.sleep(0.02)
 
+class Wait(LLMProvider):
+    # Says the rest once there is a file.
+    async def stream(self, request):
+        yield Delta(text="one ")
+        while not os.path.exists(request.inputs["messages"][-1]["content"]):
+            await asyncio.sleep(0.02)
+        yield Delta(text="two")
+        yield Usage(1, 1, 0.0)
+        yield Finish()
+
 class Raise(Acme):
     def parts(self, request, what):
         yield "one "

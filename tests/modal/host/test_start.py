@@ -257,7 +257,7 @@ def test_the_manifest_says_how_modal_scales_and_where_and_status_shows_it(
     (row,) = cli("modal", "status", "--json").document["deployments"]
     assert (row["resources"]["min_containers"], row["resources"]["region"]) == (2, "us-east")
     shown = "2 to 4 containers, 1 spare, idle for 300 s, nonpreemptible, us-east, GPU T4"
-    assert cli("modal", "status").out.rstrip().endswith(f"\t{shown}")
+    assert cli("modal", "status").out.rstrip().endswith(f"\t{shown}\t-")
     assert shown in cli("manifest", "show", REF).out
 
 

@@ -46,13 +46,15 @@ def test_apps_of_branches_that_are_gone_are_planned_first_and_removed_where_they
 ) -> None:
     start()
     start(env={"GIT_BRANCH": "kept"})
-    start(env=GONE | {"REGISTRY_USERNAME": "a", "REGISTRY_PASSWORD": "b"})
+    served = ("--serve", "--max-containers", "1", "--json")
+    made = start(REF, *served, env=GONE | {"REGISTRY_USERNAME": "a", "REGISTRY_PASSWORD": "b"})
     before = (set(modal.apps()), set(modal.secrets()), set(modal.volumes()))
     plan = cli(*PRUNE)
     assert planned(plan) == [GONE_APP]
     (each,) = plan.document["apps"]
     assert (each["branch"], each["deployed"], each["volumes"]) == ("topic-gone", True, [f"{GONE_APP}-attachments"])
     assert each["secrets"] == [GONE_APP, f"{GONE_APP}-registry"]
+    assert each["endpoint"] == made.document["endpoint"]["url"]
     assert (set(modal.apps()), set(modal.secrets()), set(modal.volumes())) == before
     command = plan.document["command"]
     assert command == f"theoryctl modal prune --env dev --app {GONE_APP}"

@@ -30,6 +30,7 @@ SAME = {
     r"\b[A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d +ok +[\d.]+ m?s\b": "Jan 01 00:00:00  ok      412 ms",
     r"(?m) · [\d.]+ m?s( \([\d.]+ m?s to load the provider\))?$": " · 412 ms",
     r"\b\d+ (s|min) ago": "9 s ago",
+    r"http://127\.0\.0\.1:\d+": "https://your-workspace--llm-litellm-v1-server.us-east.modal.direct",
 }
 
 

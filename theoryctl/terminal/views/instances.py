@@ -84,7 +84,8 @@ def _url(result: UrlShown) -> Lines:
     return Lines([result.url])
 
 
-def _env(result: EnvShown) -> Lines:
+def env_lines(result: EnvShown) -> Lines:
+    """Lay out variables as a shell exports them."""
     notes = [f"it replaces {', '.join(result.replaced)}"] if result.replaced else []
     return Lines([f"export {name}={quote(value)}" for name, value in result.variables.items()], tuple(notes))
 
@@ -100,6 +101,6 @@ VIEWS: Views = {
     RecordingsWritten: _recordings,
     InstancesShown: _status,
     UrlShown: _url,
-    EnvShown: _env,
+    EnvShown: env_lines,
     EnvUnset: _env_unset,
 }

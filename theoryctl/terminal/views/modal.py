@@ -6,11 +6,20 @@ import time
 from collections.abc import Iterator
 
 from theoryctl.modal.secret_sync import SecretPlan
-from theoryctl.results.modal import Deployed, DeploymentRow, DeploymentsShown, RolledBack, SecretsSynced, Undeployed
+from theoryctl.results.modal import (
+    Deployed,
+    DeploymentRow,
+    DeploymentsShown,
+    EndpointEnv,
+    RolledBack,
+    SecretsSynced,
+    Undeployed,
+)
 from theoryctl.terminal.format import containers, paired, short_digest, time_words
 from theoryctl.terminal.view import Lines, Table, Views
+from theoryctl.terminal.views.instances import env_lines
 
-HEADER = ("ref", "app", "environment", "digest", "drift", "deployed", "containers")
+HEADER = ("ref", "app", "environment", "digest", "drift", "deployed", "containers", "endpoint")
 
 
 def _deployed(result: Deployed) -> Lines:
@@ -23,7 +32,10 @@ def _deployed(result: Deployed) -> Lines:
         ("digest", deployment.digest + (" (the same as before)" if result.same_digest else "")),
         ("dashboard", deployment.dashboard or "-"),
     ]
-    return Lines(paired(pairs))
+    if deployment.endpoint is None:
+        return Lines(paired(pairs))
+    pairs.append(("endpoint", deployment.endpoint.url or "-"))
+    return Lines(paired(pairs), notes=(f'to lead clients there: eval "$({result.env})"',))
 
 
 def _rolled_back(result: RolledBack) -> Lines:
@@ -51,7 +63,16 @@ def _cells(row: DeploymentRow) -> tuple[str, ...]:
         row.drift or "-",
         "-" if at is None else f"{time_words(time.time() - at)} ago",
         containers(deployment.resources),
+        (deployment.endpoint and deployment.endpoint.url) or "-",
     )
+
+
+def _env(result: EndpointEnv) -> Lines:
+    shown = env_lines(result.shown)
+    if not result.headers:
+        return shown
+    note = f"Modal wants the headers {' and '.join(result.headers)} of a proxy token with each request"
+    return Lines(shown.lines, notes=(*shown.notes, note))
 
 
 def _undeployed(result: Undeployed) -> Lines:
@@ -79,5 +100,6 @@ VIEWS: Views = {
     RolledBack: _rolled_back,
     DeploymentsShown: _status,
     Undeployed: _undeployed,
+    EndpointEnv: _env,
     SecretsSynced: _synced,
 }

@@ -37,6 +37,7 @@ def _pruned(result: Pruned) -> Lines:
 
 def _line(leftover: Leftover, removed: bool) -> str:
     parts = ["its app"] if leftover.deployed else []
+    parts += [f"the endpoint {leftover.endpoint}"] if leftover.endpoint else []
     parts += [f"Secret {name}" for name in leftover.secrets] + [f"Volume {name}" for name in leftover.volumes]
     by = f", made by {leftover.created_by}" if leftover.created_by else ""
     done = "removed" if removed else "to remove"
