@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import openai
 import pytest
 
 from tests.conftest import _FOREIGN, REF, THEORYCTL
+from tests.modal.service import Modal
 from tests.openai.asking import Asked
 from tests.providers.started import TOKEN, real, starting
 from tests.real.vendor import Vendor, answers
@@ -53,13 +54,49 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Variables]:
     theoryctl("local", "stop", "--all", env=variables)
 
 
+#: What serves on Modal, or stands for it there. The same tests with it cost a minute more.
+_ON_MODAL = pytest.mark.slow(
+    "theoryctl/modal/*",
+    "theoryctl/actions/modal*",
+    "providers/theoryctl_providers/server/*",
+    "tests/modal/service/*",
+    "tests/openai/*",
+    "requirements-dev.lock",
+)
+
+
+@pytest.fixture(scope="module", params=["process", pytest.param("modal", marks=_ON_MODAL)])
+def instance(request: pytest.FixtureRequest, home: Variables) -> Iterator[Variables]:
+    """A started mock of llm/litellm@1, here or on Modal: the variables that lead a client to it."""
+    with _process(home) if request.param == "process" else served_on_modal(home) as variables:
+        yield variables
+
+
 @pytest.fixture(scope="module")
-def instance(home: Variables) -> Variables:
-    """A started mock of llm/litellm@1: the variables that lead a client to it."""
+def local_instance(home: Variables) -> Iterator[Variables]:
+    """The one of this machine, for what is about commands on it."""
+    with _process(home) as variables:
+        yield variables
+
+
+@contextmanager
+def _process(home: Variables) -> Iterator[Variables]:
     theoryctl("local", "start", "--ref", REF, "--runtime", "process", env=home)
     variables = theoryctl("local", "env", "--ref", REF, env=home)["variables"]
     assert isinstance(variables, dict)
-    return variables
+    yield variables
+
+
+@contextmanager
+def served_on_modal(home: Variables) -> Iterator[Variables]:
+    """An app with an endpoint, in the tests' own Modal."""
+    with Modal() as modal:
+        env = {**home, **modal.variables, "GIT_BRANCH": "main", "GIT_USER": "alice"}
+        image = ("--oci", f"registry.test/theoryctl/llm@sha256:{'a' * 64}")
+        theoryctl("modal", "start", "--ref", REF, *image, "--serve", "--max-containers", "1", env=env)
+        variables = theoryctl("modal", "env", "--ref", REF, env=env)["variables"]
+        assert isinstance(variables, dict)
+        yield variables
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ def shell(command: str, env: Variables, folder: Path) -> subprocess.CompletedPro
 ENV = f'eval "$(theoryctl local env --ref {REF})"'
 
 
-def test_one_line_leads_a_client_to_the_instance(instance: Variables, home: Variables, tmp_path: Path) -> None:
+def test_one_line_leads_a_client_to_the_instance(local_instance: Variables, home: Variables, tmp_path: Path) -> None:
     ask = "import openai; print(openai.OpenAI().models.list().data[0].id)"
     done = shell(f"{ENV} && python -c '{ask}'", home, tmp_path)
     assert done.stdout == "openai/gpt-4o-mini\n", done.stderr
@@ -40,7 +40,7 @@ print(google.models.generate_content(model="gemini-x", contents="Say hello.").te
 """
 
 
-def test_the_same_line_leads_the_clients_of_other_apis(instance: Variables, home: Variables, tmp_path: Path) -> None:
+def test_the_same_line_leads_the_clients_of_other_apis(local_instance: Variables, home: Variables, tmp_path: Path) -> None:
     (tmp_path / "others.py").write_text(OTHERS)
     done = shell(f"{ENV} && python -W ignore others.py", home, tmp_path)
     models = ("anthropic/claude-x", "ollama/llama3.2", "azure/mine", "gemini/gemini-x")
@@ -51,7 +51,7 @@ def test_the_same_line_leads_the_clients_of_other_apis(instance: Variables, home
 
 @pytest.mark.parametrize("model", [None, "anthropic/claude-x", "azure/mine", "gemini/gemini-x"])
 def test_the_token_is_not_taken_for_a_key_of_the_vendor(
-    model: str | None, instance: Variables, home: Variables, tmp_path: Path
+    model: str | None, local_instance: Variables, home: Variables, tmp_path: Path
 ) -> None:
     named = f"--model {model}" if model else ""
     real = f"theoryctl local run --ref {REF} --runtime embedded --mode real {named} --prompt x --json"
@@ -62,10 +62,10 @@ def test_the_token_is_not_taken_for_a_key_of_the_vendor(
 
 @pytest.mark.parametrize("key", [None, "sk-canary-of-the-vendor"])
 def test_an_instance_started_there_is_not_led_to_the_other(
-    key: str | None, instance: Variables, home: Variables, tmp_path: Path
+    key: str | None, local_instance: Variables, home: Variables, tmp_path: Path
 ) -> None:
     (tmp_path / ".env").write_text(f"OPENAI_API_KEY={key}\n" if key else "")
-    env = {**home, **instance, "HOME": str(tmp_path)}
+    env = {**home, **local_instance, "HOME": str(tmp_path)}
     start = ("local", "start", "--ref", REF, "--runtime", "process", "--mode", "real")
     started = theoryctl(*start, "--env-file", str(tmp_path / ".env"), env=env)
     try:
@@ -77,7 +77,7 @@ def test_an_instance_started_there_is_not_led_to_the_other(
 
 
 def test_a_key_of_the_vendor_does_not_go_to_the_instance_either(
-    instance: Variables, home: Variables, tmp_path: Path
+    local_instance: Variables, home: Variables, tmp_path: Path
 ) -> None:
     real = f"theoryctl local run --ref {REF} --runtime embedded --mode real --prompt x --json --timeout 2"
     done = shell(f"{ENV} && OPENAI_API_KEY=sk-canary {real}", {**home, "HTTPS_PROXY": "http://127.0.0.1:9"}, tmp_path)

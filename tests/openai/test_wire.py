@@ -133,8 +133,8 @@ def test_a_model_that_is_not_named_is_not_found(instance: Variables) -> None:
     assert (answer.status, answer.error["param"], answer.error["code"]) == (404, "model", "model_not_found")
 
 
-def test_an_answer_has_the_id_that_the_log_has(instance: Variables, home: Variables) -> None:
-    run_id = ask(instance).headers["x-request-id"]
+def test_an_answer_has_the_id_that_the_log_has(local_instance: Variables, home: Variables) -> None:
+    run_id = ask(local_instance).headers["x-request-id"]
     lines = theoryctl_lines("local", "logs", "--json", "--ref", "llm/litellm@1", env=home)
     (line,) = [line for line in lines if line["run_id"] == run_id]
     assert (line["path"], line["status"], line["code"]) == (CHAT, 200, None)
