@@ -1,9 +1,6 @@
 """Policy of the ledger: which runs it keeps, by the setting `ledger`."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from theoryctl.errors import UsageError
 
@@ -15,8 +12,7 @@ OFF = "off"
 MOCK, CONTENT = "mock", "content"
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """Runs that are kept: none at all where it is `off`, those of mock mode too with `mock`, and with `content` the
     inputs and outputs of each."""
 
@@ -29,7 +25,7 @@ class Policy:
         return not self.off and (self.mock or mode == "real")
 
 
-def policy_of(settings: Settings) -> Policy:
+def policy_of(settings: "Settings") -> Policy:
     """Return the policy that the settings say; without a word in them it is real runs, without content.
 
     Raises UsageError for a word that is none.

@@ -24,7 +24,7 @@ def keep(connection: Connection, *, days: int = DAYS, most: int = BYTES) -> None
         with changing(connection):
             forget(connection, time.time() - days * _DAY)
             connection.execute("INSERT OR REPLACE INTO notes VALUES ('retention', ?)", (today,))
-    while size(connection) > most and _forget_oldest(connection):
+    while _number(connection, "page_count") * _number(connection, "page_size") > most and _forget_oldest(connection):
         connection.executescript("PRAGMA incremental_vacuum")  # execute() would free one page
 
 
@@ -36,18 +36,13 @@ def forget(connection: Connection, before: float) -> int:
     return connection.execute("DELETE FROM runs WHERE started_at < ?", (text,)).rowcount
 
 
-def size(connection: Connection) -> int:
-    """Return the bytes that the tables fill."""
-    pages, free, each = (
-        int(connection.execute(f"PRAGMA {name}").fetchone()[0])
-        for name in ("page_count", "freelist_count", "page_size")
-    )
-    return (pages - free) * each
-
-
 def day(seconds: float | None = None, form: str = "%Y-%m-%d") -> str:
     """Return the day of a time in UTC, by default of now."""
     return time.strftime(form, time.gmtime(seconds))
+
+
+def _number(connection: Connection, pragma: str) -> int:
+    return int(connection.execute(f"PRAGMA {pragma}").fetchone()[0])
 
 
 def _note(connection: Connection) -> str | None:

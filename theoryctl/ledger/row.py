@@ -1,9 +1,6 @@
 """Rows of the ledger: the facts of one run, made from its envelope or from a line in a server's log."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 if TYPE_CHECKING:
@@ -27,8 +24,7 @@ class Content(NamedTuple):
     attached: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(NamedTuple):
     """One run. What is not known is None.
 
     `started_at` is UTC in RFC 3339 with milliseconds. `source` says who told of it: `run`, `batch`, `replay`, `python`,
@@ -64,11 +60,11 @@ class Row:
 
     def document(self) -> dict[str, Any]:
         """The row as JSON, by column."""
-        return {name: getattr(self, name) for name in COLUMNS}
+        return self._asdict()
 
 
 #: The columns of the table, in its order.
-COLUMNS = tuple(field.name for field in fields(Row))
+COLUMNS = Row._fields
 
 USAGE = (
     "input_tokens",
@@ -80,7 +76,7 @@ USAGE = (
 )
 
 
-def row_of(envelope: Envelope, source: str, **more: Any) -> Row:
+def row_of(envelope: "Envelope", source: str, **more: Any) -> Row:
     """Return the row of a finished run; `more` are columns that its envelope does not tell."""
     meta, error = envelope["meta"], envelope["error"]
     vendor, usage = meta["vendor"], envelope["usage"]
@@ -103,7 +99,7 @@ def row_of(envelope: Envelope, source: str, **more: Any) -> Row:
     )
 
 
-def row_of_log(facts: Mapping[str, Any], **where: Any) -> Row | None:
+def row_of_log(facts: Mapping[str, Any], **where: Any) -> "Row | None":
     """Return the row of a request in a server's log; None for a line of anything else.
 
     `where` are columns that the log does not tell: ref, runtime, image.

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-#: The version of the tables, in SQLite's `user_version`.
-VERSION = 1
-
 SCRIPT = """
 CREATE TABLE runs (
   run_id TEXT PRIMARY KEY,

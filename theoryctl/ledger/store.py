@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from theoryctl.errors import LedgerFailed
-from theoryctl.ledger.schema import SCRIPT, VERSION
 from theoryctl.paths import private_folder, state_dir
 
 if TYPE_CHECKING:
     from sqlite3 import Connection as Connection
 
+#: The version of the tables (`ledger.schema`), in SQLite's `user_version`.
+VERSION = 1
 #: Seconds to wait for another process that writes; a group of rows takes milliseconds.
 PATIENCE = 2.0
 
@@ -40,6 +42,8 @@ def opened(*, seconds: float = PATIENCE) -> Iterator[Connection]:
         with closing(sqlite3.connect(file, timeout=seconds, isolation_level=None)) as connection:
             # A kill takes nothing that is committed; a power cut may take the last rows (sqlite.org/wal.html).
             connection.execute("PRAGMA synchronous = NORMAL")
+            if sys.version_info >= (3, 12):  # else each run moves its row into the main file, and waits for the disk
+                connection.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)
             if is_new or _version(connection) != VERSION:
                 _prepare(connection)
             yield connection
@@ -66,6 +70,8 @@ def _version(connection: Connection) -> int:
 
 def _prepare(connection: Connection) -> None:
     """Make the tables, unless another process has."""
+    from theoryctl.ledger.schema import SCRIPT
+
     found = _version(connection)
     if found > VERSION:
         raise OSError(f"it is of a newer theoryctl: version {found}, expected {VERSION}")

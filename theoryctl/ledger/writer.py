@@ -26,7 +26,7 @@ def record_many(rows: Sequence[Row], contents: Mapping[str, Content] | None = No
     try:
         with opened() as connection:
             with changing(connection):
-                connection.executemany(f"INSERT OR REPLACE {_INTO}", map(_values, rows))
+                connection.executemany(f"INSERT OR REPLACE {_INTO}", rows)
                 connection.executemany(_CONTENT, _contents(contents or {}))
             retention.keep(connection)
     except ProviderError as error:
@@ -37,11 +37,7 @@ def record_many(rows: Sequence[Row], contents: Mapping[str, Content] | None = No
 
 def take_in(connection: Connection, rows: Iterable[Row]) -> None:
     """Write rows of a server's log, but for runs that are known: whoever asked knew more. Raises sqlite3.Error."""
-    connection.executemany(f"INSERT OR IGNORE {_INTO}", map(_values, rows))
-
-
-def _values(row: Row) -> tuple[object, ...]:
-    return tuple([getattr(row, name) for name in COLUMNS])
+    connection.executemany(f"INSERT OR IGNORE {_INTO}", rows)
 
 
 def _contents(contents: Mapping[str, Content]) -> Iterable[tuple[object, ...]]:

@@ -1,0 +1,79 @@
+"""The ledger's cost: CPU of one run's row in a new process, of a row in a group, and bytes of a row."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+#: Milliseconds for one run, milliseconds for a row in a group, and bytes of a row: at most so many.
+ONE, GROUPED, BYTES = 3.0, 0.05, 1024
+#: Measured so often; the least counts, for whatever else runs here only adds to it.
+TIMES = 15
+ROWS = 10_000
+
+#: What a real run in this process has loaded before its row is written.
+SINGLE = """
+import json, os, sys, time
+import datetime, hmac
+from theoryctl.actions import run
+from theoryctl.settings import Settings
+from theoryctl_providers.contract import ProviderConfig, Request, build_envelope
+
+inputs = {"model": "openai/gpt-4o-mini", "messages": [{"role": "user", "content": "Say hello in one word."}]}
+request = Request(config=ProviderConfig(ref="llm/litellm@1"), inputs=inputs, mode="real")
+outputs = [{"name": "answer", "media_type": "text/plain", "size": 6, "digest": "sha256:" + "0" * 64, "text": "Hello."}]
+envelope = build_envelope(error=None, ref="llm/litellm@1", mode="real", model=inputs["model"], outputs=outputs)
+begun = time.process_time()
+from theoryctl.ledger.policy import policy_of
+from theoryctl.ledger.recorder import Recorder
+note = Recorder(policy_of(Settings()), request, "run").write(envelope)
+print(json.dumps((time.process_time() - begun) * 1000))
+assert note is None, note
+"""
+
+GROUP = """
+import json, time
+from tests.ledger.rows import row
+from theoryctl.ledger.retention import day
+from theoryctl.ledger.writer import record_many
+
+rows = [row(day(), image="sha256:" + "0" * 64) for _ in range(ROWS)]
+record_many(rows[:1])
+begun = time.process_time()
+for at in range(0, ROWS, 100):
+    assert record_many(rows[at : at + 100]) is None
+print(json.dumps((time.process_time() - begun) * 1000 / ROWS))
+"""
+
+
+def measured(script: str, state: str) -> float:
+    """Run a script in a process with a folder of state, and return the number that it prints."""
+    env = {**os.environ, "THEORYCTL_STATE_DIR": state, "PYTHONPATH": os.getcwd()}
+    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True)
+    return float(json.loads(done.stdout))
+
+
+def main() -> int:
+    """Print the figures; 1 when one is over its limit."""
+    with tempfile.TemporaryDirectory() as folder:
+        one = min(measured(SINGLE, f"{folder}/one") for _ in range(TIMES))
+        group = GROUP.replace("ROWS", str(ROWS))
+        grouped = min(measured(group, f"{folder}/group{number}") for number in range(3))
+        size = sum(file.stat().st_size for file in Path(folder, "group0").glob("ledger.db*")) / ROWS
+    found = (("ms CPU for the row of one run", one, ONE), ("ms CPU for a row in a group of 100", grouped, GROUPED))
+    over = [_report(*each) for each in (*found, ("bytes of a row", size, BYTES))]
+    return 1 if any(over) else 0
+
+
+def _report(name: str, value: float, limit: float) -> bool:
+    over = value > limit
+    print(f"{value:8.3f} {name} (limit {limit:g}){'  OVER' if over else ''}")
+    return over
+
+
+if __name__ == "__main__":
+    sys.exit(main())
