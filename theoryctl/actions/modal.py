@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from theoryctl.actions.modal_endpoint import EndpointOptions, planned
 from theoryctl.actions.modal_image import image_to_deploy
+from theoryctl.actions.runs.intake import take_in_modal
 from theoryctl.errors import TheoryctlError, UsageError
 from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.manifests.pins import other_pin
 from theoryctl.modal import apps
 from theoryctl.modal.deployment import PLATFORM, Deployment, new_generation
 from theoryctl.modal.leftovers import remove
+from theoryctl.modal.logs import log_lines
 from theoryctl.modal.names import own_name, owner_in, registry_secret_name, secret_name
-from theoryctl.modal.sdk import check_environment, connected, found
+from theoryctl.modal.sdk import check_environment, connected, explaining, found
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
 from theoryctl.registry.reference import ImageReference
 from theoryctl.results.modal import Deployed, DeploymentRow, DeploymentsShown, RolledBack, Undeployed
+from theoryctl_providers.contract import ProviderError
+
+#: Seconds of an app's log that the ledger takes in before the app is stopped.
+_TAKEN_IN = 7 * 86400.0
 
 
 def start(
@@ -118,7 +125,9 @@ def stop(ref: ProviderRef, environment: str, app: str | None = None) -> Undeploy
     with connected() as modal:
         there = found(modal, modal.App.lookup, name, environment_name=environment)
         if there is not None:
-            apps.own(modal, ref, environment, app)
+            deployment = apps.own(modal, ref, environment, app)
+            with suppress(ProviderError), explaining(modal, ""):  # a log that cannot be had keeps no app alive
+                take_in_modal(deployment, log_lines(there, follow=False, tail=None, since=_TAKEN_IN))
             there.stop()
         else:
             check_environment(modal, environment)
@@ -141,8 +150,6 @@ def logs(
 
     They are the last `tail`, those of the last `since` seconds, and with `follow` new ones.
     """
-    from theoryctl.modal.logs import log_lines
-
     with connected() as modal:
         # An app that was stopped is found by its ID only.
         name = app if app and app.startswith("ap-") else apps.find(modal, ref, environment, app).app

@@ -28,9 +28,10 @@ class Row(NamedTuple):
     """One run. What is not known is None.
 
     `started_at` is UTC in RFC 3339 with milliseconds. `source` says who told of it: `run`, `batch`, `replay`, `python`,
-    or the log of an `instance`. `model` is the one that was asked, `answered` the one that the vendor says answered.
-    `image` is a digest. `code` is that of a failure. Of the durations, in milliseconds, `loading_ms` and
-    `first_token_ms` are parts of `duration_ms`. The digests of inputs and outputs are keyed (`ledger.digests`).
+    or a log: that of an `instance`, or of an app on `modal`. `model` is the one that was asked, `answered` the one that
+    the vendor says answered. `image` is a digest. `code` is that of a failure. Of the durations, in milliseconds,
+    `loading_ms` and `first_token_ms` are parts of `duration_ms`. The digests of inputs and outputs are keyed
+    (`ledger.digests`).
     """
 
     run_id: str
@@ -102,7 +103,7 @@ def row_of(envelope: "Envelope", source: str, **more: Any) -> Row:
 def row_of_log(facts: Mapping[str, Any], **where: Any) -> "Row | None":
     """Return the row of a request in a server's log; None for a line of anything else.
 
-    `where` are columns that the log does not tell: ref, runtime, image.
+    `where` are columns that the log does not tell: source, ref, runtime, image.
     """
     run_id, ended, took = facts.get("run_id"), facts.get("time"), facts.get("duration_ms")
     if not isinstance(run_id, str) or not isinstance(ended, (int, float)) or not isinstance(took, (int, float)):
@@ -113,7 +114,7 @@ def row_of_log(facts: Mapping[str, Any], **where: Any) -> "Row | None":
         return None
     told: dict[str, Any] = {name: _short(_text(facts.get(name))) for name in ("mode", "model", "code")}
     told |= {name: _number(facts.get(name)) for name in USAGE}
-    return Row(run_id=run_id[:_LONGEST], started_at=started_at, source="instance", duration_ms=took, **told, **where)
+    return Row(run_id=run_id[:_LONGEST], started_at=started_at, duration_ms=took, **told, **where)
 
 
 def digest_in(image: str | None) -> str | None:

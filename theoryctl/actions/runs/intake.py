@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from theoryctl_providers.contract import ProviderError
 
 if TYPE_CHECKING:
     from theoryctl.ledger.store import Connection
+    from theoryctl.modal.deployment import Deployment
 
 
 def take_in_all(connection: Connection) -> None:
@@ -36,12 +37,25 @@ def end(instance: Instance) -> bool:
     return started_runtime(instance.runtime).stop(instance, partial(_take_in, instance))
 
 
+def take_in_modal(deployment: Deployment, lines: Iterable[str]) -> None:
+    """Take in the log of an app on Modal, as far as it can be read and the ledger be written."""
+    where = {"source": "modal", "ref": str(deployment.ref), "runtime": "modal", "image": deployment.digest}
+    with suppress(ProviderError):
+        policy = policy_of(Settings())
+        if not policy.off:
+            _keep([row for row in _told(lines, where) if policy.keeps(row.mode)])
+
+
 def _take_in(instance: Instance, lines: Iterable[str]) -> None:
     """Take in a log. Neither a log that cannot be read nor a ledger that cannot be written keeps an instance alive."""
     with suppress(ProviderError):
-        if rows := _rows(lines, instance, policy_of(Settings())):
-            with opened() as connection:
-                _write(connection, rows)
+        _keep(_rows(lines, instance, policy_of(Settings())))
+
+
+def _keep(rows: list[Row]) -> None:
+    if rows:
+        with opened() as connection:
+            _write(connection, rows)
 
 
 def _write(connection: Connection, rows: list[Row]) -> None:
@@ -55,11 +69,11 @@ def _rows(lines: Iterable[str], instance: Instance, policy: Policy) -> list[Row]
     may_be_real = instance.mode != "mock" or bool(instance.secrets_present)
     if policy.off or not (policy.mock or may_be_real):
         return []
-    where = {"ref": instance.ref, "runtime": instance.runtime, "image": instance.digest}
+    where = {"source": "instance", "ref": instance.ref, "runtime": instance.runtime, "image": instance.digest}
     return [row for row in _told(lines, where) if policy.keeps(row.mode)]
 
 
-def _told(lines: Iterable[str], where: dict[str, str | None]) -> Iterator[Row]:
+def _told(lines: Iterable[str], where: Mapping[str, str | None]) -> Iterator[Row]:
     for line in lines:
         if '"run_id"' in line:  # what a provider prints stands in the log as well
             with suppress(ValueError, RecursionError):
