@@ -64,6 +64,7 @@ bench: $(VENV)/dev.stamp ## measure start-up, the guard, a server, a real call, 
 	$(BIN)/python -m compileall -q theoryctl providers
 	$(BIN)/python -m tests.bench.startup
 	$(BIN)/python -m tests.bench.guard
+	$(BIN)/python -m tests.bench.ledger
 	$(BIN)/python -m tests.bench.server
 	$(BIN)/python -m tests.bench.real
 	$(BIN)/python -m tests.bench.peers

@@ -40,7 +40,9 @@ print(google.models.generate_content(model="gemini-x", contents="Say hello.").te
 """
 
 
-def test_the_same_line_leads_the_clients_of_other_apis(local_instance: Variables, home: Variables, tmp_path: Path) -> None:
+def test_the_same_line_leads_the_clients_of_other_apis(
+    local_instance: Variables, home: Variables, tmp_path: Path
+) -> None:
     (tmp_path / "others.py").write_text(OTHERS)
     done = shell(f"{ENV} && python -W ignore others.py", home, tmp_path)
     models = ("anthropic/claude-x", "ollama/llama3.2", "azure/mine", "gemini/gemini-x")

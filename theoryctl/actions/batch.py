@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from theoryctl.actions.batch_ledger import batch_ledger, daily_budgets
-from theoryctl.actions.batch_plan import BatchOptions, Listener, Results, Setting, plan_of, setting_of, unsaid
+from theoryctl.actions.batch_plan import BatchOptions, Listener, Setting, plan_of, setting_of, unsaid
+from theoryctl.actions.kept_batch import keeping
 from theoryctl.actions.targets import Target
 from theoryctl.batch.cost import CostEstimate, CostGuard
 from theoryctl.batch.engine import Engine
@@ -19,7 +19,7 @@ from theoryctl.batch.output import Output, OutputStream
 from theoryctl.batch.pace import Pace
 from theoryctl.batch.plan import Plan
 from theoryctl.batch.prices import source as prices_source
-from theoryctl.batch.run import Batch, Finished
+from theoryctl.batch.run import Batch
 from theoryctl.batch.tally import Tally
 from theoryctl.batch.tokens import TokenCounter
 from theoryctl.errors import Interrupted
@@ -37,8 +37,9 @@ def batch(options: BatchOptions, target: Target, listener: Listener) -> BatchRes
     """
     with ExitStack() as opened:
         setting = setting_of(options, target, opened)
+        listener = keeping(listener, setting.mode, options.mocks.given())
         guard = _guard(options, setting)
-        budgets = [*_caps(guard), *daily_budgets(setting.mode), *_others(setting, listener)]
+        budgets = [*_caps(guard), *_others(setting, listener)]
         plan = plan_of(setting, options, target, guard.look if budgets else None)
         guard.check()
         if note := unsaid(options, setting.mode, target):
@@ -46,8 +47,7 @@ def batch(options: BatchOptions, target: Target, listener: Listener) -> BatchRes
         engine = _engine(setting, target, opened)
         listener.tell(engine.where)
         output = setting.file or opened.enter_context(_stream(options, plan, listener))
-        results = _results(setting, options, listener, opened)
-        running = _running(options, setting, guard, plan, engine, output, listener, budgets, results)
+        running = _running(options, setting, guard, plan, engine, output, listener, budgets)
         _run(running, options, listener)
         return _result(options, running)
 
@@ -95,20 +95,6 @@ def _others(setting: Setting, listener: Listener) -> tuple[Budget, ...]:
     return () if is_mock(setting.mode) else listener.budgets
 
 
-def _results(setting: Setting, options: BatchOptions, listener: Listener, opened: ExitStack) -> Results | None:
-    """Return the function that hears of results: the listener's, and the ledger's where it keeps such runs."""
-    ledger = batch_ledger(setting.mode, options.mocks.given(), listener.tell)
-    heard, told = (opened.enter_context(ledger).add if ledger else None), listener.results
-    if heard is None or told is None:
-        return heard or told
-
-    def both(finished: Sequence[Finished]) -> None:
-        heard(finished)
-        told(finished)
-
-    return both
-
-
 def _engine(setting: Setting, target: Target, opened: ExitStack) -> Engine:
     session = target.open(setting.found)
     opened.callback(session.close)
@@ -130,7 +116,6 @@ def _running(
     output: Output,
     listener: Listener,
     budgets: list[Budget],
-    results: Results | None,
 ) -> Batch:
     pace = Pace(options.concurrency, options.rpm, options.tpm)
     tally = Tally(asked=plan.asked)
@@ -144,7 +129,7 @@ def _running(
         tally=tally,
         budgets=budgets,
         estimate=guard.estimate if budgets or options.tpm else None,
-        results=results,
+        results=listener.results,
         watch=listener.watch,
         tell=listener.tell,
     )

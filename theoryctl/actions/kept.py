@@ -61,13 +61,13 @@ def _reserved(request: Request, manifest: Manifest, settings: Settings) -> Reser
     """Hold what a real call can cost, where there is a budget. Raises MaxCost, also where nobody knows the price."""
     if is_mock(request.mode or "mock") or settings.value("max_cost_per_day") is None:
         return None
-    from theoryctl.actions.price import most_of
+    from theoryctl.batch.cost import bounds_of
     from theoryctl.ledger.budget import budget_of
 
     budget = budget_of(settings)
-    usd = most_of(request, manifest.models.default)
     if budget is None:
         return None
+    usd = bounds_of(request, manifest.models.default).usd
     if usd is None:
         model = str(request.inputs.get("model") or manifest.models.default)
         message = f"the price of {model} is not known, so the budget of a day cannot be kept"

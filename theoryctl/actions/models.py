@@ -51,12 +51,6 @@ def _near(words: tuple[str, ...], rows: list[ModelRow]) -> tuple[str, ...]:
     return tuple(found) if all(found) and tuple(found) != words else ()
 
 
-def model_row(model: str) -> ModelRow | None:
-    """Return what LiteLLM's table says of a model; None where it has none of that name, or is not installed."""
-    file = table_file()
-    return next((row for row in _rows(file) if row.model == model), None) if file else None
-
-
 def names() -> list[str]:
     """The names of all models, kept from the last time: reading the table would cost a completion a quarter more."""
     file = table_file()

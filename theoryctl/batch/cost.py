@@ -62,9 +62,9 @@ def model_of(request: Request, default_model: str | None) -> str:
 
 
 def _usd(sent: int, written: int | None, into: float | None, out: float | None) -> float | None:
-    if into is None or written is None or (written and out is None):
-        return None
-    return sent * into + written * (out or 0.0)
+    if into is None or (written is None and out != 0.0) or (written and out is None):
+        return None  # what is free costs nothing, however long it is
+    return sent * into + (written or 0) * (out or 0.0)
 
 
 def _longest(inputs: Mapping[str, Any], most_output: int | None) -> int | None:
@@ -120,7 +120,7 @@ class CostGuard:
         if self._unpriced and not self.allow_unknown:
             told = ", ".join(f"{model} ({count} lines)" for model, count in self._unpriced.most_common(5))
             hint = again("set max_tokens, or add --allow-unknown-price", allow_unknown_price=True)
-            raise UsageError(f"nobody knows the highest price of {told}, and a limit on cost is to be kept", hint=hint)
+            raise UsageError(f"a limit on cost: nobody knows the highest price of {told}", hint=hint)
 
     def estimate(self, request: Request) -> tuple[float, float]:
         """Return the tokens that a request is expected to take, and the most US dollars."""

@@ -1,11 +1,11 @@
-"""Follows one run, and writes its row."""
+"""Records runs as they end: one that is followed, or those of a batch in groups."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from theoryctl.ledger import digests, place
 from theoryctl.ledger.row import row_of
@@ -15,6 +15,22 @@ if TYPE_CHECKING:
     from theoryctl.ledger.policy import Policy
     from theoryctl.ledger.row import Content, Row
     from theoryctl_providers.contract import Envelope, Event, Request
+
+
+class Here(NamedTuple):
+    """Facts of this place and time that rows share; without a key rows have no digests."""
+
+    key: bytes | None
+    branch: str | None
+    ci_run: str | None
+
+
+def here() -> Here:
+    """Return the facts of this place."""
+    key = None
+    with suppress(OSError):
+        key = digests.key()
+    return Here(key, place.branch(), place.ci_run())
 
 
 class Recorder:
@@ -30,36 +46,15 @@ class Recorder:
         if self._first is None and isinstance(event, (Delta, Output)):
             self._first = time.monotonic()
 
-    def row(self, envelope: Envelope) -> Row:
-        """Return the row of the run, which has ended."""
-        inputs = outputs = None
-        with suppress(OSError):  # without a key there are no digests
-            key = digests.key()
-            inputs = digests.inputs_digest(self._asked(envelope), self._request.attachments, key)
-            outputs = digests.outputs_digest(envelope["outputs"], key)
-        return row_of(
-            envelope,
-            self._source,
-            first_token_ms=self._first_token_ms(envelope),
-            inputs_digest=inputs,
-            outputs_digest=outputs,
-            branch=place.branch(),
-            ci_run=place.ci_run(),
-        )
-
     def write(self, envelope: Envelope) -> str | None:
         """Write the row, and the content where the policy wants it. Return None, or a line on why it is not there."""
         if not self._policy.keeps(envelope["mode"]):
             return None
         from theoryctl.ledger.writer import record_many
 
-        content = self._content(envelope) if self._policy.content else None
-        return record_many([self.row(envelope)], {envelope["run_id"]: content} if content else {})
-
-    def _asked(self, envelope: Envelope) -> object:
-        """The inputs with the model that was asked, so that a default one and the same one by name are equal."""
-        inputs, model = self._request.inputs, envelope["model"]
-        return {**inputs, "model": model} if model and isinstance(inputs, Mapping) else inputs
+        row = _row(self._request, envelope, self._source, here(), self._first_token_ms(envelope))
+        content = _content(self._policy, self._request, envelope, self._answers)
+        return record_many([row], {row.run_id: content} if content else {})
 
     def _first_token_ms(self, envelope: Envelope) -> float | None:
         """The time to the first piece, by the clock of whoever ran it: without what came before, such as imports."""
@@ -68,7 +63,67 @@ class Recorder:
         since = (time.monotonic() - self._first) * 1000
         return max(0.0, round(envelope["meta"]["duration_ms"] - since, 1))
 
-    def _content(self, envelope: Envelope) -> Content | None:
-        from theoryctl.ledger.content import content_of
 
-        return content_of(self._request, envelope, self._answers if is_mock(envelope["mode"] or "mock") else {})
+class GroupRecorder:
+    """The runs of a batch, written group by group.
+
+    Rows that cannot be written wait for the next group, so that a ledger which is held for a while loses none.
+    """
+
+    #: Rows that wait, at most.
+    MOST = 10_000
+
+    def __init__(self, policy: Policy, source: str, answers: Mapping[str, str] | None = None) -> None:
+        """`source` and `answers` are those of `Recorder`."""
+        self._policy, self._source, self._answers = policy, source, answers or {}
+        self._here = here()
+        self._rows: list[Row] = []
+        self._contents: dict[str, Content] = {}
+
+    def write(self, runs: Iterable[tuple[Request, Envelope]]) -> str | None:
+        """Write a group of runs, and those that wait. Return None, or a line on why they are not there."""
+        from theoryctl.ledger.writer import record_many
+
+        was_waiting = bool(self._rows)
+        for request, envelope in runs:
+            if self._policy.keeps(envelope["mode"]) and len(self._rows) < self.MOST:
+                self._rows.append(_row(request, envelope, self._source, self._here))
+                if content := _content(self._policy, request, envelope, self._answers):
+                    self._contents[envelope["run_id"]] = content
+        if not self._rows:
+            return None
+        # Where another program holds the file, a batch is not to stand still at each group.
+        note = record_many(self._rows, self._contents, **({"seconds": 0.0} if was_waiting else {}))
+        if note is None:
+            self._rows, self._contents = [], {}
+        return note
+
+
+def _row(request: Request, envelope: Envelope, source: str, place: Here, first_token_ms: float | None = None) -> Row:
+    inputs = outputs = None
+    if place.key is not None:
+        inputs = digests.inputs_digest(_asked(request, envelope), request.attachments, place.key)
+        outputs = digests.outputs_digest(envelope["outputs"], place.key)
+    return row_of(
+        envelope,
+        source,
+        first_token_ms=first_token_ms,
+        inputs_digest=inputs,
+        outputs_digest=outputs,
+        branch=place.branch,
+        ci_run=place.ci_run,
+    )
+
+
+def _asked(request: Request, envelope: Envelope) -> object:
+    """The inputs with the model that was asked, so that a default one and the same one by name are equal."""
+    inputs, model = request.inputs, envelope["model"]
+    return {**inputs, "model": model} if model and isinstance(inputs, Mapping) else inputs
+
+
+def _content(policy: Policy, request: Request, envelope: Envelope, answers: Mapping[str, str]) -> Content | None:
+    if not policy.content:
+        return None
+    from theoryctl.ledger.content import content_of
+
+    return content_of(request, envelope, answers if is_mock(envelope["mode"] or "mock") else {})

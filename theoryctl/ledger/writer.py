@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from theoryctl.ledger import retention
 from theoryctl.ledger.row import COLUMNS, Content, Row
-from theoryctl.ledger.store import changing, opened
+from theoryctl.ledger.store import PATIENCE, changing, opened
 from theoryctl_providers.contract import ProviderError
 
 if TYPE_CHECKING:
@@ -17,14 +17,18 @@ _INTO = f"INTO runs ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS)
 _CONTENT = "INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?, ?, ?)"
 
 
-def record_many(rows: Sequence[Row], contents: Mapping[str, Content] | None = None) -> str | None:
+def record_many(
+    rows: Sequence[Row], contents: Mapping[str, Content] | None = None, *, seconds: float = PATIENCE
+) -> str | None:
     """Write rows in one transaction, with contents by run id, and forget what is too old.
+
+    It waits at most so many `seconds` for another process that writes.
 
     A row replaces what a server's log told of the same run. Return None, or a line on why nothing was written: a ledger
     that cannot be written, as on a full disk, fails no run.
     """
     try:
-        with opened() as connection:
+        with opened(seconds=seconds) as connection:
             with changing(connection):
                 connection.executemany(f"INSERT OR REPLACE {_INTO}", rows)
                 connection.executemany(_CONTENT, _contents(contents or {}))

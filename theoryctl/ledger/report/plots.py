@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
@@ -75,8 +76,15 @@ def _largest(series: Series) -> Series:
     return {**{label: series[label] for label in order[:_MOST]}, _OTHERS: rest}
 
 
-def _chart(kind: str, *, rows: int = 0, **options: Any) -> Any:
+def _pygal() -> Any:
+    """Import pygal, without the hook by which it changes how this process imports everything else."""
     import pygal
+
+    sys.meta_path[:] = [hook for hook in sys.meta_path if type(hook).__module__ != "pygal"]
+    return pygal
+
+
+def _chart(kind: str, *, rows: int = 0, **options: Any) -> Any:
     from pygal.style import Style
 
     style = Style(
@@ -96,7 +104,7 @@ def _chart(kind: str, *, rows: int = 0, **options: Any) -> Any:
         transition="0s",
         colors=_COLOURS,
     )
-    return getattr(pygal, kind)(
+    return getattr(_pygal(), kind)(
         style=style,
         js=(),
         width=_WIDTH,

@@ -1,0 +1,47 @@
+"""Batches as they are kept: paid within the budget of the day, and written into the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from theoryctl.settings import Settings
+from theoryctl_providers.contract import is_mock
+
+if TYPE_CHECKING:
+    from theoryctl.actions.batch_plan import Listener
+    from theoryctl.batch.run import Finished
+    from theoryctl.ledger.recorder import GroupRecorder
+
+
+def keeping(listener: Listener, mode: str, answers: Mapping[str, str]) -> Listener:
+    """Return a listener that writes the answers into the ledger too, and counts the budget of the day, as the settings
+    say. `answers` are the paths that mock mode answers from, by flag. Raises UsageError."""
+    settings = Settings()
+    if is_mock(mode) and settings.value("ledger") is None:
+        return listener
+    from theoryctl.ledger.budget import budget_of
+    from theoryctl.ledger.policy import policy_of
+    from theoryctl.ledger.recorder import GroupRecorder
+
+    policy, budget = policy_of(settings), None if is_mock(mode) else budget_of(settings)
+    if policy.keeps(mode):
+        listener = replace(listener, results=_Results(listener, GroupRecorder(policy, "batch", answers)))
+    return listener if budget is None else replace(listener, budgets=(*listener.budgets, budget))
+
+
+class _Results:
+    """Hears of answers, and says once where they cannot be written."""
+
+    def __init__(self, listener: Listener, recorder: GroupRecorder) -> None:
+        self._listener, self._recorder = listener, recorder
+        self._told = False
+
+    def __call__(self, group: Sequence[Finished]) -> None:
+        note = self._recorder.write((each.request, each.envelope) for each in group)
+        if note and not self._told:
+            self._told = True
+            self._listener.tell(note)
+        if self._listener.results is not None:
+            self._listener.results(group)
