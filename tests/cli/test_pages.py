@@ -42,7 +42,12 @@ ANYWHERE = {
 #: The pages with commands for real mode.
 REAL = ("docs/getting-started.md", "docs/mocks.md")
 #: The pages with Python that runs as it stands, and what it prints first.
-PYTHON = {"README.md": "Mock answer", "docs/python.md": "openai/gpt-4o-mini", "docs/mocks.md": "['one', 'two']\n"}
+PYTHON = {
+    "README.md": "Mock answer",
+    "docs/python.md": "openai/gpt-4o-mini",
+    "docs/runs.md": "success\n",
+    "docs/mocks.md": "['one', 'two']\n",
+}
 #: The blocks that other tests run: page and kind, and the file of the tests.
 ELSEWHERE = {
     ("README.md", "sh"): "packaging/test_readme.py",
@@ -98,9 +103,9 @@ def test_what_a_page_shows_works_with_a_key(page: str, environment: dict[str, st
 
 
 @pytest.mark.parametrize("page", PYTHON)
-def test_the_python_of_a_page_runs(page: str, tmp_path: Path) -> None:
+def test_the_python_of_a_page_runs(page: str, environment: dict[str, str], tmp_path: Path) -> None:
     script = "\n".join(blocks(page, "python"))
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, cwd=tmp_path)
     assert (done.stdout[: len(PYTHON[page])], done.stderr) == (PYTHON[page], "")
 
 

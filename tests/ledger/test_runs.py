@@ -155,3 +155,13 @@ def test_a_folder_that_cannot_be_written_fails_no_run(ask: Ask, state: Path, tmp
     (tmp_path / "file").write_text("")
     ran = ask(env={"THEORYCTL_STATE_DIR": str(tmp_path / "file" / "state")})
     assert (ran.status, "this run is not in the ledger: " in ran.err) == (0, True), ran.err
+
+
+def test_costs_are_drawn_as_bars_at_a_terminal_and_not_through_a_pipe(
+    cli: Cli, state: Path, environment: dict[str, str]
+) -> None:
+    fill(state, [(FIRST, "a/x", 0.5), (SECOND, "b/y", 0.25)])
+    assert "█" not in cli("runs", "cost").out
+    drawn = cli("runs", "cost", env={"FORCE_COLOR": "1", "COLUMNS": "120"}).out
+    bars = [line.count("█") for line in drawn.splitlines() if "█" in line]
+    assert bars == [20, 10]
