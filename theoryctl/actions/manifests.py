@@ -57,23 +57,23 @@ def inputs_schema(ref: ProviderRef, folder: str | None) -> SchemaShown:
 
 def validate_manifests(files: tuple[str, ...], folder: str | None) -> ManifestsValid:
     """Check these files, or all that can be found. Raises BadManifest with the problems of every one of them."""
-    _must_be_there(files, folder)
     chosen = [Path(file) for file in files] or [found.file for found in Catalog(folder).all()]
     problems = [problem for file in chosen for problem in _problems(file)]
     if problems:
-        raise BadManifest("\n".join(problems), hint=command("manifest validate", *files).after("fix them"))
+        hint = _of_missing(files, folder) or command("manifest validate", *files).after("fix them")
+        raise BadManifest("\n".join(problems), hint=hint)
     return ManifestsValid(tuple(map(str, chosen)))
 
 
-def _must_be_there(files: tuple[str, ...], folder: str | None) -> None:
-    """Raise BadManifest for the first file that does not exist; where it is a ref, the hint has the manifest's file."""
+def _of_missing(files: tuple[str, ...], folder: str | None) -> str | None:
+    """The hint on the first file that does not exist: the file of the ref, where it is one, or a near name."""
     for at, file in enumerate(files):
         if not os.path.lexists(file):
             use = partial(_with_file, files, at)
-            hint: str = path_hint(file, FileNotFoundError(), use)
             with suppress(ProviderError):
-                hint = use(str(Catalog(folder).find(ProviderRef.parse(file)).file))
-            raise BadManifest(f"{file}: cannot be read: No such file or directory", hint=hint)
+                return use(str(Catalog(folder).find(ProviderRef.parse(file)).file))
+            return path_hint(file, FileNotFoundError(), use)
+    return None
 
 
 def _with_file(files: tuple[str, ...], at: int, path: str) -> Hint:
