@@ -68,7 +68,7 @@ class StartOptions:
     def flags(self) -> dict[str, Any]:
         """Those that another start has to be given again, by their names here; paths are absolute."""
         paths = {"manifests": self.manifests, "env_file": self.env_file, **self.mocks._asdict()}
-        plain = {name: getattr(self, name) for name in _PLAIN}
+        plain = {"tools": paths.pop("tools"), **{name: getattr(self, name) for name in _PLAIN}}
         numbers = {"wait_timeout": (self.wait_timeout, WAIT_SECONDS), "max_attachment": (self.max_attachment, LARGEST)}
         return {
             **{name: value for name, value in plain.items() if value},

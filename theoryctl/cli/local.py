@@ -21,6 +21,7 @@ from theoryctl.cli.options import (
     ScriptFile,
     Since,
     Tail,
+    Tools,
 )
 from theoryctl.cli.run_flags import RunFlags, run_options, told
 from theoryctl.runtimes.find import DEFAULT, STARTED
@@ -177,6 +178,7 @@ def start(
     script: ScriptFile = None,
     replay: ReplayDir = None,
     record: RecordDir = None,
+    tools: Tools = None,
     oci: Oci = None,
     build: BuildFlag = False,
     require_pin: RequirePin = False,
@@ -215,7 +217,7 @@ def start(
         require_pin=require_pin,
         base_image=base_image,
         platform=platform,
-        mocks=MockFlags(script=script, replay=replay, record=record),
+        mocks=MockFlags(script=script, replay=replay, record=record, tools=tools),
     )
     ctx.obj.emit(start.start(options, ctx.obj.progress))
 

@@ -105,6 +105,14 @@ ScriptFile = Annotated[
     str | None,
     typer.Option("--script", metavar="PATH", help="Answer in mock mode by the rules in this YAML file."),
 ]
+Tools = Annotated[
+    str | None,
+    typer.Option(
+        "--tools",
+        metavar="each|none",
+        help="each: in mock mode call each offered tool once in a turn, then answer. [default: only what it must]",
+    ),
+]
 ReplayDir = Annotated[
     str | None, typer.Option("--replay", metavar="DIR", help="Answer in mock mode from the recordings in this folder.")
 ]

@@ -41,6 +41,7 @@ class RunFlags(NamedTuple):
     script: opt.ScriptFile = None
     replay: opt.ReplayDir = None
     record: opt.RecordDir = None
+    tools: opt.Tools = None
     manifests: ManifestsOption = None
 
 
@@ -76,7 +77,7 @@ def run_options(ctx: typer.Context, ref: str, flags: RunFlags, *, env_file: str 
         save=SaveFlags(folder=flags.save_dir, prefix=flags.write_prefix, first=flags.save_first),
         env_file=env_file,
         manifests=flags.manifests,
-        mocks=MockFlags(script=flags.script, replay=flags.replay, record=flags.record),
+        mocks=MockFlags(script=flags.script, replay=flags.replay, record=flags.record, tools=flags.tools),
         mock_missing_secrets=flags.mock_missing_secrets,
         standard_input=standard_input,
     )

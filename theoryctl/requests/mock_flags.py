@@ -10,19 +10,22 @@ from typing import NamedTuple
 from theoryctl.errors import UsageError
 from theoryctl.hints import again, path_hint
 from theoryctl.secrets import read_env_file
-from theoryctl_providers.contract import ProviderConfig, ProviderError, is_mock
+from theoryctl_providers.contract import ProviderConfig, ProviderError, Script, is_mock
+from theoryctl_providers.contract.calls import TOOLS
 
 
 class MockFlags(NamedTuple):
-    """The flags, as paths; at most one may be given: `script` and `replay` in mock mode, `record` in real mode."""
+    """The flags: `script` and `replay` in mock mode, `record` in real mode, one of these paths at most; and `tools`,
+    which a mock calls by itself, alone or with a script."""
 
     script: str | None = None
     replay: str | None = None
     record: str | None = None
+    tools: str | None = None
 
     def given(self) -> dict[str, str]:
         """The flags that have a value."""
-        flags = {"--script": self.script, "--replay": self.replay, "--record": self.record}
+        flags = {"--script": self.script, "--replay": self.replay, "--record": self.record, "--tools": self.tools}
         return {flag: value for flag, value in flags.items() if value is not None}
 
     def applied(self, config: ProviderConfig, mode: str, env_file: str | None) -> ProviderConfig:
@@ -32,10 +35,8 @@ class MockFlags(NamedTuple):
         `ERR_RECORDING`.
         """
         self._check(mode)
-        if self.script is not None:
-            from theoryctl.authored.script_file import read_script
-
-            return replace(config, script=read_script(self.script))
+        if self.script is not None or self.tools is not None:
+            return replace(config, script=self._script())
         if self.replay is not None:
             from theoryctl_providers.mock.recording_files import read_recordings
 
@@ -48,9 +49,21 @@ class MockFlags(NamedTuple):
             return replace(config, tape=Tape(), hidden=read_env_file(env_file) if env_file is not None else {})
         return config
 
+    def _script(self) -> Script:
+        """The script, which says which tools are called: one without rules where there is none."""
+        from theoryctl.authored.script_file import read_script
+
+        told = {} if self.script is None else read_script(self.script).dump()
+        return Script.load(told if self.tools is None else told | {"tools": self.tools})
+
     def _check(self, mode: str) -> None:
         given = list(self.given())
-        if len(given) > 1:
+        if self.tools not in (None, *TOOLS):
+            raise UsageError(
+                f"--tools: expected {' or '.join(TOOLS)}, got {self.tools!r}",
+                hint=again("use --tools each", tools="each"),
+            )
+        if len(given) > 1 and set(given) != {"--script", "--tools"}:
             raise UsageError(f"{' and '.join(given)} exclude each other", hint="give one of them")
         if self.record is not None and is_mock(mode):
             raise UsageError("--record: mock mode has nothing to record", hint=again("use --mode real", mode="real"))

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from theoryctl_providers.contract.envelope import AttachmentDocument, Mode, ResourcesDocument, new_run_id
 from theoryctl_providers.contract.errors import ProviderError, Remedy
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from theoryctl_providers.contract.script import Script
 
 MODES: tuple[Mode, ...] = ("mock", "real")
+
+#: The tools that a mock calls where none is forced: each that is offered, once in a turn of the user.
+Tools = Literal["each", "none"]
+TOOLS: tuple[Tools, ...] = ("each", "none")
 
 
 #: The variable with the mode where neither a flag nor the inputs name one.
@@ -148,7 +152,8 @@ class Request:
     that somebody reads the answer as it comes; for one who waits for all of it, a provider may say it in fewer pieces.
     `timeout` is in seconds and overrides the config's. `vendor` is that of a model which names none, where whoever
     asks speaks a vendor's own API; None: only a mock takes such a model, as one of the default model's vendor.
-    Without `retries` a real call is tried once, as is right for a client that tries again by itself.
+    Without `retries` a real call is tried once, as is right for a client that tries again by itself. `tools` says
+    which of them a mock calls by itself, and overrides the script.
 
     The engine hands providers a `ResolvedRequest` made of it.
     """
@@ -165,6 +170,7 @@ class Request:
     admitted: bool = False
     vendor: str | None = None
     retries: bool = True
+    tools: Tools | None = None
     run_id: str = field(default_factory=new_run_id)
 
 

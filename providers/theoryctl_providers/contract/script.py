@@ -15,6 +15,9 @@ from theoryctl_providers.contract.envelope import document_of
 from theoryctl_providers.contract.from_json import shaped
 from theoryctl_providers.contract.json_text import dumps, json_path
 
+#: The version of the mock's own answers.
+NEWEST = 2
+
 Seconds = Annotated[float, Must({"ge": 0, "le": 3600})]
 Count = Annotated[int, Must({"ge": 0})]
 Words = Annotated[str, Must({"min_length": 1})]
@@ -191,13 +194,21 @@ class ScriptDocument:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
-    rules: Annotated[tuple[Rule, ...], Must({"min_length": 1})]
-    """Tried in order; the first one that fits answers."""
+    rules: tuple[Rule, ...] = ()
+    """Tried in order; the first one that fits answers. There may be none where `tools` or `mock_version` is there."""
+    tools: Literal["each", "none"] | None = None
+    """`each`: where no rule fits, the mock calls each tool that is offered, once in a turn of the user, and then
+    answers; a tool that hands in the answer (`submit`, `final_answer`) comes last. Otherwise it calls
+    only what it must."""
+    mock_version: Annotated[int, Must({"ge": 1, "le": 2})] = 2
+    """`1`: where no rule fits, answers with a schema are as they were in theoryctl 0.1: without optional properties."""
     strict: bool = False
     """True where a request that no rule fits is an error (`ERR_SCRIPT_MISS`); otherwise the mock answers it."""
 
     def mistakes(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Find mistakes in answers whose fields are each right by themselves: path, and the value expected."""
+        if not self.rules and self.tools is None and self.mock_version == NEWEST:
+            yield ("rules",), "found no rules; expected at least one, or tools, or mock_version: 1"
         for index, rule in enumerate(self.rules):
             for number, answer in enumerate(rule.answers):
                 for path, what in _mistakes(answer):
@@ -219,6 +230,13 @@ def _mistakes(answer: ScriptedAnswer) -> Iterator[tuple[tuple[str | int, ...], s
     for name in ("status", "retry_after", "message") if answer.fault else ():
         if answer.fault and answer.fault.kind != "error" and getattr(answer.fault, name) is not None:
             yield ("fault", name), f"found with kind {answer.fault.kind}; expected with kind error only"
+
+
+def told_to_any(document: dict[str, Any]) -> dict[str, Any]:
+    """The document without what says nothing new, for images that were built before there was such a key."""
+    if document["mock_version"] == NEWEST:
+        del document["mock_version"]
+    return document
 
 
 class Script:
@@ -244,7 +262,7 @@ class Script:
 
     def dump(self) -> dict[str, Any]:
         """The document as JSON, from which `load` makes a script that is at its beginning."""
-        return document_of(self.document)
+        return told_to_any(document_of(self.document))
 
     @property
     def carries_logprobs(self) -> bool:

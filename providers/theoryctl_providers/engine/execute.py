@@ -147,6 +147,7 @@ def _resolved(
         timeout=request.timeout,
         checked=True,
         retries=request.retries,
+        tools=request.tools,
         run_id=request.run_id,
     )
 

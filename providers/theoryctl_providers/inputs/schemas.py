@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from theoryctl_providers.contract import ProviderError
 from theoryctl_providers.inputs.tools import forced_tool
 from theoryctl_providers.inputs.validate import compile_schema
+
+#: How much of a prompt is searched for a schema: characters of a text, and places where one may begin.
+_SEARCHED, _PLACES = 200_000, 32
 
 
 class AnswerSchema(NamedTuple):
@@ -34,6 +39,28 @@ def response_schema(inputs: Mapping[str, Any]) -> AnswerSchema | None:
         return None
     named = wanted.get("json_schema") or {}
     return AnswerSchema(named.get("schema", {"type": "object"}), named.get("name", "answer"), "response_format")
+
+
+def prompt_schema(texts: Iterable[str]) -> AnswerSchema | None:
+    """Return the last JSON Schema of objects that stands in the texts of a prompt; None where none does."""
+    found = [schema for text in texts for schema in _objects(text[:_SEARCHED]) if _is_schema(schema)]
+    return AnswerSchema(found[-1], "answer", "response_format") if found else None
+
+
+def _objects(text: str) -> Iterator[Any]:
+    """The JSON objects that stand in a text, but for those inside of another."""
+    decoder, end = json.JSONDecoder(), 0
+    for place in [found.start() for found in re.finditer(r"\{", text)][:_PLACES]:
+        if place >= end:
+            try:
+                value, end = decoder.raw_decode(text, place)
+            except (ValueError, RecursionError):
+                continue
+            yield value
+
+
+def _is_schema(value: Mapping[str, Any]) -> bool:
+    return isinstance(value.get("properties"), dict) and value.get("type", "object") == "object"
 
 
 def tool_schema(tool: Mapping[str, Any]) -> AnswerSchema:

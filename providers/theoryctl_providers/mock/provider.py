@@ -27,10 +27,12 @@ from theoryctl_providers.contract import (
 )
 from theoryctl_providers.inputs.call import check_call
 from theoryctl_providers.inputs.normalize import counted
-from theoryctl_providers.inputs.schemas import AnswerSchema, response_schema, tool_schema
+from theoryctl_providers.inputs.schemas import AnswerSchema, prompt_schema, response_schema, tool_schema
 from theoryctl_providers.inputs.tools import forced_tool
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
 from theoryctl_providers.mock.embeddings import embeddings
+from theoryctl_providers.mock.tool_turns import next_tool
+from theoryctl_providers.mock.words import Words
 from theoryctl_providers.protocol import LLMProvider
 
 _QUOTED = 80
@@ -69,12 +71,15 @@ def _count(request: ResolvedRequest) -> Iterator[Event]:
 
 
 def _chat(request: ResolvedRequest) -> Iterator[Event]:
-    inputs = request.inputs
+    inputs, script = request.inputs, request.config.script
     refuse_uncarried(inputs)
+    making = Making(script.document.mock_version if script else 2, each=calls_each(request))
     # Without attachments the inputs are JSON as they are, and the engine has checked that.
     plain = counted(inputs_as_json(inputs) if request.attachments else inputs)
     seen = canonical(plain, checked=True)
-    choices = [_choice(inputs, sha256(seen + b"#%d" % index)[7:], index) for index in range(inputs.get("n") or 1)]
+    choices = [
+        _choice(making, inputs, sha256(seen + b"#%d" % index)[7:], index) for index in range(inputs.get("n") or 1)
+    ]
     for index, choice in enumerate(choices):
         yield from choice.events(index, tokens(choice.text) if request.streamed else (choice.text,))
     yield Usage(
@@ -127,20 +132,68 @@ class _Choice(NamedTuple):
         yield Finish(index, self.finish)
 
 
-def _choice(inputs: Mapping[str, Any], seed: str, index: int) -> _Choice:
-    tool = forced_tool(inputs)
+class Making(NamedTuple):
+    """The way that answers are made: the version of the mock, and whether it calls each tool by itself."""
+
+    version: int = 2
+    each: bool = False
+
+    def tool(self, inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return the function to call; None where the answer is in words."""
+        if self.each and inputs.get("tool_choice") in (None, "auto", "required"):
+            return next_tool(inputs)
+        return forced_tool(inputs)
+
+    def arguments(self, tool: Mapping[str, Any], inputs: Mapping[str, Any]) -> str:
+        """Make the arguments of a call, as JSON: of one that it makes by itself, with values that the user said."""
+        return dumps(self.instance(tool_schema(tool), Words(said(inputs)) if self.each else None))
+
+    def instance(self, wanted: AnswerSchema, words: Words | None = None) -> Any:
+        """Make a value that the validator accepts for a schema from the inputs: the fullest that is found.
+
+        Raises ProviderError `ERR_UNSUPPORTED_PARAM` where none is.
+        """
+        try:
+            if self.version > 1:
+                return _instance(wanted, words, full=True)
+        except ProviderError as error:
+            if error.code != "ERR_UNSUPPORTED_PARAM":
+                raise
+        return _instance(wanted, words, full=False)
+
+
+def calls_each(request: ResolvedRequest) -> bool:
+    """Return whether the mock calls each tool: as the request says, or else the script."""
+    script = request.config.script
+    return (request.tools or (script and script.document.tools)) == "each"
+
+
+def said(inputs: Mapping[str, Any]) -> str:
+    """Return what the user said, the last first: frameworks put words in the user's mouth after a call."""
+    texts = [text_of(message) for message in inputs.get("messages") or () if message.get("role") == "user"]
+    return "\n".join(reversed(texts))
+
+
+def _choice(making: Making, inputs: Mapping[str, Any], seed: str, index: int) -> _Choice:
+    tool = making.tool(inputs)
     if tool is not None:
-        arguments = dumps(_instance(tool_schema(tool)))
+        arguments = making.arguments(tool, inputs)
         text, finish = _limit(arguments, inputs, "tool_calls")
         return _Choice(text, finish, (f"call_{seed[:24]}", tool["name"]))
-    return _Choice(*_limit(_stop(_content(inputs, seed, index), inputs), inputs, "stop"))
+    return _Choice(*_limit(_stop(_content(making, inputs, seed, index), inputs), inputs, "stop"))
 
 
-def _content(inputs: Mapping[str, Any], seed: str, index: int) -> str:
+def _content(making: Making, inputs: Mapping[str, Any], seed: str, index: int) -> str:
     if (schema := response_schema(inputs)) is not None:
-        return dumps(_instance(schema))
+        return dumps(making.instance(schema))
     text, wanted = _text(inputs, seed, index), inputs.get("response_format") or {}
-    return dumps({"answer": text}) if wanted.get("type") == "json_object" else text
+    if wanted.get("type") != "json_object":
+        return text
+    found = prompt_schema(map(text_of, inputs.get("messages") or ())) if making.version > 1 else None
+    try:
+        return dumps({"answer": text} if found is None else making.instance(found))
+    except ProviderError:  # what looked like a schema was none
+        return dumps({"answer": text})
 
 
 def _text(inputs: Mapping[str, Any], seed: str, index: int) -> str:
@@ -171,14 +224,13 @@ def _quote(text: str) -> str:
     return f'"{plain}"' if len(text) <= _QUOTED else f'"{plain}…"'
 
 
-def _instance(wanted: AnswerSchema) -> Any:
-    """A value that the validator accepts for a schema from the inputs."""
+def _instance(wanted: AnswerSchema, words: Words | None, *, full: bool) -> Any:
     from theoryctl_providers.mock.sampling.sampler import sample
     from theoryctl_providers.mock.sampling.schema import CannotSample
 
     validator, (schema, name, where) = wanted.validator(), wanted
     try:
-        instance = sample(schema, name=name)
+        instance = sample(schema, name=name, full=full, words=words)
     except CannotSample as error:
         raise _unsupported(where, f"the mock cannot make an instance of the schema {name!r}: {error}") from None
     if not validator.is_valid(instance):

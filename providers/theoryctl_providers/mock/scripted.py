@@ -54,7 +54,7 @@ def choose(script: Script, request: ResolvedRequest) -> ScriptedAnswer | None:
     for index, rule in enumerate(script.document.rules):
         if all(holds for _, holds in _conditions(rule, facts)) and (answer := script.take(index)) is not None:
             return answer
-    if script.document.strict:
+    if script.document.strict and script.document.rules:
         raise _miss(script, facts)
     return None
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from starlette.types import Receive, Scope, Send
 
@@ -30,6 +30,7 @@ from theoryctl_providers.contract import (
     sha256,
 )
 from theoryctl_providers.contract.answer import Answer
+from theoryctl_providers.contract.calls import TOOLS, Tools
 from theoryctl_providers.contract.wire import Limits, ServerConfig
 from theoryctl_providers.engine.drive import served
 from theoryctl_providers.inputs.normalize import UNCOUNTED, normalized
@@ -37,8 +38,13 @@ from theoryctl_providers.wires.dialect import Dialect
 from theoryctl_providers.wires.failure import Failure, failed, refused
 from theoryctl_providers.wires.reply import EVENT_STREAM, Reply, Whole
 
+Word = TypeVar("Word", bound=str)
+
 #: The header that says the mode of one request.
 MODE_HEADER = "X-Theoryctl-Mode"
+
+#: The header that says which tools a mock calls by itself.
+TOOLS_HEADER = "X-Theoryctl-Tools"
 
 #: 2000-01-01T00:00:00Z: what a mock gives as the time of its answer, for it has no clock.
 NO_TIME = 946684800
@@ -116,24 +122,26 @@ class Answering:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
+            tools = tools_of(scope)
             exchange = await self._read(scope, receive)
         except ProviderError as error:
             await Reply(scope, send).whole(self._dialect.failure(refused(error)))
             return
         try:
-            call = self._call(exchange)
+            call = self._call(exchange, tools)
             scope["theoryctl.run_id"] = call.run_id
             await _Conversation(self._dialect, exchange, call, scope, receive, send).run()
         finally:
             exchange.close()
 
-    def _call(self, exchange: Exchange) -> Request:
+    def _call(self, exchange: Exchange, tools: Tools | None) -> Request:
         return Request(
             config=self._config.provider,
             inputs=exchange.inputs,
             parsed=True,
             operation=exchange.operation,
             streamed=exchange.streamed,
+            tools=tools,
             **exchange.options,
         )
 
@@ -282,12 +290,21 @@ async def json_object(receive: Receive, limits: Limits) -> dict[str, Any]:
 
 def mode_of(scope: Scope) -> Mode | None:
     """The mode that the header `X-Theoryctl-Mode` asks for. Raises ProviderError `ERR_INPUTS` for one that is none."""
-    asked = header_of(scope, MODE_HEADER)
+    return _one_of(MODES, scope, MODE_HEADER)
+
+
+def tools_of(scope: Scope) -> Tools | None:
+    """The tools that the header `X-Theoryctl-Tools` names. Raises ProviderError `ERR_INPUTS` for what names none."""
+    return _one_of(TOOLS, scope, TOOLS_HEADER)
+
+
+def _one_of(values: Sequence[Word], scope: Scope, header: str) -> Word | None:
+    asked = header_of(scope, header)
     if asked is None:
         return None
     given = asked.strip().lower()
-    for mode in MODES:
-        if given == mode:
-            return mode
-    message = f"the header {MODE_HEADER}: {given!r:.200} is not one of {', '.join(MODES)}"
-    raise ProviderError("ERR_INPUTS", message, hint=f"{MODE_HEADER}: mock", param=MODE_HEADER)
+    for value in values:
+        if given == value:
+            return value
+    message = f"the header {header}: {given!r:.200} is not one of {', '.join(values)}"
+    raise ProviderError("ERR_INPUTS", message, hint=f"{header}: {values[0]}", param=header)

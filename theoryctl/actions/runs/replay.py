@@ -75,7 +75,7 @@ def _options(options: ReplayOptions, row: Row, ref: ProviderRef, mode: str, cont
         mode=mode,
         env_file=options.env_file,
         manifests=options.manifests,
-        mocks=MockFlags(script=answers.get("--script"), replay=answers.get("--replay")),
+        mocks=MockFlags(answers.get("--script"), answers.get("--replay"), tools=answers.get("--tools")),
         source="replay",
     )
 

@@ -27,19 +27,22 @@ if TYPE_CHECKING:
 
 
 class Rule(NamedTuple):
-    """`any` turns into one of `needs`; `object`, `array` and `leaf` take all of them, and `array` may use `slots`."""
+    """`any` turns into one of `needs`; `object`, `array` and `leaf` take all of them. `array` may use `slots`,
+    and `object` has `fields`, of which it may leave out those that are `optional`."""
 
     kind: str
     needs: Sequence[Node] = ()
     slots: Sequence[Node] = ()
     size: tuple[int, float] = (0, math.inf)
     fields: Mapping[str, Node] | None = None
+    optional: frozenset[str] = frozenset()
 
 
 class Grammar:
     """The nodes reachable from a schema, their rules and heights."""
 
-    def __init__(self, schema: Any, budget: Budget) -> None:
+    def __init__(self, schema: Any, budget: Budget, *, full: bool) -> None:
+        self.full = full
         self.budget, self.nodes, self.scalars = budget, Nodes(schema, budget), Scalars(budget)
         self.typed: dict[str, Part] = {}
         self.rules: dict[Node, Rule] = {}
@@ -63,7 +66,7 @@ class Grammar:
             if node not in self.rules:
                 rule = self.rules[node] = self._rule(node)
                 self.budget.spend(1 + len(rule.needs))
-                queue += [*rule.needs, *rule.slots]
+                queue += [*rule.needs, *rule.slots, *(rule.fields or {}).values()]
 
     def _measure(self) -> None:
         """Find heights breadth first, so that each node is settled once, at its least height."""
@@ -90,15 +93,27 @@ class Grammar:
             return Rule("any")
 
     def _choice(self, node: Node) -> Rule | None:
+        for part in node if self.full else ():
+            if "if" in part.words:
+                rest = self._beside(node, part, "if", "then", "else")
+                met = [*rest, *self._below(part, "if"), *self._below(part, "then")]
+                return Rule("any", [self.nodes.node(met), self.nodes.node([*rest, *self._below(part, "else")])])
         for part in node:
             for key in ("anyOf", "oneOf"):
                 if key in part.words:
-                    rest = [self.nodes.drop(other, key) if other is part else other for other in node]
+                    rest = self._beside(node, part, key)
                     return Rule("any", [self.nodes.node([*rest, branch]) for branch in self.nodes.children(part, key)])
         if member_lists(node) or len(allowed := kinds(node)) == 1:
             return None
         typed = [self.typed.setdefault(kind, Part({"type": kind})) for kind in allowed]
         return Rule("any", [self.nodes.node([*node, part]) for part in typed])
+
+    def _beside(self, node: Node, part: Part, *keys: str) -> list[Part]:
+        """The node without some keywords of one part."""
+        return [self.nodes.drop(other, *keys) if other is part else other for other in node]
+
+    def _below(self, part: Part, key: str) -> list[Part]:
+        return [self.nodes.part(part.words[key], (*part.where, key))] if key in part.words else []
 
     def _shape(self, node: Node) -> Rule:
         kind = None if member_lists(node) else kinds(node)[0]
@@ -111,10 +126,13 @@ class Grammar:
 
     def _object(self, node: Node) -> Rule:
         low, high = sizes(node, "Properties")
-        fields = {name: self._property(node, name) for name in self._names(node, low)}
-        if len(fields) > high:
-            raise fault(node, "maxProperties", f"at least {len(fields)} properties are required")
-        return Rule("object", list(fields.values()), fields=fields)
+        names = self._names(node, low)
+        if len(names) > high:
+            raise fault(node, "maxProperties", f"at least {len(names)} properties are required")
+        known = [name for found in values(node, "properties") for name in found] if self.full else []
+        fields = {name: self._property(node, name) for name in dict.fromkeys([*known, *names])}
+        needs = [fields[name] for name in names]
+        return Rule("object", needs, (), (low, high), fields, frozenset(fields.keys() - names))
 
     def _names(self, node: Node, low: int) -> list[str]:
         """List required names in the order of `properties`; up to `low`, add optional ones and then made-up ones."""

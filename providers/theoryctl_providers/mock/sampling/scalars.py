@@ -6,10 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 from theoryctl_providers.mock.sampling.numbers import Range
 from theoryctl_providers.mock.sampling.patterns import MAX_TEXT, Pattern
-from theoryctl_providers.mock.sampling.schema import HINTS, Budget, Node, Part, fault, has, kinds, member_lists, sizes
+from theoryctl_providers.mock.sampling.schema import (
+    HINTS,
+    Budget,
+    Node,
+    Part,
+    fault,
+    has,
+    kinds,
+    member_lists,
+    sizes,
+    values,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from theoryctl_providers.mock.words import Words
 
 # First choices come from the names and addresses reserved for documentation (RFC 2606, RFC 3849, RFC 5737); second ones
 # are short, for a small maxLength.
@@ -52,12 +65,17 @@ class Scalars:
         self.found: dict[str, Pattern] = {}
         self.validators: dict[Node, Any] = {}
 
-    def make(self, node: Node, name: str, turn: int) -> Any:
-        """Return the `turn`th member that fits, or the first of what else is proposed. Raises CannotSample if none."""
+    def make(self, node: Node, name: str, turn: int, words: Words | None = None) -> Any:
+        """Return the `turn`th member that fits, or the first of what else is proposed, `words` before the rest.
+
+        Raises CannotSample if none does.
+        """
         from copy import deepcopy
         from itertools import islice
 
         lists = member_lists(node)
+        if words is not None and (said := self._said(node, name, words)):
+            return deepcopy(said[0])
         wanted, offers = (turn, lists[0]) if lists else (0, self._offers(node, name, turn))
         fitting = list(islice((value for value in offers if self._fits(value, node)), wanted + 1))
         if fitting:
@@ -65,6 +83,17 @@ class Scalars:
         keys = ("const", "enum") if lists else HINTS.get(kinds(node)[0].replace("integer", "number"), ())
         key = next((key for key in keys if has(node, key)), "type")
         raise fault(node, key, "found no value that fits this and the keywords beside it")
+
+    def _said(self, node: Node, name: str, words: Words) -> list[Any]:
+        """The first value of `words` that fits, which is then used up; none where none does."""
+        if lists := member_lists(node):
+            return [member for member in lists[0] if words.has(member) and self._fits(member, node)][:1]
+        formats = [found for found in values(node, "format") if found in _FORMATS]
+        for value in words.offers(kinds(node)[0], name, formats):
+            if self._fits(value, node):
+                words.take(value)
+                return [value]
+        return []
 
     def pattern(self, part: Part, key: str, source: str) -> Pattern:
         if source not in self.found:

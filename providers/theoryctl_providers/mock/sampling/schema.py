@@ -13,7 +13,7 @@ HINTS = {
     "string": ("pattern", "format", "minLength", "maxLength"),
     "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
 }
-KEYWORDS = {"$ref", "allOf", "anyOf", "oneOf", "enum", "const", "type"}.union(*HINTS.values())
+KEYWORDS = {"$ref", "allOf", "anyOf", "oneOf", "enum", "const", "type", "if", "then", "else"}.union(*HINTS.values())
 
 
 class CannotSample(ValueError):
