@@ -14,7 +14,7 @@ SLOW ?= all
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast slow fuzz reliability check format docs bench build lock clean
+.PHONY: help install run test test-fast slow clients fuzz reliability check format docs bench build lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,11 @@ test-fast: $(VENV)/dev.stamp ## run the tests that need no minute, for the inner
 # Status 5: there is none to run.
 slow: $(VENV)/dev.stamp ## run what costs more than a minute; SLOW=changed where files concerned have changed
 	$(BIN)/python -m pytest -m slow --slow $(SLOW) --numprocesses $(WORKERS) $(ARGS) || [ $$? -eq 5 ]
+
+clients: $(VENV)/dev.stamp ## try agent frameworks, in an environment of their own
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-clients
+	$(BIN)/uv pip install --quiet --python .venv-clients/bin/python --requirement tests/openai/agents.txt
+	$(BIN)/python -m pytest --slow all tests/openai/test_agents.py $(ARGS)
 
 fuzz: $(VENV)/dev.stamp ## send generated requests to a started provider, for ten minutes
 	THEORYCTL_FUZZ_SECONDS=600 $(BIN)/python -m pytest --quiet tests/providers/wires/test_fuzz.py $(ARGS)

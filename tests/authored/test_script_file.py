@@ -30,8 +30,8 @@ def test_the_example_of_the_docs_is_valid_by_the_published_schema_and_answers() 
     [
         ("", "1:1: the file is empty"),
         ("rules: [", "not YAML"),
-        ("strict: true\n", "1:1: rules: missing; expected tried in order"),
-        ("rules: []\n", "1:1: rules: found nothing in it; expected at least one"),
+        ("strict: true\n", "1:1: rules: found no rules; expected at least one"),
+        ("rules: []\n", "1:1: rules: found no rules; expected at least one"),
         ("rulez: []\nrules: [{answers: [{text: x}]}]\n", "1:1: rulez: unknown key; did you mean 'rules'?"),
         ("rules:\n- {}\n", "2:3: rules[0].answers: missing"),
         ("rules:\n- answers: []\n", "2:3: rules[0].answers: found nothing in it; expected at least one"),
@@ -101,3 +101,18 @@ def test_a_file_that_cannot_be_read_or_is_too_large_is_said(tmp_path: Path) -> N
     (tmp_path / "large.yaml").write_bytes(b"#" * (5 << 20))
     with pytest.raises(BadScript, match="too large"):
         read_script(str(tmp_path / "large.yaml"))
+
+
+@pytest.mark.parametrize("word", ["NO", "on", "0644", "12:30", "1.10", "1_000"])
+def test_words_that_yaml_reads_as_something_else_are_refused_in_free_json(word: str) -> None:
+    data = f"rules:\n  - answers:\n      - json: {{it: {word}, ok: 1.5}}\n".encode()
+    with pytest.raises(BadScript) as caught:
+        check_script(data, "it.yaml")
+    assert f"it.yaml:3:16: rules[0].answers[0].json.it: found '{word}', which YAML reads as" in caught.value.message
+    assert (
+        check_script(data.replace(f": {word}".encode(), f': "{word}"'.encode()), "it.yaml")
+        .rules[0]
+        .answers[0]
+        .json["it"]
+        == word
+    )

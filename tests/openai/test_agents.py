@@ -103,24 +103,25 @@ def caller(home: Variables) -> Iterator[Variables]:
     yield {**home, **theoryctl("local", "env", "--ref", REF, "--name", "each", env=home)["variables"]}
 
 
-def calls_of(python: str, agent: str, env: Variables) -> list[list[object]]:
+def calls_of(python: str, agent: str, env: Variables, folder: Path) -> list[list[object]]:
     """The tools that an agent ran with their arguments, until it ended."""
-    program = f"{TOOLS}\n{AGENTS[agent]}\nprint(json.dumps(ran))"
-    done = subprocess.run([python, "-c", program], capture_output=True, text=True, env=env, timeout=100)
+    file = folder / "program.py"  # smolagents reads the source of a tool
+    file.write_text(f"{TOOLS}\n{AGENTS[agent]}\nprint(json.dumps(ran))")
+    done = subprocess.run([python, file], capture_output=True, text=True, env=env, timeout=100)
     assert done.returncode == 0, done.stderr[-2000:]
     ran: list[list[object]] = json.loads(done.stdout.splitlines()[-1])
     return ran
 
 
 @pytest.mark.parametrize("agent", HERE)
-def test_an_agent_runs_each_of_its_tools_once_and_ends(agent: str, caller: Variables) -> None:
-    assert calls_of(sys.executable, agent, caller) == [["add", 2, 40], ["weather", "Turin"]]
+def test_an_agent_runs_each_of_its_tools_once_and_ends(agent: str, caller: Variables, tmp_path: Path) -> None:
+    assert calls_of(sys.executable, agent, caller, tmp_path) == [["add", 2, 40], ["weather", "Turin"]]
 
 
 @pytest.mark.slow("providers/theoryctl_providers/mock/*.py")
 @pytest.mark.parametrize("agent", [name for name in AGENTS if name not in HERE])
-def test_an_agent_of_the_clients_environment_does_too(agent: str, caller: Variables) -> None:
-    python = Path(os.environ.get("THEORYCTL_TEST_AGENTS_PYTHON", ".venv-agents/bin/python"))
+def test_an_agent_of_the_clients_environment_does_too(agent: str, caller: Variables, tmp_path: Path) -> None:
+    python = Path(os.environ.get("THEORYCTL_TEST_AGENTS_PYTHON", ".venv-clients/bin/python"))
     if not python.exists():
-        pytest.skip("there is no environment of agents: make agents")
-    assert calls_of(str(python), agent, caller) == [["add", 2, 40], ["weather", "Turin"]]
+        pytest.skip("there is no environment of agents: make clients")
+    assert calls_of(str(python), agent, caller, tmp_path) == [["add", 2, 40], ["weather", "Turin"]]

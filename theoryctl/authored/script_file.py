@@ -44,6 +44,7 @@ def check_script(data: bytes, file: str) -> ScriptDocument:
     script, problems = _check().read(document)
     if script is not None:
         problems = [document.problem(path, what) for path, what in _meaning(script)]
+    problems += [document.problem(path, what) for path, what in document.surprises.items() if _is_free(path)]
     problems = readable(document, problems)
     if script is None or problems:
         raise _bad(file, problems)
@@ -72,6 +73,11 @@ def _meaning(script: ScriptDocument) -> Iterator[tuple[Path, str]]:
         if regex and not _compiles(regex):
             yield (*at, "when", "user", "regex"), f"found {cut(repr(regex))}; expected {_REGEX}"
     yield from script.mistakes()
+
+
+def _is_free(path: Path) -> bool:
+    """Return whether any JSON may stand at a path: there YAML's own reading would go unseen."""
+    return path[4:5] in (("json",), ("logprobs",)) or (path[4:5] == ("tool_calls",) and path[6:7] == ("arguments",))
 
 
 def _compiles(regex: str) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -23,6 +25,13 @@ _PREFIX = "tag:yaml.org,2002:"
 _STR, _MAP, _SEQ, _MERGE = (_PREFIX + kind for kind in ("str", "map", "seq", "merge"))
 _SCALAR_TAGS = {_PREFIX + kind for kind in ("str", "int", "float", "bool", "null")}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+#: What YAML 1.1 takes for booleans, for numbers of base 8, 2 or 60, and numbers that lose what they look like.
+_SURPRISES = re.compile(
+    r"(?i:yes|no|on|off)|[-+]?0[0-7_]+|[-+]?0b[01_]+|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?"
+    r"|[-+]?[0-9][0-9_]*_[0-9_.]*|[-+]?[0-9]+\.[0-9]*0"
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -53,12 +62,15 @@ class Document:
     """A parsed text: the value, where in the text each of its parts stands, and what is wrong with it as it is written.
 
     Where JSON knows no such value, there is the text of it instead; `unread` holds the paths of those.
+    `surprises` are plain words that YAML 1.1 reads as something else than they look like, and what is wrong with them:
+    whoever knows that a place is to hold free JSON refuses them there.
     """
 
     value: Any
     places: dict[Path, tuple[int, int]]
     problems: tuple[Problem, ...] = ()
     unread: frozenset[str] = frozenset()
+    surprises: Mapping[Path, str] = field(default_factory=dict)
 
     def problem(self, path: Path, what: str) -> Problem:
         """A problem with the part at `path`, placed at the nearest part that is there."""
@@ -92,7 +104,7 @@ def parse(data: bytes, limit: int | None = None) -> Document:
         raise _refused((1, 1), "the file is empty")
     walk = _Walk(limit)
     value = walk.value(node)
-    return Document(value, walk.places, tuple(sorted(set(walk.problems))), frozenset(walk.unread))
+    return Document(value, walk.places, tuple(sorted(set(walk.problems))), frozenset(walk.unread), walk.surprises)
 
 
 class _Loader(yaml.SafeLoader):
@@ -148,6 +160,7 @@ class _Walk:
         self.places: dict[Path, tuple[int, int]] = {}
         self.problems: list[Problem] = []
         self.unread: set[str] = set()
+        self.surprises: dict[Path, str] = {}
         self._construct = SafeConstructor()
         self._count = self._characters = 0
 
@@ -185,6 +198,11 @@ class _Walk:
         if wrong := _surrogate(node.value) or self._no_json(node):
             self._trap(node, path, f"found {_short(node.value)}, {wrong}")
             node.tag, node.value = _STR, _whole(node.value)
+        elif node.style is None and node.tag != _STR and _SURPRISES.fullmatch(node.value):
+            read = self._construct.yaml_constructors[node.tag](self._construct, node)
+            self.surprises[path] = (
+                f"found {_short(node.value)}, which YAML reads as {json.dumps(read)}; write it in quotes"
+            )
 
     def _no_json(self, node: yaml.ScalarNode) -> str | None:
         """Say why JSON has no such value."""
