@@ -30,7 +30,7 @@ REQUESTS = 25
 
 def unguarded(provider: LLMProvider, request: ResolvedRequest) -> Plan:
     """The plan for a mock's answer as it would be without a guard."""
-    return Plan(provider.stream(request), suspends=False)  # type: ignore[arg-type]
+    return Plan(provider.stream(request), suspends=False, answered_by="mock")  # type: ignore[arg-type]
 
 
 def seconds(request: Request, plan: Callable[[LLMProvider, ResolvedRequest], Plan]) -> float:

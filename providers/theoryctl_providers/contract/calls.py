@@ -98,7 +98,8 @@ class ProviderConfig:
     None for no limit. `secrets` holds values by name and never shows in a repr.
 
     In mock mode `script` or `replay` answers, before the provider's own mock. In real mode every exchange goes to
-    `tape`, and `hidden` holds values that nobody may see in one, although the provider needs them for nothing. With
+    `tape`; with `replay` beside it, those that it has are answered from it, as in mock mode, and the others join it.
+    `hidden` holds values that nobody may see in a recording, although the provider needs them for nothing. With
     `mock_only` real requests are refused.
     """
 

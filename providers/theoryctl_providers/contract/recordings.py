@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -51,7 +52,7 @@ class Recording:
 
     `key` is the digest of what was asked (`replay.key_of`). `inputs` is that as it may be shown: plain JSON, the
     attachments by their digests, without secrets. `events` are those of the answer, chunk by chunk, with usage and
-    price.
+    price. `number` counts the exchanges with one key, from 1: the same request may be answered in several ways.
     """
 
     key: str
@@ -59,18 +60,21 @@ class Recording:
     model: str
     inputs: Mapping[str, Any]
     events: tuple[Event, ...]
+    number: int = 1
 
     @property
     def file_name(self) -> str:
-        """The model and the beginning of the key, so that the same exchange always has the same file."""
+        """The model, the beginning of the key and the number, so that the same exchange always has the same file."""
         model = re.sub(r"[^A-Za-z0-9.]+", "-", self.model).strip("-.")
-        return f"{model}-{self.key[7:23]}.json"
+        number = "" if self.number == 1 else f".{self.number}"
+        return f"{model}-{self.key[7:23]}{number}.json"
 
     def dump(self) -> dict[str, Any]:
         """The recording as JSON, `theoryctl.recording/v1`."""
         events = [{_NAMES[type(event)]: filled(event)} for event in self.events]
         asked = {"key": self.key, "operation": self.operation, "model": self.model, "inputs": self.inputs}
-        return {"schema": SCHEMA, **asked, "events": events}
+        number = {} if self.number == 1 else {"number": self.number}
+        return {"schema": SCHEMA, **asked, **number, "events": events}
 
     def text(self) -> str:
         """The file's text: indented, with one event a line, so that a changed answer is a readable diff."""
@@ -97,6 +101,7 @@ class Recording:
             model=document.model,
             inputs=document.inputs,
             events=tuple(_events(document)),
+            number=document.number,
         )
 
 
@@ -107,6 +112,7 @@ class _Document:
     operation: Operation
     model: str
     inputs: Mapping[str, Any]
+    number: int = 1
     events: tuple[dict[Literal["delta", "annotation", "output", "usage", "finish", "vendor"], dict[str, Any]], ...]
 
 
@@ -125,17 +131,34 @@ def _output_parts(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Recordings:
-    """Recordings to answer from, by key."""
+    """Recordings to answer from, by key and number. Whoever holds the object holds the position, as of a script."""
 
     def __init__(self, recordings: Iterable[Recording]) -> None:
-        self._by_key = {recording.key: recording for recording in recordings}
+        self._by_key: dict[str, list[Recording]] = {}
+        self._taken: dict[str, int] = {}
+        for recording in sorted(recordings, key=lambda recording: recording.number):
+            self.add(recording)
 
     def __iter__(self) -> Iterator[Recording]:
-        return iter(self._by_key.values())
+        return chain.from_iterable(self._by_key.values())
 
-    def get(self, key: str) -> Recording | None:
-        """The recording with that key."""
-        return self._by_key.get(key)
+    def __bool__(self) -> bool:
+        return bool(self._by_key)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._by_key
+
+    def add(self, recording: Recording) -> None:
+        """Take in one more, behind the others of its key."""
+        self._by_key.setdefault(recording.key, []).append(recording)
+
+    def take(self, key: str) -> Recording | None:
+        """The next recording with that key, and the last again after it; None where there is none."""
+        found, taken = self._by_key.get(key), self._taken.get(key, 0)
+        if found is None:
+            return None
+        self._taken[key] = taken + 1
+        return found[min(taken, len(found) - 1)]
 
 
 class Tape:
@@ -143,6 +166,7 @@ class Tape:
 
     def __init__(self) -> None:
         self._kept: list[tuple[int, Recording]] = []
+        self._of_key: dict[str, int] = {}
         self._characters = self._added = 0
 
     @property
@@ -150,11 +174,14 @@ class Tape:
         """True where as much is kept as a server should hold."""
         return self._characters >= MOST_KEPT
 
-    def add(self, recording: Recording) -> None:
-        """Keep one."""
+    def add(self, recording: Recording) -> Recording:
+        """Keep one, and return it with its number among those of its key."""
         self._added += 1
+        self._of_key[recording.key] = number = self._of_key.get(recording.key, 0) + 1
+        recording = replace(recording, number=number)
         self._kept.append((self._added, recording))
         self._characters += len(recording.text())
+        return recording
 
     def kept(self) -> tuple[list[Recording], int]:
         """Return the recordings kept, oldest first, and the number of the newest, for `forget`."""

@@ -12,11 +12,12 @@ from theoryctl_providers.protocol import LLMProvider
 
 
 class Plan(NamedTuple):
-    """The events of an answer that has not begun, or what gives them all at once; and whether they will ever be waited
-    for."""
+    """The events of an answer that has not begun, or what gives them all at once; whether they will ever be waited
+    for; and who answers: `mock`, `vendor`, a rule of a script or the file of a recording."""
 
     events: AsyncGenerator[Event] | Callable[[], Iterable[Event]]
     suspends: bool
+    answered_by: str
 
 
 def plan_for(provider: LLMProvider, request: ResolvedRequest) -> Plan:
@@ -30,7 +31,7 @@ def plan_for(provider: LLMProvider, request: ResolvedRequest) -> Plan:
         from theoryctl_providers.engine.retries import attempts_within
 
         _check_tape(request)
-        return Plan(attempts_within(provider, request), suspends=True)
+        return Plan(attempts_within(provider, request), suspends=True, answered_by="vendor")
     if request.operation == "count_tokens":  # takes no answer of a script from the chat that it is about
         return _mocked(provider, request)
     return _scripted(request) or _replayed(request) or _mocked(provider, request)
@@ -38,8 +39,8 @@ def plan_for(provider: LLMProvider, request: ResolvedRequest) -> Plan:
 
 def _mocked(provider: LLMProvider, request: ResolvedRequest) -> Plan:
     if provider.suspends_in_mock:
-        return Plan(guarded(provider, request), suspends=True)
-    return Plan(lambda: guarded_at_once(provider, request), suspends=False)
+        return Plan(guarded(provider, request), suspends=True, answered_by="mock")
+    return Plan(lambda: guarded_at_once(provider, request), suspends=False, answered_by="mock")
 
 
 def _scripted(request: ResolvedRequest) -> Plan | None:
@@ -49,21 +50,23 @@ def _scripted(request: ResolvedRequest) -> Plan | None:
     from theoryctl_providers.mock.scripted import choose, play, waits
 
     refuse_uncarried(request.inputs, logprobs=script.carries_logprobs)
-    answer = choose(script, request)
-    if answer is None:
+    chosen = choose(script, request)
+    if chosen is None:
         return None
+    answer, rule = chosen
     refuse_uncarried(request.inputs, logprobs=answer.logprobs is not None)
-    return Plan(play(answer, request), waits(answer))
+    return Plan(play(answer, request), waits(answer), rule)
 
 
 def _replayed(request: ResolvedRequest) -> Plan | None:
     if request.config.replay is None:
         return None
-    from theoryctl_providers.mock.replay import replayed
+    from theoryctl_providers.mock.replay import find_recording, replayed
 
     # The vendor was asked for log probabilities when it was recorded, and its answer says what it gave.
     refuse_uncarried(request.inputs, logprobs=True)
-    return Plan(replayed(request.config.replay, request), suspends=False)
+    recording = find_recording(request.config.replay, request)
+    return Plan(replayed(recording), suspends=False, answered_by=recording.file_name)
 
 
 def _check_tape(request: ResolvedRequest) -> None:

@@ -46,11 +46,13 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
     """
     transcript = Transcript(request)
     cause: ProviderError | None = None
+    answered_by: str | None = None
     try:
         provider = get_llm_provider(request.config.provider)
         resolved = admit(request, provider)
         transcript.admitted(resolved)
         plan = plan_for(provider, resolved)
+        answered_by = plan.answered_by
         for note in notes_on(resolved, provider):
             yield Log(note)
         transcript.loading_ms = prepared(provider, resolved.mode)
@@ -74,7 +76,7 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
         yield Log(traceback_of(error, request), debug=True)
         cause = _bug(error)
         envelope = transcript.failure(cause)
-    yield Result(envelope, cause, transcript.answer)
+    yield Result(envelope, cause, transcript.answer, answered_by)
 
 
 def notes_on(request: ResolvedRequest, provider: LLMProvider) -> list[str]:
@@ -124,12 +126,24 @@ def admit(request: Request, provider: LLMProvider) -> ResolvedRequest:
     files = [replace(file, path="") for file in request.attachments] if is_mock(mode) else request.attachments
     inputs = resolve_attachments(inputs, files)
     resolved = _resolved(request, mode, inputs, files)
+    if not is_mock(mode) and _is_recorded(resolved):
+        return replace(resolved, mode="mock", attachments=[replace(file, path="") for file in files])
     if not (request.admitted or is_mock(mode)):
         with blamed(provider):
             provider.check(resolved)
         own = provider.secret_rules
         check_secrets(config.secret_rules or own, config.secrets, resolved.model, own)
     return resolved
+
+
+def _is_recorded(request: ResolvedRequest) -> bool:
+    """Return whether a vendor need not be asked: what is missing among recordings is to be recorded, and no more."""
+    config = request.config
+    if config.tape is None or config.replay is None:
+        return False
+    from theoryctl_providers.mock.replay import is_recorded
+
+    return is_recorded(config.replay, request)
 
 
 def _resolved(

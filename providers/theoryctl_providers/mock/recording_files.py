@@ -32,9 +32,9 @@ def read_recordings(folder: Path) -> Recordings:
         raise _bad(f"{error.filename or folder}: {error.strerror}") from error
     if not found:
         raise _bad(f"{folder}: it holds no recordings")
-    of_key: dict[str, Path] = {}
+    of_key: dict[tuple[str, int], Path] = {}
     for file, recording in found.items():
-        if (other := of_key.setdefault(recording.key, file)) is not file:
+        if (other := of_key.setdefault((recording.key, recording.number), file)) is not file:
             raise _bad(f"{file}: it is of the same exchange as {other.name}")
     return Recordings(found.values())
 

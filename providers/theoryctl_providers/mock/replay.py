@@ -56,22 +56,36 @@ async def recorded(events: AsyncGenerator[Event], request: ResolvedRequest, tape
         if not isinstance(event, Log):
             kept.append(event)
         yield event
-    tape.add(replace(begun, events=tuple(kept)))
+    recording = tape.add(replace(begun, events=tuple(kept)))
+    if request.config.replay is not None:
+        request.config.replay.add(recording)
 
 
-async def replayed(recordings: Recordings, request: ResolvedRequest) -> AsyncGenerator[Event]:
-    """The events that were recorded for the request.
+async def replayed(recording: Recording) -> AsyncGenerator[Event]:
+    """The events that were recorded."""
+    for event in recording.events:
+        yield event
+
+
+def find_recording(recordings: Recordings, request: ResolvedRequest) -> Recording:
+    """The recording of the request; of several, the one after that which was found before, and the last again.
 
     Raises ProviderError `ERR_REPLAY_MISS` with the difference to the nearest recording.
     """
-    # The second is the key that 0.1.0 gave: it counted parameters about the caller.
-    recording = recordings.get(key_of(request)) or recordings.get(
-        Recording.key_for(request.operation, _asked(request, ACCOUNT))
-    )
-    if recording is None:
-        raise _miss(recordings, request)
-    for event in recording.events:
-        yield event
+    for key in _keys_of(request):
+        if (recording := recordings.take(key)) is not None:
+            return recording
+    raise _miss(recordings, request)
+
+
+def is_recorded(recordings: Recordings, request: ResolvedRequest) -> bool:
+    """Return whether there is a recording of the request."""
+    return any(key in recordings for key in _keys_of(request))
+
+
+def _keys_of(request: ResolvedRequest) -> tuple[str, str]:
+    """The key of a request, and that which 0.1.0 gave it: it counted parameters about the caller."""
+    return key_of(request), Recording.key_for(request.operation, _asked(request, ACCOUNT))
 
 
 def _asked(request: ResolvedRequest, left_out: frozenset[str] = _LEFT_OUT) -> dict[str, Any]:
@@ -86,6 +100,8 @@ def _without(left_out: frozenset[str], inputs: Mapping[str, Any]) -> dict[str, A
 
 
 def _miss(recordings: Recordings, request: ResolvedRequest) -> ProviderError:
+    if not recordings:
+        raise ProviderError("ERR_REPLAY_MISS", "there are no recordings", hint=Remedy.RECORD)
     asked = _pretty(_asked(request))
     nearest = max(recordings, key=lambda recording: _likeness(_pretty(recording.inputs), asked))
     difference = "\n".join(_difference(_pretty(nearest.inputs), asked)) or _UNSEEN

@@ -41,9 +41,9 @@ _AGAIN = "run it again"
 Step = tuple[float, Delta]
 
 
-def choose(script: Script, request: ResolvedRequest) -> ScriptedAnswer | None:
-    """The answer of the first rule that fits and has one left; None where the mock is to answer. Rules are about chats:
-    none fits a request for embeddings.
+def choose(script: Script, request: ResolvedRequest) -> tuple[ScriptedAnswer, str] | None:
+    """The answer of the first rule that fits and has one left, with the rule's name; None where the mock is to answer.
+    Rules are about chats: none fits a request for embeddings.
 
     Raises ProviderError `ERR_SCRIPT_MISS` where no rule of a strict script does, with what the nearest one wants.
     """
@@ -53,7 +53,7 @@ def choose(script: Script, request: ResolvedRequest) -> ScriptedAnswer | None:
     facts = _facts_of(request)
     for index, rule in enumerate(script.document.rules):
         if all(holds for _, holds in _conditions(rule, facts)) and (answer := script.take(index)) is not None:
-            return answer
+            return answer, _called(index, rule)
     if script.document.strict and script.document.rules:
         raise _miss(script, facts)
     return None
@@ -278,9 +278,12 @@ def _miss(script: Script, facts: _Facts) -> ProviderError:
     scores = [sum(holds or -1 for _, holds in conditions) for conditions in found]
     index = scores.index(max(scores))
     failed = ", ".join(text for text, holds in found[index] if not holds) or "an answer that is left"
-    called = f" ({rules[index].name})" if rules[index].name else ""
-    message = f"no rule of the script fits; the nearest is rule {index + 1}{called}, which wants {failed}"
+    message = f"no rule of the script fits; the nearest is {_called(index, rules[index])}, which wants {failed}"
     return ProviderError("ERR_SCRIPT_MISS", f"{message}; {_found(facts)}", hint="add a rule, or leave strict out")
+
+
+def _called(index: int, rule: Rule) -> str:
+    return f"rule {index + 1} ({rule.name})" if rule.name else f"rule {index + 1}"
 
 
 def _found(facts: _Facts) -> str:
