@@ -37,6 +37,7 @@ FLOORS = {
     ),
     "theoryctl_providers": (
         ("__main__",),
+        ("testing",),
         ("server", "conformance"),
         ("wires",),
         ("engine", "litellm"),
@@ -56,6 +57,7 @@ DOORS = {
     "theoryctl_providers",
     "theoryctl_providers.contract",
     "theoryctl_providers.mock",
+    "theoryctl_providers.testing",
 }
 
 #: The only places that import a library, in a call or at the top.
@@ -68,7 +70,7 @@ HOMES = {
     "pygal": {"theoryctl.ledger.report"},
     "httpx": {"theoryctl.registry", "theoryctl_providers.litellm"},
     "pydantic": {"theoryctl.authored", "theoryctl.manifests.check"},
-    "yaml": {"theoryctl.authored", "theoryctl.manifests.edit"},
+    "yaml": {"theoryctl.authored", "theoryctl.manifests.edit", "theoryctl_providers.testing"},
     "starlette": {"theoryctl_providers.asgi", "theoryctl_providers.wires", "theoryctl_providers.server"},
     "uvicorn": {"theoryctl_providers.server"},
     "litellm": {"theoryctl_providers.litellm"},
@@ -136,6 +138,7 @@ MADE_OF = {
     "theoryctl_providers.engine.retries": {"asyncio", "tenacity"},
     "theoryctl_providers.litellm.transport": {"httpx"},
     "theoryctl_providers.server": {"asyncio", "starlette", "uvicorn"},
+    "theoryctl_providers.testing.instance": {"asyncio", "starlette", "uvicorn"},
     "theoryctl_providers.wires": {"asyncio", "python_multipart", "starlette", "tempfile"},
 }
 
@@ -278,7 +281,7 @@ def test_what_goes_to_modal_knows_nothing_of_the_host_and_loads_little(name: str
 
 
 #: Modules that the wires share.
-SHARED = ("body", "call_ids", "dialect", "exchange", "failure", "models", "reply", "telling")
+SHARED = ("body", "call_ids", "dialect", "exchange", "failure", "models", "reply", "telling", "tenant")
 
 
 @pytest.mark.parametrize("room", ["theoryctl.runtimes", "theoryctl_providers.wires"])

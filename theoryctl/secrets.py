@@ -11,22 +11,11 @@ from typing import TYPE_CHECKING
 from theoryctl.errors import UsageError
 from theoryctl.hints import again, path_hint
 from theoryctl_providers.contract import TOKEN_PREFIX, read_regular
+from theoryctl_providers.contract.clients import CLIENTS
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
-
-#: Variables that clients of each API read: that of the key, and with it those of its address.
-_CLIENTS: dict[str, dict[str, str]] = {
-    "OPENAI_API_KEY": {"OPENAI_BASE_URL": "{url}/v1"},
-    "ANTHROPIC_API_KEY": {"ANTHROPIC_BASE_URL": "{url}"},
-    "OLLAMA_API_KEY": {"OLLAMA_HOST": "{url}"},
-    # OpenAI's client for Azure asks for a version, whichever.
-    "AZURE_OPENAI_API_KEY": {"AZURE_OPENAI_ENDPOINT": "{url}", "OPENAI_API_VERSION": "2024-10-21"},
-    # Google's clients prefer the second where both are set.
-    "GEMINI_API_KEY": {"GOOGLE_GEMINI_BASE_URL": "{url}"},
-    "GOOGLE_API_KEY": {"GOOGLE_GEMINI_BASE_URL": "{url}"},
-}
 
 #: Bytes that an env file may have.
 _MAX_BYTES = 1 << 20
@@ -83,16 +72,8 @@ def on_this_host(value: str, *, unspecified: bool = False) -> SplitResult | None
     return address if number.is_loopback or (unspecified and number.is_unspecified) else None
 
 
-def client_variables(url: str, token: str) -> dict[str, str]:
-    """The variables that lead clients of each API to the instance at `url`."""
-    variables: dict[str, str] = {}
-    for key, addresses in _CLIENTS.items():
-        variables |= {name: value.format(url=url) for name, value in addresses.items()} | {key: token}
-    return variables
-
-
 def _leave_instance() -> None:
-    for key, addresses in _CLIENTS.items():
+    for key, addresses in CLIENTS.items():
         if os.environ.get(key, "").startswith(TOKEN_PREFIX):
             for name in (key, *addresses):
                 os.environ.pop(name, None)

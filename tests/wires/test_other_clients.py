@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import _FOREIGN
 from tests.providers.started import TOKEN
 from tests.wires.conftest import Instance
-from theoryctl.secrets import client_variables
+from theoryctl_providers.contract.clients import client_variables
 
 LITELLM = """\
 import json, os, litellm

@@ -11,8 +11,9 @@ import pytest
 
 from tests.providers.started import TOKEN
 from tests.wires.conftest import Instance
-from theoryctl.secrets import client_variables, given_secrets
+from theoryctl.secrets import given_secrets
 from theoryctl_providers.contract import TOKEN_PREFIX
+from theoryctl_providers.contract.clients import client_variables
 
 LOADED = "import json, sys, theoryctl_providers.server.app; print(json.dumps(sorted(sys.modules)))"
 

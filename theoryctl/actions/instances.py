@@ -27,8 +27,8 @@ from theoryctl.results.instances import (
     UrlShown,
 )
 from theoryctl.runtimes.find import STARTED, recorded, require, started_runtime
-from theoryctl.secrets import client_variables
 from theoryctl_providers.contract import ProviderError, sha256
+from theoryctl_providers.contract.clients import client_variables
 
 
 def stop(ref: ProviderRef | None, everything: bool, name: str | None = None) -> Stopped:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import time
 import traceback
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from theoryctl_providers.asgi.connection import DRAINING, HANG_UP, WHOLE, ClientGone, note_refusal, patient
+from theoryctl_providers.asgi.journal import Entry
 from theoryctl_providers.contract import ProviderError, dumps
 from theoryctl_providers.contract.error_redactor import ErrorRedactor, hidden_parts
 from theoryctl_providers.contract.errors import LONGEST
@@ -19,7 +19,9 @@ from theoryctl_providers.contract.json_text import cut
 from theoryctl_providers.contract.wire import ServerConfig
 from theoryctl_providers.server.paths import Paths
 from theoryctl_providers.server.refusals import refusal
+from theoryctl_providers.server.tenants import Tenants
 from theoryctl_providers.wires.dialect import Credential, Dialect
+from theoryctl_providers.wires.tenant import Tenant, admit_tenant, asking_tenant
 
 #: Takes a line of the log.
 Log = Callable[[str], None]
@@ -32,11 +34,15 @@ CLIENT_GONE = 499
 
 
 class Gate:
-    """An ASGI application around all routes. `drain` lets nothing new in and returns when all that was in has left."""
+    """An ASGI application around all routes. `drain` lets nothing new in and returns when all that was in has left.
+
+    Whoever brings the token of one of its `tenants` is let in. The first is the server's own.
+    """
 
     def __init__(self, paths: Paths, config: ServerConfig, log: Log) -> None:
         self._paths, self._limits = paths, config.limits
-        self._token = config.token.encode()
+        self.tenants = Tenants()
+        self.tenants.add(config.token, Tenant(config.provider))
         hidden = {**config.provider.secrets, **config.provider.hidden, "TOKEN": config.token}
         self._redactor = ErrorRedactor(hidden_parts(hidden))
         self._log = log
@@ -71,7 +77,10 @@ class Gate:
         self, scope: Scope, receive: Receive, send: Send, dialect: Dialect, app: ASGIApp, log: Log | None
     ) -> None:
         """Have `app` answer, or say that it broke, and then `log` the request, unless there is no log."""
-        start, sending = time.perf_counter(), _Sending(scope, send)
+        start, tenant = time.perf_counter(), asking_tenant(scope)
+        entry = None if tenant is None or scope["method"] != "POST" else tenant.journal.open(scope)
+        sending = _Sending(scope, send, entry)
+        receive = receive if entry is None else entry.hear(receive)
         gone = False
         try:
             await app(scope, receive, sending)
@@ -80,6 +89,8 @@ class Gate:
         except Exception as error:
             await self._broke(scope, receive, sending, dialect, error)
         finally:
+            if tenant is not None and entry is not None:
+                tenant.journal.settle(entry)
             if log is None and _TRACEBACK in scope:  # a bug is told in any case
                 log = self._log
             if log is not None:
@@ -120,9 +131,11 @@ class Gate:
             return ProviderError("ERR_TOO_LARGE", "the headers are too large", hint="send less")
         if credential is None:
             return None
-        if not hmac.compare_digest(credential.of(scope), self._token):
+        tenant = self.tenants.of(credential.of(scope))
+        if tenant is None:
             message = f"{credential.called} is missing or wrong"
             return ProviderError("ERR_TOKEN", message, hint="send the instance's own token")
+        admit_tenant(scope, tenant)
         if self._draining:
             return ProviderError("ERR_NOT_RUNNING", "the instance is about to stop", hint="start it again")
         if self._inside >= self._limits.concurrency:
@@ -137,15 +150,17 @@ class _Sending:
     Where the rest of a request may still be on its way, the connection ends with the answer.
     """
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, entry: Entry | None) -> None:
         self.status: int | None = None
-        self._scope, self._send = scope, send
+        self._scope, self._send, self._entry = scope, send, entry
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             if HANG_UP in self._scope and WHOLE not in self._scope:
                 message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        if self._entry is not None:  # before the client can know that its request was answered
+            self._entry.note(self._scope, self.status)
         await self._send(message)
 
 

@@ -38,12 +38,12 @@ def serve(config: ServerConfig, host: str, port: int, ready_fd: int | None, log:
     with blamed(provider):
         # Before anything can be asked: a real instance's first call is as warm as its second.
         provider.prepare(config.provider.mode)
-    listener = _listen(host, port)
+    listener = listen(host, port)
     app = make_app(config, log.line)
     # Requests leave next to no cycles behind: looking for them less often saves a few per cent.
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
-    server = _Server(_settings(app, config.limits), app, config.limits.drain_seconds, ready_fd)
+    server = Server(settings(app, config.limits), app, config.limits.drain_seconds, ready_fd)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(server.serve(sockets=_doors(listener)))
         with blamed(provider):
@@ -60,7 +60,8 @@ def _loop_factory() -> Any:
     return uvloop.new_event_loop
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Bind a port; 0 takes a free one. Raises ProviderError `ERR_NOT_RUNNING` where it cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -88,7 +89,8 @@ def _doors(listener: socket.socket) -> list[socket.socket]:
     return [listener, *(listener.dup() for _ in range(DOORS - 1))]
 
 
-def _settings(app: Gate, limits: Limits) -> uvicorn.Config:
+def settings(app: Gate, limits: Limits) -> uvicorn.Config:
+    """Return the settings of uvicorn that every server here has."""
     # The gate weighs the headers alone; here the request's line comes with them.
     protocol: Any = partial(Protocol, head_bytes=2 * limits.headers)
     return uvicorn.Config(
@@ -111,7 +113,7 @@ def _settings(app: Gate, limits: Limits) -> uvicorn.Config:
     )
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Tells when it is ready, and drains on SIGTERM and SIGINT before it exits with 0."""
 
     def __init__(self, config: uvicorn.Config, gate: Gate, drain_seconds: float, ready_fd: int | None) -> None:
@@ -121,6 +123,7 @@ class _Server(uvicorn.Server):
         self._ended = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         if self._ready_fd is not None and sockets:
             os.write(self._ready_fd, f"{sockets[0].getsockname()[1]}\n".encode())
@@ -140,6 +143,10 @@ class _Server(uvicorn.Server):
     async def _drained(self) -> None:
         await self._gate.drain(self._drain_seconds)
         self._end()
+
+    def end_soon(self) -> None:
+        """End without a drain; any thread may say so."""
+        self._loop.call_soon_threadsafe(self._end)
 
     def _end(self) -> None:
         self.should_exit = True

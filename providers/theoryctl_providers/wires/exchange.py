@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from theoryctl_providers.asgi.body import receive_whole
 from theoryctl_providers.asgi.connection import header_of, hung_up, note_envelope, while_connected
+from theoryctl_providers.asgi.journal import ANSWERED_BY
 from theoryctl_providers.contract import (
     MODES,
     Event,
@@ -37,6 +38,7 @@ from theoryctl_providers.inputs.normalize import UNCOUNTED, normalized
 from theoryctl_providers.wires.dialect import Dialect
 from theoryctl_providers.wires.failure import Failure, failed, refused
 from theoryctl_providers.wires.reply import EVENT_STREAM, Reply, Whole
+from theoryctl_providers.wires.tenant import Tenant, asking_tenant
 
 Word = TypeVar("Word", bound=str)
 
@@ -118,7 +120,7 @@ class Answering:
     """The ASGI application that answers one path of a dialect by asking the engine."""
 
     def __init__(self, dialect: Dialect, config: ServerConfig, read: Read) -> None:
-        self._dialect, self._config, self._read = dialect, config, read
+        self._dialect, self._own, self._read = dialect, Tenant(config.provider), read
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -128,15 +130,15 @@ class Answering:
             await Reply(scope, send).whole(self._dialect.failure(refused(error)))
             return
         try:
-            call = self._call(exchange, tools)
+            call = self._call(exchange, scope, tools)
             scope["theoryctl.run_id"] = call.run_id
             await _Conversation(self._dialect, exchange, call, scope, receive, send).run()
         finally:
             exchange.close()
 
-    def _call(self, exchange: Exchange, tools: Tools | None) -> Request:
+    def _call(self, exchange: Exchange, scope: Scope, tools: Tools | None) -> Request:
         return Request(
-            config=self._config.provider,
+            config=(asking_tenant(scope) or self._own).config,
             inputs=exchange.inputs,
             parsed=True,
             operation=exchange.operation,
@@ -194,6 +196,7 @@ class _Conversation:
             await self._reply.write(piece)
         if isinstance(event, Result):
             note_envelope(self._scope, event.envelope)
+            self._scope[ANSWERED_BY] = event.answered_by
             if (vendor := event.envelope["meta"]["vendor"]) is not None:
                 self._reply.add(self._dialect.vendor_headers(vendor["headers"]))
             await (self._end(event, chunks) if event.cause is None else self._fail(event, chunks))

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope
 from theoryctl_providers.asgi.connection import header_of
 from theoryctl_providers.asgi.hints import in_fields
 from theoryctl_providers.contract import ERROR_SCHEMA, ERRORS, ProviderError, Tape, dumps, is_mock
+from theoryctl_providers.contract.error_redactor import ErrorRedactor, hidden_parts
 from theoryctl_providers.contract.wire import NO_RETRIES, RETRIES_HEADER, ServerConfig
 from theoryctl_providers.wires.dialect import Dialect
 from theoryctl_providers.wires.exchange import Answering, Exchange
@@ -20,9 +21,11 @@ from theoryctl_providers.wires.run.exchange import Run, reads_files
 from theoryctl_providers.wires.run.health import Health
 from theoryctl_providers.wires.run.multipart import receive as receive_call
 from theoryctl_providers.wires.telling import Telling
+from theoryctl_providers.wires.tenant import tenant_of
 
 _HEALTH = "/healthz"
 _RECORDINGS = "/v1/recordings"
+_REQUESTS = "/v1/requests"
 
 #: Digits of a number that counts recordings. Python reads no more than 4,300.
 _LONGEST_NUMBER = 18
@@ -33,19 +36,19 @@ class RunDialect(Dialect):
 
     name = "theoryctl"
     example = "POST /v1/run"
-    prefixes = ("/", "/v1/run", _RECORDINGS)
+    prefixes = ("/", "/v1/run", _RECORDINGS, _REQUESTS)
     open_paths = frozenset((_HEALTH,))
     #: It imitates no vendor: what a script says of one is in the envelope.
     plays_faults = False
 
     def __init__(self, config: ServerConfig) -> None:
         self._config = config
-        self._tape = config.provider.tape or Tape()
         self.routes = {
             ("GET", _HEALTH): Health(self, config),
             ("POST", "/v1/run"): Answering(self, config, self._read),
             ("GET", _RECORDINGS): Telling(self, self._recordings),
             ("DELETE", _RECORDINGS): Telling(self, self._forget_recordings),
+            ("GET", _REQUESTS): Telling(self, self._requests),
         }
 
     def failure(self, failure: Failure) -> Whole:
@@ -63,16 +66,16 @@ class RunDialect(Dialect):
 
     async def _read(self, scope: Scope, receive: Receive) -> Exchange:
         kind = header_of(scope, "content-type") or "application/json"
-        default = self._config.provider.mode
+        default = tenant_of(scope).config.mode
         received = await receive_call(
             kind, receive, self._config.limits, lambda document: reads_files(document, default)
         )
         retries = header_of(scope, RETRIES_HEADER) != NO_RETRIES
         return Run(received, header_of(scope, "accept") or "", retries)
 
-    def _recordings(self, _scope: Scope) -> Any:
+    def _recordings(self, scope: Scope) -> Any:
         """The recorded exchanges that nobody has taken yet, and the number of the newest."""
-        kept, upto = self._tape.kept()
+        kept, upto = _tape_of(scope).kept()
         return {"recordings": [recording.dump() for recording in kept], "upto": upto}
 
     def _forget_recordings(self, scope: Scope) -> Any:
@@ -81,8 +84,27 @@ class RunDialect(Dialect):
         upto = query.get("upto", [""])[-1]
         if not upto.isdecimal() or len(upto) > _LONGEST_NUMBER:
             raise ProviderError("ERR_USAGE", f"upto {upto!r:.200} is no number", hint="GET /v1/recordings says it")
-        self._tape.forget(int(upto))
+        _tape_of(scope).forget(int(upto))
         return {}
+
+    def _requests(self, scope: Scope) -> Any:
+        """The requests that the mock has answered lately, oldest first, and how many there were before them."""
+        tenant = tenant_of(scope)
+        config = tenant.config
+        if config.mode == "real":
+            message = "requests are kept by an instance that answers as a mock, and this one asks vendors"
+            raise ProviderError("ERR_UNSUPPORTED_PARAM", message, hint="start it in mock mode")
+        hidden = {**config.secrets, **config.hidden, "TOKEN": self._config.token}
+        redacted = ErrorRedactor(hidden_parts(hidden)).text
+        return {
+            "schema": "theoryctl.requests/v1",
+            "requests": [entry.document(redacted) for entry in tenant.journal],
+            "dropped": tenant.journal.dropped,
+        }
+
+
+def _tape_of(scope: Scope) -> Tape:
+    return tenant_of(scope).config.tape or Tape()
 
 
 def _retry_after(seconds: float | None) -> list[tuple[bytes, bytes]]:

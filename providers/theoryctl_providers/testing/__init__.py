@@ -1,0 +1,35 @@
+"""A deterministic model server inside a test.
+
+with serve(script={"rules": [{"answers": [{"text": "Hello"}]}]}) as theoryctl:
+    answer = OpenAI().chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": "Hi"}])
+    assert theoryctl.requests[0].body["model"] == "gpt-4o-mini"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from theoryctl_providers.testing.instance import Instance
+
+
+@contextmanager
+def serve(
+    *, script: Mapping[str, Any] | str | Path | None = None, replay: str | Path | None = None
+) -> Iterator[Instance]:
+    """Serve mocks in a thread, with the variables set that lead clients of each API there.
+
+    Raises ProviderError `ERR_SCRIPT`, `ERR_RECORDING`.
+    """
+    from theoryctl_providers.testing.instance import environment, instances
+
+    with instances() as begin, begin() as instance, environment(instance.env):
+        if script is not None:
+            instance.script(script)
+        if replay is not None:
+            instance.replay(replay)
+        yield instance

@@ -1,0 +1,37 @@
+"""The tenants of a server: what belongs to one of its tokens, and to nobody who has another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from starlette.types import Scope
+
+from theoryctl_providers.asgi.journal import Journal
+from theoryctl_providers.contract import ProviderConfig
+
+#: Where the gate leaves the tenant whose token a request brought.
+_TENANT = "theoryctl.tenant"
+
+
+@dataclass(slots=True, eq=False)
+class Tenant:
+    """One token's configuration, with its script, recordings and tape, and the journal of its requests."""
+
+    config: ProviderConfig
+    journal: Journal = field(default_factory=Journal)
+
+
+def admit_tenant(scope: Scope, tenant: Tenant) -> None:
+    """Note who asks."""
+    scope[_TENANT] = tenant
+
+
+def tenant_of(scope: Scope) -> Tenant:
+    """Return who asks: the gate let nobody in without a token, on a path that wants one."""
+    tenant: Tenant = scope[_TENANT]
+    return tenant
+
+
+def asking_tenant(scope: Scope) -> Tenant | None:
+    """Return who asks; None on a path that is open to all, and for who has no token."""
+    return scope.get(_TENANT)

@@ -1,0 +1,72 @@
+"""A server inside a test: its tokens never meet, and unmodified clients need no change."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+
+from theoryctl_providers.contract import ProviderError
+from theoryctl_providers.testing import serve
+from theoryctl_providers.testing.instance import Instance, instances
+
+SAY = [{"role": "user", "content": "Hi"}]
+
+
+def rules(text: str, **more: Any) -> dict[str, Any]:
+    return {"rules": [{"answers": [{"text": text}], **more}]}
+
+
+@pytest.fixture(scope="module")
+def two() -> Iterator[tuple[Instance, Instance]]:
+    with instances() as begin, begin() as one, begin() as other:
+        yield one, other
+
+
+def ask(instance: Instance, text: str = "Hi") -> str | None:
+    with openai.OpenAI(base_url=f"{instance.url}/v1", api_key=instance.token, max_retries=0) as client:
+        said = client.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": text}])
+    content: str | None = said.choices[0].message.content
+    return content
+
+
+def test_tokens_of_one_server_have_scripts_and_journals_of_their_own(two: tuple[Instance, Instance]) -> None:
+    one, other = two
+    one.script(rules("from one", name="greeting"))
+    other.script(rules("from the other"))
+    assert (ask(one, "a"), ask(other, "b"), ask(one, "c")) == ("from one", "from the other", "from one")
+    assert [asked.body["messages"][0]["content"] for asked in one.requests] == ["a", "c"]
+    assert [(asked.path, asked.status, asked.answered_by) for asked in one.requests] == [
+        ("/v1/chat/completions", 200, "rule 1 (greeting)")
+    ] * 2
+    assert [asked.answered_by for asked in other.requests] == ["rule 1"]
+
+
+def test_a_token_that_was_taken_back_is_refused() -> None:
+    with instances() as begin:
+        with begin() as instance:
+            assert ask(instance)
+        with pytest.raises(openai.AuthenticationError):
+            ask(instance)
+
+
+def test_clients_find_the_server_by_the_environment_which_is_as_before_afterwards() -> None:
+    before = dict(os.environ)
+    with serve(script=rules("Hello")) as instance:
+        with openai.OpenAI() as client:
+            said = client.chat.completions.create(model="gpt-4o-mini", messages=SAY)
+        assert said.choices[0].message.content == "Hello"
+        with anthropic.Anthropic() as claude:
+            message = claude.messages.create(model="claude-3-5-haiku-latest", max_tokens=9, messages=SAY)  # type: ignore[arg-type]
+        assert message.content[0].text == "Hello"  # type: ignore[union-attr]
+        assert [asked.path for asked in instance.requests] == ["/v1/chat/completions", "/v1/messages"]
+    assert dict(os.environ) == before
+
+
+def test_a_script_that_is_none_says_where() -> None:
+    with pytest.raises(ProviderError, match="rules"), serve(script={"rules": 5}):
+        pass
