@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from theoryctl.actions.batch_engine import engine_of, send_all
 from theoryctl.actions.batch_plan import BatchOptions, Listener, Setting, plan_of, setting_of, unsaid
 from theoryctl.actions.kept_batch import keeping
 from theoryctl.actions.targets import Target
 from theoryctl.batch.cost import CostEstimate, CostGuard
 from theoryctl.batch.engine import Engine
-from theoryctl.batch.engines import ThreadEngine, engine_here
 from theoryctl.batch.failures import Failures
 from theoryctl.batch.money import Budget, Cap
 from theoryctl.batch.output import Output, OutputStream
@@ -22,10 +22,9 @@ from theoryctl.batch.prices import source as prices_source
 from theoryctl.batch.run import Batch
 from theoryctl.batch.tally import Tally
 from theoryctl.batch.tokens import TokenCounter
-from theoryctl.errors import Interrupted
+from theoryctl.errors import Interrupted, UsageError
 from theoryctl.hints import again
 from theoryctl.results.batch import BatchEstimate, BatchResult
-from theoryctl.runtimes.find import EMBEDDED
 from theoryctl_providers.contract import info_of, is_mock
 
 
@@ -44,11 +43,15 @@ def batch(options: BatchOptions, target: Target, listener: Listener) -> BatchRes
         guard.check()
         if note := unsaid(options, setting.mode, target):
             listener.tell(note)
-        engine = _engine(setting, target, opened)
+        engine = engine_of(options, setting, target, opened)
         listener.tell(engine.where)
         output = setting.file or opened.enter_context(_stream(options, plan, listener))
         running = _running(options, setting, guard, plan, engine, output, listener, budgets)
-        _run(running, options, listener)
+        if options.detach:
+            _check_unbudgeted(budgets)
+            send_all(engine, plan, listener.tell)
+        else:
+            _run(running, options, listener)
         return _result(options, running)
 
 
@@ -95,16 +98,10 @@ def _others(setting: Setting, listener: Listener) -> tuple[Budget, ...]:
     return () if is_mock(setting.mode) else listener.budgets
 
 
-def _engine(setting: Setting, target: Target, opened: ExitStack) -> Engine:
-    session = target.open(setting.found)
-    opened.callback(session.close)
-    engine = (
-        engine_here(session, setting.maker.config, setting.mode)
-        if target.runtime == EMBEDDED
-        else ThreadEngine(session)
-    )
-    opened.callback(engine.close)
-    return engine
+def _check_unbudgeted(budgets: list[Budget]) -> None:
+    """Refuse to leave calls to Modal that have to fit into a budget, which only somebody who waits can count."""
+    if budgets:
+        raise UsageError("--detach: nobody counts the budget of the day meanwhile", hint=again("wait", detach=None))
 
 
 def _running(

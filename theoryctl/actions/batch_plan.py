@@ -52,7 +52,7 @@ class BatchOptions:
     """Options of a batch. `source` and `out` are paths, or `-`; without `out` nothing can be asked.
 
     `timeout` is in seconds, `max_attachment` in bytes, `max_cost` in US dollars; `rpm` and `tpm` are calls and tokens
-    per minute.
+    per minute. With `detach` the lines are sent, and nothing is waited for.
     """
 
     ref: ProviderRef
@@ -76,6 +76,7 @@ class BatchOptions:
     timeout: float | None = None
     env_file: str | None = None
     manifests: str | None = None
+    detach: bool = False
     mocks: MockFlags = field(default_factory=MockFlags)
     standard_input: StandardInput = field(default_factory=StandardInput)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -90,14 +91,15 @@ class BatchFlags(NamedTuple):
     manifests: ManifestsOption = None
 
 
-def run_batch(
-    ctx: typer.Context, ref: str, source: str, flags: BatchFlags, target: Target, *, env_file: str | None = None
-) -> None:
-    """Run or estimate the batch that the flags say, and show the result. Raises TheoryctlError."""
+def run_batch(ctx: typer.Context, ref: str, source: str, flags: BatchFlags, target: Target, **more: Any) -> None:
+    """Run or estimate the batch that the flags say, and show the result. `more` are options of one command alone.
+
+    Raises TheoryctlError.
+    """
     from theoryctl.actions.batch import batch, estimate
     from theoryctl.actions.batch_plan import Listener
 
-    options = _options(ctx, ref, source, flags, env_file)
+    options = _options(ctx, ref, source, flags, more)
     if flags.estimate:
         ctx.obj.emit(estimate(options, target))
         return
@@ -120,7 +122,7 @@ def _emit(result: BatchResult, ctx: typer.Context) -> None:
     ctx.obj.emit_batch(result)
 
 
-def _options(ctx: typer.Context, ref: str, source: str, flags: BatchFlags, env_file: str | None) -> BatchOptions:
+def _options(ctx: typer.Context, ref: str, source: str, flags: BatchFlags, more: Mapping[str, Any]) -> BatchOptions:
     from theoryctl.actions.batch_plan import BatchOptions
     from theoryctl.actions.run import checked_mode
     from theoryctl.refs import ProviderRef
@@ -150,11 +152,24 @@ def _options(ctx: typer.Context, ref: str, source: str, flags: BatchFlags, env_f
         allow_unknown_price=flags.allow_unknown_price,
         allow_failures=_allowed(flags.allow_failures),
         timeout=parse_timeout(flags.timeout) if flags.timeout is not None else None,
-        env_file=env_file,
         manifests=flags.manifests,
         mocks=MockFlags(script=flags.script, replay=flags.replay),
         standard_input=standard_input,
+        **more,
     )
+
+
+def check_detached(flags: BatchFlags) -> None:
+    """Raise UsageError for a flag that only somebody who waits can keep to."""
+    from theoryctl.errors import UsageError
+    from theoryctl.hints import again
+
+    for name in ("max_cost", "rpm", "tpm", "estimate"):
+        if getattr(flags, name):
+            flag = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{flag}: nobody counts what a detached batch does", hint=again("wait", detach=None))
+    if flags.out in ("-", "/dev/stdout"):
+        raise UsageError("--detach: expected a file in --out", hint=again("name one", out="rows.jsonl"))
 
 
 def _out(flags: BatchFlags, source: str) -> str | None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from theoryctl.cli.batch_flags import BatchFlags, BatchSource
 from theoryctl.cli.command import ManifestsOption, NamedRef, RefOption, command, make_app
 from theoryctl.cli.endpoint_flags import EndpointFlags
 from theoryctl.cli.flags import with_flags
@@ -30,6 +31,9 @@ Oci = Annotated[
 RegistrySecret = Annotated[
     str | None,
     typer.Option("--registry-secret", metavar="NAME", help="A Modal Secret with the credentials for the registry."),
+]
+Detach = Annotated[
+    bool, typer.Option("--detach", help="Send the lines, and do not wait; the same command without it takes the rows.")
 ]
 Check = Annotated[bool, typer.Option("--check", help="Show the changes, and make none.")]
 Prune = Annotated[bool, typer.Option("--prune", help="Replace the Secret, so that nothing else is left in it.")]
@@ -149,6 +153,39 @@ def run(ctx: typer.Context, ref: RefOption, flags: RunFlags, env: Env = None, ap
     options = run_options(ctx, ref, flags)
     target = targets.modal_target(options.ref, environment_name(env), app)
     ctx.obj.emit(told(run.run(options, target, ctx.obj.watch_run(stream=flags.stream, raw=flags.raw)), ctx))
+
+
+@command(
+    app,
+    "batch",
+    examples="""\
+theoryctl modal batch lines.jsonl --out rows.jsonl --env prod
+theoryctl modal batch lines.jsonl --out rows.jsonl --env prod --detach""",
+)
+@with_flags(BatchFlags)
+def batch(
+    ctx: typer.Context,
+    source: BatchSource,
+    ref: RefOption,
+    flags: BatchFlags,
+    env: Env = None,
+    app: AppName = None,
+    detach: Detach = False,
+) -> None:
+    """Send every line of a file to a deployed app.
+
+    Lines, rows and flags are those of `local batch`. Modal's containers do the work and keep each answer for seven
+    days: whatever ended this command, the same command takes the answers of what was sent, and sends the rest.
+    """
+    from theoryctl.actions import targets
+    from theoryctl.cli.batch_flags import check_detached, run_batch
+    from theoryctl.modal.names import environment_name
+    from theoryctl.refs import ProviderRef
+
+    if detach:
+        check_detached(flags)
+    target = targets.modal_target(ProviderRef.parse(ref), environment_name(env), app)
+    run_batch(ctx, ref, source, flags, target, detach=detach)
 
 
 @command(

@@ -1,4 +1,4 @@
-"""Deploying an app: the shim's two generators, and its server where it has one, in the image by its digest."""
+"""Deploying an app: the shim's functions, and its server where it has one, in the image by its digest."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from theoryctl_providers.contract import limits_told
 
 #: The functions of an app, by mode: the one for mocks has no secrets, so that it needs none.
 FUNCTIONS = {"real": "generate", "mock": "mock"}
+#: Those for the lines of a batch: they stream nothing, and Modal keeps what they return.
+BATCH_FUNCTIONS = {"real": "answer", "mock": "mock_answer"}
 #: Changes with each sync of secrets, so that containers that are started from then on differ from older ones.
 GENERATION = "THEORYCTL_SECRETS_GENERATION"
 #: The key that every Secret of an app has: `modal secret create` refuses one without any, and so may the service.
@@ -98,6 +100,8 @@ def _app(modal: Any, deployment: Deployment) -> Any:
     secrets = [modal.Secret.from_name(secret_name(deployment.app), environment_name=deployment.environment)]
     app.function(**settings, **_kept_warm(deployment), secrets=secrets)(concurrent(shim.generate))
     app.function(**settings)(concurrent(shim.mock))
+    app.function(**settings, secrets=secrets)(concurrent(shim.answer))
+    app.function(**settings)(concurrent(shim.mock_answer))
     if deployment.endpoint:
         endpoint.define(modal, app, deployment, settings, _kept_warm(deployment))
     return app

@@ -79,6 +79,28 @@ async def mock(call: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
             yield item
 
 
+async def answer(call: dict[str, Any]) -> dict[str, Any]:
+    """Return the end of one request of a batch: `{"event": its last event}`, or `{"error": …}` if it was not run.
+
+    `notes` are lines for people, `retry_after` is the vendor's wish in seconds. `call` is as for `generate`, but for
+    `until` and `vanished`: nobody has to wait, for Modal keeps what this returns.
+    """
+    try:
+        _check(call)
+        await _attempt(call["request"]["run_id"])
+        with tempfile.TemporaryDirectory(prefix="theoryctl-") as folder:
+            return await _end(call, Path(folder))
+    except AttemptsUsedUp as error:
+        return {"error": {"code": "ERR_PROVIDER", "message": str(error), "hint": None}}
+    except Exception as error:
+        return {"error": _failure(error)}
+
+
+async def mock_answer(call: dict[str, Any]) -> dict[str, Any]:
+    """Return what `answer` does of a request in mock mode, without secrets."""
+    return await answer(call)
+
+
 class _Items:
     """Items of one attempt, numbered from 1."""
 
@@ -111,7 +133,7 @@ class _Refused(Exception):
 
 def _check(call: dict[str, Any]) -> None:
     """Refuse what nobody waits for, and what another image was meant to run: tags can be older than what is live."""
-    late = time.time() - call["until"]
+    late = time.time() - call.get("until", float("inf"))
     if late > 0:
         message = f"Modal began the request {late:.0f} s after its caller had given up"
         raise _Refused("ERR_TIMEOUT", message, "set the clock of this machine, and run it again")
@@ -208,6 +230,23 @@ async def _events(call: dict[str, Any], folder: Path) -> AsyncGenerator[tuple[st
             yield text.decode(), lead, isinstance(event, Result)
 
 
+async def _end(call: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Run a request, and return its last event with the notes before it."""
+    from theoryctl_providers.contract import Log, Result, encode_event
+    from theoryctl_providers.engine.execute import execute
+
+    start, notes = time.monotonic(), []
+    files = [await _attachment(said, folder) for said in call["attachments"]]
+    async for event in execute(_request(call, files)):
+        if isinstance(event, Log) and not event.debug:
+            notes.append(event.message)
+        elif isinstance(event, Result):
+            _log(event.envelope, time.monotonic() - start)
+            text, wish = encode_event(event), getattr(event.cause, "retry_after", None)
+            return {"event": (text or b"").decode(), "notes": notes, "retry_after": wish}
+    raise RuntimeError("the provider ended without a result")
+
+
 def _request(call: dict[str, Any], files: list[Any]) -> Any:
     from theoryctl_providers.contract import Request, load_config
 
@@ -216,7 +255,8 @@ def _request(call: dict[str, Any], files: list[Any]) -> Any:
     secrets = {name: os.environ[name].strip() for name in names if os.environ.get(name, "").strip()}
     rules = list(_settled(call["secret_rules"], secrets)) if "secret_rules" in call else config["secret_rules"]
     here = {"secrets": secrets, "secret_rules": rules, "image": os.environ.get(IMAGE), "platform": PLATFORM}
-    return Request(config=_limited(load_config({**config, **here})), attachments=files, **call["request"])
+    said = {name: value for name, value in call["request"].items() if name in Request.__dataclass_fields__}
+    return Request(config=_limited(load_config({**config, **here})), attachments=files, **said)
 
 
 def _limited(config: Any) -> Any:

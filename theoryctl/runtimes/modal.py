@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from theoryctl.errors import DigestDrift, ModalRefused, ModalUnavailable, UsageError
 from theoryctl.hints import Hint, command
 from theoryctl.manifests.model import Manifest
 from theoryctl.manifests.pins import other_pin
-from theoryctl.modal import apps, attachments, calls
-from theoryctl.modal.deploy import FUNCTIONS
+from theoryctl.modal import apps, attachments, batch_calls, calls
+from theoryctl.modal.deploy import BATCH_FUNCTIONS, FUNCTIONS
 from theoryctl.modal.deployment import PLATFORM, Deployment
 from theoryctl.modal.names import Owner
 from theoryctl.modal.sdk import connected, explaining, found
+from theoryctl.modal.sent import SentCalls
 from theoryctl.refs import ProviderRef
 from theoryctl_providers.contract import (
     ERRORS,
@@ -23,6 +25,7 @@ from theoryctl_providers.contract import (
     Log,
     ProviderError,
     Request,
+    Result,
     dump_config,
     is_mock,
     read_events,
@@ -47,6 +50,7 @@ class ModalSession:
         self._payer = owner if owner and owner != Owner.current() else None
         self._hints = {"ERR_DIGEST_DRIFT": _again(self._deployment), "ERR_PROVIDER": self._look}
         self._functions: dict[str, Any] = {}
+        self._looking = threading.Lock()
         self.where = f"modal: {self._deployment.app} in {environment}"
 
     def ask(self, request: Request) -> Generator[Event, None, None]:
@@ -59,29 +63,74 @@ class ModalSession:
         if self._payer is not None and not is_mock(request.mode or "mock"):
             yield Log(f"real mode spends the keys of {self._payer.user}, on the branch {self._payer.branch}")
         with explaining(self._modal, self._look):
-            call = {
-                "config": _config(request),
-                "secret_rules": [asdict(rule) for rule in request.config.secret_rules],
-                "request": _request(request),
-                "attachments": attachments.sent(self._modal, deployment, request),
-            }
-            function = self._function("mock" if is_mock(request.mode or "mock") else "real")
+            call = {**self._call(request), "request": _request(request)}
+            function = self._function(FUNCTIONS, request)
             with closing(calls.answers(self._modal, deployment, function, call, self._look)) as answers:
                 try:
                     yield from read_events(_lines(answers, self._hints))
                 except ConnectionResetError:
                     raise ModalUnavailable("the answer broke off", hint="run it again") from None
 
-    def _function(self, mode: str) -> Any:
-        """The function for a mode, looked up once. Raises ModalRefused for an app that has none."""
-        if mode not in self._functions:
-            name, environment = self._deployment.app, self._deployment.environment
-            named = self._modal.Function.from_name(name, FUNCTIONS[mode], environment_name=environment)
-            self._functions[mode] = found(self._modal, named.hydrate)
-        if self._functions[mode] is None:
+    def ask_for_batch(self, request: Request, sent: SentCalls, digest: str) -> Generator[Event, None, None]:
+        """Yield the notes of a batch's request, and its `Result`: of the call that was sent for it, else of a new one.
+
+        A call that was sent stays so, whatever ends the waiting for it. Raises what `ask` does.
+        """
+        answer = None
+        while answer is None:
+            if (call := sent.claim(digest)) is None:
+                self.send(request, sent, digest)
+            else:
+                answer = self._result(request, sent, digest, call)
+        yield from map(Log, answer.get("notes", ()))
+        for event in read_events(_lines([answer], self._hints)):
+            yield _wished(event, answer.get("retry_after"))
+
+    def send(self, request: Request, sent: SentCalls, digest: str) -> None:
+        """Give Modal a request of a batch, and wait for nothing. Raises what `ask` does."""
+        _check_timeout(self._deployment, request)
+        with explaining(self._modal, self._look):
+            told = {**_request(request), "operation": request.operation, "retries": request.retries}
+            call = {**self._call(request), "request": told, "image": self._deployment.image}
+            sent.add(digest, self._function(BATCH_FUNCTIONS, request).spawn(call).object_id)
+
+    def _result(self, request: Request, sent: SentCalls, digest: str, call: str) -> dict[str, Any] | None:
+        with explaining(self._modal, self._look):
+            try:
+                answer = batch_calls.result(self._modal, self._function(BATCH_FUNCTIONS, request), call, self._look)
+            except BaseException as error:
+                if batch_calls.is_final(self._modal, error):
+                    sent.take(digest)
+                else:
+                    sent.unclaim(digest, call)
+                raise
+        sent.take(digest)
+        return answer
+
+    @property
+    def app(self) -> str:
+        """The app's name and environment, as one text."""
+        return f"{self._deployment.environment}/{self._deployment.app}"
+
+    def _call(self, request: Request) -> dict[str, Any]:
+        return {
+            "config": _config(request),
+            "secret_rules": [asdict(rule) for rule in request.config.secret_rules],
+            "attachments": attachments.sent(self._modal, self._deployment, request),
+        }
+
+    def _function(self, functions: Mapping[str, str], request: Request) -> Any:
+        """The function for the mode of a request, looked up once. Raises ModalRefused for an app that has none."""
+        tag = functions["mock" if is_mock(request.mode or "mock") else "real"]
+        with self._looking:
+            if tag not in self._functions:
+                name, environment = self._deployment.app, self._deployment.environment
+                named = self._modal.Function.from_name(name, tag, environment_name=environment)
+                self._functions[tag] = found(self._modal, named.hydrate)
+        if self._functions[tag] is None:
             message = f"{self._deployment.app} was deployed by another version of theoryctl"
             raise ModalRefused(message, hint=_again(self._deployment))
-        return self._functions[mode]
+        return self._functions[tag]
 
     def close(self) -> None:
         """End the connection, with all that is asked over it."""
@@ -116,6 +165,14 @@ def _config(request: Request) -> dict[str, Any]:
 def _request(request: Request) -> dict[str, Any]:
     names = ("inputs", "mode", "timeout", "run_id", "checked", "streamed")
     return {name: getattr(request, name) for name in names}
+
+
+def _wished(event: Event, seconds: float | None) -> Event:
+    """A result with the wait that its vendor wished for, which its event does not carry."""
+    if seconds is None or not isinstance(event, Result) or event.envelope["error"] is None:
+        return event
+    error = event.envelope["error"]
+    return replace(event, cause=ProviderError(error["code"], error["message"], retry_after=seconds))
 
 
 def _lines(answers: Iterable[dict[str, Any]], hints: Mapping[str, Hint]) -> Iterator[bytes]:

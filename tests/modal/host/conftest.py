@@ -65,6 +65,11 @@ class Wait(LLMProvider):
         yield Usage(1, 1, 0.0)
         yield Finish()
 
+class Pause(Acme):
+    def parts(self, request, what):
+        time.sleep(0.45)
+        yield what
+
 class Raise(Acme):
     def parts(self, request, what):
         yield "one "
