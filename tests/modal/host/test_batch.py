@@ -88,7 +88,7 @@ def test_limits_that_somebody_has_to_watch_exclude_a_detached_batch(cli: Cli, wo
     assert (ran.status, ran.document["error"]["code"]) == (2, "ERR_USAGE")
 
 
-@pytest.mark.slow("theoryctl/modal/*batch* theoryctl/actions/batch_engine.py")
+@pytest.mark.slow("theoryctl/modal/batch_calls.py", "theoryctl/modal/sent.py", "theoryctl/actions/batch_engine.py")
 def test_four_containers_do_at_least_three_times_the_work_of_one(
     acme: Acme, start: Start, cli: Cli, work: Path
 ) -> None:
