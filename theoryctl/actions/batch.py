@@ -39,6 +39,8 @@ def batch(options: BatchOptions, target: Target, listener: Listener) -> BatchRes
         listener = keeping(listener, setting.mode, options.mocks.given())
         guard = _guard(options, setting)
         budgets = [*_caps(guard), *_others(setting, listener)]
+        if options.detach:
+            _check_unbudgeted(budgets)
         plan = plan_of(setting, options, target, guard.look if budgets else None)
         guard.check()
         if note := unsaid(options, setting.mode, target):
@@ -48,7 +50,6 @@ def batch(options: BatchOptions, target: Target, listener: Listener) -> BatchRes
         output = setting.file or opened.enter_context(_stream(options, plan, listener))
         running = _running(options, setting, guard, plan, engine, output, listener, budgets)
         if options.detach:
-            _check_unbudgeted(budgets)
             send_all(engine, plan, listener.tell)
         else:
             _run(running, options, listener)
