@@ -175,7 +175,7 @@ def test_any_machine_of_the_workspace_has_the_token_without_the_project_s_files(
 def test_mocks_through_the_function_have_neither_keys_nor_the_token(start: Start, cli: Cli, modal: Modal) -> None:
     start(REF, *SERVE)
     definitions = {one.handle.function_name: one.definition for one in modal.apps()[APP].functions.values()}
-    assert set(definitions) == {"generate", "mock", "server", "access"}
+    assert set(definitions) == {"generate", "mock", "answer", "mock_answer", "server", "access"}
     shared = modal.requests("SecretGetOrCreate")
     assert shared
     mock, server = definitions["mock"], definitions["server"]

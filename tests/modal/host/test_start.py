@@ -40,7 +40,7 @@ def test_what_is_deployed_is_the_image_by_its_digest_with_what_the_manifest_allo
     assert document["dashboard"] == f"https://modal.com/id/{document['app_id']}"
     assert modal.dockerfile(APP) == [f"FROM {IMAGE}", "FROM base", "ENTRYPOINT []"]
     definitions = {one.handle.function_name: one.definition for one in modal.apps()[APP].functions.values()}
-    assert set(definitions) == {"generate", "mock"}
+    assert set(definitions) == {"generate", "mock", "answer", "mock_answer"}
     for definition in definitions.values():
         assert definition is not None
         assert (definition.timeout_secs, definition.startup_timeout_secs, definition.concurrency_limit) == (140, 300, 4)
