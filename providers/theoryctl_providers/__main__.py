@@ -1,4 +1,7 @@
-"""`python -m theoryctl_providers --port 8000`: serve one provider, told the rest as JSON on standard input."""
+"""`python -m theoryctl_providers --port 8000`: serve one provider, told the rest as JSON on standard input.
+
+Without a document there it serves mocks only, if THEORYCTL_TOKEN holds a token of 32 characters or more.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,8 @@ import argparse
 import json
 import os
 import sys
-from dataclasses import replace
 
-from theoryctl_providers.contract import SERVES_VARIABLE, ProviderError, dumps, told_limits
+from theoryctl_providers.contract import ProviderError, dumps
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,22 +23,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--log-bytes", type=int, default=10 << 20, help="that size (default: %(default)s)")
     parser.add_argument("--log-taken", type=json.loads, help="a command to run after that, as a JSON list of words")
     chosen = parser.parse_args(arguments)
-    data = sys.stdin.buffer.read()
-    # Nothing that runs later may read a secret from there, and a provider's child must not inherit it.
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     try:
-        from theoryctl_providers.contract.wire import ServerConfig
         from theoryctl_providers.server.log import Log
         from theoryctl_providers.server.offline import stay_offline
         from theoryctl_providers.server.process import serve
+        from theoryctl_providers.server.told import told
 
         log = Log(chosen.log_file, chosen.log_bytes, chosen.log_taken)
-        config = ServerConfig.load(data)
-        config = replace(config, provider=told_limits(config.provider))
-        if os.environ.get(SERVES_VARIABLE) == "mock":
+        config = told()
+        if config.provider.mock_only:
             # Before the provider's code is there.
             stay_offline(log.line)
-            config = replace(config, provider=replace(config.provider, mode="mock", mock_only=True, secrets={}))
         return serve(config, chosen.host, chosen.port, chosen.ready_fd, log)
     except ProviderError as error:
         line = dumps({"code": error.code, "message": error.message, "hint": error.hint})

@@ -59,6 +59,8 @@ def create(api: Any, spec: ContainerSpec) -> str:
             ports=[PORT],
             # Open once: what it is told comes there, and then its end.
             stdin_open=True,
+            # The image's own is for those who do not ask the server itself.
+            healthcheck={"test": ["NONE"]},
             host_config=api.create_host_config(**_confinement(spec)),
         )
     return str(created["Id"])

@@ -28,6 +28,7 @@ from theoryctl.runtimes.base import AtEnd, StartedRuntime, StartRequest, State, 
 from theoryctl_providers.contract import (
     LIMITS_VARIABLE,
     SERVES_VARIABLE,
+    TOKEN_VARIABLE,
     Event,
     ProviderError,
     Request,
@@ -201,7 +202,8 @@ def _environment(config: ServerConfig, code: tuple[str, ...]) -> dict[str, str]:
     names = set(secret_names(config.provider.secret_rules))
     values = {value for name, value in config.provider.secrets.items() if is_secret(name, value)}
     # What this server serves is for its own start to say; a process has no limits.
-    names |= {SERVES_VARIABLE, LIMITS_VARIABLE}
+    # With a token there, one whose start was killed before it was told anything would stay, and serve mocks.
+    names |= {SERVES_VARIABLE, LIMITS_VARIABLE, TOKEN_VARIABLE}
     kept = {key: value for key, value in os.environ.items() if key not in names and value not in values}
     kept |= served_modes(config.provider)
     paths = [*code, *filter(None, [kept.get("PYTHONPATH")])]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         MODE_VARIABLE,
         MODES,
         SERVES_VARIABLE,
+        TOKEN_VARIABLE,
         Attachment,
         ProviderConfig,
         Request,
@@ -100,6 +101,7 @@ __all__ = [
     "SERVES_VARIABLE",
     "STRICT",
     "TOKEN_PREFIX",
+    "TOKEN_VARIABLE",
     "VERSION",
     "Annotation",
     "Attachment",
@@ -179,7 +181,7 @@ __all__ = [
 _MODULES = {
     "answer": "Event Result",
     "calls": (
-        "LIMITS_VARIABLE MODE_VARIABLE MODES SERVES_VARIABLE Attachment ProviderConfig Request "
+        "LIMITS_VARIABLE MODE_VARIABLE MODES SERVES_VARIABLE TOKEN_VARIABLE Attachment ProviderConfig Request "
         "ResolvedRequest is_mock limits_told resolve_mode resources_of served_modes stated_mode told_limits"
     ),
     "constraints": "ONE_LINE STRICT Line Must Text",

@@ -31,6 +31,9 @@ MODE_VARIABLE = "THEORYCTL_MODE"
 #: told, for images from before there was such a thing understand no document that says it.
 SERVES_VARIABLE = "THEORYCTL_SERVES"
 
+#: The variable with the token of a started instance, for its clients; and for a server that is told nothing else.
+TOKEN_VARIABLE = "THEORYCTL_TOKEN"
+
 #: The variable with the limits of what runs: `{"cpu": cores, "memory": MiB}`. It stands beside the document as well.
 LIMITS_VARIABLE = "THEORYCTL_LIMITS"
 
