@@ -20,6 +20,18 @@ TestEnvFile = Annotated[
     str | None,
     typer.Option("--env-file", metavar="PATH", help="Ask real mode too, with the keys in this file."),
 ]
+Runtimes = Annotated[
+    str | None,
+    typer.Option("--runtimes", metavar="NAMES", help="Compare the outputs of these runtimes instead."),
+]
+TestInputs = Annotated[
+    list[str] | None,
+    typer.Option("--inputs-file", metavar="PATH", help="With --runtimes: ask these inputs too (repeatable)."),
+]
+ReportOption = Annotated[
+    str | None,
+    typer.Option("--report", metavar="PATH", help="With --runtimes: write a report, JSON or Markdown (.md)."),
+]
 FilesArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[FILE]...", help="Manifest files. [default: all that are found]")
 ]
@@ -99,17 +111,54 @@ def new(ctx: typer.Context, ref: RefArgument, to: NewToOption = "./manifests") -
     ctx.obj.emit(new_provider.new_provider(ProviderRef.parse(ref), to))
 
 
-@command(app, "test", examples="theoryctl manifest test llm/mock@1\ntheoryctl manifest test llm/mock@1 --json")
-def test(ctx: typer.Context, ref: RefArgument, env_file: TestEnvFile = None, manifests: ManifestsOption = None) -> None:
+@command(
+    app,
+    "test",
+    examples="""\
+theoryctl manifest test llm/mock@1
+theoryctl manifest test llm/mock@1 --json
+theoryctl manifest test llm/mock@1 --runtimes embedded,process""",
+)
+def test(
+    ctx: typer.Context,
+    ref: RefArgument,
+    env_file: TestEnvFile = None,
+    runtimes: Runtimes = None,
+    inputs_file: TestInputs = None,
+    report: ReportOption = None,
+    manifests: ManifestsOption = None,
+) -> None:
     """Check a provider against the rules for providers.
 
     It is asked the manifest's example: in mock mode, in two other processes too, and with --env-file in real mode. The
     exit status is 1 if a check fails.
+
+    With --runtimes it is asked the same in each of these: embedded, process, docker, modal. All answer in mock mode.
+    The exit status is 6 if outputs differ.
     """
+    if runtimes is not None:
+        from theoryctl.actions.sameness import compare_runtimes
+        from theoryctl.refs import ProviderRef
+
+        _together(env_file, "--env-file", "leave it out: runtimes are compared in mock mode")
+        parsed = ProviderRef.parse(ref)
+        files = tuple(inputs_file or ())
+        ctx.obj.emit(compare_runtimes(parsed, manifests, runtimes, files, report, None, ctx.obj.progress))
+        return
+    _together(inputs_file, "--inputs-file", "add --runtimes embedded,process")
+    _together(report, "--report", "add --runtimes embedded,process")
     from theoryctl.actions.conformance import check_conformance
     from theoryctl.refs import ProviderRef
 
     ctx.obj.emit(check_conformance(ProviderRef.parse(ref), manifests, env_file))
+
+
+def _together(value: object, flag: str, hint: str) -> None:
+    """Raise UsageError for a flag that has a value, and no place here."""
+    from theoryctl.errors import UsageError
+
+    if value:
+        raise UsageError(f"{flag} has no effect here", hint=hint)
 
 
 @command(app, "schema", examples="theoryctl manifest schema > manifest.schema.json")
