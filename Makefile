@@ -14,10 +14,10 @@ SLOW ?= all
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast slow clients fuzz reliability check format docs bench build lock clean
+.PHONY: help install run test test-fast slow clients fuzz reliability check format docs bench build release-check lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/core.stamp ## set up what a mock run needs, and do one
 	$(BIN)/theoryctl local run --ref llm/litellm@1 --mode mock
@@ -78,6 +78,9 @@ bench: $(VENV)/dev.stamp ## measure start-up, the guard, a server, a real call, 
 
 build: $(VENV)/core.stamp ## build the wheel into dist/
 	$(PIP) wheel --no-build-isolation --no-deps --wheel-dir dist .
+
+release-check: $(VENV)/dev.stamp ## rehearse a release up to its upload; TAG=v1.2.3 checks that too
+	$(BIN)/python -m tests.packaging.release $(TAG)
 
 lock: $(VENV)/dev.stamp ## resolve the dependencies anew: versions and hashes, no addresses
 	$(LOCK) $(ARGS) --all-extras --group dev pyproject.toml --output-file requirements-dev.lock

@@ -34,7 +34,8 @@ VARIABLES = (
     (
         "`THEORYCTL_URL`, `THEORYCTL_TOKEN`, `OPENAI_BASE_URL`, `OPENAI_API_KEY` and those of [other APIs](wires.md)",
         "the address and the token of a started instance, or of an endpoint on Modal, as `theoryctl local env` and "
-        "`theoryctl modal env` print them for other programs",
+        "`theoryctl modal env` print them for other programs; "
+        "a container that is told nothing else serves mocks with this token ([In CI](ci.md))",
     ),
 )
 
