@@ -159,8 +159,8 @@ def run(ctx: typer.Context, ref: RefOption, flags: RunFlags, env: Env = None, ap
     app,
     "batch",
     examples="""\
-theoryctl modal batch lines.jsonl --out rows.jsonl --env prod
-theoryctl modal batch lines.jsonl --out rows.jsonl --env prod --detach""",
+theoryctl modal batch lines.jsonl --out rows.jsonl --ref llm/litellm@1 --env prod
+theoryctl modal batch lines.jsonl --out rows.jsonl --ref llm/litellm@1 --env prod --detach""",
 )
 @with_flags(BatchFlags)
 def batch(
