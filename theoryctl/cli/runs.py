@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from theoryctl.cli.command import ManifestsOption, command, make_app
+from theoryctl.cli.flags import with_flags
 from theoryctl.cli.options import EnvFile, OptionalRef
 
 if TYPE_CHECKING:
@@ -47,14 +48,36 @@ OlderThan = Annotated[
 All = Annotated[bool, typer.Option("--all", help="Forget all runs.")]
 
 
+class FilterFlags(NamedTuple):
+    """The flags that choose runs."""
+
+    ref: OptionalRef = None
+    model: OfModel = None
+    mode: OfMode = None
+    code: OfCode = None
+    since: OfTime = None
+
+    def chosen(self) -> Filter:
+        """Return the filter. Raises UsageError, BadRef."""
+        from theoryctl.actions.run import checked_mode
+        from theoryctl.ledger.queries import Filter
+        from theoryctl.refs import ProviderRef
+        from theoryctl.units import parse_duration
+
+        return Filter(
+            ref=str(ProviderRef.parse(self.ref)) if self.ref is not None else None,
+            model=self.model,
+            mode=checked_mode(self.mode),
+            code=self.code,
+            since=parse_duration(self.since) if self.since is not None else None,
+        )
+
+
 @command(app, "list", examples="theoryctl runs list --since 7d\ntheoryctl runs list --code any --json")
+@with_flags(FilterFlags)
 def list_(
     ctx: typer.Context,
-    ref: OptionalRef = None,
-    model: OfModel = None,
-    mode: OfMode = None,
-    code: OfCode = None,
-    since: OfTime = None,
+    flags: FilterFlags,
     limit: Limit = 20,
 ) -> None:
     """List the newest runs.
@@ -64,7 +87,7 @@ def list_(
     """
     from theoryctl.actions.runs.ledger import list_runs
 
-    ctx.obj.emit(list_runs(_filter(ref, model, mode, code, since), limit))
+    ctx.obj.emit(list_runs(flags.chosen(), limit))
 
 
 @command(
@@ -78,14 +101,11 @@ def show(ctx: typer.Context, run: Run = "last") -> None:
 
 
 @command(app, "cost", examples="theoryctl runs cost\ntheoryctl runs cost --by day,model --since 30d --json")
+@with_flags(FilterFlags)
 def cost(
     ctx: typer.Context,
+    flags: FilterFlags,
     by: By = "model",
-    ref: OptionalRef = None,
-    model: OfModel = None,
-    mode: OfMode = None,
-    code: OfCode = None,
-    since: OfTime = None,
 ) -> None:
     """Sum up runs, failures, tokens and cost.
 
@@ -93,19 +113,16 @@ def cost(
     """
     from theoryctl.actions.runs.ledger import show_costs
 
-    ctx.obj.emit(show_costs(_filter(ref, model, mode, code, since), by))
+    ctx.obj.emit(show_costs(flags.chosen(), by))
 
 
 @command(app, "export", examples="theoryctl runs export --jsonl > runs.jsonl\ntheoryctl runs export --otlp > runs.json")
+@with_flags(FilterFlags)
 def export(
     ctx: typer.Context,
+    flags: FilterFlags,
     jsonl: JsonLines = False,
     otlp: Otlp = False,
-    ref: OptionalRef = None,
-    model: OfModel = None,
-    mode: OfMode = None,
-    code: OfCode = None,
-    since: OfTime = None,
 ) -> None:
     """Print the runs for other programs, the oldest first.
 
@@ -117,7 +134,7 @@ def export(
 
     if jsonl and otlp:
         raise UsageError("--jsonl and --otlp exclude each other", hint=again("leave --jsonl out", jsonl=None))
-    ctx.obj.emit_lines(export_runs(_filter(ref, model, mode, code, since), otlp=otlp))
+    ctx.obj.emit_lines(export_runs(flags.chosen(), otlp=otlp))
 
 
 @command(
@@ -161,14 +178,11 @@ def diff(ctx: typer.Context, first: First, second: Second) -> None:
 
 
 @command(app, "report", examples="theoryctl runs report --html runs.html")
+@with_flags(FilterFlags)
 def report(
     ctx: typer.Context,
     html: Html,
-    ref: OptionalRef = None,
-    model: OfModel = None,
-    mode: OfMode = None,
-    code: OfCode = None,
-    since: OfTime = None,
+    flags: FilterFlags,
 ) -> None:
     """Write a page with plots of cost, latency and failures.
 
@@ -176,7 +190,7 @@ def report(
     """
     from theoryctl.actions.runs.ledger import write_report
 
-    ctx.obj.emit(write_report(_filter(ref, model, mode, code, since), html))
+    ctx.obj.emit(write_report(flags.chosen(), html))
 
 
 @command(app, "prune", examples="theoryctl runs prune\ntheoryctl runs prune --older-than 30d")
@@ -197,19 +211,3 @@ def path(ctx: typer.Context) -> None:
     from theoryctl.actions.runs.ledger import ledger_path
 
     ctx.obj.emit(ledger_path())
-
-
-def _filter(ref: str | None, model: str | None, mode: str | None, code: str | None, since: str | None) -> Filter:
-    """Make the filter of flags. Raises UsageError, BadRef."""
-    from theoryctl.actions.run import checked_mode
-    from theoryctl.ledger.queries import Filter
-    from theoryctl.refs import ProviderRef
-    from theoryctl.units import parse_duration
-
-    return Filter(
-        ref=str(ProviderRef.parse(ref)) if ref is not None else None,
-        model=model,
-        mode=checked_mode(mode),
-        code=code,
-        since=parse_duration(since) if since is not None else None,
-    )
