@@ -12,7 +12,8 @@ from theoryctl_providers.wires.body import is_streamed, wrong
 from theoryctl_providers.wires.exchange import Chunks, Head, HeadedExchange
 from theoryctl_providers.wires.openai.chat_chunks import ChatChunks
 from theoryctl_providers.wires.openai.chat_message import choice_document, opening, usage_document
-from theoryctl_providers.wires.openai.params import choice_of
+from theoryctl_providers.wires.openai.custom_calls import in_functions
+from theoryctl_providers.wires.openai.tools import Toolbox
 
 #: Parameters about the way the answer is delivered, which are read here.
 _DELIVERY = ("stream", "stream_options")
@@ -24,22 +25,32 @@ class ChatCompletion(HeadedExchange):
     def __init__(self, body: Mapping[str, Any]) -> None:
         self.model = body.get("model")
         refuse_uncarried(body, logprobs=True)
-        choice_of(body.get("tool_choice"))
-        self.inputs = {name: value for name, value in body.items() if name not in _DELIVERY}
+        self._tools = Toolbox(body.get("tools"), nested=True)
+        choice = self._tools.choice(body.get("tool_choice"))
+        told = {"tools": self._tools.functions, "tool_choice": choice, "messages": in_functions(body.get("messages"))}
+        # Only what the body has: a parameter that is absent is another thing than one that is null.
+        self.inputs = {name: told.get(name, value) for name, value in body.items() if name not in _DELIVERY}
         self.streamed = is_streamed(body)
         self._with_usage = _wants_usage(body)
+
+    @property
+    def params(self) -> Mapping[str, str]:
+        """Paths in the inputs, and what they are called in the request."""
+        return self._tools.origins
 
     def whole(self, result: Result) -> bytes:
         """Write the answer as one document."""
         answer = self.answer_of(result)
         said = answer.choices or {0: Choice()}
-        choices = ",".join(choice_document(index, said[index], answer.outputs_of(index)) for index in sorted(said))
+        choices = ",".join(
+            choice_document(index, said[index], answer.outputs_of(index), self._tools) for index in sorted(said)
+        )
         start = opening(self.head, "chat.completion", answer.vendor)
         return f'{start}"choices":[{choices}],"usage":{usage_document(answer.usage)}}}'.encode()
 
     def chunked(self, head: Head) -> Chunks:
         """Make what writes the answer in pieces."""
-        return ChatChunks(head, self._with_usage)
+        return ChatChunks(head, self._with_usage, self._tools)
 
 
 def _wants_usage(body: Mapping[str, Any]) -> bool:

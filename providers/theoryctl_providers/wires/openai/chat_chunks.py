@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
-from theoryctl_providers.contract import Annotation, Delta, Event, Finish, Output, Usage, VendorInfo
-from theoryctl_providers.contract.answer import place_of
+from theoryctl_providers.contract import Annotation, Delta, Event, Finish, Output, ToolCallDelta, Usage, VendorInfo
+from theoryctl_providers.contract.answer import ToolCall, place_of
 from theoryctl_providers.wires.exchange import Chunks, Head
 from theoryctl_providers.wires.failure import Failure
 from theoryctl_providers.wires.openai.chat_message import (
     annotations_field,
     blocks_field,
     call_delta,
+    custom_call,
     images_field,
     logprobs_document,
     opening,
@@ -25,15 +26,21 @@ from theoryctl_providers.wires.openai.chat_message import (
 from theoryctl_providers.wires.openai.errors import error_object
 from theoryctl_providers.wires.openai.images import is_image
 from theoryctl_providers.wires.openai.kept import BLOCKS
+from theoryctl_providers.wires.openai.tools import Toolbox
 
 END = b"data: [DONE]\n\n"
 
 
 @dataclass(slots=True)
 class _Open:
-    """A choice that was begun. `annotations` wait for its end: they have no place of their own in a list of deltas."""
+    """A choice that was begun.
+
+    `annotations` wait for its end, for they have no place of their own in a list of deltas; so do `customs`, calls of
+    custom tools, whose input is known when their arguments are whole.
+    """
 
     is_said: bool = False
+    customs: dict[int, ToolCall] = field(default_factory=dict)
     images: int = 0
     annotations: list[Mapping[str, Any]] = field(default_factory=list)
 
@@ -41,8 +48,8 @@ class _Open:
 class ChatChunks(Chunks):
     """Writes the chunks of one answer."""
 
-    def __init__(self, head: Head, with_usage: bool) -> None:
-        self._head, self._with_usage = head, with_usage
+    def __init__(self, head: Head, with_usage: bool, tools: Toolbox) -> None:
+        self._head, self._with_usage, self._tools = head, with_usage, tools
         # Where usage is wanted, every chunk has it, and all but the last have none in it.
         self._end = ',"usage":null}\n\n' if with_usage else "}\n\n"
         self._choices: dict[int, _Open] = {}
@@ -88,10 +95,28 @@ class ChatChunks(Chunks):
         if event.text:
             return self._said(event.choice, f'"content":{quoted(event.text)}', '""')
         if event.tool_call is not None:
-            return self._said(event.choice, f'"tool_calls":[{call_delta(event.tool_call)}]')
+            return self._call(event.choice, event.tool_call)
         if event.reasoning:
             return self._opened(event.choice) + self._chunk(event.choice, f"{{{reasoning_field(event.reasoning)}}}")
         return self._said(event.choice, f'"refusal":{quoted(event.refusal)}') if event.refusal else ""
+
+    def _call(self, index: int, piece: ToolCallDelta) -> str:
+        if self._tools.tool(piece.name or "").kind == "custom":
+            opened = self._opened(index)
+            self._choices[index].customs[piece.index] = ToolCall()
+        else:
+            opened = ""
+        custom = self._choices[index].customs.get(piece.index) if index in self._choices else None
+        if custom is None:
+            return self._said(index, f'"tool_calls":[{call_delta(piece)}]')
+        custom.add(piece)
+        return opened
+
+    def _customs(self, index: int) -> str:
+        """The chunks of calls of custom tools."""
+        found = sorted(self._choices[index].customs.items())
+        calls = ((at, custom_call(call.id, call.name, "".join(call.arguments))) for at, call in found)
+        return "".join(self._said(index, f'"tool_calls":[{{"index":{at},{call}}}]') for at, call in calls)
 
     def _output(self, event: Output) -> str:
         """An image as it comes; what the vendor wants back, and log probabilities, when they are whole."""
@@ -110,6 +135,7 @@ class ChatChunks(Chunks):
     def _finish(self, event: Finish) -> str:
         index = event.choice
         opened = self._opened(index, '""')
+        opened += self._customs(index)
         choice = self._choices[index]
         self._unfinished.discard(index)
         if choice.annotations:

@@ -17,6 +17,7 @@ from theoryctl_providers.contract.answer import Choice, ToolCall
 from theoryctl_providers.wires.exchange import Head
 from theoryctl_providers.wires.openai.images import address_of, images_of
 from theoryctl_providers.wires.openai.kept import BLOCKS
+from theoryctl_providers.wires.openai.tools import Toolbox, custom_input
 
 
 def opening(head: Head, kind: str, vendor: VendorInfo | None) -> str:
@@ -30,15 +31,15 @@ def opening(head: Head, kind: str, vendor: VendorInfo | None) -> str:
     )
 
 
-def choice_document(index: int, choice: Choice, outputs: Mapping[str, Output]) -> str:
-    """A whole choice; `outputs` are its own, by name."""
-    calls = ",".join(_call(choice.calls[at]) for at in sorted(choice.calls))
+def choice_document(index: int, choice: Choice, outputs: Mapping[str, Output], tools: Toolbox) -> str:
+    """A whole choice; `outputs` are its own, by name, and `tools` those of the request."""
+    calls = ",".join(_call(choice.calls[at], tools) for at in sorted(choice.calls))
     more = "".join(f",{field}" for field in _beside(choice, outputs))
-    tools = f',"tool_calls":[{calls}]' if calls else ""
+    called = f',"tool_calls":[{calls}]' if calls else ""
     is_text = choice.pieces or not (calls or choice.refusal or images_of(outputs))
     return (
         f'{{"index":{index},"message":{{"role":"assistant","content":{quoted(choice.text) if is_text else "null"},'
-        f'"refusal":{quoted("".join(choice.refusal)) if choice.refusal else "null"}{more}{tools}}},'
+        f'"refusal":{quoted("".join(choice.refusal)) if choice.refusal else "null"}{more}{called}}},'
         f'"logprobs":{logprobs_document(outputs.get("logprobs"))},"finish_reason":{quoted(choice.finish)}}}'
     )
 
@@ -93,7 +94,15 @@ def call_delta(call: ToolCallDelta) -> str:
     return f'{{"index":{call.index},"id":{quoted(call.id or "")},"type":"function","function":{function}{extra}}}'
 
 
-def _call(call: ToolCall) -> str:
+def custom_call(call_id: str, name: str, arguments: str) -> str:
+    """The fields of a call of a custom tool, whole."""
+    custom = f'{{"name":{quoted(name)},"input":{quoted(custom_input(arguments))}}}'
+    return f'"id":{quoted(call_id)},"type":"custom","custom":{custom}'
+
+
+def _call(call: ToolCall, tools: Toolbox) -> str:
+    if tools.tool(call.name).kind == "custom":
+        return f"{{{custom_call(call.id, call.name, ''.join(call.arguments))}}}"
     arguments = quoted("".join(call.arguments) or "{}")
     function = f'{{"name":{quoted(call.name)},"arguments":{arguments}}}'
     return f'{{"id":{quoted(call.id)},"type":"function","function":{function}{_extra(call.extra_content)}}}'

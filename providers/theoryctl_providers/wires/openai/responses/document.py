@@ -24,24 +24,27 @@ from theoryctl_providers.wires.openai.responses.output_items import (
     Part,
     Prose,
 )
+from theoryctl_providers.wires.openai.responses.tool_items import ToolItem
+from theoryctl_providers.wires.openai.tools import Toolbox
 
 #: What OpenAI says of an answer that ended for one of these reasons: it is incomplete, and why.
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
 class Response:
-    """The response so far. `echo` are the parameters of the request that the answer repeats.
+    """The response so far. `echo` are the parameters of the request that the answer repeats, `tools` its tools.
 
     Each method that adds something yields the events of a stream that say so.
     """
 
-    def __init__(self, head: Head, echo: Mapping[str, Any]) -> None:
+    def __init__(self, head: Head, echo: Mapping[str, Any], tools: Toolbox) -> None:
         self.items: list[Item] = []
         self.finish = "stop"
         self.usage = Usage()
         #: Who answered, once that is known.
         self.vendor = VendorInfo()
         self._head, self._echo = head, json.dumps(echo)[1:-1]
+        self._tools = tools
         self._kept: dict[str, Any] = {}
 
     @property
@@ -68,13 +71,21 @@ class Response:
 
     def call(self, piece: ToolCallDelta) -> Iterator[Named]:
         """Add a piece of a function call."""
-        item = next((item for item in self.items if isinstance(item, CallItem) and item.index == piece.index), None)
+        calls = (item for item in self.items if isinstance(item, CallItem | ToolItem))
+        item = next((item for item in calls if item.index == piece.index), None)
         if item is None:
-            name, call_id = piece.name or "", piece.id or ""
-            item = CallItem(self._head.key, len(self.items), piece.index, name, call_id, piece.extra_content)
+            item = self._called(piece)
             yield from self._add(item)
         if piece.arguments:
             yield from item.add(piece.arguments)
+
+    def _called(self, piece: ToolCallDelta) -> CallItem | ToolItem:
+        tool, call_id = self._tools.tool(piece.name or ""), piece.id or ""
+        if tool.kind != "function":
+            return ToolItem(self._head.key, len(self.items), piece.index, tool, call_id)
+        item = CallItem(self._head.key, len(self.items), piece.index, tool.name, call_id, piece.extra_content)
+        item.namespace = tool.namespace
+        return item
 
     def annotate(self, value: Mapping[str, Any]) -> Iterator[Named]:
         """Add a source to the text."""

@@ -7,21 +7,21 @@ from typing import Any
 
 from theoryctl_providers.contract import Result
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
-from theoryctl_providers.wires.body import is_streamed, unsupported, wrong
+from theoryctl_providers.wires.body import is_streamed, object_in, unsupported, wrong
 from theoryctl_providers.wires.exchange import Chunks, Head, HeadedExchange
 from theoryctl_providers.wires.openai.responses.document import Response
 from theoryctl_providers.wires.openai.responses.events import ResponseEvents
 from theoryctl_providers.wires.openai.responses.input_items import (
     Conversation,
     response_format_of,
-    tool_choice_of,
-    tools_of,
 )
+from theoryctl_providers.wires.openai.tools import Toolbox
 
 #: Parameters that say the same as one of chat completions, by another name or in another shape.
 _TRANSLATED = ("input", "instructions", "max_output_tokens", "text", "reasoning", "tools", "tool_choice")
-#: Parameters about how an answer is delivered or cut, which change nothing here.
-_IGNORED = ("stream", "stream_options", "include", "truncation", "background")
+#: Parameters about how an answer is delivered or cut, about the client, and about the tools that OpenAI runs, of which
+#: there are none here. `client_metadata` is no parameter in OpenAI's reference; the Codex CLI sends it.
+_IGNORED = ("stream", "stream_options", "include", "truncation", "background", "client_metadata", "max_tool_calls")
 #: What would need a memory of earlier requests or a prompt of the account.
 _STATEFUL = ("previous_response_id", "conversation", "prompt")
 #: What would be taken for inputs, and is no parameter of this API.
@@ -62,31 +62,30 @@ class ResponsesCall(HeadedExchange):
         self.model = body.get("model")
         refuse_uncarried(body, logprobs=True)
         conversation = Conversation(body.get("input"), body.get("instructions"))
-        self.inputs = {**_inputs(body), "messages": conversation.messages}
-        self._origins = {**conversation.origins, "logprobs": _logprobs_origin(body) or "logprobs"}
-        self._echo = {name: default if body.get(name) is None else body[name] for name, default in _ECHOED.items()}
+        self._tools = Toolbox(body.get("tools"))
+        self.inputs = {**_inputs(body, self._tools), "messages": conversation.messages}
+        told = {"logprobs": _logprobs_origin(body) or "logprobs"}
+        self._origins = {**self._tools.origins, **conversation.origins, **told}
+        self._echo = _echo(body)
         self.streamed = is_streamed(body)
 
     @property
     def params(self) -> Mapping[str, str]:
         """Paths in the inputs, and what they are called in the request."""
-        given = self.inputs.get("tools")
-        count = len(given) if isinstance(given, list) else 0
-        tools = {f"tools[{index}].function": f"tools[{index}]" for index in range(count)}
-        return {**_PARAMS, **tools, **self._origins}
+        return {**_PARAMS, **self._origins}
 
     def whole(self, result: Result) -> bytes:
         """Write the answer as one document."""
-        response = Response(self.head, self._echo)
+        response = Response(self.head, self._echo, self._tools)
         response.fill(self.answer_of(result))
         return response.ended().encode()
 
     def chunked(self, head: Head) -> Chunks:
         """Make what writes the answer in pieces."""
-        return ResponseEvents(Response(head, self._echo))
+        return ResponseEvents(Response(head, self._echo, self._tools))
 
 
-def _inputs(body: Mapping[str, Any]) -> dict[str, Any]:
+def _inputs(body: Mapping[str, Any], tools: Toolbox) -> dict[str, Any]:
     """The body in the vocabulary of chat completions. Raises ProviderError for what has no counterpart there."""
     given = {name: value for name, value in body.items() if value is not None}
     for name in _STATEFUL:
@@ -101,14 +100,27 @@ def _inputs(body: Mapping[str, Any]) -> dict[str, Any]:
     text, reasoning = _object(given, "text"), _object(given, "reasoning")
     more = {
         "max_completion_tokens": given.get("max_output_tokens"),
-        "tools": tools_of(given.get("tools")),
-        "tool_choice": tool_choice_of(given.get("tool_choice")),
+        # The choice comes first: it may leave but some of the tools.
+        "tool_choice": tools.choice(given.get("tool_choice")),
+        "tools": tools.functions,
         "response_format": response_format_of(text.get("format")),
         "verbosity": text.get("verbosity"),
         "reasoning_effort": reasoning.get("effort"),
         "logprobs": _logprobs_origin(given) and True,
     }
     return {**inputs, **{name: value for name, value in more.items() if value is not None}}
+
+
+def _echo(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that an answer repeats. Raises ProviderError `ERR_INPUTS` for some that are wrong."""
+    object_in(body, "client_metadata")
+    told = {name: default if body.get(name) is None else body[name] for name, default in _ECHOED.items()}
+    most = body.get("max_tool_calls")
+    if most is None:
+        return told
+    if not isinstance(most, int) or isinstance(most, bool) or most < 1:
+        raise wrong("max_tool_calls", "expected an integer of at least 1")
+    return {**told, "max_tool_calls": most}
 
 
 def _logprobs_origin(body: Mapping[str, Any]) -> str | None:

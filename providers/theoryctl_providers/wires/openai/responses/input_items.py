@@ -1,4 +1,4 @@
-"""Items of the Responses API as messages, tools and formats of chat completions, which is what providers take."""
+"""Items of the Responses API as messages and formats of chat completions, which is what providers take."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 from theoryctl_providers.wires.body import unsupported, wrong
 from theoryctl_providers.wires.openai.kept import unpacked
-from theoryctl_providers.wires.openai.params import choice_of
+from theoryctl_providers.wires.openai.responses.tool_items import CALLS, OUTPUTS, function_of_call, output_of
+from theoryctl_providers.wires.openai.tools import function_name
 
 
 class Conversation:
@@ -40,7 +41,7 @@ class Conversation:
             self._add({"role": item.get("role"), "content": self._content(item.get("content"), where)}, where)
         elif kind == "function_call":
             self._call(item, where)
-        elif kind == "function_call_output":
+        elif kind in ("function_call_output", "custom_tool_call_output"):
             content = self._content(item.get("output"), where, "output")
             message = {"role": "tool", "tool_call_id": item.get("call_id"), "content": content}
             self._add(message, where, content=".output", tool_call_id=".call_id")
@@ -48,6 +49,12 @@ class Conversation:
             self._reasoning(item)
         elif kind == "image_generation_call":
             self._turn(where).setdefault("images", []).append(_image(item, where))
+        elif kind in CALLS:
+            self._called(kind, item, where)
+        elif kind in OUTPUTS:
+            key = OUTPUTS[kind]
+            call_id = item.get("call_id") or item.get("id")
+            self._add({"role": "tool", "tool_call_id": call_id, "content": output_of(kind, item)}, where, content=key)
         else:
             raise unsupported(where, f"an item of type {kind!r:.200} has no counterpart in chat completions")
 
@@ -58,12 +65,20 @@ class Conversation:
         self._reasoned = {}
         self.messages.append(message)
 
+    def _called(self, kind: str, item: Mapping[str, Any], where: str) -> None:
+        """A call of a tool that is no function, as one of its function."""
+        name, arguments = function_of_call(kind, item, where)
+        self._call({**item, "name": name, "namespace": None, "arguments": arguments}, where)
+
     def _call(self, item: Mapping[str, Any], where: str) -> None:
         """One call, in its turn's message; the Responses API lists them one by one."""
         calls = self._turn(where).setdefault("tool_calls", [])
         path = f"messages[{len(self.messages) - 1}].tool_calls[{len(calls)}]"
         self._note(path, where, {"function": "", "id": ".call_id"})
-        function = {"name": item.get("name"), "arguments": item.get("arguments")}
+        name, namespace = item.get("name"), item.get("namespace")
+        if isinstance(name, str) and isinstance(namespace, str):
+            name = function_name(name, namespace)
+        function = {"name": name, "arguments": item.get("arguments")}
         extra = _kept(item, "extra_content")
         calls.append({"id": item.get("call_id"), "type": "function", "function": function, **extra})
 
@@ -111,20 +126,6 @@ def _image(item: Mapping[str, Any], where: str) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": url}}
 
 
-def tools_of(tools: Any) -> Any:
-    """Function tools as chat completions have them: one level deeper. Raises ProviderError for any other kind."""
-    if not isinstance(tools, list):
-        return tools
-    return [_tool(tool, f"tools[{index}]") for index, tool in enumerate(tools)]
-
-
-def tool_choice_of(choice: Any) -> Any:
-    """As `tools_of`; a word stays what it is."""
-    if isinstance(choice_of(choice), dict) and choice.get("type") == "function":
-        return {"type": "function", "function": {"name": choice.get("name")}}
-    return choice
-
-
 def response_format_of(wanted: Any) -> Any:
     """`text.format` as a `response_format`: its schema one level deeper."""
     if isinstance(wanted, dict) and wanted.get("type") == "json_schema":
@@ -146,12 +147,6 @@ def _part(part: Any, where: str) -> Any:
         case "input_audio" | "refusal":
             return part
     raise unsupported(where, f"a part of type {part.get('type')!r:.200} has no counterpart in chat completions")
-
-
-def _tool(tool: Any, where: str) -> Any:
-    if not isinstance(tool, dict) or tool.get("type") != "function":
-        raise unsupported(where, "only function tools run outside of OpenAI")
-    return {"type": "function", "function": _without(tool, "type")}
 
 
 def _without(value: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -112,15 +112,15 @@ class ContentItem:
         return self.parts[-1]
 
     def document(self, status: str) -> str:
-        return self._written(_ended(status), ",".join(part.document() for part in self.parts))
+        return self._written(ended(status), ",".join(part.document() for part in self.parts))
 
     def opening(self) -> Iterator[Named]:
-        yield _added(self.place, self._written("in_progress", ""))
+        yield added(self.place, self._written("in_progress", ""))
 
     def closing(self) -> Iterator[Named]:
         for part in self.parts:
             yield from part.closing()
-        yield _done(self.place, self.document("completed"))
+        yield done(self.place, self.document("completed"))
 
     @property
     def _id(self) -> str:
@@ -143,12 +143,13 @@ class CallItem:
     call_id: str = ""
     extra_content: Mapping[str, Any] | None = None
     pieces: list[str] = field(default_factory=list)
+    namespace: str | None = None
 
     def document(self, status: str) -> str:
-        return self._written(_ended(status), "".join(self.pieces) or "{}")
+        return self._written(ended(status), "".join(self.pieces) or "{}")
 
     def opening(self) -> Iterator[Named]:
-        yield _added(self.place, self._written("in_progress", ""))
+        yield added(self.place, self._written("in_progress", ""))
 
     def add(self, text: str) -> Iterator[Named]:
         """Take in a piece of its arguments."""
@@ -157,9 +158,9 @@ class CallItem:
 
     def closing(self) -> Iterator[Named]:
         arguments = quoted("".join(self.pieces) or "{}")
-        done = f'{self._where},"name":{quoted(self.name)},"arguments":{arguments}'
-        yield "response.function_call_arguments.done", done
-        yield _done(self.place, self.document("completed"))
+        whole = f'{self._where},"name":{quoted(self.name)},"arguments":{arguments}'
+        yield "response.function_call_arguments.done", whole
+        yield done(self.place, self.document("completed"))
 
     @property
     def _where(self) -> str:
@@ -167,6 +168,7 @@ class CallItem:
 
     def _written(self, status: str, arguments: str) -> str:
         extra = "" if self.extra_content is None else f',"extra_content":{json.dumps(dict(self.extra_content))}'
+        extra += "" if self.namespace is None else f',"namespace":{quoted(self.namespace)}'
         return (
             f'{{"id":"fc_{self.key}{self.place}","type":"function_call","status":"{status}",'
             f'"call_id":{quoted(self.call_id)},"name":{quoted(self.name)},"arguments":{quoted(arguments)}{extra}}}'
@@ -188,12 +190,12 @@ class ImageItem:
         return self._written("completed", f'{result},"output_format":{format_}')
 
     def opening(self) -> Iterator[Named]:
-        yield _added(self.place, self._written("in_progress", "null"))
+        yield added(self.place, self._written("in_progress", "null"))
 
     def closing(self) -> Iterator[Named]:
         where = f'"item_id":"ig_{self.key}{self.place}","output_index":{self.place}'
         yield "response.image_generation_call.completed", where
-        yield _done(self.place, self.document("completed"))
+        yield done(self.place, self.document("completed"))
 
     def _written(self, status: str, result: str) -> str:
         return (
@@ -201,15 +203,17 @@ class ImageItem:
         )
 
 
-def _added(place: int, document: str) -> Named:
+def added(place: int, document: str) -> Named:
+    """The event that begins an item."""
     return "response.output_item.added", f'"output_index":{place},"item":{document}'
 
 
-def _done(place: int, document: str) -> Named:
+def done(place: int, document: str) -> Named:
+    """The event that ends an item."""
     return "response.output_item.done", f'"output_index":{place},"item":{document}'
 
 
-def _ended(status: str) -> str:
+def ended(status: str) -> str:
     """An item's status under its response's: what a failure left is incomplete too."""
     return "completed" if status == "completed" else "incomplete"
 
