@@ -191,7 +191,6 @@ def test_what_clients_send_along_by_default_is_taken(client: openai.OpenAI) -> N
         ({"conversation": "conv_1"}, "conversation"),
         ({"background": True}, "background"),
         ({"tools": [{"type": "web_search"}]}, "tools[0]"),
-        ({"input": [{"type": "item_reference", "id": "x"}]}, "input[0]"),
         ({"input": [{"role": "user", "content": [{"type": "input_video"}]}]}, "input[0].content[0]"),
         ({"input": [{"role": "nobody", "content": "x"}]}, "input[0].role"),
         ({"input": 1}, "input"),

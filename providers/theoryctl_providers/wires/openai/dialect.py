@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope
@@ -11,18 +12,20 @@ from theoryctl_providers.contract.wire import ServerConfig
 from theoryctl_providers.inputs.normalize import vendor_of
 from theoryctl_providers.lookup import default_model_of
 from theoryctl_providers.wires.dialect import Dialect, rate_limits
-from theoryctl_providers.wires.exchange import Answering, Exchange, HeadedExchange, json_object, mode_of
+from theoryctl_providers.wires.exchange import Answering, Exchange, json_object, mode_of
 from theoryctl_providers.wires.failure import Failure
 from theoryctl_providers.wires.openai.chat import ChatCompletion
 from theoryctl_providers.wires.openai.embeddings import Embeddings
 from theoryctl_providers.wires.openai.errors import error_answer
 from theoryctl_providers.wires.openai.models import model_document, models_document
-from theoryctl_providers.wires.openai.responses.exchange import ResponsesCall
+from theoryctl_providers.wires.openai.responses.exchange import InputTokens, ResponsesCall
+from theoryctl_providers.wires.openai.responses.memory import Memory
+from theoryctl_providers.wires.openai.responses.remembered import tells
 from theoryctl_providers.wires.reply import Headers, Whole
 from theoryctl_providers.wires.telling import Telling
 
 #: Makes an exchange of a body. Raises ProviderError for one that cannot be translated.
-MakeExchange = Callable[[Mapping[str, Any]], HeadedExchange]
+MakeExchange = Callable[[Mapping[str, Any]], Exchange]
 
 
 class OpenAI(Dialect):
@@ -36,9 +39,12 @@ class OpenAI(Dialect):
     def __init__(self, config: ServerConfig) -> None:
         self._config = config
         self._vendor = vendor_of(default_model_of(config.provider))
+        memory = Memory()
         self.routes = {
             ("POST", "/v1/chat/completions"): self._answering(ChatCompletion),
-            ("POST", "/v1/responses"): self._answering(ResponsesCall),
+            ("POST", "/v1/responses"): self._answering(partial(ResponsesCall, memory=memory)),
+            ("POST", "/v1/responses/input_tokens"): self._answering(partial(InputTokens, memory=memory)),
+            **{place: Telling(self, tell) for place, tell in tells(memory).items()},
             ("POST", "/v1/embeddings"): self._answering(Embeddings),
             ("GET", "/v1/models"): Telling(self, self._models),
             ("GET", "/v1/models/{model}"): Telling(self, self._models),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
@@ -32,19 +32,22 @@ _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"
 
 
 class Response:
-    """The response so far. `echo` are the parameters of the request that the answer repeats, `tools` its tools.
+    """The response so far.
+
+    `echo` are the parameters of the request that the answer repeats, `tools` its tools. `keep` gets the document once
+    all was said.
 
     Each method that adds something yields the events of a stream that say so.
     """
 
-    def __init__(self, head: Head, echo: Mapping[str, Any], tools: Toolbox) -> None:
+    def __init__(self, head: Head, echo: Mapping[str, Any], tools: Toolbox, keep: Callable[[str], None]) -> None:
         self.items: list[Item] = []
         self.finish = "stop"
         self.usage = Usage()
         #: Who answered, once that is known.
         self.vendor = VendorInfo()
         self._head, self._echo = head, json.dumps(echo)[1:-1]
-        self._tools = tools
+        self._tools, self._keep_whole = tools, keep
         self._kept: dict[str, Any] = {}
 
     @property
@@ -137,7 +140,9 @@ class Response:
     def ended(self) -> str:
         """The document once all was said."""
         details = f'{{"reason":"{_INCOMPLETE[self.finish]}"}}' if self.status == "incomplete" else "null"
-        return self._written(self.status, "null", details, _usage(self.usage), self.items)
+        document = self._written(self.status, "null", details, _usage(self.usage), self.items)
+        self._keep_whole(document)
+        return document
 
     def failed(self, code: str, message: str) -> str:
         """The document of an answer that broke off."""
@@ -169,8 +174,8 @@ class Response:
         tier = "" if vendor.service_tier is None else f'"service_tier":{quoted(vendor.service_tier)},'
         return (
             f'{{"id":"resp_{self._head.key}","object":"response","created_at":{self._head.created},'
-            f'"model":{quoted(vendor.model or self._head.model)},"background":false,"previous_response_id":null,'
-            f'"store":false,{self._echo},{tier}"status":"{status}","error":{error},"incomplete_details":{details},'
+            f'"model":{quoted(vendor.model or self._head.model)},"background":false,'
+            f'{self._echo},{tier}"status":"{status}","error":{error},"incomplete_details":{details},'
             f'"output":[{output}],"usage":{usage}}}'
         )
 

@@ -1,29 +1,40 @@
-"""`POST /v1/responses`: the common subset of the Responses API, with nothing kept between two requests."""
+"""`POST /v1/responses` and `/v1/responses/input_tokens`: the common subset of the Responses API."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from theoryctl_providers.contract import Result
+from theoryctl_providers.contract import Operation, Result, dumps
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
 from theoryctl_providers.wires.body import is_streamed, object_in, unsupported, wrong
-from theoryctl_providers.wires.exchange import Chunks, Head, HeadedExchange
+from theoryctl_providers.wires.exchange import Chunks, Exchange, Head, HeadedExchange
 from theoryctl_providers.wires.openai.responses.document import Response
 from theoryctl_providers.wires.openai.responses.events import ResponseEvents
 from theoryctl_providers.wires.openai.responses.input_items import (
     Conversation,
     response_format_of,
 )
+from theoryctl_providers.wires.openai.responses.memory import Given, Memory, given_of
 from theoryctl_providers.wires.openai.tools import Toolbox
 
 #: Parameters that say the same as one of chat completions, by another name or in another shape.
 _TRANSLATED = ("input", "instructions", "max_output_tokens", "text", "reasoning", "tools", "tool_choice")
 #: Parameters about how an answer is delivered or cut, about the client, and about the tools that OpenAI runs, of which
 #: there are none here. `client_metadata` is no parameter in OpenAI's reference; the Codex CLI sends it.
-_IGNORED = ("stream", "stream_options", "include", "truncation", "background", "client_metadata", "max_tool_calls")
-#: What would need a memory of earlier requests or a prompt of the account.
-_STATEFUL = ("previous_response_id", "conversation", "prompt")
+_IGNORED = (
+    "stream",
+    "stream_options",
+    "include",
+    "truncation",
+    "background",
+    "client_metadata",
+    "max_tool_calls",
+    "previous_response_id",
+)
+#: What would need a conversation or a prompt of the account.
+_STATEFUL = ("conversation", "prompt")
 #: What would be taken for inputs, and is no parameter of this API.
 _CHAT_ONLY = ("messages", "n", "stop", "response_format", "max_completion_tokens", "max_tokens")
 
@@ -38,8 +49,13 @@ _PARAMS = {
     "reasoning_effort": "reasoning.effort",
 }
 
+#: What counted tokens are called (openai 3.57, types/responses/input_token_count_response.py).
+_COUNTED = "response.input_tokens"
+
 #: What an answer says of a request that does not mention it.
 _ECHOED: dict[str, Any] = {
+    "previous_response_id": None,
+    "store": True,
     "instructions": None,
     "max_output_tokens": None,
     "metadata": {},
@@ -58,10 +74,12 @@ _ECHOED: dict[str, Any] = {
 class ResponsesCall(HeadedExchange):
     """One exchange."""
 
-    def __init__(self, body: Mapping[str, Any]) -> None:
+    def __init__(self, body: Mapping[str, Any], memory: Memory | None = None) -> None:
         self.model = body.get("model")
         refuse_uncarried(body, logprobs=True)
-        conversation = Conversation(body.get("input"), body.get("instructions"))
+        self._memory = memory or Memory()
+        self._given = given_of(body, self._memory)
+        conversation = Conversation(self._given.input, body.get("instructions"), self._given.earlier)
         self._tools = Toolbox(body.get("tools"))
         self.inputs = {**_inputs(body, self._tools), "messages": conversation.messages}
         told = {"logprobs": _logprobs_origin(body) or "logprobs"}
@@ -76,13 +94,45 @@ class ResponsesCall(HeadedExchange):
 
     def whole(self, result: Result) -> bytes:
         """Write the answer as one document."""
-        response = Response(self.head, self._echo, self._tools)
+        response = self._response(self.head)
         response.fill(self.answer_of(result))
         return response.ended().encode()
 
     def chunked(self, head: Head) -> Chunks:
         """Make what writes the answer in pieces."""
-        return ResponseEvents(Response(head, self._echo, self._tools))
+        return ResponseEvents(self._response(head))
+
+    def _response(self, head: Head) -> Response:
+        keep = partial(_keep, self._memory, self._given, head.key) if self._echo["store"] else _forget
+        return Response(head, self._echo, self._tools, keep)
+
+
+class InputTokens(Exchange):
+    """One exchange that counts the tokens of what a response would be asked."""
+
+    operation: Operation = "count_tokens"
+
+    def __init__(self, body: Mapping[str, Any], memory: Memory) -> None:
+        # A personality changes OpenAI's own prompt, which nobody has here.
+        self._call = ResponsesCall({name: value for name, value in body.items() if name != "personality"}, memory)
+        self.inputs = self._call.inputs
+
+    @property
+    def params(self) -> Mapping[str, str]:
+        """Paths in the inputs, and what they are called in the request."""
+        return self._call.params
+
+    def whole(self, result: Result) -> bytes:
+        """Write the number."""
+        return dumps({"input_tokens": result.envelope["usage"]["input_tokens"], "object": _COUNTED}).encode()
+
+
+def _keep(memory: Memory, given: Given, key: str, document: str) -> None:
+    memory.keep(f"resp_{key}", document, given.items(key))
+
+
+def _forget(_document: str) -> None:
+    """Leave a response that is not to be stored."""
 
 
 def _inputs(body: Mapping[str, Any], tools: Toolbox) -> dict[str, Any]:
@@ -90,7 +140,7 @@ def _inputs(body: Mapping[str, Any], tools: Toolbox) -> dict[str, Any]:
     given = {name: value for name, value in body.items() if value is not None}
     for name in _STATEFUL:
         if name in given:
-            raise unsupported(name, "nothing is kept between two requests")
+            raise unsupported(name, "there is no account that keeps it; send previous_response_id or the whole input")
     for name in _CHAT_ONLY:
         if name in given:
             raise unsupported(name, "it is one of chat completions")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from theoryctl_providers.wires.body import unsupported, wrong
@@ -14,17 +14,20 @@ from theoryctl_providers.wires.openai.tools import function_name
 class Conversation:
     """The messages that `instructions` and `input` (text, or a list of items) stand for.
 
-    `origins` says where each came from: paths below `messages`, and the parameter that stood for what is there.
+    `earlier` are items of a conversation that goes on; they come after the instructions. `origins` says where each
+    message came from: paths below `messages`, and the parameter that stood for what is there.
     Raises ProviderError: `ERR_INPUTS` for what is no item, `ERR_UNSUPPORTED_PARAM` for one with no counterpart.
     """
 
-    def __init__(self, given: Any, instructions: Any) -> None:
+    def __init__(self, given: Any, instructions: Any, earlier: Sequence[Any] = ()) -> None:
         self.messages: list[Any] = []
         self.origins: dict[str, str] = {}
         # Reasoning that stands before the message it belongs to.
         self._reasoned: dict[str, Any] = {}
         if instructions is not None:
             self._add({"role": "system", "content": instructions}, "instructions", content="")
+        for item in earlier:
+            self._item(item, "previous_response_id")
         if isinstance(given, str):
             self._add({"role": "user", "content": given}, "input", content="")
         elif isinstance(given, list):
