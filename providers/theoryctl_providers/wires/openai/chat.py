@@ -31,7 +31,7 @@ class ChatCompletion(HeadedExchange):
         # Only what the body has: a parameter that is absent is another thing than one that is null.
         self.inputs = {name: told.get(name, value) for name, value in body.items() if name not in _DELIVERY}
         self.streamed = is_streamed(body)
-        self._with_usage = _wants_usage(body)
+        self._with_usage = wants_usage(body)
 
     @property
     def params(self) -> Mapping[str, str]:
@@ -53,7 +53,8 @@ class ChatCompletion(HeadedExchange):
         return ChatChunks(head, self._with_usage, self._tools)
 
 
-def _wants_usage(body: Mapping[str, Any]) -> bool:
+def wants_usage(body: Mapping[str, Any]) -> bool:
+    """Return whether the last chunk of a stream has its usage. Raises ProviderError `ERR_INPUTS` for a wrong option."""
     options = body.get("stream_options")
     if options is None:
         return False

@@ -17,6 +17,7 @@ from theoryctl_providers.wires.failure import Failure
 from theoryctl_providers.wires.openai.chat import ChatCompletion
 from theoryctl_providers.wires.openai.embeddings import Embeddings
 from theoryctl_providers.wires.openai.errors import error_answer
+from theoryctl_providers.wires.openai.mocked import Mocked
 from theoryctl_providers.wires.openai.models import model_document, models_document
 from theoryctl_providers.wires.openai.responses.exchange import InputTokens, ResponsesCall
 from theoryctl_providers.wires.openai.responses.memory import Memory
@@ -29,7 +30,10 @@ MakeExchange = Callable[[Mapping[str, Any]], Exchange]
 
 
 class OpenAI(Dialect):
-    """Chat completions, responses, embeddings and models. A model without a vendor is of the default model's."""
+    """Completions, responses, embeddings, moderations and models.
+
+    A model without a vendor is of the default model's.
+    """
 
     name = "OpenAI"
     example = "POST /v1/chat/completions"
@@ -42,6 +46,8 @@ class OpenAI(Dialect):
         memory = Memory()
         self.routes = {
             ("POST", "/v1/chat/completions"): self._answering(ChatCompletion),
+            ("POST", "/v1/completions"): self._answering(_completion),
+            ("POST", "/v1/moderations"): Mocked(self, config, _moderation),
             ("POST", "/v1/responses"): self._answering(partial(ResponsesCall, memory=memory)),
             ("POST", "/v1/responses/input_tokens"): self._answering(partial(InputTokens, memory=memory)),
             **{place: Telling(self, tell) for place, tell in tells(memory).items()},
@@ -74,3 +80,15 @@ class OpenAI(Dialect):
     def _models(self, scope: Scope) -> dict[str, Any]:
         provider, name = self._config.provider, scope.get("path_params", {}).get("model")
         return models_document(scope, provider) if name is None else model_document(name, scope, provider)
+
+
+def _completion(body: Mapping[str, Any]) -> Exchange:
+    from theoryctl_providers.wires.openai.completions import Completion
+
+    return Completion(body)
+
+
+def _moderation(body: Mapping[str, Any]) -> dict[str, Any]:
+    from theoryctl_providers.wires.openai.moderations import moderation
+
+    return moderation(body)

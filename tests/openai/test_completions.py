@@ -1,0 +1,102 @@
+"""The older completions and the moderations of a mock, by OpenAI's own client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+
+from tests.providers.started import CONFIG, TOKEN, serving
+from tests.wires.asked import ASKED, by_local_run
+
+MODEL = "gpt-3.5-turbo-instruct"
+#: Requests with one message and nothing that this API does not have.
+SIMPLE = [
+    asked
+    for asked in ASKED
+    if len(asked["messages"]) == 1 and not {"tools", "response_format", "top_k", "extra_body"} & asked.keys()
+]
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[openai.OpenAI]:
+    with serving(CONFIG) as (port, _), openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key=TOKEN) as client:
+        yield client
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_prompt_has_the_answer_of_local_run(client: openai.OpenAI, stream: bool) -> None:
+    assert len(SIMPLE) > 15
+    for asked in SIMPLE:
+        told = {name: value for name, value in asked.items() if name != "messages"}
+        found: Any = client.completions.create(**told, prompt=asked["messages"][0]["content"], stream=stream)
+        choices = [chunk.choices[0] for chunk in found] if stream else found.choices
+        outputs = by_local_run({**asked, "model": f"openai/{asked['model']}"})
+        assert "".join(choice.text for choice in choices) == outputs["answer"]["text"]
+        assert choices[-1].finish_reason == outputs["finish_reason"]["text"]
+
+
+def test_a_stream_has_the_id_and_the_usage_of_the_whole(client: openai.OpenAI) -> None:
+    asked: dict[str, Any] = {"model": MODEL, "prompt": ["Say hello."], "n": 2, "user": "me"}
+    whole = client.completions.create(**asked)
+    chunks = list(client.completions.create(**asked, stream=True, stream_options={"include_usage": True}))
+    assert {chunk.id for chunk in chunks} == {whole.id}
+    assert (whole.object, chunks[-1].usage, chunks[-1].choices) == ("text_completion", whole.usage, [])
+    texts = ["".join(c.text for chunk in chunks for c in chunk.choices if c.index == index) for index in (0, 1)]
+    assert texts == [choice.text for choice in whole.choices]
+
+
+@pytest.mark.parametrize(
+    ("asked", "param"),
+    [
+        ({"prompt": [1, 2]}, "prompt"),
+        ({"prompt": ["a", "b"]}, "prompt"),
+        ({"prompt": None}, "prompt"),
+        ({"echo": True}, "echo"),
+        ({"logprobs": 0}, "logprobs"),
+        ({"suffix": "x"}, "suffix"),
+        ({"best_of": 3}, "best_of"),
+        ({"extra_body": {"messages": []}}, "messages"),
+        ({"temperature": "hot"}, "temperature"),
+    ],
+)
+def test_what_completions_do_not_do_is_refused_by_its_name(
+    client: openai.OpenAI, asked: dict[str, Any], param: str
+) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.completions.create(**{"model": MODEL, "prompt": "x", **asked})
+    assert caught.value.param == param
+
+
+def test_an_input_is_flagged_for_a_category_that_it_names(client: openai.OpenAI) -> None:
+    calm, rough = client.moderations.create(input=["Say hello.", "A tale of Violence."]).results
+    assert (calm.flagged, rough.flagged) == (False, True)
+    assert [name for name, flag in rough.categories.to_dict().items() if flag] == ["violence"]
+    assert rough.category_scores.violence == 0.99
+    scores: dict[str, Any] = calm.category_scores.to_dict()
+    assert len(scores) == 13 and all(score <= 0.01 for score in scores.values())
+
+
+def test_moderations_are_the_same_every_time_and_judge_parts_together(client: openai.OpenAI) -> None:
+    parts: list[Any] = [{"type": "text", "text": "hate"}, {"type": "image_url", "image_url": {"url": "http://x/y.png"}}]
+    first, second = (client.moderations.create(input=parts, model="omni-moderation-latest") for _ in range(2))
+    assert first == second
+    (result,) = first.results
+    assert result.categories.hate
+    applied = result.category_applied_input_types
+    assert (applied.hate, applied.violence) == (["text"], ["text", "image"])
+
+
+@pytest.mark.parametrize(("given", "param"), [(5, "input"), ([], "input"), (["a", {"type": "x"}], "input[0]")])
+def test_a_wrong_input_of_moderations_is_named(client: openai.OpenAI, given: Any, param: str) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.moderations.create(input=given)
+    assert caught.value.param == param
+
+
+def test_moderations_in_real_mode_are_refused(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="by a mock alone") as caught:
+        client.moderations.create(input="x", extra_headers={"X-Theoryctl-Mode": "real"})
+    assert caught.value.response.headers["x-theoryctl-code"] == "ERR_UNSUPPORTED_PARAM"
