@@ -14,6 +14,7 @@ from theoryctl_providers.lookup import default_model_of
 from theoryctl_providers.wires.dialect import Dialect, rate_limits
 from theoryctl_providers.wires.exchange import Answering, Exchange, json_object, mode_of
 from theoryctl_providers.wires.failure import Failure
+from theoryctl_providers.wires.openai.batches.answers import INSTEAD, Batches
 from theoryctl_providers.wires.openai.chat import ChatCompletion
 from theoryctl_providers.wires.openai.embeddings import Embeddings
 from theoryctl_providers.wires.openai.errors import error_answer
@@ -47,7 +48,7 @@ class OpenAI(Dialect):
         self.routes = {
             ("POST", "/v1/chat/completions"): self._answering(ChatCompletion),
             ("POST", "/v1/completions"): self._answering(_completion),
-            ("POST", "/v1/moderations"): Mocked(self, config, _moderation),
+            ("POST", "/v1/moderations"): Mocked(self, config, self._moderation),
             ("POST", "/v1/responses"): self._answering(partial(ResponsesCall, memory=memory)),
             ("POST", "/v1/responses/input_tokens"): self._answering(partial(InputTokens, memory=memory)),
             **{place: Telling(self, tell) for place, tell in tells(memory).items()},
@@ -55,6 +56,9 @@ class OpenAI(Dialect):
             ("GET", "/v1/models"): Telling(self, self._models),
             ("GET", "/v1/models/{model}"): Telling(self, self._models),
         }
+        batches = Batches(config.limits, self.routes)
+        told = {place: Mocked(self, config, tell, INSTEAD) for place, tell in batches.tells().items()}
+        self.routes = {**self.routes, **told}
 
     def vendor_headers(self, told: Mapping[str, str]) -> Headers:
         """Pass on the rate limits, by the names that the vendor gives them."""
@@ -77,6 +81,11 @@ class OpenAI(Dialect):
         """The body of a request, with what its path says."""
         return body
 
+    async def _moderation(self, _scope: Scope, receive: Receive) -> dict[str, Any]:
+        from theoryctl_providers.wires.openai.moderations import moderation
+
+        return moderation(await json_object(receive, self._config.limits))
+
     def _models(self, scope: Scope) -> dict[str, Any]:
         provider, name = self._config.provider, scope.get("path_params", {}).get("model")
         return models_document(scope, provider) if name is None else model_document(name, scope, provider)
@@ -86,9 +95,3 @@ def _completion(body: Mapping[str, Any]) -> Exchange:
     from theoryctl_providers.wires.openai.completions import Completion
 
     return Completion(body)
-
-
-def _moderation(body: Mapping[str, Any]) -> dict[str, Any]:
-    from theoryctl_providers.wires.openai.moderations import moderation
-
-    return moderation(body)
