@@ -169,14 +169,14 @@ def test_a_conversation_by_ids_has_the_answers_of_local_run(client: openai.OpenA
 
 
 def test_a_memory_forgets_the_oldest_and_is_never_larger_than_it_may_be() -> None:
-    memory = Memory(most=100)
+    memory = Memory(most=560)
     document = json.dumps({"id": "r", "output": [{"id": "m"}]})
     for name in ("a", "b", "c", "c"):
         memory.keep(name, document, [{"id": f"item-{name}"}])
     assert memory.find("c").conversation == [{"id": "item-c"}, {"id": "m"}]
     with pytest.raises(NotRemembered):
         memory.find("a")
-    memory.keep("large", json.dumps({"id": "r", "output": ["x" * 100]}), [])
+    memory.keep("large", json.dumps({"id": "r", "output": ["x" * 600]}), [])
     for name in ("c", "large"):
         with pytest.raises(NotRemembered):
             memory.find(name)

@@ -9,10 +9,13 @@ from typing import Any
 
 from theoryctl_providers.contract import ProviderError, dumps
 
-#: The bytes of JSON that an instance remembers; what was remembered first is forgotten first.
-MOST = 16 * 2**20
+#: The bytes that an instance remembers; what was remembered first is forgotten first. A server may grow by 10 MiB.
+MOST = 8 * 2**20
 
-_HINT = "send the whole conversation as input, or ask for it again: the instance remembers the newest 16 MiB"
+#: The bytes that Python needs beside the JSON of a response: measured on CPython 3.11.
+_BESIDE = 220
+
+_HINT = "send the whole conversation as input, or ask for it again: the instance remembers the newest 8 MiB"
 
 
 class NotRemembered(ProviderError):
@@ -147,4 +150,4 @@ def _stated(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _size(kept: Remembered) -> int:
-    return len(kept.document) + len(kept.items)
+    return _BESIDE + len(kept.document) + len(kept.items)
