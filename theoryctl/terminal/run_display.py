@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 from theoryctl.terminal import notes, output
@@ -30,9 +31,14 @@ class RunDisplay:
         self._streamed: set[str] = set()
         self._pace: Pace | None = None
         self._later: list[str] = []
+        #: The time of the first event, and the seconds from then until the provider began.
+        self._asked: float | None = None
+        self._waited = 0.0
 
     def on_event(self, event: Event) -> None:
         """Show one event of the run."""
+        if self._asked is None:
+            self._asked = time.monotonic()
         if isinstance(event, Log) and (self._debug or not event.debug):
             self._log(event.message)
         elif isinstance(event, Started):
@@ -56,7 +62,7 @@ class RunDisplay:
             notes.error(envelope["error"])
         if not self._json_output:
             self._outputs(envelope)  # on failure there are some only where saving them failed
-        for line in run_summary(envelope):
+        for line in run_summary(envelope, self._waited):
             notes.note(line)
         if self._pace is not None and (words := list(self._pace.words(envelope["usage"]["output_tokens"]))):
             notes.note(" · ".join(words))
@@ -64,6 +70,8 @@ class RunDisplay:
             notes.note(f"keep it loaded: {faster}")
 
     def _started(self, event: Started) -> None:
+        if self._asked is not None:
+            self._waited = time.monotonic() - self._asked
         self._pace = Pace() if self._stream else None
         notes.note(f"{event.mode} · {event.model}")
         if event.suspends:

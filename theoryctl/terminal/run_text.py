@@ -12,9 +12,19 @@ if TYPE_CHECKING:
     from theoryctl_providers.contract import Envelope, OutputDocument, UsageDocument
 
 
-def run_summary(envelope: Envelope) -> Iterator[str]:
-    """Lines that say status, usage, cost, time and attachments of a run."""
+#: Seconds of waiting for a provider to begin that are worth a word.
+_LONG = 1.0
+
+
+def run_summary(envelope: Envelope, waited: float = 0.0) -> Iterator[str]:
+    """Lines that say status, usage, cost, time and attachments of a run.
+
+    `waited` are the seconds from the request until its provider began, which the envelope's duration leaves out.
+    """
     facts = [envelope["status"], *usage_words(envelope["usage"]), _duration_words(envelope)]
+    waited -= (envelope["meta"].get("loading_ms") or 0.0) / 1000
+    if waited >= _LONG:
+        facts.append(f"after {duration_words(waited * 1000)} of waiting")
     yield " · ".join(facts)
     for attachment in envelope["meta"]["attachments"]:
         digest = attachment["digest"][:19]

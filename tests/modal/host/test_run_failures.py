@@ -250,6 +250,7 @@ def test_who_waits_for_a_container_is_told_so(
     ran = cli("modal", "run", "--ref", REF)
     assert ran.status == 0
     assert "the container is starting (1 s)" in ran.err
+    assert re.search(r"success · .* · after \d\.\d s of waiting\n", ran.err)
     assert re.search(r"the container has started, after \d+ s", ran.err)
 
 

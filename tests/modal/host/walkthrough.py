@@ -28,7 +28,7 @@ SAME = {
     r"ap-[A-Za-z0-9]{22}": "ap-3f0JXx5tVqRz1LmBcD7kWn",
     r"run_[0-9a-f]{32}": "run_0f8fad5bd9cb469fa16570867728950e",
     r"\b[A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d +ok +[\d.]+ m?s\b": "Jan 01 00:00:00  ok      412 ms",
-    r"(?m) · [\d.]+ m?s( \([\d.]+ m?s to load the provider\))?$": " · 412 ms",
+    r"(?m) · [\d.]+ m?s( \([\d.]+ m?s to load the provider\))?( · after [\d.]+ m?s of waiting)?$": " · 412 ms",
     r"\b\d+ (s|min) ago": "9 s ago",
     r"http://127\.0\.0\.1:\d+": "https://your-workspace--llm-litellm-v1-server.us-east.modal.direct",
 }
