@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -11,17 +11,29 @@ from typing import Any
 
 from starlette.types import Message, Receive, Scope
 
+from theoryctl_providers.contract import ProviderError
+from theoryctl_providers.contract.json_text import cut, loads
+
 #: Requests that are kept, bytes of their bodies, and of one body.
 MOST, MOST_BYTES, LONGEST = 500, 4 << 20, 256 << 10
 
-#: Where the entry of a request is, for those that know more of it.
+#: Where the entry of a request is, for the engine's caller: it knows the mode before anything is answered.
 ENTRY = "theoryctl.entry"
 
 #: Where the engine's word is left on who answered.
 ANSWERED_BY = "theoryctl.answered_by"
 
-#: Members of a body whose values are nobody's to read.
-_CREDENTIALS = frozenset({"api_key", "apikey", "authorization", "headers", "extra_headers", "password", "x_api_key"})
+#: Members of a body whose texts are nobody's to read, and those of which not even the names inside are.
+_CREDENTIALS = (
+    *("access_token", "api_key", "apikey", "authorization", "aws_access_key_id", "aws_secret_access_key"),
+    *("aws_session_token", "azure_ad_token", "client_secret", "password", "private_key", "refresh_token"),
+    *("x_api_key", "x_goog_api_key"),
+)
+_HEADERS = ("headers", "extra_headers", "vertex_credentials")
+
+#: The same in a text that is not JSON, such as a form, or the beginning of a body that was cut.
+_NAMES = "|".join(_CREDENTIALS + _HEADERS).replace("_", "[_-]")
+_IN_TEXT = re.compile(rf'"({_NAMES})"\s*:\s*(?:"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|\{{[^}}]*+(?:\}}|\Z))', re.I | re.S)
 
 
 @dataclass(slots=True)
@@ -57,17 +69,18 @@ class Entry:
         """Take over what is known by now."""
         facts = scope.get("theoryctl.facts", {})
         self.status, self.run_id = status, scope.get("theoryctl.run_id")
-        self.model, self.mode, self.code = facts.get("model"), facts.get("mode"), facts.get("code")
+        self.model, self.mode, self.code = facts.get("model"), facts.get("mode") or self.mode, facts.get("code")
         self.answered_by = scope.get(ANSWERED_BY)
 
     def document(self, redacted: Callable[[str], str]) -> dict[str, Any]:
-        """The entry as JSON. Its body is a JSON value, or the text of one that is not JSON or was cut."""
-        text = redacted(self.body.decode(errors="replace"))
-        try:
-            body = _without_credentials(json.loads(text)) if text else None
-        except (ValueError, RecursionError):
-            body = text
-        return {**asdict(self), "body": body}
+        """The entry as JSON. Its body is a JSON value, or the text of one that is not JSON or was cut.
+
+        The body is None until it is known that no vendor is asked.
+        """
+        unknown = self.mode is None and self.status is None
+        text = "" if unknown else self.body.decode(errors="replace")
+        facts = {**asdict(self), "path": redacted(self.path), "body": _shown(text, redacted) if text else None}
+        return {**facts, "model": self.model and redacted(self.model)}
 
 
 class Journal:
@@ -76,6 +89,8 @@ class Journal:
     def __init__(self) -> None:
         self._entries: deque[Entry] = deque()
         self._came = self._bytes = 0
+        #: Bytes of the complete entries, by their numbers.
+        self._sizes: dict[int, int] = {}
 
     def __iter__(self) -> Iterator[Entry]:
         return iter([entry for entry in self._entries if entry.mode != "real"])
@@ -91,7 +106,7 @@ class Journal:
     def open(self, scope: Scope) -> Entry:
         """Begin the entry of a request."""
         self._came += 1
-        entry = Entry(self._came, time.time(), scope["method"], scope["path"][:LONGEST])
+        entry = scope[ENTRY] = Entry(self._came, time.time(), scope["method"], cut(scope["path"]))
         self._entries.append(entry)
         return entry
 
@@ -99,17 +114,32 @@ class Journal:
         """Count a complete entry, without its body if it was real, and drop the oldest where there are too many."""
         if entry.mode == "real":
             entry.body.clear()
-        self._bytes += len(entry.body)
+        if entry.number > self.dropped:  # others came and went while it was under way
+            self._sizes[entry.number] = len(entry.body)
+            self._bytes += len(entry.body)
         while len(self._entries) > MOST or (self._bytes > MOST_BYTES and len(self._entries) > 1):
-            self._bytes -= len(self._entries.popleft().body)
+            self._bytes -= self._sizes.pop(self._entries.popleft().number, 0)
 
 
-def _without_credentials(value: Any) -> Any:
+def _shown(text: str, redacted: Callable[[str], str]) -> Any:
+    try:
+        return _without_credentials(loads(text), redacted)
+    except ProviderError:
+        return redacted(_IN_TEXT.sub(r'"\1": "[\1]"', text))
+
+
+def _without_credentials(value: Any, redacted: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return redacted(value)
     if isinstance(value, list):
-        return [_without_credentials(item) for item in value]
+        return [_without_credentials(item, redacted) for item in value]
     if not isinstance(value, dict):
         return value
-    return {
-        name: f"[{name}]" if name.lower().replace("-", "_") in _CREDENTIALS else _without_credentials(item)
-        for name, item in value.items()
-    }
+    return {redacted(name): _member(name, item, redacted) for name, item in value.items()}
+
+
+def _member(name: str, value: Any, redacted: Callable[[str], str]) -> Any:
+    plain = name.lower().replace("-", "_")
+    if plain in _HEADERS or (plain in _CREDENTIALS and isinstance(value, str)):
+        return f"[{name}]"
+    return _without_credentials(value, redacted)

@@ -90,6 +90,7 @@ class Gate:
             await self._broke(scope, receive, sending, dialect, error)
         finally:
             if tenant is not None and entry is not None:
+                entry.note(scope, sending.status)
                 tenant.journal.settle(entry)
             if log is None and _TRACEBACK in scope:  # a bug is told in any case
                 log = self._log

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from theoryctl_providers.asgi.body import receive_whole
 from theoryctl_providers.asgi.connection import header_of, hung_up, note_envelope, while_connected
-from theoryctl_providers.asgi.journal import ANSWERED_BY
+from theoryctl_providers.asgi.journal import ANSWERED_BY, ENTRY
 from theoryctl_providers.contract import (
     MODES,
     Event,
@@ -166,6 +166,7 @@ class _Conversation:
         async with aclosing(served(self._call)) as events:
             async for event in events:
                 if isinstance(event, Started):
+                    self._note_mode(event)
                     exchange.begin(self._call, event)
                     self._reply.live = exchange.live or event.suspends
                 await self._take(event, exchange.chunks)
@@ -173,6 +174,11 @@ class _Conversation:
                     self._reply.live = event.suspends
                     if event.suspends or not await self._take_turn(events, exchange.chunks):
                         await while_connected(self._receive, self._take_all(events, exchange.chunks))
+
+    def _note_mode(self, started: Started) -> None:
+        """Tell the journal, which shows nothing of what a vendor is asked, before the vendor answers."""
+        if (entry := self._scope.get(ENTRY)) is not None:
+            entry.mode = started.mode
 
     async def _take_all(self, events: AsyncGenerator[Event], chunks: Chunks | None) -> None:
         while not await self._take_turn(events, chunks, SHARE):
