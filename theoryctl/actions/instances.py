@@ -23,6 +23,7 @@ from theoryctl.results.instances import (
     InstanceRow,
     InstancesShown,
     RecordingsWritten,
+    RequestsShown,
     Stopped,
     UrlShown,
 )
@@ -101,6 +102,21 @@ def recordings(ref: ProviderRef, runtime: str | None, name: str | None = None) -
     from theoryctl.actions.recordings import collect
 
     return collect(require(ref, runtime, name))
+
+
+def requests(ref: ProviderRef, runtime: str | None, name: str | None = None) -> RequestsShown:
+    """Return the newest requests that an instance has answered as a mock.
+
+    Raises UsageError for one that asks vendors, and NotRunning where none runs.
+    """
+    from theoryctl.instances import client
+    from theoryctl.instances.restart import stop_and_start
+
+    instance = require(ref, runtime, name)
+    if instance.mode == "real":
+        hint = stop_and_start(instance, mode="mock", record=None)
+        raise UsageError(f"{instance.ref} was started in real mode, and keeps the requests to mocks alone", hint=hint)
+    return RequestsShown(instance, client.requests(instance, started_runtime(instance.runtime).listens))
 
 
 def status(ref: ProviderRef | None, manifests: str | None) -> InstancesShown:

@@ -8,7 +8,7 @@ from typing import Any
 from theoryctl_providers.contract import ERRORS, MODES, ProviderError
 
 #: Commands of `theoryctl local` that are about what was started.
-_OF_INSTANCES = ("stop", "status", "logs", "recordings", "url", "env")
+_OF_INSTANCES = ("stop", "status", "logs", "recordings", "requests", "url", "env")
 
 #: As Typer's own, which knows nothing of what follows a word break: bash takes `:`, `=` and `@` for one, and replaces
 #: only what stands behind the last of them, an `@` included. A line of the answer is a value, a tab, and its help.

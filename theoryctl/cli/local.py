@@ -285,6 +285,23 @@ def recordings(ctx: typer.Context, ref: RefOption, runtime: WhichRuntime = None,
     ctx.obj.emit(instances.recordings(ProviderRef.parse(ref), runtime, name))
 
 
+@command(
+    app,
+    "requests",
+    examples="theoryctl local requests --ref llm/mock@1\ntheoryctl local requests --ref llm/mock@1 --json",
+)
+def requests(ctx: typer.Context, ref: RefOption, runtime: WhichRuntime = None, name: InstanceName = None) -> None:
+    """Show what a started instance was asked as a mock.
+
+    Each request is one row: time, path, status, model, and the rule, recording or mock that answered, or the code of
+    its refusal. With --json they have their bodies as well, without credentials. The newest 500 are kept.
+    """
+    from theoryctl.actions import instances
+    from theoryctl.refs import ProviderRef
+
+    ctx.obj.emit(instances.requests(ProviderRef.parse(ref), runtime, name))
+
+
 @command(app, "url", examples="theoryctl local url --ref llm/mock@1")
 def url(ctx: typer.Context, ref: RefOption, runtime: WhichRuntime = None, name: InstanceName = None) -> None:
     """Print the URL of a started instance."""

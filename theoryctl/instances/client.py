@@ -1,4 +1,4 @@
-"""The host side of the HTTP contract: what is sent to a started instance, what it refuses, and its recordings."""
+"""The host side of the HTTP contract: what an instance is sent, what it refuses, its recordings and journal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from shlex import quote
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from theoryctl.errors import BadAttachment, TheoryctlError
 from theoryctl.hints import again, command
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SLACK = 10.0
 _CHUNK = 1 << 16
 _RECORDINGS = "/v1/recordings"
+_REQUESTS = "/v1/requests"
 
 #: Bytes of a refusal, at most: whoever answers may never stop.
 MOST_REFUSAL = 1 << 20
@@ -59,13 +60,51 @@ class _Kept:
     upto: int
 
 
+class AskedRequest(TypedDict):
+    """One request that a mock has answered; `status` is None until its answer begins. `time` is in seconds since 1970.
+
+    `body` is a JSON value without credentials, or a text; `answered_by` a rule, a recording or `mock`.
+    """
+
+    number: int
+    time: float
+    method: str
+    path: str
+    status: int | None
+    run_id: str | None
+    model: str | None
+    mode: str | None
+    code: str | None
+    answered_by: str | None
+    body: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """The newest requests of an instance, oldest first, and how many there were before them."""
+
+    requests: tuple[AskedRequest, ...]
+    dropped: int
+    schema: str | None = None
+
+
+def requests(instance: Instance, listens: Listens) -> Journal:
+    """Return the requests that an instance has answered as a mock. Raises as `recordings`."""
+    answer = _ask(instance, listens, "GET", _REQUESTS, missing="is of a version that keeps no requests")
+    try:
+        journal: Journal = shaped(Journal, answer)
+    except ValueError:
+        raise _unintelligible("sent requests that cannot be read") from None
+    return journal
+
+
 def forget_recordings(instance: Instance, listens: Listens, upto: int) -> None:
     """Let an instance drop the recordings up to that number, which have been written. Raises as `recordings`."""
     _ask(instance, listens, "DELETE", f"{_RECORDINGS}?upto={upto}")
 
 
-def _ask(instance: Instance, listens: Listens, method: str, path: str) -> Any:
-    """Ask an instance without a body and return its answer."""
+def _ask(instance: Instance, listens: Listens, method: str, path: str, missing: str | None = None) -> Any:
+    """Ask an instance without a body and return its answer; `missing` says what it is that does not know the path."""
     import http.client
     from contextlib import closing
 
@@ -76,6 +115,8 @@ def _ask(instance: Instance, listens: Listens, method: str, path: str) -> Any:
             data = response.read()
     except (OSError, http.client.HTTPException) as error:
         raise gone(instance, command("local status", ref=instance.ref), error) from None
+    if response.status == 404 and missing:
+        raise _Unintelligible(f"the instance {missing}", hint=stop_and_start(instance))
     if response.status != 200:
         raise refusal(data, response.status)
     try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from theoryctl.instances.records import BadRecord, Instance
 
 if TYPE_CHECKING:
+    from theoryctl.instances.client import Journal
     from theoryctl.runtimes.base import State
 
 
@@ -49,6 +50,20 @@ class RecordingsWritten:
 
     def document(self) -> dict[str, Any]:
         return {"schema": "theoryctl.recordings/v1", "files": list(self.files)}
+
+
+@dataclass(frozen=True, slots=True)
+class RequestsShown:
+    """The newest requests that an instance has answered as a mock."""
+
+    instance: Instance
+    journal: Journal
+    exit_status: int = 0
+
+    def document(self) -> dict[str, Any]:
+        whose = {"ref": self.instance.ref, "runtime": self.instance.runtime, "name": self.instance.name}
+        asked = {"requests": list(self.journal.requests), "dropped": self.journal.dropped}
+        return {"schema": "theoryctl.requests/v1", **whose, **asked}
 
 
 @dataclass(frozen=True, slots=True)

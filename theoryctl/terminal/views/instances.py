@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from shlex import quote
+from typing import TYPE_CHECKING
 
 from theoryctl.instances.records import BadRecord
 from theoryctl.results.instances import (
@@ -12,6 +13,7 @@ from theoryctl.results.instances import (
     InstanceRow,
     InstancesShown,
     RecordingsWritten,
+    RequestsShown,
     Started,
     Stopped,
     UrlShown,
@@ -19,6 +21,10 @@ from theoryctl.results.instances import (
 from theoryctl.terminal.format import paired, short_digest, size_words, time_words
 from theoryctl.terminal.view import Lines, Table, Views
 
+if TYPE_CHECKING:
+    from theoryctl.instances.client import AskedRequest
+
+REQUESTS_HEADER = ("time", "path", "status", "model", "answered by")
 HEADER = ("ref", "runtime", "state", "health", "digest", "drift", "url", "uptime", "cpu", "memory")
 
 
@@ -49,6 +55,25 @@ def _stopped(result: Stopped) -> Lines:
 
 def _recordings(result: RecordingsWritten) -> Lines:
     return Lines(result.files or ["nothing was recorded since the last time"])
+
+
+def _requests(result: RequestsShown) -> Table:
+    dropped = result.journal.dropped
+    said = (f"{dropped} older requests are kept no more",) if dropped else ()
+    return Table(REQUESTS_HEADER, [*map(_request_cells, result.journal.requests)], "nothing was asked", said=said)
+
+
+def _request_cells(asked: AskedRequest) -> tuple[str, ...]:
+    status = "-" if asked["status"] is None else str(asked["status"])
+    answered_by = asked["answered_by"] or asked["code"] or "-"
+    return (_clock(asked["time"]), asked["path"], status, asked["model"] or "-", answered_by)
+
+
+def _clock(seconds: float) -> str:
+    try:
+        return time.strftime("%b %d %H:%M:%S", time.localtime(seconds))
+    except (ValueError, OverflowError, OSError):  # somebody else's time
+        return str(seconds)
 
 
 def _status(result: InstancesShown) -> Table:
@@ -99,6 +124,7 @@ VIEWS: Views = {
     Started: _started,
     Stopped: _stopped,
     RecordingsWritten: _recordings,
+    RequestsShown: _requests,
     InstancesShown: _status,
     UrlShown: _url,
     EnvShown: env_lines,
