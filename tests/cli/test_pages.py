@@ -36,6 +36,7 @@ ANYWHERE = {
     ),
     "docs/mocks.md": ("Once upon a time.", 'get_weather {"city": "Forlì"}', STOPPED),
     "docs/runs.md": ("llm/litellm@1\tmock\topenai/gpt-4o-mini", "openai/gpt-4o-mini|2", "openai/gpt-4o-mini\t2\t0"),
+    "docs/testing.md": ("Mock answer", "/v1/chat/completions\t200\topenai/gpt-4o-mini\tmock", STOPPED),
     "docs/openai.md": ("Mock answer", "Mock answer", STOPPED),
     "docs/wires.md": ('"type": "message"', "Mock answer", '"has_more": false', STOPPED, *("Mock answer", STOPPED) * 3),
 }
@@ -59,6 +60,7 @@ ELSEWHERE = {
     ("docs/modal.md", "console"): "modal/host/walkthrough.py",
     ("docs/privacy.md", "sh"): "cli/test_pages.py",
     ("docs/providers.md", "python"): "cli/test_pages.py",
+    ("docs/testing.md", "python"): "cli/test_pages.py",
     ("docs/uninstall.md", "sh"): "cli/test_pages.py",
     ("docs/uninstall.md", "sh docker"): "docker/test_pages.py",
     ("docs/uninstall.md", "sh modal"): "cli/test_pages.py",
@@ -122,6 +124,15 @@ def test_the_provider_of_the_page_on_providers_runs_and_passes_its_test(tmp_path
     command = [sys.executable, "-m", "pytest", "-q", "test_acme_echo.py"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert "1 passed" in done.stdout, done.stdout
+
+
+def test_the_tests_of_the_page_on_testing_pass(tmp_path: Path) -> None:
+    first, *others = blocks("docs/testing.md", "python")
+    assert len(first.splitlines()) == 4
+    (tmp_path / "test_answer.py").write_text("\n\n".join((first, *others)))
+    command = [sys.executable, "-m", "pytest", "-q", "--strict-markers", "test_answer.py"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert "3 passed" in done.stdout, done.stdout
 
 
 @pytest.mark.parametrize("page", PAGES)
