@@ -71,13 +71,10 @@ def test_what_serves_both_is_not_passed_off_as_what_serves_mocks_alone(cli: Cli)
     assert "serves real requests as well" in refused.document["error"]["message"]
 
 
-#: Stands for a package that fails and shows what it finds, which is what the server was told.
+#: Stands for a package that fails and shows what it finds, which is what the server is told.
 ECHOES = """
 import sys
-frame = sys._getframe()
-while "data" not in frame.f_locals:
-    frame = frame.f_back
-told = frame.f_locals["data"].decode()
+told = sys.stdin.read()
 parts = [told[told.index(word) :][:120] for word in ('"secrets"', '"token"')]
 sys.exit("I was told " + " and ".join(parts))
 """
