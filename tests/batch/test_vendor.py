@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 import time
-import warnings
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,16 +15,6 @@ from tests.real.conftest import CANARY, LITELLM_WARNINGS
 from tests.real.vendor import Behaviour, Conversation, Vendor, answers, fails, first
 
 pytestmark = LITELLM_WARNINGS
-
-
-@pytest.fixture(autouse=True)
-def dropped_connections() -> Iterator[None]:
-    """Connections that LiteLLM's client was opening when a batch was stopped are left to the garbage collector, which
-    a process that ends does not wait for."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 LINES = [ask(str(number), max_tokens=10) for number in range(12)]

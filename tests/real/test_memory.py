@@ -65,8 +65,8 @@ def test_a_provider_is_prepared_once() -> None:
 
 
 def test_a_mock_server_does_not_grow_with_the_requests_it_has_had() -> None:
-    # It has its full size after the second thousand: 0.2 MiB more after 8,000.
-    assert grown(None, 2_000, 1_500) < 0.5
+    # It has its full size after the second thousand: 0.8 MiB more after 8,000, for the journal's texts come and go.
+    assert grown(None, 2_000, 1_500) < 1.0
 
 
 @pytest.mark.slow("providers/theoryctl_providers/*", "pyproject.toml", "requirements-dev.lock")
