@@ -9,8 +9,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from tests.batch.rows import BATCH, Files, ask
-from tests.conftest import ROOT, Cli
+from tests.batch.rows import BATCH, Files, ask, write_lines
+from tests.conftest import REF, ROOT, Cli
 
 SCHEMA = json.loads((ROOT / "docs" / "batch.schema.json").read_text())
 
@@ -133,3 +133,10 @@ def test_the_lines_are_never_overwritten(cli: Cli, files: Files) -> None:
     before = files.lines.read_bytes()
     ran = cli(*BATCH, "lines.jsonl", "--out", "lines.jsonl")
     assert (ran.status, files.lines.read_bytes()) == (2, before)
+
+
+def test_a_file_that_is_not_there_is_told_with_the_one_that_was_meant(files: Files, cli: Cli) -> None:
+    write_lines(files.lines, [ask("Hi")])
+    ran = cli(*BATCH, "linse.jsonl", "--out", "rows.jsonl", "--json", cwd=files.lines.parent)
+    assert (ran.status, ran.document["error"]["code"]) == (3, "ERR_INPUTS")
+    assert ran.document["error"]["hint"] == f"theoryctl local batch lines.jsonl --ref {REF} --out rows.jsonl --json"

@@ -47,7 +47,7 @@ class Asked:
             return stream.get_final_completion()
 
     def message(self, says: Behaviour, streamed: bool, **more: Any) -> dict[str, Any]:
-        """What is said in the message of the only choice."""
+        """Return the text of the only choice."""
         (choice,) = self.chat(says, streamed, **more).choices
         said: dict[str, Any] = choice.message.model_dump(exclude_none=True)
         return said

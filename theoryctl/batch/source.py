@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Self
 
 from theoryctl.errors import BadInputs
+from theoryctl.hints import again, path_hint
 from theoryctl.requests.standard_input import NAMES, StandardInput
 from theoryctl_providers.contract.files import open_regular
 
@@ -72,7 +73,8 @@ def open_source(path: str, standard_input: StandardInput) -> Source:
         file = open(open_regular(path), "rb", buffering=_CHUNK)  # noqa: SIM115  # for as long as the batch runs
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise BadInputs(f"{path}: {reason}", hint="check the path") from None
+        hint = path_hint(str(path), error, lambda near: again(f"use {near}", source=near))
+        raise BadInputs(f"{path}: {reason}", hint=hint) from None
     if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         return Source(path, file, os.path.dirname(os.path.abspath(path)))
     with file:

@@ -38,7 +38,7 @@ slow = pytest.mark.slow(*CONCERNED)
 
 @pytest.fixture
 def lead(cli: Cli) -> Callable[..., dict[str, str]]:
-    """What `modal env` leads clients with."""
+    """Return the variables of `modal env`."""
 
     def run(*more: str, **options: Any) -> dict[str, str]:
         ran = cli(*ENV, *more, **options)

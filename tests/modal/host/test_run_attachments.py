@@ -82,5 +82,5 @@ def test_in_mock_mode_nothing_is_uploaded_for_the_digest_is_all_that_counts(
 
 
 def uploads(modal: Modal) -> list[str]:
-    """Where files were put in volumes."""
+    """Find the places of files in volumes."""
     return [file.path for request in modal.requests("VolumePutFiles2") for file in request.files if file.size]

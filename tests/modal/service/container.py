@@ -53,7 +53,7 @@ class Container:
 
     @property
     def free(self) -> int:
-        """How many more inputs, or requests, it takes at the same time."""
+        """Count the inputs, or requests, that it can take beside its own."""
         if self.definition.is_server and not self.retiring:
             target = self.definition.autoscaler_settings.target_concurrency_float
             return max(0, int(target) - self.requests) if target else 1

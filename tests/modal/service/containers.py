@@ -67,7 +67,7 @@ class Fleet:
             task.add_done_callback(self.tasks.discard)
 
     def _is_wanted(self, function: Function) -> bool:
-        """Whether somebody asked for a server that is there."""
+        """Tell whether somebody asked for a server that is there."""
         app = self.state.apps[function.app_id]
         return function.is_wanted and app.state in LIVE and function.id in app.functions
 

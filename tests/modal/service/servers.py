@@ -86,7 +86,7 @@ class Servers:
             container.last = time.monotonic()
 
     def _is_let_in(self, headers: Mapping[str, str]) -> bool:
-        """Whether a request has a proxy token, in either of the two ways (modal.com/docs/guide/webhook-proxy-auth)."""
+        """Tell if a request has a proxy token, in either of the two ways (modal.com/docs/guide/webhook-proxy-auth)."""
         pair = (headers.get("Modal-Key", ""), headers.get("Modal-Secret", ""))
         identity, _, secret = headers.get("Authorization", "").removeprefix("Bearer ").partition(".")
         return bool({pair, (identity, secret)} & self.state.proxy_tokens)
