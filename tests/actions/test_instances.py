@@ -21,6 +21,7 @@ import pytest
 
 from tests.conftest import REF, ROOT, THEORYCTL, Cli, Ran, hearing_ctrl_c, messages
 from tests.real.vendor import Vendor, stalls_at_once
+from tests.waiting import until
 
 START = ("local", "start", "--ref", REF, "--runtime", "process")
 RUN = ("local", "run", "--ref", REF)
@@ -344,8 +345,8 @@ def test_logs_are_read_in_columns_where_nobody_asks_for_json(cli: Cli, tmp_path:
     assert post(f"{url}/chat/completions", token, messages("hi", stream=True)) == 200
     assert post(f"{url}/nothing", "wrong", "{}") == 401
     assert cli(*RUN).status == 1  # streamed as well
+    until(lambda: len(cli("local", "logs", "--ref", REF).out.splitlines()) == 3)  # a line may come after its answer
     lines = cli("local", "logs", "--ref", REF).out.splitlines()
-    assert len(lines) == 3
     time_and = r"[A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d  "
     assert re.match(time_and + r"fail .* ms  openai/gpt-4o-mini .* ERR_BAD_RESPONSE$", lines[0])
     assert re.match(time_and + r"401 .* ms  POST /v1/nothing .* ERR_TOKEN$", lines[1])

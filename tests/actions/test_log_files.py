@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import REF, Cli
+from tests.waiting import until
 from theoryctl.instances.log_files import log_lines, opened_anew
 
 RUN = ("local", "run", "--ref", REF, "--json")
@@ -27,14 +28,6 @@ def started(cli: Cli, environment: dict[str, str]) -> Path:
     assert cli("local", "start", "--ref", REF, "--runtime", "process").status == 0
     (log,) = (Path(environment["HOME"]) / ".local/state/theoryctl").rglob("*.log")
     return log
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait: a line of the log may come after the answer."""
-    end = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_logs_of_more_than_one_file_are_shown_whole_and_a_new_start_begins_with_none(

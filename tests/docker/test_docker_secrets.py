@@ -7,8 +7,7 @@ import os
 import secrets
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +27,7 @@ from tests.real.vendor import (
     stalls_at_once,
     stalls_midway,
 )
+from tests.waiting import until
 
 #: Without `sk-` in front: what keeps them out of sight must not go by the looks of a key.
 KEY, KEY_OF_FILE = f"canary.{secrets.token_hex(12)}", f"canary.{secrets.token_hex(12)}"
@@ -54,13 +54,6 @@ def vendor_inside(daemon: Daemon, container: str, behaviour: Behaviour | None = 
     """A vendor that the container reaches as if it were in it."""
     with Vendor(behaviour, listening_in(pid_of(daemon, container), PORT)) as vendor:
         yield vendor
-
-
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 # -- where they are not --

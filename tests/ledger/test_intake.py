@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 
 from tests.conftest import REF, Cli
 from tests.ledger.conftest import MODEL, query, rows
+from tests.waiting import until
 
 #: It serves both modes; mocks cost no time for LiteLLM, and are kept by the same rules.
 START = ("local", "start", "--ref", REF, "--runtime", "process")
@@ -41,14 +41,6 @@ def complete(instance: dict[str, str]) -> Any:
     url = f"{instance['OPENAI_BASE_URL']}/chat/completions"
     with urllib.request.urlopen(urllib.request.Request(url, json.dumps(BODY).encode(), headers)) as response:
         return json.load(response)
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait: the line in the log may come after the answer."""
-    end = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def test_a_clients_request_is_a_row_while_the_instance_runs_and_after_its_stop(

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,11 +109,3 @@ def is_answered(process: subprocess.Popen[str]) -> bool:
 
 def _call(argument: object = None, name: str = "app", environment: str = "dev") -> str:
     return _CALL.format(name=name, environment=environment, argument=argument)
-
-
-def until(true: Callable[[], Any]) -> None:
-    """Wait for something that happens within seconds."""
-    end = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.modal.sdk import Calling, Remote, Sdk, is_answered, until
+from tests.modal.sdk import Calling, Remote, Sdk, is_answered
 from tests.modal.service import Modal
+from tests.waiting import until
 
 # What is executed, and where.
 

@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from tests.modal.sdk import DIGEST, Calling, Remote, Sdk, until
+from tests.modal.sdk import DIGEST, Calling, Remote, Sdk
 from tests.modal.service import Modal
+from tests.waiting import until
 
 # Apps.
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from grpclib import Status
 
-from tests.modal.sdk import Calling, Remote, Sdk, until
+from tests.modal.sdk import Calling, Remote, Sdk
 from tests.modal.service import Modal
+from tests.waiting import until
 
 # What is refused.
 

@@ -13,8 +13,8 @@ import yaml
 from tests.batch.rows import ask, read_rows, write_lines
 from tests.conftest import REF, Cli
 from tests.modal.host.running import Acme, Start, running
-from tests.modal.sdk import until
 from tests.modal.service import Modal
+from tests.waiting import until
 
 LINES = [ask(str(number)) for number in range(6)]
 BATCH = ("batch", "lines.jsonl", "--out", "rows.jsonl", "--json", "--quiet")

@@ -21,9 +21,9 @@ from tests.docker.conftest import error
 from tests.modal.host.conftest import APP
 from tests.modal.host.images import image_with
 from tests.modal.host.test_start import OTHER, pin
-from tests.modal.sdk import until
 from tests.modal.service import Modal
 from tests.real.vendor import Vendor
+from tests.waiting import until
 from theoryctl_providers.contract import healthz_proof
 
 Start = Callable[..., Ran]

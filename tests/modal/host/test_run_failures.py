@@ -24,8 +24,9 @@ from tests.docker.conftest import error
 from tests.modal.host.conftest import IMAGE
 from tests.modal.host.images import image_with
 from tests.modal.host.running import Acme, Asked, Start, running
-from tests.modal.sdk import Calling, Remote, until
+from tests.modal.sdk import Calling, Remote
 from tests.modal.service import Modal
+from tests.waiting import until
 from theoryctl.errors import ModalRefused
 from theoryctl.modal import calls, theoryctl_shim
 from theoryctl.modal.sdk import connected
