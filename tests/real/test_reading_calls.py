@@ -125,6 +125,19 @@ def anthropic_events() -> list[dict[str, Any]]:
     return [*events, {"type": "message_delta", "delta": ended, "usage": {"output_tokens": 3}}, {"type": "message_stop"}]
 
 
+def test_a_stream_of_ollama_that_nobody_asked_for_is_read_like_one(asked: Asked) -> None:
+    tool = {"function": {"name": "now", "arguments": WEATHER}}
+    streams = {
+        OLLAMA: says_lines(ollama({"content": "Hel"}), ollama({"content": "lo"}), ollama({}, **DONE, **COUNTS)),
+        "ollama/llama3.1": says_lines(ollama({"tool_calls": [tool]}), ollama({}, **DONE, **COUNTS)),
+    }
+    for model, stream in streams.items():
+        wanted, got = (asked(stream, model, streamed=streamed) for streamed in (True, False))
+        for call in (*wanted.outputs.get("tool_calls", ()), *got.outputs.get("tool_calls", ())):
+            assert call.pop("id")  # Ollama says none
+        assert (got.outputs, got.envelope["usage"]) == (wanted.outputs, wanted.envelope["usage"])
+
+
 @pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
 def test_anthropics_thinking_comes_with_the_blocks_that_go_back(asked: Asked, streamed: bool) -> None:
     content = [THINKING, REDACTED, {"type": "text", "text": "4"}]

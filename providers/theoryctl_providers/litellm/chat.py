@@ -34,7 +34,8 @@ async def chat(request: ResolvedRequest, arguments: dict[str, Any], heard: Heard
 
 
 async def _asked(arguments: dict[str, Any], heard: Heard) -> Any:
-    """LiteLLM's response; None where LiteLLM fails over one that can be read without it."""
+    """LiteLLM's response; None where it fails over one in OpenAI's format, and a list of chunks for a stream that
+    nobody asked for."""
     import litellm
 
     try:
@@ -42,6 +43,8 @@ async def _asked(arguments: dict[str, Any], heard: Heard) -> Any:
     except Exception as error:
         if heard.status == 200 and _openai_in(heard):
             return None
+        if heard.status == 200 and (chunks := _chunks_in(arguments["model"], heard)):
+            return chunks
         if heard.status == 200 and (told := _failure_in(heard)) is not None:
             raise ToldInAnswer(told) from error
         raise
@@ -64,10 +67,30 @@ def _openai_in(heard: Heard) -> list[Any]:
     return found if found and speaks_openai(found[0]) else []
 
 
+def _chunks_in(model: str, heard: Heard) -> list[dict[str, Any]]:
+    """The chunks that LiteLLM makes of a body that was read whole and is a stream; none of another."""
+    from litellm import LlmProviders, get_llm_provider
+    from litellm.utils import ProviderConfigManager
+
+    try:
+        if len(whole(heard.text or "")) < 2:
+            return []
+        name, vendor, *_ = get_llm_provider(model)
+        config = ProviderConfigManager.get_provider_chat_config(name, LlmProviders(vendor))
+        lines = iter((heard.text or "").splitlines())
+        return [chunk.model_dump() for chunk in config.get_model_response_iterator(lines, sync_stream=True)]
+    except Exception:  # whatever it is that LiteLLM cannot read, its own failure tells it
+        return []
+
+
 async def _source(response: Any, heard: Heard, said: Said) -> AsyncGenerator[Any]:
     """The documents of an answer: the vendor's own in OpenAI's format, or what LiteLLM makes of another."""
     if found := _openai_in(heard):
         return _each(found)
+    if isinstance(response, list):
+        said.translates = True
+        said.hear((heard.text or "").encode())
+        return _each(response)
     if not hasattr(response, "__aiter__"):
         return _translated(response, heard, said)
     # A body that LiteLLM has read is no stream, though it may make one of it.
