@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REF, ROOT, THEORYCTL, Cli, messages
-from tests.real.vendor import Vendor
+from tests.real.vendor import Vendor, fails, first
 from tests.terminal.test_live_markdown import Screen
 from theoryctl.results.run import RunResult
 from theoryctl.terminal.log_lines import readable_line
@@ -260,6 +260,17 @@ def test_after_a_cold_real_run_a_terminal_says_how_to_keep_the_provider_loaded(s
     assert re.search(r"\d+ m?s \([\d.]+ m?s to load the provider\)", said)
     start = f"theoryctl local start --ref {REF} --runtime process --mode real --env-file keys"
     assert f"keep it loaded: {start}" in said
+
+
+def test_what_is_said_while_a_spinner_moves_stands_on_lines_of_its_own(show: Show, tmp_path: Path) -> None:
+    with Vendor(first(1, fails(429, retry_after="0.3"))) as vendor:
+        (tmp_path / "keys").write_text(f"OPENAI_API_KEY=key-of-nobody\nOPENAI_BASE_URL={vendor.url}/v1\n")
+        _, err = show(*RUN, "--mode", "real", "--prompt", "Hi", "--env-file", "keys", columns=200)
+    assert "waiting for" in err
+    screen = Screen(30)
+    screen.feed(err)
+    assert not any("waiting for" in line for line in screen.text)
+    assert any(re.match(r"openai .* answered 429 .*; trying again$", line) for line in screen.text)
 
 
 # -- what models say besides an answer --------------------------------------------------------------------------------

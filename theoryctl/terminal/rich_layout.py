@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TextIO
 
 from rich import box
@@ -21,7 +22,16 @@ _WHOLE = ("ref", "setting")
 
 
 def make_console(stream: TextIO, *, colour: bool) -> Console:
-    """Rich's console for a stream that gets layout, with or without colours."""
+    """Rich's console for a stream that gets layout, with or without colours; one a stream.
+
+    What is written while a spinner moves has to go through the console of the spinner, which makes room for it. Until
+    its end rich has another object in the place of the stream (rich.file_proxy).
+    """
+    return _console(getattr(stream, "rich_proxied_file", stream), colour)
+
+
+@lru_cache(maxsize=2)
+def _console(stream: TextIO, colour: bool) -> Console:
     return Console(
         file=stream,
         force_terminal=True,
