@@ -300,6 +300,15 @@ def test_a_missing_key_is_named_with_the_file_that_was_given(
     assert hint_of(cli(*RUN, "--mode", "real", "--prompt", "x", *flags, "--json")) == hint
 
 
+def test_a_key_that_is_an_instances_token_is_told_from_one_that_is_not_set(cli: Cli) -> None:
+    assert cli("local", "start", "--ref", REF, "--runtime", "process").status == 0
+    led = cli("local", "env", "--ref", REF, "--json").document["variables"]
+    ran = cli(*RUN, "--mode", "real", "--runtime", "embedded", "--prompt", "x", "--json", env=led)
+    assert hint_of(ran) == (
+        "set OPENAI_API_KEY to the vendor's own, for theoryctl local env has led this shell to an instance"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "env", "stdin"),
     [

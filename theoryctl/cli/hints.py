@@ -192,6 +192,8 @@ class _Failed:
             return command("modal sync-secrets", env=environment_name(self.context.params["env"]))
         if restart := self._restart():
             return restart.after(self.hint)
+        if os.environ.get("THEORYCTL_URL"):  # its tokens are no keys, and count as not there
+            return f"{self.hint} to the vendor's own, for theoryctl local env has led this shell to an instance"
         file = self.context.params.get("env_file") or "the file that --env-file names"
         return f"{self.hint}, in the environment or in {file}"
 
