@@ -15,6 +15,8 @@ from tests.modal.host.images import image_with
 from tests.modal.service import Modal
 from tests.pages import blocks, run_page
 from tests.real.vendor import Vendor
+from tests.testing.test_missing import recording
+from theoryctl_providers.contract import write_recordings
 
 STOPPED = "stopped llm/litellm@1 (process)\n"
 
@@ -130,9 +132,11 @@ def test_the_tests_of_the_page_on_testing_pass(tmp_path: Path) -> None:
     first, *others = blocks("docs/testing.md", "python")
     assert len(first.splitlines()) == 4
     (tmp_path / "test_answer.py").write_text("\n\n".join((first, *others)))
+    asked = {"model": "openai/gpt-4o-mini", "messages": [{"role": "user", "content": "2+2?"}]}
+    write_recordings(tmp_path / "tests/recordings", [recording("It is four.", asked=asked)])
     command = [sys.executable, "-m", "pytest", "-q", "--strict-markers", "test_answer.py"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert "3 passed" in done.stdout, done.stdout
+    assert "5 passed" in done.stdout, done.stdout
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from tests.providers.started import ASK
 from theoryctl_providers.contract import Delta, Finish, ProviderConfig, Recording, Recordings, Request, Result, Tape
@@ -11,12 +12,11 @@ from theoryctl_providers.engine.execute import execute
 from theoryctl_providers.inputs.normalize import normalized
 from theoryctl_providers.inputs.validate import chat_schema
 
-KEY = Recording.key_for("chat", normalized(ASK, chat_schema(), None))
 
-
-def recording(text: str, number: int = 1) -> Recording:
-    events = (Delta(text=text), Finish())
-    return Recording(key=KEY, operation="chat", model="openai/gpt-4o-mini", inputs=ASK, events=events, number=number)
+def recording(text: str, number: int = 1, asked: dict[str, Any] = ASK) -> Recording:
+    """An answer of OpenAI's to a chat."""
+    key, events = Recording.key_for("chat", normalized(asked, chat_schema(), None)), (Delta(text=text), Finish())
+    return Recording(key=key, operation="chat", model="openai/gpt-4o-mini", inputs=asked, events=events, number=number)
 
 
 def asked(config: ProviderConfig) -> Result:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import anthropic
+import httpx
 import openai
 import pytest
 
@@ -70,3 +72,24 @@ def test_clients_find_the_server_by_the_environment_which_is_as_before_afterward
 def test_a_script_that_is_none_says_where() -> None:
     with pytest.raises(ProviderError, match="rules"), serve(script={"rules": 5}):
         pass
+
+
+def test_a_script_may_be_a_file_and_is_told_on_each_wire(tmp_path: Path, two: tuple[Instance, Instance]) -> None:
+    file, (instance, _) = tmp_path / "script.yaml", two
+    file.write_text("rules: [{name: all, answers: [{text: from a file}]}]")
+    instance.script(file)
+    said = [{"role": "user", "content": "Hi"}]
+    asked: dict[str, Any] = {
+        "/v1/chat/completions": {"model": "x", "messages": said},
+        "/v1/responses": {"model": "x", "input": "Hi"},
+        "/v1/messages": {"model": "x", "max_tokens": 9, "messages": said},
+        "/api/chat": {"model": "x", "messages": said, "stream": False},
+        "/openai/deployments/x/chat/completions": {"messages": said},
+        "/v1beta/models/x:generateContent": {"contents": "Hi"},
+    }
+    before = len(instance.requests)
+    for path, body in asked.items():
+        answer = httpx.post(instance.url + path, json=body, headers={"authorization": f"Bearer {instance.token}"})
+        assert "from a file" in answer.text, (path, answer.text)
+    told = [(request.path, request.answered_by) for request in instance.requests[before:]]
+    assert told == [(path, "rule 1 (all)") for path in asked]

@@ -84,16 +84,20 @@ class Entry:
 
 
 class Journal:
-    """Keeps the newest entries, in the order in which their requests came."""
+    """Keeps the newest entries, in the order in which their requests came: with `shows_real`, real ones too.
 
-    def __init__(self) -> None:
+    That is for a journal whose reader sent the requests.
+    """
+
+    def __init__(self, shows_real: bool = False) -> None:
+        self._shows_real = shows_real
         self._entries: deque[Entry] = deque()
         self._came = self._bytes = 0
         #: Bytes of the complete entries, by their numbers.
         self._sizes: dict[int, int] = {}
 
     def __iter__(self) -> Iterator[Entry]:
-        return iter([entry for entry in self._entries if entry.mode != "real"])
+        return iter([entry for entry in self._entries if self._shows_real or entry.mode != "real"])
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -112,7 +116,7 @@ class Journal:
 
     def settle(self, entry: Entry) -> None:
         """Count a complete entry, without its body if it was real, and drop the oldest where there are too many."""
-        if entry.mode == "real":
+        if entry.mode == "real" and not self._shows_real:
             entry.body.clear()
         if entry.number > self.dropped:  # others came and went while it was under way
             self._sizes[entry.number] = len(entry.body)

@@ -175,7 +175,7 @@ def _call(
 ) -> _Call:
     _check(provider, attachments, secrets, timeout, script)
     chosen = resolve_mode(inputs if isinstance(inputs, Mapping) else {}, mode)
-    given = _keys(provider) if secrets is None and not is_mock(chosen) else secrets or {}
+    given = keys_of(provider, os.environ) if secrets is None and not is_mock(chosen) else secrets or {}
     config = ProviderConfig(
         provider=provider,
         timeout=timeout,
@@ -225,10 +225,10 @@ def _unusable(argument: str, expected: str, found: Any) -> ProviderError:
     return ProviderError("ERR_USAGE", f"{argument}: expected {expected}, got {shown}", hint="help(run) lists them all")
 
 
-def _keys(provider: str) -> dict[str, str]:
-    """The provider's secrets that this process's environment has."""
+def keys_of(provider: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the provider's secrets that an environment has, without tokens and addresses of instances."""
     rules = get_llm_provider(provider).secret_rules
-    return without_instances(rules, {name: os.environ[name] for name in secret_names(rules) if name in os.environ})
+    return without_instances(rules, {name: environment[name] for name in secret_names(rules) if name in environment})
 
 
 def _recording(record: str | os.PathLike[str] | None, replay: str | os.PathLike[str] | None) -> dict[str, Any]:

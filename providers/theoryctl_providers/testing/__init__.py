@@ -19,17 +19,18 @@ if TYPE_CHECKING:
 
 @contextmanager
 def serve(
-    *, script: Mapping[str, Any] | str | Path | None = None, replay: str | Path | None = None
+    *,
+    script: Mapping[str, Any] | str | Path | None = None,
+    replay: str | Path | None = None,
+    record: str | None = None,
 ) -> Iterator[Instance]:
     """Serve mocks in a thread, with the variables set that lead clients of each API there.
 
-    Raises ProviderError `ERR_SCRIPT`, `ERR_RECORDING`.
+    With `record` "missing" the vendor is asked for what `replay` has not, and its answers are written there at the end.
+    Raises ProviderError `ERR_USAGE`, `ERR_SCRIPT`, `ERR_RECORDING`, and at the end `ERR_OUTPUT`.
     """
     from theoryctl_providers.testing.instance import environment, instances
 
     with instances() as begin, begin() as instance, environment(instance.env):
-        if script is not None:
-            instance.script(script)
-        if replay is not None:
-            instance.replay(replay)
+        instance.answer(script, replay, record)
         yield instance

@@ -11,8 +11,19 @@ from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
 
-from theoryctl_providers.contract import TOKEN_PREFIX, ProviderConfig, ProviderError, Script, ServerConfig
+from theoryctl_providers.asgi.journal import Journal
+from theoryctl_providers.contract import (
+    TOKEN_PREFIX,
+    ProviderConfig,
+    ProviderError,
+    Recordings,
+    Script,
+    ServerConfig,
+    Tape,
+    write_recordings,
+)
 from theoryctl_providers.contract.clients import client_variables
+from theoryctl_providers.engine.calls import keys_of
 from theoryctl_providers.mock.recording_files import read_recordings
 from theoryctl_providers.server.gate import Gate
 from theoryctl_providers.server.thread import serving
@@ -40,6 +51,9 @@ class Instance:
     def __init__(self, url: str, token: str, tenant: Tenant) -> None:
         self.url, self.token = url, token
         self._tenant = tenant
+        #: The environment before it leads clients here: it has the keys of vendors.
+        self._outside = dict(os.environ)
+        self._folder = Path()
 
     @property
     def env(self) -> Mapping[str, str]:
@@ -53,6 +67,23 @@ class Instance:
         names = Asked.__dataclass_fields__
         return [Asked(**{name: document[name] for name in names}) for document in documents]
 
+    def answer(
+        self,
+        script: Mapping[str, Any] | str | Path | None = None,
+        replay: str | Path | None = None,
+        record: str | None = None,
+    ) -> None:
+        """Answer as `script` and `replay` do, where they are given.
+
+        Raises ProviderError `ERR_USAGE` for a `record` without a `replay`, `ERR_SCRIPT`, `ERR_RECORDING`.
+        """
+        if record is not None and replay is None:
+            raise _unusable("record", "replay beside it, which names the folder", "none")
+        if script is not None:
+            self.script(script)
+        if replay is not None:
+            self.replay(replay, record)
+
     def script(self, script: Mapping[str, Any] | str | Path) -> None:
         """Answer by a script from now on: its document, or the path of a JSON or YAML file.
 
@@ -60,13 +91,44 @@ class Instance:
         """
         document = script if isinstance(script, Mapping) else _read_script(Path(script))
         try:
-            self._tenant.config = replace(self._tenant.config, script=Script.load(document), replay=None)
+            config = replace(CONFIG, script=Script.load(document))
         except ValueError as error:
             raise ProviderError("ERR_SCRIPT", f"the script: {error}", hint="change the script") from None
+        self.keep()
+        self._tenant.config = config
 
-    def replay(self, folder: str | Path) -> None:
-        """Answer from the recordings in a folder from now on. Raises ProviderError `ERR_RECORDING`."""
-        self._tenant.config = replace(self._tenant.config, replay=read_recordings(Path(folder)), script=None)
+    def replay(self, folder: str | Path, record: str | None = None) -> None:
+        """Answer from the recordings in a folder from now on.
+
+        With `record` "missing" the vendor is asked for what is not there, with the keys of the environment, and its
+        answers are written there by `keep`. Raises ProviderError `ERR_USAGE`, `ERR_RECORDING`.
+        """
+        self.keep()
+        if record is None:
+            self._tenant.config = replace(CONFIG, replay=read_recordings(Path(folder)))
+        elif record == "missing":
+            self._folder = Path(folder)
+            self._tenant.config = self._recording()
+        else:
+            raise _unusable("record", "missing", repr(record))
+
+    def _recording(self) -> ProviderConfig:
+        is_new = not any(self._folder.glob("*.json"))
+        kept = Recordings(()) if is_new else read_recordings(self._folder)
+        keys = keys_of(CONFIG.provider, self._outside)
+        return replace(CONFIG, mock_only=False, mode="real", replay=kept, tape=Tape(), secrets=keys)
+
+    def keep(self) -> None:
+        """Write what the vendor has said since the last time. Raises ProviderError `ERR_OUTPUT`."""
+        if (tape := self._tenant.config.tape) is not None:
+            recordings, upto = tape.kept()
+            write_recordings(self._folder, recordings)
+            tape.forget(upto)
+
+
+def _unusable(argument: str, expected: str, found: str) -> ProviderError:
+    message = f"{argument}: expected {expected}, got {found}"
+    return ProviderError("ERR_USAGE", message, hint='use replay="folder", record="missing"')
 
 
 def _read_script(file: Path) -> Mapping[str, Any]:
@@ -99,12 +161,14 @@ def instances() -> Iterator[Instances]:
 
 @contextmanager
 def _instance(url: str, gate: Gate) -> Iterator[Instance]:
-    token, tenant = _new_token(), Tenant(CONFIG)
+    token, tenant = _new_token(), Tenant(CONFIG, Journal(shows_real=True))
     gate.tenants.add(token, tenant)
+    instance = Instance(url, token, tenant)
     try:
-        yield Instance(url, token, tenant)
+        yield instance
     finally:
         gate.tenants.remove(token)
+        instance.keep()
 
 
 @contextmanager
