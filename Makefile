@@ -65,7 +65,7 @@ docs: $(VENV)/dev.stamp ## write the generated files anew
 	$(BIN)/python -m tests.generate
 	$(BIN)/python -m tests.modal.host.walkthrough
 
-bench: $(VENV)/dev.stamp ## measure start-up, the guard, a server, a real call, other mocks, many requests, a batch
+bench: $(VENV)/dev.stamp ## measure start-up, the guard, a server, a real call, other mocks, the pytest plugin, many requests, a batch
 	$(BIN)/python -m compileall -q theoryctl providers
 	$(BIN)/python -m tests.bench.startup
 	$(BIN)/python -m tests.bench.guard
@@ -73,6 +73,7 @@ bench: $(VENV)/dev.stamp ## measure start-up, the guard, a server, a real call, 
 	$(BIN)/python -m tests.bench.server
 	$(BIN)/python -m tests.bench.real
 	$(BIN)/python -m tests.bench.peers
+	$(BIN)/python -m tests.bench.plugin
 	$(BIN)/python -m tests.bench.hold
 	$(BIN)/python -m tests.bench.batch
 
