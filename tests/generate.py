@@ -12,6 +12,7 @@ from tests.configuration_page import configuration_page
 from tests.picture import picture
 from tests.records import committed
 from tests.vendors_page import vendors_page
+from tests.wires_page import wires_page
 from theoryctl.actions.explain import explain
 from theoryctl.authored.script_file import script_schema
 from theoryctl.authored.yaml_document import parse
@@ -215,6 +216,7 @@ GENERATED: dict[Path, Callable[[], str]] = {
     Path("docs/commands.md"): commands_page,
     Path("docs/configuration.md"): lambda: configuration_page(table),
     Path("docs/vendors.md"): lambda: vendors_page(table, committed(ROOT)),
+    Path("docs/wires.md"): lambda: wires_page(ROOT / "docs/wires.md", table),
     Path("providers/theoryctl_providers/inputs/chat.schema.json"): lambda: pretty(chat_schema()),
     GOLDEN: lambda: pretty(golden()),
 }

@@ -47,6 +47,17 @@ def test_responses_embeddings_and_the_newer_paths_are_there_too(client: openai.A
     assert "azure/gpt-x" in (asked.choices[0].message.content or "")
 
 
+def test_responses_files_and_models_are_found_again_below_a_version(client: openai.AzureOpenAI) -> None:
+    response = client.responses.create(model="gpt-x", input="Say hello.")
+    assert client.responses.retrieve(response.id).output_text == response.output_text
+    assert [item.type for item in client.responses.input_items.list(response.id)] == ["message"]
+    client.responses.delete(response.id)
+    with pytest.raises(openai.NotFoundError):
+        client.responses.retrieve(response.id)
+    assert client.files.list().data == []
+    assert client.models.list().data[0].id == "openai/gpt-4o-mini"
+
+
 def test_the_deployment_in_the_path_is_the_model(instance: Instance) -> None:
     path = "/openai/deployments/mine/chat/completions?api-version=2024-10-21"
     body = {"model": "other", "messages": [{"role": "user", "content": "Say hello."}]}

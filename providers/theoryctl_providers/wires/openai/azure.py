@@ -27,11 +27,11 @@ class Azure(OpenAI):
         super().__init__(config)
         self._vendor = "azure"
         # The version of the API in the query says which parameters there are: here it is always the newest.
-        below = {path: app for (method, path), app in self.routes.items() if method == "POST"}
+        asked = {path: app for (method, path), app in self.routes.items() if method == "POST"}
         self.routes = {
             **{(method, f"/openai{path}"): app for (method, path), app in self.routes.items()},
-            **{("POST", path.replace("/v1", "/openai", 1)): app for path, app in below.items()},
-            **{("POST", path.replace("/v1", _DEPLOYMENT, 1)): app for path, app in below.items()},
+            **{(method, path.replace("/v1", "/openai", 1)): app for (method, path), app in self.routes.items()},
+            **{("POST", path.replace("/v1", _DEPLOYMENT, 1)): app for path, app in asked.items()},
         }
 
     def _body(self, scope: Scope, body: Mapping[str, Any]) -> Mapping[str, Any]:
