@@ -45,7 +45,8 @@ def function_of_call(kind: str, item: Mapping[str, Any], where: str) -> tuple[st
         raise wrong(f"{where}.{key}", "expected an object")
     arguments = object_in(item, key)
     if function == "local_shell":
-        arguments.pop("type", None)
+        # An item has to have both; no call had them.
+        arguments = {name: value for name, value in arguments.items() if name != "type" and (name != "env" or value)}
     return function, dumps(arguments)
 
 
