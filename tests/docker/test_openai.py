@@ -1,4 +1,4 @@
-"""The OpenAI routes of a container, through OpenAI's own client: the same bytes as those of a process."""
+"""The wires of a container, through unmodified clients: the answers of a run, and the bytes of a process."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import openai
 
 from tests.conftest import REF, Cli
+from tests.wires.everywhere import check_every_wire
 
 ASK: list[Any] = [{"role": "user", "content": "Say hello."}]
 
@@ -29,3 +30,8 @@ def everything(cli: Cli, runtime: str) -> list[bytes]:
 
 def test_a_container_answers_openais_client_with_the_bytes_of_a_process(cli: Cli) -> None:
     assert everything(cli, "docker") == everything(cli, "process")
+
+
+def test_a_container_has_the_answers_of_local_run_on_every_wire(cli: Cli) -> None:
+    assert cli("local", "start", "--ref", REF, "--runtime", "docker").status == 0
+    check_every_wire(cli("local", "env", "--ref", REF, "--json").document["variables"])

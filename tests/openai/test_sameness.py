@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import REF
 from tests.openai.conftest import Variables, theoryctl
 from tests.openai.test_wire import CHAT, ask
+from tests.wires.everywhere import check_every_wire
 
 #: As clients log it: a null for all that is unset, an answer sent back whole, parameters about the caller, no vendor.
 LOGGED: dict[str, Any] = {
@@ -79,3 +80,7 @@ def test_what_is_about_the_caller_changes_no_byte_of_an_answer(instance: Variabl
     caller = {"user": "me", "metadata": {"a": "b"}, "safety_identifier": "x", "store": True, "prompt_cache_options": {}}
     for body in (SHORT, {**SHORT, "stream": True}):
         assert ask(instance, CHAT, {**body, **caller}).body == ask(instance, CHAT, body).body
+
+
+def test_forty_requests_have_the_answers_of_local_run_on_every_wire(instance: Variables) -> None:
+    check_every_wire(instance)

@@ -27,10 +27,8 @@ from tests.wires.conftest import Instance
 REQUESTS = (*ASKED, NAMED_TOOL, PICTURE, PICTURES, DOCUMENT, TWO_PARTS, SYSTEM_PARTS)
 
 
-@pytest.fixture(scope="module")
-def client(instance: Instance) -> Iterator[anthropic.Anthropic]:
-    with anthropic.Anthropic(base_url=instance.url, api_key=TOKEN, max_retries=0) as client:
-        yield client
+def client_of(url: str, token: str) -> anthropic.Anthropic:
+    return anthropic.Anthropic(base_url=url, api_key=token, max_retries=0)
 
 
 def body_of(inputs: dict[str, Any]) -> dict[str, Any]:
@@ -107,8 +105,19 @@ def send(client: anthropic.Anthropic, body: dict[str, Any], streamed: bool) -> A
         return stream.get_final_message()
 
 
-@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
-def test_forty_requests_have_the_answers_of_local_run(client: anthropic.Anthropic, streamed: bool) -> None:
+def check(client: anthropic.Anthropic, streamed: bool) -> None:
+    """Hold that all requests have the answers of a run."""
     assert len(REQUESTS) >= 40
     for asked in REQUESTS:
         check_same(said(send(client, body_of(asked), streamed)), by_local_run(inputs_of(asked)))
+
+
+@pytest.fixture(scope="module")
+def client(instance: Instance) -> Iterator[anthropic.Anthropic]:
+    with client_of(instance.url, TOKEN) as client:
+        yield client
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_forty_requests_have_the_answers_of_local_run(client: anthropic.Anthropic, streamed: bool) -> None:
+    check(client, streamed)

@@ -3,38 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import openai
 import pytest
 
 from tests.providers.started import TOKEN
-from tests.wires.asked import ASKED, Said, by_local_run, check_same
 from tests.wires.conftest import Instance
-
-#: OpenAI's names of what the requests of all wires have in another shape.
-REQUESTS = [asked for asked in ASKED if "response_format" not in asked]
+from tests.wires.test_openai_sameness import at_azures_paths
 
 
 @pytest.fixture(scope="module")
 def client(instance: Instance) -> Iterator[openai.AzureOpenAI]:
-    told = {"azure_endpoint": instance.url, "api_key": TOKEN, "api_version": "2024-10-21"}
-    with openai.AzureOpenAI(**told, max_retries=0) as client:
+    with at_azures_paths(instance.url, TOKEN) as client:
         yield client
-
-
-@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
-def test_a_deployment_has_the_answers_of_local_run(client: openai.AzureOpenAI, streamed: bool) -> None:
-    for asked in REQUESTS:
-        if asked.get("tool_choice") == "required":  # calls of tools are written by the same code as OpenAI's
-            continue
-        told = {name: value for name, value in asked.items() if name not in ("top_k", "extra_body")}
-        more = {name: asked[name] for name in ("top_k", "extra_body") if name in asked}
-        found = client.chat.completions.create(**told, stream=streamed, extra_body=more)
-        choices: list[Any] = [chunk.choices[0] for chunk in found] if streamed else found.choices
-        words = [choice.delta.content if streamed else choice.message.content for choice in choices]
-        said = Said("".join(filter(None, words)), cut=choices[-1].finish_reason == "length")
-        check_same(said, by_local_run({**asked, "model": f"azure/{asked['model']}"}))
 
 
 def test_responses_embeddings_and_the_newer_paths_are_there_too(client: openai.AzureOpenAI, instance: Instance) -> None:

@@ -25,11 +25,9 @@ _CONFIG = {
 _MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 
 
-@pytest.fixture(scope="module")
-def client(instance: Instance) -> Iterator[genai.Client]:
-    client = genai.Client(api_key=TOKEN, http_options={"base_url": instance.url})
-    yield client
-    client.close()
+def client_of(url: str, token: str) -> genai.Client:
+    told: Any = {"base_url": url}
+    return genai.Client(api_key=token, http_options=told)
 
 
 def inputs_of(asked: dict[str, Any]) -> dict[str, Any]:
@@ -106,8 +104,19 @@ def send(client: genai.Client, asked: dict[str, Any], streamed: bool) -> Said:
     return Said("".join(part.text or "" for part in parts), calls, cut)
 
 
-@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
-def test_forty_requests_have_the_answers_of_local_run(client: genai.Client, streamed: bool) -> None:
+def check(client: genai.Client, streamed: bool) -> None:
+    """Hold that all requests have the answers of a run."""
     assert len(REQUESTS) >= 40
     for asked in REQUESTS:
         check_same(send(client, asked, streamed), by_local_run(inputs_of(asked)))
+
+
+@pytest.fixture(scope="module")
+def client(instance: Instance) -> Iterator[genai.Client]:
+    with client_of(instance.url, TOKEN) as client:
+        yield client
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_forty_requests_have_the_answers_of_local_run(client: genai.Client, streamed: bool) -> None:
+    check(client, streamed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import ollama
@@ -46,11 +47,11 @@ REQUESTS = [known(asked) for asked in (*SHARED, *OWN)]
 _OPTIONS = ("temperature", "top_p", "top_k", "min_p", "seed", "stop", "presence_penalty", "frequency_penalty")
 
 
-@pytest.fixture(scope="module")
-def client(instance: Instance) -> Iterator[ollama.Client]:
-    client = ollama.Client(host=instance.url, headers={"authorization": f"Bearer {TOKEN}"})
-    yield client
-    client._client.close()
+@contextmanager
+def client_of(url: str, token: str) -> Iterator[ollama.Client]:
+    client = ollama.Client(host=url, headers={"authorization": f"Bearer {token}"})
+    with closing(client._client):
+        yield client
 
 
 def inputs_of(asked: dict[str, Any]) -> dict[str, Any]:
@@ -101,8 +102,19 @@ def send(client: ollama.Client, body: dict[str, Any], streamed: bool) -> Said:
     return Said(text, [(call.name, dict(call.arguments)) for call in calls], answers[-1].done_reason == "length")
 
 
-@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
-def test_forty_requests_have_the_answers_of_local_run(client: ollama.Client, streamed: bool) -> None:
+def check(client: ollama.Client, streamed: bool) -> None:
+    """Hold that all requests have the answers of a run."""
     assert len(REQUESTS) >= 40
     for asked in REQUESTS:
         check_same(send(client, body_of(asked), streamed), by_local_run(inputs_of(asked)))
+
+
+@pytest.fixture(scope="module")
+def client(instance: Instance) -> Iterator[ollama.Client]:
+    with client_of(instance.url, TOKEN) as client:
+        yield client
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_forty_requests_have_the_answers_of_local_run(client: ollama.Client, streamed: bool) -> None:
+    check(client, streamed)
