@@ -281,7 +281,10 @@ def test_what_goes_to_modal_knows_nothing_of_the_host_and_loads_little(name: str
 
 
 #: Modules that the wires share.
-SHARED = ("body", "call_ids", "dialect", "exchange", "failure", "models", "reply", "telling", "tenant")
+SHARED = (
+    *("arguments", "body", "call_ids", "dialect", "exchange", "failure", "images", "models", "reply", "spoken"),
+    *("telling", "tenant"),
+)
 
 
 @pytest.mark.parametrize("room", ["theoryctl.runtimes", "theoryctl_providers.wires"])

@@ -116,6 +116,24 @@ TWO_PARTS = _conversation(user(parts("one", "two")))
 SYSTEM_PARTS = _conversation({"role": "system", "content": parts("one", "two")}, user("x"))
 
 
+#: A script that calls a tool twice in a turn, and then answers.
+TWO_CALLS = {
+    "rules": [
+        {"when": {"turn": 1}, "answers": [{
+            "reasoning": "Hm.",
+            "tool_calls": [{"name": "get_weather", "arguments": {"city": "Forlì"}},
+                           {"name": "get_weather", "arguments": {"city": "Turin"}}],
+            "usage": {"input_tokens": 9, "output_tokens": 8, "reasoning_tokens": 3},
+        }]},
+        {"answers": [{"text": "Sunny in both."}]},
+    ]
+}  # fmt: skip
+#: A script that fails in the middle of an answer.
+MIDWAY = {
+    "rules": [{"answers": [{"chunks": [{"text": "one "}, {"text": "two"}], "fault": {"status": 503, "after": 1}}]}]
+}
+
+
 @dataclass(frozen=True)
 class Said:
     """The answer as a client has it: text, the tools that are called with their arguments, and the reason it ended."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,8 @@ import pytest
 from google import genai
 from google.genai import errors
 
-from tests.providers.started import CONFIG, TOKEN, Answer, limited, serving
+from tests.providers.started import CONFIG, TOKEN, Answer, serving
+from tests.wires.asked import MIDWAY, TWO_CALLS
 from tests.wires.conftest import Instance, scripted
 from theoryctl_providers.contract.wire import ServerConfig
 
@@ -96,23 +96,10 @@ def test_several_candidates_are_told_apart(client: genai.Client, streamed: bool)
     assert "choice 1 of 2" in first and "choice 2 of 2" in second
 
 
-TOOLS = {
-    "rules": [
-        {"when": {"turn": 1}, "answers": [{
-            "reasoning": "Hm.",
-            "tool_calls": [{"name": "get_weather", "arguments": {"city": "Forlì"}},
-                           {"name": "get_weather", "arguments": {"city": "Turin"}}],
-            "usage": {"input_tokens": 9, "output_tokens": 8, "reasoning_tokens": 3},
-        }]},
-        {"answers": [{"text": "Sunny in both."}]},
-    ]
-}  # fmt: skip
-
-
 @streamed_or_not
 def test_functions_are_called_and_the_conversation_goes_on(streamed: bool) -> None:
     tools = [{"function_declarations": [WEATHER]}]
-    with client_of(scripted(TOOLS)) as client:
+    with client_of(scripted(TWO_CALLS)) as client:
         answers = generate(client, streamed, tools=tools)
         parts = parts_of(answers)
         calls = [part.function_call for part in parts if part.function_call]
@@ -217,37 +204,12 @@ def test_other_refusals_have_googles_shape_too(instance: Instance) -> None:
     assert error_of(post(instance, x_goog_api_key="other"))["status"] == "UNAUTHENTICATED"
     unknown = error_of(post(instance, what="/v1beta/nothing"))
     assert unknown["status"] == "NOT_FOUND" and "generateContent (Gemini)" in unknown["message"]
-    with serving(limited(body=1000)) as (port, _):
-        assert error_of(post(Instance(port), {**ASK, "systemInstruction": "x" * 2000}))["code"] == 413
-    with serving(limited(concurrency=0)) as (port, _):
-        full = post(Instance(port))
-    with serving() as (port, gate):
-        gate._draining = True
-        stopping = post(Instance(port))
-    for answer in (full, stopping):
-        assert (answer.status, error_of(answer)["status"], answer.headers["retry-after"]) == (503, "UNAVAILABLE", "1")
 
 
-FAULTS = {
-    "rules": [
-        {"when": {"user": {"equals": "busy"}}, "answers": [{"fault": {"status": 429, "retry_after": 3}}]},
-        {"when": {"user": {"equals": "cut"}}, "answers": [
-            {"chunks": [{"text": "one "}, {"text": "two", "delay": 0.02}], "fault": {"kind": "disconnect", "after": 1}},
-        ]},
-        {"answers": [{"chunks": [{"text": "one "}, {"text": "two"}], "fault": {"status": 503, "after": 1}}]},
-    ]
-}  # fmt: skip
-
-
-def test_faults_are_what_the_client_raises() -> None:
-    with client_of(scripted(FAULTS)) as client:
+def test_a_failure_in_the_middle_is_what_the_client_raises() -> None:
+    with client_of(scripted(MIDWAY)) as client:
         came: list[str] = []
         with pytest.raises(errors.ServerError) as broken:
             for answer in client.models.generate_content_stream(model=MODEL, contents="x"):
                 came.append(answer.text or "")
         assert (came, broken.value.code) == (["one "], 503)
-    with serving(scripted(FAULTS)) as (port, _):
-        busy = post(Instance(port), {"contents": "busy"})
-        assert (error_of(busy)["status"], busy.headers["retry-after"]) == ("RESOURCE_EXHAUSTED", "3")
-        with pytest.raises(http.client.IncompleteRead):
-            post(Instance(port), {"contents": "cut"}, "streamGenerateContent")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -11,8 +10,8 @@ from typing import Any
 import ollama
 import pytest
 
-from tests.providers.started import CONFIG, TOKEN, Answer, limited, serving
-from tests.wires.asked import PNG, WEATHER
+from tests.providers.started import CONFIG, TOKEN, Answer, serving
+from tests.wires.asked import MIDWAY, PNG, TWO_CALLS, WEATHER
 from tests.wires.conftest import Instance, scripted
 from theoryctl_providers import run
 from theoryctl_providers.contract.wire import ServerConfig
@@ -86,21 +85,9 @@ def test_a_stream_is_lines_of_json_and_is_what_a_client_gets_that_says_nothing(c
     assert [line["done"] for line in lines] == [False] * (len(lines) - 1) + [True]
 
 
-TOOLS = {
-    "rules": [
-        {"when": {"turn": 1}, "answers": [{
-            "reasoning": "Hm.",
-            "tool_calls": [{"name": "get_weather", "arguments": {"city": "Forlì"}},
-                           {"name": "get_weather", "arguments": {"city": "Turin"}}],
-        }]},
-        {"answers": [{"text": "Sunny in both."}]},
-    ]
-}  # fmt: skip
-
-
 @streamed_or_not
 def test_tools_are_called_and_their_results_find_their_calls(streamed: bool) -> None:
-    with client_of(scripted(TOOLS)) as client:
+    with client_of(scripted(TWO_CALLS)) as client:
         answers = chat(client, streamed, tools=[WEATHER])
         message = next(answer.message for answer in answers if answer.message.tool_calls)
         assert [call.function.arguments["city"] for call in message.tool_calls] == ["Forlì", "Turin"]
@@ -173,40 +160,15 @@ def test_other_refusals_have_ollamas_shape_too(instance: Instance) -> None:
     assert (unknown.status, "POST /api/chat (Ollama)" in error_of(unknown)) == (404, True)
     raw = post(instance, {"model": "x", "prompt": "y", "raw": True}, "/api/generate")
     assert (raw.status, raw.headers["x-theoryctl-code"]) == (400, "ERR_UNSUPPORTED_PARAM")
-    with serving(limited(body=1000)) as (port, _):
-        assert post(Instance(port), {**ASK, "format": "x" * 2000}).status == 413
-    with serving(limited(concurrency=0)) as (port, _):
-        full = post(Instance(port))
-    with serving() as (port, gate):
-        gate._draining = True
-        stopping = post(Instance(port))
-    assert [(answer.status, answer.headers["retry-after"]) for answer in (full, stopping)] == [(503, "1")] * 2
-    assert error_of(full) and error_of(stopping)
 
 
-FAULTS = {
-    "rules": [
-        {"when": {"user": {"equals": "busy"}}, "answers": [{"fault": {"status": 429, "retry_after": 3}}]},
-        {"when": {"user": {"equals": "cut"}}, "answers": [
-            {"chunks": [{"text": "one "}, {"text": "two", "delay": 0.02}], "fault": {"kind": "disconnect", "after": 1}},
-        ]},
-        {"answers": [{"chunks": [{"text": "one "}, {"text": "two"}], "fault": {"status": 500, "after": 1}}]},
-    ]
-}  # fmt: skip
-
-
-def test_faults_are_what_the_client_raises() -> None:
-    with client_of(scripted(FAULTS)) as client:
+def test_a_failure_in_the_middle_is_what_the_client_raises() -> None:
+    with client_of(scripted(MIDWAY)) as client:
         came: list[str] = []
         with pytest.raises(ollama.ResponseError):
             for answer in client.chat(**ASK, stream=True):
                 came.append(answer.message.content or "")
         assert came == ["one "]
-    with serving(scripted(FAULTS)) as (port, _):
-        busy = post(Instance(port), {**ASK, "messages": [{"role": "user", "content": "busy"}]})
-        assert (busy.status, busy.headers["retry-after"]) == (429, "3")
-        with pytest.raises(http.client.IncompleteRead):
-            post(Instance(port), {**ASK, "messages": [{"role": "user", "content": "cut"}]})
 
 
 def test_a_run_and_a_chat_count_the_same_tokens(client: ollama.Client) -> None:

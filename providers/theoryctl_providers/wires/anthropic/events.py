@@ -20,6 +20,7 @@ from theoryctl_providers.wires.anthropic.message import (
 )
 from theoryctl_providers.wires.exchange import Chunks, Head
 from theoryctl_providers.wires.failure import Failure
+from theoryctl_providers.wires.images import is_image
 
 #: The block of text, and that of reasoning; a call of a tool is named by its number.
 _TEXT, _THINKING = "text", "thinking"
@@ -106,8 +107,7 @@ class MessageEvents(Chunks):
         choice, name = place_of(event)
         if choice == 0 and name == "thinking_blocks":
             self._kept = thinking_blocks({name: event})
-        image = image_block(event) if choice == 0 else None
-        return self._block(name, image) if image is not None else ""
+        return self._block(name, image_block(event)) if choice == 0 and is_image(name, event) else ""
 
     def _left(self) -> str:
         """Blocks that the vendor wants back and that came in no event of their own, and a signature that came late."""

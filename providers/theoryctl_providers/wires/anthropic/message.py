@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from theoryctl_providers.contract import Output, ProviderError, Usage, loads
+from theoryctl_providers.contract import Output, Usage
 from theoryctl_providers.contract.answer import Answer, Choice, ToolCall
+from theoryctl_providers.wires.arguments import arguments_of
 from theoryctl_providers.wires.exchange import Head
+from theoryctl_providers.wires.images import ADDRESS, images_of, in_base64
 
 _STOP_REASONS = {
     "stop": "end_turn",
@@ -74,14 +75,12 @@ def citation_of(annotation: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "web_search_result_location", **known}
 
 
-def image_block(output: Output) -> dict[str, Any] | None:
-    """An image of the answer, in the shape that a request has for it; None for another output."""
-    if output.media_type.startswith("image/") and isinstance(output.value, bytes):
-        data = base64.b64encode(output.value).decode()
-        return {"type": "image", "source": {"type": "base64", "media_type": output.media_type, "data": data}}
-    if output.media_type == "text/uri-list" and output.name.startswith("image"):
+def image_block(output: Output) -> dict[str, Any]:
+    """An image of the answer, in the shape that a request has for it."""
+    if output.media_type == ADDRESS:
         return {"type": "image", "source": {"type": "url", "url": output.value}}
-    return None
+    data = in_base64(output)
+    return {"type": "image", "source": {"type": "base64", "media_type": output.media_type, "data": data}}
 
 
 def thinking_blocks(outputs: Mapping[str, Output]) -> list[dict[str, Any]]:
@@ -103,22 +102,14 @@ def _blocks(choice: Choice, outputs: Mapping[str, Output]) -> Iterator[dict[str,
     if choice.reasoning and not thought:
         thought = [thinking_block({"thinking": "".join(choice.reasoning)})]
     yield from thought
-    images = [block for output in outputs.values() if (block := image_block(output)) is not None]
+    images = images_of(outputs)
     text = choice.text + "".join(choice.refusal)
     if text or not (choice.calls or images):
         citations = list(map(citation_of, choice.annotations))
         yield {"type": "text", "text": text, **({"citations": citations} if citations else {})}
-    yield from images
+    yield from map(image_block, images)
     yield from (_call(choice.calls[at]) for at in sorted(choice.calls))
 
 
 def _call(call: ToolCall) -> dict[str, Any]:
-    return {"type": "tool_use", "id": call.id, "name": call.name, "input": _input("".join(call.arguments))}
-
-
-def _input(arguments: str) -> Any:
-    """The arguments of a call; none where they were cut at the limit of tokens."""
-    try:
-        return loads(arguments or "{}")
-    except ProviderError:
-        return {}
+    return {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments_of(call)}

@@ -2,56 +2,49 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from theoryctl_providers.contract import Delta, Event, Finish, Output, ProviderError, Usage, VendorInfo, loads
-from theoryctl_providers.contract.answer import Answer, Choice, ToolCall, place_of
-from theoryctl_providers.wires.exchange import Chunks, Head
+from theoryctl_providers.contract import Output, Usage, VendorInfo
+from theoryctl_providers.contract.answer import Answer, Choice, place_of
+from theoryctl_providers.wires.arguments import arguments_of
+from theoryctl_providers.wires.exchange import Head
 from theoryctl_providers.wires.failure import Failure
 from theoryctl_providers.wires.gemini.errors import error_document
+from theoryctl_providers.wires.images import ADDRESS, images_of, in_base64, is_image
+from theoryctl_providers.wires.spoken import Spoken
 
 _REASONS = {"stop": "STOP", "tool_calls": "STOP", "length": "MAX_TOKENS", "content_filter": "SAFETY"}
 
 
-class Candidates(Chunks):
+class Candidates(Spoken):
     """Writes an answer in pieces, as server-sent events or as the items of one JSON array.
 
     A call of a function is a piece of its own, once it is whole.
     """
 
     def __init__(self, head: Head, as_events: bool) -> None:
-        self._head, self._as_events = head, as_events
-        self._vendor, self._usage = VendorInfo(), Usage()
-        self._choices: dict[int, Choice] = {}
-        self._is_begun = False
+        super().__init__(head)
+        self._as_events, self._is_begun = as_events, False
 
-    def piece(self, event: Event) -> bytes:
-        """The piece that an event becomes; nothing for most."""
-        if isinstance(event, Delta):
-            return self._delta(event)
-        if isinstance(event, VendorInfo):
-            self._vendor = event
-        elif isinstance(event, Usage):
-            self._usage = event
-        elif isinstance(event, Finish):
-            self._choice(event.choice).finish = event.reason
-        elif isinstance(event, Output):
-            index, name = place_of(event)
-            parts = list(_images({name: event}))
-            return self._written([_candidate(index, parts)]) if parts else b""
-        return b""
+    def words(self, choice: int, text: str, *, is_thought: bool = False) -> bytes:
+        """Write a piece of the text of a candidate, or of its thoughts."""
+        return self._written([_candidate(choice, [_text(text, is_thought)])])
+
+    def output(self, output: Output) -> bytes:
+        """Write an image."""
+        index, name = place_of(output)
+        return self._written([_candidate(index, [_image(output)])]) if is_image(name, output) else b""
 
     def end(self) -> bytes:
         """The last piece: the calls, the reasons and the usage."""
-        choices = self._choices or {0: Choice()}
+        choices = self.answer.choices or {0: Choice()}
         ended = [
-            _candidate(index, list(_calls(choices[index])) or [{"text": ""}], _reason(choices[index]))
+            _candidate(index, list(_calls(choices[index])) or [_text("")], _reason(choices[index]))
             for index in sorted(choices)
         ]
-        last = self._written(ended, usageMetadata=usage_document(self._usage))
+        last = self._written(ended, usageMetadata=usage_document(self.answer.usage))
         return last if self._as_events else last + b"]"
 
     def failed(self, failure: Failure) -> bytes:
@@ -59,23 +52,8 @@ class Candidates(Chunks):
         last = self._framed(error_document(failure))
         return last if self._as_events else last + b"]"
 
-    def _delta(self, event: Delta) -> bytes:
-        choice = self._choice(event.choice)
-        if event.tool_call is not None:
-            choice.calls.setdefault(event.tool_call.index, ToolCall()).add(event.tool_call)
-            return b""
-        if event.reasoning:
-            return self._written([_candidate(event.choice, [{"text": event.reasoning, "thought": True}])])
-        if event.refusal:
-            choice.refusal.append(event.refusal)
-        text = event.text or event.refusal
-        return self._written([_candidate(event.choice, [{"text": text}])]) if text else b""
-
-    def _choice(self, index: int) -> Choice:
-        return self._choices.setdefault(index, Choice())
-
     def _written(self, candidates: list[dict[str, Any]], **fields: Any) -> bytes:
-        return self._framed({"candidates": candidates, **fields, **_facts(self._head, self._vendor)})
+        return self._framed({"candidates": candidates, **fields, **_facts(self.head, self.vendor)})
 
     def _framed(self, document: dict[str, Any]) -> bytes:
         data = json.dumps(document).encode()  # in ASCII: clients end a line at U+2028 too
@@ -124,36 +102,29 @@ def _reason(choice: Choice) -> str:
 
 def _parts(choice: Choice, outputs: Mapping[str, Output]) -> Iterator[dict[str, Any]]:
     if choice.reasoning:
-        yield {"text": "".join(choice.reasoning), "thought": True}
-    images = list(_images(outputs))
+        yield _text("".join(choice.reasoning), is_thought=True)
+    images = images_of(outputs)
     text = choice.text + "".join(choice.refusal)
     if text or not (choice.calls or images):
-        yield {"text": text}
-    yield from images
+        yield _text(text)
+    yield from map(_image, images)
     yield from _calls(choice)
 
 
-def _images(outputs: Mapping[str, Output]) -> Iterator[dict[str, Any]]:
-    for name, output in outputs.items():
-        if output.media_type.startswith("image/") and isinstance(output.value, bytes):
-            data = base64.b64encode(output.value).decode()
-            yield {"inlineData": {"mimeType": output.media_type, "data": data}}
-        elif output.media_type == "text/uri-list" and name.startswith("image"):
-            yield {"fileData": {"fileUri": output.value}}
+def _text(text: str, is_thought: bool = False) -> dict[str, Any]:
+    return {"text": text, "thought": True} if is_thought else {"text": text}
+
+
+def _image(output: Output) -> dict[str, Any]:
+    if output.media_type == ADDRESS:
+        return {"fileData": {"fileUri": output.value}}
+    return {"inlineData": {"mimeType": output.media_type, "data": in_base64(output)}}
 
 
 def _calls(choice: Choice) -> Iterator[dict[str, Any]]:
     for at in sorted(choice.calls):
         call = choice.calls[at]
-        told = {"id": call.id, "name": call.name, "args": _arguments(call)}
+        told = {"id": call.id, "name": call.name, "args": arguments_of(call)}
         google = (call.extra_content or {}).get("google")
         signature = google.get("thought_signature") if isinstance(google, Mapping) else None
         yield {"functionCall": told, **({"thoughtSignature": signature} if signature else {})}
-
-
-def _arguments(call: ToolCall) -> Any:
-    """The arguments of a call; none where they were cut at the limit of tokens."""
-    try:
-        return loads("".join(call.arguments) or "{}")
-    except ProviderError:
-        return {}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from theoryctl_providers.contract import Delta, Event, Finish, Output, ProviderError, Usage, VendorInfo, dumps, loads
+from theoryctl_providers.contract import Output, Usage, VendorInfo, dumps
 from theoryctl_providers.contract.answer import Answer, Choice, ToolCall, place_of
-from theoryctl_providers.wires.exchange import Chunks, Head
+from theoryctl_providers.wires.arguments import arguments_of
+from theoryctl_providers.wires.exchange import Head
 from theoryctl_providers.wires.failure import Failure
+from theoryctl_providers.wires.images import ADDRESS, images_of, in_base64, is_image
 from theoryctl_providers.wires.ollama.errors import error_line
+from theoryctl_providers.wires.spoken import Spoken
 
 #: Writes the words of an answer where a path has its own place for them.
 Place = Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -21,59 +23,39 @@ Place = Callable[[Mapping[str, Any]], dict[str, Any]]
 _REASONS = {"tool_calls": "stop"}
 
 
-class Lines(Chunks):
-    """Writes an answer in lines of JSON. A call of a tool is a line of its own, once it is whole."""
+class Lines(Spoken):
+    """Writes the only choice of an answer in lines of JSON. A call of a tool is in a line once it is whole."""
 
     def __init__(self, head: Head, place: Place) -> None:
-        self._head, self._place = head, place
-        self._vendor, self._usage, self._finish = VendorInfo(), Usage(), "stop"
-        self._calls: dict[int, ToolCall] = {}
-        self._logprobs: Any = None
+        super().__init__(head)
+        self._place = place
 
-    def piece(self, event: Event) -> bytes:
-        """The line that an event becomes; nothing for some."""
-        if getattr(event, "choice", 0) != 0:
+    def words(self, choice: int, text: str, *, is_thought: bool = False) -> bytes:
+        """Write a piece of the text, or of the thinking."""
+        if choice != 0:
             return b""
-        if isinstance(event, Delta):
-            return self._delta(event)
-        if isinstance(event, VendorInfo):
-            self._vendor = event
-        elif isinstance(event, Usage):
-            self._usage = event
-        elif isinstance(event, Finish):
-            self._finish = event.reason
-        elif isinstance(event, Output) and place_of(event)[0] == 0:
-            return self._output(event)
-        return b""
+        return self._line({"content": "", "thinking": text} if is_thought else {"content": text})
+
+    def output(self, output: Output) -> bytes:
+        """Write an image."""
+        choice, name = place_of(output)
+        if choice != 0 or not is_image(name, output):
+            return b""
+        return self._line({"content": "", "images": [_image(output)]})
 
     def end(self) -> bytes:
         """The last lines: the calls, and the reason with the counts."""
-        called = self._line({"content": "", "tool_calls": calls_of(self._calls)}) if self._calls else b""
-        words = {"content": "", **({} if self._logprobs is None else {"logprobs": self._logprobs})}
-        return called + self._line(words, **ending(self._finish, self._usage))
+        choice, outputs = self.answer.choices.get(0) or Choice(), self.answer.outputs_of(0)
+        called = self._line({"content": "", "tool_calls": _calls(choice)}) if choice.calls else b""
+        words = {"content": "", **_logprobs(outputs)}
+        return called + self._line(words, **ending(choice.finish, self.answer.usage))
 
     def failed(self, failure: Failure) -> bytes:
         """A failure in the middle: Ollama's clients raise it."""
         return error_line(failure)
 
-    def _delta(self, event: Delta) -> bytes:
-        if event.tool_call is not None:
-            self._calls.setdefault(event.tool_call.index, ToolCall()).add(event.tool_call)
-            return b""
-        if event.reasoning:
-            return self._line({"content": "", "thinking": event.reasoning})
-        text = event.text or event.refusal
-        return self._line({"content": text}) if text else b""
-
-    def _output(self, event: Output) -> bytes:
-        name = place_of(event)[1]
-        if name == "logprobs":
-            self._logprobs = logprobs_of(event)
-        images = images_of({name: event})
-        return self._line({"content": "", "images": images}) if images else b""
-
     def _line(self, words: Mapping[str, Any], **fields: Any) -> bytes:
-        document = {**opening(self._head, self._vendor), **self._place(words), "done": False, **fields}
+        document = {**opening(self.head, self.vendor), **self._place(words), "done": False, **fields}
         # In ASCII: clients end a line at U+2028 too (httpx/_decoders.py, LineDecoder), and Ollama escapes it as well.
         return json.dumps(document).encode() + b"\n"
 
@@ -85,11 +67,10 @@ def whole_answer(head: Head, answer: Answer, place: Place) -> bytes:
     if choice.reasoning:
         words["thinking"] = "".join(choice.reasoning)
     if choice.calls:
-        words["tool_calls"] = calls_of(choice.calls)
+        words["tool_calls"] = _calls(choice)
     if images := images_of(outputs):
-        words["images"] = images
-    if "logprobs" in outputs:
-        words["logprobs"] = logprobs_of(outputs["logprobs"])
+        words["images"] = list(map(_image, images))
+    words |= _logprobs(outputs)
     start = opening(head, answer.vendor or VendorInfo())
     return dumps({**start, **place(words), **ending(choice.finish, answer.usage)}).encode()
 
@@ -107,30 +88,22 @@ def ending(finish: str, usage: Usage) -> dict[str, Any]:
     return {"done": True, "done_reason": _REASONS.get(finish, finish), **known}
 
 
-def calls_of(calls: Mapping[int, ToolCall]) -> list[dict[str, Any]]:
-    """Calls with their arguments as objects; none of those that were cut at the limit of tokens."""
-    return [_call(at, calls[at]) for at in sorted(calls)]
-
-
-def images_of(outputs: Mapping[str, Output]) -> list[str]:
-    """Images in base64; one of which only the address came is that address."""
-    found = []
-    for name, output in outputs.items():
-        if output.media_type.startswith("image/") and isinstance(output.value, bytes):
-            found.append(base64.b64encode(output.value).decode())
-        elif output.media_type == "text/uri-list" and name.startswith("image"):
-            found.append(str(output.value))
-    return found
-
-
-def logprobs_of(output: Output) -> Any:
-    """Log probabilities of the tokens of the text."""
-    return output.value.get("content") if isinstance(output.value, Mapping) else None
+def _calls(choice: Choice) -> list[dict[str, Any]]:
+    return [_call(at, choice.calls[at]) for at in sorted(choice.calls)]
 
 
 def _call(index: int, call: ToolCall) -> dict[str, Any]:
-    try:
-        arguments = loads("".join(call.arguments) or "{}")
-    except ProviderError:
-        arguments = {}
-    return {"id": call.id, "function": {"index": index, "name": call.name, "arguments": arguments}}
+    return {"id": call.id, "function": {"index": index, "name": call.name, "arguments": arguments_of(call)}}
+
+
+def _image(output: Output) -> str:
+    """An image in base64; one of which only the address came is that address."""
+    return str(output.value) if output.media_type == ADDRESS else in_base64(output)
+
+
+def _logprobs(outputs: Mapping[str, Output]) -> dict[str, Any]:
+    """Log probabilities of the tokens of the text, where there are some."""
+    if "logprobs" not in outputs:
+        return {}
+    value = outputs["logprobs"].value
+    return {"logprobs": value.get("content") if isinstance(value, Mapping) else None}

@@ -12,6 +12,7 @@ from theoryctl_providers.contract import Annotation, Delta, Event, Finish, Outpu
 from theoryctl_providers.contract.answer import ToolCall, place_of
 from theoryctl_providers.wires.exchange import Chunks, Head
 from theoryctl_providers.wires.failure import Failure
+from theoryctl_providers.wires.images import is_image
 from theoryctl_providers.wires.openai.chat_message import (
     annotations_field,
     blocks_field,
@@ -24,7 +25,6 @@ from theoryctl_providers.wires.openai.chat_message import (
     usage_document,
 )
 from theoryctl_providers.wires.openai.errors import error_object
-from theoryctl_providers.wires.openai.images import is_image
 from theoryctl_providers.wires.openai.kept import BLOCKS
 from theoryctl_providers.wires.openai.tools import Toolbox
 

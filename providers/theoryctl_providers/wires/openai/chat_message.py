@@ -15,7 +15,7 @@ from typing import Any
 from theoryctl_providers.contract import Output, ToolCallDelta, Usage, VendorInfo
 from theoryctl_providers.contract.answer import Choice, ToolCall
 from theoryctl_providers.wires.exchange import Head
-from theoryctl_providers.wires.openai.images import address_of, images_of
+from theoryctl_providers.wires.images import address_of, images_of
 from theoryctl_providers.wires.openai.kept import BLOCKS
 from theoryctl_providers.wires.openai.tools import Toolbox, custom_input
 

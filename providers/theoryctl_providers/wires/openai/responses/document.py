@@ -10,7 +10,7 @@ from typing import Any
 from theoryctl_providers.contract import Output, ToolCallDelta, Usage, VendorInfo
 from theoryctl_providers.contract.answer import Answer, Choice
 from theoryctl_providers.wires.exchange import Head
-from theoryctl_providers.wires.openai.images import images_of
+from theoryctl_providers.wires.images import images_of
 from theoryctl_providers.wires.openai.kept import BLOCKS, packed
 from theoryctl_providers.wires.openai.responses.output_items import (
     REASONING,

@@ -9,7 +9,7 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, NamedTuple, Protocol
 
 from theoryctl_providers.contract import Output
-from theoryctl_providers.wires.openai.images import ADDRESS, in_base64
+from theoryctl_providers.wires.images import ADDRESS, in_base64
 
 #: The name of an event, and its fields as JSON without the braces.
 Named = tuple[str, str]
