@@ -39,10 +39,10 @@ test-fast: $(VENV)/dev.stamp ## run the tests that need no minute, for the inner
 slow: $(VENV)/dev.stamp ## run what costs more than a minute; SLOW=changed where files concerned have changed
 	$(BIN)/python -m pytest -m slow --slow $(SLOW) --numprocesses $(WORKERS) $(ARGS) || [ $$? -eq 5 ]
 
-clients: $(VENV)/dev.stamp ## try agent frameworks, in an environment of their own
+clients: $(VENV)/dev.stamp ## try agent frameworks and other clients, in an environment of their own
 	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-clients
 	$(BIN)/uv pip install --quiet --python .venv-clients/bin/python --requirement tests/openai/agents.txt
-	$(BIN)/python -m pytest --slow all tests/openai/test_agents.py $(ARGS)
+	$(BIN)/python -m pytest --slow all tests/openai/test_agents.py tests/wires/test_other_clients.py $(ARGS)
 
 fuzz: $(VENV)/dev.stamp ## send generated requests to a started provider, for ten minutes
 	THEORYCTL_FUZZ_SECONDS=600 $(BIN)/python -m pytest --quiet tests/providers/wires/test_fuzz.py $(ARGS)
