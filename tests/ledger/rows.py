@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 from theoryctl.ledger.row import Row
 from theoryctl.ledger.writer import record_many
+from theoryctl_providers.contract import VERSION
 
 
 def row(day: str = "2026-01-01", model: str = "a/x", cost: float | None = 0.5, **more: object) -> Row:
@@ -29,7 +30,7 @@ def row(day: str = "2026-01-01", model: str = "a/x", cost: float | None = 0.5, *
         "inputs_digest": f"hmac-sha256:{os.urandom(32).hex()}",
         "outputs_digest": f"hmac-sha256:{os.urandom(32).hex()}",
         "branch": "main",
-        "version": "0.1.0",
+        "version": VERSION,
     }
     return Row(**{**facts, **more})  # type: ignore[arg-type]
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 from theoryctl_providers.contract.errors import ProviderError
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 ENVELOPE_SCHEMA: Literal["theoryctl.run/v1"] = "theoryctl.run/v1"
 ERROR_SCHEMA = "theoryctl.error/v1"
 
