@@ -76,15 +76,16 @@ HOMES = {
     "litellm": {"theoryctl_providers.litellm"},
 }
 
-#: What runs a provider: the embedded runtime in this process, the shim in a container on Modal, and the check of its
-#: conformance. And what reads the recordings for it, for the engine and the host are to refuse the same ones. And the
-#: table of vendors, of which there is to be one. And a batch, which asks in this process without one for each line; and
-#: the content of the ledger, which passes the same redactor.
+#: What runs a provider: the embedded runtime in this process, the shim in a container on Modal, and the checks of its
+#: conformance and sameness. And what reads the recordings for it, for the engine and the host are to refuse the same
+#: ones. And the table of vendors, of which there is to be one. And a batch, which asks in this process without one for
+#: each line; and the content of the ledger, which passes the same redactor.
 INSIDE = (
     "theoryctl.runtimes.embedded",
     "theoryctl.modal.theoryctl_shim",
     "theoryctl.requests.mock_flags",
     "theoryctl.actions.conformance",
+    "theoryctl.actions.sameness",
     "theoryctl.actions.vendors",
     "theoryctl.batch.engines",
     "theoryctl.batch.requests",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Cli
+from theoryctl_providers.contract import VERSION
 
 ACME = "acme/echo@1"
 BOTH = ("--runtimes", "embedded,process")
@@ -18,7 +19,7 @@ from theoryctl_providers import Delta, Finish
 
 
 async def stream(self, request):
-    yield Delta(text=request.config.runtime)
+    yield Delta(text=request.config.runtime if {condition} else "the same")
     yield Finish()
 
 EchoProvider.stream = stream
@@ -29,33 +30,63 @@ def test_the_same_outputs_are_told_and_reported_and_nothing_stays_started(theory
     inputs = tmp_path / "mine.json"
     inputs.write_text(json.dumps({"messages": [{"role": "user", "content": "Grüße"}], "n": 2}))
     report = tmp_path / "report.md"
-    ran = theoryctl(
-        "manifest", "test", "llm/mock@1", *BOTH, "--inputs-file", str(inputs), "--report", str(report), "--json"
-    )
+    mine = ("--inputs-file", str(inputs), "--report", str(report))
+    ran = theoryctl("manifest", "test", "llm/mock@1", *BOTH, *mine, "--json")
     assert ran.status == 0, ran.err
     document = ran.document
-    assert (document["schema"], document["same"], len(document["asked"])) == ("theoryctl.sameness/v1", True, 4)
-    here, _, there, _ = document["asked"]
-    assert here["outputs"] == there["outputs"] and here["outputs"]["answer"].startswith("sha256:")
-    assert "All runtimes gave the same outputs." in report.read_text()
-    assert here["outputs"]["answer"] in report.read_text()
+    assert (document["schema"], document["same"], document["difference"]) == ("theoryctl.sameness/v1", True, None)
+    here, there = (
+        {each["question"]: each["outputs"] for each in document["asked"] if each["runtime"] == runtime}
+        for runtime in ("embedded", "process")
+    )
+    assert here == there and here[str(inputs)]["answer"].startswith("sha256:")
+    assert f"theoryctl {VERSION}. All runtimes gave the same outputs." in report.read_text()
+    assert here[str(inputs)]["answer"] in report.read_text()
     assert theoryctl("local", "status", "--json").document["instances"] == []
 
 
-def test_the_first_difference_is_named_with_exit_6(theoryctl: Cli, tmp_path: Path) -> None:
+def test_each_key_that_the_schema_has_is_asked(cli: Cli) -> None:
+    """The example says `messages` alone; what depends on another key is found by a sample."""
+    ran = cli("manifest", "test", "llm/mock@1", *BOTH, "--json")
+    assert ran.status == 0, ran.err
+    asked = {each["question"]: each["outputs"] for each in ran.document["asked"]}
+    assert {"example", "required keys", "example and n", "example and tools"} <= asked.keys()
+    assert all(outputs.get("error") in (None, "ERR_UNSUPPORTED_PARAM", "ERR_INPUTS") for outputs in asked.values())
+    assert sum("answer" in outputs for outputs in asked.values()) > 40
+
+
+@pytest.mark.parametrize(
+    ("condition", "question"), [("True", "example"), ('"max_tokens" in request.inputs', "example and max_tokens")]
+)
+def test_the_first_difference_is_named_with_exit_6(
+    theoryctl: Cli, tmp_path: Path, condition: str, question: str
+) -> None:
     theoryctl("manifest", "new", ACME)
     source = tmp_path / "work/acme_echo/src/acme_echo/__init__.py"
-    source.write_text(f"{source.read_text()}\n\n{DIFFERS}")
+    source.write_text(f"{source.read_text()}\n\n{DIFFERS.replace('{condition}', condition)}")
     report = tmp_path / "report.json"
     ran = theoryctl("manifest", "test", ACME, *BOTH, "--report", str(report))
     assert ran.status == 6, ran.err
-    assert ran.out.splitlines()[-1].startswith("differs: example: process: answer: expected sha256:")
+    assert ran.out.splitlines()[-1].startswith(f"differs: {question}: process: answer: expected sha256:")
     assert json.loads(report.read_text())["same"] is False
+
+
+def test_a_report_that_cannot_be_written_is_told_before_anything_starts(cli: Cli) -> None:
+    ran = cli("manifest", "test", "llm/mock@1", *BOTH, "--report", "missing/report.md")
+    assert (ran.status, ran.out) == (1, "")
+    assert "asking" not in ran.err and "mkdir -p missing" in ran.err
 
 
 @pytest.mark.parametrize(
     "flags",
-    [("--runtimes", "embedded"), ("--runtimes", "embedded,moon"), ("--report", "r.md"), (*BOTH, "--env-file", "k")],
+    [
+        ("--runtimes", "embedded"),
+        ("--runtimes", "embedded,moon"),
+        ("--report", "r.md"),
+        ("--env", "dev"),
+        (*BOTH, "--env-file", "k"),
+        (*BOTH, "--env", "dev"),
+    ],
 )
 def test_flags_that_compare_nothing_are_refused(cli: Cli, flags: tuple[str, ...]) -> None:
     assert cli("manifest", "test", "llm/mock@1", *flags).status == 2

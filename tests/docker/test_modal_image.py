@@ -62,6 +62,17 @@ def test_the_built_image_answers_on_modal_as_here(pythonpath: str, user: str, de
     assert len(modal.containers()) == 1
 
 
+def test_a_provider_is_tested_in_all_four_runtimes_with_one_command(deployed: Deploy, cli: Cli, tmp_path: Path) -> None:
+    modal, report = deployed(), tmp_path / "report.md"
+    runtimes = "embedded,process,docker,modal"
+    ran = cli("manifest", "test", REF, "--runtimes", runtimes, "--env", "dev", "--report", str(report), "--json")
+    assert (ran.status, ran.document["difference"]) == (0, None), ran.err + modal.logs
+    assert ran.document["images"].keys() == {"docker", "modal"}
+    assert f"The image of modal is `{OCI}`." in report.read_text()
+    missing = cli("manifest", "test", REF, "--runtimes", "embedded,modal", "--env", "main", "--json")
+    assert (missing.status, missing.document["error"]["code"]) == (5, "ERR_FUNCTION_NOT_FOUND")
+
+
 def test_the_built_image_sends_attachments_to_a_vendor_from_modal(
     deployed: Deploy, cli: Cli, vendor: Vendor, tmp_path: Path
 ) -> None:

@@ -297,3 +297,10 @@ def test_a_mock_that_is_changed_in_one_image_is_found_out(
     assert {(name, runtime) for name, _, runtime, *_ in found} == {("plain", "docker"), ("choices", "docker")}
     ways = {"--json", "--json --stream", "", "--stream", "raw", "raw events", "deltas", "body", "events"}
     assert {way for name, way, *_ in found if name == "plain"} == ways
+    told = cli(
+        "manifest", "test", REF, "--runtimes", "embedded,docker", env={"THEORYCTL_BASE_IMAGE": "test/parity:real"}
+    )
+    assert (told.status, told.out.splitlines()[-1].partition("sha256:")[0]) == (
+        6,
+        "differs: example: docker: answer: expected ",
+    )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from theoryctl.actions.instances import stop
@@ -14,6 +15,7 @@ from theoryctl.actions.start import LARGEST, WAIT_SECONDS, StartOptions, start
 from theoryctl.actions.targets import Target, local_target, modal_target
 from theoryctl.errors import OutputFailed, UsageError
 from theoryctl.manifests.catalog import Catalog, Found
+from theoryctl.manifests.model import Manifest
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
 from theoryctl.requests.input_flags import InputFlags
@@ -22,7 +24,7 @@ from theoryctl.requests.standard_input import StandardInput
 from theoryctl.results.sameness import Asked, SamenessTested
 from theoryctl.runtimes.config import provider_config
 from theoryctl.runtimes.find import EMBEDDED, MODAL, STARTED
-from theoryctl_providers.contract import ProviderError, Request, Result
+from theoryctl_providers.contract import Envelope, Event, ProviderError, Request, Result
 
 #: The runtimes that can be asked, by name.
 RUNTIMES = (EMBEDDED, *STARTED, MODAL)
@@ -37,22 +39,32 @@ def compare_runtimes(
     environment: str | None,
     progress: Progress,
 ) -> SamenessTested:
-    """Ask the manifest's example and the inputs in `files` in mock mode in each of `runtimes`, names apart by commas.
+    """Ask the same inputs in mock mode in each of `runtimes`, names apart by commas, and compare the answers.
 
-    Instances are started for it, and stopped; on Modal what is deployed in `environment` is asked. `report` is a file
-    to write the result to: as Markdown if its name ends in `.md`, else as JSON. Raises UsageError for an unknown
-    runtime, what reading inputs and starting an instance raise, and OutputFailed where the report cannot be written.
+    Asked are the manifest's example, samples of the schema of its inputs, and the inputs in `files`. Instances are
+    started for it, and stopped; on Modal what is deployed in `environment` is asked. `report` is a file to write the
+    result to: as Markdown if its name ends in `.md`, else as JSON.
+
+    Raises UsageError for an unknown runtime, and for an environment without Modal; what reading inputs and starting an
+    instance raise; and OutputFailed where the report cannot be written.
     """
     named = _checked(runtimes)
+    if environment is not None and MODAL not in named:
+        raise UsageError("--env has no effect here", hint=f"add {MODAL} to --runtimes {','.join(named)}")
+    file = None if report is None else _writable(Path(report))
     found = Catalog(folder).find(ref)
-    questions = {"example": found.load().example, **{file: _inputs(file) for file in files}}
-    asked = []
+    questions = _questions(found.load(), files)
+    asked, images = list[Asked](), dict[str, str]()
     for runtime in named:
+        progress.step(f"asking {len(questions)} inputs in {runtime}")
         with _running(ref, runtime, folder, environment, progress) as target:
-            asked += [Asked(runtime, name, _outputs(found, target, inputs)) for name, inputs in questions.items()]
-    tested = SamenessTested(str(ref), named, tuple(asked))
-    if report is not None:
-        _write(Path(report), tested)
+            for envelope, name in zip(_answers(found, target, questions.values()), questions, strict=True):
+                asked.append(Asked(runtime, name, _digests(envelope)))
+                if image := envelope["meta"]["image"]:
+                    images[runtime] = image
+    tested = SamenessTested(str(ref), named, tuple(asked), images)
+    if file is not None:
+        _write(file, tested)
     return tested
 
 
@@ -66,8 +78,20 @@ def _checked(runtimes: str) -> tuple[str, ...]:
     return named
 
 
-def _inputs(file: str) -> dict[str, Any]:
-    return InputFlags(file=file).read(StandardInput()) or {}
+def _writable(report: Path) -> Path:
+    """The path of a report, if its folder is there. Raises OutputFailed."""
+    if report.is_dir() or not report.parent.is_dir():
+        message = f"--report {report}: expected a file in a folder that exists, got none"
+        raise OutputFailed(message, hint=f"mkdir -p {quote(str(report.parent))}")
+    return report
+
+
+def _questions(manifest: Manifest, files: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    from theoryctl_providers.mock.sampling.inputs import sampled_inputs
+
+    samples = sampled_inputs(manifest.inputs, manifest.example)
+    own = {file: InputFlags(file=file).read(StandardInput()) or {} for file in files}
+    return {"example": manifest.example, **samples, **own}
 
 
 @contextmanager
@@ -102,26 +126,37 @@ def _running(
         stop(ref, False, name)
 
 
-def _outputs(found: Found, target: Target, inputs: Mapping[str, Any]) -> dict[str, str]:
-    """The digests of the outputs by name; of a failure its code, as `error`."""
+def _answers(found: Found, target: Target, questions: Iterable[Mapping[str, Any]]) -> Iterator[Envelope]:
+    """The envelopes of questions, which are asked one after the other in one session."""
     manifest = found.load()
     target.check(manifest, "mock")
     config = provider_config(
         manifest, runtime=target.runtime, mode="mock", mocks=MockFlags(), env_file=None, with_secrets=False
     )
-    request = Request(config=config, inputs=inputs, mode="mock", streamed=False)
-    with closing(target.open(found)) as session, closing(session.ask(request)) as events:
-        envelopes = [event.envelope for event in events if isinstance(event, Result)]
-    if not envelopes:
-        raise ProviderError("ERR_BAD_RESPONSE", f"{target.runtime}: expected a result, got none", hint="run it again")
-    if error := envelopes[0]["error"]:
+    with closing(target.open(found)) as session:
+        for inputs in questions:
+            request = Request(config=config, inputs=inputs, mode="mock", streamed=False)
+            with closing(session.ask(request)) as events:
+                yield _envelope(target.runtime, events)
+
+
+def _envelope(runtime: str, events: Iterable[Event]) -> Envelope:
+    for event in events:
+        if isinstance(event, Result):
+            return event.envelope
+    raise ProviderError("ERR_BAD_RESPONSE", f"{runtime}: expected a result, got none", hint="run it again")
+
+
+def _digests(envelope: Envelope) -> dict[str, str]:
+    """The digests of the outputs by name; of a failure its code, as `error`."""
+    if error := envelope["error"]:
         return {"error": error["code"]}
-    return {output["name"]: output["digest"] for output in envelopes[0]["outputs"]}
+    return {output["name"]: output["digest"] for output in envelope["outputs"]}
 
 
 def _write(file: Path, tested: SamenessTested) -> None:
     text = tested.markdown() if file.suffix == ".md" else json.dumps(tested.document(), indent=2) + "\n"
     try:
-        file.write_text(text)
+        file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise OutputFailed(f"--report {file}: {error.strerror}", hint="name a file in a folder of yours") from None

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from theoryctl.cli.command import ManifestsOption, command, make_app
+from theoryctl.cli.options import Env
 
 app = make_app("manifest", "Show, check and create manifests.")
 
@@ -126,6 +127,7 @@ def test(
     runtimes: Runtimes = None,
     inputs_file: TestInputs = None,
     report: ReportOption = None,
+    env: Env = None,
     manifests: ManifestsOption = None,
 ) -> None:
     """Check a provider against the rules for providers.
@@ -133,8 +135,9 @@ def test(
     It is asked the manifest's example: in mock mode, in two other processes too, and with --env-file in real mode. The
     exit status is 1 if a check fails.
 
-    With --runtimes it is asked the same in each of these: embedded, process, docker, modal. All answer in mock mode.
-    The exit status is 6 if outputs differ.
+    With --runtimes it is asked the same in each of these: embedded, process, docker, modal. Asked are the example,
+    samples of the schema of its inputs, and --inputs-file, all in mock mode; on Modal, of the app that is deployed in
+    --env. If outputs differ, the first difference is named and the exit status is 6.
     """
     if runtimes is not None:
         from theoryctl.actions.sameness import compare_runtimes
@@ -143,10 +146,11 @@ def test(
         _together(env_file, "--env-file", "leave it out: runtimes are compared in mock mode")
         parsed = ProviderRef.parse(ref)
         files = tuple(inputs_file or ())
-        ctx.obj.emit(compare_runtimes(parsed, manifests, runtimes, files, report, None, ctx.obj.progress))
+        ctx.obj.emit(compare_runtimes(parsed, manifests, runtimes, files, report, env, ctx.obj.progress))
         return
     _together(inputs_file, "--inputs-file", "add --runtimes embedded,process")
     _together(report, "--report", "add --runtimes embedded,process")
+    _together(env, "--env", "add --runtimes embedded,modal")
     from theoryctl.actions.conformance import check_conformance
     from theoryctl.refs import ProviderRef
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from theoryctl_providers.contract import VERSION
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -22,11 +24,13 @@ class SamenessTested:
     ref: str
     runtimes: tuple[str, ...]
     asked: tuple[Asked, ...]
+    #: The image of each runtime that runs one.
+    images: dict[str, str]
 
     @property
     def difference(self) -> str | None:
         """The first difference in words; None where all answers are the same."""
-        first = {each.question: each for each in self.asked if each.runtime == self.runtimes[0]}
+        first = {each.question: each for each in self._of(self.runtimes[0])}
         for each in self.asked:
             expected = first[each.question]
             for name in sorted({*expected.outputs, *each.outputs}):
@@ -43,25 +47,34 @@ class SamenessTested:
 
     def document(self) -> dict[str, Any]:
         asked = [{"runtime": each.runtime, "question": each.question, "outputs": each.outputs} for each in self.asked]
-        facts = {"schema": "theoryctl.sameness/v1", "ref": self.ref, "runtimes": list(self.runtimes)}
-        return {**facts, "same": self.difference is None, "difference": self.difference, "asked": asked}
+        facts = {"schema": "theoryctl.sameness/v1", "ref": self.ref, "version": VERSION}
+        where = {"runtimes": list(self.runtimes), "images": self.images}
+        return {**facts, **where, "same": self.difference is None, "difference": self.difference, "asked": asked}
 
     def lines(self) -> list[str]:
-        """A line for each question and runtime, and the first difference."""
-        lines = [f"{each.runtime:8} {each.question}: {_short(each.outputs)}" for each in self.asked]
-        return [*lines, f"differs: {self.difference}" if self.difference else "the same everywhere"]
+        """A line for each runtime, and the verdict: the same everywhere, or the first difference."""
+        lines = [
+            f"{runtime:8}  {len(self._of(runtime))} inputs  {self.images.get(runtime, '')}".rstrip()
+            for runtime in self.runtimes
+        ]
+        same = f"the same in {', '.join(self.runtimes)}"
+        return [*lines, f"differs: {self.difference}" if self.difference else same]
 
     def markdown(self) -> str:
-        """The report as Markdown, for the notes of a release."""
+        """The report as Markdown, for the notes of a release: a row for each output and digest, with its runtimes."""
+        where: dict[tuple[str, str, str], list[str]] = {}
+        for each in self.asked:
+            for name, digest in sorted(each.outputs.items()):
+                where.setdefault((each.question, name, digest), []).append(each.runtime)
         rows = [
-            f"| {each.question} | {each.runtime} | {name} | `{digest}` |"
-            for each in self.asked
-            for name, digest in sorted(each.outputs.items())
+            f"| {question.replace('|', '&#124;')} | {name} | `{digest}` | {', '.join(runtimes)} |"
+            for (question, name, digest), runtimes in where.items()
         ]
         verdict = self.difference or "All runtimes gave the same outputs."
-        head = [f"# {self.ref} in {', '.join(self.runtimes)}", "", verdict, ""]
-        return "\n".join([*head, "| inputs | runtime | output | digest |", "|---|---|---|---|", *rows, ""])
+        images = [f"The image of {runtime} is `{image}`." for runtime, image in self.images.items()]
+        facts = " ".join([f"theoryctl {VERSION}.", verdict, *images])
+        head = [f"# {self.ref} in {', '.join(self.runtimes)}", "", facts, ""]
+        return "\n".join([*head, "| inputs | output | digest | runtimes |", "|---|---|---|---|", *rows, ""])
 
-
-def _short(outputs: dict[str, str]) -> str:
-    return ", ".join(f"{name} {digest.removeprefix('sha256:')[:12]}" for name, digest in sorted(outputs.items()))
+    def _of(self, runtime: str) -> list[Asked]:
+        return [each for each in self.asked if each.runtime == runtime]

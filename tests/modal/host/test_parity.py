@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import REF, ROOT, Ran
+from tests.conftest import REF, ROOT, Cli, Ran
 from tests.docker.test_parity import CASES, NULL, OWN, Case, Difference, compared
 from tests.modal.host.images import image_with
 from tests.modal.service import Modal
@@ -79,7 +79,7 @@ def test_the_same_inputs_have_the_same_answers_embedded_and_on_modal(start: Star
 
 
 def test_a_mock_that_is_changed_in_the_image_is_found_out(
-    start: Start, runs: Runs, tmp_path: Path, modal: Modal
+    start: Start, runs: Runs, cli: Cli, tmp_path: Path, modal: Modal
 ) -> None:
     site = tmp_path / "changed"
     shutil.copytree(ROOT / "providers/theoryctl_providers", site / "theoryctl_providers")
@@ -89,3 +89,8 @@ def test_a_mock_that_is_changed_in_the_image_is_found_out(
     start()
     found = runs.differences([case for case in CASES if case.name in ("plain", "json schema", "logprobs")])
     assert {(name, way, where) for name, way, where, *_ in found} == {("plain", way, "modal") for way in WAYS}
+    told = cli("manifest", "test", REF, "--runtimes", "embedded,modal")
+    assert (told.status, told.out.splitlines()[-1].partition("sha256:")[0]) == (
+        6,
+        "differs: example: modal: answer: expected ",
+    )
