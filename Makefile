@@ -80,8 +80,8 @@ bench: $(VENV)/dev.stamp ## measure start-up, the guard, a server, a real call, 
 build: $(VENV)/core.stamp ## build the wheel into dist/
 	$(PIP) wheel --no-build-isolation --no-deps --wheel-dir dist .
 
-release-check: $(VENV)/dev.stamp ## rehearse a release up to its upload; TAG=v1.2.3 checks that too
-	$(BIN)/python -m tests.packaging.release $(TAG)
+release-check: $(VENV)/dev.stamp ## rehearse a release up to its upload; TAG=v1.2.3 is checked too
+	$(BIN)/python -m tests.packaging.release $(TAG) $(if $(OUT),--out $(OUT))
 
 lock: $(VENV)/dev.stamp ## resolve the dependencies anew: versions and hashes, no addresses
 	$(LOCK) $(ARGS) --all-extras --group dev pyproject.toml --output-file requirements-dev.lock

@@ -1,7 +1,8 @@
-"""`make release-check`: rehearse a release up to its upload. `python -m tests.packaging.release [TAG]`."""
+"""`make release-check`: rehearse a release up to its upload. `python -m tests.packaging.release [TAG] [--out DIR]`."""
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 import re
@@ -29,16 +30,24 @@ def problems(version: str, changelog: str, tag: str | None) -> list[str]:
 
 
 def built(folder: Path) -> dict[str, str]:
-    """Build wheel and sdist of the last commit, and return their digests by name."""
-    uv = str(Path(sys.executable).parent / "uv")
-    command = [uv, "build", "--quiet", "--no-build-isolation", "--offline"]
+    """Build wheel and sdist of the last commit, with what has changed since, and return their digests by name."""
+    command = [_program("uv"), "build", "--quiet", "--no-build-isolation", "--offline"]
     epoch = subprocess.check_output(["git", "log", "-1", "--format=%ct"], cwd=ROOT, text=True).strip()
     with tempfile.TemporaryDirectory() as place, fresh_clone(Path(place)) as clone:
         environment = {**os.environ, "SOURCE_DATE_EPOCH": epoch}
         python = ["--python", sys.executable, "--out-dir", str(folder)]
         subprocess.run([*command, *python, str(clone)], check=True, env=environment)
-    files = sorted(path for path in folder.iterdir() if path.suffix in (".whl", ".gz"))
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files(folder)}
+
+
+def files(folder: Path) -> list[Path]:
+    """List the wheel and the sdist of a folder."""
+    return sorted(path for path in folder.iterdir() if path.suffix in (".whl", ".gz"))
+
+
+def accepted(folder: Path) -> bool:
+    """Return whether an index would take the files, and render their README; if not, twine has said why."""
+    return subprocess.run([_program("twine"), "check", "--strict", *files(folder)], stdout=sys.stderr).returncode == 0
 
 
 def first_line(wheel: Path, folder: Path) -> None:
@@ -49,21 +58,31 @@ def first_line(wheel: Path, folder: Path) -> None:
     subprocess.run(run, check=True, cwd=folder)
 
 
-def main(tag: str | None = None) -> int:
-    """Return 0 where the release could be uploaded, else 1."""
+def main(tag: str | None = None, out: Path | None = None) -> int:
+    """Return 0 where the release could be uploaded, else 1; its files are in `out` then."""
     if found := problems(VERSION, (ROOT / "CHANGELOG.md").read_text(), tag):
         sys.stderr.write("\n".join([*found, ""]))
         return 1
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
-        first, second = built(Path(one)), built(Path(other))
+        folder = out or Path(one)
+        first, second = built(folder), built(Path(other))
         if first != second:
             sys.stderr.write(f"expected the same files of two builds, got {first} and {second}\n")
             return 1
-        (wheel,) = Path(one).glob("*.whl")
+        if not accepted(folder):
+            return 1
+        (wheel,) = folder.glob("*.whl")
         first_line(wheel, Path(other) / "venv")
     sys.stdout.writelines(f"{digest}  {name}\n" for name, digest in first.items())
     return 0
 
 
+def _program(name: str) -> str:
+    return str(Path(sys.executable).parent / name)
+
+
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:2]))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("tag", nargs="?")
+    parser.add_argument("--out", type=Path)
+    sys.exit(main(**vars(parser.parse_args())))
