@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import http.client
@@ -183,7 +184,8 @@ class Registry:
 
     def _send(self, method: str, path: str, body: bytes, kind: str) -> str:
         with closing(http.client.HTTPConnection(self.address, timeout=10)) as connection:
-            connection.request(method, path, body, {"Content-Type": kind})
+            login = base64.b64encode(":".join(self.credentials or ("", "")).encode()).decode()
+            connection.request(method, path, body, {"Content-Type": kind, "Authorization": f"Basic {login}"})
             response = connection.getresponse()
             assert response.status in (201, 202), response.read()
             return response.getheader("Location") or ""
