@@ -55,7 +55,9 @@ PYTHON = {
 ELSEWHERE = {
     ("README.md", "sh"): "packaging/test_readme.py",
     ("README.md", "sh real"): "packaging/test_readme.py",
+    ("docs/ci.md", "python"): "docker/test_recipes.py",
     ("docs/ci.md", "sh"): "docker/test_pins.py",
+    ("docs/ci.md", "sh docker"): "docker/test_recipes.py",
     ("docs/getting-started.md", "sh docker"): "docker/test_pages.py",
     ("docs/getting-started.md", "sh modal"): "cli/test_pages.py",
     ("docs/getting-started.md", "sh setup"): "packaging/test_readme.py",

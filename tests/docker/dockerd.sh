@@ -34,6 +34,7 @@ install_missing() {
   command -v dockerd >/dev/null || packages+=(docker.io)
   command -v docker-init >/dev/null || packages+=(tini)
   command -v docker-registry >/dev/null || packages+=(docker-registry)
+  command -v docker-compose >/dev/null || packages+=(docker-compose)
   command -v htpasswd >/dev/null || packages+=(apache2-utils)
   command -v ip >/dev/null || packages+=(iproute2)
   command -v jq >/dev/null || packages+=(jq)

