@@ -40,6 +40,13 @@ ANYWHERE = {
     "docs/runs.md": ("llm/litellm@1\tmock\topenai/gpt-4o-mini", "openai/gpt-4o-mini|2", "openai/gpt-4o-mini\t2\t0"),
     "docs/testing.md": ("Mock answer", "/v1/chat/completions\t200\topenai/gpt-4o-mini\tmock", STOPPED),
     "docs/openai.md": ("Mock answer", "Mock answer", STOPPED),
+    "docs/upgrading.md": (
+        "nothing was started",
+        "mode\tthe instance's, else mock",
+        "Mock answer",
+        '"city": "mock city",\n  "days": 0\n}\n{\n  "city": "mock city"\n}\n',
+        "the same in embedded, process",
+    ),
     "docs/wires.md": ('"type": "message"', "Mock answer", '"has_more": false', STOPPED, *("Mock answer", STOPPED) * 3),
 }
 #: The pages with commands for real mode.
