@@ -22,7 +22,7 @@ def every_command() -> list[tuple[str, ...]]:
     """All commands and groups as words after `theoryctl`, found by walking the help."""
     found: list[tuple[str, ...]] = [()]
     for words in found:
-        found.extend((*words, name) for name in _section(help_of(*words), "Commands"))
+        found.extend((*words, *name.split()) for name in _section(help_of(*words), "Commands"))
     return found
 
 
@@ -40,4 +40,5 @@ def examples_of(*words: str) -> list[str]:
 
 def _section(text: str, name: str) -> list[str]:
     lines = text.partition(f"\n{name}:\n")[2].partition("\n\n")[0].splitlines()
-    return [line.split()[0] for line in lines if line.startswith("  ") and not line.startswith("   ")]
+    rows = (line.strip() for line in lines if line.startswith("  ") and not line.startswith("   "))
+    return [row.partition("  ")[0] for row in rows]

@@ -359,9 +359,10 @@ def calls(name: str) -> Iterator[tuple[Path, ast.Call]]:
 
 
 def parameters(path: str) -> set[str]:
-    found = TREE
-    for name in path.split():
-        found = found.get_command(typer.Context(found), name)
+    found, rest = TREE, path.split()
+    while rest:
+        found, words = found.named(typer.Context(found), rest)
+        rest = rest[words:]
     return {parameter.name for parameter in found.params}
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
-from theoryctl.actions.batch_engine import engine_of, send_all
+from theoryctl.actions.batch_engine import engine_of, forget_taken, send_all
 from theoryctl.actions.batch_plan import BatchOptions, Listener, Setting, plan_of, setting_of, unsaid
 from theoryctl.actions.kept_batch import keeping
 from theoryctl.actions.targets import Target
@@ -50,9 +51,10 @@ def batch(options: BatchOptions, target: Target, listener: Listener) -> BatchRes
         output = setting.file or opened.enter_context(_stream(options, plan, listener))
         running = _running(options, setting, guard, plan, engine, output, listener, budgets)
         if options.detach:
-            send_all(engine, plan, listener.tell)
-        else:
-            _run(running, options, listener)
+            return replace(_result(options, running), detached=send_all(engine, plan))
+        _run(running, options, listener)
+        if running.error is None:
+            forget_taken(engine)
         return _result(options, running)
 
 

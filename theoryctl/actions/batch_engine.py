@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import islice
+from threading import Lock
 from typing import TYPE_CHECKING, cast
 
 from theoryctl.actions.batch_plan import BatchOptions, Setting
@@ -15,9 +16,10 @@ from theoryctl.batch.engines import ThreadEngine, engine_here
 from theoryctl.batch.plan import Plan
 from theoryctl.batch.requests import RequestMaker
 from theoryctl.runtimes.find import EMBEDDED, MODAL
-from theoryctl_providers.contract import Event, Request
+from theoryctl_providers.contract import Event, ProviderError, Request
 
 if TYPE_CHECKING:
+    from theoryctl.modal.answers import AnswerIndex
     from theoryctl.modal.sent import SentCalls
     from theoryctl.runtimes.modal import ModalSession
 
@@ -46,18 +48,57 @@ class OnModal:
         self.where = session.where
         self.sent = sent
         self._session, self._maker = session, maker
+        self._read: AnswerIndex | None = None
+        self._reading = Lock()
 
     def ask(self, request: Request) -> Generator[Event, None, None]:
-        return self._session.ask_for_batch(request, self.sent, self._maker.digest(request).hex())
+        return self._session.ask_for_batch(request, self.sent, self._maker.digest(request).hex(), self._index())
 
-    def send(self, request: Request) -> None:
-        """Send a request, unless it was sent before, and wait for nothing. Raises ProviderError."""
+    def begin(self) -> str:
+        """Begin a detached batch, unless one has begun, and return its name. Raises ProviderError."""
+        from theoryctl.modal.answers import new_name
+
+        self._session.check_keeps()
+        return self.sent.begin(new_name())
+
+    def send(self, request: Request, rows: Sequence[tuple[int, str | None]]) -> None:
+        """Send the request of a detached batch, unless it was sent before; `rows` are the number and the id of each
+        line that it is of. Raises ProviderError."""
         digest = self._maker.digest(request).hex()
         if not self.sent.has(digest):
-            self._session.send(request, self.sent, digest)
+            self._session.send(request, self.sent, digest, rows)
+
+    def note_sent(self) -> None:
+        """Write into the app's Volume that all of a detached batch was sent. Raises ProviderError."""
+        if self.sent.batch is not None:
+            with self._session.kept() as answers:
+                answers.note_sent(self.sent.batch, self.sent.kept)
+
+    def forget(self) -> None:
+        """Remove the answers of a detached batch from the app's Volume, once all were taken."""
+        if self.sent.batch is not None and not len(self.sent):
+            with suppress(ProviderError), self._session.kept() as answers:
+                answers.remove(self.sent.batch)
 
     def close(self) -> None:
+        if self._read is not None:
+            self._read.close()
         self._session.close()
+
+    def _index(self) -> AnswerIndex | None:
+        """The answers in the Volume, read once; None where none can be there."""
+        with self._reading:
+            if self._read is None and self.sent.batch is not None:
+                self._read = self._indexed(self.sent.batch)
+        return self._read
+
+    def _indexed(self, name: str) -> AnswerIndex:
+        from theoryctl.modal.answers import AnswerIndex
+
+        with self._session.kept() as answers:
+            return AnswerIndex(
+                kept for batch in answers.batches() if batch.name == name for kept in answers.read(batch)
+            )
 
 
 class ModalEngine(ThreadEngine):
@@ -68,17 +109,33 @@ class ModalEngine(ThreadEngine):
         self.session = session
 
 
-def send_all(engine: Engine, plan: Plan, tell: Callable[[str], None]) -> None:
-    """Send every line of a plan to Modal, which keeps the results. Raises ProviderError."""
+def send_all(engine: Engine, plan: Plan) -> str | None:
+    """Send every line of a plan to Modal, which keeps the results. Return the name of the batch, None where nothing is
+    to be sent. Raises ProviderError."""
     assert isinstance(engine, ModalEngine)
-    session = engine.session
-    indexes = plan.to_ask()
+    session, indexes = engine.session, plan.to_ask()
+    if not plan.asked:
+        return session.sent.batch
+    name = session.begin()
     with ThreadPoolExecutor(_SENDERS) as pool:
         while group := list(islice(indexes, _GROUP)):
-            requests = [plan.maker.make(plan.line(index), admitted=True) for index in group]
-            for _ in pool.map(session.send, requests):
+            lines = [plan.line(index) for index in group]
+            requests = [plan.maker.make(line, admitted=True) for line in lines]
+            for _ in pool.map(session.send, requests, [_rows(plan, index) for index in group]):
                 pass
-    tell(f"{len(session.sent)} lines are on Modal; the same command without --detach takes the answers")
+    session.note_sent()
+    return name
+
+
+def forget_taken(engine: Engine) -> None:
+    """Remove from Modal what all the answers of were taken."""
+    if isinstance(engine, ModalEngine):
+        engine.session.forget()
+
+
+def _rows(plan: Plan, index: int) -> list[tuple[int, str | None]]:
+    """The number and the id of each line that gets the answer of a line."""
+    return [(each + 1, plan.line(each).id) for each in (index, *plan.twins.get(index, ()))]
 
 
 def _on_modal(session: ModalSession, options: BatchOptions, setting: Setting, opened: ExitStack) -> OnModal:

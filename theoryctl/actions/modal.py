@@ -15,6 +15,7 @@ from theoryctl.errors import TheoryctlError, UsageError
 from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.manifests.pins import other_pin
 from theoryctl.modal import apps
+from theoryctl.modal.answers import KeptAnswers
 from theoryctl.modal.deployment import PLATFORM, Deployment, new_generation
 from theoryctl.modal.leftovers import remove
 from theoryctl.modal.logs import log_lines
@@ -115,13 +116,14 @@ def status(ref: ProviderRef | None, environment: str, manifests: str | None) -> 
     return DeploymentsShown(environment, rows, None if ref is None else str(ref))
 
 
-def stop(ref: ProviderRef, environment: str, app: str | None = None) -> Undeployed:
+def stop(ref: ProviderRef, environment: str, app: str | None = None, *, discard: bool = False) -> Undeployed:
     """Stop one's own app of a ref, or `app`, and remove its Volume, its Dict and the credentials for its registry.
 
-    Its Secret stays, for the next start. What is stopped already is no error. Raises NotDeployed for an app that is
-    another's. Where nothing has the name `app`, nothing is removed: what is called after it may be of another app.
+    Its Secret stays, for the next start, and so does a Volume with answers of detached batches that nobody has
+    collected, unless it is to `discard` them. What is stopped already is no error. Raises NotDeployed for an app that
+    is another's. Where nothing has the name `app`, nothing is removed: what is called after it may be of another app.
     """
-    name = app or own_name(ref, environment)
+    name, kept = app or own_name(ref, environment), tuple[str, ...]()
     with connected() as modal:
         there = found(modal, modal.App.lookup, name, environment_name=environment)
         if there is not None:
@@ -132,9 +134,12 @@ def stop(ref: ProviderRef, environment: str, app: str | None = None) -> Undeploy
         else:
             check_environment(modal, environment)
         if there is not None or app is None:
-            remove(modal, name, environment, secret=False)
+            kept = () if discard else tuple(each.name for each in KeptAnswers(modal, name, environment).batches())
+            remove(modal, name, environment, secret=False, volume=not kept)
     app_id = None if there is None else there.app_id
-    return Undeployed(ref, environment, name, secret_name(name), stopped=there is not None, app_id=app_id)
+    return Undeployed(
+        ref, environment, name, secret_name(name), stopped=there is not None, app_id=app_id, kept_answers=kept
+    )
 
 
 def logs(

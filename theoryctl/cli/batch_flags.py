@@ -91,10 +91,12 @@ class BatchFlags(NamedTuple):
     manifests: ManifestsOption = None
 
 
-def run_batch(ctx: typer.Context, ref: str, source: str, flags: BatchFlags, target: Target, **more: Any) -> None:
-    """Run or estimate the batch that the flags say, and show the result. `more` are options of one command alone.
+def run_batch(
+    ctx: typer.Context, ref: str, source: str, flags: BatchFlags, target: Target, **more: Any
+) -> BatchResult | None:
+    """Run the batch that the flags say, show the result and return it; None where it is only estimated.
 
-    Raises TheoryctlError.
+    `more` are options of one command alone. Raises TheoryctlError.
     """
     from theoryctl.actions.batch import batch, estimate
     from theoryctl.actions.batch_plan import Listener
@@ -102,16 +104,17 @@ def run_batch(ctx: typer.Context, ref: str, source: str, flags: BatchFlags, targ
     options = _options(ctx, ref, source, flags, more)
     if flags.estimate:
         ctx.obj.emit(estimate(options, target))
-        return
+        return None
     display = ctx.obj.watch_batch()
     try:
         result = batch(options, target, Listener(display.tell, display.watch, ctx.obj.write_rows))
     finally:
         display.end()
-    _emit(result, ctx)
+    emit(result, ctx)
+    return result
 
 
-def _emit(result: BatchResult, ctx: typer.Context) -> None:
+def emit(result: BatchResult, ctx: typer.Context) -> None:
     """Show the result of a batch; one that was stopped says what to type next."""
     from dataclasses import replace
 
@@ -150,7 +153,7 @@ def _options(ctx: typer.Context, ref: str, source: str, flags: BatchFlags, more:
         tpm=flags.tpm,
         max_cost=flags.max_cost,
         allow_unknown_price=flags.allow_unknown_price,
-        allow_failures=_allowed(flags.allow_failures),
+        allow_failures=allowed(flags.allow_failures),
         timeout=parse_timeout(flags.timeout) if flags.timeout is not None else None,
         manifests=flags.manifests,
         mocks=MockFlags(script=flags.script, replay=flags.replay),
@@ -182,7 +185,8 @@ def _out(flags: BatchFlags, source: str) -> str | None:
     raise UsageError("expected a file for the rows, got none", hint=again("name it with --out", out=name))
 
 
-def _allowed(text: str) -> Allowed:
+def allowed(text: str) -> Allowed:
+    """Read `--allow-failures`. Raises UsageError."""
     from theoryctl.actions.batch_plan import Allowed
     from theoryctl.errors import UsageError
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from copy import copy
 from typing import Annotated, Any
 
@@ -150,9 +150,18 @@ class Group(ExamplesMixin, TyperGroup):
         """Parse the arguments. None at all, not even --json, ask for the help."""
         return super().parse_args(ctx, args or ([] if JSON_FLAG in ctx.meta else ["--help"]))
 
+    def named(self, ctx: Any, words: Sequence[str]) -> tuple[Any, int]:
+        """Find the command that words begin with, and the number of words in its name: two, as in `batch collect`, or
+        one. It is None where there is none."""
+        two = " ".join(words[:2])
+        return (self.get_command(ctx, two), 2) if two in self.registered else (self.get_command(ctx, words[0]), 1)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Find the command that the first argument names. The error of an unknown one has the words of the command that
+        """Find the command that the first arguments name. The error of an unknown one has the words of the command that
         was meant, as `meant`."""
+        found, words = self.named(ctx, args)
+        if words > 1:
+            return found.name, found, args[words:]
         try:
             return super().resolve_command(ctx, args)
         except typer.TyperException as error:

@@ -110,8 +110,9 @@ def _parameters(target: Any, values: Mapping[str, Any], *, named_only: bool) -> 
 
 def _command_at(path: list[str], context: Any) -> Any:
     found = context.find_root().command
-    for name in path:
-        found = found.get_command(context, name)
+    while path:
+        found, words = found.named(context, path)
+        path = path[words:]
     return found
 
 

@@ -38,7 +38,7 @@ def meant(word: str, group: Any, context: Any) -> tuple[str, ...] | None:
 def _walk(path: tuple[str, ...], group: Any, context: Any) -> Iterator[tuple[str, ...]]:
     """All commands and groups below a group, those next to it first."""
     names = group.list_commands(context)
-    yield from ((*path, name) for name in names)
+    yield from ((*path, *name.split()) for name in names)
     for name in names:
         below = group.get_command(context, name)
         if hasattr(below, "list_commands"):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from theoryctl.cli.batch_flags import BatchFlags, BatchSource
+from theoryctl.cli.batch_flags import AllowFailures, BatchFlags, BatchSource, Form, Ordered
 from theoryctl.cli.command import ManifestsOption, NamedRef, RefOption, command, make_app
 from theoryctl.cli.endpoint_flags import EndpointFlags
 from theoryctl.cli.flags import with_flags
@@ -33,8 +33,14 @@ RegistrySecret = Annotated[
     typer.Option("--registry-secret", metavar="NAME", help="A Modal Secret with the credentials for the registry."),
 ]
 Detach = Annotated[
-    bool, typer.Option("--detach", help="Send the lines, and do not wait; the same command without it takes the rows.")
+    bool, typer.Option("--detach", help="Send the lines, and do not wait; `modal batch collect` writes the rows.")
 ]
+Collected = Annotated[
+    str | None, typer.Argument(metavar="[BATCH]", help="The batch, by its name; not needed where there is one.")
+]
+Rows = Annotated[str, typer.Option("--out", metavar="PATH", help="Write the rows to this file; resumed from the file.")]
+Keep = Annotated[bool, typer.Option("--keep", help="Leave the answers on Modal, even if all were taken.")]
+Discard = Annotated[bool, typer.Option("--discard", help="Delete the answers of detached batches too.")]
 Check = Annotated[bool, typer.Option("--check", help="Show the changes, and make none.")]
 Prune = Annotated[bool, typer.Option("--prune", help="Replace the Secret, so that nothing else is left in it.")]
 Pruned = Annotated[
@@ -160,7 +166,7 @@ def run(ctx: typer.Context, ref: RefOption, flags: RunFlags, env: Env = None, ap
     "batch",
     examples="""\
 theoryctl modal batch lines.jsonl --out rows.jsonl --ref llm/litellm@1 --env prod
-theoryctl modal batch lines.jsonl --out rows.jsonl --ref llm/litellm@1 --env prod --detach""",
+theoryctl modal batch lines.jsonl --out later.jsonl --ref llm/litellm@1 --env prod --detach""",
 )
 @with_flags(BatchFlags)
 def batch(
@@ -175,7 +181,8 @@ def batch(
     """Send every line of a file to a deployed app.
 
     Lines, rows and flags are those of `local batch`. Modal's containers do the work and keep each answer for seven
-    days: whatever ended this command, the same command takes the answers of what was sent, and sends the rest.
+    days: whatever ended this command, the same command takes the answers of what was sent, and sends the rest. With
+    --detach the answers also go to the app's Volume, until `modal batch collect` has taken them.
     """
     from theoryctl.actions import targets
     from theoryctl.cli.batch_flags import check_detached, run_batch
@@ -185,7 +192,55 @@ def batch(
     if detach:
         check_detached(flags)
     target = targets.modal_target(ProviderRef.parse(ref), environment_name(env), app)
-    run_batch(ctx, ref, source, flags, target, detach=detach)
+    result = run_batch(ctx, ref, source, flags, target, detach=detach)
+    if result is not None and result.detached is not None:
+        ctx.obj.note(f"to write the rows, here or elsewhere: {_collecting(result.detached, ctx)}")
+
+
+def _collecting(batch: str, ctx: typer.Context) -> str | None:
+    from theoryctl.cli.hints import spelled
+    from theoryctl.hints import command
+
+    return spelled(command("modal batch collect", batch), ctx)
+
+
+@command(
+    app, "batch collect", examples="theoryctl modal batch collect --out later.jsonl --ref llm/litellm@1 --env prod"
+)
+def collect(
+    ctx: typer.Context,
+    ref: RefOption,
+    out: Rows,
+    batch: Collected = None,
+    env: Env = None,
+    app: AppName = None,
+    form: Form = "theoryctl",
+    ordered: Ordered = False,
+    allow_failures: AllowFailures = "0",
+    keep: Keep = False,
+) -> None:
+    """Write the rows of a detached batch.
+
+    They are those that --out does not have yet; nothing is waited for, so run it again while lines are left. The file
+    of lines is not needed, and it may be another machine. Once all answers were taken they are removed from Modal.
+    """
+    from theoryctl.actions import modal_collect
+    from theoryctl.cli.batch_flags import allowed, emit
+    from theoryctl.modal.names import environment_name
+    from theoryctl.refs import ProviderRef
+
+    options = modal_collect.CollectOptions(
+        ref=ProviderRef.parse(ref),
+        environment=environment_name(env),
+        out=out,
+        app=app,
+        batch=batch,
+        form=form,
+        ordered=ordered,
+        keeps=keep,
+        allow_failures=allowed(allow_failures),
+    )
+    emit(modal_collect.collect(options, ctx.obj.note), ctx)
 
 
 @command(
@@ -310,14 +365,14 @@ def logs(
 
 
 @command(app, "stop", examples="theoryctl modal stop --ref llm/litellm@1 --env prod", guesses=False)
-def stop(ctx: typer.Context, ref: NamedRef, env: Env = None, app: AppName = None) -> None:
+def stop(ctx: typer.Context, ref: NamedRef, env: Env = None, app: AppName = None, discard: Discard = False) -> None:
     """Stop an app and remove its attachments.
 
     In the environment dev it is the app of the current branch and user, unless --app names another. Its Secret is kept
-    for the next start.
+    for the next start, and answers of detached batches until they are collected, unless --discard is given.
     """
     from theoryctl.actions import modal
     from theoryctl.modal.names import environment_name
     from theoryctl.refs import ProviderRef
 
-    ctx.obj.emit(modal.stop(ProviderRef.parse(ref), environment_name(env), app))
+    ctx.obj.emit(modal.stop(ProviderRef.parse(ref), environment_name(env), app, discard=discard))

@@ -44,7 +44,8 @@ class Deployment:
 
     `digest` is that of `repository`'s manifest for linux/amd64, `pin` what the ref's manifest pinned at the start.
     `previous` is the image that the app had before, for a rollback. `resources` are those of that manifest, so that a
-    sync changes none. `endpoint` is the app's server, None where it has none. `registry_secret` names the Modal Secret
+    sync changes none. `keeps_answers` tells whether its containers can write answers into its Volume, as those of older
+    versions cannot. `endpoint` is the app's server, None where it has none. `registry_secret` names the Modal Secret
     that the image is pulled with. `secret_id` is Modal's ID of the Secret that the containers get, and `fingerprints`
     those of the values in it, by `fingerprint_key`; `generation` tells containers that were started before a sync from
     later ones. `app_id`, `deployed_at` (seconds since the epoch) and `live`, the number of the deployment that is live,
@@ -60,6 +61,7 @@ class Deployment:
     owner: Owner | None = None
     pin: str | None = None
     previous: str | None = None
+    keeps_answers: bool = True
     registry_secret: str | None = None
     generation: str | None = None
     secret_id: str | None = None
@@ -120,6 +122,7 @@ def tags_of(deployment: Deployment) -> dict[str, str]:
         "deployed-as": deployment.version and str(deployment.version),
         "endpoint": endpoint and _short(endpoint.document),
         "endpoint-mode": endpoint and endpoint.mode,
+        "answers": "kept",
         "proxy-auth": "yes" if endpoint and endpoint.proxy_auth else None,
         **_pieces("resources", json.dumps(document_of(deployment.resources), separators=(",", ":"))),
         **_pieces("repository", deployment.repository),
@@ -146,6 +149,7 @@ def from_tags(environment: str, app: str, tags: Mapping[str, str]) -> Deployment
             pin=_long(known["pin"]) if "pin" in known else None,
             registry_secret=_joined("registry-secret", known) or None,
             previous=_joined("previous", known) or None,
+            keeps_answers="answers" in known,
             generation=known.get("generation"),
             secret_id=known.get("runtime-secret"),
             version=int(known["deployed-as"]) if "deployed-as" in known else None,

@@ -62,11 +62,12 @@ def leftovers(
     return [_leftover(name, gone[name], there.get(name), secrets, volumes) for name in sorted(gone)]
 
 
-def remove(modal: Any, app: str, environment: str, *, secret: bool) -> None:
-    """Remove what an app leaves behind: its Volume, its Dict, the credentials for its registry, and with `secret` its
-    Secret. What is not there is no error."""
+def remove(modal: Any, app: str, environment: str, *, secret: bool, volume: bool = True) -> None:
+    """Remove what an app leaves behind: its Dict, the credentials for its registry, with `volume` its Volume, and with
+    `secret` its Secret. What is not there is no error."""
     gone: dict[str, Any] = {"allow_missing": True, "environment_name": environment}
-    modal.Volume.objects.delete(volume_name(app), **gone)
+    if volume:
+        modal.Volume.objects.delete(volume_name(app), **gone)
     modal.Dict.objects.delete(calls_name(app), **gone)
     modal.Secret.objects.delete(registry_secret_name(app), **gone)
     if secret:

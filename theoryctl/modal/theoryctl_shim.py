@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import AsyncGenerator, Container, Iterator
 from contextlib import aclosing, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ from typing import Any
 #: deployment.
 IMAGE, VOLUME, CALLS = "THEORYCTL_IMAGE", "THEORYCTL_VOLUME", "THEORYCTL_CALLS"
 ENVIRONMENT = "THEORYCTL_ENVIRONMENT"
-#: Where the Volume is.
+#: Where the Volume is, and the folder in it with the answers of batches that nobody waits for.
 MOUNT = "/theoryctl/attachments"
+ANSWERS = "answers"
 PLATFORM = "linux/amd64"
 #: Times that Modal may run one request: once more after a container was lost, but not without end, as it would.
 ATTEMPTS = 2
@@ -32,8 +34,9 @@ ATTEMPTS = 2
 LEAD = 8
 #: Seconds that the Dict has to answer, and seconds between two looks whether the caller has ended the request.
 DICT_SECONDS, WATCH_SECONDS = 10.0, 3.0
-#: Seconds that the Volume has to show a new file.
-RELOAD_SECONDS = 60.0
+#: Seconds that the Volume has to show a new file, and to take one; times that it is asked to.
+RELOAD_SECONDS = COMMIT_SECONDS = 60.0
+COMMITS = 3
 #: The names of the entries, after the request's ID, by which a caller ends it, and which it changes while it listens.
 ENDED, LISTENING = "ended", "listening"
 
@@ -83,8 +86,16 @@ async def answer(call: dict[str, Any]) -> dict[str, Any]:
     """Return the end of one request of a batch: `{"event": its last event}`, or `{"error": …}` if it was not run.
 
     `notes` are lines for people, `retry_after` is the vendor's wish in seconds. `call` is as for `generate`, but for
-    `until` and `vanished`: nobody has to wait, for Modal keeps what this returns.
+    `until` and `vanished`: nobody has to wait, for Modal keeps what this returns. With `kept`, the facts of a detached
+    batch's line, the answer is in the Volume too before this returns.
     """
+    said = await _answered(call)
+    if "kept" in call:
+        await _keep({**call["kept"], "run_id": call["request"]["run_id"], "answer": said})
+    return said
+
+
+async def _answered(call: dict[str, Any]) -> dict[str, Any]:
     try:
         _check(call)
         await _attempt(call["request"]["run_id"])
@@ -99,6 +110,74 @@ async def answer(call: dict[str, Any]) -> dict[str, Any]:
 async def mock_answer(call: dict[str, Any]) -> dict[str, Any]:
     """Return what `answer` does of a request in mock mode, without secrets."""
     return await answer(call)
+
+
+class _Volume:
+    """The app's Volume, as this container sees it.
+
+    One change is made at a time: a reload replaces what was not committed yet, and fails where a file is open.
+    """
+
+    def __init__(self) -> None:
+        import asyncio
+
+        self._lock = asyncio.Lock()
+        self._waiting: list[tuple[str, bytes]] = []
+        #: Containers have files of their own, because of two that write to the same file the last one wins.
+        self._name = f"{os.urandom(8).hex()}.jsonl"
+
+    async def keep(self, batch: str, line: bytes) -> None:
+        """Append a line to this container's file of a batch. What waits meanwhile is committed together."""
+        mine = (batch, line)
+        self._waiting.append(mine)
+        async with self._lock:
+            if any(each is mine for each in self._waiting):
+                taken, self._waiting = self._waiting, []
+                for each in taken:
+                    self._append(*each)
+                await self._commit()
+
+    async def reload(self) -> None:
+        """Look at the Volume again. Raises what the SDK does, and TimeoutError."""
+        import asyncio
+
+        async with self._lock:
+            await asyncio.wait_for(_volume().reload.aio(), RELOAD_SECONDS)
+
+    def _append(self, batch: str, line: bytes) -> None:
+        folder = Path(MOUNT, ANSWERS, batch)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / self._name).open("ab") as file:
+            file.write(line)
+
+    async def _commit(self) -> None:
+        """Commit what was written; where that fails, Modal commits it later, or at the end of the container."""
+        import asyncio
+
+        import modal
+
+        for _ in range(COMMITS):
+            with suppress(modal.exception.Error, RuntimeError, TimeoutError):
+                await asyncio.wait_for(_volume().commit.aio(), COMMIT_SECONDS)
+                return
+
+
+@cache
+def _here() -> _Volume:
+    """Return the Volume of this container."""
+    return _Volume()
+
+
+def _volume() -> Any:
+    import modal
+
+    return modal.Volume.from_name(os.environ[VOLUME], environment_name=os.environ[ENVIRONMENT])
+
+
+async def _keep(record: dict[str, Any]) -> None:
+    """Put an answer into the Volume. One that cannot be written there is in Modal's own store all the same."""
+    with suppress(OSError):
+        await _here().keep(record["batch"], f"{json.dumps(record)}\n".encode())
 
 
 class _Items:
@@ -297,14 +376,10 @@ async def _in_volume(name: str) -> Path:
     """The file in the app's Volume, which a container that is older than the file sees once it has looked again."""
     path = Path(MOUNT, name)
     if not path.exists():
-        import asyncio
-
         import modal
 
-        volume = modal.Volume.from_name(os.environ[VOLUME], environment_name=os.environ[ENVIRONMENT])
-        reload = volume.reload.aio()  # type: ignore[no-untyped-call]
         try:
-            await asyncio.wait_for(reload, RELOAD_SECONDS)
+            await _here().reload()
         except (modal.exception.Error, RuntimeError, TimeoutError) as error:  # RuntimeError: there are open files
             message = f"Modal's Volume does not show the attachments: {error or type(error).__name__}"
             raise _Refused("ERR_MODAL_UNAVAILABLE", message, "run it again") from None

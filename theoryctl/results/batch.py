@@ -19,7 +19,8 @@ class BatchResult:
     `lines` are all lines, `invalid` those that were left out, `resumed` those that had a row before, `copied` those
     that are equal to another one, `left` those that still have no row. `failed` are the others' failures by code.
     `latency_ms` has the percentiles p50, p90 and p99 of successes. `unpriced` answers are of a price that nobody knows.
-    `out` is the path of the rows, None for standard output. Up to `allowed` lines may fail.
+    `out` is the path of the rows, None for standard output. Up to `allowed` lines may fail. `detached` is the name of
+    what goes on elsewhere, None where nothing does.
     """
 
     out: str | None
@@ -39,6 +40,7 @@ class BatchResult:
     latency_ms: Mapping[str, int | None]
     seconds: float
     allowed: float = 0.0
+    detached: str | None = None
     error: ErrorInfo | None = None
 
     def document(self) -> dict[str, Any]:
@@ -48,6 +50,7 @@ class BatchResult:
             "schema": SUMMARY_SCHEMA,
             "status": "error" if self.exit_status else "success",
             "out": self.out,
+            "detached": self.detached,
             **{name: getattr(self, name) for name in counts},
             "failed": dict(self.failed),
             "usage": {

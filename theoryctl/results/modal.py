@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from theoryctl.hints import command
+from theoryctl.hints import Hint, command
 from theoryctl.modal.secret_sync import SecretPlan
 from theoryctl.results.instances import EnvShown
 from theoryctl_providers.contract import ERRORS
@@ -90,7 +90,10 @@ class DeploymentsShown:
 
 @dataclass(frozen=True, slots=True)
 class Undeployed:
-    """An app that is stopped, by this command or before; its Secret is kept for the next start."""
+    """An app that is stopped, by this command or before; its Secret is kept for the next start.
+
+    `kept_answers` are the detached batches whose answers stay until they are collected.
+    """
 
     ref: ProviderRef
     environment: str
@@ -98,12 +101,24 @@ class Undeployed:
     secret: str
     stopped: bool
     app_id: str | None
+    kept_answers: tuple[str, ...] = ()
     exit_status: int = 0
+
+    @property
+    def collect(self) -> Hint:
+        """The command that takes the kept answers."""
+        where = {"ref": self.ref, "env": self.environment, "app": self.app}
+        return command("modal batch collect", self.kept_answers[0], out="rows.jsonl", **where)
+
+    @property
+    def discard(self) -> Hint:
+        """The command that deletes the kept answers."""
+        return command("modal stop", ref=self.ref, env=self.environment, app=self.app, discard=True)
 
     def document(self) -> dict[str, Any]:
         facts = {"ref": str(self.ref), "app": self.app, "environment": self.environment}
         done = {"stopped": self.stopped, "app_id": self.app_id, "kept_secret": self.secret}
-        return {"schema": "theoryctl.undeployed/v1", **facts, **done}
+        return {"schema": "theoryctl.undeployed/v1", **facts, **done, "kept_answers": list(self.kept_answers)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -12,7 +12,8 @@ from theoryctl.errors import DigestDrift, ModalRefused, ModalUnavailable, UsageE
 from theoryctl.hints import Hint, command
 from theoryctl.manifests.model import Manifest
 from theoryctl.manifests.pins import other_pin
-from theoryctl.modal import apps, attachments, batch_calls, calls
+from theoryctl.modal import answers, apps, attachments, batch_calls, calls
+from theoryctl.modal.answers import AnswerIndex, KeptAnswers
 from theoryctl.modal.deploy import BATCH_FUNCTIONS, FUNCTIONS
 from theoryctl.modal.deployment import PLATFORM, Deployment
 from theoryctl.modal.names import Owner
@@ -65,34 +66,62 @@ class ModalSession:
         with explaining(self._modal, self._look):
             call = {**self._call(request), "request": _request(request)}
             function = self._function(FUNCTIONS, request)
-            with closing(calls.answers(self._modal, deployment, function, call, self._look)) as answers:
+            with closing(calls.answers(self._modal, deployment, function, call, self._look)) as items:
                 try:
-                    yield from read_events(_lines(answers, self._hints))
+                    yield from read_events(event_lines(items, self._hints))
                 except ConnectionResetError:
                     raise ModalUnavailable("the answer broke off", hint="run it again") from None
 
-    def ask_for_batch(self, request: Request, sent: SentCalls, digest: str) -> Generator[Event, None, None]:
+    def ask_for_batch(
+        self, request: Request, sent: SentCalls, digest: str, index: AnswerIndex | None
+    ) -> Generator[Event, None, None]:
         """Yield the notes of a batch's request, and its `Result`: of the call that was sent for it, else of a new one.
 
-        A call that was sent stays so, whatever ends the waiting for it. Raises what `ask` does.
+        The answer of a call that was sent may be in the `index` of the Volume. A call that was sent stays so, whatever
+        ends the waiting for it. Raises what `ask` does.
         """
         answer = None
         while answer is None:
             if (call := sent.claim(digest)) is None:
                 self.send(request, sent, digest)
+            elif index is not None and (answer := index.pop(digest)) is not None:
+                sent.take(digest)
             else:
                 answer = self._result(request, sent, digest, call)
         yield from map(Log, answer.get("notes", ()))
-        for event in read_events(_lines([answer], self._hints)):
+        for event in read_events(event_lines([answer], self._hints)):
             yield _wished(event, answer.get("retry_after"))
 
-    def send(self, request: Request, sent: SentCalls, digest: str) -> None:
-        """Give Modal a request of a batch, and wait for nothing. Raises what `ask` does."""
+    def send(self, request: Request, sent: SentCalls, digest: str, rows: Sequence[tuple[int, str | None]] = ()) -> None:
+        """Give Modal a request of a batch, and wait for nothing.
+
+        With `rows`, the number and the id of each line that it is of, the answer goes to the app's Volume too, and the
+        container tries again what may pass: nobody else will. Raises what `ask` does.
+        """
         _check_timeout(self._deployment, request)
+        kept = {"kept": self._facts(request, sent, digest, rows)} if rows else {}
         with explaining(self._modal, self._look):
-            told = {**_request(request), "operation": request.operation, "retries": request.retries}
-            call = {**self._call(request), "request": told, "image": self._deployment.image}
-            sent.add(digest, self._function(BATCH_FUNCTIONS, request).spawn(call).object_id)
+            told = {**_request(request), "operation": request.operation, "retries": request.retries or bool(rows)}
+            call = {**self._call(request), "request": told, "image": self._deployment.image, **kept}
+            spawned = self._function(BATCH_FUNCTIONS, request).spawn(call)
+            sent.add(digest, spawned.object_id, kept=bool(rows))
+
+    def _facts(self, request: Request, sent: SentCalls, digest: str, rows: Sequence[tuple[int, str | None]]) -> Any:
+        config = request.config
+        model = request.inputs.get("model") or config.default_model
+        return answers.facts(str(sent.batch), digest, rows, config.ref or "", request.mode or "mock", model)
+
+    def check_keeps(self) -> None:
+        """Raise ModalRefused for an app whose containers cannot write into its Volume."""
+        if not self._deployment.keeps_answers:
+            message = f"{self._deployment.app} was deployed by an older theoryctl, which keeps no answers"
+            raise ModalRefused(message, hint=_again(self._deployment))
+
+    @contextmanager
+    def kept(self) -> Iterator[KeptAnswers]:
+        """Look into the app's Volume. Raises what `ask` does."""
+        with explaining(self._modal, self._look):
+            yield KeptAnswers(self._modal, self._deployment.app, self._deployment.environment)
 
     def _result(self, request: Request, sent: SentCalls, digest: str, call: str) -> dict[str, Any] | None:
         with explaining(self._modal, self._look):
@@ -175,12 +204,12 @@ def _wished(event: Event, seconds: float | None) -> Event:
     return replace(event, cause=ProviderError(error["code"], error["message"], retry_after=seconds))
 
 
-def _lines(answers: Iterable[dict[str, Any]], hints: Mapping[str, Hint]) -> Iterator[bytes]:
-    """The lines of the server-sent events.
+def event_lines(given: Iterable[dict[str, Any]], hints: Mapping[str, Hint]) -> Iterator[bytes]:
+    """The lines of the server-sent events in what the shim gives.
 
     Raises ProviderError for what the shim says could not be run; where it has no hint, that of the code in `hints`.
     """
-    for answer in answers:
+    for answer in given:
         if "error" in answer:
             error = answer["error"]
             code = error["code"] if error["code"] in ERRORS else "ERR_PROVIDER"

@@ -6,12 +6,16 @@ import signal
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from grpclib import Status
 
 from tests.batch.rows import ask, read_rows, write_lines
 from tests.conftest import REF, Cli
+from tests.ledger.conftest import rows as ledger_rows
+from tests.modal.host.conftest import APP
 from tests.modal.host.running import Acme, Start, running
 from tests.modal.service import Modal
 from tests.waiting import until
@@ -109,3 +113,105 @@ def _seconds(acme: Acme, start: Start, cli: Cli, work: Path, containers: int) ->
         ran = cli("modal", "batch", "lines.jsonl", "--out", f"{name}{containers}.jsonl", "--json", "--ref", ref)
         assert (ran.status, ran.document["ok"]) == (0, 24), ran.out + ran.err
     return float(ran.document["seconds"])
+
+
+def collect(cli: Cli, out: str, *more: str, ref: str = REF) -> Any:
+    return cli("modal", "batch", "collect", "--out", out, "--json", "--ref", ref, *more)
+
+
+def test_another_machine_collects_a_detached_batch_without_its_lines(
+    start: Start, cli: Cli, work: Path, modal: Modal, environment: dict[str, str]
+) -> None:
+    write_lines(work / "lines.jsonl", [{"id": "a", "inputs": LINES[0]}, {"id": "b", "inputs": LINES[0]}, *LINES[1:]])
+    start()
+    name = cli("modal", *BATCH, "--ref", REF, "--detach").document["detached"]
+    environment["THEORYCTL_STATE_DIR"] = str(work.parent / "another")
+    environment["THEORYCTL_LEDGER"] = "mock"
+    (work / "lines.jsonl").unlink()
+    until(lambda: collect(cli, "there.jsonl", name, "--keep").document["left"] == 0)
+    rows = read_rows(work / "there.jsonl")
+    assert {row["line"]: row["id"] for row in rows} == {1: "a", 2: "b", **dict.fromkeys(range(3, 8))}
+    assert [run["source"] for run in ledger_rows(cli)] == ["batch"] * 6
+    again = collect(cli, "there.jsonl").document
+    assert (again["ok"], again["resumed"], again["left"], again["detached"]) == (0, 7, 0, None)
+    assert collect(cli, "elsewhere.jsonl").document["error"]["code"] == "ERR_USAGE"  # they are gone from Modal
+    assert sent(modal) == 6
+
+
+def test_answers_that_modal_itself_forgot_are_taken_from_the_volume(
+    start: Start, cli: Cli, modal: Modal, work: Path
+) -> None:
+    start()
+    name = cli("modal", *BATCH, "--ref", REF, "--detach").document["detached"]
+    until(lambda: collect(cli, "other.jsonl", name, "--keep").document["left"] == 0)
+    modal.forget_outputs()
+    ran = cli("modal", *BATCH, "--ref", REF)
+    assert (ran.status, ran.document["ok"], sent(modal)) == (0, 6, 6), ran.err
+    assert collect(cli, "third.jsonl").status == 2
+
+
+def test_rows_of_a_detached_batch_are_those_of_this_machine_in_openai_s_form_too(
+    start: Start, cli: Cli, work: Path
+) -> None:
+    start()
+    cli("modal", *BATCH, "--ref", REF, "--detach")
+    until(lambda: collect(cli, "there.jsonl", "--keep", "--ordered").document["left"] == 0)
+    until(lambda: collect(cli, "openai.jsonl", "--format", "openai", "--ordered").document["left"] == 0)
+    for form, out in (("theoryctl", "there.jsonl"), ("openai", "openai.jsonl")):
+        here = ("lines.jsonl", "--out", f"here-{out}", "--ordered", "--format", form, "--ref", REF)
+        assert cli("local", "batch", *here).status == 0
+        assert [_said(row) for row in read_rows(work / out)] == [_said(row) for row in read_rows(work / f"here-{out}")]
+
+
+def _said(row: Any) -> Any:
+    """What a row says of the line and its answer, whatever the time and place."""
+    if "outputs" in row:
+        return row["id"], row["line"], row["request_digest"], row["outputs"], row["usage"]
+    return row["metadata"], row["response"]["body"]["choices"]
+
+
+def test_a_line_whose_container_is_lost_each_time_is_collected_as_a_failure(
+    acme: Acme, start: Start, cli: Cli, work: Path
+) -> None:
+    start(ref := acme("Crash"))
+    write_lines(work / "lines.jsonl", [ask(f"2 9 {work / 'begun'}")])
+    cli("modal", *BATCH, "--ref", ref, "--detach")
+    until(lambda: collect(cli, "there.jsonl", ref=ref).document["left"] == 0)
+    (row,) = read_rows(work / "there.jsonl")
+    assert (row["line"], row["error"]["code"], row["runtime"]) == (1, "ERR_PROVIDER", "modal")
+
+
+def test_a_stop_keeps_answers_that_nobody_has_collected_and_discards_them_when_told(
+    start: Start, cli: Cli, work: Path
+) -> None:
+    start()
+    name = cli("modal", *BATCH, "--ref", REF, "--detach").document["detached"]
+    until(lambda: collect(cli, "there.jsonl", "--keep").document["left"] == 0)
+    stopped = cli("modal", "stop", "--ref", REF)
+    assert (stopped.status, f"kept: {name}" in stopped.err) == (0, True), stopped.err
+    assert collect(cli, "again.jsonl", "--keep").document["ok"] == 6
+    assert cli("modal", "stop", "--ref", REF, "--discard", "--json").document["kept_answers"] == []
+    assert collect(cli, "gone.jsonl").document["error"]["code"] == "ERR_USAGE"
+
+
+def test_a_batch_that_was_not_sent_to_its_end_says_so_and_stays(
+    start: Start, cli: Cli, modal: Modal, work: Path
+) -> None:
+    start()
+    modal.refuse("VolumePutFiles2", Status.INVALID_ARGUMENT, times=1)
+    assert cli("modal", *BATCH, "--ref", REF, "--detach").status == 5
+    until(lambda: len(read_rows(work / "there.jsonl")) == 6 if collect(cli, "there.jsonl").status == 0 else False)
+    ran = cli("modal", "batch", "collect", "--out", "there.jsonl", "--ref", REF)
+    assert "not sent to its end" in ran.err
+    assert cli("modal", *BATCH, "--ref", REF, "--detach").status == 0
+    assert sent(modal) == 6
+    assert collect(cli, "there.jsonl").document["left"] == 0
+
+
+def test_an_app_of_an_older_theoryctl_is_sent_no_detached_batch(
+    start: Start, cli: Cli, modal: Modal, work: Path
+) -> None:
+    start()
+    del modal.apps()[APP].tags["theoryctl-answers"]
+    ran = cli("modal", *BATCH, "--ref", REF, "--detach")
+    assert (ran.status, ran.document["error"]["code"], sent(modal)) == (5, "ERR_MODAL", 0)

@@ -330,7 +330,7 @@ def test_stop_ends_the_app_and_its_containers_and_keeps_the_secret(start: Start,
     document = cli("modal", "stop", "--ref", REF, "--json").document
     identity = document["app_id"]
     assert document == {"schema": "theoryctl.undeployed/v1", "ref": REF, "app": APP, "environment": "dev",
-        "stopped": True, "app_id": identity, "kept_secret": APP}  # fmt: skip
+        "stopped": True, "app_id": identity, "kept_secret": APP, "kept_answers": []}  # fmt: skip
     assert "openai/gpt-4o-mini" in cli("modal", "logs", "--ref", REF, "--app", identity).out
     assert (modal.apps(), modal.volumes(), modal.secrets()) == ({}, {}, {APP: EMPTY})
     assert modal.dicts() == {}

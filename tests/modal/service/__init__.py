@@ -15,9 +15,9 @@ each is another one, which its variable PORT says in place of the deployment's.
 For assertions: `journal`, `requests(method)`, `apps()`, `containers()`, `containers_of()`, `secrets()`, `volumes()`,
 `dockerfile()`, `logs`. To have something happen: `kill_container()`, `preempt_container()`, `kill_server()`,
 `new_proxy_token()`, `revoke()`, `refuse()`, `hang()`, `fail_builds()`, `log_builds()`, `release_builds()`,
-`hold_containers()`, `release_containers()`, `roll_back()`, `cancel_unheard_calls()`, `limit_attempts()`, `number_on()`,
-`answer_missing_keys()`, `answer_failed_starts()`, `drop_connections()`, `go_away()`, `come_back()`, `image_python`,
-`run_on()`.
+`hold_containers()`, `release_containers()`, `roll_back()`, `forget_outputs()`, `cancel_unheard_calls()`,
+`limit_attempts()`, `number_on()`, `answer_missing_keys()`, `answer_failed_starts()`, `drop_connections()`,
+`go_away()`, `come_back()`, `image_python`, `run_on()`.
 
 What is known of the real service, from its client's source or from its own messages in the open, is done the same
 way: which RPC asks for what, that a publish makes pending definitions live, that a worker's socket needs no token,

@@ -206,6 +206,11 @@ class Modal:
         """Number the items of an input that runs anew after those of its earlier attempts, instead of from 1."""
         self._state.numbers_on = True
 
+    def forget_outputs(self) -> None:
+        """Forget what calls returned, as Modal does after seven days."""
+        for call in self._state.calls.values():
+            call.inputs.clear()
+
     def hold_containers(self) -> None:
         """From now on no container comes up, as when there is no machine left."""
         self._state.held = True

@@ -160,11 +160,21 @@ class Volumes:
 
 
 def copy(source: Path, target: Path, exactly: bool) -> None:
-    """Copy the files of one folder into another; `exactly` removes what the other has besides."""
+    """Copy the files of one folder into another.
+
+    `exactly` removes what the other has besides; else a file that is newer there stays: a container commits what it has
+    changed.
+    """
     if exactly:
         for entry in target.iterdir():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-    shutil.copytree(source, target, dirs_exist_ok=True)
+    shutil.copytree(source, target, dirs_exist_ok=True, copy_function=_copy_newer)
+
+
+def _copy_newer(source: str, target: str) -> None:
+    there = Path(target)
+    if not there.exists() or there.stat().st_mtime_ns < Path(source).stat().st_mtime_ns:
+        shutil.copy2(source, target)
 
 
 def _inside(volume: Volume, path: str) -> Path:

@@ -32,6 +32,8 @@ def summary(result: BatchResult) -> list[tuple[str, str]]:
     if result.ok:
         pairs.append(("latency", _latency(result.latency_ms)))
         pairs.append(("time", f"{duration_words(result.seconds * 1000)}, {_rate(result)} lines/s"))
+    if result.detached is not None:
+        pairs.append(("detached", result.detached))
     if result.out is not None:
         pairs.append(("rows", result.out))
     return pairs

@@ -1,0 +1,188 @@
+"""The work behind `theoryctl modal batch collect`: rows of the answers that a detached batch left on Modal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from theoryctl.actions.batch_plan import Allowed
+from theoryctl.batch.formats import FORMATS
+from theoryctl.batch.output import OutputFile
+from theoryctl.batch.rows import RowFormat
+from theoryctl.batch.tally import Tally
+from theoryctl.errors import NotDeployed, UsageError
+from theoryctl.hints import command
+from theoryctl.ledger.policy import Policy, policy_of
+from theoryctl.ledger.row import Row, row_of
+from theoryctl.modal import apps
+from theoryctl.modal.answers import KeptAnswer, KeptAnswers, KeptBatch
+from theoryctl.modal.names import own_name
+from theoryctl.modal.sdk import connected
+from theoryctl.modal.sent import SentCalls, journal_of
+from theoryctl.refs import ProviderRef
+from theoryctl.results.batch import BatchResult
+from theoryctl.runtimes.modal import event_lines
+from theoryctl.settings import Settings
+from theoryctl_providers.contract import (
+    Envelope,
+    Mode,
+    ProviderError,
+    Result,
+    build_envelope,
+    info_of,
+    read_events,
+    resolve_mode,
+)
+
+#: Answers whose rows are written together.
+_GROUP = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectOptions:
+    """Options of a collection: the app, the `batch` by its name (None: the only one there is), and the file of rows.
+
+    With `keeps` the answers stay on Modal, even if all of them were taken.
+    """
+
+    ref: ProviderRef
+    environment: str
+    out: str
+    app: str | None = None
+    batch: str | None = None
+    form: str = "theoryctl"
+    ordered: bool = False
+    keeps: bool = False
+    allow_failures: Allowed = field(default_factory=lambda: Allowed(0.0))
+
+
+def collect(options: CollectOptions, tell: Callable[[str], None]) -> BatchResult:
+    """Write a row for each answer that has none in the file yet. Nothing is waited for.
+
+    Raises UsageError where the batch is not there, OutputFailed where rows cannot be written, and what `connected`
+    raises.
+    """
+    with ExitStack() as opened:
+        form = FORMATS[options.form]()
+        modal = opened.enter_context(connected())
+        app = _app(modal, options)
+        answers = KeptAnswers(modal, app, options.environment)
+        batch = _chosen(answers.batches(), options, app)
+        file = opened.enter_context(OutputFile(options.out, form))
+        sent = SentCalls(journal_of(options.out, f"{options.environment}/{app}"))
+        opened.callback(sent.close)
+        taking = _Taking(file, form, sent, tell, policy_of(Settings()), file.earlier.rows)
+        taking.take(answers.read(batch))
+        file.finish(ordered=options.ordered)
+        left = 0 if batch.calls is None else max(0, batch.calls - taking.answers)
+        if batch.calls is None:
+            tell(f"{batch.name} is not sent to its end: the command that sent it sends the rest")
+        elif not left and not options.keeps:
+            answers.remove(batch.name)
+        return _result(options, taking, batch, left)
+
+
+def _app(modal: Any, options: CollectOptions) -> str:
+    """The app's name; of one that is stopped, whose Volume may be there, the one that it had."""
+    try:
+        return apps.find(modal, options.ref, options.environment, options.app).app
+    except NotDeployed:
+        return options.app or own_name(options.ref, options.environment)
+
+
+def _chosen(there: list[KeptBatch], options: CollectOptions, app: str) -> KeptBatch:
+    found = [each for each in there if options.batch in (None, each.name)]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(each.name for each in there) or "none"
+    wanted = f"the batch {options.batch[:100]}" if options.batch is not None else "one detached batch"
+    hint = command("modal batch collect", there[-1].name) if there else command("modal batch", detach=True)
+    raise UsageError(f"{app}: expected {wanted}, found {names}", hint=hint)
+
+
+@dataclass(slots=True)
+class _Taking:
+    """Rows of answers on their way into the file and the ledger. `resumed` rows were there before."""
+
+    file: OutputFile
+    form: RowFormat
+    sent: SentCalls
+    tell: Callable[[str], None]
+    policy: Policy
+    resumed: int
+    tally: Tally = field(default_factory=Tally)
+    answers: int = 0
+    _runs: list[Row] = field(default_factory=list)
+
+    def take(self, answers: Iterable[KeptAnswer]) -> None:
+        """Write the rows of all answers. Raises OutputFailed."""
+        for kept in answers:
+            self.answers += 1
+            self._put(kept)
+            if len(self._runs) >= _GROUP:
+                self._flush()
+        self._flush()
+
+    def _put(self, kept: KeptAnswer) -> None:
+        digest = bytes.fromhex(kept.digest)
+        new = [(number, id) for number, id in kept.rows if not self.file.earlier.take(digest, id)]
+        if not new:
+            return
+        envelope = envelope_of(kept)
+        self.tally.add(envelope)
+        self.tally.copied += len(new) - 1
+        for number, id in new:
+            self.file.put(number - 1, self.form.write(id, number, digest, envelope))
+        self._runs.append(row_of(envelope, "batch"))
+        if self.sent.claim(kept.digest) is not None:
+            self.sent.take(kept.digest)
+
+    def _flush(self) -> None:
+        from theoryctl.ledger.writer import record_many
+
+        self.file.flush()
+        runs, self._runs = [run for run in self._runs if self.policy.keeps(run.mode)], []
+        if runs and (note := record_many(runs)):
+            self.tell(note)
+
+
+def envelope_of(kept: KeptAnswer) -> Envelope:
+    """Return the envelope of an answer; of one that the engine did not give, that of its failure."""
+    try:
+        for event in read_events(event_lines([kept.answer], {})):
+            if isinstance(event, Result):
+                return event.envelope
+        raise ProviderError("ERR_BAD_RESPONSE", "the container gave no result")
+    except (ProviderError, ConnectionResetError, KeyError, TypeError, AttributeError) as error:
+        told = error if isinstance(error, ProviderError) else ProviderError("ERR_BAD_RESPONSE", "the answer broke off")
+        mode: Mode = resolve_mode({}, kept.mode)
+        return build_envelope(
+            error=info_of(told), ref=kept.ref, mode=mode, runtime="modal", model=kept.model, run_id=kept.run_id
+        )
+
+
+def _result(options: CollectOptions, taking: _Taking, batch: KeptBatch, left: int) -> BatchResult:
+    tally = taking.tally
+    lines = taking.resumed + tally.done + tally.copied + left
+    return BatchResult(
+        out=options.out,
+        lines=lines,
+        resumed=taking.resumed,
+        copied=tally.copied,
+        ok=tally.ok,
+        left=left,
+        invalid=0,
+        failed=dict(sorted(tally.failed.items())),
+        retried=0,
+        input_tokens=tally.input_tokens,
+        output_tokens=tally.output_tokens,
+        cost_usd=tally.cost_usd,
+        unpriced=tally.unpriced,
+        spent_before_usd=taking.file.earlier.cost_usd,
+        latency_ms=tally.percentiles(),
+        seconds=tally.seconds,
+        allowed=options.allow_failures.of(lines),
+        detached=batch.name if left else None,
+    )
