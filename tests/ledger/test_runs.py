@@ -57,7 +57,7 @@ def test_switched_off_the_ledger_is_not_even_made(ask: Ask, state: Path) -> None
 @pytest.mark.parametrize("words", ["on", "off,mock", "mock;content"])
 def test_a_word_that_the_setting_does_not_know_is_refused(words: str, cli: Cli) -> None:
     ran = cli(*MOCK, "x", env={"THEORYCTL_LEDGER": words})
-    assert (ran.status, "THEORYCTL_LEDGER: expected off, or any of mock and content" in ran.err) == (2, True)
+    assert (ran.status, "THEORYCTL_LEDGER: expected off, or any of mock, content and local" in ran.err) == (2, True)
 
 
 @pytest.mark.parametrize("line", ['ledger = "off"', "max_cost_per_day = 100"])

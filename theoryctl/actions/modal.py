@@ -10,6 +10,7 @@ from typing import Any
 
 from theoryctl.actions.modal_endpoint import EndpointOptions, planned
 from theoryctl.actions.modal_image import image_to_deploy
+from theoryctl.actions.runs import modal_intake
 from theoryctl.actions.runs.intake import take_in_modal
 from theoryctl.errors import TheoryctlError, UsageError
 from theoryctl.manifests.catalog import Catalog, Found
@@ -71,6 +72,7 @@ def start(
         progress.step(f"deploying {wanted.app} to Modal ({environment}) from {wanted.image}")
         with followed_builds(progress):
             done = deploy.deploy(modal, wanted, credentials, served=served, new_token=endpoint.rotate_token)
+    modal_intake.remember(done)
     return Deployed(done, same_digest=before is not None and before.digest == done.digest)
 
 
@@ -136,6 +138,7 @@ def stop(ref: ProviderRef, environment: str, app: str | None = None, *, discard:
         if there is not None or app is None:
             kept = () if discard else tuple(each.name for each in KeptAnswers(modal, name, environment).batches())
             remove(modal, name, environment, secret=False, volume=not kept)
+    modal_intake.forget(environment, name)
     app_id = None if there is None else there.app_id
     return Undeployed(
         ref, environment, name, secret_name(name), stopped=there is not None, app_id=app_id, kept_answers=kept

@@ -87,7 +87,7 @@ def list_(
     """
     from theoryctl.actions.runs.ledger import list_runs
 
-    ctx.obj.emit(list_runs(flags.chosen(), limit))
+    ctx.obj.emit(list_runs(flags.chosen(), limit, ctx.obj.note))
 
 
 @command(
@@ -97,7 +97,7 @@ def show(ctx: typer.Context, run: Run = "last") -> None:
     """Show everything that is known of one run."""
     from theoryctl.actions.runs.ledger import show_run
 
-    ctx.obj.emit(show_run(run))
+    ctx.obj.emit(show_run(run, ctx.obj.note))
 
 
 @command(app, "cost", examples="theoryctl runs cost\ntheoryctl runs cost --by day,model --since 30d --json")
@@ -113,7 +113,7 @@ def cost(
     """
     from theoryctl.actions.runs.ledger import show_costs
 
-    ctx.obj.emit(show_costs(flags.chosen(), by))
+    ctx.obj.emit(show_costs(flags.chosen(), by, ctx.obj.note))
 
 
 @command(app, "export", examples="theoryctl runs export --jsonl > runs.jsonl\ntheoryctl runs export --otlp > runs.json")
@@ -134,7 +134,7 @@ def export(
 
     if jsonl and otlp:
         raise UsageError("--jsonl and --otlp exclude each other", hint=again("leave --jsonl out", jsonl=None))
-    ctx.obj.emit_lines(export_runs(flags.chosen(), otlp=otlp))
+    ctx.obj.emit_lines(export_runs(flags.chosen(), ctx.obj.note, otlp=otlp))
 
 
 @command(
@@ -174,7 +174,7 @@ def diff(ctx: typer.Context, first: First, second: Second) -> None:
     """
     from theoryctl.actions.runs.diff import diff
 
-    ctx.obj.emit(diff(first, second))
+    ctx.obj.emit(diff(first, second, ctx.obj.note))
 
 
 @command(app, "report", examples="theoryctl runs report --html runs.html")
@@ -190,7 +190,7 @@ def report(
     """
     from theoryctl.actions.runs.ledger import write_report
 
-    ctx.obj.emit(write_report(flags.chosen(), html))
+    ctx.obj.emit(write_report(flags.chosen(), html, ctx.obj.note))
 
 
 @command(app, "prune", examples="theoryctl runs prune\ntheoryctl runs prune --older-than 30d")
@@ -202,7 +202,7 @@ def prune(ctx: typer.Context, older_than: OlderThan = None, all_: All = False) -
     from theoryctl.actions.runs.ledger import prune
     from theoryctl.units import parse_duration
 
-    ctx.obj.emit(prune(parse_duration(older_than) if older_than is not None else None, all_))
+    ctx.obj.emit(prune(parse_duration(older_than) if older_than is not None else None, all_, ctx.obj.note))
 
 
 @command(app, "path", examples='sqlite3 "$(theoryctl runs path)" "select * from costs"')
@@ -210,4 +210,4 @@ def path(ctx: typer.Context) -> None:
     """Print the path of the ledger, an SQLite file."""
     from theoryctl.actions.runs.ledger import ledger_path
 
-    ctx.obj.emit(ledger_path())
+    ctx.obj.emit(ledger_path(ctx.obj.note))

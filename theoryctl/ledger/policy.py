@@ -8,17 +8,18 @@ if TYPE_CHECKING:
     from theoryctl.settings import Settings
 
 OFF = "off"
-#: Words beside `off`: mock runs too, and inputs and outputs too.
-MOCK, CONTENT = "mock", "content"
+#: Words beside `off`: mock runs too, inputs and outputs too, and nothing from the logs of apps on Modal.
+MOCK, CONTENT, LOCAL = "mock", "content", "local"
 
 
 class Policy(NamedTuple):
     """Runs that are kept: none at all where it is `off`, those of mock mode too with `mock`, and with `content` the
-    inputs and outputs of each."""
+    inputs and outputs of each. Where it is `local`, `runs` does not ask Modal for the logs of apps."""
 
     off: bool = False
     mock: bool = False
     content: bool = False
+    local: bool = False
 
     def keeps(self, mode: str | None) -> bool:
         """Return whether a run of that mode is kept."""
@@ -32,9 +33,9 @@ def policy_of(settings: "Settings") -> Policy:
     """
     found = settings.value("ledger")
     words = [word.strip().lower() for word in found.text.split(",")] if found else []
-    unknown = [word for word in words if word not in (OFF, MOCK, CONTENT)]
+    unknown = [word for word in words if word not in (OFF, MOCK, CONTENT, LOCAL)]
     if found and (unknown or (OFF in words and len(words) > 1)):
-        expected = f"{OFF}, or any of {MOCK} and {CONTENT} with a comma between them"
+        expected = f"{OFF}, or any of {MOCK}, {CONTENT} and {LOCAL} with commas between them"
         message = f"{found.source}: expected {expected}, got {found.text!r:.200}"
         raise UsageError(message, hint=f"set {found.source} to {MOCK},{CONTENT} or to {OFF}")
-    return Policy(OFF in words, MOCK in words, CONTENT in words)
+    return Policy(OFF in words, MOCK in words, CONTENT in words, LOCAL in words)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from difflib import unified_diff
 from typing import Any
 
-from theoryctl.actions.runs.ledger import look_up
+from theoryctl.actions.runs.ledger import Tell, look_up
 from theoryctl.ledger.row import Content
 from theoryctl.results.runs import RunsCompared
 
@@ -15,9 +15,9 @@ from theoryctl.results.runs import RunsCompared
 _ALWAYS = ("run_id", "started_at")
 
 
-def diff(first: str, second: str) -> RunsCompared:
+def diff(first: str, second: str, tell: Tell) -> RunsCompared:
     """Compare two runs: the columns that differ, and where both have content, its lines. Raises as `look_up` does."""
-    (one, content), (other, other_content) = look_up(first), look_up(second)
+    (one, content), (other, other_content) = look_up(first, tell), look_up(second, tell)
     a, b = one.document(), other.document()
     fields = tuple((name, a[name], b[name]) for name in a if name not in _ALWAYS and a[name] != b[name])
     lines = tuple(_lines(content, other_content, one.run_id, other.run_id)) if content and other_content else None

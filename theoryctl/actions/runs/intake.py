@@ -43,7 +43,7 @@ def take_in_modal(deployment: Deployment, lines: Iterable[str]) -> None:
     with suppress(ProviderError):
         policy = policy_of(Settings())
         if not policy.off:
-            _keep([row for row in _told(lines, where) if policy.keeps(row.mode)])
+            _keep([row for row in told(lines, where) if policy.keeps(row.mode)])
 
 
 def _take_in(instance: Instance, lines: Iterable[str]) -> None:
@@ -70,10 +70,11 @@ def _rows(lines: Iterable[str], instance: Instance, policy: Policy) -> list[Row]
     if policy.off or not (policy.mock or may_be_real):
         return []
     where = {"source": "instance", "ref": instance.ref, "runtime": instance.runtime, "image": instance.digest}
-    return [row for row in _told(lines, where) if policy.keeps(row.mode)]
+    return [row for row in told(lines, where) if policy.keeps(row.mode)]
 
 
-def _told(lines: Iterable[str], where: Mapping[str, str | None]) -> Iterator[Row]:
+def told(lines: Iterable[str], where: Mapping[str, str | None]) -> Iterator[Row]:
+    """Yield the rows of the requests in lines of a log; `where` are columns that the log does not tell."""
     for line in lines:
         if '"run_id"' in line:  # what a provider prints stands in the log as well
             with suppress(ValueError, RecursionError):

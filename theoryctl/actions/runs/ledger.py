@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,42 +21,51 @@ if TYPE_CHECKING:
     from theoryctl.ledger.store import Connection
 
 
+#: Hears of a log that could not be read.
+Tell = Callable[[str], None]
+
+
 @contextmanager
-def current() -> Iterator[Connection]:
-    """Open the ledger, after it has taken in what the logs of started instances tell. Raises LedgerFailed."""
+def current(tell: Tell) -> Iterator[Connection]:
+    """Open the ledger, after it has taken in what the logs of started instances and of apps on Modal tell.
+
+    Raises LedgerFailed.
+    """
     from theoryctl.actions.runs.intake import take_in_all
+    from theoryctl.actions.runs.modal_intake import take_in_apps
 
     with store.opened() as connection:
         take_in_all(connection)
+        take_in_apps(connection, tell)
         yield connection
 
 
-def list_runs(chosen: Filter, limit: int) -> RunList:
+def list_runs(chosen: Filter, limit: int, tell: Tell) -> RunList:
     """List the newest runs that are meant, at most `limit`. Raises LedgerFailed."""
-    with current() as ledger:
+    with current(tell) as ledger:
         return RunList(tuple(queries.runs(ledger, chosen, limit)), queries.count(ledger, chosen))
 
 
-def show_run(name: str) -> RunShown:
+def show_run(name: str, tell: Tell) -> RunShown:
     """Show one run, by its id or the beginning of it. Raises LedgerFailed, UsageError."""
-    row, content = look_up(name)
+    row, content = look_up(name, tell)
     return RunShown(row, content)
 
 
-def look_up(name: str) -> tuple[Row, Content | None]:
+def look_up(name: str, tell: Tell) -> tuple[Row, Content | None]:
     """Return a run, and its content where that was kept. Raises LedgerFailed, UsageError."""
-    with current() as ledger:
+    with current(tell) as ledger:
         row = queries.one(ledger, name)
         return row, queries.content(ledger, row.run_id)
 
 
-def show_costs(chosen: Filter, by: str) -> CostsShown:
+def show_costs(chosen: Filter, by: str, tell: Tell) -> CostsShown:
     """Sum up the runs that are meant, grouped by the names in `by`, which commas set apart.
 
     Raises LedgerFailed, and UsageError for a name that is none.
     """
     names = groups(by)
-    with current() as ledger:
+    with current(tell) as ledger:
         rows = [CostRow(*found) for found in queries.costs(ledger, chosen, names)]
         return CostsShown(names, tuple(rows), queries.total(ledger, chosen))
 
@@ -70,9 +79,9 @@ def groups(by: str) -> tuple[str, ...]:
     return names
 
 
-def export_runs(chosen: Filter, *, otlp: bool) -> Iterator[str]:
+def export_runs(chosen: Filter, tell: Tell, *, otlp: bool) -> Iterator[str]:
     """Yield the runs that are meant as lines of JSON, the oldest first. Raises LedgerFailed."""
-    with current() as ledger:
+    with current(tell) as ledger:
         rows = list(queries.runs(ledger, chosen))[::-1]
     if otlp:
         from theoryctl.ledger.otlp import request_of
@@ -82,7 +91,7 @@ def export_runs(chosen: Filter, *, otlp: bool) -> Iterator[str]:
         yield from (json.dumps(row.document(), separators=(",", ":")) for row in rows)
 
 
-def prune(older_than: float | None, everything: bool) -> RunsForgotten:
+def prune(older_than: float | None, everything: bool, tell: Tell) -> RunsForgotten:
     """Forget runs that began more than `older_than` seconds ago, else those past the retention, or all.
 
     What is forgotten cannot be read from the file afterwards. Raises LedgerFailed, UsageError.
@@ -91,7 +100,7 @@ def prune(older_than: float | None, everything: bool) -> RunsForgotten:
         raise UsageError("--all and --older-than exclude each other", hint=again("leave --all out", all_=None))
     age = retention.DAYS * 86400 if older_than is None else older_than
     before = time.time() + 86400 if everything else time.time() - age
-    with current() as ledger:
+    with current(tell) as ledger:
         ledger.execute("PRAGMA secure_delete = ON")
         with store.changing(ledger):
             forgotten = retention.forget(ledger, before)
@@ -100,12 +109,12 @@ def prune(older_than: float | None, everything: bool) -> RunsForgotten:
         return RunsForgotten(forgotten, queries.count(ledger, Filter()))
 
 
-def write_report(chosen: Filter, file: str) -> ReportWritten:
+def write_report(chosen: Filter, file: str, tell: Tell) -> ReportWritten:
     """Write a page about the runs that are meant. Raises LedgerFailed, OutputFailed."""
     from theoryctl.ledger.report.figures import figures
     from theoryctl.ledger.report.page import page
 
-    with current() as ledger:
+    with current(tell) as ledger:
         found = figures(ledger, chosen)
     data = page(found, "What was run here").encode()
     try:
@@ -115,7 +124,7 @@ def write_report(chosen: Filter, file: str) -> ReportWritten:
     return ReportWritten(file, found.total.runs, len(data))
 
 
-def ledger_path() -> LedgerPath:
+def ledger_path(tell: Tell) -> LedgerPath:
     """The path of the ledger, which is made if there is none, with what logs tell. Raises LedgerFailed."""
-    with current():
+    with current(tell):
         return LedgerPath(str(store.path()))

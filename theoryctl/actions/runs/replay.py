@@ -39,7 +39,7 @@ def replay(options: ReplayOptions, on_event: Callable[[Event], None]) -> RunResu
     send it, after its price is said. Raises UsageError for a run whose inputs the ledger does not have whole, and what
     `run` raises.
     """
-    row, content = look_up(options.name)
+    row, content = look_up(options.name, lambda line: on_event(Log(line)))
     ref, mode, kept = _replayable(row, content)
     target = local_target(ref, options.runtime or (EMBEDDED if is_mock(mode) else None))
     if not is_mock(mode):
