@@ -32,7 +32,7 @@ def row(day: str = "2026-01-01", model: str = "a/x", cost: float | None = 0.5, *
         "branch": "main",
         "version": VERSION,
     }
-    return Row(**{**facts, **more})  # type: ignore[arg-type]
+    return Row(**{**facts, **more})
 
 
 def fill(state: Path, facts: Iterable[tuple[str, str, float | None]]) -> None:

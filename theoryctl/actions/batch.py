@@ -37,7 +37,7 @@ def batch(options: BatchOptions, target: Target, listener: Listener) -> BatchRes
     """
     with ExitStack() as opened:
         setting = setting_of(options, target, opened)
-        listener = keeping(listener, setting.mode, options.mocks.given())
+        listener = keeping(listener, setting.mode, options.mocks.given(), opened)
         guard = _guard(options, setting)
         budgets = [*_caps(guard), *_others(setting, listener)]
         if options.detach:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
     from theoryctl.ledger.recorder import GroupRecorder
 
 
-def keeping(listener: Listener, mode: str, answers: Mapping[str, str]) -> Listener:
+def keeping(listener: Listener, mode: str, answers: Mapping[str, str], opened: ExitStack) -> Listener:
     """Return a listener that writes the answers into the ledger too, and counts the budget of the day, as the settings
-    say. `answers` are the paths that mock mode answers from, by flag. Raises UsageError."""
+    say. `answers` are the paths that mock mode answers from, by flag; `opened` closes the ledger. Raises UsageError."""
     settings = Settings()
     if is_mock(mode) and settings.value("ledger") is None:
         return listener
@@ -27,7 +28,9 @@ def keeping(listener: Listener, mode: str, answers: Mapping[str, str]) -> Listen
 
     policy, budget = policy_of(settings), None if is_mock(mode) else budget_of(settings)
     if policy.keeps(mode):
-        listener = replace(listener, results=_Results(listener, GroupRecorder(policy, "batch", answers)))
+        recorder = GroupRecorder(policy, "batch", answers)
+        opened.callback(recorder.close)
+        listener = replace(listener, results=_Results(listener, recorder))
     return listener if budget is None else replace(listener, budgets=(*listener.budgets, budget))
 
 

@@ -5,13 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from theoryctl.ledger.row import Content
 from theoryctl_providers.contract import dumps
 
 if TYPE_CHECKING:
     from theoryctl_providers.contract import Envelope, Request
+
+
+class Content(NamedTuple):
+    """The inputs and outputs of a run as JSON, without secrets.
+
+    `answers` is JSON too: the files that mock mode answered from, by flag. `redacted` tells whether anything was taken
+    out of the inputs, and `attached` whether files came with them, which are not kept.
+    """
+
+    inputs: str
+    outputs: str
+    answers: str | None = None
+    redacted: bool = False
+    attached: bool = False
 
 
 def content_of(request: Request, envelope: Envelope, answers: Mapping[str, str]) -> Content | None:

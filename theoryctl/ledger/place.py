@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from pathlib import Path
 
 from theoryctl_providers.contract import read_regular
 
@@ -46,13 +45,15 @@ def ci_run() -> str | None:
 @cache
 def _checked_out(folder: str) -> str | None:
     """The branch in HEAD (gitrepository-layout(5)); a worktree has a file in the place of the folder .git."""
-    for parent in (Path(folder), *Path(folder).parents):
-        git = parent / ".git"
+    above = None
+    while folder != above:
+        git = os.path.join(folder, ".git")
         try:
-            if git.is_file():
-                git = parent / read_regular(git, 4096).decode().removeprefix("gitdir:").strip()
-            head = read_regular(git / "HEAD", 4096).decode().strip()
+            if os.path.isfile(git):
+                git = os.path.join(folder, read_regular(git, 4096).decode().removeprefix("gitdir:").strip())
+            head = read_regular(os.path.join(git, "HEAD"), 4096).decode().strip()
         except (OSError, ValueError):
+            folder, above = os.path.dirname(folder), folder
             continue
         return head.removeprefix(_HEAD)[:_LONGEST] if head.startswith(_HEAD) else None
     return None

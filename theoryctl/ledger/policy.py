@@ -1,6 +1,8 @@
 """Policy of the ledger: which runs it keeps, by the setting `ledger`."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from theoryctl.errors import UsageError
 
@@ -12,21 +14,21 @@ OFF = "off"
 MOCK, CONTENT, LOCAL = "mock", "content", "local"
 
 
-class Policy(NamedTuple):
+class Policy:
     """Runs that are kept: none at all where it is `off`, those of mock mode too with `mock`, and with `content` the
     inputs and outputs of each. Where it is `local`, `runs` does not ask Modal for the logs of apps."""
 
-    off: bool = False
-    mock: bool = False
-    content: bool = False
-    local: bool = False
+    __slots__ = ("content", "local", "mock", "off")
+
+    def __init__(self, *, off: bool = False, mock: bool = False, content: bool = False, local: bool = False) -> None:
+        self.off, self.mock, self.content, self.local = off, mock, content, local
 
     def keeps(self, mode: str | None) -> bool:
         """Return whether a run of that mode is kept."""
         return not self.off and (self.mock or mode == "real")
 
 
-def policy_of(settings: "Settings") -> Policy:
+def policy_of(settings: Settings) -> Policy:
     """Return the policy that the settings say; without a word in them it is real runs, without content.
 
     Raises UsageError for a word that is none.
@@ -38,4 +40,4 @@ def policy_of(settings: "Settings") -> Policy:
         expected = f"{OFF}, or any of {MOCK}, {CONTENT} and {LOCAL} with commas between them"
         message = f"{found.source}: expected {expected}, got {found.text!r:.200}"
         raise UsageError(message, hint=f"set {found.source} to {MOCK},{CONTENT} or to {OFF}")
-    return Policy(OFF in words, MOCK in words, CONTENT in words, LOCAL in words)
+    return Policy(off=OFF in words, mock=MOCK in words, content=CONTENT in words, local=LOCAL in words)

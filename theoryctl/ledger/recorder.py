@@ -5,24 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from theoryctl.ledger import digests, place
 from theoryctl.ledger.row import row_of
+from theoryctl.ledger.store import PATIENCE
+from theoryctl.ledger.writer import Writer, record_many
 from theoryctl_providers.contract import Delta, Output, is_mock
 
 if TYPE_CHECKING:
+    from theoryctl.ledger.content import Content
     from theoryctl.ledger.policy import Policy
-    from theoryctl.ledger.row import Content, Row
+    from theoryctl.ledger.row import Row
     from theoryctl_providers.contract import Envelope, Event, Request
 
 
-class Here(NamedTuple):
-    """Facts of this place and time that rows share; without a key rows have no digests."""
-
-    key: bytes | None
-    branch: str | None
-    ci_run: str | None
+#: Facts of this place and time that rows share: the key of digests (without one rows have none), branch and CI run.
+Here = tuple[bytes | None, str | None, str | None]
 
 
 def here() -> Here:
@@ -30,7 +29,7 @@ def here() -> Here:
     key = None
     with suppress(OSError):
         key = digests.key()
-    return Here(key, place.branch(), place.ci_run())
+    return key, place.branch(), place.ci_run()
 
 
 class Recorder:
@@ -50,8 +49,6 @@ class Recorder:
         """Write the row, and the content where the policy wants it. Return None, or a line on why it is not there."""
         if not self._policy.keeps(envelope["mode"]):
             return None
-        from theoryctl.ledger.writer import record_many
-
         row = _row(self._request, envelope, self._source, here(), self._first_token_ms(envelope))
         content = _content(self._policy, self._request, envelope, self._answers)
         return record_many([row], {row.run_id: content} if content else {})
@@ -77,13 +74,12 @@ class GroupRecorder:
         """`source` and `answers` are those of `Recorder`."""
         self._policy, self._source, self._answers = policy, source, answers or {}
         self._here = here()
+        self._writer = Writer()
         self._rows: list[Row] = []
         self._contents: dict[str, Content] = {}
 
     def write(self, runs: Iterable[tuple[Request, Envelope]]) -> str | None:
         """Write a group of runs, and those that wait. Return None, or a line on why they are not there."""
-        from theoryctl.ledger.writer import record_many
-
         was_waiting = bool(self._rows)
         for request, envelope in runs:
             if self._policy.keeps(envelope["mode"]) and len(self._rows) < self.MOST:
@@ -93,25 +89,30 @@ class GroupRecorder:
         if not self._rows:
             return None
         # Where another program holds the file, a batch is not to stand still at each group.
-        note = record_many(self._rows, self._contents, **({"seconds": 0.0} if was_waiting else {}))
+        note = self._writer.write(self._rows, self._contents, seconds=0.0 if was_waiting else PATIENCE)
         if note is None:
             self._rows, self._contents = [], {}
         return note
 
+    def close(self) -> None:
+        """Close the ledger."""
+        self._writer.close()
+
 
 def _row(request: Request, envelope: Envelope, source: str, place: Here, first_token_ms: float | None = None) -> Row:
+    key, branch, ci_run = place
     inputs = outputs = None
-    if place.key is not None:
-        inputs = digests.inputs_digest(_asked(request, envelope), request.attachments, place.key)
-        outputs = digests.outputs_digest(envelope["outputs"], place.key)
+    if key is not None:
+        inputs = digests.inputs_digest(_asked(request, envelope), request.attachments, key)
+        outputs = digests.outputs_digest(envelope["outputs"], key)
     return row_of(
         envelope,
         source,
         first_token_ms=first_token_ms,
         inputs_digest=inputs,
         outputs_digest=outputs,
-        branch=place.branch,
-        ci_run=place.ci_run,
+        branch=branch,
+        ci_run=ci_run,
     )
 
 

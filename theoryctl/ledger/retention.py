@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from theoryctl.ledger.store import changing
+from theoryctl.ledger.store import BYTES, changing, size
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
 #: Runs are kept for so many days, and as long as the file has at most so many bytes.
-DAYS, BYTES = 90, 200 << 20
+DAYS = 90
 _DAY = 86400
 #: The part of the runs that makes room at once: each time costs a look at all of them.
 _PART = 10
@@ -24,7 +24,7 @@ def keep(connection: Connection, *, days: int = DAYS, most: int = BYTES) -> None
         with changing(connection):
             forget(connection, time.time() - days * _DAY)
             connection.execute("INSERT OR REPLACE INTO notes VALUES ('retention', ?)", (today,))
-    while _number(connection, "page_count") * _number(connection, "page_size") > most and _forget_oldest(connection):
+    while size(connection) > most and _forget_oldest(connection):
         connection.executescript("PRAGMA incremental_vacuum")  # execute() would free one page
 
 
@@ -39,10 +39,6 @@ def forget(connection: Connection, before: float) -> int:
 def day(seconds: float | None = None, form: str = "%Y-%m-%d") -> str:
     """Return the day of a time in UTC, by default of now."""
     return time.strftime(form, time.gmtime(seconds))
-
-
-def _number(connection: Connection, pragma: str) -> int:
-    return int(connection.execute(f"PRAGMA {pragma}").fetchone()[0])
 
 
 def _note(connection: Connection) -> str | None:

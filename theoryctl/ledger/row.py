@@ -1,7 +1,9 @@
 """Rows of the ledger: the facts of one run, made from its envelope or from a line in a server's log."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from theoryctl_providers.contract import Envelope
@@ -10,21 +12,36 @@ if TYPE_CHECKING:
 _LONGEST = 120
 
 
-class Content(NamedTuple):
-    """The inputs and outputs of a run as JSON, without secrets.
+#: The columns of the table, in its order.
+COLUMNS = (
+    "run_id",
+    "started_at",
+    "source",
+    "ref",
+    "mode",
+    "runtime",
+    "model",
+    "answered",
+    "image",
+    "code",
+    "input_tokens",
+    "output_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "cost_usd",
+    "duration_ms",
+    "loading_ms",
+    "first_token_ms",
+    "inputs_digest",
+    "outputs_digest",
+    "branch",
+    "ci_run",
+    "version",
+)
 
-    `answers` is JSON too: the files that mock mode answered from, by flag. `redacted` tells whether anything was taken
-    out of the inputs, and `attached` whether files came with them, which are not kept.
-    """
 
-    inputs: str
-    outputs: str
-    answers: str | None = None
-    redacted: bool = False
-    attached: bool = False
-
-
-class Row(NamedTuple):
+class Row:
     """One run. What is not known is None.
 
     `started_at` is UTC in RFC 3339 with milliseconds. `source` says who told of it: `run`, `batch`, `replay`, `python`,
@@ -34,38 +51,48 @@ class Row(NamedTuple):
     (`ledger.digests`).
     """
 
+    # A named tuple of so many fields takes a quarter of a millisecond to make, which each run would pay.
+    __slots__ = COLUMNS
+
     run_id: str
     started_at: str
     source: str
-    ref: str | None = None
-    mode: str | None = None
-    runtime: str | None = None
-    model: str | None = None
-    answered: str | None = None
-    image: str | None = None
-    code: str | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cached_input_tokens: int | None = None
-    cache_write_tokens: int | None = None
-    reasoning_tokens: int | None = None
-    cost_usd: float | None = None
-    duration_ms: float | None = None
-    loading_ms: float | None = None
-    first_token_ms: float | None = None
-    inputs_digest: str | None = None
-    outputs_digest: str | None = None
-    branch: str | None = None
-    ci_run: str | None = None
-    version: str | None = None
+    ref: str | None
+    mode: str | None
+    runtime: str | None
+    model: str | None
+    answered: str | None
+    image: str | None
+    code: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cached_input_tokens: int | None
+    cache_write_tokens: int | None
+    reasoning_tokens: int | None
+    cost_usd: float | None
+    duration_ms: float | None
+    loading_ms: float | None
+    first_token_ms: float | None
+    inputs_digest: str | None
+    outputs_digest: str | None
+    branch: str | None
+    ci_run: str | None
+    version: str | None
+
+    def __init__(self, **facts: Any) -> None:
+        for name in COLUMNS:
+            setattr(self, name, facts.pop(name, None))
+        if facts:
+            raise TypeError(f"expected columns, got {', '.join(facts)}")
+
+    def values(self) -> tuple[Any, ...]:
+        """The values of all columns, in their order."""
+        return tuple(getattr(self, name) for name in COLUMNS)
 
     def document(self) -> dict[str, Any]:
         """The row as JSON, by column."""
-        return self._asdict()
+        return {name: getattr(self, name) for name in COLUMNS}
 
-
-#: The columns of the table, in its order.
-COLUMNS = Row._fields
 
 USAGE = (
     "input_tokens",
@@ -77,7 +104,7 @@ USAGE = (
 )
 
 
-def row_of(envelope: "Envelope", source: str, **more: Any) -> Row:
+def row_of(envelope: Envelope, source: str, **more: Any) -> Row:
     """Return the row of a finished run; `more` are columns that its envelope does not tell."""
     meta, error = envelope["meta"], envelope["error"]
     vendor, usage = meta["vendor"], envelope["usage"]
@@ -100,7 +127,7 @@ def row_of(envelope: "Envelope", source: str, **more: Any) -> Row:
     )
 
 
-def row_of_log(facts: Mapping[str, Any], **where: Any) -> "Row | None":
+def row_of_log(facts: Mapping[str, Any], **where: Any) -> Row | None:
     """Return the row of a request in a server's log; None for a line of anything else.
 
     `where` are columns that the log does not tell: source, ref, runtime, image.

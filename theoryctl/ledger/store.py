@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 VERSION = 1
 #: Seconds to wait for another process that writes; a group of rows takes milliseconds.
 PATIENCE = 2.0
+#: Bytes of the file, at most.
+BYTES = 200 << 20
 
 
 def path() -> Path:
@@ -35,7 +38,7 @@ def opened(*, seconds: float = PATIENCE) -> Iterator[Connection]:
     import sqlite3
 
     file = path()
-    try:
+    with explained():
         if is_new := not file.exists():
             private_folder(file.parent)
             os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite's own files get the same mode
@@ -47,8 +50,33 @@ def opened(*, seconds: float = PATIENCE) -> Iterator[Connection]:
             if is_new or _version(connection) != VERSION:
                 _prepare(connection)
             yield connection
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Raise what SQLite and the system refuse inside as LedgerFailed (`ERR_LEDGER`)."""
+    import sqlite3
+
+    try:
+        yield
     except (sqlite3.Error, OSError) as error:
-        raise _failed(file, error) from error
+        raise _failed(path(), error) from error
+
+
+def is_due(connection: Connection) -> bool:
+    """Tell whether runs may have to be forgotten: on the first write of a day, and where the file is too large.
+
+    Raises sqlite3.Error.
+    """
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    found = connection.execute("SELECT value FROM notes WHERE name = 'retention'").fetchone()
+    return found is None or found[0] != today or size(connection) > BYTES
+
+
+def size(connection: Connection) -> int:
+    """Return the bytes of the file. Raises sqlite3.Error."""
+    pages, bytes_ = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    return int(pages) * int(bytes_)
 
 
 @contextmanager

@@ -6,8 +6,9 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from theoryctl.ledger.content import Content
 from theoryctl.ledger.queries import Costs
-from theoryctl.ledger.row import Content, Row
+from theoryctl.ledger.row import Row
 
 SCHEMA = "theoryctl.runs/v1"
 

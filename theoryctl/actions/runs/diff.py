@@ -8,7 +8,7 @@ from difflib import unified_diff
 from typing import Any
 
 from theoryctl.actions.runs.ledger import Tell, look_up
-from theoryctl.ledger.row import Content
+from theoryctl.ledger.content import Content
 from theoryctl.results.runs import RunsCompared
 
 #: Columns that differ between any two runs.

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from theoryctl.errors import OutputFailed, UsageError
 from theoryctl.hints import again
 from theoryctl.ledger import queries, retention, store
+from theoryctl.ledger.content import Content
 from theoryctl.ledger.queries import GROUPS, Filter
-from theoryctl.ledger.row import Content, Row
+from theoryctl.ledger.row import Row
 from theoryctl.results.runs import CostRow, CostsShown, LedgerPath, ReportWritten, RunList, RunsForgotten, RunShown
 from theoryctl_providers.contract import replace_file
 

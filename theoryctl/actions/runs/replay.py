@@ -12,7 +12,8 @@ from theoryctl.actions.targets import local_target
 from theoryctl.errors import UsageError
 from theoryctl.hints import command
 from theoryctl.ledger import digests
-from theoryctl.ledger.row import Content, Row
+from theoryctl.ledger.content import Content
+from theoryctl.ledger.row import Row
 from theoryctl.refs import ProviderRef
 from theoryctl.requests.attachments import parse_size
 from theoryctl.requests.input_flags import InputFlags
