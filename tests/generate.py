@@ -11,6 +11,7 @@ from typing import Any
 from tests.configuration_page import configuration_page
 from tests.picture import picture
 from tests.records import committed
+from tests.runs_schema import runs_schema
 from tests.vendors_page import vendors_page
 from tests.wires_page import wires_page
 from theoryctl.actions.explain import explain
@@ -213,6 +214,7 @@ GENERATED: dict[Path, Callable[[], str]] = {
     Path("docs/manifest.md"): manifest_page,
     Path("docs/script.schema.json"): lambda: pretty(script_schema()),
     Path("docs/batch.schema.json"): lambda: pretty(batch_schema()),
+    Path("docs/runs.schema.json"): lambda: pretty(runs_schema()),
     Path("docs/commands.md"): commands_page,
     Path("docs/configuration.md"): lambda: configuration_page(table),
     Path("docs/vendors.md"): lambda: vendors_page(table, committed(ROOT)),

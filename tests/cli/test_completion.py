@@ -57,6 +57,16 @@ def test_commands_about_instances_offer_those_that_are_started(cli: Cli) -> None
         cli("local", "stop", "--all")
 
 
+def test_runs_are_offered_as_their_list_shows_them(cli: Cli) -> None:
+    assert complete(cli, "theoryctl runs show ") == []
+    keep = {"THEORYCTL_LEDGER": "mock"}
+    run_id = cli("local", "run", "Hi", "--mode", "mock", "--json", env=keep).document["run_id"]
+    short = run_id.removeprefix("run_")[:10]
+    for command in ("show", "replay", "diff last"):
+        assert complete(cli, f"theoryctl runs {command} ") == ["last", short]
+    assert complete(cli, f"theoryctl runs show {short[:4]}") == [short]
+
+
 def test_a_mistake_elsewhere_does_not_disturb_the_line(cli: Cli) -> None:
     assert complete(cli, "theoryctl local run --ref ", THEORYCTL_MANIFESTS="/nowhere") == []
 

@@ -7,17 +7,19 @@ import stat
 import time
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 
-from tests.conftest import REF, Cli
+from tests.conftest import REF, ROOT, Cli
 from tests.ledger.conftest import MODEL, Ask, query, rows
-from tests.ledger.rows import fill
+from tests.ledger.rows import fill, row, write
 from tests.real.conftest import CANARY
 from tests.real.vendor import echoes_the_key, fails
 from theoryctl.ledger.retention import day
 
 #: Two days that the ledger still remembers.
 FIRST, SECOND = (day(time.time() - days * 86400) for days in (2, 1))
+SCHEMA = jsonschema_rs.validator_for(json.loads((ROOT / "docs/runs.schema.json").read_text()), validate_formats=True)
 MOCK = ("local", "run", "--ref", REF, "--mode", "mock", "--prompt")
 
 
@@ -165,3 +167,44 @@ def test_costs_are_drawn_as_bars_at_a_terminal_and_not_through_a_pipe(
     drawn = cli("runs", "cost", env={"FORCE_COLOR": "1", "COLUMNS": "120"}).out
     bars = [line.count("█") for line in drawn.splitlines() if "█" in line]
     assert bars == [20, 10]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("list",),
+        ("list", "--model", "nobody/x"),
+        ("show", "last"),
+        ("show", "run_a"),
+        ("cost",),
+        ("cost", "--by", "day,model,ref,mode,source"),
+        ("diff", "last", "run_a"),
+        ("report", "--html", "runs.html"),
+        ("prune",),
+        ("path",),
+    ],
+    ids=" ".join,
+)
+def test_what_a_command_says_as_json_fits_the_published_schema(
+    command: tuple[str, ...], cli: Cli, state: Path, environment: dict[str, str]
+) -> None:
+    write(state, [row(day(), started_at=f"{day()}T00:00:00.000Z", run_id="run_a"), row(day(), code="ERR_TIMEOUT")])
+    environment["THEORYCTL_LEDGER"] = "mock,content"
+    cli(*MOCK, "Say hello.")
+    ran = cli("runs", *command, "--json")
+    assert ran.status == 0, ran.err
+    SCHEMA.validate(ran.document)
+    assert not SCHEMA.is_valid({**ran.document, "more": 1})
+
+
+def test_a_line_of_an_export_is_a_run_of_the_published_schema(cli: Cli, state: Path) -> None:
+    write(state, [row(day()), row(day(), cost=None)])
+    for line in cli("runs", "export").out.splitlines():
+        SCHEMA.validate({"schema": "theoryctl.runs/v1", "total": 1, "runs": [json.loads(line)]})
+
+
+@pytest.mark.parametrize("command", ["list", "cost", "show", "replay", "diff a b"])
+def test_an_empty_ledger_says_that_it_is_empty_and_what_fills_it(command: str, cli: Cli) -> None:
+    ran = cli("runs", *command.split())
+    assert "the ledger is empty: runs in real mode fill it" in ran.err
+    assert "THEORYCTL_LEDGER" in ran.err

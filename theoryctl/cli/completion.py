@@ -10,6 +10,9 @@ from theoryctl_providers.contract import ERRORS, MODES, ProviderError
 #: Commands of `theoryctl local` that are about what was started.
 _OF_INSTANCES = ("stop", "status", "logs", "recordings", "requests", "url", "env")
 
+#: Runs that are offered, the newest ones.
+_MOST_RUNS = 50
+
 #: As Typer's own, which knows nothing of what follows a word break: bash takes `:`, `=` and `@` for one, and replaces
 #: only what stands behind the last of them, an `@` included. A line of the answer is a value, a tab, and its help.
 _BASH = """
@@ -110,6 +113,16 @@ def _vendors(_: str) -> Iterable[str]:
     return (vendor.name for vendor in vendors())
 
 
+def _runs(_: str) -> Iterator[str]:
+    """The newest runs, by as much of their ids as `runs list` shows. The ledger is only read."""
+    from theoryctl.ledger import queries, store
+
+    if store.path().exists():
+        yield queries.LAST
+        with store.opened(seconds=0.0) as ledger:
+            yield from [queries.short(row.run_id) for row in queries.runs(ledger, queries.Filter(), _MOST_RUNS)]
+
+
 def _codes(_: str) -> Iterable[str]:
     return ERRORS
 
@@ -123,4 +136,7 @@ _VALUES: dict[str, Callable[[str], Iterable[str]]] = {
     "model": _models,
     "words": _vendors,
     "code": _codes,
+    "run": _runs,
+    "first": _runs,
+    "second": _runs,
 }

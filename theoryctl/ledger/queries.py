@@ -80,6 +80,16 @@ def count(connection: Connection, chosen: Filter) -> int:
     return int(connection.execute(f"SELECT count(*) FROM runs WHERE {where}", values).fetchone()[0])
 
 
+def short(run_id: str) -> str:
+    """Return the beginning of a run's id that tells it from others, and is enough for a command."""
+    return run_id.removeprefix("run_")[:10]
+
+
+def is_empty(connection: Connection) -> bool:
+    """Tell whether there is no run at all."""
+    return connection.execute("SELECT 1 FROM runs LIMIT 1").fetchone() is None
+
+
 def one(connection: Connection, name: str) -> Row:
     """Return the run whose id begins so, with or without its `run_`; `last` is the newest.
 
@@ -89,9 +99,11 @@ def one(connection: Connection, name: str) -> Row:
     where, values = ("1", ()) if name == LAST else ("run_id >= ? AND run_id < ?", (begin, f"{begin}\U0010ffff"))
     query = f"SELECT {', '.join(COLUMNS)} FROM runs WHERE {where} ORDER BY started_at DESC, run_id LIMIT 2"
     found = connection.execute(query, values).fetchall()
+    if not found and is_empty(connection):
+        message = "the ledger is empty: runs in real mode fill it, those in mock mode do not by themselves"
+        raise UsageError(message, hint="set THEORYCTL_LEDGER to mock, and run something")
     if not found:
-        which = "the ledger has no run" if name == LAST else f"the ledger has no run {name[:100]!r}"
-        raise UsageError(which, hint=command("runs list"))
+        raise UsageError(f"the ledger has no run {name[:100]!r}", hint=command("runs list"))
     if len(found) > 1 and name != LAST:
         message = f"several runs begin with {name[:100]!r}: {found[0][0]}, {found[1][0]}"
         raise UsageError(message, hint=command("runs show", found[0][0]))

@@ -15,10 +15,11 @@ SCHEMA = "theoryctl.runs/v1"
 
 @dataclass(frozen=True, slots=True)
 class RunList:
-    """The newest of the runs that were meant, which are `total` in all."""
+    """The newest of the runs that were meant, which are `total` in all; `empty` tells that the ledger has none."""
 
     rows: tuple[Row, ...]
     total: int
+    empty: bool = False
     exit_status: int = 0
 
     def document(self) -> dict[str, Any]:
@@ -48,11 +49,12 @@ class CostRow:
 
 @dataclass(frozen=True, slots=True)
 class CostsShown:
-    """The sums of runs by `by`, and of all of them."""
+    """The sums of runs by `by`, and of all of them; `empty` tells that the ledger has no run."""
 
     by: tuple[str, ...]
     rows: tuple[CostRow, ...]
     total: Costs
+    empty: bool = False
     exit_status: int = 0
 
     def document(self) -> dict[str, Any]:

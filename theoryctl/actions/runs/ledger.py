@@ -44,7 +44,8 @@ def current(tell: Tell) -> Iterator[Connection]:
 def list_runs(chosen: Filter, limit: int, tell: Tell) -> RunList:
     """List the newest runs that are meant, at most `limit`. Raises LedgerFailed."""
     with current(tell) as ledger:
-        return RunList(tuple(queries.runs(ledger, chosen, limit)), queries.count(ledger, chosen))
+        found = tuple(queries.runs(ledger, chosen, limit))
+        return RunList(found, queries.count(ledger, chosen), empty=not found and queries.is_empty(ledger))
 
 
 def show_run(name: str, tell: Tell) -> RunShown:
@@ -68,7 +69,8 @@ def show_costs(chosen: Filter, by: str, tell: Tell) -> CostsShown:
     names = groups(by)
     with current(tell) as ledger:
         rows = [CostRow(*found) for found in queries.costs(ledger, chosen, names)]
-        return CostsShown(names, tuple(rows), queries.total(ledger, chosen))
+        empty = not rows and queries.is_empty(ledger)
+        return CostsShown(names, tuple(rows), queries.total(ledger, chosen), empty=empty)
 
 
 def groups(by: str) -> tuple[str, ...]:

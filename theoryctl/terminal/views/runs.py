@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from theoryctl.ledger.queries import Costs
+from theoryctl.ledger.queries import Costs, short
 from theoryctl.ledger.row import Row
 from theoryctl.results.runs import (
     CostRow,
@@ -22,17 +22,19 @@ from theoryctl.terminal.view import Facts, Lines, Table, View, Views
 
 HEADER = ("run", "time", "ref", "mode", "model", "tokens", "cost", "duration", "code")
 _NONE = "the ledger has no such run"
+#: The cause of an empty ledger, and what ends it.
+_EMPTY = "the ledger is empty: runs in real mode fill it, and with THEORYCTL_LEDGER=mock runs in mock mode too"
 
 
 def _list(result: RunList) -> View:
     shown = len(result.rows)
     more = (f"{shown} of {result.total} runs; --limit shows more",) if shown < result.total else ()
-    return Table(HEADER, [_cells(row) for row in result.rows], _NONE, said=more)
+    return Table(HEADER, [_cells(row) for row in result.rows], _EMPTY if result.empty else _NONE, said=more)
 
 
 def _cells(row: Row) -> tuple[str, ...]:
     return (
-        short_run(row.run_id),
+        short(row.run_id),
         _local(row.started_at),
         row.ref or "-",
         row.mode or "-",
@@ -42,11 +44,6 @@ def _cells(row: Row) -> tuple[str, ...]:
         "-" if row.duration_ms is None else duration_words(row.duration_ms),
         row.code or "-",
     )
-
-
-def short_run(run_id: str) -> str:
-    """The beginning of a run's id that tells it from others, and is enough for a command."""
-    return run_id.removeprefix("run_")[:10]
 
 
 def _local(started_at: str) -> str:
@@ -95,7 +92,7 @@ def _costs(result: CostsShown) -> View:
     unpriced = result.total.unpriced
     said = (f"{unpriced} of {result.total.runs} runs have no known cost, and none counts",) if unpriced else ()
     bars = [row.costs.cost_usd or 0.0 for row in result.rows]
-    return Table(header, rows, _NONE, folds=True, said=said, bars=bars)
+    return Table(header, rows, _EMPTY if result.empty else _NONE, folds=True, said=said, bars=bars)
 
 
 def _cost_cells(row: CostRow) -> tuple[str, ...]:
