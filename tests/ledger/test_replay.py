@@ -94,3 +94,19 @@ def test_runs_without_content_are_compared_by_their_columns(cli: Cli) -> None:
     ran = cli("runs", "diff", *ids)
     assert "model: a/x -> b/y\n" in ran.out
     assert "were not kept of both: THEORYCTL_LEDGER=content keeps them" in ran.err
+
+
+def test_embeddings_are_asked_again_as_what_they_were(cli: Cli, environment: dict[str, str], tmp_path: Path) -> None:
+    environment["THEORYCTL_LEDGER"] = "mock,content"
+    body = {"model": "openai/text-embedding-3-small", "input": ["a", "b"]}
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text(json.dumps({"custom_id": "1", "method": "POST", "url": "/v1/embeddings", "body": body}))
+    ran = cli("local", "batch", str(lines), "--out", str(tmp_path / "rows.jsonl"), "--ref", REF, "--mode", "mock")
+    assert ran.status == 0, ran.err
+    again = cli("runs", "replay")
+    assert (again.status, "byte by byte" in again.err) == (0, True), again.err
+    assert [row["operation"] for row in rows(cli)] == ["embeddings", "embeddings"]
+    spans = json.loads(cli("runs", "export", "--otlp").out)["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    assert {span["name"] for span in spans} == {"embeddings openai/text-embedding-3-small"}
+    refused = cli("runs", "replay", "last", "--runtime", "process")
+    assert (refused.status, "hint: theoryctl runs replay last" in refused.err) == (2, True)

@@ -111,3 +111,12 @@ def test_a_newer_ledger_is_left_alone(cli: Cli, state: Path) -> None:
     ran = cli("runs", "list", "--json")
     assert (ran.status, ran.document["error"]["code"]) == (1, "ERR_LEDGER")
     assert "newer theoryctl" in ran.document["error"]["message"]
+
+
+def test_a_ledger_of_the_first_version_is_made_new_and_keeps_its_runs(cli: Cli, state: Path) -> None:
+    write(state, [row(day(), run_id="run_old")])
+    query(state, "ALTER TABLE runs DROP COLUMN operation")
+    query(state, "PRAGMA user_version = 1")
+    write(state, [row(day(), run_id="run_new", operation="chat")])
+    found = {each["run_id"]: each["operation"] for each in cli("runs", "list", "--json").document["runs"]}
+    assert found == {"run_old": None, "run_new": "chat"}

@@ -135,7 +135,7 @@ class _Taking:
         self.tally.copied += len(new) - 1
         for number, id in new:
             self.file.put(number - 1, self.form.write(id, number, digest, envelope))
-        self._runs.append(row_of(envelope, "batch"))
+        self._runs.append(row_of(envelope, "batch", operation=kept.operation))
         if self.sent.claim(kept.digest) is not None:
             self.sent.take(kept.digest)
 

@@ -36,6 +36,7 @@ from theoryctl_providers.contract import (
     Event,
     Log,
     Mode,
+    Operation,
     ProviderError,
     Request,
     Result,
@@ -67,6 +68,7 @@ class RunOptions:
     mock_missing_secrets: bool = False
     standard_input: StandardInput = field(default_factory=StandardInput)
     source: str = "run"
+    operation: Operation = "chat"
 
     def told_once(self) -> dict[str, str]:
         """The flags that a provider is told once, at its start, with their values."""
@@ -162,6 +164,7 @@ def _request(
         timeout=_timeout(options, settings),
         checked=given is None,
         streamed=options.stream,
+        operation=options.operation,
     )
 
 

@@ -113,6 +113,7 @@ def _row(request: Request, envelope: Envelope, source: str, place: Here, first_t
         outputs_digest=outputs,
         branch=branch,
         ci_run=ci_run,
+        operation=request.operation,
     )
 
 

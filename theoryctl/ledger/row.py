@@ -38,17 +38,18 @@ COLUMNS = (
     "branch",
     "ci_run",
     "version",
+    "operation",
 )
 
 
 class Row:
     """One run. What is not known is None.
 
-    `started_at` is UTC in RFC 3339 with milliseconds. `source` says who told of it: `run`, `batch`, `replay`, `python`,
-    or a log: that of an `instance`, or of an app on `modal`. `model` is the one that was asked, `answered` the one that
-    the vendor says answered. `image` is a digest. `code` is that of a failure. Of the durations, in milliseconds,
-    `loading_ms` and `first_token_ms` are parts of `duration_ms`. The digests of inputs and outputs are keyed
-    (`ledger.digests`).
+    `started_at` is UTC in RFC 3339 with milliseconds. `source` says who told of it: `run`, `batch`, `replay`,
+    `python`, or a log: that of an `instance`, or of an app on `modal`. `model` is the one that was asked,
+    `answered` the one that the vendor says answered. `image` is a digest. `code` is that of a failure. Of the
+    durations, in milliseconds, `loading_ms` and `first_token_ms` are parts of `duration_ms`. `operation` is `chat`
+    or `embeddings`. The digests of inputs and outputs are keyed (`ledger.digests`).
     """
 
     # A named tuple of so many fields takes a quarter of a millisecond to make, which each run would pay.
@@ -78,6 +79,7 @@ class Row:
     branch: str | None
     ci_run: str | None
     version: str | None
+    operation: str | None
 
     def __init__(self, **facts: Any) -> None:
         for name in COLUMNS:

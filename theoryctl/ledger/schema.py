@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+#: The changes that lead from one version of the tables to the next, by the version that they are made to.
+CHANGES = {1: "ALTER TABLE runs ADD COLUMN operation TEXT"}
+
 SCRIPT = """
 CREATE TABLE runs (
   run_id TEXT PRIMARY KEY,
@@ -27,7 +30,8 @@ CREATE TABLE runs (
   outputs_digest TEXT,               -- the same
   branch TEXT,
   ci_run TEXT,
-  version TEXT
+  version TEXT,
+  operation TEXT                     -- chat, embeddings, count_tokens; null: unknown
 ) WITHOUT ROWID;
 CREATE INDEX runs_by_time ON runs (started_at);
 

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from sqlite3 import Connection as Connection
 
 #: The version of the tables (`ledger.schema`), in SQLite's `user_version`.
-VERSION = 1
+VERSION = 2
 #: Seconds to wait for another process that writes; a group of rows takes milliseconds.
 PATIENCE = 2.0
+#: What SQLite says on a full disk: the first where its file of shared memory has no room (`SQLITE_IOERR_SHMSIZE`).
+_FULL = ("disk I/O error", "database or disk is full")
 #: Bytes of the file, at most.
 BYTES = 200 << 20
 
@@ -97,8 +99,8 @@ def _version(connection: Connection) -> int:
 
 
 def _prepare(connection: Connection) -> None:
-    """Make the tables, unless another process has."""
-    from theoryctl.ledger.schema import SCRIPT
+    """Make the tables, or those of an older version new, unless another process has."""
+    from theoryctl.ledger.schema import CHANGES, SCRIPT
 
     found = _version(connection)
     if found > VERSION:
@@ -106,12 +108,14 @@ def _prepare(connection: Connection) -> None:
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before the first table, or never
     connection.execute("PRAGMA journal_mode = WAL")
     with changing(connection):
-        if _version(connection) == 0:
-            for statement in SCRIPT.split(";\n"):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {VERSION}")
+        found = _version(connection)
+        steps = [CHANGES[version] for version in range(found, VERSION)] if found else SCRIPT.split(";\n")
+        for statement in steps:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _failed(file: Path, error: Exception) -> LedgerFailed:
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return LedgerFailed(f"the ledger {file}: {reason}", hint=f"ls -l {file.parent}")
+    look = "df -h" if reason in _FULL else "ls -l"
+    return LedgerFailed(f"the ledger {file}: {reason}", hint=f"{look} {file.parent}")

@@ -32,6 +32,7 @@ class KeptAnswer:
     ref: str
     mode: str
     model: str | None
+    operation: str
     answer: dict[str, Any]
 
 
@@ -50,11 +51,6 @@ def new_name() -> str:
     import time
 
     return f"{time.strftime('%Y-%m-%d', time.gmtime())}-{secrets.token_hex(4)}"
-
-
-def facts(batch: str, digest: str, rows: Iterable[tuple[int, str | None]], ref: str, mode: str, model: Any) -> Any:
-    """Return the facts of a call whose answer is to be kept, as the shim writes them beside it."""
-    return {"batch": batch, "digest": digest, "rows": [*rows], "ref": ref, "mode": mode, "model": model}
 
 
 class KeptAnswers:
@@ -164,7 +160,7 @@ def _read(line: bytes) -> KeptAnswer | None:
     try:
         said = json.loads(line)
         rows = tuple((number, id) for number, id in said["rows"])
-        names = ("ref", "mode", "model", "answer")
+        names = ("ref", "mode", "model", "operation", "answer")
         kept = KeptAnswer(said["run_id"], said["digest"], rows, **{name: said[name] for name in names})
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
@@ -172,7 +168,7 @@ def _read(line: bytes) -> KeptAnswer | None:
 
 
 def _fits(kept: KeptAnswer) -> bool:
-    texts = all(isinstance(text, str) for text in (kept.run_id, kept.digest, kept.ref, kept.mode))
+    texts = all(isinstance(text, str) for text in (kept.run_id, kept.digest, kept.ref, kept.mode, kept.operation))
     named = isinstance(kept.model, str | None) and isinstance(kept.answer, dict)
     rows = all(isinstance(number, int) and isinstance(id, str | None) for number, id in kept.rows)
     return texts and named and rows and bool(_HEX.fullmatch(kept.digest))

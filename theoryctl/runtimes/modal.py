@@ -12,7 +12,7 @@ from theoryctl.errors import DigestDrift, ModalRefused, ModalUnavailable, UsageE
 from theoryctl.hints import Hint, command
 from theoryctl.manifests.model import Manifest
 from theoryctl.manifests.pins import other_pin
-from theoryctl.modal import answers, apps, attachments, batch_calls, calls
+from theoryctl.modal import apps, attachments, batch_calls, calls
 from theoryctl.modal.answers import AnswerIndex, KeptAnswers
 from theoryctl.modal.deploy import BATCH_FUNCTIONS, FUNCTIONS
 from theoryctl.modal.deployment import PLATFORM, Deployment
@@ -108,8 +108,15 @@ class ModalSession:
 
     def _facts(self, request: Request, sent: SentCalls, digest: str, rows: Sequence[tuple[int, str | None]]) -> Any:
         config = request.config
-        model = request.inputs.get("model") or config.default_model
-        return answers.facts(str(sent.batch), digest, rows, config.ref or "", request.mode or "mock", model)
+        return {
+            "batch": sent.batch,
+            "digest": digest,
+            "rows": [*rows],
+            "ref": config.ref or "",
+            "mode": request.mode or "mock",
+            "model": request.inputs.get("model") or config.default_model,
+            "operation": request.operation,
+        }
 
     def check_keeps(self) -> None:
         """Raise ModalRefused for an app whose containers cannot write into its Volume."""

@@ -10,7 +10,7 @@ from theoryctl.actions.run import RunOptions, run
 from theoryctl.actions.runs.ledger import look_up
 from theoryctl.actions.targets import local_target
 from theoryctl.errors import UsageError
-from theoryctl.hints import command
+from theoryctl.hints import again, command
 from theoryctl.ledger import digests
 from theoryctl.ledger.content import Content
 from theoryctl.ledger.row import Row
@@ -20,7 +20,7 @@ from theoryctl.requests.input_flags import InputFlags
 from theoryctl.requests.mock_flags import MockFlags
 from theoryctl.results.run import RunResult
 from theoryctl.runtimes.find import EMBEDDED
-from theoryctl_providers.contract import Event, Log, is_mock
+from theoryctl_providers.contract import Event, Log, Operation, is_mock, shaped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +42,15 @@ def replay(options: ReplayOptions, on_event: Callable[[Event], None]) -> RunResu
     """
     row, content = look_up(options.name, lambda line: on_event(Log(line)))
     ref, mode, kept = _replayable(row, content)
-    target = local_target(ref, options.runtime or (EMBEDDED if is_mock(mode) else None))
+    operation = shaped(Operation, row.operation or "chat")
+    if operation != "chat" and options.runtime not in (None, EMBEDDED):
+        message = f"--runtime {options.runtime}: {operation} are asked again in this process only"
+        raise UsageError(message, hint=again("leave --runtime out", runtime=None))
+    here = is_mock(mode) or operation != "chat"
+    target = local_target(ref, options.runtime or (EMBEDDED if here else None))
     if not is_mock(mode):
         on_event(Log(_price(row)))
-    result = run(_options(options, row, ref, mode, kept), target, on_event)
+    result = run(_options(options, row, ref, mode, kept, operation), target, on_event)
     if result.envelope["error"] is None:
         on_event(Log(_compared(row, result)))
     return result
@@ -66,7 +71,9 @@ def _replayable(row: Row, content: Content | None) -> tuple[ProviderRef, str, Co
     raise UsageError(f"{row.run_id} cannot be asked again: {missing}", hint=command("runs show", row.run_id))
 
 
-def _options(options: ReplayOptions, row: Row, ref: ProviderRef, mode: str, content: Content) -> RunOptions:
+def _options(
+    options: ReplayOptions, row: Row, ref: ProviderRef, mode: str, content: Content, operation: Operation
+) -> RunOptions:
     inputs = {"model": row.model, **json.loads(content.inputs)} if row.model else json.loads(content.inputs)
     answers = json.loads(content.answers) if content.answers else {}
     return RunOptions(
@@ -78,6 +85,7 @@ def _options(options: ReplayOptions, row: Row, ref: ProviderRef, mode: str, cont
         manifests=options.manifests,
         mocks=MockFlags(answers.get("--script"), answers.get("--replay"), tools=answers.get("--tools")),
         source="replay",
+        operation=operation,
     )
 
 
