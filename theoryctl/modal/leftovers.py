@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from theoryctl.modal import apps
+from theoryctl.modal.answers import KeptAnswers
 from theoryctl.modal.deployment import Deployment
 from theoryctl.modal.names import app_ending, calls_name, registry_secret_name, secret_name, slug, volume_name
 from theoryctl.modal.secret_list import AppSecret, app_secrets
@@ -15,7 +16,8 @@ from theoryctl.refs import ProviderRef
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftover:
-    """An app of a branch that is gone, deployed or not, and what of it is there: names of Secrets and Volumes.
+    """An app of a branch that is gone, deployed or not, and what of it is there: names of Secrets and Volumes, and of
+    detached batches in these whose answers nobody has collected.
 
     `endpoint` is the address at which it serves; None where it does not. `created_by` is Modal's name of the user who
     made its Secret.
@@ -28,6 +30,7 @@ class Leftover:
     endpoint: str | None
     secrets: tuple[str, ...]
     volumes: tuple[str, ...]
+    answers: tuple[str, ...]
     created_by: str | None
 
 
@@ -59,7 +62,8 @@ def leftovers(
     owned |= {name: read for name in loose - there.keys() if (read := reader.read(name))}
     live = {slug(branch) for branch in branches}
     gone = {name: app for name, app in owned.items() if app.branch not in live}
-    return [_leftover(name, gone[name], there.get(name), secrets, volumes) for name in sorted(gone)]
+    found = (_leftover(name, gone[name], there.get(name), secrets, volumes) for name in sorted(gone))
+    return [replace(each, answers=_answers(modal, each.app, environment)) if each.volumes else each for each in found]
 
 
 def remove(modal: Any, app: str, environment: str, *, secret: bool, volume: bool = True) -> None:
@@ -99,6 +103,10 @@ def _others(deployments: Iterable[Deployment], user: str) -> list[str]:
     return sorted(other for other in users if other.endswith(f"-{user}"))
 
 
+def _answers(modal: Any, app: str, environment: str) -> tuple[str, ...]:
+    return tuple(batch.name for batch in KeptAnswers(modal, app, environment).batches())
+
+
 def _leftover(
     name: str, app: Owned, deployment: Deployment | None, secrets: Iterable[AppSecret], volumes: Collection[str]
 ) -> Leftover:
@@ -112,5 +120,6 @@ def _leftover(
         endpoint=None if endpoint is None else endpoint.url,
         secrets=tuple(each.name for each in own),
         volumes=tuple(volume for volume in (volume_name(name),) if volume in volumes),
+        answers=(),
         created_by=next((each.created_by for each in own), None),
     )

@@ -76,5 +76,6 @@ def _leftover(leftover: Leftover) -> dict[str, Any]:
         "endpoint": leftover.endpoint,
         "secrets": list(leftover.secrets),
         "volumes": list(leftover.volumes),
+        "answers": list(leftover.answers),
         "created_by": leftover.created_by,
     }

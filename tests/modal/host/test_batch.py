@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import time
 from collections import Counter
 from pathlib import Path
@@ -192,6 +193,16 @@ def test_a_stop_keeps_answers_that_nobody_has_collected_and_discards_them_when_t
     assert collect(cli, "again.jsonl", "--keep").document["ok"] == 6
     assert cli("modal", "stop", "--ref", REF, "--discard", "--json").document["kept_answers"] == []
     assert collect(cli, "gone.jsonl").document["error"]["code"] == "ERR_USAGE"
+
+
+def test_the_plan_of_a_prune_names_answers_that_nobody_has_collected(start: Start, cli: Cli, work: Path) -> None:
+    gone = {"GIT_BRANCH": "gone"}
+    start(env=gone)
+    name = cli("modal", *BATCH, "--ref", REF, "--detach", env=gone).document["detached"]
+    subprocess.run(["git", "init", "--quiet", work], check=True)
+    plan = cli("modal", "prune")
+    assert f"answers of {name}, which nobody has collected" in plan.out
+    assert cli("modal", "prune", "--json").document["apps"][0]["answers"] == [name]
 
 
 def test_a_batch_that_was_not_sent_to_its_end_says_so_and_stays(

@@ -39,6 +39,7 @@ def _line(leftover: Leftover, removed: bool) -> str:
     parts = ["its app"] if leftover.deployed else []
     parts += [f"the endpoint {leftover.endpoint}"] if leftover.endpoint else []
     parts += [f"Secret {name}" for name in leftover.secrets] + [f"Volume {name}" for name in leftover.volumes]
+    parts += [f"answers of {name}, which nobody has collected" for name in leftover.answers]
     by = f", made by {leftover.created_by}" if leftover.created_by else ""
     done = "removed" if removed else "to remove"
     return f"{leftover.app}  {leftover.ref} of the branch {leftover.branch}{by}  {done}: {', '.join(parts)}"
