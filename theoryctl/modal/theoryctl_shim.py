@@ -34,9 +34,11 @@ ATTEMPTS = 2
 LEAD = 8
 #: Seconds that the Dict has to answer, and seconds between two looks whether the caller has ended the request.
 DICT_SECONDS, WATCH_SECONDS = 10.0, 3.0
-#: Seconds that the Volume has to show a new file, and to take one; times that it is asked to.
-RELOAD_SECONDS = COMMIT_SECONDS = 60.0
-COMMITS = 3
+#: Seconds that the Volume has to show a new file.
+RELOAD_SECONDS = 60.0
+#: Seconds that it has to take an answer, and times that it is asked to: less than `deploy.SLACK`, because Modal ends a
+#: call that takes longer, and its answer would be nowhere.
+KEEP_SECONDS, COMMITS = 15.0, 3
 #: The names of the entries, after the request's ID, by which a caller ends it, and which it changes while it listens.
 ENDED, LISTENING = "ended", "listening"
 
@@ -152,13 +154,11 @@ class _Volume:
 
     async def _commit(self) -> None:
         """Commit what was written; where that fails, Modal commits it later, or at the end of the container."""
-        import asyncio
-
         import modal
 
         for _ in range(COMMITS):
-            with suppress(modal.exception.Error, RuntimeError, TimeoutError):
-                await asyncio.wait_for(_volume().commit.aio(), COMMIT_SECONDS)
+            with suppress(modal.exception.Error, RuntimeError):
+                await _volume().commit.aio()
                 return
 
 
@@ -176,8 +176,11 @@ def _volume() -> Any:
 
 async def _keep(record: dict[str, Any]) -> None:
     """Put an answer into the Volume. One that cannot be written there is in Modal's own store all the same."""
-    with suppress(OSError):
-        await _here().keep(record["batch"], f"{json.dumps(record)}\n".encode())
+    import asyncio
+
+    line = f"{json.dumps(record)}\n".encode()
+    with suppress(OSError, TimeoutError):
+        await asyncio.wait_for(_here().keep(record["batch"], line), KEEP_SECONDS)
 
 
 class _Items:

@@ -171,6 +171,9 @@ def _said(row: Any) -> Any:
     return row["metadata"], row["response"]["body"]["choices"]
 
 
+@pytest.mark.slow(
+    "theoryctl/modal/answers.py", "theoryctl/modal/theoryctl_shim.py", "theoryctl/actions/modal_collect.py"
+)
 def test_a_line_whose_container_is_lost_each_time_is_collected_as_a_failure(
     acme: Acme, start: Start, cli: Cli, work: Path
 ) -> None:
@@ -217,6 +220,31 @@ def test_a_batch_that_was_not_sent_to_its_end_says_so_and_stays(
     assert cli("modal", *BATCH, "--ref", REF, "--detach").status == 0
     assert sent(modal) == 6
     assert collect(cli, "there.jsonl").document["left"] == 0
+
+
+def test_answers_that_the_volume_does_not_take_are_in_modals_own_store(
+    start: Start, cli: Cli, modal: Modal, work: Path
+) -> None:
+    start()
+    modal.refuse("VolumeCommit", Status.FAILED_PRECONDITION, message="there are open files preventing the operation")
+    assert cli("modal", *BATCH, "--ref", REF, "--detach").status == 0
+    ran = cli("modal", *BATCH, "--ref", REF)
+    assert (ran.status, ran.document["ok"], sent(modal)) == (0, 6, 6), ran.err
+
+
+def test_lines_in_the_volume_that_are_cut_short_or_foreign_or_there_twice_do_no_harm(
+    start: Start, cli: Cli, modal: Modal, work: Path
+) -> None:
+    start()
+    name = cli("modal", *BATCH, "--ref", REF, "--detach").document["detached"]
+    until(lambda: collect(cli, "there.jsonl", "--keep").document["left"] == 0)
+    folder = modal.volumes()[f"{APP}-attachments"] / "answers" / name
+    (file,) = folder.glob("*[0-9a-f].jsonl")
+    lines = file.read_bytes()
+    odd = b'[]\n{"run_id": 1}\nnull\n\xff\n' + lines.splitlines()[0].replace(b'"rows": [[', b'"rows": [["x", ') + b"\n"
+    (folder / "other.jsonl").write_bytes(odd + lines + lines[:100])
+    ran = collect(cli, "again.jsonl")
+    assert (ran.status, ran.document["ok"], ran.document["left"]) == (0, 6, 0), ran.err
 
 
 def test_an_app_of_an_older_theoryctl_is_sent_no_detached_batch(
