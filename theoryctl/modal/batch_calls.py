@@ -1,4 +1,4 @@
-"""Results of the calls of a batch, which Modal keeps for seven days."""
+"""Calls of a batch, and their results, which Modal keeps for seven days."""
 
 from __future__ import annotations
 
@@ -7,7 +7,18 @@ from datetime import datetime, timezone
 from typing import Any
 
 from theoryctl.modal.calls import CHECK_SECONDS, LOOK_SECONDS
+from theoryctl.modal.sdk import uploaded
 from theoryctl.modal.starting import Starts
+from theoryctl_providers.contract import dumps
+
+
+def send(function: Any, call: dict[str, Any]) -> str:
+    """Send a call, and return its ID. Raises what `uploaded` and the SDK do."""
+
+    async def spawn() -> str:
+        return str((await function.spawn.aio(call)).object_id)
+
+    return str(uploaded(spawn(), len(dumps(call)), "the request"))
 
 
 def result(modal: Any, function: Any, call: str, look: str) -> dict[str, Any] | None:
@@ -24,7 +35,9 @@ def result(modal: Any, function: Any, call: str, look: str) -> dict[str, Any] | 
             return answer
         except (modal.exception.OutputExpiredError, modal.exception.NotFoundError):
             return None
-        except TimeoutError:
+        except TimeoutError as error:
+            if type(error) is not TimeoutError:  # aiohttp's, of the result's transfer
+                raise
             _check(modal, starts)
 
 

@@ -14,6 +14,7 @@ from theoryctl.hints import command
 from theoryctl.modal.deploy import SLACK, STARTUP
 from theoryctl.modal.deployment import Deployment
 from theoryctl.modal.names import calls_name
+from theoryctl.modal.sdk import AGAIN_HINT
 from theoryctl.modal.starting import Starts
 from theoryctl_providers.contract import Log, ProviderError, encode_event
 
@@ -97,7 +98,10 @@ class _Call:
         return [_said(f"the container is starting ({time.monotonic() - self._begin:.0f} s)")]
 
     async def _item(self, seconds: float) -> dict[str, Any]:
-        """The next item. Raises TimeoutError; whatever interrupts this, the item can be waited for again."""
+        """The next item. Raises TimeoutError where it does not come in time, and ModalUnavailable.
+
+        Whatever interrupts this, the item can be waited for again.
+        """
         import asyncio
 
         if self._coming is None:
@@ -105,8 +109,11 @@ class _Call:
         done, _ = await asyncio.wait({self._coming}, timeout=seconds)
         if not done:
             raise TimeoutError
-        item, self._coming = self._coming.result(), None
-        return item
+        coming, self._coming = self._coming, None
+        try:
+            return coming.result()
+        except TimeoutError as error:  # aiohttp's, of an item's transfer
+            raise ModalUnavailable(f"Modal broke off: {error}", hint=AGAIN_HINT) from None
 
     @contextmanager
     def listening(self) -> Iterator[None]:

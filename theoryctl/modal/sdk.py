@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing, contextmanager, redirect_stdout
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from typing import Any
 
@@ -20,6 +20,7 @@ from theoryctl.errors import (
     UsageError,
 )
 from theoryctl.hints import command
+from theoryctl.modal import deadlines
 from theoryctl.modal.token import new_token
 from theoryctl_providers.contract import ProviderError
 
@@ -28,20 +29,13 @@ OLDEST, TOO_NEW = (1, 6, 3), (2,)
 #: Seconds until a Modal that says nothing is given up. The SDK itself goes on for a minute.
 CONNECT_SECONDS = 5.0
 
-#: Seconds that one try of a look-up has, and one of anything else. The SDK tries four times, and has no limits itself.
-QUICK_SECONDS, SLOW_SECONDS = 5.0, 60.0
-#: Seconds that a stream may be silent beyond the time-out that its request has.
-GRACE_SECONDS = 10.0
-#: The stream whose request has none. The SDK opens it again where it ended (`modal/_utils/function_utils.py`).
-_RENEWED = "FunctionCallGetDataOut"
-
 #: Settings that its SDK reads when it is imported. Older builders add layers with pip on top of an image's digest, and
 #: pickles of one Python cannot be read by another.
 _SETTINGS = {"MODAL_IMAGE_BUILDER_VERSION": "2025.06", "MODAL_PAYLOAD_FORMAT": "cbor"}
 
 _SYNC = command("modal sync-secrets")
 _LOOK = command("modal logs")
-_AGAIN_HINT = "run it again; https://status.modal.com says how Modal is"
+AGAIN_HINT = "run it again; https://status.modal.com says how Modal is"
 
 
 @contextmanager
@@ -55,7 +49,7 @@ def connected(look: str = _LOOK) -> Iterator[Any]:
     modal = _imported()
     with explaining(modal, look):
         client = _connect(modal)
-        _limit(modal)
+        deadlines.limit(modal)
         try:
             yield modal
         finally:
@@ -72,7 +66,7 @@ def explaining(modal: Any, look: str) -> Iterator[None]:
     except modal.exception.Error as error:
         raise explained(modal, error, look) from None
     except OSError as error:  # the SDK lets some failures of the network through
-        raise ModalUnavailable(f"Modal broke off: {error.strerror or error}", hint=_AGAIN_HINT) from None
+        raise ModalUnavailable(f"Modal broke off: {error.strerror or error}", hint=AGAIN_HINT) from None
 
 
 def found(modal: Any, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
@@ -81,6 +75,21 @@ def found(modal: Any, call: Callable[..., Any], *arguments: Any, **options: Any)
         return call(*arguments, **options)
     except modal.exception.NotFoundError:
         return None
+
+
+def uploaded(upload: Coroutine[Any, Any, Any], size: int, what: str) -> Any:
+    """Return the result of an upload of so many bytes.
+
+    Raises ModalUnavailable, which names `what`, where it takes longer than a slow connection would need.
+    """
+    import asyncio
+
+    seconds = deadlines.upload_seconds(size)
+    try:
+        return asyncio.run(asyncio.wait_for(upload, seconds))
+    except TimeoutError as error:
+        said = str(error) or f"{seconds:.0f} s have passed"
+        raise ModalUnavailable(f"Modal has not taken {what}: {said}", hint=AGAIN_HINT) from None
 
 
 def holds(modal: Any, name: str, environment: str, *keys: str) -> bool:
@@ -129,7 +138,7 @@ def explained(modal: Any, error: Exception, look: str) -> ProviderError:
             return UsageError(f"Modal: {said}", hint="ask for less with --since or --tail")
         case kinds.InvalidError() | kinds.NotFoundError() | kinds.AlreadyExistsError() | kinds.UnimplementedError():
             return ModalRefused(f"Modal refused: {said}", hint="look at Modal's dashboard")
-    return ModalUnavailable(f"Modal broke off: {said or 'it does not answer'}", hint=_AGAIN_HINT)
+    return ModalUnavailable(f"Modal broke off: {said or 'it does not answer'}", hint=AGAIN_HINT)
 
 
 def _failed_there(said: str, look: str) -> ProviderError:
@@ -199,46 +208,7 @@ def _connect(modal: Any) -> Any:
     except (TimeoutError, OSError, modal.exception.ConnectionError) as error:
         said = _first_line(error) or f"no answer in {CONNECT_SECONDS:g} s"
         where = modal.config.config.get("server_url")
-        raise ModalUnavailable(f"Modal ({where}) does not answer: {said}", hint=_AGAIN_HINT) from None
-
-
-def _limit(modal: Any) -> None:
-    """Give each request of this connection a deadline, and each stream: `modal.client._Client` has none of its own."""
-    import asyncio
-
-    from grpclib import GRPCError, Status
-
-    client = modal.client._Client._client_from_env
-    plain, streamed = client._call_unary, client._call_stream
-
-    async def call(method: Any, request: Any, *, timeout: float | None = None, metadata: Any = None) -> Any:
-        return await plain(method, request, timeout=timeout or _seconds(method.name), metadata=metadata)
-
-    async def stream(method: Any, request: Any, *, metadata: Any) -> AsyncGenerator[Any]:
-        name = method.name.rpartition("/")[2]
-        timeout = getattr(request, "timeout", 0)
-        seconds = timeout + GRACE_SECONDS if timeout else _seconds(method.name)
-        async with aclosing(streamed(method, request, metadata=metadata)) as messages:
-            while True:
-                try:
-                    async with asyncio.timeout(seconds):
-                        message = await anext(messages)
-                except StopAsyncIteration:
-                    return
-                except TimeoutError:
-                    if name == _RENEWED:
-                        return
-                    raise GRPCError(Status.DEADLINE_EXCEEDED, f"{name}: nothing came in {seconds:g} s") from None
-                yield message
-
-    client._call_unary, client._call_stream = call, stream
-
-
-def _seconds(method: str) -> float:
-    """The time that one request has, by its name, such as `/modal.client.ModalClient/AppList`."""
-    name = method.rpartition("/")[2]
-    quick = name != _RENEWED and re.search(r"(Get(?!Logs)|List|Lookup|Hello)", name)
-    return QUICK_SECONDS if quick else SLOW_SECONDS
+        raise ModalUnavailable(f"Modal ({where}) does not answer: {said}", hint=AGAIN_HINT) from None
 
 
 def _unauthorised(modal: Any, error: Exception) -> TheoryctlError:

@@ -103,8 +103,7 @@ class ModalSession:
         with explaining(self._modal, self._look):
             told = {**_request(request), "operation": request.operation, "retries": request.retries or bool(rows)}
             call = {**self._call(request), "request": told, "image": self._deployment.image, **kept}
-            spawned = self._function(BATCH_FUNCTIONS, request).spawn(call)
-            sent.add(digest, spawned.object_id, kept=bool(rows))
+            sent.add(digest, batch_calls.send(self._function(BATCH_FUNCTIONS, request), call), kept=bool(rows))
 
     def _facts(self, request: Request, sent: SentCalls, digest: str, rows: Sequence[tuple[int, str | None]]) -> Any:
         config = request.config

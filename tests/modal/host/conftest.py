@@ -79,6 +79,10 @@ class Env(Acme):
     def parts(self, request, what):
         yield str(os.environ.get(what))
 
+class Much(Acme):
+    def parts(self, request, what):
+        yield "0123456789abcdef" * (3 << 16)
+
 class Files(Acme):
     def parts(self, request, what):
         import hashlib

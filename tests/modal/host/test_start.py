@@ -17,7 +17,7 @@ from tests.modal.host.conftest import APP, DIGEST, IMAGE
 from tests.modal.host.running import running
 from tests.modal.sdk import Sdk
 from tests.modal.service import Modal
-from theoryctl.modal import sdk as sdk_module
+from theoryctl.modal import deadlines
 
 Start = Callable[..., Ran]
 #: What a Secret holds that no key was put into yet.
@@ -278,7 +278,7 @@ def test_status_is_a_table_of_what_is_deployed(start: Start, cli: Cli, modal: Mo
 def test_a_modal_that_takes_a_connection_and_answers_nothing_is_given_up_soon(
     cli: Cli, modal: Modal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sdk_module, "QUICK_SECONDS", 0.1)
+    monkeypatch.setattr(deadlines, "QUICK_SECONDS", 0.1)
     modal.hang("AppList")
     ran = cli("modal", "status", "--json")
     assert error(ran) == (5, "ERR_MODAL_UNAVAILABLE")
@@ -288,8 +288,8 @@ def test_a_modal_that_takes_a_connection_and_answers_nothing_is_given_up_soon(
 def test_streams_that_are_silent_for_too_long_are_given_up(
     start: Start, cli: Cli, modal: Modal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(sdk_module, "QUICK_SECONDS", 0.3)
-    monkeypatch.setattr(sdk_module, "GRACE_SECONDS", -54.7)
+    monkeypatch.setattr(deadlines, "QUICK_SECONDS", 0.3)
+    monkeypatch.setattr(deadlines, "GRACE_SECONDS", -54.7)
     start()
     for method, command in {
         "VolumeListFiles2": ("run", "--mode", "real", "--prompt", "x", "--attach", f"a={large_file(tmp_path)}"),
@@ -305,7 +305,7 @@ def test_streams_that_are_silent_for_too_long_are_given_up(
 def test_an_answer_whose_stream_is_silent_is_listened_to_anew_and_comes_whole(
     start: Start, cli: Cli, modal: Modal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sdk_module, "SLOW_SECONDS", 0.5)
+    monkeypatch.setattr(deadlines, "SLOW_SECONDS", 0.5)
     start()
     modal.hang("FunctionCallGetDataOut", times=2)
     assert cli("modal", "run", "--ref", REF).out == cli("local", "run", "--ref", REF).out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,13 +22,14 @@ class Files:
     def __init__(self, state: State) -> None:
         self.state = state
         self.store: dict[str, bytes] = {}
+        self.hanging: tuple[str, ...] = ()
 
     async def serve(self) -> web.AppRunner:
         """Take and give what is in the store, at paths that are its names."""
         app = web.Application(client_max_size=2**31)
         app.router.add_put("/{name}", self._put)
         app.router.add_get("/{name}", self._get)
-        runner = web.AppRunner(app, access_log=None)
+        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
@@ -35,12 +37,18 @@ class Files:
         return runner
 
     async def _put(self, request: web.Request) -> web.Response:
+        await self._hang(request)
         name, data = request.match_info["name"], await request.read()
         self.store[name] = data
         return web.Response(text=name, headers={"ETag": f'"{hashlib.md5(data).hexdigest()}"'})
 
     async def _get(self, request: web.Request) -> web.Response:
+        await self._hang(request)
         return web.Response(body=self.store[request.match_info["name"]])
+
+    async def _hang(self, request: web.Request) -> None:
+        while request.method in self.hanging:
+            await asyncio.sleep(0.05)
 
     def url(self, name: str) -> str:
         return f"{self.state.http}/{name}"

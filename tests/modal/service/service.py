@@ -168,6 +168,14 @@ class Modal:
         """Leave the next requests of an RPC without an answer."""
         self._state.wire.faults[method] = Fault(None, times)
 
+    def hang_transfers(self, *methods: str) -> None:
+        """From now on take no bytes over HTTP and give none, or only one of PUT and GET."""
+        self._files.hanging = methods or ("PUT", "GET")
+
+    def resume_transfers(self) -> None:
+        """Take and give bytes again."""
+        self._files.hanging = ()
+
     def fail_builds(self, log: str) -> None:
         """From now on no image can be had; its build ends with this log."""
         self._state.build_log, self._state.build_fails = log, True
@@ -270,7 +278,7 @@ class Modal:
 
     async def _open(self) -> None:
         state = self._state
-        files = Files(state)
+        self._files = files = Files(state)
         self._http = await files.serve()
         self._accounts = Accounts(state)
         self._rooms: list[object] = [self._accounts, Images(state), files, Secrets(state)]
