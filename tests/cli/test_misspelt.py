@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +49,7 @@ def test_a_group_alone_prints_its_help(cli: Cli, group: tuple[str, ...]) -> None
         (("--temperature", "0.2", "hi", *RUN), ("hi", *RUN, "-o", "temperature=0.2")),
         (("hi", "--top-p=0.5", *RUN), ("hi", *RUN, "-o", "top_p=0.5")),
         (("hi", "--max-tokens", "5", *RUN), ("hi", *RUN, "-o", "max_tokens=5")),
+        (("hi", "--temprature", "1", *RUN), ("hi", *RUN, "-o", "temperature=1")),
     ],
 )
 def test_an_input_that_was_typed_as_a_flag_is_given_with_o(
@@ -59,8 +61,49 @@ def test_an_input_that_was_typed_as_a_flag_is_given_with_o(
     assert cli("local", "run", *meant).status == 0
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (("-o", "temprature=0.2"), ("-o", "temperature=0.2")),
+        (("-o", "reasoning_effort=hihg"), ("-o", "reasoning_effort=high")),
+        (
+            ("-o", "temprature=0.2", "-o", "top-p=1", "-o", "seed=1"),
+            ("-o", "temperature=0.2", "-o", "top_p=1", "-o", "seed=1"),
+        ),
+        (("-m", "opnai/gpt-4o-mini", "-o", "seed=1"), ("-m", "openai/gpt-4o-mini", "-o", "seed=1")),
+        (("-o", "model=opnai/gpt-4o-mini"), ("-o", "model=openai/gpt-4o-mini")),
+    ],
+)
+def test_a_slip_in_an_input_or_a_model_is_corrected_in_the_command_that_was_typed(
+    cli: Cli, typed: tuple[str, ...], meant: tuple[str, ...]
+) -> None:
+    refused = cli("local", "run", "hi", *RUN, *typed)
+    hint = shlex.split(refused.document["error"]["hint"])
+    assert refused.status == 3
+    assert spelt(hint) == spelt(["theoryctl", "local", "run", "hi", *RUN, *meant])
+    assert cli(*hint[1:]).status == 0
+
+
+def test_a_model_without_a_vendor_is_given_one_in_the_command_that_was_typed(cli: Cli) -> None:
+    refused = cli("local", "run", "hi", "--ref", REF, "--mode", "real", "--json", "-m", "claude-sonnet-4-5")
+    hint = shlex.split(refused.document["error"]["hint"])
+    wanted = ("local", "run", "hi", "--ref", REF, "--mode", "real", "--json", "-m", "anthropic/claude-sonnet-4-5")
+    assert spelt(hint) == spelt(["theoryctl", *wanted])
+
+
+def test_a_slip_that_was_not_typed_is_told_as_a_sentence(cli: Cli, working_folder: Path) -> None:
+    (working_folder / "inputs.json").write_text('{"messages": [{"role": "usr", "content": "hi"}]}')
+    refused = cli("local", "run", *RUN, "--inputs-file", "inputs.json", "-o", "seed=1")
+    assert refused.document["error"]["hint"] == "write 'user' instead of 'usr'"
+
+
+def spelt(words: list[str]) -> list[str]:
+    """The words of a command in one order, with the long names of flags."""
+    return sorted({"-o": "--option", "-m": "--model"}.get(word, word) for word in words)
+
+
 def test_an_unknown_flag_that_is_no_input_is_what_it_was(cli: Cli) -> None:
     assert (
-        cli("local", "run", "--temprature", "1", "hi", *RUN).document["error"]["message"].startswith("No such option")
+        cli("local", "run", "--frobnicate", "1", "hi", *RUN).document["error"]["message"].startswith("No such option")
     )
     assert "theoryctl local run --prompt x" in cli("local", "run", "--promt", "x", *RUN).document["error"]["hint"]

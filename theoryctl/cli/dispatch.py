@@ -59,8 +59,8 @@ def _usage_error(error: Any, arguments: Sequence[str]) -> ProviderError:
     message = error.format_message().strip()
     near = getattr(error, "possibilities", None)
     option = getattr(error, "option_name", None)
-    if option and (corrected := as_input(arguments, option, context)):
-        message = f"{option} is an input, and inputs are given with -o"
+    if option and (corrected := as_input(arguments, option, context, guesses=not near)):
+        message = f"{corrected[-1].partition('=')[0]} is an input, and inputs are given with -o"
         hint = _pasteable(corrected) or f"give it with -o {corrected[-1]}"
     elif near:
         message = f"No such option: {error.option_name}"

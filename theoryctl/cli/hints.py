@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from theoryctl.hints import PROGRAM, Hint, Step, again, as_typed, command, flag_words
 from theoryctl.results.run import RunResult
-from theoryctl_providers.contract import Envelope, ErrorInfo, ProviderError, Remedy
+from theoryctl_providers.contract import Envelope, ErrorInfo, ProviderError, Remedy, slips_of
 
 if TYPE_CHECKING:
     from theoryctl.refs import ProviderRef
@@ -172,6 +172,15 @@ class _Failed:
     def schema(self) -> str:
         return command("manifest show", str(self.ref), schema=True)
 
+    def corrected(self) -> str:
+        """The command without the slips, where they stand in `-o` and `--model`."""
+        slips, model = slips_of(self.hint), self.context.params.get("model")
+        options = [option.split("=", 1) for option in self.context.params.get("option") or ()]
+        if not slips.keys() <= {model, *(text for option in options for text in option)}:
+            return self.hint
+        written = ["=".join(slips.get(text, text) for text in option) for option in options]
+        return again(self.hint, option=written or None, model=slips.get(model, model))
+
     def traceback(self) -> str:
         if "debug" in _typed(self.context):
             return "report the traceback to whoever wrote the provider"
@@ -234,5 +243,5 @@ def _how(error: ErrorInfo, context: Any, runtime: str | None) -> str | None:
     hint = error["hint"]
     if hint is None or isinstance(hint, Hint):
         return hint
-    make = _REMEDIES.get(hint) or _CODES.get(error["code"])
+    make = _Failed.corrected if slips_of(hint) else _REMEDIES.get(hint) or _CODES.get(error["code"])
     return make(_Failed(context, runtime, hint)) if make else hint

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
         document_of,
         info_of,
     )
-    from theoryctl_providers.contract.errors import ERRORS, ProviderError, Remedy, ScriptedFailure
+    from theoryctl_providers.contract.errors import ERRORS, ProviderError, Remedy, ScriptedFailure, corrected, slips_of
     from theoryctl_providers.contract.events import (
         Annotation,
         Delta,
@@ -144,6 +144,7 @@ __all__ = [
     "VendorInfo",
     "build_envelope",
     "canonical",
+    "corrected",
     "decode_event",
     "document_of",
     "dump_config",
@@ -171,6 +172,7 @@ __all__ = [
     "settled",
     "sha256",
     "shaped",
+    "slips_of",
     "stated_mode",
     "told_limits",
     "without_instances",
@@ -189,7 +191,7 @@ _MODULES = {
         "ERROR_SCHEMA VERSION AttachmentDocument Envelope ErrorInfo Mode OutputDocument ResourcesDocument "
         "Stopwatch UsageDocument VendorDocument build_envelope document_of info_of"
     ),
-    "errors": "ERRORS ProviderError Remedy ScriptedFailure",
+    "errors": "ERRORS ProviderError Remedy ScriptedFailure corrected slips_of",
     "events": "Annotation Delta Finish Log Operation Output Started ToolCallDelta Usage VendorInfo",
     "files": "open_regular read_regular replace_file",
     "from_json": "shaped",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Literal, NamedTuple
@@ -87,6 +88,24 @@ class Remedy(StrEnum):
     TRACEBACK = "look at the traceback"
     RECORD = "record this request too, or send one that was recorded"
     RECORDINGS = "take the recordings that the instance holds"
+
+
+#: A slip in a hint, as `corrected` writes it. Longer words are no slips of the pen.
+_SLIP = re.compile(r"'([^']{,100})' instead of '([^']{,100})'")
+
+
+def corrected(slips: Mapping[str, str]) -> str | None:
+    """The hint that corrects slips of the pen: each wrong word with the one that was meant.
+
+    None where there is no slip, or a word would not be read back as it is.
+    """
+    hint = "write " + ", ".join(f"{meant!r} instead of {wrong!r}" for wrong, meant in slips.items())
+    return hint if slips and slips_of(hint) == slips else None
+
+
+def slips_of(hint: str) -> dict[str, str]:
+    """The slips that a hint of `corrected` tells; none for any other hint."""
+    return {wrong: meant for meant, wrong in _SLIP.findall(hint)} if hint.startswith("write ") else {}
 
 
 #: Characters of a message or a hint, whatever went wrong; it goes to a log, a terminal, an envelope.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from theoryctl_providers.contract import ProviderError, Remedy, dumps, loads
+from theoryctl_providers.contract import ProviderError, Remedy, corrected, dumps, loads
 from theoryctl_providers.contract.json_text import cut, json_path
 from theoryctl_providers.inputs.excerpt import Excerpt, is_small
 
@@ -37,7 +37,7 @@ def check_inputs(inputs: Any, schema: Mapping[str, Any] | None) -> None:
     if not _validator(schema).is_valid(inputs):  # most are, and this says so in a fraction of the time
         report = _report(inputs, schema)
         message = f"inputs: {report.head}" + "\n  ".join(report.lines)
-        raise ProviderError("ERR_INPUTS", message, hint=Remedy.SCHEMA, param=report.problems[0].param)
+        raise ProviderError("ERR_INPUTS", message, hint=report.hint, param=report.problems[0].param)
 
 
 def problems_of(document: Any, schema: Mapping[str, Any]) -> list[str]:
@@ -84,10 +84,11 @@ def _no_network(uri: str) -> Any:
 
 
 class _Problem(NamedTuple):
-    """One line on one problem, and the input it is about (None: all of them)."""
+    """One line on one problem, the input it is about (None: all of them), and the slips that it consists of, if any."""
 
     line: str
     param: str | None
+    slips: tuple[tuple[str, str], ...] = ()
 
 
 class _Report(NamedTuple):
@@ -102,6 +103,13 @@ class _Report(NamedTuple):
         """The number of problems, where there are several."""
         count = len(self.problems) + self.more
         return f"{self.least}{count} problems:\n  " if count > 1 else ""
+
+    @property
+    def hint(self) -> str:
+        """The correction, where all problems are slips."""
+        slips = dict(slip for problem in self.problems for slip in problem.slips)
+        is_whole = not self.more and all(problem.slips for problem in self.problems)
+        return (corrected(slips) if is_whole else None) or Remedy.SCHEMA
 
     @property
     def lines(self) -> list[str]:
@@ -162,7 +170,20 @@ def _describe(error: Any, path: list[str | int], schema: Mapping[str, Any]) -> _
     elif error.kind.name == "required":
         at_fault.append(error.kind.property)
     line = f"{json_path(path)}: {_finding(error, schema)}"
-    return _Problem(line, json_path(at_fault)[2:] or None)
+    return _Problem(line, json_path(at_fault)[2:] or None, _slips(error, schema))
+
+
+def _slips(error: Any, schema: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The words of a problem with those that were meant; none where one is near to nothing."""
+    match error.kind.name:
+        case "additionalProperties" | "unevaluatedProperties":
+            words, options = error.kind.unexpected, _declared(error, schema)
+        case "enum":
+            words, options = [error.instance], error.kind.options
+        case _:
+            return ()
+    near = [(word, meant) for word in words[:MOST_PROBLEMS] for meant in _near(word, options)]
+    return tuple(near) if len(near) == len(words) else ()
 
 
 def _finding(error: Any, schema: Mapping[str, Any]) -> str:
@@ -221,10 +242,14 @@ def _takes_extra_body(error: Any, declared: list[str]) -> bool:
 
 
 def _guess(found: Any, options: Iterable[Any]) -> str:
+    return "".join(f", did you mean {near!r}?" for near in _near(found, options))
+
+
+def _near(found: Any, options: Iterable[Any]) -> list[str]:
+    """The option that is nearest to a text, where one is near."""
     texts = [option for option in options if isinstance(option, str)]
     # Comparing costs the square of the length.
-    near = get_close_matches(found, texts, n=1) if isinstance(found, str) and len(found) <= _LONGEST_SLIP else []
-    return f", did you mean {near[0]!r}?" if near else ""
+    return get_close_matches(found, texts, n=1) if isinstance(found, str) and len(found) <= _LONGEST_SLIP else []
 
 
 def _either(options: Iterable[str]) -> str:

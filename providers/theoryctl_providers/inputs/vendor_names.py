@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from theoryctl_providers.contract import ProviderError
+from theoryctl_providers.contract import ProviderError, corrected
 from theoryctl_providers.contract.json_text import cut
 from theoryctl_providers.inputs.normalize import vendor_of
 
@@ -45,7 +45,7 @@ def refuse_misspelt_vendor(model: str) -> None:
         raise ProviderError(
             "ERR_INPUTS",
             f"inputs: $.model: no vendor is called {vendor!r}, did you mean {meant!r}?",
-            hint=f"name the model {meant}",
+            hint=corrected({model: meant}) or f"name the model {meant}",
             param="model",
         )
 

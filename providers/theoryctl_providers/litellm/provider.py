@@ -14,6 +14,7 @@ from theoryctl_providers.contract import (
     ProviderError,
     Remedy,
     ResolvedRequest,
+    corrected,
     is_mock,
 )
 from theoryctl_providers.inputs.call import check_call
@@ -63,7 +64,8 @@ class LiteLLMProvider(LLMProvider):
             model = request.model
             example = "openai/gpt-4o-mini" if "/" in model else full_name(vendor)
             message = f"model {model!r} is not of the form vendor/model"
-            raise ProviderError("ERR_MODEL_NOT_FOUND", message, hint=f"name the vendor too, as {example} does")
+            hint = corrected({model: example}) or f"name the vendor too, as {example} does"
+            raise ProviderError("ERR_MODEL_NOT_FOUND", message, hint=hint)
         if (known := vendor_for(request.model)) is not None:
             address_of(known, request.config)
             _refuse_dropped(known, request.inputs)

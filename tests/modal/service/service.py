@@ -164,9 +164,9 @@ class Modal:
         """Refuse the next requests of an RPC."""
         self._state.wire.faults[method] = Fault(status, times, message)
 
-    def hang(self, method: str, times: float = float("inf")) -> None:
-        """Leave the next requests of an RPC without an answer."""
-        self._state.wire.faults[method] = Fault(None, times)
+    def hang(self, method: str, times: float = float("inf"), *, clients: bool = False) -> None:
+        """Leave the next requests of an RPC without an answer, or only those of clients."""
+        self._state.wire.faults[method] = Fault(None, times, clients=clients)
 
     def hang_transfers(self, *methods: str) -> None:
         """From now on take no bytes over HTTP and give none, or only one of PUT and GET."""

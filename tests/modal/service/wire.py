@@ -31,14 +31,18 @@ class Entry:
 
 @dataclass
 class Fault:
-    """What happens to the next `times` requests: they are refused, or, without a status, never answered."""
+    """What happens to the next `times` requests: they are refused, or, without a status, never answered.
+
+    Requests of containers are spared if only those of `clients` are meant.
+    """
 
     status: Status | None
     times: float
     message: str = ""
+    clients: bool = False
 
-    async def meet(self) -> None:
-        if self.times <= 0:
+    async def meet(self, container: str) -> None:
+        if self.times <= 0 or (self.clients and container):
             return
         self.times -= 1
         if self.status is None:
@@ -83,7 +87,7 @@ def servicer(wire: Wire, rooms: Sequence[object], admit: Callable[[Any], None], 
         request = await stream.recv_message()
         wire.journal.append(Entry(name, request, container))
         admit(stream.metadata)
-        await wire.faults.get(name, _NO_FAULT).meet()
+        await wire.faults.get(name, _NO_FAULT).meet(container)
         method = next((getattr(room, name) for room in rooms if hasattr(room, name)), None)
         if method is None:
             raise GRPCError(Status.UNIMPLEMENTED, f"the tests' Modal has no {name}")
