@@ -55,7 +55,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Variables]:
 
 
 #: What serves on Modal, or stands for it there. The same tests with it cost a minute more.
-_ON_MODAL = pytest.mark.slow(
+ON_MODAL = pytest.mark.slow(
     "theoryctl/modal/*",
     "theoryctl/actions/modal*",
     "providers/theoryctl_providers/server/*",
@@ -65,7 +65,7 @@ _ON_MODAL = pytest.mark.slow(
 )
 
 
-@pytest.fixture(scope="module", params=["process", pytest.param("modal", marks=_ON_MODAL)])
+@pytest.fixture(scope="module", params=["process", pytest.param("modal", marks=ON_MODAL)])
 def instance(request: pytest.FixtureRequest, home: Variables) -> Iterator[Variables]:
     """A started mock of llm/litellm@1, here or on Modal: the variables that lead a client to it."""
     with _process(home) if request.param == "process" else served_on_modal(home) as variables:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REF, THEORYCTL
-from tests.openai.conftest import Variables, theoryctl
+from tests.openai.conftest import ON_MODAL, Variables, theoryctl
 
 
 def shell(command: str, env: Variables, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -49,6 +49,38 @@ def test_the_same_line_leads_the_clients_of_other_apis(
     answers = done.stdout.splitlines()
     assert len(answers) == 4, done.stderr
     assert all(f"from {model} to" in answer for model, answer in zip(models, answers, strict=True))
+
+
+STREAMED = """\
+import anthropic, ollama
+from google import genai
+
+asked = [{"role": "user", "content": "Say hello."}]
+with anthropic.Anthropic().messages.stream(model="claude-x", max_tokens=99, messages=asked) as stream:
+    print("".join(stream.text_stream))
+pieces = ollama.chat(model="llama3.2", messages=asked, stream=True)
+print("".join(piece.message.content or "" for piece in pieces))
+google = genai.Client()
+pieces = google.models.generate_content_stream(model="gemini-x", contents="Say hello.")
+print("".join(piece.text or "" for piece in pieces))
+try:
+    anthropic.Anthropic(api_key="x").messages.create(model="claude-x", max_tokens=99, messages=asked)
+except anthropic.AuthenticationError:
+    print("refused")
+"""
+
+
+@pytest.mark.parametrize("instance", [pytest.param("modal", marks=ON_MODAL)], indirect=True)
+def test_unmodified_clients_of_other_apis_get_whole_and_streamed_answers_on_modal(
+    instance: Variables, home: Variables, tmp_path: Path
+) -> None:
+    (tmp_path / "whole.py").write_text(OTHERS)
+    (tmp_path / "streamed.py").write_text(STREAMED)
+    led = {**home, **instance}
+    whole, streamed = (shell(f"python -W ignore {name}.py", led, tmp_path) for name in ("whole", "streamed"))
+    answers = whole.stdout.splitlines()
+    assert len(answers) == 4, whole.stderr
+    assert streamed.stdout.splitlines() == [answers[0], answers[1], answers[3], "refused"], streamed.stderr
 
 
 @pytest.mark.parametrize("model", [None, "anthropic/claude-x", "azure/mine", "gemini/gemini-x"])
