@@ -50,6 +50,10 @@ AllowMissing = Annotated[
     bool, typer.Option("--allow-missing", help="Accept that keys of the default model are missing.")
 ]
 
+IdleEnvFile = Annotated[
+    str | None,
+    typer.Option("--env-file", metavar="PATH", help="Accepted, and not read: the app has secrets of its own."),
+]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Start no container, and wait for none.")]
 UnsetEndpoint = Annotated[
     bool, typer.Option("--unset", help="Print what makes the shell forget those that lead to an endpoint.")
@@ -147,7 +151,14 @@ theoryctl modal run --ref llm/litellm@1 --env prod --mode mock
 theoryctl modal run --ref llm/litellm@1 --env prod --prompt "Say hello in one word." --stream""",
 )
 @with_flags(RunFlags)
-def run(ctx: typer.Context, ref: RefOption, flags: RunFlags, env: Env = None, app: AppName = None) -> None:
+def run(
+    ctx: typer.Context,
+    ref: RefOption,
+    flags: RunFlags,
+    env: Env = None,
+    app: AppName = None,
+    env_file: IdleEnvFile = None,
+) -> None:
     """Send one request to a deployed app and print its answer.
 
     Real mode uses the secrets that `sync-secrets` copied to Modal. Standard output gets the answer alone, or with
@@ -156,6 +167,7 @@ def run(ctx: typer.Context, ref: RefOption, flags: RunFlags, env: Env = None, ap
     from theoryctl.actions import run, targets
     from theoryctl.modal.names import environment_name
 
+    _say_env_file_is_idle(ctx, env_file)
     options = run_options(ctx, ref, flags)
     target = targets.modal_target(options.ref, environment_name(env), app)
     ctx.obj.emit(told(run.run(options, target, ctx.obj.watch_run(stream=flags.stream, raw=flags.raw)), ctx))
@@ -177,6 +189,7 @@ def batch(
     env: Env = None,
     app: AppName = None,
     detach: Detach = False,
+    env_file: IdleEnvFile = None,
 ) -> None:
     """Send every line of a file to a deployed app.
 
@@ -189,6 +202,7 @@ def batch(
     from theoryctl.modal.names import environment_name
     from theoryctl.refs import ProviderRef
 
+    _say_env_file_is_idle(ctx, env_file)
     if detach:
         check_detached(flags)
     target = targets.modal_target(ProviderRef.parse(ref), environment_name(env), app)
@@ -376,3 +390,10 @@ def stop(ctx: typer.Context, ref: NamedRef, env: Env = None, app: AppName = None
     from theoryctl.refs import ProviderRef
 
     ctx.obj.emit(modal.stop(ProviderRef.parse(ref), environment_name(env), app, discard=discard))
+
+
+
+def _say_env_file_is_idle(ctx: typer.Context, env_file: str | None) -> None:
+    """One command line may serve both here and on Modal, so the flag is no error; what it does not do is said."""
+    if env_file is not None:
+        ctx.obj.note(f"--env-file {env_file} is not read: the app has the secrets that `modal sync-secrets` copied")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from grpclib import Status
 
+from tests.batch.rows import ask, write_lines
 from tests.conftest import REF, Cli, Ran, messages
 from tests.docker.conftest import error
 from tests.modal.host.conftest import APP, IMAGE
@@ -45,6 +46,21 @@ def test_a_stream_comes_in_pieces_while_the_provider_works(
         assert process.stdout is not None
         assert process.stdout.read(4) == b"0 1 "
         assert process.poll() is None
+
+
+def test_what_only_concerns_this_machine_stops_no_run_and_reaches_no_container(
+    acme: Acme, start: Start, asked: Asked, cli: Cli, tmp_path: Path
+) -> None:
+    start(ref := acme("Env"))
+    here = {"LLM_API_BASE": "http://localhost:11434", "OPENAI_BASE_URL": "no address", "DOCKER_HOST": "tcp://nope:1"}
+    told = {**here, "THEORYCTL_RUNTIME": "docker", "THEORYCTL_ENV_FILE": "no-such.env", "THEORYCTL_TOKEN": "short"}
+    for name in here:
+        ran = asked(ref, name, "--env-file", "no-such.env", env=told)
+        assert (ran.status, ran.out.strip()) == (0, "None"), ran.err
+        assert "--env-file no-such.env is not read" in ran.err
+    write_lines(tmp_path / "work/lines.jsonl", [ask("LLM_API_BASE")])
+    batch = ("modal", "batch", "lines.jsonl", "--out", "rows.jsonl", "--ref", ref, "--env-file", "no-such.env")
+    assert cli(*batch, env=told).status == 0
 
 
 def test_what_is_wrong_is_found_before_modal_is_asked(cli: Cli, modal: Modal) -> None:
