@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import openai
 import pytest
 
 from tests.conftest import REF, Cli
 from tests.docker.conftest import Daemon
+from tests.modal.sdk import until
 from tests.modal.service import Modal
 from tests.modal.service.docker import DockerImage, write_client
 from tests.real.vendor import Vendor
@@ -17,6 +21,7 @@ from tests.real.vendor import Vendor
 Deploy = Callable[..., Modal]
 OCI = "registry.test/theoryctl/llm@sha256:" + "a" * 64
 MINE = {"GIT_BRANCH": "main", "GIT_USER": "alice"}
+HELLO: Any = [{"role": "user", "content": "Say hello."}]
 #: Modal's PYTHONPATH before the image's own, and in its place: which of them its worker sets is not known.
 KEPT, REPLACED = "/pkg/:/root/:{own}", "/pkg/:/root/"
 
@@ -42,11 +47,11 @@ def deployed(
     with Modal() as modal:
         environment.update(modal.variables, **MINE)
 
-        def deploy(pythonpath: str = KEPT, user: str = "65534:65534") -> Modal:
+        def deploy(pythonpath: str = KEPT, user: str = "65534:65534", *more: str) -> Modal:
             own = dict(item.split("=", 1) for item in daemon.inspect(image)["Config"]["Env"])["PYTHONPATH"]
             variables = {**vendor.addresses, "PYTHONPATH": pythonpath.format(own=own)}
             modal.run_on(DockerImage(image, client, daemon.variables, variables, user))
-            assert cli("modal", "start", "--ref", REF, "--oci", OCI).status == 0
+            assert cli("modal", "start", "--ref", REF, "--oci", OCI, *more).status == 0
             return modal
 
         yield deploy
@@ -86,3 +91,26 @@ def test_the_built_image_sends_attachments_to_a_vendor_from_modal(
     assert (ran.status, "Hello there!" in ran.out) == (0, True), ran.err + modal.logs
     sent = json.dumps([request.body for request in vendor.requests])
     assert all(data.decode() in sent for data in files.values())
+
+
+@pytest.mark.parametrize(("pythonpath", "user"), [(KEPT, "65534:65534"), (REPLACED, "0:0")])
+def test_the_built_image_serves_an_unmodified_client_from_modal_and_ends_with_the_app(
+    pythonpath: str, user: str, deployed: Deploy, cli: Cli, vendor: Vendor
+) -> None:
+    modal = deployed(pythonpath, user, "--serve", "--max-containers", "1")
+    assert cli("modal", "sync-secrets", "--ref", REF, env={"OPENAI_API_KEY": "sk-canary"}).status == 0
+    led = cli("modal", "env", "--ref", REF, "--json")
+    assert led.status == 0, led.err + modal.logs
+    url, token = (led.document["variables"][name] for name in ("OPENAI_BASE_URL", "OPENAI_API_KEY"))
+    here = cli("local", "run", "--ref", REF, "--runtime", "embedded", "--prompt", "Say hello.").out.strip()
+    with openai.OpenAI(base_url=url, api_key=token, max_retries=0) as client:
+        ask = partial(client.chat.completions.create, model="gpt-4o-mini", messages=HELLO)
+        streamed = "".join(piece.choices[0].delta.content or "" for piece in ask(stream=True))
+        assert ask().choices[0].message.content == streamed == here, modal.logs
+        real = ask(extra_headers={"X-Theoryctl-Mode": "real"}).choices[0].message.content
+        assert (real, vendor.requests[-1].headers["authorization"]) == ("Hello there!", "Bearer sk-canary")
+    with openai.OpenAI(base_url=url, api_key="x", max_retries=0) as other, pytest.raises(openai.AuthenticationError):
+        other.models.list()
+    assert cli("modal", "stop", "--ref", REF).status == 0
+    until(lambda: not modal.containers())
+    assert token not in modal.logs and "sk-canary" not in modal.logs

@@ -9,7 +9,7 @@ from typing import Any
 from theoryctl.errors import BadAttachment
 from theoryctl.modal.deployment import Deployment
 from theoryctl.modal.names import volume_name
-from theoryctl.modal.sdk import found, uploaded
+from theoryctl.modal.sdk import found, upload
 from theoryctl_providers.contract import Attachment, Request, is_mock, sha256
 
 #: Bytes of attachments that travel inside one call, all together.
@@ -61,21 +61,13 @@ def _upload(modal: Any, deployment: Deployment, files: list[Attachment]) -> None
     if not missing:
         return
     try:
-        _put(volume, missing)
+        size = sum({file.digest: file.size for file in missing}.values())
+        upload(volume, {_name(file): file.path for file in missing}, size, "the attachments")
         _check(volume, missing)
     except (FileNotFoundError, PermissionError) as error:
         raise BadAttachment(
             f"an attachment went away while it was read: {error.filename}", hint="run it again"
         ) from None
-
-
-def _put(volume: Any, files: list[Attachment]) -> None:
-    async def put() -> None:
-        async with volume.batch_upload(force=True) as batch:
-            for name, path in {_name(file): file.path for file in files}.items():
-                batch.put_file(path, name)
-
-    uploaded(put(), sum({file.digest: file.size for file in files}.values()), "the attachments")
 
 
 def _check(volume: Any, uploaded: list[Attachment]) -> None:

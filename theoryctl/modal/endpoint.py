@@ -12,7 +12,7 @@ from theoryctl.errors import ModalRefused
 from theoryctl.hints import command
 from theoryctl.modal.deployment import Deployment
 from theoryctl.modal.names import secret_name, volume_name
-from theoryctl.modal.sdk import found, holds
+from theoryctl.modal.sdk import found, holds, upload
 from theoryctl.modal.shipped import shipped
 from theoryctl.secrets import new_token
 from theoryctl_providers.contract import SERVES_VARIABLE, ProviderConfig, dump_config, is_mock, sha256
@@ -54,8 +54,7 @@ def put(modal: Any, deployment: Deployment, data: bytes) -> None:
     volume = modal.Volume.from_name(name, environment_name=environment, create_if_missing=True)
     path = _path(sha256(data))
     if not any(entry.size == len(data) for entry in found(modal, volume.listdir, path) or ()):
-        with volume.batch_upload(force=True) as batch:
-            batch.put_file(BytesIO(data), path)
+        upload(volume, {path: BytesIO(data)}, len(data), "the document of the endpoint")
 
 
 def keep_token(modal: Any, secret: Any, deployment: Deployment, *, anew: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from typing import Any
@@ -77,7 +77,18 @@ def found(modal: Any, call: Callable[..., Any], *arguments: Any, **options: Any)
         return None
 
 
-def uploaded(upload: Coroutine[Any, Any, Any], size: int, what: str) -> Any:
+def upload(volume: Any, files: Mapping[str, Any], size: int, what: str) -> None:
+    """Put files, as paths or binary streams by their names there, into a Volume. Raises what `uploaded` does."""
+
+    async def put() -> None:
+        async with volume.batch_upload(force=True) as batch:
+            for name, file in files.items():
+                batch.put_file(file, name)
+
+    uploaded(put(), size, what)
+
+
+def uploaded(sending: Coroutine[Any, Any, Any], size: int, what: str) -> Any:
     """Return the result of an upload of so many bytes.
 
     Raises ModalUnavailable, which names `what`, where it takes longer than a slow connection would need.
@@ -86,7 +97,7 @@ def uploaded(upload: Coroutine[Any, Any, Any], size: int, what: str) -> Any:
 
     seconds = deadlines.upload_seconds(size)
     try:
-        return asyncio.run(asyncio.wait_for(upload, seconds))
+        return asyncio.run(asyncio.wait_for(sending, seconds))
     except TimeoutError as error:
         said = str(error) or f"{seconds:.0f} s have passed"
         raise ModalUnavailable(f"Modal has not taken {what}: {said}", hint=AGAIN_HINT) from None
