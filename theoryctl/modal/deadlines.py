@@ -115,7 +115,7 @@ async def _next(messages: AsyncGenerator[Any], seconds: float, answer: _Answer |
 def _seconds(method: str) -> float:
     """The time that one request has, by its name, such as `/modal.client.ModalClient/AppList`."""
     name = method.rpartition("/")[2]
-    quick = name != _RENEWED and re.search(r"(Get(?!Logs)|List|Lookup|Hello)", name)
+    quick = name != _RENEWED and re.search(r"(Get(?!Logs)|List|Lookup|Hello|CountLogs|FetchLogs)", name)
     return QUICK_SECONDS if quick else SLOW_SECONDS
 
 
