@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,3 +134,12 @@ def test_an_app_that_theoryctl_did_not_deploy_is_not_replaced(sdk: Sdk, start: S
     ran = cli("modal", "start", "--ref", REF, "--oci", IMAGE, "--json")
     assert error(ran) == (2, "ERR_USAGE")
     assert "did not deploy it" in ran.document["error"]["message"]
+
+
+def test_a_status_of_many_apps_looks_at_them_at_the_same_time(start: Start, cli: Cli, modal: Modal) -> None:
+    for number in range(5):
+        start(env={"GIT_BRANCH": f"topic-{number}"})
+    modal.slow("AppGetTags", 1)
+    begin = time.monotonic()
+    assert len(cli("modal", "status", "--json").document["deployments"]) == 5
+    assert time.monotonic() - begin < 4, "one after the other they take five seconds"

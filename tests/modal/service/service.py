@@ -168,6 +168,10 @@ class Modal:
         """Leave the next requests of an RPC without an answer, or only those of clients."""
         self._state.wire.faults[method] = Fault(None, times, clients=clients)
 
+    def slow(self, method: str, seconds: float) -> None:
+        """Answer the requests of an RPC after so many seconds."""
+        self._state.wire.faults[method] = Fault(None, float("inf"), seconds=seconds)
+
     def hang_transfers(self, *methods: str) -> None:
         """From now on take no bytes over HTTP and give none, or only one of PUT and GET."""
         self._files.hanging = methods or ("PUT", "GET")

@@ -31,7 +31,7 @@ class Entry:
 
 @dataclass
 class Fault:
-    """What happens to the next `times` requests: they are refused, or, without a status, never answered.
+    """What happens to the next `times` requests: they are refused, or, without a status, answered `seconds` later.
 
     Requests of containers are spared if only those of `clients` are meant.
     """
@@ -40,13 +40,14 @@ class Fault:
     times: float
     message: str = ""
     clients: bool = False
+    seconds: float = float("inf")
 
     async def meet(self, container: str) -> None:
         if self.times <= 0 or (self.clients and container):
             return
         self.times -= 1
         if self.status is None:
-            await asyncio.Event().wait()
+            await asyncio.sleep(self.seconds)
         else:
             raise GRPCError(self.status, self.message)
 
