@@ -116,6 +116,17 @@ def test_an_error_at_a_terminal_says_what_and_what_next(show: Show) -> None:
     assert "hint: theoryctl local run --ref llm/litellm@1" in plain
 
 
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_an_error_at_a_terminal_breaks_between_words_and_its_hint_can_be_copied(show: Show, columns: int) -> None:
+    typed = ("-o", "temprature=1", "-o", "reasoning_effort=hihg")
+    _, err = show(*RUN, "--mode", "mock", "--prompt", "hi", *typed, columns=columns)
+    lines = ESCAPE.sub("", err).splitlines()
+    (hint,) = [line for line in lines if line.startswith(" hint: ")]
+    assert "reasoning_effort=high" in hint and len(hint) > columns
+    assert all(len(line) <= columns for line in lines if line != hint)
+    assert '"xhigh", did you mean' in " ".join(lines)
+
+
 def test_json_at_a_terminal_is_indented_and_still_one_object_without_colour(show: Show) -> None:
     out, _ = show(*RUN, "--json")
     assert out.startswith("{\n  ") and not ESCAPE.search(out)

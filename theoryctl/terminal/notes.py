@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from theoryctl.terminal.streams import WANTED, console, is_rich
-from theoryctl.terminal.text import printable
+from theoryctl.terminal.text import printable, wrapped
 
 if TYPE_CHECKING:
     from theoryctl_providers.contract import ErrorInfo
@@ -22,9 +22,12 @@ def note(text: str) -> None:
 
 
 def error(failure: ErrorInfo) -> None:
-    """Write a failure: its code, its message, and below them its hint."""
+    """Write a failure: its code, its message, and below them its hint, unwrapped for those who copy it."""
+    message = f": {failure['message']}"
+    if is_rich(sys.stderr):
+        message = wrapped(message, console(sys.stderr).width, len("error ") + len(failure["code"]))
     hint = f"\n hint: {failure['hint']}" if failure["hint"] else ""
-    _tell(("error ", f"bold {_RED}"), (failure["code"], "bold"), (f": {failure['message']}", ""), (hint, "bold"))
+    _tell(("error ", f"bold {_RED}"), (failure["code"], "bold"), (message, ""), (hint, "bold"))
 
 
 def _tell(*parts: tuple[str, str]) -> None:

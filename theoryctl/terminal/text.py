@@ -1,4 +1,4 @@
-"""Escape text so that a terminal shows it and obeys nothing of it."""
+"""Text for a terminal, which shows it and obeys nothing of it."""
 
 from __future__ import annotations
 
@@ -30,3 +30,17 @@ def json_text(value: Any, *, plain: bool, indent: int | None = None) -> str:
 def printable_json(text: str) -> str:
     """JSON that a terminal only shows, with the same meaning."""
     return text.translate(_JSON_CONTROLS)
+
+
+def wrapped(text: str, width: int, begin: int = 0) -> str:
+    """Break the lines of a text between words, so that each has at most `width` characters, the first fewer by `begin`.
+
+    A word that is longer, such as a path, stays whole.
+    """
+    from textwrap import TextWrapper
+
+    wrapper = TextWrapper(width, break_long_words=False, break_on_hyphens=False, replace_whitespace=False)
+    first, *rest = text.split("\n")
+    others = [wrapper.fill(line) for line in rest]
+    wrapper.initial_indent = " " * begin
+    return "\n".join([wrapper.fill(first)[begin:], *others])
