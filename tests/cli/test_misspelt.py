@@ -106,4 +106,5 @@ def test_an_unknown_flag_that_is_no_input_is_what_it_was(cli: Cli) -> None:
     assert (
         cli("local", "run", "--frobnicate", "1", "hi", *RUN).document["error"]["message"].startswith("No such option")
     )
-    assert "theoryctl local run --prompt x" in cli("local", "run", "--promt", "x", *RUN).document["error"]["hint"]
+    for typed, meant in (("--promt", "--prompt"), ("--modle", "--model"), ("--modl", "--model"), ("--mdoe", "--mode")):
+        assert f"theoryctl local run {meant} x" in cli("local", "run", typed, "x", *RUN).document["error"]["hint"]

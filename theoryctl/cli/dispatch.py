@@ -52,7 +52,7 @@ def execute(arguments: list[str], terminal: Terminal) -> int:
 
 def _usage_error(error: Any, arguments: Sequence[str]) -> ProviderError:
     """Typer's complaint in our form: the message, and the same command without the slip, else the help to type for."""
-    from theoryctl.cli.unknown_option import as_input
+    from theoryctl.cli.unknown_option import as_input, nearest
 
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else PROGRAM
@@ -64,7 +64,8 @@ def _usage_error(error: Any, arguments: Sequence[str]) -> ProviderError:
         hint = _pasteable(corrected) or f"give it with -o {corrected[-1]}"
     elif near:
         message = f"No such option: {error.option_name}"
-        hint = _pasteable(_corrected(arguments, error.option_name, near[0])) or f"write {near[0]}"
+        right = nearest(error.option_name, near)
+        hint = _pasteable(_corrected(arguments, error.option_name, right)) or f"write {right}"
     else:
         hint = _pasteable(getattr(error, "meant", None)) or f"{path} --help"
     return UsageError(message, hint=hint)

@@ -1,4 +1,4 @@
-"""Find the input that an unknown option was meant for."""
+"""Find the option or the input that an unknown option was meant for."""
 
 from __future__ import annotations
 
@@ -25,6 +25,12 @@ def as_input(arguments: Sequence[str], option: str, context: Any, *, guesses: bo
         return None
     rest = [*arguments[:at], *arguments[at + (1 if joined else 2) :]]
     return [*rest, "-o", f"{key}={value}"]
+
+
+def nearest(option: str, options: Sequence[str]) -> str:
+    """Return the option that was meant: first one of the same letters, because two of them change places easily."""
+    same = [each for each in options if sorted(each) == sorted(option)]
+    return same[0] if same else get_close_matches(option, options, n=1, cutoff=0)[0]
 
 
 def _place(arguments: Sequence[str], option: str) -> int | None:
