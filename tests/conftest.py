@@ -45,6 +45,7 @@ _WANTED = {
         'Docker, for there is no dockerd: tests/docker/dockerd.sh up; eval "$(tests/docker/dockerd.sh env)"',
     ),
     "chromium": (CHROMIUM, "a browser, for none is installed: apt-get install chromium"),
+    "curl": (shutil.which("curl"), "curl, for it is not installed: apt-get install curl"),
     "other_shell": (SHELLS, "zsh and fish, for they are not installed: apt-get install zsh fish"),
     "bare_debian": (DEBIAN, "a bare Debian, for that wants root, and debootstrap: apt-get install debootstrap"),
     "image_python": (
@@ -202,6 +203,12 @@ def chromium() -> str:
     """The path of Chromium, which starts without a screen."""
     assert CHROMIUM is not None
     return CHROMIUM
+
+
+@pytest.fixture(scope="session")
+def curl() -> None:
+    """Curl runs."""
+    subprocess.run(["curl", "--version"], capture_output=True, check=True)
 
 
 @pytest.fixture(params=["zsh", "fish"])
