@@ -13,10 +13,10 @@ import pytest
 
 from tests.conftest import REF, Cli
 from tests.docker.conftest import Daemon
-from tests.modal.sdk import until
 from tests.modal.service import Modal
 from tests.modal.service.docker import DockerImage, write_client
 from tests.real.vendor import Vendor
+from tests.waiting import until
 
 Deploy = Callable[..., Modal]
 OCI = "registry.test/theoryctl/llm@sha256:" + "a" * 64

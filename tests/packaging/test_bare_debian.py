@@ -96,8 +96,8 @@ def test_make_run_needs_the_packages_that_the_readme_names_and_heals_what_was_le
     assert (first.returncode, first.stdout.splitlines()[-1:]) == (0, [ANSWER]), first.stderr
 
 
-#: Tests of what somebody does on the first day: commands, flags, pages, inputs, attachments. `make test-fast` works there
-#: too, but takes ten minutes.
+#: Tests of the first day: commands, flags, pages, inputs, attachments. `make test-fast` works there too, but takes ten
+#: minutes.
 FIRST_DAY = "tests/cli tests/requests tests/test_refs.py tests/test_paths.py"
 
 
