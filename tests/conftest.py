@@ -20,6 +20,7 @@ from xdist.scheduler import LoadScopeScheduling
 from tests import slow
 from tests.command import Ran as Ran
 from tests.command import call
+from tests.pages import TOOLS
 from tests.records import Recorder
 
 ROOT = Path(__file__).parent.parent
@@ -38,6 +39,8 @@ _DEBOOTSTRAPS = bool(shutil.which("debootstrap")) and os.geteuid() == 0
 DEBIAN = os.environ.get("THEORYCTL_TEST_DEBIAN") or ("here" if _DEBOOTSTRAPS else None)
 #: A browser, where there is one.
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+#: Programs that pages use; `.ci/run` promises them too.
+PAGE_TOOLS = os.environ.get("THEORYCTL_TEST_PAGE_TOOLS") or ("here" if all(map(shutil.which, TOOLS)) else None)
 #: What some tests want, by fixture: the promise of it, and what is said without one.
 _WANTED = {
     "docker": (
@@ -45,7 +48,7 @@ _WANTED = {
         'Docker, for there is no dockerd: tests/docker/dockerd.sh up; eval "$(tests/docker/dockerd.sh env)"',
     ),
     "chromium": (CHROMIUM, "a browser, for none is installed: apt-get install chromium"),
-    "curl": (shutil.which("curl"), "curl, for it is not installed: apt-get install curl"),
+    "page_tools": (PAGE_TOOLS, "curl and sqlite3, for they are not installed: apt-get install curl sqlite3"),
     "other_shell": (SHELLS, "zsh and fish, for they are not installed: apt-get install zsh fish"),
     "bare_debian": (DEBIAN, "a bare Debian, for that wants root, and debootstrap: apt-get install debootstrap"),
     "image_python": (
@@ -206,9 +209,10 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-def curl() -> None:
-    """Curl runs."""
-    subprocess.run(["curl", "--version"], capture_output=True, check=True)
+def page_tools() -> None:
+    """The programs run that commands on pages use."""
+    for tool in TOOLS:
+        subprocess.run([tool, "--version"], capture_output=True, check=True)
 
 
 @pytest.fixture(params=["zsh", "fish"])

@@ -16,6 +16,15 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 
+#: Programs that commands on pages and in help use, and a bare Debian does not have.
+TOOLS = ("curl", "sqlite3")
+
+
+def wants_tools(script: str) -> bool:
+    """Tell whether a script uses one of TOOLS."""
+    return re.search(rf"\b({'|'.join(TOOLS)}) ", script) is not None
+
+
 def blocks(page: str, kind: str) -> list[str]:
     """Return the code blocks of a kind on a page, which is a path from the root. There must be one."""
     text = (ROOT / page).read_text(encoding="utf-8")

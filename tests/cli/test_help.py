@@ -15,6 +15,7 @@ from tests.conftest import ROOT, THEORYCTL, Cli
 from tests.docker.registry import Registry
 from tests.helptexts import every_command, examples_of, help_of
 from tests.modal.service import Modal
+from tests.pages import wants_tools
 from theoryctl.platforms import host_platform
 
 COMMANDS = every_command()
@@ -75,7 +76,7 @@ def wants_docker(example: str) -> bool:
 EVERYWHERE = [example for example in EXAMPLES if not wants_docker(example) and not wants_modal(example)]
 
 
-@pytest.mark.parametrize("example", EVERYWHERE)
+@pytest.mark.parametrize("example", [example for example in EVERYWHERE if not wants_tools(example)])
 def test_an_example_works(example: str, environment: dict[str, str], home: Path) -> None:
     assert "theoryctl " in example
     path = f"{THEORYCTL.parent}:{environment['PATH']}"
@@ -83,6 +84,12 @@ def test_an_example_works(example: str, environment: dict[str, str], home: Path)
         ["bash", "-c", example], capture_output=True, text=True, env={**environment, "PATH": path}, cwd=home
     )
     assert (done.returncode, done.stderr.count("error ")) == (0, 0), done.stderr
+
+
+@pytest.mark.usefixtures("page_tools")
+@pytest.mark.parametrize("example", [example for example in EVERYWHERE if wants_tools(example)])
+def test_an_example_with_other_tools_works(example: str, environment: dict[str, str], home: Path) -> None:
+    test_an_example_works(example, environment, home)
 
 
 @pytest.mark.parametrize("example", [example for example in EXAMPLES if wants_docker(example)])

@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import REF, ROOT, THEORYCTL, Cli
 from tests.modal.host.images import image_with
 from tests.modal.service import Modal
-from tests.pages import blocks, run_page
+from tests.pages import blocks, run_page, wants_tools
 from tests.real.vendor import Vendor
 from tests.testing.test_missing import recording
 from theoryctl_providers.contract import write_recordings
@@ -98,18 +98,17 @@ def test_every_block_of_commands_is_run_by_a_test() -> None:
         assert page in (ROOT / "tests" / file).read_text()
 
 
-#: Pages that ask with curl, which a bare Debian does not have.
-CURL = [page for page in ANYWHERE if re.search(r"\bcurl\b", "".join(blocks(page, "sh")))]
+WITH_TOOLS = [page for page in ANYWHERE if wants_tools("".join(blocks(page, "sh")))]
 
 
-@pytest.mark.parametrize("page", [page for page in ANYWHERE if page not in CURL])
+@pytest.mark.parametrize("page", [page for page in ANYWHERE if page not in WITH_TOOLS])
 def test_what_a_page_shows_works_without_a_key(page: str, environment: dict[str, str], working_folder: Path) -> None:
     check_page(page, environment, working_folder)
 
 
-@pytest.mark.usefixtures("curl")
-@pytest.mark.parametrize("page", CURL)
-def test_what_a_page_shows_with_curl_works_without_a_key(
+@pytest.mark.usefixtures("page_tools")
+@pytest.mark.parametrize("page", WITH_TOOLS)
+def test_what_a_page_shows_with_other_tools_works_without_a_key(
     page: str, environment: dict[str, str], working_folder: Path
 ) -> None:
     check_page(page, environment, working_folder)

@@ -108,4 +108,4 @@ def test_make_test_sets_up_what_the_tests_need_and_runs_those_of_the_first_day(d
     done = debian(f"make test ARGS='{FIRST_DAY}' WORKERS=2")
     assert done.returncode == 0, done.stdout + done.stderr
     passed = re.search(r"(\d+) passed", done.stdout)
-    assert passed and int(passed[1]) > 500, done.stdout[-2000:]
+    assert passed and int(passed[1]) > 300, done.stdout[-2000:]
