@@ -19,6 +19,7 @@ from tests.packaging.test_make import ANSWER
 #: In namespaces of its own, so that nothing stays mounted, with what a machine that has booted has in /proc, /sys and
 #: /dev/pts. This machine's files are to be read under /mnt there.
 ENTER = (
+    'mount -o bind "$0" "$0" && '  # namespaces of mounts can be made inside, where its root is a mount
     'mount -o bind,ro / "$0/mnt" && mount -t proc proc "$0/proc" && mount -o bind,ro /sys "$0/sys" && '
     'mount -t devpts -o newinstance,ptmxmode=0666 devpts "$0/dev/pts" && '
     'mount -o bind "$0/dev/pts/ptmx" "$0/dev/ptmx" && '
