@@ -39,10 +39,8 @@ test-fast: $(VENV)/dev.stamp ## run the tests that need no minute, for the inner
 slow: $(VENV)/dev.stamp ## run what costs more than a minute; SLOW=changed where files concerned have changed
 	$(BIN)/python -m pytest -m slow --slow $(SLOW) --numprocesses $(WORKERS) $(ARGS) || [ $$? -eq 5 ]
 
-clients: $(VENV)/dev.stamp ## try agent frameworks and other clients, in an environment of their own
-	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-clients
-	$(BIN)/uv pip install --quiet --python .venv-clients/bin/python --requirement tests/openai/agents.txt
-	$(BIN)/python -m pytest --slow all tests/openai/test_agents.py tests/wires/test_other_clients.py $(ARGS)
+clients: $(VENV)/dev.stamp ## try unmodified clients and agent frameworks, in environments of their own
+	$(BIN)/python -m pytest --slow all --numprocesses $(WORKERS) tests/clients tests/wires/test_other_clients.py $(ARGS)
 
 fuzz: $(VENV)/dev.stamp ## send generated requests to a started provider, for ten minutes
 	THEORYCTL_FUZZ_SECONDS=600 $(BIN)/python -m pytest --quiet tests/providers/wires/test_fuzz.py $(ARGS)
@@ -88,9 +86,11 @@ lock: $(VENV)/dev.stamp ## resolve the dependencies anew: versions and hashes, n
 	$(LOCK) --group core --constraint requirements-dev.lock pyproject.toml --output-file requirements-core.lock
 	$(LOCK) --all-extras --group core --constraint requirements-dev.lock pyproject.toml --output-file requirements-all.lock
 	$(LOCK) --group image --constraint requirements-dev.lock --output-file providers/requirements.lock
+	$(LOCK) $(ARGS) tests/clients/openai3.in --output-file tests/clients/openai3.lock
+	$(LOCK) $(ARGS) tests/clients/openai2.in --output-file tests/clients/openai2.lock
 
 clean: ## remove what was built and installed
-	rm -rf $(VENV) dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) .venv-clients dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 # Debian's Python, without python3-venv, leaves a folder without pip when it fails.
 $(BIN)/pip:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.clients.conftest import ISOLATED
+from tests.clients.environments import NODE, Command, node_with
 from tests.conftest import REF, THEORYCTL
 from tests.openai.conftest import Variables, theoryctl
 
-CODEX = "@openai/codex@0.169.0"
 SCRIPT = """\
 rules:
   - when: {turn: 1, tools: [exec_command]}
@@ -38,14 +38,11 @@ stream_max_retries = 0
 """
 
 
-@pytest.mark.slow("providers/theoryctl_providers/wires/openai/*", "tests/openai/test_codex.py")
-@pytest.mark.skipif(shutil.which("npm") is None, reason="there is no npm, which installs the Codex CLI")
+@pytest.mark.slow("providers/theoryctl_providers/wires/openai/*", "tests/clients/*")
 def test_the_codex_cli_runs_the_command_of_a_script_and_ends(tmp_path: Path, home: Variables) -> None:
     task, settings = tmp_path / "task", tmp_path / "codex"
     for folder in (task, settings):
         folder.mkdir()
-    npm = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(tmp_path), CODEX]
-    subprocess.run(npm, check=True, capture_output=True, timeout=300, env=os.environ)
     (tmp_path / "answers.yaml").write_text(SCRIPT)
     env = {**home, "HOME": str(tmp_path / "home")}
     theoryctl(*f"local start --ref {REF} --runtime process --script {tmp_path / 'answers.yaml'}".split(), env=env)
@@ -53,8 +50,9 @@ def test_the_codex_cli_runs_the_command_of_a_script_and_ends(tmp_path: Path, hom
         variables = theoryctl("local", "env", "--ref", REF, env=env)["variables"]
         (settings / "config.toml").write_text(SETTINGS.format(url=variables["OPENAI_BASE_URL"]))
         flags = ["--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"]
-        command = [str(tmp_path / "node_modules/.bin/codex"), "exec", *flags, "Make the file."]
-        told = {**env, **variables, "CODEX_HOME": str(settings)}
+        command: Command = [node_with("codex") / "node_modules/.bin/codex", "exec", *flags, "Make the file."]
+        told = {**env, **ISOLATED, **variables, "CODEX_HOME": str(settings)}
+        told["PATH"] = f"{NODE.parent}:{os.environ['PATH']}"
         done = subprocess.run(
             command, cwd=task, env=told, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120
         )

@@ -1,0 +1,132 @@
+"""Programs of agent frameworks, as their documentation begins: each runs an agent with the same two tools."""
+
+from __future__ import annotations
+
+PROMPT = 'Add 2 and 40, and tell the weather in "Turin".'
+
+#: The tools of every agent, and how each notes that it ran.
+TOOLS = f"""\
+import json
+ran = []
+
+def add(a: int, b: int) -> int:
+    \"\"\"Add two numbers.
+
+    Args:
+        a: One.
+        b: The other.
+    \"\"\"
+    ran.append(["add", a, b])
+    return a + b
+
+def weather(city: str) -> str:
+    \"\"\"Tell the weather.
+
+    Args:
+        city: Where.
+    \"\"\"
+    ran.append(["weather", city])
+    return "sunny"
+
+PROMPT = {PROMPT!r}
+"""
+
+#: The agent that the suite's own environment has.
+HERE = {
+    "pydantic_ai": """\
+from pydantic_ai import Agent
+Agent("openai-chat:gpt-4o-mini", tools=[add, weather]).run_sync(PROMPT)
+""",
+}
+
+#: Those of `openai3.lock`.
+OPENAI3 = {
+    "agents": """\
+from agents import Agent, Runner, function_tool, set_tracing_disabled
+set_tracing_disabled(True)
+Runner.run_sync(Agent(name="it", tools=[function_tool(add), function_tool(weather)]), PROMPT)
+""",
+    "agno": """\
+from agno.agent import Agent
+from agno.models.openai import OpenAIChat
+Agent(model=OpenAIChat(id="gpt-4o-mini"), tools=[add, weather], telemetry=False).run(PROMPT)
+""",
+    "autogen_agentchat": """\
+import asyncio
+from autogen_agentchat.agents import AssistantAgent
+from autogen_ext.models.openai import OpenAIChatCompletionClient
+model = OpenAIChatCompletionClient(model="gpt-4o-mini")
+agent = AssistantAgent("it", model, tools=[add, weather], max_tool_iterations=9)
+asyncio.run(agent.run(task=PROMPT))
+""",
+    "google_adk": """\
+import asyncio
+from google.adk.agents import Agent
+from google.adk.runners import InMemoryRunner
+agent = Agent(name="it", model="gemini-2.5-flash", tools=[add, weather])
+asyncio.run(InMemoryRunner(agent=agent).run_debug(PROMPT, quiet=True))
+""",
+    "haystack": """\
+from haystack.components.agents import Agent
+from haystack.components.generators.chat import OpenAIChatGenerator
+from haystack.dataclasses import ChatMessage
+from haystack.tools import create_tool_from_function as made
+agent = Agent(chat_generator=OpenAIChatGenerator(model="gpt-4o-mini"), tools=[made(add), made(weather)])
+agent.run(messages=[ChatMessage.from_user(PROMPT)])
+""",
+    "inspect_ai": """\
+import inspect_ai
+from inspect_ai.agent import react
+from inspect_ai.dataset import Sample
+from inspect_ai.tool import ToolDef
+
+async def later_add(a: int, b: int) -> int: return add(a, b)
+async def later_weather(city: str) -> str: return weather(city)
+
+told = {"a": "One.", "b": "The other."}
+tools = [
+    ToolDef(later_add, "add", add.__doc__, told).as_tool(),
+    ToolDef(later_weather, "weather", weather.__doc__, {"city": "Where."}).as_tool(),
+]
+task = inspect_ai.Task([Sample(PROMPT)], solver=react(tools=tools))
+[log] = inspect_ai.eval(task, model="openai/gpt-4o-mini", display="none")
+assert log.status == "success", log.error
+""",
+    "langchain": """\
+from langchain.agents import create_agent
+from langchain_openai import ChatOpenAI
+create_agent(ChatOpenAI(model="gpt-4o-mini"), [add, weather]).invoke({"messages": [("user", PROMPT)]})
+""",
+    "smolagents": """\
+import os
+from smolagents import OpenAIServerModel, ToolCallingAgent, tool
+model = OpenAIServerModel("gpt-4o-mini", api_base=os.environ["OPENAI_BASE_URL"], api_key=os.environ["OPENAI_API_KEY"])
+ToolCallingAgent(tools=[tool(add), tool(weather)], model=model, verbosity_level=0).run(PROMPT)
+""",
+}
+
+#: Those of `openai2.lock`.
+OPENAI2 = {
+    "crewai": """\
+from crewai import Agent, Crew, LLM, Task
+from crewai.tools import tool
+own = [tool("add")(add), tool("weather")(weather)]
+agent = Agent(role="Helper", goal="To help", backstory="Long.", llm=LLM(model="openai/gpt-4o-mini"), tools=own)
+Crew(agents=[agent], tasks=[Task(description=PROMPT, expected_output="Both.", agent=agent)]).kickoff()
+""",
+    "llama_index": """\
+import asyncio
+from llama_index.core.agent.workflow import FunctionAgent
+from llama_index.llms.openai import OpenAI
+
+async def main():
+    await FunctionAgent(tools=[add, weather], llm=OpenAI(model="gpt-4o-mini")).run(PROMPT)
+
+asyncio.run(main())
+""",
+    "strands": """\
+from strands import Agent, tool
+from strands.models.openai import OpenAIModel
+Agent(model=OpenAIModel(model_id="gpt-4o-mini"), tools=[tool(add), tool(weather)], callback_handler=None)(PROMPT)
+""",
+}
