@@ -144,6 +144,15 @@ def test_a_schema_in_googles_words_is_met(client: genai.Client) -> None:
     assert isinstance(part.function_call.args["city"], str)
 
 
+def test_of_several_functions_those_that_are_allowed_are_left() -> None:
+    tools = [{"function_declarations": [{**WEATHER, "name": name} for name in ("first", "second", "third")]}]
+    with client_of(scripted({"tools": "each"})) as client:
+        for mode in ("ANY", "VALIDATED"):
+            calling = {"function_calling_config": {"mode": mode, "allowed_function_names": ["second", "third"]}}
+            (part,) = parts_of(generate(client, tools=tools, tool_config=calling))
+            assert part.function_call.name == "second", mode
+
+
 def test_tokens_are_counted_and_texts_embedded(client: genai.Client) -> None:
     count = client.models.count_tokens(model=MODEL, contents="Say hello.").total_tokens
     assert count == generate(client)[0].usage_metadata.prompt_token_count
@@ -187,6 +196,10 @@ def test_a_stream_is_events_or_one_array(instance: Instance) -> None:
         ({"generationConfig": {"responseLogprobs": True}}, "$.generationConfig.responseLogprobs"),
         ({"tools": [{"googleSearch": {}}]}, "$.tools[0].googleSearch"),
         ({"toolConfig": {"functionCallingConfig": {"mode": "SOME"}}}, "functionCallingConfig.mode"),
+        (
+            {"toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["a", "b"]}}},
+            "expected names of declared functions",
+        ),
     ],
     ids=lambda value: json.dumps(value)[:60] if isinstance(value, dict) else "",
 )

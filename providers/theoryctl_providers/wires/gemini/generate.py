@@ -11,7 +11,7 @@ from theoryctl_providers.wires.exchange import Chunks, Exchange, Head, HeadedExc
 from theoryctl_providers.wires.gemini.candidates import Candidates, whole_answer
 from theoryctl_providers.wires.gemini.conversation import Conversation
 from theoryctl_providers.wires.gemini.names import camel
-from theoryctl_providers.wires.gemini.tools import inputs_of_config, tools_of
+from theoryctl_providers.wires.gemini.tools import inputs_of_tools
 from theoryctl_providers.wires.reply import EVENT_STREAM, JSON
 
 #: Parameters that Gemini alone knows. They go to the vendor in `extra_body`.
@@ -59,8 +59,8 @@ class Asked:
             "model": model,
             "messages": conversation.messages,
             **inputs_of_generation(camel(object_in(given, "generationConfig"))),
-            **stated({"tools": tools_of(given.get("tools")), "extra_body": own or None}),
-            **inputs_of_config(camel(object_in(given, "toolConfig"))),
+            **inputs_of_tools(given.get("tools"), camel(object_in(given, "toolConfig"))),
+            **stated({"extra_body": own or None}),
         }
         self.params = {**_PARAMS, **conversation.origins}
 

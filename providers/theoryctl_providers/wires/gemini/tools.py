@@ -11,8 +11,28 @@ from theoryctl_providers.wires.gemini.names import camel, json_schema
 _MODES: Mapping[str | None, str] = {"AUTO": "auto", "ANY": "required", "NONE": "none", "VALIDATED": "auto"}
 
 
-def tools_of(tools: Any) -> list[dict[str, Any]] | None:
-    """Every declared function; None where there is none. Raises ProviderError for tools of any other kind."""
+def inputs_of_tools(tools: Any, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs that `tools` and a `toolConfig` stand for. Raises ProviderError."""
+    functions = _tools(tools)
+    calling = camel(object_in(config, "functionCallingConfig"))
+    where, mode = "toolConfig.functionCallingConfig", calling.get("mode")
+    names = list_in(calling.get("allowedFunctionNames"), f"{where}.allowedFunctionNames")
+    chosen: Any = None if mode in (None, "MODE_UNSPECIFIED") else word_in(mode, _MODES, f"{where}.mode")
+    if len(names) == 1 and mode == "ANY":
+        chosen = {"type": "function", "function": {"name": names[0]}}
+    elif names:
+        functions = _allowed(functions or [], names, f"{where}.allowedFunctionNames")
+    return stated({"tools": functions, "tool_choice": chosen})
+
+
+def _allowed(functions: list[dict[str, Any]], names: list[Any], where: str) -> list[dict[str, Any]]:
+    declared = [each["function"].get("name") for each in functions]
+    if unknown := [name for name in names if name not in declared]:
+        raise wrong(where, f"found {unknown[0]!r:.60}, expected names of declared functions")
+    return [each for each, name in zip(functions, declared, strict=True) if name in names]
+
+
+def _tools(tools: Any) -> list[dict[str, Any]] | None:
     if tools is None:
         return None
     found = []
@@ -25,20 +45,6 @@ def tools_of(tools: Any) -> list[dict[str, Any]] | None:
         where = f"tools[{index}].functionDeclarations"
         found += [_tool(each, where) for each in list_in(given.get("functionDeclarations"), where)]
     return found or None
-
-
-def inputs_of_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs that a `toolConfig` stands for; none where it is unset. Raises ProviderError."""
-    calling = camel(object_in(config, "functionCallingConfig"))
-    where, mode = "toolConfig.functionCallingConfig", calling.get("mode")
-    if mode in (None, "MODE_UNSPECIFIED"):
-        return {}
-    chosen = word_in(mode, _MODES, f"{where}.mode")
-    names = list_in(calling.get("allowedFunctionNames"), f"{where}.allowedFunctionNames")
-    if len(names) > 1:
-        raise unsupported(f"{where}.allowedFunctionNames", "only one function can be chosen")
-    one = {"type": "function", "function": {"name": names[0]}} if names and mode == "ANY" else None
-    return {"tool_choice": one or chosen}
 
 
 def _tool(declared: Any, where: str) -> dict[str, Any]:
