@@ -114,13 +114,16 @@ own = [tool("add")(add), tool("weather")(weather)]
 agent = Agent(role="Helper", goal="To help", backstory="Long.", llm=LLM(model="openai/gpt-4o-mini"), tools=own)
 Crew(agents=[agent], tasks=[Task(description=PROMPT, expected_output="Both.", agent=agent)]).kickoff()
 """,
+    # Without `api_base` it reads OPENAI_API_BASE, which `local env` does not set: with it, LangChain's client for
+    # embeddings by Azure refuses to start (langchain_openai/embeddings/azure.py).
     "llama_index": """\
-import asyncio
+import asyncio, os
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.llms.openai import OpenAI
 
 async def main():
-    await FunctionAgent(tools=[add, weather], llm=OpenAI(model="gpt-4o-mini")).run(PROMPT)
+    model = OpenAI(model="gpt-4o-mini", api_base=os.environ["OPENAI_BASE_URL"])
+    await FunctionAgent(tools=[add, weather], llm=model).run(PROMPT)
 
 asyncio.run(main())
 """,
