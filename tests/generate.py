@@ -8,6 +8,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
+from tests.clients_page import clients_page
 from tests.configuration_page import configuration_page
 from tests.picture import picture
 from tests.records import committed
@@ -216,6 +217,7 @@ GENERATED: dict[Path, Callable[[], str]] = {
     Path("docs/batch.schema.json"): lambda: pretty(batch_schema()),
     Path("docs/runs.schema.json"): lambda: pretty(runs_schema()),
     Path("docs/commands.md"): commands_page,
+    Path("docs/clients.md"): lambda: clients_page(table),
     Path("docs/configuration.md"): lambda: configuration_page(table),
     Path("docs/vendors.md"): lambda: vendors_page(table, committed(ROOT)),
     Path("docs/wires.md"): lambda: wires_page(ROOT / "docs/wires.md", table),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from tests.conftest import ROOT
 from tests.packaging.clone import fresh_clone
 
 SMALLER_LOCKS = ("requirements-core.lock", "requirements-all.lock", "providers/requirements.lock")
+#: Those of environments apart.
+CLIENTS = ("tests/clients/openai2.lock", "tests/clients/openai3.lock")
 
 ANSWER = 'Mock answer c5aef81c from openai/gpt-4o-mini to: "Say hello in one word."'
 
@@ -104,13 +107,22 @@ def test_make_install_brings_real_mode_and_modal_and_no_tests(clone: Path, envir
 
 
 def test_locks_record_names_versions_and_hashes_and_no_addresses() -> None:
-    for lock in ("requirements-dev.lock", *SMALLER_LOCKS):
+    for lock in ("requirements-dev.lock", *SMALLER_LOCKS, *CLIENTS):
         text = (ROOT / lock).read_text()
         assert "://" not in text and "file:" not in text
         entries = re.findall(r"^(\S+)==(\S+)(?: ;.*)? \\$", text, re.MULTILINE)
         assert len(entries) > 5
         assert len(re.findall(r"^[a-z0-9]", text, re.MULTILINE)) == len(entries)
         assert len(re.findall(r"--hash=sha256:[0-9a-f]{64}", text)) >= len(entries)
+
+
+def test_the_locks_of_npm_have_hashes_and_no_addresses() -> None:
+    for lock in (ROOT / "tests/clients").glob("*/package-lock.json"):
+        packages = json.loads(lock.read_text())["packages"]
+        assert len(packages) > 1
+        for path, entry in packages.items():
+            assert not path or entry["integrity"].startswith("sha512-"), path
+            assert "resolved" not in entry, path
 
 
 def pins(lock: str) -> dict[str, set[str]]:
