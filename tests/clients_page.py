@@ -74,7 +74,7 @@ FRAMEWORKS = (
     _framework("Inspect", "inspect-ai"),
     _framework("LangChain", "langchain"),
     _framework("LlamaIndex", "llama-index-core", OPENAI2, told="the address as `api_base`"),
-    _framework("OpenAI Agents", "openai-agents"),
+    _framework("OpenAI Agents", "openai-agents", SUITE),
     _framework("Pydantic AI", "pydantic-ai-slim", SUITE),
     _framework("smolagents", "smolagents", told="the address as `api_base`, the key as `api_key`"),
     _framework("Strands", "strands-agents", OPENAI2),

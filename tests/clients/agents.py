@@ -31,8 +31,13 @@ def weather(city: str) -> str:
 PROMPT = {PROMPT!r}
 """
 
-#: The agent that the suite's own environment has.
+#: The agents that the suite's own environment has.
 HERE = {
+    "agents": """\
+from agents import Agent, Runner, function_tool, set_tracing_disabled
+set_tracing_disabled(True)
+Runner.run_sync(Agent(name="it", tools=[function_tool(add), function_tool(weather)]), PROMPT)
+""",
     "pydantic_ai": """\
 from pydantic_ai import Agent
 Agent("openai-chat:gpt-4o-mini", tools=[add, weather]).run_sync(PROMPT)
@@ -41,11 +46,6 @@ Agent("openai-chat:gpt-4o-mini", tools=[add, weather]).run_sync(PROMPT)
 
 #: Those of `openai3.lock`.
 OPENAI3 = {
-    "agents": """\
-from agents import Agent, Runner, function_tool, set_tracing_disabled
-set_tracing_disabled(True)
-Runner.run_sync(Agent(name="it", tools=[function_tool(add), function_tool(weather)]), PROMPT)
-""",
     "agno": """\
 from agno.agent import Agent
 from agno.models.openai import OpenAIChat
