@@ -59,6 +59,12 @@ def test_the_next_turn_of_the_user_calls_each_tool_again() -> None:
     ]
 
 
+def test_what_the_user_says_after_the_answer_was_handed_in_begins_a_turn() -> None:
+    done = [*as_messages([{"id": "1", "name": "add"}]), *as_messages([{"id": "2", "name": "final_result"}])]
+    said = [{"role": "user", "content": "Hi"}, *done, {"role": "user", "content": "And?"}]
+    assert all_calls({"messages": said, "tools": [tool("add"), tool("final_result")]}) == ["add", "final_result"]
+
+
 def test_what_a_framework_says_in_the_users_name_after_a_call_begins_no_turn() -> None:
     done = as_messages([{"id": "1", "name": "add"}])
     said = [{"role": "user", "content": "Hi"}, *done, {"role": "user", "content": "Look at the result."}]

@@ -43,8 +43,13 @@ def _turn(messages: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
 
 
 def _follows_a_call(messages: Sequence[Mapping[str, Any]], index: int) -> bool:
-    before = next((found for found in reversed(messages[:index]) if found.get("role") in ("assistant", "tool")), None)
-    return before is not None and (before["role"] == "tool" or bool(before.get("tool_calls")))
+    """Return whether the assistant's last message has calls, and none that ended the turn by handing in the answer."""
+    for at in range(index - 1, -1, -1):
+        if messages[at].get("tool_calls"):
+            return not any(map(_FINAL.search, _called([messages[at]])))
+        if messages[at].get("role") == "assistant":
+            return False
+    return False
 
 
 def _called(messages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
