@@ -12,7 +12,7 @@ Table = Callable[[Sequence[str], Iterable[Sequence[str]]], str]
 
 TESTS = Path(__file__).parent
 SUITE = "requirements-dev.lock"
-OPENAI3, OPENAI2 = "tests/clients/openai3.lock", "tests/clients/openai2.lock"
+OPENAI3, OPENAI2, LLM = (f"tests/clients/{name}.lock" for name in ("openai3", "openai2", "llm"))
 NODE, CODEX = "tests/clients/node/package-lock.json", "tests/clients/codex/package-lock.json"
 
 
@@ -58,6 +58,10 @@ CLIENTS = (
         slow=True,
     ),
     Client("llm", "llm", SUITE, "OpenAI", "openai/test_clients.py"),
+    *(
+        Client("llm", f"llm-{api.lower()}", LLM, api, "wires/test_other_clients.py", slow=True)
+        for api in ("Anthropic", "Ollama")
+    ),
     Client("Codex CLI", "@openai/codex", CODEX, "OpenAI", "clients/test_codex.py", "`model_providers`", slow=True),
     _langchain("langchain-openai", "OpenAI, Azure"),
     _langchain("langchain-anthropic", "Anthropic"),

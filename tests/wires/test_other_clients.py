@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.clients.environments import python_with
 from tests.conftest import _FOREIGN
 from tests.providers.started import TOKEN
 from tests.wires.conftest import Instance
@@ -87,14 +88,12 @@ def test_litellm_on_every_wire(env: dict[str, str], tmp_path: Path) -> None:
 LLM = {"llm_anthropic": "anthropic/claude-sonnet-4-5", "llm_ollama": "ollama/openai/gpt-4o-mini"}
 
 
-@pytest.mark.slow("providers/theoryctl_providers/wires/*", "tests/openai/agents.txt")
+@pytest.mark.slow("providers/theoryctl_providers/wires/*", "tests/clients/llm.*")
 @pytest.mark.parametrize("plugin", LLM)
 def test_the_llm_command_line_on_the_wire_of_a_plugin(plugin: str, env: dict[str, str], tmp_path: Path) -> None:
-    python = Path(os.environ.get("THEORYCTL_TEST_AGENTS_PYTHON", ".venv-clients/bin/python"))
-    if not python.exists():
-        pytest.skip("there is no environment of clients: make clients")
+    llm = python_with("llm").with_name("llm")
     for flags in ((), ("--no-stream",)):
-        command = [str(python.parent.absolute() / "llm"), "-m", LLM[plugin], "Say hello.", *flags]
+        command = [str(llm), "-m", LLM[plugin], "Say hello.", *flags]
         done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path, timeout=100)
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith("Mock answer") and LLM[plugin].removeprefix("ollama/") in done.stdout
