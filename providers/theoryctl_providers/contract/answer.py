@@ -80,6 +80,17 @@ class Answer:
         elif isinstance(event, VendorInfo):
             self.vendor = event
 
+    def add_text(self, choices: dict[int, Choice], usage: Usage) -> None:
+        """Take in choices with nothing but pieces of text, known to be Unicode, some of which may have begun before."""
+        self.usage = usage
+        if not self.choices:
+            self.choices = choices
+            return
+        for index, choice in choices.items():
+            found = self._choice(index)
+            found.pieces += choice.pieces
+            found.finish = choice.finish
+
     def outputs_of(self, choice: int) -> dict[str, Output]:
         """The outputs of a choice, by their names without its number."""
         placed = ((place_of(output), output) for output in self.outputs)
@@ -110,13 +121,18 @@ def place_of(output: Output) -> tuple[int, str]:
 
 def _unicode(text: str) -> str:
     """The text, if it is one: vendors were seen to send halves of surrogate pairs."""
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            message = "the vendor's answer holds text that is not Unicode"
-            raise ProviderError("ERR_BAD_RESPONSE", message, hint="try again") from None
+    if not (text.isascii() or is_unicode(text)):
+        raise ProviderError("ERR_BAD_RESPONSE", "the vendor's answer holds text that is not Unicode", hint="try again")
     return text
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether a text holds no half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import datetime, timezone
+from functools import lru_cache
 from typing import Any, Literal, NotRequired, TypedDict
 
 from theoryctl_providers.contract.errors import ProviderError
@@ -135,12 +135,18 @@ class Stopwatch:
     """Start of a run (UTC, RFC 3339 with milliseconds) and the milliseconds since."""
 
     def __init__(self) -> None:
-        self.started_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        seconds, milliseconds = divmod(time.time_ns() // 1_000_000, 1000)
+        self.started_at = f"{_second(seconds)}.{milliseconds:03}Z"
         self._start = time.monotonic()
 
     @property
     def duration_ms(self) -> int:
         return round((time.monotonic() - self._start) * 1000)
+
+
+@lru_cache(maxsize=1)  # a server has many requests in a second
+def _second(since_epoch: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(since_epoch))
 
 
 def document_of(value: Any) -> dict[str, Any]:

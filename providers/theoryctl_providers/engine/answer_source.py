@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable
+from functools import partial
 from typing import NamedTuple
 
 from theoryctl_providers.contract import Event, ProviderError, Remedy, ResolvedRequest, is_mock
+from theoryctl_providers.contract.answer import Answer
 from theoryctl_providers.engine.guard import guarded, guarded_at_once
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
 from theoryctl_providers.protocol import LLMProvider
 
 
 class Plan(NamedTuple):
-    """The events of an answer that has not begun, or what gives them all at once; whether they will ever be waited
-    for; and who answers: `mock`, `vendor`, a rule of a script or the file of a recording."""
+    """The events of an answer that has not begun, or what gives them all at once and adds them to the answer; whether
+    they will ever be waited for; and who answers: `mock`, `vendor`, a rule of a script or the file of a recording."""
 
-    events: AsyncGenerator[Event] | Callable[[], Iterable[Event]]
+    events: AsyncGenerator[Event] | Callable[[Answer], Iterable[Event]]
     suspends: bool
     answered_by: str
 
@@ -40,7 +42,7 @@ def plan_for(provider: LLMProvider, request: ResolvedRequest) -> Plan:
 def _mocked(provider: LLMProvider, request: ResolvedRequest) -> Plan:
     if provider.suspends_in_mock:
         return Plan(guarded(provider, request), suspends=True, answered_by="mock")
-    return Plan(lambda: guarded_at_once(provider, request), suspends=False, answered_by="mock")
+    return Plan(partial(guarded_at_once, provider, request), suspends=False, answered_by="mock")
 
 
 def _scripted(request: ResolvedRequest) -> Plan | None:

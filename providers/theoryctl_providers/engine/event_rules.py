@@ -18,6 +18,7 @@ from theoryctl_providers.contract import (
     Usage,
     VendorInfo,
 )
+from theoryctl_providers.contract.answer import Answer, Choice, is_unicode
 from theoryctl_providers.contract.json_text import json_problem
 from theoryctl_providers.protocol import LLMProvider, name_of
 
@@ -31,6 +32,10 @@ _LONGEST = 100
 
 #: At most so many characters of an event are shown.
 _SHOWN = 200
+
+
+#: The number after the last choice that is finished, and whether that was begun too.
+Taken = tuple[int, bool]
 
 
 class EventRules:
@@ -51,15 +56,17 @@ class EventRules:
         if expected is not None:
             raise broke(self._provider, f"yielded {shown(event)}", expected)
 
-    def pass_plain_text(self, events: list[Any]) -> bool:
-        """Let the next events of an answer pass where all that came are plain text. False, and none has passed, where
-        some are not."""
-        first = sum(self._finished.values())
-        passed = _pass_plain_text(events, first)
-        if passed is None:
+    def take_plain_text(self, events: list[Any], answer: Answer) -> bool:
+        """Take the next events of an answer where all that came are plain text. False, and none is taken, where some
+        are not."""
+        return self.took(take_plain_text(events, answer, sum(self._finished.values())))
+
+    def took(self, text: Taken | None) -> bool:
+        """Note what was taken by `take_plain_text`: whether anything was."""
+        if text is None:
             return False
-        choice, is_open = passed
-        self._finished |= dict.fromkeys(range(first, choice), True)
+        choice, is_open = text
+        self._finished |= dict.fromkeys(range(choice), True)
         if is_open:
             self._finished[choice] = False
         return True
@@ -210,10 +217,11 @@ def _are_numbers(vector: list[Any]) -> bool:
 
 
 def _is_usage(event: Usage) -> bool:
+    # Most say these two and a price, and nothing of the rest: calls for each would cost a hundredth of a mock's answer.
     given, made, cost = event.input_tokens, event.output_tokens, event.cost_usd
-    if not (_is_count_or_none(given) and _is_count_or_none(made)):
+    are_counts = type(given) is type(made) is int and given >= 0 <= made
+    if not are_counts and not (_is_count_or_none(given) and _is_count_or_none(made)):
         return False
-    # A mock knows none of these; a look at each would cost a hundredth of its answer.
     if not event.cached_input_tokens is event.cache_write_tokens is event.reasoning_tokens is None:
         details = (event.cached_input_tokens, event.cache_write_tokens, event.reasoning_tokens)
         if not all(map(_is_count_or_none, details)):
@@ -229,31 +237,40 @@ def check_iterator(provider: LLMProvider, events: Any) -> None:
         raise broke(provider, f"returned {shown(events)} from stream", "an async iterator of events")
 
 
-def is_plain_text(events: list[Any]) -> bool:
-    """Recognize at a glance the answers that most are, and that keep all rules: one choice after the other with pieces
-    of text and its Finish, and usage."""
-    passed = _pass_plain_text(events, 0)
-    return passed is not None and passed[0] > 0 and not passed[1]
+def take_plain_text(events: list[Any], answer: Answer, choice: int = 0) -> Taken | None:
+    """Take events as most are, and which keep all rules: one choice after the other with pieces of text and its Finish,
+    and usage. One look at an event is enough to check it and to add it to the answer.
 
-
-def _pass_plain_text(events: list[Any], choice: int) -> tuple[int, bool] | None:
-    """Go on with a choice that is not finished: the number after the last one that is then, and whether that was begun
-    too. None for events that are more than plain text."""
-    is_open = False
+    `choice` is the first that is not finished. The number after the last one that is then, and whether that was begun
+    too. None, and nothing is added, for events that are more than plain text.
+    """
+    taken: dict[int, Choice] = {}
+    pieces: list[str] = []
+    is_open, usage = False, answer.usage
     for event in events:
         kind = type(event)
         if kind is Delta:
-            is_open = True
-            if event.choice is not choice or type(event.text) is not str:  # by `is`: True and 0.0 are equal to numbers
+            text = event.text
+            # By `is`: True and 0.0 are equal to numbers.
+            if event.choice is not choice or type(text) is not str or not (text.isascii() or is_unicode(text)):
                 return None
             if not event.tool_call is event.reasoning is event.refusal is event.signature is None:
                 return None
+            is_open = True
+            if text:
+                pieces.append(text)
         elif kind is Finish:
             if event.choice is not choice or type(event.reason) is not str or not event.reason:
                 return None
-            choice, is_open = choice + 1, False
-        elif kind is not Usage or not _is_usage(event):
+            taken[choice] = Choice(pieces, finish=event.reason)
+            choice, pieces, is_open = choice + 1, [], False
+        elif kind is Usage and _is_usage(event):
+            usage = event
+        else:
             return None
+    if is_open:
+        taken[choice] = Choice(pieces)
+    answer.add_text(taken, usage)
     return choice, is_open
 
 

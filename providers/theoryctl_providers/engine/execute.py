@@ -58,8 +58,7 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
         transcript.loading_ms = prepared(provider, resolved.mode)
         yield Started(resolved.model, resolved.mode, plan.suspends)
         if callable(plan.events):
-            for event in plan.events():
-                transcript.answer.add(event)
+            for event in plan.events(transcript.answer):
                 yield event
         else:
             async with aclosing(_answers(plan.events, resolved)) as answers:
@@ -117,7 +116,8 @@ def admit(request: Request, provider: LLMProvider) -> ResolvedRequest:
         hint = "ask in mock mode, or ask an instance that was started without a mode"
         raise ProviderError("ERR_UNSUPPORTED_PARAM", message, hint=hint, param="mode")
     # How the same call is made is the caller's business; what is answered must not depend on it.
-    inputs = {key: value for key, value in inputs.items() if key not in TRANSPORT}
+    if not TRANSPORT.isdisjoint(inputs):
+        inputs = {key: value for key, value in inputs.items() if key not in TRANSPORT}
     inputs |= {name: _whole(value) for name, value in inputs.items() if _is_integral(name, value, request, schema)}
     inputs["model"] = inputs.get("model") or _default_model(config)
     if not request.admitted:

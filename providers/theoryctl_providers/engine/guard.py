@@ -8,7 +8,8 @@ from itertools import chain
 from typing import Any
 
 from theoryctl_providers.contract import Event, ProviderError, Remedy, ResolvedRequest
-from theoryctl_providers.engine.event_rules import EventRules, check_iterator, is_plain_text
+from theoryctl_providers.contract.answer import Answer
+from theoryctl_providers.engine.event_rules import EventRules, check_iterator, take_plain_text
 from theoryctl_providers.protocol import LLMProvider, name_of
 
 #: Events that a provider which never waits is asked for at a time: of a long answer no more are there than are read.
@@ -50,40 +51,49 @@ async def _close(events: Any) -> None:
         await aclose()
 
 
-def guarded_at_once(provider: LLMProvider, request: ResolvedRequest) -> Iterable[Event]:
-    """Give the events of a provider that never waits, checked, with an event loop or without; raises as `guarded` does.
+def guarded_at_once(provider: LLMProvider, request: ResolvedRequest, answer: Answer) -> Iterable[Event]:
+    """Give the events of a provider that never waits, checked and added to `answer`, with an event loop or without.
 
-    A step of the provider brings many of them: to look after each event whether it waited would cost as much as a mock.
+    Raises as `guarded` does. A step of the provider brings many of them: to look after each event whether it waited
+    would cost as much as a mock.
     """
     come: list[Any] = []
     collecting = _collect(provider, request, come)
     first = _step(provider, collecting)
-    if first is _ENDED and is_plain_text(come) and request.operation == "chat":
+    taken = take_plain_text(come, answer)
+    if first is _ENDED and request.operation == "chat" and taken is not None and taken[0] and not taken[1]:
         return come
-    return chain.from_iterable(_batches(provider, request, first, collecting, come))
+    rules = EventRules(provider, request)
+    return chain.from_iterable(_batches(provider, rules, rules.took(taken), answer, first, collecting, come))
 
 
 def _batches(
-    provider: LLMProvider, request: ResolvedRequest, step: _Step, collecting: _Collecting, come: list[Any]
+    provider: LLMProvider,
+    rules: EventRules,
+    is_plain: bool,
+    answer: Answer,
+    step: _Step,
+    collecting: _Collecting,
+    come: list[Any],
 ) -> Iterator[Iterable[Event]]:
-    """The events up to the first that breaks the rules, or to the failure that ended them."""
-    rules, is_plain = EventRules(provider, request), True
+    """The events up to the first that breaks the rules, or to the failure that ended them; plain ones are added."""
     while True:
-        is_plain = is_plain and rules.pass_plain_text(come)
-        yield come if is_plain else _checked(rules, come)
+        yield come if is_plain else _checked(rules, come, answer)
         come.clear()
         goes_on, failure = step
         if not goes_on:
             break
         step = _step(provider, collecting)
+        is_plain = is_plain and rules.take_plain_text(come, answer)
     if failure is not None:
         raise failure
     rules.end()
 
 
-def _checked(rules: EventRules, come: list[Any]) -> Iterator[Event]:
+def _checked(rules: EventRules, come: list[Any], answer: Answer) -> Iterator[Event]:
     for event in come:
         rules.check(event)
+        answer.add(event)
         yield event
 
 
@@ -99,13 +109,16 @@ _FULL = _Full()
 
 async def _collect(provider: LLMProvider, request: ResolvedRequest, come: list[Any]) -> None:
     events, add, left = provider.stream(request), come.append, BATCH
-    check_iterator(provider, events)
-    async for event in events:
-        add(event)
-        left -= 1
-        if not left:
-            left = BATCH
-            await _FULL
+    try:
+        async for event in events:
+            add(event)
+            left -= 1
+            if not left:
+                left = BATCH
+                await _FULL
+    except TypeError:  # of what is no iterator, too
+        check_iterator(provider, events)
+        raise
 
 
 def _step(provider: LLMProvider, collecting: _Collecting) -> _Step:

@@ -39,7 +39,7 @@ def _names_any(value: Any) -> bool:
         if KEY in value:
             return True
         value = value.values()
-    return any(isinstance(item, (dict, list)) and _names_any(item) for item in value)
+    return any(map(_names_any, [item for item in value if isinstance(item, (dict, list))]))
 
 
 def _message(message: Any, files: Mapping[str, Attachment], used: set[str], index: int) -> Any:

@@ -200,7 +200,8 @@ def _text(inputs: Mapping[str, Any], seed: str, index: int) -> str:
     messages = inputs.get("messages") or [{}]
     said = _quote(text_of(messages[-1]))
     which = f" (choice {index + 1} of {inputs['n']})" if (inputs.get("n") or 1) > 1 else ""
-    files = [part for message in messages for part in _parts(message) if isinstance(part, Attachment)]
+    contents = [message["content"] for message in messages if isinstance(message.get("content"), list)]
+    files = [part for content in contents for part in content if isinstance(part, Attachment)]
     listed = "".join(f"\n- {file.name}: {file.size} bytes, {file.digest}" for file in files)
     return f"Mock answer {seed[:8]} from {inputs['model']}{which} to: {said}" + (
         f"\n\nAttachments:{listed}" if listed else ""
@@ -239,7 +240,8 @@ def _instance(wanted: AnswerSchema, words: Words | None, *, full: bool) -> Any:
 
 
 def _stop(text: str, inputs: Mapping[str, Any]) -> str:
-    stops = inputs.get("stop") or []
+    if not (stops := inputs.get("stop")):
+        return text
     found = [text.find(stop) for stop in ([stops] if isinstance(stops, str) else stops) if stop]
     return text[: min((at for at in found if at >= 0), default=None)]
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 import traceback
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -128,7 +129,7 @@ class Gate:
 
     def _refused(self, scope: Scope, credential: Credential | None) -> ProviderError | None:
         """Return the refusal of a request, or None; without a `credential` to ask for, only its size counts."""
-        if sum(len(name) + len(value) for name, value in scope["headers"]) > self._limits.headers:
+        if sum(map(len, chain.from_iterable(scope["headers"]))) > self._limits.headers:
             return ProviderError("ERR_TOO_LARGE", "the headers are too large", hint="send less")
         if credential is None:
             return None
@@ -160,7 +161,7 @@ class _Sending:
             self.status = message["status"]
             if HANG_UP in self._scope and WHOLE not in self._scope:
                 message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
-        if self._entry is not None:  # before the client can know that its request was answered
+        elif self._entry is not None:  # before the client can know that its request was answered
             self._entry.note(self._scope, self.status)
         await self._send(message)
 

@@ -38,9 +38,11 @@ class Paths:
         """
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         places = self._places.get(scope["path"]) or self._templated(scope["path"], method)
-        place = max(places, key=lambda place: _bears(place.dialect.marks, scope), default=None)
-        if place is None:
+        if not places:
             return self._unknown(scope, self._below(scope), 404)
+        place = places[0]
+        if len(places) > 1:
+            place = max(places, key=lambda place: _bears(place.dialect.marks, scope))
         app = place.apps.get(method)
         if app is None:
             return self._unknown(scope, place.dialect, 405)

@@ -29,6 +29,7 @@ from theoryctl_providers.contract import (
 from theoryctl_providers.engine.drive import drive
 from theoryctl_providers.engine.event_rules import RESERVED
 from theoryctl_providers.engine.execute import execute
+from theoryctl_providers.engine.guard import BATCH
 
 pytestmark = pytest.mark.usefixtures("module")
 JSON = "application/json"
@@ -116,6 +117,28 @@ def test_everything_else_passes(events: list[Any], waits: bool) -> None:
     envelope = envelope_of(yielding(events, waits=waits))
     assert envelope["error"] is None
     assert len({file_name(output) for output in envelope["outputs"]}) == len(envelope["outputs"])
+
+
+PIECES = [Delta(text=f"{number} ") for number in range(2 * BATCH)]
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [*PIECES, Finish(0, "length"), Usage(1, 2, 0.5)],
+        [Delta(text="a"), Finish(), *(Delta(1, "b"),) * BATCH, Finish(1), Delta(2, ""), Finish(2, "length")],
+        [*PIECES, Output("page", "text/plain", "a"), Delta(text="end"), Finish()],
+        [Delta(text=""), *(Usage(1),) * BATCH, Output("image", "image/png", b"a"), Finish()],
+        [*PIECES, Delta(text="half \ud800"), Finish()],
+    ],
+    ids=["many pieces", "several choices", "an output among them", "an image alone", "half a character"],
+)
+def test_an_answer_that_comes_at_once_is_the_one_that_comes_in_pieces(events: list[Any]) -> None:
+    at_once = envelope_of(yielding(events, waits=False))
+    lookup._loaded.clear()
+    waited = envelope_of(yielding(events, waits=True))
+    for part in ("outputs", "usage", "error"):
+        assert at_once[part] == waited[part]
 
 
 def test_what_came_before_a_wrong_event_was_shown_and_the_provider_is_closed() -> None:
