@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from functools import cache
 from typing import Any
 
 from starlette.types import Message, Receive, Scope
@@ -69,11 +70,16 @@ async def hung_up(receive: Receive) -> None:
 
 def header_of(scope: Scope, name: str) -> str | None:
     """The first header of that name, None where there is none."""
-    wanted = name.lower().encode()
+    wanted = _in_scope(name)
     for found, value in scope["headers"]:
         if found == wanted:
             return str(value, "latin-1")
     return None
+
+
+@cache
+def _in_scope(name: str) -> bytes:
+    return name.lower().encode()
 
 
 def note_envelope(scope: Scope, envelope: Envelope) -> None:

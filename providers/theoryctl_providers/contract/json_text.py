@@ -6,6 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any, NoReturn
 
 from theoryctl_providers.contract.errors import ProviderError
@@ -72,9 +73,14 @@ def dumps(value: Any, **options: Any) -> str:
 
 def sha256(data: bytes) -> str:
     """`sha256:<64 hex>` of some bytes, as OCI writes digests."""
-    import hashlib  # it loads OpenSSL, which a command that only shows something does without
+    return f"sha256:{_hasher()(data).hexdigest()}"
 
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+@cache
+def _hasher() -> Any:
+    from hashlib import sha256  # it loads OpenSSL, which a command that only shows something does without
+
+    return sha256
 
 
 def json_problem(value: Any, depth: int = MAX_DEPTH) -> str | None:

@@ -69,11 +69,13 @@ def refuse_forbidden(inputs: Mapping[str, Any]) -> None:
     """Raise ProviderError `ERR_INPUTS` for the first input that names an address, a credential or a way to call."""
     if "://" in str(inputs.get("model") or ""):  # some vendors of LiteLLM take the address from there
         raise _refused(("model",))
+    for name in inputs:
+        if is_forbidden(name):
+            raise _refused((name,))
     extra = inputs.get("extra_body")
-    tops = [(name,) for name in inputs] + [("extra_body", name) for name in (extra if isinstance(extra, dict) else ())]
-    for top in tops:
-        if is_forbidden(top[-1]):
-            raise _refused(top)
+    for name in extra if isinstance(extra, dict) else ():
+        if is_forbidden(name):
+            raise _refused(("extra_body", name))
     if (path := _credential_in(inputs)) is not None:
         raise _refused(path)
 
