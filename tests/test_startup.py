@@ -80,6 +80,12 @@ def test_a_completion_loads_nothing_heavy(line: str, allowed: set[str], environm
     assert loaded_after([], {**environment, **asked}) & (HEAVY - allowed) == set()
 
 
+def test_a_run_loads_neither_what_builds_an_image_nor_what_reads_a_script(environment: dict[str, str]) -> None:
+    loaded = loaded_after(RUN, environment)
+    assert "theoryctl_providers.contract.script" not in loaded
+    assert "theoryctl.images.context" not in loaded
+
+
 def test_a_run_against_a_started_instance_loads_an_http_client_and_nothing_else_heavy(
     environment: dict[str, str], cli: Cli
 ) -> None:

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from theoryctl.images.context import code_paths
 from theoryctl.manifests.catalog import Catalog
+from theoryctl.manifests.code import code_paths
 from theoryctl.refs import ProviderRef
 from theoryctl.requests.mock_flags import MockFlags
 from theoryctl.results.manifests import ConformanceTested

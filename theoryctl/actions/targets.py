@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from theoryctl.errors import UsageError
 from theoryctl.hints import command
-from theoryctl.images.context import code_paths
 from theoryctl.instances import records
 from theoryctl.instances.records import Instance, RecordKey, checked_name
 from theoryctl.instances.restart import start_again, stop_and_start
+from theoryctl.manifests.code import code_paths
 from theoryctl.runtimes.find import (
     EMBEDDED,
     MODAL,

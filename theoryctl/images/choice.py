@@ -8,7 +8,8 @@ from pathlib import Path
 
 from theoryctl.errors import BadPlatform, NotPinned, UsageError
 from theoryctl.hints import NO_IMAGE, again, command
-from theoryctl.images.context import BuildContext, code_paths, find_context
+from theoryctl.images.context import BuildContext, find_context
+from theoryctl.manifests.code import code_paths
 from theoryctl.manifests.model import Image
 from theoryctl.refs import ProviderRef
 from theoryctl.registry.reference import ImageReference

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from theoryctl.errors import BadManifest
-from theoryctl.manifests.model import Build, Image
+from theoryctl.manifests.model import Build
 from theoryctl_providers.contract import canonical, sha256
 
 #: The name by which a manifest asks for the context that theoryctl brings along.
@@ -55,12 +55,6 @@ def find_context(root: Path, build: Build) -> BuildContext:
     raise BadManifest(
         f"image.build.context: {folder} has no {DOCKERFILE}", hint=f"add one, or write image.build.context: {BUNDLED}"
     )
-
-
-def code_paths(root: Path, image: Image | None) -> tuple[str, ...]:
-    """Return the paths that stand for an image's packages where there is no image: wheels, and sources of projects."""
-    paths = [root / name for name in (image.build.packages if image and image.build else ())]
-    return tuple(str(path / "src" if (path / "src").is_dir() else path) for path in paths)
 
 
 def _digest(path: Path) -> str:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from theoryctl.errors import UsageError
 from theoryctl.hints import again, path_hint
 from theoryctl.secrets import read_env_file
-from theoryctl_providers.contract import ProviderConfig, ProviderError, Script, is_mock
+from theoryctl_providers.contract import ProviderConfig, ProviderError, is_mock
 from theoryctl_providers.contract.calls import TOOLS
+
+if TYPE_CHECKING:
+    from theoryctl_providers.contract import Script
 
 
 class MockFlags(NamedTuple):
@@ -52,6 +55,7 @@ class MockFlags(NamedTuple):
     def _script(self) -> Script:
         """The script, which says which tools are called: one without rules where there is none."""
         from theoryctl.authored.script_file import read_script
+        from theoryctl_providers.contract import Script  # of many classes, which a run without one does not wait for
 
         told = {} if self.script is None else read_script(self.script).dump()
         return Script.load(told if self.tools is None else told | {"tools": self.tools})
