@@ -120,8 +120,8 @@ def floods(talk: Conversation) -> None:
     talk.end_stream()
 
 
-#: MiB that a silent client may cost in real mode, of which LiteLLM takes a quarter and half are what has been read.
-EACH = 1.2
+#: MiB that a silent client may cost in real mode: three quarters are what one read of its connection brought.
+EACH = 0.5
 #: CPU seconds of the server for which they are watched.
 ENOUGH = 3.0
 
