@@ -392,7 +392,6 @@ def stop(ctx: typer.Context, ref: NamedRef, env: Env = None, app: AppName = None
     ctx.obj.emit(modal.stop(ProviderRef.parse(ref), environment_name(env), app, discard=discard))
 
 
-
 def _say_env_file_is_idle(ctx: typer.Context, env_file: str | None) -> None:
     """One command line may serve both here and on Modal, so the flag is no error; what it does not do is said."""
     if env_file is not None:
