@@ -89,6 +89,7 @@ INSIDE = (
     "theoryctl.actions.vendors",
     "theoryctl.batch.engines",
     "theoryctl.batch.requests",
+    "theoryctl.batch.vendors.desk",
     "theoryctl.ledger.content",
 )
 
@@ -137,6 +138,10 @@ MADE_OF = {
     "theoryctl_providers.engine.loop": {"asyncio"},
     "theoryctl_providers.engine.produced": {"asyncio"},
     "theoryctl_providers.engine.retries": {"asyncio", "tenacity"},
+    "theoryctl_providers.litellm.batches.anthropic": {"httpx"},
+    "theoryctl_providers.litellm.batches.api": {"httpx"},
+    "theoryctl_providers.litellm.batches.openai": {"httpx"},
+    "theoryctl_providers.litellm.stored_client": {"httpx"},
     "theoryctl_providers.litellm.transport": {"httpx"},
     "theoryctl_providers.server": {"asyncio", "starlette", "uvicorn"},
     "theoryctl_providers.testing.instance": {"asyncio", "starlette", "uvicorn"},

@@ -39,7 +39,12 @@ def _cost(model: str, sent: int) -> float | None:
     """US dollars by LiteLLM's price list; None for a model that is not in it."""
     import litellm
 
+    from theoryctl_providers.litellm.stored import is_batch
+    from theoryctl_providers.litellm.usage import batch_cost
+
     try:
+        if is_batch():
+            return batch_cost(model, litellm.Usage(prompt_tokens=sent, completion_tokens=0, total_tokens=sent))
         cost, _ = litellm.cost_per_token(model=model, prompt_tokens=sent, completion_tokens=0, call_type="aembedding")
     except Exception:  # an unknown model is no failure of the call, and LiteLLM raises a bare Exception for it
         return None

@@ -55,13 +55,13 @@ class _Asked:
 def _told(error: Any, model: str, clean: Callable[[str], str], who: str) -> ProviderError:
     """A failure inside an answer of status 200, as if the vendor had answered with the status that it means."""
     body = clean(json.dumps({"error": error}))[:LONGEST_BODY]
-    failure = answered(_status_of(error), body, model, who=who, how="failed in its answer")
+    failure = answered(status_of(error), body, model, who=who, how="failed in its answer")
     if isinstance(error, str):  # a vendor that has no word for it does not call it transient
         failure.retryable = False
     return failure
 
 
-def _status_of(error: Any) -> int:
+def status_of(error: Any) -> int:
     """The HTTP status that an error object means: it is said in it, or its type says it, else 500."""
     if not isinstance(error, dict):
         return 500

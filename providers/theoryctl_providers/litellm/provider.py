@@ -118,6 +118,7 @@ async def _call(request: ResolvedRequest) -> AsyncGenerator[Event]:
     from theoryctl_providers.litellm.addresses import at_address
     from theoryctl_providers.litellm.arguments import account_headers, called_at, vendor_arguments
     from theoryctl_providers.litellm.errors import as_provider_error
+    from theoryctl_providers.litellm.stored_client import stored_client
     from theoryctl_providers.litellm.transport import Heard
     from theoryctl_providers.redact import Redactor, secrets_of
 
@@ -126,6 +127,7 @@ async def _call(request: ResolvedRequest) -> AsyncGenerator[Event]:
     try:
         arguments = vendor_arguments(request)
         address = called_at(arguments)
+        arguments |= stored_client(model.partition("/")[0], arguments)
         async with aclosing(_events(request, arguments, heard)) as events:
             async for event in events:
                 begun = True

@@ -177,10 +177,14 @@ def _reporting(make: Any) -> Any:
     function = make.__func__ if isinstance(make, staticmethod) else make
 
     def made(*arguments: Any, **options: Any) -> Any:
-        client = function(*arguments, **options)
-        if client is not None and _hear not in client.event_hooks["response"]:
-            before = client.event_hooks
-            client.event_hooks = {"request": [*before["request"], _speak], "response": [*before["response"], _hear]}
-        return client
+        return reporting(function(*arguments, **options))
 
     return staticmethod(made) if isinstance(make, staticmethod) else made
+
+
+def reporting(client: Any) -> Any:
+    """Have an asynchronous client report its responses; it is returned."""
+    if client is not None and _hear not in client.event_hooks["response"]:
+        before = client.event_hooks
+        client.event_hooks = {"request": [*before["request"], _speak], "response": [*before["response"], _hear]}
+    return client

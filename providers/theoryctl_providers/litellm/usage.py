@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from theoryctl_providers.contract import Usage
+from theoryctl_providers.litellm.stored import is_batch
 
 #: Where vendors say a detail: paths in their usage.
 _CACHED = (
@@ -65,6 +66,19 @@ def _count(holder: Mapping[str, Any], name: str) -> int | None:
     return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0 else None
 
 
+def batch_cost(model: str, usage: Any) -> float | None:
+    """Return the US dollars of a request in a vendor's batch; None where LiteLLM's list has no price for batches.
+
+    LiteLLM itself takes half of the usual price then (`batch_cost_calculator`, cost_calculator.py), which nobody said.
+    """
+    import litellm
+    from litellm.cost_calculator import batch_cost_calculator
+
+    if litellm.get_model_info(model).get("input_cost_per_token_batches") is None:
+        return None
+    return float(sum(batch_cost_calculator(usage, model)))
+
+
 def _cost(model: str, counted: Mapping[str, Any], tier: str | None) -> float | None:
     """US dollars by LiteLLM's price list; None for a model that is not in it."""
     import litellm
@@ -73,6 +87,8 @@ def _cost(model: str, counted: Mapping[str, Any], tier: str | None) -> float | N
         return 0.0  # it runs on one's own machine
     try:
         usage = litellm.Usage(**counted)
+        if is_batch():
+            return batch_cost(model, usage)
         sent, received = litellm.cost_per_token(model=model, usage_object=usage, service_tier=tier)
     except Exception:  # an unknown model is no failure of the call, and LiteLLM raises a bare Exception for it
         return None

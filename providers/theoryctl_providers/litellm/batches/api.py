@@ -1,0 +1,122 @@
+"""HTTP requests to the batch APIs of vendors.
+
+LiteLLM 1.110.2 cannot create a batch of Anthropic's (llms/anthropic/batches/transformation.py raises
+NotImplementedError) and Anthropic's SDK is not installed, so both vendors are asked over httpx.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from theoryctl_providers.contract import ProviderError
+from theoryctl_providers.status import LONGEST_BODY, answered, failure_of
+
+#: Seconds for a connection and between two pieces; a vendor that checks a large batch answers late.
+_TIMEOUT = httpx.Timeout(120.0, connect=15.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The address and the headers of one vendor's account. `model` is named in errors, after `clean` has taken secrets
+    out of the vendor's words."""
+
+    address: str
+    headers: Mapping[str, str] = field(repr=False)
+    model: str
+    clean: Callable[[str], str]
+
+
+class Http:
+    """Requests to one account. Redirects are not followed: the key would go along."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._client = httpx.Client(headers=dict(account.headers), timeout=_TIMEOUT, follow_redirects=False)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def json(self, method: str, path: str, **options: Any) -> Mapping[str, Any]:
+        """Send a request, and return the object that answers it. Raises ProviderError."""
+        with self._sent(method, path, **options) as response:
+            try:
+                document = json.loads(response.read())
+            except ValueError:
+                document = None
+            if not isinstance(document, dict):
+                raise self._failure("ERR_BAD_RESPONSE", "gave no JSON object")
+            return document
+
+    def lines(self, path: str) -> Iterator[Mapping[str, Any]]:
+        """Yield the objects of a file of lines. Raises ProviderError."""
+        with self._sent("GET", path) as response:
+            for line in _lines(response.iter_bytes()):
+                try:
+                    document = json.loads(line)
+                except ValueError:
+                    document = None
+                if not isinstance(document, dict):
+                    raise self._failure("ERR_BAD_RESPONSE", "gave a line of results that is no JSON object")
+                yield document
+
+    @contextmanager
+    def _sent(self, method: str, path: str, **options: Any) -> Iterator[httpx.Response]:
+        account = self._account
+        try:
+            with self._client.stream(method, f"{account.address}/{path}", **options) as response:
+                if response.status_code >= 300:
+                    body = account.clean(response.read().decode(errors="replace")[:LONGEST_BODY])
+                    raise answered(response.status_code, body, account.model, who=_who(account))
+                yield response
+        except httpx.TimeoutException:
+            raise self._failure("ERR_TIMEOUT", "did not answer in time") from None
+        except httpx.HTTPError as error:
+            raise self._failure("ERR_UNREACHABLE", f"cannot be reached: {account.clean(str(error))}") from None
+
+    def _failure(self, code: str, what: str) -> ProviderError:
+        return failure_of(code, f"{_who(self._account)} {what}", self._account.model)
+
+
+def _who(account: Account) -> str:
+    from theoryctl_providers.litellm.addresses import at_address
+
+    return at_address(account.model.partition("/")[0], account.address)
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The lines of a body; httpx would decode it, and end lines at characters that JSON may hold (U+2028)."""
+    held: list[bytes] = []
+    for chunk in chunks:
+        *lines, rest = chunk.split(b"\n")
+        for line in lines:
+            yield from _whole([*held, line])
+            held = []
+        held.append(rest)
+    yield from _whole(held)
+
+
+def _whole(pieces: list[bytes]) -> Iterator[bytes]:
+    line = b"".join(pieces).strip()
+    if line:
+        yield line
+
+
+def in_path(id: str) -> str:
+    """Return a vendor's id as one part of a path."""
+    return quote(id, safe="")
+
+
+def text_in(document: Mapping[str, Any], name: str) -> str:
+    """Return a text of a vendor's object. Raises ProviderError `ERR_BAD_RESPONSE` where it has none."""
+    value = document.get(name)
+    if not isinstance(value, str) or not value:
+        raise ProviderError("ERR_BAD_RESPONSE", f"the vendor's batch has no {name}", hint="try again")
+    return value
