@@ -20,7 +20,7 @@ from theoryctl.batch.output import Output, OutputStream
 from theoryctl.batch.pace import Pace
 from theoryctl.batch.plan import Plan
 from theoryctl.batch.prices import source as prices_source
-from theoryctl.batch.run import Batch
+from theoryctl.batch.run import Batch, Estimate
 from theoryctl.batch.tally import Tally
 from theoryctl.batch.tokens import TokenCounter
 from theoryctl.errors import Interrupted, UsageError
@@ -49,13 +49,14 @@ def batch(options: BatchOptions, target: Target, listener: Listener) -> BatchRes
         engine = engine_of(options, setting, target, opened)
         listener.tell(engine.where)
         output = setting.file or opened.enter_context(_stream(options, plan, listener))
-        running = _running(options, setting, guard, plan, engine, output, listener, budgets)
+        priced = guard.estimate if budgets or options.tpm else None
+        running = running_of(options, setting, plan, engine, output, listener, budgets=budgets, estimate=priced)
         if options.detach:
-            return replace(_result(options, running), detached=send_all(engine, plan))
-        _run(running, options, listener)
+            return replace(result_of(options, running), detached=send_all(engine, plan))
+        run_all(running, options, listener)
         if running.error is None:
             forget_taken(engine)
-        return _result(options, running)
+        return result_of(options, running)
 
 
 def estimate(options: BatchOptions, target: Target) -> BatchEstimate:
@@ -65,7 +66,7 @@ def estimate(options: BatchOptions, target: Target) -> BatchEstimate:
     """
     with ExitStack() as opened:
         setting = setting_of(options, target, opened, asks=False)
-        sums = CostEstimate(setting.maker.config.default_model, TokenCounter())
+        sums = CostEstimate(setting.maker.config.default_model, TokenCounter(), options.vendor_batch)
         plan = plan_of(setting, options, target, sums.look, asks=False)
         return BatchEstimate(
             lines=sums.lines,
@@ -76,6 +77,7 @@ def estimate(options: BatchOptions, target: Target) -> BatchEstimate:
             cost_usd=(sums.usd[0], sums.usd[1]),
             unpriced=dict(sums.unpriced),
             source=prices_source(),
+            assumed=dict(sums.assumed),
         )
 
 
@@ -107,16 +109,19 @@ def _check_unbudgeted(budgets: list[Budget]) -> None:
         raise UsageError("--detach: nobody counts the budget of the day meanwhile", hint=again("wait", detach=None))
 
 
-def _running(
+def running_of(
     options: BatchOptions,
     setting: Setting,
-    guard: CostGuard,
     plan: Plan,
     engine: Engine,
     output: Output,
     listener: Listener,
-    budgets: list[Budget],
+    *,
+    budgets: list[Budget] | None = None,
+    estimate: Estimate | None = None,
+    judge: type[Failures] = Failures,
 ) -> Batch:
+    """Return a batch that is ready to run. `judge` says what becomes of failures."""
     pace = Pace(options.concurrency, options.rpm, options.tpm)
     tally = Tally(asked=plan.asked)
     return Batch(
@@ -125,17 +130,18 @@ def _running(
         output=output,
         form=setting.form,
         pace=pace,
-        failures=Failures(pace, tally.asked),
+        failures=judge(pace, tally.asked),
         tally=tally,
-        budgets=budgets,
-        estimate=guard.estimate if budgets or options.tpm else None,
+        budgets=budgets or [],
+        estimate=estimate,
         results=listener.results,
         watch=listener.watch,
         tell=listener.tell,
     )
 
 
-def _run(running: Batch, options: BatchOptions, listener: Listener) -> None:
+def run_all(running: Batch, options: BatchOptions, listener: Listener) -> None:
+    """Ask all lines; Ctrl-C ends it, and is the batch's error then."""
     try:
         with _interruptible(running, listener):
             running.run(ordered=options.ordered)
@@ -161,7 +167,8 @@ def _interruptible(running: Batch, listener: Listener) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _result(options: BatchOptions, running: Batch) -> BatchResult:
+def result_of(options: BatchOptions, running: Batch) -> BatchResult:
+    """Return the count of a batch that has run."""
     plan, tally = running.plan, running.tally
     return BatchResult(
         out=None if options.is_streamed else options.out,

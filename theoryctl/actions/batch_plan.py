@@ -18,6 +18,7 @@ from theoryctl.batch.rows import RowFormat
 from theoryctl.batch.run import Finished
 from theoryctl.batch.source import Source, open_source
 from theoryctl.batch.tally import Tally
+from theoryctl.batch.vendors.desk import batched
 from theoryctl.errors import UsageError
 from theoryctl.hints import again
 from theoryctl.manifests.catalog import Catalog, Found
@@ -52,7 +53,8 @@ class BatchOptions:
     """Options of a batch. `source` and `out` are paths, or `-`; without `out` nothing can be asked.
 
     `timeout` is in seconds, `max_attachment` in bytes, `max_cost` in US dollars; `rpm` and `tpm` are calls and tokens
-    per minute. With `detach` the lines are sent, and nothing is waited for.
+    per minute. With `detach` the lines are sent, and nothing is waited for. `vendor_batch` leaves them to the vendor's
+    own batches. `report` is the path of a page about the rows.
     """
 
     ref: ProviderRef
@@ -77,6 +79,8 @@ class BatchOptions:
     env_file: str | None = None
     manifests: str | None = None
     detach: bool = False
+    vendor_batch: bool = False
+    report: str | None = None
     mocks: MockFlags = field(default_factory=MockFlags)
     standard_input: StandardInput = field(default_factory=StandardInput)
 
@@ -156,6 +160,8 @@ def plan_of(setting: Setting, options: BatchOptions, target: Target, look: Look 
     """Read and check all lines. `look` is called with each request that is to be asked. Raises TheoryctlError."""
     here = asks and target.runtime == EMBEDDED
     check = check_here(setting.maker.config) if here else check_elsewhere(setting.maker.config)
+    if options.vendor_batch:
+        check = batched(check, setting.maker.config.default_model)
     planner = Planner(
         plan=Plan(setting.source, setting.maker),
         check=check,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from theoryctl.batch.prices import price_of
+from theoryctl.batch.prices import BATCHES, price_of
 from theoryctl.batch.tokens import TokenCounter
 from theoryctl.errors import MaxCost, UsageError
 from theoryctl.hints import again
@@ -32,8 +32,8 @@ class Bounds:
     usd: float | None
 
 
-def bounds_of(request: Request, default_model: str | None) -> Bounds:
-    """Return the bounds of a request.
+def bounds_of(request: Request, default_model: str | None, *, batched: bool = False) -> Bounds:
+    """Return the bounds of a request; `batched`: at the price of the vendor's batches, or the usual one without one.
 
     A token has at least one byte, so the inputs have at most as many tokens as bytes, and never more than the model
     reads. The answer has as many as `max_tokens` says, else as the model can write, for each of `n` choices.
@@ -47,7 +47,7 @@ def bounds_of(request: Request, default_model: str | None) -> Bounds:
     price = price_of(
         model,
         sent,
-        tier=tier if isinstance(tier, str) else None,
+        tier=BATCHES if batched else tier if isinstance(tier, str) else None,
         cached='"cache_control"' in text,
         media=bool(parts or request.attachments),
     )
@@ -118,9 +118,7 @@ class CostGuard:
     def check(self) -> None:
         """Raise UsageError where prices are unknown, and that was not allowed."""
         if self._unpriced and not self.allow_unknown:
-            told = ", ".join(f"{model} ({count} lines)" for model, count in self._unpriced.most_common(5))
-            hint = again("set max_tokens, or add --allow-unknown-price", allow_unknown_price=True)
-            raise UsageError(f"a limit on cost: nobody knows the highest price of {told}", hint=hint)
+            raise unknown_price(self._unpriced)
 
     def estimate(self, request: Request) -> tuple[float, float]:
         """Return the tokens that a request is expected to take, and the most US dollars."""
@@ -130,25 +128,67 @@ class CostGuard:
 
 
 @dataclass(slots=True)
+class BatchedCost:
+    """The most that requests cost together in a vendor's batch, each looked at before anything is submitted.
+
+    A model whose price for batches nobody knows is counted at its usual price, which is never lower.
+    """
+
+    default_model: str | None
+    usd: float = 0.0
+    unpriced: Counter[str] = field(default_factory=Counter)
+
+    def look(self, request: Request) -> None:
+        """Add a request."""
+        usd = bounds_of(request, self.default_model, batched=True).usd
+        if usd is None:
+            self.unpriced[model_of(request, self.default_model)] += 1
+        else:
+            self.usd += usd
+
+    def check(self, most: float, spent: float, *, allow_unknown: bool) -> None:
+        """Raise MaxCost where that is more than is left of `most`, and UsageError for prices that nobody knows."""
+        if self.unpriced and not allow_unknown:
+            raise unknown_price(self.unpriced)
+        if self.usd > most - spent:
+            gone = f", of which ${spent:.6g} are spent or at a vendor" if spent else ""
+            message = f"--max-cost: the lines may cost ${self.usd:.6g} together, and the limit is ${most:g}{gone}"
+            raise MaxCost(message, hint=again("allow more", max_cost=f"{(spent + self.usd) * 1.01:.3g}"))
+
+
+def unknown_price(unpriced: Counter[str]) -> UsageError:
+    """The error for models without a price, counted by their lines."""
+    told = ", ".join(f"{model} ({count} lines)" for model, count in unpriced.most_common(5))
+    hint = again("set max_tokens, or add --allow-unknown-price", allow_unknown_price=True)
+    return UsageError(f"a limit on cost: nobody knows the highest price of {told}", hint=hint)
+
+
+@dataclass(slots=True)
 class CostEstimate:
-    """The sum of what requests may take: the lowest and the highest tokens, and US dollars."""
+    """The sum of what requests may take: the lowest and the highest tokens, and US dollars.
+
+    `batched`: at the price of vendors' batches. `assumed` counts requests by model whose price for batches nobody
+    knows; half of the usual one is taken for the lowest, and the usual one for the highest.
+    """
 
     default_model: str | None
     counter: TokenCounter
+    batched: bool = False
     lines: int = 0
     input: list[int] = field(default_factory=lambda: [0, 0])
     output: list[int] = field(default_factory=lambda: [0, 0])
     usd: list[float] = field(default_factory=lambda: [0.0, 0.0])
     unpriced: Counter[str] = field(default_factory=Counter)
+    assumed: Counter[str] = field(default_factory=Counter)
 
     def look(self, index: int, request: Request) -> None:
         """Add a request."""
         model = model_of(request, self.default_model)
-        bounds = bounds_of(request, self.default_model)
+        bounds = bounds_of(request, self.default_model, batched=self.batched)
         low, high = self.counter.count(request.inputs)
         low, high = min(low, bounds.input), min(max(high, _media(request)), bounds.input)
         fewest, most = _choices(request.inputs) * bool(bounds.output), bounds.output or 0
-        price = price_of(model, high)
+        price = price_of(model, high, tier=BATCHES if self.batched else None)
         for sums, pair in ((self.input, (low, high)), (self.output, (fewest, most))):
             sums[0] += pair[0]
             sums[1] += pair[1]
@@ -156,7 +196,10 @@ class CostEstimate:
         if bounds.usd is None or price.input is None:
             self.unpriced[model] += 1
             return
-        self.usd[0] += low * price.input + fewest * (price.output or 0.0)
+        if price.is_usual:
+            self.assumed[model] += 1
+        share = 0.5 if price.is_usual else 1.0
+        self.usd[0] += (low * price.input + fewest * (price.output or 0.0)) * share
         self.usd[1] += high * price.input + most * (price.output or 0.0)
 
 

@@ -16,19 +16,27 @@ _TABLE = "model_prices_and_context_window_backup.json"
 _OWN = frozenset(("ollama", "ollama_chat", "hosted_vllm", "lm_studio"))
 
 #: Prices of a token. Some count only above a number of tokens, and some only for a tier of service.
-_INPUT = re.compile(r"input_cost_per_token(?:_above_(\d+)k_tokens)?(?:_(priority|flex|ultrafast))?")
-_OUTPUT = re.compile(r"output_cost_per_(?:reasoning_)?token(?:_above_(\d+)k_tokens)?(?:_(priority|flex|ultrafast))?")
-_CACHED = re.compile(r"cache_creation_input_token_cost(?:_above_\d+hr)?(?:_above_(\d+)k_tokens)?()")
-_MEDIA = re.compile(r"input_cost_per_(?:audio|image)_token()()")
+_TIER = "(?:_(priority|flex|ultrafast|batches))?"
+_INPUT = re.compile(rf"input_cost_per_token(?:_above_(\d+)k_tokens)?{_TIER}")
+_OUTPUT = re.compile(rf"output_cost_per_(?:reasoning_)?token(?:_above_(\d+)k_tokens)?{_TIER}")
+_CACHED = re.compile(rf"cache_creation_input_token_cost(?:_above_\d+hr)?(?:_above_(\d+)k_tokens)?{_TIER}")
+_MEDIA = re.compile(rf"input_cost_per_(?:audio|image)_token(){_TIER}")
+
+#: The tier of vendors' batches. Its prices stand in the place of the usual ones, which are never lower.
+BATCHES = "batches"
 
 
 class Price(NamedTuple):
-    """The highest prices in US dollars a token that can count, and the model's limits in tokens; None is unknown."""
+    """The highest prices in US dollars a token that can count, and the model's limits in tokens; None is unknown.
+
+    `is_usual` says that a price for batches was wanted, and the table has none: these are the usual ones.
+    """
 
     input: float | None
     output: float | None
     context: int | None = None
     most_output: int | None = None
+    is_usual: bool = False
 
 
 _FREE = Price(0.0, 0.0)
@@ -83,11 +91,14 @@ def price_of(model: str, tokens: int, *, tier: str | None = None, cached: bool =
     if facts is None:
         return _UNKNOWN
     patterns = [_INPUT, *([_CACHED] if cached else []), *([_MEDIA] if media else [])]
+    is_usual = tier == BATCHES and "input_cost_per_token_batches" not in facts
+    tier = None if is_usual else tier
     return Price(
         input=_highest(facts, patterns, tokens, tier),
         output=_highest(facts, [_OUTPUT], tokens, tier),
         context=_whole(facts.get("max_input_tokens") or facts.get("max_tokens")),
         most_output=0 if facts.get("mode") == "embedding" else _whole(facts.get("max_output_tokens")),
+        is_usual=is_usual,
     )
 
 
@@ -103,7 +114,8 @@ def _highest(facts: Mapping[str, Any], patterns: list[re.Pattern[str]], tokens: 
 
 def _counts(found: re.Match[str], tokens: int, tier: str | None) -> bool:
     above, wanted = found[1], found[2]
-    return (not above or tokens > int(above) * 1000) and (not wanted or wanted == tier)
+    is_of_tier = wanted == tier if tier == BATCHES else not wanted or wanted == tier
+    return (not above or tokens > int(above) * 1000) and is_of_tier
 
 
 def _whole(value: Any) -> int | None:

@@ -13,6 +13,7 @@ from theoryctl.cli.command import ManifestsOption
 
 if TYPE_CHECKING:
     from theoryctl.actions.batch_plan import Allowed, BatchOptions
+    from theoryctl.actions.batch_report import Ask
     from theoryctl.actions.targets import Target
     from theoryctl.results.batch import BatchResult
 
@@ -64,6 +65,17 @@ AllowFailures = Annotated[
     ),
 ]
 
+Report = Annotated[
+    str | None, typer.Option("--report", metavar="FILE", help="Write a page with plots about the rows in --out.")
+]
+VendorBatchFlag = Annotated[
+    bool,
+    typer.Option(
+        "--vendor-batch",
+        help="Leave the lines to OpenAI's or Anthropic's own batches, at half the price; run it again for the rows.",
+    ),
+]
+
 
 class BatchFlags(NamedTuple):
     """The flags of every `batch`, on this machine and on Modal."""
@@ -88,6 +100,7 @@ class BatchFlags(NamedTuple):
     timeout: opt.Timeout = None
     script: opt.ScriptFile = None
     replay: opt.ReplayDir = None
+    report: Report = None
     manifests: ManifestsOption = None
 
 
@@ -98,8 +111,9 @@ def run_batch(
 
     `more` are options of one command alone. Raises TheoryctlError.
     """
-    from theoryctl.actions.batch import batch, estimate
+    from theoryctl.actions.batch import estimate
     from theoryctl.actions.batch_plan import Listener
+    from theoryctl.actions.batch_report import with_report
 
     options = _options(ctx, ref, source, flags, more)
     if flags.estimate:
@@ -107,11 +121,23 @@ def run_batch(
         return None
     display = ctx.obj.watch_batch()
     try:
-        result = batch(options, target, Listener(display.tell, display.watch, ctx.obj.write_rows))
+        listener = Listener(display.tell, display.watch, ctx.obj.write_rows)
+        result = with_report(_ask(options), options, target, listener)
     finally:
         display.end()
     emit(result, ctx)
     return result
+
+
+def _ask(options: BatchOptions) -> Ask:
+    """The action that asks the lines, one by one or by the vendor's batches."""
+    if options.vendor_batch:
+        from theoryctl.actions.vendor_batch import vendor_batch
+
+        return vendor_batch
+    from theoryctl.actions.batch import batch
+
+    return batch
 
 
 def emit(result: BatchResult, ctx: typer.Context) -> None:
@@ -156,6 +182,7 @@ def _options(ctx: typer.Context, ref: str, source: str, flags: BatchFlags, more:
         allow_failures=allowed(flags.allow_failures),
         timeout=parse_timeout(flags.timeout) if flags.timeout is not None else None,
         manifests=flags.manifests,
+        report=flags.report,
         mocks=MockFlags(script=flags.script, replay=flags.replay),
         standard_input=standard_input,
         **more,
@@ -167,7 +194,7 @@ def check_detached(flags: BatchFlags) -> None:
     from theoryctl.errors import UsageError
     from theoryctl.hints import again
 
-    for name in ("max_cost", "rpm", "tpm", "estimate"):
+    for name in ("max_cost", "rpm", "tpm", "estimate", "report"):
         if getattr(flags, name):
             flag = f"--{name.replace('_', '-')}"
             raise UsageError(f"{flag}: nobody counts what a detached batch does", hint=again("wait", detach=None))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from theoryctl.cli.batch_flags import BatchFlags, BatchSource
+from theoryctl.cli.batch_flags import BatchFlags, BatchSource, VendorBatchFlag
 from theoryctl.cli.command import BaseImageOption, ManifestsOption, RefOption, command, make_app
 from theoryctl.cli.flags import with_flags
 from theoryctl.cli.options import (
@@ -143,6 +143,7 @@ def batch(
     runtime: RunRuntime = None,
     name: InstanceName = None,
     env_file: EnvFile = None,
+    vendor_batch: VendorBatchFlag = False,
 ) -> None:
     """Send every line of a file, and write a row for each.
 
@@ -155,7 +156,7 @@ def batch(
     from theoryctl.refs import ProviderRef
 
     target = targets.local_target(ProviderRef.parse(ref), runtime, name)
-    run_batch(ctx, ref, source, flags, target, env_file=env_file)
+    run_batch(ctx, ref, source, flags, target, env_file=env_file, vendor_batch=vendor_batch)
 
 
 @command(

@@ -3,13 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 from theoryctl.errors import exit_status
 from theoryctl_providers.contract import ErrorInfo
 
 SUMMARY_SCHEMA = "theoryctl.batch_summary/v1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VendorBatch:
+    """A batch at a vendor. `state` is the vendor's own word, or None where it did not say one; `done` of its `requests`
+    are answered or have failed. `id` is None where the vendor has not said it yet. `error` is why nothing is known.
+
+    `submitted_at` is in seconds since 1970; `out` is the file that its rows are for.
+    """
+
+    vendor: str
+    model: str
+    requests: int
+    submitted_at: float
+    id: str | None = None
+    state: str | None = None
+    done: int = 0
+    out: str | None = None
+    error: ErrorInfo | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Everything that is known."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class VendorBatches:
+    """The batches at vendors whose answers were not all taken."""
+
+    batches: tuple[VendorBatch, ...]
+    exit_status: ClassVar[int] = 0
+
+    def document(self) -> dict[str, Any]:
+        """All of them."""
+        return {"schema": "theoryctl.batches/v1", "batches": [each.document() for each in self.batches]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +55,8 @@ class BatchResult:
     that are equal to another one, `left` those that still have no row. `failed` are the others' failures by code.
     `latency_ms` has the percentiles p50, p90 and p99 of successes. `unpriced` answers are of a price that nobody knows.
     `out` is the path of the rows, None for standard output. Up to `allowed` lines may fail. `detached` is the name of
-    what goes on elsewhere, None where nothing does.
+    what goes on elsewhere, None where nothing does. `batches` are those at vendors whose answers have not come; None
+    where lines were asked one by one. `report` is the page about it.
     """
 
     out: str | None
@@ -42,6 +78,8 @@ class BatchResult:
     allowed: float = 0.0
     detached: str | None = None
     error: ErrorInfo | None = None
+    batches: tuple[VendorBatch, ...] | None = None
+    report: str | None = None
 
     def document(self) -> dict[str, Any]:
         """Everything that was counted."""
@@ -63,6 +101,8 @@ class BatchResult:
             "latency_ms": dict(self.latency_ms),
             "seconds": round(self.seconds, 3),
             "error": self.error,
+            **({} if self.batches is None else {"batches": [each.document() for each in self.batches]}),
+            **({} if self.report is None else {"report": self.report}),
         }
 
     @property
@@ -82,7 +122,8 @@ class BatchEstimate:
     """The tokens and US dollars that a batch may take, as the lowest and the highest of each.
 
     `lines` are to be asked. `unpriced` are the models whose price nobody knows, with the number of their lines; their
-    lines are not in the costs.
+    lines are not in the costs. `assumed` are those whose price in a vendor's batch nobody knows: half of the usual one
+    is taken for the lowest cost, and the usual one for the highest.
     """
 
     lines: int
@@ -93,6 +134,7 @@ class BatchEstimate:
     cost_usd: tuple[float, float]
     unpriced: Mapping[str, int] = field(default_factory=dict)
     source: str | None = None
+    assumed: Mapping[str, int] = field(default_factory=dict)
     exit_status: ClassVar[int] = 0
 
     def document(self) -> dict[str, Any]:
@@ -107,6 +149,7 @@ class BatchEstimate:
             "cost_usd": _range(self.cost_usd),
             "unpriced": dict(self.unpriced),
             "prices": self.source,
+            **({"assumed": dict(self.assumed)} if self.assumed else {}),
         }
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from theoryctl.results.batch import BatchEstimate, BatchResult
+from theoryctl.results.batch import BatchEstimate, BatchResult, VendorBatch, VendorBatches
 from theoryctl.terminal.format import dollars, duration_words, paired, rate_words
-from theoryctl.terminal.view import Facts, Lines, View, Views
+from theoryctl.terminal.view import Facts, Lines, Table, View, Views
 
 
 def _batch(result: BatchResult) -> View:
@@ -34,9 +34,34 @@ def summary(result: BatchResult) -> list[tuple[str, str]]:
         pairs.append(("time", f"{duration_words(result.seconds * 1000)}, {_rate(result)} lines/s"))
     if result.detached is not None:
         pairs.append(("detached", result.detached))
+    pairs += [(each.vendor, standing(each)) for each in result.batches or ()]
     if result.out is not None:
         pairs.append(("rows", result.out))
+    if result.report is not None:
+        pairs.append(("report", result.report))
     return pairs
+
+
+def standing(batch: VendorBatch) -> str:
+    """The standing of a batch at a vendor, in words."""
+    told = batch.error["message"] if batch.error else batch.state or "submitted"
+    return f"{batch.id or 'a batch'}: {told}, {batch.done:,} of {batch.requests:,} done"
+
+
+def _batches(result: VendorBatches) -> View:
+    header = ("vendor", "batch", "model", "state", "done", "rows")
+    rows = [
+        (
+            each.vendor,
+            each.id or "-",
+            each.model,
+            each.error["message"] if each.error else each.state or "submitted",
+            f"{each.done:,} of {each.requests:,}",
+            each.out or "-",
+        )
+        for each in result.batches
+    ]
+    return Table(header, rows, empty="no batch is at a vendor")
 
 
 def _cost(result: BatchResult) -> str:
@@ -63,12 +88,16 @@ def _estimate(result: BatchEstimate) -> Facts:
         ("cost", f"{dollars(result.cost_usd[0])} to {dollars(result.cost_usd[1])}"),
     ]
     unpriced = [f"{count:,} lines for {model}: nobody knows the price" for model, count in result.unpriced.items()]
+    assumed = [
+        f"{count:,} lines for {model}: nobody knows the price of batches, from half of the usual one to all of it"
+        for model, count in result.assumed.items()
+    ]
     source = (f"prices: {result.source}",) if result.source else ()
-    return Facts(pairs, (*unpriced, *source))
+    return Facts(pairs, (*unpriced, *assumed, *source))
 
 
 def _between(pair: tuple[int, int]) -> str:
     return f"{pair[0]:,} to {pair[1]:,}"
 
 
-VIEWS: Views = {BatchResult: _batch, BatchEstimate: _estimate}
+VIEWS: Views = {BatchResult: _batch, BatchEstimate: _estimate, VendorBatches: _batches}

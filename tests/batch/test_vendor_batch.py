@@ -1,0 +1,309 @@
+"""Batches that are left to the vendors' own batch APIs."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.batch.rows import BATCH, Files, ask, write_lines
+from tests.batch.vendors_batches import BatchVendor, hello, prompt_of
+from tests.conftest import THEORYCTL, Cli, Ran
+from tests.real.conftest import CANARY, LITELLM_WARNINGS
+from theoryctl.batch.vendors.record import read_record
+
+pytestmark = LITELLM_WARNINGS
+
+OPENAI, ANTHROPIC = "openai/gpt-4o-mini", "anthropic/claude-haiku-4-5"
+
+#: US dollars a token in a batch, by LiteLLM's table: half of the usual prices.
+INTO, OUT = 7.5e-8, 3e-7
+
+#: A model that the table has no price of batches for.
+WITHOUT_BATCHES = "openai/gpt-4"
+
+
+def lines(*texts: str, model: str = OPENAI) -> list[dict[str, Any]]:
+    return [{"id": text, "inputs": ask(text, model=model, max_tokens=10)} for text in texts]
+
+
+@pytest.fixture
+def vendor() -> Iterator[BatchVendor]:
+    with BatchVendor(CANARY) as vendor:
+        yield vendor
+
+
+def batch(files: Files, vendor: BatchVendor, *flags: str, **options: Any) -> Ran:
+    return files.run("--mode", "real", "--vendor-batch", *flags, env=vendor.env, **options)
+
+
+@pytest.mark.parametrize("model", [OPENAI, ANTHROPIC])
+def test_the_same_command_submits_and_later_takes_the_answers(files: Files, vendor: BatchVendor, model: str) -> None:
+    ran = batch(files, vendor, lines=lines("a", "b", model=model))
+    assert (ran.status, ran.document["left"]) == (0, 2), ran.err
+    [told] = ran.document["batches"]
+    [submitted] = vendor.submitted
+    assert (told["id"], told["requests"]) == (submitted.id, 2)
+
+    again = batch(files, vendor)
+    assert (again.status, again.document["left"], len(vendor.submitted)) == (0, 2, 1)
+    assert again.document["batches"][0]["state"] == submitted.word
+
+    vendor.end()
+    ended = batch(files, vendor)
+    assert (ended.status, ended.document["ok"], ended.document["left"], ended.document["batches"]) == (0, 2, 0, [])
+    assert {row["id"]: row["outputs"][0]["text"] for row in files.rows} == {"a": "Hello to a.", "b": "Hello to b."}
+    assert {row["request_digest"][7:] for row in files.rows} == set(submitted.requests)
+    assert len(vendor.submitted) == 1
+
+
+def test_rows_cost_what_a_batch_does_and_are_in_the_ledger(files: Files, vendor: BatchVendor, cli: Cli) -> None:
+    batch(files, vendor, lines=lines("a"))
+    vendor.end()
+    batch(files, vendor)
+    [row] = files.rows
+    assert row["usage"]["cost_usd"] == pytest.approx(10 * INTO + 5 * OUT)
+    assert row["meta"]["duration_ms"] == pytest.approx(60_000, abs=1000)  # from submission to the end of the batch
+    [run] = cli("runs", "list", "--json").document["runs"]
+    assert (run["run_id"], run["source"], run["cost_usd"]) == (row["run_id"], "batch", row["usage"]["cost_usd"])
+
+
+def test_the_request_is_the_one_that_real_mode_sends(files: Files, vendor: BatchVendor) -> None:
+    tools = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
+    inputs = {**ask("a", model=ANTHROPIC, max_tokens=10), "tools": tools, "stop": ["END"]}
+    batch(files, vendor, lines=[inputs])
+    [body] = vendor.submitted[0].requests.values()
+    assert body["model"] == "claude-haiku-4-5"
+    assert body["tools"][0]["name"] == "look"
+    assert body["stop_sequences"] == ["END"]
+
+
+def test_no_key_is_written_or_said(files: Files, vendor: BatchVendor, environment: Mapping[str, str]) -> None:
+    said = [batch(files, vendor, lines=lines("a", "b"))]
+    vendor.end(lambda body: (400, {"error": {"message": f"the key {CANARY} is bad"}}))
+    said.append(batch(files, vendor))
+    vendor.refuses = lambda asked: (500, {"error": {"message": f"the key {CANARY} is bad"}})
+    said.append(batch(files, vendor, "--retry-failed"))
+    assert [ran.status for ran in said] == [0, 1, 1]
+    everything = "".join(ran.out + ran.err for ran in said) + files.out.read_text()
+    folder = files.out.parent.parent
+    stored = b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
+    assert CANARY not in everything and CANARY.encode() not in stored
+
+
+def test_lines_are_checked_before_anything_is_submitted(files: Files, vendor: BatchVendor) -> None:
+    other = ask("b", model="groq/llama-3.1-8b-instant")
+    ran = batch(files, vendor, lines=[*lines("a"), other, {"messagess": []}])
+    assert (ran.status, vendor.asked) == (3, [])
+    assert "line 2: chat of 'groq/llama-3.1-8b-instant': expected a model of openai or anthropic" in ran.err + ran.out
+    assert "line 3:" in ran.err + ran.out
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--mode", "mock"), "--mode real"),
+        (("--rpm", "5"), "--vendor-batch"),
+        (("--out", "-"), "--out rows.jsonl"),
+    ],
+)
+def test_flags_that_lead_nowhere_are_refused_with_the_next_command(
+    files: Files, vendor: BatchVendor, flags: tuple[str, ...], told: str
+) -> None:
+    ran = batch(files, vendor, *flags, lines=lines("a"))
+    assert (ran.status, vendor.asked) == (2, [])
+    assert told in ran.document["error"]["hint"]
+
+
+def test_equal_lines_are_submitted_once_and_each_gets_its_row(files: Files, vendor: BatchVendor) -> None:
+    same = [{"id": each, "inputs": ask("a", max_tokens=10)} for each in ("one", "two")]
+    batch(files, vendor, lines=same)
+    assert len(vendor.submitted[0].requests) == 1
+    vendor.end()
+    assert batch(files, vendor).document["ok"] == 1
+    assert [row["id"] for row in files.rows] == ["one", "two"]
+
+
+def test_equal_lines_can_each_be_asked(files: Files, vendor: BatchVendor) -> None:
+    same = [{"id": each, "inputs": ask("a", max_tokens=10)} for each in ("one", "two", "three")]
+    batch(files, vendor, "--no-dedupe", lines=same)
+    assert len(vendor.submitted[0].requests) == 3
+    vendor.end()
+    assert batch(files, vendor, "--no-dedupe").document["ok"] == 3
+
+
+def test_new_lines_are_submitted_and_those_at_the_vendor_are_not_again(files: Files, vendor: BatchVendor) -> None:
+    batch(files, vendor, lines=lines("a"))
+    batch(files, vendor, lines=lines("b", "a"))
+    assert [len(each.requests) for each in vendor.submitted] == [1, 1]
+    vendor.end()
+    batch(files, vendor)
+    assert {row["id"] for row in files.rows} == {"a", "b"}
+
+
+def test_each_model_of_openais_and_each_vendor_gets_a_batch(files: Files, vendor: BatchVendor) -> None:
+    embeddings = {"custom_id": "e", "url": "/v1/embeddings", "body": {"model": "text-embedding-3-small", "input": "x"}}
+    mixed = [*lines("a", "b"), *lines("c", model="openai/gpt-4o"), *lines("d", model=ANTHROPIC), embeddings]
+    assert batch(files, vendor, lines=mixed).status == 0
+    assert sorted(len(each.requests) for each in vendor.submitted) == [1, 1, 1, 2]
+    vendor.end()
+    assert batch(files, vendor).document["ok"] == 5
+    assert [row["outputs"][0]["json"] for row in files.rows if row["id"] == "e"] == [[[0.5, 0.25]]]
+
+
+@pytest.mark.parametrize("model", [OPENAI, ANTHROPIC])
+def test_a_request_that_failed_is_that_lines_own_failure(files: Files, vendor: BatchVendor, model: str) -> None:
+    def answers(body: Mapping[str, Any]) -> tuple[int, Any] | str:
+        error = {"type": "invalid_request_error", "message": "too odd"}
+        return (400, {"type": "error", "error": error}) if prompt_of(body) == "b" else hello(body)
+
+    batch(files, vendor, lines=lines("a", "b", model=model))
+    vendor.end(answers)
+    ran = batch(files, vendor)
+    assert (ran.status, ran.document["ok"], ran.document["failed"]) == (1, 1, {"ERR_INPUTS": 1})
+    assert "too odd" in next(row["error"]["message"] for row in files.rows if row["error"])
+    assert batch(files, vendor).document["batches"] == []
+    assert len(vendor.submitted) == 1
+    assert batch(files, vendor, "--retry-failed").document["batches"][0]["requests"] == 1
+
+
+@pytest.mark.parametrize("model", [OPENAI, ANTHROPIC])
+@pytest.mark.parametrize(("word", "code"), [("expired", "ERR_TIMEOUT"), ("cancelled", "ERR_UNAVAILABLE")])
+def test_what_the_vendor_never_came_to_is_told_and_can_be_submitted_again(
+    files: Files, vendor: BatchVendor, model: str, word: str, code: str
+) -> None:
+    batch(files, vendor, lines=lines("a", "b", model=model))
+    vendor.end(lambda body: word if prompt_of(body) == "b" else hello(body), word)
+    ran = batch(files, vendor)
+    assert (ran.document["ok"], ran.document["failed"]) == (1, {code: 1})
+    batch(files, vendor, "--retry-failed")
+    assert len(vendor.submitted) == 2
+
+
+def test_a_batch_that_is_refused_as_a_whole_is_told_and_not_submitted_at_once_again(
+    files: Files, vendor: BatchVendor
+) -> None:
+    batch(files, vendor, lines=lines("a"))
+    vendor.fail("token_limit_exceeded", "Enqueued token limit reached")
+    ran = batch(files, vendor)
+    assert (ran.status, ran.document["error"]["code"]) == (1, "ERR_RATE_LIMITED")
+    assert "Enqueued token limit reached" in ran.document["error"]["message"]
+    assert (len(vendor.submitted), ran.document["left"]) == (1, 1)
+    batch(files, vendor)
+    assert len(vendor.submitted) == 2
+
+
+def test_a_limit_on_cost_counts_at_the_price_of_batches(files: Files, vendor: BatchVendor) -> None:
+    two = lines("a", "b")
+    most = 2 * 10 * OUT + 2 * 150 * INTO
+    ran = batch(files, vendor, "--max-cost", str(most / 3), lines=two)
+    assert (ran.status, ran.document["error"]["code"], vendor.submitted) == (7, "ERR_MAX_COST", [])
+    assert batch(files, vendor, "--max-cost", str(most), lines=two).status == 0
+    more = batch(files, vendor, "--max-cost", str(most), lines=lines("a", "b", "c", "d"))
+    assert (more.status, len(vendor.submitted)) == (7, 1)
+
+
+def test_the_budget_of_the_day_counts(files: Files, vendor: BatchVendor) -> None:
+    env = {**vendor.env, "THEORYCTL_MAX_COST_PER_DAY": "0.000001"}
+    ran = files.run("--mode", "real", "--vendor-batch", lines=lines("a"), env=env)
+    assert (ran.status, vendor.submitted) == (7, [])
+    assert ran.document["batches"] == []
+
+
+def test_an_estimate_is_at_the_price_of_batches(files: Files, vendor: BatchVendor) -> None:
+    files.run(lines=[ask("a", max_tokens=1000)])
+    usual = files.run("--estimate").document["cost_usd"]
+    batched = files.run("--estimate", "--vendor-batch").document["cost_usd"]
+    assert batched["high"] == pytest.approx(usual["high"] / 2)
+
+
+def test_an_estimate_says_where_nobody_knows_the_price_of_batches(files: Files, vendor: BatchVendor) -> None:
+    ran = files.run("--estimate", "--vendor-batch", "-m", WITHOUT_BATCHES, lines=[ask("a", max_tokens=1000)])
+    usual = files.run("--estimate", "-m", WITHOUT_BATCHES).document["cost_usd"]
+    assert ran.document["assumed"] == {WITHOUT_BATCHES: 1}
+    assert ran.document["cost_usd"] == {"low": pytest.approx(usual["low"] / 2), "high": usual["high"]}
+
+
+# -- cut off in the middle ---------------------------------------------------------------------------------------------
+
+
+def cut_off(_: Any) -> None:
+    raise ConnectionResetError
+
+
+def make_older(environment: Mapping[str, str], seconds: float) -> None:
+    """Make the record older: a vendor lists a batch some seconds after it was submitted."""
+    [file] = Path(environment["HOME"]).rglob("*.vendor")
+    record = read_record(file)
+    record.submissions[0].at -= seconds
+    record.save()
+
+
+def test_kill_9_between_submission_and_record_submits_nothing_twice(
+    files: Files, vendor: BatchVendor, environment: Mapping[str, str]
+) -> None:
+    write_lines(files.lines, lines("a", "b"))
+    reached, gone = threading.Event(), threading.Event()
+
+    def wait(_: Any) -> None:
+        reached.set()
+        gone.wait(60)
+
+    vendor.made = wait
+    command = [str(THEORYCTL), *BATCH, "lines.jsonl", "--out", "rows.jsonl", "--mode", "real", "--vendor-batch"]
+    with subprocess.Popen(command, cwd=files.lines.parent, env={**environment, **vendor.env}) as process:
+        assert reached.wait(100)
+        process.kill()
+    gone.set()
+    ran = batch(files, vendor)
+    assert (ran.status, len(vendor.submitted), ran.document["left"]) == (0, 1, 2)
+    vendor.end()
+    assert batch(files, vendor).document["ok"] == 2
+
+
+def test_a_batch_whose_id_was_not_heard_is_found_at_openai(files: Files, vendor: BatchVendor) -> None:
+    vendor.made = cut_off
+    assert batch(files, vendor, lines=lines("a", "b")).document["error"]["code"] == "ERR_UNREACHABLE"
+    ran = batch(files, vendor)
+    assert (ran.status, len(vendor.submitted), ran.document["batches"][0]["id"]) == (0, 1, vendor.submitted[0].id)
+
+
+def test_a_batch_whose_id_was_not_heard_is_found_at_anthropic_by_its_answers(files: Files, vendor: BatchVendor) -> None:
+    vendor.made = cut_off
+    batch(files, vendor, lines=lines("a", "b", model=ANTHROPIC))
+    ran = batch(files, vendor)
+    assert (ran.status, len(vendor.submitted), ran.document["left"]) == (1, 1, 2)
+    assert "shows when it has ended" in ran.document["error"]["message"]
+    vendor.end()
+    assert batch(files, vendor).document["ok"] == 2
+
+
+@pytest.mark.parametrize("model", [OPENAI, ANTHROPIC])
+def test_a_batch_that_never_arrived_is_submitted(
+    files: Files, vendor: BatchVendor, environment: Mapping[str, str], model: str
+) -> None:
+    vendor.refuses = lambda asked: (503, {}) if asked.path.endswith("/batches") else None
+    assert batch(files, vendor, lines=lines("a", model=model)).status == 1
+    make_older(environment, 60)
+    vendor.refuses = lambda asked: None
+    assert batch(files, vendor).document["batches"][0]["id"] == vendor.submitted[0].id
+
+
+def test_a_refused_submission_leaves_no_trace(files: Files, vendor: BatchVendor) -> None:
+    vendor.refuses = lambda asked: (400, {"error": {"message": "no"}}) if asked.path.endswith("/batches") else None
+    ran = batch(files, vendor, lines=lines("a"))
+    assert (ran.status, ran.document["error"]["code"], ran.document["batches"]) == (3, "ERR_INPUTS", [])
+    vendor.refuses = lambda asked: None
+    assert batch(files, vendor).status == 0
+
+
+def test_a_large_batch_is_split(files: Files, vendor: BatchVendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("theoryctl_providers.litellm.batches.openai.OpenAIBatches.most_requests", 2)
+    batch(files, vendor, lines=lines("a", "b", "c", "d", "e"))
+    assert [len(each.requests) for each in vendor.submitted] == [2, 2, 1]
+    vendor.end()
+    assert batch(files, vendor).document["ok"] == 5

@@ -1,0 +1,274 @@
+"""A batch that is left to a vendor's own batches: submitted, and its answers taken by the same command later."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from theoryctl.actions.batch import result_of, run_all, running_of
+from theoryctl.actions.batch_plan import BatchOptions, Listener, Setting, plan_of, setting_of, unsaid
+from theoryctl.actions.kept_batch import keeping
+from theoryctl.actions.targets import Target
+from theoryctl.batch.cost import BatchedCost
+from theoryctl.batch.plan import SETTLED, TODO, Plan
+from theoryctl.batch.vendors.answers import AnswersEngine, KeptAnswers, NoRetries
+from theoryctl.batch.vendors.desk import Desk
+from theoryctl.batch.vendors.record import Record, Submission, record_of
+from theoryctl.batch.vendors.standing import Found, look_at
+from theoryctl.batch.vendors.submit import Submitter
+from theoryctl.errors import OutputFailed, UsageError
+from theoryctl.hints import again
+from theoryctl.ledger.policy import policy_of
+from theoryctl.results.batch import BatchResult, VendorBatch
+from theoryctl.runtimes.find import EMBEDDED
+from theoryctl.settings import Settings
+from theoryctl_providers.contract import ProviderError, Request, info_of, is_mock
+
+if TYPE_CHECKING:
+    from theoryctl.batch.run import Batch
+    from theoryctl.ledger.budget import DailyBudget
+
+#: The provider whose vendors have batches.
+_PROVIDER = "litellm"
+
+#: Options that a record keeps, so that the answers can be taken without the command.
+KEPT = ("source", "out", "model", "form", "dedupe", "skip_invalid", "max_attachment", "env_file", "manifests")
+_PATHS = ("source", "out", "env_file", "manifests")
+
+
+def vendor_batch(options: BatchOptions, target: Target, listener: Listener, *, submits: bool = True) -> BatchResult:
+    """Take the answers of the batches that have ended, and submit the lines that have none and are at no vendor.
+
+    Unless it `submits`, only answers are taken. Raises TheoryctlError for what is wrong before a vendor is asked; what
+    fails later is in the result.
+    """
+    _check_flags(options, target)
+    with ExitStack() as opened:
+        setting = setting_of(options, target, opened)
+        _check_setting(setting)
+        listener = keeping(listener, setting.mode, {})
+        batch = _VendorBatch.begun(options, setting, target, opened)
+        if note := unsaid(options, setting.mode, target):
+            listener.tell(note)
+        running = batch.collect(listener)
+        if submits and running.error is None:
+            try:
+                batch.submit(listener)
+            except ProviderError as error:
+                running.error = error
+        result = result_of(options, running)
+        return replace(result, left=batch.asked - running.tally.done, batches=tuple(batch.standings()))
+
+
+def _check_flags(options: BatchOptions, target: Target) -> None:
+    """Refuse what leads nowhere where the vendor sets the pace."""
+    if target.runtime != EMBEDDED:
+        message = f"--vendor-batch: the {target.runtime} instance has the keys, and this process submits"
+        raise UsageError(message, hint=again("submit from here", runtime=EMBEDDED))
+    for name in ("rpm", "tpm", "timeout"):
+        if getattr(options, name) is not None:
+            raise UsageError(
+                f"--{name}: the vendor sets the pace of its batches", hint=again("leave it", **{name: None})
+            )
+    if options.is_streamed:
+        raise UsageError("--vendor-batch: expected a file in --out", hint=again("name one", out="rows.jsonl"))
+
+
+def _check_setting(setting: Setting) -> None:
+    if is_mock(setting.mode):
+        raise UsageError("--vendor-batch: no vendor is asked in mock mode", hint=again("ask it", mode="real"))
+    if setting.maker.config.provider != _PROVIDER:
+        message = f"--vendor-batch: expected a ref of the provider {_PROVIDER}, got {setting.found.ref}"
+        raise UsageError(message, hint=again("ask the lines one by one", vendor_batch=None))
+
+
+@dataclass(slots=True)
+class _VendorBatch:
+    """The lines of a batch and the submissions that they are in."""
+
+    options: BatchOptions
+    setting: Setting
+    plan: Plan
+    record: Record
+    desk: Desk
+    cost: BatchedCost
+    ids: dict[int, str]
+    asked: int
+    found: list[Found] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
+    taken: set[str] = field(default_factory=set)
+
+    @classmethod
+    def begun(cls, options: BatchOptions, setting: Setting, target: Target, opened: ExitStack) -> _VendorBatch:
+        """Check all lines, and read what was submitted. Raises TheoryctlError."""
+        assert options.out is not None
+        record = _read_record(options.out)
+        cost, at_vendor = BatchedCost(setting.maker.config.default_model), record.custom_ids
+
+        def look(_: int, request: Request) -> None:
+            if setting.maker.digest(request).hex() not in at_vendor:
+                cost.look(request)
+
+        plan = plan_of(setting, options, target, look)
+        desk = Desk(setting.maker.config)
+        opened.callback(desk.close)
+        return cls(options, setting, plan, record, desk, cost, _custom_ids(plan), plan.asked)
+
+    def collect(self, listener: Listener) -> Batch:
+        """Write the rows of all answers that are there, and return the batch that did it."""
+        kept = KeptAnswers()
+        error = self._gather(kept)
+        waiting = self._leave_only(kept)
+        assert self.setting.file is not None
+        engine = AnswersEngine(self.desk, kept, self.ids)
+        running = running_of(
+            self.options, self.setting, self.plan, engine, self.setting.file, listener, judge=NoRetries
+        )
+        try:
+            run_all(running, self.options, listener)
+        finally:
+            for index in waiting:
+                self.plan.states[index] = TODO
+            kept.close()
+        if running.error is None:
+            self._forget_taken(kept, listener)
+            running.error = error
+        return running
+
+    def submit(self, listener: Listener) -> None:
+        """Submit the lines that are at no vendor. Raises ProviderError."""
+        options = self.options
+        at_vendor = self.record.custom_ids | self.refused | self.taken
+        left = [index for index in self.plan.to_ask() if self.ids[index] not in at_vendor]
+        if not left:
+            return
+        if options.max_cost is not None:
+            spent = self.setting.earlier.cost_usd + self.record.usd
+            self.cost.check(options.max_cost, spent, allow_unknown=options.allow_unknown_price)
+        self.record.options = kept_options(options)
+        submitter = Submitter(self.plan, self.desk, self.record, self.ids, listener.tell, daily_budget())
+        try:
+            submitter.submit(left)
+        finally:
+            self.found += [Found(each) for each in submitter.submitted]
+
+    def standings(self) -> Iterator[VendorBatch]:
+        """Yield the batches whose answers have not come."""
+        return (shown(found, self.options.out) for found in self.found if found.submission in self.record.submissions)
+
+    def _gather(self, kept: KeptAnswers) -> ProviderError | None:
+        """Fetch the answers of all batches that have ended; the first failure, if there was one."""
+        error = None
+        for submission in list(self.record.submissions):
+            found = look_at(submission, self.desk, self.record)
+            if found.is_gone:  # it was never submitted: its lines are, if they still are wanted
+                self._end(submission, is_paid=False)
+                continue
+            self.found.append(found)
+            error = error or found.error
+            if found.standing is not None and found.standing.state == "failed":
+                error = error or found.standing.failure
+                self.refused.update(submission.custom_ids)
+                self._end(submission, is_paid=False)
+            elif found.standing is not None and found.standing.state == "ended":
+                error = self._fetch(found, kept) or error
+        return error
+
+    def _fetch(self, found: Found, kept: KeptAnswers) -> ProviderError | None:
+        assert found.standing is not None
+        wanted = set(found.submission.custom_ids)
+        try:
+            for answer in self.desk.api(found.submission.model).answers(found.standing):
+                if answer.custom_id in wanted:
+                    kept.keep(answer, found.standing)
+        except ProviderError as failure:
+            found.error = failure
+            return failure
+        for custom_id in wanted:
+            kept.keep_lost(custom_id, found.standing)
+        found.is_fetched = True
+        return None
+
+    def _leave_only(self, kept: KeptAnswers) -> list[int]:
+        """Put the lines aside that have no answer yet, and return their indexes."""
+        fetched = {each for found in self.found if found.is_fetched for each in found.submission.custom_ids}
+        waiting = [index for index in self.plan.to_ask() if self.ids[index] not in fetched]
+        for index in waiting:
+            self.plan.states[index] = SETTLED
+        return waiting
+
+    def _forget_taken(self, kept: KeptAnswers, listener: Listener) -> None:
+        """Forget the batches whose answers all have their row now, and keep those with answers of no line."""
+        known = set(self.ids.values())
+        for found in self.found:
+            if not found.is_fetched:
+                continue
+            self.taken.update(found.submission.custom_ids)
+            strays = [each for each in found.submission.custom_ids if each not in known]
+            if strays:
+                told = f"{len(strays)} answers of {found.submission.id} are of lines that are not there any more"
+                listener.tell(f"{told}; they stay with the vendor until the lines are back")
+            else:
+                self._end(found.submission, is_paid=True)
+
+    def _end(self, submission: Submission, *, is_paid: bool) -> None:
+        """Forget a batch. Of the budget of the day it takes what the ledger's rows say from now on."""
+        self.record.end(submission)
+        settings = Settings()
+        if (daily := daily_budget()) is not None and not (is_paid and policy_of(settings).off):
+            daily.held(submission.mark).settle(0.0)
+
+
+def _custom_ids(plan: Plan) -> dict[int, str]:
+    """The custom id of each line, by its index: its digest; of equal lines that are all asked, with their number."""
+    ids, seen = {}, Counter[bytes]()
+    for index in range(len(plan.states)):
+        digest = plan.digest(index)
+        number = seen[digest]
+        seen[digest] += 1
+        ids[index] = digest.hex() if not number else f"{digest.hex()[:54]}-{number}"
+    return ids
+
+
+def _read_record(out: str) -> Record:
+    try:
+        return record_of(out)
+    except (OSError, ValueError) as error:
+        message = f"the record of submitted batches cannot be read: {error}"
+        raise OutputFailed(message, hint="move the file away, once its batches were looked up at the vendor") from None
+
+
+def kept_options(options: BatchOptions) -> dict[str, Any]:
+    """Return the options that a record keeps, with paths that hold in any folder."""
+    kept = {name: getattr(options, name) for name in KEPT}
+    paths = {name: os.path.abspath(kept[name]) for name in _PATHS if kept[name] is not None}
+    if options.source == "-":
+        paths["source"] = "-"
+    return {**kept, **paths, "ref": str(options.ref), "options": list(options.options)}
+
+
+def daily_budget() -> DailyBudget | None:
+    """Return the budget of the day, if there is one. Raises UsageError."""
+    from theoryctl.ledger.budget import budget_of
+
+    return budget_of(Settings())
+
+
+def shown(found: Found, out: str | None = None) -> VendorBatch:
+    """Return what is known of a batch for people; `out` is the file that its rows are for."""
+    submission, standing = found.submission, found.standing
+    return VendorBatch(
+        vendor=submission.vendor,
+        model=submission.model,
+        requests=len(submission.custom_ids),
+        submitted_at=submission.at,
+        id=submission.id,
+        state=standing.word if standing else None,
+        done=standing.done if standing else 0,
+        out=out,
+        error=info_of(found.error) if found.error else None,
+    )

@@ -1,0 +1,108 @@
+"""Record of the batches that vendors were given for one file of rows, so that nothing is submitted twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import time
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from theoryctl.paths import state_dir, write_private
+from theoryctl_providers.contract.files import read_regular
+
+_SUFFIX = ".vendor"
+
+#: Bytes of a record, at most: a million lines have 70 MB of digests.
+_LONGEST = 1 << 28
+
+
+@dataclass(slots=True)
+class Submission:
+    """One batch. `id` is the vendor's; None from before it is submitted until the vendor has said it.
+
+    `mark` is unique, `at` in seconds since 1970, `usd` the most that the batch can cost.
+    """
+
+    mark: str
+    vendor: str
+    model: str
+    operation: str
+    at: float
+    custom_ids: list[str]
+    usd: float | None = None
+    id: str | None = None
+
+
+@dataclass(slots=True)
+class Record:
+    """The submissions whose answers were not all taken yet, and the options of their command, by name."""
+
+    file: Path
+    options: Mapping[str, Any] = field(default_factory=dict)
+    submissions: list[Submission] = field(default_factory=list)
+
+    @property
+    def custom_ids(self) -> set[str]:
+        """The requests that are at a vendor, or may be."""
+        return {each for submission in self.submissions for each in submission.custom_ids}
+
+    @property
+    def usd(self) -> float:
+        """The most that they can cost in US dollars."""
+        return sum(each.usd or 0.0 for each in self.submissions)
+
+    def begin(self, vendor: str, model: str, operation: str, ids: Collection[str], usd: float | None) -> Submission:
+        """Note a batch that is about to be submitted. Raises OSError."""
+        begun = Submission(secrets.token_hex(16), vendor, model, operation, time.time(), list(ids), usd)
+        self.submissions.append(begun)
+        self.save()
+        return begun
+
+    def end(self, submission: Submission) -> None:
+        """Forget a batch whose answers were taken, or that was not submitted. Raises OSError."""
+        self.submissions.remove(submission)
+        self.save()
+
+    def save(self) -> None:
+        """Write the record, whole or not at all; an empty one is removed. Raises OSError."""
+        if not self.submissions:
+            self.file.unlink(missing_ok=True)
+            return
+        document = {"options": self.options, "submissions": [asdict(each) for each in self.submissions]}
+        write_private(self.file, json.dumps(document).encode())
+
+
+def record_of(out: str) -> Record:
+    """Return the record of the rows in `out`; an empty one where there is none. Raises OSError, ValueError."""
+    key = hashlib.sha256(os.path.realpath(out).encode(errors="surrogateescape")).hexdigest()[:32]
+    file = _folder() / f"{key}{_SUFFIX}"
+    return read_record(file) if file.exists() else Record(file)
+
+
+def records() -> Iterator[Record]:
+    """Yield every record of this machine. Raises OSError, ValueError."""
+    for file in sorted(_folder().glob(f"*{_SUFFIX}")):
+        yield read_record(file)
+
+
+def read_record(file: Path) -> Record:
+    """Read a record. Raises OSError, ValueError for what is none."""
+    try:
+        document = json.loads(read_regular(file, _LONGEST))
+        return Record(file, document["options"], [Submission(**each) for each in document["submissions"]])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{file} is no record of batches: {error}") from None
+
+
+def known_ids() -> set[str]:
+    """Return the vendors' ids of all batches of this machine."""
+    return {each.id for record in records() for each in record.submissions if each.id is not None}
+
+
+def _folder() -> Path:
+    return state_dir() / "batches"

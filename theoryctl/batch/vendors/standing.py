@@ -1,0 +1,59 @@
+"""Standing of a submission: where it is, as its vendor tells."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from theoryctl.batch.vendors.desk import Desk
+from theoryctl.batch.vendors.record import Record, Submission, known_ids
+from theoryctl_providers.contract import ProviderError
+from theoryctl_providers.contract.vendor_batches import Mark, Standing
+
+#: Seconds until every vendor lists a batch whose submission was cut off.
+_SETTLING = 10.0
+
+
+@dataclass(slots=True)
+class Found:
+    """A submission and what its vendor says of it; `error` is why that is not known.
+
+    `is_gone` says that it was never submitted, `is_fetched` that its answers were fetched.
+    """
+
+    submission: Submission
+    standing: Standing | None = None
+    error: ProviderError | None = None
+    is_gone: bool = False
+    is_fetched: bool = False
+
+
+def look_at(submission: Submission, desk: Desk, record: Record) -> Found:
+    """Ask the vendor for a submission. One whose id is not known is looked for, and kept in the record."""
+    try:
+        if submission.id is None and not _is_found(submission, desk, record):
+            return Found(submission, is_gone=True)
+        assert submission.id is not None
+        return Found(submission, desk.api(submission.model).look(submission.id))
+    except ProviderError as error:
+        if error.code == "ERR_MODEL_NOT_FOUND":
+            error.hint = f"use the key of the account that has it, or submit its lines again: rm {record.file}"
+        return Found(submission, error=error)
+
+
+def _is_found(submission: Submission, desk: Desk, record: Record) -> bool:
+    """Look for a submission of which nobody knows whether it was made: this process, or an earlier one, was cut off."""
+    api, mark = desk.api(submission.model), _mark(submission)
+    found = api.find(mark)
+    if found is None and (rest := submission.at + _SETTLING - time.time()) > 0:
+        time.sleep(rest)
+        found = api.find(mark)
+    submission.id = found
+    if found is not None:
+        record.save()
+    return found is not None
+
+
+def _mark(submission: Submission) -> Mark:
+    ids = frozenset(submission.custom_ids)
+    return Mark(text=submission.mark, at=submission.at, custom_ids=ids, known=known_ids())
