@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,7 @@ import pytest
 from tests.batch.rows import BATCH, Files, ask, write_lines
 from tests.batch.vendors_batches import BatchVendor, hello, prompt_of
 from tests.conftest import THEORYCTL, Cli, Ran
+from tests.pages import blocks
 from tests.real.conftest import CANARY, LITELLM_WARNINGS
 from theoryctl.batch.vendors.record import read_record
 
@@ -214,6 +216,26 @@ def test_the_budget_of_the_day_counts(files: Files, vendor: BatchVendor) -> None
     assert ran.document["batches"] == []
 
 
+def test_a_model_without_a_price_has_to_be_allowed_where_cost_is_limited(files: Files, vendor: BatchVendor) -> None:
+    unknown = lines("a", model="openai/nobody-knows")
+    ran = batch(files, vendor, "--max-cost", "1", lines=unknown)
+    assert (ran.status, vendor.submitted) == (2, [])
+    assert "--allow-unknown-price" in ran.document["error"]["hint"]
+    assert batch(files, vendor, "--max-cost", "1", "--allow-unknown-price").status == 0
+
+
+def test_what_was_reserved_of_the_day_is_given_back_when_the_rows_are_there(files: Files, vendor: BatchVendor) -> None:
+    long = [ask("a", max_tokens=10_000)]
+    env = {**vendor.env, "THEORYCTL_MAX_COST_PER_DAY": str(10_500 * OUT)}
+    limited = ("--mode", "real", "--vendor-batch")
+    assert files.run(*limited, lines=long, env=env).status == 0
+    more = [*long, ask("b", max_tokens=10_000)]
+    assert files.run(*limited, lines=more, env=env).status == 7
+    vendor.end()
+    ran = files.run(*limited, env=env)
+    assert (ran.status, ran.document["ok"], len(vendor.submitted)) == (0, 1, 2)
+
+
 def test_an_estimate_is_at_the_price_of_batches(files: Files, vendor: BatchVendor) -> None:
     files.run(lines=[ask("a", max_tokens=1000)])
     usual = files.run("--estimate").document["cost_usd"]
@@ -307,3 +329,75 @@ def test_a_large_batch_is_split(files: Files, vendor: BatchVendor, monkeypatch: 
     assert [len(each.requests) for each in vendor.submitted] == [2, 2, 1]
     vendor.end()
     assert batch(files, vendor).document["ok"] == 5
+
+
+# -- the batches of this machine ---------------------------------------------------------------------------------------
+
+
+def test_status_shows_what_the_vendors_have(files: Files, vendor: BatchVendor, cli: Cli) -> None:
+    assert cli("batch", "status", "--json").document["batches"] == []
+    batch(files, vendor, lines=[*lines("a", "b"), *lines("c", model=ANTHROPIC)])
+    told = cli("batch", "status", "--json", env=vendor.env).document["batches"]
+    assert [(each["vendor"], each["state"], each["requests"], each["done"]) for each in told] == [
+        ("openai", "validating", 2, 0),
+        ("anthropic", "in_progress", 1, 0),
+    ]
+    assert {each["out"] for each in told} == {str(files.out)}
+    shown = cli("batch", "status", env=vendor.env)
+    assert vendor.submitted[0].id in shown.out and "0 of 2" in shown.out
+
+
+def test_a_vendor_that_cannot_be_asked_is_told_with_its_batch(files: Files, vendor: BatchVendor, cli: Cli) -> None:
+    batch(files, vendor, lines=lines("a"))
+    [told] = cli("batch", "status", "--json").document["batches"]
+    assert told["error"]["code"] == "ERR_MISSING_SECRET"
+
+
+def test_collect_writes_the_rows_from_any_folder_and_submits_nothing(
+    files: Files, vendor: BatchVendor, cli: Cli, tmp_path: Path
+) -> None:
+    batch(files, vendor, "-o", "temperature=0", lines=lines("a", "b"))
+    assert cli("batch", "collect", "--json", env=vendor.env, cwd=tmp_path).document["batches"][0]["left"] == 2
+    vendor.end()
+    write_lines(files.lines, lines("a", "b", "c"))
+    ran = cli("batch", "collect", str(files.out), "--json", env=vendor.env, cwd=tmp_path)
+    [told] = ran.document["batches"]
+    assert (ran.status, told["ok"], told["left"], len(vendor.submitted)) == (0, 2, 1, 1)
+    assert {row["id"] for row in files.rows} == {"a", "b"}
+    assert cli("batch", "collect").status == 0
+
+
+def test_answers_of_lines_that_are_gone_stay_until_the_lines_are_back(
+    files: Files, vendor: BatchVendor, cli: Cli
+) -> None:
+    batch(files, vendor, lines=lines("a", "b"))
+    vendor.end()
+    ran = batch(files, vendor, lines=lines("a"))
+    assert "1 answers of" in ran.err and len(files.rows) == 1
+    assert batch(files, vendor, lines=lines("a", "b")).document["ok"] == 1
+    assert cli("batch", "status", "--json").document["batches"] == []
+
+
+def test_a_file_that_no_batch_is_for_is_told(files: Files, vendor: BatchVendor, cli: Cli) -> None:
+    ran = cli("batch", "status", "other.jsonl", "--json")
+    assert (ran.status, ran.document["error"]["hint"]) == (2, "theoryctl batch status")
+
+
+def test_lines_from_a_pipe_are_collected_by_the_same_command(files: Files, vendor: BatchVendor, cli: Cli) -> None:
+    command = (*BATCH, "-", "--out", "rows.jsonl", "--mode", "real", "--vendor-batch", "--json")
+    text = write_lines(files.lines, lines("a")).read_text()
+    cli(*command, env=vendor.env, stdin=text)
+    vendor.end()
+    ran = cli("batch", "collect", "--json", env=vendor.env)
+    assert (ran.status, "standard input" in ran.document["error"]["message"]) == (2, True)
+    assert cli(*command, env=vendor.env, stdin=text).document["ok"] == 1
+
+
+def test_the_page_tells_how_it_goes(files: Files, vendor: BatchVendor, cli: Cli) -> None:
+    write_lines(files.lines, [ask(f"Name river {number}.") for number in (1, 2, 3)])
+    submit, collect = blocks("docs/batch.md", "sh real")
+    submitted, status = [cli(*shlex.split(line)[1:], env=vendor.env) for line in submit.splitlines()]
+    assert "validating" in status.out and "0 of 3" in status.out
+    assert (submitted.status, status.status) == (0, 0)
+    vendor.end()
+    assert "ok       3" in cli(*shlex.split(collect)[1:], env=vendor.env).out

@@ -22,7 +22,7 @@ STOPPED = "stopped llm/litellm@1 (process)\n"
 
 #: The pages whose commands need nothing, and what they print, in this order.
 ANYWHERE = {
-    "docs/batch.md": ("ok       3", '"id":"a","line', '"id":"b","line', "300 tokens"),
+    "docs/batch.md": ("ok       3", '"id":"a","line', '"id":"b","line', "300 tokens", "page.html"),
     "docs/concepts.md": ("Mock answer", "Mock answer"),
     "docs/configuration.md": (
         "model\tanthropic/claude-sonnet-4-5\ttheoryctl.toml",
@@ -62,6 +62,7 @@ PYTHON = {
 ELSEWHERE = {
     ("README.md", "sh"): "packaging/test_readme.py",
     ("README.md", "sh real"): "packaging/test_readme.py",
+    ("docs/batch.md", "sh real"): "batch/test_vendor_batch.py",
     ("docs/ci.md", "python"): "docker/test_recipes.py",
     ("docs/ci.md", "sh"): "docker/test_pins.py",
     ("docs/ci.md", "sh docker"): "docker/test_recipes.py",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ from theoryctl.ledger.policy import policy_of
 from theoryctl.results.batch import BatchResult, VendorBatch
 from theoryctl.runtimes.find import EMBEDDED
 from theoryctl.settings import Settings
-from theoryctl_providers.contract import ProviderError, Request, info_of, is_mock
+from theoryctl_providers.contract import ProviderError, info_of, is_mock
 
 if TYPE_CHECKING:
     from theoryctl.batch.run import Batch
@@ -95,7 +96,6 @@ class _VendorBatch:
     plan: Plan
     record: Record
     desk: Desk
-    cost: BatchedCost
     ids: dict[int, str]
     asked: int
     found: list[Found] = field(default_factory=list)
@@ -107,16 +107,10 @@ class _VendorBatch:
         """Check all lines, and read what was submitted. Raises TheoryctlError."""
         assert options.out is not None
         record = _read_record(options.out)
-        cost, at_vendor = BatchedCost(setting.maker.config.default_model), record.custom_ids
-
-        def look(_: int, request: Request) -> None:
-            if setting.maker.digest(request).hex() not in at_vendor:
-                cost.look(request)
-
-        plan = plan_of(setting, options, target, look)
+        plan = plan_of(setting, options, target, None)
         desk = Desk(setting.maker.config)
         opened.callback(desk.close)
-        return cls(options, setting, plan, record, desk, cost, _custom_ids(plan), plan.asked)
+        return cls(options, setting, plan, record, desk, _custom_ids(plan), plan.asked)
 
     def collect(self, listener: Listener) -> Batch:
         """Write the rows of all answers that are there, and return the batch that did it."""
@@ -146,15 +140,25 @@ class _VendorBatch:
         left = [index for index in self.plan.to_ask() if self.ids[index] not in at_vendor]
         if not left:
             return
-        if options.max_cost is not None:
-            spent = self.setting.earlier.cost_usd + self.record.usd
-            self.cost.check(options.max_cost, spent, allow_unknown=options.allow_unknown_price)
+        daily = daily_budget()
+        if options.max_cost is not None or daily is not None:
+            self._check_cost(left)
         self.record.options = kept_options(options)
-        submitter = Submitter(self.plan, self.desk, self.record, self.ids, listener.tell, daily_budget())
+        submitter = Submitter(self.plan, self.desk, self.record, self.ids, listener.tell, daily)
         try:
             submitter.submit(left)
         finally:
             self.found += [Found(each) for each in submitter.submitted]
+
+    def _check_cost(self, indexes: Sequence[int]) -> None:
+        """Raise MaxCost where these lines may cost more than is left, and UsageError where nobody knows a price."""
+        options, maker = self.options, self.plan.maker
+        cost = BatchedCost(maker.config.default_model)
+        for index in indexes:
+            cost.look(maker.make(self.plan.line(index)))
+        most = math.inf if options.max_cost is None else options.max_cost
+        spent = self.setting.earlier.cost_usd + self.record.usd
+        cost.check(most, spent, allow_unknown=options.allow_unknown_price)
 
     def standings(self) -> Iterator[VendorBatch]:
         """Yield the batches whose answers have not come."""

@@ -13,6 +13,7 @@ from theoryctl.cli.command import Group, group_of, settle
 GROUPS = {
     "local": "Run providers on this machine.",
     "modal": "Run providers on Modal.",
+    "batch": "Show and collect batches that vendors have.",
     "image": "Resolve, build, push, pin and verify images.",
     "manifest": "Show, check and create manifests.",
     "runs": "Show what was run here, and what it cost.",

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 from theoryctl.errors import exit_status
-from theoryctl_providers.contract import ErrorInfo
+from theoryctl_providers.contract import ErrorInfo, ProviderError, info_of
 
 SUMMARY_SCHEMA = "theoryctl.batch_summary/v1"
 
@@ -115,6 +115,35 @@ class BatchResult:
         if self.error is not None:
             return exit_status(self.error)
         return int(self.failures > self.allowed)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchesCollected:
+    """Batches whose answers were taken, as far as they were there; for one that could not be looked at, its error."""
+
+    results: tuple[BatchResult | ProviderError, ...]
+
+    def document(self) -> dict[str, Any]:
+        """All of them, and the first error."""
+        done = [each.document() for each in self.results if isinstance(each, BatchResult)]
+        return {
+            "schema": "theoryctl.batches_collected/v1",
+            "status": "error" if self.exit_status else "success",
+            "batches": done,
+            "error": self.error,
+        }
+
+    @property
+    def error(self) -> ErrorInfo | None:
+        """The first error."""
+        infos = (each.error if isinstance(each, BatchResult) else info_of(each) for each in self.results)
+        return next(filter(None, infos), None)
+
+    @property
+    def exit_status(self) -> int:
+        if self.error is not None:
+            return exit_status(self.error)
+        return max((each.exit_status for each in self.results if isinstance(each, BatchResult)), default=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

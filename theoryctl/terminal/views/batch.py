@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from theoryctl.results.batch import BatchEstimate, BatchResult, VendorBatch, VendorBatches
+from theoryctl.results.batch import BatchesCollected, BatchEstimate, BatchResult, VendorBatch, VendorBatches
 from theoryctl.terminal.format import dollars, duration_words, paired, rate_words
 from theoryctl.terminal.view import Facts, Lines, Table, View, Views
+from theoryctl_providers.contract import ProviderError
 
 
 def _batch(result: BatchResult) -> View:
@@ -100,4 +101,23 @@ def _between(pair: tuple[int, int]) -> str:
     return f"{pair[0]:,} to {pair[1]:,}"
 
 
-VIEWS: Views = {BatchResult: _batch, BatchEstimate: _estimate, VendorBatches: _batches}
+def _collected(result: BatchesCollected) -> View:
+    header = ("rows", "ok", "failed", "left", "cost", "at the vendor")
+    rows = [
+        (
+            each.out or "-",
+            f"{each.ok:,}",
+            f"{each.failures:,}",
+            f"{each.left:,}",
+            dollars(each.cost_usd),
+            ", ".join(map(standing, each.batches or ())) or "-",
+        )
+        for each in result.results
+        if isinstance(each, BatchResult)
+    ]
+    errors = (f"{each.message}; {each.hint}" for each in result.results if isinstance(each, ProviderError))
+    told = (each.error["message"] for each in result.results if isinstance(each, BatchResult) and each.error)
+    return Table(header, rows, empty="no batch is at a vendor", said=(*errors, *told))
+
+
+VIEWS: Views = {BatchesCollected: _collected, BatchResult: _batch, BatchEstimate: _estimate, VendorBatches: _batches}

@@ -1,0 +1,101 @@
+"""Batches that vendors have: all of this machine, by their records."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import Any
+
+from theoryctl.actions.batch_plan import BatchOptions, Listener
+from theoryctl.actions.targets import local_target
+from theoryctl.actions.vendor_batch import shown, vendor_batch
+from theoryctl.batch.vendors.desk import Desk
+from theoryctl.batch.vendors.record import Record, records
+from theoryctl.batch.vendors.standing import Found, look_at
+from theoryctl.errors import OutputFailed, UsageError
+from theoryctl.hints import command
+from theoryctl.manifests.catalog import Catalog
+from theoryctl.refs import ProviderRef
+from theoryctl.requests.mock_flags import MockFlags
+from theoryctl.results.batch import BatchesCollected, BatchResult, VendorBatches
+from theoryctl.runtimes.config import provider_config
+from theoryctl.runtimes.find import EMBEDDED
+from theoryctl_providers.contract import ProviderError
+
+
+def show_batches(outs: Sequence[str], env_file: str | None) -> VendorBatches:
+    """Ask the vendors for the batches of these files of rows, or of all. A vendor that fails is told with its batch.
+
+    Raises UsageError for a file that no batch is for, and OutputFailed for a record that cannot be read.
+    """
+    shown_batches = [
+        shown(found, record.options["out"]) for record in _chosen(outs) for found in _found(record, env_file)
+    ]
+    return VendorBatches(tuple(shown_batches))
+
+
+def collect_batches(outs: Sequence[str], env_file: str | None, listener: Listener) -> BatchesCollected:
+    """Take the answers of the batches of these files of rows, or of all; nothing is submitted.
+
+    Raises UsageError for a file that no batch is for, and OutputFailed for a record that cannot be read. What is wrong
+    with one batch is in its result.
+    """
+    return BatchesCollected(tuple(_collected(record, env_file, listener) for record in _chosen(outs)))
+
+
+def _chosen(outs: Sequence[str]) -> list[Record]:
+    try:
+        found = list(records())
+    except (OSError, ValueError) as error:
+        raise OutputFailed(f"a record of batches cannot be read: {error}", hint="move that file away") from None
+    by_out = {os.path.realpath(record.options["out"]): record for record in found}
+    if unknown := [out for out in outs if os.path.realpath(out) not in by_out]:
+        message = f"{unknown[0]}: expected a file of rows that a vendor has a batch for, got another"
+        raise UsageError(message, hint=command("batch status").alone())
+    return [by_out[os.path.realpath(out)] for out in outs] or found
+
+
+def _found(record: Record, env_file: str | None) -> Iterator[Found]:
+    options = record.options
+    try:
+        manifest = Catalog(options["manifests"]).find(ProviderRef.parse(options["ref"])).load()
+        config = provider_config(
+            manifest,
+            runtime=EMBEDDED,
+            mode="real",
+            mocks=MockFlags(),
+            env_file=env_file or options["env_file"],
+            with_secrets=True,
+        )
+    except ProviderError as error:
+        yield from (Found(each, error=error) for each in record.submissions)
+        return
+    with closing(Desk(config)) as desk:
+        for submission in list(record.submissions):
+            yield look_at(submission, desk, record)
+
+
+def _collected(record: Record, env_file: str | None, listener: Listener) -> BatchResult | ProviderError:
+    try:
+        options = _options(record.options, env_file)
+        target = local_target(options.ref, EMBEDDED)
+        return vendor_batch(options, target, listener, submits=False)
+    except ProviderError as error:
+        return error
+
+
+def _options(kept: Mapping[str, Any], env_file: str | None) -> BatchOptions:
+    """The options of the command that submitted. Raises UsageError where its lines came through a pipe."""
+    if kept["source"] == "-":
+        message = f"{kept['out']}: its lines came from standard input"
+        raise UsageError(message, hint="run the command that submitted them again, with the same lines")
+    given = {name: value for name, value in kept.items() if name not in ("ref", "options", "env_file")}
+    return BatchOptions(
+        **given,
+        ref=ProviderRef.parse(kept["ref"]),
+        options=tuple(kept["options"]),
+        env_file=env_file or kept["env_file"],
+        mode="real",
+        vendor_batch=True,
+    )
