@@ -13,7 +13,7 @@ import pytest
 
 from tests.batch.rows import BATCH, Files, ask, write_lines
 from tests.batch.vendors_batches import BatchVendor, hello, prompt_of
-from tests.conftest import THEORYCTL, Cli, Ran
+from tests.conftest import REF, THEORYCTL, Cli, Ran
 from tests.pages import blocks
 from tests.real.conftest import CANARY, LITELLM_WARNINGS
 from theoryctl.batch.vendors.record import read_record
@@ -321,6 +321,26 @@ def test_a_refused_submission_leaves_no_trace(files: Files, vendor: BatchVendor)
     assert (ran.status, ran.document["error"]["code"], ran.document["batches"]) == (3, "ERR_INPUTS", [])
     vendor.refuses = lambda asked: None
     assert batch(files, vendor).status == 0
+
+
+def test_a_record_that_cannot_be_read_submits_nothing(
+    files: Files, vendor: BatchVendor, environment: Mapping[str, str]
+) -> None:
+    batch(files, vendor, lines=lines("a"))
+    [file] = Path(environment["HOME"]).rglob("*.vendor")
+    file.write_text("{")
+    ran = batch(files, vendor)
+    assert (ran.status, ran.document["error"]["code"], len(vendor.submitted)) == (1, "ERR_OUTPUT", 1)
+
+
+def test_a_started_instance_submits_nothing(files: Files, vendor: BatchVendor, cli: Cli) -> None:
+    assert cli("local", "start", "--ref", REF, "--runtime", "process").status == 0
+    try:
+        ran = batch(files, vendor, lines=lines("a"))
+    finally:
+        cli("local", "stop", "--all")
+    assert (ran.status, vendor.asked) == (2, [])
+    assert "--runtime embedded" in ran.document["error"]["hint"]
 
 
 def test_a_large_batch_is_split(files: Files, vendor: BatchVendor, monkeypatch: pytest.MonkeyPatch) -> None:

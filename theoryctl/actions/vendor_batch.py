@@ -21,7 +21,7 @@ from theoryctl.batch.vendors.desk import Desk
 from theoryctl.batch.vendors.record import Record, Submission, record_of
 from theoryctl.batch.vendors.standing import Found, look_at
 from theoryctl.batch.vendors.submit import Submitter
-from theoryctl.errors import OutputFailed, UsageError
+from theoryctl.errors import UsageError
 from theoryctl.hints import again
 from theoryctl.ledger.policy import policy_of
 from theoryctl.results.batch import BatchResult, VendorBatch
@@ -106,7 +106,7 @@ class _VendorBatch:
     def begun(cls, options: BatchOptions, setting: Setting, target: Target, opened: ExitStack) -> _VendorBatch:
         """Check all lines, and read what was submitted. Raises TheoryctlError."""
         assert options.out is not None
-        record = _read_record(options.out)
+        record = record_of(options.out)
         plan = plan_of(setting, options, target, None)
         desk = Desk(setting.maker.config)
         opened.callback(desk.close)
@@ -236,14 +236,6 @@ def _custom_ids(plan: Plan) -> dict[int, str]:
         seen[digest] += 1
         ids[index] = digest.hex() if not number else f"{digest.hex()[:54]}-{number}"
     return ids
-
-
-def _read_record(out: str) -> Record:
-    try:
-        return record_of(out)
-    except (OSError, ValueError) as error:
-        message = f"the record of submitted batches cannot be read: {error}"
-        raise OutputFailed(message, hint="move the file away, once its batches were looked up at the vendor") from None
 
 
 def kept_options(options: BatchOptions) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from theoryctl.actions.vendor_batch import shown, vendor_batch
 from theoryctl.batch.vendors.desk import Desk
 from theoryctl.batch.vendors.record import Record, records
 from theoryctl.batch.vendors.standing import Found, look_at
-from theoryctl.errors import OutputFailed, UsageError
+from theoryctl.errors import UsageError
 from theoryctl.hints import command
 from theoryctl.manifests.catalog import Catalog
 from theoryctl.refs import ProviderRef
@@ -45,10 +45,7 @@ def collect_batches(outs: Sequence[str], env_file: str | None, listener: Listene
 
 
 def _chosen(outs: Sequence[str]) -> list[Record]:
-    try:
-        found = list(records())
-    except (OSError, ValueError) as error:
-        raise OutputFailed(f"a record of batches cannot be read: {error}", hint="move that file away") from None
+    found = list(records())
     by_out = {os.path.realpath(record.options["out"]): record for record in found}
     if unknown := [out for out in outs if os.path.realpath(out) not in by_out]:
         message = f"{unknown[0]}: expected a file of rows that a vendor has a batch for, got another"

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from theoryctl.errors import OutputFailed
+from theoryctl.hints import again
 from theoryctl.paths import state_dir, write_private
 from theoryctl_providers.contract.files import read_regular
 
@@ -57,50 +59,55 @@ class Record:
         return sum(each.usd or 0.0 for each in self.submissions)
 
     def begin(self, vendor: str, model: str, operation: str, ids: Collection[str], usd: float | None) -> Submission:
-        """Note a batch that is about to be submitted. Raises OSError."""
+        """Note a batch that is about to be submitted. Raises OutputFailed."""
         begun = Submission(secrets.token_hex(16), vendor, model, operation, time.time(), list(ids), usd)
         self.submissions.append(begun)
         self.save()
         return begun
 
     def end(self, submission: Submission) -> None:
-        """Forget a batch whose answers were taken, or that was not submitted. Raises OSError."""
+        """Forget a batch whose answers were taken, or that was not submitted. Raises OutputFailed."""
         self.submissions.remove(submission)
         self.save()
 
     def save(self) -> None:
-        """Write the record, whole or not at all; an empty one is removed. Raises OSError."""
-        if not self.submissions:
-            self.file.unlink(missing_ok=True)
-            return
+        """Write the record, whole or not at all; an empty one is removed. Raises OutputFailed."""
         document = {"options": self.options, "submissions": [asdict(each) for each in self.submissions]}
-        write_private(self.file, json.dumps(document).encode())
+        try:
+            if self.submissions:
+                write_private(self.file, json.dumps(document).encode())
+            else:
+                self.file.unlink(missing_ok=True)
+        except OSError as error:
+            message = f"the record of batches {self.file} cannot be written: {error.strerror}"
+            raise OutputFailed(message, hint=again("free some space, and run it again")) from error
 
 
 def record_of(out: str) -> Record:
-    """Return the record of the rows in `out`; an empty one where there is none. Raises OSError, ValueError."""
+    """Return the record of the rows in `out`; an empty one where there is none. Raises OutputFailed."""
     key = hashlib.sha256(os.path.realpath(out).encode(errors="surrogateescape")).hexdigest()[:32]
     file = _folder() / f"{key}{_SUFFIX}"
     return read_record(file) if file.exists() else Record(file)
 
 
 def records() -> Iterator[Record]:
-    """Yield every record of this machine. Raises OSError, ValueError."""
+    """Yield every record of this machine. Raises OutputFailed."""
     for file in sorted(_folder().glob(f"*{_SUFFIX}")):
         yield read_record(file)
 
 
 def read_record(file: Path) -> Record:
-    """Read a record. Raises OSError, ValueError for what is none."""
+    """Read a record. Raises OutputFailed for what is none, or cannot be read."""
     try:
         document = json.loads(read_regular(file, _LONGEST))
         return Record(file, document["options"], [Submission(**each) for each in document["submissions"]])
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{file} is no record of batches: {error}") from None
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        message = f"the record of batches {file} cannot be read: {error}"
+        raise OutputFailed(message, hint="look its batches up at the vendor, then move it away") from None
 
 
 def known_ids() -> set[str]:
-    """Return the vendors' ids of all batches of this machine."""
+    """Return the vendors' ids of all batches of this machine. Raises OutputFailed."""
     return {each.id for record in records() for each in record.submissions if each.id is not None}
 
 
