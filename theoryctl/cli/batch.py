@@ -17,7 +17,7 @@ Rows = Annotated[
 ]
 
 
-@command(app, "status", examples="theoryctl batch status\ntheoryctl batch status rows.jsonl --json")
+@command(app, "status", examples="theoryctl batch status\ntheoryctl batch status --json")
 def status(ctx: typer.Context, rows: Rows = None, env_file: EnvFile = None) -> None:
     """Show the batches that vendors have, and how far they are.
 
@@ -29,7 +29,7 @@ def status(ctx: typer.Context, rows: Rows = None, env_file: EnvFile = None) -> N
     ctx.obj.emit(show_batches(tuple(rows or ()), env_file))
 
 
-@command(app, "collect", examples="theoryctl batch collect\ntheoryctl batch collect rows.jsonl")
+@command(app, "collect", examples="theoryctl batch collect\ntheoryctl batch collect --json")
 def collect(ctx: typer.Context, rows: Rows = None, env_file: EnvFile = None) -> None:
     """Write the rows of batches that have ended.
 
