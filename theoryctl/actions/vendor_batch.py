@@ -51,7 +51,7 @@ def vendor_batch(options: BatchOptions, target: Target, listener: Listener, *, s
     with ExitStack() as opened:
         setting = setting_of(options, target, opened)
         _check_setting(setting)
-        listener = keeping(listener, setting.mode, {})
+        listener = keeping(listener, setting.mode, {}, opened)
         batch = _VendorBatch.begun(options, setting, target, opened)
         if note := unsaid(options, setting.mode, target):
             listener.tell(note)
