@@ -189,6 +189,15 @@ def test_a_problem_is_placed_and_says_what_was_expected(text: str, expected: str
     assert any(line.startswith(expected) for line in problems(text)), problems(text)
 
 
+@pytest.mark.parametrize("word", ["NO", "0644", "12:30", "1.10"])
+def test_words_that_yaml_reads_as_something_else_are_refused_where_any_json_may_stand(word: str) -> None:
+    schema = f"{{type: object, properties: {{it: {{enum: [{word}, x]}}, a: {{minimum: 1.10, deprecated: no}}}}}}"
+    found = problems(GOOD.replace("{type: object}", schema).replace("{}", f"{{it: x, b: [{word}, 1.0]}}"))
+    places = ["m.yaml:5:49: inputs.properties.it.enum[0]: ", "m.yaml:6:22: example.b[0]: "]
+    assert [problem.partition("found")[0] for problem in found] == places
+    assert all(f"found '{word}', which YAML reads as" in problem for problem in found)
+
+
 def test_all_problems_are_told_at_once_those_of_structure_and_of_meaning_in_the_order_of_the_file() -> None:
     text = GOOD.replace("title: Echo", "titel: Echo").replace("type: object", "type: objec") + "resources: {cpu: 0}\n"
     lines = [int(line.split(":")[1]) for line in problems(text, ref="acme/other@1")]

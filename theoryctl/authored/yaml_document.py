@@ -30,7 +30,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 #: What YAML 1.1 takes for booleans, for numbers of base 8, 2 or 60, and numbers that lose what they look like.
 _SURPRISES = re.compile(
     r"(?i:yes|no|on|off)|[-+]?0[0-7_]+|[-+]?0b[01_]+|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?"
-    r"|[-+]?[0-9][0-9_]*_[0-9_.]*|[-+]?[0-9]+\.[0-9]*0"
+    r"|[-+]?[0-9][0-9_]*_[0-9_.]*|[-+]?[0-9]+\.[0-9]+0"
 )
 
 
@@ -201,7 +201,7 @@ class _Walk:
         elif node.style is None and node.tag != _STR and _SURPRISES.fullmatch(node.value):
             read = self._construct.yaml_constructors[node.tag](self._construct, node)
             self.surprises[path] = (
-                f"found {_short(node.value)}, which YAML reads as {json.dumps(read)}; write it in quotes"
+                f"found {_short(node.value)}, which YAML reads as {json.dumps(read)}; write it in quotes, or as that"
             )
 
     def _no_json(self, node: yaml.ScalarNode) -> str | None:

@@ -22,6 +22,8 @@ _WORDS = {
     REGION: "a region of Modal's, such as us or eu-west",
     PARAGRAPH: "text without control characters other than newlines",
 }
+#: Keys of a JSON Schema below which any JSON may stand.
+_VALUES = frozenset(("const", "default", "enum", "examples"))
 _check = ModelCheck(Manifest, "theoryctl manifest", _WORDS)
 
 
@@ -37,6 +39,7 @@ def check_manifest(data: bytes, file: str, *, ref: ProviderRef | None = None) ->
         raise _bad(file, error.problems) from None
     manifest, problems = _check.read(document)
     problems += [document.problem(path, what) for path, what in _meaning(document.value, ref)]
+    problems += [document.problem(path, what) for path, what in document.surprises.items() if _is_free(path)]
     problems = readable(document, problems)
     if manifest is None or problems:
         raise _bad(file, problems)
@@ -66,6 +69,11 @@ def _meaning(value: Any, ref: ProviderRef | None) -> Iterator[tuple[Path, str]]:
     yield from scaling.misfits(value.get("resources"), Resources().max_containers)
     yield from _inputs(value.get("inputs"), value.get("example"))
     yield from _schema("outputs", value.get("outputs"))
+
+
+def _is_free(path: Path) -> bool:
+    """Return whether any JSON may stand at a path: there YAML's own reading would go unseen."""
+    return path[:1] == ("example",) or (path[:1] in (("inputs",), ("outputs",)) and not _VALUES.isdisjoint(path))
 
 
 def _repository(image: Any) -> Iterator[tuple[Path, str]]:
