@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from theoryctl.authored.model_check import ModelCheck, cut, in_file, readable
-from theoryctl.authored.yaml_document import Path, Problem, YAMLProblems, parse
+from theoryctl.authored.patterns import compiled
+from theoryctl.authored.yaml_document import Document, Path, Problem, YAMLProblems, parse
 from theoryctl.errors import BadScript
 from theoryctl.hints import again, path_hint
 from theoryctl_providers.contract import Script, ScriptDocument, read_regular
@@ -15,10 +17,21 @@ from theoryctl_providers.contract import Script, ScriptDocument, read_regular
 #: Answers are text to read; what is larger is a mistake.
 MAX_BYTES = 4 << 20
 
-#: Bytes that a compiled regular expression may take, where it is matched too.
-_PATTERN_BYTES = 1 << 20
-
 _REGEX = "a regular expression without look-around or back references, and not too large"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedScript:
+    """A script that is valid, and the places of its parts."""
+
+    script: ScriptDocument
+    document: Document
+
+    def problems(self) -> list[tuple[str, Problem]]:
+        """Find what is odd in it, each with its kind: `never` or `near`."""
+        from theoryctl.authored.script_rules import findings
+
+        return [(found.kind, self.document.problem(found.path, found.what)) for found in findings(self.script)]
 
 
 def read_script(file: str) -> Script:
@@ -27,16 +40,25 @@ def read_script(file: str) -> Script:
     Raises BadScript (`ERR_SCRIPT`) for a file that cannot be read, or with every problem as
     `file:line:column: path.to.key: what is wrong; what was expected`.
     """
+    return Script(check_script(read_file(file), file))
+
+
+def read_file(file: str) -> bytes:
+    """The bytes of a script's file. Raises BadScript with the near miss."""
     try:
-        data = read_regular(file, MAX_BYTES)
+        return read_regular(file, MAX_BYTES)
     except OSError as error:
         hint = path_hint(file, error, lambda near: again(f"use {near}", script=near))
         raise BadScript(f"--script {file}: {error.strerror}", hint=hint) from error
-    return Script(check_script(data, file))
 
 
 def check_script(data: bytes, file: str) -> ScriptDocument:
     """The script in `data`, which came from `file`. Raises BadScript as `read_script` does."""
+    return checked_script(data, file).script
+
+
+def checked_script(data: bytes, file: str) -> CheckedScript:
+    """The same with the places of its parts."""
     try:
         document = parse(data, MAX_BYTES)
     except YAMLProblems as error:
@@ -48,7 +70,7 @@ def check_script(data: bytes, file: str) -> ScriptDocument:
     problems = readable(document, problems)
     if script is None or problems:
         raise _bad(file, problems)
-    return script
+    return CheckedScript(script, document)
 
 
 def script_schema() -> dict[str, Any]:
@@ -72,6 +94,9 @@ def _meaning(script: ScriptDocument) -> Iterator[tuple[Path, str]]:
         regex = rule.when.user and rule.when.user.regex
         if regex and not _compiles(regex):
             yield (*at, "when", "user", "regex"), f"found {cut(repr(regex))}; expected {_REGEX}"
+    for index, pattern in enumerate(script.ignore):
+        if not _compiles(f"^(?:{pattern})$"):
+            yield ("ignore", index), f"found {cut(repr(pattern))}; expected dates, ids, numbers, or {_REGEX}"
     yield from script.mistakes()
 
 
@@ -81,11 +106,8 @@ def _is_free(path: Path) -> bool:
 
 
 def _compiles(regex: str) -> bool:
-    import jsonschema_rs
-
-    options = jsonschema_rs.RegexOptions(size_limit=_PATTERN_BYTES)
     try:
-        jsonschema_rs.Draft202012Validator({"pattern": regex}, pattern_options=options)
+        compiled(regex)
     except ValueError:
         return False
     return True

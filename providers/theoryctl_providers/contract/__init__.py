@@ -64,7 +64,8 @@ if TYPE_CHECKING:
     from theoryctl_providers.contract.packages import install_command
     from theoryctl_providers.contract.proof import healthz_proof
     from theoryctl_providers.contract.recordings import Recording, Recordings, Tape, write_recordings
-    from theoryctl_providers.contract.script import Script, ScriptDocument
+    from theoryctl_providers.contract.script import Script
+    from theoryctl_providers.contract.script_document import ScriptDocument
     from theoryctl_providers.contract.secret_rules import (
         TOKEN_PREFIX,
         SecretRule,
@@ -199,7 +200,8 @@ _MODULES = {
     "packages": "install_command",
     "proof": "healthz_proof",
     "recordings": "Recording Recordings Tape write_recordings",
-    "script": "Script ScriptDocument",
+    "script": "Script",
+    "script_document": "ScriptDocument",
     "secret_rules": (
         "TOKEN_PREFIX SecretRule is_address is_secret leads_to_instance missing_rules secret_names settled "
         "without_instances"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -136,6 +136,7 @@ class Recordings:
     def __init__(self, recordings: Iterable[Recording]) -> None:
         self._by_key: dict[str, list[Recording]] = {}
         self._taken: dict[str, int] = {}
+        self._like: dict[str, str] = {}
         for recording in sorted(recordings, key=lambda recording: recording.number):
             self.add(recording)
 
@@ -151,6 +152,15 @@ class Recordings:
     def add(self, recording: Recording) -> None:
         """Take in one more, behind the others of its key."""
         self._by_key.setdefault(recording.key, []).append(recording)
+
+    def like(self, key: str, likeness: Callable[[Recording], str]) -> str | None:
+        """The key of a recording that has the same likeness: the first that was not taken, else the last; None where
+        there is none. A recording's likeness is made once, so that only one way of making it is right."""
+        for name, (first, *_) in self._by_key.items():
+            if name not in self._like:
+                self._like[name] = likeness(first)
+        found = [name for name, like in self._like.items() if like == key]
+        return next((name for name in found if name not in self._taken), found[-1] if found else None)
 
     def take(self, key: str) -> Recording | None:
         """The next recording with that key, and the last again after it; None where there is none."""

@@ -51,7 +51,7 @@ def _scripted(request: ResolvedRequest) -> Plan | None:
         return None
     from theoryctl_providers.mock.scripted import choose, play, waits
 
-    refuse_uncarried(request.inputs, logprobs=script.carries_logprobs)
+    refuse_uncarried(request.inputs, logprobs=script.carries_logprobs or request.config.replay is not None)
     chosen = choose(script, request)
     if chosen is None:
         return None

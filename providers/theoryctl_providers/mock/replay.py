@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from theoryctl_providers.contract import (
     dumps,
 )
 from theoryctl_providers.inputs.normalize import CALLER
+from theoryctl_providers.mock.ignoring import ignoring_of
 from theoryctl_providers.mock.provider import inputs_as_json
 from theoryctl_providers.redact import Redactor, secrets_of
 
@@ -72,7 +73,7 @@ def find_recording(recordings: Recordings, request: ResolvedRequest) -> Recordin
 
     Raises ProviderError `ERR_REPLAY_MISS` with the difference to the nearest recording.
     """
-    for key in _keys_of(request):
+    for key in _keys_of(request, recordings):
         if (recording := recordings.take(key)) is not None:
             return recording
     raise _miss(recordings, request)
@@ -80,12 +81,19 @@ def find_recording(recordings: Recordings, request: ResolvedRequest) -> Recordin
 
 def is_recorded(recordings: Recordings, request: ResolvedRequest) -> bool:
     """Return whether there is a recording of the request."""
-    return any(key in recordings for key in _keys_of(request))
+    return any(key in recordings for key in _keys_of(request, recordings))
 
 
-def _keys_of(request: ResolvedRequest) -> tuple[str, str]:
-    """The key of a request, and that which 0.1.0 gave it: it counted parameters about the caller."""
-    return key_of(request), Recording.key_for(request.operation, _asked(request, ACCOUNT))
+def _keys_of(request: ResolvedRequest, recordings: Recordings) -> Iterator[str]:
+    """The key of a request; that which 0.1.0 gave it, which counted parameters about the caller; and that of a
+    recording which differs only in what the script ignores."""
+    yield key_of(request)
+    yield Recording.key_for(request.operation, _asked(request, ACCOUNT))
+    script = request.config.script
+    if script is not None and (ignoring := ignoring_of(script.document.ignore)):
+        asked = Recording.key_for(request.operation, ignoring.value(_asked(request)))
+        like = recordings.like(asked, lambda found: Recording.key_for(found.operation, ignoring.value(found.inputs)))
+        yield from () if like is None else (like,)
 
 
 def _asked(request: ResolvedRequest, left_out: frozenset[str] = _LEFT_OUT) -> dict[str, Any]:

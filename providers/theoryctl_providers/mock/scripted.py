@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, Iterator
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from functools import lru_cache
-from typing import Any, NoReturn
+from itertools import islice
+from typing import NoReturn
 
 from theoryctl_providers.contract import (
     Annotation,
@@ -25,12 +24,13 @@ from theoryctl_providers.contract import (
     dumps,
     sha256,
 )
-from theoryctl_providers.contract.script import Rule, ScriptedAnswer, ScriptedFault, ScriptedToolCall, UserSays
+from theoryctl_providers.contract.script_document import NEWEST
+from theoryctl_providers.contract.scripted_answer import FROM_SCHEMA, ScriptedAnswer, ScriptedFault, ScriptedToolCall
 from theoryctl_providers.inputs.normalize import counted
-from theoryctl_providers.mock.provider import inputs_as_json, prompt_tokens, text_of, tokens
-
-#: Bytes that a compiled regular expression may take, so that `a{999}{999}` is refused.
-PATTERN_BYTES = 1 << 20
+from theoryctl_providers.mock.conditions import conditions, facts_of, miss
+from theoryctl_providers.mock.ignoring import ignoring_of
+from theoryctl_providers.mock.provider import Making, inputs_as_json, prompt_tokens, tokens
+from theoryctl_providers.mock.tool_turns import next_tool
 
 #: Seconds that an answer with delays, or one that never comes, may take where neither request nor config says it.
 DEFAULT_TIMEOUT = 120.0
@@ -42,27 +42,41 @@ Step = tuple[float, Delta]
 
 
 def choose(script: Script, request: ResolvedRequest) -> tuple[ScriptedAnswer, str] | None:
-    """The answer of the first rule that fits and has one left, with the rule's name; None where the mock is to answer.
+    """The answer of the first rule that fits and has one, with the rule's name; None where the mock is to answer.
     Rules are about chats: none fits a request for embeddings.
 
-    Raises ProviderError `ERR_SCRIPT_MISS` where no rule of a strict script does, with what the nearest one wants.
+    Raises ProviderError `ERR_SCRIPT_MISS` where no rule of a strict script does, with what the nearest one wants; but
+    with recordings, which answer then.
     """
+    is_strict = script.document.strict and request.config.replay is None
     if request.operation != "chat":
-        _check_strict(script, request)
+        if is_strict:
+            raise _no_chat(request)
         return None
-    facts = _facts_of(request)
+    facts = facts_of(request, ignoring_of(script.document.ignore))
     for index, rule in enumerate(script.document.rules):
-        if all(holds for _, holds in _conditions(rule, facts)) and (answer := script.take(index)) is not None:
-            return answer, _called(index, rule)
-    if script.document.strict and script.document.rules:
-        raise _miss(script, facts)
+        if all(holds for _, holds in conditions(rule, facts)) and (answer := _answer(script, index, request)):
+            script.note(index)
+            return answer, script.name_of(index)
+    if is_strict and script.document.rules:
+        raise miss(script, facts)
     return None
+
+
+def _answer(script: Script, index: int, request: ResolvedRequest) -> ScriptedAnswer | None:
+    """The answer of a rule: the next of its own, or before them the call of a tool."""
+    each = script.document.rules[index].tools == "each" and request.tools != "none"
+    tool = next_tool(request.inputs) if each else None
+    if tool is None:
+        return script.take(index)
+    return ScriptedAnswer(tool_calls=(ScriptedToolCall(name=tool["name"], arguments=FROM_SCHEMA),))
 
 
 def waits(answer: ScriptedAnswer) -> bool:
     """Return whether the answer takes time, and so needs an event loop."""
     stalls = answer.fault is not None and answer.fault.kind == "stall"
-    return stalls or answer.delay > 0 or any(chunk.delay for chunk in answer.chunks)
+    paced = answer.delay or answer.ttft or answer.tokens_per_second
+    return stalls or bool(paced) or any(chunk.delay for chunk in answer.chunks)
 
 
 async def play(answer: ScriptedAnswer, request: ResolvedRequest) -> AsyncGenerator[Event]:
@@ -82,15 +96,12 @@ async def play(answer: ScriptedAnswer, request: ResolvedRequest) -> AsyncGenerat
 
 
 async def _events(answer: ScriptedAnswer, request: ResolvedRequest) -> AsyncGenerator[Event]:
-    come = 0
-    for delay, delta in _steps(answer, request):
-        if answer.fault is not None and come == answer.fault.after:
-            break
-        await _pause(delay + (0 if come else answer.delay))
+    come, after = 0, None if answer.fault is None else answer.fault.after
+    async for delta in _paced(answer, islice(_steps(answer, request), after)):
         come += 1
         yield delta
     if answer.fault is not None:
-        await _pause(0 if come else answer.delay)
+        await _pause(0 if come else _first(answer))
         await _fail(answer.fault, request.model, begun=come > 0)
     for event in _beside(answer, request):
         yield event
@@ -99,8 +110,25 @@ async def _events(answer: ScriptedAnswer, request: ResolvedRequest) -> AsyncGene
     yield _usage(answer, request, come)
 
 
+async def _paced(answer: ScriptedAnswer, steps: Iterator[Step]) -> AsyncGenerator[Delta]:
+    """Yield each delta when it is due. A rate is kept by the clock, for each sleep takes a little too long."""
+    rate, begun = answer.tokens_per_second, 0.0
+    for number, (delay, delta) in enumerate(steps):
+        await _pause(delay if number else delay + _first(answer))
+        if rate is not None and number:
+            await _pause(begun + number / rate - time.monotonic())
+        elif rate is not None:
+            begun = time.monotonic()
+        yield delta
+
+
+def _first(answer: ScriptedAnswer) -> float:
+    """The seconds before anything comes."""
+    return answer.delay or answer.ttft
+
+
 async def _pause(seconds: float) -> None:
-    if seconds:
+    if seconds > 0:
         import asyncio
 
         await asyncio.sleep(seconds)
@@ -132,7 +160,7 @@ def _steps(answer: ScriptedAnswer, request: ResolvedRequest) -> Iterator[Step]:
         for refusal in tokens(answer.refusal or ""):
             yield 0.0, Delta(choice, refusal=refusal)
         for index, call in enumerate(answer.tool_calls):
-            for part in _call(call, index, call.id or _made_up_id(request, choice, index)):
+            for part in _call(call, index, call.id or _made_up_id(request, choice, index), request):
                 yield 0.0, Delta(choice, tool_call=part)
 
 
@@ -148,10 +176,25 @@ def _made_up_id(request: ResolvedRequest, choice: int, index: int) -> str:
     return f"call_{sha256(seed)[7:31]}"
 
 
-def _call(call: ScriptedToolCall, index: int, call_id: str) -> Iterator[ToolCallDelta]:
-    arguments = call.arguments if isinstance(call.arguments, str) else dumps(call.arguments)
+def _call(call: ScriptedToolCall, index: int, call_id: str, request: ResolvedRequest) -> Iterator[ToolCallDelta]:
     yield ToolCallDelta(index, id=call_id, name=call.name)
-    yield from (ToolCallDelta(index, piece) for piece in tokens(arguments))
+    yield from (ToolCallDelta(index, piece) for piece in tokens(_arguments(call, request)))
+
+
+def _arguments(call: ScriptedToolCall, request: ResolvedRequest) -> str:
+    """The arguments of a call, as text. Raises ProviderError `ERR_SCRIPT_MISS` where no tool has their schema."""
+    if call.input is not None:
+        return dumps({"input": call.input})
+    if call.arguments != FROM_SCHEMA:
+        return call.arguments if isinstance(call.arguments, str) else dumps(call.arguments)
+    functions = [function for tool in request.inputs.get("tools") or () if (function := tool.get("function"))]
+    found = next((function for function in functions if function.get("name") == call.name), None)
+    if found is None:
+        offered = ", ".join(str(function.get("name")) for function in functions) or "no tools"
+        message = f"the script calls {call.name} with arguments from_schema; expected it among the tools, got {offered}"
+        raise ProviderError("ERR_SCRIPT_MISS", message, hint="offer the tool, or write the arguments in the script")
+    script = request.config.script
+    return Making(script.document.mock_version if script else NEWEST, each=True).arguments(found, request.inputs)
 
 
 def _usage(answer: ScriptedAnswer, request: ResolvedRequest, deltas: int) -> Usage:
@@ -200,95 +243,6 @@ async def _for_ever() -> NoReturn:
         await asyncio.sleep(3600)
 
 
-# -- conditions -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    """The facts of a request that conditions ask about."""
-
-    model: str
-    user: str
-    turn: int
-    tools: tuple[str, ...]
-    attachments: tuple[str, ...]
-
-
-def _facts_of(request: ResolvedRequest) -> _Facts:
-    messages = request.inputs.get("messages") or []
-    said = [text_of(message) for message in messages if message.get("role") == "user"]
-    functions = (tool.get("function") for tool in request.inputs.get("tools") or ())
-    return _Facts(
-        model=request.model,
-        user=said[-1] if said else "",
-        turn=1 + sum(message.get("role") == "assistant" for message in messages),
-        tools=tuple(function["name"] for function in functions if function),
-        attachments=tuple(attachment.name for attachment in request.attachments),
-    )
-
-
-def _conditions(rule: Rule, facts: _Facts) -> Iterator[tuple[str, bool]]:
-    """Each condition of the rule as it is written, and whether it holds."""
-    when = rule.when
-    if when.model is not None:
-        yield f"model: {when.model}", fnmatchcase(facts.model, when.model)
-    if when.user is not None:
-        yield from _said(when.user, facts.user)
-    if when.turn is not None:
-        yield f"turn: {when.turn}", facts.turn == when.turn
-    for tool in when.tools:
-        yield f"tools: {tool}", tool in facts.tools
-    for pattern in when.attachments:
-        yield f"attachments: {pattern}", any(fnmatchcase(name, pattern) for name in facts.attachments)
-
-
-def _said(user: UserSays, text: str) -> Iterator[tuple[str, bool]]:
-    if user.equals is not None:
-        yield f"user.equals: {dumps(user.equals)}", text == user.equals
-    if user.contains is not None:
-        yield f"user.contains: {dumps(user.contains)}", user.contains in text
-    if user.regex is not None:
-        yield f"user.regex: {dumps(user.regex)}", compile_pattern(user.regex).is_valid(text)
-
-
-@lru_cache(maxsize=1024)
-def compile_pattern(pattern: str) -> Any:
-    """A matcher whose `is_valid(text)` takes time linear in the text. Raises ProviderError `ERR_SCRIPT` for none."""
-    # Rust's regex engine by way of JSON Schema's `pattern`: it cannot backtrack, and it is here already.
-    import jsonschema_rs
-
-    options = jsonschema_rs.RegexOptions(size_limit=PATTERN_BYTES)
-    try:
-        return jsonschema_rs.Draft202012Validator({"pattern": pattern}, pattern_options=options)
-    except ValueError:
-        message = f"the script's regex {dumps(pattern)} is none, or too large"
-        raise ProviderError("ERR_SCRIPT", message, hint="there are no look-arounds and no back references") from None
-
-
-def _check_strict(script: Script, request: ResolvedRequest) -> None:
-    if script.document.strict:
-        message = f"no rule of a script answers {request.operation}, and this script is strict"
-        raise ProviderError("ERR_SCRIPT_MISS", message, hint="leave strict out: the mock then answers them")
-
-
-def _miss(script: Script, facts: _Facts) -> ProviderError:
-    """The error that names the rule of which most conditions hold, and those that do not."""
-    rules = script.document.rules
-    found = [list(_conditions(rule, facts)) for rule in rules]
-    scores = [sum(holds or -1 for _, holds in conditions) for conditions in found]
-    index = scores.index(max(scores))
-    failed = ", ".join(text for text, holds in found[index] if not holds) or "an answer that is left"
-    message = f"no rule of the script fits; the nearest is {_called(index, rules[index])}, which wants {failed}"
-    return ProviderError("ERR_SCRIPT_MISS", f"{message}; {_found(facts)}", hint="add a rule, or leave strict out")
-
-
-def _called(index: int, rule: Rule) -> str:
-    return f"rule {index + 1} ({rule.name})" if rule.name else f"rule {index + 1}"
-
-
-def _found(facts: _Facts) -> str:
-    user = facts.user if len(facts.user) <= 80 else f"{facts.user[:80]}…"
-    parts = [f"found model {facts.model}, turn {facts.turn}, user {dumps(user)}"]
-    parts += [f"tools {', '.join(facts.tools)}"] if facts.tools else []
-    parts += [f"attachments {', '.join(facts.attachments)}"] if facts.attachments else []
-    return ", ".join(parts)
+def _no_chat(request: ResolvedRequest) -> ProviderError:
+    message = f"no rule of a script answers {request.operation}, and this script is strict"
+    return ProviderError("ERR_SCRIPT_MISS", message, hint="leave strict out: the mock then answers them")

@@ -1,0 +1,105 @@
+"""A script of mock answers as it is written: rules tried in order, each with its conditions and its answers.
+
+These are plain frozen dataclasses, as a manifest's are. The host validates YAML against them
+(`authored/script_file.py`) and makes the published JSON Schema from them; attribute docstrings are the descriptions in
+that schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal
+
+from theoryctl_providers.contract.constraints import STRICT, Must
+from theoryctl_providers.contract.scripted_answer import ScriptedAnswer, Words, mistakes_of
+
+#: The version of the mock's own answers.
+NEWEST = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserSays:
+    """Conditions on the last message of the user; all that are given must hold."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    equals: str | None = None
+    """The whole text."""
+    contains: Words | None = None
+    """A part of it, upper and lower case as written."""
+    regex: Words | None = None
+    """A regular expression found somewhere in it: `(?i)` ignores case, `^…$` wants the whole. It is matched in linear
+    time, so there are no look-arounds and no back references."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class When:
+    """The conditions of a rule. All that are given must hold; a rule without conditions fits every request."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    model: Words | None = None
+    """The model, as a shell pattern: `openai/*`."""
+    user: UserSays | None = None
+    """The last message of the user; its text parts are joined by a space."""
+    turn: Annotated[int, Must({"ge": 1})] | None = None
+    """Number of the answer in the conversation: 1 where no assistant message stands in it yet."""
+    tools: tuple[Words, ...] = ()
+    """Names of functions that must be offered."""
+    attachments: tuple[Words, ...] = ()
+    """Shell patterns, each of which must match the name of an attachment: `*.png`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Answers for the requests that meet the conditions."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    when: When = field(default_factory=When)
+    """The conditions."""
+    answers: Annotated[tuple[ScriptedAnswer, ...], Must({"min_length": 1})]
+    """One for each successive request that the rule answers."""
+    exhausted: Literal["repeat", "restart", "skip"] = "repeat"
+    """Behaviour after the last answer: the last again, the first again, or the rules after this one."""
+    tools: Literal["each"] | None = None
+    """`each`: first the mock calls each tool that is offered, once in a turn of the user; then the rule answers. A rule
+    with a `turn` fits one of these answers only."""
+    name: Words | None = None
+    """Name of the rule in error messages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptDocument:
+    """Says what mock mode answers."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    rules: tuple[Rule, ...] = ()
+    """Tried in order; the first one that fits answers. There may be none where `tools`, `mock_version` or `ignore` is
+    there."""
+    tools: Literal["each", "none"] | None = None
+    """`each`: where no rule fits, the mock calls each tool that is offered, once in a turn of the user, and then
+    answers; a tool that hands in the answer (`submit`, `final_answer`) comes last. Otherwise it calls
+    only what it must."""
+    mock_version: Annotated[int, Must({"ge": 1, "le": 2})] = 2
+    """`1`: where no rule fits, answers with a schema are as they were in theoryctl 0.1: without optional properties."""
+    strict: bool = False
+    """True where a request that no rule fits is an error (`ERR_SCRIPT_MISS`), and so is a rule that answered nothing
+    when the instance or the batch ends; otherwise the mock answers it, and the rule is only told."""
+    seed: int = 0
+    """Chooses the answers whose faults strike, where these have a `probability`."""
+    ignore: tuple[Words, ...] = ()
+    """Parts of texts that make no difference to `equals` and `contains`, and to the look-up of a recording: `dates`
+    (with times), `ids` (UUIDs, long hexadecimal numbers, and such as `call_Ab12Cd34`), `numbers`, or a regular
+    expression of whole words, without look-arounds and back references."""
+
+    def mistakes(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Find mistakes in answers whose fields are each right by themselves: path, and the value expected."""
+        if not (self.rules or self.tools or self.ignore) and self.mock_version == NEWEST:
+            yield ("rules",), "found no rules; expected at least one, or tools, ignore, or mock_version: 1"
+        for index, rule in enumerate(self.rules):
+            for number, answer in enumerate(rule.answers):
+                for path, what in mistakes_of(answer):
+                    yield ("rules", index, "answers", number, *path), what

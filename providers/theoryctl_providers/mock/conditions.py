@@ -1,0 +1,84 @@
+"""Conditions of a script's rules, and the facts of a request that they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from theoryctl_providers.contract import ProviderError, ResolvedRequest, Script, dumps
+from theoryctl_providers.contract.script_document import Rule, UserSays
+from theoryctl_providers.mock.ignoring import Ignoring
+from theoryctl_providers.mock.patterns import compile_pattern
+from theoryctl_providers.mock.provider import text_of
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The facts of a request that conditions ask about."""
+
+    model: str
+    user: str
+    turn: int
+    tools: tuple[str, ...]
+    attachments: tuple[str, ...]
+    ignoring: Ignoring
+
+
+def facts_of(request: ResolvedRequest, ignoring: Ignoring) -> Facts:
+    """Gather the facts of a request."""
+    messages = request.inputs.get("messages") or []
+    said = [text_of(message) for message in messages if message.get("role") == "user"]
+    functions = (tool.get("function") for tool in request.inputs.get("tools") or ())
+    return Facts(
+        model=request.model,
+        user=said[-1] if said else "",
+        turn=1 + sum(message.get("role") == "assistant" for message in messages),
+        tools=tuple(function["name"] for function in functions if function),
+        attachments=tuple(attachment.name for attachment in request.attachments),
+        ignoring=ignoring,
+    )
+
+
+def conditions(rule: Rule, facts: Facts) -> Iterator[tuple[str, bool]]:
+    """Each condition of the rule as it is written, and whether it holds."""
+    when = rule.when
+    if when.model is not None:
+        yield f"model: {when.model}", fnmatchcase(facts.model, when.model)
+    if when.user is not None:
+        yield from _said(when.user, facts)
+    if when.turn is not None:
+        yield f"turn: {when.turn}", facts.turn == when.turn
+    for tool in when.tools:
+        yield f"tools: {tool}", tool in facts.tools
+    for pattern in when.attachments:
+        yield f"attachments: {pattern}", any(fnmatchcase(name, pattern) for name in facts.attachments)
+
+
+def _said(user: UserSays, facts: Facts) -> Iterator[tuple[str, bool]]:
+    text, plain = facts.user, facts.ignoring.text
+    if user.equals is not None:
+        yield f"user.equals: {dumps(user.equals)}", plain(text) == plain(user.equals)
+    if user.contains is not None:
+        yield f"user.contains: {dumps(user.contains)}", plain(user.contains) in plain(text)
+    if user.regex is not None:
+        yield f"user.regex: {dumps(user.regex)}", compile_pattern(user.regex).is_valid(text)
+
+
+def miss(script: Script, facts: Facts) -> ProviderError:
+    """The error that names the rule of which most conditions hold, and those that do not."""
+    rules = script.document.rules
+    found = [list(conditions(rule, facts)) for rule in rules]
+    scores = [sum(holds or -1 for _, holds in conditions) for conditions in found]
+    index = scores.index(max(scores))
+    failed = ", ".join(text for text, holds in found[index] if not holds) or "an answer that is left"
+    message = f"no rule of the script fits; the nearest is {script.name_of(index)}, which wants {failed}"
+    return ProviderError("ERR_SCRIPT_MISS", f"{message}; {_found(facts)}", hint="add a rule, or leave strict out")
+
+
+def _found(facts: Facts) -> str:
+    user = facts.user if len(facts.user) <= 80 else f"{facts.user[:80]}…"
+    parts = [f"found model {facts.model}, turn {facts.turn}, user {dumps(user)}"]
+    parts += [f"tools {', '.join(facts.tools)}"] if facts.tools else []
+    parts += [f"attachments {', '.join(facts.attachments)}"] if facts.attachments else []
+    return ", ".join(parts)

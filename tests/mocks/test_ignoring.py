@@ -1,0 +1,78 @@
+"""Dates and ids that make no difference, to rules and to recordings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.mocks.scripted import answers, script
+from theoryctl_providers import ProviderConfig, Request, Script, execute, run
+from theoryctl_providers.contract import Delta, Finish, Recording, Recordings, Result
+from theoryctl_providers.engine.drive import drive
+from theoryctl_providers.mock.ignoring import Ignoring
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "plain"),
+    [
+        ("dates", "Due 2026-11-26, at 10:30 AM.", "Due …, at …."),
+        ("dates", "2026-11-26T10:30:25.123Z|2026-11-26 10:30", "…|…"),
+        ("dates", "on 26 Nov 2026 or November 26, 2026 or 26.11.2026", "on … or … or …"),
+        ("dates", "version 1.2.3 of 12 apples", "version 1.2.3 of 12 apples"),
+        ("ids", "id 123e4567-e89b-12d3-a456-426614174000", "id …"),
+        ("ids", "call_Ab12Cd34Ef and deadbeefdeadbeef", "… and …"),
+        ("ids", "read_something_longer and well-known", "read_something_longer and well-known"),
+        ("numbers", "3 apples for 1.50, not v2", "… apples for …, not v2"),
+        ("run-[0-9]+", 'see run-12, (run-13) and "run-1x"', 'see …, (…) and "run-1x"'),
+    ],
+)
+def test_what_is_ignored_is_the_same_mark(pattern: str, text: str, plain: str) -> None:
+    assert Ignoring((pattern,)).text(text) == plain
+
+
+def test_rules_match_whatever_the_date_is() -> None:
+    rule = {"when": {"user": {"equals": "Today is 2026-01-01."}}, **answers({"text": "yes"})}
+    ask = {"messages": [{"role": "user", "content": "Today is 2031-12-24."}]}
+    assert run(ask, script=script(rule, ignore=["dates"]))["outputs"][0]["text"] == "yes"
+    assert run(ask, script=script(rule))["outputs"][0]["text"] != "yes"
+
+
+def asking(content: str) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": content}], "model": "openai/gpt-4o"}
+
+
+def recording(content: str, said: str) -> Recording:
+    inputs = asking(content)
+    events = (Delta(0, said), Finish(0, "stop"))
+    key = Recording.key_for("chat", inputs)
+    return Recording(key=key, operation="chat", model="openai/gpt-4o", inputs=inputs, events=events)
+
+
+def replayed(recordings: Recordings, content: str, **more: Any) -> Any:
+    told = ProviderConfig(provider="mock", replay=recordings, script=Script.load(more) if more else None)
+    (*_, last) = drive(execute(Request(config=told, inputs=asking(content), mode="mock")))
+    assert isinstance(last, Result)
+    error = last.envelope["error"]
+    return last.envelope["outputs"][0]["text"] if error is None else error["code"]
+
+
+def test_a_recording_is_found_whatever_the_date_is() -> None:
+    found = Recordings([recording("It is 2026-01-01.", "new year"), recording("It is late.", "go to bed")])
+    assert replayed(found, "It is 2026-11-26.") == "ERR_REPLAY_MISS"
+    assert replayed(found, "It is 2026-11-26.", ignore=["dates"]) == "new year"
+    assert replayed(found, "It is 2026-11-26, and late.", ignore=["dates"]) == "ERR_REPLAY_MISS"
+
+
+def test_of_recordings_that_differ_in_a_date_alone_each_is_played_once_and_the_last_again() -> None:
+    found = Recordings([recording("On 2026-01-01", "first"), recording("On 2026-01-02", "second")])
+    assert [replayed(found, "On 2026-11-26", ignore=["dates"]) for _ in range(3)] == ["first", "second", "second"]
+
+
+def test_a_strict_script_leaves_to_the_recordings_what_no_rule_fits() -> None:
+    found, rule = Recordings([recording("Hi", "recorded")]), {"when": {"turn": 9}, **answers({"text": "scripted"})}
+    assert replayed(found, "Hi", rules=[rule], strict=True) == "recorded"
+
+
+def test_a_pattern_that_is_none_is_the_scripts_fault() -> None:
+    assert replayed(Recordings([recording("Hi", "recorded")]), "Ho", ignore=["(a"]) == "ERR_SCRIPT"

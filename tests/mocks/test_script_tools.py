@@ -1,0 +1,89 @@
+"""Calls of tools in scripts: arguments from a schema, custom tools, and rules that call each tool."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.mocks.scripted import answers, failure, said, script
+from theoryctl_providers import run
+
+WEATHER = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}, "days": {"type": "integer"}, "unit": {"enum": ["C", "F"]}},
+    "required": ["city", "days", "unit"],
+}
+
+
+def tool(name: str, parameters: Any = WEATHER) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, "parameters": parameters}}
+
+
+def asking(*tools: Any, text: str = 'The weather in "Forlì" for 3 days in F', **more: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": text}], "tools": tools, **more}
+
+
+def call_of(inputs: Any, told: Any) -> Any:
+    """The name and arguments of the first call."""
+    outputs = run(inputs, script=told)["outputs"]
+    (call,) = next(output["json"] for output in outputs if output["name"] == "tool_calls")
+    return call["name"], call["arguments"]
+
+
+def test_arguments_from_the_schema_fit_it_and_what_the_user_says() -> None:
+    told = script(answers({"tool_calls": [{"name": "weather", "arguments": "from_schema"}]}))
+    assert call_of(asking(tool("weather")), told) == ("weather", {"city": "Forlì", "days": 3, "unit": "F"})
+
+
+def test_arguments_from_the_schema_of_a_tool_that_is_not_offered_are_a_miss() -> None:
+    told = script(answers({"tool_calls": [{"name": "weather", "arguments": "from_schema"}]}))
+    error, _ = failure(asking(tool("time")), told)
+    assert error["code"] == "ERR_SCRIPT_MISS"
+    assert "calls weather with arguments from_schema; expected it among the tools, got time" in error["message"]
+
+
+def test_a_custom_tool_gets_its_input_as_it_stands() -> None:
+    told = script(answers({"tool_calls": [{"name": "run_sql", "input": "SELECT 1;"}]}))
+    assert call_of(asking(), told) == ("run_sql", {"input": "SELECT 1;"})
+
+
+def test_input_beside_arguments_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"tool_calls\[0\]\.input: found beside arguments; expected one of them"):
+        script(answers({"tool_calls": [{"name": "f", "input": "a", "arguments": {"b": 1}}]}))
+
+
+def after(inputs: dict[str, Any], *calls: str) -> dict[str, Any]:
+    """The inputs once these tools were called."""
+    made = [{"id": name, "type": "function", "function": {"name": name, "arguments": "{}"}} for name in calls]
+    told = [
+        message
+        for call in made
+        for message in (
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": call["id"], "content": "done"},
+        )
+    ]
+    return {**inputs, "messages": [*inputs["messages"], *told]}
+
+
+def test_a_rule_may_call_each_tool_before_it_answers() -> None:
+    told = script(
+        {
+            "when": {"user": {"contains": "weather"}},
+            "tools": "each",
+            **answers({"text": "Sun."}, {"text": "Rain."}),
+        },
+        answers({"text": "Something else."}),
+    )
+    inputs = asking(tool("weather"), tool("time", {"type": "object"}))
+    assert call_of(inputs, told) == ("weather", {"city": "Forlì", "days": 3, "unit": "F"})
+    assert call_of(after(inputs, "weather"), told) == ("time", {})
+    assert said(after(inputs, "weather", "time"), told) == "Sun."
+    assert said(after(inputs, "weather", "time"), told) == "Rain."
+    assert said(asking(tool("weather"), text="Hi"), told) == "Something else."
+
+
+def test_a_rule_calls_no_tool_where_the_request_wants_none() -> None:
+    told = script({"tools": "each", "answers": [{"text": "Sun."}]})
+    assert said(asking(tool("weather"), tool_choice="none"), told) == "Sun."

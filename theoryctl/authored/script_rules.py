@@ -1,0 +1,122 @@
+"""Rules of a script that cannot be what was meant: those that never fire, and words that nearly say something else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Literal
+
+from theoryctl.authored.patterns import compiled
+from theoryctl_providers.contract.script import Script
+from theoryctl_providers.contract.script_document import Rule, ScriptDocument, UserSays, When
+from theoryctl_providers.contract.scripted_answer import ScriptedAnswer
+
+if TYPE_CHECKING:
+    from theoryctl.authored.yaml_document import Path
+
+_WILD = frozenset("*?[")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something odd in a script, at a path. `never`: a rule cannot fire. `near`: a word nearly says another."""
+
+    kind: Literal["never", "near"]
+    path: Path
+    what: str
+
+
+def findings(script: ScriptDocument) -> Iterator[Finding]:
+    """Find what is odd in a script that is valid."""
+    yield from never_firing(script)
+    yield from _near_misses(script)
+
+
+def never_firing(script: ScriptDocument) -> Iterator[Finding]:
+    """Find the rules that cannot fire: their conditions exclude each other, or a rule above fits all that they fit."""
+    name = Script(script).name_of
+    plain = not script.ignore
+    for index, rule in enumerate(script.rules):
+        at: Path = ("rules", index)
+        if wrong := _contradiction(rule.when.user, plain):
+            yield Finding("never", (*at, "when", "user"), f"{name(index)} never fires: {wrong}")
+            continue
+        above = next((place for place in range(index) if _shadows(script.rules[place], rule, plain)), None)
+        if above is not None:
+            what = f"{name(index)} never fires: {name(above)} above it answers all that it fits"
+            yield Finding("never", at, what)
+
+
+def _contradiction(user: UserSays | None, plain: bool) -> str | None:
+    """Say why no text meets all conditions; None where one may. Unless `plain`, parts of texts are ignored."""
+    if user is None or user.equals is None:
+        return None
+    if user.contains is not None and plain and user.contains not in user.equals:
+        return "equals does not contain what contains wants"
+    if user.regex is not None and plain and not compiled(user.regex).is_valid(user.equals):
+        return "equals does not match regex"
+    return None
+
+
+def _shadows(above: Rule, below: Rule, plain: bool) -> bool:
+    """Return whether the rule above answers every request that meets the conditions of the one below."""
+    passes_on = above.exhausted == "skip" or any(map(_passes_on, above.answers))
+    return not passes_on and _covers(above.when, below.when, plain)
+
+
+def _passes_on(answer: ScriptedAnswer) -> bool:
+    """Return whether an answer is nothing but a fault that does not always strike."""
+    fault = answer.fault
+    return fault is not None and fault.probability < 1 and answer == ScriptedAnswer(fault=fault)
+
+
+def _covers(wide: When, narrow: When, plain: bool) -> bool:
+    return (
+        _covers_model(wide.model, narrow.model)
+        and wide.turn in (None, narrow.turn)
+        and set(wide.tools) <= set(narrow.tools)
+        and set(wide.attachments) <= set(narrow.attachments)
+        and (wide.user is None or _covers_user(wide.user, narrow.user or UserSays(), plain))
+    )
+
+
+def _covers_model(wide: str | None, narrow: str | None) -> bool:
+    if wide in (None, "*", narrow):
+        return True
+    return wide is not None and narrow is not None and _WILD.isdisjoint(narrow) and fnmatchcase(narrow, wide)
+
+
+def _covers_user(wide: UserSays, narrow: UserSays, plain: bool) -> bool:
+    said = narrow.equals if plain else None
+    return (
+        wide.equals in (None, narrow.equals)
+        and (wide.contains is None or _holds_part(wide.contains, narrow, said, plain))
+        and (wide.regex in (None, narrow.regex) or (said is not None and compiled(str(wide.regex)).is_valid(said)))
+    )
+
+
+def _holds_part(part: str, narrow: UserSays, said: str | None, plain: bool) -> bool:
+    if narrow.contains is not None and (part == narrow.contains or (plain and part in narrow.contains)):
+        return True
+    return said is not None and part in said
+
+
+def _near_misses(script: ScriptDocument) -> Iterator[Finding]:
+    called = {call.name for rule in script.rules for answer in rule.answers for call in answer.tool_calls}
+    for index, rule in enumerate(script.rules):
+        at: Path = ("rules", index, "when")
+        model = rule.when.model
+        if model is not None and "/" not in model and not model.startswith("*"):
+            yield Finding("near", (*at, "model"), f"a model is called vendor/name; did you mean '*/{model}'?")
+        for number, name in enumerate(rule.when.tools):
+            if name not in called and (close := get_close_matches(name, called, n=1, cutoff=0.8)):
+                yield Finding("near", (*at, "tools", number), f"a rule calls the tool {close[0]!r}; did you mean that?")
+    for index, pattern in enumerate(script.ignore):
+        if pattern not in _KINDS and (close := get_close_matches(pattern, _KINDS, n=1, cutoff=0.7)):
+            yield Finding("near", ("ignore", index), f"this ignores the word {pattern!r}; did you mean {close[0]!r}?")
+
+
+#: The kinds of parts that `ignore` knows by name (`theoryctl_providers.mock.ignoring`).
+_KINDS = ("dates", "ids", "numbers")
