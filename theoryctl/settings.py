@@ -42,6 +42,7 @@ SETTINGS: Mapping[str, Setting] = {
         ),
         Setting("manifests", "THEORYCTL_MANIFESTS", "./manifests and others", is_path=True),
         Setting("timeout", "THEORYCTL_TIMEOUT", "the manifest's"),
+        Setting("mock_version", "THEORYCTL_MOCK_VERSION", "2", ("1", "2")),
         Setting("ledger", "THEORYCTL_LEDGER", "real runs, without content", by_project=False),
         Setting("max_cost_per_day", "THEORYCTL_MAX_COST_PER_DAY", "no limit", by_project=False),
     )

@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from theoryctl.actions.batch_engine import engine_of, forget_taken, send_all
-from theoryctl.actions.batch_plan import BatchOptions, Listener, Setting, plan_of, setting_of, unsaid
+from theoryctl.actions.batch_plan import BatchOptions, Listener, Setting, notes, plan_of, setting_of
 from theoryctl.actions.kept_batch import keeping
+from theoryctl.actions.recordings import recording
 from theoryctl.actions.targets import Target
 from theoryctl.batch.cost import CostEstimate, CostGuard
 from theoryctl.batch.engine import Engine
@@ -38,13 +39,14 @@ def batch(options: BatchOptions, target: Target, listener: Listener) -> BatchRes
     with ExitStack() as opened:
         setting = setting_of(options, target, opened)
         listener = keeping(listener, setting.mode, options.mocks.given(), opened)
+        listener = recording(listener, setting.maker.config.tape, options.mocks, opened)
         guard = _guard(options, setting)
         budgets = [*_caps(guard), *_others(setting, listener)]
         if options.detach:
             _check_unbudgeted(budgets)
         plan = plan_of(setting, options, target, guard.look if budgets else None)
         guard.check()
-        if note := unsaid(options, setting.mode, target):
+        for note in notes(options, setting, target):
             listener.tell(note)
         engine = engine_of(options, setting, target, opened)
         listener.tell(engine.where)

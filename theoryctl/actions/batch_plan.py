@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from theoryctl.actions.targets import Target
 from theoryctl.batch.formats import FORMATS
@@ -89,7 +89,7 @@ class BatchOptions:
         """Tell whether the rows go to standard output."""
         return self.out in (*NAMES, "/dev/stdout")
 
-    def told_once(self) -> dict[str, str]:
+    def told_once(self) -> dict[str, Any]:
         """The flags that a provider is told once, at its start, with their values."""
         env_file = {"--env-file": self.env_file} if self.env_file is not None else {}
         return {**env_file, **self.mocks.given()}
@@ -176,6 +176,14 @@ def plan_of(setting: Setting, options: BatchOptions, target: Target, look: Look 
 def _mode(options: BatchOptions, target: Target, settings: Settings) -> Mode:
     default = target.mode if options.mode is not None else settings.text("mode") or target.mode
     return resolve_mode({}, options.mode, default)
+
+
+def notes(options: BatchOptions, setting: Setting, target: Target) -> Iterator[str]:
+    """Lines on what is odd about a batch, before it begins."""
+    if note := unsaid(options, setting.mode, target):
+        yield note
+    script = setting.maker.config.script
+    yield from script.warnings if script else ()
 
 
 def unsaid(options: BatchOptions, mode: Mode, target: Target) -> str | None:

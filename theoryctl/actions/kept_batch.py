@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from theoryctl.settings import Settings
 from theoryctl_providers.contract import is_mock
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from theoryctl.ledger.recorder import GroupRecorder
 
 
-def keeping(listener: Listener, mode: str, answers: Mapping[str, str], opened: ExitStack) -> Listener:
+def keeping(listener: Listener, mode: str, answers: Mapping[str, Any], opened: ExitStack) -> Listener:
     """Return a listener that writes the answers into the ledger too, and counts the budget of the day, as the settings
     say. `answers` are the paths that mock mode answers from, by flag; `opened` closes the ledger. Raises UsageError."""
     settings = Settings()

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from theoryctl.errors import OutputFailed, UsageError
 from theoryctl.instances import client
 from theoryctl.instances.records import Instance
 from theoryctl.instances.restart import stop_and_start
+from theoryctl.requests.mock_flags import MockFlags
 from theoryctl.requests.result_folder import ResultFolder
 from theoryctl.results.instances import RecordingsWritten
 from theoryctl.runtimes.find import started_runtime
 from theoryctl_providers.contract import Envelope, ProviderError, Tape, info_of, write_recordings
+
+if TYPE_CHECKING:
+    from theoryctl.actions.batch_plan import Listener
+    from theoryctl.batch.run import Finished
 
 
 def collect(instance: Instance) -> RecordingsWritten:
@@ -34,6 +43,31 @@ def collect(instance: Instance) -> RecordingsWritten:
         raise OutputFailed(f"{instance.ref}: {error.message}", hint=keep) from error
     client.forget_recordings(instance, listens, upto)
     return RecordingsWritten(tuple(sorted({str(file) for file in files})))
+
+
+def recording(listener: Listener, tape: Tape | None, mocks: MockFlags, opened: ExitStack) -> Listener:
+    """Return a listener that writes what a batch has recorded, whenever lines got their answers.
+
+    Raises UsageError for a folder that cannot be written to.
+    """
+    if tape is None or mocks.recorded_to is None:
+        return listener
+    folder = opened.enter_context(ResultFolder(mocks.record_flag, mocks.recorded_to))
+    return replace(listener, results=_Written(listener, tape, folder.path))
+
+
+class _Written:
+    """Writes recordings before the rows of their answers are; for others to hear of the answers then."""
+
+    def __init__(self, listener: Listener, tape: Tape, folder: Path) -> None:
+        self._listener, self._tape, self._folder = listener, tape, folder
+
+    def __call__(self, group: Sequence[Finished]) -> None:
+        found, upto = self._tape.kept()
+        write_recordings(self._folder, found)
+        self._tape.forget(upto)
+        if self._listener.results is not None:
+            self._listener.results(group)
 
 
 def after_run(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -70,7 +70,7 @@ class RunOptions:
     source: str = "run"
     operation: Operation = "chat"
 
-    def told_once(self) -> dict[str, str]:
+    def told_once(self) -> dict[str, Any]:
         """The flags that a provider is told once, at its start, with their values."""
         env_file = {"--env-file": self.env_file} if self.env_file is not None else {}
         return {**env_file, **self.mocks.given()}
@@ -103,13 +103,13 @@ def run(options: RunOptions, target: Target, on_event: Callable[[Event], None]) 
             on_event(Log('the inputs are those under "params": schema v1 of the first system'))
         given = read if given is None else given
         request = _request(options, given, target, settings, found.load(), spool)
-        if note := _unsaid(request, options, target, settings):
+        for note in _notes(request, options, target, settings):
             on_event(Log(note))
-        record = options.mocks.record
+        record = options.mocks.recorded_to
         places = options.save.places(request.run_id)
         for place in places:
             folders.enter_context(place)
-        record_to = folders.enter_context(ResultFolder("--record", record)) if record else None
+        record_to = folders.enter_context(ResultFolder(options.mocks.record_flag, record)) if record else None
         keep = partial(_kept, options, target, found, on_event, settings)
         envelope = keep(request)
         if options.mock_missing_secrets and _lacks_a_secret(envelope):
@@ -122,6 +122,13 @@ def run(options: RunOptions, target: Target, on_event: Callable[[Event], None]) 
         for place in places:
             envelope = place.save(envelope)
         return RunResult(envelope)
+
+
+def _notes(request: Request, options: RunOptions, target: Target, settings: Settings) -> Iterator[str]:
+    """Lines on what is odd about a run, before it begins."""
+    if note := _unsaid(request, options, target, settings):
+        yield note
+    yield from request.config.script.warnings if request.config.script else ()
 
 
 def _unsaid(request: Request, options: RunOptions, target: Target, settings: Settings) -> str | None:
@@ -234,4 +241,5 @@ def _message(envelope: Envelope) -> str:
 
 def _mocked(request: Request) -> Request:
     """The same request in mock mode."""
-    return replace(request, mode="mock", config=replace(request.config, mode="mock", secrets={}, tape=None))
+    config = replace(request.config, mode="mock", secrets={}, tape=None, replay=None)
+    return replace(request, mode="mock", config=config)

@@ -67,8 +67,10 @@ class StartOptions:
 
     def flags(self) -> dict[str, Any]:
         """Those that another start has to be given again, by their names here; paths are absolute."""
-        paths = {"manifests": self.manifests, "env_file": self.env_file, **self.mocks._asdict()}
-        plain = {"tools": paths.pop("tools"), **{name: getattr(self, name) for name in _PLAIN}}
+        paths: dict[str, Any] = {"manifests": self.manifests, "env_file": self.env_file, **self.mocks._asdict()}
+        scripts = [os.path.abspath(path) for path in paths.pop("script")]
+        plain = {name: paths.pop(name) for name in ("tools", "mock_version")}
+        plain |= {"script": scripts, **{name: getattr(self, name) for name in _PLAIN}}
         numbers = {"wait_timeout": (self.wait_timeout, WAIT_SECONDS), "max_attachment": (self.max_attachment, LARGEST)}
         return {
             **{name: value for name, value in plain.items() if value},
@@ -97,7 +99,9 @@ def start(options: StartOptions, progress: Progress) -> Started:
 
             end(running)
         _must_be_free(options.port)
-        with ResultFolder("--record", request.record) if request.record else contextlib.nullcontext():
+        for warning in provider.script.warnings if (provider := request.server.provider).script else ():
+            progress.step(warning)
+        with ResultFolder(options.mocks.record_flag, request.record) if request.record else contextlib.nullcontext():
             return Started(runtime.start(request), already_running=False)
 
 
@@ -149,14 +153,15 @@ def _check_same(running: Instance, request: StartRequest, runtime: StartedRuntim
 
 def _check_mocks(running: Instance, request: StartRequest, flags: MockFlags, anew: Hint) -> None:
     for flag in flags.given():
-        same = running.record == request.record if flag == "--record" else running.answers == request.answers
+        records = flag in ("--record", "--record-missing")
+        same = running.record == request.record if records else running.answers == request.answers
         if not same:
             raise UsageError(f"{running.ref} is running already, with another {flag}", hint=anew)
 
 
 def _request(options: StartOptions, found: Found, progress: Progress) -> StartRequest:
     manifest = found.load()
-    record = options.mocks.record
+    record = options.mocks.recorded_to
     return StartRequest(
         key=RecordKey(options.ref, options.runtime, checked_name(options.name)),
         port=options.port or 0,

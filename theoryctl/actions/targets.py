@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from theoryctl.errors import UsageError
 from theoryctl.hints import command
@@ -43,7 +43,7 @@ class Target(Protocol):
     #: The instance that records what it is asked, if it is one.
     record: Instance | None
 
-    def check_flags(self, told: Mapping[str, str]) -> None:
+    def check_flags(self, told: Mapping[str, Any]) -> None:
         """Raise UsageError for a flag that comes too late, or leads nowhere, there; `told` has their values."""
         ...
 
@@ -82,7 +82,7 @@ class _Here(Target):
     ref: ProviderRef
     runtime, mode, has_secrets, record = EMBEDDED, "mock", False, None
 
-    def check_flags(self, told: Mapping[str, str]) -> None:
+    def check_flags(self, told: Mapping[str, Any]) -> None:
         pass
 
     def check(self, manifest: Manifest, mode: Mode) -> None:
@@ -100,7 +100,7 @@ class _Started(Target):
         self.runtime, self.mode = instance.runtime, instance.mode
         self.record = instance if instance.record else None
 
-    def check_flags(self, told: Mapping[str, str]) -> None:
+    def check_flags(self, told: Mapping[str, Any]) -> None:
         for flag, value in told.items():
             hint = stop_and_start(self._instance, **_started_with(flag, value))
             raise UsageError(f"{flag}: a started instance keeps to what it was started with", hint=hint)
@@ -120,10 +120,10 @@ class _Deployed(Target):
     app: str | None
     runtime, mode, has_secrets, record = MODAL, "mock", True, None
 
-    def check_flags(self, told: Mapping[str, str]) -> None:
-        if "--record" in told:
-            hint = command("local run", ref=self.ref, mode="real", record=told["--record"])
-            raise UsageError("--record: what runs on Modal is not recorded", hint=hint)
+    def check_flags(self, told: Mapping[str, Any]) -> None:
+        for flag in {"--record", "--record-missing"} & told.keys():
+            hint = command("local run", ref=self.ref, mode="real", **{_parameter(flag): told[flag]})
+            raise UsageError(f"{flag}: what runs on Modal is not recorded", hint=hint)
 
     def check(self, manifest: Manifest, mode: Mode) -> None:
         pass  # it has secrets of its own: what the shell has concerns this machine
@@ -132,10 +132,14 @@ class _Deployed(Target):
         return open_modal(self.ref, self.environment, self.app, found.load())
 
 
-def _started_with(flag: str, value: str) -> dict[str, str | None]:
+def _parameter(flag: str) -> str:
+    return flag.removeprefix("--").replace("-", "_")
+
+
+def _started_with(flag: str, value: Any) -> dict[str, Any]:
     """A flag of `run` that belongs to `start`, as changes to the flags that an instance was started with. Of those that
     say what it answers from there is one, and it goes with a mode."""
     if flag == "--env-file":
         return {"env_file": value}
-    mode = "real" if flag == "--record" else "mock"
-    return {"mode": mode, **dict.fromkeys(("script", "replay", "record")), flag.removeprefix("--"): value}
+    mode = "real" if flag.startswith("--record") else "mock"
+    return {"mode": mode, **dict.fromkeys(("script", "replay", "record", "record_missing")), _parameter(flag): value}

@@ -20,7 +20,7 @@ from theoryctl.batch.rows import RowFormat
 from theoryctl.batch.tally import Tally
 from theoryctl.errors import Interrupted, MaxCost
 from theoryctl.hints import again
-from theoryctl_providers.contract import Envelope, ProviderError, Request
+from theoryctl_providers.contract import Envelope, ProviderError, Request, is_mock
 
 #: Seconds after which the watcher is called again, and the longest wait for an answer.
 TICK = 0.1
@@ -296,6 +296,8 @@ def _vendor(done: Done) -> str:
 def _paid(envelope: Envelope) -> float | None:
     """US dollars that a call has cost; None where nobody knows."""
     error, cost = envelope["error"], envelope["usage"]["cost_usd"]
+    if is_mock(envelope["mode"] or "real"):  # a mock, or a recording of what was paid before
+        return 0.0
     if cost is None and error is not None and error["code"] in _UNBILLED:
         return 0.0
     return cost

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -101,6 +100,8 @@ class BatchFlags(NamedTuple):
     script: opt.ScriptFile = None
     replay: opt.ReplayDir = None
     report: Report = None
+    tools: opt.Tools = None
+    mock_version: opt.MockVersion = None
     manifests: ManifestsOption = None
 
 
@@ -151,7 +152,7 @@ def emit(result: BatchResult, ctx: typer.Context) -> None:
     ctx.obj.emit_batch(result)
 
 
-def _options(ctx: typer.Context, ref: str, source: str, flags: BatchFlags, more: Mapping[str, Any]) -> BatchOptions:
+def _options(ctx: typer.Context, ref: str, source: str, flags: BatchFlags, more: dict[str, Any]) -> BatchOptions:
     from theoryctl.actions.batch_plan import BatchOptions
     from theoryctl.actions.run import checked_mode
     from theoryctl.refs import ProviderRef
@@ -183,7 +184,13 @@ def _options(ctx: typer.Context, ref: str, source: str, flags: BatchFlags, more:
         timeout=parse_timeout(flags.timeout) if flags.timeout is not None else None,
         manifests=flags.manifests,
         report=flags.report,
-        mocks=MockFlags(script=flags.script, replay=flags.replay),
+        mocks=MockFlags(
+            script=tuple(flags.script or ()),
+            replay=flags.replay,
+            tools=flags.tools,
+            record_missing=more.pop("record_missing", None),
+            mock_version=flags.mock_version,
+        ),
         standard_input=standard_input,
         **more,
     )

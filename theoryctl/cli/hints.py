@@ -164,7 +164,7 @@ class _Failed:
         return again("give it more time with --timeout", timeout=seconds)
 
     def in_mock(self) -> str:
-        return again("use --mode mock, or another --ref", mode="mock", record=None)
+        return again("use --mode mock, or another --ref", mode="mock", record=None, record_missing=None)
 
     def either_mode(self) -> str:
         return "use --mode mock or --mode real"
@@ -188,7 +188,10 @@ class _Failed:
 
     def record(self) -> str:
         folder = self.context.params["replay"]  # an instance has its own
-        return again("record it with --record", mode="real", record=folder, replay=None) if folder else self.hint
+        if not folder:
+            return self.hint
+        typed = dict.fromkeys(("script", "replay", "tools", "mock_version"))
+        return again("record it with --record-missing", mode="real", record_missing=folder, **typed)
 
     def once_more(self) -> str:
         """A run takes what an instance has recorded, whether it fails or not."""

@@ -15,8 +15,10 @@ from theoryctl.cli.options import (
     Follow,
     InstanceName,
     MaxAttachment,
+    MockVersion,
     OptionalRef,
     RecordDir,
+    RecordMissing,
     ReplayDir,
     ScriptFile,
     Since,
@@ -144,6 +146,7 @@ def batch(
     name: InstanceName = None,
     env_file: EnvFile = None,
     vendor_batch: VendorBatchFlag = False,
+    record_missing: RecordMissing = None,
 ) -> None:
     """Send every line of a file, and write a row for each.
 
@@ -156,7 +159,8 @@ def batch(
     from theoryctl.refs import ProviderRef
 
     target = targets.local_target(ProviderRef.parse(ref), runtime, name)
-    run_batch(ctx, ref, source, flags, target, env_file=env_file, vendor_batch=vendor_batch)
+    more = {"env_file": env_file, "vendor_batch": vendor_batch, "record_missing": record_missing}
+    run_batch(ctx, ref, source, flags, target, **more)
 
 
 @command(
@@ -179,7 +183,9 @@ def start(
     script: ScriptFile = None,
     replay: ReplayDir = None,
     record: RecordDir = None,
+    record_missing: RecordMissing = None,
     tools: Tools = None,
+    mock_version: MockVersion = None,
     oci: Oci = None,
     build: BuildFlag = False,
     require_pin: RequirePin = False,
@@ -218,7 +224,14 @@ def start(
         require_pin=require_pin,
         base_image=base_image,
         platform=platform,
-        mocks=MockFlags(script=script, replay=replay, record=record, tools=tools),
+        mocks=MockFlags(
+            script=tuple(script or ()),
+            replay=replay,
+            record=record,
+            tools=tools,
+            record_missing=record_missing,
+            mock_version=mock_version,
+        ),
     )
     ctx.obj.emit(start.start(options, ctx.obj.progress))
 

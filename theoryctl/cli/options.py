@@ -102,8 +102,18 @@ MockMissingSecrets = Annotated[
     typer.Option("--mock-missing-secrets", help="Answer in mock mode where real mode lacks a key, and say so."),
 ]
 ScriptFile = Annotated[
-    str | None,
-    typer.Option("--script", metavar="PATH", help="Answer in mock mode by the rules in this YAML file."),
+    list[str] | None,
+    typer.Option("--script", metavar="PATH", help="Answer in mock mode by the rules in this YAML file. Repeatable."),
+]
+MockVersion = Annotated[
+    int | None,
+    typer.Option(
+        "--mock-version",
+        metavar="1|2",
+        min=1,
+        max=2,
+        help="1: the mock's answers to schemas as in 0.1. [env: THEORYCTL_MOCK_VERSION; default: 2]",
+    ),
 ]
 Tools = Annotated[
     str | None,
@@ -119,6 +129,14 @@ ReplayDir = Annotated[
 RecordDir = Annotated[
     str | None,
     typer.Option("--record", metavar="DIR", help="Write each exchange of real mode to a file in this folder."),
+]
+RecordMissing = Annotated[
+    str | None,
+    typer.Option(
+        "--record-missing",
+        metavar="DIR",
+        help="In real mode answer from the recordings in this folder, and ask and record only what is missing.",
+    ),
 ]
 Env = Annotated[
     str | None,

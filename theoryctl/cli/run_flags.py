@@ -41,7 +41,9 @@ class RunFlags(NamedTuple):
     script: opt.ScriptFile = None
     replay: opt.ReplayDir = None
     record: opt.RecordDir = None
+    record_missing: opt.RecordMissing = None
     tools: opt.Tools = None
+    mock_version: opt.MockVersion = None
     manifests: ManifestsOption = None
 
 
@@ -77,7 +79,14 @@ def run_options(ctx: typer.Context, ref: str, flags: RunFlags, *, env_file: str 
         save=SaveFlags(folder=flags.save_dir, prefix=flags.write_prefix, first=flags.save_first),
         env_file=env_file,
         manifests=flags.manifests,
-        mocks=MockFlags(script=flags.script, replay=flags.replay, record=flags.record, tools=flags.tools),
+        mocks=MockFlags(
+            script=tuple(flags.script or ()),
+            replay=flags.replay,
+            record=flags.record,
+            tools=flags.tools,
+            record_missing=flags.record_missing,
+            mock_version=flags.mock_version,
+        ),
         mock_missing_secrets=flags.mock_missing_secrets,
         standard_input=standard_input,
     )

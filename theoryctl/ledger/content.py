@@ -13,10 +13,14 @@ if TYPE_CHECKING:
     from theoryctl_providers.contract import Envelope, Request
 
 
+#: The flags whose values are paths.
+_PATHS = frozenset(("--script", "--replay", "--record", "--record-missing"))
+
+
 class Content(NamedTuple):
     """The inputs and outputs of a run as JSON, without secrets.
 
-    `answers` is JSON too: the files that mock mode answered from, by flag. `redacted` tells whether anything was taken
+    `answers` is JSON too: the flags that say what mock mode answered from. `redacted` tells whether anything was taken
     out of the inputs, and `attached` whether files came with them, which are not kept.
     """
 
@@ -27,10 +31,10 @@ class Content(NamedTuple):
     attached: bool = False
 
 
-def content_of(request: Request, envelope: Envelope, answers: Mapping[str, str]) -> Content | None:
+def content_of(request: Request, envelope: Envelope, answers: Mapping[str, Any]) -> Content | None:
     """Return the content of a run; None for inputs that are no JSON, which ran nowhere.
 
-    `answers` are the paths of scripts and recordings, by flag.
+    `answers` are the values of the flags that say what mock mode answers from.
     """
     from theoryctl_providers.redact import Redactor, secrets_of
 
@@ -44,6 +48,11 @@ def content_of(request: Request, envelope: Envelope, answers: Mapping[str, str])
     return Content(clean, outputs, _absolute(answers), clean != inputs, bool(request.attachments))
 
 
-def _absolute(answers: Mapping[str, str]) -> str | None:
-    paths: dict[str, Any] = {flag: str(Path(path).absolute()) for flag, path in answers.items()}
+def _absolute(answers: Mapping[str, Any]) -> str | None:
+    """The flags as JSON, for whoever asks again from another folder."""
+    paths = {flag: _path(value) if flag in _PATHS else value for flag, value in answers.items()}
     return dumps(paths) if paths else None
+
+
+def _path(value: Any) -> Any:
+    return [_path(each) for each in value] if isinstance(value, (list, tuple)) else str(Path(value).absolute())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from theoryctl.ledger import digests, place
 from theoryctl.ledger.row import row_of
@@ -35,7 +35,7 @@ def here() -> Here:
 class Recorder:
     """One run as it goes on: show it the events with `see`, and give it the envelope with `write`."""
 
-    def __init__(self, policy: Policy, request: Request, source: str, answers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, policy: Policy, request: Request, source: str, answers: Mapping[str, Any] | None = None) -> None:
         """`source` is as in `Row`; `answers` are the paths that mock mode answers from, by flag."""
         self._policy, self._request, self._source, self._answers = policy, request, source, answers or {}
         self._first: float | None = None
@@ -70,7 +70,7 @@ class GroupRecorder:
     #: Rows that wait, at most.
     MOST = 10_000
 
-    def __init__(self, policy: Policy, source: str, answers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, policy: Policy, source: str, answers: Mapping[str, Any] | None = None) -> None:
         """`source` and `answers` are those of `Recorder`."""
         self._policy, self._source, self._answers = policy, source, answers or {}
         self._here = here()
@@ -123,7 +123,7 @@ def _asked(request: Request, envelope: Envelope) -> object:
     return {**inputs, "model": model} if model and isinstance(inputs, Mapping) else inputs
 
 
-def _content(policy: Policy, request: Request, envelope: Envelope, answers: Mapping[str, str]) -> Content | None:
+def _content(policy: Policy, request: Request, envelope: Envelope, answers: Mapping[str, Any]) -> Content | None:
     if not policy.content:
         return None
     from theoryctl.ledger.content import content_of

@@ -5,60 +5,82 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from theoryctl.errors import UsageError
 from theoryctl.hints import again, path_hint
 from theoryctl.secrets import read_env_file
+from theoryctl.settings import Settings
 from theoryctl_providers.contract import ProviderConfig, ProviderError, is_mock
 from theoryctl_providers.contract.calls import TOOLS
 
 if TYPE_CHECKING:
-    from theoryctl_providers.contract import Script
+    from theoryctl_providers.contract import Recordings, Script
+
+#: Flags that may stand beside each other: what mock mode answers from, and how.
+_TOGETHER = frozenset(("--script", "--replay", "--tools", "--mock-version"))
 
 
 class MockFlags(NamedTuple):
-    """The flags: `script` and `replay` in mock mode, `record` in real mode, one of these paths at most; and `tools`,
-    which a mock calls by itself, alone or with a script."""
+    """The flags: in mock mode `script`, several in their order, `replay`, `tools` and `mock_version`; in real mode
+    `record` or `record_missing`."""
 
-    script: str | None = None
+    script: tuple[str, ...] = ()
     replay: str | None = None
     record: str | None = None
     tools: str | None = None
+    record_missing: str | None = None
+    mock_version: int | None = None
 
-    def given(self) -> dict[str, str]:
+    @property
+    def recorded_to(self) -> str | None:
+        """The folder that real exchanges are written to."""
+        return self.record if self.record is not None else self.record_missing
+
+    @property
+    def record_flag(self) -> str:
+        """The flag that names this folder."""
+        return "--record" if self.record is not None else "--record-missing"
+
+    def given(self) -> dict[str, Any]:
         """The flags that have a value."""
-        flags = {"--script": self.script, "--replay": self.replay, "--record": self.record, "--tools": self.tools}
-        return {flag: value for flag, value in flags.items() if value is not None}
+        flags = {f"--{name.replace('_', '-')}": value for name, value in self._asdict().items()}
+        return {flag: value for flag, value in flags.items() if value not in (None, ())}
 
     def applied(self, config: ProviderConfig, mode: str, env_file: str | None) -> ProviderConfig:
-        """The config with what the flags say, read and checked.
+        """The config with what the flags say, read and checked, and with the mock's version of the settings.
 
         Raises UsageError for flags that exclude each other or the mode, BadScript (`ERR_SCRIPT`), and ProviderError
         `ERR_RECORDING`.
         """
         self._check(mode)
-        if self.script is not None or self.tools is not None:
-            return replace(config, script=self._script())
-        if self.replay is not None:
-            from theoryctl_providers.mock.recording_files import read_recordings
+        if is_mock(mode):
+            replay = None if self.replay is None else _recordings(self.replay)
+            return replace(config, script=self._script(), replay=replay)
+        if self.recorded_to is None:
+            return config
+        from theoryctl_providers.contract import Tape
 
-            _must_be_there(self.replay)
-            return replace(config, replay=read_recordings(Path(self.replay)))
-        if self.record is not None:
-            from theoryctl_providers.contract import Tape
+        # All that an env file holds stays out of recordings, also what the manifest does not name.
+        hidden = read_env_file(env_file) if env_file is not None else {}
+        known = None if self.record_missing is None else _recorded_so_far(self.record_missing)
+        return replace(config, tape=Tape(), hidden=hidden, replay=known)
 
-            # All that an env file holds stays out of recordings, also what the manifest does not name.
-            return replace(config, tape=Tape(), hidden=read_env_file(env_file) if env_file is not None else {})
-        return config
+    def _script(self) -> Script | None:
+        """The scripts as one, with what the flags say of the mock's own answers; None where nothing is said."""
+        version = self.mock_version or int(Settings().text("mock_version") or 0)
+        if not (self.script or self.tools or version):
+            return None
+        # Of many classes, which a run without one does not wait for.
+        from theoryctl_providers.contract import Script, ScriptDocument
+        from theoryctl_providers.contract.script_document import NEWEST
 
-    def _script(self) -> Script:
-        """The script, which says which tools are called: one without rules where there is none."""
-        from theoryctl.authored.script_file import read_script
-        from theoryctl_providers.contract import Script  # of many classes, which a run without one does not wait for
-
-        told = {} if self.script is None else read_script(self.script).dump()
-        return Script.load(told if self.tools is None else told | {"tools": self.tools})
+        script = joined(self.script)
+        said: dict[str, Any] = {} if self.tools is None else {"tools": self.tools}
+        if self.mock_version is not None or (version and script.document.mock_version == NEWEST):
+            said["mock_version"] = version
+        document = replace(script.document, **said)
+        return None if document == ScriptDocument() else Script(document, script.warnings)
 
     def _check(self, mode: str) -> None:
         given = list(self.given())
@@ -67,15 +89,43 @@ class MockFlags(NamedTuple):
                 f"--tools: expected {' or '.join(TOOLS)}, got {self.tools!r}",
                 hint=again("use --tools each", tools="each"),
             )
-        if len(given) > 1 and set(given) != {"--script", "--tools"}:
+        if len(given) > 1 and not _TOGETHER.issuperset(given):
             raise UsageError(f"{' and '.join(given)} exclude each other", hint="give one of them")
-        if self.record is not None and is_mock(mode):
-            raise UsageError("--record: mock mode has nothing to record", hint=again("use --mode real", mode="real"))
-        if given and self.record is None and not is_mock(mode):
+        if self.recorded_to is not None and is_mock(mode):
+            raise UsageError(f"{given[0]}: mock mode has nothing to record", hint=again("use --mode real", mode="real"))
+        if given and self.recorded_to is None and not is_mock(mode):
             raise UsageError(
                 f"{given[0]}: only mock mode answers from one",
                 hint=again("leave it out, or use --mode mock", mode="mock"),
             )
+
+
+def joined(files: tuple[str, ...]) -> Script:
+    """The scripts in some files as one, with the rules that never fire as its warnings. Raises BadScript."""
+    from theoryctl_providers.contract import Script, ScriptDocument
+
+    if not files:
+        return Script(ScriptDocument())
+    from theoryctl.authored.script_file import read_script
+    from theoryctl.authored.script_rules import never_firing
+
+    document = Script.joined([read_script(file) for file in files]).document
+    return Script(document, [finding.what for finding in never_firing(document)])
+
+
+def _recordings(folder: str) -> Recordings:
+    from theoryctl_providers.mock.recording_files import read_recordings
+
+    _must_be_there(folder)
+    return read_recordings(Path(folder))
+
+
+def _recorded_so_far(folder: str) -> Recordings:
+    """The recordings in a folder; none where there is no folder yet, or an empty one."""
+    from theoryctl_providers.contract import Recordings
+    from theoryctl_providers.mock.recording_files import read_recordings
+
+    return read_recordings(Path(folder)) if any(Path(folder).glob("*.json")) else Recordings(())
 
 
 def _must_be_there(folder: str) -> None:

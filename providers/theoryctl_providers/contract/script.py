@@ -50,8 +50,7 @@ class Script:
         }
         rules = tuple(rule for document in documents for rule in document.rules)
         ignore = tuple(dict.fromkeys(pattern for document in documents for pattern in document.ignore))
-        warnings = [line for script in scripts for line in script.warnings]
-        return cls(ScriptDocument(rules=rules, ignore=ignore, **said), warnings)
+        return cls(ScriptDocument(rules=rules, ignore=ignore, **said))
 
     def dump(self) -> dict[str, Any]:
         """The document as JSON, from which `load` makes a script that is at its beginning.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from theoryctl.actions.run import RunOptions, run
 from theoryctl.actions.runs.ledger import look_up
@@ -75,7 +76,6 @@ def _options(
     options: ReplayOptions, row: Row, ref: ProviderRef, mode: str, content: Content, operation: Operation
 ) -> RunOptions:
     inputs = {"model": row.model, **json.loads(content.inputs)} if row.model else json.loads(content.inputs)
-    answers = json.loads(content.answers) if content.answers else {}
     return RunOptions(
         ref=ref,
         inputs=InputFlags(json=json.dumps(inputs), joins=False),
@@ -83,9 +83,19 @@ def _options(
         mode=mode,
         env_file=options.env_file,
         manifests=options.manifests,
-        mocks=MockFlags(answers.get("--script"), answers.get("--replay"), tools=answers.get("--tools")),
+        mocks=_mocks(json.loads(content.answers) if content.answers else {}),
         source="replay",
         operation=operation,
+    )
+
+
+def _mocks(answers: dict[str, Any]) -> MockFlags:
+    script = answers.get("--script", ())
+    return MockFlags(
+        script=(script,) if isinstance(script, str) else tuple(script),
+        replay=answers.get("--replay"),
+        tools=answers.get("--tools"),
+        mock_version=answers.get("--mock-version"),
     )
 
 
