@@ -12,10 +12,10 @@ import yaml
 
 from tests.conftest import ROOT
 from tests.manifests.checking import GOOD, problems
-from theoryctl.authored.yaml_document import parse
 from theoryctl.manifests.check import check_manifest, manifest_schema
 from theoryctl.manifests.model import Manifest
 from theoryctl.refs import ProviderRef
+from theoryctl_providers.authored.yaml_document import parse
 from theoryctl_providers.contract import shaped
 
 SHIPPED = sorted((ROOT / "manifests").rglob("*.yaml"))

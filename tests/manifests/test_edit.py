@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import ROOT
-from theoryctl.authored.yaml_document import parse
 from theoryctl.manifests.edit import with_pins
+from theoryctl_providers.authored.yaml_document import parse
 
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 

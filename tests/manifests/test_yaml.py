@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.manifests.checking import GOOD, problems
-from theoryctl.authored.yaml_document import YAMLProblems, parse
 from theoryctl.errors import BadManifest
 from theoryctl.manifests.check import check_manifest
 from theoryctl.manifests.model import MAX_BYTES
+from theoryctl_providers.authored.yaml_document import YAMLProblems, parse
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in zip("abcdefg", "bcdefgh", strict=True)

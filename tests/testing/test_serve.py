@@ -93,3 +93,24 @@ def test_a_script_may_be_a_file_and_is_told_on_each_wire(tmp_path: Path, two: tu
         assert "from a file" in answer.text, (path, answer.text)
     told = [(request.path, request.answered_by) for request in instance.requests[before:]]
     assert told == [(path, "rule 1 (all)") for path in asked]
+
+
+@pytest.mark.parametrize("word", ["NO", "0644", "12:30", "1.10"])
+def test_a_file_is_read_as_strictly_as_by_the_command_line(tmp_path: Path, word: str) -> None:
+    file = tmp_path / "answers.yaml"
+    file.write_text(f"rules:\n- answers: [{{json: {{it: {word}}}}}]\n")
+    with (
+        pytest.raises(ProviderError, match=rf"answers.yaml:2:21: .*found '{word}', which YAML reads as"),
+        serve(script=file),
+    ):
+        pass
+    file.write_text("rules:\n- answers: [{text: a, text: b}]\n")
+    with pytest.raises(ProviderError, match=r"answers.yaml:2:\d+: .*the key stands twice"), serve(script=file):
+        pass
+
+
+def test_several_scripts_are_tried_in_their_order() -> None:
+    with serve() as instance:
+        instance.script({"rules": [{"when": {"user": {"contains": "a"}}, "answers": [{"text": "A"}]}]}, rules("B"))
+        assert (ask(instance, "a"), ask(instance, "b")) == ("A", "B")
+        assert instance.unused == []

@@ -27,7 +27,8 @@ from theoryctl.batch.tokens import TokenCounter
 from theoryctl.errors import Interrupted, UsageError
 from theoryctl.hints import again
 from theoryctl.results.batch import BatchEstimate, BatchResult
-from theoryctl_providers.contract import info_of, is_mock
+from theoryctl.runtimes.find import EMBEDDED
+from theoryctl_providers.contract import Script, info_of, is_mock
 
 
 def batch(options: BatchOptions, target: Target, listener: Listener) -> BatchResult:
@@ -58,7 +59,8 @@ def batch(options: BatchOptions, target: Target, listener: Listener) -> BatchRes
         run_all(running, options, listener)
         if running.error is None:
             forget_taken(engine)
-        return result_of(options, running)
+        script = setting.maker.config.script if target.runtime == EMBEDDED and not plan.resumed else None
+        return result_of(options, running, script)
 
 
 def estimate(options: BatchOptions, target: Target) -> BatchEstimate:
@@ -169,8 +171,8 @@ def _interruptible(running: Batch, listener: Listener) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def result_of(options: BatchOptions, running: Batch) -> BatchResult:
-    """Return the count of a batch that has run."""
+def result_of(options: BatchOptions, running: Batch, script: Script | None = None) -> BatchResult:
+    """Return the count of a batch that has run; of a `script` that answered all of it, its unused rules too."""
     plan, tally = running.plan, running.tally
     return BatchResult(
         out=None if options.is_streamed else options.out,
@@ -190,5 +192,7 @@ def result_of(options: BatchOptions, running: Batch) -> BatchResult:
         latency_ms=tally.percentiles(),
         seconds=tally.seconds,
         allowed=options.allow_failures.of(tally.asked),
+        unused_rules=() if script is None else tuple(script.unused),
+        strict=script is not None and script.document.strict,
         error=None if running.error is None else info_of(running.error),
     )

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from theoryctl.actions.runs.intake import end
 from theoryctl.errors import NotRunning, OutputFailed, TheoryctlError, UsageError
@@ -31,6 +32,9 @@ from theoryctl.runtimes.find import STARTED, recorded, require, started_runtime
 from theoryctl_providers.contract import ProviderError, sha256
 from theoryctl_providers.contract.clients import client_variables
 
+if TYPE_CHECKING:
+    from theoryctl.instances.client import Unused
+
 
 def stop(ref: ProviderRef | None, everything: bool, name: str | None = None) -> Stopped:
     """Stop the instances of a ref, the one of that name, or all; records that are bad are removed.
@@ -46,11 +50,13 @@ def stop(ref: ProviderRef | None, everything: bool, name: str | None = None) -> 
         where = f" under the name {name}" if name else ""
         raise NotRunning(f"{ref} is not started{where}", hint=command("local status"))
     stopped: list[tuple[Instance, bool]] = []
+    unused: list[tuple[Instance, Unused]] = []
     bad: list[BadRecord] = []
     failures = []
     for each in chosen:
         try:
             if isinstance(each, Instance):
+                unused += _unused(each)
                 stopped.append((each, _stop(each)))
             else:
                 bad.append(_removed(each))
@@ -58,7 +64,20 @@ def stop(ref: ProviderRef | None, everything: bool, name: str | None = None) -> 
             failures.append(failure)
     if failures:
         raise failures[0]
-    return Stopped(tuple(stopped), tuple(bad))
+    return Stopped(tuple(stopped), tuple(bad), tuple(unused))
+
+
+def _unused(instance: Instance) -> list[tuple[Instance, Unused]]:
+    """Ask an instance for what it was told to answer from and has not; nothing where it is not there to say so."""
+    if instance.answers is None or not instance.token:
+        return []
+    from theoryctl.instances import client
+
+    runtime = started_runtime(instance.runtime)
+    with suppress(ProviderError):
+        if runtime.state(instance).healthy:
+            return [(instance, client.unused(instance, runtime.listens))]
+    return []
 
 
 def _is_of(record: Instance | BadRecord, ref: ProviderRef | None, name: str | None) -> bool:

@@ -127,7 +127,7 @@ def _refuse_alone(options: EndpointOptions) -> None:
 
 def _says_limit(found: Found) -> bool:
     """Return whether the manifest itself says `max_containers`."""
-    from theoryctl.authored.yaml_document import parse
+    from theoryctl_providers.authored.yaml_document import parse
 
     return ("resources", "max_containers") in parse(read_manifest(found.file)).places
 

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import pydantic
 
-from theoryctl.authored.yaml_document import Document, Path, Problem
+from theoryctl_providers.authored.yaml_document import Document, Path, Problem
 
 Model = TypeVar("Model")
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from theoryctl.authored.model_check import ModelCheck, cut, in_file, readable
 from theoryctl.authored.patterns import compiled
-from theoryctl.authored.yaml_document import Document, Path, Problem, YAMLProblems, parse
 from theoryctl.errors import BadScript
 from theoryctl.hints import again, path_hint
+from theoryctl_providers.authored.yaml_document import Document, Path, Problem, YAMLProblems, parse
 from theoryctl_providers.contract import Script, ScriptDocument, read_regular
+from theoryctl_providers.contract.script_document import is_free
 
 #: Answers are text to read; what is larger is a mistake.
 MAX_BYTES = 4 << 20
@@ -66,7 +67,7 @@ def checked_script(data: bytes, file: str) -> CheckedScript:
     script, problems = _check().read(document)
     if script is not None:
         problems = [document.problem(path, what) for path, what in _meaning(script)]
-    problems += [document.problem(path, what) for path, what in document.surprises.items() if _is_free(path)]
+    problems += [document.problem(path, what) for path, what in document.surprises.items() if is_free(path)]
     problems = readable(document, problems)
     if script is None or problems:
         raise _bad(file, problems)
@@ -98,11 +99,6 @@ def _meaning(script: ScriptDocument) -> Iterator[tuple[Path, str]]:
         if not _compiles(f"^(?:{pattern})$"):
             yield ("ignore", index), f"found {cut(repr(pattern))}; expected dates, ids, numbers, or {_REGEX}"
     yield from script.mistakes()
-
-
-def _is_free(path: Path) -> bool:
-    """Return whether any JSON may stand at a path: there YAML's own reading would go unseen."""
-    return path[4:5] in (("json",), ("logprobs",)) or (path[4:5] == ("tool_calls",) and path[6:7] == ("arguments",))
 
 
 def _compiles(regex: str) -> bool:

@@ -14,7 +14,7 @@ from theoryctl_providers.contract.script_document import Rule, ScriptDocument, U
 from theoryctl_providers.contract.scripted_answer import ScriptedAnswer
 
 if TYPE_CHECKING:
-    from theoryctl.authored.yaml_document import Path
+    from theoryctl_providers.authored.yaml_document import Path
 
 _WILD = frozenset("*?[")
 

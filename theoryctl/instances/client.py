@@ -25,6 +25,7 @@ SLACK = 10.0
 _CHUNK = 1 << 16
 _RECORDINGS = "/v1/recordings"
 _REQUESTS = "/v1/requests"
+_UNUSED = "/v1/unused"
 
 #: Bytes of a refusal, at most: whoever answers may never stop.
 MOST_REFUSAL = 1 << 20
@@ -96,6 +97,31 @@ def requests(instance: Instance, listens: Listens) -> Journal:
     except ValueError:
         raise _unintelligible("sent requests that cannot be read") from None
     return journal
+
+
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """The rules and the files of recordings that have answered nothing; with `strict`, such rules are a failure."""
+
+    schema: str
+    rules: tuple[str, ...]
+    strict: bool
+    recordings: tuple[str, ...]
+
+    @property
+    def fails(self) -> bool:
+        """Tell whether a strict script has rules that answered nothing."""
+        return self.strict and bool(self.rules)
+
+
+def unused(instance: Instance, listens: Listens) -> Unused:
+    """Return what has answered nothing since the instance was started. Raises as `recordings`."""
+    answer = _ask(instance, listens, "GET", _UNUSED, missing="is of a version that does not know which rules are used")
+    try:
+        found: Unused = shaped(Unused, answer)
+    except ValueError:
+        raise _unintelligible("sent unused rules that cannot be read") from None
+    return found
 
 
 def forget_recordings(instance: Instance, listens: Listens, upto: int) -> None:

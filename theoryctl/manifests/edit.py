@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from theoryctl.authored.yaml_document import YAMLProblems, parse
 from theoryctl.platforms import same_platform
+from theoryctl_providers.authored.yaml_document import YAMLProblems, parse
 
 #: A piece of text that goes to the place of what stands between two offsets.
 _Edit = tuple[int, int, str]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from theoryctl.authored.yaml_document import Path
+    from theoryctl_providers.authored.yaml_document import Path
 
 #: GPUs of one container at most, by name (modal.com/docs/guide/gpu, "Specifying GPU type" and "Specifying GPU count").
 #: A10G is the older name of A10. For RTX-PRO-6000 the page says no number, so it is held to that of the others.

@@ -56,7 +56,8 @@ class BatchResult:
     `latency_ms` has the percentiles p50, p90 and p99 of successes. `unpriced` answers are of a price that nobody knows.
     `out` is the path of the rows, None for standard output. Up to `allowed` lines may fail. `detached` is the name of
     what goes on elsewhere, None where nothing does. `batches` are those at vendors whose answers have not come; None
-    where lines were asked one by one. `report` is the page about it.
+    where lines were asked one by one. `report` is the page about it. `unused_rules` are those of the script that
+    answered nothing, a failure where it is `strict`; none are known where lines had rows before.
     """
 
     out: str | None
@@ -77,6 +78,8 @@ class BatchResult:
     seconds: float
     allowed: float = 0.0
     detached: str | None = None
+    unused_rules: tuple[str, ...] = ()
+    strict: bool = False
     error: ErrorInfo | None = None
     batches: tuple[VendorBatch, ...] | None = None
     report: str | None = None
@@ -100,6 +103,7 @@ class BatchResult:
             },
             "latency_ms": dict(self.latency_ms),
             "seconds": round(self.seconds, 3),
+            "unused_rules": list(self.unused_rules),
             "error": self.error,
             **({} if self.batches is None else {"batches": [each.document() for each in self.batches]}),
             **({} if self.report is None else {"report": self.report}),
@@ -114,7 +118,9 @@ class BatchResult:
     def exit_status(self) -> int:
         if self.error is not None:
             return exit_status(self.error)
-        return int(self.failures > self.allowed)
+        if self.failures > self.allowed:
+            return 1
+        return 3 if self.strict and self.unused_rules else 0
 
 
 @dataclass(frozen=True, slots=True)

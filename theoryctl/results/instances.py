@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from theoryctl.instances.records import BadRecord, Instance
 
 if TYPE_CHECKING:
-    from theoryctl.instances.client import Journal
+    from theoryctl.instances.client import Journal, Unused
     from theoryctl.runtimes.base import State
 
 
@@ -31,14 +31,31 @@ class Stopped:
 
     instances: tuple[tuple[Instance, bool], ...]
     bad: tuple[BadRecord, ...] = ()
-    exit_status: int = 0
+    #: Rules and recordings that answered nothing, of instances that were told some.
+    unused: tuple[tuple[Instance, Unused], ...] = ()
+
+    @property
+    def exit_status(self) -> int:
+        """3 where a strict script has a rule that answered nothing."""
+        return 3 if any(unused.fails for _, unused in self.unused) else 0
 
     def document(self) -> dict[str, Any]:
         rows = [
             {"ref": each.ref, "runtime": each.runtime, "name": each.name, "was_running": alive}
             for each, alive in self.instances
         ]
-        return {"schema": "theoryctl.stopped/v1", "instances": rows, "bad_records": _bad(self.bad)}
+        unused = [
+            {
+                "ref": each.ref,
+                "runtime": each.runtime,
+                "name": each.name,
+                "rules": list(found.rules),
+                "strict": found.strict,
+                "recordings": list(found.recordings),
+            }
+            for each, found in self.unused
+        ]
+        return {"schema": "theoryctl.stopped/v1", "instances": rows, "bad_records": _bad(self.bad), "unused": unused}
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,17 @@ class ProviderConfig:
     mock_only: bool = False
 
 
+def unused_of(config: ProviderConfig) -> dict[str, Any]:
+    """Return what has answered nothing so far, as JSON: the names of rules, whether their script is `strict`, and the
+    files of recordings."""
+    script, replay = config.script, config.replay
+    return {
+        "rules": [] if script is None else script.unused,
+        "strict": script is not None and script.document.strict,
+        "recordings": [] if replay is None else [recording.file_name for recording in replay.unused],
+    }
+
+
 def served_modes(config: ProviderConfig) -> dict[str, str]:
     """Return the variables that tell a server which modes it serves; none where it serves both."""
     return {SERVES_VARIABLE: "mock"} if config.mock_only else {}

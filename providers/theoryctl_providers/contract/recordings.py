@@ -149,6 +149,11 @@ class Recordings:
     def __contains__(self, key: object) -> bool:
         return key in self._by_key
 
+    @property
+    def unused(self) -> list[Recording]:
+        """Those that have answered nothing so far."""
+        return [one for key, found in self._by_key.items() for one in found[self._taken.get(key, 0) :]]
+
     def add(self, recording: Recording) -> None:
         """Take in one more, behind the others of its key."""
         self._by_key.setdefault(recording.key, []).append(recording)

@@ -18,6 +18,11 @@ from theoryctl_providers.contract.scripted_answer import ScriptedAnswer, Words, 
 NEWEST = 2
 
 
+def is_free(path: tuple[str | int, ...]) -> bool:
+    """Return whether any JSON may stand at a path of a script: what YAML makes of plain words there would go unseen."""
+    return path[4:5] in (("json",), ("logprobs",)) or (path[4:5] == ("tool_calls",) and path[6:7] == ("arguments",))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserSays:
     """Conditions on the last message of the user; all that are given must hold."""

@@ -7,20 +7,21 @@ with serve(script={"rules": [{"answers": [{"text": "Hello"}]}]}) as theoryctl:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from theoryctl_providers.testing.instance import Instance
+    from theoryctl_providers.testing.script_files import Told
 
 
 @contextmanager
 def serve(
     *,
-    script: Mapping[str, Any] | str | Path | None = None,
+    script: Told | Sequence[Told] | None = None,
     replay: str | Path | None = None,
     record: str | None = None,
 ) -> Iterator[Instance]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from theoryctl_providers.engine.calls import keys_of
 from theoryctl_providers.mock.recording_files import read_recordings
 from theoryctl_providers.server.gate import Gate
 from theoryctl_providers.server.thread import serving
+from theoryctl_providers.testing.script_files import Told, script_of
 from theoryctl_providers.wires.tenant import Tenant
 
 #: What a mock answers where nothing else is said.
@@ -67,33 +67,42 @@ class Instance:
         names = Asked.__dataclass_fields__
         return [Asked(**{name: document[name] for name in names}) for document in documents]
 
+    @property
+    def unused(self) -> list[str]:
+        """The rules of the script that have answered nothing so far, by number and name."""
+        script = self._tenant.config.script
+        return [] if script is None else script.unused
+
+    @property
+    def is_strict(self) -> bool:
+        """Tell whether the script is strict: then rules that are left unused fail the test."""
+        script = self._tenant.config.script
+        return script is not None and script.document.strict
+
     def answer(
         self,
-        script: Mapping[str, Any] | str | Path | None = None,
+        script: Told | Sequence[Told] | None = None,
         replay: str | Path | None = None,
         record: str | None = None,
     ) -> None:
-        """Answer as `script` and `replay` do, where they are given.
+        """Answer as `script`, which may be several, and `replay` do, where they are given.
 
         Raises ProviderError `ERR_USAGE` for a `record` without a `replay`, `ERR_SCRIPT`, `ERR_RECORDING`.
         """
         if record is not None and replay is None:
             raise _unusable("record", "replay beside it, which names the folder", "none")
         if script is not None:
-            self.script(script)
+            self.script(*(script if isinstance(script, (list, tuple)) else (script,)))
         if replay is not None:
             self.replay(replay, record)
 
-    def script(self, script: Mapping[str, Any] | str | Path) -> None:
-        """Answer by a script from now on: its document, or the path of a JSON or YAML file.
+    def script(self, *scripts: Told) -> None:
+        """Answer by a script from now on: its document, or the path of a JSON or YAML file. Of several, the rules of
+        the first are tried first.
 
         Raises ProviderError `ERR_SCRIPT`.
         """
-        document = script if isinstance(script, Mapping) else _read_script(Path(script))
-        try:
-            config = replace(CONFIG, script=Script.load(document))
-        except ValueError as error:
-            raise ProviderError("ERR_SCRIPT", f"the script: {error}", hint="change the script") from None
+        config = replace(CONFIG, script=Script.joined([script_of(told) for told in scripts]))
         self.keep()
         self._tenant.config = config
 
@@ -129,22 +138,6 @@ class Instance:
 def _unusable(argument: str, expected: str, found: str) -> ProviderError:
     message = f"{argument}: expected {expected}, got {found}"
     return ProviderError("ERR_USAGE", message, hint='use replay="folder", record="missing"')
-
-
-def _read_script(file: Path) -> Mapping[str, Any]:
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ProviderError("ERR_SCRIPT", f"{file}: {error.strerror}", hint="name a script") from None
-    if file.suffix == ".json":
-        document = json.loads(text)
-    else:
-        import yaml
-
-        document = yaml.safe_load(text)
-    if not isinstance(document, dict):
-        raise ProviderError("ERR_SCRIPT", f"{file}: expected an object with rules", hint="change the script")
-    return document
 
 
 #: Gives an instance of one's own for as long as its context lasts.

@@ -62,6 +62,9 @@ def theoryctl(request: pytest.FixtureRequest, _theoryctl_instances: Any) -> Iter
         if marker := request.node.get_closest_marker("theoryctl"):
             _answer_as(marker, instance)
         yield instance
+        if instance.is_strict and (unused := instance.unused):
+            names = ", ".join(unused)
+            pytest.fail(f"the script is strict; expected an answer of each rule, got none of {names}", pytrace=False)
 
 
 def _answer_as(marker: pytest.Mark, instance: Any) -> None:

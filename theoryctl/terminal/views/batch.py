@@ -36,6 +36,8 @@ def summary(result: BatchResult) -> list[tuple[str, str]]:
     if result.detached is not None:
         pairs.append(("detached", result.detached))
     pairs += [(each.vendor, standing(each)) for each in result.batches or ()]
+    if result.unused_rules:
+        pairs.append(("unused", ", ".join(result.unused_rules) + ("; the script is strict" if result.strict else "")))
     if result.out is not None:
         pairs.append(("rows", result.out))
     if result.report is not None:

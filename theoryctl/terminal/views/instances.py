@@ -6,7 +6,7 @@ import time
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from theoryctl.instances.records import BadRecord
+from theoryctl.instances.records import BadRecord, Instance
 from theoryctl.results.instances import (
     EnvShown,
     EnvUnset,
@@ -22,7 +22,9 @@ from theoryctl.terminal.format import paired, short_digest, size_words, time_wor
 from theoryctl.terminal.view import Lines, Table, Views
 
 if TYPE_CHECKING:
-    from theoryctl.instances.client import AskedRequest
+    from collections.abc import Iterator
+
+    from theoryctl.instances.client import AskedRequest, Unused
 
 REQUESTS_HEADER = ("time", "path", "status", "model", "answered by")
 HEADER = ("ref", "runtime", "state", "health", "digest", "drift", "url", "uptime", "cpu", "memory")
@@ -49,8 +51,18 @@ def _started(result: Started) -> Lines:
 
 def _stopped(result: Stopped) -> Lines:
     lines = [f"{'stopped' if alive else 'was dead'} {x.ref} ({x.where})" for x, alive in result.instances]
+    lines += [line for instance, unused in result.unused for line in _unused(instance, unused)]
     lines += [f"removed the bad record {record.file}" for record in result.bad]
     return Lines(lines or ["nothing was started"])
+
+
+def _unused(instance: Instance, unused: Unused) -> Iterator[str]:
+    where = f"{instance.ref} ({instance.where})"
+    if unused.rules:
+        strict = "; its script is strict" if unused.strict else ""
+        yield f"{where}: no request was answered by {', '.join(unused.rules)}{strict}"
+    if unused.recordings:
+        yield f"{where}: {len(unused.recordings)} recordings answered no request"
 
 
 def _recordings(result: RecordingsWritten) -> Lines:

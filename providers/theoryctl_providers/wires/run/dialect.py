@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope
 from theoryctl_providers.asgi.connection import header_of
 from theoryctl_providers.asgi.hints import in_fields
 from theoryctl_providers.contract import ERROR_SCHEMA, ERRORS, ProviderError, Tape, dumps, is_mock
+from theoryctl_providers.contract.calls import unused_of
 from theoryctl_providers.contract.error_redactor import ErrorRedactor, hidden_parts
 from theoryctl_providers.contract.wire import NO_RETRIES, RETRIES_HEADER, ServerConfig
 from theoryctl_providers.wires.dialect import Dialect
@@ -26,6 +27,7 @@ from theoryctl_providers.wires.tenant import tenant_of
 _HEALTH = "/healthz"
 _RECORDINGS = "/v1/recordings"
 _REQUESTS = "/v1/requests"
+_UNUSED = "/v1/unused"
 
 #: Digits of a number that counts recordings. Python reads no more than 4,300.
 _LONGEST_NUMBER = 18
@@ -36,7 +38,7 @@ class RunDialect(Dialect):
 
     name = "theoryctl"
     example = "POST /v1/run"
-    prefixes = ("/", "/v1/run", _RECORDINGS, _REQUESTS)
+    prefixes = ("/", "/v1/run", _RECORDINGS, _REQUESTS, _UNUSED)
     open_paths = frozenset((_HEALTH,))
     #: It imitates no vendor: what a script says of one is in the envelope.
     plays_faults = False
@@ -49,6 +51,7 @@ class RunDialect(Dialect):
             ("GET", _RECORDINGS): Telling(self, self._recordings),
             ("DELETE", _RECORDINGS): Telling(self, self._forget_recordings),
             ("GET", _REQUESTS): Telling(self, self._requests),
+            ("GET", _UNUSED): Telling(self, self._unused),
         }
 
     def failure(self, failure: Failure) -> Whole:
@@ -101,6 +104,10 @@ class RunDialect(Dialect):
             "requests": [entry.document(redacted) for entry in tenant.journal],
             "dropped": tenant.journal.dropped,
         }
+
+    def _unused(self, scope: Scope) -> Any:
+        """The rules and recordings that have answered nothing so far."""
+        return {"schema": "theoryctl.unused/v1", **unused_of(tenant_of(scope).config)}
 
 
 def _tape_of(scope: Scope) -> Tape:
