@@ -11,6 +11,7 @@ from theoryctl_providers.contract.answer import Answer, Choice, place_of
 from theoryctl_providers.wires.arguments import arguments_of
 from theoryctl_providers.wires.exchange import Head
 from theoryctl_providers.wires.failure import Failure
+from theoryctl_providers.wires.gemini.beside import beside
 from theoryctl_providers.wires.gemini.errors import error_document
 from theoryctl_providers.wires.images import ADDRESS, images_of, in_base64, is_image
 from theoryctl_providers.wires.spoken import Spoken
@@ -42,6 +43,7 @@ class Candidates(Spoken):
         choices = self.answer.choices or {0: Choice()}
         ended = [
             _candidate(index, list(_calls(choices[index])) or [_text("")], _reason(choices[index]))
+            | _beside(choices[index], self.answer.outputs_of(index))
             for index in sorted(choices)
         ]
         last = self._written(ended, usageMetadata=usage_document(self.answer.usage))
@@ -69,7 +71,8 @@ def whole_answer(head: Head, answer: Answer) -> dict[str, Any]:
     candidates = []
     for index in sorted(choices):
         parts = list(_parts(choices[index], answer.outputs_of(index)))
-        candidates.append(_candidate(index, parts, _reason(choices[index])))
+        about = _beside(choices[index], answer.outputs_of(index))
+        candidates.append(_candidate(index, parts, _reason(choices[index])) | about)
     usage = usage_document(answer.usage)
     return {"candidates": candidates, "usageMetadata": usage, **_facts(head, answer.vendor or VendorInfo())}
 
@@ -94,6 +97,10 @@ def _facts(head: Head, vendor: VendorInfo) -> dict[str, Any]:
 def _candidate(index: int, parts: list[dict[str, Any]], reason: str | None = None) -> dict[str, Any]:
     ended = {} if reason is None else {"finishReason": reason}
     return {"content": {"role": "model", "parts": parts}, **ended, "index": index}
+
+
+def _beside(choice: Choice, outputs: Mapping[str, Output]) -> dict[str, Any]:
+    return beside(choice.text, choice.annotations, outputs.get("logprobs"))
 
 
 def _reason(choice: Choice) -> str:

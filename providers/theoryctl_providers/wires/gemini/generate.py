@@ -32,9 +32,10 @@ _CONFIG = {
     "seed": "seed",
     "presencePenalty": "presence_penalty",
     "frequencyPenalty": "frequency_penalty",
+    "responseLogprobs": "logprobs",
+    "logprobs": "top_logprobs",
 }
 _SHAPE = ("responseMimeType", "responseSchema", "responseJsonSchema", "thinkingConfig", "responseModalities")
-_LOGPROBS = ("responseLogprobs", "logprobs")
 
 _PARAMS = {ours: f"generationConfig.{theirs}" for theirs, ours in _CONFIG.items()} | {
     "tool_choice": "toolConfig.functionCallingConfig",
@@ -119,14 +120,11 @@ class TokenCount(Exchange):
 
 def inputs_of_generation(config: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs that a `generationConfig` stands for. Raises ProviderError."""
-    for name in _LOGPROBS:
-        if config.get(name):
-            raise unsupported(f"generationConfig.{name}", "no answer here carries them")
     modalities = config.get("responseModalities")
     if isinstance(modalities, list) and not {"TEXT"}.issuperset(map(str, modalities)):
         raise unsupported("generationConfig.responseModalities", "only text is answered")
     inputs = {_CONFIG[name]: config[name] for name in _CONFIG if name in config}
-    beyond = {name: value for name, value in config.items() if name not in (*_CONFIG, *_SHAPE, *_LOGPROBS)}
+    beyond = {name: value for name, value in config.items() if name not in (*_CONFIG, *_SHAPE)}
     if beyond:
         check_keys(beyond, (*_CONFIG, *_SHAPE))
     return inputs | stated({"response_format": _format_of(config)}) | _thinking_of(config)
