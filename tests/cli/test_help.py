@@ -14,9 +14,11 @@ import pytest
 from tests.conftest import ROOT, THEORYCTL, Cli
 from tests.docker.registry import Registry
 from tests.helptexts import every_command, examples_of, help_of
+from tests.mocks.written import recorded
 from tests.modal.service import Modal
 from tests.pages import wants_tools
 from theoryctl.platforms import host_platform
+from theoryctl_providers.contract import write_recordings
 
 COMMANDS = every_command()
 
@@ -55,6 +57,7 @@ def home(environment: dict[str, str], theoryctl: Cli) -> Iterator[Path]:
     shutil.copytree(ROOT / "manifests", folder / "manifests")
     line = {"messages": [{"role": "user", "content": "Say hello."}]}
     (folder / "lines.jsonl").write_text(json.dumps(line))
+    write_recordings(folder / "recordings", [recorded("Hi", "Hello!")])
     (folder / ".env").write_text("OPENAI_API_KEY=sk-canary-0123456789\n")
     assert theoryctl("local", "start", "--ref", "llm/mock@1", "--runtime", "process").status == 0
     yield folder

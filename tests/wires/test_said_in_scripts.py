@@ -47,7 +47,7 @@ def url() -> Iterator[str]:
 
 @contextmanager
 def gemini(url: str) -> Iterator[Any]:
-    with genai.Client(api_key=TOKEN, http_options={"base_url": url}) as client:  # type: ignore[arg-type]
+    with genai.Client(api_key=TOKEN, http_options={"base_url": url}) as client:
         yield client.models
 
 
@@ -70,10 +70,8 @@ def asked_gemini(url: str, text: str, streamed: bool, **config: Any) -> list[Any
 def test_gemini_has_sources_and_log_probabilities_in_googles_places(url: str, streamed: bool) -> None:
     *_, last = asked_gemini(url, "Hi", streamed, response_logprobs=True, logprobs=1)
     (candidate,) = last.candidates
-    (chunk,), (support,) = (
-        candidate.grounding_metadata.grounding_chunks,
-        candidate.grounding_metadata.grounding_supports,
-    )
+    grounding = candidate.grounding_metadata
+    (chunk,), (support,) = grounding.grounding_chunks, grounding.grounding_supports
     assert (chunk.web.uri, chunk.web.title) == ("https://example.com/a", "A")
     segment = support.segment
     assert (segment.start_index, segment.end_index, segment.text) == (3, 5, "is")
@@ -102,7 +100,7 @@ def test_gemini_without_a_script_refuses_log_probabilities_by_its_own_name() -> 
 
 @streamed_or_not
 def test_ollama_has_thinking_log_probabilities_and_refusals(url: str, streamed: bool) -> None:
-    client = ollama.Client(host=url, headers={"Authorization": f"Bearer {TOKEN}"})
+    client: Any = ollama.Client(host=url, headers={"Authorization": f"Bearer {TOKEN}"})
 
     def chat(text: str, **more: Any) -> list[Any]:
         answer = client.chat(model="llama-x", messages=said(text), stream=streamed, **more)

@@ -21,57 +21,58 @@ MAX_BYTES = 4 << 20
 _REGEX = "a regular expression without look-around or back references, and not too large"
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedScript:
-    """A script that is valid, and the places of its parts."""
-
-    script: ScriptDocument
-    document: Document
-
-    def problems(self) -> list[tuple[str, Problem]]:
-        """Find what is odd in it, each with its kind: `never` or `near`."""
-        from theoryctl.authored.script_rules import findings
-
-        return [(found.kind, self.document.problem(found.path, found.what)) for found in findings(self.script)]
-
-
 def read_script(file: str) -> Script:
     """The script in a YAML file, at its beginning.
 
     Raises BadScript (`ERR_SCRIPT`) for a file that cannot be read, or with every problem as
     `file:line:column: path.to.key: what is wrong; what was expected`.
     """
-    return Script(check_script(read_file(file), file))
-
-
-def read_file(file: str) -> bytes:
-    """The bytes of a script's file. Raises BadScript with the near miss."""
     try:
-        return read_regular(file, MAX_BYTES)
+        data = read_regular(file, MAX_BYTES)
     except OSError as error:
-        hint = path_hint(file, error, lambda near: again(f"use {near}", script=near))
+        hint = path_hint(file, error, lambda near: again(f"use {near}", script=(near,)))
         raise BadScript(f"--script {file}: {error.strerror}", hint=hint) from error
+    return Script(check_script(data, file))
 
 
 def check_script(data: bytes, file: str) -> ScriptDocument:
     """The script in `data`, which came from `file`. Raises BadScript as `read_script` does."""
-    return checked_script(data, file).script
+    script, _, problems = _read(data)
+    if script is None or problems:
+        raise BadScript(in_file(file, problems), hint="fix it; docs/mocks.md describes scripts")
+    return script
 
 
-def checked_script(data: bytes, file: str) -> CheckedScript:
-    """The same with the places of its parts."""
+@dataclass(frozen=True, slots=True)
+class ScriptProblem:
+    """A problem of a script. `error`: it is invalid; `never`: a rule never fires; `near`: a word nearly says more."""
+
+    kind: str
+    problem: Problem
+
+
+def inspect_script(data: bytes) -> tuple[int, list[ScriptProblem]]:
+    """Return the number of rules of a script, and all that is wrong or odd in it, in the order of the file."""
+    from theoryctl.authored.script_rules import findings
+
+    script, document, problems = _read(data)
+    found = [ScriptProblem("error", problem) for problem in problems]
+    if script is not None and document is not None and not problems:
+        found = [ScriptProblem(odd.kind, document.problem(odd.path, odd.what)) for odd in findings(script)]
+    return len(script.rules) if script else 0, sorted(found, key=lambda each: each.problem)
+
+
+def _read(data: bytes) -> tuple[ScriptDocument | None, Document | None, list[Problem]]:
+    """The script, its text with positions, and its problems; None for what cannot be had."""
     try:
         document = parse(data, MAX_BYTES)
     except YAMLProblems as error:
-        raise _bad(file, error.problems) from None
+        return None, None, error.problems
     script, problems = _check().read(document)
     if script is not None:
         problems = [document.problem(path, what) for path, what in _meaning(script)]
     problems += [document.problem(path, what) for path, what in document.surprises.items() if is_free(path)]
-    problems = readable(document, problems)
-    if script is None or problems:
-        raise _bad(file, problems)
-    return CheckedScript(script, document)
+    return script, document, readable(document, problems)
 
 
 def script_schema() -> dict[str, Any]:
@@ -82,10 +83,6 @@ def script_schema() -> dict[str, Any]:
 @cache
 def _check() -> ModelCheck[ScriptDocument]:
     return ModelCheck(ScriptDocument, "theoryctl script")
-
-
-def _bad(file: str, problems: list[Problem]) -> BadScript:
-    return BadScript(in_file(file, problems), hint="fix it; docs/mocks.md describes scripts")
 
 
 def _meaning(script: ScriptDocument) -> Iterator[tuple[Path, str]]:

@@ -16,6 +16,8 @@ GROUPS = {
     "batch": "Show and collect batches that vendors have.",
     "image": "Resolve, build, push, pin and verify images.",
     "manifest": "Show, check and create manifests.",
+    "mocks": "Check the scripts of mocks.",
+    "recordings": "Compare and prune recorded exchanges.",
     "runs": "Show what was run here, and what it cost.",
 }
 

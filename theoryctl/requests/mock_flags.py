@@ -55,7 +55,7 @@ class MockFlags(NamedTuple):
         """
         self._check(mode)
         if is_mock(mode):
-            replay = None if self.replay is None else _recordings(self.replay)
+            replay = None if self.replay is None else recordings_in(self.replay)
             return replace(config, script=self._script(), replay=replay)
         if self.recorded_to is None:
             return config
@@ -113,10 +113,11 @@ def joined(files: tuple[str, ...]) -> Script:
     return Script(document, [finding.what for finding in never_firing(document)])
 
 
-def _recordings(folder: str) -> Recordings:
+def recordings_in(folder: str, name: str = "replay") -> Recordings:
+    """The recordings in a folder, which the parameter `name` named. Raises ProviderError `ERR_RECORDING`."""
     from theoryctl_providers.mock.recording_files import read_recordings
 
-    _must_be_there(folder)
+    _must_be_there(folder, name)
     return read_recordings(Path(folder))
 
 
@@ -128,10 +129,11 @@ def _recorded_so_far(folder: str) -> Recordings:
     return read_recordings(Path(folder)) if any(Path(folder).glob("*.json")) else Recordings(())
 
 
-def _must_be_there(folder: str) -> None:
+def _must_be_there(folder: str, name: str) -> None:
     """Raise ProviderError `ERR_RECORDING` where there is no such folder."""
     try:
         os.scandir(folder).close()
     except OSError as error:
-        hint = path_hint(folder, error, lambda near: again(f"use {near}", replay=near), is_wanted=os.path.isdir)
-        raise ProviderError("ERR_RECORDING", f"--replay {folder}: {error.strerror}", hint=hint) from error
+        hint = path_hint(folder, error, lambda near: again(f"use {near}", **{name: near}), is_wanted=os.path.isdir)
+        flag = "--replay " if name == "replay" else ""
+        raise ProviderError("ERR_RECORDING", f"{flag}{folder}: {error.strerror}", hint=hint) from error

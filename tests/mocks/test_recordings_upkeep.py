@@ -1,0 +1,143 @@
+"""`theoryctl recordings`: what is answered today, and what nobody needs any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REF, Cli
+from tests.mocks.written import recorded
+from tests.real.vendor import Vendor, fails
+from theoryctl_providers.contract import Recording, write_recordings
+
+DIFF = ("recordings", "diff", "recordings", "--ref", REF)
+#: The vendor's answer to everything.
+TODAY = "Hello there!"
+ENV = {"OPENAI_API_KEY": "canary.4b1d7c90e2f85a36d1c7"}
+
+
+@pytest.fixture
+def folder(working_folder: Path) -> Path:
+    return working_folder / "recordings"
+
+
+@pytest.fixture
+def vendor(environment: dict[str, str]) -> Iterator[Vendor]:
+    with Vendor() as vendor:
+        environment.update({**vendor.addresses, **ENV})
+        yield vendor
+
+
+def test_a_diff_says_first_what_it_costs_and_asks_nobody(cli: Cli, folder: Path, vendor: Vendor) -> None:
+    write_recordings(folder, [recorded("one", TODAY), recorded("two", "Something else.")])
+    ran = cli(*DIFF, "--json")
+    assert (ran.status, ran.document["asked"], vendor.requests) == (0, False, [])
+    assert 0 < ran.document["cost_usd"] < 0.1
+    assert [row["outcome"] for row in ran.document["recordings"]] == ["planned", "planned"]
+    said = cli(*DIFF).err
+    assert "nobody was asked; to ask 2 times for at most $" in said
+    assert f"theoryctl recordings diff recordings --ref {REF} --ask" in said
+
+
+def test_what_is_asked_again_is_the_same_or_changed_and_no_file_is_written(
+    cli: Cli, folder: Path, vendor: Vendor
+) -> None:
+    files = write_recordings(folder, [recorded("one", TODAY), recorded("two", "Something else.")])
+    before = [file.read_bytes() for file in files]
+    ran = cli(*DIFF, "--ask", "--json")
+    found = {row["file"]: row for row in ran.document["recordings"]}
+    assert (ran.status, len(vendor.requests)) == (0, 2), ran.err
+    same, changed = (found[file.name] for file in files)
+    assert (same["outcome"], same["difference"]) == ("same", [])
+    assert changed["outcome"] == "changed"
+    assert changed["difference"][2:] == [
+        "@@ -1,2 +1,2 @@",
+        "-answer: Something else.",
+        f"+answer: {TODAY}",
+        " finish_reason: stop",
+    ]
+    assert "real mode: a vendor is asked 2 times, for at most $" in ran.err
+    assert [file.read_bytes() for file in files] == before
+
+
+def test_a_request_that_is_refused_today_is_stale(cli: Cli, folder: Path, environment: dict[str, str]) -> None:
+    write_recordings(folder, [recorded("one", TODAY)])
+    with Vendor(fails(404)) as vendor:
+        environment.update({**vendor.addresses, **ENV})
+        ran = cli(*DIFF, "--ask", "--json")
+    (row,) = ran.document["recordings"]
+    assert (ran.status, row["outcome"]) == (3, "stale")
+    assert row["what"].startswith("ERR_MODEL_NOT_FOUND: ")
+
+
+def test_a_call_that_fails_for_another_reason_is_not_stale(cli: Cli, folder: Path, environment: dict[str, str]) -> None:
+    write_recordings(folder, [recorded("one", TODAY)])
+    with Vendor(fails(401)) as vendor:
+        environment.update({**vendor.addresses, **ENV})
+        ran = cli(*DIFF, "--ask", "--json")
+    assert (ran.status, ran.document["recordings"][0]["outcome"]) == (1, "failed")
+
+
+def test_what_came_with_files_or_held_a_secret_is_not_asked(cli: Cli, folder: Path, vendor: Vendor) -> None:
+    file = {"type": "text", "text": {"$attach": "a.txt", "digest": "sha256:0"}}
+    attached = {"messages": [{"role": "user", "content": [file]}], "model": "openai/gpt-4o-mini"}
+    write_recordings(folder, [recorded("my key is [OPENAI_API_KEY]", TODAY), recorded(attached, TODAY)])
+    ran = cli(*DIFF, "--ask", "--json")
+    assert (ran.status, vendor.requests) == (0, [])
+    assert sorted(row["what"] for row in ran.document["recordings"]) == [
+        "it cannot be asked again: a secret stood in its request",
+        "it cannot be asked again: files came with its request",
+    ]
+
+
+def test_more_than_the_limit_is_not_spent(cli: Cli, folder: Path, vendor: Vendor) -> None:
+    write_recordings(folder, [recorded("one", TODAY)])
+    ran = cli(*DIFF, "--ask", "--max-cost", "0.000001", "--json")
+    assert (ran.status, ran.document["error"]["code"], vendor.requests) == (7, "ERR_MAX_COST", [])
+
+
+def test_a_folder_that_is_not_there_is_named_with_the_one_that_was_meant(cli: Cli, folder: Path) -> None:
+    write_recordings(folder, [recorded("one", TODAY)])
+    ran = cli("recordings", "diff", "recording", "--ref", REF, "--json")
+    assert (ran.status, ran.document["error"]["code"]) == (3, "ERR_RECORDING")
+    assert ran.document["error"]["hint"] == f"theoryctl recordings diff recordings --ref {REF} --json"
+
+
+# -- prune ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def replaying(cli: Cli, folder: Path) -> Iterator[list[Recording]]:
+    """An instance that replays three recordings, of which one was asked for."""
+    recordings = [recorded("one", "1"), recorded("two", "2"), recorded("two", "2, again", number=2)]
+    write_recordings(folder, recordings)
+    start = ("local", "start", "--ref", REF, "--runtime", "process", "--replay", str(folder))
+    assert cli(*start).status == 0
+    assert cli("local", "run", "--ref", REF, "-m", "openai/gpt-4o-mini", "two").out == "2\n"
+    yield recordings
+    assert cli("local", "stop", "--all").status == 0
+
+
+def test_recordings_that_answered_nothing_are_listed_and_removed_only_where_that_is_said(
+    cli: Cli, folder: Path, replaying: list[Recording]
+) -> None:
+    prune = ("recordings", "prune", "--unused", "--ref", REF)
+    plan = cli(*prune, "--json")
+    unused = [str(folder / recording.file_name) for recording in (replaying[0], replaying[2])]
+    assert (plan.document["removed"], sorted(plan.document["files"])) == (False, sorted(unused))
+    assert f"theoryctl recordings prune --ref {REF} --unused --remove" in cli(*prune).err
+    assert len(list(folder.iterdir())) == 3
+    assert cli(*prune, "--remove", "--json").document["removed"] is True
+    assert [file.name for file in folder.iterdir()] == [replaying[1].file_name]
+
+
+def test_prune_wants_to_be_told_what_and_an_instance_that_replays(cli: Cli) -> None:
+    assert cli("recordings", "prune", "--ref", REF, "--json").document["error"]["hint"].endswith("--unused --json")
+    assert cli("local", "start", "--ref", REF, "--runtime", "process").status == 0
+    try:
+        ran = cli("recordings", "prune", "--unused", "--ref", REF, "--json")
+        assert (ran.status, "was not started with --replay" in ran.document["error"]["message"]) == (2, True)
+    finally:
+        assert cli("local", "stop", "--all").status == 0
