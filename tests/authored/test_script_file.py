@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
+from tests.pages import blocks
 from theoryctl.authored.script_file import check_script, read_script
 from theoryctl.errors import BadScript
 from theoryctl_providers import run
@@ -77,6 +78,13 @@ def test_a_mistake_is_said_with_its_line_and_column(text: str, problem: str) -> 
     assert any(line.startswith("a.yaml:") and problem in line for line in caught.value.message.splitlines()), (
         caught.value.message
     )
+
+
+def test_the_scripts_of_the_page_on_mocks_are_valid() -> None:
+    scripts = blocks("docs/mocks.md", "yaml")
+    assert scripts
+    for text in scripts:
+        check_script(text.encode(), "docs/mocks.md")
 
 
 def test_null_may_stand_where_it_is_a_value() -> None:

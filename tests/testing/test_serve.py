@@ -12,7 +12,8 @@ import httpx
 import openai
 import pytest
 
-from theoryctl_providers.contract import ProviderError
+from tests.mocks.written import recorded
+from theoryctl_providers.contract import ProviderError, write_recordings
 from theoryctl_providers.testing import serve
 from theoryctl_providers.testing.instance import Instance, instances
 
@@ -114,3 +115,10 @@ def test_several_scripts_are_tried_in_their_order() -> None:
         instance.script({"rules": [{"when": {"user": {"contains": "a"}}, "answers": [{"text": "A"}]}]}, rules("B"))
         assert (ask(instance, "a"), ask(instance, "b")) == ("A", "B")
         assert instance.unused == []
+
+
+def test_a_replay_may_ignore_dates(tmp_path: Path) -> None:
+    write_recordings(tmp_path, [recorded("It is 2026-01-01.", "Happy new year!")])
+    with serve() as instance:
+        instance.replay(tmp_path, ignore=["dates"])
+        assert ask(instance, "It is 2026-11-26.") == "Happy new year!"

@@ -106,20 +106,20 @@ class Instance:
         self.keep()
         self._tenant.config = config
 
-    def replay(self, folder: str | Path, record: str | None = None) -> None:
-        """Answer from the recordings in a folder from now on.
+    def replay(self, folder: str | Path, record: str | None = None, *, ignore: Sequence[str] = ()) -> None:
+        """Answer from the recordings in a folder from now on, whatever stands for `ignore`, which is as in a script:
+        `dates`, `ids`, `numbers`, or regular expressions of whole words.
 
         With `record` "missing" the vendor is asked for what is not there, with the keys of the environment, and its
         answers are written there by `keep`. Raises ProviderError `ERR_USAGE`, `ERR_RECORDING`.
         """
         self.keep()
-        if record is None:
-            self._tenant.config = replace(CONFIG, replay=read_recordings(Path(folder)))
-        elif record == "missing":
-            self._folder = Path(folder)
-            self._tenant.config = self._recording()
-        else:
+        if record not in (None, "missing"):
             raise _unusable("record", "missing", repr(record))
+        self._folder = Path(folder)
+        answering = replace(CONFIG, replay=read_recordings(self._folder)) if record is None else self._recording()
+        script = script_of({"ignore": list(ignore)}) if ignore else None
+        self._tenant.config = replace(answering, script=script)
 
     def _recording(self) -> ProviderConfig:
         is_new = not any(self._folder.glob("*.json"))
