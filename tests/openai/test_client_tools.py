@@ -12,7 +12,7 @@ import pytest
 
 from tests.providers.started import CONFIG, TOKEN, Answer, serving
 from tests.wires.asked import by_local_run
-from tests.wires.conftest import Instance
+from tests.wires.conftest import Instance, scripted
 
 MODEL = "gpt-4o-mini"
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -198,3 +198,18 @@ def test_a_request_of_the_codex_cli_is_answered(instance: Instance) -> None:
 
 def ask(instance: Instance, body: dict[str, Any]) -> Answer:
     return instance.ask("/v1/responses", body, authorization=f"Bearer {TOKEN}")
+
+
+SCRIPT = {"rules": [{"answers": [{"tool_calls": [{"name": "query", "input": "SELECT 1;"}]}]}]}
+
+
+def test_a_script_calls_a_custom_tool_with_its_input_in_both_apis() -> None:
+    with serving(scripted(SCRIPT)) as (port, _), client_of(port) as client:
+        assert called(client, CUSTOM).input == "SELECT 1;"
+        asked: dict[str, Any] = {"model": MODEL, "messages": [USER], "tools": [CHAT_CUSTOM]}
+        (call,) = client.chat.completions.create(**asked).choices[0].message.tool_calls
+        assert (call.type, call.custom.name, call.custom.input) == ("custom", "query", "SELECT 1;")
+
+
+def client_of(port: int) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key=TOKEN, max_retries=0)

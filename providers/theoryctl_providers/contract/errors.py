@@ -29,7 +29,9 @@ ERRORS: dict[str, ErrorSpec] = {
     ),
     "ERR_UNSUPPORTED_PARAM": ErrorSpec(3, False, 400, "the provider or model does not support an input"),
     "ERR_SCRIPT": ErrorSpec(3, False, 400, "a script of mock answers is invalid"),
-    "ERR_SCRIPT_MISS": ErrorSpec(3, False, 404, "no rule of a strict script matches the request"),
+    "ERR_SCRIPT_MISS": ErrorSpec(
+        3, False, 404, "no rule of a strict script matches the request, or the tool that it calls is not offered"
+    ),
     "ERR_RECORDING": ErrorSpec(3, False, 400, "a recording is missing, unreadable or invalid"),
     "ERR_REPLAY_MISS": ErrorSpec(3, False, 404, "no recording matches the request"),
     "ERR_MISSING_SECRET": ErrorSpec(4, False, 401, "a secret that the model needs is unset or empty"),
