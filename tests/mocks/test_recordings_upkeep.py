@@ -133,11 +133,25 @@ def test_recordings_that_answered_nothing_are_listed_and_removed_only_where_that
     assert [file.name for file in folder.iterdir()] == [replaying[1].file_name]
 
 
+def test_what_is_recorded_because_it_was_missing_is_not_pruned(cli: Cli, folder: Path, vendor: Vendor) -> None:
+    write_recordings(folder, [recorded("one", "1"), recorded("two", "2")])
+    start = ("local", "start", "--ref", REF, "--runtime", "process", "--mode", "real", "--record-missing", str(folder))
+    assert cli(*start).status == 0
+    try:
+        for text in ("two", "three"):
+            assert cli("local", "run", "--ref", REF, "-m", "openai/gpt-4o-mini", text).status == 0
+        plan = cli("recordings", "prune", "--unused", "--ref", REF, "--json").document["files"]
+        assert plan == [str(folder / recorded("one", "1").file_name)]
+        assert len(vendor.requests) == 1
+    finally:
+        assert cli("local", "stop", "--all").status == 0
+
+
 def test_prune_wants_to_be_told_what_and_an_instance_that_replays(cli: Cli) -> None:
     assert cli("recordings", "prune", "--ref", REF, "--json").document["error"]["hint"].endswith("--unused --json")
     assert cli("local", "start", "--ref", REF, "--runtime", "process").status == 0
     try:
         ran = cli("recordings", "prune", "--unused", "--ref", REF, "--json")
-        assert (ran.status, "was not started with --replay" in ran.document["error"]["message"]) == (2, True)
+        assert (ran.status, "was not started with --replay or" in ran.document["error"]["message"]) == (2, True)
     finally:
         assert cli("local", "stop", "--all").status == 0

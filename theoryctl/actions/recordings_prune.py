@@ -16,7 +16,7 @@ from theoryctl.runtimes.find import require, started_runtime
 def prune(
     ref: ProviderRef, runtime: str | None, name: str | None, *, unused: bool, remove: bool, command: str
 ) -> RecordingsPruned:
-    """Plan the removal of the recordings that an instance replays from and that answered nothing since its start, or
+    """Plan the removal of the recordings that an instance answers from and that answered nothing since its start, or
     with `remove` remove them. `command` is what to type for that.
 
     Raises UsageError where it replays nothing, and without `unused`, which is the one choice that there is; NotRunning;
@@ -25,10 +25,10 @@ def prune(
     if not unused:
         raise UsageError("expected --unused, which says what to remove", hint=again("add --unused", unused=True))
     instance = require(ref, runtime, name)
-    folder = instance.flags.get("replay")
+    folder = instance.flags.get("replay") or instance.flags.get("record_missing")
     if not isinstance(folder, str):
         hint = stop_and_start(instance, mode="mock", replay="recordings", record=None, record_missing=None)
-        raise UsageError(f"{instance.ref} was not started with --replay", hint=hint)
+        raise UsageError(f"{instance.ref} was not started with --replay or --record-missing", hint=hint)
     found = client.unused(instance, started_runtime(instance.runtime).listens)
     files = [file for each in found.recordings if (file := Path(folder, Path(each).name)).is_file()]
     if remove:

@@ -78,7 +78,7 @@ def prune(
 ) -> None:
     """List or remove recordings that answered nothing.
 
-    They are those of the folder that a started instance replays from, which have answered no request since its start.
+    They are those of the folder that a started instance answers from, which have answered no request since its start.
     Run the tests against it first.
     """
     from theoryctl.actions.recordings_prune import prune as pruned

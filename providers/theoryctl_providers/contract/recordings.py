@@ -167,6 +167,11 @@ class Recordings:
         found = [name for name, like in self._like.items() if like == key]
         return next((name for name in found if name not in self._taken), found[-1] if found else None)
 
+    def add_answer(self, recording: Recording) -> None:
+        """Take in one whose answer was given just now, so that it counts as used."""
+        self.add(recording)
+        self._taken[recording.key] = len(self._by_key[recording.key])
+
     def take(self, key: str) -> Recording | None:
         """The next recording with that key, and the last again after it; None where there is none."""
         found, taken = self._by_key.get(key), self._taken.get(key, 0)

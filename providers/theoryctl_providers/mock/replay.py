@@ -59,7 +59,7 @@ async def recorded(events: AsyncGenerator[Event], request: ResolvedRequest, tape
         yield event
     recording = tape.add(replace(begun, events=tuple(kept)))
     if request.config.replay is not None:
-        request.config.replay.add(recording)
+        request.config.replay.add_answer(recording)
 
 
 async def replayed(recording: Recording) -> AsyncGenerator[Event]:
