@@ -131,8 +131,9 @@ below a manifests folder. theoryctl searches these places in this order, and tak
 5. the manifests that come with theoryctl
 6. packages that declare an entry point of the group `theoryctl.manifests`; its value names the package with the files
 
-Unknown keys are errors. Editors can check a manifest with [manifest.schema.json](manifest.schema.json), which
-`theoryctl manifest schema` prints too.
+Unknown keys are errors. So are plain words in `example`, and in the values of schemas, that YAML reads as something
+else, such as `NO`, `0644` and `12:30`: write them in quotes. Editors can check a manifest with
+[manifest.schema.json](manifest.schema.json), which `theoryctl manifest schema` prints too.
 
 {sections}"""
 
