@@ -111,6 +111,17 @@ def test_a_run_asks_the_vendor_only_for_what_is_not_recorded(cli: Cli, tmp_path:
     assert cli(*RUN, "-m", "openai/gpt-4o-mini", "two", "--replay", str(folder)).out == "Hello there!\n"
 
 
+def test_what_is_ignored_is_not_missing(cli: Cli, tmp_path: Path, vendor: Vendor) -> None:
+    folder, script = str(tmp_path / "recordings"), write(tmp_path / "ignore.yaml", "ignore: [dates]\n")
+    for day in ("01", "02"):
+        asked = cli(*REAL, f"It is 2026-01-{day}.", "--record-missing", folder, "--script", script)
+        assert asked.out == "Hello there!\n"
+    assert len(vendor.requests) == 1
+    rules = write(tmp_path / "rules.yaml", "rules: [{answers: [{text: x}]}]\n")
+    refused = cli(*REAL, "Hi", "--record-missing", folder, "--script", rules, "--json")
+    assert (refused.status, "expected ignore alone" in refused.document["error"]["message"]) == (2, True)
+
+
 def test_what_is_recorded_costs_nothing_of_the_budget(cli: Cli, tmp_path: Path, vendor: Vendor) -> None:
     asked = (*REAL, "one", "-o", "max_tokens=5", "--record-missing", str(tmp_path / "recordings"), "--json")
     first = cli(*asked).document

@@ -64,7 +64,7 @@ class MockFlags(NamedTuple):
         # All that an env file holds stays out of recordings, also what the manifest does not name.
         hidden = read_env_file(env_file) if env_file is not None else {}
         known = None if self.record_missing is None else _recorded_so_far(self.record_missing)
-        return replace(config, tape=Tape(), hidden=hidden, replay=known)
+        return replace(config, tape=Tape(), hidden=hidden, replay=known, script=self._ignoring())
 
     def _script(self) -> Script | None:
         """The scripts as one, with what the flags say of the mock's own answers; None where nothing is said."""
@@ -82,6 +82,18 @@ class MockFlags(NamedTuple):
         document = replace(script.document, **said)
         return None if document == ScriptDocument() else Script(document, script.warnings)
 
+    def _ignoring(self) -> Script | None:
+        """The scripts beside `record_missing`, which may say what makes no difference to recordings, and no more."""
+        if not self.script:
+            return None
+        from theoryctl_providers.contract import Script, ScriptDocument
+
+        document = joined(self.script).document
+        if document != ScriptDocument(ignore=document.ignore):
+            message = f"--script {self.script[0]}: expected ignore alone beside --record-missing, got rules or more"
+            raise UsageError(message, hint=again("leave --script out", script=None))
+        return Script(document)
+
     def _check(self, mode: str) -> None:
         given = list(self.given())
         if self.tools not in (None, *TOOLS):
@@ -89,10 +101,11 @@ class MockFlags(NamedTuple):
                 f"--tools: expected {' or '.join(TOOLS)}, got {self.tools!r}",
                 hint=again("use --tools each", tools="each"),
             )
-        if len(given) > 1 and not _TOGETHER.issuperset(given):
+        if len(given) > 1 and not (_TOGETHER.issuperset(given) or set(given) == {"--script", "--record-missing"}):
             raise UsageError(f"{' and '.join(given)} exclude each other", hint="give one of them")
         if self.recorded_to is not None and is_mock(mode):
-            raise UsageError(f"{given[0]}: mock mode has nothing to record", hint=again("use --mode real", mode="real"))
+            flag = self.record_flag
+            raise UsageError(f"{flag}: mock mode has nothing to record", hint=again("use --mode real", mode="real"))
         if given and self.recorded_to is None and not is_mock(mode):
             raise UsageError(
                 f"{given[0]}: only mock mode answers from one",
