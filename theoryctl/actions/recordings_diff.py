@@ -14,8 +14,8 @@ from theoryctl.actions.kept import kept
 from theoryctl.batch.cost import bounds_of
 from theoryctl.errors import InternalError, MaxCost
 from theoryctl.hints import again, command
-from theoryctl.images.context import code_paths
 from theoryctl.manifests.catalog import Catalog
+from theoryctl.manifests.code import code_paths
 from theoryctl.manifests.model import Manifest
 from theoryctl.refs import ProviderRef
 from theoryctl.requests.mock_flags import MockFlags, recordings_in
