@@ -304,6 +304,7 @@ def test_a_key_that_is_an_instances_token_is_told_from_one_that_is_not_set(cli: 
     assert cli("local", "start", "--ref", REF, "--runtime", "process").status == 0
     led = cli("local", "env", "--ref", REF, "--json").document["variables"]
     ran = cli(*RUN, "--mode", "real", "--runtime", "embedded", "--prompt", "x", "--json", env=led)
+    assert cli("local", "stop", "--all").status == 0
     assert hint_of(ran) == (
         "set OPENAI_API_KEY to the vendor's own, for theoryctl local env has led this shell to an instance"
     )
