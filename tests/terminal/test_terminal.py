@@ -214,7 +214,7 @@ def results() -> set[type]:
     files = [file for file in (ROOT / "theoryctl/results").glob("*.py") if file.stem not in ("__init__", "result")]
     modules = [import_module(f"theoryctl.results.{file.stem}") for file in files]
     found = [each for module in modules for each in vars(module).values() if isinstance(each, type)]
-    return {each for each in found if hasattr(each, "document") and each.__module__.startswith("theoryctl.results.")}
+    return {each for each in found if hasattr(each, "exit_status") and each.__module__.startswith("theoryctl.results.")}
 
 
 def test_every_result_is_frozen_and_has_one_view_but_for_a_run_which_is_shown_as_it_goes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -24,6 +25,8 @@ SLOWEST = 1 << 16
 _RENEWED = "FunctionCallGetDataOut"
 #: Silent streams of one kind in a row, of which the SDK would open ten.
 _SILENT_STREAMS = 2
+#: Streams that are opened one after the other for an item that is missing after the end of its call.
+_STREAMS_AFTER_END = 4
 
 
 def limit(modal: Any) -> None:
@@ -66,10 +69,12 @@ class _Limits:
                 except StopAsyncIteration:
                     return
                 except TimeoutError:
-                    if answer is not None and not answer.ended:
+                    if answer is not None and answer.is_awaited:
                         return
                     raise self._silence(name, seconds, answer) from None
                 self._silent[name] = 0
+                if answer is not None:
+                    answer.come()
                 yield message
 
     def _silence(self, name: str, seconds: float, answer: _Answer | None) -> Exception:
@@ -84,18 +89,37 @@ class _Limits:
 
 
 class _Answer:
-    """The items of a call, which come by a stream. Another request says that the call has ended."""
+    """The items of a call, which come by a stream. Another request says that the call has ended.
+
+    From then on a silent stream is soon left for another one, and after `GRACE_SECONDS` without an item for good.
+    """
 
     def __init__(self) -> None:
-        self.ended = False
+        self._until: float | None = None
         self.waiting: asyncio.Timeout | None = None
 
+    @property
+    def is_awaited(self) -> bool:
+        """True while an item may come by another stream."""
+        return self._until is None or time.monotonic() < self._until
+
     def end(self) -> None:
+        """Note that the call has ended."""
         import asyncio
 
-        self.ended = True
-        if self.waiting is not None:
-            self.waiting.reschedule(asyncio.get_running_loop().time() + GRACE_SECONDS)
+        if self._until is None:
+            self._until = time.monotonic() + GRACE_SECONDS
+            if self.waiting is not None:
+                self.waiting.reschedule(asyncio.get_running_loop().time() + self.seconds(GRACE_SECONDS))
+
+    def come(self) -> None:
+        """Note that an item has come."""
+        if self._until is not None:
+            self._until = time.monotonic() + GRACE_SECONDS
+
+    def seconds(self, most: float) -> float:
+        """The time that a stream may be silent."""
+        return most if self._until is None else min(most, GRACE_SECONDS / _STREAMS_AFTER_END)
 
 
 async def _next(messages: AsyncGenerator[Any], seconds: float, answer: _Answer | None) -> Any:
@@ -105,7 +129,7 @@ async def _next(messages: AsyncGenerator[Any], seconds: float, answer: _Answer |
     if answer is None:
         async with asyncio.timeout(seconds):
             return await anext(messages)
-    async with asyncio.timeout(GRACE_SECONDS if answer.ended else seconds) as answer.waiting:
+    async with asyncio.timeout(answer.seconds(seconds)) as answer.waiting:
         try:
             return await anext(messages)
         finally:
