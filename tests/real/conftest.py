@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ import pytest
 
 from tests.real.vendor import Vendor
 from tests.records import SHOWS, Shows
+from theoryctl_providers import get_llm_provider
 from theoryctl_providers.contract import (
     Attachment,
     Delta,
@@ -27,6 +30,7 @@ from theoryctl_providers.contract import (
     Tape,
 )
 from theoryctl_providers.engine import session
+from theoryctl_providers.engine.loop import background
 
 OPENAI, ANTHROPIC = "openai/gpt-4o-mini", "anthropic/claude-3-5-haiku-20241022"
 
@@ -97,6 +101,15 @@ def litellm() -> Any:
     from theoryctl_providers.litellm.loading import import_litellm
 
     return import_litellm()
+
+
+@pytest.fixture(autouse=True)
+def closed_clients() -> Iterator[None]:
+    """Close LiteLLM's clients after each test: each is for the address of one vendor, which is gone by then."""
+    yield
+    if "litellm" in sys.modules:
+        closing = get_llm_provider("litellm").aclose()
+        asyncio.run_coroutine_threadsafe(closing, background().loop).result(10)
 
 
 @pytest.fixture
