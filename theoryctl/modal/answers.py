@@ -69,13 +69,15 @@ class KeptAnswers:
         return [self._batch(name, paths) for name, paths in sorted(files.items())]
 
     def read(self, batch: KeptBatch) -> Iterator[KeptAnswer]:
-        """Yield the answers of a batch, of each run one. What is cut short or of another shape is left out."""
+        """Yield the answers of a batch, one for the same request and rows: a call may have been sent twice, by a
+        command that was killed before it wrote the call's ID down. What is cut short or of another shape is left out.
+        """
         seen = set()
         for path in batch.files:
             for line in _lines(self._volume.read_file(path)):
                 kept = _read(line)
-                if kept is not None and kept.run_id not in seen:
-                    seen.add(kept.run_id)
+                if kept is not None and (key := hash((kept.digest, kept.rows))) not in seen:
+                    seen.add(key)
                     yield kept
 
     def note_sent(self, name: str, calls: int) -> None:

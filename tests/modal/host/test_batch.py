@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import time
@@ -254,3 +255,26 @@ def test_an_app_of_an_older_theoryctl_is_sent_no_detached_batch(
     del modal.apps()[APP].tags["theoryctl-answers"]
     ran = cli("modal", *BATCH, "--ref", REF, "--detach")
     assert (ran.status, ran.document["error"]["code"], sent(modal)) == (5, "ERR_MODAL", 0)
+
+
+def test_a_second_answer_to_a_line_is_not_counted_for_one_that_is_missing(
+    start: Start, cli: Cli, modal: Modal, work: Path
+) -> None:
+    start()
+    (file,) = answered(cli, modal)
+    first, second, *others = file.read_bytes().splitlines(keepends=True)
+    twice = json.dumps({**json.loads(first), "run_id": "run_of_a_call_sent_before_a_kill"}).encode() + b"\n"
+    file.write_bytes(b"".join([first, twice, *others]))
+    for counts in ((5, 0), (0, 5)):
+        ran = collect(cli, "there.jsonl")
+        assert (ran.document["ok"], ran.document["resumed"], ran.document["left"]) == (*counts, 1), ran.err
+    file.write_bytes(second + twice)
+    assert len({row["line"] for row in read_rows(work / "there.jsonl")}) == 5
+    assert collect(cli, "there.jsonl").document["ok"] == 1
+
+
+def answered(cli: Cli, modal: Modal) -> list[Path]:
+    """The files of answers of a detached batch that has them all."""
+    name = cli("modal", *BATCH, "--ref", REF, "--detach").document["detached"]
+    until(lambda: collect(cli, "first.jsonl", name, "--keep").document["left"] == 0)
+    return [*(modal.volumes()[f"{APP}-attachments"] / "answers" / name).glob("*[0-9a-f].jsonl")]
