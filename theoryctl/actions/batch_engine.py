@@ -114,9 +114,8 @@ def send_all(engine: Engine, plan: Plan) -> str | None:
     to be sent. Raises ProviderError."""
     assert isinstance(engine, ModalEngine)
     session, indexes = engine.session, plan.to_ask()
-    if not plan.asked:
-        return session.sent.batch
-    name = session.begin()
+    if plan.asked:
+        session.begin()
     with ThreadPoolExecutor(_SENDERS) as pool:
         while group := list(islice(indexes, _GROUP)):
             lines = [plan.line(index) for index in group]
@@ -124,7 +123,7 @@ def send_all(engine: Engine, plan: Plan) -> str | None:
             for _ in pool.map(session.send, requests, [_rows(plan, index) for index in group]):
                 pass
     session.note_sent()
-    return name
+    return session.sent.batch
 
 
 def forget_taken(engine: Engine) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 from theoryctl.actions.batch_plan import Allowed
 from theoryctl.batch.formats import FORMATS
 from theoryctl.batch.output import OutputFile
+from theoryctl.batch.resume import Earlier
 from theoryctl.batch.rows import RowFormat
 from theoryctl.batch.tally import Tally
 from theoryctl.errors import NotDeployed, UsageError
-from theoryctl.hints import command
+from theoryctl.hints import Hint, command
 from theoryctl.ledger.policy import Policy, policy_of
 from theoryctl.ledger.row import Row, row_of
 from theoryctl.modal import apps
@@ -69,11 +70,12 @@ def collect(options: CollectOptions, tell: Callable[[str], None]) -> BatchResult
         modal = opened.enter_context(connected())
         app = _app(modal, options)
         answers = KeptAnswers(modal, app, options.environment)
-        batch = _chosen(answers.batches(), options, app)
         file = opened.enter_context(OutputFile(options.out, form))
+        batch = _chosen(answers, options, app, file.earlier)
         sent = SentCalls(journal_of(options.out, f"{options.environment}/{app}"))
-        opened.callback(sent.close)
-        taking = _Taking(file, form, sent, tell, policy_of(Settings()), file.earlier.rows)
+        is_open = batch.calls is None and sent.batch == batch.name
+        opened.callback(sent.close, keeps=is_open)  # with it the rest goes to the same batch
+        taking = _Taking(file, form, sent, is_open, tell, policy_of(Settings()), file.earlier.rows)
         taking.take(answers.read(batch))
         file.finish(ordered=options.ordered)
         left = 0 if batch.calls is None else max(0, batch.calls - taking.answers)
@@ -92,23 +94,35 @@ def _app(modal: Any, options: CollectOptions) -> str:
         return options.app or own_name(options.ref, options.environment)
 
 
-def _chosen(there: list[KeptBatch], options: CollectOptions, app: str) -> KeptBatch:
+def _chosen(answers: KeptAnswers, options: CollectOptions, app: str, earlier: Earlier) -> KeptBatch:
+    there = answers.batches()
     found = [each for each in there if options.batch in (None, each.name)]
     if len(found) == 1:
         return found[0]
     names = ", ".join(each.name for each in there) or "none"
     wanted = f"the batch {options.batch[:100]}" if options.batch is not None else "one detached batch"
-    hint = command("modal batch collect", there[-1].name) if there else command("modal batch", detach=True)
-    raise UsageError(f"{app}: expected {wanted}, found {names}", hint=hint)
+    raise UsageError(f"{app}: expected {wanted}, found {names}", hint=_hint(answers, there, earlier))
+
+
+def _hint(answers: KeptAnswers, there: list[KeptBatch], earlier: Earlier) -> Hint:
+    """The collection of the oldest batch with an answer that has no row yet."""
+    if not there:
+        return command("modal batch", detach=True)
+    new = (each for each in there if any(not earlier.knows(bytes.fromhex(kept.digest)) for kept in answers.read(each)))
+    return command("modal batch collect", next(new, there[-1]).name)
 
 
 @dataclass(slots=True)
 class _Taking:
-    """Rows of answers on their way into the file and the ledger. `resumed` rows were there before."""
+    """Rows of answers on their way into the file and the ledger. `resumed` rows were there before.
+
+    With `is_open` the batch was not sent to its end, and `sent` is its journal.
+    """
 
     file: OutputFile
     form: RowFormat
     sent: SentCalls
+    is_open: bool
     tell: Callable[[str], None]
     policy: Policy
     resumed: int
@@ -138,6 +152,8 @@ class _Taking:
         self._runs.append(row_of(envelope, "batch", operation=kept.operation))
         if self.sent.claim(kept.digest) is not None:
             self.sent.take(kept.digest)
+        elif self.is_open:
+            self.sent.count_lost(kept.digest)
 
     def _flush(self) -> None:
         from theoryctl.ledger.writer import record_many

@@ -15,6 +15,9 @@ from theoryctl.paths import state_dir
 #: and before the name of the detached batch that such calls belong to.
 _TAKEN, _KEPT, _BATCH = "-", "kept", "batch"
 
+#: Stands for the ID of a call that nobody has written down.
+_LOST = "fc-lost"
+
 
 @dataclass(slots=True)
 class _Journal:
@@ -105,13 +108,19 @@ class SentCalls:
         with self._lock:
             self._write(digest, _TAKEN)
 
-    def close(self) -> None:
-        """Close the file; it is removed once nothing is left in it to take."""
+    def count_lost(self, digest: str) -> None:
+        """Count a call of the detached batch whose result was taken, and whose ID a kill left unwritten."""
+        with self._lock:
+            self._journal.kept += 1
+            self._write(digest, _LOST, _KEPT, "\n", digest, _TAKEN)  # one write, for a kill to leave both or none
+
+    def close(self, *, keeps: bool = False) -> None:
+        """Close the file; unless it `keeps` it, it is removed once nothing is left in it to take."""
         if self._file is None or self._number < 0:
             return
         os.close(self._number)
         self._number = -1
-        if not any(_read(self._file).calls.values()):
+        if not keeps and not any(_read(self._file).calls.values()):
             self._file.unlink(missing_ok=True)
 
     def _write(self, *words: str) -> None:

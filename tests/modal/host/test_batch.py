@@ -74,7 +74,7 @@ def test_what_was_in_flight_at_kill_9_is_not_sent_again(
         process.wait()
     ran = cli("modal", *BATCH, "--ref", ref)
     assert (ran.status, len(read_rows(work / "rows.jsonl")), sent(modal)) == (0, 6, 6), ran.out + ran.err
-    assert list((work.parent / "state").rglob("*.modal")) == []
+    assert journals(environment) == []
 
 
 def test_a_line_whose_container_was_lost_runs_again_and_has_one_row(
@@ -271,6 +271,41 @@ def test_a_second_answer_to_a_line_is_not_counted_for_one_that_is_missing(
     file.write_bytes(second + twice)
     assert len({row["line"] for row in read_rows(work / "there.jsonl")}) == 5
     assert collect(cli, "there.jsonl").document["ok"] == 1
+
+
+def test_the_rest_of_a_half_sent_batch_that_was_collected_goes_to_the_same_batch(
+    start: Start, cli: Cli, modal: Modal, environment: dict[str, str], work: Path
+) -> None:
+    start()
+    modal.refuse("VolumePutFiles2", Status.INVALID_ARGUMENT, times=1)
+    assert cli("modal", *BATCH, "--ref", REF, "--detach").status == 5
+    (journal,) = journals(environment)
+    without_a_call = [line for line in journal.read_text().splitlines(keepends=True) if line.strip()][:-1]
+    journal.write_text("".join(without_a_call))  # as a kill leaves it that comes before the ID is written
+    until(lambda: len(read_rows(work / "rows.jsonl")) == 6 if collect(cli, "rows.jsonl").status == 0 else False)
+    write_lines(work / "lines.jsonl", [*LINES, ask("6"), ask("7")])
+    name = cli("modal", *BATCH, "--ref", REF, "--detach").document["detached"]
+    (folder,) = (modal.volumes()[f"{APP}-attachments"] / "answers").iterdir()
+    assert (folder.name, json.loads((folder / "sent.json").read_text())) == (name, {"calls": 8})
+    until(lambda: collect(cli, "rows.jsonl").document["left"] == 0)
+    assert sorted(row["line"] for row in read_rows(work / "rows.jsonl")) == [*range(1, 9)]
+    assert journals(environment) == []
+
+
+def test_of_two_batches_the_hint_names_the_one_whose_answers_have_no_row(
+    start: Start, cli: Cli, modal: Modal, work: Path
+) -> None:
+    start()
+    (file,) = answered(cli, modal)
+    other = file.parent.with_name("1999-12-31-00000000")
+    other.mkdir()
+    line = json.loads(file.read_bytes().splitlines()[0])
+    (other / "0.jsonl").write_text(f"{json.dumps({**line, 'digest': '0' * 64})}\n")
+    assert f"collect {other.name} " in collect(cli, "first.jsonl").document["error"]["hint"]
+
+
+def journals(environment: dict[str, str]) -> list[Path]:
+    return [*Path(environment["HOME"], ".local/state").rglob("*.modal")]
 
 
 def answered(cli: Cli, modal: Modal) -> list[Path]:
