@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +28,7 @@ from theoryctl.runtimes.modal import event_lines
 from theoryctl.settings import Settings
 from theoryctl_providers.contract import (
     Envelope,
-    Mode,
+    ErrorInfo,
     ProviderError,
     Result,
     build_envelope,
@@ -36,6 +36,7 @@ from theoryctl_providers.contract import (
     read_events,
     resolve_mode,
 )
+from theoryctl_providers.contract.received import received_error
 
 #: Answers whose rows are written together.
 _GROUP = 256
@@ -171,12 +172,19 @@ def envelope_of(kept: KeptAnswer) -> Envelope:
             if isinstance(event, Result):
                 return event.envelope
         raise ProviderError("ERR_BAD_RESPONSE", "the container gave no result")
-    except (ProviderError, ConnectionResetError, KeyError, TypeError, AttributeError) as error:
-        told = error if isinstance(error, ProviderError) else ProviderError("ERR_BAD_RESPONSE", "the answer broke off")
-        mode: Mode = resolve_mode({}, kept.mode)
+    except (ProviderError, ConnectionResetError, KeyError, TypeError, AttributeError, ValueError) as error:
+        info, mode = _told(error), resolve_mode({}, kept.mode)
         return build_envelope(
-            error=info_of(told), ref=kept.ref, mode=mode, runtime="modal", model=kept.model, run_id=kept.run_id
+            error=info, ref=kept.ref, mode=mode, runtime="modal", model=kept.model, run_id=kept.run_id
         )
+
+
+def _told(error: Exception) -> ErrorInfo:
+    """The error that an answer tells; of one that tells none that JSON can hold, that it broke off."""
+    with suppress(ValueError):
+        if isinstance(error, ProviderError):
+            return received_error(info_of(error))
+    return info_of(ProviderError("ERR_BAD_RESPONSE", "the answer broke off"))
 
 
 def _result(options: CollectOptions, taking: _Taking, batch: KeptBatch, left: int) -> BatchResult:

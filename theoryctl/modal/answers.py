@@ -13,6 +13,7 @@ from typing import Any
 
 from theoryctl.modal.names import volume_name
 from theoryctl.modal.sdk import found
+from theoryctl_providers.contract.json_text import json_problem
 
 #: The file in a batch's folder that says how many calls were sent, once all were.
 _SENT = "sent.json"
@@ -172,5 +173,11 @@ def _read(line: bytes) -> KeptAnswer | None:
 def _fits(kept: KeptAnswer) -> bool:
     texts = all(isinstance(text, str) for text in (kept.run_id, kept.digest, kept.ref, kept.mode, kept.operation))
     named = isinstance(kept.model, str | None) and isinstance(kept.answer, dict)
-    rows = all(isinstance(number, int) and isinstance(id, str | None) for number, id in kept.rows)
-    return texts and named and rows and bool(_HEX.fullmatch(kept.digest))
+    rows = all(_is_number(number) and isinstance(id, str | None) for number, id in kept.rows)
+    shaped = texts and named and rows and bool(_HEX.fullmatch(kept.digest))
+    return shaped and json_problem([kept.run_id, kept.ref, kept.mode, kept.model, kept.operation, kept.rows]) is None
+
+
+def _is_number(number: Any) -> bool:
+    """Tell whether it may be a line's; files of rows are sorted by numbers of 64 bits."""
+    return type(number) is int and 0 < number < 1 << 63

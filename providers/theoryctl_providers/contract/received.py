@@ -13,6 +13,9 @@ from theoryctl_providers.contract.json_text import MAX_DEPTH, json_problem
 #: An output may be as deep as any JSON, and lies a little deeper in an envelope.
 _DEPTH = MAX_DEPTH + 10
 
+#: The end of the integers that SQLite holds.
+_LARGEST = 1 << 63
+
 _VALUES = ("text", "json", "base64", "path")
 
 
@@ -25,6 +28,7 @@ def received_envelope(value: Any) -> Envelope:
     envelope: Envelope = shaped(Envelope, value)
     if envelope["status"] != ("success" if envelope["error"] is None else "error"):
         raise ValueError(f"$.status: expected one that goes with the error, got {envelope['status']}")
+    _must_be_counted(envelope)
     if envelope["error"] is not None:
         _must_be_known(envelope["error"])
     for index, output in enumerate(envelope["outputs"]):
@@ -46,6 +50,16 @@ def _must_be_json(value: Any) -> None:
     """Refuse NaN, halves of surrogate pairs and the like, which could not be written again."""
     if problem := json_problem(value, _DEPTH):
         raise ValueError(problem)
+
+
+def _must_be_counted(envelope: Envelope) -> None:
+    """Refuse a time that no clock measured, and numbers above 64 bits, which neither tables nor sums of counts hold."""
+    meta = envelope["meta"]
+    if meta["duration_ms"] < 0:
+        raise ValueError(f"$.meta.duration_ms: expected 0 or more, got {meta['duration_ms']}")
+    for value in (meta["duration_ms"], meta["loading_ms"], *envelope["usage"].values()):
+        if isinstance(value, int) and not -_LARGEST < value < _LARGEST:
+            raise ValueError(f"expected numbers below {_LARGEST}, got {value}")
 
 
 def _must_be_known(error: ErrorInfo) -> None:

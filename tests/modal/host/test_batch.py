@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -306,6 +307,26 @@ def test_of_two_batches_the_hint_names_the_one_whose_answers_have_no_row(
 
 def journals(environment: dict[str, str]) -> list[Path]:
     return [*Path(environment["HOME"], ".local/state").rglob("*.modal")]
+
+
+def test_answers_that_no_container_of_ours_gives_are_failures_or_left_out(
+    start: Start, cli: Cli, modal: Modal, environment: dict[str, str], work: Path
+) -> None:
+    write_lines(work / "lines.jsonl", [*LINES, ask("6")])
+    environment["THEORYCTL_LEDGER"] = "mock"
+    start()
+    (file,) = answered(cli, modal)
+    lines = [json.loads(line) for line in file.read_bytes().splitlines()]
+    for index, (name, wrong) in enumerate([("duration_ms", -5), ("duration_ms", 1 << 64), ("input_tokens", 1 << 64)]):
+        answer = lines[index]["answer"]
+        answer["event"] = re.sub(rf'"{name}": *\d+', f'"{name}": {wrong}', answer["event"])
+    lines[3]["answer"]["event"] = "event: result\ndata: \ud800\n\n"
+    lines[4]["answer"] = {"error": {"code": "ERR_PROVIDER", "message": "\ud800", "hint": None}}
+    lines[5]["rows"][0][1] = "\ud800"
+    lines[6]["rows"] = [[-1, None]]
+    file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    ran = collect(cli, "there.jsonl", "--ordered", "--allow-failures", "100%")
+    assert (ran.status, ran.document["failed"], ran.document["left"]) == (0, {"ERR_BAD_RESPONSE": 5}, 2), ran.err
 
 
 def answered(cli: Cli, modal: Modal) -> list[Path]:
