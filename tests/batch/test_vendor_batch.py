@@ -257,12 +257,15 @@ def cut_off(_: Any) -> None:
     raise ConnectionResetError
 
 
-def make_older(environment: Mapping[str, str], seconds: float) -> None:
-    """Make the record older: a vendor lists a batch some seconds after it was submitted."""
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A vendor lists a batch at once."""
+    monkeypatch.setattr("theoryctl.batch.vendors.standing._SETTLING", 0.0)
+
+
+def record_in(environment: Mapping[str, str]) -> Path:
     [file] = Path(environment["HOME"]).rglob("*.vendor")
-    record = read_record(file)
-    record.submissions[0].at -= seconds
-    record.save()
+    return file
 
 
 def test_kill_9_between_submission_and_record_submits_nothing_twice(
@@ -304,15 +307,38 @@ def test_a_batch_whose_id_was_not_heard_is_found_at_anthropic_by_its_answers(fil
     assert batch(files, vendor).document["ok"] == 2
 
 
+@pytest.mark.usefixtures("settled")
 @pytest.mark.parametrize("model", [OPENAI, ANTHROPIC])
-def test_a_batch_that_never_arrived_is_submitted(
-    files: Files, vendor: BatchVendor, environment: Mapping[str, str], model: str
-) -> None:
+def test_a_batch_that_never_arrived_is_submitted(files: Files, vendor: BatchVendor, model: str) -> None:
     vendor.refuses = lambda asked: (503, {}) if asked.path.endswith("/batches") else None
     assert batch(files, vendor, lines=lines("a", model=model)).status == 1
-    make_older(environment, 60)
     vendor.refuses = lambda asked: None
     assert batch(files, vendor).document["batches"][0]["id"] == vendor.submitted[0].id
+
+
+def test_a_list_that_lags_is_read_twice_however_long_the_upload_took(
+    files: Files, vendor: BatchVendor, environment: Mapping[str, str], settled: None
+) -> None:
+    vendor.made = cut_off
+    batch(files, vendor, lines=lines("a"))
+    record = read_record(record_in(environment))
+    record.submissions[0].at -= 60
+    record.save()
+    lagging = iter([(200, {"object": "list", "data": [], "has_more": False})])
+    vendor.refuses = lambda asked: next(lagging, None) if asked.path.startswith("/v1/batches?") else None
+    ran = batch(files, vendor)
+    assert (ran.document["batches"][0]["id"], len(vendor.submitted)) == (vendor.submitted[0].id, 1)
+
+
+def test_status_leaves_the_record_to_who_submits(
+    files: Files, vendor: BatchVendor, environment: Mapping[str, str], cli: Cli
+) -> None:
+    vendor.made = cut_off
+    batch(files, vendor, lines=lines("a"))
+    before = record_in(environment).read_bytes()
+    [told] = cli("batch", "status", "--json", env=vendor.env).document["batches"]
+    assert told["id"] == vendor.submitted[0].id
+    assert record_in(environment).read_bytes() == before
 
 
 def test_a_refused_submission_leaves_no_trace(files: Files, vendor: BatchVendor) -> None:
@@ -327,8 +353,7 @@ def test_a_record_that_cannot_be_read_submits_nothing(
     files: Files, vendor: BatchVendor, environment: Mapping[str, str]
 ) -> None:
     batch(files, vendor, lines=lines("a"))
-    [file] = Path(environment["HOME"]).rglob("*.vendor")
-    file.write_text("{")
+    record_in(environment).write_text("{")
     ran = batch(files, vendor)
     assert (ran.status, ran.document["error"]["code"], len(vendor.submitted)) == (1, "ERR_OUTPUT", 1)
 

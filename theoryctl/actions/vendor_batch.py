@@ -168,7 +168,7 @@ class _VendorBatch:
         """Fetch the answers of all batches that have ended; the first failure, if there was one."""
         error = None
         for submission in list(self.record.submissions):
-            found = look_at(submission, self.desk, self.record)
+            found = self._looked_at(submission)
             if found.is_gone:  # it was never submitted: its lines are, if they still are wanted
                 self._end(submission, is_paid=False)
                 continue
@@ -181,6 +181,13 @@ class _VendorBatch:
             elif found.standing is not None and found.standing.state == "ended":
                 error = self._fetch(found, kept) or error
         return error
+
+    def _looked_at(self, submission: Submission) -> Found:
+        was_known = submission.id is not None
+        found = look_at(submission, self.desk, self.record)
+        if submission.id is not None and not was_known:
+            self.record.save()
+        return found
 
     def _fetch(self, found: Found, kept: KeptAnswers) -> ProviderError | None:
         assert found.standing is not None

@@ -70,7 +70,7 @@ def _found(record: Record, env_file: str | None) -> Iterator[Found]:
         return
     with closing(Desk(config)) as desk:
         for submission in list(record.submissions):
-            yield look_at(submission, desk, record)
+            yield look_at(submission, desk, record, waits=False)
 
 
 def _collected(record: Record, env_file: str | None, listener: Listener) -> BatchResult | ProviderError:

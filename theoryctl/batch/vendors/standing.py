@@ -10,7 +10,7 @@ from theoryctl.batch.vendors.record import Record, Submission, known_ids
 from theoryctl_providers.contract import ProviderError
 from theoryctl_providers.contract.vendor_batches import Mark, Standing
 
-#: Seconds until every vendor lists a batch whose submission was cut off.
+#: Seconds until every vendor lists a batch whose submission was cut off: perhaps a moment ago, by another process.
 _SETTLING = 10.0
 
 
@@ -28,10 +28,13 @@ class Found:
     is_fetched: bool = False
 
 
-def look_at(submission: Submission, desk: Desk, record: Record) -> Found:
-    """Ask the vendor for a submission. One whose id is not known is looked for, and kept in the record."""
+def look_at(submission: Submission, desk: Desk, record: Record, *, waits: bool = True) -> Found:
+    """Ask the vendor for a submission. One whose id is not known is looked for, twice where it `waits`.
+
+    Nothing is saved: only who has locked the rows may write the record.
+    """
     try:
-        if submission.id is None and not _is_found(submission, desk, record):
+        if submission.id is None and not _is_found(submission, desk, waits):
             return Found(submission, is_gone=True)
         assert submission.id is not None
         return Found(submission, desk.api(submission.model).look(submission.id))
@@ -41,17 +44,14 @@ def look_at(submission: Submission, desk: Desk, record: Record) -> Found:
         return Found(submission, error=error)
 
 
-def _is_found(submission: Submission, desk: Desk, record: Record) -> bool:
+def _is_found(submission: Submission, desk: Desk, waits: bool) -> bool:
     """Look for a submission of which nobody knows whether it was made: this process, or an earlier one, was cut off."""
     api, mark = desk.api(submission.model), _mark(submission)
-    found = api.find(mark)
-    if found is None and (rest := submission.at + _SETTLING - time.time()) > 0:
-        time.sleep(rest)
-        found = api.find(mark)
-    submission.id = found
-    if found is not None:
-        record.save()
-    return found is not None
+    submission.id = api.find(mark)
+    if submission.id is None and waits:  # from now on: the upload before it may have taken longer
+        time.sleep(_SETTLING)
+        submission.id = api.find(mark)
+    return submission.id is not None
 
 
 def _mark(submission: Submission) -> Mark:
