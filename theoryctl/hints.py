@@ -46,6 +46,9 @@ class Hint(str):
         hint.steps, hint.lead = steps, lead
         return hint
 
+    def __deepcopy__(self, _: Any) -> Hint:
+        return self  # nothing changes it, and a result is made a document by copying it
+
     def then(self, other: Hint) -> Hint:
         """Both, the second if the first succeeds."""
         return Hint(f"{self} && {other}", (*self.steps, *other.steps), self.lead)

@@ -182,8 +182,28 @@ def test_what_the_vendor_never_came_to_is_told_and_can_be_submitted_again(
     vendor.end(lambda body: word if prompt_of(body) == "b" else hello(body), word)
     ran = batch(files, vendor)
     assert (ran.document["ok"], ran.document["failed"]) == (1, {code: 1})
+    assert "--retry-failed" in next(row["error"]["hint"] for row in files.rows if row["error"])
     batch(files, vendor, "--retry-failed")
     assert len(vendor.submitted) == 2
+
+
+@pytest.mark.parametrize("model", [OPENAI, ANTHROPIC])
+def test_answers_that_were_paid_and_are_not_there_yet_are_waited_for(
+    files: Files, vendor: BatchVendor, model: str
+) -> None:
+    batch(files, vendor, lines=lines("a", "b", "c", model=model))
+    vendor.end()
+    whole = dict(vendor.files)
+    for name in vendor.submitted[0].files.values():
+        vendor.files[name] = whole[name].split(b"\n")[0]
+    cut = batch(files, vendor)
+    error = cut.document["error"]
+    assert (cut.status, error["code"], error["retryable"]) == (1, "ERR_BAD_RESPONSE", True)
+    assert "gave 1 of 3 answers" in error["message"]
+    assert (files.rows if files.out.exists() else [], cut.document["left"]) == ([], 3)
+    vendor.files.update(whole)
+    assert batch(files, vendor).document["ok"] == 3
+    assert len(vendor.submitted) == 1
 
 
 def test_a_batch_that_is_refused_as_a_whole_is_told_and_not_submitted_at_once_again(

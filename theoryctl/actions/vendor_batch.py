@@ -191,11 +191,13 @@ class _VendorBatch:
 
     def _fetch(self, found: Found, kept: KeptAnswers) -> ProviderError | None:
         assert found.standing is not None
-        wanted = set(found.submission.custom_ids)
+        wanted, came = set(found.submission.custom_ids), set()
         try:
             for answer in self.desk.api(found.submission.model).answers(found.standing):
+                came.add(answer.custom_id)
                 if answer.custom_id in wanted:
                     kept.keep(answer, found.standing)
+            _check_whole(found, len(came))
         except ProviderError as failure:
             found.error = failure
             return failure
@@ -232,6 +234,15 @@ class _VendorBatch:
         settings = Settings()
         if (daily := daily_budget()) is not None and not (is_paid and policy_of(settings).off):
             daily.held(submission.mark).settle(0.0)
+
+
+def _check_whole(found: Found, came: int) -> None:
+    """Raise ProviderError where fewer answers came than the vendor has made: they are paid, and may come yet."""
+    standing, submission = found.standing, found.submission
+    assert standing is not None
+    if came < standing.done:
+        message = f"{submission.vendor} gave {came:,} of {standing.done:,} answers of {submission.id}"
+        raise ProviderError("ERR_BAD_RESPONSE", message, hint=again("wait, then run it again"))
 
 
 def _custom_ids(plan: Plan) -> dict[int, str]:

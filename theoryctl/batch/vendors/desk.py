@@ -6,6 +6,7 @@ from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from theoryctl.batch.requests import Check
+from theoryctl.hints import again
 from theoryctl.requests.failure import failure_envelope
 from theoryctl_providers.contract import ProviderConfig, ProviderError, Request, Result, Stopwatch
 
@@ -116,7 +117,7 @@ async def _run(request: Request, exchange: Exchange) -> Result:
 
 def _lost(request: Request, reason: str) -> Envelope:
     code, message = _LOST[reason]
-    error = ProviderError(code, message, hint="submit it again")
+    error = ProviderError(code, message, hint=again("run it again with --retry-failed", retry_failed=True))
     model = request.inputs.get("model") or request.config.default_model
     return failure_envelope(request, Stopwatch(), model, error)
 
