@@ -336,6 +336,20 @@ def test_a_batch_that_never_arrived_is_submitted(files: Files, vendor: BatchVend
     assert batch(files, vendor).document["batches"][0]["id"] == vendor.submitted[0].id
 
 
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("key", ["another", CANARY])
+def test_another_account_does_not_say_that_a_batch_never_arrived(
+    files: Files, vendor: BatchVendor, cli: Cli, key: str
+) -> None:
+    vendor.made = cut_off
+    batch(files, vendor, lines=lines("a"))
+    with BatchVendor(key) as other:
+        told = cli("batch", "collect", "--json", env=other.env).document["batches"][0]["error"]
+        assert (told["code"], f"{vendor.url}/v1" in told["message"]) == ("ERR_USAGE", True)
+        assert (batch(files, other).status, other.submitted) == (2, [])
+    assert batch(files, vendor).document["batches"][0]["id"] == vendor.submitted[0].id
+
+
 def test_a_list_that_lags_is_read_twice_however_long_the_upload_took(
     files: Files, vendor: BatchVendor, environment: Mapping[str, str], settled: None
 ) -> None:

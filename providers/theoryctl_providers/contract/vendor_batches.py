@@ -62,6 +62,10 @@ class BatchApi(Protocol):
     between: bytes
     end: bytes
 
+    def account(self, with_key: bytes) -> tuple[str, str]:
+        """Return the address for people, and a keyed digest of the whole address and the vendor's key."""
+        ...
+
     def group(self, operation: str, model: str) -> str:
         """Return the group of a request: those of two groups cannot stand in the same batch."""
         ...

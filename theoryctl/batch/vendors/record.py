@@ -14,6 +14,7 @@ from typing import Any
 
 from theoryctl.errors import OutputFailed
 from theoryctl.hints import again
+from theoryctl.instances.records import state_id
 from theoryctl.paths import state_dir, write_private
 from theoryctl_providers.contract.files import read_regular
 
@@ -27,7 +28,8 @@ _LONGEST = 1 << 28
 class Submission:
     """One batch. `id` is the vendor's; None from before it is submitted until the vendor has said it.
 
-    `mark` is unique, `at` in seconds since 1970, `usd` the most that the batch can cost.
+    `mark` is unique, `at` in seconds since 1970, `usd` the most that the batch can cost. `address` is where it was
+    submitted, for people, and `account` a keyed digest of the address and the key.
     """
 
     mark: str
@@ -38,6 +40,8 @@ class Submission:
     custom_ids: list[str]
     usd: float | None = None
     id: str | None = None
+    address: str | None = None
+    account: str | None = None
 
 
 @dataclass(slots=True)
@@ -58,9 +62,18 @@ class Record:
         """The most that they can cost in US dollars."""
         return sum(each.usd or 0.0 for each in self.submissions)
 
-    def begin(self, vendor: str, model: str, operation: str, ids: Collection[str], usd: float | None) -> Submission:
-        """Note a batch that is about to be submitted. Raises OutputFailed."""
+    def begin(
+        self,
+        vendor: str,
+        model: str,
+        operation: str,
+        ids: Collection[str],
+        usd: float | None,
+        account: tuple[str, str] | None = None,
+    ) -> Submission:
+        """Note a batch that is about to be submitted to an account. Raises OutputFailed."""
         begun = Submission(secrets.token_hex(16), vendor, model, operation, time.time(), list(ids), usd)
+        begun.address, begun.account = account or (None, None)
         self.submissions.append(begun)
         self.save()
         return begun
@@ -109,6 +122,15 @@ def read_record(file: Path) -> Record:
 def known_ids() -> set[str]:
     """Return the vendors' ids of all batches of this machine. Raises OutputFailed."""
     return {each.id for record in records() for each in record.submissions if each.id is not None}
+
+
+def record_key() -> bytes:
+    """Return the key of the digests of accounts, which is this state folder's. Raises OutputFailed."""
+    try:
+        return (state_id(make=True) or "").encode()
+    except OSError as error:
+        message = f"the id of the state folder {state_dir()} cannot be written: {error.strerror}"
+        raise OutputFailed(message, hint=again("free some space, and run it again")) from error
 
 
 def _folder() -> Path:

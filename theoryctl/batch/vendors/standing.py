@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hmac
 import time
 from dataclasses import dataclass
 
 from theoryctl.batch.vendors.desk import Desk
-from theoryctl.batch.vendors.record import Record, Submission, known_ids
+from theoryctl.batch.vendors.record import Record, Submission, known_ids, record_key
+from theoryctl.errors import UsageError
 from theoryctl_providers.contract import ProviderError
-from theoryctl_providers.contract.vendor_batches import Mark, Standing
+from theoryctl_providers.contract.vendor_batches import BatchApi, Mark, Standing
 
 #: Seconds until every vendor lists a batch whose submission was cut off: perhaps a moment ago, by another process.
 _SETTLING = 10.0
@@ -48,10 +50,24 @@ def _is_found(submission: Submission, desk: Desk, waits: bool) -> bool:
     """Look for a submission of which nobody knows whether it was made: this process, or an earlier one, was cut off."""
     api, mark = desk.api(submission.model), _mark(submission)
     submission.id = api.find(mark)
+    if submission.id is None:
+        _check_account(submission, api)
     if submission.id is None and waits:  # from now on: the upload before it may have taken longer
         time.sleep(_SETTLING)
         submission.id = api.find(mark)
     return submission.id is not None
+
+
+def _check_account(submission: Submission, api: BatchApi) -> None:
+    """Raise UsageError where another account was asked than the one that may have the batch: its list says nothing."""
+    if submission.account is None:
+        return
+    address, account = api.account(record_key())
+    if not hmac.compare_digest(account, submission.account):
+        message = f"{submission.vendor} ({address}): expected the address and the key of the submission to"
+        message = f"{message} {submission.address}, which may have arrived, got others"
+        hint = "set the address and the key of the submission, then run it again"
+        raise UsageError(message, hint=hint)
 
 
 def _mark(submission: Submission) -> Mark:

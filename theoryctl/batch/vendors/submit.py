@@ -11,7 +11,7 @@ from theoryctl.batch.cost import bounds_of
 from theoryctl.batch.money import Budget
 from theoryctl.batch.plan import Plan
 from theoryctl.batch.vendors.desk import Desk, Taken
-from theoryctl.batch.vendors.record import Record, Submission
+from theoryctl.batch.vendors.record import Record, Submission, record_key
 from theoryctl.batch.vendors.sheaf import Sheaf, Sheaves
 from theoryctl_providers.contract import ProviderError, Request
 
@@ -70,7 +70,8 @@ class Submitter:
         sheaf.betas.update(filter(None, taken.betas.split(",")))
 
     def _send(self, sheaf: Sheaf) -> None:
-        submission = self.record.begin(sheaf.vendor, sheaf.model, sheaf.operation, sheaf.custom_ids, sheaf.usd)
+        account = sheaf.api.account(record_key())
+        submission = self.record.begin(sheaf.vendor, sheaf.model, sheaf.operation, sheaf.custom_ids, sheaf.usd, account)
         try:
             held = None if self.daily is None else self.daily.reserve(sheaf.usd or 0.0, submission.mark)
         except ProviderError:

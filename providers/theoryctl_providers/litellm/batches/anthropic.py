@@ -40,6 +40,9 @@ class AnthropicBatches(BatchApi):
     def close(self) -> None:
         self._http.close()
 
+    def account(self, with_key: bytes) -> tuple[str, str]:
+        return self._account.known_by(with_key)
+
     def group(self, operation: str, model: str) -> str:
         return operation
 

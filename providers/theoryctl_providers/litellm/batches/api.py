@@ -32,6 +32,16 @@ class Account:
     model: str
     clean: Callable[[str], str]
 
+    def known_by(self, with_key: bytes) -> tuple[str, str]:
+        """Return the address for people, and a keyed digest of the whole address and the credentials."""
+        import hmac
+
+        from theoryctl_providers.litellm.addresses import shown
+
+        held = {name: value for name, value in self.headers.items() if name != "anthropic-version"}
+        text = json.dumps([self.address, held], sort_keys=True)
+        return shown(self.address), hmac.digest(with_key, text.encode(), "sha256").hex()
+
 
 class Http:
     """Requests to one account. Redirects are not followed: the key would go along."""
