@@ -457,6 +457,17 @@ def test_answers_of_lines_that_are_gone_stay_until_the_lines_are_back(
     assert cli("batch", "status", "--json").document["batches"] == []
 
 
+def test_a_line_that_is_gone_does_not_hold_the_others_of_its_batch(files: Files, vendor: BatchVendor) -> None:
+    most = 2 * 10 * OUT + 2 * 150 * INTO
+    batch(files, vendor, lines=lines("a", "b"))
+    vendor.end(lambda body: (500, {"error": {"message": "too odd"}}) if prompt_of(body) == "a" else hello(body))
+    assert batch(files, vendor, lines=lines("a")).document["failed"] == {"ERR_UNAVAILABLE": 1}
+    again = batch(files, vendor, "--retry-failed", "--max-cost", str(most))
+    assert (again.status, len(vendor.submitted)) == (0, 2)
+    vendor.end()
+    assert batch(files, vendor, lines=lines("a", "b")).document["ok"] == 2
+
+
 def test_a_file_that_no_batch_is_for_is_told(files: Files, vendor: BatchVendor, cli: Cli) -> None:
     ran = cli("batch", "status", "other.jsonl", "--json")
     assert (ran.status, ran.document["error"]["hint"]) == (2, "theoryctl batch status")

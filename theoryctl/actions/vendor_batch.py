@@ -225,6 +225,7 @@ class _VendorBatch:
             if strays:
                 told = f"{len(strays)} answers of {found.submission.id} are of lines that are not there any more"
                 listener.tell(f"{told}; they stay with the vendor until the lines are back")
+                self.record.leave(found.submission, strays)
             else:
                 self._end(found.submission, is_paid=True)
 

@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,13 @@ class Record:
     def end(self, submission: Submission) -> None:
         """Forget a batch whose answers were taken, or that was not submitted. Raises OutputFailed."""
         self.submissions.remove(submission)
+        self.save()
+
+    def leave(self, submission: Submission, custom_ids: Sequence[str]) -> None:
+        """Forget all answers of a batch but these, which take their share of its cost. Raises OutputFailed."""
+        if submission.usd is not None:
+            submission.usd *= len(custom_ids) / len(submission.custom_ids)
+        submission.custom_ids = list(custom_ids)
         self.save()
 
     def save(self) -> None:
