@@ -256,6 +256,18 @@ def test_what_was_reserved_of_the_day_is_given_back_when_the_rows_are_there(file
     assert (ran.status, ran.document["ok"], len(vendor.submitted)) == (0, 1, 2)
 
 
+def test_an_answer_whose_cost_nobody_knows_counts_with_all_that_was_held(files: Files, vendor: BatchVendor) -> None:
+    one, other = (ask(text, model=WITHOUT_BATCHES, max_tokens=4000) for text in ("a", "b"))
+    env = {**vendor.env, "THEORYCTL_MAX_COST_PER_DAY": "0.4"}  # 4,000 tokens usually cost $0.24
+    limited = ("--mode", "real", "--vendor-batch")
+    assert files.run(*limited, lines=[one], env=env).status == 0
+    vendor.end()
+    ran = files.run(*limited, lines=[one, other], env=env)
+    assert (ran.status, ran.document["ok"], files.rows[0]["usage"]["cost_usd"]) == (7, 1, None)
+    assert files.run(*limited, env=env).status == 7
+    assert len(vendor.submitted) == 1
+
+
 def test_an_estimate_is_at_the_price_of_batches(files: Files, vendor: BatchVendor) -> None:
     files.run(lines=[ask("a", max_tokens=1000)])
     usual = files.run("--estimate").document["cost_usd"]

@@ -21,6 +21,7 @@ from theoryctl.batch.vendors.desk import Desk
 from theoryctl.batch.vendors.record import Record, Submission, record_of
 from theoryctl.batch.vendors.standing import Found, look_at
 from theoryctl.batch.vendors.submit import Submitter
+from theoryctl.batch.vendors.unpriced import Unpriced
 from theoryctl.errors import UsageError
 from theoryctl.hints import again
 from theoryctl.ledger.policy import policy_of
@@ -30,7 +31,7 @@ from theoryctl.settings import Settings
 from theoryctl_providers.contract import ProviderError, info_of, is_mock
 
 if TYPE_CHECKING:
-    from theoryctl.batch.run import Batch
+    from theoryctl.batch.run import Batch, Finished
     from theoryctl.ledger.budget import DailyBudget
 
 #: The provider whose vendors have batches.
@@ -101,6 +102,7 @@ class _VendorBatch:
     found: list[Found] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
     taken: set[str] = field(default_factory=set)
+    paid: float = 0.0
 
     @classmethod
     def begun(cls, options: BatchOptions, setting: Setting, target: Target, opened: ExitStack) -> _VendorBatch:
@@ -118,6 +120,8 @@ class _VendorBatch:
         error = self._gather(kept)
         waiting = self._leave_only(kept)
         assert self.setting.file is not None
+        unpriced = Unpriced(self.setting.maker.config.default_model, self.ids, kept)
+        listener = _heard_by(unpriced, listener)
         engine = AnswersEngine(self.desk, kept, self.ids)
         running = running_of(
             self.options, self.setting, self.plan, engine, self.setting.file, listener, judge=NoRetries
@@ -128,8 +132,9 @@ class _VendorBatch:
             for index in waiting:
                 self.plan.states[index] = TODO
             kept.close()
+        self.paid = running.tally.cost_usd + sum(unpriced.usd.values())
         if running.error is None:
-            self._forget_taken(kept, listener)
+            self._forget_taken(unpriced, listener)
             running.error = error
         return running
 
@@ -157,7 +162,7 @@ class _VendorBatch:
         for index in indexes:
             cost.look(maker.make(self.plan.line(index)))
         most = math.inf if options.max_cost is None else options.max_cost
-        spent = self.setting.earlier.cost_usd + self.record.usd
+        spent = self.setting.earlier.cost_usd + self.paid + self.record.usd
         cost.check(most, spent, allow_unknown=options.allow_unknown_price)
 
     def standings(self) -> Iterator[VendorBatch]:
@@ -214,27 +219,44 @@ class _VendorBatch:
             self.plan.states[index] = SETTLED
         return waiting
 
-    def _forget_taken(self, kept: KeptAnswers, listener: Listener) -> None:
+    def _forget_taken(self, unpriced: Unpriced, listener: Listener) -> None:
         """Forget the batches whose answers all have their row now, and keep those with answers of no line."""
         known = set(self.ids.values())
         for found in self.found:
             if not found.is_fetched:
                 continue
             self.taken.update(found.submission.custom_ids)
+            found.submission.unpriced_usd += unpriced.sum(found.submission.custom_ids)
             strays = [each for each in found.submission.custom_ids if each not in known]
             if strays:
                 told = f"{len(strays)} answers of {found.submission.id} are of lines that are not there any more"
                 listener.tell(f"{told}; they stay with the vendor until the lines are back")
                 self.record.leave(found.submission, strays)
+                self._settle(found.submission, found.submission.usd or 0.0, is_paid=True)
             else:
                 self._end(found.submission, is_paid=True)
 
     def _end(self, submission: Submission, *, is_paid: bool) -> None:
-        """Forget a batch. Of the budget of the day it takes what the ledger's rows say from now on."""
+        """Forget a batch."""
         self.record.end(submission)
-        settings = Settings()
-        if (daily := daily_budget()) is not None and not (is_paid and policy_of(settings).off):
-            daily.held(submission.mark).settle(0.0)
+        self._settle(submission, 0.0, is_paid=is_paid)
+
+    def _settle(self, submission: Submission, usd: float, *, is_paid: bool) -> None:
+        """Hold so much of the budget of the day yet. It takes what the ledger's rows say from now on, and the most that
+        the rows without a cost may have cost."""
+        if (daily := daily_budget()) is not None and not (is_paid and policy_of(Settings()).off):
+            daily.held(submission.mark).settle(usd + submission.unpriced_usd)
+
+
+def _heard_by(unpriced: Unpriced, listener: Listener) -> Listener:
+    """The listener of a batch whose answers are counted where they have no cost."""
+
+    def heard(finished: Sequence[Finished]) -> None:
+        unpriced.look(finished)
+        if listener.results is not None:
+            listener.results(finished)
+
+    return replace(listener, results=heard)
 
 
 def _check_whole(found: Found, came: int) -> None:

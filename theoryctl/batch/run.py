@@ -209,7 +209,7 @@ class Batch:
         for note in done.notes:
             self._say(note)
         if asked.held is not None:
-            asked.held.settle(_paid(envelope))
+            asked.held.settle(paid(envelope))
         if asked.tokens:
             self.pace.settle(asked.tokens, _used(envelope, asked.tokens))
         vendor = _vendor(done)
@@ -293,7 +293,7 @@ def _vendor(done: Done) -> str:
     return (done.envelope["model"] or "").partition("/")[0]
 
 
-def _paid(envelope: Envelope) -> float | None:
+def paid(envelope: Envelope) -> float | None:
     """US dollars that a call has cost; None where nobody knows."""
     error, cost = envelope["error"], envelope["usage"]["cost_usd"]
     if is_mock(envelope["mode"] or "real"):  # a mock, or a recording of what was paid before

@@ -29,7 +29,8 @@ class Submission:
     """One batch. `id` is the vendor's; None from before it is submitted until the vendor has said it.
 
     `mark` is unique, `at` in seconds since 1970, `usd` the most that the batch can cost. `address` is where it was
-    submitted, for people, and `account` a keyed digest of the address and the key.
+    submitted, for people, and `account` a keyed digest of the address and the key. `unpriced_usd` is the most that
+    those of its answers have cost that were taken, where nobody knows it.
     """
 
     mark: str
@@ -42,6 +43,7 @@ class Submission:
     id: str | None = None
     address: str | None = None
     account: str | None = None
+    unpriced_usd: float = 0.0
 
 
 @dataclass(slots=True)
