@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from tests.conftest import REF, Cli
 from tests.mocks.written import recorded
 from tests.real.vendor import Vendor, fails
-from theoryctl_providers.contract import Recording, write_recordings
+from theoryctl_providers.contract import Annotation, Output, Recording, Usage, write_recordings
 
 DIFF = ("recordings", "diff", "recordings", "--ref", REF)
 #: The vendor's answer to everything.
@@ -90,6 +91,48 @@ def test_what_came_with_files_or_held_a_secret_is_not_asked(cli: Cli, folder: Pa
         "it cannot be asked again: a secret stood in its request",
         "it cannot be asked again: files came with its request",
     ]
+
+
+def test_what_held_a_secret_of_any_name_is_not_asked(cli: Cli, folder: Path, vendor: Vendor) -> None:
+    hidden = recorded("it is [dbPass]", TODAY)
+    write_recordings(folder, [recorded("it is [PASSWORD]", TODAY), replace(hidden, key=recorded("it is s", TODAY).key)])
+    ran = cli(*DIFF, "--ask", "--json")
+    assert ([row["outcome"] for row in ran.document["recordings"]], vendor.requests) == (["kept", "kept"], []), ran.err
+
+
+def embedded(text: str, vector: Output) -> Recording:
+    inputs = {"input": text, "model": "openai/text-embedding-3-small"}
+    key, events = Recording.key_for("embeddings", inputs), (vector, Usage(7, 0, 0.01))
+    return Recording(key=key, operation="embeddings", model=inputs["model"], inputs=inputs, events=events)
+
+
+def test_vectors_and_annotations_that_changed_are_told(cli: Cli, folder: Path, vendor: Vendor) -> None:
+    vector = Output("embeddings", "application/json", [[2.0, 0.5]])
+    cited = (Annotation(0, {"type": "url_citation"}), *recorded("cited", TODAY).events)
+    write_recordings(
+        folder,
+        [
+            embedded("Hi", vector),
+            embedded("longer", vector),
+            replace(recorded("cited", TODAY), events=cited),
+        ],
+    )
+    ran = cli(*DIFF, "--ask", "--json")
+    found = {row["file"]: (row["outcome"], row["difference"]) for row in ran.document["recordings"]}
+    assert found[embedded("Hi", vector).file_name] == ("same", []), ran.err
+    outcome, lines = found[embedded("longer", vector).file_name]
+    assert (outcome, [line[:19] for line in lines if "sha256" in line]) == (
+        "changed",
+        ["-embeddings: sha256", "+embeddings: sha256"],
+    )
+    outcome, lines = found[recorded("cited", TODAY).file_name]
+    assert outcome == "changed" and '-annotation: {"type": "url_citation"}' in lines
+
+
+def test_the_command_that_asks_keeps_the_limit(cli: Cli, folder: Path, vendor: Vendor) -> None:
+    write_recordings(folder, [recorded("one", TODAY)])
+    said = cli(*DIFF, "--max-cost", "0.5").err
+    assert f"theoryctl recordings diff recordings --ref {REF} --ask --max-cost 0.5" in said
 
 
 def test_more_than_the_limit_is_not_spent(cli: Cli, folder: Path, vendor: Vendor) -> None:

@@ -26,6 +26,7 @@ from theoryctl.runtimes.find import EMBEDDED, open_embedded
 from theoryctl.settings import Settings
 from theoryctl_providers.contract import Envelope, Event, Log, ProviderConfig, Recording, Request, Result
 from theoryctl_providers.contract.answer import Answer
+from theoryctl_providers.contract.json_text import sha256
 
 #: Lines of a difference that are shown, and characters of one.
 _LINES, _WIDTH = 20, 160
@@ -34,7 +35,7 @@ _LINES, _WIDTH = 20, 160
 _STALE = frozenset(("ERR_INPUTS", "ERR_UNSUPPORTED_PARAM", "ERR_MODEL_NOT_FOUND", "ERR_CONTEXT_EXCEEDED"))
 
 #: What stands where a secret was (`theoryctl_providers.redact`), and where an attachment was.
-_HIDDEN = re.compile(r"\[[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\]")
+_HIDDEN = re.compile(r"\[[A-Z_][A-Z0-9_]*\]")
 _ATTACHED = '"$attach"'
 
 
@@ -142,7 +143,7 @@ def _words(most: float | None) -> str:
 
 
 def _asking(options: DiffOptions) -> str:
-    given = {"env_file": options.env_file, "manifests": options.manifests}
+    given = {"env_file": options.env_file, "manifests": options.manifests, "max_cost": options.max_cost}
     return str(command("recordings diff", options.folder, ref=options.ref, ask=True, **given))
 
 
@@ -151,7 +152,9 @@ def _unable(recording: Recording) -> str | None:
     text = json.dumps(recording.inputs)
     if _ATTACHED in text:
         return "files came with its request"
-    return "a secret stood in its request" if _HIDDEN.search(text) else None
+    # The key is of what was asked. It differs from that of the file's inputs only where a secret was hidden in them.
+    is_whole = recording.key == Recording.key_for(recording.operation, recording.inputs)
+    return None if is_whole and not _HIDDEN.search(text) else "a secret stood in its request"
 
 
 def _unasked(recording: Recording) -> Compared:
@@ -181,13 +184,24 @@ def _said(answer: Answer) -> Iterator[str]:
             yield from (f"{name}{ending}: {line}" for line in _compact(text).splitlines())
         for _, call in sorted(choice.calls.items()):
             yield f"call{ending}: {call.name} {_compact(''.join(call.arguments))}"
+        yield from (f"annotation{ending}: {_canonical(dict(value))}" for value in choice.annotations)
         yield f"finish_reason{ending}: {choice.finish}"
+    for output in sorted(answer.outputs, key=lambda output: output.name):
+        yield f"{output.name}: {_digest(output.value)}"
+
+
+def _digest(value: Any) -> str:
+    return sha256(value if isinstance(value, bytes) else _canonical(value).encode())
 
 
 def _compact(text: str) -> str:
     """A text as it is; JSON in one form, however it was written."""
     value = _parsed(text)
-    return json.dumps(value, ensure_ascii=False, sort_keys=True) if isinstance(value, (dict, list)) else text
+    return _canonical(value) if isinstance(value, (dict, list)) else text
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 def _parsed(text: str) -> Any:
