@@ -122,3 +122,30 @@ def test_a_replay_may_ignore_dates(tmp_path: Path) -> None:
     with serve() as instance:
         instance.replay(tmp_path, ignore=["dates"])
         assert ask(instance, "It is 2026-11-26.") == "Happy new year!"
+
+
+def test_a_script_answers_before_recordings_whichever_is_said_first(tmp_path: Path) -> None:
+    write_recordings(tmp_path, [recorded("a", "recorded"), recorded("b", "recorded")])
+    first = {"rules": [{"when": {"user": {"contains": "a"}}, "answers": [{"text": "scripted"}]}], "strict": True}
+    with serve(script=first, replay=tmp_path) as instance:
+        assert (ask(instance, "a"), ask(instance, "b"), instance.unused) == ("scripted", "recorded", [])
+        instance.replay(tmp_path, ignore=["dates"])
+        assert (ask(instance, "a"), instance.is_strict) == ("scripted", True)
+    with serve(replay=tmp_path) as instance:
+        instance.script(first)
+        assert (ask(instance, "a"), ask(instance, "b")) == ("scripted", "recorded")
+
+
+def test_rules_beside_record_are_refused_and_what_to_ignore_is_not(tmp_path: Path) -> None:
+    with serve(script={"ignore": ["dates"]}, replay=tmp_path, record="missing") as instance:
+        with pytest.raises(ProviderError, match="script: expected ignore alone beside record, got rules or more"):
+            instance.script(rules("lost"))
+        assert instance.unused == []
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_a_vendor_is_asked(tmp_path: Path) -> None:
+    file = tmp_path / "afile"
+    file.touch()
+    for folder in (file, file / "inside"):
+        with pytest.raises(ProviderError, match="recordings cannot be written to"), serve() as instance:
+            instance.replay(folder, record="missing")

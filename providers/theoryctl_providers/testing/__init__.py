@@ -28,7 +28,8 @@ def serve(
     """Serve mocks in a thread, with the variables set that lead clients of each API there.
 
     With `record` "missing" the vendor is asked for what `replay` has not, and its answers are written there at the end.
-    Raises ProviderError `ERR_USAGE`, `ERR_SCRIPT`, `ERR_RECORDING`, and at the end `ERR_OUTPUT`.
+    `script` goes before `replay`. Raises ProviderError `ERR_USAGE`, `ERR_SCRIPT`, `ERR_RECORDING`, and `ERR_OUTPUT`,
+    which may come at the end.
     """
     from theoryctl_providers.testing.instance import environment, instances
 

@@ -17,6 +17,7 @@ from theoryctl_providers.contract import (
     ProviderError,
     Recordings,
     Script,
+    ScriptDocument,
     ServerConfig,
     Tape,
     write_recordings,
@@ -54,6 +55,10 @@ class Instance:
         #: The environment before it leads clients here: it has the keys of vendors.
         self._outside = dict(os.environ)
         self._folder = Path()
+        #: The config without its script, and the script without what `replay` ignores.
+        self._source: ProviderConfig = CONFIG
+        self._script: Script | None = None
+        self._ignored: Script | None = None
 
     @property
     def env(self) -> Mapping[str, str]:
@@ -85,7 +90,7 @@ class Instance:
         replay: str | Path | None = None,
         record: str | None = None,
     ) -> None:
-        """Answer as `script`, which may be several, and `replay` do, where they are given.
+        """Answer as `script`, which may be several, and then `replay` do, where they are given.
 
         Raises ProviderError `ERR_USAGE` for a `record` without a `replay`, `ERR_SCRIPT`, `ERR_RECORDING`.
         """
@@ -98,32 +103,47 @@ class Instance:
 
     def script(self, *scripts: Told) -> None:
         """Answer by a script from now on: its document, or the path of a JSON or YAML file. Of several, the rules of
-        the first are tried first.
+        the first are tried first. What no rule answers is left to the recordings of `replay`.
 
-        Raises ProviderError `ERR_SCRIPT`.
+        Raises ProviderError `ERR_SCRIPT`, and `ERR_USAGE` for rules beside `record`.
         """
-        config = replace(CONFIG, script=Script.joined([script_of(told) for told in scripts]))
-        self.keep()
-        self._tenant.config = config
+        self._use(self._source, Script.joined([script_of(told) for told in scripts]), self._ignored)
 
     def replay(self, folder: str | Path, record: str | None = None, *, ignore: Sequence[str] = ()) -> None:
-        """Answer from the recordings in a folder from now on, whatever stands for `ignore`, which is as in a script:
-        `dates`, `ids`, `numbers`, or regular expressions of whole words.
+        """Answer from the recordings in a folder from now on what the script, if there is one, does not answer.
+
+        `ignore` says what may differ, as in a script: `dates`, `ids`, `numbers`, or regular expressions of whole words.
 
         With `record` "missing" the vendor is asked for what is not there, with the keys of the environment, and its
-        answers are written there by `keep`. Raises ProviderError `ERR_USAGE`, `ERR_RECORDING`.
+        answers are written there by `keep`; a folder of recordings that cannot be written to is only replayed. Raises
+        ProviderError `ERR_USAGE`, `ERR_RECORDING`, and `ERR_OUTPUT` for a folder that cannot be made.
         """
         self.keep()
         if record not in (None, "missing"):
             raise _unusable("record", "missing", repr(record))
-        self._folder = Path(folder)
-        answering = replace(CONFIG, replay=read_recordings(self._folder)) if record is None else self._recording()
-        script = script_of({"ignore": list(ignore)}) if ignore else None
-        self._tenant.config = replace(answering, script=script)
+        place = Path(folder)
+        source = replace(CONFIG, replay=read_recordings(place)) if record is None else self._recording(place)
+        self._use(source, self._script, script_of({"ignore": list(ignore)}) if ignore else None)
+        self._folder = place
 
-    def _recording(self) -> ProviderConfig:
-        is_new = not any(self._folder.glob("*.json"))
-        kept = Recordings(()) if is_new else read_recordings(self._folder)
+    def _use(self, source: ProviderConfig, script: Script | None, ignored: Script | None) -> None:
+        """Answer by all of these from now on."""
+        both = [each for each in (script, ignored) if each is not None]
+        # A script alone stays the same object, which knows how many answers it has given.
+        joined = Script.joined(both) if len(both) > 1 else next(iter(both), None)
+        if source.tape is not None and joined and joined.document != ScriptDocument(ignore=joined.document.ignore):
+            raise _unusable("script", "ignore alone beside record", "rules or more", hint="leave one of them out")
+        self._tenant.config = replace(source, script=joined)
+        self._source, self._script, self._ignored = source, script, ignored
+
+    def _recording(self, folder: Path) -> ProviderConfig:
+        is_new = not any(folder.glob("*.json"))
+        kept = Recordings(()) if is_new else read_recordings(folder)
+        # Before the first paid call, whose answer would be lost.
+        if (problem := _unwritable(folder)) and is_new:
+            raise problem
+        if problem:
+            return replace(CONFIG, replay=kept)
         keys = keys_of(CONFIG.provider, self._outside)
         return replace(CONFIG, mock_only=False, mode="real", replay=kept, tape=Tape(), secrets=keys)
 
@@ -135,9 +155,25 @@ class Instance:
             tape.forget(upto)
 
 
-def _unusable(argument: str, expected: str, found: str) -> ProviderError:
-    message = f"{argument}: expected {expected}, got {found}"
-    return ProviderError("ERR_USAGE", message, hint='use replay="folder", record="missing"')
+def _unusable(
+    argument: str, expected: str, found: str, hint: str = 'use replay="folder", record="missing"'
+) -> ProviderError:
+    return ProviderError("ERR_USAGE", f"{argument}: expected {expected}, got {found}", hint=hint)
+
+
+def _unwritable(folder: Path) -> ProviderError | None:
+    """Make a folder and a file in it, which it removes; return the `ERR_OUTPUT` of one that cannot be."""
+    from tempfile import TemporaryFile
+
+    try:
+        write_recordings(folder, ())
+        TemporaryFile(dir=folder).close()
+    except ProviderError as error:
+        return error
+    except OSError as error:
+        message = f"recordings cannot be written to {folder}: {error.strerror}"
+        return ProviderError("ERR_OUTPUT", message, hint="make it a folder that can be written to")
+    return None
 
 
 #: Gives an instance of one's own for as long as its context lasts.

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from theoryctl_providers.testing.markers import told_by
+
 #: Events of Python that lead to other machines, and the place of the address among their arguments.
 _EVENTS = {
     "socket.connect": 1,
@@ -22,7 +24,12 @@ _EVENTS = {
     "socket.sendmsg": 1,
     "socket.getaddrinfo": 0,
     "socket.gethostbyname": 0,
+    "socket.gethostbyaddr": 0,
+    "socket.getnameinfo": 0,
 }
+
+#: Those that ask nobody where the host is a number.
+_FORWARD = ("socket.getaddrinfo", "socket.gethostbyname")
 
 
 class Offline:
@@ -49,24 +56,34 @@ class Offline:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        """Fail a test that was refused a connection and went on without it."""
+        """Fail a test that was refused a connection, in its fixtures or itself, and went on without it."""
         result = yield
-        if self._refused:
-            pytest.fail(_message(item, ", ".join(dict.fromkeys(self._refused))), pytrace=False)
+        self._check(item)
         return result
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Fail a teardown that was refused a connection and went on; of what came before, the test has told."""
+        self._refused = []
+        result = yield
+        self._check(item)
+        return result
+
+    def _check(self, item: pytest.Item) -> None:
+        if self._refused:
+            pytest.fail(_message(item, ", ".join(dict.fromkeys(self._refused))), pytrace=False)
+
     def _is_offline(self, item: pytest.Item) -> bool:
-        """Return whether a test may reach this machine alone: its marker goes first."""
-        marker = item.get_closest_marker("theoryctl")
-        told = {} if marker is None else marker.kwargs
-        return bool(told.get("offline", self._everywhere and "record" not in told))
+        """Return whether a test may reach this machine alone: its markers go first."""
+        told = told_by(item)
+        return bool(told.get("offline", self._everywhere and told.get("record") is None))
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         item = self._item
         if item is None or event not in _EVENTS:
             return
         host, address = _parts(event, arguments)
-        if host is not None and not _is_here(host, is_looked_up=event.startswith("socket.get")):
+        if host is not None and not _is_here(host, is_looked_up=event in _FORWARD):
             self._refused.append(address)
             # No client takes it for a failure of the network, which it would hide behind words and attempts of its own.
             raise pytest.fail.Exception(_message(item, address))
@@ -80,7 +97,7 @@ def _parts(event: str, arguments: tuple[Any, ...]) -> tuple[str | None, str]:
         found, port = found[:2] if len(found) > 1 else (None, None)
     elif event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
         return None, ""
-    if isinstance(found, bytes):
+    if isinstance(found, bytes | bytearray):
         found = found.decode(errors="replace")
     return (found, f"{found}:{port}" if port else found) if isinstance(found, str) else (None, "")
 

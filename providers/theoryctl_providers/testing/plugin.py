@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +10,8 @@ import pytest
 #: The setting that refuses, to every test, connections to other machines.
 OFFLINE = "theoryctl_offline"
 
-_ARGUMENTS = ("script", "replay", "record", "offline")
+#: If the call of a test has passed, in the item's stash.
+_PASSED = pytest.StashKey[bool]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,13 +29,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Give a marked test the fixture before all others, which may make the client that it leads here."""
-    marker = item.get_closest_marker("theoryctl")
-    if marker is None:
+    if item.get_closest_marker("theoryctl") is None:
         return
     names = getattr(item, "fixturenames", [])
     if "theoryctl" not in names:
         names.insert(0, "theoryctl")
-    if marker.kwargs.get("offline"):
+    from theoryctl_providers.testing.markers import told_by
+
+    if told_by(item).get("offline"):
         _stay_offline(item.config)
 
 
@@ -59,21 +61,31 @@ def theoryctl(request: pytest.FixtureRequest, _theoryctl_instances: Any) -> Iter
     from theoryctl_providers.testing.instance import environment
 
     with _theoryctl_instances() as instance, environment(instance.env):
-        if marker := request.node.get_closest_marker("theoryctl"):
-            _answer_as(marker, instance)
+        _answer_as(request.node, instance)
         yield instance
-        if instance.is_strict and (unused := instance.unused):
+        if request.node.stash.get(_PASSED, False) and instance.is_strict and (unused := instance.unused):
             names = ", ".join(unused)
             pytest.fail(f"the script is strict; expected an answer of each rule, got none of {names}", pytrace=False)
 
 
-def _answer_as(marker: pytest.Mark, instance: Any) -> None:
-    """Have an instance answer as a marker says. What is wrong with it fails the test, without a trace through here."""
-    from theoryctl_providers.contract import ProviderError
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Generator[None, Any, Any]:
+    """Take note of a call that passed: of another, unused rules say nothing."""
+    report = yield
+    if call.when == "call":
+        item.stash[_PASSED] = report.passed
+    return report
 
-    for unknown in (*marker.args, *(name for name in marker.kwargs if name not in _ARGUMENTS)):
-        pytest.fail(f"the marker theoryctl: expected {', '.join(_ARGUMENTS)}, got {unknown!r:.200}", pytrace=False)
+
+def _answer_as(item: pytest.Item, instance: Any) -> None:
+    """Have an instance answer as markers say. What is wrong with one fails the test, without a trace through here."""
+    from theoryctl_providers.contract import ProviderError
+    from theoryctl_providers.testing.markers import ARGUMENTS, told_by
+
+    markers = list(item.iter_markers("theoryctl"))
+    for unknown in (word for marker in markers for word in (*marker.args, *(marker.kwargs.keys() - {*ARGUMENTS}))):
+        pytest.fail(f"the marker theoryctl: expected {', '.join(ARGUMENTS)}, got {unknown!r:.200}", pytrace=False)
     try:
-        instance.answer(**{name: value for name, value in marker.kwargs.items() if name != "offline"})
+        instance.answer(**{name: value for name, value in told_by(item).items() if name != "offline"})
     except ProviderError as error:
         pytest.fail(f"the marker theoryctl: {error.message}\nhint: {error.hint}", pytrace=False)
