@@ -147,5 +147,13 @@ def test_a_folder_that_cannot_be_made_is_told_before_a_vendor_is_asked(tmp_path:
     file = tmp_path / "afile"
     file.touch()
     for folder in (file, file / "inside"):
-        with pytest.raises(ProviderError, match="recordings cannot be written to"), serve() as instance:
+        with serve() as instance, pytest.raises(ProviderError, match="recordings cannot be written to"):
             instance.replay(folder, record="missing")
+
+
+def test_what_is_recorded_goes_to_the_folder_as_it_was_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with serve(replay="new", record="missing"):
+        (tmp_path / "other").mkdir()
+        monkeypatch.chdir(tmp_path / "other")
+    assert [path.name for path in (tmp_path / "other").iterdir()] == []

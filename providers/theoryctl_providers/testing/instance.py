@@ -124,7 +124,8 @@ class Instance:
         place = Path(folder)
         source = replace(CONFIG, replay=read_recordings(place)) if record is None else self._recording(place)
         self._use(source, self._script, script_of({"ignore": list(ignore)}) if ignore else None)
-        self._folder = place
+        # Absolute, for the test may change the working folder before what was paid for is written.
+        self._folder = place.absolute()
 
     def _use(self, source: ProviderConfig, script: Script | None, ignored: Script | None) -> None:
         """Answer by all of these from now on."""
