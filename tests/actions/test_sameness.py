@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,15 @@ def test_a_report_that_cannot_be_written_is_told_before_anything_starts(cli: Cli
     ran = cli("manifest", "test", "llm/mock@1", *BOTH, "--report", "missing/report.md")
     assert (ran.status, ran.out) == (1, "")
     assert "asking" not in ran.err and "mkdir -p missing" in ran.err
+
+
+def test_a_report_that_would_be_written_into_a_fifo_is_refused_before_anything_starts(
+    cli: Cli, working_folder: Path
+) -> None:
+    os.mkfifo(working_folder / "fifo")
+    ran = cli("manifest", "test", "llm/mock@1", *BOTH, "--report", "fifo")
+    assert ran.status == 1
+    assert "asking" not in ran.err and "--report report.md" in ran.err
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
+from shlex import quote
 
 from theoryctl.actions.batch_plan import BatchOptions, Listener
 from theoryctl.actions.targets import Target
@@ -15,7 +15,7 @@ from theoryctl.hints import again
 from theoryctl.ledger.row import Row, row_of
 from theoryctl.results.batch import BatchResult
 from theoryctl_providers.contract import info_of
-from theoryctl_providers.contract.files import replace_file
+from theoryctl_providers.contract.files import is_place_of_file, replace_named_file
 
 #: Asks the lines of a batch.
 Ask = Callable[[BatchOptions, Target, Listener], BatchResult]
@@ -32,8 +32,7 @@ def with_report(ask: Ask, options: BatchOptions, target: Target, listener: Liste
     result = ask(options, target, listener)
     try:
         _write(options, options.report)
-    except OSError as error:
-        failure = OutputFailed(f"--report {options.report}: {error.strerror}", hint=again("name another file"))
+    except OutputFailed as failure:
         return replace(result, error=result.error or info_of(failure))
     return replace(result, report=options.report)
 
@@ -50,25 +49,53 @@ def _check(options: BatchOptions, report: str) -> None:
         raise UsageError(message, hint=again("write rows of ours", form=None))
     if find_spec("pygal") is None:
         raise MissingPackage("pygal")
-    folder = os.path.dirname(os.path.abspath(report))
-    if not os.access(folder, os.W_OK) or os.path.isdir(report):
-        raise OutputFailed(f"--report {report}: no file can be written there", hint=f"mkdir -p {folder}")
+    _check_place(report)
+    for whose, other in (("the rows", options.out), ("the lines", options.source)):
+        if other is not None and _is_same(report, other):
+            message = f"--report {report}: expected a file of its own, got that of {whose}"
+            raise UsageError(message, hint=again("name another file", report="page.html"))
+
+
+def _check_place(report: str) -> None:
+    """Raise OutputFailed where no file can be written."""
+    other = again("name another file", report="page.html")
+    if not is_place_of_file(report):
+        raise OutputFailed(f"--report {report}: expected a regular file, got a folder or a device", hint=other)
+    folder = os.path.dirname(os.path.realpath(report))
+    if not os.access(folder, os.W_OK):
+        hint = other if os.path.exists(folder) else f"mkdir -p {quote(folder)}"
+        raise OutputFailed(f"--report {report}: no file can be written there", hint=hint)
+
+
+def _is_same(one: str, other: str) -> bool:
+    if os.path.exists(one) and os.path.exists(other):
+        return os.path.samefile(one, other)
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _write(options: BatchOptions, report: str) -> None:
-    """Write the page. Raises OSError."""
+    """Write the page. Raises OutputFailed."""
     from theoryctl.ledger.report.page import page
     from theoryctl.ledger.report.rows import figures_of
 
     assert options.out is not None
     figures = figures_of(_rows(options.out))
-    replace_file(Path(report), page(figures, f"The batch {os.path.basename(options.out)}").encode(), private=False)
+    data = page(figures, f"The batch {os.path.basename(options.out)}").encode()
+    try:
+        replace_named_file(report, data)
+    except OSError as error:
+        hint = again("name another file", report="page.html")
+        raise OutputFailed(f"--report {report}: {error.strerror}", hint=hint) from None
 
 
 def _rows(out: str) -> Iterator[Row]:
-    """The rows as the ledger has them. A batch that got no answer has no file."""
+    """The rows as the ledger has them. A batch that got no answer has no file. Raises OutputFailed."""
     if not os.path.exists(out):
         return
     with open(out, "rb") as file:
-        for line in file:
-            yield row_of(json.loads(line), "batch")
+        for number, line in enumerate(file, start=1):
+            try:
+                yield row_of(json.loads(line), "batch")
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                message = f"--report: row {number} of {out}: expected an envelope, got another row: {error!r:.100}"
+                raise OutputFailed(message, hint=again("write no page", report=None)) from None

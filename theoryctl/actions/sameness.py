@@ -14,6 +14,7 @@ from theoryctl.actions.instances import stop
 from theoryctl.actions.start import LARGEST, WAIT_SECONDS, StartOptions, start
 from theoryctl.actions.targets import Target, local_target, modal_target
 from theoryctl.errors import OutputFailed, UsageError
+from theoryctl.hints import again
 from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.manifests.model import Manifest
 from theoryctl.progress import Progress
@@ -25,6 +26,7 @@ from theoryctl.results.sameness import Asked, SamenessTested
 from theoryctl.runtimes.config import provider_config
 from theoryctl.runtimes.find import EMBEDDED, MODAL, STARTED
 from theoryctl_providers.contract import Envelope, Event, ProviderError, Request, Result
+from theoryctl_providers.contract.files import is_place_of_file
 
 #: The runtimes that can be asked, by name.
 RUNTIMES = (EMBEDDED, *STARTED, MODAL)
@@ -79,8 +81,11 @@ def _checked(runtimes: str) -> tuple[str, ...]:
 
 
 def _writable(report: Path) -> Path:
-    """The path of a report, if its folder is there. Raises OutputFailed."""
-    if report.is_dir() or not report.parent.is_dir():
+    """The path of a report, if a file can be there. Raises OutputFailed."""
+    if not is_place_of_file(report):
+        message = f"--report {report}: expected a regular file, got a folder or a device"
+        raise OutputFailed(message, hint=again("name another file", report="report.md"))
+    if not report.parent.is_dir():
         message = f"--report {report}: expected a file in a folder that exists, got none"
         raise OutputFailed(message, hint=f"mkdir -p {quote(str(report.parent))}")
     return report

@@ -69,6 +69,23 @@ def replace_file(path: Path, data: bytes, *, private: bool = True) -> None:
         raise
 
 
+def replace_named_file(path: str | Path, data: bytes) -> None:
+    """Write a file that a person named, as `replace_file` does, and through a link, which stays.
+
+    Raises OSError, also for what is there and no regular file, such as a device: the rename would take its place.
+    """
+    from pathlib import Path
+
+    if not is_place_of_file(path):
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    replace_file(Path(path).resolve(), data, private=False)
+
+
+def is_place_of_file(path: str | Path) -> bool:
+    """Tell whether a path names a regular file, or nothing yet."""
+    return os.path.isfile(path) or not os.path.exists(path)
+
+
 def _umask() -> int:
     mask = os.umask(0o077)
     os.umask(mask)

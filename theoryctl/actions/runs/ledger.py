@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from theoryctl.errors import OutputFailed, UsageError
@@ -16,7 +15,7 @@ from theoryctl.ledger.content import Content
 from theoryctl.ledger.queries import GROUPS, Filter
 from theoryctl.ledger.row import Row
 from theoryctl.results.runs import CostRow, CostsShown, LedgerPath, ReportWritten, RunList, RunsForgotten, RunShown
-from theoryctl_providers.contract import replace_file
+from theoryctl_providers.contract.files import replace_named_file
 
 if TYPE_CHECKING:
     from theoryctl.ledger.store import Connection
@@ -121,7 +120,7 @@ def write_report(chosen: Filter, file: str, tell: Tell) -> ReportWritten:
         found = figures(ledger, chosen)
     data = page(found, "What was run here").encode()
     try:
-        replace_file(Path(file), data, private=False)
+        replace_named_file(file, data)
     except OSError as error:
         raise OutputFailed(f"the report {file}: {error.strerror}", hint="name another file") from error
     return ReportWritten(file, found.total.runs, len(data))
