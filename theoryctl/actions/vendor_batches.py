@@ -2,55 +2,55 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
 from theoryctl.actions.batch_plan import BatchOptions, Listener
 from theoryctl.actions.targets import local_target
-from theoryctl.actions.vendor_batch import shown, vendor_batch
+from theoryctl.actions.vendor_batch import KEPT, shown, vendor_batch
 from theoryctl.batch.vendors.desk import Desk
-from theoryctl.batch.vendors.record import Record, records
+from theoryctl.batch.vendors.record import Record, file_of, records
 from theoryctl.batch.vendors.standing import Found, look_at
-from theoryctl.errors import UsageError
+from theoryctl.errors import OutputFailed, UsageError
 from theoryctl.hints import command
 from theoryctl.manifests.catalog import Catalog
 from theoryctl.refs import ProviderRef
 from theoryctl.requests.mock_flags import MockFlags
-from theoryctl.results.batch import BatchesCollected, BatchResult, VendorBatches
+from theoryctl.results.batch import BatchesCollected, BatchResult, VendorBatch, VendorBatches
 from theoryctl.runtimes.config import provider_config
 from theoryctl.runtimes.find import EMBEDDED
-from theoryctl_providers.contract import ProviderError
+from theoryctl_providers.contract import ErrorInfo, ProviderError, info_of
 
 
 def show_batches(outs: Sequence[str], env_file: str | None) -> VendorBatches:
     """Ask the vendors for the batches of these files of rows, or of all. A vendor that fails is told with its batch.
 
-    Raises UsageError for a file that no batch is for, and OutputFailed for a record that cannot be read.
+    A record that cannot be read is told beside them. Raises UsageError for a file that no batch is for.
     """
-    shown_batches = [
-        shown(found, record.options["out"]) for record in _chosen(outs) for found in _found(record, env_file)
-    ]
-    return VendorBatches(tuple(shown_batches))
+    batches, errors = list[VendorBatch](), list[ErrorInfo]()
+    for record in _chosen(outs):
+        if isinstance(record, OutputFailed):
+            errors.append(info_of(record))
+        else:
+            batches += [shown(found, record.options["out"]) for found in _found(record, env_file)]
+    return VendorBatches(tuple(batches), tuple(errors))
 
 
 def collect_batches(outs: Sequence[str], env_file: str | None, listener: Listener) -> BatchesCollected:
     """Take the answers of the batches of these files of rows, or of all; nothing is submitted.
 
-    Raises UsageError for a file that no batch is for, and OutputFailed for a record that cannot be read. What is wrong
-    with one batch is in its result.
+    Raises UsageError for a file that no batch is for. The error of one batch, or of its record, is in its result.
     """
     return BatchesCollected(tuple(_collected(record, env_file, listener) for record in _chosen(outs)))
 
 
-def _chosen(outs: Sequence[str]) -> list[Record]:
-    found = list(records())
-    by_out = {os.path.realpath(record.options["out"]): record for record in found}
-    if unknown := [out for out in outs if os.path.realpath(out) not in by_out]:
+def _chosen(outs: Sequence[str]) -> list[Record | OutputFailed]:
+    """The records of these files of rows, or all; for one that cannot be read, the error."""
+    if unknown := [out for out in outs if not file_of(out).exists()]:
         message = f"{unknown[0]}: expected a file of rows that a vendor has a batch for, got another"
         raise UsageError(message, hint=command("batch status").alone())
-    return [by_out[os.path.realpath(out)] for out in outs] or found
+    return list(records(map(file_of, outs) if outs else None))
 
 
 def _found(record: Record, env_file: str | None) -> Iterator[Found]:
@@ -73,7 +73,9 @@ def _found(record: Record, env_file: str | None) -> Iterator[Found]:
             yield look_at(submission, desk, record, waits=False)
 
 
-def _collected(record: Record, env_file: str | None, listener: Listener) -> BatchResult | ProviderError:
+def _collected(record: Record | OutputFailed, env_file: str | None, listener: Listener) -> BatchResult | ProviderError:
+    if isinstance(record, OutputFailed):
+        return record
     try:
         options = _options(record.options, env_file)
         target = local_target(options.ref, EMBEDDED)
@@ -87,7 +89,7 @@ def _options(kept: Mapping[str, Any], env_file: str | None) -> BatchOptions:
     if kept["source"] == "-":
         message = f"{kept['out']}: its lines came from standard input"
         raise UsageError(message, hint="run the command that submitted them again, with the same lines")
-    given = {name: value for name, value in kept.items() if name not in ("ref", "options", "env_file")}
+    given = {name: kept[name] for name in KEPT if name != "env_file"}
     return BatchOptions(
         **given,
         ref=ProviderRef.parse(kept["ref"]),

@@ -37,14 +37,22 @@ class VendorBatch:
 
 @dataclass(frozen=True, slots=True)
 class VendorBatches:
-    """The batches at vendors whose answers were not all taken."""
+    """The batches at vendors whose answers were not all taken; `errors` are of records that cannot be read."""
 
     batches: tuple[VendorBatch, ...]
-    exit_status: ClassVar[int] = 0
+    errors: tuple[ErrorInfo, ...] = ()
 
     def document(self) -> dict[str, Any]:
-        """All of them."""
-        return {"schema": "theoryctl.batches/v1", "batches": [each.document() for each in self.batches]}
+        """All of them; `errors` where there are any."""
+        return {
+            "schema": "theoryctl.batches/v1",
+            "batches": [each.document() for each in self.batches],
+            **({"errors": list(self.errors)} if self.errors else {}),
+        }
+
+    @property
+    def exit_status(self) -> int:
+        return max(map(exit_status, self.errors), default=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

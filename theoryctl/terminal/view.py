@@ -39,7 +39,7 @@ class Table:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return self.said if self.rows else (*self.said, self.empty)
+        return self.said if self.rows or not self.empty else (*self.said, self.empty)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,24 @@ _SUFFIX = ".vendor"
 
 #: Bytes of a record, at most: a million lines have 70 MB of digests.
 _LONGEST = 1 << 28
+
+_TEXT, _TEXT_OR_NONE, _NUMBER = (str,), (str, type(None)), (float, int)
+
+#: The types of the values in a record.
+_OPTIONS: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(("ref", "source", "out", "form"), _TEXT),
+    **dict.fromkeys(("model", "env_file", "manifests"), _TEXT_OR_NONE),
+    **dict.fromkeys(("dedupe", "skip_invalid"), (bool,)),
+    "max_attachment": (int,),
+    "options": (list,),
+}
+_SUBMISSION: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(("mark", "vendor", "model", "operation"), _TEXT),
+    "at": _NUMBER,
+    "custom_ids": (list,),
+    "usd": (*_NUMBER, type(None)),
+    "id": _TEXT_OR_NONE,
+}
 
 
 @dataclass(slots=True)
@@ -107,30 +125,63 @@ class Record:
 
 def record_of(out: str) -> Record:
     """Return the record of the rows in `out`; an empty one where there is none. Raises OutputFailed."""
-    key = hashlib.sha256(os.path.realpath(out).encode(errors="surrogateescape")).hexdigest()[:32]
-    file = _folder() / f"{key}{_SUFFIX}"
+    file = file_of(out)
     return read_record(file) if file.exists() else Record(file)
 
 
-def records() -> Iterator[Record]:
-    """Yield every record of this machine. Raises OutputFailed."""
-    for file in sorted(_folder().glob(f"*{_SUFFIX}")):
-        yield read_record(file)
+def file_of(out: str) -> Path:
+    """Return the path of the record of the rows in `out`, which need not exist."""
+    key = hashlib.sha256(os.path.realpath(out).encode(errors="surrogateescape")).hexdigest()[:32]
+    return _folder() / f"{key}{_SUFFIX}"
+
+
+def records(files: Iterable[Path] | None = None) -> Iterator[Record | OutputFailed]:
+    """Yield the records in `files`, else every record of this machine; for one that cannot be read, the error."""
+    for file in sorted(_folder().glob(f"*{_SUFFIX}")) if files is None else files:
+        try:
+            yield read_record(file)
+        except OutputFailed as error:
+            yield error
 
 
 def read_record(file: Path) -> Record:
     """Read a record. Raises OutputFailed for what is none, or cannot be read."""
     try:
         document = json.loads(read_regular(file, _LONGEST))
-        return Record(file, document["options"], [Submission(**each) for each in document["submissions"]])
+        return _checked(Record(file, document["options"], [Submission(**each) for each in document["submissions"]]))
     except (OSError, KeyError, TypeError, ValueError) as error:
         message = f"the record of batches {file} cannot be read: {error}"
         raise OutputFailed(message, hint="look its batches up at the vendor, then move it away") from None
 
 
 def known_ids() -> set[str]:
-    """Return the vendors' ids of all batches of this machine. Raises OutputFailed."""
-    return {each.id for record in records() for each in record.submissions if each.id is not None}
+    """Return the vendors' ids of all batches of this machine.
+
+    Raises OutputFailed for a record that cannot be read: its batches could be taken for those of other rows.
+    """
+    every = (read_record(file) for file in _folder().glob(f"*{_SUFFIX}"))
+    return {each.id for record in every for each in record.submissions if each.id is not None}
+
+
+def _checked(record: Record) -> Record:
+    """The record, if its values have the types that they are written with. Raises KeyError and TypeError."""
+    _check_types(record.options, _OPTIONS)
+    _check_texts(record.options["options"], "options")
+    for each in record.submissions:
+        _check_types(asdict(each), _SUBMISSION)
+        _check_texts(each.custom_ids, "custom_ids")
+    return record
+
+
+def _check_types(values: Mapping[str, Any], types: Mapping[str, tuple[type, ...]]) -> None:
+    for name, allowed in types.items():
+        if not isinstance(values[name], allowed):
+            raise TypeError(f"{name}: expected {allowed[0].__name__}, got {values[name]!r:.50}")
+
+
+def _check_texts(values: list[Any], name: str) -> None:
+    if not all(isinstance(each, str) for each in values):
+        raise TypeError(f"{name}: expected texts, got another value")
 
 
 def record_key() -> bytes:

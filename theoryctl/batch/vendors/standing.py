@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import time
 from dataclasses import dataclass
+from shlex import quote
 
 from theoryctl.batch.vendors.desk import Desk
 from theoryctl.batch.vendors.record import Record, Submission, known_ids, record_key
@@ -42,7 +43,9 @@ def look_at(submission: Submission, desk: Desk, record: Record, *, waits: bool =
         return Found(submission, desk.api(submission.model).look(submission.id))
     except ProviderError as error:
         if error.code == "ERR_MODEL_NOT_FOUND":
-            error.hint = f"use the key of the account that has it, or submit its lines again: rm {record.file}"
+            error.hint = (
+                f"use the key of the account that has it, or submit its lines again: rm {quote(str(record.file))}"
+            )
         return Found(submission, error=error)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from theoryctl.results.batch import BatchesCollected, BatchEstimate, BatchResult, VendorBatch, VendorBatches
 from theoryctl.terminal.format import dollars, duration_words, paired, rate_words
@@ -64,7 +64,13 @@ def _batches(result: VendorBatches) -> View:
         )
         for each in result.batches
     ]
-    return Table(header, rows, empty="no batch is at a vendor")
+    said = tuple(f"{each['message']}; {each['hint']}" for each in result.errors)
+    return Table(header, rows, empty=_none(said), said=said)
+
+
+def _none(errors: Sequence[str]) -> str:
+    """The words for no batch; there are none where it is not known, for `errors`."""
+    return "" if errors else "no batch is at a vendor"
 
 
 def _cost(result: BatchResult) -> str:
@@ -117,9 +123,9 @@ def _collected(result: BatchesCollected) -> View:
         for each in result.results
         if isinstance(each, BatchResult)
     ]
-    errors = (f"{each.message}; {each.hint}" for each in result.results if isinstance(each, ProviderError))
+    errors = tuple(f"{each.message}; {each.hint}" for each in result.results if isinstance(each, ProviderError))
     told = (each.error["message"] for each in result.results if isinstance(each, BatchResult) and each.error)
-    return Table(header, rows, empty="no batch is at a vendor", said=(*errors, *told))
+    return Table(header, rows, empty=_none(errors), said=(*errors, *told))
 
 
 VIEWS: Views = {BatchesCollected: _collected, BatchResult: _batch, BatchEstimate: _estimate, VendorBatches: _batches}
