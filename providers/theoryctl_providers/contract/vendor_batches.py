@@ -32,7 +32,7 @@ class Standing:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """The answer to one request of a batch: an HTTP status and a body, as if it had been asked alone. `lost` says
-    instead that the vendor never came to it: `expired` or `cancelled`."""
+    instead that the vendor never came to it, `expired` or `cancelled`, or that its answer is `unreadable`."""
 
     custom_id: str
     status: int = 200

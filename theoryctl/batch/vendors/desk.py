@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Reasons why a vendor has not come to a request, by code and hint.
+#: Reasons why a request has no answer: code and message.
 _LOST = {
     "expired": ("ERR_TIMEOUT", "the batch expired before the vendor came to this request"),
     "cancelled": ("ERR_UNAVAILABLE", "the batch was cancelled before the vendor came to this request"),
+    "unreadable": ("ERR_BAD_RESPONSE", "the vendor's answer to this request cannot be read"),
     "missing": ("ERR_BAD_RESPONSE", "the batch has ended without an answer to this request"),
 }
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, BinaryIO
 
 from theoryctl_providers.contract.vendor_batches import Answer, BatchApi, Mark, Standing, Unsure
-from theoryctl_providers.litellm.batches.api import Account, Http, in_path, text_in
+from theoryctl_providers.litellm.batches.api import UNREADABLE, Account, Http, in_path, reading, text_in, time_of
 from theoryctl_providers.litellm.errors import status_of
 
 _PATH = "v1/messages/batches"
@@ -56,6 +56,7 @@ class AnthropicBatches(BatchApi):
         pieces = iter(lambda: file.read(1 << 20), b"")
         return text_in(self._http.json("POST", _PATH, content=pieces, headers=headers), "id")
 
+    @reading()
     def find(self, mark: Mark) -> str | None:
         """A batch has no place for a mark: it is one with as many requests, of that time, that is nobody else's, and
         its answers tell."""
@@ -70,6 +71,7 @@ class AnthropicBatches(BatchApi):
                 return standing.id
         return None
 
+    @reading()
     def look(self, id: str) -> Standing:
         return _standing(self._http.json("GET", f"{_PATH}/{in_path(id)}"))
 
@@ -113,13 +115,21 @@ def _requests(batch: Mapping[str, Any]) -> int:
 
 def _time(text: Any) -> float:
     try:
-        return datetime.fromisoformat(text).timestamp()
-    except (TypeError, ValueError):
+        return time_of(datetime.fromisoformat(text).timestamp())
+    except (ArithmeticError, TypeError, ValueError):
         return 0.0
 
 
 def _answer(line: Mapping[str, Any]) -> Answer:
-    custom_id, result = text_in(line, "custom_id"), line.get("result") or {}
+    """The answer in a line. One that cannot be read is that request's own failure: the others were paid as well."""
+    custom_id = text_in(line, "custom_id")
+    try:
+        return _readable(custom_id, line.get("result") or {})
+    except UNREADABLE:
+        return Answer(custom_id=custom_id, lost="unreadable")
+
+
+def _readable(custom_id: str, result: Mapping[str, Any]) -> Answer:
     kind = result.get("type")
     if kind == "succeeded":
         return Answer(custom_id=custom_id, body=json.dumps(result.get("message")).encode())
@@ -127,5 +137,5 @@ def _answer(line: Mapping[str, Any]) -> Answer:
         return Answer(custom_id=custom_id, lost=_LOST[kind])
     said = result.get("error") or {}
     # The error stands in the object that a request alone would have been answered with.
-    inner = said.get("error") if isinstance(said.get("error"), dict) else said
+    inner = said["error"] if isinstance(said, dict) and isinstance(said.get("error"), dict) else said
     return Answer(custom_id=custom_id, status=status_of(inner), body=json.dumps(said).encode())

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote
 
@@ -20,6 +21,9 @@ from theoryctl_providers.status import LONGEST_BODY, answered, failure_of
 
 #: Seconds for a connection and between two pieces; a vendor that checks a large batch answers late.
 _TIMEOUT = httpx.Timeout(120.0, connect=15.0)
+
+#: Failures of code that reads a document of another shape than it should have.
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class Http:
         with self._sent(method, path, **options) as response:
             try:
                 document = json.loads(response.read())
-            except ValueError:
+            except (RecursionError, ValueError):
                 document = None
             if not isinstance(document, dict):
                 raise self._failure("ERR_BAD_RESPONSE", "gave no JSON object")
@@ -71,7 +75,7 @@ class Http:
             for line in _lines(response.iter_bytes()):
                 try:
                     document = json.loads(line)
-                except ValueError:
+                except (RecursionError, ValueError):
                     document = None
                 if not isinstance(document, dict):
                     raise self._failure("ERR_BAD_RESPONSE", "gave a line of results that is no JSON object")
@@ -117,6 +121,24 @@ def _whole(pieces: list[bytes]) -> Iterator[bytes]:
     line = b"".join(pieces).strip()
     if line:
         yield line
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Read an object of a vendor's; also a decorator. Raises ProviderError `ERR_BAD_RESPONSE` for another shape."""
+    try:
+        yield
+    except UNREADABLE as error:
+        # Without the error's text, which has the vendor's words in it, and those may hold a key.
+        message = f"the vendor's batch: expected its documented form, got another ({type(error).__name__})"
+        raise ProviderError("ERR_BAD_RESPONSE", message, hint="try again") from None
+
+
+def time_of(seconds: Any) -> float:
+    """Return a time in seconds since 1970, 0 for none. Raises ValueError and others for what is no time."""
+    time = float(seconds or 0)
+    datetime.fromtimestamp(time, timezone.utc)
+    return time
 
 
 def in_path(id: str) -> str:

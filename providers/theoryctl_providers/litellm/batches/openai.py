@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, BinaryIO
 
 from theoryctl_providers.contract.vendor_batches import Answer, BatchApi, Mark, Standing, State
-from theoryctl_providers.litellm.batches.api import Account, Http, in_path, text_in
+from theoryctl_providers.litellm.batches.api import UNREADABLE, Account, Http, in_path, reading, text_in, time_of
 from theoryctl_providers.status import answered
 
 #: The version in the paths of requests in a file, and the path of each operation behind it.
@@ -68,6 +68,7 @@ class OpenAIBatches(BatchApi):
         }
         return text_in(self._http.json("POST", "batches", json=asked), "id")
 
+    @reading()
     def find(self, mark: Mark) -> str | None:
         after: dict[str, str] = {}
         while True:
@@ -81,6 +82,7 @@ class OpenAIBatches(BatchApi):
                 return None
             after = {"after": text_in(batches[-1], "id")}
 
+    @reading()
     def look(self, id: str) -> Standing:
         batch = self._http.json("GET", f"batches/{in_path(id)}")
         word, counts = text_in(batch, "status"), batch.get("request_counts") or {}
@@ -91,9 +93,9 @@ class OpenAIBatches(BatchApi):
             word=word,
             requests=int(counts.get("total") or 0),
             done=int(counts.get("completed") or 0) + int(counts.get("failed") or 0),
-            created_at=float(batch.get("created_at") or 0),
-            ended_at=None if ended is None else float(ended),
-            files=tuple(batch[name] for name in ("output_file_id", "error_file_id") if batch.get(name)),
+            created_at=time_of(batch.get("created_at")),
+            ended_at=None if ended is None else time_of(ended),
+            files=tuple(text_in(batch, name) for name in ("output_file_id", "error_file_id") if batch.get(name)),
             failure=self._failure(batch) if word == "failed" else None,
         )
 
@@ -115,11 +117,24 @@ def _url(operation: str) -> str:
 
 
 def _answer(line: Mapping[str, Any]) -> Answer:
-    custom_id, response, error = text_in(line, "custom_id"), line.get("response") or {}, line.get("error")
+    """The answer in a line. One that cannot be read is that request's own failure: the others were paid as well."""
+    custom_id = text_in(line, "custom_id")
+    try:
+        return _readable(custom_id, line)
+    except UNREADABLE:
+        return Answer(custom_id=custom_id, lost="unreadable")
+
+
+def _readable(custom_id: str, line: Mapping[str, Any]) -> Answer:
+    response, error = line.get("response") or {}, line.get("error")
     if error and not response:
-        code = str(error.get("code"))
+        code = str(error.get("code")) if isinstance(error, dict) else error
         body = json.dumps({"error": error}).encode()
         return Answer(custom_id=custom_id, status=500, body=body, lost=_LOST.get(code))
-    headers = {"x-request-id": str(response["request_id"])} if response.get("request_id") else {}
+    # A header is ASCII.
+    id = str(response.get("request_id") or "").encode("ascii", "backslashreplace").decode()
     body = json.dumps(response.get("body")).encode()
-    return Answer(custom_id=custom_id, status=int(response.get("status_code") or 500), body=body, headers=headers)
+    status = int(response.get("status_code") or 500)
+    if not 200 <= status <= 599:
+        raise ValueError(f"expected the status of an answer, got {status}")
+    return Answer(custom_id=custom_id, status=status, body=body, headers={"x-request-id": id} if id else {})
