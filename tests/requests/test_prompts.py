@@ -30,6 +30,13 @@ def test_words_are_the_prompt_with_one_space_between_them(cli: Cli) -> None:
     assert cli(*RUN, "--", "-x", "is a flag").out == prompted(cli, "-x is a flag")
 
 
+def test_a_lone_dash_is_standard_input(cli: Cli) -> None:
+    piped = cli(*RUN, "-", "--mode", "mock", stdin="Say hello")
+    assert (piped.status, piped.out) == (0, prompted(cli, "Say hello"))
+    twice = cli(*RUN, "-", "--attach", "a=-", "--mode", "mock", stdin="Say hello")
+    assert (twice.status, "both read standard input" in twice.err) == (2, True)
+
+
 def test_short_flags_say_model_system_ref_and_inputs(cli: Cli) -> None:
     short = cli("local", "run", "hi", "-r", REF, "-m", "a/b", "-s", "be brief", "-o", "temperature=0.2", "--json")
     long = cli(*RUN, "hi", "--model", "a/b", "--system", "be brief", "--option", "temperature=0.2", "--json")

@@ -91,7 +91,8 @@ def _reads_what_is_gone(context: Any, values: Mapping[str, Any]) -> bool:
     paths = [each.partition("=")[2] for each in values.get("attach") or ()]
     named = [values.get(name) for name in ("inputs", "inputs_file", "prompt_file")] + paths
     piped = given is not None and (given.used or given.has_bytes()) and not values.get("no_stdin")
-    return piped or values.get("prompt") == "-" or any(name in NAMES or _is_pipe(name) for name in named if name)
+    prompts = (values.get("prompt"), " ".join(values.get("words") or ()))
+    return piped or "-" in prompts or any(name in NAMES or _is_pipe(name) for name in named if name)
 
 
 def _is_pipe(path: str) -> bool:

@@ -21,7 +21,8 @@ ModeOption = Annotated[
     ),
 ]
 Words = Annotated[
-    list[str] | None, typer.Argument(metavar="[PROMPT]...", help="The prompt, in words: one user message.")
+    list[str] | None,
+    typer.Argument(metavar="[PROMPT]...", help="The prompt, in words; a lone - reads it from standard input."),
 ]
 InputsJSON = Annotated[str | None, typer.Option("--inputs-json", metavar="JSON", help="The inputs, as a JSON object.")]
 InputsFile = Annotated[str | None, typer.Option("--inputs-file", metavar="PATH", help="The inputs, from a JSON file.")]

@@ -82,9 +82,13 @@ class InputFlags(NamedTuple):
         """The flags that read standard input because they say so."""
         if self.stdin == "-" or self.file in NAMES:
             yield "the inputs"
-        if self.prompt == "-" or self.prompt_file in NAMES:
+        if self._prompt_is_piped:
             yield "the prompt"
         yield from (f"--attach {each}" for each in self.attachments if attaches_standard_input(each))
+
+    @property
+    def _prompt_is_piped(self) -> bool:
+        return self.prompt == "-" or self.words == ("-",) or self.prompt_file in NAMES
 
     @property
     def _joins(self) -> bool:
@@ -99,7 +103,7 @@ class InputFlags(NamedTuple):
 
     def _prompt(self, standard_input: StandardInput) -> str | None:
         """The prompt: what was typed or is in the file, below what comes on standard input."""
-        if self.prompt == "-" or self.prompt_file in NAMES:
+        if self._prompt_is_piped:
             return _text(_limited(standard_input.chunks(AWAITED), "standard input"), "standard input")
         typed = next((value for _, value in self._prompts() if value is not None), None)
         if self.prompt_file is not None:
