@@ -60,7 +60,20 @@ class ExamplesMixin:
                     formatter.write(f"  {line}\n")
 
 
-class Command(ExamplesMixin, TyperCommand):
+class PlacedErrorsMixin:
+    """Tells the errors of Typer's parser which command they are of; it leaves that out of some."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments. Raises what Typer does, with its context."""
+        try:
+            rest: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
+        except typer.TyperException as error:
+            error.ctx = getattr(error, "ctx", None) or ctx  # type: ignore[attr-defined]
+            raise
+        return rest
+
+
+class Command(PlacedErrorsMixin, ExamplesMixin, TyperCommand):
     """A command with the options that every command has.
 
     One that has a `ref` takes it as an option and as a word alike. Where the ref is needed and was not typed, it is the
@@ -128,7 +141,7 @@ class Command(ExamplesMixin, TyperCommand):
         return found.ref
 
 
-class Group(ExamplesMixin, TyperGroup):
+class Group(PlacedErrorsMixin, ExamplesMixin, TyperGroup):
     """A group of commands. It takes the options that every command has as well, and its help leaves them to those."""
 
     #: The commands as they were registered. Each is made when it is asked for: Typer reads the parameters of every
@@ -167,8 +180,10 @@ class Group(ExamplesMixin, TyperGroup):
         except typer.TyperException as error:
             from theoryctl.cli.misspelt import meant
 
-            path = meant(args[0], self, ctx)
-            error.meant = [*path, *args[1:], *ctx.meta] if path else None  # type: ignore[attr-defined]
+            right = meant(args, self, ctx)
+            if getattr(error, "option_name", None) is None:  # Typer's own guess may be another than ours
+                error.message = f"No such command {args[0]!r}."
+            error.meant = [*right, *ctx.meta] if right else None  # type: ignore[attr-defined]
             raise
 
 

@@ -7,7 +7,6 @@ context is made and invoked here, and every failure is left to `main`.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -52,36 +51,28 @@ def execute(arguments: list[str], terminal: Terminal) -> int:
 
 def _usage_error(error: Any, arguments: Sequence[str]) -> ProviderError:
     """Typer's complaint in our form: the message, and the same command without the slip, else the help to type for."""
-    from theoryctl.cli.unknown_option import as_input, nearest
+    from theoryctl.cli.unknown_option import Slip, slip_of
 
-    context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else PROGRAM
-    message = error.format_message().strip()
-    near = getattr(error, "possibilities", None)
-    option = getattr(error, "option_name", None)
-    if option and (corrected := as_input(arguments, option, context, guesses=not near)):
-        message = f"{corrected[-1].partition('=')[0]} is an input, and inputs are given with -o"
-        hint = _pasteable(corrected) or f"give it with -o {corrected[-1]}"
-    elif near:
-        message = f"No such option: {error.option_name}"
-        right = nearest(error.option_name, near)
-        hint = _pasteable(_corrected(arguments, error.option_name, right)) or f"write {right}"
+    context, option = getattr(error, "ctx", None), getattr(error, "option_name", None)
+    if context is not None and option:
+        slip = slip_of(arguments, option, context)
     else:
-        hint = _pasteable(getattr(error, "meant", None)) or f"{path} --help"
-    return UsageError(message, hint=hint)
+        slip = Slip(error.format_message().strip(), getattr(error, "meant", None))
+    path = context.command_path if context is not None else PROGRAM
+    return UsageError(
+        slip.message, hint=_pasteable(slip.corrected, slip.standard_input) or slip.hint or f"{path} --help"
+    )
 
 
-def _corrected(arguments: Sequence[str], wrong: str, right: str) -> list[str]:
-    return [re.sub(rf"^{re.escape(wrong)}(?==|$)", right, argument) for argument in arguments]
-
-
-def _pasteable(words: Sequence[str] | None) -> str | None:
-    """The words as one command, if there are any and they can be shown."""
+def _pasteable(words: Sequence[str] | None, standard_input: str | None = None) -> str | None:
+    """The words as one command, with a file as its standard input, if there are any and they can be shown."""
     import shlex
 
     from theoryctl.cli.hints import fit
 
     text = shlex.join([PROGRAM, *words]) if words else ""
+    if standard_input is not None:
+        text += f" < {shlex.quote(standard_input)}"
     return text if text and fit(text) else None
 
 

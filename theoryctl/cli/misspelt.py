@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -23,16 +24,46 @@ _ELSEWHERE: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def meant(word: str, group: Any, context: Any) -> tuple[str, ...] | None:
-    """Return the words of the command that `word` was meant for in `group`, without the program's name; None where
-    nothing is near: a command of the group first, then one of another group, in the order of the help."""
-    here = list(_walk(tuple(context.command_path.split()[1:]), group, context))
-    for known in (here, list(_walk((), context.find_root().command, context))):
-        names = [path[-1] for path in known]
-        for name in (word, *_ELSEWHERE.get(word, ()), *get_close_matches(word, names, n=1)):
-            if paths := [path for path in known if path[-1] == name]:
-                return min(paths, key=len)
+def meant(arguments: Sequence[str], group: Any, context: Any) -> list[str] | None:
+    """Return the arguments, which begin with an unknown word, as they were meant in `group`, without the program's
+    name; None where nothing is near.
+
+    They are a command's, of the group first, then of another group, in the order of the help; or a flag of the group
+    without its dashes; or, where the group is called like a command elsewhere, that command's.
+    """
+    word, rest = arguments[0], arguments[1:]
+    here = tuple(context.command_path.split()[1:])
+    everywhere = [list(_walk(here, group, context)), list(_walk((), context.find_root().command, context))]
+    if path := _named(everywhere, (word, *_ELSEWHERE.get(word, ()))):
+        return [*path, *rest]
+    if any(f"--{word}" in param.opts for param in group.get_params(context) if not getattr(param, "hidden", False)):
+        return [*here, *rest, f"--{word}"]
+    if here and _is_path(word) and (twin := _named([_others(everywhere[1], here)], here[-1:])):
+        return [*twin, *arguments]
+    path = next(filter(None, (_near(known, word) for known in everywhere)), None)
+    return [*path, *rest] if path else None
+
+
+def _named(known: Iterable[list[tuple[str, ...]]], names: Sequence[str]) -> tuple[str, ...] | None:
+    """The shortest path to the first of the names, in the first of the lists that has one."""
+    for paths in known:
+        for name in names:
+            if found := [path for path in paths if path[-1] == name]:
+                return min(found, key=len)
     return None
+
+
+def _near(known: list[tuple[str, ...]], word: str) -> tuple[str, ...] | None:
+    return _named([known], get_close_matches(word, [path[-1] for path in known], n=1))
+
+
+def _others(known: list[tuple[str, ...]], path: tuple[str, ...]) -> list[tuple[str, ...]]:
+    return [each for each in known if each != path]
+
+
+def _is_path(word: str) -> bool:
+    """Return whether a word is a file, or is written like one: no command has a dot or a slash."""
+    return word == "-" or "." in word or "/" in word or os.path.exists(word)
 
 
 def _walk(path: tuple[str, ...], group: Any, context: Any) -> Iterator[tuple[str, ...]]:

@@ -1,46 +1,195 @@
-"""Find the option or the input that an unknown option was meant for."""
+"""Find the option or the input that was meant by an option that is unknown or misused."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NamedTuple
 
 from theoryctl.cli.arguments import read
 
+#: Flags that people expect, with the words that we have for them.
+_SWITCHES: Mapping[str, tuple[str, str]] = {"--real": ("--mode", "real"), "--mock": ("--mode", "mock")}
 
-def as_input(arguments: Sequence[str], option: str, context: Any, *, guesses: bool) -> list[str] | None:
-    """Return the arguments with an unknown option as `-o KEY=VALUE`, at their end.
+#: Options that people expect, with ours that take the same value: the first one that the command has.
+_OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
+    "--output": ("--out", "--save-first"),
+    "--out": ("--save-first",),
+}
+_VENDOR = ("--provider", "--vendor")
+_KEY = re.compile(r"--([a-z]+-)?(api-?)?key|--(api-?|auth-?)?token")
+
+#: A higher one than difflib's 0.6, by which `--real` is near to `--ref`, and `--file` to `--env-file`.
+_NEAR = 0.75
+
+#: Words that are a value and not the next option: a lone `-` is standard input, and numbers may be negative.
+_VALUE = re.compile(r"[^-]|-$|-[.\d]")
+
+#: The words in the name of a command that takes a prompt: `local run`, `modal run`.
+_WORDS_OF_RUN = 2
+
+_OFF = ("false", "no", "off", "0")
+
+
+class Slip(NamedTuple):
+    """A slip in the options: the message, the arguments without it, the file that they get as standard input, and a
+    sentence for where those cannot be shown."""
+
+    message: str
+    corrected: list[str] | None = None
+    hint: str | None = None
+    standard_input: str | None = None
+
+
+def slip_of(arguments: Sequence[str], option: str, context: Any) -> Slip:
+    """Say which slip is in an option that Typer refused; `context` is that of the command that it was given to."""
+    params = {name: param for param in context.command.get_params(context) for name in param.opts}
+    if param := params.get(option):
+        return _misused(arguments, option, param)
+    unknown = Slip(f"No such option: {option}")
+    if (typed := _Typed.find(arguments, option)) is None:
+        return unknown
+    return (
+        _expected(typed, params)
+        or _as_input(typed, params, guesses=False)
+        or _misspelt(typed, params)
+        or _as_input(typed, params, guesses=True)
+        or unknown
+    )
+
+
+class _Typed(NamedTuple):
+    """An option as it stands among the arguments, at `at`; its value is None where it has none."""
+
+    arguments: Sequence[str]
+    option: str
+    at: int
+    value: str | None
+    is_joined: bool
+
+    @classmethod
+    def find(cls, arguments: Sequence[str], option: str) -> _Typed | None:
+        at = next((at for at, word in enumerate(arguments) if word.partition("=")[0] == option), None)
+        if at is None:
+            return None
+        _, equals, value = arguments[at].partition("=")
+        following = arguments[at + 1] if at + 1 < len(arguments) else ""
+        if not equals and not _VALUE.match(following):
+            return cls(arguments, option, at, None, False)
+        return cls(arguments, option, at, value if equals else following, bool(equals))
+
+    def replaced(self, *words: str, with_value: bool = False) -> list[str]:
+        """The arguments with other words in place of the option, and with it of its value if that goes as well."""
+        end = self.at + (2 if with_value and self.value is not None and not self.is_joined else 1)
+        return [*self.arguments[: self.at], *words, *self.arguments[end:]]
+
+    def called(self, name: str) -> list[str]:
+        """The arguments with another name of the option, which keeps its value."""
+        return self.replaced(f"{name}={self.value}" if self.is_joined else name)
+
+
+def _misused(arguments: Sequence[str], option: str, param: Any) -> Slip:
+    """The slip of an option that the command has: its value is missing, or is one that a flag cannot have."""
+    if not getattr(param, "is_flag", False):
+        return Slip(f"{option} wants a value")
+    at = next(at for at, word in enumerate(arguments) if word.startswith(f"{option}="))
+    is_off = arguments[at].partition("=")[2].lower() in _OFF
+    return Slip(f"{option} takes no value", [*arguments[:at], *([] if is_off else [option]), *arguments[at + 1 :]])
+
+
+def _expected(typed: _Typed, params: Mapping[str, Any]) -> Slip | None:
+    """The slip of an option that other programs have."""
+    unknown = f"No such option: {typed.option}"
+    if (words := _SWITCHES.get(typed.option)) and words[0] in params:
+        return Slip(unknown, typed.replaced(*words))
+    if typed.value and (ours := next((each for each in _OTHER_NAMES.get(typed.option, ()) if each in params), None)):
+        return Slip(unknown, typed.called(ours), f"write {ours}")
+    if typed.option == "--file" and typed.value and "--prompt-file" in params:
+        return _file(typed, unknown)
+    if _KEY.fullmatch(typed.option) and ("--model" in params or "--env-file" in params):
+        return Slip("keys come from the environment or from --env-file, never from flags", hint=_key_hint(typed))
+    if typed.option in _VENDOR and "--model" in params:
+        return _vendor(typed)
+    return None
+
+
+def _file(typed: _Typed, message: str) -> Slip:
+    """The file is the prompt; where there is one in words, it joins that as standard input."""
+    rest = typed.replaced(with_value=True)
+    given = read(rest)
+    if len(given.command) > _WORDS_OF_RUN or "--prompt" in given.options:
+        return Slip(message, rest, "give the file as standard input", typed.value)
+    return Slip(message, typed.called("--prompt-file"), "write --prompt-file")
+
+
+def _key_hint(typed: _Typed) -> str:
+    """Name the variable of the vendor whose model is asked. The key itself is never repeated."""
+    from theoryctl.actions.vendors import vendors
+
+    prefix = (read(typed.arguments).options.get("--model") or "").partition("/")[0]
+    needs = next((vendor.needs for vendor in vendors() if prefix in vendor.prefixes), ())
+    variables = [" and ".join(sets[0]) for sets in needs]
+    return f"set {' and '.join(variables)}" if variables else "set the vendor's variable, which theoryctl models lists"
+
+
+def _vendor(typed: _Typed) -> Slip:
+    """The vendor goes before the model that was typed; where none was, its models are listed."""
+    vendor = typed.value or ""
+    message = f"No such option: {typed.option}; the vendor begins the model: -m {vendor or 'openai'}/…"
+    rest = typed.replaced(with_value=True)
+    model = read(typed.arguments).options.get("--model")
+    at = next((at for at, word in enumerate(rest) if model and word in (model, f"--model={model}")), None)
+    if not vendor or at is None or not model or "/" in model:
+        return Slip(message, ["models", *filter(None, [vendor])])
+    return Slip(message, [*rest[:at], f"{rest[at].removesuffix(model)}{vendor}/{model}", *rest[at + 1 :]])
+
+
+def _misspelt(typed: _Typed, params: Mapping[str, Any]) -> Slip | None:
+    """The slip of an option that is near to one of the command's; without the value that this wants, there is no
+    command to offer."""
+    names = [name for name, param in params.items() if name.startswith("--") and not getattr(param, "hidden", False)]
+    right = _nearest(typed.option, names)
+    if right is None:
+        return None
+    message = f"No such option: {typed.option}"
+    if getattr(params[right], "is_flag", False):
+        return Slip(message, typed.replaced(right), f"write {right}")
+    if typed.value is None:
+        return Slip(f"{message}; {right} is one, and wants a value")
+    return Slip(message, typed.called(right), f"write {right}")
+
+
+def _nearest(option: str, names: Sequence[str]) -> str | None:
+    """The option that was meant: first one of the same letters, because two of them change places easily."""
+    if same := [each for each in names if sorted(each) == sorted(option)]:
+        return same[0]
+    # Without the dashes, which all of them have in common.
+    near = get_close_matches(option.lstrip("-"), [each.lstrip("-") for each in names], n=1, cutoff=_NEAR)
+    return f"--{near[0]}" if near else None
+
+
+def _as_input(typed: _Typed, params: Mapping[str, Any], *, guesses: bool) -> Slip | None:
+    """The slip of an input that was typed as an option: it goes to the end, as `-o KEY=VALUE`.
 
     None where it names no input of the ref, nor `guesses` and is near to one, has no value, or the command takes none.
     """
-    at = _place(arguments, option)
-    if at is None or not any("-o" in param.opts for param in context.command.params):
+    if not typed.value or "-o" not in params:
         return None
-    joined, value = "=" in arguments[at], arguments[at].partition("=")[2]
-    if not joined:
-        value = arguments[at + 1] if at + 1 < len(arguments) else ""
-    key = _meant(option.lstrip("-").replace("-", "_"), _inputs(arguments), guesses) if value else None
+    wanted = typed.option.lstrip("-").replace("-", "_")
+    key = next(_meant(wanted, _inputs(typed.arguments), guesses), None)
     if key is None:
         return None
-    rest = [*arguments[:at], *arguments[at + (1 if joined else 2) :]]
-    return [*rest, "-o", f"{key}={value}"]
+    corrected = [*typed.replaced(with_value=True), "-o", f"{key}={typed.value}"]
+    return Slip(f"{key} is an input, and inputs are given with -o", corrected, f"give {key} with -o")
 
 
-def nearest(option: str, options: Sequence[str]) -> str:
-    """Return the option that was meant: first one of the same letters, because two of them change places easily."""
-    same = [each for each in options if sorted(each) == sorted(option)]
-    return same[0] if same else get_close_matches(option, options, n=1, cutoff=0)[0]
-
-
-def _place(arguments: Sequence[str], option: str) -> int | None:
-    return next((at for at, word in enumerate(arguments) if word.partition("=")[0] == option), None)
-
-
-def _meant(key: str, known: Mapping[str, Any], guesses: bool) -> str | None:
+def _meant(key: str, known: Mapping[str, Any], guesses: bool) -> Iterator[str]:
     """The input that is called so, else one whose name is near."""
-    near = get_close_matches(key, known, n=1) if guesses and key not in known else []
-    return key if key in known else next(iter(near), None)
+    if key in known:
+        yield key
+    elif guesses:
+        yield from get_close_matches(key, known, n=1, cutoff=_NEAR)
 
 
 def _inputs(arguments: Sequence[str]) -> Mapping[str, Any]:
