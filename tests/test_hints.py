@@ -187,7 +187,7 @@ def test_what_was_left_out_is_added(cli: Cli, folder: Path, arguments: tuple[str
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
-        (("local", "url", "--ref", REF), f"theoryctl local start --ref {REF} --runtime docker"),
+        (("local", "url", "--ref", REF), f"theoryctl local start --ref {REF} --runtime process"),
         (("local", "stop"), "theoryctl local status"),
         (("image", "pin", "--ref", REF), f"theoryctl manifest export {REF} --to ./manifests"),
         ((*RUN, "--inputs-json", "{}"), f"theoryctl manifest show {REF} --schema"),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from theoryctl.actions.runs.intake import end
 from theoryctl.errors import NotRunning, OutputFailed, TheoryctlError, UsageError
-from theoryctl.hints import command
+from theoryctl.hints import again, command
 from theoryctl.instances import records
 from theoryctl.instances.lock import alone
 from theoryctl.instances.records import BadRecord, Instance, checked_name
@@ -28,7 +28,7 @@ from theoryctl.results.instances import (
     Stopped,
     UrlShown,
 )
-from theoryctl.runtimes.find import STARTED, recorded, require, started_runtime
+from theoryctl.runtimes.find import STARTED, near_started, recorded, require, started_runtime
 from theoryctl_providers.contract import ProviderError, sha256
 from theoryctl_providers.contract.clients import client_variables
 
@@ -45,10 +45,13 @@ def stop(ref: ProviderRef | None, everything: bool, name: str | None = None) -> 
     if (ref is None) != everything or (name is not None and everything):
         raise UsageError("stop wants --ref REF or --all, and one of them", hint=command("local status"))
     checked_name(name)
-    chosen = [each for each in _all() if everything or _is_of(each, ref, name)]
+    known = _all()
+    chosen = [each for each in known if everything or _is_of(each, ref, name)]
     if not chosen and ref is not None:
         where = f" under the name {name}" if name else ""
-        raise NotRunning(f"{ref} is not started{where}", hint=command("local status"))
+        meant = near_started(ref, _instances(known))
+        hint = again(f"use {meant}", ref=meant) if meant else command("local status", ref=None)
+        raise NotRunning(f"{ref} is not started{where}", hint=hint)
     stopped: list[tuple[Instance, bool]] = []
     unused: list[tuple[Instance, Unused]] = []
     bad: list[BadRecord] = []
@@ -141,7 +144,8 @@ def requests(ref: ProviderRef, runtime: str | None, name: str | None = None) -> 
 def status(ref: ProviderRef | None, manifests: str | None) -> InstancesShown:
     """Find the instances and the state of each. Dead ones are listed once more, and forgotten; bad records stay."""
     rows, bad = [], []
-    for each in _all():
+    known = _all()
+    for each in known:
         if ref is not None and not _is_of(each, ref, None):
             continue
         if isinstance(each, BadRecord):
@@ -151,7 +155,11 @@ def status(ref: ProviderRef | None, manifests: str | None) -> InstancesShown:
         rows.append(InstanceRow(each, state, _drift(each, manifests)))
         if state.name == "dead":
             _forget(each)
-    return InstancesShown(tuple(rows), tuple(bad))
+    return InstancesShown(tuple(rows), tuple(bad), ref, tuple(_instances(known)))
+
+
+def _instances(known: Iterable[Instance | BadRecord]) -> list[Instance]:
+    return [each for each in known if isinstance(each, Instance)]
 
 
 def _forget(instance: Instance) -> None:
@@ -219,7 +227,7 @@ def _others(url: str, token: str) -> tuple[str, ...]:
 def _all() -> list[Instance | BadRecord]:
     """Every instance, with a record or without, and every record that is bad."""
     found = list(recorded())
-    instances = [each for each in found if isinstance(each, Instance)]
+    instances = _instances(found)
     unrecorded = [each for name in STARTED for each in started_runtime(name).unrecorded(instances)]
     return [*found, *unrecorded]
 

@@ -66,7 +66,7 @@ def diff(options: DiffOptions, tell: Callable[[str], None]) -> RecordingsCompare
         rows = [_unasked(each) for each in recordings]
         return RecordingsCompared(options.folder, tuple(rows), most, _asking(options))
     tell(f"real mode: a vendor is asked {len(able)} times, for {_words(most)}")
-    with closing(open_embedded(options.ref, code_paths(found.root, found.load().image))) as session:
+    with closing(open_embedded("", code_paths(found.root, found.load().image))) as session:
         again = _Again(session, config, found.load(), tell)
         rows = [again.compared(each) if _unable(each) is None else _unasked(each) for each in recordings]
     return RecordingsCompared(options.folder, tuple(rows), again.cost)

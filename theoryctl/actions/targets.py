@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from theoryctl.manifests.model import Manifest
     from theoryctl.refs import ProviderRef
     from theoryctl.runtimes.base import Session
+    from theoryctl.settings import Value
     from theoryctl_providers.contract import Mode
 
 
@@ -62,14 +63,18 @@ def local_target(ref: ProviderRef, runtime: str | None, name: str | None = None)
 
     Raises what `find` does.
     """
-    wanted = _preferred(ref) if runtime is None and name is None else runtime
+    preferred = _preferred(ref) if runtime is None and name is None else None
+    wanted, source = (preferred.text, preferred.source) if preferred else (runtime, "--runtime")
     instance = find(ref, wanted, checked_name(name))
-    return _Here(ref) if instance is None else _Started(instance)
+    if instance is not None:
+        return _Started(instance)
+    return _Here(f", as {source} says" if wanted == EMBEDDED else f": no instance of {ref} is started")
 
 
-def _preferred(ref: ProviderRef) -> str | None:
-    wanted = Settings().text("runtime")
-    return wanted if wanted == EMBEDDED or (wanted and records.loaded(RecordKey(ref, wanted))) else None
+def _preferred(ref: ProviderRef) -> Value | None:
+    wanted = Settings().value("runtime")
+    can = wanted and (wanted.text == EMBEDDED or records.loaded(RecordKey(ref, wanted.text)))
+    return wanted if can else None
 
 
 def modal_target(ref: ProviderRef, environment: str, app: str | None = None) -> Target:
@@ -79,7 +84,8 @@ def modal_target(ref: ProviderRef, environment: str, app: str | None = None) -> 
 
 @dataclass
 class _Here(Target):
-    ref: ProviderRef
+    #: The reason for it, as it follows the word "embedded".
+    reason: str
     runtime, mode, has_secrets, record = EMBEDDED, "mock", False, None
 
     def check_flags(self, told: Mapping[str, Any]) -> None:
@@ -89,7 +95,7 @@ class _Here(Target):
         pass
 
     def open(self, found: Found) -> Session:
-        return open_embedded(self.ref, code_paths(found.root, found.load().image))
+        return open_embedded(self.reason, code_paths(found.root, found.load().image))
 
 
 class _Started(Target):

@@ -204,6 +204,18 @@ def without_ignored(folder: Path, patterns: list[str]) -> set[str]:
     return {name.replace("\\", "/") for name in kept if (folder / name).is_file()}
 
 
+def is_there() -> bool:
+    """Return whether the daemon may be running: its socket exists, or its address is not one of a socket."""
+    import docker
+
+    try:
+        address = docker.utils.parse_host(_address("")[0])
+    except (DockerFailed, ValueError, docker.errors.DockerException):
+        return False
+    path = address.removeprefix("http+unix://")
+    return path == address or os.path.exists(path)
+
+
 def _address(hint: str) -> tuple[str, str]:
     """Return the daemon's address, and who says it: DOCKER_HOST, else the context in use."""
     import docker

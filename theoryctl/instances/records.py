@@ -156,6 +156,17 @@ def _state_id(file: Path) -> str:
 def save(instance: Instance) -> None:
     """Write the record, mode 0600; for the holder of its lock. Raises OSError."""
     write_private(instance.key.file, dumps(asdict(instance)).encode())
+    with contextlib.suppress(FileNotFoundError):
+        os.utime(instance.key.file.with_suffix(".lock"))  # it outlives the record, and tells what was started last
+
+
+def last_runtime(ref: ProviderRef) -> str | None:
+    """The runtime that a ref was last started in, whether it still runs or not; None where that is not known."""
+    keys = ((RecordKey.of_file(lock.with_suffix(".json")), lock) for lock in _folder(ref).glob("*.lock"))
+    locks = [(lock, key.runtime) for lock, key in ((lock, key) for key, lock in keys) if key and key.ref == ref]
+    with contextlib.suppress(OSError):
+        return max((lock.stat().st_mtime, runtime) for lock, runtime in locks)[1] if locks else None
+    return None
 
 
 def load(key: RecordKey) -> Instance | BadRecord | None:

@@ -9,6 +9,7 @@ from theoryctl.instances.records import BadRecord, Instance
 
 if TYPE_CHECKING:
     from theoryctl.instances.client import Journal, Unused
+    from theoryctl.refs import ProviderRef
     from theoryctl.runtimes.base import State
 
 
@@ -94,10 +95,13 @@ class InstanceRow:
 
 @dataclass(frozen=True, slots=True)
 class InstancesShown:
-    """The instances that `status` found, and the records that are bad."""
+    """The instances that `status` found, and the records that are bad; where it was asked for one ref, that, and all
+    that is started."""
 
     rows: tuple[InstanceRow, ...]
     bad: tuple[BadRecord, ...] = ()
+    ref: ProviderRef | None = None
+    started: tuple[Instance, ...] = ()
     exit_status: int = 0
 
     def document(self) -> dict[str, Any]:

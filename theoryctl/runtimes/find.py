@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from theoryctl.errors import DigestDrift, NotRunning, UsageError
-from theoryctl.hints import again, command
+from theoryctl.errors import DigestDrift, NotRunning, RefNotFound, UsageError
+from theoryctl.hints import Hint, again, command
 from theoryctl.instances import records
 from theoryctl.instances.records import BadRecord, Instance
 from theoryctl.instances.restart import stop_and_start
 from theoryctl.manifests.pins import other_pin
+from theoryctl_providers.contract import ProviderError
 
 if TYPE_CHECKING:
     from theoryctl.manifests.model import Manifest
@@ -37,11 +39,12 @@ STARTED = {
 DEFAULT = next(iter(STARTED))
 
 
-def open_embedded(ref: ProviderRef, code: tuple[str, ...]) -> Session:
-    """Begin a session inside this process; `code` is where a provider's package lies that is not installed."""
+def open_embedded(reason: str, code: tuple[str, ...]) -> Session:
+    """Begin a session inside this process, and say the `reason`; `code` is where a provider's package lies that is not
+    installed."""
     from theoryctl.runtimes.embedded import EmbeddedSession
 
-    return EmbeddedSession(code, f"embedded: no instance of {ref} is started")
+    return EmbeddedSession(code, f"embedded{reason}")
 
 
 def open_modal(ref: ProviderRef, environment: str, app: str | None, manifest: Manifest) -> Session:
@@ -98,9 +101,61 @@ def require(ref: ProviderRef, runtime: str | None, name: str | None = None) -> I
     instance = _only(ref, runtime if runtime is None else known_runtime(runtime), name)
     if instance is None or not instance.url:
         where = (f" as {runtime}" if runtime else "") + (f" under the name {name}" if name else "")
-        hint = command("local start", ref=ref, runtime=runtime or DEFAULT, name=name)
-        raise NotRunning(f"{ref} is not started{where}", hint=hint)
+        raise NotRunning(f"{ref} is not started{where}", hint=_started_by(ref, runtime, name))
     return instance
+
+
+def near_started(ref: ProviderRef, instances: Iterable[Instance]) -> str | None:
+    """The ref of an instance that was meant by a ref which nobody knows; None where it is known, or near to none."""
+    return None if _is_known(ref) else _near(ref, [instance.ref for instance in instances])
+
+
+def _started_by(ref: ProviderRef, runtime: str | None, name: str | None) -> Hint:
+    """The same command with the ref that was meant, else the one that starts what was meant."""
+    if meant := near_started(ref, records.all_instances()):
+        return again(f"use {meant}", ref=meant)
+    return command("local start", ref=_near_manifest(ref) or ref, runtime=runtime or _startable(ref), name=name)
+
+
+def _startable(ref: ProviderRef) -> str:
+    """The runtime that a ref was last started in, else that of the settings, else Docker, if it is there."""
+    from theoryctl.docker.daemon import is_there
+    from theoryctl.settings import Settings
+
+    wanted = records.last_runtime(ref) or Settings().text("runtime")
+    known = wanted if wanted in STARTED else DEFAULT
+    return "process" if known == "docker" and not is_there() else known
+
+
+def _is_known(ref: ProviderRef) -> bool:
+    """Return whether a ref has a manifest, or was started once; true where the manifests cannot be read."""
+    from theoryctl.manifests.catalog import Catalog
+
+    if records.last_runtime(ref):
+        return True
+    try:
+        Catalog().find(ref)
+    except RefNotFound:
+        return False
+    except ProviderError:
+        return True
+    return True
+
+
+def _near_manifest(ref: ProviderRef) -> str | None:
+    from theoryctl.manifests.catalog import Catalog
+
+    if _is_known(ref):
+        return None
+    with suppress(ProviderError):
+        return _near(ref, (str(found.ref) for found in Catalog().all()))
+    return None
+
+
+def _near(ref: ProviderRef, refs: Iterable[str]) -> str | None:
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(str(ref), sorted(set(refs)), n=1, cutoff=0.8)), None)
 
 
 def _only(ref: ProviderRef, runtime: str | None, name: str | None) -> Instance | None:

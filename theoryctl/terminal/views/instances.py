@@ -91,7 +91,15 @@ def _clock(seconds: float) -> str:
 def _status(result: InstancesShown) -> Table:
     rows = [*map(_cells, result.rows), *map(_bad_cells, result.bad)]
     said = tuple(f"bad record {record.file}: {record.reason}" for record in result.bad)
-    return Table(HEADER, rows, "nothing is started", said=said)
+    return Table(HEADER, rows, _nothing(result), said=said)
+
+
+def _nothing(result: InstancesShown) -> str:
+    """The line for a table without rows: of the ref that was asked for, with what is started instead."""
+    if result.ref is None or not result.started:
+        return "nothing is started"
+    others = ", ".join(f"{instance.ref} ({instance.where})" for instance in result.started)
+    return f"{result.ref} is not started; started: {others}"
 
 
 def _bad_cells(record: BadRecord) -> tuple[str, ...]:
