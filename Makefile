@@ -22,6 +22,7 @@ help: ## list the targets
 
 run: $(VENV)/core.stamp ## set up what a mock run needs, and do one
 	$(BIN)/theoryctl local run --ref llm/litellm@1 --mode mock
+	@echo 'next: . $(BIN)/activate' >&2
 
 install: $(VENV)/all.stamp ## set up what real mode, Docker and Modal need
 

@@ -300,11 +300,12 @@ def machine(healthy: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., s
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
     theirs = tmp_path / "venv" / ours.relative_to(sys.prefix)
     for entry in ours.iterdir():
-        if not entry.name.startswith(("litellm", "mcp", "tenacity-")):
+        if not entry.name.startswith(("litellm", "mcp", "tenacity-", "pip-")):
             (theirs / entry.name).symlink_to(entry)
     unpack(theirs, "litellm", "1.82.7")
     unpack(theirs, "tenacity", "8.0")
-    for name, version in (("litellm", "1.110.2"), ("mcp", "1.20"), ("tenacity", "9.0")):
+    unpack(theirs, "pip", "23.2.1")
+    for name, version in (("litellm", "1.110.2"), ("mcp", "1.20"), ("tenacity", "9.0"), ("pip", "24.0")):
         unpack(tmp_path / name, name, version)
         shutil.make_archive(str(tmp_path / name), "zip", tmp_path / name)
         (tmp_path / f"{name}.zip").rename(tmp_path / f"{name}-{version}-py3-none-any.whl")
@@ -333,10 +334,11 @@ def test_packages_that_are_missing_compromised_or_too_old_are_found_and_mended(
         return [each for each in json.loads(ran.stdout)["findings"] if each["part"] == "python"]
 
     found = packages()
-    assert sorted(each["what"] for each in found) == [
-        "expected tenacity>=9, got 8.0",
-        "litellm 1.82.7 is a compromised release",
-        "the extra real is not installed, or not all of it: mcp",
+    assert sorted((each["what"], each["severity"]) for each in found) == [
+        ("expected pip>=24, got 23.2.1", "advice"),
+        ("expected tenacity>=9, got 8.0", "error"),
+        ("litellm 1.82.7 is a compromised release", "error"),
+        ("the extra real is not installed, or not all of it: mcp", "advice"),
     ]
     done = machine(" && ".join(each["command"] for each in found))
     assert done.returncode == 0, done.stderr

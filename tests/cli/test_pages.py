@@ -72,6 +72,7 @@ PYTHON = {
 ELSEWHERE = {
     ("README.md", "sh"): "packaging/test_readme.py",
     ("README.md", "sh real"): "packaging/test_readme.py",
+    ("README.md", "sh setup"): "packaging/test_readme.py",
     ("docs/batch.md", "sh real"): "batch/test_vendor_batch.py",
     ("docs/ci.md", "python"): "docker/test_recipes.py",
     ("docs/ci.md", "sh"): "docker/test_pins.py",

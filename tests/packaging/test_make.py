@@ -39,6 +39,7 @@ def test_make_run_sets_up_what_a_mock_run_needs_and_no_more(clone: Path, environ
     first = make("run", folder=clone, environment=environment)
     assert first.returncode == 0, first.stderr
     assert first.stdout.splitlines()[-1] == ANSWER
+    assert first.stderr.splitlines()[-1] == "next: . .venv/bin/activate"
     assert not list(clone.glob(".venv/lib/*/site-packages/litellm"))
     start = time.monotonic()
     second = make("run", folder=clone, environment=environment)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, THEORYCTL
+from tests.conftest import ROOT
 from tests.packaging.clone import fresh_clone
 from tests.pages import blocks, run_page, run_script
 from tests.real.vendor import Vendor
@@ -32,23 +32,28 @@ def test_it_opens_with_the_two_commands() -> None:
 def test_what_a_newcomer_types_works_from_a_fresh_clone_with_the_venv_it_makes(
     clone: Path, environment: dict[str, str]
 ) -> None:
-    script = ["make run\n. .venv/bin/activate\n", *blocks(README, "sh"), "theoryctl local stop --all\n"]
+    setup, serve = blocks(README, "sh setup"), blocks(README, "sh")
+    script = ["make run\n", *setup, *serve, 'echo "led to ${OPENAI_BASE_URL-nowhere}"\n']
     printed = run_script("".join(script), environment, clone)
     assert printed.count("Mock answer") == 2
-    assert "stopped llm/litellm@1 (process)" in printed
+    assert printed.endswith("stopped llm/litellm@1 (process)\nled to nowhere\n")
 
 
-def test_the_real_answer_of_the_readme_takes_three_lines(environment: dict[str, str], working_folder: Path) -> None:
+def test_what_a_newcomer_types_activates_the_venv_before_anything_else() -> None:
+    first = re.search(r"^```\w.*?^```$", (ROOT / README).read_text(), re.MULTILINE | re.DOTALL)
+    assert first is not None and first[0] == "```sh setup\n. .venv/bin/activate\n```"
+
+
+def test_the_real_answer_of_the_readme_takes_two_lines(environment: dict[str, str], working_folder: Path) -> None:
     (block,) = blocks(README, "sh real")
-    assert block.count("\n") == 3
-    (working_folder / ".venv").symlink_to(THEORYCTL.parent.parent)
+    assert block.count("\n") == 2
     with Vendor() as vendor:
         printed = run_page(README, "sh real", {**environment, **vendor.addresses}, working_folder)
     assert printed == "Hello there!\n"
 
 
 def test_the_server_for_tests_takes_three_lines() -> None:
-    (block,) = blocks(README, "sh")
+    block, _ = blocks(README, "sh")
     assert block.replace("\\\n", "").count("\n") == 3
 
 

@@ -87,7 +87,7 @@ def _missing(wanted: list[_Wanted]) -> Iterator[Finding]:
 
 
 def _wrong(wanted: list[_Wanted]) -> Iterator[Finding]:
-    """Packages in a version that theoryctl does not take."""
+    """Packages in a version that theoryctl does not take: an extra's are advice, as they are where they are missing."""
     for each in wanted:
         if each.found and is_compromised(each.name, each.found):
             what = f"{each.name} {each.found} is a compromised release"
@@ -95,7 +95,7 @@ def _wrong(wanted: list[_Wanted]) -> Iterator[Finding]:
             yield Finding(what, why, install_command(each.name), "ERR_PROVIDER")
         elif each.found and not _takes(each.versions, each.found):
             what, why = f"expected {each.name}{each.versions}, got {each.found}", "theoryctl was not tried with it"
-            yield Finding(what, why, install_command(each.name), "ERR_PROVIDER")
+            yield Finding(what, why, install_command(each.name), None if each.extra else "ERR_PROVIDER")
 
 
 def _takes(versions: str, found: str) -> bool:
