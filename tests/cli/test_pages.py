@@ -173,6 +173,8 @@ def test_the_tests_of_the_page_on_testing_pass(tmp_path: Path) -> None:
     (tmp_path / "test_answer.py").write_text("\n\n".join((first, *others)))
     asked = {"model": "openai/gpt-4o-mini", "messages": [{"role": "user", "content": "2+2?"}]}
     write_recordings(tmp_path / "tests/recordings", [recording("It is four.", asked=asked)])
+    (settings,) = blocks("docs/testing.md", "ini")
+    (tmp_path / "pytest.ini").write_text(settings)
     command = [sys.executable, "-m", "pytest", "-q", "--strict-markers", "test_answer.py"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert "5 passed" in done.stdout, done.stdout
