@@ -16,11 +16,11 @@ from tests.runs_schema import runs_schema
 from tests.vendors_page import vendors_page
 from tests.wires_page import wires_page
 from theoryctl.actions.explain import explain
-from theoryctl.authored.script_file import script_schema
 from theoryctl.batch.rows import SCHEMA
 from theoryctl.manifests.check import manifest_schema
 from theoryctl.results.errors import Explanation
 from theoryctl_providers import run
+from theoryctl_providers.authored.script_check import script_schema
 from theoryctl_providers.authored.yaml_document import parse
 from theoryctl_providers.contract import ERRORS, Attachment, dumps
 

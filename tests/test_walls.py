@@ -69,7 +69,7 @@ HOMES = {
     "sqlite3": {"theoryctl.ledger"},
     "pygal": {"theoryctl.ledger.report"},
     "httpx": {"theoryctl.registry", "theoryctl_providers.litellm"},
-    "pydantic": {"theoryctl.authored", "theoryctl.manifests.check"},
+    "pydantic": {"theoryctl_providers.authored", "theoryctl.manifests.check"},
     "yaml": {"theoryctl_providers.authored", "theoryctl.manifests.edit"},
     "starlette": {"theoryctl_providers.asgi", "theoryctl_providers.wires", "theoryctl_providers.server"},
     "uvicorn": {"theoryctl_providers.server"},
@@ -93,7 +93,7 @@ INSIDE = (
     "theoryctl.ledger.content",
 )
 
-#: What host and providers share: the contract, and the one reader of YAML that people write.
+#: What host and providers share: the contract, and the one reader and check of documents that people write.
 SHARED_ROOMS = ("theoryctl_providers.contract", "theoryctl_providers.authored")
 
 #: Libraries that cost a start-up, and so are imported inside the call that needs them.
@@ -124,8 +124,7 @@ HEAVY = {
 
 #: Modules and rooms that are made of a heavy one; who uses them imports them inside the call.
 MADE_OF = {
-    "theoryctl.authored.model_check": {"pydantic"},
-    "theoryctl.authored.script_file": {"pydantic"},
+    "theoryctl.authored.script_file": {"pydantic", "yaml"},
     "theoryctl.manifests.check": {"pydantic"},
     "theoryctl.manifests.edit": {"yaml"},
     "theoryctl.modal.theoryctl_server": {"modal"},
@@ -136,7 +135,7 @@ MADE_OF = {
     "theoryctl.terminal.rich_markdown": {"pygments", "rich"},
     "theoryctl.terminal.spinner": {"rich"},
     "theoryctl_providers.asgi": {"asyncio", "starlette"},
-    "theoryctl_providers.authored": {"yaml"},
+    "theoryctl_providers.authored": {"pydantic", "yaml"},
     "theoryctl_providers.deadline": {"asyncio"},
     "theoryctl_providers.engine.loop": {"asyncio"},
     "theoryctl_providers.engine.produced": {"asyncio"},

@@ -67,6 +67,17 @@ def test_the_example_of_the_docs_is_valid_by_the_published_schema_and_answers() 
         ("rules:\n- when: {turn: ~, tools: [1]}\n  answers: [{text: x}]\n", "2:10: rules[0].when.turn: found null"),
         ("rules:\n- when: {turn: ~, tools: [1]}\n  answers: [{text: x}]\n", "2:27: rules[0].when.tools[0]: found 1"),
         ("null\n", "1:1: found null; expected an object"),
+        ("- answers: [{text: x}]\n", "1:1: found [{"),
+        ("- answers: [{text: x}]\n", "did you mean {rules: [{"),
+        (
+            "rules:\n- when: {user: 2+2}\n  answers: [{text: x}]\n",
+            '2:10: rules[0].when.user: found "2+2"; did you mean {contains: "2+2"}?',
+        ),
+        (
+            "rules:\n- answers: [four]\n",
+            '2:13: rules[0].answers[0]: found "four"; did you mean {text: "four"}?',
+        ),
+        ("rules:\n- answers: [4]\n", "2:13: rules[0].answers[0]: found 4; expected an object"),
         ("rules:\n- answers: [{text: 2026-01-01}]\n", "which YAML reads as timestamp"),
         ("rules:\n- answers: [{text: a, text: b}]\n", "text"),
     ],

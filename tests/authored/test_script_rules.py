@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from theoryctl.authored.script_rules import findings
+from theoryctl_providers.authored.script_rules import findings
 from theoryctl_providers.contract import Script
 
 ANSWERS = [{"text": "a"}]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.mocks.scripted import HI, answers, code_of, failure, said, script
-from theoryctl.authored.script_file import script_schema
 from theoryctl_providers import Attachment, ProviderConfig, Request, Script, execute, run
+from theoryctl_providers.authored.script_check import script_schema
 from theoryctl_providers.contract import ServerConfig
 from theoryctl_providers.engine.drive import drive
 from theoryctl_providers.inputs.validate import problems_of

@@ -14,7 +14,7 @@ def check_scripts(files: tuple[str, ...]) -> ScriptsChecked:
 
 
 def _checked(file: str, files: tuple[str, ...]) -> Checked:
-    from theoryctl.authored.script_file import MAX_BYTES, inspect_script
+    from theoryctl_providers.authored.script_check import MAX_BYTES, inspect_script
 
     try:
         data = read_regular(file, MAX_BYTES)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from theoryctl.authored.model_check import ModelCheck, cut, in_file, readable, shown
 from theoryctl.errors import BadManifest, UsageError
 from theoryctl.hints import command
 from theoryctl.manifests import scaling
 from theoryctl.manifests.model import MAX_BYTES, PARAGRAPH, REGION, Manifest, Resources
 from theoryctl.refs import FORM, PATTERN, ProviderRef
 from theoryctl.registry.reference import ImageReference
+from theoryctl_providers.authored.model_check import ModelCheck, cut, in_file, readable, shown
 from theoryctl_providers.authored.yaml_document import Path, Problem, YAMLProblems, parse
 from theoryctl_providers.contract import ONE_LINE
 

@@ -120,7 +120,7 @@ def joined(files: tuple[str, ...]) -> Script:
     if not files:
         return Script(ScriptDocument())
     from theoryctl.authored.script_file import read_script
-    from theoryctl.authored.script_rules import never_firing
+    from theoryctl_providers.authored.script_rules import never_firing
 
     document = Script.joined([read_script(file) for file in files]).document
     return Script(document, [finding.what for finding in never_firing(document)])

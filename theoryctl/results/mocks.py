@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from theoryctl.authored.script_file import ScriptProblem
+    from theoryctl_providers.authored.script_check import ScriptProblem
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,7 @@
 """A script of mock answers as it is written: rules tried in order, each with its conditions and its answers.
 
-These are plain frozen dataclasses, as a manifest's are. The host validates YAML against them
-(`authored/script_file.py`) and makes the published JSON Schema from them; attribute docstrings are the descriptions in
-that schema.
+These are plain frozen dataclasses, as a manifest's are. `authored/script_check.py` validates documents against them and
+makes the published JSON Schema from them; attribute docstrings are the descriptions in that schema.
 """
 
 from __future__ import annotations

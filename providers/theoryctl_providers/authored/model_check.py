@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from difflib import get_close_matches
 from functools import cached_property
@@ -21,11 +21,18 @@ _NOT_NULL = {"type": ["string", "number", "boolean", "object", "array"]}
 
 class ModelCheck(Generic[Model]):
     """Checks documents by pydantic. `title` is the schema's; `words` says in words what a text that has to match one of
-    these patterns is."""
+    these patterns is; `plain` is the key that a value of a type most likely stands for, where a dataclass of a title is
+    expected."""
 
-    def __init__(self, model: type[Model], title: str, words: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        model: type[Model],
+        title: str,
+        words: Mapping[str, str] | None = None,
+        plain: Mapping[tuple[str, type], str] | None = None,
+    ) -> None:
         self._adapter = pydantic.TypeAdapter(model)
-        self._title, self._words = title, words or {}
+        self._title, self._words, self._plain = title, words or {}, plain or {}
 
     @cached_property
     def schema(self) -> dict[str, Any]:
@@ -85,6 +92,9 @@ class ModelCheck(Generic[Model]):
             case "string_pattern_mismatch":
                 expected = self._words.get(context["pattern"], f"text matching {context['pattern']}")
                 return document.problem(path, f"found {cut(repr(found['input']))}; expected {expected}")
+            case "dataclass_type" if key := self._plain.get((self._title_at(path), type(found["input"]))):
+                value = shown(found["input"])
+                return document.problem(path, f"found {value}; did you mean {{{key}: {value}}}?")
             case _:
                 expected = found["msg"].removeprefix("Input should be ").removeprefix("a valid ")
                 return document.problem(path, f"found {shown(found['input'])}; expected {expected}")
@@ -102,11 +112,17 @@ class ModelCheck(Generic[Model]):
 
     def _properties_at(self, path: Path) -> dict[str, Any]:
         """The properties that the schema knows at `path`."""
+        return dict(self._node_at(path).get("properties", {}))
+
+    def _title_at(self, path: Path) -> str:
+        return str(self._node_at(path).get("title"))
+
+    def _node_at(self, path: Path) -> Any:
         node: Any = self._raw
         for part in path:
             node = self._resolve(node)
             node = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part, {})
-        return dict(self._resolve(node).get("properties", {}))
+        return self._resolve(node)
 
     def _resolve(self, node: Any) -> Any:
         for option in node.get("anyOf", []):

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal
 
-from theoryctl.authored.patterns import compiled
+from theoryctl_providers.authored.patterns import compiled
 from theoryctl_providers.contract.script import Script
 from theoryctl_providers.contract.script_document import Rule, ScriptDocument, UserSays, When
 from theoryctl_providers.contract.scripted_answer import ScriptedAnswer
