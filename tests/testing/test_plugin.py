@@ -133,6 +133,27 @@ def test_record_nowhere(): pass
 def test_misspelt(): pass
 """
 
+#: Tests that say wrongly what is answered, and tests that ask nothing.
+MISTAKEN = """
+import pytest
+
+WRONG = {"rules": [{"when": {"usr": {}}, "answers": ["four"]}]}
+
+def test_script(theoryctl):
+    theoryctl.script(WRONG)
+
+@pytest.mark.theoryctl(script=WRONG)
+def test_marked(): pass
+
+def test_replay(theoryctl):
+    theoryctl.replay("nowhere")
+
+@pytest.mark.theoryctl(script={"tools": "each"})
+def test_idle(): pass
+
+def test_that_says_nothing(theoryctl): pass
+"""
+
 SHOWN = (
     "api.openai.com:443 was refused to test_it.py::test_a_vendor, which may reach this machine alone",
     "api.openai.com:443 was refused to test_it.py::test_a_loop",
@@ -165,6 +186,15 @@ def test_other_machines_are_refused_by_name_in_each_thread_and_mistakes_are_told
     done = ran(tmp_path, FAILING, "-o", "theoryctl_offline=true")
     assert [text for text in SHOWN if text not in done.stdout] == [], done.stdout
     assert "7 failed, 2 passed, 3 errors" in done.stdout, done.stdout
+
+
+def test_a_mistake_is_shown_once_in_the_line_that_made_it_with_its_hint(tmp_path: Path) -> None:
+    shown = ran(tmp_path, MISTAKEN).stdout
+    assert "2 failed, 2 passed, 1 error" in shown, shown
+    for text in ("the script: rules[0].when.usr: unknown key; did you mean 'user'?", "hint: change the script"):
+        assert shown.count(text) == 2, shown
+    assert shown.count('E       hint: record="missing" makes it') == 1, shown
+    assert "instance.py" not in shown and "During handling" not in shown, shown
 
 
 def test_a_marker_refuses_other_machines_to_its_test_alone(tmp_path: Path) -> None:

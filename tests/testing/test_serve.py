@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import anthropic
@@ -73,6 +74,40 @@ def test_clients_find_the_server_by_the_environment_which_is_as_before_afterward
 def test_a_script_that_is_none_says_where() -> None:
     with pytest.raises(ProviderError, match="rules"), serve(script={"rules": 5}):
         pass
+
+
+def test_every_mistake_of_a_script_is_told_with_the_hint_and_the_near_word() -> None:
+    wrong = {"when": {"usr": {}}, "answers": [{"txt": "a"}, "four"]}
+    with serve() as instance, pytest.raises(ProviderError) as caught:
+        instance.script({"rules": [wrong]})
+    assert str(caught.value).splitlines() == [
+        """the script: rules[0].answers[0].txt: unknown key; did you mean 'text'?""",
+        """the script: rules[0].answers[1]: found "four"; did you mean {text: "four"}?""",
+        """the script: rules[0].when.usr: unknown key; did you mean 'user'?""",
+    ]
+    assert caught.value.__notes__ == ["hint: change the script"]
+
+
+@pytest.mark.parametrize(
+    ("script", "problem"),
+    [
+        ([{"answers": [{"text": "a"}]}], "did you mean {rules: [{"),
+        (7, "found 7; expected an object"),
+        ({"rules": {1}}, "expected values of JSON, got one of type set"),
+        ({"rules": [{"when": {"user": {"regex": "(?=x)"}}, "answers": [{"text": "a"}]}]}, "expected a regular"),
+    ],
+    ids=["rules alone", "a number", "a set", "a look-ahead"],
+)
+def test_a_script_that_cannot_be_one_is_refused_as_a_script(script: Any, problem: str) -> None:
+    with serve() as instance, pytest.raises(ProviderError) as caught:
+        instance.script(script)
+    assert caught.value.code == "ERR_SCRIPT" and problem in caught.value.message
+
+
+def test_a_script_may_be_made_of_any_mappings_and_sequences() -> None:
+    with serve() as instance:
+        instance.script(MappingProxyType({"rules": ({"answers": ({"text": "A"},)},)}))
+        assert ask(instance) == "A"
 
 
 def test_a_script_may_be_a_file_and_is_told_on_each_wire(tmp_path: Path, two: tuple[Instance, Instance]) -> None:

@@ -6,9 +6,10 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import wraps
 from pathlib import Path
 from secrets import token_urlsafe
-from typing import Any
+from typing import Any, ParamSpec
 
 from theoryctl_providers.asgi.journal import Journal
 from theoryctl_providers.contract import (
@@ -44,6 +45,25 @@ class Asked:
     model: str | None
     answered_by: str | None
     body: Any
+
+
+_Arguments = ParamSpec("_Arguments")
+
+
+def _refusing(method: Callable[_Arguments, None]) -> Callable[_Arguments, None]:
+    """Raise what a method raises where it was called, with the hint below the message, which pytest shows too."""
+
+    @wraps(method)
+    def called(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> None:
+        __tracebackhide__ = True
+        try:
+            method(*args, **kwargs)
+        except ProviderError as error:
+            if error.hint and not hasattr(error, "__notes__"):
+                error.add_note(f"hint: {error.hint}")
+            raise error.with_traceback(None) from None
+
+    return called
 
 
 class Instance:
@@ -84,6 +104,7 @@ class Instance:
         script = self._tenant.config.script
         return script is not None and script.document.strict
 
+    @_refusing
     def answer(
         self,
         script: Told | Sequence[Told] | None = None,
@@ -101,6 +122,7 @@ class Instance:
         if replay is not None:
             self.replay(replay, record)
 
+    @_refusing
     def script(self, *scripts: Told) -> None:
         """Answer by a script from now on: its document, or the path of a JSON or YAML file. Of several, the rules of
         the first are tried first. What no rule answers is left to the recordings of `replay`.
@@ -109,6 +131,7 @@ class Instance:
         """
         self._use(self._source, Script.joined([script_of(told) for told in scripts]), self._ignored)
 
+    @_refusing
     def replay(self, folder: str | Path, record: str | None = None, *, ignore: Sequence[str] = ()) -> None:
         """Answer from the recordings in a folder from now on what the script, if there is one, does not answer.
 
@@ -122,7 +145,7 @@ class Instance:
         if record not in (None, "missing"):
             raise _unusable("record", "missing", repr(record))
         place = Path(folder)
-        source = replace(CONFIG, replay=read_recordings(place)) if record is None else self._recording(place)
+        source = replace(CONFIG, replay=_recorded(place)) if record is None else self._recording(place)
         self._use(source, self._script, script_of({"ignore": list(ignore)}) if ignore else None)
         # Absolute, for the test may change the working folder before what was paid for is written.
         self._folder = place.absolute()
@@ -160,6 +183,15 @@ def _unusable(
     argument: str, expected: str, found: str, hint: str = 'use replay="folder", record="missing"'
 ) -> ProviderError:
     return ProviderError("ERR_USAGE", f"{argument}: expected {expected}, got {found}", hint=hint)
+
+
+def _recorded(folder: Path) -> Recordings:
+    """Read recordings. Raises ProviderError `ERR_RECORDING`."""
+    try:
+        return read_recordings(folder)
+    except ProviderError as error:
+        hint = error.hint if any(folder.glob("*.json")) else 'record="missing" makes it'
+        raise ProviderError(error.code, error.message, hint=hint) from None
 
 
 def _unwritable(folder: Path) -> ProviderError | None:

@@ -88,4 +88,5 @@ def _answer_as(item: pytest.Item, instance: Any) -> None:
     try:
         instance.answer(**{name: value for name, value in told_by(item).items() if name != "offline"})
     except ProviderError as error:
-        pytest.fail(f"the marker theoryctl: {error.message}\nhint: {error.hint}", pytrace=False)
+        text = f"the marker theoryctl: {error.message}\nhint: {error.hint}"
+        raise pytest.fail.Exception(text, pytrace=False) from None

@@ -1,47 +1,58 @@
-"""Scripts for tests: documents, or files of JSON or YAML, read as strictly as by the command line."""
+"""Scripts for tests: documents, or files of JSON or YAML, checked as by the command line."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from theoryctl_providers.contract import ProviderError, Script, read_regular
-from theoryctl_providers.contract.script_document import is_free
+
+if TYPE_CHECKING:
+    from theoryctl_providers.contract import ScriptDocument
 
 #: A script: its document, or the path of a file.
 Told = Mapping[str, Any] | str | Path
 
-#: Answers are text to read; what is larger is a mistake.
-_MAX_BYTES = 4 << 20
+_CHANGE = "change the script"
 
 
 def script_of(told: Told) -> Script:
     """Return the script of a document, or of the file at a path. JSON is read as YAML, of which it is a part.
 
-    Raises ProviderError `ERR_SCRIPT` with every problem of the file, or the first of its meaning.
+    Raises ProviderError `ERR_SCRIPT` with every problem; those of a file have their lines and columns.
     """
-    where = "the script" if isinstance(told, Mapping) else str(told)
+    script, problems = _of_file(Path(told)) if isinstance(told, (str, Path)) else _of_document(told)
+    if script is None or problems:
+        raise ProviderError("ERR_SCRIPT", "\n".join(problems), hint=_CHANGE)
+    return Script(script)
+
+
+def _of_file(file: Path) -> tuple[ScriptDocument | None, list[str]]:
+    from theoryctl_providers.authored.script_check import MAX_BYTES, read_script
+
     try:
-        return Script.load(told if isinstance(told, Mapping) else _document(Path(told)))
-    except ValueError as error:
-        raise ProviderError("ERR_SCRIPT", f"{where}: {error}", hint="change the script") from None
-
-
-def _document(file: Path) -> Any:
-    from theoryctl_providers.authored.yaml_document import YAMLProblems, parse
-
-    try:
-        document = parse(read_regular(file, _MAX_BYTES), _MAX_BYTES)
+        script, problems = read_script(read_regular(file, MAX_BYTES))
     except OSError as error:
         raise ProviderError("ERR_SCRIPT", f"{file}: {error.strerror}", hint="name a script") from None
-    except YAMLProblems as error:
-        raise _bad(file, error.problems) from None
-    surprises = (document.problem(path, what) for path, what in document.surprises.items() if is_free(path))
-    if problems := sorted((*document.problems, *surprises)):
-        raise _bad(file, problems)
-    return document.value
+    return script, [f"{file}:{problem}" for problem in sorted(set(problems))]
 
 
-def _bad(file: Path, problems: Iterable[object]) -> ProviderError:
-    return ProviderError("ERR_SCRIPT", "\n".join(f"{file}:{each}" for each in problems), hint="change the script")
+def _of_document(told: object) -> tuple[ScriptDocument | None, list[str]]:
+    from theoryctl_providers.authored.script_check import check_document
+    from theoryctl_providers.authored.yaml_document import Document
+
+    try:
+        value = json.loads(json.dumps(told, default=_plain, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ProviderError("ERR_SCRIPT", f"the script: {error}", hint=_CHANGE) from None
+    script, problems = check_document(Document(value, {}))
+    # It has no lines: each problem is told at the first.
+    return script, [f"the script: {str(problem).removeprefix('1:1: ')}" for problem in sorted(set(problems))]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"expected values of JSON, got one of type {type(value).__name__}")
