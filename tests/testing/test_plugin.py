@@ -190,11 +190,18 @@ def test_other_machines_are_refused_by_name_in_each_thread_and_mistakes_are_told
 
 def test_a_mistake_is_shown_once_in_the_line_that_made_it_with_its_hint(tmp_path: Path) -> None:
     shown = ran(tmp_path, MISTAKEN).stdout
-    assert "2 failed, 2 passed, 1 error" in shown, shown
+    assert "2 failed, 2 passed, 1 warning, 1 error" in shown, shown
     for text in ("the script: rules[0].when.usr: unknown key; did you mean 'user'?", "hint: change the script"):
         assert shown.count(text) == 2, shown
     assert shown.count('E       hint: record="missing" makes it') == 1, shown
     assert "instance.py" not in shown and "During handling" not in shown, shown
+
+
+def test_a_test_whose_code_asks_nothing_is_warned_of_where_it_stands(tmp_path: Path) -> None:
+    shown = ran(tmp_path, MISTAKEN, "-k", "idle or says_nothing").stdout
+    assert "2 passed, 3 deselected, 1 warning" in shown, shown
+    warned = "PytestWarning: theoryctl was asked nothing: was the client made before the test began? (docs/testing.md)"
+    assert f"test_it.py::test_idle\n  test_it.py:15: {warned}" in shown, shown
 
 
 def test_a_marker_refuses_other_machines_to_its_test_alone(tmp_path: Path) -> None:

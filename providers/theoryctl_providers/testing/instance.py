@@ -104,6 +104,11 @@ class Instance:
         script = self._tenant.config.script
         return script is not None and script.document.strict
 
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether it was told how to answer, and nobody asked."""
+        return self._tenant.config is not CONFIG and not self.requests
+
     @_refusing
     def answer(
         self,

@@ -13,6 +13,8 @@ OFFLINE = "theoryctl_offline"
 #: If the call of a test has passed, in the item's stash.
 _PASSED = pytest.StashKey[bool]()
 
+_IDLE = "theoryctl was asked nothing: was the client made before the test began? (docs/testing.md)"
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Tell pytest of the setting."""
@@ -63,9 +65,13 @@ def theoryctl(request: pytest.FixtureRequest, _theoryctl_instances: Any) -> Iter
     with _theoryctl_instances() as instance, environment(instance.env):
         _answer_as(request.node, instance)
         yield instance
-        if request.node.stash.get(_PASSED, False) and instance.is_strict and (unused := instance.unused):
+        if not request.node.stash.get(_PASSED, False):
+            return
+        if instance.is_strict and (unused := instance.unused):
             names = ", ".join(unused)
             pytest.fail(f"the script is strict; expected an answer of each rule, got none of {names}", pytrace=False)
+        if instance.is_idle:
+            request.node.warn(pytest.PytestWarning(_IDLE))
 
 
 @pytest.hookimpl(wrapper=True)
