@@ -305,9 +305,7 @@ def test_a_key_that_is_an_instances_token_is_told_from_one_that_is_not_set(cli: 
     led = cli("local", "env", "--ref", REF, "--json").document["variables"]
     ran = cli(*RUN, "--mode", "real", "--runtime", "embedded", "--prompt", "x", "--json", env=led)
     assert cli("local", "stop", "--all").status == 0
-    assert hint_of(ran) == (
-        "set OPENAI_API_KEY to the vendor's own, for theoryctl local env has led this shell to an instance"
-    )
+    assert hint_of(ran) == 'eval "$(theoryctl local env --unset)", then set OPENAI_API_KEY'
 
 
 @pytest.mark.parametrize(

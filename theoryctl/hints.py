@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 
 PROGRAM = "theoryctl"
 
+#: The command that ends what `eval "$(theoryctl local env)"` began in a shell.
+LEAVE_INSTANCE = f'eval "$({PROGRAM} local env --unset)"'
+
 #: Entries of a folder that are looked through for one that is called alike.
 _MOST_ENTRIES = 2000
 

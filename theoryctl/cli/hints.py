@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from theoryctl.hints import PROGRAM, Hint, Step, again, as_typed, command, flag_words
+from theoryctl.hints import LEAVE_INSTANCE, PROGRAM, Hint, Step, again, as_typed, command, flag_words
 from theoryctl.results.run import RunResult
 from theoryctl_providers.contract import Envelope, ErrorInfo, ProviderError, Remedy, slips_of
 
@@ -207,7 +207,7 @@ class _Failed:
         if restart := self._restart():
             return restart.after(self.hint)
         if os.environ.get("THEORYCTL_URL"):  # its tokens are no keys, and count as not there
-            return f"{self.hint} to the vendor's own, for theoryctl local env has led this shell to an instance"
+            return f"{LEAVE_INSTANCE}, then {self.hint}"
         file = self.context.params.get("env_file") or "the file that --env-file names"
         return f"{self.hint}, in the environment or in {file}"
 
