@@ -73,10 +73,17 @@ def on_this_host(value: str, *, unspecified: bool = False) -> SplitResult | None
 
 
 def _leave_instance() -> None:
-    for key, addresses in CLIENTS.items():
-        if os.environ.get(key, "").startswith(TOKEN_PREFIX):
-            for name in (key, *addresses):
-                os.environ.pop(name, None)
+    for name in led_variables():
+        os.environ.pop(name, None)
+
+
+def led_variables(*, other_than: str = "") -> tuple[str, ...]:
+    """The variables that lead a vendor's client to an instance: keys that are tokens, but for one token, and the
+    addresses beside them."""
+    keys = [
+        key for key in CLIENTS if os.environ.get(key, "").startswith(TOKEN_PREFIX) and os.environ[key] != other_than
+    ]
+    return tuple(name for key in keys for name in (key, *CLIENTS[key]))
 
 
 def read_env_file(path: str) -> dict[str, str]:

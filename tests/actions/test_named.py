@@ -93,10 +93,24 @@ def test_the_variables_are_taken_back_and_those_of_somebody_else_are_told(
     length, after = done.stdout.splitlines()
     assert int(length) > 32
     assert after == "none http://other/v1 none none"
-    assert "it replaces OPENAI_API_KEY, ANTHROPIC_API_KEY" in done.stderr
+    replaced = "your OPENAI_API_KEY, ANTHROPIC_API_KEY are replaced in this shell; --unset does not bring them back"
+    assert replaced in done.stderr
     assert "it keeps OPENAI_BASE_URL" in done.stderr
     assert "sk-mine" not in done.stdout + done.stderr
     assert "sk-ant-mine" not in done.stdout + done.stderr
+
+
+def test_variables_that_led_to_an_earlier_instance_are_not_told_as_replaced_and_are_taken_back(cli: Cli) -> None:
+    started(cli)
+    earlier = cli("local", "env", "--json").document["variables"]
+    assert cli(*STOP).status == 0
+    started(cli)
+    mine = {**earlier, "ANTHROPIC_API_KEY": "sk-ant-mine"}
+    assert cli("local", "env", "--json", env=mine).document["replaced"] == ["ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"]
+    one = cli("local", "env", env={"OPENAI_API_KEY": "sk-mine"}).err
+    assert "your OPENAI_API_KEY is replaced in this shell; --unset does not bring it back" in one
+    del earlier["THEORYCTL_URL"], earlier["THEORYCTL_TOKEN"]
+    assert cli("local", "env", "--unset", "--json", env=earlier).document["kept"] == []
 
 
 def test_without_a_ref_the_variables_are_those_of_the_one_that_is_started(cli: Cli) -> None:

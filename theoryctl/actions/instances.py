@@ -29,6 +29,7 @@ from theoryctl.results.instances import (
     UrlShown,
 )
 from theoryctl.runtimes.find import STARTED, near_started, recorded, require, started_runtime
+from theoryctl.secrets import led_variables
 from theoryctl_providers.contract import ProviderError, sha256
 from theoryctl_providers.contract.clients import client_variables
 
@@ -204,13 +205,16 @@ def env(ref: ProviderRef, runtime: str | None, name: str | None = None) -> EnvSh
 
 def leading_to(url: str, token: str) -> EnvShown:
     """The variables that lead programs to the server at a URL, without a slash at its end."""
-    return EnvShown(dict(_variables(url, token)), replaced=_others(url, token))
+    led = (*led_variables(), "THEORYCTL_URL", "THEORYCTL_TOKEN")
+    replaced = tuple(name for name in _others(url, token) if name not in led)
+    return EnvShown(_variables(url, token), replaced)
 
 
 def unset_env() -> EnvUnset:
-    """The variables that `env` sets, but for those that hold something else by now."""
+    """The variables that `env` sets, but for those that hold something else by now than what leads to an instance."""
     url, token = os.environ.get("THEORYCTL_URL", ""), os.environ.get("THEORYCTL_TOKEN", "")
-    kept = _others(url, token)
+    led = led_variables(other_than=token)
+    kept = tuple(name for name in _others(url, token) if name not in led)
     return EnvUnset(tuple(name for name in _variables(url, token) if name not in kept), kept)
 
 

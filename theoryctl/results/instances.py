@@ -132,7 +132,7 @@ class UrlShown:
 
 @dataclass(frozen=True, slots=True)
 class EnvShown:
-    """Variables for another program; `replaced` are those that are set to something else here."""
+    """Variables for another program; `replaced` are those that are set here, and lead to no instance."""
 
     variables: dict[str, str]
     replaced: tuple[str, ...] = ()

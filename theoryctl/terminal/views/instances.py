@@ -131,8 +131,13 @@ def _url(result: UrlShown) -> Lines:
 
 def env_lines(result: EnvShown) -> Lines:
     """Lay out variables as a shell exports them."""
-    notes = [f"it replaces {', '.join(result.replaced)}"] if result.replaced else []
+    notes = [_replaced(result.replaced)] if result.replaced else []
     return Lines([f"export {name}={quote(value)}" for name, value in result.variables.items()], tuple(notes))
+
+
+def _replaced(names: tuple[str, ...]) -> str:
+    verb, them = ("is", "it") if len(names) == 1 else ("are", "them")
+    return f"your {', '.join(names)} {verb} replaced in this shell; --unset does not bring {them} back"
 
 
 def _env_unset(result: EnvUnset) -> Lines:
