@@ -210,6 +210,18 @@ def test_a_shell_that_was_led_to_an_endpoint_on_modal_has_nothing_wrong(healthy:
     assert doctor(cli, led)[1] == doctor(cli, {})[1]
 
 
+def test_a_shell_whose_instance_is_gone_has_one_finding_whose_command_ends_all_of_it(
+    healthy: dict[str, str], cli: Cli, working_folder: Path
+) -> None:
+    assert cli("local", "start", "--ref", REF, "--runtime", "process").status == 0
+    led = cli("local", "env", "--json").document["variables"]
+    assert cli("local", "stop", "--all").status == 0
+    _, before = doctor(cli, {})
+    (finding,) = [each for each in doctor(cli, led, "--online")[1] if each not in before]
+    assert (finding["code"], finding["command"]) == ("ERR_TOKEN", 'eval "$(theoryctl local env --unset)"')
+    assert not led.keys() & after(finding["command"], {**healthy, **led}, working_folder).keys()
+
+
 def test_the_exit_status_is_that_of_the_gravest_finding(healthy: dict[str, str], cli: Cli) -> None:
     healthy["DOCKER_HOST"] = "unix:///nowhere.sock"
     assert cli("doctor", env={"OPENAI_API_KEY": " "}).status == 5

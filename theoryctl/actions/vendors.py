@@ -31,6 +31,11 @@ def is_ready(vendor: Vendor) -> bool:
     return not list(missing(vendor))
 
 
+def is_led(vendor: Vendor) -> bool:
+    """Return whether a variable of a vendor holds the token of an instance, to which its clients are led."""
+    return any(os.environ.get(name, "").startswith(TOKEN_PREFIX) for name in vendor.variables)
+
+
 def missing(vendor: Vendor) -> Iterator[tuple[str, ...]]:
     """The variables that are missing for each need of a vendor that is not met: of the set that was begun, if one was,
     else of the first."""

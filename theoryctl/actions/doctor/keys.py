@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from theoryctl.actions.doctor.commands import unset
-from theoryctl.actions.vendors import check_address, is_ready, missing, vendors
+from theoryctl.actions.vendors import check_address, is_led, is_ready, missing, vendors
+from theoryctl.hints import LEAVE_INSTANCE
 from theoryctl.instances import records
 from theoryctl.results.doctor import Checked, Finding
 from theoryctl.secrets import on_this_host
 from theoryctl_providers.contract import TOKEN_PREFIX, ProviderError, is_secret
+from theoryctl_providers.contract.clients import CLIENTS
 
 if TYPE_CHECKING:
     from theoryctl.actions.vendors import Vendor
@@ -37,16 +39,16 @@ _DOCUMENTS = ("VERTEXAI_CREDENTIALS", "GOOGLE_APPLICATION_CREDENTIALS")
 def check() -> Checked:
     """Check every variable that concerns a vendor, as this environment has it."""
     table = vendors()
-    findings = [finding for vendor in table for finding in _vendor(vendor)]
+    findings = [
+        *_led_to_an_instance(table),
+        *(each for vendor in table if not is_led(vendor) for each in _vendor(vendor)),
+    ]
     known = ", ".join(vendor.title for vendor in table if vendor.needs and is_ready(vendor))
     return Checked("keys", f"set for {known}" if known else "none is set; mock mode needs none", tuple(findings))
 
 
 def _vendor(vendor: Vendor) -> Iterator[Finding]:
     given = {name: os.environ[name] for name in vendor.variables if name in os.environ}
-    if any(value.startswith(TOKEN_PREFIX) for value in given.values()):
-        yield from _led_to_an_instance(given)
-        return
     for name, value in given.items():
         if finding := _variable(name, value, vendor):
             yield finding
@@ -54,16 +56,19 @@ def _vendor(vendor: Vendor) -> Iterator[Finding]:
         yield from _incomplete(vendor)
 
 
-def _led_to_an_instance(given: dict[str, str]) -> Iterator[Finding]:
+def _led_to_an_instance(table: tuple[Vendor, ...]) -> Iterator[Finding]:
     """After `eval "$(theoryctl local env)"`: the instance may have gone since. An endpoint on Modal is not asked."""
     url = os.environ.get("THEORYCTL_URL")
     if url and not on_this_host(url):
         return
     tokens = {instance.token for instance in records.all_instances()}
+    given = {name: os.environ.get(name, "") for vendor in table for name in vendor.variables}
     stale = [name for name, value in given.items() if value.startswith(TOKEN_PREFIX) and value not in tokens]
     if stale:
-        what = f"{stale[0]} is the token of an instance that is not started any more"
-        yield Finding(what, "clients of that vendor ask an address where nobody answers", unset(*given), "ERR_TOKEN")
+        what = f"{', '.join(stale)}: the token of an instance that is not started any more"
+        others = [unset(name) for name in stale if name not in CLIENTS]
+        command = " && ".join((LEAVE_INSTANCE, *others))
+        yield Finding(what, "clients ask an address where nobody answers", command, "ERR_TOKEN")
 
 
 def _variable(name: str, value: str, vendor: Vendor) -> Finding | None:

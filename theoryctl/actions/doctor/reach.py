@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from theoryctl.actions.doctor.commands import as_root, quoted, unset
-from theoryctl.actions.vendors import check_address, is_ready, vendors
+from theoryctl.actions.vendors import check_address, is_led, is_ready, vendors
 from theoryctl.results.doctor import Checked, Finding
 from theoryctl_providers.contract import ProviderError
 
@@ -35,7 +35,7 @@ class _Answer:
 
 def check() -> Checked:
     """Ask every vendor that can be called from here for its headers, and Modal for its greeting."""
-    places = [place for vendor in vendors() if (place := _place(vendor))]
+    places = [place for vendor in vendors() if not is_led(vendor) and (place := _place(vendor))]
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(_ask, places))
     findings = [*(finding for each in answers for finding in _unreachable(each)), *_skew(answers), *_modal()]
