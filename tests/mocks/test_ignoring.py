@@ -16,18 +16,18 @@ from theoryctl_providers.mock.ignoring import Ignoring
 @pytest.mark.parametrize(
     ("pattern", "text", "plain"),
     [
-        ("dates", "Due 2026-11-26, at 10:30 AM.", "Due …, at …."),
-        ("dates", "2026-11-26T10:30:25.123Z|2026-11-26 10:30", "…|…"),
-        ("dates", "on 26 Nov 2026 or November 26, 2026 or 26.11.2026", "on … or … or …"),
+        ("dates", "Due 2026-11-26, at 10:30 AM.", "Due ‹dates›, at ‹dates›."),
+        ("dates", "2026-11-26T10:30:25.123Z|2026-11-26 10:30", "‹dates›|‹dates›"),
+        ("dates", "on 26 Nov 2026 or November 26, 2026 or 26.11.2026", "on ‹dates› or ‹dates› or ‹dates›"),
         ("dates", "version 1.2.3 of 12 apples", "version 1.2.3 of 12 apples"),
-        ("ids", "id 123e4567-e89b-12d3-a456-426614174000", "id …"),
-        ("ids", "call_Ab12Cd34Ef and deadbeefdeadbeef", "… and …"),
+        ("ids", "id 123e4567-e89b-12d3-a456-426614174000", "id ‹ids›"),
+        ("ids", "call_Ab12Cd34Ef and deadbeefdeadbeef", "‹ids› and ‹ids›"),
         ("ids", "read_something_longer and well-known", "read_something_longer and well-known"),
-        ("numbers", "3 apples for 1.50, not v2", "… apples for …, not v2"),
-        ("run-[0-9]+", 'see run-12, (run-13) and "run-1x"', 'see …, (…) and "run-1x"'),
+        ("numbers", "3 apples for 1.50, not v2", "‹numbers› apples for ‹numbers›, not v2"),
+        ("run-[0-9]+", 'see run-12, (run-13) and "run-1x"', 'see ‹run-[0-9]+›, (‹run-[0-9]+›) and "run-1x"'),
     ],
 )
-def test_what_is_ignored_is_the_same_mark(pattern: str, text: str, plain: str) -> None:
+def test_what_is_ignored_is_the_mark_of_its_kind(pattern: str, text: str, plain: str) -> None:
     assert Ignoring((pattern,)).text(text) == plain
 
 
@@ -38,20 +38,70 @@ def test_rules_match_whatever_the_date_is() -> None:
     assert run(ask, script=script(rule))["outputs"][0]["text"] != "yes"
 
 
-def asking(content: str) -> dict[str, Any]:
-    return {"messages": [{"role": "user", "content": content}], "model": "openai/gpt-4o"}
+@pytest.mark.parametrize(
+    ("prompt", "fits"),
+    [("cancel order_Ab12Cd34", "cancel"), ("report of 2026-05-01", "date"), ("all of 2026", "year")],
+)
+def test_a_rule_about_a_date_does_not_fit_an_id(prompt: str, fits: str) -> None:
+    contained = {"2026-05-01": "date", "cancel": "cancel", "2026": "year"}
+    rules = [{"when": {"user": {"contains": part}}, **answers({"text": text})} for part, text in contained.items()]
+    ask = {"messages": [{"role": "user", "content": prompt}]}
+    assert run(ask, script=script(*rules, ignore=["dates", "ids"]))["outputs"][0]["text"] == fits
 
 
-def recording(content: str, said: str) -> Recording:
+def test_the_year_of_a_date_that_is_ignored_is_still_found() -> None:
+    rule = {"when": {"user": {"contains": "2026"}}, **answers({"text": "yes"})}
+    ask = {"messages": [{"role": "user", "content": "report of 2026-05-01"}]}
+    assert run(ask, script=script(rule, ignore=["dates"]))["outputs"][0]["text"] == "yes"
+
+
+PICTURE = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+LINK = {"type": "image_url", "image_url": {"url": "https://example.com/2026-05-01/call_Ab12Cd34/7"}}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"model": "openai/gpt-4o-2024-05-13"},
+        {"messages": [{"content": {"$attach": "a", "digest": PICTURE}}]},
+        {"messages": [{"content": [LINK]}]},
+        {"messages": [{"tool_calls": [{"function": {"name": "read_file0001"}}]}]},
+        {"tools": [{"function": {"name": "read_file0001"}}]},
+        {"response_format": {"json_schema": {"name": "of 2026-05-01"}}},
+    ],
+)
+def test_what_is_no_text_stays_as_it_is(asked: Any) -> None:
+    assert Ignoring(("dates", "ids", "numbers")).inputs(asked) == asked
+
+
+def test_the_texts_of_messages_and_embeddings_make_none() -> None:
+    ignoring = Ignoring(("ids",))
+    said = {"tool_calls": [{"id": "call_Ab12Cd34", "function": {"name": "f", "arguments": '{"a": "call_Ab12Cd34"}'}}]}
+    parts = {"content": [{"type": "text", "text": "of call_Ab12Cd34"}], "tool_call_id": "call_Ab12Cd34"}
+    marked = str(ignoring.inputs({"messages": [said, parts], "input": ["call_Ab12Cd34"]}))
+    assert (marked.count("‹ids›"), "Ab12" in marked) == (5, False)
+
+
+def test_a_recording_of_another_model_does_not_answer() -> None:
+    found = Recordings([recording("Hi 1", "of gpt-4")])
+    assert replayed(found, "Hi 2", ignore=["numbers"]) == "of gpt-4"
+    assert replayed(found, "Hi 1", "openai/gpt-5", ignore=["numbers"]) == "ERR_REPLAY_MISS"
+
+
+def asking(content: Any, model: str = "openai/gpt-4") -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": content}], "model": model}
+
+
+def recording(content: Any, said: str) -> Recording:
     inputs = asking(content)
     events = (Delta(0, said), Finish(0, "stop"))
     key = Recording.key_for("chat", inputs)
-    return Recording(key=key, operation="chat", model="openai/gpt-4o", inputs=inputs, events=events)
+    return Recording(key=key, operation="chat", model=inputs["model"], inputs=inputs, events=events)
 
 
-def replayed(recordings: Recordings, content: str, **more: Any) -> Any:
+def replayed(recordings: Recordings, content: str, model: str = "openai/gpt-4", **more: Any) -> Any:
     told = ProviderConfig(provider="mock", replay=recordings, script=Script.load(more) if more else None)
-    (*_, last) = drive(execute(Request(config=told, inputs=asking(content), mode="mock")))
+    (*_, last) = drive(execute(Request(config=told, inputs=asking(content, model), mode="mock")))
     assert isinstance(last, Result)
     error = last.envelope["error"]
     return last.envelope["outputs"][0]["text"] if error is None else error["code"]

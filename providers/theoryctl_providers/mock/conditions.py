@@ -15,10 +15,11 @@ from theoryctl_providers.mock.provider import text_of
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The facts of a request that conditions ask about."""
+    """The facts of a request that conditions ask about. `plain` is what the user says, marked by `ignoring`."""
 
     model: str
     user: str
+    plain: str
     turn: int
     tools: tuple[str, ...]
     attachments: tuple[str, ...]
@@ -30,9 +31,11 @@ def facts_of(request: ResolvedRequest, ignoring: Ignoring) -> Facts:
     messages = request.inputs.get("messages") or []
     said = [text_of(message) for message in messages if message.get("role") == "user"]
     functions = (tool.get("function") for tool in request.inputs.get("tools") or ())
+    user = said[-1] if said else ""
     return Facts(
         model=request.model,
-        user=said[-1] if said else "",
+        user=user,
+        plain=ignoring.text(user),
         turn=1 + sum(message.get("role") == "assistant" for message in messages),
         tools=tuple(function["name"] for function in functions if function),
         attachments=tuple(attachment.name for attachment in request.attachments),
@@ -56,11 +59,13 @@ def conditions(rule: Rule, facts: Facts) -> Iterator[tuple[str, bool]]:
 
 
 def _said(user: UserSays, facts: Facts) -> Iterator[tuple[str, bool]]:
-    text, plain = facts.user, facts.ignoring.text
+    text, mark = facts.user, facts.ignoring.text
     if user.equals is not None:
-        yield f"user.equals: {dumps(user.equals)}", plain(text) == plain(user.equals)
+        yield f"user.equals: {dumps(user.equals)}", mark(user.equals) == facts.plain
     if user.contains is not None:
-        yield f"user.contains: {dumps(user.contains)}", plain(user.contains) in plain(text)
+        # A part of a date, such as its year, is no date: only the text as it stands has it.
+        holds = user.contains in text or mark(user.contains) in facts.plain
+        yield f"user.contains: {dumps(user.contains)}", holds
     if user.regex is not None:
         yield f"user.regex: {dumps(user.regex)}", compile_pattern(user.regex).is_valid(text)
 

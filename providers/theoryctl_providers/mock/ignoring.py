@@ -1,4 +1,4 @@
-"""Parts of texts that make no difference, such as dates and ids: they are the same mark for all."""
+"""Parts of texts that make no difference, such as dates and ids: all of one kind are the same mark."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from typing import Any
 
 from theoryctl_providers.mock.patterns import compile_pattern
 
-#: The mark that stands for each of them.
-MARK = "\u2026"
+#: The keys in a message that lead to texts. Everything else in a request says what is asked for, such as the model and
+#: the tools, or is data, such as a picture, and always makes a difference.
+_SAID = ("content", "text", "refusal", "reasoning_content", "tool_call_id")
+_CALLED = ("tool_calls", "id", "function", "arguments", "custom", "input")
+_READ = frozenset((*_SAID, *_CALLED))
 
 _MONTHS = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}\.?"
 _CLOCK = r"\d{1,2}:\d\d(?::\d\d(?:\.\d{1,9})?)?(?: ?[AaPp][Mm]\b|Z\b| ?[+-]\d\d:?\d\d\b)?"
@@ -42,29 +45,41 @@ class Ignoring:
 
     def __init__(self, patterns: tuple[str, ...]) -> None:
         self.patterns = patterns
-        self._named = [NAMED[pattern] for pattern in patterns if pattern in NAMED]
-        self._words = [compile_pattern(f"^(?:{pattern})$") for pattern in patterns if pattern not in NAMED]
+        self._named = [(NAMED[pattern], mark_of(pattern)) for pattern in patterns if pattern in NAMED]
+        words = [pattern for pattern in patterns if pattern not in NAMED]
+        self._words = [(compile_pattern(f"^(?:{pattern})$"), mark_of(pattern)) for pattern in words]
 
     def __bool__(self) -> bool:
         return bool(self.patterns)
 
     def text(self, text: str) -> str:
-        """Return a text with the mark in place of each part that makes no difference."""
-        for pattern in self._named:
-            text = pattern.sub(MARK, text)
+        """Return a text with a mark in place of each part that makes no difference: one for each kind of them."""
+        for pattern, mark in self._named:
+            text = pattern.sub(mark, text)
         return _WORD.sub(self._word, text) if self._words else text
 
-    def value(self, value: Any) -> Any:
-        """Return a JSON value with its texts marked, but for the keys of objects."""
+    def inputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a request's inputs with the texts of its messages, or of its embeddings, marked, and no others."""
+        asked = ("messages", "input")
+        return {name: self._marked(value) if name in asked else value for name, value in inputs.items()}
+
+    def _marked(self, value: Any) -> Any:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
-            return {key: self.value(item) for key, item in value.items()}
-        return [self.value(item) for item in value] if isinstance(value, (list, tuple)) else value
+            # An attachment is its name and digest.
+            read = frozenset() if "$attach" in value else _READ
+            return {key: self._marked(item) if key in read else item for key, item in value.items()}
+        return [self._marked(item) for item in value] if isinstance(value, (list, tuple)) else value
 
     def _word(self, found: re.Match[str]) -> str:
         word = found[0]
-        return MARK if any(pattern.is_valid(word) for pattern in self._words) else word
+        return next((mark for pattern, mark in self._words if pattern.is_valid(word)), word)
+
+
+def mark_of(pattern: str) -> str:
+    """Return the mark of a kind: of its own, because a date does not stand for an id."""
+    return f"\u2039{pattern}\u203a"
 
 
 @lru_cache(maxsize=64)

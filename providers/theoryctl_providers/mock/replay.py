@@ -91,8 +91,8 @@ def _keys_of(request: ResolvedRequest, recordings: Recordings) -> Iterator[str]:
     yield Recording.key_for(request.operation, _asked(request, ACCOUNT))
     script = request.config.script
     if script is not None and (ignoring := ignoring_of(script.document.ignore)):
-        asked = Recording.key_for(request.operation, ignoring.value(_asked(request)))
-        like = recordings.like(asked, lambda found: Recording.key_for(found.operation, ignoring.value(found.inputs)))
+        asked = Recording.key_for(request.operation, ignoring.inputs(_asked(request)))
+        like = recordings.like(asked, lambda found: Recording.key_for(found.operation, ignoring.inputs(found.inputs)))
         yield from () if like is None else (like,)
 
 
