@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from tests.mocks.scripted import HI, answers, code_of, events, said, script
+from theoryctl.authored.script_rules import never_firing
 from theoryctl_providers import ProviderConfig, Request, execute
 from theoryctl_providers.contract import Delta, Script
 
@@ -94,3 +95,11 @@ def test_where_there_is_nothing_but_a_fault_that_does_not_strike_the_rules_below
     found = outcomes(script(chaos, answers({"text": "below"})), 20)
     assert set(found) == {"ok", "ERR_UNAVAILABLE"}
     assert said(HI, script(answers({"fault": {"probability": 0}}), answers({"text": "below"}))) == "below"
+
+
+@pytest.mark.parametrize("pace", [{"ttft": 0.01}, {"delay": 0.01}, {"usage": {"input_tokens": 1}}], ids=str)
+def test_a_pace_beside_a_fault_that_does_not_strike_is_no_answer(pace: dict[str, object]) -> None:
+    chaos = answers({**pace, "fault": {"status": 429, "probability": 0}})
+    told = script(chaos, answers({"text": "below"}))
+    assert said(HI, told) == "below"
+    assert list(never_firing(told.document)) == []

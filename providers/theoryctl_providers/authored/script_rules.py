@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from theoryctl_providers.authored.patterns import compiled
 from theoryctl_providers.contract.script import Script
 from theoryctl_providers.contract.script_document import Rule, ScriptDocument, UserSays, When
-from theoryctl_providers.contract.scripted_answer import ScriptedAnswer
+from theoryctl_providers.contract.scripted_answer import passes_on
 
 if TYPE_CHECKING:
     from theoryctl_providers.authored.yaml_document import Path
@@ -62,14 +62,8 @@ def _contradiction(user: UserSays | None, plain: bool) -> str | None:
 
 def _shadows(above: Rule, below: Rule, plain: bool) -> bool:
     """Return whether the rule above answers every request that meets the conditions of the one below."""
-    passes_on = above.exhausted == "skip" or any(map(_passes_on, above.answers))
-    return not passes_on and _covers(above.when, below.when, plain)
-
-
-def _passes_on(answer: ScriptedAnswer) -> bool:
-    """Return whether an answer is nothing but a fault that does not always strike."""
-    fault = answer.fault
-    return fault is not None and fault.probability < 1 and answer == ScriptedAnswer(fault=fault)
+    answers_all = above.exhausted != "skip" and not any(map(passes_on, above.answers))
+    return answers_all and _covers(above.when, below.when, plain)
 
 
 def _covers(wide: When, narrow: When, plain: bool) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from theoryctl_providers.contract.from_json import shaped
 from theoryctl_providers.contract.json_text import json_path, sha256
 from theoryctl_providers.contract.script_document import ScriptDocument
-from theoryctl_providers.contract.scripted_answer import ScriptedAnswer
+from theoryctl_providers.contract.scripted_answer import ScriptedAnswer, passes_on
 
 
 class Script:
@@ -101,7 +101,7 @@ class Script:
 
 
 def _without_fault(answer: ScriptedAnswer) -> ScriptedAnswer | None:
-    return None if answer == ScriptedAnswer(fault=answer.fault) else replace(answer, fault=None)
+    return None if passes_on(answer) else replace(answer, fault=None)
 
 
 def stated_in(value: Any) -> dict[str, Any]:

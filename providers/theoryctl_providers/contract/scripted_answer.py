@@ -102,7 +102,7 @@ class ScriptedFault:
     """Number of chunks that come before it; all of them unless given."""
     probability: Annotated[float, Must({"ge": 0, "le": 1})] = 1.0
     """Share of the answers that fail, drawn with the script's `seed`: the same ones in each run. The others come whole;
-    where there is nothing but the fault, the rules after this one answer."""
+    where the answer says nothing besides, the rules after this one answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,12 +148,26 @@ class ScriptedAnswer:
 Mistake = tuple[tuple[str | int, ...], str]
 
 
+def says_something(answer: ScriptedAnswer) -> bool:
+    """Return whether an answer has text, JSON, chunks, a refusal or tool calls: without its fault it is an answer."""
+    return bool(_texts_of(answer) or answer.tool_calls) or answer.refusal is not None
+
+
+def passes_on(answer: ScriptedAnswer) -> bool:
+    """Return whether an answer leaves the request to the rules below it where its fault does not strike."""
+    return answer.fault is not None and answer.fault.probability < 1 and not says_something(answer)
+
+
+def _texts_of(answer: ScriptedAnswer) -> list[str]:
+    return [name for name in ("text", "json", "chunks") if getattr(answer, name) not in (None, ())]
+
+
 def mistakes_of(answer: ScriptedAnswer) -> Iterator[Mistake]:
     """Find mistakes in an answer whose fields are each right by themselves."""
-    given = [name for name in ("text", "json", "chunks") if getattr(answer, name) not in (None, ())]
+    given = _texts_of(answer)
     if len(given) > 1:
         yield (given[1],), f"found beside {given[0]}; expected one of text, json and chunks"
-    if not given and not answer.tool_calls and answer.fault is None and answer.refusal is None:
+    if not says_something(answer) and answer.fault is None:
         yield (), "found no answer; expected text, json, chunks, refusal, tool_calls or fault"
     if answer.logprobs is not None and not isinstance(answer.logprobs, dict):
         yield ("logprobs",), f"found {dumps(answer.logprobs)}; expected an object with content"
