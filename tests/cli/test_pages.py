@@ -59,7 +59,12 @@ ANYWHERE = {
 #: The pages with commands for real mode.
 REAL = {
     "docs/getting-started.md": ("Hello there!\n", "Hello there!\n"),
-    "docs/mocks.md": ("Hello there!\n", "Hello there!\n", "Hello there!\n", "planned\t", "same\t", "removed ", STOPPED),
+    "docs/mocks.md": (
+        *("Hello there!\n",) * 3,
+        *("planned\t", "same\t"),
+        # Both are told that there is nothing to remove, on standard error.
+        f"Hello there!\n\n\n{STOPPED}",
+    ),
 }
 #: The pages with Python that runs as it stands, and what it prints first.
 PYTHON = {

@@ -176,6 +176,29 @@ def test_recordings_that_answered_nothing_are_listed_and_removed_only_where_that
     assert [file.name for file in folder.iterdir()] == [replaying[1].file_name]
 
 
+def test_what_another_instance_answered_from_the_same_folder_stays(
+    cli: Cli, folder: Path, replaying: list[Recording]
+) -> None:
+    start = ("local", "start", "--ref", REF, "--runtime", "process", "--name", "other", "--replay", str(folder))
+    assert cli(*start).status == 0
+    assert cli("local", "run", "--ref", REF, "--name", "other", "-m", "openai/gpt-4o-mini", "one").out == "1\n"
+    pruned = cli("recordings", "prune", "--unused", "--remove", "--ref", REF, "--json").document["files"]
+    assert pruned == [str(folder / replaying[2].file_name)]
+
+
+def test_nothing_is_removed_where_no_recording_answered(cli: Cli, folder: Path) -> None:
+    write_recordings(folder, [recorded("one", "1"), recorded("two", "2")])
+    assert cli("local", "start", "--ref", REF, "--runtime", "process", "--replay", str(folder)).status == 0
+    try:
+        prune = ("recordings", "prune", "--unused", "--ref", REF, "--json")
+        assert len(cli(*prune).document["files"]) == 2
+        ran = cli(*prune, "--remove")
+        assert (ran.status, ran.document["error"]["hint"]) == (2, "run the tests against it first")
+        assert len(list(folder.iterdir())) == 2
+    finally:
+        assert cli("local", "stop", "--all").status == 0
+
+
 def test_what_is_recorded_because_it_was_missing_is_not_pruned(cli: Cli, folder: Path, vendor: Vendor) -> None:
     write_recordings(folder, [recorded("one", "1"), recorded("two", "2")])
     start = ("local", "start", "--ref", REF, "--runtime", "process", "--mode", "real", "--record-missing", str(folder))

@@ -7,33 +7,62 @@ from pathlib import Path
 from theoryctl.errors import OutputFailed, UsageError
 from theoryctl.hints import again
 from theoryctl.instances import client
+from theoryctl.instances.records import Instance
 from theoryctl.instances.restart import stop_and_start
 from theoryctl.refs import ProviderRef
 from theoryctl.results.recordings import RecordingsPruned
-from theoryctl.runtimes.find import require, started_runtime
+from theoryctl.runtimes.find import recorded, require, started_runtime
 
 
 def prune(
     ref: ProviderRef, runtime: str | None, name: str | None, *, unused: bool, remove: bool, command: str
 ) -> RecordingsPruned:
     """Plan the removal of the recordings that an instance answers from and that answered nothing since its start, or
-    with `remove` remove them. `command` is what to type for that.
+    with `remove` remove them. `command` is what to type for that. What another running instance has answered from the
+    same folder stays.
 
-    Raises UsageError where it replays nothing, and without `unused`, which is the one choice that there is; NotRunning;
-    OutputFailed.
+    Raises UsageError where it replays nothing, without `unused`, which is the one choice that there is, and with
+    `remove` where no recording answered; NotRunning; OutputFailed.
     """
     if not unused:
         raise UsageError("expected --unused, which says what to remove", hint=again("add --unused", unused=True))
     instance = require(ref, runtime, name)
-    folder = instance.flags.get("replay") or instance.flags.get("record_missing")
-    if not isinstance(folder, str):
+    folder = _folder_of(instance)
+    if folder is None:
         hint = stop_and_start(instance, mode="mock", replay="recordings", record=None, record_missing=None)
         raise UsageError(f"{instance.ref} was not started with --replay or --record-missing", hint=hint)
-    found = client.unused(instance, started_runtime(instance.runtime).listens)
-    files = [file for each in found.recordings if (file := Path(folder, Path(each).name)).is_file()]
+    found = _unused(instance)
+    if remove and not found.recordings_used:
+        message = f"--remove: expected recordings in {folder} that answered, got none since {instance.ref} was started"
+        raise UsageError(message, hint="run the tests against it first")
+    names = set(found.recordings).intersection(*(_unused(other).recordings for other in _beside(instance, folder)))
+    files = [file for each in sorted(names) if (file := Path(folder, Path(each).name)).is_file()]
     if remove:
         _remove(files)
     return RecordingsPruned(folder, tuple(map(str, files)), command if files and not remove else None)
+
+
+def _folder_of(instance: Instance) -> str | None:
+    """The folder that an instance answers from."""
+    folder = instance.flags.get("replay") or instance.flags.get("record_missing")
+    return folder if isinstance(folder, str) else None
+
+
+def _unused(instance: Instance) -> client.Unused:
+    return client.unused(instance, started_runtime(instance.runtime).listens)
+
+
+def _beside(instance: Instance, folder: str) -> list[Instance]:
+    """The other running instances, of any ref, that answer from the folder."""
+    others = [each for each in recorded() if isinstance(each, Instance) and each.key != instance.key]
+    alike = [other for other in others if _answers_from(other, Path(folder))]
+    # One that has ended knows of nothing any more.
+    return [other for other in alike if started_runtime(other.runtime).listens(other)]
+
+
+def _answers_from(instance: Instance, folder: Path) -> bool:
+    own = _folder_of(instance)
+    return bool(instance.url) and own is not None and Path(own).resolve() == folder.resolve()
 
 
 def _remove(files: list[Path]) -> None:

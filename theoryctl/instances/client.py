@@ -101,12 +101,14 @@ def requests(instance: Instance, listens: Listens) -> Journal:
 
 @dataclass(frozen=True, slots=True)
 class Unused:
-    """The rules and the files of recordings that have answered nothing; with `strict`, such rules are a failure."""
+    """The rules and the files of recordings that have answered nothing, and the number of recordings that have
+    answered; with `strict`, such rules are a failure."""
 
     schema: str
     rules: tuple[str, ...]
     strict: bool
     recordings: tuple[str, ...]
+    recordings_used: int
 
     @property
     def fails(self) -> bool:

@@ -129,12 +129,13 @@ class ProviderConfig:
 
 def unused_of(config: ProviderConfig) -> dict[str, Any]:
     """Return what has answered nothing so far, as JSON: the names of rules, whether their script is `strict`, and the
-    files of recordings."""
+    files of recordings, with the number of those that have answered."""
     script, replay = config.script, config.replay
     return {
         "rules": [] if script is None else script.unused,
         "strict": script is not None and script.document.strict,
         "recordings": [] if replay is None else [recording.file_name for recording in replay.unused],
+        "recordings_used": 0 if replay is None else replay.used,
     }
 
 

@@ -154,6 +154,11 @@ class Recordings:
         """Those that have answered nothing so far."""
         return [one for key, found in self._by_key.items() for one in found[self._taken.get(key, 0) :]]
 
+    @property
+    def used(self) -> int:
+        """The number of those that have answered."""
+        return sum(min(taken, len(self._by_key[key])) for key, taken in self._taken.items())
+
     def add(self, recording: Recording) -> None:
         """Take in one more, behind the others of its key."""
         self._by_key.setdefault(recording.key, []).append(recording)

@@ -44,8 +44,8 @@ class Options(TypedDict, total=False):
     environment. They reach this call alone.
 
     In mock mode `script` answers, which goes on where it was when it is used for several calls, or the recordings in
-    the folder `replay`. In real mode the exchange is written to a file in the folder `record`. Each counts in its mode,
-    so that the mode alone has to change.
+    the folder `replay`. In real mode the exchange is written to a file in the folder `record`; with `replay` beside
+    it, what is recorded there is answered from it, and the vendor is asked for the rest alone.
     """
 
     provider: str
