@@ -10,7 +10,8 @@ from theoryctl_providers.contract.constraints import STRICT, Must
 from theoryctl_providers.contract.json_text import dumps
 
 Seconds = Annotated[float, Must({"ge": 0, "le": 3600})]
-Count = Annotated[int, Must({"ge": 0})]
+#: At most what JSON carries exactly everywhere (RFC 8259, 6).
+Count = Annotated[int, Must({"ge": 0, "le": 2**53 - 1})]
 Words = Annotated[str, Must({"min_length": 1})]
 
 #: The arguments of a call that are made from the schema of the tool that is offered.
