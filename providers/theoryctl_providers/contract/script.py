@@ -39,7 +39,8 @@ class Script:
     def joined(cls, scripts: Sequence[Script]) -> Script:
         """One script of several: the rules of the first before those of the second, and what any of them says.
 
-        Where several say `tools`, `mock_version` or `seed`, the first counts.
+        Of several that give `tools`, `mock_version` or `seed` another value than its default, the first counts: a
+        default is no choice, also where it is written down.
         """
         documents = [script.document for script in scripts]
         said = {
