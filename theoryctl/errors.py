@@ -136,10 +136,10 @@ class MissingPackage(TheoryctlError):
 
     error_code = "ERR_PROVIDER"
 
-    def __init__(self, package: str) -> None:
+    def __init__(self, package: str, message: str | None = None) -> None:
         from theoryctl_providers.contract import install_command
 
-        message = f"this needs the package {package}, which is not installed here"
+        message = message or f"this needs the package {package}, which is not installed here"
         super().__init__(message, hint=install_command(package))
 
 

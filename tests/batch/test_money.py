@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -55,6 +57,56 @@ def test_an_estimate_tells_of_models_without_a_price(files: Files, cli: Cli) -> 
     write_lines(files.lines, [ask("one"), ask("two", model="acme/unknown")])
     told = cli(*BATCH, "lines.jsonl", "--estimate", "--json").document
     assert told["unpriced"] == {"acme/unknown": 1}
+    assert (told["cost_usd"]["low"] > 0, told["cost_usd"]["high"], told["output_tokens"]["high"]) == (True, None, None)
+
+
+def test_a_cost_that_nobody_knows_is_unknown_and_a_near_name_is_told(files: Files, cli: Cli) -> None:
+    write_lines(files.lines, [ask("one")])
+    misspelt = (*BATCH, "lines.jsonl", "--estimate", "-m", "openai/gpt4o-mini")
+    ran = cli(*misspelt)
+    assert "output  at least 1 tokens\ncost    unknown\n" in ran.out
+    assert "1 line for openai/gpt4o-mini: nobody knows the price; did you mean openai/gpt-4o-mini?" in ran.err
+    told = cli(*misspelt, "--json").document
+    assert (told["cost_usd"], told["output_tokens"]) == ({"low": None, "high": None}, {"low": 1, "high": None})
+    assert told["near"] == {"openai/gpt4o-mini": "openai/gpt-4o-mini"}
+
+
+def test_a_limit_on_cost_tells_the_near_name_of_a_model_without_a_price(files: Files) -> None:
+    limited = ("--mode", "real", "--max-cost", "1", "-m", "openai/gpt4o-mini")
+    error = files.run(*limited, lines=[ask("one")], env={"OPENAI_API_KEY": CANARY}).document["error"]
+    assert error["message"].endswith("openai/gpt4o-mini (1 lines); did you mean openai/gpt-4o-mini?")
+    assert "--model openai/gpt-4o-mini" in error["hint"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (("local", "batch", "lines.jsonl", "--estimate"), 0),
+        (("local", "batch", "lines.jsonl", "--out", "rows.jsonl", "--mode", "real", "--max-cost", "1"), 1),
+        (("local", "run", "Hi", "--mode", "real"), 1),
+    ],
+    ids=["estimate", "limit", "budget"],
+)
+def test_without_litellm_its_absence_is_the_reason_why_no_price_is_known(
+    files: Files, environment: dict[str, str], arguments: tuple[str, ...], status: int
+) -> None:
+    write_lines(files.lines, [ask("one")])
+    program = (
+        "import sys; sys.modules['litellm'] = None\n"
+        f"from theoryctl.__main__ import main; sys.exit(main({list(arguments)}))"
+    )
+    limits = {"OPENAI_API_KEY": CANARY, **({"THEORYCTL_MAX_COST_PER_DAY": "1"} if "run" in arguments else {})}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=files.lines.parent,
+        capture_output=True,
+        text=True,
+        env={**environment, **limits},
+    )
+    assert done.returncode == status
+    assert "prices need LiteLLM, which is not installed here" in done.stderr
+    assert f"{sys.executable} -m pip install" in done.stderr
+    assert ("cost    unknown" in done.stdout) == ("--estimate" in arguments)
 
 
 def test_a_batch_ends_before_it_costs_more_than_it_may_and_goes_on_later(files: Files) -> None:

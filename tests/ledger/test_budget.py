@@ -59,6 +59,9 @@ def test_a_price_that_nobody_knows_is_said_and_a_server_of_ones_own_is_free(ask:
     unknown = ask("--model", "openai/gpt-99-unheard-of", env=most("100"))
     assert refused(unknown)
     assert "the price of openai/gpt-99-unheard-of is not known" in unknown.document["error"]["message"]
+    near = ask("--model", "openai/gpt4o-mini", env=most("100")).document["error"]
+    assert near["message"].endswith("did you mean openai/gpt-4o-mini?")
+    assert "--model openai/gpt-4o-mini" in near["hint"]
     own = ask("--model", "ollama/llama3", env=most("0", LLM_API_BASE="http://127.0.0.1:9"))
     assert own.document["error"]["code"] != "ERR_MAX_COST"
 

@@ -20,6 +20,7 @@ from theoryctl.batch.money import Budget, Cap
 from theoryctl.batch.output import Output, OutputStream
 from theoryctl.batch.pace import Pace
 from theoryctl.batch.plan import Plan
+from theoryctl.batch.prices import near_model
 from theoryctl.batch.prices import source as prices_source
 from theoryctl.batch.run import Batch, Estimate
 from theoryctl.batch.tally import Tally
@@ -28,7 +29,7 @@ from theoryctl.errors import Interrupted, UsageError
 from theoryctl.hints import again
 from theoryctl.results.batch import BatchEstimate, BatchResult
 from theoryctl.runtimes.find import EMBEDDED
-from theoryctl_providers.contract import Script, info_of, is_mock
+from theoryctl_providers.contract import Script, info_of, install_command, is_mock
 
 
 def batch(options: BatchOptions, target: Target, listener: Listener) -> BatchResult:
@@ -77,10 +78,12 @@ def estimate(options: BatchOptions, target: Target) -> BatchEstimate:
             resumed=plan.resumed,
             invalid=plan.invalid,
             input_tokens=(sums.input[0], sums.input[1]),
-            output_tokens=(sums.output[0], sums.output[1]),
-            cost_usd=(sums.usd[0], sums.usd[1]),
+            output_tokens=sums.output_tokens,
+            cost_usd=sums.cost_usd,
             unpriced=dict(sums.unpriced),
+            near={model: near for model in sums.unpriced if (near := near_model(model))},
             source=prices_source(),
+            install=None if prices_source() else install_command("litellm"),
             assumed=dict(sums.assumed),
         )
 

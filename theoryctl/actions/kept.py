@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from theoryctl.errors import MaxCost
-from theoryctl.hints import command
+from theoryctl.errors import MaxCost, MissingPackage, TheoryctlError
+from theoryctl.hints import again, command
 from theoryctl.manifests.model import Manifest
 from theoryctl.settings import Settings
 from theoryctl_providers.contract import ERRORS, Envelope, Event, Log, Request, is_mock
@@ -58,7 +58,8 @@ def kept(
 
 
 def _reserved(request: Request, manifest: Manifest, settings: Settings) -> Reservation | None:
-    """Hold what a real call can cost, where there is a budget. Raises MaxCost, also where nobody knows the price."""
+    """Hold what a real call can cost, where there is a budget. Raises MaxCost, also where nobody knows the price, and
+    MissingPackage."""
     if is_mock(request.mode or "mock") or settings.value("max_cost_per_day") is None:
         return None
     from theoryctl.batch.cost import bounds_of
@@ -69,10 +70,20 @@ def _reserved(request: Request, manifest: Manifest, settings: Settings) -> Reser
         return None
     usd = bounds_of(request, manifest.models.default).usd
     if usd is None:
-        model = str(request.inputs.get("model") or manifest.models.default)
-        message = f"the price of {model} is not known, so the budget of a day cannot be kept"
-        raise MaxCost(message, hint=command("models", model.rpartition("/")[2]))
+        raise _unpriced(str(request.inputs.get("model") or manifest.models.default))
     return budget.reserve(usd, request.run_id)
+
+
+def _unpriced(model: str) -> TheoryctlError:
+    """The error for a model whose price nobody knows."""
+    from theoryctl.batch.prices import NO_TABLE, near_model, table_file
+
+    if table_file() is None:
+        return MissingPackage("litellm", f"{NO_TABLE}, so the budget of a day cannot be kept")
+    message = f"the price of {model} is not known, so the budget of a day cannot be kept"
+    if near := near_model(model):
+        return MaxCost(f"{message}; did you mean {near}?", hint=again(f"use {near}", model=near))
+    return MaxCost(message, hint=command("models", model.rpartition("/")[2]))
 
 
 def _paid(envelope: Envelope) -> float | None:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from theoryctl.batch.prices import BATCHES, price_of
+from theoryctl.batch.prices import BATCHES, NO_TABLE, near_model, price_of, table_file
 from theoryctl.batch.tokens import TokenCounter
-from theoryctl.errors import MaxCost, UsageError
+from theoryctl.errors import MaxCost, MissingPackage, TheoryctlError, UsageError
 from theoryctl.hints import again
 from theoryctl_providers.contract import Request, dumps
 
@@ -19,6 +19,9 @@ _MOST_OF_A_PART = 50_000
 
 #: Tokens of an answer that are expected where the inputs do not bound it: to begin with, for a limit per minute.
 _EXPECTED_OUTPUT = 500
+
+#: The lowest and the highest of a number; None is unknown.
+Range = tuple[float | None, float | None]
 
 _BOUNDS = ("max_completion_tokens", "max_tokens")
 
@@ -156,16 +159,24 @@ class BatchedCost:
             raise MaxCost(message, hint=again("allow more", max_cost=f"{(spent + self.usd) * 1.01:.3g}"))
 
 
-def unknown_price(unpriced: Counter[str]) -> UsageError:
+def unknown_price(unpriced: Counter[str]) -> TheoryctlError:
     """The error for models without a price, counted by their lines."""
+    if table_file() is None:
+        return MissingPackage("litellm", NO_TABLE)
     told = ", ".join(f"{model} ({count} lines)" for model, count in unpriced.most_common(5))
+    message = f"a limit on cost: nobody knows the highest price of {told}"
+    if len(unpriced) == 1 and (near := near_model(*unpriced)):
+        return UsageError(f"{message}; did you mean {near}?", hint=again(f"use {near}", model=near))
     hint = again("set max_tokens, or add --allow-unknown-price", allow_unknown_price=True)
-    return UsageError(f"a limit on cost: nobody knows the highest price of {told}", hint=hint)
+    return UsageError(message, hint=hint)
 
 
 @dataclass(slots=True)
 class CostEstimate:
     """The sum of what requests may take: the lowest and the highest tokens, and US dollars.
+
+    What one request leaves unknown, the highest number of tokens and both of dollars, is unknown in `output_tokens` and
+    `cost_usd` too; the lowest sum of dollars is known as soon as one request has a price.
 
     `batched`: at the price of vendors' batches. `assumed` counts requests by model whose price for batches nobody
     knows; half of the usual one is taken for the lowest, and the usual one for the highest.
@@ -178,6 +189,7 @@ class CostEstimate:
     input: list[int] = field(default_factory=lambda: [0, 0])
     output: list[int] = field(default_factory=lambda: [0, 0])
     usd: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    unbounded: int = 0
     unpriced: Counter[str] = field(default_factory=Counter)
     assumed: Counter[str] = field(default_factory=Counter)
 
@@ -187,12 +199,13 @@ class CostEstimate:
         bounds = bounds_of(request, self.default_model, batched=self.batched)
         low, high = self.counter.count(request.inputs)
         low, high = min(low, bounds.input), min(max(high, _media(request)), bounds.input)
-        fewest, most = _choices(request.inputs) * bool(bounds.output), bounds.output or 0
+        fewest, most = _choices(request.inputs) * (bounds.output != 0), bounds.output or 0
         price = price_of(model, high, tier=BATCHES if self.batched else None)
         for sums, pair in ((self.input, (low, high)), (self.output, (fewest, most))):
             sums[0] += pair[0]
             sums[1] += pair[1]
         self.lines += 1
+        self.unbounded += bounds.output is None
         if bounds.usd is None or price.input is None:
             self.unpriced[model] += 1
             return
@@ -201,6 +214,17 @@ class CostEstimate:
         share = 0.5 if price.is_usual else 1.0
         self.usd[0] += (low * price.input + fewest * (price.output or 0.0)) * share
         self.usd[1] += high * price.input + most * (price.output or 0.0)
+
+    @property
+    def output_tokens(self) -> Range:
+        """The lowest and the highest number of tokens of all answers."""
+        return self.output[0], None if self.unbounded else self.output[1]
+
+    @property
+    def cost_usd(self) -> Range:
+        """The lowest and the highest cost of all requests."""
+        unpriced = self.unpriced.total()
+        return None if unpriced and unpriced == self.lines else self.usd[0], None if unpriced else self.usd[1]
 
 
 def _media(request: Request) -> int:

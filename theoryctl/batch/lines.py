@@ -48,6 +48,11 @@ def read_line(number: int, data: bytes, declared: Collection[str]) -> Line:
     return Line(number, None, value)
 
 
+def lines_words(count: int) -> str:
+    """Return a number of lines in words: `1 line`, `2,000 lines`."""
+    return f"{count:,} line{'' if count == 1 else 's'}"
+
+
 def _wrapped(number: int, value: dict[str, Any]) -> Line:
     _refuse_others(value, _WRAPPED)
     attach = value.get("attach")

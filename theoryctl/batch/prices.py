@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 #: The table in LiteLLM's package (litellm 1.110.2).
 _TABLE = "model_prices_and_context_window_backup.json"
 
+#: The reason why no price is known where that is not installed.
+NO_TABLE = "prices need LiteLLM, which is not installed here"
+
 #: Vendors whose models run on a server of one's own: a call costs nothing.
 _OWN = frozenset(("ollama", "ollama_chat", "hosted_vllm", "lm_studio"))
 
@@ -21,6 +24,10 @@ _INPUT = re.compile(rf"input_cost_per_token(?:_above_(\d+)k_tokens)?{_TIER}")
 _OUTPUT = re.compile(rf"output_cost_per_(?:reasoning_)?token(?:_above_(\d+)k_tokens)?{_TIER}")
 _CACHED = re.compile(rf"cache_creation_input_token_cost(?:_above_\d+hr)?(?:_above_(\d+)k_tokens)?{_TIER}")
 _MEDIA = re.compile(rf"input_cost_per_(?:audio|image)_token(){_TIER}")
+
+#: Modes in the table of models that a provider can be asked for, and characters of a name that is compared with theirs.
+_ASKED = frozenset(("chat", "responses", "embedding"))
+_LONGEST_NAME = 100
 
 #: The tier of vendors' batches. Its prices stand in the place of the usual ones, which are never lower.
 BATCHES = "batches"
@@ -80,6 +87,23 @@ def _is_of(facts: Mapping[str, Any], vendor: str) -> bool:
     """Tell whether an entry without a vendor in its name is that vendor's; some parts of one are `vertex_ai-…`."""
     owner = str(facts.get("litellm_provider"))
     return vendor in (owner, owner.partition("-")[0], owner.removesuffix("_converse"))
+
+
+def near_model(model: str) -> str | None:
+    """Return the model of the same vendor that has a price and is called nearly the same; None where there is none."""
+    from difflib import get_close_matches
+
+    if facts_of(model) is not None:
+        return None
+    vendor, _, name = model.partition("/")
+    named = {key.removeprefix(f"{vendor}/") for key, facts in _table().items() if _is_sold(key, facts, vendor)}
+    near = get_close_matches(name[:_LONGEST_NAME], named, n=1, cutoff=0.85)
+    return f"{vendor}/{near[0]}" if near else None
+
+
+def _is_sold(key: str, facts: Mapping[str, Any], vendor: str) -> bool:
+    is_priced = facts.get("mode") in _ASKED and "input_cost_per_token" in facts
+    return is_priced and (key.startswith(f"{vendor}/") or ("/" not in key and _is_of(facts, vendor)))
 
 
 def price_of(model: str, tokens: int, *, tier: str | None = None, cached: bool = False, media: bool = False) -> Price:

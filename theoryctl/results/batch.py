@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from theoryctl.errors import exit_status
 from theoryctl_providers.contract import ErrorInfo, ProviderError, info_of
+
+if TYPE_CHECKING:
+    from theoryctl.batch.cost import Range
 
 SUMMARY_SCHEMA = "theoryctl.batch_summary/v1"
 
@@ -162,21 +165,24 @@ class BatchesCollected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchEstimate:
-    """The tokens and US dollars that a batch may take, as the lowest and the highest of each.
+    """The tokens and US dollars that a batch may take, as the lowest and the highest of each; None is unknown.
 
-    `lines` are to be asked. `unpriced` are the models whose price nobody knows, with the number of their lines; their
-    lines are not in the costs. `assumed` are those whose price in a vendor's batch nobody knows: half of the usual one
-    is taken for the lowest cost, and the usual one for the highest.
+    `lines` are to be asked. `unpriced` are the models whose price nobody knows, with the number of their lines; `near`
+    has the models that may have been meant. `source` is the release of LiteLLM whose prices they are; without LiteLLM
+    it is None, and `install` is the command that installs it. `assumed` are the models whose price in a vendor's batch
+    nobody knows: half of the usual one is taken for the lowest cost, and the usual one for the highest.
     """
 
     lines: int
     resumed: int
     invalid: int
-    input_tokens: tuple[int, int]
-    output_tokens: tuple[int, int]
-    cost_usd: tuple[float, float]
+    input_tokens: Range
+    output_tokens: Range
+    cost_usd: Range
     unpriced: Mapping[str, int] = field(default_factory=dict)
+    near: Mapping[str, str] = field(default_factory=dict)
     source: str | None = None
+    install: str | None = None
     assumed: Mapping[str, int] = field(default_factory=dict)
     exit_status: ClassVar[int] = 0
 
@@ -191,10 +197,12 @@ class BatchEstimate:
             "output_tokens": _range(self.output_tokens),
             "cost_usd": _range(self.cost_usd),
             "unpriced": dict(self.unpriced),
+            "near": dict(self.near),
             "prices": self.source,
+            "install": self.install,
             **({"assumed": dict(self.assumed)} if self.assumed else {}),
         }
 
 
-def _range(pair: tuple[float, float]) -> dict[str, float]:
+def _range(pair: Range) -> dict[str, float | None]:
     return {"low": pair[0], "high": pair[1]}

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
+from theoryctl.batch.lines import lines_words
+from theoryctl.batch.prices import NO_TABLE
 from theoryctl.results.batch import BatchesCollected, BatchEstimate, BatchResult, VendorBatch, VendorBatches
 from theoryctl.terminal.format import dollars, duration_words, paired, rate_words
 from theoryctl.terminal.view import Facts, Lines, Table, View, Views
 from theoryctl_providers.contract import ProviderError
+
+if TYPE_CHECKING:
+    from theoryctl.batch.cost import Range
 
 
 def _batch(result: BatchResult) -> View:
@@ -92,21 +98,38 @@ def _estimate(result: BatchEstimate) -> Facts:
     pairs = [
         ("lines", f"{result.lines:,}"),
         *((name, f"{count:,}") for name, count in counts.items() if count),
-        ("input", f"{_between(result.input_tokens)} tokens"),
-        ("output", f"{_between(result.output_tokens)} tokens"),
-        ("cost", f"{dollars(result.cost_usd[0])} to {dollars(result.cost_usd[1])}"),
+        ("input", f"{_between(result.input_tokens, _whole)} tokens"),
+        ("output", f"{_between(result.output_tokens, _whole)} tokens"),
+        ("cost", _between(result.cost_usd, dollars)),
     ]
-    unpriced = [f"{count:,} lines for {model}: nobody knows the price" for model, count in result.unpriced.items()]
     assumed = [
-        f"{count:,} lines for {model}: nobody knows the price of batches, from half of the usual one to all of it"
+        f"{lines_words(count)} for {model}: nobody knows the price of batches, from half of the usual one to all of it"
         for model, count in result.assumed.items()
     ]
     source = (f"prices: {result.source}",) if result.source else ()
-    return Facts(pairs, (*unpriced, *assumed, *source))
+    return Facts(pairs, (*_unpriced(result), *assumed, *source))
 
 
-def _between(pair: tuple[int, int]) -> str:
-    return f"{pair[0]:,} to {pair[1]:,}"
+def _unpriced(result: BatchEstimate) -> Iterator[str]:
+    """The models without a price, and what ends that."""
+    if result.unpriced and result.install:
+        yield f"{NO_TABLE}: {result.install}"
+        return
+    for model, count in result.unpriced.items():
+        near = f"; did you mean {result.near[model]}?" if model in result.near else ""
+        yield f"{lines_words(count)} for {model}: nobody knows the price{near}"
+
+
+def _between(pair: Range, shown: Callable[[float], str]) -> str:
+    """Both ends of a range, in words: `1 to 5`, `at least 1`, `unknown`."""
+    low, high = pair
+    if low is None:
+        return "unknown"
+    return f"at least {shown(low)}" if high is None else f"{shown(low)} to {shown(high)}"
+
+
+def _whole(number: float) -> str:
+    return f"{number:,.0f}"
 
 
 def _collected(result: BatchesCollected) -> View:
