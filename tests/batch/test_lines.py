@@ -89,10 +89,70 @@ def test_a_line_that_is_wrong_is_told_with_its_number_and_nothing_is_asked(files
 
 
 def test_twenty_problems_are_told_and_the_others_counted(files: Files) -> None:
-    message = files.run(lines=[{"x": 1}] * 25).document["error"]["message"]
+    message = files.run(lines=[{f"x{number}": 1} for number in range(25)]).document["error"]["message"]
     assert "line 20: " in message
     assert "line 21: " not in message
     assert "and 5 more lines" in message
+
+
+def test_equal_problems_are_told_once_with_their_lines(files: Files) -> None:
+    wrong = ask("one", x=1)
+    error = files.run(lines=[wrong, wrong, ask("two"), wrong, {"messages": 5}]).document["error"]
+    assert "4 lines are not valid, of 5; nothing was asked:\n  lines 1-2, 4: $: unknown key 'x'" in error["message"]
+    assert error["message"].count("unknown key") == 1
+    assert "\n  line 5: $.messages: " in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "corrected"),
+    [
+        (("-o", "temperatur=1"), "ERR_INPUTS", "--option temperature=1"),
+        (("-m", "opnai/gpt-4o-mini"), "ERR_INPUTS", "--model openai/gpt-4o-mini"),
+        (("-m", "gpt-4o-mini", "--mode", "real"), "ERR_MODEL_NOT_FOUND", "--model openai/gpt-4o-mini"),
+        (("-o", "temperature=hot"), "ERR_INPUTS", "theoryctl manifest show llm/litellm@1 --schema"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+@pytest.mark.parametrize("lines", [[ask("one"), ask("two")], ["{"], []], ids=["valid", "invalid", "empty"])
+def test_a_flag_that_is_wrong_is_told_once_with_the_corrected_command(
+    files: Files, flags: tuple[str, ...], code: str, corrected: str, lines: list[Any]
+) -> None:
+    error = files.run(*flags, "--skip-invalid", lines=lines).document["error"]
+    assert error["code"] == code
+    assert "line" not in error["message"]
+    assert corrected in error["hint"]
+    assert not files.out.exists()
+
+
+def test_flags_are_checked_as_what_the_lines_ask_for(files: Files) -> None:
+    embeddings = {"url": "/v1/embeddings", "body": {"model": "text-embedding-3-small", "input": "Hello."}}
+    assert files.run("-o", "dimensions=3", "-m", "openai/text-embedding-3-large", lines=[embeddings]).status == 0
+    tool = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+    assert files.run("-o", "tool_choice=required", lines=[ask("one", tools=[tool])]).status == 0
+
+
+@pytest.mark.parametrize("flags", [(), ("--skip-invalid",)], ids=["", "skips"])
+def test_a_batch_without_a_valid_line_fails_and_leaving_them_out_is_no_way_on(
+    files: Files, flags: tuple[str, ...]
+) -> None:
+    ran = files.run(*flags, lines=[ask("one", temprature=1)] * 2)
+    error = ran.document["error"]
+    assert (ran.status, error["code"]) == (3, "ERR_INPUTS")
+    assert error["hint"] == "write 'temperature' instead of 'temprature'"
+    assert not files.out.exists()
+
+
+@pytest.mark.parametrize("text", ["name,age\nAda,36\n1,2", "Tell me\nabout rivers."], ids=["csv", "text"])
+def test_a_file_of_another_format_is_told_of_the_expected_one(files: Files, text: str) -> None:
+    error = files.run(lines=text.splitlines()).document["error"]
+    assert error["message"].startswith('lines.jsonl: expected JSON, one object a line: {"messages": [...]}; nothing')
+    assert "not JSON: Expecting value at line 1 column 1" in error["message"]
+    assert error["hint"].startswith("write each line as {")
+
+
+def test_a_batch_without_lines_has_a_file_without_rows(files: Files) -> None:
+    ran = files.run(lines=[])
+    assert (ran.status, ran.document["lines"], files.rows) == (0, 0, [])
 
 
 def test_invalid_lines_can_be_left_out(files: Files) -> None:

@@ -66,6 +66,14 @@ def test_a_summary_counts_failures_by_code_tokens_cost_and_latency() -> None:
     }
 
 
+def test_a_summary_names_no_file_that_is_not_there() -> None:
+    nothing = {"ok": 0, "failed": {}, "left": 10}
+    stopped = result(**nothing, error={"code": "ERR_AUTH", "message": "refused", "hint": None, "retryable": False})
+    assert "rows" not in dict(summary(stopped))
+    assert "rows" not in dict(summary(result(**nothing, detached="batch_1")))
+    assert dict(summary(result(ok=0, failed={}, lines=0)))["rows"] == "rows.jsonl"
+
+
 @pytest.mark.parametrize(("allowed", "status"), [(0.0, 1), (1.0, 0), (0.5, 1)])
 def test_as_many_lines_may_fail_as_are_allowed_to(allowed: float, status: int) -> None:
     assert result(allowed=allowed).exit_status == status

@@ -60,6 +60,8 @@ def batch(options: BatchOptions, target: Target, listener: Listener) -> BatchRes
         run_all(running, options, listener)
         if running.error is None:
             forget_taken(engine)
+            if setting.file is not None:
+                setting.file.keep()
         script = setting.maker.config.script if target.runtime == EMBEDDED and not plan.resumed else None
         return result_of(options, running, script)
 

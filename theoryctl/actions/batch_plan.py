@@ -221,6 +221,7 @@ def _maker(
         folder=source.folder,
         max_attachment=options.max_attachment,
         given=given,
+        example=manifest.example,
         model=settings.text("model") if has_model else None,
         timeout=parse_timeout(timeout.text, timeout.source) if timeout else options.timeout,
         overrides=options.mode is not None,

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from theoryctl.errors import BadInputs
-from theoryctl_providers.contract import Operation, loads
+from theoryctl_providers.contract import Operation, ProviderError, loads
 from theoryctl_providers.contract.json_text import cut
 
 #: Keys of a line that wraps its inputs, and of one of OpenAI's (platform.openai.com/docs/api-reference/batch).
@@ -20,6 +20,10 @@ _OPERATIONS: Mapping[str, Operation] = {"/v1/chat/completions": "chat", "/v1/emb
 
 #: Characters of an id, at most.
 LONGEST_ID = 512
+
+
+class NoObject(BadInputs):
+    """A line that is no JSON object, whatever it may mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +42,22 @@ def read_line(number: int, data: bytes, declared: Collection[str]) -> Line:
 
     Raises ProviderError `ERR_INPUTS`.
     """
-    value = loads(data, what="the line")
+    value = _parsed(data)
     if not isinstance(value, dict):
-        raise _bad(f"expected a JSON object, got {_kind(value)}", 'write it as {"messages": [{"role": …}]}')
+        hint = 'write it as {"messages": [{"role": "user", "content": "Hello"}]}'
+        raise NoObject(f"expected a JSON object, got {_kind(value)}", hint=hint)
     if "body" in value and "body" not in declared:
         return _of_openai(number, value)
     if "inputs" in value and "inputs" not in declared:
         return _wrapped(number, value)
     return Line(number, None, value)
+
+
+def _parsed(data: bytes) -> Any:
+    try:
+        return loads(data, what="the line")
+    except ProviderError as error:
+        raise NoObject(error.message, hint=error.hint) from None
 
 
 def lines_words(count: int) -> str:

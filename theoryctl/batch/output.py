@@ -111,6 +111,10 @@ class OutputFile:
         for _, line in whole_lines(self._file):
             yield line
 
+    def keep(self) -> None:
+        """Leave the file there though it has got nothing: a batch without lines has a file without rows."""
+        self._is_new = False
+
     def close(self) -> None:
         if self._is_new and os.fstat(self._file.fileno()).st_size == 0:
             os.unlink(self._path)

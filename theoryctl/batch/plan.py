@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+from theoryctl.batch.given import check_given
 from theoryctl.batch.lines import Line, read_line
+from theoryctl.batch.problems import Problems
 from theoryctl.batch.requests import Check, RequestMaker
 from theoryctl.batch.resume import Earlier
 from theoryctl.batch.source import Source
 from theoryctl.errors import BadInputs
-from theoryctl.hints import again
-from theoryctl_providers.contract import ProviderError, Request
+from theoryctl_providers.contract import Operation, ProviderError, Request
 
 #: States of a line: to be asked; in no need of a call; equal to one that is asked; equal to one that was answered in an
 #: earlier run.
@@ -22,9 +24,6 @@ TODO, SETTLED, TWIN, REPEATED = range(4)
 _OF_A_LINE = frozenset(
     ("ERR_INPUTS", "ERR_ATTACHMENT", "ERR_UNSUPPORTED_PARAM", "ERR_MODEL_NOT_FOUND", "ERR_TOO_LARGE")
 )
-
-#: Problems that are told.
-MOST_PROBLEMS = 20
 
 _DIGEST = 32
 
@@ -43,7 +42,6 @@ class Plan:
     states: bytearray = field(default_factory=bytearray)
     digests: bytearray = field(default_factory=bytearray)
     twins: dict[int, list[int]] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
     lines: int = 0
     invalid: int = 0
     resumed: int = 0
@@ -87,7 +85,7 @@ class Plan:
 class Planner:
     """Reads all lines, checks those that are new, and finds equal ones.
 
-    `look` is called with each request that is to be asked. With `skips` invalid lines are left out.
+    `look` is called with each request that is to be asked. With `skips` invalid lines are left out, unless all are.
     """
 
     plan: Plan
@@ -98,11 +96,14 @@ class Planner:
     look: Callable[[int, Request], None] | None = None
     _first: dict[bytes, int] = field(default_factory=dict)
     _ids: dict[int, int] = field(default_factory=dict)
+    _problems: Problems = field(default_factory=Problems)
 
     def made(self) -> Plan:
         """Read the lines. Raises BadInputs (`ERR_INPUTS`) that tells of invalid ones, and ProviderError for whatever
-        is wrong with the batch."""
+        is wrong with the batch, such as with inputs that are given to all lines."""
         plan, end = self.plan, 0
+        if plan.maker.given:
+            check_given(plan.maker, self.check, self._operation())
         for index, data in enumerate(plan.source.lines()):
             end += len(data)
             plan.ends.append(end)
@@ -110,9 +111,16 @@ class Planner:
             plan.states.append(state)
             plan.digests += digest
         plan.source.check_unchanged()
-        if plan.invalid and not self.skips:
-            raise self._refusal()
+        if plan.invalid and (plan.invalid == plan.lines or not self.skips):
+            raise self._problems.refusal(plan.source.name, plan.invalid, plan.lines)
         return plan
+
+    def _operation(self) -> Operation:
+        """The operation of the first line that can be read."""
+        for index, data in enumerate(self.plan.source.lines()):
+            with suppress(ProviderError):
+                return read_line(index + 1, data, self.plan.maker.declared).operation
+        return "chat"
 
     def _judged(self, index: int, data: bytes) -> tuple[int, bytes]:
         if not data.strip():
@@ -123,7 +131,8 @@ class Planner:
         except ProviderError as error:
             if error.code not in _OF_A_LINE:
                 raise
-            self._note(index + 1, error)
+            self.plan.invalid += 1
+            self._problems.add(index + 1, error)
             return SETTLED, bytes(_DIGEST)
 
     def _checked(self, index: int, data: bytes) -> tuple[int, bytes]:
@@ -162,18 +171,3 @@ class Planner:
         if before != line.number:
             message = f"id: expected one of its own, got {line.id[:200]!r}, which line {before} has"
             raise BadInputs(message, hint="give each line an id of its own")
-
-    def _note(self, number: int, error: ProviderError) -> None:
-        self.plan.invalid += 1
-        if len(self.plan.problems) < MOST_PROBLEMS:
-            message = error.message.removeprefix("inputs: ").removeprefix("the line: ")
-            self.plan.problems.append(f"line {number}: {message}".replace("\n", "\n  "))
-
-    def _refusal(self) -> BadInputs:
-        plan = self.plan
-        more = plan.invalid - len(plan.problems)
-        told = [*plan.problems, *([f"and {more} more lines"] if more else [])]
-        which = "1 line is" if plan.invalid == 1 else f"{plan.invalid} lines are"
-        message = f"{plan.source.name}: {which} not valid, of {plan.lines}; nothing was asked:\n  "
-        hint = again("mend them, or leave them out with --skip-invalid", skip_invalid=True)
-        return BadInputs(message + "\n  ".join(told), hint=hint)

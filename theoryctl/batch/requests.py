@@ -29,9 +29,9 @@ _MOST_FILES = 4096
 class RequestMaker:
     """Makes the request of each line.
 
-    `given` are inputs that count before those of a line, `model` the one where a line names none, `timeout` is in
-    seconds, `max_attachment` in bytes. Paths of attachments are relative to `folder`. `overrides` says that the mode
-    was given by a flag, which counts before the modes in lines.
+    `given` are inputs that count before those of a line, `example` some that are valid without them, and `model` is the
+    one where a line names none. `timeout` is in seconds, `max_attachment` in bytes. Paths of attachments are relative
+    to `folder`. `overrides` says that the mode was given by a flag, which counts before the modes in lines.
     """
 
     config: ProviderConfig
@@ -39,6 +39,7 @@ class RequestMaker:
     folder: str
     max_attachment: int
     given: Mapping[str, Any] = field(default_factory=dict)
+    example: Mapping[str, Any] = field(default_factory=dict)
     model: str | None = None
     timeout: float | None = None
     overrides: bool = False

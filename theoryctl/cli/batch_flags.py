@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -118,16 +120,32 @@ def run_batch(
 
     options = _options(ctx, ref, source, flags, more)
     if flags.estimate:
-        ctx.obj.emit(estimate(options, target))
+        with inputs_hinted(ctx):
+            ctx.obj.emit(estimate(options, target))
         return None
     display = ctx.obj.watch_batch()
     try:
         listener = Listener(display.tell, display.watch, ctx.obj.write_rows)
-        result = with_report(_ask(options), options, target, listener)
+        with inputs_hinted(ctx):
+            result = with_report(_ask(options), options, target, listener)
     finally:
         display.end()
     emit(result, ctx)
     return result
+
+
+@contextmanager
+def inputs_hinted(ctx: typer.Context) -> Iterator[None]:
+    """Let the hint of an error about inputs be the command that was typed, corrected."""
+    from theoryctl_providers.contract import ProviderError
+
+    try:
+        yield
+    except ProviderError as error:
+        from theoryctl.cli.hints import of_inputs
+
+        error.hint = of_inputs(error, ctx)
+        raise
 
 
 def _ask(options: BatchOptions) -> Ask:

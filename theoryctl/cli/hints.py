@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from theoryctl.hints import LEAVE_INSTANCE, PROGRAM, Hint, Step, again, as_typed, command, flag_words
 from theoryctl.results.run import RunResult
-from theoryctl_providers.contract import Envelope, ErrorInfo, ProviderError, Remedy, slips_of
+from theoryctl_providers.contract import Envelope, ErrorInfo, ProviderError, Remedy, info_of, slips_of
 
 if TYPE_CHECKING:
     from theoryctl.refs import ProviderRef
@@ -59,6 +59,12 @@ def with_hint(result: RunResult, context: Any) -> RunResult:
         return replace(result, faster=_keeps_loaded(envelope, context))
     hint = spelled(_how(error, context, envelope["runtime"]), context)
     return replace(result, envelope={**envelope, "error": {**error, "hint": hint}})
+
+
+def of_inputs(error: ProviderError, context: Any) -> str | None:
+    """The hint of an error, in terms of the command that was typed where it says what is to change in the inputs."""
+    hint = error.hint
+    return _how(info_of(error), context, None) if hint and (slips_of(hint) or hint == Remedy.SCHEMA) else hint
 
 
 def _keeps_loaded(envelope: Envelope, context: Any) -> str | None:

@@ -121,6 +121,12 @@ class BatchResult:
         }
 
     @property
+    def has_file(self) -> bool:
+        """Tell whether the rows are in a file: a batch that got none has one only if it has ended."""
+        is_ended = self.error is None and self.detached is None and self.batches is None
+        return self.out is not None and (is_ended or self.ok + self.failures + self.copied + self.resumed > 0)
+
+    @property
     def failures(self) -> int:
         """Lines that failed in this run."""
         return sum(self.failed.values())

@@ -44,7 +44,7 @@ def summary(result: BatchResult) -> list[tuple[str, str]]:
     pairs += [(each.vendor, standing(each)) for each in result.batches or ()]
     if result.unused_rules:
         pairs.append(("unused", ", ".join(result.unused_rules) + ("; the script is strict" if result.strict else "")))
-    if result.out is not None:
+    if result.out is not None and result.has_file:
         pairs.append(("rows", result.out))
     if result.report is not None:
         pairs.append(("report", result.report))
