@@ -44,6 +44,14 @@ def test_a_failed_run_is_a_row_with_its_code(ask: Ask, cli: Cli) -> None:
     assert rows(cli, "--code", "ERR_TIMEOUT") == []
 
 
+@pytest.mark.parametrize(("flags", "model"), [((), MODEL), (("-m", "openai/gpt-4o"), "openai/gpt-4o")])
+def test_a_run_that_failed_before_it_was_asked_is_a_row_with_its_model(
+    cli: Cli, flags: tuple[str, ...], model: str
+) -> None:
+    assert cli("local", "run", "--ref", REF, "--mode", "real", "--prompt", "Hi", *flags).status == 4
+    assert [(row["code"], row["model"]) for row in rows(cli)] == [("ERR_MISSING_SECRET", model)]
+
+
 def test_mocks_are_rows_only_on_request(cli: Cli, state: Path) -> None:
     assert cli(*MOCK, "one").status == 0
     assert not state.exists()

@@ -108,6 +108,7 @@ def _row(request: Request, envelope: Envelope, source: str, place: Here, first_t
     return row_of(
         envelope,
         source,
+        model=model_of(request, envelope),
         first_token_ms=first_token_ms,
         inputs_digest=inputs,
         outputs_digest=outputs,
@@ -119,8 +120,16 @@ def _row(request: Request, envelope: Envelope, source: str, place: Here, first_t
 
 def _asked(request: Request, envelope: Envelope) -> object:
     """The inputs with the model that was asked, so that a default one and the same one by name are equal."""
-    inputs, model = request.inputs, envelope["model"]
+    inputs, model = request.inputs, model_of(request, envelope)
     return {**inputs, "model": model} if model and isinstance(inputs, Mapping) else inputs
+
+
+def model_of(request: Request, envelope: Envelope) -> str | None:
+    """Return the model that was asked: the envelope's, and of a run that failed before it had one, that of the inputs,
+    else the manifest's default."""
+    inputs = request.inputs
+    named = envelope["model"] or (inputs.get("model") if isinstance(inputs, Mapping) else None)
+    return named if named and isinstance(named, str) else request.config.default_model
 
 
 def _content(policy: Policy, request: Request, envelope: Envelope, answers: Mapping[str, Any]) -> Content | None:

@@ -106,8 +106,8 @@ USAGE = (
 )
 
 
-def row_of(envelope: Envelope, source: str, **more: Any) -> Row:
-    """Return the row of a finished run; `more` are columns that its envelope does not tell."""
+def row_of(envelope: Envelope, source: str, *, model: str | None = None, **more: Any) -> Row:
+    """Return the row of a finished run of a `model`; `more` are columns that its envelope does not tell."""
     meta, error = envelope["meta"], envelope["error"]
     vendor, usage = meta["vendor"], envelope["usage"]
     return Row(
@@ -117,7 +117,7 @@ def row_of(envelope: Envelope, source: str, **more: Any) -> Row:
         ref=envelope["ref"],
         mode=envelope["mode"],
         runtime=envelope["runtime"],
-        model=_short(envelope["model"]),
+        model=_short(envelope["model"] or model),
         answered=_short(vendor and vendor["model"]),
         image=digest_in(meta["image"]),
         code=error and error["code"],
