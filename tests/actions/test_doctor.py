@@ -227,6 +227,7 @@ def test_the_exit_status_is_that_of_the_gravest_finding(healthy: dict[str, str],
     assert cli("doctor", env={"OPENAI_API_KEY": " "}).status == 5
     advised = cli("doctor", env={"PYTHONDONTWRITEBYTECODE": "1"})
     assert "advice: PYTHONDONTWRITEBYTECODE is set\n  why: every start" in advised.out
+    assert " 0 " not in f" {advised.err.splitlines()[-1]} "
     assert "\n  run: unset PYTHONDONTWRITEBYTECODE\n" in advised.out
 
 

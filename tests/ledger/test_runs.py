@@ -183,10 +183,10 @@ def test_costs_are_drawn_as_bars_at_a_terminal_and_not_through_a_pipe(
         ("list",),
         ("list", "--model", "nobody/x"),
         ("show", "last"),
-        ("show", "run_a"),
+        ("show", "run_x"),
         ("cost",),
         ("cost", "--by", "day,model,ref,mode,source"),
-        ("diff", "last", "run_a"),
+        ("diff", "last", "run_x"),
         ("report", "--html", "runs.html"),
         ("prune",),
         ("path",),
@@ -196,7 +196,7 @@ def test_costs_are_drawn_as_bars_at_a_terminal_and_not_through_a_pipe(
 def test_what_a_command_says_as_json_fits_the_published_schema(
     command: tuple[str, ...], cli: Cli, state: Path, environment: dict[str, str]
 ) -> None:
-    write(state, [row(day(), started_at=f"{day()}T00:00:00.000Z", run_id="run_a"), row(day(), code="ERR_TIMEOUT")])
+    write(state, [row(day(), started_at=f"{day()}T00:00:00.000Z", run_id="run_x"), row(day(), code="ERR_TIMEOUT")])
     environment["THEORYCTL_LEDGER"] = "mock,content"
     cli(*MOCK, "Say hello.")
     ran = cli("runs", *command, "--json")

@@ -123,6 +123,32 @@ def test_a_ref_is_never_cut(cli: Cli, tmp_path: Path, folder_columns: int) -> No
     assert ref in SGR.sub("", out) and "llm/litellm@1" in SGR.sub("", out)
 
 
+def test_a_list_of_runs_takes_a_line_a_run_at_eighty_columns(cli: Cli) -> None:
+    env = {**SHOWN, "COLUMNS": "80", "THEORYCTL_LEDGER": "mock"}
+    for text in ("one", "two"):
+        cli(*RUN, text, env=env)
+    cli("local", "run", "--ref", REF, "--mode", "real", "--prompt", "x", env=env)
+    lines = SGR.sub("", cli("runs", "list", env=env).out).strip().splitlines()
+    assert lines[0].split() == ["run", "time", "model", "in/out", "cost", "code"]
+    assert len(lines) == 5 and max(map(len, lines)) <= 80
+    assert lines[2].split()[-1] == "ERR_MISSING_SECRET"
+    assert len(cli("runs", "list").out.splitlines()[0].split("\t")) == 9
+
+
+def test_a_list_of_vendors_takes_a_line_a_vendor_at_eighty_columns(cli: Cli) -> None:
+    vendors = len(cli("models").out.splitlines())
+    lines = SGR.sub("", cli("models", env={**SHOWN, "COLUMNS": "80"}).out).strip().splitlines()
+    assert (lines[0].split()[:4], len(lines)) == (["vendor", "set", "models", "get"], vendors + 2)
+    assert max(map(len, lines)) <= 80
+
+
+def test_a_value_in_a_block_goes_on_below_itself(cli: Cli) -> None:
+    out = SGR.sub("", cli("models", env=SHOWN).out)
+    (block,) = [block for block in out.split("\n\n") if block.startswith("vendor     openai\n")]
+    assert all(re.match(r"(vendor|set|models|get a key)  +\S|  {10}\S", line) for line in block.splitlines())
+    assert all(len(line) <= 60 for line in block.splitlines())
+
+
 @pytest.mark.parametrize(
     ("milliseconds", "words"),
     [(0.84, "0.8 ms"), (85, "85 ms"), (999, "999 ms"), (1000, "1.0 s"), (61_400, "61 s"), (12_340, "12.3 s")],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from theoryctl.terminal.format import bar, paired
 from theoryctl.terminal.streams import console, is_rich, is_seen, is_styled
-from theoryctl.terminal.text import json_text, printable, printable_cell
+from theoryctl.terminal.text import json_text, printable, printable_cell, wrapped
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -97,7 +97,16 @@ def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, folds: bo
     if enough(console(sys.stdout), laid_out):
         _show(laid_out)
     else:  # a column of half words helps nobody
-        say("\n\n".join("\n".join(paired(list(zip(header, row, strict=True)))) for row in rows))
+        say("\n\n".join(_block(header, row) for row in rows))
+
+
+def _block(header: tuple[str, ...], row: tuple[str, ...]) -> str:
+    """A row as facts; a value that is too wide goes on below itself, and no word is broken."""
+    begin = max(map(len, header)) + 2
+    width = max(1, console(sys.stdout).width - begin)
+    below = "\n" + " " * begin
+    values = [wrapped(printable_cell(cell), width).replace("\n", below) for cell in row]
+    return "\n".join(paired(list(zip(header, values, strict=True))))
 
 
 def _rows(shown: Table) -> None:
@@ -105,9 +114,19 @@ def _rows(shown: Table) -> None:
     if not shown.rows:
         return
     if is_rich(sys.stdout):
-        table(*_with_bars(shown), folds=shown.folds)
+        _laid_out(shown)
     else:
         say("\n".join("\t".join(map(printable_cell, row)) for row in shown.rows))
+
+
+def _laid_out(shown: Table) -> None:
+    """A table at a terminal; the narrow one, where it has one and does not fit."""
+    from theoryctl.terminal.rich_layout import fits
+    from theoryctl.terminal.rich_layout import table as wide
+
+    if shown.narrow is not None and not fits(console(sys.stdout), wide(shown.header, shown.rows)):
+        shown = shown.narrow
+    table(*_with_bars(shown), folds=shown.folds)
 
 
 def _with_bars(shown: Table) -> tuple[tuple[str, ...], Sequence[tuple[str, ...]]]:

@@ -26,8 +26,8 @@ class Facts:
 @dataclass(frozen=True, slots=True)
 class Table:
     """A header and rows; where there are no rows, `empty` is said on standard error, and so is what is `said`
-    with it. Unless it `folds`, a table that is
-    too wide for the terminal is shown as facts, row by row."""
+    with it. A table that is too wide for the terminal is shown as the `narrow` one, where it has one that says
+    less; else, unless it `folds`, as facts, row by row."""
 
     header: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
@@ -36,6 +36,7 @@ class Table:
     said: tuple[str, ...] = ()
     #: Numbers that a terminal draws as bars beside the first rows.
     bars: Sequence[float] = ()
+    narrow: Table | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:

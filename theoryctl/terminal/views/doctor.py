@@ -35,7 +35,11 @@ def _finding(finding: Finding) -> Iterator[str]:
 def _count(result: Examined) -> str:
     errors = sum(1 for finding in result.findings if finding.code)
     advice = len(result.findings) - errors
-    return f"{errors} error{'' if errors == 1 else 's'}, {advice} piece{'' if advice == 1 else 's'} of advice"
+    counts = (
+        (errors, f"{errors} error{'' if errors == 1 else 's'}"),
+        (advice, f"{advice} piece{'' if advice == 1 else 's'} of advice"),
+    )
+    return ", ".join(words for count, words in counts if count) or "no errors"
 
 
 VIEWS: Views = {Examined: _examined}

@@ -7,13 +7,17 @@ import shlex
 from theoryctl.results.models import ModelList, ModelRow, VendorRow
 from theoryctl.terminal.view import Table, Views
 
+HEADER = ("vendor", "wants", "set", "models", "get a key")
+
 
 def _list(result: ModelList) -> Table:
     more = (f"prices and limits need LiteLLM: {result.install}",) if result.install else ()
     if not result.words:
         rows = [_vendor(row) for row in result.vendors]
         hint = "theoryctl models WORD lists the models that have it in their names"
-        return Table(("vendor", "wants", "set", "models", "get a key"), rows, "", folds=True, said=(hint, *more))
+        short = [(*row[:1], *row[2:-1], row[-1].removeprefix("https://")) for row in rows]
+        narrow = Table((HEADER[0], *HEADER[2:]), short, "", folds=True)
+        return Table(HEADER, rows, "", folds=True, said=(hint, *more), narrow=narrow)
     if result.near:
         more = (f"{shlex.join(('theoryctl', 'models', *result.near))} finds some", *more)
     rows = [_model(row) for row in result.models]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from theoryctl.ledger.queries import Costs, short
@@ -29,7 +30,32 @@ _EMPTY = "the ledger is empty: runs in real mode fill it, and with THEORYCTL_LED
 def _list(result: RunList) -> View:
     shown = len(result.rows)
     more = (f"{shown} of {result.total} runs; --limit shows more",) if shown < result.total else ()
-    return Table(HEADER, [_cells(row) for row in result.rows], _EMPTY if result.empty else _NONE, said=more)
+    return Table(
+        HEADER,
+        [_cells(row) for row in result.rows],
+        _EMPTY if result.empty else _NONE,
+        said=more,
+        narrow=_narrow(result.rows),
+    )
+
+
+def _narrow(rows: Sequence[Row]) -> Table:
+    """The same without mode and duration, without a ref that is one for all, and with shorter times and tokens."""
+    has_ref = len({row.ref for row in rows}) > 1
+    header = ("run", "time", *(["ref"] if has_ref else []), "model", "in/out", "cost", "code")
+    cells = [
+        (
+            short(row.run_id),
+            _local(row.started_at, "%m-%d %H:%M"),
+            *([row.ref or "-"] if has_ref else []),
+            row.model or "-",
+            _tokens(row.input_tokens, row.output_tokens, "{}/{}"),
+            _cost(row.cost_usd),
+            row.code or "-",
+        )
+        for row in rows
+    ]
+    return Table(header, cells, "", folds=True)
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -46,18 +72,18 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def _local(started_at: str) -> str:
+def _local(started_at: str, form: str = "%Y-%m-%d %H:%M:%S") -> str:
     """A time of the ledger as a clock on the wall shows it here."""
     try:
-        return datetime.fromisoformat(started_at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        return datetime.fromisoformat(started_at).astimezone().strftime(form)
     except ValueError:
         return started_at
 
 
-def _tokens(read: int | None, written: int | None) -> str:
+def _tokens(read: int | None, written: int | None, form: str = "{} in, {} out") -> str:
     if read is None and written is None:
         return "-"
-    return f"{_known(read)} in, {_known(written)} out"
+    return form.format(_known(read), _known(written))
 
 
 def _known(number: int | None) -> str:
