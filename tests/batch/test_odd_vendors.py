@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.batch.rows import Files
-from tests.batch.test_vendor_batch import ANTHROPIC, OPENAI, batch, lines, make_older, vendor
+from tests.batch.test_vendor_batch import ANTHROPIC, OPENAI, batch, lines, vendor
 from tests.batch.vendors_batches import Asked, BatchVendor
 from tests.conftest import Cli
 from tests.real.conftest import LITELLM_WARNINGS
@@ -109,11 +109,10 @@ def test_a_request_id_that_is_no_ascii_spoils_no_answer(files: Files, vendor: Ba
     ],
 )
 def test_a_list_of_batches_in_another_form_submits_nothing_twice(
-    files: Files, vendor: BatchVendor, environment: Mapping[str, str], model: str, page: Any
+    files: Files, vendor: BatchVendor, model: str, page: Any
 ) -> None:
     vendor.refuses = lambda asked: (500, {}) if asked.method == "POST" and asked.path.endswith("batches") else None
     batch(files, vendor, lines=lines("a", model=model))
-    make_older(environment, 60)
     answering(vendor, r"/batches\?", page)
     ran = batch(files, vendor)
     assert (ran.document["error"]["code"], len(vendor.submitted)) == ("ERR_BAD_RESPONSE", 0)

@@ -9,8 +9,8 @@ from itertools import pairwise
 import pytest
 
 from tests.mocks.scripted import HI, answers, code_of, events, said, script
-from theoryctl.authored.script_rules import never_firing
 from theoryctl_providers import ProviderConfig, Request, execute
+from theoryctl_providers.authored.script_rules import never_firing
 from theoryctl_providers.contract import Delta, Script
 
 TEXT = "one two three four five six"
