@@ -29,7 +29,7 @@ class Client:
     told: str = ""
     """Its settings beside the variables of `local env`."""
     slow: bool = False
-    """Whether `make slow` alone tries it."""
+    """True where `make slow` alone tries it."""
 
 
 def _langchain(package: str, api: str, told: str = "") -> Client:

@@ -1,4 +1,4 @@
-"""What is started, said where another thing was asked for: near refs, reasons, and runtimes that are there."""
+"""Commands that ask for a thing that is not started: near refs, reasons, and runtimes that are there."""
 
 from __future__ import annotations
 

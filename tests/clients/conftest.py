@@ -1,4 +1,4 @@
-"""What leads clients, in processes of their own, to a mock that calls each of their tools."""
+"""A mock that calls each tool, and the variables that lead clients in processes of their own to it."""
 
 from __future__ import annotations
 

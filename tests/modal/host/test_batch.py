@@ -167,7 +167,7 @@ def test_rows_of_a_detached_batch_are_those_of_this_machine_in_openai_s_form_too
 
 
 def _said(row: Any) -> Any:
-    """What a row says of the line and its answer, whatever the time and place."""
+    """The part of a row that does not depend on time and place: the line, and its answer."""
     if "outputs" in row:
         return row["id"], row["line"], row["request_digest"], row["outputs"], row["usage"]
     return row["metadata"], row["response"]["body"]["choices"]

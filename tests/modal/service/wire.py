@@ -31,7 +31,7 @@ class Entry:
 
 @dataclass
 class Fault:
-    """What happens to the next `times` requests: they are refused, or, without a status, answered `seconds` later.
+    """A fault of the next `times` requests: they are refused, or, without a status, answered `seconds` later.
 
     Requests of containers are spared if only those of `clients` are meant.
     """
