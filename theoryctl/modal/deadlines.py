@@ -30,8 +30,16 @@ _STREAMS_AFTER_END = 4
 
 
 def limit(modal: Any) -> None:
-    """Give each request, stream and HTTP transfer of the present connection a deadline."""
+    """Give each request, stream and HTTP transfer of the present connection a deadline.
+
+    The SDK has no public way; 1.6.3 and 1.6.4 have these. Raises AttributeError or ImportError where one of its own is
+    gone or is called otherwise.
+    """
+    import inspect
+
     client = modal.client._Client._client_from_env
+    if "timeout" not in inspect.signature(client._call_unary).parameters:
+        raise AttributeError(name="_call_unary(timeout=)", obj=client)
     limits = _Limits(client)
     client._call_unary, client._call_stream = limits.call, limits.stream
     _limit_transfers()
@@ -50,19 +58,19 @@ class _Limits:
         self._silent: Counter[str] = Counter()
         self._answers: dict[str, _Answer] = {}
 
-    async def call(self, method: Any, request: Any, *, timeout: float | None = None, metadata: Any = None) -> Any:
-        said = await self._plain(method, request, timeout=timeout or _seconds(method.name), metadata=metadata)
+    async def call(self, method: Any, request: Any, *, timeout: float | None = None, **more: Any) -> Any:
+        said = await self._plain(method, request, timeout=timeout or _seconds(method.name), **more)
         answer = self._answers.get(getattr(request, "function_call_id", ""))
         if answer is not None and getattr(said, "outputs", None):
             answer.end()
         return said
 
-    async def stream(self, method: Any, request: Any, *, metadata: Any) -> AsyncGenerator[Any]:
+    async def stream(self, method: Any, request: Any, **more: Any) -> AsyncGenerator[Any]:
         name = method.name.rpartition("/")[2]
         answer = self._answers.setdefault(request.function_call_id, _Answer()) if name == _RENEWED else None
         timeout = getattr(request, "timeout", 0)
         seconds = timeout + GRACE_SECONDS if timeout else _seconds(method.name)
-        async with aclosing(self._streamed(method, request, metadata=metadata)) as messages:
+        async with aclosing(self._streamed(method, request, **more)) as messages:
             while True:
                 try:
                     message = await _next(messages, seconds, answer)

@@ -49,8 +49,8 @@ def connected(look: str = _LOOK) -> Iterator[Any]:
     modal = _imported()
     with explaining(modal, look):
         client = _connect(modal)
-        deadlines.limit(modal)
         try:
+            deadlines.limit(modal)
             yield modal
         finally:
             client.__exit__(None, None, None)  # else the SDK uses it for the next connection too, wherever that leads
@@ -61,7 +61,7 @@ def explaining(modal: Any, look: str) -> Iterator[None]:
     """Raise what the SDK raises inside as our errors; `look` as for `connected`."""
     try:
         yield
-    except AttributeError as error:
+    except (AttributeError, ImportError) as error:
         raise (_lacking(modal, error) or error) from None
     except modal.exception.Error as error:
         raise explained(modal, error, look) from None
@@ -187,13 +187,16 @@ def _check_version(modal: Any) -> None:
         raise UnfitPackage("modal", f"expected {wanted}, got {version}")
 
 
-def _lacking(modal: Any, error: AttributeError) -> UnfitPackage | None:
-    """Explain an attribute that the SDK does not have; None where it is not the SDK's."""
-    owner = error.obj
-    home = str(getattr(owner, "__module__", None) or getattr(owner, "__name__", None) or type(owner).__module__)
+def _lacking(modal: Any, error: AttributeError | ImportError) -> UnfitPackage | None:
+    """Explain an attribute or a module that the SDK does not have; None where it is not the SDK's."""
+    if isinstance(error, ImportError):
+        home, name = str(error.name), error.name
+    else:
+        owner, name = error.obj, error.name
+        home = str(getattr(owner, "__module__", None) or getattr(owner, "__name__", None) or type(owner).__module__)
     if home.partition(".")[0] != "modal":
         return None
-    return UnfitPackage("modal", f"{modal.__version__} lacks {error.name}")
+    return UnfitPackage("modal", f"{modal.__version__} lacks {name}")
 
 
 def _connect(modal: Any) -> Any:
