@@ -144,14 +144,14 @@ class MissingPackage(TheoryctlError):
 
 
 class UnfitPackage(TheoryctlError):
-    """A package is installed in a version that does not do."""
+    """A package is installed in a version that does not do; `oldest` is the first one that does."""
 
     error_code = "ERR_PROVIDER"
 
-    def __init__(self, package: str, fault: str) -> None:
+    def __init__(self, package: str, fault: str, *, oldest: str | None = None) -> None:
         from theoryctl_providers.contract import install_command
 
-        super().__init__(f"the package {package}: {fault}", hint=install_command(package))
+        super().__init__(f"the package {package}: {fault}", hint=install_command(package, oldest))
 
 
 class Interrupted(TheoryctlError):

@@ -159,9 +159,11 @@ def logs(
     They are the last `tail`, those of the last `since` seconds, and with `follow` new ones.
     """
     with connected() as modal:
-        # An app that was stopped is found by its ID only.
-        name = app if app and app.startswith("ap-") else apps.find(modal, ref, environment, app).app
-        there = modal.App.lookup(name, environment_name=environment)
+        if app and app.startswith("ap-"):  # an app that was stopped is found by its ID only
+            there = apps.by_id(modal, app, environment)
+        else:
+            name = apps.find(modal, ref, environment, app).app
+            there = modal.App.lookup(name, environment_name=environment)
         yield from log_lines(there, follow=follow, tail=tail, since=since)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from theoryctl.errors import NotDeployed, UsageError
+from theoryctl.errors import NotDeployed, UnfitPackage, UsageError
 from theoryctl.hints import again, command
 from theoryctl.modal.deployment import Deployment, from_tags
 from theoryctl.modal.names import SHARED_BY_BRANCHES, Owner, app_ending, app_name, own_name, owner_in
@@ -15,6 +15,8 @@ from theoryctl.refs import ProviderRef
 
 #: Look-ups of tags at the same time.
 AT_A_TIME = 8
+#: The first version of the SDK that finds an app by its ID (`App.lookup`).
+FIRST_WITH_IDS = "1.6.4"
 
 
 def find(modal: Any, ref: ProviderRef, environment: str, app: str | None = None) -> Deployment:
@@ -36,6 +38,15 @@ def find(modal: Any, ref: ProviderRef, environment: str, app: str | None = None)
     if len(others) > 1:
         raise _several(ref, others)
     return others[0]
+
+
+def by_id(modal: Any, app_id: str, environment: str) -> Any:
+    """The SDK's handle of an app, also of one that is stopped. Raises UnfitPackage for an SDK that knows names only."""
+    try:
+        return modal.App.lookup(app_id, environment_name=environment)
+    except modal.exception.InvalidError:  # 1.6.3 checks it as a name, before it asks (modal/app.py)
+        fault = f"{modal.__version__} finds no app by its ID"
+        raise UnfitPackage("modal", fault, oldest=FIRST_WITH_IDS) from None
 
 
 def own(modal: Any, ref: ProviderRef, environment: str, app: str | None = None) -> Deployment:

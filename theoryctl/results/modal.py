@@ -105,6 +105,11 @@ class Undeployed:
     exit_status: int = 0
 
     @property
+    def log(self) -> Hint:
+        """The command that still shows the log of what was stopped."""
+        return command("modal logs", ref=self.ref, env=self.environment, app=self.app_id)
+
+    @property
     def collect(self) -> Hint:
         """The command that takes the kept answers."""
         where = {"ref": self.ref, "env": self.environment, "app": self.app}

@@ -8,14 +8,16 @@ import sys
 DISTRIBUTION = "theoryctl"
 
 
-def install_command(package: str) -> str:
+def install_command(package: str, oldest: str | None = None) -> str:
     """Return the command that installs a package, and what else the extra brings that has it.
 
-    It works when it is pasted, in a checkout, a virtual environment, and those of pipx and uv.
+    `oldest` is the first version that does, where what the extra wants is not enough. The command works when it is
+    pasted, in a checkout, a virtual environment, and those of pipx and uv.
     """
     from shlex import join
 
-    return join([*_installer(), *_requirements(package)])
+    newer = [f"{package}>={oldest}"] if oldest else []
+    return join([*_installer(), *_requirements(package), *newer])
 
 
 def _installer() -> list[str]:

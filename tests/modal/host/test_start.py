@@ -6,9 +6,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 from tests.conftest import REF, ROOT, Cli, Ran
 from tests.docker.conftest import error
@@ -17,7 +19,7 @@ from tests.modal.host.conftest import APP, DIGEST, IMAGE
 from tests.modal.host.running import running
 from tests.modal.sdk import Sdk
 from tests.modal.service import Modal
-from theoryctl.modal import deadlines
+from theoryctl.modal import apps, deadlines
 
 Start = Callable[..., Ran]
 #: What a Secret holds that no key was put into yet.
@@ -331,12 +333,24 @@ def test_stop_ends_the_app_and_its_containers_and_keeps_the_secret(start: Start,
     identity = document["app_id"]
     assert document == {"schema": "theoryctl.undeployed/v1", "ref": REF, "app": APP, "environment": "dev",
         "stopped": True, "app_id": identity, "kept_secret": APP, "kept_answers": []}  # fmt: skip
-    assert "openai/gpt-4o-mini" in cli("modal", "logs", "--ref", REF, "--app", identity).out
     assert (modal.apps(), modal.volumes(), modal.secrets()) == ({}, {}, {APP: EMPTY})
     assert modal.dicts() == {}
     again = cli("modal", "stop", "--ref", REF, "--json")
     assert (again.status, again.document) == (0, {**document, "stopped": False, "app_id": None})
-    assert cli("modal", "stop", "--ref", REF).out == f"{APP} (dev) is not deployed\n"
+    ran = cli("modal", "stop", "--ref", REF)
+    assert (ran.out, ran.err) == (f"{APP} (dev) is not deployed\n", "")
+
+
+def test_who_stops_an_app_is_told_the_command_that_still_shows_its_log(start: Start, cli: Cli) -> None:
+    start()
+    assert cli("modal", "run", "--ref", REF).status == 0
+    said = cli("modal", "stop", "--ref", REF).err
+    shown = cli(*said.partition("to see its log: theoryctl ")[2].split())
+    if Version(version("modal")) >= Version(apps.FIRST_WITH_IDS):
+        assert "openai/gpt-4o-mini" in shown.out, said
+    else:
+        assert "finds no app by its ID" in shown.err
+        assert f"'modal>={apps.FIRST_WITH_IDS}'" in shown.err
 
 
 def test_verify_reads_back_what_is_deployed(cli: Cli, start: Start, docker: dict[str, str], tmp_path: Path) -> None:

@@ -78,10 +78,11 @@ def _env(result: EndpointEnv) -> Lines:
 def _undeployed(result: Undeployed) -> Lines:
     app = f"{result.app} ({result.environment})"
     line = f"stopped {app}" if result.stopped else f"{app} is not deployed"
-    if not result.kept_answers:
-        return Lines([line])
-    kept = f"answers of detached batches are kept: {', '.join(result.kept_answers)}"
-    return Lines([line], notes=(kept, f"to write their rows: {result.collect}", f"to delete them: {result.discard}"))
+    notes = [f"to see its log: {result.log}"] if result.stopped else []
+    if result.kept_answers:
+        notes += [f"answers of detached batches are kept: {', '.join(result.kept_answers)}"]
+        notes += [f"to write their rows: {result.collect}", f"to delete them: {result.discard}"]
+    return Lines([line], notes=tuple(notes))
 
 
 def _synced(result: SecretsSynced) -> Lines:
