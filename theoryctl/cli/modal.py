@@ -6,24 +6,16 @@ from typing import Annotated
 
 import typer
 
-from theoryctl.cli.batch_flags import AllowFailures, BatchFlags, BatchSource, Form, Ordered
+from theoryctl.cli import modal_batch, modal_secrets
 from theoryctl.cli.command import ManifestsOption, NamedRef, RefOption, command, make_app
 from theoryctl.cli.endpoint_flags import EndpointFlags
 from theoryctl.cli.flags import with_flags
-from theoryctl.cli.options import (
-    AppName,
-    Env,
-    EnvFile,
-    Follow,
-    OptionalRef,
-    Since,
-    Tail,
-)
+from theoryctl.cli.idle_env_file import IdleEnvFile, say_env_file_is_idle
+from theoryctl.cli.options import AppName, Env, Follow, OptionalRef, Since, Tail
 from theoryctl.cli.run_flags import RunFlags, run_options, told
 
 app = make_app("modal", "Run providers on Modal.")
-secrets = make_app("secrets", "Show the Secrets of apps on Modal.")
-app.add_typer(secrets)
+app.add_typer(modal_secrets.secrets)
 
 Oci = Annotated[
     str | None, typer.Option("--oci", metavar="IMAGE@DIGEST", help="Deploy this image instead of the pinned one.")
@@ -32,28 +24,11 @@ RegistrySecret = Annotated[
     str | None,
     typer.Option("--registry-secret", metavar="NAME", help="A Modal Secret with the credentials for the registry."),
 ]
-Detach = Annotated[
-    bool, typer.Option("--detach", help="Send the lines, and do not wait; `modal batch collect` writes the rows.")
-]
-Collected = Annotated[
-    str | None, typer.Argument(metavar="[BATCH]", help="The batch, by its name; not needed where there is one.")
-]
-Rows = Annotated[str, typer.Option("--out", metavar="PATH", help="Write the rows to this file; resumed from the file.")]
-Keep = Annotated[bool, typer.Option("--keep", help="Leave the answers on Modal, even if all were taken.")]
 Discard = Annotated[bool, typer.Option("--discard", help="Delete the answers of detached batches too.")]
-Check = Annotated[bool, typer.Option("--check", help="Show the changes, and make none.")]
-Prune = Annotated[bool, typer.Option("--prune", help="Replace the Secret, so that nothing else is left in it.")]
 Pruned = Annotated[
     list[str] | None, typer.Option("--app", metavar="NAME", help="Remove this app of the plan. Repeatable.")
 ]
-AllowMissing = Annotated[
-    bool, typer.Option("--allow-missing", help="Accept that keys of the default model are missing.")
-]
 
-IdleEnvFile = Annotated[
-    str | None,
-    typer.Option("--env-file", metavar="PATH", help="Accepted, and not read: the app has secrets of its own."),
-]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Start no container, and wait for none.")]
 UnsetEndpoint = Annotated[
     bool, typer.Option("--unset", help="Print what makes the shell forget those that lead to an endpoint.")
@@ -167,148 +142,14 @@ def run(
     from theoryctl.actions import run, targets
     from theoryctl.modal.names import environment_name
 
-    _say_env_file_is_idle(ctx, env_file)
+    say_env_file_is_idle(ctx, env_file)
     options = run_options(ctx, ref, flags)
     target = targets.modal_target(options.ref, environment_name(env), app)
     ctx.obj.emit(told(run.run(options, target, ctx.obj.watch_run(stream=flags.stream, raw=flags.raw)), ctx))
 
 
-@command(
-    app,
-    "batch",
-    examples="""\
-theoryctl modal batch lines.jsonl --out rows.jsonl --ref llm/litellm@1 --env prod
-theoryctl modal batch lines.jsonl --out later.jsonl --ref llm/litellm@1 --env prod --detach""",
-)
-@with_flags(BatchFlags)
-def batch(
-    ctx: typer.Context,
-    source: BatchSource,
-    ref: RefOption,
-    flags: BatchFlags,
-    env: Env = None,
-    app: AppName = None,
-    detach: Detach = False,
-    env_file: IdleEnvFile = None,
-) -> None:
-    """Send every line of a file to a deployed app.
-
-    Lines, rows and flags are those of `local batch`. Modal's containers do the work and keep each answer for seven
-    days: whatever ended this command, the same command takes the answers of what was sent, and sends the rest. With
-    --detach the answers also go to the app's Volume, until `modal batch collect` has taken them.
-    """
-    from theoryctl.actions import targets
-    from theoryctl.cli.batch_flags import check_detached, run_batch
-    from theoryctl.modal.names import environment_name
-    from theoryctl.refs import ProviderRef
-
-    _say_env_file_is_idle(ctx, env_file)
-    if detach:
-        check_detached(flags)
-    target = targets.modal_target(ProviderRef.parse(ref), environment_name(env), app)
-    result = run_batch(ctx, ref, source, flags, target, detach=detach)
-    if result is not None and result.detached is not None:
-        ctx.obj.note(f"to write the rows, here or elsewhere: {_collecting(result.detached, ctx)}")
-
-
-def _collecting(batch: str, ctx: typer.Context) -> str | None:
-    from theoryctl.cli.hints import spelled
-    from theoryctl.hints import command
-
-    return spelled(command("modal batch collect", batch), ctx)
-
-
-@command(
-    app, "batch collect", examples="theoryctl modal batch collect --out later.jsonl --ref llm/litellm@1 --env prod"
-)
-def collect(
-    ctx: typer.Context,
-    ref: RefOption,
-    out: Rows,
-    batch: Collected = None,
-    env: Env = None,
-    app: AppName = None,
-    form: Form = "theoryctl",
-    ordered: Ordered = False,
-    allow_failures: AllowFailures = "0",
-    keep: Keep = False,
-) -> None:
-    """Write the rows of a detached batch.
-
-    They are those that --out does not have yet; nothing is waited for, so run it again while lines are left. The file
-    of lines is not needed, and it may be another machine. Once all answers were taken they are removed from Modal.
-    """
-    from theoryctl.actions import modal_collect
-    from theoryctl.cli.batch_flags import allowed, emit
-    from theoryctl.modal.names import environment_name
-    from theoryctl.refs import ProviderRef
-
-    options = modal_collect.CollectOptions(
-        ref=ProviderRef.parse(ref),
-        environment=environment_name(env),
-        out=out,
-        app=app,
-        batch=batch,
-        form=form,
-        ordered=ordered,
-        keeps=keep,
-        allow_failures=allowed(allow_failures),
-    )
-    emit(modal_collect.collect(options, ctx.obj.note), ctx)
-
-
-@command(
-    app,
-    "sync-secrets",
-    examples="""\
-theoryctl modal sync-secrets --env prod --env-file .env --check
-theoryctl modal sync-secrets --ref llm/litellm@1 --env prod --env-file .env""",
-)
-def sync_secrets(
-    ctx: typer.Context,
-    ref: OptionalRef = None,
-    env: Env = None,
-    app: AppName = None,
-    env_file: EnvFile = None,
-    check: Check = False,
-    prune: Prune = False,
-    allow_missing: AllowMissing = False,
-    manifests: ManifestsOption = None,
-) -> None:
-    """Copy the secrets that manifests name to Modal.
-
-    Each app has one Modal Secret, named like the app. Without --ref this is done for every manifest of the project that
-    is deployed. Values are read from the environment and --env-file, and never shown.
-    """
-    from theoryctl.actions import sync_secrets
-    from theoryctl.modal.names import environment_name
-    from theoryctl.refs import ProviderRef
-
-    done = sync_secrets.sync_secrets(
-        ProviderRef.parse(ref) if ref is not None else None,
-        environment_name(env),
-        app=app,
-        env_file=env_file,
-        manifests=manifests,
-        check=check,
-        prune=prune,
-        allow_missing=allow_missing,
-        progress=ctx.obj.progress,
-    )
-    ctx.obj.emit(done)
-
-
-@command(secrets, "list", examples="theoryctl modal secrets list --env prod")
-def list_secrets(ctx: typer.Context, env: Env = None) -> None:
-    """Show the Secrets that theoryctl made in an environment.
-
-    A Secret stays when its app is stopped. Keys are those that `sync-secrets` put there: Modal does not tell which
-    others there are, and no values.
-    """
-    from theoryctl.actions import modal_upkeep
-    from theoryctl.modal.names import environment_name
-
-    ctx.obj.emit(modal_upkeep.list_secrets(environment_name(env)))
+app.registered_commands += modal_batch.app.registered_commands
+app.registered_commands += modal_secrets.app.registered_commands
 
 
 @command(app, "prune", examples="theoryctl modal prune --env dev")
@@ -390,9 +231,3 @@ def stop(ctx: typer.Context, ref: NamedRef, env: Env = None, app: AppName = None
     from theoryctl.refs import ProviderRef
 
     ctx.obj.emit(modal.stop(ProviderRef.parse(ref), environment_name(env), app, discard=discard))
-
-
-def _say_env_file_is_idle(ctx: typer.Context, env_file: str | None) -> None:
-    """One command line may serve both here and on Modal, so the flag is no error; what it does not do is said."""
-    if env_file is not None:
-        ctx.obj.note(f"--env-file {env_file} is not read: the app has the secrets that `modal sync-secrets` copied")
