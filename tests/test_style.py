@@ -8,12 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.test_walls import FILES, room_of
+from tests.test_walls import FILES, ROOMS, tree_of
 
 #: First words that are neither a verb nor the name of a thing.
 RELATIVE = re.compile(r"(What|Who|Where|When|How|Why|Which|Whose|Whom|Whether|Wh\w+ever|For)\b")
-
-ROOMS = sorted({room_of(module) for module in FILES})
 
 
 def docstrings(node: ast.AST, name: str) -> Iterator[tuple[str, str]]:
@@ -31,6 +29,5 @@ def docstrings(node: ast.AST, name: str) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_docstring_begins_with_a_verb_or_with_the_name_of_the_thing(room: str) -> None:
-    modules = {module: ast.parse(file.read_text()) for module, file in FILES.items() if room_of(module) == room}
-    found = [each for module, tree in modules.items() for each in docstrings(tree, module)]
+    found = [each for module in ROOMS[room] for each in docstrings(tree_of(FILES[module]), module)]
     assert [f"{name}: {text.partition('.')[0]}" for name, text in found if RELATIVE.match(text)] == []

@@ -51,6 +51,6 @@ def test_every_other_name_is_answered(model: str) -> None:
     assert run({**HI, "model": model}, provider="litellm", mode="mock")["status"] == "success"
 
 
-@pytest.mark.parametrize("name", sorted(VENDOR_NAMES))
-def test_no_known_name_is_a_slip(name: str) -> None:
-    refuse_misspelt_vendor(f"{name}/x")
+def test_no_known_name_is_a_slip() -> None:
+    for name in VENDOR_NAMES:
+        refuse_misspelt_vendor(f"{name}/x")
