@@ -266,7 +266,8 @@ def test_the_context_in_use_is_named_where_its_daemon_does_not_answer(cli: Cli, 
     assert ran.document["error"]["message"] == "DOCKER_CONTEXT: there is no context 'none'"
 
 
-def test_a_daemon_that_does_not_answer_is_given_up(cli: Cli, tmp_path: Path) -> None:
+def test_a_daemon_that_does_not_answer_is_given_up(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("theoryctl.docker.daemon.FIRST_TIMEOUT", 1)
     with socket.socket(socket.AF_UNIX) as deaf:
         deaf.bind(f"{tmp_path}/deaf.sock")
         deaf.listen()

@@ -55,6 +55,13 @@ class Slow(Acme):
             yield f"{number} "
             time.sleep(0.02)
 
+class Talks(Acme):
+    # Writes a hundred lines at once.
+    def parts(self, request, what):
+        for number in range(100):
+            sys.stderr.write(f"part {number}\\n")
+        yield what
+
 class Wait(LLMProvider):
     # Says the rest once there is a file.
     async def stream(self, request):

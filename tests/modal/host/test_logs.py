@@ -34,7 +34,7 @@ def test_every_request_leaves_a_line_without_inputs_or_outputs(start: Start, cli
 def test_the_last_lines_and_those_of_late_can_be_had_and_as_json(
     acme: Acme, start: Start, asked: Asked, cli: Cli
 ) -> None:
-    ref = acme("Slow")
+    ref = acme("Talks")
     start(ref)
     assert asked(ref, "x").status == 0
     logs = ("modal", "logs", "--ref", ref)

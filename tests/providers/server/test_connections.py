@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.providers.started import ASK, BODY, CONFIG, TOKEN, Server, Start, limited, real
+from tests.providers.started import ASK, BODY, CONFIG, TOKEN, Server, Start, limited, real, serving
 from tests.real.vendor import Vendor, stalls_at_once
 from theoryctl_providers.contract import Limits
 
@@ -48,9 +48,9 @@ def test_a_body_that_does_not_come_is_given_up(start: Start) -> None:
         assert b" 504 " in slow.recv(4096)
 
 
-def test_headers_that_do_not_come_hold_no_connection(start: Start) -> None:
-    server = start()
-    with closing(socket.create_connection(("127.0.0.1", server.port), timeout=20)) as slow:
+def test_headers_that_do_not_come_hold_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("theoryctl_providers.server.protocol.HEADER_SECONDS", 0.3)
+    with serving() as (port, _), closing(socket.create_connection(("127.0.0.1", port), timeout=20)) as slow:
         slow.sendall(b"POST /v1/run HTTP/1.1\r\nHost: x\r\n")
         assert slow.recv(100) == b""
 
