@@ -36,7 +36,7 @@ def kept(
     `source` and `answers` are those of `Recorder`. A ledger that cannot be written fails no run: a line says it. Raises
     MaxCost before a call that could pass the budget, and UsageError for settings that say nothing sensible.
     """
-    if is_mock(request.mode or "mock") and settings.value("ledger") is None:
+    if is_mock(request.effective_mode) and settings.value("ledger") is None:
         return call(request, on_event)
     from theoryctl.ledger.policy import policy_of
     from theoryctl.ledger.recorder import Recorder
@@ -60,7 +60,7 @@ def kept(
 def _reserved(request: Request, manifest: Manifest, settings: Settings) -> Reservation | None:
     """Hold what a real call can cost, where there is a budget. Raises MaxCost, also where nobody knows the price, and
     MissingPackage."""
-    if is_mock(request.mode or "mock") or settings.value("max_cost_per_day") is None:
+    if is_mock(request.effective_mode) or settings.value("max_cost_per_day") is None:
         return None
     from theoryctl.batch.cost import bounds_of
     from theoryctl.ledger.budget import budget_of

@@ -19,7 +19,7 @@ from theoryctl.refs import ProviderRef
 from theoryctl.requests.mock_flags import MockFlags
 from theoryctl.results.modal import EndpointEnv
 from theoryctl.runtimes.config import provider_config
-from theoryctl_providers.contract import ProviderConfig, resolve_mode, sha256
+from theoryctl_providers.contract import ProviderConfig, sha256, stated_mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +96,7 @@ def _config(manifest: Manifest, mode: str | None) -> ProviderConfig:
     return provider_config(
         manifest,
         runtime="modal",
-        mode=resolve_mode({}, mode or "mock"),
+        mode=stated_mode({}, mode, "mock"),
         mocks=MockFlags(),
         env_file=None,
         with_secrets=False,

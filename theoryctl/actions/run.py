@@ -133,7 +133,7 @@ def _notes(request: Request, options: RunOptions, target: Target, settings: Sett
 
 def _unsaid(request: Request, options: RunOptions, target: Target, settings: Settings) -> str | None:
     """A line on a run that is real although nobody said so in this call; None for any other."""
-    if is_mock(request.mode or "mock") or "real" in (options.mode, request.inputs.get("mode")):
+    if is_mock(request.effective_mode) or "real" in (options.mode, request.inputs.get("mode")):
         return None
     named = settings.value("mode")
     why = named.source if named else f"the {target.runtime} instance"

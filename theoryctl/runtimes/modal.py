@@ -61,7 +61,7 @@ class ModalSession:
         """
         deployment = self._deployment
         _check_timeout(deployment, request)
-        if self._payer is not None and not is_mock(request.mode or "mock"):
+        if self._payer is not None and not is_mock(request.effective_mode):
             yield Log(f"real mode spends the keys of {self._payer.user}, on the branch {self._payer.branch}")
         with explaining(self._modal, self._look):
             call = {**self._call(request), "request": _request(request)}
@@ -112,7 +112,7 @@ class ModalSession:
             "digest": digest,
             "rows": [*rows],
             "ref": config.ref or "",
-            "mode": request.mode or "mock",
+            "mode": request.effective_mode,
             "model": request.inputs.get("model") or config.default_model,
             "operation": request.operation,
         }
@@ -156,7 +156,7 @@ class ModalSession:
 
     def _function(self, functions: Mapping[str, str], request: Request) -> Any:
         """The function for the mode of a request, looked up once. Raises ModalRefused for an app that has none."""
-        tag = functions["mock" if is_mock(request.mode or "mock") else "real"]
+        tag = functions["mock" if is_mock(request.effective_mode) else "real"]
         with self._looking:
             if tag not in self._functions:
                 name, environment = self._deployment.app, self._deployment.environment

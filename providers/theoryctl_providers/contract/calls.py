@@ -189,6 +189,11 @@ class Request:
     tools: Tools | None = None
     run_id: str = field(default_factory=new_run_id)
 
+    @property
+    def effective_mode(self) -> Mode:
+        """The mode that holds where no instance adds one of its own: mock, unless real was said."""
+        return self.mode or "mock"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedRequest(Request):
