@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from tests.records import Shown
 from theoryctl_providers.contract import SecretRule
-from theoryctl_providers.litellm.vendors import VENDORS, Vendor
+from theoryctl_providers.litellm.vendor import Vendor
+from theoryctl_providers.litellm.vendors import VENDORS
 
 ABILITIES = ("text", "stream", "tools", "parallel tools", "structured", "refusal", "reasoning", "error", "usage")
 

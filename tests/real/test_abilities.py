@@ -19,8 +19,8 @@ from tests.real.said import RECEIVED, SENT, Bedrock, OpenAI, Said
 from tests.real.standin import asked_for, dialect_of, is_streamed, respond
 from tests.real.test_keys import secrets_for
 from tests.records import Shows
+from theoryctl_providers.litellm.vendor import Vendor as Row
 from theoryctl_providers.litellm.vendors import VENDORS
-from theoryctl_providers.litellm.vendors import Vendor as Row
 
 pytestmark = LITELLM_WARNINGS
 

@@ -14,8 +14,8 @@ from tests.real.vendor import Vendor
 from theoryctl_providers import ProviderError, get_llm_provider, run, stream
 from theoryctl_providers.contract import ProviderConfig, ResolvedRequest, SecretRule
 from theoryctl_providers.litellm.addresses import address_of
+from theoryctl_providers.litellm.vendor import Vendor as Row
 from theoryctl_providers.litellm.vendors import VENDORS
-from theoryctl_providers.litellm.vendors import Vendor as Row
 
 pytestmark = [LITELLM_WARNINGS, pytest.mark.usefixtures("foreign_variables", "only_loopback", "short_waits")]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from theoryctl_providers.contract import TOKEN_PREFIX
 
 if TYPE_CHECKING:
-    from theoryctl_providers.litellm.vendors import Vendor as Vendor
+    from theoryctl_providers.litellm.vendor import Vendor as Vendor
 
 
 def vendors() -> tuple[Vendor, ...]:

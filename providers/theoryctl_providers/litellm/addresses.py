@@ -8,7 +8,8 @@ from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from theoryctl_providers.contract import ProviderConfig, ProviderError, leads_to_instance, secret_names
-from theoryctl_providers.litellm.vendors import Vendor, vendor_for
+from theoryctl_providers.litellm.vendor import Vendor
+from theoryctl_providers.litellm.vendors import vendor_for
 
 _EXAMPLE = "https://example.com/v1"
 

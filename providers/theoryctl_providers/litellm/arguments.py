@@ -11,7 +11,8 @@ from typing import Any
 
 from theoryctl_providers.contract import ProviderError, ResolvedRequest
 from theoryctl_providers.litellm.addresses import address_of
-from theoryctl_providers.litellm.vendors import BEDROCK, Vendor, vendor_for
+from theoryctl_providers.litellm.vendor import Vendor
+from theoryctl_providers.litellm.vendors import BEDROCK, vendor_for
 
 #: Ends of the variables of vendors beyond the table, after the vendor's name, and what is called otherwise.
 _ENDINGS = {"API_KEY": "api_key", "API_BASE": "api_base", "BASE_URL": "api_base", "API_VERSION": "api_version"}

@@ -22,7 +22,9 @@ from theoryctl_providers.inputs.normalize import CALLER, vendor_of
 from theoryctl_providers.inputs.tools import forced_tool
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
 from theoryctl_providers.litellm.addresses import address_of
-from theoryctl_providers.litellm.vendors import OLLAMAS, Vendor, full_name, secret_rules, vendor_for
+from theoryctl_providers.litellm.families import full_name
+from theoryctl_providers.litellm.vendor import Vendor
+from theoryctl_providers.litellm.vendors import OLLAMAS, secret_rules, vendor_for
 from theoryctl_providers.mock.provider import mocked
 from theoryctl_providers.protocol import LLMProvider
 

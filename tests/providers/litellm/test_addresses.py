@@ -6,7 +6,8 @@ import pytest
 
 from theoryctl_providers.contract import ProviderConfig, ProviderError, SecretRule
 from theoryctl_providers.litellm.addresses import address_of, read_address, shown
-from theoryctl_providers.litellm.vendors import VENDORS, Vendor
+from theoryctl_providers.litellm.vendor import Vendor
+from theoryctl_providers.litellm.vendors import VENDORS
 
 BY_NAME = {vendor.name: vendor for vendor in VENDORS}
 

@@ -11,7 +11,8 @@ import pytest
 from theoryctl_providers.contract import ProviderError, SecretRule
 from theoryctl_providers.engine.execute import check_secrets
 from theoryctl_providers.litellm.loading import import_litellm
-from theoryctl_providers.litellm.vendors import VENDORS, Vendor, secret_rules, vendor_for
+from theoryctl_providers.litellm.vendor import Vendor
+from theoryctl_providers.litellm.vendors import VENDORS, secret_rules, vendor_for
 from theoryctl_providers.redact import Redactor
 
 each_vendor = pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.name)

@@ -1,0 +1,31 @@
+"""Families of models: the vendor of a well-known name that stands alone."""
+
+from __future__ import annotations
+
+#: Beginnings of well-known model names, and whose they are.
+_FAMILIES = {
+    "claude": "anthropic",
+    "gpt": "openai",
+    "chatgpt": "openai",
+    "o1": "openai",
+    "o3": "openai",
+    "o4": "openai",
+    "text-embedding-3": "openai",
+    "gemini": "gemini",
+    "mistral": "mistral",
+    "codestral": "mistral",
+    "deepseek": "deepseek",
+    "grok": "xai",
+    "command": "cohere",
+    "sonar": "perplexity",
+    "llama": "ollama",
+    "qwen": "ollama",
+    "gemma": "ollama",
+    "phi": "ollama",
+}
+
+
+def full_name(name: str) -> str:
+    """The name with its vendor of a model that was named without: the family's, else OpenAI's."""
+    family = next((vendor for start, vendor in _FAMILIES.items() if name.lower().startswith(start)), "openai")
+    return f"{family}/{name}"
