@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+import jsonschema_rs
 from hypothesis import strategies as st
 
 Schema = Any  # a JSON Schema document
@@ -29,6 +30,20 @@ PATTERNS = [
     r"^(?<year>[0-9]{4})/(?<month>0[1-9]|1[0-2])$",
     r"^[À-ÿ]{2}\/x$",
 ]
+
+
+def accepts(schema: Schema, instance: object) -> bool:
+    """Tell whether a validator of JSON Schema, which fetches nothing, accepts an instance."""
+
+    def refuse(uri: str) -> Schema:
+        raise AssertionError(f"fetched {uri}")
+
+    return jsonschema_rs.validator_for(schema, validate_formats=True, retriever=refuse).is_valid(instance)
+
+
+def items_of(schema: Schema, count: int) -> Schema:
+    """An array of so many different items."""
+    return {"type": "array", "items": schema, "minItems": count, "uniqueItems": True}
 
 
 def closed(**properties: Schema) -> Schema:
