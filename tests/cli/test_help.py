@@ -49,8 +49,8 @@ def test_every_command_has_an_example() -> None:
 
 
 @pytest.fixture
-def home(environment: dict[str, str], theoryctl: Cli) -> Iterator[Path]:
-    """A folder as the examples expect it, with manifests, files to read, an env file, and a started llm/mock@1."""
+def home(environment: dict[str, str], cli: Cli, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A folder as the examples expect it: manifests, files to read, an env file; a started llm/mock@1 for its users."""
     folder = Path(environment["HOME"])
     shutil.copy(ROOT / "README.md", folder)
     shutil.copy(ROOT / "docs" / "answers.yaml", folder)
@@ -59,12 +59,17 @@ def home(environment: dict[str, str], theoryctl: Cli) -> Iterator[Path]:
     (folder / "lines.jsonl").write_text(json.dumps(line))
     write_recordings(folder / "recordings", [recorded("Hi", "Hello!")])
     (folder / ".env").write_text("OPENAI_API_KEY=sk-canary-0123456789\n")
-    assert theoryctl("local", "start", "--ref", "llm/mock@1", "--runtime", "process").status == 0
+    if "example" in request.fixturenames and wants_instance(request.getfixturevalue("example")):
+        assert cli("local", "start", "--ref", "llm/mock@1", "--runtime", "process").status == 0
     yield folder
-    assert theoryctl("local", "stop", "--all").status == 0
+    assert cli("local", "stop", "--all").status == 0
 
 
 EXAMPLES = sorted({line for words in COMMANDS for line in examples_of(*words)})
+
+
+def wants_instance(example: str) -> bool:
+    return any(word in example for word in ("llm/mock@1", "local status", "local stop"))
 
 
 def wants_modal(example: str) -> bool:
