@@ -90,7 +90,7 @@ def _is_of(record: Instance | BadRecord, ref: ProviderRef | None, name: str | No
 
 
 def _stop(instance: Instance) -> bool:
-    """Stop one; what it has recorded and not handed out is written first. Raises OutputFailed: it still runs then."""
+    """Stop one instance, once the recordings that it holds are written. Raises OutputFailed, and leaves it running."""
     with _changing(instance.key.file), alone(instance.key):
         # Another command may have been faster. Its record is of another instance, or tells more of this one.
         now = records.loaded(instance.key)

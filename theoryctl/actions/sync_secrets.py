@@ -55,7 +55,7 @@ def sync_secrets(
     merely addresses that only this machine can reach.
     """
     if app is not None and ref is None:
-        raise UsageError("--app: expected --ref with it, got none", hint="say with --ref which provider the app is of")
+        raise UsageError("--app: expected --ref with it, got none", hint="name the provider of the app with --ref")
     found = [Catalog(manifests).find(ref)] if ref is not None else _all(manifests)
     loaded = [(each, each.load()) for each in found]
     given = {str(each.ref): _given(manifest, env_file) for each, manifest in loaded}

@@ -33,8 +33,8 @@ Form = Annotated[
 ]
 Ordered = Annotated[bool, typer.Option("--ordered", help="Keep the order of the lines; else rows come as answers do.")]
 SkipInvalid = Annotated[bool, typer.Option("--skip-invalid", help="Leave out lines that are not valid.")]
-NoDedupe = Annotated[bool, typer.Option("--no-dedupe", help="Ask equal lines each on its own.")]
-RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Ask the lines again whose row tells of a failure.")]
+NoDedupe = Annotated[bool, typer.Option("--no-dedupe", help="Ask each of several equal lines.")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Ask the lines again whose rows have an error.")]
 Concurrency = Annotated[
     int, typer.Option("--concurrency", "-c", metavar="N", min=1, max=4096, help="The most calls at the same time.")
 ]
@@ -53,16 +53,18 @@ MaxCost = Annotated[
         "--max-cost",
         metavar="USD",
         min=0,
-        help="Stop before the rows in --out cost more; each call is counted at most.",
+        help="Stop before the rows in --out cost more; a call counts with the most that it can cost.",
     ),
 ]
 AllowUnknownPrice = Annotated[
-    bool, typer.Option("--allow-unknown-price", help="With --max-cost: ask models too whose price nobody knows.")
+    bool, typer.Option("--allow-unknown-price", help="With --max-cost: also ask models of unknown price.")
 ]
 AllowFailures = Annotated[
     str,
     typer.Option(
-        "--allow-failures", metavar="N|N%", help="Exit with 0 if no more lines fail: a number, or 2% of them."
+        "--allow-failures",
+        metavar="N|N%",
+        help="Exit with 0 if at most so many lines fail: a number, or such as 2%.",
     ),
 ]
 

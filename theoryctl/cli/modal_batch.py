@@ -87,8 +87,8 @@ def collect(
 ) -> None:
     """Write the rows of a detached batch.
 
-    They are those that --out does not have yet; nothing is waited for, so run it again while lines are left. The file
-    of lines is not needed, and it may be another machine. Once all answers were taken they are removed from Modal.
+    They are those that --out does not have yet; nothing is waited for, so run it again while lines are left. It needs
+    no file of lines, and runs on any machine. Once all answers were taken, they are removed from Modal.
     """
     from theoryctl.actions import modal_collect
     from theoryctl.cli.batch_flags import allowed, emit

@@ -61,7 +61,7 @@ Attach = Annotated[
 ]
 MaxAttachment = Annotated[str, typer.Option("--max-attachment", metavar="SIZE", help="The largest attachment allowed.")]
 Stream = Annotated[bool, typer.Option("--stream", help="Show the answer as it comes.")]
-Raw = Annotated[bool, typer.Option("--raw", help="Show the answer as the text it is, at a terminal too.")]
+Raw = Annotated[bool, typer.Option("--raw", help="Show the answer as plain text, at a terminal too.")]
 Timeout = Annotated[
     str | None,
     typer.Option(
@@ -76,7 +76,7 @@ SaveDir = Annotated[
     typer.Option(
         "--save-dir",
         metavar="DIR",
-        help="Write each output to a file in this folder, and an index, outputs.json. {run_id} in it is the run's.",
+        help="Write each output to a file in this folder, and an index, outputs.json. {run_id} is the run's id.",
     ),
 ]
 WritePrefix = Annotated[
@@ -113,7 +113,7 @@ MockVersion = Annotated[
         metavar="1|2",
         min=1,
         max=2,
-        help="1: the mock's answers to schemas as in 0.1. [env: THEORYCTL_MOCK_VERSION; default: 2]",
+        help="1: answer schemas as the mock of version 0.1 did. [env: THEORYCTL_MOCK_VERSION; default: 2]",
     ),
 ]
 Tools = Annotated[

@@ -41,7 +41,7 @@ class RecordKey(NamedTuple):
 
     @classmethod
     def of_file(cls, file: Path) -> RecordKey | None:
-        """Read the key from the path of a record; None where no record is called so."""
+        """Read the key from the path of a record; None for the path of any other file."""
         name, _, rest = file.name.removesuffix(".json").rpartition("@")
         version, _, rest = rest.partition(".")
         runtime, dot, own = rest.partition(".")
@@ -118,7 +118,7 @@ class BadRecord(NamedTuple):
 
     @property
     def key(self) -> RecordKey | None:
-        """The place it stands in; None where no record is called so."""
+        """The place it stands in; None for the path of any other file."""
         return RecordKey.of_file(self.file)
 
     def remove(self) -> None:

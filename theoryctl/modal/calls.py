@@ -117,9 +117,9 @@ class _Call:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Give signs inside that the caller is there: one that is killed, or whose network is gone, ends no call.
+        """Tell Modal, inside, that the caller is there: one that is killed or has lost its network cannot end its call.
 
-        They come from a thread of its own, for whoever takes the items may wait for long between two.
+        A thread of its own does it, because whoever takes the items may wait for long between two.
         """
         from theoryctl.modal.theoryctl_shim import LISTENING
 

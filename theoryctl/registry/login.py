@@ -74,8 +74,8 @@ class Challenge:
 
     def belongs_to(self, registry: str) -> bool:
         """Return whether the token service is the registry's own and may have its login: the same host, or one of
-        `TOKEN_HOSTS`. That two hosts have a domain in common says nothing: so have those of two owners below co.uk, or
-        azurecr.io, which even the Public Suffix List does not tell apart."""
+        `TOKEN_HOSTS`. A common domain proves nothing: hosts of two owners have one below co.uk, and below azurecr.io,
+        which is not even in the Public Suffix List."""
         realm, host = _host(_split(self.realm)[1]), _host(registry)
         return realm in (host, TOKEN_HOSTS.get(host))
 

@@ -24,7 +24,7 @@ class Compared:
 @dataclass(frozen=True, slots=True)
 class RecordingsCompared:
     """The recordings of a folder, compared or planned to be. `cost_usd` is the most that asking costs, or what it did
-    cost; None where nobody knows. `command` is that which asks, where nobody was asked."""
+    cost; None where nobody knows. `command` asks, and is set where nobody was asked yet."""
 
     folder: str
     rows: tuple[Compared, ...]

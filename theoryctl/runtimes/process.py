@@ -101,7 +101,7 @@ class ProcessRuntime(StartedRuntime):
         return [found for found in _servers() if found.pid not in known]
 
     def stop(self, instance: Instance, at_end: AtEnd = unread) -> bool:
-        """Raises ProviderError `ERR_TIMEOUT` for a process that cannot be ended; its record stays."""
+        """Stop an instance. Raises ProviderError `ERR_TIMEOUT` for a process that cannot be ended; its record stays."""
         was_running = _signalled(instance, "terminate")
         if was_running and not _ends(instance, STOP_SECONDS):
             _signalled(instance, "kill")

@@ -55,7 +55,7 @@ def canonical(value: Any, *, what: str = "inputs", depth: int = MAX_DEPTH, check
 
 
 def json_path(path: Iterable[str | int]) -> str:
-    """RFC 9535 style: `$.messages[0].role`; of long names the first 200 characters."""
+    """Format a path as RFC 9535 does: `$.messages[0].role`. Names are cut at 200 characters."""
     return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{cut(part)}" for part in path)
 
 

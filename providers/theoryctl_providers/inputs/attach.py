@@ -98,7 +98,7 @@ def _missing(name: Any, files: Mapping[str, Attachment], path: tuple[str | int, 
 
 
 def _refuse_elsewhere(value: Any, path: tuple[str | int, ...]) -> None:
-    """A reference that nobody resolves would reach the vendor as it stands: refuse it."""
+    """Refuse a reference where nobody resolves it: it would reach the vendor as it stands."""
     if _is_reference(value) and isinstance(value[KEY], str):
         raise ProviderError(
             "ERR_ATTACHMENT",

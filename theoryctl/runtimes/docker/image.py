@@ -12,7 +12,7 @@ from theoryctl.runtimes.base import StartRequest
 
 @dataclass(frozen=True, slots=True)
 class ReadyImage:
-    """An image that is here: what to name it, its digest (or ID, where it was built here), and the choice it was."""
+    """An image on this machine: its name, its digest (ID, where it was built here), and the choice that led to it."""
 
     image_id: str
     reference: str

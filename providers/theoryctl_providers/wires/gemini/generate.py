@@ -122,7 +122,7 @@ def inputs_of_generation(config: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs that a `generationConfig` stands for. Raises ProviderError."""
     modalities = config.get("responseModalities")
     if isinstance(modalities, list) and not {"TEXT"}.issuperset(map(str, modalities)):
-        raise unsupported("generationConfig.responseModalities", "only text is answered")
+        raise unsupported("generationConfig.responseModalities", "answers are text only")
     inputs = {_CONFIG[name]: config[name] for name in _CONFIG if name in config}
     beyond = {name: value for name, value in config.items() if name not in (*_CONFIG, *_SHAPE)}
     if beyond:

@@ -22,7 +22,7 @@ class Embed(HeadedExchange):
     def __init__(self, body: Mapping[str, Any]) -> None:
         check_keys(body, frozenset(("model", self.text, "dimensions", "options", *_IGNORED)))
         if object_in(body, "options"):
-            raise unsupported("options", "embeddings have none")
+            raise unsupported("options", "embeddings have no options")
         self.model = body.get("model")
         asked = {"model": self.model, "input": body.get(self.text), "dimensions": body.get("dimensions")}
         self.inputs = stated(asked)

@@ -143,7 +143,7 @@ def _inputs(body: Mapping[str, Any], tools: Toolbox) -> dict[str, Any]:
             raise unsupported(name, "there is no account that keeps it; send previous_response_id or the whole input")
     for name in _CHAT_ONLY:
         if name in given:
-            raise unsupported(name, "it is one of chat completions")
+            raise unsupported(name, "it belongs to chat completions")
     if given.get("background"):
         raise unsupported("background", "an answer comes at once or not at all")
     inputs = {name: value for name, value in given.items() if name not in (*_TRANSLATED, *_IGNORED)}

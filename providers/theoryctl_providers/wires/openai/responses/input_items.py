@@ -130,7 +130,7 @@ def _image(item: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 
 def response_format_of(wanted: Any) -> Any:
-    """`text.format` as a `response_format`: its schema one level deeper."""
+    """Translate `text.format` to a `response_format`, which has the schema one level deeper."""
     if isinstance(wanted, dict) and wanted.get("type") == "json_schema":
         return {"type": "json_schema", "json_schema": _without(wanted, "type")}
     return wanted

@@ -95,7 +95,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """The input of a request, where what it refers to stands itself. `earlier` are the items before it."""
+    """The input of a request, with items in place of references to them. `earlier` are the items before it."""
 
     earlier: list[Any]
     input: Any
