@@ -81,6 +81,14 @@ def other(daemon: Daemon, environment: dict[str, str], cli: Cli) -> Iterator[Oth
         subprocess.run(["rm", "-rf", folder], check=True)
 
 
+@pytest.mark.slow(
+    "theoryctl/docker/*",
+    "theoryctl/runtimes/*",
+    "theoryctl/instances/*",
+    "theoryctl/actions/instances.py",
+    "tests/docker/dockerd.sh",
+    "tests/docker/test_daemon.py",
+)
 def test_a_daemon_that_stops_in_the_middle_of_a_run_is_told_and_nothing_is_left(other: OtherDaemon) -> None:
     other.environment |= {"OPENAI_API_KEY": "sk-canary-0123456789", "OPENAI_BASE_URL": "http://0.0.0.0:9001/v1"}
     started = other.cli("local", "start", "--ref", REF, "--mode", "real", "--json")

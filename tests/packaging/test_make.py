@@ -95,8 +95,10 @@ def test_a_python_without_venv_leaves_nothing_half_made_and_what_another_left_is
     assert "apt-get install python3-venv" in refused.stderr
     assert not (clone / ".venv-bare").exists()
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", clone / ".venv-bare"], check=True)
-    mended = make("run", f"PYTHON={sys.executable}", "VENV=.venv-bare", folder=clone, environment=environment)
-    assert (mended.returncode, mended.stdout.splitlines()[-1]) == (0, ANSWER), mended.stderr
+    pip = ".venv-bare/bin/pip"  # the first step of `make run`, and the one that looks at what is there
+    mended = make(pip, f"PYTHON={sys.executable}", "VENV=.venv-bare", folder=clone, environment=environment)
+    assert mended.returncode == 0, mended.stderr
+    assert (clone / pip).exists()
 
 
 def test_make_install_brings_real_mode_and_modal_and_no_tests(clone: Path, environment: dict[str, str]) -> None:
