@@ -1,4 +1,4 @@
-"""What all tests share: a clean environment, and the command line, as a function and as a process."""
+"""Fixtures of all tests: a clean environment, and the command line, as a function and as a process."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ def image_python(request: pytest.FixtureRequest) -> str:
 
 @contextmanager
 def hearing_ctrl_c() -> Iterator[None]:
-    """What is started in here hears SIGINT, even where the tests were started in the background and told not to."""
+    """Let what is started in here hear SIGINT, even where the tests were started in the background and told not to."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield

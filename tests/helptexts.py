@@ -12,7 +12,7 @@ from tests.command import call
 
 @cache
 def help_of(*words: str) -> str:
-    """What `theoryctl WORDS --help` prints at 80 columns."""
+    """The output of `theoryctl WORDS --help` at 80 columns."""
     ran = call((*words, "--help"), {**os.environ, "COLUMNS": "80", "TERM": "dumb"}, Path.cwd())
     assert ran.status == 0, ran.err
     return ran.out

@@ -80,7 +80,7 @@ def shown() -> Text:
 
 
 def _printed(command: str, home: str) -> Text:
-    """What a command prints on both streams, as they come."""
+    """The output of a command on both streams, in its order."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-c", command],

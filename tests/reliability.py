@@ -60,7 +60,7 @@ one row. `make fuzz` sends other generated requests than the suite does, for ten
 
 @dataclass
 class Figures:
-    """How many things were tried and survived, and the largest value of each measure."""
+    """Counts of what was tried and survived, and the largest value of each measure."""
 
     tried: int = 0
     survived: int = 0

@@ -229,7 +229,7 @@ def test_a_broken_manifest_is_checked_again_by_the_hint_once_it_is_mended(cli: C
 
 @pytest.fixture
 def scripted(cli: Cli, folder: Path) -> tuple[str, ...]:
-    """What is typed to start an instance that answers from a script."""
+    """The command line that starts an instance with a script."""
     flags = ("--script", "answers.yaml", "--max-attachment", "10", "--wait-timeout", "70", "--manifests", ".")
     assert cli(*START, *flags).status == 0
     return tuple(word if word in ("10", "70") or word.startswith("--") else str(folder / word) for word in flags)

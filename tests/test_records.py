@@ -1,4 +1,4 @@
-"""What is published of vendors was shown by the tests of the same run."""
+"""Records of vendors: what is published was shown by the tests of the same run."""
 
 from __future__ import annotations
 

@@ -218,7 +218,7 @@ def ours(module: str) -> set[str]:
 
 
 def floor_of(module: str) -> int | None:
-    """How far down a module stands; None for the door of a package."""
+    """The number of a module's floor, from the top; None for the door of a package."""
     package, _, room = room_of(module).partition(".")
     for number, floor in enumerate(FLOORS[package]):
         if room in floor:

@@ -45,7 +45,7 @@ def request(pieces: int) -> bytes:
 
 
 async def stream(port: int, pieces: int) -> list[str]:
-    """What a stream said, piece by piece."""
+    """The pieces of a stream."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request(pieces))
     said = []

@@ -1,4 +1,4 @@
-"""What a mock chat completion costs, here and with others that offer one: LiteLLM's proxy, llmock and fakellm.
+"""The cost of a mock chat completion, here and with others that offer one: LiteLLM's proxy, llmock and fakellm.
 
 Each peer is installed into a venv of its own below `.bench`, once, and started as its own documentation says. All get
 the same request, in turns, so that what slows the machine meets all of them.

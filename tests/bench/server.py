@@ -1,4 +1,4 @@
-"""What a mock `POST /v1/run` costs a started provider, against a bare echo on the same HTTP stack; medians of rounds.
+"""Cost of a mock `POST /v1/run` in a started provider, against a bare echo on the same HTTP stack; medians of rounds.
 
 `make bench` compiles the bytecode first. Times here are noisy, so the ratio to the peer of the same run says more than
 the absolute goals, which are those a user was promised.

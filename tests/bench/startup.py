@@ -1,4 +1,4 @@
-"""What a command costs: process CPU against `python -c pass` of the same venv, medians of 15 or more, by pyperf.
+"""The cost of a command: process CPU against `python -c pass` of the same venv, medians of 15 or more, by pyperf.
 
 One of them goes to an instance that is started for it, and stopped.
 

@@ -1,4 +1,4 @@
-"""What the tests with Docker share: the command line with a real dockerd, and nothing left behind after each test."""
+"""Fixtures of the tests with Docker: the command line with a real dockerd, and nothing left behind after each test."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Daemon:
     variables: dict[str, str]
 
     def __call__(self, *arguments: str, stdin: bytes = b"", check: bool = True) -> str:
-        """What `docker …` prints."""
+        """Run `docker …`, and return its output."""
         done = subprocess.run(["docker", *arguments], input=stdin, capture_output=True, env=None, check=False)
         assert not check or done.returncode == 0, done.stderr.decode()
         return done.stdout.decode() + done.stderr.decode() * (not check)

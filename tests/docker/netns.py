@@ -33,7 +33,7 @@ def _listen(pid: int, port: int) -> socket.socket:
 
 
 def established(pid: int, port: int) -> int:
-    """How many connections to a server there are that both sides hold open (proc(5), /proc/net/tcp)."""
+    """Count the connections to a server that both sides hold open (proc(5), /proc/net/tcp)."""
     rows = [row.split() for row in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
     return sum(row[1].endswith(f":{port:04X}") and row[3] == _ESTABLISHED for row in rows)
 

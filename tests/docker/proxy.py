@@ -1,4 +1,4 @@
-"""What may stand before a registry: it passes on what the registry says, or what a test makes of it."""
+"""A proxy before a registry: it passes on the registry's answers, or what a test makes of them."""
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ class Registry:
         return f"sha256:{hashlib.sha256(body).hexdigest()}"
 
     def blob(self, digest: str) -> Path:
-        """Where a blob lies in the registry's storage."""
+        """The path of a blob in the registry's storage."""
         bare = digest.removeprefix("sha256:")
         return self.folder / f"data/docker/registry/v2/blobs/sha256/{bare[:2]}/{bare}/data"
 

@@ -28,7 +28,7 @@ def start(cli: Cli, ref: str = REF) -> dict[str, Any]:
 
 
 def inside(daemon: Daemon, instance: dict[str, Any], script: str, *arguments: str) -> Any:
-    """What a Python script in the container prints as JSON; `result` is what it is to set."""
+    """Run a Python script in the container, and return its `result`, which it is to set."""
     whole = f"{IMPORTS}\n{script}\nprint(json.dumps(result))"
     return json.loads(daemon("exec", instance["container"], "python3", "-c", whole, *arguments))
 

@@ -53,7 +53,7 @@ class OtherDaemon:
         assert ran.status == 0, ran.err
 
     def vendor_is_asked(self, container: str) -> bool:
-        """Whether a connection to the silent vendor is established (state 01 in proc(5)'s /proc/net/tcp)."""
+        """Tell whether a connection to the silent vendor is established (state 01 in proc(5)'s /proc/net/tcp)."""
         rows = self.inside("docker", "exec", container, "cat", "/proc/net/tcp").out.splitlines()[1:]
         return any(row.split()[1].endswith(":2329") and row.split()[3] == "01" for row in rows)
 

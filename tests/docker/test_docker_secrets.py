@@ -84,7 +84,7 @@ def places(daemon: Daemon, container: str, home: Path) -> Mapping[str, Iterable[
 
 
 def output(*command: str) -> Iterator[bytes]:
-    """What a command prints, in pieces: an export has hundreds of megabytes."""
+    """The output of a command, in pieces: an export has hundreds of megabytes."""
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         while piece := process.stdout.read(1 << 20):
@@ -98,7 +98,7 @@ def contents(folder: Path, but: str = "/nothing") -> list[bytes]:
 
 
 def found(needles: Iterable[str], pieces: Iterable[bytes]) -> set[str]:
-    """Which of these are in the pieces, or across two of them."""
+    """Find those of these values that are in the pieces, or across two of them."""
     wanted = {needle: needle.encode() for needle in needles}
     seen, tail = set(), b""
     for piece in pieces:

@@ -1,4 +1,4 @@
-"""Which image runs: pinned, overridden, drifted; and what registries may do wrong."""
+"""The image that runs: pinned, overridden, drifted; and faults of registries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who a registry is told we are: every way in which `docker login` keeps it, and nobody else gets it."""
+"""Logins to registries: every way in which `docker login` keeps them, and nobody else gets them."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ ASK: list[Any] = [{"role": "user", "content": "Say hello."}]
 
 
 def everything(cli: Cli, runtime: str) -> list[bytes]:
-    """What an instance in a runtime answers, as it came."""
+    """The answers of an instance in a runtime, as they came."""
     assert cli("local", "start", "--ref", REF, "--runtime", runtime).status == 0
     variables = cli("local", "env", "--ref", REF, "--runtime", runtime, "--json").document["variables"]
     with openai.OpenAI(base_url=variables["OPENAI_BASE_URL"], api_key=variables["OPENAI_API_KEY"]) as client:

@@ -232,7 +232,7 @@ class Instances:
         return compared(asked.name, said) + self._differences(asked.raw())
 
     def _run(self, case: Case, runtime: str) -> Said:
-        """What the command line says, to programs and to people; and what must be the same of inputs sent raw."""
+        """The command line's answers to programs and people, and the part that is the same for raw inputs."""
         command = [*RUN, runtime]
         for file, data in case.files.items():
             path = self.home / case.name / file
@@ -252,7 +252,7 @@ class Instances:
         return said | {"raw": gist(raw["body"]), "raw events": gist(raw["events"]), "deltas": answer_in(raw["events"])}
 
     def _post(self, raw: Raw, runtime: str) -> Said:
-        """What a server says to a request, at once and in events."""
+        """A server's answers to a request, at once and in events."""
         record = json.loads((self.home / f".local/state/theoryctl/instances/{REF}.{runtime}.json").read_text())
         said = {}
         for way, accept in (("body", "*/*"), ("events", "text/event-stream")):

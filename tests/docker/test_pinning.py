@@ -1,4 +1,4 @@
-"""What is pinned and verified of an image, and what is not: indexes, odd platforms, links, two writers at once."""
+"""Pins of images, and their verification: indexes, odd platforms, links, two writers at once."""
 
 from __future__ import annotations
 

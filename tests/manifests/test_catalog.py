@@ -1,4 +1,4 @@
-"""Where manifests are looked for, in what order, and the cache behind it."""
+"""The folders in which manifests are looked for, their order, and the cache behind them."""
 
 from __future__ import annotations
 

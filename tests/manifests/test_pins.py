@@ -1,4 +1,4 @@
-"""What is drift: a pin that has changed since the start, and is not what runs."""
+"""Drift: a pin that has changed since the start, and is not what runs."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def stopped(cli: Cli) -> Iterator[None]:
 
 
 def outcome(ran: Ran) -> Any:
-    """What must be the same in every runtime."""
+    """The part of an answer that must be the same in every runtime."""
     document = ran.document
     return ran.status, *(document[part] for part in ("outputs", "usage", "error", "model"))
 

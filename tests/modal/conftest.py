@@ -1,4 +1,4 @@
-"""What the tests with Modal share: the tests' own service, and programs that use modal's real client with it."""
+"""Fixtures of the tests with Modal: the tests' own service, and programs that use modal's real client with it."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Sdk:
         )
 
     def __call__(self, text: str, fails: bool = False, timeout: float = 60, **more: str) -> Ran:
-        """What the program printed; it must succeed unless `fails`."""
+        """Run the program, and return its output; it must succeed unless `fails`."""
         with self.start(text, **more) as process:
             try:
                 out, err = process.communicate(timeout=timeout)
@@ -102,7 +102,7 @@ Calling = Callable[..., subprocess.Popen[str]]
 
 
 def is_answered(process: subprocess.Popen[str]) -> bool:
-    """Whether the first item of a call is there, which this waits for."""
+    """Wait for the first item of a call, and tell whether it is there."""
     assert process.stdout is not None
     return process.stdout.readline() == '"first"\n'
 

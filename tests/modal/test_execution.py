@@ -1,4 +1,4 @@
-"""What the tests' own Modal executes, and how that ends."""
+"""Calls that the tests' own Modal executes, and their ends."""
 
 from __future__ import annotations
 

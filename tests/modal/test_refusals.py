@@ -1,4 +1,4 @@
-"""What the tests' own Modal refuses, and how it fails when it is told to."""
+"""Refusals of the tests' own Modal, and the failures that it is told to have."""
 
 from __future__ import annotations
 

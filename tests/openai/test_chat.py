@@ -42,7 +42,7 @@ class Person(BaseModel):
 
 
 def embedded(**inputs: Any) -> dict[str, Any]:
-    """What the same inputs give without any server."""
+    """The outputs of the same inputs without any server."""
     envelope = run({"model": f"openai/{MODEL}", "messages": ASK, **inputs}, provider="litellm")
     outputs = {output["name"]: output.get("text", output.get("json")) for output in envelope["outputs"]}
     return {**outputs, "usage": envelope["usage"]}

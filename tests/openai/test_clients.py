@@ -80,7 +80,7 @@ print(json.dumps(found))
 
 
 def run_script(source: str, folder: Path, env: dict[str, str]) -> Any:
-    """What a program printed as JSON, in a process and folder of its own."""
+    """Run a program in a process and folder of its own, and return the JSON that it prints."""
     file = folder / "client.py"
     file.write_text(source)
     done = subprocess.run(

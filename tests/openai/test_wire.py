@@ -1,4 +1,4 @@
-"""What goes over the wire: refusals in OpenAI's shape, headers, cut connections, clients that vanish."""
+"""Requests and answers on the wire: refusals in OpenAI's shape, headers, cut connections, clients that vanish."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How two vendors say things on the wire: server-sent events and error bodies.
+"""Two vendors' words on the wire: server-sent events and error bodies.
 
 OpenAI: platform.openai.com/docs/api-reference/chat-streaming and /guides/error-codes.
 Anthropic: docs.anthropic.com/en/api/messages-streaming and /errors.
@@ -19,7 +19,7 @@ class Dialect(Protocol):
         ...
 
     def opening(self) -> list[bytes]:
-        """What comes before the first piece of text."""
+        """The events before the first piece of text."""
         ...
 
     def text(self, piece: str | None) -> bytes:

@@ -1,4 +1,4 @@
-"""Where keys go: to the vendor whose they are, at the address that was set for it, and for one call."""
+"""Keys go to the vendor whose they are, at the address that was set for it, and for one call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What reaches a vendor: addresses, keys, parameters, tools and attachments in each vendor's own form."""
+"""Requests as they reach a vendor: addresses, keys, parameters, tools and attachments in each vendor's own form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a vendor said is what comes out: streamed and whole, once, with nothing lost and nothing invented."""
+"""A vendor's answer as it comes out: streamed and whole, once, with nothing lost and nothing invented."""
 
 from __future__ import annotations
 

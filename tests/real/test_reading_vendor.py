@@ -1,4 +1,4 @@
-"""What the envelope and a recording tell of the vendor that answered."""
+"""The vendor that answered, in the envelope and in a recording."""
 
 from __future__ import annotations
 

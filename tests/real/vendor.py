@@ -139,7 +139,7 @@ class Vendor:
 
     @property
     def connections(self) -> int:
-        """How many were opened so far."""
+        """The number of connections that were opened so far."""
         return self._server.opened
 
     def wait_for_request(self, seconds: float) -> None:

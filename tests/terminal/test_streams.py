@@ -47,7 +47,7 @@ def shell(environment: dict[str, str], tmp_path: Path) -> Shell:
 
 @pytest.fixture
 def show(environment: dict[str, str], tmp_path: Path) -> Show:
-    """What a command writes to a terminal, without rich's own styles."""
+    """The output of a command at a terminal, without rich's own styles."""
 
     def run(*arguments: str, term: str = "xterm-256color") -> str:
         master, slave = pty.openpty()

@@ -1,4 +1,4 @@
-"""What people see: rich at a real terminal (a pty), plain through a pipe, by the field's variables for colour."""
+"""Output for people: rich at a real terminal (a pty), plain through a pipe, by the field's variables for colour."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def scripted(tmp_path: Path) -> tuple[str, ...]:
 
 
 def final(written: str) -> list[str]:
-    """What stands on the screen in the end."""
+    """The screen in the end."""
     screen = Screen(height=24)
     screen.feed(written)
     return screen.text

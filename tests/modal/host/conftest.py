@@ -1,4 +1,4 @@
-"""What the tests of `theoryctl modal` share: the command line, the tests' own Modal, and an image with providers."""
+"""Fixtures of the tests of `theoryctl modal`: the command line, the tests' own Modal, and an image with providers."""
 
 from __future__ import annotations
 

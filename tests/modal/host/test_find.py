@@ -1,4 +1,4 @@
-"""Which app a command means: environments, branches and users."""
+"""The app that a command means: environments, branches and users."""
 
 from __future__ import annotations
 

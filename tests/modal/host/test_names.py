@@ -1,4 +1,4 @@
-"""What things are called on Modal, and what an app's tags say of it."""
+"""Names on Modal, and the tags of an app."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ SYNC = ("modal", "sync-secrets", "--ref", REF)
 
 
 def changes(ran: Ran) -> dict[str, str]:
-    """What a sync of one app says of each name."""
+    """The report of a sync of one app, by name."""
     (plan,) = ran.document["apps"]
     assert isinstance(plan["secrets"], dict)
     return plan["secrets"]

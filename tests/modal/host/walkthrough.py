@@ -60,7 +60,7 @@ def _run_block(block: str, folder: Path, environment: dict[str, str]) -> str:
 
 
 def _run(command: str, folder: Path, environment: dict[str, str]) -> str:
-    """What a person sees: both streams, as they come."""
+    """Run a command, and return both streams in their order."""
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],
         stdout=subprocess.PIPE,

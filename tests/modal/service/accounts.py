@@ -1,4 +1,4 @@
-"""Who may come in, and the environments of the workspace."""
+"""Accounts with their tokens, and the environments of the workspace."""
 
 from __future__ import annotations
 

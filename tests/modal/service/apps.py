@@ -81,7 +81,7 @@ class Apps:
         return Empty()
 
     async def AppPublish(self, request: api_pb2.AppPublishRequest) -> api_pb2.AppPublishResponse:
-        """What was created becomes live; containers of what was live before get no new inputs."""
+        """Make live what was created; containers of what was live before get no new inputs."""
         app = self.state.app(request.app_id)
         _check_tags(request.tags)
         if request.name:

@@ -152,7 +152,7 @@ class Fleet:
             self._bury(container)
 
     def _lacks(self, definition: api_pb2.Function) -> api_pb2.GenericResult | None:
-        """Why a container of this cannot start: something that it was deployed with was deleted."""
+        """The reason why no container can start: something that it was deployed with was deleted."""
         needed: list[tuple[str, str, Mapping[str, object]]]
         needed = [(one, "Secret", self.state.secrets) for one in definition.secret_ids]
         needed += [(one.volume_id, "Volume", self.state.volumes) for one in definition.volume_mounts]
@@ -186,7 +186,7 @@ class Fleet:
         await machine.clear(container.id)
 
     def _places(self, container: Container) -> dict[str, Path]:
-        """What appears where in its file system: the files of mounts, and a copy of each volume as it is now."""
+        """The contents of its file system, by path: the files of mounts, and a copy of each volume as it is now."""
         definition = container.definition
         places = self.files.materialise(definition.mount_ids, container.folder / "mounts")
         for mount in definition.volume_mounts:

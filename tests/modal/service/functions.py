@@ -169,7 +169,7 @@ class Calls:
 
 
 def _data(definition: api_pb2.Function) -> api_pb2.FunctionData:
-    """What a client is told of a definition: the fields of the same name, and the definition as its only rank."""
+    """The data that a client gets of a definition: the fields of the same name, and the definition as its only rank."""
     shared = set(api_pb2.FunctionData.DESCRIPTOR.fields_by_name) & set(definition.DESCRIPTOR.fields_by_name)
     data = api_pb2.FunctionData(**{name: getattr(definition, name) for name in shared if _given(definition, name)})
     data.ranked_functions.add(rank=0, function=definition)

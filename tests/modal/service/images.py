@@ -57,7 +57,7 @@ def commands(images: Mapping[str, api_pb2.Image], identity: str) -> list[str]:
 
 
 def variables(images: Mapping[str, api_pb2.Image], identity: str) -> dict[str, str]:
-    """What the ENV lines of an image say. Other lines have no effect here."""
+    """Variables of an image, from its ENV lines. Other lines have no effect here."""
     lines = (line.split(None, 1) for line in commands(images, identity) if line.strip())
     words = [word for name, *rest in lines if name.upper() == "ENV" for word in shlex.split(rest[0])]
     return dict(word.split("=", 1) for word in words)

@@ -52,7 +52,7 @@ class Logs:
         return api_pb2.AppFetchLogsResponse(batches=[_batch(line) for line in lines])
 
     async def AppCountLogs(self, request: api_pb2.AppCountLogsRequest) -> api_pb2.AppCountLogsResponse:
-        """How many lines there are in each bucket of time that has any."""
+        """Count the lines in each bucket of time that has any."""
         size = request.bucket_secs
         counts = Counter((int(line.at) // size * size, line.source) for line in self._between(request))
         answer = api_pb2.AppCountLogsResponse(app_id=request.app_id)

@@ -74,7 +74,7 @@ class Modal:
         return [entry.request for entry in self.journal if entry.method == method]
 
     def apps(self, environment: str = "dev") -> dict[str, App]:
-        """What is deployed there, by name."""
+        """The deployed apps, by name."""
         there = (app for app in self._state.apps.values() if app.environment == environment)
         return {app.name: app for app in there if app.state in LIVE}
 

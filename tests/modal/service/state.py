@@ -1,4 +1,4 @@
-"""What the service knows: environments, apps with their functions, secrets, images, mounts, volumes, and calls."""
+"""The state of the service: environments, apps with their functions, secrets, images, mounts, volumes, and calls."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ class Dict:
 
 @dataclass(frozen=True)
 class LogLine:
-    """What a container wrote: one line, its end included."""
+    """One line that a container wrote, its end included."""
 
     app_id: str
     function_id: str

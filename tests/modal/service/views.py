@@ -25,7 +25,7 @@ def layout(state: State, app: App) -> api_pb2.AppLayout:
 
 
 def handle(app: App) -> api_pb2.AppHandleMetadata:
-    """What App.info shows of an app."""
+    """The data that App.info shows of an app."""
     lifecycle = api_pb2.AppLifecycle(
         app_state=app.state,  # type: ignore[arg-type]
         created_at=app.created_at,

@@ -146,7 +146,7 @@ class Volumes:
     def _writable(
         self, request: api_pb2.VolumePutFilesRequest | api_pb2.VolumePutFiles2Request, names: list[str]
     ) -> list[Path]:
-        """Where the files go, once it is known that each may."""
+        """The places of the files, once it is known that each may be written."""
         found = {name: _inside(self._volume(request.volume_id), name) for name in sorted(names)}
         there = [name for name, path in found.items() if path.exists()]
         if there and request.disallow_overwrite_existing_files:

@@ -54,7 +54,7 @@ class Fault:
 
 @dataclass
 class Wire:
-    """What all servers of a service share: the journal, the faults that a test asks for, and the service's own bugs."""
+    """Common part of all servers of a service: journal, the faults that a test asks for, and the service's own bugs."""
 
     journal: list[Entry] = field(default_factory=list)
     faults: dict[str, Fault] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class Bell:
         self._rung = asyncio.Event()
 
     async def until(self, true: Callable[[], Any], seconds: float) -> Any:
-        """What `true` returns as soon as that is not falsy, or after so many seconds."""
+        """Wait until `true` returns a value that is not falsy, or for so many seconds, and return the value."""
         end = time.monotonic() + seconds
         while not (found := true()) and (left := end - time.monotonic()) > 0:
             with suppress(TimeoutError):
@@ -136,7 +136,7 @@ def check_tag(tag: str, most: int) -> None:
 
 
 def named(found: Message | Any, what: str) -> Any:
-    """What was found, else NOT_FOUND."""
+    """Return the value that was found; raise NOT_FOUND for none."""
     if found is None:
         raise refuse(Status.NOT_FOUND, f"{what} not found")
     return found

@@ -1,4 +1,4 @@
-"""What a container asks for: inputs, places for its outputs, and whether it may go on."""
+"""Requests of a container: inputs, places for its outputs, and whether it may go on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the provider seam share."""
+"""Fixtures of the tests of the provider seam."""
 
 from __future__ import annotations
 
