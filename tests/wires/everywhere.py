@@ -9,10 +9,12 @@ from tests.wires import test_anthropic_sameness as on_anthropics
 from tests.wires import test_gemini_sameness as on_geminis
 from tests.wires import test_ollama_sameness as on_ollamas
 from tests.wires import test_openai_sameness as on_openais
+from tests.wires import test_responses_sameness as on_responses
 
 #: Of each wire: what makes a client of an address and a token, and what sends the requests and compares.
 _WIRES: Mapping[str, tuple[Callable[[str, str], Any], Callable[[Any, bool], None]]] = {
     "OpenAI": (on_openais.client_of, on_openais.check),
+    "OpenAI's Responses": (on_openais.client_of, on_responses.check),
     "Azure": (on_openais.at_azures_paths, on_openais.check),
     "Anthropic": (on_anthropics.client_of, on_anthropics.check),
     "Ollama": (on_ollamas.client_of, on_ollamas.check),
