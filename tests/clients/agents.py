@@ -133,3 +133,36 @@ from strands.models.openai import OpenAIModel
 Agent(model=OpenAIModel(model_id="gpt-4o-mini"), tools=[tool(add), tool(weather)], callback_handler=None)(PROMPT)
 """,
 }
+
+#: What a second turn asks.
+NEXT = 'Add 3 and 4, and tell the weather in "Rome".'
+
+#: Agents of `openai3.lock` in two turns of one conversation, of which each is to end with an answer that is handed in.
+TWO_TURNS = {
+    "langchain": f"""\
+from langchain.agents import create_agent
+from langchain.agents.structured_output import ToolStrategy
+from langchain_openai import ChatOpenAI
+from pydantic import BaseModel
+
+class Report(BaseModel):
+    total: int
+    city: str
+
+model, messages = ChatOpenAI(model="gpt-4o-mini"), []
+agent = create_agent(model, [add, weather], response_format=ToolStrategy(Report))
+for said in (PROMPT, {NEXT!r}):
+    state = agent.invoke({{"messages": [*messages, ("user", said)]}}, {{"recursion_limit": 20}})
+    messages = state["messages"]
+    assert state["structured_response"].city in said
+""",
+    "smolagents": f"""\
+import os
+from smolagents import OpenAIServerModel, ToolCallingAgent, tool
+model = OpenAIServerModel("gpt-4o-mini", api_base=os.environ["OPENAI_BASE_URL"], api_key=os.environ["OPENAI_API_KEY"])
+own = [tool(add), tool(weather)]
+agent = ToolCallingAgent(tools=own, model=model, verbosity_level=0, planning_interval=2, max_steps=9)
+assert agent.run(PROMPT) == "Turin"
+assert agent.run({NEXT!r}, reset=False) == "Rome"
+""",
+}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.agents import HERE, OPENAI2, OPENAI3, TOOLS
+from tests.clients.agents import HERE, OPENAI2, OPENAI3, TOOLS, TWO_TURNS
 from tests.clients.environments import python_with
 from tests.openai.conftest import Variables
 
@@ -40,11 +40,23 @@ OTHERS = [
 ]
 
 
-@pytest.mark.slow(
+SLOW = pytest.mark.slow(
     "providers/theoryctl_providers/mock/tool_turns.py", "providers/theoryctl_providers/mock/words.py", "tests/clients/*"
 )
+
+
+@SLOW
 @pytest.mark.parametrize(("environment", "agent"), OTHERS)
 def test_an_agent_of_another_environment_does_too(
     environment: str, agent: str, caller: Variables, tmp_path: Path
 ) -> None:
     assert calls_of(python_with(environment), agent, caller, tmp_path) == EACH_ONCE
+
+
+@SLOW
+@pytest.mark.parametrize("agent", TWO_TURNS)
+def test_an_agent_that_plans_or_hands_in_its_answer_calls_each_tool_again_in_its_second_turn(
+    agent: str, caller: Variables, tmp_path: Path
+) -> None:
+    again = [["add", 3, 4], ["weather", "Rome"]]
+    assert calls_of(python_with("openai3"), TWO_TURNS[agent], caller, tmp_path) == [*EACH_ONCE, *again]

@@ -79,6 +79,52 @@ def test_an_agent_that_turns_calls_into_text_ends_too() -> None:
     assert calls_of({"messages": messages, "tools": tools}) == []
 
 
+def as_text(name: str) -> list[dict[str, Any]]:
+    """The turn of an agent whose client writes a call and its result as text, as smolagents does."""
+    said = str([{"id": "call_1", "type": "function", "function": {"name": name, "arguments": {"city": "add"}}}])
+    return [
+        {"role": "assistant", "content": [{"type": "text", "text": f"Calling tools:\n{said}"}]},
+        {"role": "user", "content": "Observation: 2"},
+    ]
+
+
+def plan(words: str) -> list[dict[str, Any]]:
+    said = f'Here is my plan:\nMock answer 78044fb9 from openai/gpt-4o-mini to: "{words}"'
+    return [{"role": "assistant", "content": said}, {"role": "user", "content": "Now carry out this plan."}]
+
+
+@pytest.mark.parametrize("offered", [["add", "weather", "final_answer"], ["add", "weather"]])
+def test_a_plan_before_or_between_calls_that_became_text_neither_counts_as_a_call_nor_begins_a_turn(
+    offered: list[str],
+) -> None:
+    messages, tools = [{"role": "user", "content": "Hi"}], [tool(name) for name in offered]
+    for name in offered:
+        messages += plan("Hi" if name == "add" else "Observation: 2")
+        assert [call["name"] for call in calls_of({"messages": messages, "tools": tools})] == [name]
+        messages += as_text(name)
+    messages += [] if "final_answer" in offered else [{"role": "assistant", "content": "Both are done."}]
+    messages += [{"role": "user", "content": "And now?"}, *plan("And now?")]
+    assert [call["name"] for call in calls_of({"messages": messages, "tools": tools})] == ["add"]
+
+
+@pytest.mark.parametrize(
+    "said", ["Thought: x\nAction: add\nAction Input: {}", '<invoke name="add">', "<function=add>{}</function>"]
+)
+def test_a_call_is_found_in_the_forms_in_which_clients_write_it(said: str) -> None:
+    messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Gladly."}]
+    messages += [{"role": "user", "content": "Then do"}, {"role": "assistant", "content": said}]
+    asked = {"messages": [*messages, {"role": "user", "content": "2"}], "tools": [tool("add"), tool("weather")]}
+    assert [call["name"] for call in calls_of(asked)] == ["weather"]
+
+
+def test_an_answer_that_a_tool_of_any_name_handed_in_ends_the_turn_where_calls_are_required() -> None:
+    tools = [tool("add"), tool("Report")]
+    messages = [{"role": "user", "content": "Hi"}, *as_messages([{"id": "1", "name": "add"}])]
+    messages += [*as_messages([{"id": "2", "name": "Report"}]), {"role": "user", "content": "And Rome?"}]
+    assert all_calls({"messages": messages, "tools": tools, "tool_choice": "required"}) == ["add", "Report"]
+    assert all_calls({"messages": messages, "tools": tools}) == []
+
+
 def test_without_it_no_tool_is_called_that_need_not_be() -> None:
     asked = {"messages": [{"role": "user", "content": "Hi"}], "tools": [tool("add")]}
     assert calls_of(asked, {"tools": "none"}) == []

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 #: Tools that hand in the answer, by their names: `submit`, smolagents' `final_answer`, pydantic-ai's `final_result`.
 _FINAL = re.compile(r"(^|_)(submit|final|finish)(_|$)")
+#: The name of a tool where a client has written a call as text: `{'name': 'add', …}` (smolagents, memory.py),
+#: `Action: add` (ReAct), `<invoke name="add">`, `<function=add>`.
+_NAMED = re.compile(r"""\b(?:name|tool|tool_name|function|action)["']?\s*[:=]\s*["']?([\w.-]+)""", re.IGNORECASE)
+#: The words of a mock, wherever a client has put them. They are no call.
+_WORDS = re.compile(r"\bMock answer [0-9a-f]{8} from ")
+
+Message = Mapping[str, Any]
 
 
 def next_tool(inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the function to call now; None where all were called since the user spoke, or none may be.
 
-    A tool that hands in the answer comes last. Some clients turn calls and their results into text, so that no message
-    has a call: then each answer of the assistant counts as one.
+    A tool that hands in the answer comes last. Some clients turn calls and their results into text. Calls are found by
+    the names in it; where it has none, each answer of the assistant that is not the mock's own words counts as a call.
     """
     choice = inputs.get("tool_choice")
     if choice not in (None, "auto", "required"):
         return None
     functions = _in_order(inputs.get("tools") or ())
-    messages = inputs.get("messages") or ()
-    if any(message.get("tool_calls") for message in messages):
-        called = set(_called(_turn(messages)))
+    talk = _Talk(inputs.get("messages") or (), [function["name"] for function in functions], choice == "required")
+    if talk.names_calls:
+        called = talk.called()
         return next((function for function in functions if function["name"] not in called), None)
-    answers = sum(message.get("role") == "assistant" for message in messages)
+    answers = talk.unnamed()
     return functions[answers] if answers < len(functions) else None
 
 
@@ -34,24 +41,53 @@ def _in_order(tools: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return sorted(functions, key=lambda function: _FINAL.search(function["name"]) is not None)
 
 
-def _turn(messages: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-    """The messages since the user spoke. What a framework says in the user's name after a call is not the user."""
-    for index in range(len(messages) - 1, -1, -1):
-        if messages[index].get("role") == "user" and not _follows_a_call(messages, index):
-            return messages[index:]
-    return messages
+class _Talk:
+    """The calls of a conversation, and the ends of its turns."""
+
+    def __init__(self, messages: Sequence[Message], offered: Sequence[str], required: bool) -> None:
+        self._messages, self._offered, self._required = messages, frozenset(offered), required
+        self._as_text = not any(message.get("tool_calls") for message in messages)
+        assistants = [message for message in messages if message.get("role") == "assistant"]
+        self.names_calls = not self._as_text or any(map(self._calls, assistants))
+
+    def called(self) -> set[str]:
+        """Return the tools called since the user spoke."""
+        called, ended = set[str](), False
+        for message in self._messages:
+            if message.get("role") == "user" and ended:
+                called, ended = set(), False
+            elif message.get("role") == "assistant":
+                calls = self._calls(message)
+                called.update(calls)
+                ended = self._ends(calls, called)
+        return called
+
+    def unnamed(self) -> int:
+        """Count the answers of the assistant that may have been calls."""
+        assistants = (message for message in self._messages if message.get("role") == "assistant")
+        return sum(_WORDS.search(_text(message)) is None for message in assistants)
+
+    def _calls(self, message: Message) -> list[str]:
+        if self._as_text:
+            return [name for name in _NAMED.findall(_text(message)) if name in self._offered]
+        return [call["function"]["name"] for call in message.get("tool_calls") or () if "function" in call]
+
+    def _ends(self, calls: Iterable[str], called: set[str]) -> bool:
+        """Return whether what the user says after this message begins a turn.
+
+        After a call it is what a framework says in the user's name. But an answer may be handed in by a tool of any
+        name: then all are called, and another call is required, which nobody could give.
+        """
+        if any(map(_FINAL.search, calls)):
+            return True
+        is_complete = called >= self._offered
+        if calls:
+            return self._required and is_complete
+        # Where calls are text, words may be the plan of what to call (smolagents' `planning_interval`).
+        return is_complete or not self._as_text
 
 
-def _follows_a_call(messages: Sequence[Mapping[str, Any]], index: int) -> bool:
-    """Return whether the assistant's last message has calls, and none that ended the turn by handing in the answer."""
-    for at in range(index - 1, -1, -1):
-        if messages[at].get("tool_calls"):
-            return not any(map(_FINAL.search, _called([messages[at]])))
-        if messages[at].get("role") == "assistant":
-            return False
-    return False
-
-
-def _called(messages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    for message in messages:
-        yield from (call["function"]["name"] for call in message.get("tool_calls") or () if "function" in call)
+def _text(message: Message) -> str:
+    content = message.get("content")
+    parts = content if isinstance(content, list) else [{"text": content}]
+    return " ".join(str(part.get("text") or "") for part in parts if isinstance(part, Mapping))
