@@ -1,4 +1,4 @@
-"""Forty requests on each wire of one instance, wherever it runs."""
+"""Forty requests on each wire of one instance, wherever it runs, and what clients ask beside chats."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from tests.wires import test_gemini_sameness as on_geminis
 from tests.wires import test_ollama_sameness as on_ollamas
 from tests.wires import test_openai_sameness as on_openais
 from tests.wires import test_responses_sameness as on_responses
+from tests.wires.asked import by_local_run, user
+from theoryctl_providers import run
+from theoryctl_providers.mock.embeddings import embed
 
 #: Of each wire: what makes a client of an address and a token, and what sends the requests and compares.
 _WIRES: Mapping[str, tuple[Callable[[str, str], Any], Callable[[Any, bool], None]]] = {
@@ -23,8 +26,64 @@ _WIRES: Mapping[str, tuple[Callable[[str, str], Any], Callable[[Any, bool], None
 
 
 def check_every_wire(variables: Mapping[str, str]) -> None:
-    """Hold that all requests have the answers of a run, whole and streamed, at what `local env` leads to."""
+    """Hold that all requests have the answers of a run, whole and streamed, at what `local env` leads to.
+
+    So do prompts, vectors and counts of tokens on the wires that have them.
+    """
     for make, check in _WIRES.values():
         with make(variables["ANTHROPIC_BASE_URL"], variables["ANTHROPIC_API_KEY"]) as client:
             for streamed in (False, True):
                 check(client, streamed)
+    _check_paths_beside_chats(variables)
+
+
+#: What is asked beside chats.
+_TEXTS = ("a dog ran", "日本語 🙂")
+_PROMPT = "Say hello."
+
+
+def _check_paths_beside_chats(variables: Mapping[str, str]) -> None:
+    url, token = variables["ANTHROPIC_BASE_URL"], variables["ANTHROPIC_API_KEY"]
+    with (
+        on_openais.client_of(url, token) as openais,
+        on_openais.at_azures_paths(url, token) as azures,
+        on_anthropics.client_of(url, token) as anthropics,
+        on_ollamas.client_of(url, token) as ollamas,
+        on_geminis.client_of(url, token) as geminis,
+    ):
+        _check_prompts(openais, ollamas)
+        _check_vectors(openais, azures, ollamas, geminis)
+        _check_counts(openais, anthropics, geminis)
+
+
+def _check_prompts(openais: Any, ollamas: Any) -> None:
+    asked: dict[str, Any] = {"model": "a-model", "prompt": _PROMPT}
+    whole, pieces = ollamas.generate(**asked), ollamas.generate(**asked, stream=True)
+    assert whole.response == "".join(piece.response for piece in pieces) == _answer(f"ollama/{asked['model']}")
+    completion, chunks = openais.completions.create(**asked), openais.completions.create(**asked, stream=True)
+    streamed = "".join(chunk.choices[0].text for chunk in chunks if chunk.choices)
+    assert completion.choices[0].text == streamed == _answer(f"openai/{asked['model']}")
+
+
+def _answer(model: str) -> str:
+    return str(by_local_run({"model": model, "messages": [user(_PROMPT)]})["answer"]["text"])
+
+
+def _check_vectors(openais: Any, azures: Any, ollamas: Any, geminis: Any) -> None:
+    expected = [embed(text, 8) for text in _TEXTS]
+    asked: dict[str, Any] = {"model": "a-model", "input": list(_TEXTS), "dimensions": 8}
+    for client in (openais, azures):
+        found = client.embeddings.create(**asked, encoding_format="float").data
+        assert [each.embedding for each in found] == expected
+    assert [list(vector) for vector in ollamas.embed(**asked).embeddings] == expected
+    sized = {"output_dimensionality": 8}
+    found = geminis.models.embed_content(model="a-model", contents=list(_TEXTS), config=sized).embeddings
+    assert [each.values for each in found] == expected
+
+
+def _check_counts(openais: Any, anthropics: Any, geminis: Any) -> None:
+    messages = [user(_PROMPT)]
+    expected = run({"messages": messages}, provider="litellm", mode="mock")["usage"]["input_tokens"]
+    assert openais.responses.input_tokens.count(model="a-model", input=messages).input_tokens == expected
+    assert anthropics.messages.count_tokens(model="a-model", messages=messages).input_tokens == expected
+    assert geminis.models.count_tokens(model="a-model", contents=_PROMPT).total_tokens == expected
