@@ -102,11 +102,17 @@ names the keys of its answer in prose (`test_json_mode`); their pictures and PDF
 are not tried. `OPENAI_API_BASE`, which some older clients read, is not set: LangChain's client for embeddings by Azure
 refuses to start with it.
 
+`llm-gemini` cannot be led here: the addresses in it are Google's, and no option or variable changes them (0.35,
+`llm_gemini.py`).
+
 ## Agents
 
 With [`--tools each`](mocks.md) an agent of each of these frameworks runs each of its tools once, and ends.
 
 {table(header, map(_row, FRAMEWORKS))}
+
+Two of them are also tried in a second turn of one conversation, which calls each tool again: LangChain with a
+`ToolStrategy`, and smolagents with `planning_interval` and `run(…, reset=False)`.
 """
 
 
