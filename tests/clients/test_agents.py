@@ -21,7 +21,7 @@ def calls_of(python: str | Path, agent: str, env: Variables, folder: Path) -> li
     file = folder / "program.py"  # smolagents reads the source of a tool
     file.write_text(f"{TOOLS}\n{agent}\nprint(json.dumps(ran))")
     done = subprocess.run(
-        [python, file], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=env, cwd=folder, timeout=100
+        [python, file], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=env, cwd=folder, timeout=250
     )
     assert done.returncode == 0, done.stderr[-2000:]
     ran: list[list[object]] = json.loads(done.stdout.splitlines()[-1])

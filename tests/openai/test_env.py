@@ -14,7 +14,7 @@ from tests.openai.conftest import ON_MODAL, Variables, theoryctl
 
 def shell(command: str, env: Variables, folder: Path) -> subprocess.CompletedProcess[str]:
     where = {**env, "PATH": f"{THEORYCTL.parent}:{env['PATH']}"}
-    return subprocess.run(["sh", "-c", command], capture_output=True, text=True, env=where, cwd=folder, timeout=120)
+    return subprocess.run(["sh", "-c", command], capture_output=True, text=True, env=where, cwd=folder, timeout=250)
 
 
 ENV = f'eval "$(theoryctl local env --ref {REF})"'
