@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import Any, Protocol, get_args
 
@@ -56,6 +56,27 @@ class LLMProvider(Protocol):
 
     async def aclose(self) -> None:
         """Close connections. The provider may be used again afterwards."""
+
+
+class AtOnce(AsyncIterator[Event]):
+    """Events that are made without waiting: the guard takes them from `events`, and everybody else by `async for`.
+
+    A coroutine, and an event loop's look at it, would cost as much as a mock's event.
+    """
+
+    __slots__ = ("events",)
+
+    def __init__(self, events: Iterator[Event]) -> None:
+        self.events = events
+
+    async def __anext__(self) -> Event:
+        for event in self.events:
+            return event
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Do without the rest."""
+        self.events = iter(())
 
 
 def name_of(provider: object) -> str:

@@ -11,16 +11,18 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from tests.conftest import REF
 from theoryctl.manifests.catalog import Catalog
 from theoryctl.refs import ProviderRef
-from theoryctl_providers.contract import ProviderConfig, Request, ResolvedRequest
+from theoryctl_providers.contract import Event, ProviderConfig, Request, ResolvedRequest
+from theoryctl_providers.contract.answer import Answer
 from theoryctl_providers.engine import answer_source
 from theoryctl_providers.engine.answer_source import Plan
 from theoryctl_providers.engine.drive import drive
 from theoryctl_providers.engine.execute import execute
-from theoryctl_providers.protocol import LLMProvider
+from theoryctl_providers.protocol import AtOnce, LLMProvider
 
 #: The share of a request that the guard may cost.
 LIMIT = 0.03
@@ -30,7 +32,16 @@ REQUESTS = 25
 
 def unguarded(provider: LLMProvider, request: ResolvedRequest) -> Plan:
     """The plan for a mock's answer as it would be without a guard."""
-    return Plan(provider.stream(request), suspends=False, answered_by="mock")  # type: ignore[arg-type]
+    return Plan(partial(unchecked, provider, request), suspends=False, answered_by="mock")
+
+
+def unchecked(provider: LLMProvider, request: ResolvedRequest, answer: Answer) -> Iterator[Event]:
+    """The events of a provider that never waits, added to `answer` as they come."""
+    events = provider.stream(request)
+    assert isinstance(events, AtOnce)
+    for event in events.events:
+        answer.add(event)
+        yield event
 
 
 def seconds(request: Request, plan: Callable[[LLMProvider, ResolvedRequest], Plan]) -> float:

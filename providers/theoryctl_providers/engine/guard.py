@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Iterator
 from contextlib import suppress
-from itertools import chain
+from functools import partial
+from itertools import chain, islice
 from typing import Any
 
 from theoryctl_providers.contract import Event, ProviderError, Remedy, ResolvedRequest
 from theoryctl_providers.contract.answer import Answer
 from theoryctl_providers.engine.event_rules import EventRules, check_iterator, take_plain_text
-from theoryctl_providers.protocol import LLMProvider, name_of
+from theoryctl_providers.protocol import AtOnce, LLMProvider, name_of
 
 #: Events that a provider which never waits is asked for at a time: of a long answer no more are there than are read.
 BATCH = 256
@@ -19,6 +20,7 @@ _Collecting = Coroutine[Any, Any, None]
 #: Whether there are more events after those that have come, and the failure that ended them.
 _Step = tuple[bool, Exception | None]
 _ENDED: _Step = (False, None)
+_GOES_ON: _Step = (True, None)
 
 
 async def guarded(provider: LLMProvider, request: ResolvedRequest) -> AsyncGenerator[Event]:
@@ -58,22 +60,31 @@ def guarded_at_once(provider: LLMProvider, request: ResolvedRequest, answer: Ans
     would cost as much as a mock.
     """
     come: list[Any] = []
-    collecting = _collect(provider, request, come)
-    first = _step(provider, collecting)
+    try:
+        events = provider.stream(request)
+    except BaseException as error:
+        raise _failure(provider, error) from error.__cause__
+    step: Callable[..., _Step]
+    more: Any
+    if type(events) is AtOnce:
+        step, more = _take, events.events
+    else:
+        step, more = _step, _collect(provider, events, come)
+    first = step(provider, more, come)
     taken = take_plain_text(come, answer)
     if first is _ENDED and request.operation == "chat" and taken is not None and taken[0] and not taken[1]:
         return come
     rules = EventRules(provider, request)
-    return chain.from_iterable(_batches(provider, rules, rules.took(taken), answer, first, collecting, come))
+    following = partial(step, provider, more, come)
+    return chain.from_iterable(_batches(rules, rules.took(taken), answer, first, following, come))
 
 
 def _batches(
-    provider: LLMProvider,
     rules: EventRules,
     is_plain: bool,
     answer: Answer,
     step: _Step,
-    collecting: _Collecting,
+    following: Callable[[], _Step],
     come: list[Any],
 ) -> Iterator[Iterable[Event]]:
     """The events up to the first that breaks the rules, or to the failure that ended them; plain ones are added."""
@@ -83,7 +94,7 @@ def _batches(
         goes_on, failure = step
         if not goes_on:
             break
-        step = _step(provider, collecting)
+        step = following()
         is_plain = is_plain and rules.take_plain_text(come, answer)
     if failure is not None:
         raise failure
@@ -107,8 +118,8 @@ class _Full:
 _FULL = _Full()
 
 
-async def _collect(provider: LLMProvider, request: ResolvedRequest, come: list[Any]) -> None:
-    events, add, left = provider.stream(request), come.append, BATCH
+async def _collect(provider: LLMProvider, events: Any, come: list[Any]) -> None:
+    add, left = come.append, BATCH
     try:
         async for event in events:
             add(event)
@@ -121,19 +132,24 @@ async def _collect(provider: LLMProvider, request: ResolvedRequest, come: list[A
         raise
 
 
-def _step(provider: LLMProvider, collecting: _Collecting) -> _Step:
+def _take(provider: LLMProvider, events: Iterator[Event], come: list[Any]) -> _Step:
+    """Add the next batch to `come`: whether the answer goes on, and the failure that ended it."""
+    try:
+        come.extend(islice(events, BATCH))
+    except BaseException as error:
+        return False, _failure(provider, error)
+    return _ENDED if len(come) < BATCH else _GOES_ON
+
+
+def _step(provider: LLMProvider, collecting: _Collecting, _come: list[Any]) -> _Step:
     """Run a coroutine that never waits up to the next batch: whether it goes on, and the failure that ended it."""
     try:
         if collecting.send(None) is _FULL:
-            return True, None
+            return _GOES_ON
     except StopIteration:
         return _ENDED
     except BaseException as error:
-        if isinstance(error, ProviderError):
-            return False, error
-        if _is_crash(error):
-            return False, _waited(provider, error) if _lacks_loop(error) else _crash(provider, error)
-        raise
+        return False, _failure(provider, error)
     with suppress(Exception):  # whatever it does on being stopped is no news beside this
         collecting.close()
     return False, _waited(provider)
@@ -160,6 +176,15 @@ class blamed:  # read as a word: with blamed(provider)
     def __exit__(self, _kind: Any, error: BaseException | None, _place: Any) -> None:
         if isinstance(error, Exception) and not isinstance(error, ProviderError):
             raise _crash(self._provider, error) from error
+
+
+def _failure(provider: LLMProvider, error: BaseException) -> Exception:
+    """Make the failure that an answer ends with. Raises what is no provider's to raise."""
+    if isinstance(error, ProviderError):
+        return error
+    if _is_crash(error):
+        return _waited(provider, error) if _lacks_loop(error) else _crash(provider, error)
+    raise error
 
 
 def _crash(provider: LLMProvider, error: BaseException) -> ProviderCrash:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
@@ -89,7 +89,7 @@ class LiteLLMProvider(LLMProvider):
     def is_prepared(self, mode: Mode) -> bool:
         return is_mock(mode) or "litellm" in sys.modules
 
-    def stream(self, request: ResolvedRequest) -> AsyncGenerator[Event]:
+    def stream(self, request: ResolvedRequest) -> AsyncIterator[Event]:
         """The vendor's answer as it comes. Raises ProviderError for every way a vendor can fail."""
         return mocked(request) if is_mock(request.mode) else _call(request)
 

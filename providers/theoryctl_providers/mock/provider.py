@@ -6,7 +6,7 @@ The same bytes on every machine and Python: no clock, no randomness, no hash ord
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -33,7 +33,7 @@ from theoryctl_providers.inputs.unsupported import refuse_uncarried
 from theoryctl_providers.mock.embeddings import embeddings
 from theoryctl_providers.mock.tool_turns import next_tool
 from theoryctl_providers.mock.words import Words
-from theoryctl_providers.protocol import LLMProvider
+from theoryctl_providers.protocol import AtOnce, LLMProvider
 
 _QUOTED = 80
 _CONTROL = re.compile(r"[\x00-\x1f]")
@@ -51,19 +51,17 @@ class MockProvider(LLMProvider):
         """Refuse what a vendor's provider refuses: a test that passes here should pass there."""
         check_call(inputs)
 
-    async def stream(self, request: ResolvedRequest) -> AsyncGenerator[Event]:
+    def stream(self, request: ResolvedRequest) -> AtOnce:
         """The mock's answer. Real mode is refused: there is no vendor behind this provider."""
         if not is_mock(request.mode):
             message = "the mock provider has no real mode"
             raise ProviderError("ERR_UNSUPPORTED_PARAM", message, hint=Remedy.MOCK_MODE)
-        async for event in mocked(request):
-            yield event
+        return mocked(request)
 
 
-async def mocked(request: ResolvedRequest) -> AsyncGenerator[Event]:
+def mocked(request: ResolvedRequest) -> AtOnce:
     """Every event of the mock's answer to a resolved request, in order; it never waits."""
-    for event in _ANSWERS[request.operation](request):
-        yield event
+    return AtOnce(_ANSWERS[request.operation](request))
 
 
 def _count(request: ResolvedRequest) -> Iterator[Event]:
@@ -200,12 +198,13 @@ def _text(inputs: Mapping[str, Any], seed: str, index: int) -> str:
     messages = inputs.get("messages") or [{}]
     said = _quote(text_of(messages[-1]))
     which = f" (choice {index + 1} of {inputs['n']})" if (inputs.get("n") or 1) > 1 else ""
-    contents = [message["content"] for message in messages if isinstance(message.get("content"), list)]
-    files = [part for content in contents for part in content if isinstance(part, Attachment)]
+    answer = f"Mock answer {seed[:8]} from {inputs['model']}{which} to: {said}"
+    contents = (message.get("content") for message in messages)
+    files = [part for each in contents if isinstance(each, list) for part in each if isinstance(part, Attachment)]
+    if not files:
+        return answer
     listed = "".join(f"\n- {file.name}: {file.size} bytes, {file.digest}" for file in files)
-    return f"Mock answer {seed[:8]} from {inputs['model']}{which} to: {said}" + (
-        f"\n\nAttachments:{listed}" if listed else ""
-    )
+    return f"{answer}\n\nAttachments:{listed}"
 
 
 def text_of(message: Mapping[str, Any]) -> str:

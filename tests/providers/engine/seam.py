@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 
 from theoryctl_providers import LLMProvider
@@ -20,10 +20,11 @@ from theoryctl_providers.contract import (
 )
 from theoryctl_providers.engine.drive import drive
 from theoryctl_providers.engine.execute import execute
+from theoryctl_providers.protocol import AtOnce
 
 HERE = "test_guard_providers"
 ASK = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
-SOUND = [Delta(text="a"), Finish(), Usage(1, 1, 0.0)]
+SOUND: list[Event] = [Delta(text="a"), Finish(), Usage(1, 1, 0.0)]
 
 
 def named(made: type[Any]) -> str:
@@ -44,6 +45,18 @@ def yielding(events: list[Any], *, waits: bool) -> str:
                 yield event
 
     return named(Echo)
+
+
+def giving_at_once(events: Iterable[Any]) -> str:
+    """The name of a provider that gives these events as an `AtOnce`, as the mock does."""
+
+    class AllThere(LLMProvider):
+        suspends_in_mock = False
+
+        def stream(self, request: Request) -> AtOnce:
+            return AtOnce(iter(events))
+
+    return named(AllThere)
 
 
 def envelope_of(name: str, **options: Any) -> Envelope:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.providers.engine.seam import ASK, HERE, SOUND, Bare, envelope_of, named, refusal, yielding
+from tests.providers.engine.seam import ASK, HERE, SOUND, Bare, envelope_of, giving_at_once, named, refusal, yielding
 from theoryctl_providers import LLMProvider
 from theoryctl_providers.contract import (
     Delta,
@@ -25,6 +26,7 @@ from theoryctl_providers.contract import (
 from theoryctl_providers.engine.drive import drive
 from theoryctl_providers.engine.execute import execute
 from theoryctl_providers.engine.guard import BATCH
+from theoryctl_providers.protocol import AtOnce
 
 pytestmark = pytest.mark.usefixtures("module")
 
@@ -87,21 +89,45 @@ LONG = [Delta(text="a")] * (3 * BATCH)
     ],
     ids=["plain", "reasoning", "a log", "two choices"],
 )
-def test_a_long_answer_passes_batch_by_batch(rest: list[Event]) -> None:
+@pytest.mark.parametrize("provider", [partial(yielding, waits=False), giving_at_once], ids=["yielded", "at once"])
+def test_a_long_answer_passes_batch_by_batch(rest: list[Event], provider: Callable[[list[Event]], str]) -> None:
     asked = [*LONG, *rest]
-    name = yielding(asked, waits=False)
+    name = provider(asked)
     come = list(drive(execute(Request(config=ProviderConfig(provider=name), inputs=ASK))))
     assert come[1:-1] == asked
     assert isinstance(come[-1], Result) and come[-1].cause is None
 
 
 @pytest.mark.parametrize("wrong", ["hello", Delta(1, "x"), Delta(text="x", reasoning="y")], ids=str)
-def test_a_long_answer_is_shown_up_to_what_breaks_the_rules(wrong: Any) -> None:
-    name = yielding([*LONG, *LONG[:7], wrong, *LONG, Finish()], waits=False)
+@pytest.mark.parametrize("provider", [partial(yielding, waits=False), giving_at_once], ids=["yielded", "at once"])
+def test_a_long_answer_is_shown_up_to_what_breaks_the_rules(wrong: Any, provider: Callable[[list[Any]], str]) -> None:
+    name = provider([*LONG, *LONG[:7], wrong, *LONG, Finish()])
     come = list(drive(execute(Request(config=ProviderConfig(provider=name), inputs=ASK))))
     last = come[-1]
     assert isinstance(last, Result) and last.cause is not None and last.cause.code == "ERR_PROVIDER"
     assert come[1 : len(LONG) + 8] == [*LONG, *LONG[:7]]
+
+
+def test_events_that_are_there_at_once_are_shown_up_to_the_one_that_cannot_be_made() -> None:
+    def making() -> Iterator[Event]:
+        yield from [*LONG, *LONG[:7]]
+        raise KeyError("x")
+
+    come = list(drive(execute(Request(config=ProviderConfig(provider=giving_at_once(making())), inputs=ASK))))
+    last = come[-1]
+    assert isinstance(last, Result) and last.cause is not None and last.cause.code == "ERR_PROVIDER"
+    assert "AllThere failed with KeyError" in last.cause.message
+    assert [event for event in come if isinstance(event, Delta)] == [*LONG, *LONG[:7]]
+
+
+def test_events_that_are_there_at_once_can_be_awaited_too_until_they_are_closed() -> None:
+    async def reads() -> tuple[list[Event], list[Event]]:
+        events = AtOnce(iter(SOUND))
+        first = [await anext(events)]
+        await events.aclose()
+        return first, [event async for event in events] + [event async for event in AtOnce(iter(SOUND))]
+
+    assert asyncio.run(reads()) == (SOUND[:1], SOUND)
 
 
 @pytest.mark.parametrize("part", ["prepare", "check_inputs", "check", "notes"])
