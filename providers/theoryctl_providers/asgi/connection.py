@@ -18,6 +18,9 @@ HANG_UP = "theoryctl.hang_up"
 #: What the HTTP protocol says of a request that is there to its end.
 WHOLE = "theoryctl.whole"
 
+#: Where the first header of each name is kept, once one was asked for.
+_HEADERS = "theoryctl.headers"
+
 #: Where the gate leaves, for a path that is open to all, whether the instance is about to stop.
 DRAINING = "theoryctl.draining"
 
@@ -70,11 +73,11 @@ async def hung_up(receive: Receive) -> None:
 
 def header_of(scope: Scope, name: str) -> str | None:
     """The first header of that name, None where there is none."""
-    wanted = _in_scope(name)
-    for found, value in scope["headers"]:
-        if found == wanted:
-            return str(value, "latin-1")
-    return None
+    headers = scope.get(_HEADERS)
+    if headers is None:
+        headers = scope[_HEADERS] = dict(reversed(scope["headers"]))
+    value = headers.get(_in_scope(name))
+    return None if value is None else str(value, "latin-1")
 
 
 @cache

@@ -91,7 +91,8 @@ class Gate:
             await self._broke(scope, receive, sending, dialect, error)
         finally:
             if tenant is not None and entry is not None:
-                entry.note(scope, sending.status)
+                if not sending.ended:
+                    entry.note(scope, sending.status)
                 tenant.journal.settle(entry)
             if log is None and _TRACEBACK in scope:  # a bug is told in any case
                 log = self._log
@@ -147,13 +148,15 @@ class Gate:
 
 
 class _Sending:
-    """Sends an answer, and knows the status that was sent: None for none yet.
+    """Sends an answer, and knows the status that was sent, None for none yet, and whether the answer ended.
 
+    The journal learns of an answer with its first piece and its last: before the client can know that it is there.
     Where the rest of a request may still be on its way, the connection ends with the answer.
     """
 
     def __init__(self, scope: Scope, send: Send, entry: Entry | None) -> None:
         self.status: int | None = None
+        self.ended = self._begun = False
         self._scope, self._send, self._entry = scope, send, entry
 
     async def __call__(self, message: Message) -> None:
@@ -161,8 +164,11 @@ class _Sending:
             self.status = message["status"]
             if HANG_UP in self._scope and WHOLE not in self._scope:
                 message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
-        elif self._entry is not None:  # before the client can know that its request was answered
-            self._entry.note(self._scope, self.status)
+        else:
+            self.ended = not message.get("more_body")
+            if self._entry is not None and (self.ended or not self._begun):
+                self._entry.note(self._scope, self.status)
+            self._begun = True
         await self._send(message)
 
 

@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import socket
+import sys
 import warnings
 from functools import partial
 from types import FrameType
@@ -124,6 +125,8 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
+        # A loop notes each async generator, to close at its end those that are left: here that is the process's end.
+        sys.set_asyncgen_hooks(firstiter=None)
         await super().startup(sockets)
         if self._ready_fd is not None and sockets:
             os.write(self._ready_fd, f"{sockets[0].getsockname()[1]}\n".encode())

@@ -71,7 +71,12 @@ class Protocol(HttpToolsProtocol):
     """
 
     _patience: asyncio.TimerHandle | None = None
+    #: Requests that have begun, and whether the head of the last has not come to its end, or that of a first not begun.
+    _begun, _in_head = 0, True
     _unfinished = False
+    #: The end of the last answer, by the loop's clock, and the clock of a connection that waits for another request.
+    _idle_since = 0.0
+    _idle: asyncio.TimerHandle | None = None
     _lingers = False
     _surplus = 0
 
@@ -90,21 +95,25 @@ class Protocol(HttpToolsProtocol):
         if self._lingers:
             self._count(data, LINGER_BYTES, self._socket.abort)
             return
-        awaited = self._patience
+        awaited, begun = self._in_head, self._begun
         super().data_received(data)
-        if awaited is not None and awaited is self._patience:
+        if not self._in_head:  # as of most requests, whose heads come in one piece: no clock is set for them
+            self._surplus = 0
+        elif awaited and begun == self._begun:
             self._count(data, self._head_bytes, self._refuse_head)
         else:
             self._surplus = 0
+            self._patience = self.loop.call_later(HEADER_SECONDS, self.transport.close)
 
     def on_message_begin(self) -> None:
-        self._unfinished = True
+        self._unfinished = self._in_head = True
+        self._begun += 1
         self._calm()
-        self._patience = self.loop.call_later(HEADER_SECONDS, self.transport.close)
         super().on_message_begin()
         self.scope[HANG_UP] = self.transport.close  # type: ignore[literal-required]
 
     def on_headers_complete(self) -> None:
+        self._in_head = False
         self._calm()
         super().on_headers_complete()
 
@@ -115,7 +124,26 @@ class Protocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self._joined.end()
-        super().on_response_complete()
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        # As uvicorn's, but for a clock that goes on while requests come: to set one for each takes its time.
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self._idle_since = self.loop.time()
+        if self._idle is None:
+            self._idle = self.loop.call_later(self.timeout_keep_alive, self._look)
+
+    def _look(self) -> None:
+        """Hang up on a client that has not asked for anything in its time."""
+        self._idle = None
+        if self._unfinished or not self.cycle.response_complete:
+            return  # the end of that answer sets the clock again
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._idle = self.loop.call_later(left, self._look)
+        else:
+            self.transport.close()
 
     def eof_received(self) -> None:
         # The client has no more to ask, but may well listen; the transport closes itself after this.
@@ -123,6 +151,8 @@ class Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._calm()
+        if self._idle is not None:
+            self._idle.cancel()
         super().connection_lost(exc)
 
     def _count(self, data: bytes, most: int, then: Callable[[], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import signal
@@ -9,17 +10,23 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.providers.started import ASK, BODY, CONFIG, TOKEN, Server, Start, limited, real, serving
 from tests.real.vendor import Vendor, stalls_at_once
+from tests.waiting import until
 from theoryctl_providers.contract import Limits
+from theoryctl_providers.server.app import make_app
+from theoryctl_providers.server.process import Server as HttpServer
+from theoryctl_providers.server.process import listen, settings
 
 # -- what it refuses --
 
@@ -49,10 +56,40 @@ def test_a_body_that_does_not_come_is_given_up(start: Start) -> None:
 
 
 def test_headers_that_do_not_come_hold_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("theoryctl_providers.server.protocol.HEADER_SECONDS", 0.3)
-    with serving() as (port, _), closing(socket.create_connection(("127.0.0.1", port), timeout=20)) as slow:
+    monkeypatch.setattr("theoryctl_providers.server.protocol.HEADER_SECONDS", 1.0)
+    health = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+    with ExitStack() as stack:
+        port, _ = stack.enter_context(serving())
+        connect = partial(socket.create_connection, ("127.0.0.1", port), timeout=20)
+        silent, slow, later, both = (stack.enter_context(closing(connect())) for _ in range(4))
         slow.sendall(b"POST /v1/run HTTP/1.1\r\nHost: x\r\n")
-        assert slow.recv(100) == b""
+        later.sendall(health + b"\r\n")
+        assert later.recv(4096).startswith(b"HTTP/1.1 200 ")
+        later.sendall(health)
+        both.sendall(health + b"\r\n" + health)
+        assert both.recv(4096).startswith(b"HTTP/1.1 200 ")
+        assert [client.recv(100) for client in (silent, slow, later, both)] == [b"", b"", b"", b""]
+
+
+def test_a_client_that_asks_for_nothing_more_is_hung_up_on_in_its_time() -> None:
+    listener = listen("127.0.0.1", 0)
+    gate = make_app(CONFIG, lambda line: None)
+    served = settings(gate, CONFIG.limits)
+    served.timeout_keep_alive = 1
+    server = HttpServer(served, gate, 1.0, None)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
+    thread.start()
+    until(lambda: server.started)
+    with closing(listener), closing(socket.create_connection(listener.getsockname(), timeout=10)) as client:
+        for _ in range(7):  # longer than its time, in all
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
+            answered = time.monotonic()
+            time.sleep(0.2)
+        assert client.recv(100) == b""
+        assert time.monotonic() - answered > 0.9
+        server.end_soon()
+        thread.join()
 
 
 @pytest.mark.parametrize("others", [0, 2], ids=["alone", "among others"])
