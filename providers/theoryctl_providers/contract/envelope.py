@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Literal, NotRequired, TypedDict
 
 from theoryctl_providers.contract.errors import ProviderError
@@ -180,30 +181,31 @@ def build_envelope(
 ) -> Envelope:
     """The envelope of a run, of one that was refused before it began as well. Outputs are sorted by name."""
     stopwatch = stopwatch or Stopwatch()
-    return Envelope(
-        schema=ENVELOPE_SCHEMA,
-        status="error" if error else "success",
-        run_id=run_id or new_run_id(),
-        ref=ref,
-        mode=mode,
-        runtime=runtime,
-        model=model,
-        outputs=sorted(outputs, key=lambda output: output["name"]),
-        usage=usage or unknown_usage(),
-        error=error,
-        meta=Meta(
-            image=image,
-            platform=platform,
-            started_at=stopwatch.started_at,
-            duration_ms=stopwatch.duration_ms,
-            loading_ms=loading_ms,
-            attachments=list(attachments),
-            secrets_present=sorted(secrets_present),
-            vendor=vendor,
-            resources=resources,
-            version=VERSION,
-        ),
-    )
+    # Written out: a call of a TypedDict is one of `dict` with all these as its keywords.
+    return {
+        "schema": ENVELOPE_SCHEMA,
+        "status": "error" if error else "success",
+        "run_id": run_id or new_run_id(),
+        "ref": ref,
+        "mode": mode,
+        "runtime": runtime,
+        "model": model,
+        "outputs": sorted(outputs, key=itemgetter("name")),
+        "usage": usage or unknown_usage(),
+        "error": error,
+        "meta": {
+            "image": image,
+            "platform": platform,
+            "started_at": stopwatch.started_at,
+            "duration_ms": stopwatch.duration_ms,
+            "loading_ms": loading_ms,
+            "attachments": list(attachments),
+            "secrets_present": sorted(secrets_present),
+            "vendor": vendor,
+            "resources": resources,
+            "version": VERSION,
+        },
+    }
 
 
 def info_of(error: ProviderError) -> ErrorInfo:

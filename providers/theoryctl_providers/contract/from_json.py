@@ -136,8 +136,9 @@ def _mapping(of_key: _Reader, inner: _Reader, value: Any) -> Any:
 def _object(kind: Any, value: Any) -> Any:
     _must_be_object(value)
     (known, required), readers, name, found = _names_of(kind), _readers_of(kind), "", {}
-    for missing in (each for each in required if each not in value):
-        raise _Misfit("a value", "no such key", missing)
+    for each in required:
+        if each not in value:
+            raise _Misfit("a value", "no such key", each)
     try:
         for name, item in value.items():
             if name not in known:
@@ -219,7 +220,7 @@ def _within(inner: _Reader, must: Must, value: Any) -> Any:
 
 
 def _must_be_object(value: Any) -> None:
-    if not isinstance(value, Mapping):
+    if type(value) is not dict and not isinstance(value, Mapping):
         raise _Misfit("an object", _type_of(value))
 
 

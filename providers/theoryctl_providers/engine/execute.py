@@ -53,9 +53,10 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
         transcript.admitted(resolved)
         plan = plan_for(provider, resolved)
         answered_by = plan.answered_by
-        for note in notes_on(resolved, provider):
-            yield Log(note)
-        transcript.loading_ms = prepared(provider, resolved.mode)
+        if not (is_mock(resolved.mode) and _is_loaded(provider, resolved.mode)):
+            for note in notes_on(resolved, provider):
+                yield Log(note)
+            transcript.loading_ms = prepared(provider, resolved.mode)
         yield Started(resolved.model, resolved.mode, plan.suspends)
         if callable(plan.events):
             for event in plan.events(transcript.answer):
@@ -85,6 +86,11 @@ def notes_on(request: ResolvedRequest, provider: LLMProvider) -> list[str]:
         if provider.loads and not provider.is_prepared(request.mode):
             notes.append(f"loading {provider.loads}, which takes some seconds in a new process")
         return notes
+
+
+def _is_loaded(provider: LLMProvider, mode: Mode) -> bool:
+    with blamed(provider):
+        return bool(provider.loads) and provider.is_prepared(mode)
 
 
 def prepared(provider: LLMProvider, mode: Mode) -> int | None:
@@ -118,7 +124,8 @@ def admit(request: Request, provider: LLMProvider) -> ResolvedRequest:
     # How the same call is made is the caller's business; what is answered must not depend on it.
     if not TRANSPORT.isdisjoint(inputs):
         inputs = {key: value for key, value in inputs.items() if key not in TRANSPORT}
-    inputs |= {name: _whole(value) for name, value in inputs.items() if _is_integral(name, value, request, schema)}
+    numbers = [name for name, value in inputs.items() if isinstance(value, (float, list))]
+    inputs |= {name: _whole(inputs[name]) for name in numbers if _is_integral(name, request, schema)}
     inputs["model"] = inputs.get("model") or _default_model(config)
     if not request.admitted:
         with blamed(provider):
@@ -178,16 +185,16 @@ def _vendor(request: Request) -> str | None:
     if request.vendor is not None:
         return request.vendor
     try:
+        if "/" in (request.inputs.get("model") or ""):  # most name it
+            return None
         mode = stated_mode(request.inputs, request.mode, request.config.mode)
-    except (ProviderError, AttributeError):  # the schema says better what is wrong
+    except (ProviderError, AttributeError, TypeError):  # the schema says better what is wrong
         return None
     return vendor_of(default_model_of(request.config)) if is_mock(mode) else None
 
 
-def _is_integral(name: str, value: Any, request: Request, schema: Mapping[str, Any]) -> bool:
+def _is_integral(name: str, request: Request, schema: Mapping[str, Any]) -> bool:
     """Return whether numbers of an input are integers, as all in embeddings are: tokens, and how many dimensions."""
-    if not isinstance(value, (float, list)):
-        return False
     return request.operation == "embeddings" or schema.get("properties", {}).get(name, {}).get("type") == "integer"
 
 

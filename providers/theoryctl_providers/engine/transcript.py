@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from functools import lru_cache
 from typing import Any, cast
 
 from theoryctl_providers.contract import (
@@ -53,7 +54,7 @@ class Transcript:
 
     def success(self) -> Envelope:
         """The envelope of a run that went well. Raises ProviderError for outputs that do not fit their schema."""
-        self._outputs = [_document(output) for output in (*self.answer.outputs, *self._choices())]
+        self._outputs = [*map(_document, self.answer.outputs), *self._choices()]
         check_outputs(self._outputs, self._resolved or self._request)
         return self._envelope(None)
 
@@ -69,29 +70,29 @@ class Transcript:
         info = ErrorInfo(code=error.code, message=clean(error.message), hint=hint, retryable=error.retryable)
         return self._envelope(info)
 
-    def _choices(self) -> list[Output]:
-        outputs: list[Output] = []
+    def _choices(self) -> list[OutputDocument]:
+        outputs: list[OutputDocument] = []
         for index in sorted(self.answer.choices):
             choice, suffix = self.answer.choices[index], f".{index}" if index else ""
             beside = list(_beside_the_answer(choice, suffix))
             if choice.pieces or not (choice.calls or choice.refusal or self._has_file(suffix)):
                 outputs.append(self._answer(choice.text, suffix))
-            outputs += [*beside, Output(f"finish_reason{suffix}", TEXT, choice.finish)]
+            outputs += [*map(_document, beside), {**_reason(choice.finish), "name": f"finish_reason{suffix}"}]
         return outputs
 
     def _has_file(self, suffix: str) -> bool:
         """True where a choice was answered by an image or the like; then no text is no empty answer."""
         return any(isinstance(output.value, bytes) and _suffix(output.name) == suffix for output in self.answer.outputs)
 
-    def _answer(self, text: str, suffix: str) -> Output:
+    def _answer(self, text: str, suffix: str) -> OutputDocument:
         """A structured answer as JSON where it is whole; cut short by max_tokens, it stays the text it is."""
         wanted = self._request.inputs.get("response_format") or {}
         if wanted.get("type") in ("json_object", "json_schema"):
             try:
-                return Output(f"answer{suffix}", JSON, loads(text))
+                return _document(Output(f"answer{suffix}", JSON, loads(text)))
             except ProviderError:
                 pass
-        return Output(f"answer{suffix}", TEXT, text)
+        return _text(f"answer{suffix}", text)
 
     def _envelope(self, error: ErrorInfo | None) -> Envelope:
         request, resolved, config = self._request, self._resolved, self._request.config
@@ -122,14 +123,14 @@ def _known(mode: Mode | None) -> Mode | None:
 
 def _usage(usage: Usage) -> UsageDocument:
     # By hand: dataclasses.asdict copies deeply, which costs an eighth of a mock request.
-    return UsageDocument(
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cost_usd=usage.cost_usd,
-        cached_input_tokens=usage.cached_input_tokens,
-        cache_write_tokens=usage.cache_write_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
-    )
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cost_usd": usage.cost_usd,
+        "cached_input_tokens": usage.cached_input_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+    }
 
 
 def _beside_the_answer(choice: Choice, suffix: str) -> Iterator[Output]:
@@ -166,7 +167,18 @@ def _document(output: Output) -> OutputDocument:
         return {**_head(output, output.value), "base64": base64.b64encode(output.value).decode()}
     if output.media_type == JSON:
         return {**_head(output, canonical(output.value, checked=True)), "json": output.value}
-    return {**_head(output, output.value.encode()), "text": output.value}
+    return _text(output.name, output.value, output.media_type)
+
+
+def _text(name: str, text: str, media_type: str = TEXT) -> OutputDocument:
+    data = text.encode()
+    return {"name": name, "media_type": media_type, "size": len(data), "digest": sha256(data), "text": text}
+
+
+@lru_cache(maxsize=64)
+def _reason(text: str) -> OutputDocument:
+    """The output of a reason, of which there are a handful."""
+    return _text("finish_reason", text)
 
 
 def _head(output: Output, data: bytes) -> OutputDocument:

@@ -35,11 +35,16 @@ def resolve_attachments(inputs: Mapping[str, Any], attachments: Sequence[Attachm
 
 def _names_any(value: Any) -> bool:
     """Tell whether there is a reference at any depth; most inputs have none."""
-    if isinstance(value, dict):
-        if KEY in value:
-            return True
-        value = value.values()
-    return any(map(_names_any, [item for item in value if isinstance(item, (dict, list))]))
+    found = [value]
+    for each in found:  # which grows as it goes
+        if isinstance(each, dict):
+            if KEY in each:
+                return True
+            each = each.values()
+        for item in each:
+            if isinstance(item, (dict, list)):
+                found.append(item)
+    return False
 
 
 def _message(message: Any, files: Mapping[str, Attachment], used: set[str], index: int) -> Any:

@@ -184,14 +184,17 @@ class _Conversation:
         while not await self._take_turn(events, chunks, SHARE):
             await asyncio.sleep(0)
 
-    async def _take_turn(self, events: AsyncGenerator[Event], chunks: Chunks | None, seconds: float = math.inf) -> bool:
-        """Take the next events, some of which cost a hundred times what others do; say whether they were the last."""
-        number, end = 0, time.perf_counter() + seconds
+    async def _take_turn(self, events: AsyncGenerator[Event], chunks: Chunks | None, seconds: float = 0) -> bool:
+        """Take the next events, some of which cost a hundred times what others do; say whether they were the last.
+
+        Without `seconds` their number alone counts.
+        """
+        number, end = 0, time.perf_counter() + seconds if seconds else math.inf
         async for event in events:
             if chunks is not None or isinstance(event, Result):
                 await self._take(event, chunks)
             number += 1
-            if number == TURN or time.perf_counter() > end:
+            if number == TURN or (seconds and time.perf_counter() > end):
                 return False
         return True
 

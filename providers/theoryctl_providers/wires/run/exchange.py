@@ -57,5 +57,5 @@ def reads_files(document: RunDocument, default_mode: str) -> bool:
 
 
 def _options(document: RunDocument) -> dict[str, Any]:
-    options = {"mode": document.mode, "timeout": document.timeout, "run_id": document.run_id}
-    return {name: value for name, value in options.items() if value is not None}
+    options = {"mode": document.mode, "timeout": document.timeout}
+    return options if document.run_id is None else {**options, "run_id": document.run_id}
