@@ -174,3 +174,36 @@ def test_the_hint_to_submit_again_can_be_pasted(
     ran = files.run("--mode", "real", "--vendor-batch", env={**vendor.env, **state})
     [file] = (tmp_path / "a b").rglob("*.vendor")
     assert ran.document["error"]["hint"].endswith(f"rm '{file}'")
+
+
+def results_of(vendor: BatchVendor) -> str:
+    """The name of the one file with results."""
+    [name] = [each for each in vendor.files if vendor.files[each] and not each.startswith("file-")]
+    return name
+
+
+@pytest.mark.parametrize("model", [OPENAI, ANTHROPIC])
+@pytest.mark.parametrize("odd", [b"{}", b'{"custom_id": 5, "result": {}}', b"boom", b"[1]"])
+def test_a_result_that_names_no_request_holds_no_other_up(
+    files: Files, vendor: BatchVendor, model: str, odd: bytes
+) -> None:
+    batch(files, vendor, lines=lines("a", "b", "c", model=model))
+    vendor.end()
+    name = results_of(vendor)
+    _, *others = vendor.files[name].splitlines()
+    vendor.files[name] = b"\n".join([odd, *others, b""])
+    ran = batch(files, vendor)
+    assert (ran.document["ok"], ran.document["failed"]) == (2, {"ERR_BAD_RESPONSE": 1}), ran.err
+    assert "1 lines in the results of" in ran.err
+    assert batch(files, vendor).document["batches"] == []
+
+
+@pytest.mark.parametrize("page", [b"<html>\n<p>Sign in.\n</html>\n", b'{"custom_id": "', b'{}\n{"custom_id": "'])
+def test_results_that_are_a_page_or_cut_short_are_fetched_again(files: Files, vendor: BatchVendor, page: bytes) -> None:
+    batch(files, vendor, lines=lines("a", "b"))
+    vendor.end()
+    name = results_of(vendor)
+    whole, vendor.files[name] = vendor.files[name], page
+    assert batch(files, vendor).document["error"]["code"] == "ERR_BAD_RESPONSE"
+    vendor.files[name] = whole
+    assert batch(files, vendor).document["ok"] == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -124,6 +124,7 @@ class _VendorBatch:
         listener = _heard_by(unpriced, listener)
         engine = AnswersEngine(self.desk, kept, self.ids)
         running = running_of(
+        self._tell_nameless(listener.tell)
             self.options, self.setting, self.plan, engine, self.setting.file, listener, judge=NoRetries
         )
         try:
@@ -201,11 +202,14 @@ class _VendorBatch:
             for answer in self.desk.api(found.submission.model).answers(found.standing):
                 came.add(answer.custom_id)
                 if answer.custom_id in wanted:
-                    kept.keep(answer, found.standing)
-            _check_whole(found, len(came))
+                    kept.keep(answer.custom_id, answer, found.standing)
+            _check_whole(found, len(came) + found.nameless)
         except ProviderError as failure:
             found.error = failure
             return failure
+                if answer.custom_id is None:
+                    found.nameless += 1
+                    continue
         for custom_id in wanted:
             kept.keep_lost(custom_id, found.standing)
         found.is_fetched = True
@@ -218,6 +222,13 @@ class _VendorBatch:
         for index in waiting:
             self.plan.states[index] = SETTLED
         return waiting
+    def _tell_nameless(self, tell: Callable[[str], None]) -> None:
+        """Say where lines of results name no request: what they answer has a row that tells of no answer."""
+        for found in self.found:
+            if found.nameless:
+                told = f"{found.nameless:,} lines in the results of {found.submission.id}"
+                tell(f"{told} name no request, and are left out")
+
 
     def _forget_taken(self, unpriced: Unpriced, listener: Listener) -> None:
         """Forget the batches whose answers all have their row now, and keep those with answers of no line."""

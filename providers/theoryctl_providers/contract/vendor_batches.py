@@ -32,9 +32,10 @@ class Standing:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """The answer to one request of a batch: an HTTP status and a body, as if it had been asked alone. `lost` says
-    instead that the vendor never came to it, `expired` or `cancelled`, or that its answer is `unreadable`."""
+    instead that the vendor never came to it, `expired` or `cancelled`, or that its answer is `unreadable`. `custom_id`
+    is None where the vendor's line names no request."""
 
-    custom_id: str
+    custom_id: str | None
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)

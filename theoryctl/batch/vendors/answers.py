@@ -44,14 +44,14 @@ class KeptAnswers:
         """Give back the file."""
         self._file.close()
 
-    def keep(self, answer: Answer, standing: Standing) -> None:
-        """Keep an answer of a batch."""
+    def keep(self, custom_id: str, answer: Answer, standing: Standing) -> None:
+        """Keep the answer of a batch to a request."""
         start = self._file.seek(0, 2)
         self._file.write(answer.body)
         times = standing.created_at, standing.ended_at or standing.created_at
         headers = dict(answer.headers)
         place = _Place(start, len(answer.body), answer.status, headers, answer.lost, *times)
-        self._places.setdefault(answer.custom_id, place)
+        self._places.setdefault(custom_id, place)
 
     def keep_lost(self, custom_id: str, standing: Standing) -> None:
         """Keep that a batch has ended without an answer to a request, unless there is one."""

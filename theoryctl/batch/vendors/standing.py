@@ -21,7 +21,8 @@ _SETTLING = 10.0
 class Found:
     """A submission and what its vendor says of it; `error` is why that is not known.
 
-    `is_gone` says that it was never submitted, `is_fetched` that its answers were fetched.
+    `is_gone` says that it was never submitted, `is_fetched` that its answers were fetched. `nameless` lines of its
+    results name no request.
     """
 
     submission: Submission
@@ -29,6 +30,7 @@ class Found:
     error: ProviderError | None = None
     is_gone: bool = False
     is_fetched: bool = False
+    nameless: int = 0
 
 
 def look_at(submission: Submission, desk: Desk, record: Record, *, waits: bool = True) -> Found:

@@ -12,7 +12,16 @@ from datetime import datetime
 from typing import Any, BinaryIO
 
 from theoryctl_providers.contract.vendor_batches import Answer, BatchApi, Mark, Standing, Unsure
-from theoryctl_providers.litellm.batches.api import UNREADABLE, Account, Http, in_path, reading, text_in, time_of
+from theoryctl_providers.litellm.batches.api import (
+    UNREADABLE,
+    Account,
+    Http,
+    in_path,
+    name_in,
+    reading,
+    text_in,
+    time_of,
+)
 from theoryctl_providers.litellm.errors import status_of
 
 _PATH = "v1/messages/batches"
@@ -67,7 +76,8 @@ class AnthropicBatches(BatchApi):
             standing = _standing(batch)
             if standing.state == "working":
                 raise Unsure(standing.id)
-            if next((each.custom_id for each in self.answers(standing)), None) in mark.custom_ids:
+            names = (each.custom_id for each in self.answers(standing))
+            if next(filter(None, names), None) in mark.custom_ids:
                 return standing.id
         return None
 
@@ -122,7 +132,8 @@ def _time(text: Any) -> float:
 
 def _answer(line: Mapping[str, Any]) -> Answer:
     """The answer in a line. One that cannot be read is that request's own failure: the others were paid as well."""
-    custom_id = text_in(line, "custom_id")
+    if (custom_id := name_in(line)) is None:
+        return Answer(custom_id=None)
     try:
         return _readable(custom_id, line.get("result") or {})
     except UNREADABLE:

@@ -61,25 +61,26 @@ class Http:
     def json(self, method: str, path: str, **options: Any) -> Mapping[str, Any]:
         """Send a request, and return the object that answers it. Raises ProviderError."""
         with self._sent(method, path, **options) as response:
-            try:
-                document = json.loads(response.read())
-            except (RecursionError, ValueError):
-                document = None
-            if not isinstance(document, dict):
+            document = _object(response.read())
+            if document is None:
                 raise self._failure("ERR_BAD_RESPONSE", "gave no JSON object")
             return document
 
     def lines(self, path: str) -> Iterator[Mapping[str, Any]]:
-        """Yield the objects of a file of lines. Raises ProviderError."""
+        """Yield the objects of a file of lines; an empty one for a line that is none.
+
+        Raises ProviderError, also where no line is an object, as in a page of a proxy's, or the last one is cut short.
+        """
+        found, odd = 0, 0
         with self._sent("GET", path) as response:
             for line in _lines(response.iter_bytes()):
-                try:
-                    document = json.loads(line)
-                except (RecursionError, ValueError):
-                    document = None
-                if not isinstance(document, dict):
-                    raise self._failure("ERR_BAD_RESPONSE", "gave a line of results that is no JSON object")
-                yield document
+                document = _object(line)
+                if document is None and not line.endswith(b"\n"):
+                    raise self._failure("ERR_BAD_RESPONSE", "gave results that end within a line")
+                found, odd = found + (document is not None), odd + (document is None)
+                yield document or {}
+        if odd and not found:
+            raise self._failure("ERR_BAD_RESPONSE", "gave results of which no line is a JSON object")
 
     @contextmanager
     def _sent(self, method: str, path: str, **options: Any) -> Iterator[httpx.Response]:
@@ -105,21 +106,30 @@ def _who(account: Account) -> str:
     return at_address(account.model.partition("/")[0], account.address)
 
 
+def _object(data: bytes) -> Mapping[str, Any] | None:
+    try:
+        document = json.loads(data)
+    except (RecursionError, ValueError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
 def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The lines of a body; httpx would decode it, and end lines at characters that JSON may hold (U+2028)."""
+    """The lines of a body, with their ends; httpx would decode it, and end lines at characters that JSON may hold
+    (U+2028)."""
     held: list[bytes] = []
     for chunk in chunks:
         *lines, rest = chunk.split(b"\n")
         for line in lines:
-            yield from _whole([*held, line])
+            yield from _whole([*held, line, b"\n"])
             held = []
         held.append(rest)
     yield from _whole(held)
 
 
 def _whole(pieces: list[bytes]) -> Iterator[bytes]:
-    line = b"".join(pieces).strip()
-    if line:
+    line = b"".join(pieces)
+    if line.strip():
         yield line
 
 
@@ -144,6 +154,12 @@ def time_of(seconds: Any) -> float:
 def in_path(id: str) -> str:
     """Return a vendor's id as one part of a path."""
     return quote(id, safe="")
+
+
+def name_in(line: Mapping[str, Any]) -> str | None:
+    """Return the custom id in a line of results; None where it names no request."""
+    name = line.get("custom_id")
+    return name if isinstance(name, str) and name else None
 
 
 def text_in(document: Mapping[str, Any], name: str) -> str:

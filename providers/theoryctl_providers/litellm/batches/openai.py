@@ -10,7 +10,16 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, BinaryIO
 
 from theoryctl_providers.contract.vendor_batches import Answer, BatchApi, Mark, Standing, State
-from theoryctl_providers.litellm.batches.api import UNREADABLE, Account, Http, in_path, reading, text_in, time_of
+from theoryctl_providers.litellm.batches.api import (
+    UNREADABLE,
+    Account,
+    Http,
+    in_path,
+    name_in,
+    reading,
+    text_in,
+    time_of,
+)
 from theoryctl_providers.status import answered
 
 #: The version in the paths of requests in a file, and the path of each operation behind it.
@@ -118,7 +127,8 @@ def _url(operation: str) -> str:
 
 def _answer(line: Mapping[str, Any]) -> Answer:
     """The answer in a line. One that cannot be read is that request's own failure: the others were paid as well."""
-    custom_id = text_in(line, "custom_id")
+    if (custom_id := name_in(line)) is None:
+        return Answer(custom_id=None)
     try:
         return _readable(custom_id, line)
     except UNREADABLE:
