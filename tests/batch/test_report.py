@@ -86,6 +86,32 @@ def test_a_folder_that_is_missing_is_told_with_a_command_that_can_be_pasted(file
     assert shlex.split(ran.document["error"]["hint"]) == ["mkdir", "-p", str(working_folder.resolve() / "a b")]
 
 
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("meta", "duration_ms", "12"),
+        ("meta", "duration_ms", True),
+        ("meta", "started_at", "yesterday"),
+        ("meta", "started_at", None),
+        ("meta", "image", 5),
+        ("usage", "cache_write_tokens", [1]),
+        ("usage", "reasoning_tokens", 10**30),
+        ("usage", "cached_input_tokens", float("nan")),
+    ],
+)
+def test_a_row_with_a_value_of_another_type_is_told_by_its_number(
+    files: Files, part: str, name: str, value: object
+) -> None:
+    files.run(lines=[ask("a")])
+    [row] = files.rows
+    row[part][name] = value
+    files.out.write_text(json.dumps(row) + "\n")
+    ran = files.run("--report", "page.html")
+    assert (ran.status, ran.document["error"]["code"]) == (1, "ERR_OUTPUT"), ran.err
+    assert "row 1 of rows.jsonl" in ran.document["error"]["message"]
+    assert not (files.out.parent / "page.html").exists()
+
+
 def test_a_row_that_is_no_envelope_is_told_by_its_number(files: Files) -> None:
     files.run(lines=[ask("a")])
     [row] = files.rows

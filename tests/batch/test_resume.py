@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.batch.rows import Files, ask
+from tests.batch.rows import Files, ask, write_lines
 from theoryctl.batch.output import OutputFile
 from theoryctl.batch.rows import OurRows
 
@@ -62,6 +62,20 @@ def test_a_file_with_something_else_is_left_alone(files: Files) -> None:
     assert (ran.status, ran.document["error"]["code"]) == (2, "ERR_USAGE")
     assert "rows.jsonl line 1: expected a row of a batch" in ran.document["error"]["message"]
     assert files.out.read_text() == "my own notes\n"
+
+
+@pytest.mark.parametrize("form", ["theoryctl", "openai"])
+@pytest.mark.parametrize("changed", [{"input_tokens": [1]}, {"cost_usd": "much"}])
+def test_a_row_with_a_value_of_another_type_is_told_by_its_number(
+    files: Files, form: str, changed: dict[str, object]
+) -> None:
+    files.run("--format", form, lines=[ask("a")])
+    [row] = files.rows
+    (row if form == "theoryctl" else row["metadata"])["usage"].update(changed)
+    write_lines(files.out, [row])
+    ran = files.run("--format", form)
+    assert (ran.status, ran.document["error"]["code"]) == (2, "ERR_USAGE"), ran.err
+    assert "rows.jsonl line 1" in ran.document["error"]["message"]
 
 
 def test_equal_lines_are_asked_once_and_each_gets_its_row(files: Files) -> None:

@@ -12,7 +12,7 @@ from theoryctl.actions.batch_plan import BatchOptions, Listener
 from theoryctl.actions.targets import Target
 from theoryctl.errors import MissingPackage, OutputFailed, UsageError
 from theoryctl.hints import again
-from theoryctl.ledger.row import Row, row_of
+from theoryctl.ledger.row import Row, check_types, row_of
 from theoryctl.results.batch import BatchResult
 from theoryctl_providers.contract import info_of
 from theoryctl_providers.contract.files import is_place_of_file, replace_named_file
@@ -95,7 +95,9 @@ def _rows(out: str) -> Iterator[Row]:
     with open(out, "rb") as file:
         for number, line in enumerate(file, start=1):
             try:
-                yield row_of(json.loads(line), "batch")
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                row = row_of(json.loads(line), "batch")
+                check_types(row)
+                yield row
+            except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
                 message = f"--report: row {number} of {out}: expected an envelope, got another row: {error!r:.100}"
                 raise OutputFailed(message, hint=again("write no page", report=None)) from None

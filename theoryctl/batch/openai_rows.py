@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from theoryctl.batch.rows import Row, row_line
+from theoryctl.batch.rows import Row, row_line, row_of
 from theoryctl_providers.contract import ERRORS, Envelope, OutputDocument, UsageDocument, dumps
 
 _NUMBER = re.compile(rb'\{"id":"[^"]*","metadata":\{"request_digest":"[^"]*","line":(\d+)')
@@ -45,11 +45,8 @@ class OpenAIRows:
         row = json.loads(data)
         try:
             code = row["error"]["code"] if row["error"] else None
-            usage = row["metadata"]["usage"]
-            digest = bytes.fromhex(row["metadata"]["request_digest"][7:])
-            tokens = usage["input_tokens"], usage["output_tokens"]
-            return Row(row["custom_id"], digest, code, *tokens, usage["cost_usd"])
-        except (KeyError, TypeError) as problem:
+            return row_of(row["custom_id"], row["metadata"]["request_digest"], code, row["metadata"]["usage"])
+        except (AttributeError, KeyError, TypeError) as problem:
             raise ValueError(f"expected a row of OpenAI's batch output: {problem}") from None
 
     def number(self, data: bytes) -> int:

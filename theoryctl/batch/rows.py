@@ -12,6 +12,14 @@ from theoryctl_providers.contract import Envelope
 
 SCHEMA = "theoryctl.batch/v1"
 
+#: Failures that a vendor bills nothing for.
+_CODES = """
+ERR_ATTACHMENT ERR_AUTH ERR_CONTEXT_EXCEEDED ERR_INPUTS ERR_MISSING_SECRET ERR_MODEL_NOT_FOUND ERR_NOT_RUNNING
+ERR_OVERLOADED ERR_PERMISSION ERR_QUOTA ERR_RATE_LIMITED ERR_TOO_LARGE ERR_UNAVAILABLE ERR_UNREACHABLE
+ERR_UNSUPPORTED_PARAM ERR_USAGE
+"""
+UNBILLED = frozenset(_CODES.split())
+
 _Number = TypeVar("_Number", int, float)
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -27,6 +35,11 @@ class Row:
     input_tokens: int | None
     output_tokens: int | None
     cost_usd: float | None
+
+    @property
+    def is_unpriced(self) -> bool:
+        """Tell whether it may have cost something, and nobody knows how much."""
+        return self.cost_usd is None and self.code not in UNBILLED
 
 
 class RowFormat(Protocol):
@@ -86,8 +99,8 @@ class OurRows:
             raise ValueError(f"expected a row of {SCHEMA}")
         try:
             error = row["error"]
-            return _row(row["id"], row["request_digest"][7:], error["code"] if error else None, row["usage"])
-        except (KeyError, TypeError) as problem:
+            return row_of(row["id"], row["request_digest"], error["code"] if error else None, row["usage"])
+        except (AttributeError, KeyError, TypeError) as problem:
             raise ValueError(f"expected a row of {SCHEMA}: {problem}") from None
 
     def number(self, data: bytes) -> int:
@@ -102,9 +115,14 @@ def _number(kind: Callable[[bytes], _Number], text: bytes) -> _Number | None:
     return None if text == b"null" else kind(text)
 
 
-def _row(own: Any, digest: str, code: str | None, usage: Mapping[str, Any]) -> Row:
-    tokens = usage["input_tokens"], usage["output_tokens"]
-    return Row(own, bytes.fromhex(digest), code, *tokens, usage["cost_usd"])
+def row_of(own: Any, digest: str, code: Any, usage: Mapping[str, Any]) -> Row:
+    """Return the row with these values. Raises KeyError, TypeError and ValueError for others."""
+    if not isinstance(own, str | None) or not isinstance(code, str | None):
+        raise TypeError(f"expected texts, got {own!r:.50} and {code!r:.50}")
+    numbers = usage["input_tokens"], usage["output_tokens"], usage["cost_usd"]
+    if any(each is not None and type(each) not in (int, float) for each in numbers):
+        raise TypeError(f"expected numbers, got {numbers!r:.150}")
+    return Row(own, bytes.fromhex(digest.removeprefix("sha256:")), code, *numbers)
 
 
 def row_line(row: Mapping[str, Any]) -> bytes:

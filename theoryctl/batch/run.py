@@ -16,7 +16,7 @@ from theoryctl.batch.money import Budget, Reservations, reserve_all
 from theoryctl.batch.output import Output
 from theoryctl.batch.pace import Pace
 from theoryctl.batch.plan import Plan
-from theoryctl.batch.rows import RowFormat
+from theoryctl.batch.rows import UNBILLED, RowFormat
 from theoryctl.batch.tally import Tally
 from theoryctl.errors import Interrupted, MaxCost
 from theoryctl.hints import again
@@ -24,14 +24,6 @@ from theoryctl_providers.contract import Envelope, ProviderError, Request, is_mo
 
 #: Seconds after which the watcher is called again, and the longest wait for an answer.
 TICK = 0.1
-
-#: Failures that a vendor bills nothing for.
-_CODES = """
-ERR_ATTACHMENT ERR_AUTH ERR_CONTEXT_EXCEEDED ERR_INPUTS ERR_MISSING_SECRET ERR_MODEL_NOT_FOUND ERR_NOT_RUNNING
-ERR_OVERLOADED ERR_PERMISSION ERR_QUOTA ERR_RATE_LIMITED ERR_TOO_LARGE ERR_UNAVAILABLE ERR_UNREACHABLE
-ERR_UNSUPPORTED_PARAM ERR_USAGE
-"""
-_UNBILLED = frozenset(_CODES.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +290,7 @@ def paid(envelope: Envelope) -> float | None:
     error, cost = envelope["error"], envelope["usage"]["cost_usd"]
     if is_mock(envelope["mode"] or "real"):  # a mock, or a recording of what was paid before
         return 0.0
-    if cost is None and error is not None and error["code"] in _UNBILLED:
+    if cost is None and error is not None and error["code"] in UNBILLED:
         return 0.0
     return cost
 
@@ -306,7 +298,7 @@ def paid(envelope: Envelope) -> float | None:
 def _used(envelope: Envelope, reserved: float) -> float:
     """Tokens that a call has taken; where nobody knows, those that were reserved."""
     usage: Any = envelope["usage"]
-    if envelope["error"] is not None and envelope["error"]["code"] in _UNBILLED:
+    if envelope["error"] is not None and envelope["error"]["code"] in UNBILLED:
         return 0.0
     if usage["input_tokens"] is None and usage["output_tokens"] is None:
         return reserved
