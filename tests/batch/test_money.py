@@ -134,6 +134,21 @@ def test_what_earlier_runs_have_cost_counts(files: Files) -> None:
     assert ran.status == 7
 
 
+def test_what_earlier_runs_have_cost_counts_at_most_where_nobody_knows_it(files: Files) -> None:
+    def without_usage(talk: Conversation) -> None:
+        choice = {"index": 0, "message": {"role": "assistant", "content": "Hello."}, "finish_reason": "stop"}
+        document = {"id": "1", "object": "chat.completion", "created": 1, "model": "gpt-4o-mini-2024-07-18"}
+        talk.send(200, json.dumps({**document, "choices": [choice]}).encode())
+
+    lines = [ask(str(number), max_tokens=1000) for number in range(3)]
+    with Vendor(without_usage) as vendor:
+        assert real(files, vendor, lines=lines[:2]).status == 0
+        assert [row["usage"]["cost_usd"] for row in files.rows] == [None, None]
+        ran = real(files, vendor, "--max-cost", str(2.9 * 1000 * OUT), lines=lines)
+        assert (ran.status, len(vendor.requests)) == (7, 2), ran.err
+        assert real(files, vendor, "--max-cost", str(3.9 * 1000 * OUT), lines=lines).status == 0
+
+
 def test_answers_that_are_shorter_than_they_may_be_give_money_back(files: Files) -> None:
     lines = [ask(str(number), max_tokens=1000) for number in range(30)]
     with Vendor(answers_in(10)) as vendor:

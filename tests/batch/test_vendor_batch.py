@@ -270,6 +270,54 @@ def test_an_answer_whose_cost_nobody_knows_counts_with_all_that_was_held(files: 
 
 def test_an_estimate_is_at_the_price_of_batches(files: Files, vendor: BatchVendor) -> None:
     files.run(lines=[ask("a", max_tokens=1000)])
+@pytest.fixture
+def dear() -> list[dict[str, Any]]:
+    """Two lines whose answers may cost $0.24 each, and whose price in a batch nobody knows."""
+    return [ask(text, model=WITHOUT_BATCHES, max_tokens=4000) for text in ("a", "b")]
+
+
+def test_a_limit_on_cost_counts_the_rows_of_earlier_commands_whose_cost_nobody_knows(
+    files: Files, vendor: BatchVendor, dear: list[dict[str, Any]]
+) -> None:
+    limited = ("--max-cost", "0.4", "--allow-unknown-price")
+    assert batch(files, vendor, *limited, lines=dear[:1]).status == 0
+    vendor.end()
+    assert batch(files, vendor).document["ok"] == 1
+    ran = batch(files, vendor, *limited, lines=dear)
+    assert (ran.status, len(vendor.submitted), files.rows[0]["usage"]["cost_usd"]) == (7, 1, None)
+    assert batch(files, vendor, "--max-cost", "0.6", "--allow-unknown-price").status == 0
+
+
+def test_rows_that_a_collection_wrote_before_it_was_stopped_count_in_the_budget_of_the_day(
+    files: Files, vendor: BatchVendor, dear: list[dict[str, Any]], environment: Mapping[str, str]
+) -> None:
+    env = {**vendor.env, "THEORYCTL_MAX_COST_PER_DAY": "0.6"}
+    limited = ("--mode", "real", "--vendor-batch")
+    assert files.run(*limited, lines=dear, env=env).status == 0
+    record = record_in(environment)
+    before = record.read_bytes()
+    vendor.end()
+    assert files.run(*limited, env=env).document["ok"] == 2
+    # As it stands where Ctrl-C comes after the first row.
+    record.write_bytes(before)
+    write_lines(files.out, files.rows[:1])
+    assert files.run(*limited, env=env).document["ok"] == 1
+    more = [*dear, ask("c", model=WITHOUT_BATCHES, max_tokens=4000)]
+    assert files.run(*limited, lines=more, env=env).status == 7
+
+
+@pytest.mark.parametrize("word", ["expired", "cancelled"])
+def test_what_the_vendor_never_came_to_costs_nothing(
+    files: Files, vendor: BatchVendor, dear: list[dict[str, Any]], word: str
+) -> None:
+    limited = ("--max-cost", "0.4", "--allow-unknown-price")
+    batch(files, vendor, *limited, lines=dear[:1])
+    vendor.end(lambda body: word, word)
+    batch(files, vendor)
+    assert files.rows[0]["usage"]["cost_usd"] == 0
+    assert batch(files, vendor, *limited, lines=dear).status == 0
+
+
     usual = files.run("--estimate").document["cost_usd"]
     batched = files.run("--estimate", "--vendor-batch").document["cost_usd"]
     assert batched["high"] == pytest.approx(usual["high"] / 2)

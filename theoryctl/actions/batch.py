@@ -6,14 +6,14 @@ import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 from theoryctl.actions.batch_engine import engine_of, forget_taken, send_all
 from theoryctl.actions.batch_plan import BatchOptions, Listener, Setting, notes, plan_of, setting_of
 from theoryctl.actions.kept_batch import keeping
 from theoryctl.actions.recordings import recording
 from theoryctl.actions.targets import Target
-from theoryctl.batch.cost import CostEstimate, CostGuard
+from theoryctl.batch.cost import CostEstimate, CostGuard, unpriced_usd
 from theoryctl.batch.engine import Engine
 from theoryctl.batch.failures import Failures
 from theoryctl.batch.money import Budget, Cap
@@ -43,11 +43,13 @@ def batch(options: BatchOptions, target: Target, listener: Listener) -> BatchRes
         listener = keeping(listener, setting.mode, options.mocks.given(), opened)
         listener = recording(listener, setting.maker.config.tape, options.mocks, opened)
         guard = _guard(options, setting)
-        budgets = [*_caps(guard), *_others(setting, listener)]
-        if options.detach:
-            _check_unbudgeted(budgets)
-        plan = plan_of(setting, options, target, guard.look if budgets else None)
+        others = _others(setting, listener)
+        is_limited = bool(guard.most is not None or others)
+        if options.detach and is_limited:
+            _refuse_budgets()
+        plan = plan_of(setting, options, target, guard.look if is_limited else None)
         guard.check()
+        budgets = [*_caps(guard, plan), *others]
         for note in notes(options, setting, target):
             listener.tell(note)
         engine = engine_of(options, setting, target, opened)
@@ -104,18 +106,19 @@ def _guard(options: BatchOptions, setting: Setting) -> CostGuard:
     )
 
 
-def _caps(guard: CostGuard) -> list[Budget]:
-    return [Cap(guard.most, guard.spent)] if guard.most is not None else []
+def _caps(guard: CostGuard, plan: Plan) -> list[Budget]:
+    if guard.most is None:
+        return []
+    return [Cap(guard.most, guard.spent + sum(usd for _, usd in unpriced_usd(plan)))]
 
 
 def _others(setting: Setting, listener: Listener) -> tuple[Budget, ...]:
     return () if is_mock(setting.mode) else listener.budgets
 
 
-def _check_unbudgeted(budgets: list[Budget]) -> None:
+def _refuse_budgets() -> NoReturn:
     """Refuse to leave calls to Modal that have to fit into a budget, which only somebody who waits can count."""
-    if budgets:
-        raise UsageError("--detach: nobody counts the budget of the day meanwhile", hint=again("wait", detach=None))
+    raise UsageError("--detach: nobody counts the budget of the day meanwhile", hint=again("wait", detach=None))
 
 
 def running_of(

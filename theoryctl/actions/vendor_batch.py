@@ -14,7 +14,7 @@ from theoryctl.actions.batch import result_of, run_all, running_of
 from theoryctl.actions.batch_plan import BatchOptions, Listener, Setting, plan_of, setting_of, unsaid
 from theoryctl.actions.kept_batch import keeping
 from theoryctl.actions.targets import Target
-from theoryctl.batch.cost import BatchedCost
+from theoryctl.batch.cost import BatchedCost, unpriced_usd
 from theoryctl.batch.plan import SETTLED, TODO, Plan
 from theoryctl.batch.vendors.answers import AnswersEngine, KeptAnswers, NoRetries
 from theoryctl.batch.vendors.desk import Desk
@@ -90,7 +90,10 @@ def _check_setting(setting: Setting) -> None:
 
 @dataclass(slots=True)
 class _VendorBatch:
-    """The lines of a batch and the submissions that they are in."""
+    """The lines of a batch and the submissions that they are in.
+
+    `earlier_usd` is the most that the rows of earlier runs have cost where nobody knows it, by the index of their line.
+    """
 
     options: BatchOptions
     setting: Setting
@@ -99,6 +102,7 @@ class _VendorBatch:
     desk: Desk
     ids: dict[int, str]
     asked: int
+    earlier_usd: dict[int, float]
     found: list[Found] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
     taken: set[str] = field(default_factory=set)
@@ -112,19 +116,22 @@ class _VendorBatch:
         plan = plan_of(setting, options, target, None)
         desk = Desk(setting.maker.config)
         opened.callback(desk.close)
-        return cls(options, setting, plan, record, desk, _custom_ids(plan), plan.asked)
+        is_limited = options.max_cost is not None or daily_budget() is not None
+        unpriced = dict(unpriced_usd(plan)) if is_limited else {}
+        return cls(options, setting, plan, record, desk, _custom_ids(plan), plan.asked, unpriced)
 
     def collect(self, listener: Listener) -> Batch:
         """Write the rows of all answers that are there, and return the batch that did it."""
         kept = KeptAnswers()
         error = self._gather(kept)
+        self._tell_nameless(listener.tell)
         waiting = self._leave_only(kept)
         assert self.setting.file is not None
-        unpriced = Unpriced(self.setting.maker.config.default_model, self.ids, kept)
+        unpriced = Unpriced(self.setting.maker.config.default_model, self.ids)
+        unpriced.usd.update((self.ids[index], usd) for index, usd in self.earlier_usd.items())
         listener = _heard_by(unpriced, listener)
         engine = AnswersEngine(self.desk, kept, self.ids)
         running = running_of(
-        self._tell_nameless(listener.tell)
             self.options, self.setting, self.plan, engine, self.setting.file, listener, judge=NoRetries
         )
         try:
@@ -200,6 +207,9 @@ class _VendorBatch:
         wanted, came = set(found.submission.custom_ids), set()
         try:
             for answer in self.desk.api(found.submission.model).answers(found.standing):
+                if answer.custom_id is None:
+                    found.nameless += 1
+                    continue
                 came.add(answer.custom_id)
                 if answer.custom_id in wanted:
                     kept.keep(answer.custom_id, answer, found.standing)
@@ -207,13 +217,17 @@ class _VendorBatch:
         except ProviderError as failure:
             found.error = failure
             return failure
-                if answer.custom_id is None:
-                    found.nameless += 1
-                    continue
         for custom_id in wanted:
             kept.keep_lost(custom_id, found.standing)
         found.is_fetched = True
         return None
+
+    def _tell_nameless(self, tell: Callable[[str], None]) -> None:
+        """Say where lines of results name no request: what they answer has a row that tells of no answer."""
+        for found in self.found:
+            if found.nameless:
+                told = f"{found.nameless:,} lines in the results of {found.submission.id}"
+                tell(f"{told} name no request, and are left out")
 
     def _leave_only(self, kept: KeptAnswers) -> list[int]:
         """Put the lines aside that have no answer yet, and return their indexes."""
@@ -222,13 +236,6 @@ class _VendorBatch:
         for index in waiting:
             self.plan.states[index] = SETTLED
         return waiting
-    def _tell_nameless(self, tell: Callable[[str], None]) -> None:
-        """Say where lines of results name no request: what they answer has a row that tells of no answer."""
-        for found in self.found:
-            if found.nameless:
-                told = f"{found.nameless:,} lines in the results of {found.submission.id}"
-                tell(f"{told} name no request, and are left out")
-
 
     def _forget_taken(self, unpriced: Unpriced, listener: Listener) -> None:
         """Forget the batches whose answers all have their row now, and keep those with answers of no line."""

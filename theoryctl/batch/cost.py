@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from theoryctl.batch.prices import BATCHES, NO_TABLE, near_model, price_of, table_file
 from theoryctl.batch.tokens import TokenCounter
 from theoryctl.errors import MaxCost, MissingPackage, TheoryctlError, UsageError
 from theoryctl.hints import again
 from theoryctl_providers.contract import Request, dumps
+
+if TYPE_CHECKING:
+    from theoryctl.batch.plan import Plan
 
 #: Tokens of one image or file, at most, where its bytes do not say it: OpenAI counts up to 48,169 for one image
 #: (platform.openai.com/docs/guides/images-vision, gpt-4o-mini).
@@ -57,6 +60,14 @@ def bounds_of(request: Request, default_model: str | None, *, batched: bool = Fa
     sent = min(sent, price.context) if price.context else sent
     written = 0 if request.operation == "embeddings" else _longest(inputs, price.most_output)
     return Bounds(sent, written, _usd(sent, written, price.input, price.output))
+
+
+def unpriced_usd(plan: Plan) -> Iterator[tuple[int, float]]:
+    """Yield the index of each line whose row has a cost that nobody knows, with the most that it can have cost, at the
+    usual price. What has no price counts as free. Raises BadInputs where the lines have changed."""
+    for index in plan.unpriced:
+        request = plan.maker.make(plan.line(index), admitted=True)
+        yield index, bounds_of(request, plan.maker.config.default_model).usd or 0.0
 
 
 def model_of(request: Request, default_model: str | None) -> str:

@@ -33,7 +33,8 @@ class Plan:
     """State and digest of every line, by its index from 0; 41 bytes a line.
 
     `twins` are the indexes of lines that are equal to one before them. `invalid` counts lines that were left out,
-    `resumed` those that have a row from an earlier run.
+    `resumed` those that have a row from an earlier run; `unpriced` are the indexes of those of them whose cost nobody
+    knows.
     """
 
     source: Source
@@ -45,6 +46,7 @@ class Plan:
     lines: int = 0
     invalid: int = 0
     resumed: int = 0
+    unpriced: list[int] = field(default_factory=list)
 
     @property
     def asked(self) -> int:
@@ -153,6 +155,8 @@ class Planner:
     def _state(self, index: int, digest: bytes, own: str | None) -> int:
         if self.earlier.take(digest, own):
             self.plan.resumed += 1
+            if self.earlier.is_unpriced(digest):
+                self.plan.unpriced.append(index)
             return SETTLED
         if not self.dedupe:
             return TODO

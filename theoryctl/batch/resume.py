@@ -22,6 +22,7 @@ class Earlier:
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float = 0.0
+    _unpriced: set[bytes] = field(default_factory=set)
     _ids: dict[bytes, int | list[int]] = field(default_factory=dict)
 
     def add(self, row: Row) -> None:
@@ -32,6 +33,8 @@ class Earlier:
         self.input_tokens += row.input_tokens or 0
         self.output_tokens += row.output_tokens or 0
         self.cost_usd += row.cost_usd or 0.0
+        if row.is_unpriced:
+            self._unpriced.add(row.digest[:16])
         key, own = row.digest[:16], hash(row.id)
         before = self._ids.get(key)
         if before is None:
@@ -52,6 +55,10 @@ class Earlier:
         ids.remove(hash(own))
         self._ids[digest[:16]] = ids
         return True
+
+    def is_unpriced(self, digest: bytes) -> bool:
+        """Return whether a row of a request may have cost something that nobody knows."""
+        return digest[:16] in self._unpriced
 
     def knows(self, digest: bytes) -> bool:
         """Return whether a request was answered, in whatever line."""

@@ -60,10 +60,6 @@ class KeptAnswers:
             times = standing.created_at, standing.ended_at or standing.created_at
             self._places[custom_id] = _Place(0, 0, 200, {}, lost, *times)
 
-    def is_lost(self, custom_id: str) -> bool:
-        """Return whether the vendor never came to a request."""
-        return self._places[custom_id].lost is not None
-
     def answer(self, custom_id: str) -> Answer:
         """Return the answer to a request."""
         place = self._places[custom_id]

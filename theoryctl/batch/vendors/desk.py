@@ -26,6 +26,11 @@ _LOST = {
 }
 
 
+#: Reasons for which nothing is billed (platform.claude.com/docs/en/build-with-claude/batch-processing, "Retrieve batch
+#: results"; platform.openai.com/docs/guides/batch, "Batch expiration").
+_FREE = frozenset(("expired", "cancelled"))
+
+
 class Taken(NamedTuple):
     """The body of a request as it would be sent, with Anthropic's header for betas; or why it would not be."""
 
@@ -120,7 +125,10 @@ def _lost(request: Request, reason: str) -> Envelope:
     code, message = _LOST[reason]
     error = ProviderError(code, message, hint=again("run it again with --retry-failed", retry_failed=True))
     model = request.inputs.get("model") or request.config.default_model
-    return failure_envelope(request, Stopwatch(), model, error)
+    envelope = failure_envelope(request, Stopwatch(), model, error)
+    if reason in _FREE:
+        envelope["usage"]["cost_usd"] = 0.0
+    return envelope
 
 
 def _in_loop(work: Coroutine[Any, Any, T]) -> T:

@@ -7,26 +7,24 @@ from dataclasses import dataclass, field
 
 from theoryctl.batch.cost import bounds_of
 from theoryctl.batch.run import Finished, paid
-from theoryctl.batch.vendors.answers import KeptAnswers
 
 
 @dataclass(slots=True)
 class Unpriced:
     """The most that answers have cost, in US dollars by custom id, where nobody knows it.
 
-    `custom_ids` are those of the lines, by their index. What the vendor never came to costs nothing.
+    `custom_ids` are those of the lines, by their index.
     """
 
     default_model: str | None
     custom_ids: Mapping[int, str]
-    kept: KeptAnswers
     usd: dict[str, float] = field(default_factory=dict)
 
     def look(self, finished: Sequence[Finished]) -> None:
         """Add the answers of these lines whose cost is not known."""
         for each in finished:
             custom_id = self.custom_ids[each.number - 1]
-            if paid(each.envelope) is None and not self.kept.is_lost(custom_id):
+            if paid(each.envelope) is None:
                 self.usd[custom_id] = bounds_of(each.request, self.default_model, batched=True).usd or 0.0
 
     def sum(self, custom_ids: Collection[str]) -> float:
