@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.batch.rows import BATCH, Files, ask, write_lines
-from tests.batch.vendors_batches import BatchVendor, hello, prompt_of
+from tests.batch.vendors_batches import Asked, BatchVendor, hello, prompt_of
 from tests.conftest import REF, THEORYCTL, Cli, Ran
 from tests.pages import blocks
 from tests.real.conftest import CANARY, LITELLM_WARNINGS
@@ -268,8 +270,6 @@ def test_an_answer_whose_cost_nobody_knows_counts_with_all_that_was_held(files: 
     assert len(vendor.submitted) == 1
 
 
-def test_an_estimate_is_at_the_price_of_batches(files: Files, vendor: BatchVendor) -> None:
-    files.run(lines=[ask("a", max_tokens=1000)])
 @pytest.fixture
 def dear() -> list[dict[str, Any]]:
     """Two lines whose answers may cost $0.24 each, and whose price in a batch nobody knows."""
@@ -318,6 +318,8 @@ def test_what_the_vendor_never_came_to_costs_nothing(
     assert batch(files, vendor, *limited, lines=dear).status == 0
 
 
+def test_an_estimate_is_at_the_price_of_batches(files: Files, vendor: BatchVendor) -> None:
+    files.run(lines=[ask("a", max_tokens=1000)])
     usual = files.run("--estimate").document["cost_usd"]
     batched = files.run("--estimate", "--vendor-batch").document["cost_usd"]
     assert batched["high"] == pytest.approx(usual["high"] / 2)
@@ -551,3 +553,66 @@ def test_the_page_tells_how_it_goes(files: Files, vendor: BatchVendor, cli: Cli)
     assert (submitted.status, status.status) == (0, 0)
     vendor.end()
     assert "ok       3" in cli(*shlex.split(collect)[1:], env=vendor.env).out
+
+
+# -- waiting -----------------------------------------------------------------------------------------------------------
+
+
+def test_collect_waits_until_the_batches_have_ended(files: Files, vendor: BatchVendor, cli: Cli) -> None:
+    looks: list[str] = []
+
+    def end_at_the_third_look(asked: Asked) -> None:
+        looks.append(asked.path)
+        if len(looks) == 3:
+            vendor.end()
+
+    batch(files, vendor, lines=lines("a", "b"))
+    vendor.refuses = end_at_the_third_look
+    ran = cli("batch", "collect", "--wait", "2h", "--json", env=vendor.env)
+    assert (ran.status, [each["ok"] for each in ran.document["batches"]]) == (0, [2]), ran.err
+    assert "waiting for 1 batch" in ran.err
+    assert len(files.rows) == 2
+
+
+def test_what_ended_in_time_is_collected_and_the_rest_is_a_timeout(files: Files, vendor: BatchVendor, cli: Cli) -> None:
+    batch(files, vendor, lines=[*lines("a", "b"), *lines("c", model=ANTHROPIC)])
+    vendor.end(only=vendor.submitted[0])
+    ran = cli("batch", "collect", "--wait", "0.1", "--json", env=vendor.env)
+    assert (ran.status, ran.document["error"]["code"], len(files.rows)) == (124, "ERR_TIMEOUT", 2), ran.err
+    assert "1 batch did not" in ran.document["error"]["message"]
+
+
+def test_a_vendor_that_cannot_be_reached_for_a_while_is_asked_again(
+    files: Files, vendor: BatchVendor, cli: Cli
+) -> None:
+    batch(files, vendor, lines=lines("a"))
+    vendor.end()
+    failures = iter([503, 429])
+    vendor.refuses = lambda asked: next(((status, {}) for status in failures), None) if asked.method == "GET" else None
+    assert cli("batch", "collect", "--wait", "1m", "--json", env=vendor.env).document["batches"][0]["ok"] == 1
+
+
+def test_a_vendor_that_refuses_the_key_is_not_waited_for(files: Files, vendor: BatchVendor, cli: Cli) -> None:
+    batch(files, vendor, lines=lines("a"))
+    ran = cli("batch", "collect", "--wait", "1h", "--json", env={**vendor.env, "OPENAI_API_KEY": "another"})
+    assert (ran.status, ran.document["error"]["code"]) == (4, "ERR_AUTH")
+
+
+def test_ctrl_c_ends_the_wait_and_loses_nothing(
+    files: Files, vendor: BatchVendor, environment: Mapping[str, str], cli: Cli
+) -> None:
+    batch(files, vendor, lines=lines("a"))
+    command = [str(THEORYCTL), "batch", "collect", "--wait", "1h", "--json"]
+    env = {**environment, **vendor.env}
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None and process.stdout is not None
+        assert b"waiting for 1 batch" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert json.loads(process.stdout.read())["error"]["code"] == "ERR_INTERRUPTED"
+    assert process.returncode == 130
+    vendor.end()
+    assert cli("batch", "collect", "--wait", "1h", "--json", env=vendor.env).document["batches"][0]["ok"] == 1
+
+
+def test_a_time_that_is_none_is_refused(files: Files, cli: Cli) -> None:
+    assert cli("batch", "collect", "--wait", "soon", "--json").status == 2

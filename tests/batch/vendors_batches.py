@@ -111,9 +111,9 @@ class BatchVendor:
     def submitted(self) -> list[Batch]:
         return list(self.batches.values())
 
-    def end(self, answers: Answers = hello, word: str | None = None) -> None:
-        """End all batches that are worked on; `word` is the vendor's, where it is not that of a success."""
-        for batch in self.batches.values():
+    def end(self, answers: Answers = hello, word: str | None = None, *, only: Batch | None = None) -> None:
+        """End all batches that are worked on, or one; `word` is the vendor's, where it is not that of a success."""
+        for batch in self.batches.values() if only is None else (only,):
             if batch.word in ("validating", "in_progress"):
                 _End(self, batch).by(answers, word)
 

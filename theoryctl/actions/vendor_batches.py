@@ -9,11 +9,12 @@ from typing import Any
 from theoryctl.actions.batch_plan import BatchOptions, Listener
 from theoryctl.actions.targets import local_target
 from theoryctl.actions.vendor_batch import KEPT, shown, vendor_batch
+from theoryctl.actions.vendor_wait import StillWorking, Wait
 from theoryctl.batch.vendors.desk import Desk
 from theoryctl.batch.vendors.record import Record, file_of, records
 from theoryctl.batch.vendors.standing import Found, look_at
-from theoryctl.errors import OutputFailed, UsageError
-from theoryctl.hints import command
+from theoryctl.errors import Interrupted, OutputFailed, UsageError
+from theoryctl.hints import again, command
 from theoryctl.manifests.catalog import Catalog
 from theoryctl.refs import ProviderRef
 from theoryctl.requests.mock_flags import MockFlags
@@ -37,12 +38,31 @@ def show_batches(outs: Sequence[str], env_file: str | None) -> VendorBatches:
     return VendorBatches(tuple(batches), tuple(errors))
 
 
-def collect_batches(outs: Sequence[str], env_file: str | None, listener: Listener) -> BatchesCollected:
+def collect_batches(
+    outs: Sequence[str], env_file: str | None, listener: Listener, wait: Wait | None = None
+) -> BatchesCollected:
     """Take the answers of the batches of these files of rows, or of all; nothing is submitted.
 
-    Raises UsageError for a file that no batch is for. The error of one batch, or of its record, is in its result.
+    With `wait` those of a file are taken once all its batches have ended. Raises UsageError for a file that no batch is
+    for. The error of one batch, of its record, or of the wait, Ctrl-C too, is in a result.
     """
-    return BatchesCollected(tuple(_collected(record, env_file, listener) for record in _chosen(outs)))
+    chosen = _chosen(outs)
+    results: list[BatchResult | ProviderError] = []
+    try:
+        for record in wait.ended(chosen, lambda each: list(_found(each, env_file))) if wait else chosen:
+            results.append(_collected(record, env_file, listener))
+            if _is_interrupted(results[-1]):
+                break
+    except StillWorking as error:
+        results.append(error)
+    except KeyboardInterrupt:
+        results.append(Interrupted("interrupted: the batches go on at the vendor", hint=again("run it again")))
+    return BatchesCollected(tuple(results))
+
+
+def _is_interrupted(result: BatchResult | ProviderError) -> bool:
+    info = info_of(result) if isinstance(result, ProviderError) else result.error
+    return info is not None and info["code"] == Interrupted.error_code
 
 
 def _chosen(outs: Sequence[str]) -> list[Record | OutputFailed]:

@@ -17,6 +17,12 @@ Rows = Annotated[
 ]
 
 
+WaitFor = Annotated[
+    str | None,
+    typer.Option("--wait", metavar="TIME", help="Wait until the batches have ended, at most so long, as 90s or 2h."),
+]
+
+
 @command(app, "status", examples="theoryctl batch status\ntheoryctl batch status --json")
 def status(ctx: typer.Context, rows: Rows = None, env_file: EnvFile = None) -> None:
     """Show the batches that vendors have, and how far they are.
@@ -29,19 +35,25 @@ def status(ctx: typer.Context, rows: Rows = None, env_file: EnvFile = None) -> N
     ctx.obj.emit(show_batches(tuple(rows or ()), env_file))
 
 
-@command(app, "collect", examples="theoryctl batch collect\ntheoryctl batch collect --json")
-def collect(ctx: typer.Context, rows: Rows = None, env_file: EnvFile = None) -> None:
+@command(app, "collect", examples="theoryctl batch collect\ntheoryctl batch collect --wait 2h")
+def collect(ctx: typer.Context, rows: Rows = None, wait: WaitFor = None, env_file: EnvFile = None) -> None:
     """Write the rows of batches that have ended.
 
-    It needs the file of lines as it was, and submits nothing. The command that submitted collects too.
+    It needs the file of lines as it was, and submits nothing. The command that submitted collects too. With --wait the
+    rows of a file are written once all its batches have ended. Where the time is up before, those that have ended are
+    collected, and the status is 124.
     """
     from theoryctl.actions.batch_plan import Listener
     from theoryctl.actions.vendor_batches import collect_batches
+    from theoryctl.actions.vendor_wait import Wait
+    from theoryctl.units import parse_timeout
 
+    waiting = None if wait is None else Wait(parse_timeout(wait, "--wait"), ctx.obj.progress)
     display = ctx.obj.watch_batch()
     try:
         listener = Listener(display.tell, display.watch, ctx.obj.write_rows)
-        collected = collect_batches(tuple(rows or ()), env_file, listener)
+        collected = collect_batches(tuple(rows or ()), env_file, listener, waiting)
     finally:
+        ctx.obj.progress.calm()
         display.end()
     ctx.obj.emit(collected)
