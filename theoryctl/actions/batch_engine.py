@@ -16,6 +16,7 @@ from theoryctl.batch.engines import ThreadEngine, engine_here
 from theoryctl.batch.plan import Plan
 from theoryctl.batch.requests import RequestMaker
 from theoryctl.runtimes.find import EMBEDDED, MODAL
+from theoryctl.settings import Settings
 from theoryctl_providers.contract import Event, ProviderError, Request
 
 if TYPE_CHECKING:
@@ -44,10 +45,12 @@ def engine_of(options: BatchOptions, setting: Setting, target: Target, opened: E
 class OnModal:
     """A session with Modal that knows what was sent in earlier runs."""
 
-    def __init__(self, session: ModalSession, sent: SentCalls, maker: RequestMaker) -> None:
+    def __init__(self, session: ModalSession, sent: SentCalls, maker: RequestMaker, key: bytes | None = None) -> None:
+        """`key` is that of the ledger's digests; None where it keeps none of these runs."""
         self.where = session.where
         self.sent = sent
         self._session, self._maker = session, maker
+        self._key = key
         self._read: AnswerIndex | None = None
         self._reading = Lock()
 
@@ -66,7 +69,18 @@ class OnModal:
         line that it is of. Raises ProviderError."""
         digest = self._maker.digest(request).hex()
         if not self.sent.has(digest):
-            self._session.send(request, self.sent, digest, rows)
+            self._session.send(request, self.sent, digest, rows, self._keyed(request))
+
+    def _keyed(self, request: Request) -> dict[str, str]:
+        """The digest of the inputs for the ledger, of whoever collects without them, if it has the same key."""
+        if self._key is None:
+            return {}
+        from theoryctl.ledger.digests import key_id
+        from theoryctl.ledger.recorder import digest_asked
+
+        model = request.inputs.get("model") or request.config.default_model
+        digest = digest_asked(request, model, self._key)
+        return {} if digest is None else {"inputs_digest": digest, "key": key_id(self._key)}
 
     def note_sent(self) -> None:
         """Write into the app's Volume that all of a detached batch was sent. Raises ProviderError."""
@@ -143,4 +157,11 @@ def _on_modal(session: ModalSession, options: BatchOptions, setting: Setting, op
     named = options.out if setting.file is not None else None
     sent = SentCalls(None if named is None else journal_of(named, session.app))
     opened.callback(sent.close)
-    return OnModal(session, sent, setting.maker)
+    return OnModal(session, sent, setting.maker, _ledger_key(setting) if options.detach else None)
+
+
+def _ledger_key(setting: Setting) -> bytes | None:
+    from theoryctl.ledger.policy import policy_of
+    from theoryctl.ledger.recorder import here
+
+    return here()[0] if policy_of(Settings()).keeps(setting.mode) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from theoryctl.actions.batch_plan import Allowed
 from theoryctl.batch.formats import FORMATS
@@ -37,6 +37,9 @@ from theoryctl_providers.contract import (
     resolve_mode,
 )
 from theoryctl_providers.contract.received import received_error
+
+if TYPE_CHECKING:
+    from theoryctl.ledger.recorder import Here
 
 #: Answers whose rows are written together.
 _GROUP = 256
@@ -130,6 +133,7 @@ class _Taking:
     tally: Tally = field(default_factory=Tally)
     answers: int = 0
     _runs: list[Row] = field(default_factory=list)
+    _here: Here | None = None
 
     def take(self, answers: Iterable[KeptAnswer]) -> None:
         """Write the rows of all answers. Raises OutputFailed."""
@@ -150,17 +154,38 @@ class _Taking:
         self.tally.copied += len(new) - 1
         for number, id in new:
             self.file.put(number - 1, self.form.write(id, number, digest, envelope))
-        self._runs.append(row_of(envelope, "batch", operation=kept.operation))
+        if self.policy.keeps(envelope["mode"]):
+            self._runs.append(self._run(kept, envelope))
         if self.sent.claim(kept.digest) is not None:
             self.sent.take(kept.digest)
         elif self.is_open:
             self.sent.count_lost(kept.digest)
 
+    def _run(self, kept: KeptAnswer, envelope: Envelope) -> Row:
+        """The row of the ledger. Whoever collects has no inputs; a digest of them counts where the key is the same."""
+        from theoryctl.ledger import digests
+        from theoryctl.ledger.recorder import here
+
+        if self._here is None:
+            self._here = here()
+        key, branch, ci_run = self._here
+        is_ours = key is not None and kept.key == digests.key_id(key)
+        return row_of(
+            envelope,
+            "batch",
+            model=kept.model,
+            inputs_digest=kept.inputs_digest if is_ours else None,
+            outputs_digest=None if key is None else digests.outputs_digest(envelope["outputs"], key),
+            branch=branch,
+            ci_run=ci_run,
+            operation=kept.operation,
+        )
+
     def _flush(self) -> None:
         from theoryctl.ledger.writer import record_many
 
         self.file.flush()
-        runs, self._runs = [run for run in self._runs if self.policy.keeps(run.mode)], []
+        runs, self._runs = self._runs, []
         if runs and (note := record_many(runs)):
             self.tell(note)
 

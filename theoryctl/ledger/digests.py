@@ -42,6 +42,11 @@ def _read(file: Path) -> bytes:
     return found
 
 
+def key_id(with_key: bytes) -> str:
+    """Return a name of a key: digests are compared only where it is the same, as in one state folder."""
+    return _keyed(b"key", with_key)
+
+
 def inputs_digest(
     inputs: Any, attachments: Iterable[Attachment], with_key: bytes, *, checked: bool = False
 ) -> str | None:

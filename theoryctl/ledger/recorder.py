@@ -102,13 +102,14 @@ class GroupRecorder:
 def _row(request: Request, envelope: Envelope, source: str, place: Here, first_token_ms: float | None = None) -> Row:
     key, branch, ci_run = place
     inputs = outputs = None
+    model = model_of(request, envelope)
     if key is not None:
-        inputs = digests.inputs_digest(_asked(request, envelope), request.attachments, key)
+        inputs = digest_asked(request, model, key)
         outputs = digests.outputs_digest(envelope["outputs"], key)
     return row_of(
         envelope,
         source,
-        model=model_of(request, envelope),
+        model=model,
         first_token_ms=first_token_ms,
         inputs_digest=inputs,
         outputs_digest=outputs,
@@ -118,10 +119,12 @@ def _row(request: Request, envelope: Envelope, source: str, place: Here, first_t
     )
 
 
-def _asked(request: Request, envelope: Envelope) -> object:
-    """The inputs with the model that was asked, so that a default one and the same one by name are equal."""
-    inputs, model = request.inputs, model_of(request, envelope)
-    return {**inputs, "model": model} if model and isinstance(inputs, Mapping) else inputs
+def digest_asked(request: Request, model: str | None, key: bytes) -> str | None:
+    """Return the digest of a request's inputs with the model that was asked, so that a default one and the same one by
+    name are equal; None for inputs that have no form in JSON."""
+    inputs = request.inputs
+    asked = {**inputs, "model": model} if model and isinstance(inputs, Mapping) else inputs
+    return digests.inputs_digest(asked, request.attachments, key)
 
 
 def model_of(request: Request, envelope: Envelope) -> str | None:

@@ -18,6 +18,7 @@ from theoryctl_providers.contract.json_text import json_problem
 #: The file in a batch's folder that says how many calls were sent, once all were.
 _SENT = "sent.json"
 _HEX = re.compile("[0-9a-f]{64}")
+_KEYED = re.compile("hmac-sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class KeptAnswer:
     """The answer of one call, as the shim gives it, with what is needed to write its rows.
 
     `digest` is that of the request in hexadecimal, `rows` are the number and the id of each line that it answers.
+    `inputs_digest` is the ledger's, made with the key whose name is `key`; None where the ledger of whoever sent it
+    keeps no such run.
     """
 
     run_id: str
@@ -35,6 +38,8 @@ class KeptAnswer:
     model: str | None
     operation: str
     answer: dict[str, Any]
+    inputs_digest: str | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +169,8 @@ def _read(line: bytes) -> KeptAnswer | None:
         said = json.loads(line)
         rows = tuple((number, id) for number, id in said["rows"])
         names = ("ref", "mode", "model", "operation", "answer")
-        kept = KeptAnswer(said["run_id"], said["digest"], rows, **{name: said[name] for name in names})
+        keyed = {name: said.get(name) for name in ("inputs_digest", "key")}
+        kept = KeptAnswer(said["run_id"], said["digest"], rows, **{name: said[name] for name in names}, **keyed)
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
     return kept if _fits(kept) else None
@@ -173,8 +179,11 @@ def _read(line: bytes) -> KeptAnswer | None:
 def _fits(kept: KeptAnswer) -> bool:
     texts = all(isinstance(text, str) for text in (kept.run_id, kept.digest, kept.ref, kept.mode, kept.operation))
     named = isinstance(kept.model, str | None) and isinstance(kept.answer, dict)
+    keyed = all(
+        each is None or (isinstance(each, str) and _KEYED.fullmatch(each)) for each in (kept.inputs_digest, kept.key)
+    )
     rows = all(_is_number(number) and isinstance(id, str | None) for number, id in kept.rows)
-    shaped = texts and named and rows and bool(_HEX.fullmatch(kept.digest))
+    shaped = texts and named and keyed and rows and bool(_HEX.fullmatch(kept.digest))
     return shaped and json_problem([kept.run_id, kept.ref, kept.mode, kept.model, kept.operation, kept.rows]) is None
 
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, replace
+from types import MappingProxyType
 from typing import Any
 
 from theoryctl.errors import DigestDrift, ModalRefused, ModalUnavailable, UsageError
@@ -92,14 +93,21 @@ class ModalSession:
         for event in read_events(event_lines([answer], self._hints)):
             yield _wished(event, answer.get("retry_after"))
 
-    def send(self, request: Request, sent: SentCalls, digest: str, rows: Sequence[tuple[int, str | None]] = ()) -> None:
+    def send(
+        self,
+        request: Request,
+        sent: SentCalls,
+        digest: str,
+        rows: Sequence[tuple[int, str | None]] = (),
+        facts: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """Give Modal a request of a batch, and wait for nothing.
 
-        With `rows`, the number and the id of each line that it is of, the answer goes to the app's Volume too, and the
-        container tries again what may pass: nobody else will. Raises what `ask` does.
+        With `rows`, the number and the id of each line that it is of, the answer goes to the app's Volume too, with
+        these `facts`, and the container tries again what may pass: nobody else will. Raises what `ask` does.
         """
         _check_timeout(self._deployment, request)
-        kept = {"kept": self._facts(request, sent, digest, rows)} if rows else {}
+        kept = {"kept": {**facts, **self._facts(request, sent, digest, rows)}} if rows else {}
         with explaining(self._modal, self._look):
             told = {**_request(request), "operation": request.operation, "retries": request.retries or bool(rows)}
             call = {**self._call(request), "request": told, "image": self._deployment.image, **kept}

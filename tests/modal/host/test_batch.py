@@ -126,19 +126,32 @@ def test_another_machine_collects_a_detached_batch_without_its_lines(
     start: Start, cli: Cli, work: Path, modal: Modal, environment: dict[str, str]
 ) -> None:
     write_lines(work / "lines.jsonl", [{"id": "a", "inputs": LINES[0]}, {"id": "b", "inputs": LINES[0]}, *LINES[1:]])
+    environment["THEORYCTL_LEDGER"] = "mock"
     start()
     name = cli("modal", *BATCH, "--ref", REF, "--detach").document["detached"]
     environment["THEORYCTL_STATE_DIR"] = str(work.parent / "another")
-    environment["THEORYCTL_LEDGER"] = "mock"
     (work / "lines.jsonl").unlink()
     until(lambda: collect(cli, "there.jsonl", name, "--keep").document["left"] == 0)
     rows = read_rows(work / "there.jsonl")
     assert {row["line"]: row["id"] for row in rows} == {1: "a", 2: "b", **dict.fromkeys(range(3, 8))}
-    assert [run["source"] for run in ledger_rows(cli)] == ["batch"] * 6
+    assert [(run["source"], run["inputs_digest"]) for run in ledger_rows(cli)] == [("batch", None)] * 6
     again = collect(cli, "there.jsonl").document
     assert (again["ok"], again["resumed"], again["left"], again["detached"]) == (0, 7, 0, None)
     assert collect(cli, "elsewhere.jsonl").document["error"]["code"] == "ERR_USAGE"  # they are gone from Modal
     assert sent(modal) == 6
+
+
+def test_collected_runs_have_the_digests_that_runs_of_this_machine_have(
+    start: Start, cli: Cli, work: Path, environment: dict[str, str]
+) -> None:
+    environment["THEORYCTL_LEDGER"] = "mock"
+    start()
+    cli("modal", *BATCH, "--ref", REF, "--detach")
+    until(lambda: collect(cli, "there.jsonl").document["left"] == 0)
+    assert cli("local", "batch", "lines.jsonl", "--out", "here.jsonl", "--ref", REF).status == 0
+    digests = Counter((run["inputs_digest"], run["outputs_digest"]) for run in ledger_rows(cli))
+    assert set(digests.values()) == {2} and len(digests) == 6
+    assert all(all(pair) for pair in digests)
 
 
 def test_answers_that_modal_itself_forgot_are_taken_from_the_volume(
