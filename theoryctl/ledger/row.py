@@ -106,13 +106,6 @@ USAGE = (
 )
 
 
-#: Columns of numbers; all others are of texts.
-_NUMBERS = frozenset((*USAGE, "duration_ms", "loading_ms", "first_token_ms"))
-
-#: Columns that are never null.
-_NEEDED = frozenset(("run_id", "started_at", "source"))
-
-
 def row_of(envelope: Envelope, source: str, *, model: str | None = None, **more: Any) -> Row:
     """Return the row of a finished run of a `model`; `more` are columns that its envelope does not tell."""
     meta, error = envelope["meta"], envelope["error"]
@@ -151,29 +144,6 @@ def row_of_log(facts: Mapping[str, Any], **where: Any) -> Row | None:
     told: dict[str, Any] = {name: _short(_text(facts.get(name))) for name in ("mode", "model", "code")}
     told |= {name: _number(facts.get(name)) for name in USAGE}
     return Row(run_id=run_id[:_LONGEST], started_at=started_at, duration_ms=took, **told, **where)
-
-
-def check_types(row: Row) -> None:
-    """Raise TypeError where a value of a row has another type than its column, or is a number that SQLite cannot hold,
-    and ValueError where its time is none."""
-    for name in COLUMNS:
-        value = getattr(row, name)
-        if name in _NUMBERS:
-            if value is not None and not _is_storable(value):
-                raise TypeError(f"{name}: expected a number, got {value!r:.50}")
-        elif not isinstance(value, str) and (value is not None or name in _NEEDED):
-            raise TypeError(f"{name}: expected a text, got {value!r:.50}")
-    _check_time(row.started_at)
-
-
-def _is_storable(value: object) -> bool:
-    return type(value) in (int, float) and -(2.0**63) < cast(float, value) < 2.0**63
-
-
-def _check_time(text: str) -> None:
-    from datetime import datetime
-
-    datetime.fromisoformat(text)
 
 
 def digest_in(image: str | None) -> str | None:

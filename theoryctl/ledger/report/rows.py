@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import closing
+from datetime import datetime
+from typing import cast
 
 from theoryctl.ledger.queries import Filter
 from theoryctl.ledger.report.figures import Figures, figures
-from theoryctl.ledger.row import Row
+from theoryctl.ledger.row import COLUMNS, USAGE, Row
 from theoryctl.ledger.schema import SCRIPT
 from theoryctl.ledger.writer import take_in
+
+#: Columns of numbers; all others are of texts.
+_NUMBERS = frozenset((*USAGE, "duration_ms", "loading_ms", "first_token_ms"))
+
+#: Columns that are never null.
+_NEEDED = frozenset(("run_id", "started_at", "source"))
 
 
 def figures_of(rows: Iterable[Row]) -> Figures:
@@ -21,3 +29,20 @@ def figures_of(rows: Iterable[Row]) -> Figures:
         connection.executescript(f"BEGIN;{SCRIPT}")
         take_in(connection, rows)
         return figures(connection, Filter())
+
+
+def check_types(row: Row) -> None:
+    """Raise TypeError where a value of a row has another type than its column, or is a number that SQLite cannot hold,
+    and ValueError where its time is none."""
+    for name in COLUMNS:
+        value = getattr(row, name)
+        if name in _NUMBERS:
+            if value is not None and not _is_storable(value):
+                raise TypeError(f"{name}: expected a number, got {value!r:.50}")
+        elif not isinstance(value, str) and (value is not None or name in _NEEDED):
+            raise TypeError(f"{name}: expected a text, got {value!r:.50}")
+    datetime.fromisoformat(row.started_at)
+
+
+def _is_storable(value: object) -> bool:
+    return type(value) in (int, float) and -(2.0**63) < cast(float, value) < 2.0**63
