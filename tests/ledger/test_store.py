@@ -78,6 +78,14 @@ def test_a_full_disk_fails_no_run_and_tears_nothing(kibibytes: int, environment:
     assert query(state, "PRAGMA integrity_check") == [("ok",)]
 
 
+def test_the_log_of_changes_stays_small_however_often_the_ledger_is_opened(state: Path) -> None:
+    for _ in range(100):
+        write(state, [row(day())])
+    log = state / "ledger.db-wal"
+    assert not log.exists() or log.stat().st_size < 300_000
+    assert query(state, "SELECT count(*) FROM runs") == [(100,)]
+
+
 def test_a_row_takes_less_than_a_kilobyte(state: Path) -> None:
     write(state, [row(day(), image=f"sha256:{'0' * 64}", ci_run="1234567890") for _ in range(2000)])
     assert sum(file.stat().st_size for file in state.glob("ledger.db*")) < 2000 * 1024

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,9 @@ PATIENCE = 2.0
 _FULL = ("disk I/O error", "database or disk is full")
 #: Bytes of the file, at most.
 BYTES = 200 << 20
+#: Bytes of the log of changes, at most, where nobody has the ledger open. SQLite bounds it only within a process:
+#: whoever opens the ledger takes all of the log for new.
+_LOG = 1 << 18
 
 
 def path() -> Path:
@@ -47,11 +50,23 @@ def opened(*, seconds: float = PATIENCE) -> Iterator[Connection]:
         with closing(sqlite3.connect(file, timeout=seconds, isolation_level=None)) as connection:
             # A kill takes nothing that is committed; a power cut may take the last rows (sqlite.org/wal.html).
             connection.execute("PRAGMA synchronous = NORMAL")
-            if sys.version_info >= (3, 12):  # else each run moves its row into the main file, and waits for the disk
-                connection.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)
             if is_new or _version(connection) != VERSION:
                 _prepare(connection)
-            yield connection
+            try:
+                yield connection
+            finally:
+                _leave_log(connection, file)
+
+
+def _leave_log(connection: Connection, file: Path) -> None:
+    """Let the next process find the rows in the log, unless it is large: to move them into the main file waits for the
+    disk, and to open the ledger reads the log. Python 3.11 cannot leave it."""
+    if sys.version_info >= (3, 12):
+        import sqlite3
+
+        with suppress(FileNotFoundError):
+            is_small = os.stat(f"{file}-wal").st_size < _LOG
+            connection.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, is_small)
 
 
 @contextmanager
