@@ -46,7 +46,7 @@ def connected(look: str = _LOOK) -> Iterator[Any]:
     (`ERR_MODAL_AUTH`) at once where there is no token, ModalUnavailable (`ERR_MODAL_UNAVAILABLE`) where nobody answers
     in CONNECT_SECONDS, and for whatever Modal says inside that nobody else has explained.
     """
-    modal = _imported()
+    modal = imported()
     with explaining(modal, look):
         client = _connect(modal)
         try:
@@ -163,7 +163,11 @@ def _failed_there(said: str, look: str) -> ProviderError:
     return ProviderError("ERR_PROVIDER", f"the container on Modal failed: {said}", hint=look)
 
 
-def _imported() -> Any:
+def imported() -> Any:
+    """Import the SDK, and return it. Meanwhile nobody can write to standard output, in no thread.
+
+    Raises ModuleNotFoundError, ModalAuth for settings of Modal's that cannot be read, and UnfitPackage.
+    """
     os.environ.update(_SETTINGS)
     try:
         with redirect_stdout(StringIO()):  # where its import fails it prints more than the reason

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from grpclib import Status
@@ -79,6 +80,16 @@ def test_runs_do_without_a_modal_that_hangs(theoryctl: Cli, modal: Modal, enviro
     assert time.monotonic() - began < modal_intake.PATIENCE + 6
     assert (ran.status, ran.document["runs"]) == (0, [])
     assert f"the log of {APP} on Modal did not come" in ran.err
+
+
+@pytest.mark.slow("theoryctl/modal/sdk.py", "theoryctl/actions/runs/modal_intake.py")
+def test_a_client_of_modal_that_loads_slowly_swallows_no_result(
+    theoryctl: Cli, environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "modal.py").write_text(f"import time\ntime.sleep({modal_intake.PATIENCE + 2})\n__version__ = '1.6.3'\n")
+    environment |= {"THEORYCTL_LEDGER": "mock", "PYTHONPATH": str(tmp_path)}
+    ran = theoryctl("runs", "list", "--json")
+    assert (ran.status, ran.document["runs"]) == (0, []), ran.err
 
 
 def test_runs_do_without_a_token_for_modal(cli: Cli, environment: dict[str, str]) -> None:

@@ -87,6 +87,10 @@ class _Intake:
 
     def run(self, now: float) -> None:
         """Read in a thread, for the SDK may hang, and write what comes in time."""
+        from theoryctl.modal.sdk import imported
+
+        with suppress(Exception):  # here, for the result would be lost that is written meanwhile; the thread says why
+            imported()
         parts: SimpleQueue[_Part] = SimpleQueue()
         threading.Thread(target=_read, args=([*self.open.values()], parts, now), daemon=True).start()
         end = time.monotonic() + PATIENCE
