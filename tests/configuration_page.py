@@ -27,7 +27,10 @@ VARIABLES = (
         "`REGISTRY_USERNAME`, `REGISTRY_PASSWORD`",
         "the login with which Modal pulls an image from a private registry ([Modal](modal.md))",
     ),
-    ("`DOCKER_HOST`, `DOCKER_CONTEXT`, `DOCKER_CONFIG`", "the Docker daemon and its logins, as for `docker`"),
+    (
+        "`DOCKER_HOST`, `DOCKER_CONTEXT`, `DOCKER_CONFIG`, `DOCKER_TLS_VERIFY`, `DOCKER_CERT_PATH`",
+        "the Docker daemon and its logins, as for `docker`",
+    ),
     ("`REGISTRY_AUTH_FILE`", "the logins of `podman login`, if `docker login` has none"),
     ("`NO_COLOR`", "output without colours, as with `--no-color`"),
     ("`FORCE_COLOR`, `CLICOLOR_FORCE`", "output with colours and layout, even if it is not a terminal"),

@@ -19,13 +19,13 @@ RUN = ["local", "run", "--ref", REF]
 NETWORK = {"socket", "ssl", "urllib.request"}
 
 
-def loaded_after(arguments: list[str], environment: dict[str, str]) -> set[str]:
-    """The modules a process has loaded after a command, the second time it runs."""
+def loaded_after(arguments: list[str], environment: dict[str, str], times: int = 2) -> set[str]:
+    """The modules a process has loaded after a command, the second time it runs: the first one may fill caches."""
     script = (
         "import json, sys; from theoryctl.__main__ import main; main(sys.argv[1:]);"
         "sys.stderr.write(json.dumps(list(sys.modules)))"
     )
-    for _ in range(2):
+    for _ in range(times):
         done = subprocess.run(
             [sys.executable, "-c", script, *arguments], capture_output=True, text=True, env=environment, check=True
         )

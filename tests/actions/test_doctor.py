@@ -97,7 +97,7 @@ FAULTS = [
         {"GOOGLE_APPLICATION_CREDENTIALS": "/no.json", "VERTEXAI_PROJECT": "p", "VERTEXAI_LOCATION": "l"},
     ),
     Fault("Docker's socket", "ERR_DOCKER", "does not answer", {"DOCKER_HOST": "unix:///nowhere.sock"}),
-    Fault("Docker's address", "ERR_DOCKER", "bind address", {"DOCKER_HOST": "nonsense://x"}),
+    Fault("Docker's address", "ERR_DOCKER", "expected an address", {"DOCKER_HOST": "nonsense://x"}),
     Fault("Docker's context", "ERR_DOCKER", "no Docker context 'gone'", {"DOCKER_CONTEXT": "gone"}),
     Fault("Docker's settings", "ERR_REGISTRY_AUTH", "expected a JSON object", files={DOCKER: "{"}),
     Fault("credential helper", "ERR_REGISTRY_AUTH", "credsStore", files={DOCKER: '{"credsStore": "gone"}'}),

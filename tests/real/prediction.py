@@ -7,7 +7,6 @@ replicate.com/docs/topics/predictions/streaming offers, which LiteLLM does not a
 
 from __future__ import annotations
 
-import datetime
 import json
 import ssl
 import threading
@@ -17,6 +16,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from tests.certificates import certificates
 
 HOST = "api.replicate.com"
 
@@ -52,7 +53,7 @@ class Proxy:
     """A proxy that runs as long as its `with` block; `variables` lead a client to it."""
 
     def __init__(self, predictions: Predictions, folder: Path) -> None:
-        authority, pair = _certificates(folder)
+        authority, pair = certificates(folder, HOST)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pair)
 
@@ -121,37 +122,3 @@ class _Replicate(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Say nothing: standard error is what some tests look at."""
-
-
-def _certificates(folder: Path) -> tuple[Path, Path]:
-    """An authority, and a certificate by it for Replicate's host with its key, as files in PEM."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
-
-    now = datetime.datetime.now(datetime.timezone.utc)
-    root, leaf = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-
-    def certificate(name: str, key: Any, more: x509.ExtensionType) -> x509.Certificate:
-        named = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tests")])
-        builder = x509.CertificateBuilder(issuer, named, key.public_key(), x509.random_serial_number())
-        builder = builder.not_valid_before(now - datetime.timedelta(days=1))
-        builder = builder.not_valid_after(now + datetime.timedelta(days=1))
-        identity = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-        signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(root.public_key())
-        for extension in (more, identity, signer):
-            builder = builder.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
-        return builder.sign(root, hashes.SHA256())
-
-    def pem(found: x509.Certificate) -> bytes:
-        return found.public_bytes(serialization.Encoding.PEM)
-
-    authority, pair = folder / "authority.pem", folder / "replicate.pem"
-    authority.write_bytes(pem(certificate("tests", root, x509.BasicConstraints(ca=True, path_length=None))))
-    key = leaf.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    pair.write_bytes(key + pem(certificate(HOST, leaf, x509.SubjectAlternativeName([x509.DNSName(HOST)]))))
-    return authority, pair

@@ -1,4 +1,4 @@
-"""The Docker daemon: a connection to it, and what it says when it refuses. The only module that imports its SDK."""
+"""The Docker daemon through its own SDK: what makes images and containers, and the logins that `docker` keeps."""
 
 from __future__ import annotations
 
@@ -7,44 +7,38 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from theoryctl.docker.address import Certificates
+from theoryctl.docker.client import START_DOCKER, TIMEOUT, connect
 from theoryctl.errors import DockerFailed, RegistryAuth
-from theoryctl.hints import NO_IMAGE, again
 from theoryctl.registry.login import Login
-
-#: Seconds until a daemon that says nothing is given up: at first, and once it has answered. A step of a build or a pull
-#: may be silent for as long.
-FIRST_TIMEOUT, TIMEOUT = 10, 300
-
-_LOCAL = ("", "localhost", "127.0.0.1", "::1")
 
 
 @contextmanager
-def connected(hint: str = "start Docker, and look with: docker info") -> Iterator[Any]:
+def connected(hint: str = START_DOCKER) -> Iterator[Any]:
     """An API client (`docker.APIClient`) of the daemon that `docker` itself would use: DOCKER_HOST, else its context.
 
     Raises DockerFailed (`ERR_DOCKER`) where none answers, where it is another machine's, and for whatever it refuses
     inside that nobody else has explained; RegistryAuth (`ERR_REGISTRY_AUTH`) where its own settings, which the client
     reads, make no sense, or a credential helper fails.
     """
+    reached = connect(hint)
+    where = reached.address
     docker = _sdk()
     import requests
     import urllib3
 
-    address, source = _address(hint)
-    _must_be_here(address, source)
-    where = f"{address} ({source})"
     try:
-        client = docker.DockerClient.from_env(timeout=FIRST_TIMEOUT)
-    except (docker.errors.DockerException, requests.RequestException) as error:
-        raise DockerFailed(f"Docker does not answer at {where}: {_cause(error)}", hint=hint) from None
+        api = docker.APIClient(where.text, reached.version, TIMEOUT, tls=_tls(where.certificates))
+    except docker.errors.DockerException as error:
+        raise DockerFailed(f"Docker does not answer at {where}: {error}", hint=hint) from None
     except (ValueError, TypeError, AttributeError) as error:
         raise _unreadable(error) from None
+    # A daemon on this machine has no proxy before it, nor a certificate by those whom REQUESTS_CA_BUNDLE trusts.
+    api.trust_env = False
     try:
-        client.api.timeout = TIMEOUT
-        with _closing_connections(client.api):
-            yield client.api
+        with _closing_connections(api):
+            yield api
     except docker.errors.APIError as error:
         raise DockerFailed(f"Docker refused, at {where}: {refusal(error)}", hint="docker info") from None
     except docker.errors.DockerException as error:
@@ -55,7 +49,16 @@ def connected(hint: str = "start Docker, and look with: docker info") -> Iterato
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise DockerFailed(f"Docker closed the connection, at {where}: {_cause(error)}", hint=hint) from None
     finally:
-        client.close()
+        api.close()
+
+
+def _tls(certificates: Certificates | None) -> Any:
+    import docker
+
+    if certificates is None or not certificates.cert:
+        return None
+    pair = (certificates.cert, certificates.key)
+    return docker.tls.TLSConfig(client_cert=pair, ca_cert=certificates.ca, verify=certificates.verifies)
 
 
 @contextmanager
@@ -202,58 +205,6 @@ def without_ignored(folder: Path, patterns: list[str]) -> set[str]:
 
     kept: set[str] = exclude_paths(str(folder), patterns)
     return {name.replace("\\", "/") for name in kept if (folder / name).is_file()}
-
-
-def is_there() -> bool:
-    """Return whether the daemon may be running: its socket exists, or its address is not one of a socket."""
-    import docker
-
-    try:
-        address = docker.utils.parse_host(_address("")[0])
-    except (DockerFailed, ValueError, docker.errors.DockerException):
-        return False
-    path = address.removeprefix("http+unix://")
-    return path == address or os.path.exists(path)
-
-
-def _address(hint: str) -> tuple[str, str]:
-    """Return the daemon's address, and who says it: DOCKER_HOST, else the context in use."""
-    import docker
-    from docker.context import ContextAPI
-
-    if host := os.environ.get("DOCKER_HOST"):
-        try:
-            docker.utils.parse_host(host)
-        except (ValueError, docker.errors.DockerException) as error:
-            raise DockerFailed(f"DOCKER_HOST is not an address: {error}", hint=hint) from None
-        return host, "DOCKER_HOST"
-    name = os.environ.get("DOCKER_CONTEXT")
-    try:
-        context = ContextAPI.get_context(name)
-    except (ValueError, TypeError, AttributeError, docker.errors.DockerException) as error:
-        raise _unreadable(error) from None
-    if context is None:  # the SDK would take the default one
-        raise DockerFailed(f"DOCKER_CONTEXT: there is no context {name!r}", hint="docker context ls")
-    return context.Host or "unix:///var/run/docker.sock", f"context {context.Name}"
-
-
-def _must_be_here(address: str, source: str) -> None:
-    """A container of another machine could not be reached on its loopback address."""
-    import docker
-
-    parts = urlsplit(docker.utils.parse_host(address))
-    if parts.scheme == "ssh" or (parts.scheme.startswith("http") and (parts.hostname or "") not in _LOCAL):
-        raise DockerFailed(
-            f"the Docker daemon {address} ({source}) is on another machine, where instances cannot be reached",
-            # Where there is another runtime that is the way on; images are built and pushed here alone.
-            hint=again(_leave(), runtime="process", **NO_IMAGE),
-        )
-
-
-def _leave() -> str:
-    """Return the command after which another daemon is asked."""
-    variable = next(filter(os.environ.get, ("DOCKER_HOST", "DOCKER_CONTEXT")), None)
-    return f"unset {variable}" if variable else "docker context use default"
 
 
 def _cause(error: BaseException) -> str:

@@ -119,7 +119,7 @@ def _started_by(ref: ProviderRef, runtime: str | None, name: str | None) -> Hint
 
 def _startable(ref: ProviderRef) -> str:
     """The runtime that a ref was last started in, else that of the settings, else Docker, if it is there."""
-    from theoryctl.docker.daemon import is_there
+    from theoryctl.docker.address import is_there
     from theoryctl.settings import Settings
 
     wanted = records.last_runtime(ref) or Settings().text("runtime")

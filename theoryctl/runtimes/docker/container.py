@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from theoryctl.docker import containers
-from theoryctl.docker.containers import ContainerSpec
+from theoryctl.docker.creation import HOST_NAME, ContainerSpec
 from theoryctl.images.choice import Pinned
 from theoryctl.instances.records import Instance
 from theoryctl.runtimes.base import StartRequest
@@ -62,7 +62,7 @@ def _from_inside(value: str) -> str:
     if address is None:
         return value
     port = f":{address.port}" if address.port else ""
-    return address._replace(netloc=f"{containers.HOST_NAME}{port}").geturl()
+    return address._replace(netloc=f"{HOST_NAME}{port}").geturl()
 
 
 def from_labels(seen: Any) -> Instance:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from theoryctl.docker import containers
-from theoryctl.docker.daemon import connected
+from theoryctl.docker.client import Client, connect
 from theoryctl.errors import DockerFailed, NotRunning, StartFailed
 from theoryctl.hints import again
 from theoryctl.instances.last_words import last_words, own_refusal
@@ -20,14 +20,14 @@ from theoryctl_providers.contract import ProviderError
 _SECONDS_TO_END = 1.0
 
 
-def died(api: Any, instance: Instance, seen: Any, request: StartRequest) -> ProviderError:
+def died(client: Client, instance: Instance, seen: Any, request: StartRequest) -> ProviderError:
     """The failure of a container that exited, in its server's own words where that gave its reason."""
-    refusal = own_refusal(containers.last_lines(api, instance.container or ""), request.server)
+    refusal = own_refusal(containers.last_lines(client, instance.container or ""), request.server)
     if refusal is not None:
         # What the server would have one type counts inside the image.
         message = f"{request.ref}: in its image, {refusal['message']}"
         return ProviderError(refusal["code"], message, hint="fix the image, or pass another with --oci")
-    words = words_of(api, instance, request)
+    words = words_of(client, instance, request)
     status = seen["State"]["ExitCode"] if seen else "?"
     why, hint = "", "fix the problem that its log describes, and start it again"
     if "exec format error" in words.lower():  # the words of Docker's init, or of runc, for a program of another machine
@@ -41,24 +41,26 @@ def died(api: Any, instance: Instance, seen: Any, request: StartRequest) -> Prov
     )
 
 
-def words_of(api: Any, instance: Instance, request: StartRequest) -> str:
+def words_of(client: Client, instance: Instance, request: StartRequest) -> str:
     """Return the end of the container's log, as the end of a sentence."""
-    return last_words(containers.last_lines(api, instance.container or ""), request.server)
+    return last_words(containers.last_lines(client, instance.container or ""), request.server)
 
 
 def explained(instance: Instance, error: NotRunning) -> NotRunning:
     """The error, with the reason that the daemon knows and the kernel gave."""
-    with suppress(DockerFailed), connected() as api:
-        if containers.died_of_memory(_ended(api, instance)):
+    with suppress(DockerFailed):
+        if containers.died_of_memory(_ended(connect(), instance)):
             message = f"{error.message}: it was ended because it took more memory than it may have"
             hint = start_again(instance).after("raise resources.memory in the manifest")
             return NotRunning(message, hint=hint)
     return error
 
 
-def _ended(api: Any, instance: Instance) -> Any:
+def _ended(client: Client, instance: Instance) -> Any:
     """Inspect a container that broke off: the daemon may hear of its end a moment after its clients."""
     end = time.monotonic() + _SECONDS_TO_END
-    while containers.is_running(seen := containers.inspect(api, instance.container or "")) and time.monotonic() < end:
+    while (
+        containers.is_running(seen := containers.inspect(client, instance.container or "")) and time.monotonic() < end
+    ):
         time.sleep(0.05)
     return seen

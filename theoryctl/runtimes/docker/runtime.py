@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from theoryctl.docker import containers
-from theoryctl.docker.daemon import connected
+from theoryctl.docker.client import Client, connect
 from theoryctl.errors import NotRunning, StartFailed
 from theoryctl.hints import NO_IMAGE, again
 from theoryctl.images.choice import Pinned, choose
@@ -38,33 +38,37 @@ class DockerRuntime(StartedRuntime):
     has_image = True
 
     def must_answer(self, ref: ProviderRef) -> None:
-        with connected(again("start Docker, or use --runtime process", runtime="process", **NO_IMAGE)):
-            pass
+        connect(again("start Docker, or use --runtime process", runtime="process", **NO_IMAGE))
 
     def start(self, request: StartRequest) -> Instance:
         """Start a container and return when it is ready. Nothing is left on failure, nor on Ctrl-C.
 
         Raises StartFailed, DockerFailed (`ERR_DOCKER`), and what choosing, pulling and building an image raise.
         """
-        with connected() as api:
-            image = ready_image(api, request)
+        from theoryctl.docker.daemon import connected
+
+        with connected() as sdk:
+            image = ready_image(sdk, request)
             state = records.state_id(make=True)
             assert state is not None
-            for leftover in containers.labelled(api, state=state, ref=str(request.ref)):
+            client = connect()
+            for leftover in containers.labelled(client, state=state, ref=str(request.ref)):
                 if name_of(leftover) == request.key.name:
-                    containers.remove(api, leftover["Id"])
+                    containers.remove(client, leftover["Id"])
             request.progress.step(f"starting {request.ref} in a container")
-            return self._start(api, request, image, state)
+            return self._start(sdk, client, request, image, state)
 
-    def _start(self, api: Any, request: StartRequest, image: ReadyImage, state: str) -> Instance:
+    def _start(self, sdk: Any, client: Client, request: StartRequest, image: ReadyImage, state: str) -> Instance:
+        from theoryctl.docker import creation
+
         container = None
         platform = image.choice.platform
         try:
             server = server_config(request, image)
             with _network_alone():
                 # Its labels come with it: should this command be killed from here on, the next one finds it.
-                container = containers.create(api, spec_of(request, image, state))
-                containers.start_and_tell(api, container, server.dump())
+                container = creation.create(sdk, spec_of(request, image, state))
+                creation.start_and_tell(sdk, container, server.dump())
             instance = request.instance(
                 url="",
                 server_port=containers.PORT,
@@ -75,14 +79,14 @@ class DockerRuntime(StartedRuntime):
                 pin=request.image.image and request.image.image.pin(platform),
                 source=image.choice.source,
             )
-            instance = _wait(api, instance, request)
+            instance = _wait(client, instance, request)
             records.save(instance)
             return instance
         except BaseException:
             if container is not None:
-                containers.remove(api, container)
+                containers.remove(client, container)
             with _network_alone():
-                containers.drop_network(api, network_of(state))
+                containers.drop_network(client, network_of(state))
             raise
 
     def differs(self, instance: Instance, request: StartRequest) -> str | None:
@@ -98,25 +102,25 @@ class DockerRuntime(StartedRuntime):
 
     def stop(self, instance: Instance, at_end: AtEnd = unread) -> bool:
         """Raises DockerFailed where the daemon does not answer; the record stays then."""
-        with connected() as api:
-            was_running = containers.stop(api, _id(instance))
-            at_end(self.log_lines(instance, follow=False))
-            # A container that has stopped is on no network any more, and either takes Docker a fifth of a second.
-            with _network_alone(), ThreadPoolExecutor(1) as beside:
-                dropped = beside.submit(containers.drop_network, api, network_of(records.state_id() or ""))
-                containers.remove(api, _id(instance))
-                dropped.result()
+        client = connect()
+        was_running = containers.stop(client, _id(instance))
+        at_end(self.log_lines(instance, follow=False))
+        # A container that has stopped is on no network any more, and either takes Docker a fifth of a second.
+        with _network_alone(), ThreadPoolExecutor(1) as beside:
+            dropped = beside.submit(containers.drop_network, client, network_of(records.state_id() or ""))
+            containers.remove(client, _id(instance))
+            dropped.result()
         records.forget(instance)
         return was_running
 
     def state(self, instance: Instance) -> State:
         try:
-            with connected() as api:
-                seen = containers.inspect(api, _id(instance))
-                if not containers.is_running(seen):
-                    created = seen is not None and seen["State"]["Status"] == "created"
-                    return State("created" if created else "dead", healthy=False)
-                used = containers.usage(api, _id(instance))
+            client = connect()
+            seen = containers.inspect(client, _id(instance))
+            if not containers.is_running(seen):
+                created = seen is not None and seen["State"]["Status"] == "created"
+                return State("created" if created else "dead", healthy=False)
+            used = containers.usage(client, _id(instance))
         except ProviderError:
             health = _health(instance, None)  # there is no daemon to ask, or Docker's own settings make no sense
             return State("unknown", healthy=health is not None and health.ready)
@@ -125,8 +129,7 @@ class DockerRuntime(StartedRuntime):
 
     def listens(self, instance: Instance) -> bool:
         try:
-            with connected() as api:
-                return _is_published(containers.inspect(api, _id(instance)), instance)
+            return _is_published(containers.inspect(connect(), _id(instance)), instance)
         except ProviderError:
             return False
 
@@ -137,23 +140,22 @@ class DockerRuntime(StartedRuntime):
             return []
         known = {instance.container for instance in recorded}
         try:
-            with connected() as api:
-                found = containers.labelled(api, state=state)
+            found = containers.labelled(connect(), state=state)
         except ProviderError:
             return []
         return [from_labels(seen) for seen in found if seen["Id"] not in known]
 
     def log_lines(self, instance: Instance, follow: bool) -> Generator[str]:
-        with connected() as api:
-            if containers.inspect(api, _id(instance)) is None:
-                message = f"the container of {instance.ref} is gone, and its log with it"
-                raise NotRunning(message, hint=start_again(instance))
-            rest = b""
-            for chunk in api.logs(_id(instance), stream=True, follow=follow):
-                *lines, rest = (rest + chunk).split(b"\n")
-                yield from (line.decode(errors="replace") for line in lines)
-            if rest:
-                yield rest.decode(errors="replace")
+        client = connect()
+        if containers.inspect(client, _id(instance)) is None:
+            message = f"the container of {instance.ref} is gone, and its log with it"
+            raise NotRunning(message, hint=start_again(instance))
+        rest = b""
+        for piece in client.log(_id(instance), follow=follow):
+            *lines, rest = (rest + piece).split(b"\n")
+            yield from (line.decode(errors="replace") for line in lines)
+        if rest:
+            yield rest.decode(errors="replace")
 
     def open(self, instance: Instance, restart: str) -> InstanceSession:
         return _Session(instance, restart, self.listens)
@@ -184,20 +186,20 @@ class _Session(InstanceSession):
             raise explained(self._instance, error) from None
 
 
-def _wait(api: Any, instance: Instance, request: StartRequest) -> Instance:
+def _wait(client: Client, instance: Instance, request: StartRequest) -> Instance:
     """The instance with its address, once it answers. Raises StartFailed with the last lines of its log."""
     seconds = request.wait_seconds
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        seen = containers.inspect(api, _id(instance))
+        seen = containers.inspect(client, _id(instance))
         if not containers.is_running(seen):
-            raise died(api, instance, seen, request)
+            raise died(client, instance, seen, request)
         url = containers.url_of(seen)
         if url is not None and (health := _health(found := replace(instance, url=url), seen)) and health.ready:
             return found
         time.sleep(0.05)
     raise StartFailed(
-        f"{instance.ref}: not ready within {seconds:g} s{words_of(api, instance, request)}",
+        f"{instance.ref}: not ready within {seconds:g} s{words_of(client, instance, request)}",
         hint=again("give it more time with --wait-timeout", wait_timeout=2 * seconds),
     )
 

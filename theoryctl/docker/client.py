@@ -1,0 +1,170 @@
+"""A small client of the Docker daemon's API, for containers that are there already.
+
+Most commands on an instance ask the daemon two or three things. Docker's SDK takes longer to import than those take to
+be answered; it makes containers and images (`docker.daemon`), and whatever comes after goes through this client.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from theoryctl.docker.address import Address, Certificates, find_address
+from theoryctl.errors import DockerFailed
+
+if TYPE_CHECKING:
+    import socket
+    from http.client import HTTPConnection, HTTPResponse
+    from ssl import SSLContext
+
+#: The parameters of a request.
+Query = Mapping[str, str | int]
+
+START_DOCKER = "start Docker, and look with: docker info"
+
+#: Seconds until a daemon that says nothing is given up: at first, and once it has answered. A step of a build or a pull
+#: may be silent for as long.
+FIRST_TIMEOUT, TIMEOUT = 10, 300
+
+#: Bytes that stand before each piece of a container's log: the stream, and the size of the piece as a 32-bit number
+#: (Engine API, "Attach to a container", stream format).
+_FRAME_HEADER = 8
+
+#: The status of an answer that there is no such thing, and of one that it is so already.
+_NOT_FOUND, _NOT_MODIFIED = 404, 304
+
+
+class Refused(DockerFailed):
+    """A daemon's refusal, with the HTTP `status` that it gave."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message, hint="docker info")
+        self.status = status
+
+
+class Client:
+    """Requests to the daemon at an `address`, each over a connection of its own, so that threads may share a client;
+    `version` is that of its API.
+
+    Raises Refused for whatever the daemon refuses, and DockerFailed (`ERR_DOCKER`) where it breaks off.
+    """
+
+    def __init__(self, address: Address, hint: str) -> None:
+        self.address = address
+        self.version = ""
+        self._hint = hint
+
+    def greet(self) -> None:
+        """Ask the daemon for the version of its API, which later requests name."""
+        with self._answer("GET", "/_ping", FIRST_TIMEOUT, trouble="does not answer") as response:
+            version = response.headers.get("Api-Version", "")
+        if not version:
+            raise DockerFailed(f"Docker does not answer at {self.address}: another program does", hint=self._hint)
+        self.version = version
+
+    def ask(self, method: str, path: str, query: Query | None = None, seconds: float = TIMEOUT) -> Any:
+        """Return the JSON value of an answer, True for one without; None where there is no such thing."""
+        with self._answer(method, _with(path, query), seconds) as response:
+            if response.status == _NOT_FOUND:
+                return None
+            body = response.read()
+            return json.loads(body) if body else True
+
+    def log(self, container: str, *, tail: int | None = None, follow: bool = False) -> Generator[bytes]:
+        """Yield the pieces of a container's log, of both streams; none where the container has gone.
+
+        Only the last `tail` lines; with `follow` also those to come until the container ends, however long it is
+        silent.
+        """
+        query = {"stdout": 1, "stderr": 1, "tail": "all" if tail is None else tail, "follow": int(follow)}
+        path = _with(f"/containers/{container}/logs", query)
+        with self._answer("GET", path, TIMEOUT, endless=follow) as response:
+            while response.status != _NOT_FOUND and len(header := response.read(_FRAME_HEADER)) == _FRAME_HEADER:
+                yield response.read(int.from_bytes(header[4:], "big"))
+
+    @contextmanager
+    def _answer(
+        self, method: str, path: str, seconds: float, *, endless: bool = False, trouble: str = "closed the connection,"
+    ) -> Iterator[HTTPResponse]:
+        from http.client import HTTPException
+
+        try:
+            with closing(_connection(self.address, seconds)) as connection:
+                version = self.version and f"/v{self.version}"
+                url = f"{self.address.path}{version}{path}"
+                connection.request(method, url, headers=dict(self.address.headers))
+                if endless:
+                    connection.sock.settimeout(None)
+                with connection.getresponse() as response:
+                    self._must_be_granted(response)
+                    yield response
+        except (OSError, HTTPException, ValueError, RecursionError) as error:
+            message = f"Docker {trouble} at {self.address}: {getattr(error, 'strerror', None) or error}"
+            raise DockerFailed(message, hint=self._hint) from None
+
+    def _must_be_granted(self, response: HTTPResponse) -> None:
+        if response.status >= 300 and response.status not in (_NOT_FOUND, _NOT_MODIFIED):
+            raise Refused(f"Docker refused, at {self.address}: {_words(response)}", response.status)
+
+
+def connect(hint: str = START_DOCKER) -> Client:
+    """Return a client of the daemon that `docker` itself would ask.
+
+    Raises DockerFailed (`ERR_DOCKER`) where none answers, and where it is another machine's.
+    """
+    client = Client(find_address(hint), hint)
+    client.greet()
+    return client
+
+
+def _words(response: HTTPResponse) -> str:
+    """The daemon's own words."""
+    body = response.read(1 << 16)
+    try:
+        return str(json.loads(body)["message"]).strip()
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return body.decode(errors="replace").strip() or f"status {response.status}"
+
+
+def _with(path: str, query: Query | None) -> str:
+    return f"{path}?{urlencode(query)}" if query else path
+
+
+def _connection(address: Address, seconds: float) -> HTTPConnection:
+    import http.client
+
+    if address.socket is not None:
+        connection = http.client.HTTPConnection("localhost", timeout=seconds)
+        connection.sock = _unix_socket(address.socket, seconds)
+        return connection
+    if address.certificates is None:
+        return http.client.HTTPConnection(address.host, address.port, timeout=seconds)
+    tls = _tls_context(address.certificates)
+    return http.client.HTTPSConnection(address.host, address.port, timeout=seconds, context=tls)
+
+
+def _unix_socket(path: str, seconds: float) -> socket.socket:
+    import socket
+
+    connected = socket.socket(socket.AF_UNIX)
+    try:
+        connected.settimeout(seconds)
+        connected.connect(path)
+    except BaseException:
+        connected.close()
+        raise
+    return connected
+
+
+def _tls_context(certificates: Certificates) -> SSLContext:
+    import ssl
+
+    context = ssl.create_default_context(cafile=(certificates.verifies and certificates.ca) or None)
+    if not certificates.verifies:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if certificates.cert:
+        context.load_cert_chain(certificates.cert, certificates.key)
+    return context
