@@ -6,12 +6,15 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.actions.running import RUN, START, STOP, error, listed, records, started
 from tests.conftest import REF, THEORYCTL, Cli
+from tests.waiting import until
+from theoryctl.paths import file_lock
 
 OTHER = "llm/mock@1"
 GOOD = {
@@ -114,6 +117,22 @@ def test_a_start_takes_the_place_of_a_bad_record(cli: Cli, environment: dict[str
     os.mkfifo(folder / "litellm@1.process.json")
     started(cli)
     assert cli(*RUN, "--json").document["runtime"] == "process"
+
+
+def test_a_stop_leaves_what_a_start_has_put_in_the_place_of_a_bad_record(
+    theoryctl: Cli, cli: Cli, environment: dict[str, str]
+) -> None:
+    file, other = (records(environment) / name for name in ("litellm@1.docker.json", "a@1.process.json"))
+    file.parent.mkdir(parents=True)
+    file.write_text("{")
+    other.write_text("{")
+    with ThreadPoolExecutor(1) as pool, file_lock(file.with_suffix(".lock")):
+        # The other one is removed first: once it is gone, both have been read as bad ones.
+        stopping = pool.submit(theoryctl, "local", "stop", "--all", "--json")
+        until(lambda: not other.exists())
+        text(runtime="docker", pid=None, container="c" * 64)(file)
+    assert len(stopping.result().document["bad_records"]) == 1
+    assert [row["container"] for row in listed(cli)] == ["c" * 64]
 
 
 def endless(file: Path) -> None:

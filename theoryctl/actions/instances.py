@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ from theoryctl.results.instances import (
     Stopped,
     UrlShown,
 )
-from theoryctl.runtimes.find import STARTED, near_started, recorded, require, started_runtime
+from theoryctl.runtimes.find import STARTED, near_started, recorded, recorded_at, require, started_runtime
 from theoryctl.secrets import led_variables
 from theoryctl_providers.contract import ProviderError, sha256
 from theoryctl_providers.contract.clients import client_variables
@@ -62,8 +62,8 @@ def stop(ref: ProviderRef | None, everything: bool, name: str | None = None) -> 
             if isinstance(each, Instance):
                 unused += _unused(each)
                 stopped.append((each, _stop(each)))
-            else:
-                bad.append(_removed(each))
+            elif _is_removed(each):
+                bad.append(each)
         except ProviderError as failure:
             failures.append(failure)
     if failures:
@@ -104,10 +104,14 @@ def _stop(instance: Instance) -> bool:
         return end(instance)
 
 
-def _removed(record: BadRecord) -> BadRecord:
-    with _changing(record.file):
+def _is_removed(record: BadRecord) -> bool:
+    """Remove a bad record; False where another command has put a good one in its place meanwhile."""
+    key = record.key
+    with _changing(record.file), alone(key) if key else nullcontext():
+        if key and isinstance(recorded_at(key), Instance):
+            return False
         record.remove()
-    return record
+    return True
 
 
 @contextmanager

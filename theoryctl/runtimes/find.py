@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from theoryctl.errors import DigestDrift, NotRunning, RefNotFound, UsageError
 from theoryctl.hints import Hint, again, command
 from theoryctl.instances import records
-from theoryctl.instances.records import BadRecord, Instance
+from theoryctl.instances.records import BadRecord, Instance, RecordKey
 from theoryctl.instances.restart import stop_and_start
 from theoryctl.manifests.pins import other_pin
 from theoryctl_providers.contract import ProviderError
@@ -66,6 +66,12 @@ def started_runtime(name: str) -> StartedRuntime:
 def recorded() -> Iterator[Instance | BadRecord]:
     """Every record, sorted by ref, runtime and name."""
     return map(_usable, records.all_records())
+
+
+def recorded_at(key: RecordKey) -> Instance | BadRecord | None:
+    """Return the record in a place; None where there is none."""
+    found = records.load(key)
+    return found and _usable(found)
 
 
 def _usable(record: Instance | BadRecord) -> Instance | BadRecord:
