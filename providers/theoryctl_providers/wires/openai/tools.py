@@ -143,6 +143,8 @@ class Toolbox:
 
     def _chosen(self, choice: Mapping[str, Any], param: str) -> Any:
         kind = choice.get("type", "function")
+        if not isinstance(kind, str):
+            raise wrong(f"{param}.type", "expected a string")
         if kind == "function" and self._nested:
             return choice
         if kind in ("function", "custom"):
@@ -150,9 +152,7 @@ class Toolbox:
             return {"type": "function", "function": {"name": self._function_of(kind, told.get("name"))}}
         if kind in _BUILT_IN and not self._nested:
             return {"type": "function", "function": {"name": kind}}
-        if isinstance(kind, str):
-            raise unsupported(param, f"a tool of type {kind!r:.200} is run by OpenAI, not by its client")
-        raise wrong(f"{param}.type", "expected a string")
+        raise unsupported(param, f"a tool of type {kind!r:.200} is run by OpenAI, not by its client")
 
     def _function_of(self, kind: str, name: Any) -> Any:
         """The name of a tool's function; a choice names no namespace."""
@@ -165,12 +165,12 @@ class Toolbox:
         mode = told.get("mode")
         if mode not in ("auto", "required"):
             raise wrong(f"{where}.mode", f"found {mode!r:.60}, expected auto or required")
-        allowed = {
+        allowed = [
             name
             for index, tool in enumerate(_list(told, "tools", where))
             for name in self._allowed(tool, f"{where}.tools[{index}]")
-        }
-        kept = [at for at, tool in enumerate(self.functions or ()) if tool.get("function", {}).get("name") in allowed]
+        ]
+        kept = [at for at, name in enumerate(self._names()) if name in allowed]
         origins, functions = self.origins, self.functions
         self.functions = [functions[at] for at in kept]
         self.origins = {
@@ -188,11 +188,21 @@ class Toolbox:
         if tool.get("type") == "namespace":
             names = [name for name, known in self._known.items() if known.namespace == tool.get("name")]
         else:
-            names = [self._chosen(tool, where).get("function", {}).get("name")]
-        known = [each.get("function", {}).get("name") for each in self.functions or ()]
-        if not names or names[0] not in known:
+            names = [_name_of(self._chosen(tool, where))]
+        if not names or names[0] not in self._names():
             raise wrong(where, "expected one of tools")
         return names
+
+    def _names(self) -> list[Any]:
+        """The names of the functions as they are given: only the engine checks them."""
+        if self.functions is not None and not isinstance(self.functions, list):
+            raise wrong("tools", "expected array")
+        return [_name_of(each) for each in self.functions or ()]
+
+
+def _name_of(tool: Mapping[str, Any]) -> Any:
+    function = tool.get("function")
+    return function.get("name") if isinstance(function, dict) else None
 
 
 #: Parameters of a tool about the way its calls are made and delivered, which change nothing here.

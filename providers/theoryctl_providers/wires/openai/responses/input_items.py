@@ -40,6 +40,8 @@ class Conversation:
         if not isinstance(item, dict):
             raise wrong(where, "expected an object")
         kind = item.get("type", "message")
+        if not isinstance(kind, str):
+            raise wrong(f"{where}.type", "expected a string")
         if kind == "message":
             self._add({"role": item.get("role"), "content": self._content(item.get("content"), where)}, where)
         elif kind == "function_call":
