@@ -176,6 +176,13 @@ def test_an_error_does_not_hold_a_short_key_either() -> None:
     assert Redactor({"KEY": "abc12"}).error_text("key abc12 refused") == "key [KEY] refused"
 
 
+def test_the_name_of_the_program_with_which_a_token_begins_stays_in_an_error() -> None:
+    redactor = Redactor({"TOKEN": "theoryctl-Zm9vYmFyYmF6cXV4"})
+    said = "No module named 'theoryctl_providers.x'; try theoryctl-x"
+    assert redactor.error_text(said) == said
+    assert redactor.error_text("refused theoryctl-Zm9vYm***F6cXV4") == "refused [TOKEN]***[TOKEN]"
+
+
 def test_an_address_is_no_secret_unless_it_holds_a_password() -> None:
     assert Redactor({"LLM_API_BASE": "http://host:1/v1"}).error_text("no http://host:1/v1") == "no http://host:1/v1"
     assert "pw" not in Redactor({"LLM_API_BASE": "http://me:pw@host/v1"}).error_text("no http://me:pw@host/v1")

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from theoryctl_providers.contract.secret_forms import lowered, secret_forms
-from theoryctl_providers.contract.secret_rules import is_address, is_secret
+from theoryctl_providers.contract.secret_rules import TOKEN_PREFIX, is_address, is_secret
 
 #: Shorter values are no keys, and taking them out would shred ordinary text. In errors, where a vendor quotes keys and
 #: nobody reads prose, any length counts, and so do the pieces of a key from this length on.
@@ -43,9 +43,11 @@ class ErrorRedactor:
         """Find each secret in a text, or its beginning or end as far as it reaches, with its replacement."""
         text = lowered(text)
         for value, name in self._all:
+            # What all tokens begin with is the name of the program, which stands in paths and messages as well.
+            first = min(_PIECE + len(TOKEN_PREFIX) * value.startswith(TOKEN_PREFIX), len(value))
+            for at in _occurrences(text, value[:first]):
+                yield at, at + _beginning(value, text, at, first), name
             least = min(_PIECE, len(value))
-            for at in _occurrences(text, value[:least]):
-                yield at, at + _beginning(value, text, at, least), name
             for at in _occurrences(text, value[-least:]):
                 yield at + least - _end(value, text, at + least, least), at + least, name
 
