@@ -95,7 +95,7 @@ def _parsed(
         raise DockerFailed(f"{source}: {_EXPECTED}, got {text!r}", hint=hint)
     if scheme == "https" and certificates is None:
         certificates = Certificates("", "", "", verifies=True)
-    return Address(text, source, None, host or _LOCAL[2], port, parts.path.rstrip("/"), certificates, headers)
+    return Address(text, source, None, host or "127.0.0.1", port, parts.path.rstrip("/"), certificates, headers)
 
 
 def _elsewhere(text: str, source: str) -> DockerFailed:
