@@ -152,9 +152,16 @@ def assert_names(file: Path, ran: Ran) -> None:
     assert str(file) in ran.document["error"]["message"]
 
 
+@pytest.mark.parametrize("command", [("push", "--to", "127.0.0.1:9/x"), ("build", "--no-cache")], ids=["push", "build"])
 @pytest.mark.parametrize("helper", ["gone", "test"])
-def test_a_helper_that_fails_a_push_is_named_and_not_repeated(
-    cli: Cli, config: Config, docker: dict[str, str], environment: dict[str, str], tmp_path: Path, helper: str
+def test_a_helper_that_fails_is_named_and_not_repeated(
+    cli: Cli,
+    config: Config,
+    docker: dict[str, str],
+    environment: dict[str, str],
+    tmp_path: Path,
+    helper: str,
+    command: tuple[str, ...],
 ) -> None:
     program = tmp_path / "bin/docker-credential-test"
     program.parent.mkdir()
@@ -162,7 +169,7 @@ def test_a_helper_that_fails_a_push_is_named_and_not_repeated(
     program.chmod(0o755)
     env = {**docker, **config(credsStore=helper), "DOCKER_HOST": docker["DOCKER_HOST"]}
     env["PATH"] = f"{program.parent}:{environment['PATH']}"
-    ran = cli("image", "push", "--ref", "llm/mock@1", "--to", "127.0.0.1:9/x", "--json", env=env)
+    ran = cli("image", *command, "--ref", "llm/mock@1", "--json", env=env)
     assert error(ran) == (4, "ERR_REGISTRY_AUTH")
     assert f"docker-credential-{helper}" in ran.document["error"]["message"]
     assert SECRET not in ran.out + ran.err

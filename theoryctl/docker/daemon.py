@@ -41,7 +41,8 @@ def connected(hint: str = START_DOCKER) -> Iterator[Any]:
             yield api
     except docker.errors.APIError as error:
         raise DockerFailed(f"Docker refused, at {where}: {refusal(error)}", hint="docker info") from None
-    except docker.errors.DockerException as error:
+    # The SDK wraps the failure of a helper for a push and a pull, and not for a build.
+    except (docker.errors.DockerException, docker.credentials.StoreError) as error:
         raise _of_helper(error) or DockerFailed(
             f"Docker closed the connection, at {where}: {_cause(error)}", hint=hint
         ) from None
@@ -178,7 +179,7 @@ def _of_helper(error: Exception, hint: str | None = None) -> RegistryAuth | None
 
     import docker
 
-    failure = error.__cause__
+    failure = error if isinstance(error, docker.credentials.StoreError) else error.__cause__
     if not isinstance(failure, docker.credentials.StoreError):
         return None
     ended = failure.__cause__
