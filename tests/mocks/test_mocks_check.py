@@ -44,13 +44,21 @@ def test_mistakes_are_told_with_their_places_and_fail(cli: Cli, script: Path) ->
 
 
 def test_a_near_miss_is_told_and_does_not_fail(cli: Cli, script: Path) -> None:
-    script.write_text("rules:\n- when: {model: gpt-4o}\n  answers: [{text: x}]\n")
+    script.write_text("ignore: [date]\nrules:\n- answers: [{text: x}]\n")
     ran = cli("mocks", "check", "answers.yaml", "--json")
     assert (ran.status, ran.document["valid"]) == (0, True)
-    assert ran.document["files"][0]["problems"][0]["what"].endswith("did you mean '*/gpt-4o'?")
+    assert ran.document["files"][0]["problems"][0]["what"].endswith("did you mean 'dates'?")
 
 
 def test_a_file_that_is_not_there_is_named_with_the_one_that_was_meant(cli: Cli, script: Path) -> None:
     script.write_text(HIDDEN)
     ran = cli("mocks", "check", "answer.yaml", "--json")
     assert (ran.status, ran.document["error"]["hint"]) == (3, "theoryctl mocks check answers.yaml --json")
+
+
+def test_a_model_without_its_vendor_is_understood_by_the_check_as_by_a_run(cli: Cli, script: Path) -> None:
+    script.write_text("rules:\n- when: {model: gpt-4o-mini}\n  answers: [{text: x}]\n")
+    assert cli("mocks", "check", "answers.yaml").out == "answers.yaml: 1 rule, no problem\n"
+    asked = ("local", "run", "hi", "--ref", "llm/litellm@1", "--mode", "mock", "--script", "answers.yaml")
+    for model in ("gpt-4o-mini", "openai/gpt-4o-mini"):
+        assert cli(*asked, "--model", model).out == "x\n"

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal
 
 from theoryctl_providers.authored.patterns import compiled
 from theoryctl_providers.contract.script import Script
-from theoryctl_providers.contract.script_document import Rule, ScriptDocument, UserSays, When
+from theoryctl_providers.contract.script_document import Rule, ScriptDocument, UserSays, When, fits_model
 from theoryctl_providers.contract.scripted_answer import passes_on
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def _covers(wide: When, narrow: When, plain: bool) -> bool:
 def _covers_model(wide: str | None, narrow: str | None) -> bool:
     if wide in (None, "*", narrow):
         return True
-    return wide is not None and narrow is not None and _WILD.isdisjoint(narrow) and fnmatchcase(narrow, wide)
+    return wide is not None and narrow is not None and _WILD.isdisjoint(narrow) and fits_model(narrow, wide)
 
 
 def _covers_user(wide: UserSays, narrow: UserSays, plain: bool) -> bool:
@@ -101,9 +100,6 @@ def _near_misses(script: ScriptDocument) -> Iterator[Finding]:
     called = {call.name for rule in script.rules for answer in rule.answers for call in answer.tool_calls}
     for index, rule in enumerate(script.rules):
         at: Path = ("rules", index, "when")
-        model = rule.when.model
-        if model is not None and "/" not in model and not model.startswith("*"):
-            yield Finding("near", (*at, "model"), f"a model is called vendor/name; did you mean '*/{model}'?")
         for number, name in enumerate(rule.when.tools):
             if name not in called and (close := get_close_matches(name, called, n=1, cutoff=0.8)):
                 yield Finding("near", (*at, "tools", number), f"a rule calls the tool {close[0]!r}; did you mean that?")

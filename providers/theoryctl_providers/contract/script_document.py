@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar, Literal
 
 from theoryctl_providers.contract.constraints import STRICT, Must
@@ -15,6 +16,14 @@ from theoryctl_providers.contract.scripted_answer import ScriptedAnswer, Words, 
 
 #: The version of the mock's own answers.
 NEWEST = 2
+
+
+def fits_model(model: str, pattern: str) -> bool:
+    """Return whether a model is one that a rule's pattern is about.
+
+    A pattern without a slash may name the model alone, as people do who have one vendor: `gpt-4o` is `openai/gpt-4o`.
+    """
+    return fnmatchcase(model, pattern) or ("/" not in pattern and fnmatchcase(model.rpartition("/")[2], pattern))
 
 
 def is_free(path: tuple[str | int, ...]) -> bool:
@@ -44,7 +53,7 @@ class When:
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     model: Words | None = None
-    """The model, as a shell pattern: `openai/*`."""
+    """The model, as a shell pattern: `openai/*`. Without a slash it may match the last part alone: `gpt-*`."""
     user: UserSays | None = None
     """The last message of the user; its text parts are joined by a space."""
     turn: Annotated[int, Must({"ge": 1})] | None = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from theoryctl_providers.contract import ProviderError, ResolvedRequest, Script, dumps
-from theoryctl_providers.contract.script_document import Rule, UserSays
+from theoryctl_providers.contract.script_document import Rule, UserSays, fits_model
 from theoryctl_providers.mock.ignoring import Ignoring
 from theoryctl_providers.mock.patterns import compile_pattern
 from theoryctl_providers.mock.provider import text_of
@@ -47,7 +47,7 @@ def conditions(rule: Rule, facts: Facts) -> Iterator[tuple[str, bool]]:
     """Each condition of the rule as it is written, and whether it holds."""
     when = rule.when
     if when.model is not None:
-        yield f"model: {when.model}", fnmatchcase(facts.model, when.model)
+        yield f"model: {when.model}", fits_model(facts.model, when.model)
     if when.user is not None:
         yield from _said(when.user, facts)
     if when.turn is not None:
