@@ -38,7 +38,7 @@ def test_a_mock_whose_outputs_do_not_fit_is_at_fault_and_keeps_them(cli: Cli, ou
     ran = cli(*RUN)
     found = error(ran.document)
     assert (ran.status, found["code"]) == (1, "ERR_PROVIDER")
-    assert '$.answer: found "Mock answer' in found["message"] and "expected object" in found["message"]
+    assert '$.answer: expected an object, got "Mock answer' in found["message"]
     assert str(answer(ran.document)).startswith("Mock answer")
 
 

@@ -91,6 +91,12 @@ def test_a_model_without_a_vendor_is_given_one_in_the_command_that_was_typed(cli
     assert spelt(hint) == spelt(["theoryctl", *wanted])
 
 
+def test_a_value_that_an_input_cannot_have_is_told_with_those_it_can(cli: Cli) -> None:
+    ran = cli("local", "run", "hi", *RUN, "-o", "temperature=hot", "--json")
+    assert ran.document["error"]["message"] == 'inputs: $.temperature: expected a number from 0 to 2, got "hot"'
+    assert ran.document["error"]["hint"] == "set temperature to a number from 0 to 2"
+
+
 def test_a_slip_that_was_not_typed_is_told_as_a_sentence(cli: Cli, working_folder: Path) -> None:
     (working_folder / "inputs.json").write_text('{"messages": [{"role": "usr", "content": "hi"}]}')
     refused = cli("local", "run", *RUN, "--inputs-file", "inputs.json", "-o", "seed=1")

@@ -40,17 +40,17 @@ def edited(recording: Recording, path: str, value: Any) -> str:
         ("schema", "x", '$.schema'),
         ("schema", ..., "$: 'schema' is missing"),
         ("key", "abc", "$.key"),
-        ("key", 5, "$.key: found 5, expected string"),
-        ("operation", "foo", '$.operation: found "foo"'),
-        ("model", 5, "$.model: found 5, expected string"),
-        ("inputs", [1], "$.inputs: found [1], expected object"),
+        ("key", 5, "$.key: expected a string, got 5"),
+        ("operation", "foo", '$.operation: expected "'),
+        ("model", 5, "$.model: expected a string, got 5"),
+        ("inputs", [1], "$.inputs: expected an object, got [1]"),
         ("note", 1, "$: unknown key 'note'"),
         ("events", [], "$.events"),
-        ("events", {}, "$.events: found {}, expected array"),
+        ("events", {}, "$.events: expected an array, got {}"),
         ("events.0", {"gift": {}}, "$.events[0]: unknown key 'gift'"),
         ("events.0", {}, "$.events[0]"),
         ("events.0", {"delta": {}, "finish": {"reason": "stop"}}, "$.events[0]"),
-        ("events.0.delta.text", 5, "$.events[0].delta.text: found 5, expected string"),
+        ("events.0.delta.text", 5, "$.events[0].delta.text: expected a string, got 5"),
         ("events.0.delta.choice", -1, "$.events[0].delta.choice"),
         ("events.0.delta.choice", "x", "$.events[0].delta.choice"),
         ("events.0.delta.txt", "a", "$.events[0].delta: unknown key 'txt', did you mean 'text'?"),
@@ -77,7 +77,7 @@ def test_an_edited_file_that_is_no_recording_is_named_with_the_place_and_what_is
     assert f"a.json: {says}" in caught.value.message
 
 
-@pytest.mark.parametrize(("text", "says"), [("{", "not JSON"), ("[]", "found [], expected object")])
+@pytest.mark.parametrize(("text", "says"), [("{", "not JSON"), ("[]", "expected an object, got []")])
 def test_a_file_that_is_something_else_is_no_recording(tmp_path: Path, text: str, says: str) -> None:
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(ProviderError, match=r"a\.json") as caught:

@@ -124,7 +124,7 @@ def test_an_error_at_a_terminal_breaks_between_words_and_its_hint_can_be_copied(
     (hint,) = [line for line in lines if line.startswith(" hint: ")]
     assert "reasoning_effort=high" in hint and len(hint) > columns
     assert all(len(line) <= columns for line in lines if line != hint)
-    assert '"xhigh", did you mean' in " ".join(lines)
+    assert 'got "hihg", did you mean' in " ".join(lines)
 
 
 def test_json_at_a_terminal_is_indented_and_still_one_object_without_colour(show: Show) -> None:

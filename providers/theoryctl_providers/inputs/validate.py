@@ -13,6 +13,7 @@ from urllib.parse import quote
 from theoryctl_providers.contract import ProviderError, Remedy, corrected, dumps, loads
 from theoryctl_providers.contract.json_text import cut, json_path
 from theoryctl_providers.inputs.excerpt import Excerpt, is_small
+from theoryctl_providers.inputs.expected import expected, is_whole
 
 # One compiled validator a schema object; the schema is kept beside it so that its id stays its own.
 _validators: dict[int, tuple[Mapping[str, Any], Any]] = {}
@@ -27,11 +28,14 @@ _WHOLE = "theoryctl:schema"
 #: Characters of a value up to which it may be a slip for another.
 _LONGEST_SLIP = 100
 
+#: Characters of a value's description up to which a hint says it.
+_LONGEST_REMEDY = 100
+
 
 def check_inputs(inputs: Any, schema: Mapping[str, Any] | None) -> None:
     """Validate `inputs` against a JSON Schema (draft 2020-12); None stands for OpenAI's chat vocabulary.
 
-    Raises ProviderError `ERR_INPUTS` that lists the problems as `path: found …, expected …`, at most 20 of them.
+    Raises ProviderError `ERR_INPUTS` that lists the problems as `path: expected …, got …`, at most 20 of them.
     """
     schema = chat_schema() if schema is None else schema
     if not _validator(schema).is_valid(inputs):  # most are, and this says so in a fraction of the time
@@ -41,7 +45,7 @@ def check_inputs(inputs: Any, schema: Mapping[str, Any] | None) -> None:
 
 
 def problems_of(document: Any, schema: Mapping[str, Any]) -> list[str]:
-    """The problems that a document has by a JSON Schema, as `path: found …, expected …`; at most 20."""
+    """The problems that a document has by a JSON Schema, as `path: expected …, got …`; at most 20."""
     return [] if _validator(schema).is_valid(document) else _report(document, schema).lines
 
 
@@ -84,11 +88,13 @@ def _no_network(uri: str) -> Any:
 
 
 class _Problem(NamedTuple):
-    """One line on one problem, the input it is about (None: all of them), and the slips that it consists of, if any."""
+    """One line on one problem, the input it is about (None: all of them), the slips that it consists of, if any, and
+    the sentence that says the value to set."""
 
     line: str
     param: str | None
     slips: tuple[tuple[str, str], ...] = ()
+    remedy: str | None = None
 
 
 class _Report(NamedTuple):
@@ -106,10 +112,15 @@ class _Report(NamedTuple):
 
     @property
     def hint(self) -> str:
-        """The correction, where all problems are slips."""
+        """The correction, where all problems are slips, or the one problem is a value that a few words can say."""
         slips = dict(slip for problem in self.problems for slip in problem.slips)
         is_whole = not self.more and all(problem.slips for problem in self.problems)
-        return (corrected(slips) if is_whole else None) or Remedy.SCHEMA
+        return (corrected(slips) if is_whole else None) or self._value or Remedy.SCHEMA
+
+    @property
+    def _value(self) -> str | None:
+        """The value to set, where there is one problem and a few words say it."""
+        return self.problems[0].remedy if len(self.problems) == 1 and not self.more else None
 
     @property
     def lines(self) -> list[str]:
@@ -126,7 +137,7 @@ def _report(document: Any, schema: Mapping[str, Any]) -> _Report:
         excerpt = Excerpt(document, schema, _Parts(schema).refuses, MOST_PROBLEMS)
         found, left_out = _problems(excerpt.value, schema, excerpt.place), excerpt.left_out
     if not found:  # too many of something, mostly, that is not told of in its place
-        found = [_Problem("$: found values that together do not fit the schema, expected some that do", None)]
+        found = [_Problem("$: expected values that fit the schema, got some that together do not", None)]
     told = found[:MOST_PROBLEMS]
     return _Report(told, len(found) - len(told) + left_out, "at least " if left_out else "")
 
@@ -170,7 +181,14 @@ def _describe(error: Any, path: list[str | int], schema: Mapping[str, Any]) -> _
     elif error.kind.name == "required":
         at_fault.append(error.kind.property)
     line = f"{json_path(path)}: {_finding(error, schema)}"
-    return _Problem(line, json_path(at_fault)[2:] or None, _slips(error, schema))
+    param = json_path(at_fault)[2:] or None
+    return _Problem(line, param, _slips(error, schema), _remedy(error, param, schema))
+
+
+def _remedy(error: Any, param: str | None, schema: Mapping[str, Any]) -> str | None:
+    """The sentence that says the value to set; None where it would be long, or would not say all of it."""
+    value = expected(error, _node(error, schema)) if param and is_whole(error) else None
+    return f"set {param} to {value}" if value and len(value) <= _LONGEST_REMEDY else None
 
 
 def _slips(error: Any, schema: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -195,12 +213,10 @@ def _finding(error: Any, schema: Mapping[str, Any]) -> str:
             declared = _declared(error, schema)
             way = "; a vendor's own parameters go into extra_body" if _takes_extra_body(error, declared) else ""
             return ", ".join(unknown_keys(kind.unexpected, declared)) + way
-        case "type":
-            return f"found {_found(value)}, expected {_either(kind.types)}"
-        case "enum":
-            return f"found {_found(value)}, expected {_either(map(dumps, kind.options))}{_guess(value, kind.options)}"
         case _:
-            return _shortened(str(error.message))
+            wanted = expected(error, _node(error, schema))
+            guess = _guess(value, kind.options) if kind.name == "enum" else ""
+            return f"expected {wanted}, got {_found(value)}{guess}" if wanted else _shortened(str(error.message))
 
 
 def _shortened(message: str) -> str:
@@ -230,10 +246,15 @@ def _reached(branch: list[Any]) -> tuple[int, bool]:
 
 def _declared(error: Any, schema: Mapping[str, Any]) -> list[str]:
     """The property names known where an unknown one was found."""
+    return sorted(_node(error, schema).get("properties", {}))
+
+
+def _node(error: Any, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The part of the schema that has the rule which was broken."""
     node: Any = schema
     for part in error.schema_path[:-1]:
         node = node[part] if isinstance(node, (dict, list)) else {}
-    return sorted(node.get("properties", {}))
+    return node if isinstance(node, dict) else {}
 
 
 def _takes_extra_body(error: Any, declared: list[str]) -> bool:
@@ -250,10 +271,6 @@ def _near(found: Any, options: Iterable[Any]) -> list[str]:
     texts = [option for option in options if isinstance(option, str)]
     # Comparing costs the square of the length.
     return get_close_matches(found, texts, n=1) if isinstance(found, str) and len(found) <= _LONGEST_SLIP else []
-
-
-def _either(options: Iterable[str]) -> str:
-    return " or ".join(options)
 
 
 def _found(value: Any) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from theoryctl_providers.contract import ProviderError
+from theoryctl_providers.contract import ProviderError, Remedy
 from theoryctl_providers.inputs.validate import chat_schema, check_inputs
 
 
@@ -26,18 +26,18 @@ def user(content: Any) -> dict[str, Any]:
     ("inputs", "expected"),
     [
         ({}, "$: 'messages' is missing"),
-        ([], "$: found [], expected object"),
+        ([], "$: expected an object, got []"),
         ({**user("x"), "temprature": 1}, "$: unknown key 'temprature', did you mean 'temperature'?"),
-        ({**user("x"), "n": "1"}, '$.n: found "1", expected integer'),
-        ({**user("x"), "temperature": 3}, "$.temperature: 3 is greater than the maximum of 2"),
+        ({**user("x"), "n": "1"}, '$.n: expected an integer from 1 to 128, got "1"'),
+        ({**user("x"), "temperature": 3}, "$.temperature: expected a number from 0 to 2, got 3"),
         ({"messages": [{"role": "usr", "content": "x"}]}, "did you mean 'user'?"),
         ({"messages": [{"rol": "user", "content": "x"}]}, "$.messages[0]: unknown key 'rol', did you mean 'role'?"),
         ({"messages": [{"role": "user"}]}, "$.messages[0]: 'content' is missing"),
         ({"messages": [{"role": "tool", "content": "x"}]}, "$.messages[0]: 'tool_call_id' is missing"),
         (user([{"type": "text"}]), "$.messages[0].content[0]: 'text' is missing"),
-        (user([{"type": "txt", "text": "a"}]), '$.messages[0].content[0].type: found "txt"'),
-        (user([{"$attach": 1}]), "$.messages[0].content[0].$attach: found 1, expected string"),
-        ({**user("x"), "stop": 5}, "$.stop: found 5, expected"),
+        (user([{"type": "txt", "text": "a"}]), '$.messages[0].content[0].type: expected "text" or "image_url"'),
+        (user([{"$attach": 1}]), "$.messages[0].content[0].$attach: expected a string, got 1"),
+        ({**user("x"), "stop": 5}, "$.stop: expected a string, got 5"),
         ({**user("x"), "tool_choice": "requird"}, "did you mean 'required'?"),
         ({**user("x"), "response_format": {"type": "json_schema"}}, "$.response_format: 'json_schema' is missing"),
     ],
@@ -64,3 +64,32 @@ def test_a_schema_that_points_elsewhere_fetches_nothing(httpserver: Any) -> None
 
 def test_the_schema_without_a_manifest_is_read_once() -> None:
     assert chat_schema() is chat_schema()
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "hint"),
+    [
+        ({"type": "number", "minimum": 0, "maximum": 2}, "hot", "set it to a number from 0 to 2"),
+        ({"type": "number", "minimum": 0, "maximum": 2}, 7, "set it to a number from 0 to 2"),
+        ({"type": "integer", "minimum": 1}, 0, "set it to an integer of at least 1"),
+        ({"exclusiveMinimum": 0, "maximum": 1}, 0, "set it to a number above 0 and of at most 1"),
+        ({"type": ["integer", "null"], "maximum": 5}, 6, "set it to an integer of at most 5 or null"),
+        ({"type": "boolean"}, "yes", "set it to true or false"),
+        ({"enum": ["low", "high", 3]}, 5, 'set it to "low" or "high" or 3'),
+        ({"enum": [*range(100)]}, "x", Remedy.SCHEMA),
+        ({"type": "array"}, "x", Remedy.SCHEMA),
+        ({"type": "string", "minLength": 2}, "x", Remedy.SCHEMA),
+    ],
+    ids=lambda value: str(value)[:50],
+)
+def test_the_hint_says_the_value_to_set_where_a_few_words_say_it(rule: Any, value: Any, hint: str) -> None:
+    schema = {"type": "object", "properties": {"it": rule}}
+    with pytest.raises(ProviderError) as caught:
+        check_inputs({"it": value}, schema)
+    assert caught.value.hint == hint
+
+
+def test_the_hint_leads_to_the_schema_where_there_are_several_problems() -> None:
+    with pytest.raises(ProviderError) as caught:
+        check_inputs({**user("x"), "temperature": "hot", "n": 0}, None)
+    assert caught.value.hint == Remedy.SCHEMA
