@@ -138,15 +138,37 @@ def test_a_list_of_runs_takes_a_line_a_run_at_eighty_columns(cli: Cli) -> None:
 def test_a_list_of_vendors_takes_a_line_a_vendor_at_eighty_columns(cli: Cli) -> None:
     vendors = len(cli("models").out.splitlines())
     lines = SGR.sub("", cli("models", env={**SHOWN, "COLUMNS": "80"}).out).strip().splitlines()
-    assert (lines[0].split()[:4], len(lines)) == (["vendor", "set", "models", "get"], vendors + 2)
+    assert (lines[0].split(), len(lines)) == (["vendor", "wants", "set", "models"], vendors + 2)
     assert max(map(len, lines)) <= 80
+    assert lines[2].split()[:3] == ["openai", "OPENAI_API_KEY", "no"]
+
+
+def test_a_wider_terminal_shows_where_to_get_a_key_too(cli: Cli) -> None:
+    lines = SGR.sub("", cli("models", env={**SHOWN, "COLUMNS": "130"}).out).strip().splitlines()
+    assert lines[2].split()[-1] == "platform.openai.com/api-keys"
 
 
 def test_a_value_in_a_block_goes_on_below_itself(cli: Cli) -> None:
-    out = SGR.sub("", cli("models", env=SHOWN).out)
-    (block,) = [block for block in out.split("\n\n") if block.startswith("vendor     openai\n")]
-    assert all(re.match(r"(vendor|set|models|get a key)  +\S|  {10}\S", line) for line in block.splitlines())
-    assert all(len(line) <= 60 for line in block.splitlines())
+    out = SGR.sub("", cli("models", env={**SHOWN, "COLUMNS": "30"}).out)
+    (block,) = [block for block in out.split("\n\n") if block.startswith("vendor  azure\n")]
+    assert all(re.match(r"(vendor|wants|set|models)  +\S| {8}\S", line) for line in block.splitlines())
+    assert all(len(line) <= 30 for line in block.splitlines())
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_doctor_breaks_between_words_and_its_commands_can_be_copied(cli: Cli, columns: int) -> None:
+    wrong = {"DOCKER_HOST": f"unix:///nowhere/{'x' * 30}.sock", "THEORYCTL_MODE": "moc"}
+    lines = SGR.sub("", cli("doctor", env={**SHOWN, **wrong, "COLUMNS": str(columns)}).out).splitlines()
+    whole = SGR.sub("", cli("doctor", env=wrong).out).splitlines()
+    # A path stays whole, however long it is.
+    assert all(len(line) <= columns or "/" in line.split()[-1] for line in lines if not line.startswith("  run: "))
+    assert [line for line in lines if line.startswith("  run: ")] == [line for line in whole if line[:7] == "  run: "]
+    # Broken or not, the words are the same, but for the free space, which other programs change.
+    assert _words(lines) == _words(whole)
+
+
+def _words(lines: list[str]) -> list[str]:
+    return [word for word in " ".join(lines).split() if not word[0].isdigit()]
 
 
 @pytest.mark.parametrize(

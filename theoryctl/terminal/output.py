@@ -13,7 +13,7 @@ from theoryctl.terminal.text import json_text, printable, printable_cell, wrappe
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from theoryctl.terminal.view import Table, View
+    from theoryctl.terminal.view import Paragraph, Table, View
 
 
 def write(text: str, end: str = "\n") -> None:
@@ -78,13 +78,24 @@ def view(shown: View) -> None:
 
     match shown:
         case Lines():
-            say("\n".join(shown.lines))
+            say("\n".join(map(_line, shown.lines)))
         case Facts():
             _facts(shown.pairs)
         case Table():
             _rows(shown)
         case Document():
             json_value(shown.value)
+
+
+def _line(line: str | Paragraph) -> str:
+    """A line; a paragraph at a terminal on as many as it takes."""
+    if isinstance(line, str):
+        return line
+    if not is_rich(sys.stdout):
+        return line.label + line.text
+    width = max(1, console(sys.stdout).width - line.begin)
+    text = wrapped(printable(line.text), width, len(line.label) - line.begin)
+    return line.label + text.replace("\n", "\n" + " " * line.begin)
 
 
 def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, folds: bool = True) -> None:
@@ -120,11 +131,11 @@ def _rows(shown: Table) -> None:
 
 
 def _laid_out(shown: Table) -> None:
-    """A table at a terminal; the narrow one, where it has one and does not fit."""
+    """A table at a terminal; where it does not fit, the narrow one, as long as there is one."""
     from theoryctl.terminal.rich_layout import fits
     from theoryctl.terminal.rich_layout import table as wide
 
-    if shown.narrow is not None and not fits(console(sys.stdout), wide(shown.header, shown.rows)):
+    while shown.narrow is not None and not fits(console(sys.stdout), wide(shown.header, shown.rows)):
         shown = shown.narrow
     table(*_with_bars(shown), folds=shown.folds)
 

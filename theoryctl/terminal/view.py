@@ -8,10 +8,20 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A line that a terminal may break between words: its `label`, which stays whole, and a text, which goes on in the
+    column `begin`."""
+
+    label: str
+    text: str
+    begin: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lines:
     """Plain lines. The `notes` of a view go to standard error after it."""
 
-    lines: Iterable[str]
+    lines: Iterable[str | Paragraph]
     notes: tuple[str, ...] = ()
 
 

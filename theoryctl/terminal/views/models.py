@@ -13,16 +13,27 @@ HEADER = ("vendor", "wants", "set", "models", "get a key")
 def _list(result: ModelList) -> Table:
     more = (f"prices and limits need LiteLLM: {result.install}",) if result.install else ()
     if not result.words:
-        rows = [_vendor(row) for row in result.vendors]
         hint = "theoryctl models WORD lists the models that have it in their names"
-        short = [(*row[:1], *row[2:-1], row[-1].removeprefix("https://")) for row in rows]
-        narrow = Table((HEADER[0], *HEADER[2:]), short, "", folds=True)
-        return Table(HEADER, rows, "", folds=True, said=(hint, *more), narrow=narrow)
+        rows = [_vendor(row) for row in result.vendors]
+        return Table(HEADER, rows, "", folds=True, said=(hint, *more), narrow=_narrow(result))
     if result.near:
         more = (f"{shlex.join(('theoryctl', 'models', *result.near))} finds some", *more)
     rows = [_model(row) for row in result.models]
     header = ("model", "kind", "context", "$ in / M", "$ out / M")
     return Table(header, rows, "no model has that in its name", said=more)
+
+
+def _narrow(result: ModelList) -> Table:
+    """The vendors, each with one way to say its key, and where there is no room for more, without its address."""
+    rows = [(row[0], _first_way(vendor), *row[2:]) for vendor in result.vendors for row in [_vendor(vendor)]]
+    narrowest = Table(HEADER[:-1], [row[:-1] for row in rows], "", folds=True)
+    short = [(*row[:-1], row[-1].removeprefix("https://")) for row in rows]
+    return Table(HEADER, short, "", folds=True, narrow=narrowest)
+
+
+def _first_way(row: VendorRow) -> str:
+    """Of the variables that a vendor wants, those that come first: one of several that mean the same is enough."""
+    return " ".join(need.split(" or ")[0] for need in row.needs) or "nothing"
 
 
 def _vendor(row: VendorRow) -> tuple[str, ...]:
