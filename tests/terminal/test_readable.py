@@ -76,13 +76,17 @@ def luminance(colour: int) -> float:
     return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
-def test_every_colour_has_contrast_enough_on_white_and_on_black(theoryctl: Cli, scripted: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("term", ["xterm-256color", "screen"])
+def test_every_colour_has_contrast_enough_on_white_and_on_black(
+    theoryctl: Cli, scripted: tuple[str, ...], term: str
+) -> None:
     # In a process of its own: a style of rich keeps the codes of the first terminal that it was drawn for.
+    env = {**SHOWN, "TERM": term}
     shown = [
-        theoryctl(*RUN, *scripted, "x", env=SHOWN),
-        theoryctl("manifest", "show", "llm/litelm@1", env=SHOWN),
-        theoryctl("manifest", "list", env=SHOWN),
-        theoryctl("manifest", "show", REF, "--schema", env=SHOWN),
+        theoryctl(*RUN, *scripted, "x", env=env),
+        theoryctl("manifest", "show", "llm/litelm@1", env=env),
+        theoryctl("manifest", "list", env=env),
+        theoryctl("manifest", "show", REF, "--schema", env=env),
     ]
     codes = {code for ran in shown for code in SGR.findall(ran.out + ran.err)}
     colours = {int(number) for code in codes for number in re.findall(r"38;5;(\d+)", code)}

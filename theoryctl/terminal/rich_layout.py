@@ -35,7 +35,8 @@ def _console(stream: TextIO, colour: bool) -> Console:
     return Console(
         file=stream,
         force_terminal=True,
-        color_system="auto" if colour else None,
+        # Whatever TERM says: of a `screen` or `xterm` rich knows 16 colours only, which look as their owner made them.
+        color_system="256" if colour else None,
         theme=Theme(READABLE),
         highlight=False,
     )
