@@ -43,6 +43,13 @@ def test_an_unknown_code_leads_to_a_near_one(cli: Cli) -> None:
     assert cli("explain", "x" * 300).err.endswith(" hint: theoryctl explain\n")
 
 
+@pytest.mark.parametrize("typed", ["ERR_SECRET_MISSING", "secret", "missing secret"])
+def test_the_words_of_a_code_lead_to_it_in_any_order(typed: str, cli: Cli) -> None:
+    found = cli("explain", typed, "--json").document
+    meant = found["error"]["hint"].split()[-1] if found.get("error") else found["code"]
+    assert meant == "ERR_MISSING_SECRET"
+
+
 def test_without_a_code_all_are_listed(cli: Cli) -> None:
     assert [line.split("\t")[0] for line in cli("explain").out.splitlines()] == list(ERRORS)
     assert [row["code"] for row in cli("explain", "--json").document["codes"]] == list(ERRORS)

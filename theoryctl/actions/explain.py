@@ -19,10 +19,16 @@ def explain(code: str) -> Explanation:
     name = code.strip().upper().replace("-", "_").replace(" ", "_")
     name = name if name.startswith("ERR_") else f"ERR_{name}"
     if name not in ERRORS:
-        near = get_close_matches(name, ERRORS, n=1, cutoff=0.75)
-        raise UsageError(f"there is no error code {code[:200]!r}", hint=command("explain", *near).alone())
+        raise UsageError(f"there is no error code {code[:200]!r}", hint=command("explain", *_near(name)).alone())
     spec, (cause, cure) = ERRORS[name], _causes()[name]
     return Explanation(name, spec.meaning, cause, cure, spec.exit_status, spec.retryable, spec.http_status)
+
+
+def _near(name: str) -> list[str]:
+    """The code that was meant: one with all of the words in any order, else one that is spelt alike; or none."""
+    words = set(name.split("_"))
+    holding = [code for code in ERRORS if words.issubset(code.split("_"))]
+    return holding[:1] or get_close_matches(name, ERRORS, n=1, cutoff=0.75)
 
 
 def error_codes() -> ErrorCodes:
