@@ -217,6 +217,14 @@ def test_what_is_not_started_is_started_by_the_hint_and_then_runs(cli: Cli, fold
     assert cli(*RUN, "--runtime", "process", "--prompt", "x").out == "scripted\n"
 
 
+def test_the_one_that_is_started_is_stopped_by_the_hint(cli: Cli, folder: Path) -> None:
+    assert cli("local", "start", "--ref", REF, "--runtime", "process", "--mode", "mock").status == 0
+    refused = cli("local", "stop", "--json")
+    assert refused.document["error"]["message"] == "expected --ref or --all, got neither"
+    assert paste(cli, hint_of(refused)).status == 0
+    assert hint_of(cli("local", "stop", "--json")) == "theoryctl local status"
+
+
 def test_a_broken_manifest_is_checked_again_by_the_hint_once_it_is_mended(cli: Cli, folder: Path) -> None:
     (folder / "a b.yaml").write_text("ref: x")
     hint = hint_of(cli("manifest", "validate", "a b.yaml", "--json"))

@@ -44,7 +44,7 @@ def stop(ref: ProviderRef | None, everything: bool, name: str | None = None) -> 
     could not be stopped, once the others are.
     """
     if (ref is None) != everything or (name is not None and everything):
-        raise UsageError("stop wants --ref REF or --all, and one of them", hint=command("local status"))
+        raise _unclear("both" if everything else "neither")
     checked_name(name)
     known = _all()
     chosen = [each for each in known if everything or _is_of(each, ref, name)]
@@ -161,6 +161,14 @@ def status(ref: ProviderRef | None, manifests: str | None) -> InstancesShown:
         if state.name == "dead":
             _forget(each)
     return InstancesShown(tuple(rows), tuple(bad), ref, tuple(_instances(known)))
+
+
+def _unclear(got: str) -> UsageError:
+    """The error of a stop that does not say what to stop. Where one instance is recorded, the hint stops that one."""
+    started = _instances(recorded())
+    only = started[0].key if len(started) == 1 and got == "neither" else None
+    hint = again(f"use --ref {only.ref}", ref=only.ref) if only else command("local status")
+    return UsageError(f"expected --ref or --all, got {got}", hint=hint)
 
 
 def _instances(known: Iterable[Instance | BadRecord]) -> list[Instance]:
