@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -202,6 +203,11 @@ def test_where_nothing_is_wrong_the_exit_status_is_that_of_success(healthy: dict
     status, found = doctor(cli, {})
     assert [each for each in found if each["part"] != "docker"] == []
     assert status in (0, 5)
+
+
+def test_the_extras_that_are_installed_are_named(healthy: dict[str, str], cli: Cli) -> None:
+    python = cli("doctor", "--json", env=healthy).document["parts"][0]["summary"]
+    assert python == f"{platform.python_version()} at {sys.executable}, extras image, modal, real, report"
 
 
 def test_a_shell_that_was_led_to_an_endpoint_on_modal_has_nothing_wrong(healthy: dict[str, str], cli: Cli) -> None:

@@ -42,8 +42,15 @@ def check() -> Checked:
     if os.environ.get("PYTHONDONTWRITEBYTECODE"):
         why = "every start compiles all of the code again"
         findings.append(Finding("PYTHONDONTWRITEBYTECODE is set", why, unset("PYTHONDONTWRITEBYTECODE")))
-    count = sum(1 for each in wanted if each.found)
-    return Checked("python", f"{platform.python_version()} at {sys.executable}, {count} packages", tuple(findings))
+    said = f"{platform.python_version()} at {sys.executable}, {_extras(wanted)}"
+    return Checked("python", said, tuple(findings))
+
+
+def _extras(wanted: list[_Wanted]) -> str:
+    """The extras that are installed whole: `extras real, modal`."""
+    lacking = {each.extra for each in wanted if not each.found}
+    whole = [extra for extra in dict.fromkeys(each.extra for each in wanted) if extra and extra not in lacking]
+    return f"extra{'s' if len(whole) > 1 else ''} {', '.join(whole)}" if whole else "no extras"
 
 
 def _wanted() -> Iterator[_Wanted]:
