@@ -157,6 +157,7 @@ ASK = ("local", "run", "--ref", REF, "--mode", "real", "--prompt", "x", "--json"
         ("pipx", "modal", ("modal", "status", "--json"), "ERR_MODAL_AUTH"),
     ],
 )
+@pytest.mark.timeout(900)
 @pytest.mark.slow(
     "pyproject.toml", "providers/theoryctl_providers/contract/packages.py", "tests/packaging/test_wheel.py"
 )
