@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -268,7 +267,7 @@ def test_ctrl_c_while_reading_standard_input_is_an_envelope_and_status_130(envir
     with hearing_ctrl_c():
         process = subprocess.Popen(command, env=environment, text=True, **pipes)  # type: ignore[call-overload]
     with process:
-        time.sleep(0.5)
+        assert any("standard input is still open" in line for line in process.stderr)  # it says so once it reads
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=10)
     assert (process.returncode, error(json.loads(out))["code"]) == (130, "ERR_INTERRUPTED")
