@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -62,6 +65,29 @@ def test_a_provider_is_prepared_once() -> None:
     for _ in range(3):
         provider.prepare("real")
     assert gc.get_freeze_count() <= frozen
+
+
+#: Asks twice, and prints what LiteLLM has loaded for nothing, then what a later reader of it finds.
+LEAN = """
+import json, sys
+from importlib.resources import files
+from theoryctl_providers import run
+
+for _ in range(2):
+    assert run(**json.loads(sys.argv[1]))["status"] == "success"
+from litellm import utils
+print("litellm.proxy._types" in sys.modules, vars(utils).keys() & {"claude_json_str", "json_data"})
+read = files("litellm.litellm_core_utils.tokenizers").joinpath("anthropic_tokenizer.json").read_text("utf-8")
+print(json.loads(utils.claude_json_str) == utils.json_data == json.loads(read), len(utils.json_data) > 1)
+"""
+
+
+def test_what_litellm_reads_for_others_is_not_held_and_is_there_when_they_ask() -> None:
+    with Vendor(says(WHOLE)) as answering:
+        call = json.dumps({"inputs": INPUTS, **told(answering)})
+        command = [sys.executable, "-W", "ignore", "-c", LEAN, call]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines() == ["False set()", "True True"], done.stderr
 
 
 def test_a_mock_server_does_not_grow_with_the_requests_it_has_had() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from theoryctl_providers.contract import ProviderError, install_command
 from theoryctl_providers.contract.compromised import is_compromised
+from theoryctl_providers.litellm.tokenizer import unread
 
 _loading = Lock()
 
@@ -44,6 +45,7 @@ def _set_up() -> Any:
     _price_nothing()
     _count_no_tokens()
     _ask_no_ollama()
+    _look_for_no_files()
     _read_events_of_cohere()
     listen()
     keep_few()
@@ -123,6 +125,20 @@ def _ask_no_ollama() -> None:
     OllamaModelInfo.get_model_info = get_model_info
 
 
+def _look_for_no_files() -> None:
+    """Keep LiteLLM from looking in messages for files of its proxy, for which it loads the proxy's types: 6 MiB."""
+    from litellm import main
+
+    from theoryctl_providers.litellm.transport import is_heard
+
+    look = main.update_messages_with_model_file_ids
+
+    def updated(messages: Any, *arguments: Any, **options: Any) -> Any:
+        return messages if is_heard() else look(messages, *arguments, **options)
+
+    main.update_messages_with_model_file_ids = updated
+
+
 def _read_events_of_cohere() -> None:
     """Have LiteLLM read Cohere's streams as they are documented (docs.cohere.com/v2/reference/chat-stream).
 
@@ -168,7 +184,8 @@ def _import_without_gc() -> Any:
     enabled = gc.isenabled()
     gc.disable()
     try:
-        import litellm
+        with unread():
+            import litellm
 
         gc.freeze()
         return litellm
