@@ -120,8 +120,8 @@ def floods(talk: Conversation) -> None:
     talk.end_stream()
 
 
-#: MiB that a silent client may cost in real mode: three quarters are what one read of its connection brought.
-EACH = 0.5
+#: MiB that a silent client may cost in real mode; half of it are LiteLLM's objects for its call.
+EACH = 0.3
 #: MiB that the server may have in all. 200 is wanted and not reached: LiteLLM's code alone has 193, its first call 12.
 IN_ALL = 250
 #: CPU seconds of the server for which they are watched.
