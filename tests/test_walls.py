@@ -146,6 +146,7 @@ MADE_OF = {
     "theoryctl_providers.litellm.batches.openai": {"httpx"},
     "theoryctl_providers.litellm.stored_client": {"httpx"},
     "theoryctl_providers.litellm.transport": {"httpx"},
+    "theoryctl_providers.litellm.connections": {"asyncio"},
     "theoryctl_providers.server": {"asyncio", "starlette", "uvicorn"},
     "theoryctl_providers.testing.instance": {"asyncio", "starlette", "uvicorn"},
     "theoryctl_providers.wires": {"asyncio", "python_multipart", "starlette", "tempfile"},

@@ -16,7 +16,8 @@ from tests.certificates import certificates
 from tests.real.prediction import HOST
 from theoryctl_providers.litellm.connections import AHEAD, PORTION
 
-BODY = os.urandom(1 << 20)
+#: An answer, and the bytes of it that leave at a time: of TLS a record, several of which fit into one portion.
+BODY, RECORD = os.urandom(1 << 20), 1_000
 
 Loop = Callable[[], asyncio.AbstractEventLoop]
 LOOPS = pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
@@ -25,7 +26,9 @@ LOOPS = pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_even
 async def said(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer one request with `BODY`."""
     await reader.readuntil(b"\r\n\r\n")
-    writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY))
+    writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(BODY))
+    for start in range(0, len(BODY), RECORD):
+        writer.write(BODY[start : start + RECORD])
     await writer.drain()
     writer.close()
 
