@@ -56,10 +56,9 @@ async def asked(certificate: tuple[Path, Path] | None, taken: Callable[[Any], An
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 @pytest.mark.usefixtures("litellm")
 def test_a_large_answer_arrives_as_it_was_sent(loop: Loop, tls: bool, tmp_path: Path) -> None:
+    certificate = certificates(tmp_path, HOST) if tls else None
     with asyncio.Runner(loop_factory=loop) as runner:
-        assert (
-            runner.run(asked(certificates(tmp_path, HOST) if tls else None, lambda response: response.read())) == BODY
-        )
+        assert runner.run(asked(certificate, lambda response: response.read())) == BODY
 
 
 @LOOPS
