@@ -88,6 +88,10 @@ def test_the_answers_of_0_1_are_had_by_a_flag_a_variable_a_project_or_a_script(
     (working_folder / "theoryctl.toml").write_text("mock_version = 1\n")
     assert answer(cli) == {}
     assert set(answer(cli, "--mock-version", "2", "--script", script)) == {"a", "b"}
+    newest = write(working_folder / "newest.yaml", "mock_version: 2\n")
+    assert (
+        set(answer(cli, "--script", newest)) == set(answer(cli, "--script", newest, "--script", script)) == {"a", "b"}
+    )
 
 
 # -- recordings that are missing --------------------------------------------------------------------------------------

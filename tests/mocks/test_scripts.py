@@ -74,6 +74,15 @@ def test_successive_calls_get_successive_answers(exhausted: str, expected: str) 
     assert "".join(said(HI, told) for _ in expected) == expected
 
 
+def test_of_several_scripts_the_first_that_says_a_key_counts_also_where_it_says_the_default() -> None:
+    said: dict[str, Any] = {"mock_version": 2, "seed": 0, "strict": False, "tools": "none"}
+    other: dict[str, Any] = {"mock_version": 1, "seed": 7, "strict": True, "tools": "each"}
+    rules = answers({"text": "a"})
+    first, second, silent = script(rules, **said), script(rules, **other), script(rules)
+    for scripts, expected in (((first, second), said), ((silent, second, first), other), ((silent, silent), {})):
+        assert {name: value for name, value in Script.joined(scripts).dump().items() if name != "rules"} == expected
+
+
 def test_a_script_that_is_loaded_anew_is_at_its_beginning() -> None:
     told = script(answers({"text": "a"}, {"text": "b"}))
     assert said(HI, told) == "a"

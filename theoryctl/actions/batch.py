@@ -201,6 +201,6 @@ def result_of(options: BatchOptions, running: Batch, script: Script | None = Non
         seconds=tally.seconds,
         allowed=options.allow_failures.of(tally.asked),
         unused_rules=() if script is None else tuple(script.unused),
-        strict=script is not None and script.document.strict,
+        strict=script is not None and bool(script.document.strict),
         error=None if running.error is None else info_of(running.error),
     )

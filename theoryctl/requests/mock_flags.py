@@ -77,10 +77,11 @@ class MockFlags(NamedTuple):
 
         script = joined(self.script)
         said: dict[str, Any] = {} if self.tools is None else {"tools": self.tools}
-        if self.mock_version is not None or (version and script.document.mock_version == NEWEST):
+        if self.mock_version is not None or (version and script.document.mock_version is None):
             said["mock_version"] = version
         document = replace(script.document, **said)
-        return None if document == ScriptDocument() else Script(document, script.warnings)
+        is_plain = document in (ScriptDocument(), ScriptDocument(mock_version=NEWEST))
+        return None if is_plain else Script(document, script.warnings)
 
     def _ignoring(self) -> Script | None:
         """The scripts beside `record_missing`, which may say what makes no difference to recordings, and no more."""

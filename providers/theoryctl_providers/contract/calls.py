@@ -133,7 +133,7 @@ def unused_of(config: ProviderConfig) -> dict[str, Any]:
     script, replay = config.script, config.replay
     return {
         "rules": [] if script is None else script.unused,
-        "strict": script is not None and script.document.strict,
+        "strict": script is not None and bool(script.document.strict),
         "recordings": [] if replay is None else [recording.file_name for recording in replay.unused],
         "recordings_used": 0 if replay is None else replay.used,
     }

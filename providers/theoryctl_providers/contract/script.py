@@ -37,10 +37,9 @@ class Script:
 
     @classmethod
     def joined(cls, scripts: Sequence[Script]) -> Script:
-        """One script of several: the rules of the first before those of the second, and what any of them says.
+        """One script of several: the rules of the first before those of the second, and all that they ignore.
 
-        Of several that give `tools`, `mock_version` or `seed` another value than its default, the first counts: a
-        default is no choice, also where it is written down.
+        Of several that say `tools`, `mock_version`, `strict` or `seed`, the first counts, also if it says the default.
         """
         documents = [script.document for script in scripts]
         said = {
@@ -52,6 +51,14 @@ class Script:
         rules = tuple(rule for document in documents for rule in document.rules)
         ignore = tuple(dict.fromkeys(pattern for document in documents for pattern in document.ignore))
         return cls(ScriptDocument(rules=rules, ignore=ignore, **said))
+
+    def ignoring(self, patterns: Sequence[str]) -> Script:
+        """This script with more to ignore. The two have one position: what one has answered, the other has."""
+        document = self.document
+        ignore = tuple(dict.fromkeys((*document.ignore, *patterns)))
+        script = Script(replace(document, ignore=ignore), self.warnings)
+        script._taken, script._answered = self._taken, self._answered
+        return script
 
     def dump(self) -> dict[str, Any]:
         """The document as JSON, from which `load` makes a script that is at its beginning.
@@ -97,7 +104,7 @@ class Script:
         """Draw whether the fault of an answer strikes: by the seed, the rule and the number of its answer alone."""
         if answer.fault is None or answer.fault.probability == 1:
             return True
-        drawn = int(sha256(f"{self.document.seed}:{index}:{taken}".encode())[7:23], 16)
+        drawn = int(sha256(f"{self.document.seed or 0}:{index}:{taken}".encode())[7:23], 16)
         return drawn < answer.fault.probability * 16**16
 
 

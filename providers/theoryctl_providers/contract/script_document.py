@@ -96,22 +96,28 @@ class ScriptDocument:
     """`each`: where no rule fits, the mock calls each tool that is offered, once in a turn of the user, and then
     answers; a tool that hands in the answer (`submit`, `final_answer`) comes last. Otherwise it calls
     only what it must."""
-    mock_version: Annotated[int, Must({"ge": 1, "le": 2})] = 2
-    """`1`: where no rule fits, answers with a schema are as they were in theoryctl 0.1: without optional properties."""
-    strict: bool = False
+    mock_version: Annotated[int, Must({"ge": 1, "le": 2})] | None = None
+    """`1`: where no rule fits, answers with a schema are as they were in theoryctl 0.1: without optional properties.
+    `2`, the default: with them."""
+    strict: bool | None = None
     """True where a request that no rule fits is an error (`ERR_SCRIPT_MISS`), and so is a rule that answered nothing
-    when the instance or the batch ends; otherwise the mock answers it, and the rule is only told."""
-    seed: int = 0
-    """Chooses the answers whose faults strike, where these have a `probability`."""
+    when the instance or the batch ends; otherwise, the default, the mock answers it, and the rule is only told."""
+    seed: int | None = None
+    """Chooses the answers whose faults strike, where these have a `probability`; 0 by default."""
     ignore: tuple[Words, ...] = ()
     """Parts of texts that make no difference to `equals` and `contains`, and to the look-up of a recording: `dates`
     (with times), `ids` (UUIDs, long hexadecimal numbers, and such as `call_Ab12Cd34`), `numbers`, or a regular
     expression of whole words, without look-arounds and back references."""
 
+    @property
+    def version(self) -> int:
+        """The version of the mock's own answers, the newest where nothing is said."""
+        return self.mock_version or NEWEST
+
     def mistakes(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Find mistakes in answers whose fields are each right by themselves: path, and the value expected."""
-        if not (self.rules or self.tools or self.ignore) and self.mock_version == NEWEST:
-            yield ("rules",), "found no rules; expected at least one, or tools, ignore, or mock_version: 1"
+        if not (self.rules or self.tools or self.ignore or self.mock_version):
+            yield ("rules",), "found no rules; expected at least one, or tools, ignore, or mock_version"
         for index, rule in enumerate(self.rules):
             for number, answer in enumerate(rule.answers):
                 for path, what in mistakes_of(answer):

@@ -71,7 +71,7 @@ def _count(request: ResolvedRequest) -> Iterator[Event]:
 def _chat(request: ResolvedRequest) -> Iterator[Event]:
     inputs, script = request.inputs, request.config.script
     refuse_uncarried(inputs)
-    making = Making(script.document.mock_version if script else 2, each=calls_each(request))
+    making = Making(script.document.version if script else 2, each=calls_each(request))
     # Without attachments the inputs are JSON as they are, and the engine has checked that.
     plain = counted(inputs_as_json(inputs) if request.attachments else inputs)
     seen = canonical(plain, checked=True)

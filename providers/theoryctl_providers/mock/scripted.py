@@ -48,7 +48,7 @@ def choose(script: Script, request: ResolvedRequest) -> tuple[ScriptedAnswer, st
     Raises ProviderError `ERR_SCRIPT_MISS` where no rule of a strict script does, with what the nearest one wants; but
     with recordings, which answer then.
     """
-    is_strict = script.document.strict and request.config.replay is None
+    is_strict = bool(script.document.strict) and request.config.replay is None
     if request.operation != "chat":
         if is_strict:
             raise _no_chat(request)
@@ -194,7 +194,7 @@ def _arguments(call: ScriptedToolCall, request: ResolvedRequest) -> str:
         message = f"the script calls {call.name} with arguments from_schema; expected it among the tools, got {offered}"
         raise ProviderError("ERR_SCRIPT_MISS", message, hint="offer the tool, or write the arguments in the script")
     script = request.config.script
-    return Making(script.document.mock_version if script else NEWEST, each=True).arguments(found, request.inputs)
+    return Making(script.document.version if script else NEWEST, each=True).arguments(found, request.inputs)
 
 
 def _usage(answer: ScriptedAnswer, request: ResolvedRequest, deltas: int) -> Usage:
