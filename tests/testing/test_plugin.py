@@ -154,6 +154,30 @@ def test_idle(): pass
 def test_that_says_nothing(theoryctl): pass
 """
 
+#: Tests of scripts with a rule that never fires: that pass, that fail, and whose script is strict.
+HIDING = """
+import openai, pytest
+
+RULES = [{"answers": [{"text": "four"}]}, {"name": "hidden", "answers": [{"text": "never"}]}]
+
+def ask():
+    with openai.OpenAI(max_retries=0) as client:
+        answer = client.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": "2+2"}])
+        return answer.choices[0].message.content
+
+@pytest.mark.theoryctl(script={"rules": RULES})
+def test_passes():
+    assert ask() == "four"
+
+def test_fails(theoryctl):
+    theoryctl.script({"rules": RULES})
+    assert ask() == "never"
+
+@pytest.mark.theoryctl(script={"rules": RULES, "strict": True})
+def test_strict():
+    assert ask() == "four"
+"""
+
 SHOWN = (
     "api.openai.com:443 was refused to test_it.py::test_a_vendor, which may reach this machine alone",
     "api.openai.com:443 was refused to test_it.py::test_a_loop",
@@ -203,6 +227,15 @@ def test_a_test_whose_code_asks_nothing_is_warned_of_where_it_stands(tmp_path: P
     assert "2 passed, 3 deselected, 1 warning" in shown, shown
     warned = "PytestWarning: theoryctl was asked nothing: was the client made before the test began? (docs/testing.md)"
     assert f"test_it.py::test_idle\n  test_it.py:15: {warned}" in shown, shown
+
+
+def test_a_rule_that_never_fires_is_told_of_a_test_that_passes_and_of_one_that_fails(tmp_path: Path) -> None:
+    shown = ran(tmp_path, HIDING, "-rN").stdout
+    assert "1 failed, 2 passed, 2 warnings, 1 error" in shown, shown
+    why = "the script: rule 2 (hidden) never fires: rule 1 above it answers all that it fits"
+    for name, line in (("passes", 11), ("fails", 15)):
+        assert f"test_it.py::test_{name}\n  test_it.py:{line}: PytestWarning: {why}" in shown, shown
+    assert f"got none of rule 2 (hidden)\n{why}\n" in shown, shown
 
 
 def test_a_marker_refuses_other_machines_to_its_test_alone(tmp_path: Path) -> None:

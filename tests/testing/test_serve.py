@@ -165,10 +165,41 @@ def test_a_script_answers_before_recordings_whichever_is_said_first(tmp_path: Pa
     with serve(script=first, replay=tmp_path) as instance:
         assert (ask(instance, "a"), ask(instance, "b"), instance.unused) == ("scripted", "recorded", [])
         instance.replay(tmp_path, ignore=["dates"])
-        assert (ask(instance, "a"), instance.is_strict) == ("scripted", True)
+        assert (ask(instance, "a"), instance.missed) == ("scripted", None)
     with serve(replay=tmp_path) as instance:
         instance.script(first)
         assert (ask(instance, "a"), ask(instance, "b")) == ("scripted", "recorded")
+
+
+def test_recordings_that_are_told_later_leave_a_script_at_its_place(tmp_path: Path) -> None:
+    write_recordings(tmp_path, [recorded("x", "recorded")])
+    texts = ["one", "two", "three", "four"]
+    with serve(script={"rules": [{"answers": [{"text": text} for text in texts]}]}) as instance:
+        said = [ask(instance)]
+        for ignore in (["dates"], [], ["ids"]):
+            instance.replay(tmp_path, ignore=ignore)
+            said.append(ask(instance))
+        assert said == texts
+        assert instance.unused == []
+
+
+HIDDEN = {"rules": [*rules("all")["rules"], {"name": "hidden", "answers": [{"text": "never"}]}]}
+WHY = "the script: rule 2 (hidden) never fires: rule 1 above it answers all that it fits"
+
+
+def test_a_rule_that_never_fires_is_warned_of_at_the_end_and_where_the_script_is_strict_fails() -> None:
+    with pytest.warns(UserWarning) as told, serve(script=HIDDEN) as instance:
+        assert (ask(instance), instance.warnings) == ("all", [WHY])
+    assert [(str(each.message), each.filename) for each in told] == [(WHY, __file__)]
+    expected = f"expected an answer of each rule, got none of rule 2 (hidden)\n{WHY}"
+    with pytest.raises(AssertionError) as failed, serve(script={**HIDDEN, "strict": True}) as instance:
+        ask(instance)
+    assert str(failed.value) == f"the script is strict; {expected}"
+
+
+def test_an_error_in_the_block_is_not_hidden_by_a_rule_that_is_left() -> None:
+    with pytest.raises(KeyError), serve(script={**rules("a"), "strict": True}):
+        raise KeyError
 
 
 def test_rules_beside_record_are_refused_and_what_to_ignore_is_not(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ with serve(script={"rules": [{"answers": [{"text": "Hello"}]}]}) as theoryctl:
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -28,11 +29,16 @@ def serve(
     """Serve mocks in a thread, with the variables set that lead clients of each API there.
 
     With `record` "missing" the vendor is asked for what `replay` has not, and its answers are written there at the end.
-    `script` goes before `replay`. Raises ProviderError `ERR_USAGE`, `ERR_SCRIPT`, `ERR_RECORDING`, and `ERR_OUTPUT`,
-    which may come at the end.
+    `script` goes before `replay`. Raises ProviderError `ERR_USAGE`, `ERR_SCRIPT`, `ERR_RECORDING`; and at the end
+    `ERR_OUTPUT`, and AssertionError where a rule of a strict script answered nothing. Warns there of rules that can
+    never fire.
     """
     from theoryctl_providers.testing.instance import environment, instances
 
     with instances() as begin, begin() as instance, environment(instance.env):
         instance.answer(script, replay, record)
         yield instance
+        if instance.missed:
+            raise AssertionError(instance.missed)
+        for told in instance.warnings:
+            warnings.warn(told, stacklevel=3)  # the caller's `with`

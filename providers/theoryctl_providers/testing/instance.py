@@ -12,6 +12,7 @@ from secrets import token_urlsafe
 from typing import Any, ParamSpec
 
 from theoryctl_providers.asgi.journal import Journal
+from theoryctl_providers.authored.script_rules import never_firing
 from theoryctl_providers.contract import (
     TOKEN_PREFIX,
     ProviderConfig,
@@ -75,10 +76,11 @@ class Instance:
         #: The environment before it leads clients here: it has the keys of vendors.
         self._outside = dict(os.environ)
         self._folder = Path()
-        #: The config without its script, and the script without what `replay` ignores.
+        #: The config without its script, the script without what `replay` ignores, and that.
         self._source: ProviderConfig = CONFIG
         self._script: Script | None = None
-        self._ignored: Script | None = None
+        self._ignored: tuple[str, ...] = ()
+        self._warnings: list[str] = []
 
     @property
     def env(self) -> Mapping[str, str]:
@@ -99,10 +101,18 @@ class Instance:
         return [] if script is None else script.unused
 
     @property
-    def is_strict(self) -> bool:
-        """Tell whether the script is strict: then rules that are left unused fail the test."""
+    def warnings(self) -> list[str]:
+        """The rules that can never fire, of all scripts so far, each with the reason."""
+        return list(dict.fromkeys(self._warnings))
+
+    @property
+    def missed(self) -> str | None:
+        """The failure of a test whose strict script has rules that answered nothing; None where there is none."""
         script = self._tenant.config.script
-        return script is not None and script.document.strict
+        if script is None or not (script.document.strict and self.unused):
+            return None
+        told = f"the script is strict; expected an answer of each rule, got none of {', '.join(self.unused)}"
+        return "\n".join((told, *self.warnings))
 
     @property
     def is_idle(self) -> bool:
@@ -134,7 +144,9 @@ class Instance:
 
         Raises ProviderError `ERR_SCRIPT`, and `ERR_USAGE` for rules beside `record`.
         """
-        self._use(self._source, Script.joined([script_of(told) for told in scripts]), self._ignored)
+        script = Script.joined([script_of(told) for told in scripts])
+        self._use(self._source, script, self._ignored)
+        self._warnings += (f"the script: {finding.what}" for finding in never_firing(script.document))
 
     @_refusing
     def replay(self, folder: str | Path, record: str | None = None, *, ignore: Sequence[str] = ()) -> None:
@@ -151,15 +163,14 @@ class Instance:
             raise _unusable("record", "missing", repr(record))
         place = Path(folder)
         source = replace(CONFIG, replay=_recorded(place)) if record is None else self._recording(place)
-        self._use(source, self._script, script_of({"ignore": list(ignore)}) if ignore else None)
+        ignored = script_of({"ignore": list(ignore)}).document.ignore if ignore else ()
+        self._use(source, self._script, ignored)
         # Absolute, for the test may change the working folder before what was paid for is written.
         self._folder = place.absolute()
 
-    def _use(self, source: ProviderConfig, script: Script | None, ignored: Script | None) -> None:
-        """Answer by all of these from now on."""
-        both = [each for each in (script, ignored) if each is not None]
-        # A script alone stays the same object, which knows how many answers it has given.
-        joined = Script.joined(both) if len(both) > 1 else next(iter(both), None)
+    def _use(self, source: ProviderConfig, script: Script | None, ignored: tuple[str, ...]) -> None:
+        """Answer by all of these from now on. The script goes on where it is."""
+        joined = (script or Script(ScriptDocument())).ignoring(ignored) if ignored else script
         if source.tape is not None and joined and joined.document != ScriptDocument(ignore=joined.document.ignore):
             raise _unusable("script", "ignore alone beside record", "rules or more", hint="leave one of them out")
         self._tenant.config = replace(source, script=joined)

@@ -65,13 +65,16 @@ def theoryctl(request: pytest.FixtureRequest, _theoryctl_instances: Any) -> Iter
     with _theoryctl_instances() as instance, environment(instance.env):
         _answer_as(request.node, instance)
         yield instance
-        if not request.node.stash.get(_PASSED, False):
-            return
-        if instance.is_strict and (unused := instance.unused):
-            names = ", ".join(unused)
-            pytest.fail(f"the script is strict; expected an answer of each rule, got none of {names}", pytrace=False)
-        if instance.is_idle:
-            request.node.warn(pytest.PytestWarning(_IDLE))
+        _judge(request.node, instance)
+
+
+def _judge(item: pytest.Item, instance: Any) -> None:
+    """Tell what is odd about the answers of a test: rules that never fire, and if it passed, what was not asked."""
+    passed = item.stash.get(_PASSED, False)
+    if passed and instance.missed:
+        pytest.fail(instance.missed, pytrace=False)
+    for told in (*instance.warnings, *([_IDLE] if passed and instance.is_idle else ())):
+        item.warn(pytest.PytestWarning(told))
 
 
 @pytest.hookimpl(wrapper=True)
