@@ -34,6 +34,7 @@ def user(**says: Any) -> dict[str, Any]:
         ({"when": {"model": "gpt-4o"}}, {"when": {"model": "openai/gpt-4o"}}),
         ({"when": {"model": "gpt-*"}}, {"when": {"model": "gpt-4o"}}),
         ({"when": {"tools": ["f"]}}, {"when": {"tools": ["g", "f"]}}),
+        ({"answers": [{"tool_calls": [{"name": "f"}]}], "exhausted": "repeat"}, {}),
         ({"when": {"turn": 2}, "exhausted": "restart"}, {"when": {"turn": 2, "attachments": ["*.png"]}}),
     ],
 )
@@ -48,6 +49,7 @@ def test_a_rule_below_one_that_fits_all_that_it_fits_never_fires(above: Any, bel
     [
         ({"exhausted": "skip"}, {}),
         ({"answers": [{"fault": {"probability": 0.5}}]}, {}),
+        ({"answers": [{"tool_calls": [{"name": "f"}]}]}, {}),
         (user(contains="xy"), user(contains="x")),
         (user(contains="x"), {}),
         (user(equals="x"), user(contains="x")),

@@ -84,6 +84,38 @@ def test_a_rule_may_call_each_tool_before_it_answers() -> None:
     assert said(asking(tool("weather"), text="Hi"), told) == "Something else."
 
 
+CALL = {"tool_calls": [{"name": "weather", "arguments": {"city": "Turin"}}]}
+
+
+def test_an_agent_ends_whose_rule_has_nothing_but_a_call() -> None:
+    inputs, told = asking(tool("weather")), script(answers(CALL))
+    for _ in range(2):  # the next conversation calls it again
+        assert call_of(inputs, told) == ("weather", {"city": "Turin"})
+        assert said(after(inputs, "weather"), told).startswith("Mock answer")
+
+
+def test_what_follows_a_call_may_be_a_rule_with_the_same_conditions() -> None:
+    about = {"when": {"user": {"contains": "weather"}}}
+    inputs, told = asking(tool("weather")), script({**about, **answers(CALL)}, {**about, **answers({"text": "Sun."})})
+    assert call_of(inputs, told)[0] == "weather"
+    assert said(after(inputs, "weather"), told) == "Sun."
+
+
+def test_a_rule_that_says_repeat_calls_for_ever_and_each_of_its_answers_is_given_once_before() -> None:
+    inputs = asking(tool("weather"))
+    assert call_of(after(inputs, "weather"), script(answers(CALL, CALL))) == ("weather", {"city": "Turin"})
+    told = script(answers(CALL, exhausted="repeat"))
+    for calls in range(5):
+        assert call_of(after(inputs, *["weather"] * calls), told) == ("weather", {"city": "Turin"})
+
+
+def test_a_strict_script_without_an_answer_after_its_call_says_so() -> None:
+    inputs, told = asking(tool("weather")), script(answers(CALL), strict=True)
+    call_of(inputs, told)
+    error, _ = failure(after(inputs, "weather"), told)
+    assert error["code"] == "ERR_SCRIPT_MISS" and "an answer that is left" in error["message"]
+
+
 def test_a_rule_calls_no_tool_where_the_request_wants_none() -> None:
     told = script({"tools": "each", "answers": [{"text": "Sun."}]})
     assert said(asking(tool("weather"), tool_choice="none"), told) == "Sun."

@@ -61,7 +61,8 @@ def _contradiction(user: UserSays | None, plain: bool) -> str | None:
 
 def _shadows(above: Rule, below: Rule, plain: bool) -> bool:
     """Return whether the rule above answers every request that meets the conditions of the one below."""
-    answers_all = above.exhausted != "skip" and not any(map(passes_on, above.answers))
+    goes_on = above.exhausted == "skip" or (above.exhausted is None and above.answers[-1].tool_calls)
+    answers_all = not goes_on and not any(map(passes_on, above.answers))
     return answers_all and _covers(above.when, below.when, plain)
 
 

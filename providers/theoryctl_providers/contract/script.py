@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass, replace
 from typing import Any
 
 from theoryctl_providers.contract.from_json import shaped
 from theoryctl_providers.contract.json_text import json_path, sha256
-from theoryctl_providers.contract.script_document import ScriptDocument
+from theoryctl_providers.contract.script_document import Rule, ScriptDocument
 from theoryctl_providers.contract.scripted_answer import ScriptedAnswer, passes_on
 
 
@@ -87,16 +87,13 @@ class Script:
         """Take note that a rule has answered."""
         self._answered[index] += 1
 
-    def take(self, index: int) -> ScriptedAnswer | None:
+    def take(self, index: int, called: Collection[str] = ()) -> ScriptedAnswer | None:
         """The next answer of a rule; None where it has none left, or the one that it has is a fault that does not
-        strike."""
-        rule, taken = self.document.rules[index], self._taken[index]
-        if taken < len(rule.answers):
-            answer = rule.answers[taken]
-        elif rule.exhausted == "skip":
+        strike. `called` are the tools that were called since the user spoke."""
+        taken = self._taken[index]
+        answer = _answer_at(self.document.rules[index], taken, called)
+        if answer is None:
             return None
-        else:
-            answer = rule.answers[-1 if rule.exhausted == "repeat" else taken % len(rule.answers)]
         self._taken[index] = taken + 1
         return answer if self._strikes(answer, index, taken) else _without_fault(answer)
 
@@ -106,6 +103,21 @@ class Script:
             return True
         drawn = int(sha256(f"{self.document.seed or 0}:{index}:{taken}".encode())[7:23], 16)
         return drawn < answer.fault.probability * 16**16
+
+
+def _answer_at(rule: Rule, taken: int, called: Collection[str]) -> ScriptedAnswer | None:
+    """The answer of a rule after as many others; None where the rules after it are to answer."""
+    if taken < len(rule.answers):
+        return rule.answers[taken]
+    last = rule.answers[-1]
+    match rule.exhausted:
+        case "skip":
+            return None
+        case "restart":
+            return rule.answers[taken % len(rule.answers)]
+        case None if last.tool_calls and {call.name for call in last.tool_calls}.issubset(called):
+            return None
+    return last
 
 
 def _without_fault(answer: ScriptedAnswer) -> ScriptedAnswer | None:

@@ -74,8 +74,10 @@ class Rule:
     """The conditions."""
     answers: Annotated[tuple[ScriptedAnswer, ...], Must({"min_length": 1})]
     """One for each successive request that the rule answers."""
-    exhausted: Literal["repeat", "restart", "skip"] = "repeat"
-    """Behaviour after the last answer: the last again, the first again, or the rules after this one."""
+    exhausted: Literal["repeat", "restart", "skip"] | None = None
+    """Behaviour after the last answer: the last again, the first again, or the rules after this one. By default the
+    last again; but if it calls tools that were all called since the user spoke, the rules after this one, so that an
+    agent comes to an end."""
     tools: Literal["each"] | None = None
     """`each`: first the mock calls each tool that is offered, once in a turn of the user; then the rule answers. A rule
     with a `turn` fits one of these answers only."""

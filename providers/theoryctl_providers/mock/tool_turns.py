@@ -27,12 +27,22 @@ def next_tool(inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if choice not in (None, "auto", "required"):
         return None
     functions = _in_order(inputs.get("tools") or ())
-    talk = _Talk(inputs.get("messages") or (), [function["name"] for function in functions], choice == "required")
+    talk = _talk(inputs, functions)
     if talk.names_calls:
         called = talk.called()
         return next((function for function in functions if function["name"] not in called), None)
     answers = talk.unnamed()
     return functions[answers] if answers < len(functions) else None
+
+
+def called_in_turn(inputs: Mapping[str, Any]) -> set[str]:
+    """Return the names of the tools that were called since the user spoke."""
+    return _talk(inputs, _in_order(inputs.get("tools") or ())).called()
+
+
+def _talk(inputs: Mapping[str, Any], functions: Sequence[Mapping[str, Any]]) -> _Talk:
+    offered = [function["name"] for function in functions]
+    return _Talk(inputs.get("messages") or (), offered, inputs.get("tool_choice") == "required")
 
 
 def _in_order(tools: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
