@@ -15,7 +15,7 @@ SLOW ?= all
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast slow clients fuzz reliability check format docs bench build release-check lock clean
+.PHONY: help install run test test-fast slow clients fuzz reliability check format docs bench build release-check release lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ build: $(VENV)/core.stamp ## build the wheel into dist/
 
 release-check: $(VENV)/dev.stamp ## rehearse a release up to its upload; TAG=v1.2.3 is checked too
 	$(BIN)/python -m tests.packaging.release $(TAG) $(if $(OUT),--out $(OUT))
+
+release: $(VENV)/dev.stamp ## date the changelog, rehearse, commit and tag; DATE=2026-12-01 where it is not today
+	$(BIN)/python -m tests.packaging.dated $(DATE)
 
 lock: $(VENV)/dev.stamp ## resolve the dependencies anew: versions and hashes, no addresses
 	$(LOCK) $(ARGS) --all-extras --group dev pyproject.toml --output-file requirements-dev.lock

@@ -16,6 +16,7 @@ import pytest
 from tests.conftest import ROOT, THEORYCTL
 from tests.docker.registry import Registry
 from tests.packaging.clone import fresh_clone
+from tests.packaging.dated import dated
 from tests.packaging.runner import Runner, document
 from theoryctl_providers.contract import VERSION
 
@@ -36,7 +37,7 @@ def commit(registry: Registry, tmp_path: Path) -> Iterator[Path]:
         for file in (clone / "manifests").rglob("*.yaml"):
             file.write_text(file.read_text().replace("ghcr.io/theoryctl", f"{registry.address}/me"))
         changelog = clone / "CHANGELOG.md"
-        changelog.write_text(changelog.read_text().replace("(unreleased)", f"({date.today()})"))
+        changelog.write_text(dated(changelog.read_text(), VERSION, date.today()))
         # Older than what was installed here, so that make installs nothing.
         for file in (clone / "pyproject.toml", *clone.glob("*.lock")):
             os.utime(file, (0, 0))

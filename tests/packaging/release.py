@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import venv
 from pathlib import Path
 
 from tests.conftest import ROOT
@@ -18,12 +17,15 @@ from theoryctl_providers.contract import VERSION
 
 
 def problems(version: str, changelog: str, tag: str | None) -> list[str]:
-    """Return what forbids a release of `version`: no section in the changelog, or another tag."""
+    """Return what forbids a release of `version`: no section in the changelog, and of a tag another one, or no date.
+
+    Before there is a tag the section has no date yet: `make release` writes it.
+    """
     found = []
     if not re.search(rf"^## {re.escape(version)}( |$)", changelog, re.MULTILINE):
         found.append(f"CHANGELOG.md: expected a section ## {version}, got none")
-    elif re.search(rf"^## {re.escape(version)} \(unreleased\)", changelog, re.MULTILINE):
-        found.append(f"CHANGELOG.md: expected a date behind ## {version}, got (unreleased)")
+    elif tag and not re.search(rf"^## {re.escape(version)} \(\d{{4}}-\d\d-\d\d\)$", changelog, re.MULTILINE):
+        found.append(f"CHANGELOG.md: expected a date in parentheses behind ## {version}; make release writes it")
     if tag is not None and tag != f"v{version}":
         found.append(f"tag: expected v{version}, got {tag}")
     return found
@@ -52,8 +54,9 @@ def accepted(folder: Path) -> bool:
 
 def first_line(wheel: Path, folder: Path) -> None:
     """Install a wheel in a fresh environment, and run the mock of README there."""
-    venv.create(folder, with_pip=True)
-    subprocess.run([folder / "bin/pip", "install", "--quiet", wheel], check=True)
+    subprocess.run([_program("uv"), "venv", "--quiet", "--python", sys.executable, str(folder)], check=True)
+    install = [_program("uv"), "pip", "install", "--quiet", "--python", str(folder / "bin/python"), str(wheel)]
+    subprocess.run(install, check=True)
     run = [str(folder / "bin/theoryctl"), "local", "run", "--ref", "llm/litellm@1", "--mode", "mock"]
     subprocess.run(run, check=True, cwd=folder)
 
