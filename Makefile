@@ -91,6 +91,7 @@ lock: $(VENV)/dev.stamp ## resolve the dependencies anew: versions and hashes, n
 	$(LOCK) --group core --constraint requirements-dev.lock pyproject.toml --output-file requirements-core.lock
 	$(LOCK) --all-extras --group core --constraint requirements-dev.lock pyproject.toml --output-file requirements-all.lock
 	$(LOCK) --group image --constraint requirements-dev.lock --output-file providers/requirements.lock
+	$(LOCK) $(ARGS) tests/clients/asyncio.in --output-file tests/clients/asyncio.lock
 	$(LOCK) $(ARGS) tests/clients/llm.in --output-file tests/clients/llm.lock
 	$(LOCK) $(ARGS) tests/clients/openai3.in --output-file tests/clients/openai3.lock
 	$(LOCK) $(ARGS) tests/clients/openai2.in --output-file tests/clients/openai2.lock

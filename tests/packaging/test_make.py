@@ -19,7 +19,7 @@ from tests.packaging.clone import fresh_clone
 
 SMALLER_LOCKS = ("requirements-core.lock", "requirements-all.lock", "providers/requirements.lock")
 #: Those of environments apart.
-CLIENTS = tuple(f"tests/clients/{name}.lock" for name in ("llm", "openai2", "openai3"))
+CLIENTS = tuple(f"tests/clients/{name}.lock" for name in ("asyncio", "llm", "openai2", "openai3"))
 
 ANSWER = 'Mock answer c5aef81c from openai/gpt-4o-mini to: "Say hello in one word."'
 

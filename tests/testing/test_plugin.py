@@ -37,6 +37,16 @@ def test_alone(theoryctl):
 def test_the_marker_alone_is_enough():
     assert ask("2+2") == "four"
 
+@pytest.fixture
+def client():
+    with openai.OpenAI(max_retries=0) as client:
+        yield client
+
+@pytest.mark.theoryctl(script=FOUR)
+def test_a_client_of_a_fixture_that_is_named_first(client, theoryctl):
+    assert said(client.chat.completions.create(model="x", messages=[{"role": "user", "content": "2+2"}])) == "four"
+    assert len(theoryctl.requests) == 1
+
 @pytest.mark.theoryctl(replay="recordings")
 def test_replayed():
     assert ask("Say hello.") == "recorded"
@@ -203,7 +213,7 @@ def test_each_test_has_its_own_script_recordings_and_requests(tmp_path: Path, op
     (tmp_path / "four.yaml").write_text(json.dumps({"rules": [{"answers": [{"text": "four"}]}]}))
     write_recordings(tmp_path / "recordings", [recording("recorded")])
     done = ran(tmp_path, TESTS, *options)
-    assert done.returncode == 0 and "15 passed" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and "16 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_other_machines_are_refused_by_name_in_each_thread_and_mistakes_are_told(tmp_path: Path) -> None:

@@ -197,6 +197,15 @@ def test_a_rule_that_never_fires_is_warned_of_at_the_end_and_where_the_script_is
     assert str(failed.value) == f"the script is strict; {expected}"
 
 
+def test_a_model_without_its_vendor_is_warned_of() -> None:
+    script = {"rules": [{"when": {"model": "gpt-4o-mini"}, "answers": [{"text": "a"}]}]}
+    with (
+        pytest.warns(UserWarning, match=r"a model is called vendor/name; did you mean '\*/gpt-4o-mini'"),
+        serve(script=script),
+    ):
+        pass
+
+
 def test_an_error_in_the_block_is_not_hidden_by_a_rule_that_is_left() -> None:
     with pytest.raises(KeyError), serve(script={**rules("a"), "strict": True}):
         raise KeyError

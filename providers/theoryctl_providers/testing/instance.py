@@ -12,7 +12,7 @@ from secrets import token_urlsafe
 from typing import Any, ParamSpec
 
 from theoryctl_providers.asgi.journal import Journal
-from theoryctl_providers.authored.script_rules import never_firing
+from theoryctl_providers.authored.script_rules import findings
 from theoryctl_providers.contract import (
     TOKEN_PREFIX,
     ProviderConfig,
@@ -102,7 +102,7 @@ class Instance:
 
     @property
     def warnings(self) -> list[str]:
-        """The rules that can never fire, of all scripts so far, each with the reason."""
+        """The rules of all scripts so far that can never fire, and words in them that nearly say something else."""
         return list(dict.fromkeys(self._warnings))
 
     @property
@@ -146,7 +146,7 @@ class Instance:
         """
         script = Script.joined([script_of(told) for told in scripts])
         self._use(self._source, script, self._ignored)
-        self._warnings += (f"the script: {finding.what}" for finding in never_firing(script.document))
+        self._warnings += (f"the script: {finding.what}" for finding in findings(script.document))
 
     @_refusing
     def replay(self, folder: str | Path, record: str | None = None, *, ignore: Sequence[str] = ()) -> None:

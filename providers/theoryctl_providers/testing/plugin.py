@@ -34,8 +34,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     if item.get_closest_marker("theoryctl") is None:
         return
     names = getattr(item, "fixturenames", [])
-    if "theoryctl" not in names:
-        names.insert(0, "theoryctl")
+    names[:] = ["theoryctl", *(name for name in names if name != "theoryctl")]
     from theoryctl_providers.testing.markers import told_by
 
     if told_by(item).get("offline"):
