@@ -35,6 +35,7 @@ def user(**says: Any) -> dict[str, Any]:
         ({"when": {"model": "gpt-*"}}, {"when": {"model": "gpt-4o"}}),
         ({"when": {"tools": ["f"]}}, {"when": {"tools": ["g", "f"]}}),
         ({"answers": [{"tool_calls": [{"name": "f"}]}], "exhausted": "repeat"}, {}),
+        ({"when": {"turn": 1}, "answers": [{"tool_calls": [{"name": "f"}]}]}, {"when": {"turn": 1}}),
         ({"when": {"turn": 2}, "exhausted": "restart"}, {"when": {"turn": 2, "attachments": ["*.png"]}}),
     ],
 )

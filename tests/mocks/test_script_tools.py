@@ -84,35 +84,59 @@ def test_a_rule_may_call_each_tool_before_it_answers() -> None:
     assert said(asking(tool("weather"), text="Hi"), told) == "Something else."
 
 
-CALL = {"tool_calls": [{"name": "weather", "arguments": {"city": "Turin"}}]}
+TURIN: dict[str, Any] = {"city": "Turin"}
+CALL = {"tool_calls": [{"name": "weather", "arguments": TURIN}]}
 
 
-def test_an_agent_ends_whose_rule_has_nothing_but_a_call() -> None:
-    inputs, told = asking(tool("weather")), script(answers(CALL))
+def told_of(inputs: dict[str, Any], *arguments: str) -> dict[str, Any]:
+    """The inputs once the weather was asked for with these arguments."""
+    done = after(inputs, *["weather"] * len(arguments))
+    made = [message["tool_calls"][0]["function"] for message in done["messages"] if "tool_calls" in message]
+    for function, text in zip(made, arguments, strict=True):
+        function["arguments"] = text
+    return done
+
+
+@pytest.mark.parametrize("arguments", [TURIN, '{"city":"Turin"}', "from_schema"], ids=["json", "text", "from_schema"])
+def test_an_agent_ends_whose_rule_has_nothing_but_a_call(arguments: Any) -> None:
+    inputs, told = (
+        asking(tool("weather")),
+        script(answers({"tool_calls": [{"name": "weather", "arguments": arguments}]})),
+    )
     for _ in range(2):  # the next conversation calls it again
-        assert call_of(inputs, told) == ("weather", {"city": "Turin"})
-        assert said(after(inputs, "weather"), told).startswith("Mock answer")
+        assert call_of(inputs, told)[0] == "weather"
+        assert said(told_of(inputs, '{"city": "Turin"}'), told).startswith("Mock answer")
+
+
+def test_the_only_answer_of_a_rule_does_not_depend_on_how_often_it_was_given() -> None:
+    assert said(told_of(asking(tool("weather")), '{"city": "Turin"}'), script(answers(CALL))).startswith("Mock answer")
 
 
 def test_what_follows_a_call_may_be_a_rule_with_the_same_conditions() -> None:
     about = {"when": {"user": {"contains": "weather"}}}
     inputs, told = asking(tool("weather")), script({**about, **answers(CALL)}, {**about, **answers({"text": "Sun."})})
     assert call_of(inputs, told)[0] == "weather"
-    assert said(after(inputs, "weather"), told) == "Sun."
+    assert said(told_of(inputs, '{"city": "Turin"}'), told) == "Sun."
 
 
-def test_a_rule_that_says_repeat_calls_for_ever_and_each_of_its_answers_is_given_once_before() -> None:
+def test_a_call_with_other_arguments_is_made_and_so_is_one_of_a_turn() -> None:
     inputs = asking(tool("weather"))
-    assert call_of(after(inputs, "weather"), script(answers(CALL, CALL))) == ("weather", {"city": "Turin"})
+    for rule in (answers(CALL, CALL), answers(CALL)):
+        assert call_of(told_of(inputs, '{"city": "Rome"}'), script(rule)) == ("weather", TURIN)
+    told = script({"when": {"turn": 2}, **answers(CALL)})
+    for _ in range(2):
+        assert call_of(told_of(inputs, '{"city": "Turin"}'), told) == ("weather", TURIN)
+
+
+def test_a_rule_that_says_repeat_calls_for_ever() -> None:
     told = script(answers(CALL, exhausted="repeat"))
     for calls in range(5):
-        assert call_of(after(inputs, *["weather"] * calls), told) == ("weather", {"city": "Turin"})
+        assert call_of(told_of(asking(tool("weather")), *['{"city": "Turin"}'] * calls), told) == ("weather", TURIN)
 
 
 def test_a_strict_script_without_an_answer_after_its_call_says_so() -> None:
-    inputs, told = asking(tool("weather")), script(answers(CALL), strict=True)
-    call_of(inputs, told)
-    error, _ = failure(after(inputs, "weather"), told)
+    told = script(answers(CALL), strict=True)
+    error, _ = failure(told_of(asking(tool("weather")), '{"city": "Turin"}'), told)
     assert error["code"] == "ERR_SCRIPT_MISS" and "an answer that is left" in error["message"]
 
 

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 
 from theoryctl_providers.authored.patterns import compiled
-from theoryctl_providers.contract.script import Script
+from theoryctl_providers.contract.script import Script, may_pass_on
 from theoryctl_providers.contract.script_document import Rule, ScriptDocument, UserSays, When, fits_model
 from theoryctl_providers.contract.scripted_answer import passes_on
 
@@ -61,7 +61,7 @@ def _contradiction(user: UserSays | None, plain: bool) -> str | None:
 
 def _shadows(above: Rule, below: Rule, plain: bool) -> bool:
     """Return whether the rule above answers every request that meets the conditions of the one below."""
-    goes_on = above.exhausted == "skip" or (above.exhausted is None and above.answers[-1].tool_calls)
+    goes_on = above.exhausted == "skip" or may_pass_on(above)
     answers_all = not goes_on and not any(map(passes_on, above.answers))
     return answers_all and _covers(above.when, below.when, plain)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass, replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from theoryctl_providers.contract.from_json import shaped
 from theoryctl_providers.contract.json_text import json_path, sha256
 from theoryctl_providers.contract.script_document import Rule, ScriptDocument
-from theoryctl_providers.contract.scripted_answer import ScriptedAnswer, passes_on
+from theoryctl_providers.contract.scripted_answer import FROM_SCHEMA, ScriptedAnswer, ScriptedToolCall, passes_on
 
 
 class Script:
@@ -87,11 +88,11 @@ class Script:
         """Take note that a rule has answered."""
         self._answered[index] += 1
 
-    def take(self, index: int, called: Collection[str] = ()) -> ScriptedAnswer | None:
+    def take(self, index: int, made: Collection[tuple[str, str]] = ()) -> ScriptedAnswer | None:
         """The next answer of a rule; None where it has none left, or the one that it has is a fault that does not
-        strike. `called` are the tools that were called since the user spoke."""
+        strike. `made` are the calls since the user spoke: tool and arguments."""
         taken = self._taken[index]
-        answer = _answer_at(self.document.rules[index], taken, called)
+        answer = _answer_at(self.document.rules[index], taken, made)
         if answer is None:
             return None
         self._taken[index] = taken + 1
@@ -105,19 +106,42 @@ class Script:
         return drawn < answer.fault.probability * 16**16
 
 
-def _answer_at(rule: Rule, taken: int, called: Collection[str]) -> ScriptedAnswer | None:
-    """The answer of a rule after as many others; None where the rules after it are to answer."""
-    if taken < len(rule.answers):
+def _answer_at(rule: Rule, taken: int, made: Collection[tuple[str, str]]) -> ScriptedAnswer | None:
+    """The answer of a rule after as many others; None where the rules after it are to answer.
+
+    The only answer of a rule does not depend on how many it gave.
+    """
+    if taken < len(rule.answers) > 1:
         return rule.answers[taken]
     last = rule.answers[-1]
     match rule.exhausted:
-        case "skip":
+        case "skip" if taken:
             return None
         case "restart":
             return rule.answers[taken % len(rule.answers)]
-        case None if last.tool_calls and {call.name for call in last.tool_calls}.issubset(called):
+        case None if may_pass_on(rule) and all(_was_made(call, made) for call in last.tool_calls):
             return None
     return last
+
+
+def may_pass_on(rule: Rule) -> bool:
+    """Tell whether a rule leaves calls that it would repeat to the rules after it. One with a turn cannot repeat."""
+    return rule.exhausted is None and rule.when.turn is None and bool(rule.answers[-1].tool_calls)
+
+
+def _was_made(call: ScriptedToolCall, made: Collection[tuple[str, str]]) -> bool:
+    wanted = call.arguments if call.input is None else {"input": call.input}
+    return any(
+        name == call.name and (wanted == FROM_SCHEMA or _read(wanted) == _read(arguments)) for name, arguments in made
+    )
+
+
+def _read(arguments: Any) -> Any:
+    """Arguments as JSON, or as the text that they are where they are none."""
+    try:
+        return json.loads(arguments) if isinstance(arguments, str) else arguments
+    except ValueError:
+        return arguments
 
 
 def _without_fault(answer: ScriptedAnswer) -> ScriptedAnswer | None:

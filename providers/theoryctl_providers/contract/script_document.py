@@ -76,8 +76,8 @@ class Rule:
     """One for each successive request that the rule answers."""
     exhausted: Literal["repeat", "restart", "skip"] | None = None
     """Behaviour after the last answer: the last again, the first again, or the rules after this one. By default the
-    last again; but if it calls tools that were all called since the user spoke, the rules after this one, so that an
-    agent comes to an end."""
+    last again; but if all its calls were made since the user spoke, with the same arguments, the rules after this one,
+    so that an agent comes to an end. A rule with a `turn` makes them again."""
     tools: Literal["each"] | None = None
     """`each`: first the mock calls each tool that is offered, once in a turn of the user; then the rule answers. A rule
     with a `turn` fits one of these answers only."""

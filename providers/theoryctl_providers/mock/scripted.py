@@ -30,7 +30,7 @@ from theoryctl_providers.inputs.normalize import counted
 from theoryctl_providers.mock.conditions import conditions, facts_of, miss
 from theoryctl_providers.mock.ignoring import ignoring_of
 from theoryctl_providers.mock.provider import Making, inputs_as_json, prompt_tokens, tokens
-from theoryctl_providers.mock.tool_turns import called_in_turn, next_tool
+from theoryctl_providers.mock.tool_turns import calls_in_turn, next_tool
 
 #: Seconds that an answer with delays, or one that never comes, may take where neither request nor config says it.
 DEFAULT_TIMEOUT = 120.0
@@ -68,7 +68,7 @@ def _answer(script: Script, index: int, request: ResolvedRequest) -> ScriptedAns
     each = script.document.rules[index].tools == "each" and request.tools != "none"
     tool = next_tool(request.inputs) if each else None
     if tool is None:
-        return script.take(index, called_in_turn(request.inputs))
+        return script.take(index, calls_in_turn(request.inputs))
     return ScriptedAnswer(tool_calls=(ScriptedToolCall(name=tool["name"], arguments=FROM_SCHEMA),))
 
 

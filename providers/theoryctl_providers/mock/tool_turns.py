@@ -35,9 +35,11 @@ def next_tool(inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return functions[answers] if answers < len(functions) else None
 
 
-def called_in_turn(inputs: Mapping[str, Any]) -> set[str]:
-    """Return the names of the tools that were called since the user spoke."""
-    return _talk(inputs, _in_order(inputs.get("tools") or ())).called()
+def calls_in_turn(inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the calls since the user spoke that are no text: the name of the tool, and the arguments."""
+    turn = _talk(inputs, _in_order(inputs.get("tools") or ())).turn()
+    made = [call["function"] for message in turn for call in message.get("tool_calls") or () if "function" in call]
+    return [(function["name"], function.get("arguments") or "") for function in made]
 
 
 def _talk(inputs: Mapping[str, Any], functions: Sequence[Mapping[str, Any]]) -> _Talk:
@@ -62,15 +64,20 @@ class _Talk:
 
     def called(self) -> set[str]:
         """Return the tools called since the user spoke."""
-        called, ended = set[str](), False
+        return {name for message in self.turn() for name in self._calls(message)}
+
+    def turn(self) -> list[Message]:
+        """Return the answers of the assistant since the user spoke."""
+        turn, called, ended = list[Message](), set[str](), False
         for message in self._messages:
             if message.get("role") == "user" and ended:
-                called, ended = set(), False
+                turn, called, ended = [], set(), False
             elif message.get("role") == "assistant":
+                turn.append(message)
                 calls = self._calls(message)
                 called.update(calls)
                 ended = self._ends(calls, called)
-        return called
+        return turn
 
     def unnamed(self) -> int:
         """Count the answers of the assistant that may have been calls."""
