@@ -197,12 +197,9 @@ def test_a_rule_that_never_fires_is_warned_of_at_the_end_and_where_the_script_is
     assert str(failed.value) == f"the script is strict; {expected}"
 
 
-def test_a_model_without_its_vendor_is_warned_of() -> None:
-    script = {"rules": [{"when": {"model": "gpt-4o-mini"}, "answers": [{"text": "a"}]}]}
-    with (
-        pytest.warns(UserWarning, match=r"a model is called vendor/name; did you mean '\*/gpt-4o-mini'"),
-        serve(script=script),
-    ):
+def test_a_word_that_nearly_says_another_is_warned_of() -> None:
+    script = {"ignore": ["date"], "rules": [{"answers": [{"text": "a"}]}]}
+    with pytest.warns(UserWarning, match="this ignores the word 'date'; did you mean 'dates'?"), serve(script=script):
         pass
 
 
