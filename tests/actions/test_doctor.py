@@ -289,9 +289,16 @@ class Daemon(BaseHTTPRequestHandler):
     """A Docker daemon of another platform, whose kernel keeps no limit of memory. It answers no more than that."""
 
     def do_GET(self) -> None:
-        said = {"Version": "29.0", "ApiVersion": "1.44", "Os": "linux", "Arch": "s390x", "MemoryLimit": False}
+        said: dict[str, Any] = {
+            "Version": "29.0",
+            "ApiVersion": "1.44",
+            "Os": "linux",
+            "Arch": "s390x",
+            "MemoryLimit": False,
+        }
         body = json.dumps(said).encode()
         self.send_response(200)
+        self.send_header("Api-Version", said["ApiVersion"])  # as moby's api/server/router/system has it
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

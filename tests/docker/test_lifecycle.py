@@ -267,7 +267,7 @@ def test_the_context_in_use_is_named_where_its_daemon_does_not_answer(cli: Cli, 
 
 
 def test_a_daemon_that_does_not_answer_is_given_up(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("theoryctl.docker.daemon.FIRST_TIMEOUT", 1)
+    monkeypatch.setattr("theoryctl.docker.client.FIRST_TIMEOUT", 1)
     with socket.socket(socket.AF_UNIX) as deaf:
         deaf.bind(f"{tmp_path}/deaf.sock")
         deaf.listen()

@@ -283,7 +283,7 @@ def test_what_is_bad_is_refused_in_both_modes_with_the_same_words(inputs: Any, o
 
 @pytest.mark.parametrize("inputs", [None, [], "x"])
 def test_inputs_that_are_no_object_are_refused_without_a_mode_too(inputs: Any) -> None:
-    with pytest.raises(ProviderError, match="expected object"):
+    with pytest.raises(ProviderError, match="expected an object"):
         run(inputs)
 
 
