@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from io import StringIO
 from typing import TYPE_CHECKING
 
 from theoryctl.errors import UsageError
 from theoryctl.hints import again, path_hint
-from theoryctl_providers.contract import TOKEN_PREFIX, read_regular
+from theoryctl_providers.contract import TOKEN_PREFIX, dumps, read_regular
 from theoryctl_providers.contract.clients import CLIENTS
 
 if TYPE_CHECKING:
@@ -26,6 +26,16 @@ def new_token() -> str:
     from secrets import token_urlsafe
 
     return TOKEN_PREFIX + token_urlsafe(32)
+
+
+def secret_digests(token: str, secrets: Mapping[str, str]) -> dict[str, str]:
+    """Digest each secret, keyed with an instance's token: they tell whether values are the same, and not the values."""
+    import hmac
+
+    def keyed(name: str, value: str) -> str:
+        return f"hmac-sha256:{hmac.digest(token.encode(), dumps([name, value]).encode(), 'sha256').hex()}"
+
+    return {name: keyed(name, value) for name, value in secrets.items()}
 
 
 def read_secrets(names: Iterable[str], env_file: str | None = None) -> dict[str, str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from theoryctl.errors import DigestDrift, StartFailed, UsageError
-from theoryctl.hints import Hint, again, command
+from theoryctl.hints import again, command
 from theoryctl.images.choice import ImageWish, base_image
 from theoryctl.instances import records
 from theoryctl.instances.lock import alone
@@ -26,7 +26,7 @@ from theoryctl.results.instances import Started
 from theoryctl.runtimes.base import StartedRuntime, StartRequest
 from theoryctl.runtimes.config import provider_config
 from theoryctl.runtimes.find import DEFAULT, STARTED, known_runtime, started_runtime
-from theoryctl.secrets import new_token
+from theoryctl.secrets import new_token, secret_digests
 from theoryctl.settings import Settings
 from theoryctl_providers.contract import Limits, ServerConfig, is_mock, resolve_mode, sha256
 
@@ -38,7 +38,7 @@ _PLAIN = ("name", "port", "mode", "oci", "base_image", "require_pin", "platform"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartOptions:
-    """Options of a start; `wait_timeout` is in seconds, `max_attachment` in bytes.
+    """Options of a start; `wait_timeout` is in seconds, `max_attachment` in bytes, LARGEST where it is None.
 
     `name` tells the instance from others of the ref and runtime; `port` is the one to listen on, None for a free one.
     `oci`, `build`, `require_pin`, `base_image` and `platform` choose the image, for runtimes that have one.
@@ -47,7 +47,7 @@ class StartOptions:
     ref: ProviderRef
     runtime: str
     wait_timeout: float
-    max_attachment: int
+    max_attachment: int | None = None
     name: str | None = None
     port: int | None = None
     mode: str | None = None
@@ -75,7 +75,7 @@ class StartOptions:
         return {
             **{name: value for name, value in plain.items() if value},
             **{name: os.path.abspath(path) for name, path in paths.items() if path is not None},
-            **{name: value for name, (value, default) in numbers.items() if value != default},
+            **{name: value for name, (value, default) in numbers.items() if value not in (None, default)},
         }
 
 
@@ -140,23 +140,45 @@ def _check_same(running: Instance, request: StartRequest, runtime: StartedRuntim
     """Refuse to pass off what runs as what was asked for."""
     place = {"ref": running.ref, "name": running.name}
     anew = command("local stop", **place).then(command("local start", runtime=running.runtime, **place))
-    if difference := runtime.differs(running, request):
+    difference = runtime.differs(running, request)
+    if difference is None and request.manifest_digest != running.manifest_digest:
+        difference = "its manifest has changed since"
+    if difference:
         raise DigestDrift(f"{running.ref} is running already, but {difference}", hint=anew)
-    if options.mode is not None and options.mode != running.mode:
-        raise UsageError(f"{running.ref} is running already, in {running.mode} mode", hint=anew)
+    for difference in _differences(running, request, options):
+        raise UsageError(f"{running.ref} is running already, {difference}", hint=anew)
+
+
+def _differences(running: Instance, request: StartRequest, options: StartOptions) -> Iterator[str]:
+    """Say in words what this start was given, and the instance that runs was not."""
+    if (options.mode or Settings().text("mode")) not in (None, running.mode):
+        yield f"in {running.mode} mode"
     if options.port is not None and not running.url.endswith(f":{options.port}"):
-        raise UsageError(f"{running.ref} is running already, at {running.url}", hint=anew)
+        yield f"at {running.url}"
     if options.mock_only and running.flags.get("mode") is None:
-        raise UsageError(f"{running.ref} is running already, and serves real requests as well", hint=anew)
-    _check_mocks(running, request, options.mocks, anew)
-
-
-def _check_mocks(running: Instance, request: StartRequest, flags: MockFlags, anew: Hint) -> None:
-    for flag in flags.given():
-        records = flag in ("--record", "--record-missing")
-        same = running.record == request.record if records else running.answers == request.answers
+        yield "and serves real requests as well"
+    if options.max_attachment not in (None, running.max_attachment):
+        yield f"with --max-attachment {running.max_attachment}"
+    for name in _other_secrets(running, request, options):
+        yield f"with another {name}" if name in running.secrets else f"without {name}"
+    for flag in options.mocks.given():
+        is_record = flag in ("--record", "--record-missing")
+        same = running.record == request.record if is_record else running.answers == request.answers
         if not same:
-            raise UsageError(f"{running.ref} is running already, with another {flag}", hint=anew)
+            yield f"with another {flag}"
+
+
+def _other_secrets(running: Instance, request: StartRequest, options: StartOptions) -> list[str]:
+    """The variables that are given here, and that the instance has otherwise or not at all.
+
+    An env file says all that there is; the environment of another shell may lack what the first start was given. What
+    serves mocks alone has no use for what merely stands in the environment.
+    """
+    if options.env_file is None and running.flags.get("mode") == "mock":
+        return []
+    given = secret_digests(running.token, request.server.provider.secrets)
+    names = given if options.env_file is None else {**given, **running.secrets}
+    return [name for name in names if given.get(name) != running.secrets.get(name)]
 
 
 def _request(options: StartOptions, found: Found, progress: Progress) -> StartRequest:
@@ -177,7 +199,7 @@ def _request(options: StartOptions, found: Found, progress: Progress) -> StartRe
                 mock_only=options.mock_only,
             ),
             token=new_token(),
-            limits=Limits(attachment=options.max_attachment),
+            limits=Limits(attachment=LARGEST if options.max_attachment is None else options.max_attachment),
         ),
         manifest_digest=sha256(read_manifest(found.file)),
         image=ImageWish(

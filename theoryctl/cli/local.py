@@ -14,7 +14,6 @@ from theoryctl.cli.options import (
     EnvFile,
     Follow,
     InstanceName,
-    MaxAttachment,
     MockVersion,
     OptionalRef,
     RecordDir,
@@ -75,6 +74,14 @@ StartMode = Annotated[
 ]
 WaitTimeout = Annotated[
     float, typer.Option("--wait-timeout", metavar="SECONDS", help="Time for the instance to become ready.")
+]
+StartMaxAttachment = Annotated[
+    str | None,
+    typer.Option(
+        "--max-attachment",
+        metavar="SIZE",
+        help=f"The largest attachment allowed. [default: {DEFAULT_MAX_ATTACHMENT}]",
+    ),
 ]
 Port = Annotated[
     int | None,
@@ -192,14 +199,14 @@ def start(
     base_image: BaseImageOption = None,
     platform: StartPlatform = None,
     wait_timeout: WaitTimeout = 60.0,
-    max_attachment: MaxAttachment = DEFAULT_MAX_ATTACHMENT,
+    max_attachment: StartMaxAttachment = None,
     manifests: ManifestsOption = None,
 ) -> None:
     """Start a provider that keeps running, with LiteLLM loaded.
 
     In Docker it runs the image that the manifest pins for this platform. If none is pinned, it builds one from the
     manifest's context. The instance gets the secrets that the manifest names, from the environment or --env-file; `run`
-    never sends it others. A second start finds the instance that runs.
+    never sends it others. A second start finds the instance that runs, and is refused if it asks for another one.
     """
     from theoryctl.actions import start
     from theoryctl.actions.run import checked_mode
@@ -215,7 +222,7 @@ def start(
         name=name,
         port=port,
         wait_timeout=seconds,
-        max_attachment=parse_size(max_attachment),
+        max_attachment=None if max_attachment is None else parse_size(max_attachment),
         mode=checked_mode(mode),
         env_file=env_file,
         manifests=manifests,

@@ -65,6 +65,7 @@ class Instance:
     was built here its ID. `pin` is what the manifest pinned for `platform` at the start; `source` tells whether another
     start would choose the same image.
 
+    `secrets` has a digest of each secret that it was given, keyed with the token (`secrets.secret_digests`).
     `answers` is the digest of the script or the recordings that mock mode answers from, `record` the folder that real
     exchanges are written to. `flags` are those of its start, by the names of `local start`'s parameters, with absolute
     paths.
@@ -91,6 +92,7 @@ class Instance:
     digest: str | None = None
     pin: str | None = None
     source: str | None = None
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
     answers: str | None = None
     record: str | None = None
     flags: dict[str, Any] = field(default_factory=dict)

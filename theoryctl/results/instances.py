@@ -155,9 +155,9 @@ class EnvUnset:
 
 
 def instance_facts(instance: Instance) -> dict[str, Any]:
-    """The facts of an instance that may be shown: everything but its token."""
+    """The facts of an instance that may be shown: everything but its token and what is of use to `start` alone."""
     facts = asdict(instance)
-    for name in ("token", "pid_started", "source", "server_port"):
+    for name in ("token", "pid_started", "source", "server_port", "secrets"):
         del facts[name]
     return {**facts, **{name: list(facts[name]) for name in ("secrets_present", "secrets_absent")}}
 

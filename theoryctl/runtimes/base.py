@@ -13,6 +13,7 @@ from theoryctl.instances.records import Instance, RecordKey
 from theoryctl.manifests.model import Resources
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
+from theoryctl.secrets import secret_digests
 from theoryctl_providers.contract import (
     Event,
     ProviderConfig,
@@ -70,6 +71,7 @@ class StartRequest:
             secrets_present=tuple(name for name in secret_names(rules) if name in provider.secrets),
             secrets_absent=secret_names(absent),
             max_attachment=self.server.limits.attachment,
+            secrets=secret_digests(self.server.token, provider.secrets),
             answers=self.answers,
             record=self.record,
             flags=self.flags,

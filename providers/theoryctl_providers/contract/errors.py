@@ -58,7 +58,7 @@ ERRORS: dict[str, ErrorSpec] = {
     "ERR_BUILD": ErrorSpec(1, False, 500, "an image could not be built"),
     "ERR_NOT_PINNED": ErrorSpec(6, False, 400, "an image has no digest, and cannot be built here"),
     "ERR_PLATFORM": ErrorSpec(6, False, 400, "an image does not exist for this platform, or is for another"),
-    "ERR_DIGEST_DRIFT": ErrorSpec(6, False, 409, "the running image is not the one that the manifest pins"),
+    "ERR_DIGEST_DRIFT": ErrorSpec(6, False, 409, "what is running is not what the manifest says now"),
     "ERR_VERIFICATION": ErrorSpec(6, False, 502, "the content received does not match its digest"),
     "ERR_MODAL_AUTH": ErrorSpec(4, False, 401, "Modal has no valid token"),
     "ERR_MODAL_UNAVAILABLE": ErrorSpec(

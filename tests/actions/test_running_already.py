@@ -1,0 +1,115 @@
+"""A start that finds an instance running: it is used where it is what was asked for, and refused where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.actions.running import START, record, started
+from tests.conftest import REF, ROOT, Cli, Ran
+from theoryctl.secrets import secret_digests
+
+KEY, OTHER = "sk-canary-0123456789abcdef", "sk-canary-fedcba9876543210"
+#: Nobody is asked there.
+ADDRESS = "http://127.0.0.1:9/v1"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(cli: Cli) -> Iterator[None]:
+    yield
+    cli("local", "stop", "--all")
+
+
+def env_file(folder: Path, **values: str) -> str:
+    file = folder / f"{len(list(folder.iterdir()))}.env"
+    file.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+    return str(file)
+
+
+def refusal(ran: Ran) -> str:
+    error = ran.document["error"]
+    assert (ran.status, error["code"]) == (2, "ERR_USAGE"), error
+    assert f"theoryctl local stop --ref {REF} && theoryctl local start --ref {REF} --runtime process" in error["hint"]
+    message = error["message"]
+    assert isinstance(message, str)
+    return message.removeprefix(f"{REF} is running already, ")
+
+
+def test_another_env_file_is_refused_and_its_values_are_not_shown(cli: Cli, tmp_path: Path) -> None:
+    first = env_file(tmp_path, OPENAI_API_KEY=KEY, OPENAI_BASE_URL=ADDRESS)
+    started(cli, "--env-file", first)
+    assert started(cli, "--env-file", first)["already_running"]
+    for values, difference in (
+        ({"OPENAI_API_KEY": OTHER, "OPENAI_BASE_URL": ADDRESS}, "with another OPENAI_API_KEY"),
+        ({"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": "http://127.0.0.1:10/v1"}, "with another OPENAI_BASE_URL"),
+        ({"OPENAI_API_KEY": KEY}, "with another OPENAI_BASE_URL"),
+        ({"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": ADDRESS, "GEMINI_API_KEY": OTHER}, "without GEMINI_API_KEY"),
+    ):
+        again = env_file(tmp_path, **values)
+        ran = cli(*START, "--env-file", again, "--json")
+        assert refusal(ran) == difference
+        assert ran.document["error"]["hint"].endswith(f"--env-file {again}")
+        assert KEY not in ran.out + ran.err and OTHER not in ran.out + ran.err
+
+
+def test_a_key_that_the_first_start_lacked_is_refused(cli: Cli, tmp_path: Path) -> None:
+    started(cli, "--mode", "real")
+    with_file = cli(*START, "--mode", "real", "--env-file", env_file(tmp_path, OPENAI_API_KEY=KEY), "--json")
+    assert refusal(with_file) == "without OPENAI_API_KEY"
+    assert refusal(cli(*START, "--json", env={"OPENAI_API_KEY": KEY})) == "without OPENAI_API_KEY"
+
+
+def test_a_shell_without_the_keys_finds_the_instance_whose_record_has_digests_of_them(
+    cli: Cli, environment: dict[str, str]
+) -> None:
+    started(cli, env={"OPENAI_API_KEY": KEY})
+    assert started(cli, env={"OPENAI_API_KEY": KEY})["already_running"]
+    found = started(cli)
+    assert (found["already_running"], "secrets" in found) == (True, False)
+    text = record(environment).read_text()
+    assert KEY not in text and "hmac-sha256:" in text
+
+
+def test_keys_of_the_environment_are_nothing_to_what_serves_mocks_alone_and_an_env_file_is(
+    cli: Cli, tmp_path: Path
+) -> None:
+    started(cli, "--mode", "mock")
+    assert started(cli, env={"OPENAI_API_KEY": KEY})["already_running"]
+    ran = cli(*START, "--env-file", env_file(tmp_path, OPENAI_API_KEY=KEY), "--json")
+    assert refusal(ran) == "without OPENAI_API_KEY"
+    same = started(cli, "--mode", "mock", "--env-file", env_file(tmp_path, OPENAI_API_KEY=KEY))
+    assert same["already_running"]
+
+
+def test_the_digest_of_a_secret_tells_neither_its_value_nor_which_others_are_the_same() -> None:
+    one, other = (secret_digests(token, {"A": KEY, "B": KEY}) for token in ("t" * 32, "u" * 32))
+    assert len({*one.values(), *other.values()}) == 4
+
+
+def test_another_largest_attachment_or_mode_is_refused(cli: Cli) -> None:
+    assert started(cli)["max_attachment"] == 100 << 20
+    assert refusal(cli(*START, "--max-attachment", "1MiB", "--json")) == "with --max-attachment 104857600"
+    assert refusal(cli(*START, "--json", env={"THEORYCTL_MODE": "real"})) == "in mock mode"
+
+
+def test_a_largest_attachment_that_is_the_default_is_compared_where_it_is_given(cli: Cli) -> None:
+    assert started(cli, "--max-attachment", "1MiB")["max_attachment"] == 1 << 20
+    assert started(cli)["already_running"]
+    assert started(cli, "--max-attachment", "1024KiB")["already_running"]
+    assert refusal(cli(*START, "--max-attachment", "100MiB", "--json")) == "with --max-attachment 1048576"
+
+
+def test_an_instance_of_an_older_manifest_is_refused(cli: Cli, tmp_path: Path) -> None:
+    manifest = tmp_path / "llm/litellm@1.yaml"
+    manifest.parent.mkdir()
+    manifest.write_bytes((ROOT / "manifests/llm/litellm@1.yaml").read_bytes())
+    flags = ("--manifests", str(tmp_path))
+    started(cli, *flags)
+    assert started(cli, *flags)["already_running"]
+    manifest.write_text(manifest.read_text().replace("default: ", "default:  ", 1))
+    ran = cli(*START, *flags, "--json")
+    assert (ran.status, ran.document["error"]["code"]) == (6, "ERR_DIGEST_DRIFT")
+    assert ran.document["error"]["message"] == f"{REF} is running already, but its manifest has changed since"
+    assert ran.document["error"]["hint"].endswith(f"--runtime process --manifests {tmp_path}")
