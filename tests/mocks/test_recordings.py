@@ -224,6 +224,13 @@ def test_the_mode_alone_decides_whether_a_call_is_recorded_or_replayed(tmp_path:
     assert caught.value.code == "ERR_REPLAY_MISS"
 
 
+@pytest.mark.parametrize("mode", ["mock", None])
+def test_a_mock_that_should_be_recorded_is_refused_and_makes_no_folder(mode: Mode | None, tmp_path: Path) -> None:
+    with pytest.raises(ProviderError, match="record: mock mode has nothing to record") as caught:
+        run(ASK, provider=PROVIDER, mode=mode, record=tmp_path / "recordings")
+    assert (caught.value.code, list(tmp_path.iterdir())) == ("ERR_USAGE", [])
+
+
 def test_a_folder_that_cannot_be_made_costs_no_call(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ProviderError) as caught:

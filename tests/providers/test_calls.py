@@ -266,7 +266,6 @@ FILE = Attachment(name="a", path="/x", digest="sha256:" + "0" * 64, media_type="
         (HI, {"provider": 5}, "ERR_USAGE"),
         (HI, {"provider": "litelm"}, "ERR_PROVIDER"),
         (HI, {"replay": "/nonexistent"}, "ERR_RECORDING"),
-        (HI, {"record": "/dev/null/x"}, "ERR_OUTPUT"),
     ],
     ids=str,
 )

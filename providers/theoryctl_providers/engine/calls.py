@@ -44,8 +44,9 @@ class Options(TypedDict, total=False):
     environment. They reach this call alone.
 
     In mock mode `script` answers, which goes on where it was when it is used for several calls, or the recordings in
-    the folder `replay`. In real mode the exchange is written to a file in the folder `record`; with `replay` beside
-    it, what is recorded there is answered from it, and the vendor is asked for the rest alone.
+    the folder `replay`. In real mode the exchange is written to a file in the folder `record`, which mock mode
+    refuses; with `replay` beside it, what is recorded there is answered from it in either mode, and in real mode the
+    vendor is asked for the rest alone.
     """
 
     provider: str
@@ -176,6 +177,9 @@ def _call(
     _check(provider, attachments, secrets, timeout, script)
     chosen = resolve_mode(inputs if isinstance(inputs, Mapping) else {}, mode)
     given = keys_of(provider, os.environ) if secrets is None and not is_mock(chosen) else secrets or {}
+    if record is not None and replay is None and is_mock(chosen):
+        message = "record: mock mode has nothing to record"
+        raise ProviderError("ERR_USAGE", message, hint="pass mode='real', or replay as well")
     config = ProviderConfig(
         provider=provider,
         timeout=timeout,
