@@ -314,6 +314,8 @@ def test_a_key_that_is_an_instances_token_is_told_from_one_that_is_not_set(cli: 
     ran = cli(*RUN, "--mode", "real", "--runtime", "embedded", "--prompt", "x", "--json", env=led)
     assert cli("local", "stop", "--all").status == 0
     assert hint_of(ran) == 'eval "$(theoryctl local env --unset)", then set OPENAI_API_KEY'
+    said = "openai/gpt-4o-mini needs OPENAI_API_KEY, but OPENAI_API_KEY holds the token of a started instance"
+    assert ran.document["error"]["message"] == said
 
 
 @pytest.mark.parametrize(

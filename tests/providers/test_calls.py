@@ -28,7 +28,7 @@ from theoryctl_providers import (
     run,
     stream,
 )
-from theoryctl_providers.contract import Attachment
+from theoryctl_providers.contract import TOKEN_PREFIX, Attachment
 
 HERE = "test_calls_providers"
 HI = {"messages": [{"role": "user", "content": "Hi"}]}
@@ -278,6 +278,16 @@ def test_what_is_bad_is_refused_in_both_modes_with_the_same_words(inputs: Any, o
         said.append((caught.value.code, caught.value.message, caught.value.hint, caught.value.param))
     assert said[0] == said[1]
     assert said[0][0] == code
+
+
+def test_a_key_that_is_the_token_of_an_instance_is_told_from_one_that_is_not_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", f"{TOKEN_PREFIX}{'x' * 32}")
+    with pytest.raises(ProviderError, match="needs OPENAI_API_KEY, but OPENAI_API_KEY holds the token of a started"):
+        run(HI, provider="litellm", mode="real")
+    with pytest.raises(ProviderError, match="needs OPENAI_API_KEY, which is not set"):
+        run(HI, provider="litellm", mode="real", secrets={})
 
 
 @pytest.mark.parametrize("inputs", [None, [], "x"])

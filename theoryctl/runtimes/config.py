@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from urllib.parse import urlsplit
 
 from theoryctl.instances.records import all_instances
@@ -9,7 +10,7 @@ from theoryctl.manifests.model import Manifest
 from theoryctl.platforms import host_platform
 from theoryctl.requests.mock_flags import MockFlags
 from theoryctl.secrets import on_this_host, read_secrets
-from theoryctl_providers.contract import Mode, ProviderConfig, secret_names, without_instances
+from theoryctl_providers.contract import Mode, ProviderConfig, holding_tokens, secret_names, without_instances
 
 
 def provider_config(
@@ -30,6 +31,8 @@ def provider_config(
     Raises UsageError for an env file that cannot be read, and what `MockFlags.applied` raises.
     """
     names = secret_names(manifest.secrets) if with_secrets else ()
+    before = {name: os.environ[name] for name in names if name in os.environ}
+    found = read_secrets(names, env_file)
     config = ProviderConfig(
         provider=manifest.provider,
         ref=manifest.ref,
@@ -39,7 +42,8 @@ def provider_config(
         input_schema=manifest.inputs,
         output_schema=manifest.outputs,
         secret_rules=manifest.secrets,
-        secrets=_elsewhere(without_instances(manifest.secrets, read_secrets(names, env_file))),
+        secrets=_elsewhere(without_instances(manifest.secrets, found)),
+        withheld=holding_tokens({**before, **found}),
         timeout=manifest.resources.timeout,
         platform=host_platform(),
         mock_only=mock_only,

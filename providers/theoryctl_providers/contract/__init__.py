@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from theoryctl_providers.contract.secret_rules import (
         TOKEN_PREFIX,
         SecretRule,
+        holding_tokens,
         is_address,
         is_secret,
         leads_to_instance,
@@ -152,6 +153,7 @@ __all__ = [
     "dumps",
     "encode_event",
     "healthz_proof",
+    "holding_tokens",
     "info_of",
     "install_command",
     "is_address",
@@ -203,8 +205,8 @@ _MODULES = {
     "script": "Script",
     "script_document": "ScriptDocument",
     "secret_rules": (
-        "TOKEN_PREFIX SecretRule is_address is_secret leads_to_instance missing_rules secret_names settled "
-        "without_instances"
+        "TOKEN_PREFIX SecretRule holding_tokens is_address is_secret leads_to_instance missing_rules secret_names "
+        "settled without_instances"
     ),
     "wire": (
         "ANSWER_WHOLE AS_IT_COMES Limits ServerConfig decode_event dump_config encode_event load_config read_events"

@@ -98,7 +98,8 @@ class ProviderConfig:
     `provider` is a built-in name, an entry point of the group `theoryctl.providers`, or `package.module:Class`.
     `input_schema` and `output_schema` are JSON Schema draft 2020-12 (None: unchecked); the latter is of the values of
     outputs by their names. `timeout` is in seconds, `cpu` in cores and `memory` in MiB: limits that hold where it runs,
-    None for no limit. `secrets` holds values by name and never shows in a repr.
+    None for no limit. `secrets` holds values by name and never shows in a repr; `withheld` are variables that are not
+    among them because they hold the token of a started instance, which is said where one is missing.
 
     In mock mode `script` or `replay` answers, before the provider's own mock. In real mode every exchange goes to
     `tape`; with `replay` beside it, those that it has are answered from it, as in mock mode, and the others join it.
@@ -115,6 +116,7 @@ class ProviderConfig:
     output_schema: Mapping[str, Any] | None = None
     secret_rules: tuple[SecretRule, ...] = ()
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    withheld: tuple[str, ...] = ()
     timeout: float | None = None
     cpu: float | None = None
     memory: int | None = None

@@ -118,6 +118,11 @@ def without_instances(rules: Iterable[SecretRule], values: Mapping[str, str]) ->
     return {name: value for name, value in values.items() if name not in gone}
 
 
+def holding_tokens(values: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of the values that are tokens of started instances, and so are no keys."""
+    return tuple(name for name, value in values.items() if value.strip().startswith(TOKEN_PREFIX))
+
+
 def leads_to_instance(value: str) -> bool:
     """Return True for an address of the instance that `local env` has led this process's environment to."""
     url = os.environ.get("THEORYCTL_URL", "").rstrip("/")
@@ -125,7 +130,7 @@ def leads_to_instance(value: str) -> bool:
 
 
 def _holds_token(rule: SecretRule, values: Mapping[str, str]) -> bool:
-    return any(values.get(name, "").startswith(TOKEN_PREFIX) for name in rule.names)
+    return not set(rule.names).isdisjoint(holding_tokens(values))
 
 
 def secret_names(rules: Iterable[SecretRule]) -> tuple[str, ...]:

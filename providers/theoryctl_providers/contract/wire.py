@@ -83,11 +83,17 @@ def dump_config(provider: ProviderConfig, given: Container[str] | None) -> dict[
 
     `given` are the variables that are set there; None: only there it is known. The rules on them are written so that
     images built before `alternatives` read them, and a schema of outputs is in it only where there is one. `mock_only`
-    and the limits are not in it: see SERVES_VARIABLE and LIMITS_VARIABLE.
+    and the limits are not in it: see SERVES_VARIABLE and LIMITS_VARIABLE. What is `withheld` here is not set there.
     """
     rules = tuple(settled(provider.secret_rules, given))
     plain = asdict(replace(provider, script=None, replay=None, tape=None, secret_rules=rules))
-    for name in ("mock_only", "cpu", "memory", *(["output_schema"] if provider.output_schema is None else [])):
+    for name in (
+        "mock_only",
+        "withheld",
+        "cpu",
+        "memory",
+        *(["output_schema"] if provider.output_schema is None else []),
+    ):
         del plain[name]
     for rule in plain["secret_rules"]:
         del rule["alternatives"]

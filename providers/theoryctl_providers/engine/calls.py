@@ -19,6 +19,7 @@ from theoryctl_providers.contract import (
     ProviderError,
     Request,
     Result,
+    holding_tokens,
     is_mock,
     resolve_mode,
     secret_names,
@@ -176,15 +177,16 @@ def _call(
 ) -> _Call:
     _check(provider, attachments, secrets, timeout, script)
     chosen = resolve_mode(inputs if isinstance(inputs, Mapping) else {}, mode)
-    given = keys_of(provider, os.environ) if secrets is None and not is_mock(chosen) else secrets or {}
     if record is not None and replay is None and is_mock(chosen):
         message = "record: mock mode has nothing to record"
         raise ProviderError("ERR_USAGE", message, hint="pass mode='real', or replay as well")
+    given = keys_of(provider, os.environ) if secrets is None and not is_mock(chosen) else secrets or {}
     config = ProviderConfig(
         provider=provider,
         timeout=timeout,
         script=script,
         secrets={name: value.strip() for name, value in given.items()},
+        withheld=() if is_mock(chosen) or secrets is not None else holding_tokens(os.environ),
         **_recording(record, replay),
     )
     request = Request(config=config, inputs=inputs, mode=chosen, attachments=attachments, streamed=streamed)

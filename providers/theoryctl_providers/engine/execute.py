@@ -139,7 +139,7 @@ def admit(request: Request, provider: LLMProvider) -> ResolvedRequest:
         with blamed(provider):
             provider.check(resolved)
         own = provider.secret_rules
-        check_secrets(config.secret_rules or own, config.secrets, resolved.model, own)
+        check_secrets(config.secret_rules or own, config.secrets, resolved.model, own, config.withheld)
     return resolved
 
 
@@ -206,11 +206,16 @@ def _whole(value: Any) -> Any:
 
 
 def check_secrets(
-    rules: Sequence[SecretRule], secrets: Mapping[str, str], model: str, own: Sequence[SecretRule] = ()
+    rules: Sequence[SecretRule],
+    secrets: Mapping[str, str],
+    model: str,
+    own: Sequence[SecretRule] = (),
+    withheld: Sequence[str] = (),
 ) -> None:
     """Raise ProviderError `ERR_MISSING_SECRET` naming every secret that `model` needs and that is absent or empty.
 
     `own` are the provider's rules, by which a server knows all that would do: what it was told is `settled`.
+    `withheld` is that of the config.
     """
     concerned = [rule for rule in rules if rule.required and rule.applies_to(model)]
     broken = [name for name in secret_names(concerned) if not _is_key(secrets.get(name, "").strip())]
@@ -222,7 +227,7 @@ def check_secrets(
     if missing:
         raise ProviderError(
             "ERR_MISSING_SECRET",
-            f"{model} needs {_wanted(missing)}, which {_not_set(missing)}",
+            f"{model} needs {_wanted(missing)}, {_not_set(missing, withheld)}",
             hint=f"set {' and '.join(rule.name for rule in missing)}",
         )
 
@@ -241,8 +246,10 @@ def _wanted(missing: Sequence[SecretRule]) -> str:
     return ("; " if any(rule.alternatives for rule in missing) else ", ").join(rule.wanted for rule in missing)
 
 
-def _not_set(missing: Sequence[SecretRule]) -> str:
-    return "are not set" if len(missing) > 1 or missing[0].alternatives else "is not set"
+def _not_set(missing: Sequence[SecretRule], withheld: Sequence[str]) -> str:
+    if held := [name for name in secret_names(missing) if name in withheld]:
+        return f"but {' and '.join(held)} {'hold' if len(held) > 1 else 'holds'} the token of a started instance"
+    return "which are not set" if len(missing) > 1 or missing[0].alternatives else "which is not set"
 
 
 def traceback_of(error: Exception, request: Request) -> str:

@@ -22,6 +22,7 @@ from theoryctl_providers.contract import (
     ScriptDocument,
     ServerConfig,
     Tape,
+    holding_tokens,
     write_recordings,
 )
 from theoryctl_providers.contract.clients import client_variables
@@ -185,7 +186,8 @@ class Instance:
         if problem:
             return replace(CONFIG, replay=kept)
         keys = keys_of(CONFIG.provider, self._outside)
-        return replace(CONFIG, mock_only=False, mode="real", replay=kept, tape=Tape(), secrets=keys)
+        held = holding_tokens(self._outside)
+        return replace(CONFIG, mock_only=False, mode="real", replay=kept, tape=Tape(), secrets=keys, withheld=held)
 
     def keep(self) -> None:
         """Write what the vendor has said since the last time. Raises ProviderError `ERR_OUTPUT`."""

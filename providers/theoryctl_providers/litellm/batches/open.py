@@ -46,7 +46,8 @@ def _account(model: str, config: ProviderConfig) -> Account:
     key = arguments.get("api_key")
     if key is None:
         variable = f"{model.partition('/')[0].upper()}_API_KEY"
-        raise ProviderError("ERR_MISSING_SECRET", f"{model} needs {variable}, which is not set", hint=f"set {variable}")
+        why = "but it holds the token of a started instance" if variable in config.withheld else "which is not set"
+        raise ProviderError("ERR_MISSING_SECRET", f"{model} needs {variable}, {why}", hint=f"set {variable}")
     if model.startswith("openai/"):
         headers = {"authorization": f"Bearer {key}", **account_headers(model, config.secrets)}
     else:
