@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.actions.running import START, record, started
 from tests.conftest import REF, ROOT, Cli, Ran
+from theoryctl.instances.records import Instance
+from theoryctl.results.instances import Started
 from theoryctl.secrets import secret_digests
+from theoryctl.terminal.view import Lines
+from theoryctl.terminal.views.instances import VIEWS
 
 KEY, OTHER = "sk-canary-0123456789abcdef", "sk-canary-fedcba9876543210"
 #: Nobody is asked there.
@@ -55,8 +60,8 @@ def test_another_env_file_is_refused_and_its_values_are_not_shown(cli: Cli, tmp_
 
 
 def test_a_key_that_the_first_start_lacked_is_refused(cli: Cli, tmp_path: Path) -> None:
-    started(cli, "--mode", "real")
-    with_file = cli(*START, "--mode", "real", "--env-file", env_file(tmp_path, OPENAI_API_KEY=KEY), "--json")
+    started(cli)
+    with_file = cli(*START, "--env-file", env_file(tmp_path, OPENAI_API_KEY=KEY), "--json")
     assert refusal(with_file) == "without OPENAI_API_KEY"
     assert refusal(cli(*START, "--json", env={"OPENAI_API_KEY": KEY})) == "without OPENAI_API_KEY"
 
@@ -92,6 +97,25 @@ def test_another_largest_attachment_or_mode_is_refused(cli: Cli) -> None:
     assert started(cli)["max_attachment"] == 100 << 20
     assert refusal(cli(*START, "--max-attachment", "1MiB", "--json")) == "with --max-attachment 104857600"
     assert refusal(cli(*START, "--json", env={"THEORYCTL_MODE": "real"})) == "in mock mode"
+
+
+@pytest.mark.parametrize(
+    ("mode", "without"),
+    [("mock", "mock mode works without"), ("real", "real mode, the default here, fails without")],
+)
+def test_a_start_without_keys_says_what_the_mode_of_the_instance_does_without_them(mode: str, without: str) -> None:
+    known: dict[str, Any] = {
+        "url": "http://127.0.0.1:9",
+        "token": "t" * 32,
+        "started_at": 0.0,
+        "manifest_digest": "",
+        "platform": "x",
+    }
+    keys: dict[str, Any] = {"secrets_present": (), "secrets_absent": ("OPENAI_API_KEY",)}
+    instance = Instance(ref=REF, runtime="process", mode=mode, max_attachment=1, **known, **keys)
+    shown = VIEWS[Started](Started(instance, already_running=False))
+    assert isinstance(shown, Lines)
+    assert f"absent   OPENAI_API_KEY ({without})" in shown.lines
 
 
 def test_a_largest_attachment_that_is_the_default_is_compared_where_it_is_given(cli: Cli) -> None:

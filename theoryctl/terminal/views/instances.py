@@ -20,6 +20,7 @@ from theoryctl.results.instances import (
 )
 from theoryctl.terminal.format import paired, short_digest, size_words, time_words
 from theoryctl.terminal.view import Lines, Table, Views
+from theoryctl_providers.contract import is_mock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +46,8 @@ def _started(result: Started) -> Lines:
     ]
     shown = [(name, value) for name, value in pairs if value]
     if instance.secrets_absent:
-        shown.append(("absent", f"{', '.join(instance.secrets_absent)} (mock mode works without)"))
+        without = "mock mode works without" if is_mock(instance.mode) else "real mode, the default here, fails without"
+        shown.append(("absent", f"{', '.join(instance.secrets_absent)} ({without})"))
     return Lines(paired(shown))
 
 
