@@ -174,6 +174,8 @@ def test_recordings_that_answered_nothing_are_listed_and_removed_only_where_that
     assert len(list(folder.iterdir())) == 3
     assert cli(*prune, "--remove", "--json").document["removed"] is True
     assert [file.name for file in folder.iterdir()] == [replaying[1].file_name]
+    stopped = cli("local", "stop", "--all").out.splitlines()
+    assert stopped == [f"stopped {REF} (process)"], "what was removed is no recording any more"
 
 
 def test_what_another_instance_answered_from_the_same_folder_stays(
@@ -184,6 +186,7 @@ def test_what_another_instance_answered_from_the_same_folder_stays(
     assert cli("local", "run", "--ref", REF, "--name", "other", "-m", "openai/gpt-4o-mini", "one").out == "1\n"
     pruned = cli("recordings", "prune", "--unused", "--remove", "--ref", REF, "--json").document["files"]
     assert pruned == [str(folder / replaying[2].file_name)]
+    assert f"{REF} (process): 1 recording answered no request" in cli("local", "stop", "--all").out
 
 
 def test_nothing_is_removed_where_no_recording_answered(cli: Cli, folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,8 +81,16 @@ def _unused(instance: Instance) -> list[tuple[Instance, Unused]]:
     runtime = started_runtime(instance.runtime)
     with suppress(ProviderError):
         if runtime.state(instance).healthy:
-            return [(instance, client.unused(instance, runtime.listens))]
+            return [(instance, _still_there(client.unused(instance, runtime.listens), instance.replayed))]
     return []
+
+
+def _still_there(unused: Unused, folder: str | None) -> Unused:
+    """The same without recordings that were removed since the instance has read them."""
+    if folder is None:
+        return unused
+    left = tuple(each for each in unused.recordings if Path(folder, Path(each).name).is_file())
+    return replace(unused, recordings=left)
 
 
 def _is_of(record: Instance | BadRecord, ref: ProviderRef | None, name: str | None) -> bool:

@@ -27,7 +27,7 @@ def prune(
     if not unused:
         raise UsageError("expected --unused, which says what to remove", hint=again("add --unused", unused=True))
     instance = require(ref, runtime, name)
-    folder = _folder_of(instance)
+    folder = instance.replayed
     if folder is None:
         hint = stop_and_start(instance, mode="mock", replay="recordings", record=None, record_missing=None)
         raise UsageError(f"{instance.ref} was not started with --replay or --record-missing", hint=hint)
@@ -40,12 +40,6 @@ def prune(
     if remove:
         _remove(files)
     return RecordingsPruned(folder, tuple(map(str, files)), command if files and not remove else None)
-
-
-def _folder_of(instance: Instance) -> str | None:
-    """The folder that an instance answers from."""
-    folder = instance.flags.get("replay") or instance.flags.get("record_missing")
-    return folder if isinstance(folder, str) else None
 
 
 def _unused(instance: Instance) -> client.Unused:
@@ -61,7 +55,7 @@ def _beside(instance: Instance, folder: str) -> list[Instance]:
 
 
 def _answers_from(instance: Instance, folder: Path) -> bool:
-    own = _folder_of(instance)
+    own = instance.replayed
     return bool(instance.url) and own is not None and Path(own).resolve() == folder.resolve()
 
 

@@ -107,6 +107,12 @@ class Instance:
         """Its runtime, with its name behind a colon if it has one."""
         return f"{self.runtime}:{self.name}" if self.name else self.runtime
 
+    @property
+    def replayed(self) -> str | None:
+        """The folder of recordings that it was started to answer from, as an absolute path; None without one."""
+        folder = self.flags.get("replay") or self.flags.get("record_missing")
+        return folder if isinstance(folder, str) else None
+
     def is_same(self, other: Instance) -> bool:
         """Return whether both are of the same process or container."""
         return _identity(self) == _identity(other)

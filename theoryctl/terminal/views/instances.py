@@ -64,7 +64,8 @@ def _unused(instance: Instance, unused: Unused) -> Iterator[str]:
         strict = "; its script is strict" if unused.strict else ""
         yield f"{where}: no request was answered by {', '.join(unused.rules)}{strict}"
     if unused.recordings:
-        yield f"{where}: {len(unused.recordings)} recordings answered no request"
+        count = len(unused.recordings)
+        yield f"{where}: {count:,} {'recording' if count == 1 else 'recordings'} answered no request"
 
 
 def _recordings(result: RecordingsWritten) -> Lines:
