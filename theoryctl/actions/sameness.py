@@ -11,8 +11,8 @@ from shlex import quote
 from typing import Any
 
 from theoryctl.actions.instances import stop
-from theoryctl.actions.start import LARGEST, WAIT_SECONDS, StartOptions, start
-from theoryctl.actions.targets import Target, local_target, modal_target
+from theoryctl.actions.start import WAIT_SECONDS, StartOptions, start
+from theoryctl.actions.targets import Target, embedded_target, local_target, modal_target
 from theoryctl.errors import OutputFailed, UsageError
 from theoryctl.hints import again
 from theoryctl.manifests.catalog import Catalog, Found
@@ -110,7 +110,7 @@ def _running(
         yield modal_target(ref, environment_name(environment))
         return
     if runtime == EMBEDDED:
-        yield local_target(ref, EMBEDDED)
+        yield embedded_target(", as --runtimes says")
         return
     name = f"test-{secrets.token_hex(4)}"
     start(
@@ -121,7 +121,6 @@ def _running(
             mode="mock",
             manifests=folder,
             wait_timeout=WAIT_SECONDS,
-            max_attachment=LARGEST,
         ),
         progress,
     )

@@ -71,6 +71,11 @@ def local_target(ref: ProviderRef, runtime: str | None, name: str | None = None)
     return _Here(f", as {source} says" if wanted == EMBEDDED else f": no instance of {ref} is started")
 
 
+def embedded_target(reason: str) -> Target:
+    """This process, whatever is started; `reason` says why, as it follows the word "embedded"."""
+    return _Here(reason)
+
+
 def _preferred(ref: ProviderRef) -> Value | None:
     wanted = Settings().value("runtime")
     can = wanted and (wanted.text == EMBEDDED or records.loaded(RecordKey(ref, wanted.text)))

@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import Any
 
 from theoryctl.actions.batch_plan import BatchOptions, Listener
-from theoryctl.actions.targets import local_target
+from theoryctl.actions.targets import embedded_target
 from theoryctl.actions.vendor_batch import KEPT, shown, vendor_batch
 from theoryctl.actions.vendor_wait import StillWorking, Wait
 from theoryctl.batch.vendors.desk import Desk
@@ -98,7 +98,7 @@ def _collected(record: Record | OutputFailed, env_file: str | None, listener: Li
         return record
     try:
         options = _options(record.options, env_file)
-        target = local_target(options.ref, EMBEDDED)
+        target = embedded_target(": its vendor is asked from here")
         return vendor_batch(options, target, listener, submits=False)
     except ProviderError as error:
         return error

@@ -9,7 +9,7 @@ from typing import Any
 
 from theoryctl.actions.run import RunOptions, run
 from theoryctl.actions.runs.ledger import look_up
-from theoryctl.actions.targets import local_target
+from theoryctl.actions.targets import embedded_target, local_target
 from theoryctl.errors import UsageError
 from theoryctl.hints import again, command
 from theoryctl.ledger import digests
@@ -47,8 +47,11 @@ def replay(options: ReplayOptions, on_event: Callable[[Event], None]) -> RunResu
     if operation != "chat" and options.runtime not in (None, EMBEDDED):
         message = f"--runtime {options.runtime}: {operation} are asked again in this process only"
         raise UsageError(message, hint=again("leave --runtime out", runtime=None))
-    here = is_mock(mode) or operation != "chat"
-    target = local_target(ref, options.runtime or (EMBEDDED if here else None))
+    if options.runtime is None and (is_mock(mode) or operation != "chat"):
+        asked = "mocks" if operation == "chat" else operation
+        target = embedded_target(f": {asked} are asked again in this process")
+    else:
+        target = local_target(ref, options.runtime)
     if not is_mock(mode):
         on_event(Log(_price(row)))
     result = run(_options(options, row, ref, mode, kept, operation), target, on_event)
