@@ -36,6 +36,19 @@ def test_a_mock_asked_again_gives_the_same_bytes(flags: tuple[str, ...], cli: Cl
     assert (new["source"], new["outputs_digest"]) == ("replay", old["outputs_digest"])
 
 
+def test_a_mock_asked_again_says_why_it_runs_in_this_process(cli: Cli) -> None:
+    assert cli(*MOCK, "--prompt", "x", env=CONTENT).status == 0
+    assert "embedded: mocks are asked again in this process" in cli("runs", "replay", "last").err
+    assert "embedded, as --runtime says" in cli("runs", "replay", "last", "--runtime", "embedded").err
+
+
+def test_a_run_compared_with_itself_has_no_difference(cli: Cli) -> None:
+    assert cli(*MOCK, "--prompt", "x", env=CONTENT).status == 0
+    assert cli("runs", "diff", "last", "last").out == "no difference\n"
+    assert cli(*MOCK, "--prompt", "x", env={"THEORYCTL_LEDGER": "mock"}).status == 0
+    assert cli("runs", "diff", "last", "last").out == "no difference\n"
+
+
 def test_a_real_run_asked_again_says_its_price_first_and_goes_to_the_vendor(ask: Ask, cli: Cli) -> None:
     first = ask(env=CONTENT).document
     with Vendor() as vendor:

@@ -133,9 +133,10 @@ def _sums(costs: Costs) -> tuple[str, ...]:
 
 def _compared(result: RunsCompared) -> View:
     rows = [f"{name}: {_side(name, one)} -> {_side(name, other)}" for name, one, other in result.fields]
+    shown = [*rows, *(result.lines or ())] or ["no difference"]
     if result.lines is None:
-        return Lines(rows, ("inputs and outputs were not kept of both: THEORYCTL_LEDGER=content keeps them",))
-    return Lines([*rows, *result.lines])
+        return Lines(shown, ("inputs and outputs were not kept of both: THEORYCTL_LEDGER=content keeps them",))
+    return Lines(shown)
 
 
 def _side(name: str, value: object) -> str:
