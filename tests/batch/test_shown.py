@@ -6,9 +6,11 @@ import os
 import pty
 import subprocess
 from collections import Counter
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from tests.batch.rows import BATCH, Files, ask, write_lines
 from tests.conftest import THEORYCTL
@@ -16,6 +18,7 @@ from tests.terminal.test_terminal import ESCAPE, _read_all
 from theoryctl.batch.tally import Tally
 from theoryctl.results.batch import BatchResult
 from theoryctl.terminal.batch_display import progress_line
+from theoryctl.terminal.progress_bar import Bar
 from theoryctl.terminal.views.batch import summary
 
 
@@ -34,6 +37,14 @@ def test_a_terminal_gets_a_bar_that_leaves_nothing_behind(environment: dict[str,
     assert shown.rstrip().endswith("\x1b[2K")
     assert "300" in printed
     assert "/300" not in printed
+
+
+def test_a_bar_shows_no_total_before_one_is_known() -> None:
+    shown = StringIO()
+    bar = Bar(Console(file=shown, force_terminal=True, width=100))
+    bar.end()
+    assert "0/?" in shown.getvalue()
+    assert "/100" not in shown.getvalue()
 
 
 def test_a_pipe_gets_a_line_with_rate_time_cost_and_failures() -> None:

@@ -16,7 +16,7 @@ class Bar:
     def __init__(self, console: Console) -> None:
         columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
         self._progress = Progress(*columns, console=console, transient=True, refresh_per_second=8)
-        self._task = self._progress.add_task("")
+        self._task = self._progress.add_task("", total=None)  # not known yet; Rich would say 100
         self._progress.start()
 
     def update(self, done: int, total: int, words: str) -> None:
