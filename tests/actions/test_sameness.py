@@ -72,6 +72,21 @@ def test_the_first_difference_is_named_with_exit_6(
     assert json.loads(report.read_text())["same"] is False
 
 
+@pytest.mark.parametrize(
+    ("runtimes", "others"), [("embedded,process,docker", "embedded,process"), ("process,docker", "embedded,process")]
+)
+def test_nothing_is_asked_where_one_of_the_runtimes_is_not_there(cli: Cli, runtimes: str, others: str) -> None:
+    test = ("manifest", "test", "llm/mock@1", "--runtimes")
+    ran = cli(*test, runtimes, env={"DOCKER_HOST": "tcp://127.0.0.1:9"})
+    assert (ran.status, "asking" in ran.err) == (5, False)
+    assert ran.err.endswith(f"hint: theoryctl manifest test llm/mock@1 --runtimes {others}\n")
+
+
+def test_nothing_is_asked_where_modal_is_not_there(cli: Cli) -> None:
+    ran = cli("manifest", "test", "llm/mock@1", "--runtimes", "embedded,modal")
+    assert (ran.status, "asking" in ran.err, "ERR_MODAL_AUTH" in ran.err) == (4, False, True)
+
+
 def test_a_report_that_cannot_be_written_is_told_before_anything_starts(cli: Cli) -> None:
     ran = cli("manifest", "test", "llm/mock@1", *BOTH, "--report", "missing/report.md")
     assert (ran.status, ran.out) == (1, "")

@@ -6,6 +6,7 @@ import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -14,7 +15,7 @@ from theoryctl.actions.instances import stop
 from theoryctl.actions.start import WAIT_SECONDS, StartOptions, start
 from theoryctl.actions.targets import Target, embedded_target, local_target, modal_target
 from theoryctl.errors import OutputFailed, UsageError
-from theoryctl.hints import again
+from theoryctl.hints import Hint, again
 from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.manifests.model import Manifest
 from theoryctl.progress import Progress
@@ -24,7 +25,7 @@ from theoryctl.requests.mock_flags import MockFlags
 from theoryctl.requests.standard_input import StandardInput
 from theoryctl.results.sameness import Asked, SamenessTested
 from theoryctl.runtimes.config import provider_config
-from theoryctl.runtimes.find import EMBEDDED, MODAL, STARTED
+from theoryctl.runtimes.find import EMBEDDED, MODAL, STARTED, started_runtime
 from theoryctl_providers.contract import Envelope, Event, ProviderError, Request, Result
 from theoryctl_providers.contract.files import is_place_of_file
 
@@ -47,7 +48,8 @@ def compare_runtimes(
     started for it, and stopped; on Modal what is deployed in `environment` is asked. `report` is a file to write the
     result to: as Markdown if its name ends in `.md`, else as JSON.
 
-    Raises UsageError for an unknown runtime, and for an environment without Modal; what reading inputs and starting an
+    All runtimes are known to be there before the first is asked. Raises UsageError for an unknown runtime, and for an
+    environment without Modal; what reading inputs and starting an
     instance raise; and OutputFailed where the report cannot be written.
     """
     named = _checked(runtimes)
@@ -56,6 +58,7 @@ def compare_runtimes(
     file = None if report is None else _writable(Path(report))
     found = Catalog(folder).find(ref)
     questions = _questions(found.load(), files)
+    _must_answer(found, named, environment)
     asked, images = list[Asked](), dict[str, str]()
     for runtime in named:
         progress.step(f"asking {len(questions)} inputs in {runtime}")
@@ -76,8 +79,22 @@ def _checked(runtimes: str) -> tuple[str, ...]:
     if unknown or len(named) < 2:
         got = repr(unknown[0]) if unknown else f"{len(named)}"
         message = f"--runtimes: expected two or more of {', '.join(RUNTIMES)}, got {got}"
-        raise UsageError(message, hint="use --runtimes embedded,process")
+        raise UsageError(message, hint=_compare(named))
     return named
+
+
+def comparable(named: Sequence[str]) -> str:
+    """The runtimes that were meant by some names, as a value of `--runtimes`; at least two, where fewer were."""
+    meant = {near for name in named for near in get_close_matches(name, RUNTIMES, n=1)}
+    for other in (EMBEDDED, "process"):  # neither needs anything
+        if len(meant) < 2:
+            meant.add(other)
+    return ",".join(sorted(meant, key=RUNTIMES.index))
+
+
+def _compare(named: Sequence[str], before: str = "") -> Hint:
+    value = comparable(named)
+    return again(f"{before}use --runtimes {value}", runtimes=value)
 
 
 def _writable(report: Path) -> Path:
@@ -99,15 +116,29 @@ def _questions(manifest: Manifest, files: Sequence[str]) -> dict[str, Mapping[st
     return {"example": manifest.example, **samples, **own}
 
 
+def _must_answer(found: Found, named: Sequence[str], environment: str | None) -> None:
+    """Raise what says that one of the runtimes is not there."""
+    for runtime in named:
+        if runtime in STARTED:
+            others = [other for other in named if other != runtime]
+            started_runtime(runtime).must_answer(found.ref, _compare(others, "start Docker, or "))
+        elif runtime == MODAL:
+            _deployed(found.ref, environment).open(found).close()
+
+
+def _deployed(ref: ProviderRef, environment: str | None) -> Target:
+    from theoryctl.modal.names import environment_name
+
+    return modal_target(ref, environment_name(environment))
+
+
 @contextmanager
 def _running(
     ref: ProviderRef, runtime: str, folder: str | None, environment: str | None, progress: Progress
 ) -> Iterator[Target]:
     """The target of a runtime, started under a name of its own where something has to be started."""
     if runtime == MODAL:
-        from theoryctl.modal.names import environment_name
-
-        yield modal_target(ref, environment_name(environment))
+        yield _deployed(ref, environment)
         return
     if runtime == EMBEDDED:
         yield embedded_target(", as --runtimes says")

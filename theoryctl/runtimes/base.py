@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from theoryctl.hints import Hint
 from theoryctl.images.choice import ImageWish
 from theoryctl.instances.connection import Health
 from theoryctl.instances.records import Instance, RecordKey
@@ -139,8 +140,9 @@ class StartedRuntime(Protocol):
     #: Whether it runs an image; where it does not, flags that choose one are a mistake.
     has_image: bool
 
-    def must_answer(self, ref: ProviderRef) -> None:
-        """Raise what says that nothing can be started here, and how to start the ref elsewhere."""
+    def must_answer(self, ref: ProviderRef, otherwise: Hint | None = None) -> None:
+        """Raise what says that nothing can be started here, and how to go on; `otherwise` is the command for that, by
+        default the one that starts the ref elsewhere."""
         ...
 
     def start(self, request: StartRequest) -> Instance:

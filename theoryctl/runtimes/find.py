@@ -91,8 +91,10 @@ def find(ref: ProviderRef, runtime: str | None, name: str | None = None) -> Inst
     """The instance that `run` is to use; None where the run is embedded.
 
     Raises NotRunning where a runtime or a name was given and nothing is started there, or the record is a bad one;
-    UsageError where several instances are started and no one of them was named.
+    UsageError for an unknown runtime, and where several instances are started and no one of them was named.
     """
+    if runtime is not None:
+        _check_asked(runtime)
     if runtime == EMBEDDED:
         if name is not None:
             hint = again("leave one of them out", runtime=None)
@@ -192,11 +194,24 @@ def known_runtime(name: str) -> str:
     """The name of a runtime that can be started. Raises UsageError."""
     if name in STARTED:
         return name
+    raise UsageError(
+        f"--runtime {name!r} cannot be started: expected {' or '.join(STARTED)}", hint=_meant(name, STARTED, DEFAULT)
+    )
+
+
+def _check_asked(name: str) -> None:
+    """Raise UsageError for a runtime that no run on this machine goes to."""
+    known = (*STARTED, EMBEDDED)
+    if name not in known:
+        message = f"--runtime: expected {', '.join(known[:-1])} or {known[-1]}, got {name!r:.100}"
+        raise UsageError(message, hint=_meant(name, known, EMBEDDED))
+
+
+def _meant(name: str, known: Iterable[str], otherwise: str) -> Hint:
     from difflib import get_close_matches
 
-    message = f"--runtime {name!r} cannot be started: expected {' or '.join(STARTED)}"
-    near = get_close_matches(name, STARTED, n=1, cutoff=0.5)
-    raise UsageError(message, hint=again(f"use --runtime {(near or [DEFAULT])[0]}", runtime=(near or [DEFAULT])[0]))
+    near = next(iter(get_close_matches(name, known, n=1, cutoff=0.5)), otherwise)
+    return again(f"use --runtime {near}", runtime=near)
 
 
 def check_pin(instance: Instance, manifest: Manifest) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from theoryctl.errors import NotRunning, StartFailed
-from theoryctl.hints import again
+from theoryctl.hints import Hint, again
 from theoryctl.instances import connection, pids, records
 from theoryctl.instances.last_words import last_words, own_refusal
 from theoryctl.instances.log_files import log_lines, opened_anew
@@ -55,7 +55,7 @@ class ProcessRuntime(StartedRuntime):
     name = "process"
     has_image = False
 
-    def must_answer(self, ref: ProviderRef) -> None:
+    def must_answer(self, ref: ProviderRef, otherwise: Hint | None = None) -> None:
         """A process can be started anywhere."""
 
     def start(self, request: StartRequest) -> Instance:

@@ -14,7 +14,7 @@ from typing import Any
 from theoryctl.docker import containers
 from theoryctl.docker.client import Client, connect
 from theoryctl.errors import NotRunning, StartFailed
-from theoryctl.hints import NO_IMAGE, again
+from theoryctl.hints import NO_IMAGE, Hint, again
 from theoryctl.images.choice import Pinned, choose
 from theoryctl.instances import connection, records
 from theoryctl.instances.connection import Health
@@ -37,8 +37,8 @@ class DockerRuntime(StartedRuntime):
     name = "docker"
     has_image = True
 
-    def must_answer(self, ref: ProviderRef) -> None:
-        connect(again("start Docker, or use --runtime process", runtime="process", **NO_IMAGE))
+    def must_answer(self, ref: ProviderRef, otherwise: Hint | None = None) -> None:
+        connect(otherwise or again("start Docker, or use --runtime process", runtime="process", **NO_IMAGE))
 
     def start(self, request: StartRequest) -> Instance:
         """Start a container and return when it is ready. Nothing is left on failure, nor on Ctrl-C.
