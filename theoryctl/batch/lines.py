@@ -55,7 +55,7 @@ def read_line(number: int, data: bytes, declared: Collection[str]) -> Line:
 
 def _parsed(data: bytes) -> Any:
     try:
-        return loads(data, what="the line")
+        return loads(data.rstrip(b"\r\n"), what="the line")
     except ProviderError as error:
         raise NoObject(error.message, hint=error.hint) from None
 

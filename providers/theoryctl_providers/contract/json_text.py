@@ -27,7 +27,7 @@ def loads(text: str | bytes, *, what: str = "inputs", depth: int = MAX_DEPTH) ->
             text = text.decode().removeprefix("\ufeff")
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        raise _refusal(what, f"not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
+        raise _refusal(what, f"not JSON: {error.msg} at {_place(error)}") from None
     except RecursionError:
         raise _refusal(what, f"nested deeper than {depth} levels") from None
     except UnicodeDecodeError as error:
@@ -120,6 +120,12 @@ def _surrogate(text: str) -> str | None:
     except UnicodeEncodeError as error:
         return f"lone surrogate U+{ord(text[error.start]):04X} in a text"
     return None
+
+
+def _place(error: json.JSONDecodeError) -> str:
+    """The place of an error; a text of one line may be a line of something larger, which has a number of its own."""
+    line = f"line {error.lineno} " if "\n" in error.doc else ""
+    return f"{line}column {error.colno}"
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
