@@ -290,6 +290,21 @@ def test_a_key_that_is_the_token_of_an_instance_is_told_from_one_that_is_not_set
         run(HI, provider="litellm", mode="real", secrets={})
 
 
+@pytest.mark.parametrize(
+    ("secrets", "told"),
+    [
+        ({"A": "x", "OPENAI_API_KEY": 31415}, "a text for OPENAI_API_KEY, got int"),
+        ({"OPENAI_API_KEY": None}, "a text for OPENAI_API_KEY, got NoneType"),
+        ({31415: "x"}, "names of variables, got int"),
+        ([31415], "texts by variable name, got list"),
+    ],
+)
+def test_a_secret_that_is_no_text_is_told_by_its_name_and_never_by_its_value(secrets: Any, told: str) -> None:
+    with pytest.raises(ProviderError) as caught:
+        run(HI, provider="litellm", secrets=secrets)
+    assert caught.value.message == f"secrets: expected {told}"
+
+
 @pytest.mark.parametrize("inputs", [None, [], "x"])
 def test_inputs_that_are_no_object_are_refused_without_a_mode_too(inputs: Any) -> None:
     with pytest.raises(ProviderError, match="expected an object"):

@@ -202,8 +202,7 @@ def _check(provider: Any, attachments: Any, secrets: Any, timeout: Any, script: 
         raise _unusable("provider", "a name", provider)
     if not _is_list_of(Attachment, attachments):
         raise _unusable("attachments", "a list of Attachment", attachments)
-    if secrets is not None and not _is_text_by_name(secrets):
-        raise _unusable("secrets", "texts by variable name", type(secrets))  # never a value of them
+    _check_secrets({} if secrets is None else secrets)
     if timeout is not None and not _is_positive(timeout):
         raise _unusable("timeout", "a positive number of seconds", timeout)
     if script is not None:
@@ -217,8 +216,15 @@ def _is_list_of(kind: type, values: Any) -> bool:
     return isinstance(values, Sequence) and all(isinstance(value, kind) for value in values)
 
 
-def _is_text_by_name(values: Any) -> bool:
-    return isinstance(values, Mapping) and all(isinstance(item, str) for pair in values.items() for item in pair)
+def _check_secrets(secrets: Any) -> None:
+    """Raise ProviderError `ERR_USAGE` for secrets of the wrong type, of which only types are shown: never a value."""
+    if not isinstance(secrets, Mapping):
+        raise _refusal("secrets", "texts by variable name", type(secrets).__name__)
+    for name, value in secrets.items():
+        if not isinstance(name, str):
+            raise _refusal("secrets", "names of variables", type(name).__name__)
+        if not isinstance(value, str):
+            raise _refusal("secrets", f"a text for {name:.100}", type(value).__name__)
 
 
 def _is_positive(number: Any) -> bool:
@@ -228,7 +234,11 @@ def _is_positive(number: Any) -> bool:
 def _unusable(argument: str, expected: str, found: Any) -> ProviderError:
     shown = repr(found)
     shown = shown if len(shown) <= 60 else f"{shown[:57]}…"
-    return ProviderError("ERR_USAGE", f"{argument}: expected {expected}, got {shown}", hint="help(run) lists them all")
+    return _refusal(argument, expected, shown)
+
+
+def _refusal(argument: str, expected: str, found: str) -> ProviderError:
+    return ProviderError("ERR_USAGE", f"{argument}: expected {expected}, got {found}", hint="help(run) lists them all")
 
 
 def keys_of(provider: str, environment: Mapping[str, str]) -> dict[str, str]:
