@@ -11,11 +11,14 @@ _FORM = re.compile(r"([0-9]{1,9})([smhd])", re.ASCII)
 _AMOUNT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?(?:e\+?[0-9]{1,3})?)([smhd]?)", re.ASCII)
 
 
-def parse_duration(text: str) -> float:
-    """Seconds. Raises UsageError."""
-    match = _FORM.fullmatch(text.strip())
+def parse_duration(text: str, source: str) -> float:
+    """Seconds. Raises UsageError that names `source`."""
+    number = text.strip()
+    match = _FORM.fullmatch(number)
     if match is None:
-        raise UsageError(f"{text!r} is not a duration", hint="write it as 30s, 10m, 2h or 1d")
+        bare = number if re.fullmatch("[0-9]{1,9}", number, re.ASCII) else None
+        hint = f"write it as {bare or 30}s, {bare or 10}m, {bare or 2}h or {bare or 1}d"
+        raise UsageError(f"{source}: expected a time with its unit, got {text!r:.100}", hint=hint)
     return float(int(match[1]) * _SECONDS[match[2]])
 
 

@@ -96,6 +96,9 @@ class Command(PlacedErrorsMixin, ExamplesMixin, TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments. The ref counts as its option, wherever it was typed."""
         rest = super().parse_args(ctx, args)
+        for param in self.params:
+            if (value := ctx.params.get(param.name)) != value:  # NaN is in every range, and no limit of anything
+                raise typer.BadParameter(f"{value} is no number", ctx=ctx, param=param)
         other = ctx.params.pop(_OTHER, None)
         if other is not None:
             if ctx.params["ref"] is not None:

@@ -284,7 +284,7 @@ def logs(
     from theoryctl.refs import ProviderRef
     from theoryctl.units import parse_duration
 
-    seconds = parse_duration(since) if since is not None else None
+    seconds = parse_duration(since, "--since") if since is not None else None
     lines = instances.logs(ProviderRef.parse(ref), runtime, name, follow=follow, tail=tail, since=seconds)
     ctx.obj.emit_lines(lines)
 

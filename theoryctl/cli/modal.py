@@ -214,7 +214,7 @@ def logs(
     from theoryctl.refs import ProviderRef
     from theoryctl.units import parse_duration
 
-    seconds = parse_duration(since) if since is not None else None
+    seconds = parse_duration(since, "--since") if since is not None else None
     parsed, where = ProviderRef.parse(ref), environment_name(env)
     ctx.obj.emit_lines(modal.logs(parsed, where, app=app, follow=follow, tail=tail, since=seconds))
 

@@ -69,7 +69,7 @@ class FilterFlags(NamedTuple):
             model=self.model,
             mode=checked_mode(self.mode),
             code=self.code,
-            since=parse_duration(self.since) if self.since is not None else None,
+            since=parse_duration(self.since, "--since") if self.since is not None else None,
         )
 
 
@@ -202,7 +202,8 @@ def prune(ctx: typer.Context, older_than: OlderThan = None, all_: All = False) -
     from theoryctl.actions.runs.ledger import prune
     from theoryctl.units import parse_duration
 
-    ctx.obj.emit(prune(parse_duration(older_than) if older_than is not None else None, all_, ctx.obj.note))
+    seconds = parse_duration(older_than, "--older-than") if older_than is not None else None
+    ctx.obj.emit(prune(seconds, all_, ctx.obj.note))
 
 
 @command(app, "path", examples='sqlite3 "$(theoryctl runs path)" "select * from costs"')
