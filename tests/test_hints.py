@@ -110,6 +110,7 @@ def paste(cli: Cli, hint: str, **options: Any) -> Ran:
         (("local", "run", "--ref", "Mock@1", "--prompt", "x"), "Mock@1", "llm/mock@1"),
         ((*RUN, "--attach", "note.txt", "--prompt", "x"), "note.txt", "note=note.txt"),
         (("local", "start", "--ref", REF, "--runtime", "proces"), "proces", "process"),
+        ((*RUN, "--runtime", "embeded", "--prompt", "x"), "embeded", "embedded"),
         ((*START, "--mode", "mok", "--max-attachment", "1MiB"), "mok", "mock"),
         (("local", "start", "--ref", REF, "--runtime", "docker", "--wait-timeout", "70"), "docker", "process"),
         (("local", "start", "--ref", REF, "--runtime", "docker", "--mode", "real", "--env-file", "keys.env"),
@@ -132,6 +133,7 @@ def test_what_was_typed_comes_back_corrected_with_every_other_word_and_works(
         (("--inputs-file", "x"), f"theoryctl manifest show {REF}"),
         (("--inputs-file", "."), "ls -A ."),
         (("--script", "no such/folder/x.yaml"), "ls -A"),
+        (("--script", "a.yaml"), "ls -A"),  # of slow.yaml the ending is near, and no more
         (("--env-file", "recordings/x"), "ls -A recordings"),
         (("--attach", "a=note.txt/x"), "ls -A"),
         (("--replay", "recording"), f"theoryctl local run --ref {REF} --replay recordings --json"),

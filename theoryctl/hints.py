@@ -107,8 +107,14 @@ def _near_path(path: str, is_wanted: Callable[[str], bool]) -> str | None:
     except OSError:
         return None
     wanted = {each: there for each, there in found.items() if is_wanted(there)}
-    near = get_close_matches(name.casefold(), wanted, n=1)
-    return wanted[near[0]] if near else None
+    for near in get_close_matches(name.casefold(), wanted):
+        if get_close_matches(_stem(name.casefold()), [_stem(near)]):  # endings alone make any two names near
+            return wanted[near]
+    return None
+
+
+def _stem(name: str) -> str:
+    return os.path.splitext(name)[0]
 
 
 def _existing_folder(path: str) -> str:

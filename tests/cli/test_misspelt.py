@@ -33,6 +33,13 @@ def test_the_command_that_was_meant_is_said_whole(cli: Cli, typed: tuple[str, ..
     assert cli(*meant).status == 0
 
 
+@pytest.mark.parametrize(
+    "typed", [("recordings", "list", "recordings"), ("recordings", "show", "a.json"), ("mocks", "inspect", "a.yaml")]
+)
+def test_a_command_of_another_group_that_cannot_take_the_words_is_not_meant(cli: Cli, typed: tuple[str, ...]) -> None:
+    assert cli(*typed).err.endswith(f"hint: theoryctl {typed[0]} --help\n")
+
+
 def test_a_word_that_is_near_to_nothing_leads_to_the_help(cli: Cli) -> None:
     assert cli("modal", "zzzz").err.endswith("hint: theoryctl modal --help\n")
 

@@ -14,26 +14,30 @@ from tests.conftest import REF, Cli
 from theoryctl.cli.app import app
 
 RUN = ("local", "run", "Hi", "--ref", REF)
+BATCH = ("local", "batch", "lines.jsonl")
+MESSAGES = '{"messages": [{"role": "user", "content": "Hi"}]}'
+TEST = ("manifest", "test", REF)
 
 
-def options() -> Iterator[tuple[tuple[str, ...], str, bool]]:
-    """Every name of every option of every group and command: the path, the name, whether it takes a value."""
+def options() -> Iterator[tuple[tuple[str, ...], str, Any]]:
+    """Every name of every option of every group and command: the path, the name, the parameter."""
     root: Any = typer.main.get_command(app)
     with typer.Context(root, info_name="theoryctl") as context:
         yield from _below((), root, context)
 
 
-def _below(path: tuple[str, ...], command: Any, context: Any) -> Iterator[tuple[tuple[str, ...], str, bool]]:
+def _below(path: tuple[str, ...], command: Any, context: Any) -> Iterator[tuple[tuple[str, ...], str, Any]]:
     for param in command.get_params(context):
         if param.param_type_name == "option":
-            yield from ((path, name, not param.is_flag) for name in param.opts)
+            yield from ((path, name, param) for name in param.opts)
     for name in command.list_commands(context) if hasattr(command, "list_commands") else ():
         yield from _below((*path, *name.split()), command.get_command(context, name), context)
 
 
 def test_no_option_is_refused_as_a_bug_without_its_value_or_with_one_it_cannot_have(cli: Cli) -> None:
     tried = 0
-    for path, name, takes_value in options():
+    for path, name, param in options():
+        takes_value = not param.is_flag
         if not takes_value and not name.startswith("--"):
             continue  # `-f=x` is `-f`, `-=` and `-x`
         ran = cli("--json", *path, name if takes_value else f"{name}=true")
@@ -61,6 +65,10 @@ def hint_of(cli: Cli, *typed: str) -> str:
         (("--version=1",), ("--version",)),
         ((*RUN, "--mock"), (*RUN, "--mode", "mock")),
         ((*RUN, "--output", "first.txt"), (*RUN, "--save-first", "first.txt")),
+        ((*RUN, "--output", "json"), (*RUN, "--json")),
+        (("manifest", "list", "--format=json"), ("manifest", "list", "--json")),
+        ((*RUN[:2], "--inputs", MESSAGES), (*RUN[:2], "--inputs-json", MESSAGES)),
+        ((*BATCH, "-o", "rows.jsonl", "-o", "seed=1"), (*BATCH, "--out", "rows.jsonl", "--option", "seed=1")),
         ((*RUN, "--stop", "x"), (*RUN, "-o", "stop=x")),
         ((*RUN, "--max-token", "4"), (*RUN, "-o", "max_tokens=4")),
         ((*RUN, "--provider", "openai", "-m", "gpt-4o"), (*RUN, "-m", "openai/gpt-4o")),
@@ -79,6 +87,63 @@ def test_the_hint_of_a_guess_works(
     (working_folder / "lines.jsonl").write_text('{"messages": [{"role": "user", "content": "Hi"}]}\n')
     assert shlex.split(hint_of(cli, *typed)) == ["theoryctl", *meant]
     assert cli(*meant).status == 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (("--runtime", "process"), "embedded,process"),
+        (("--runtime=docker",), "embedded,docker"),
+        (("--runtime", "embedded"), "embedded,process"),
+        (("--runtimes", "dokcer,process"), "docker,process"),
+    ],
+)
+def test_a_runtime_is_compared_with_another(cli: Cli, typed: tuple[str, ...], meant: str) -> None:
+    assert hint_of(cli, *TEST, *typed) == f"theoryctl manifest test {REF} --runtimes {meant}"
+
+
+def test_inputs_in_place_of_a_file_are_json_however_long(cli: Cli) -> None:
+    for inputs in (MESSAGES, MESSAGES.replace("Hi", "Hi" * 200)):
+        refused = cli("local", "run", "--inputs-file", inputs, "--mode", "mock", "--json")
+        hint = shlex.split(refused.document["error"]["hint"])
+        assert hint[hint.index("--inputs-json") + 1] == inputs
+        assert (refused.status, "--inputs-file" in hint, cli(*hint[1:]).status) == (3, False, 0)
+
+
+def test_a_value_that_is_no_number_is_told_with_the_numbers_that_are_taken(cli: Cli) -> None:
+    tried = 0
+    for path, name, param in options():
+        kind = param.type
+        if not name.startswith("--") or not kind.name.endswith(" range"):
+            continue
+        for value in ("abc", f"{kind.min - 1}"):
+            error = cli("--json", *path, f"{name}={value}").document["error"]
+            told = f"number {f'of at least {kind.min}' if kind.max is None else f'from {kind.min} to {kind.max}'}"
+            assert (error["code"], told in error["message"]) == ("ERR_USAGE", True), error
+            assert error["message"].startswith("--") and error["message"].endswith(f"got '{value}'")
+        tried += 1
+    assert tried > 15
+
+
+@pytest.mark.parametrize("flag", ["--max-cost", "--rpm", "--tpm"])
+def test_a_limit_that_is_no_number_is_not_taken_for_one_that_is_never_reached(cli: Cli, flag: str) -> None:
+    error = cli(*BATCH, "--out", "rows.jsonl", flag, "nan", "--json").document["error"]
+    assert error["code"] == "ERR_USAGE"
+    assert error["message"].startswith(f"{flag}: expected a number of at least ")
+
+
+@pytest.mark.parametrize(
+    ("typed", "told", "hint"),
+    [
+        (("runs", "prune", "--older-than", "30"), "--older-than", "write it as 30s, 30m, 30h or 30d"),
+        (("runs", "list", "--since", "soon"), "--since", "write it as 30s, 10m, 2h or 1d"),
+        (("local", "logs", "--since", "5"), "--since", "write it as 5s, 5m, 5h or 5d"),
+    ],
+)
+def test_a_time_without_a_unit_is_told_with_its_flag(cli: Cli, typed: tuple[str, ...], told: str, hint: str) -> None:
+    error = cli(*typed, "--json").document["error"]
+    assert error["message"] == f"{told}: expected a time with its unit, got {typed[-1]!r}"
+    assert error["hint"] == hint
 
 
 def test_real_is_a_mode(cli: Cli) -> None:

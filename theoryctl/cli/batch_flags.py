@@ -235,8 +235,13 @@ def _out(flags: BatchFlags, source: str) -> str | None:
 
     if flags.out is not None or flags.estimate:
         return flags.out
+    message = "expected a file for the rows, got none"
+    options = flags.option or []
+    if files := [option for option in options if "=" not in option]:  # -o is the output of many programs
+        rest = [option for option in options if "=" in option]
+        raise UsageError(message, hint=again("name it with --out", out=files[0], option=rest))
     name = "rows.jsonl" if source == "-" else f"{source.removesuffix('.jsonl')}.rows.jsonl"
-    raise UsageError("expected a file for the rows, got none", hint=again("name it with --out", out=name))
+    raise UsageError(message, hint=again("name it with --out", out=name))
 
 
 def allowed(text: str) -> Allowed:

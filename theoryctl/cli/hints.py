@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +77,7 @@ def _keeps_loaded(envelope: Envelope, context: Any) -> str | None:
 def _words(step: Step, context: Any) -> list[str] | None:
     """A step as words of a command line; None where it cannot be typed again as it was."""
     path = step.path.split() or context.command_path.split()[1:]
-    target = _command_at(path, context)
+    target = command_at(path, context)
     typed = _typed(context) if step.inherits else {}
     if step.path:
         typed = {name: value for name, value in typed.items() if name not in _SHARED}
@@ -115,7 +115,8 @@ def _parameters(target: Any, values: Mapping[str, Any], *, named_only: bool) -> 
             yield from flag_words(parameter.name, value, parameter.opts[0])
 
 
-def _command_at(path: list[str], context: Any) -> Any:
+def command_at(path: Sequence[str], context: Any) -> Any:
+    """The command, or group, that words name."""
     found = context.find_root().command
     while path:
         found, words = found.named(context, path)

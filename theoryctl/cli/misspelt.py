@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from itertools import takewhile
 from typing import Any
+
+from theoryctl.cli.hints import command_at
 
 #: What other tools call our commands, by the words that docker, kubectl, ollama and systemctl have for them.
 _ELSEWHERE: Mapping[str, tuple[str, ...]] = {
@@ -28,20 +31,40 @@ def meant(arguments: Sequence[str], group: Any, context: Any) -> list[str] | Non
     """Return the arguments, which begin with an unknown word, as they were meant in `group`, without the program's
     name; None where nothing is near.
 
-    They are a command's, of the group first, then of another group, in the order of the help; or a flag of the group
-    without its dashes; or, where the group is called like a command elsewhere, that command's.
+    They are a command's, of the group first, then of another group, in the order of the help, if it takes the words
+    that follow; or a flag of the group without its dashes; or, where the group is called like a command elsewhere,
+    that command's.
     """
     word, rest = arguments[0], arguments[1:]
     here = tuple(context.command_path.split()[1:])
     everywhere = [list(_walk(here, group, context)), list(_walk((), context.find_root().command, context))]
-    if path := _named(everywhere, (word, *_ELSEWHERE.get(word, ()))):
+    path = _named(everywhere, (word, *_ELSEWHERE.get(word, ())))
+    if path and _takes(path, rest, here, context):
         return [*path, *rest]
     if any(f"--{word}" in param.opts for param in group.get_params(context) if not getattr(param, "hidden", False)):
         return [*here, *rest, f"--{word}"]
     if here and _is_path(word) and (twin := _named([_others(everywhere[1], here)], here[-1:])):
         return [*twin, *arguments]
     path = next(filter(None, (_near(known, word) for known in everywhere)), None)
-    return [*path, *rest] if path else None
+    return [*path, *rest] if path and _takes(path, rest, here, context) else None
+
+
+def _takes(path: tuple[str, ...], rest: Sequence[str], here: tuple[str, ...], context: Any) -> bool:
+    """Return whether a command has a place for the words that were typed after another one's name. One of the same
+    group counts as meant, whatever they are."""
+    if path[: len(here)] == here:
+        return True
+    found = command_at(path, context)
+    places = [param for param in found.params if param.param_type_name == "argument"]
+    if hasattr(found, "list_commands") or any(place.nargs < 0 for place in places):
+        return True
+    words = list(takewhile(lambda word: not word.startswith("-"), rest))
+    return len(words) <= len(places) and all(map(_suits, words, places))
+
+
+def _suits(word: str, place: Any) -> bool:
+    is_ref = "/" in word and not os.path.exists(word)
+    return is_ref or place.name not in ("ref", "other_ref")
 
 
 def _named(known: Iterable[list[tuple[str, ...]]], names: Sequence[str]) -> tuple[str, ...] | None:

@@ -17,6 +17,8 @@ _OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "--output": ("--out", "--save-first"),
     "--out": ("--save-first",),
 }
+#: Options that choose the form of the output elsewhere; of JSON it is `--json` here.
+_FORMS = ("--output", "--out", "--format", "--output-format")
 _VENDOR = ("--provider", "--vendor")
 _KEY = re.compile(r"--([a-z]+-)?(api-?)?key|--(api-?|auth-?)?token")
 
@@ -103,6 +105,10 @@ def _expected(typed: _Typed, params: Mapping[str, Any]) -> Slip | None:
     unknown = f"No such option: {typed.option}"
     if (words := _SWITCHES.get(typed.option)) and words[0] in params:
         return Slip(unknown, typed.replaced(*words))
+    if typed.option in _FORMS and typed.value == "json" and "--json" in params:
+        return Slip(unknown, typed.replaced("--json", with_value=True))
+    if typed.option == "--runtime" and typed.value and "--runtimes" in params:
+        return _runtimes(typed, unknown)
     if typed.value and (ours := next((each for each in _OTHER_NAMES.get(typed.option, ()) if each in params), None)):
         return Slip(unknown, typed.called(ours), f"write {ours}")
     if typed.option == "--file" and typed.value and "--prompt-file" in params:
@@ -112,6 +118,14 @@ def _expected(typed: _Typed, params: Mapping[str, Any]) -> Slip | None:
     if typed.option in _VENDOR and "--model" in params:
         return _vendor(typed)
     return None
+
+
+def _runtimes(typed: _Typed, message: str) -> Slip:
+    """The runtime is one of those that are compared."""
+    from theoryctl.actions.sameness import comparable
+
+    value = comparable((typed.value or "").split(","))
+    return Slip(message, typed.replaced("--runtimes", value, with_value=True), f"write --runtimes {value}")
 
 
 def _file(typed: _Typed, message: str) -> Slip:

@@ -62,7 +62,7 @@ class InputFlags(NamedTuple):
         if self.stdin not in (None, "-"):
             raise UsageError(
                 f"--inputs takes only '-', for standard input, not {self.stdin!r}",
-                hint=again("use --inputs-file", inputs=None, inputs_file=self.stdin),
+                hint=_as_json(self.stdin) or again("use --inputs-file", inputs=None, inputs_file=self.stdin),
             )
         if len(readers := list(self._readers())) > 1:
             raise UsageError(f"{' and '.join(readers)} both read standard input", hint="read it for one of them")
@@ -129,7 +129,9 @@ class InputFlags(NamedTuple):
     def _inputs_in(self, path: str) -> bytes:
         # Nothing is called alike: it is to be written, then.
         example = command("manifest show")
-        return _file("--inputs-file", path, lambda near: again(f"use {near}", inputs_file=near), example)
+        return _file(
+            "--inputs-file", path, lambda near: again(f"use {near}", inputs_file=near), example, _as_json(path)
+        )
 
     def _prompt_in(self, path: str) -> bytes:
         return _file("--prompt-file", path, lambda near: again(f"use {near}", prompt_file=near))
@@ -138,6 +140,12 @@ class InputFlags(NamedTuple):
 def _joined(piped: str, typed: str | None) -> str:
     """Both texts, the piped one first, a blank line between them."""
     return piped if typed is None else f"{piped}{'' if piped.endswith(chr(10)) else chr(10)}\n{typed}"
+
+
+def _as_json(value: str) -> Hint | None:
+    """The command with a value of another flag as JSON, where it looks like that."""
+    is_json = value.lstrip().startswith(("{", "["))
+    return again("use --inputs-json", inputs=None, inputs_file=None, inputs_json=value) if is_json else None
 
 
 def _alone(flag: str) -> UsageError:
@@ -155,13 +163,17 @@ def _object(text: str | bytes, where: str) -> dict[str, Any]:
     return value
 
 
-def _file(flag: str, path: str, use: Callable[[str], Hint], otherwise: str | None = None) -> bytes:
+def _file(
+    flag: str, path: str, use: Callable[[str], Hint], otherwise: str | None = None, instead: Hint | None = None
+) -> bytes:
+    """The bytes of a file. Of the hints for one that cannot be read, `instead` comes first, `otherwise` last."""
     try:
         with open(path, "rb") as file:  # a pipe may stand there
             return _limited(iter(lambda: file.read(_CHUNK), b""), path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise BadInputs(f"{flag} {path}: {reason}", hint=path_hint(path, error, use, otherwise=otherwise)) from error
+        hint = instead or path_hint(path, error, use, otherwise=otherwise)
+        raise BadInputs(f"{flag} {path}: {reason}", hint=hint) from error
 
 
 def _limited(chunks: Iterable[bytes], where: str) -> bytes:
