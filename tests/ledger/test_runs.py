@@ -6,6 +6,7 @@ import json
 import stat
 import time
 from pathlib import Path
+from typing import get_args
 
 import jsonschema_rs
 import pytest
@@ -16,6 +17,7 @@ from tests.ledger.rows import fill, row, write
 from tests.real.conftest import CANARY
 from tests.real.vendor import echoes_the_key, fails
 from theoryctl.ledger.retention import day
+from theoryctl.ledger.row import Source
 
 #: Two days that the ledger still remembers.
 FIRST, SECOND = (day(time.time() - days * 86400) for days in (2, 1))
@@ -216,3 +218,11 @@ def test_an_empty_ledger_says_that_it_is_empty_and_what_fills_it(command: str, c
     ran = cli("runs", *command.split())
     assert "the ledger is empty: runs in real mode fill it" in ran.err
     assert "THEORYCTL_LEDGER" in ran.err
+
+
+def test_the_page_and_the_schema_name_everything_that_writes_a_row() -> None:
+    page = (ROOT / "docs/runs.md").read_text()
+    (told,) = (line for line in page.splitlines() if line.startswith("| `source` |"))
+    described = json.loads((ROOT / "docs/runs.schema.json").read_text())["$defs"]["run"]["properties"]["source"]
+    assert [source for source in get_args(Source) if f"`{source}`" not in told] == []
+    assert described["description"] == ", ".join(get_args(Source))

@@ -13,6 +13,7 @@ from theoryctl_providers.contract import ERRORS, Envelope, Event, Log, Request, 
 
 if TYPE_CHECKING:
     from theoryctl.ledger.budget import Reservation
+    from theoryctl.ledger.row import Source
 
 #: Makes a call, and tells of its events.
 Call = Callable[[Request, Callable[[Event], None]], Envelope]
@@ -28,7 +29,7 @@ def kept(
     on_event: Callable[[Event], None],
     settings: Settings,
     *,
-    source: str = "run",
+    source: Source = "run",
     answers: Mapping[str, Any] | None = None,
 ) -> Envelope:
     """Make a call within the budget, and write it into the ledger as the settings say.

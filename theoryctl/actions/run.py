@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from theoryctl.actions.kept import kept
 from theoryctl.actions.targets import Target
@@ -46,6 +46,9 @@ from theoryctl_providers.contract import (
     resolve_mode,
 )
 
+if TYPE_CHECKING:
+    from theoryctl.ledger.row import Source
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
@@ -67,7 +70,7 @@ class RunOptions:
     mocks: MockFlags = field(default_factory=MockFlags)
     mock_missing_secrets: bool = False
     standard_input: StandardInput = field(default_factory=StandardInput)
-    source: str = "run"
+    source: Source = "run"
     operation: Operation = "chat"
 
     def told_once(self) -> dict[str, Any]:

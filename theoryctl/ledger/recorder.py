@@ -16,7 +16,7 @@ from theoryctl_providers.contract import Delta, Output, is_mock
 if TYPE_CHECKING:
     from theoryctl.ledger.content import Content
     from theoryctl.ledger.policy import Policy
-    from theoryctl.ledger.row import Row
+    from theoryctl.ledger.row import Row, Source
     from theoryctl_providers.contract import Envelope, Event, Request
 
 
@@ -35,7 +35,9 @@ def here() -> Here:
 class Recorder:
     """One run as it goes on: show it the events with `see`, and give it the envelope with `write`."""
 
-    def __init__(self, policy: Policy, request: Request, source: str, answers: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, policy: Policy, request: Request, source: Source, answers: Mapping[str, Any] | None = None
+    ) -> None:
         """`source` is as in `Row`; `answers` are the paths that mock mode answers from, by flag."""
         self._policy, self._request, self._source, self._answers = policy, request, source, answers or {}
         self._first: float | None = None
@@ -70,7 +72,7 @@ class GroupRecorder:
     #: Rows that wait, at most.
     MOST = 10_000
 
-    def __init__(self, policy: Policy, source: str, answers: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, policy: Policy, source: Source, answers: Mapping[str, Any] | None = None) -> None:
         """`source` and `answers` are those of `Recorder`."""
         self._policy, self._source, self._answers = policy, source, answers or {}
         self._here = here()
@@ -99,7 +101,7 @@ class GroupRecorder:
         self._writer.close()
 
 
-def _row(request: Request, envelope: Envelope, source: str, place: Here, first_token_ms: float | None = None) -> Row:
+def _row(request: Request, envelope: Envelope, source: Source, place: Here, first_token_ms: float | None = None) -> Row:
     key, branch, ci_run = place
     inputs = outputs = None
     model = model_of(request, envelope)

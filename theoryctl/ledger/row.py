@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 if TYPE_CHECKING:
     from theoryctl_providers.contract import Envelope
+
+#: The commands, and else the places, that tell of a run.
+Source = Literal["run", "batch", "replay", "recordings", "python", "instance", "modal"]
 
 #: Characters of a text that comes from outside, such as a model's name: a row stays below a kilobyte.
 _LONGEST = 120
@@ -46,8 +49,8 @@ class Row:
     """One run. What is not known is None.
 
     `started_at` is UTC in RFC 3339 with milliseconds. `source` says who told of it: `run`, `batch`, `replay`,
-    `python`, or a log: that of an `instance`, or of an app on `modal`. `model` is the one that was asked,
-    `answered` the one that the vendor says answered. `image` is a digest. `code` is that of a failure. Of the
+    `recordings`, `python`, or a log: that of an `instance`, or of an app on `modal`. `model` is the one that was
+    asked, `answered` the one that the vendor says answered. `image` is a digest. `code` is that of a failure. Of the
     durations, in milliseconds, `loading_ms` and `first_token_ms` are parts of `duration_ms`. `operation` is `chat`
     or `embeddings`. The digests of inputs and outputs are keyed (`ledger.digests`).
     """
@@ -106,7 +109,7 @@ USAGE = (
 )
 
 
-def row_of(envelope: Envelope, source: str, *, model: str | None = None, **more: Any) -> Row:
+def row_of(envelope: Envelope, source: Source, *, model: str | None = None, **more: Any) -> Row:
     """Return the row of a finished run of a `model`; `more` are columns that its envelope does not tell."""
     meta, error = envelope["meta"], envelope["error"]
     vendor, usage = meta["vendor"], envelope["usage"]

@@ -11,7 +11,7 @@ SCRIPT = """
 CREATE TABLE runs (
   run_id TEXT PRIMARY KEY,
   started_at TEXT NOT NULL,          -- UTC, RFC 3339
-  source TEXT NOT NULL,              -- run, batch, replay, python, instance, modal
+  source TEXT NOT NULL,              -- run, batch, replay, recordings, python, instance, modal
   ref TEXT,
   mode TEXT,
   runtime TEXT,
