@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import REF, Cli
+from tests.conftest import REF, ROOT, Cli
 
 START = ("local", "start", "--ref", REF, "--runtime", "process")
 RULES = """rules:
@@ -57,6 +58,8 @@ def test_a_batch_tells_unused_rules_and_fails_where_the_script_is_strict(cli: Cl
     assert (lenient.status, lenient.document["unused_rules"]) == (0, ["rule 2 (never asked)"])
     script.write_text("strict: true\n" + RULES)
     assert cli(*batch, "b.jsonl").status == 3
+    (told,) = re.findall(r"^\| 3 \| .*$", (ROOT / "docs/batch.md").read_text(), re.M)
+    assert "`strict: true`" in told
     assert cli(*batch, "b.jsonl").status == 0, "lines that have rows already ask nothing"
 
 
