@@ -53,7 +53,8 @@ def home(environment: dict[str, str], cli: Cli, request: pytest.FixtureRequest) 
     """A folder as the examples expect it: manifests, files to read, an env file; a started llm/mock@1 for its users."""
     folder = Path(environment["HOME"])
     shutil.copy(ROOT / "README.md", folder)
-    shutil.copy(ROOT / "docs" / "answers.yaml", folder)
+    (folder / "docs").mkdir()
+    shutil.copy(ROOT / "docs" / "answers.yaml", folder / "docs")
     shutil.copytree(ROOT / "manifests", folder / "manifests")
     line = {"messages": [{"role": "user", "content": "Say hello."}]}
     (folder / "lines.jsonl").write_text(json.dumps(line))

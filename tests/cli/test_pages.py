@@ -41,7 +41,7 @@ ANYWHERE = {
         'get_weather {"city": "Forlì"}',
         STOPPED,
         "llm/litellm@1 (process): no request was answered by rule 2,",
-        "answers.yaml: 7 rules, no problem\n",
+        "docs/answers.yaml: 7 rules, no problem\n",
         STOPPED,
     ),
     "docs/runs.md": ("llm/litellm@1\tmock\topenai/gpt-4o-mini", "openai/gpt-4o-mini|2", "openai/gpt-4o-mini\t2\t0"),
@@ -132,8 +132,10 @@ def test_what_a_page_shows_with_other_tools_works_without_a_key(
 
 
 def check_page(page: str, environment: dict[str, str], working_folder: Path) -> None:
-    """Run a page, whose commands print the texts that are listed for it, in their order."""
-    (working_folder / "answers.yaml").write_bytes((ROOT / "docs/answers.yaml").read_bytes())
+    """Run a page, whose commands print the texts that are listed for it, in their order. Of the files of the checkout,
+    the page finds the script, at its place."""
+    (working_folder / "docs").mkdir()
+    (working_folder / "docs/answers.yaml").write_bytes((ROOT / "docs/answers.yaml").read_bytes())
     rest = run_page(page, "sh", environment, working_folder)
     for text in ANYWHERE[page]:
         before, found, rest = rest.partition(text)

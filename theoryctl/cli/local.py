@@ -108,7 +108,7 @@ theoryctl local run "Say hello in one word." --mode mock --stream
 cat README.md | theoryctl local run "Sum this up." -m openai/gpt-4o-mini -o temperature=0.2
 theoryctl local run --ref llm/litellm@1 --inputs-json '{"messages": [{"role": "user", "content": "Hi"}]}' --json
 theoryctl local run "Sum this up." --attach notes=README.md
-theoryctl local run --ref llm/litellm@1 "Tell me a story." --script answers.yaml""",
+theoryctl local run --ref llm/litellm@1 "Tell me a story." --script docs/answers.yaml""",
 )
 @with_flags(RunFlags)
 def run(
@@ -177,7 +177,7 @@ def batch(
 theoryctl local start --ref llm/litellm@1
 theoryctl local start --ref llm/litellm@1 --env-file .env --mode real
 theoryctl local start --ref llm/mock@1 --runtime process
-theoryctl local start --ref llm/litellm@1 --runtime process --script answers.yaml""",
+theoryctl local start --ref llm/litellm@1 --runtime process --script docs/answers.yaml""",
 )
 def start(
     ctx: typer.Context,

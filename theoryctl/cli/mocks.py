@@ -13,7 +13,9 @@ app = make_app("mocks", "Check the scripts of mocks.")
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Scripts, in YAML.")]
 
 
-@command(app, "check", examples="theoryctl mocks check answers.yaml\ntheoryctl mocks check answers.yaml --json")
+@command(
+    app, "check", examples="theoryctl mocks check docs/answers.yaml\ntheoryctl mocks check docs/answers.yaml --json"
+)
 def check(ctx: typer.Context, files: Files) -> None:
     """Check scripts, and report every problem in them.
 
