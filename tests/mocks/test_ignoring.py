@@ -24,6 +24,9 @@ from theoryctl_providers.mock.ignoring import Ignoring
         ("ids", "call_Ab12Cd34Ef and deadbeefdeadbeef", "‹ids› and ‹ids›"),
         ("ids", "read_something_longer and well-known", "read_something_longer and well-known"),
         ("numbers", "3 apples for 1.50, not v2", "‹numbers› apples for ‹numbers›, not v2"),
+        ("h.llo", "hello. Hello? hallo! **hullo**: hello.x", "‹h.llo›. Hello? ‹h.llo›! **‹h.llo›**: hello.x"),
+        ("h.llo.", "hello. hello? hello", "‹h.llo.› ‹h.llo.› hello"),
+        ("run-[0-9]+", "“run-1”, `run-2`… – run-3。", "“‹run-[0-9]+›”, `‹run-[0-9]+›`… – ‹run-[0-9]+›。"),
         ("run-[0-9]+", 'see run-12, (run-13) and "run-1x"', 'see ‹run-[0-9]+›, (‹run-[0-9]+›) and "run-1x"'),
     ],
 )
@@ -112,6 +115,10 @@ def test_a_recording_is_found_whatever_the_date_is() -> None:
     assert replayed(found, "It is 2026-11-26.") == "ERR_REPLAY_MISS"
     assert replayed(found, "It is 2026-11-26.", ignore=["dates"]) == "new year"
     assert replayed(found, "It is 2026-11-26, and late.", ignore=["dates"]) == "ERR_REPLAY_MISS"
+
+
+def test_a_recording_is_found_whatever_the_word_is_that_ends_its_sentence() -> None:
+    assert replayed(Recordings([recording("See build 42.", "seen")]), "See build 43.", ignore=[r"4\d"]) == "seen"
 
 
 def test_of_recordings_that_differ_in_a_date_alone_each_is_played_once_and_the_last_again() -> None:

@@ -35,6 +35,15 @@ def test_a_rule_that_never_fires_is_told_with_its_place_and_fails(cli: Cli, scri
     )
 
 
+def test_a_pattern_that_no_word_matches_is_told_by_the_check_and_by_a_run(cli: Cli, script: Path) -> None:
+    script.write_text("ignore: ['build 4\\d']\nrules:\n- answers: [{text: x}]\n")
+    why = "'build 4\\\\d' ignores nothing: no word has a space, quote, bracket, comma or semicolon"
+    ran = cli("mocks", "check", "answers.yaml")
+    assert (ran.status, ran.out) == (3, f"answers.yaml:1:10: ignore[0]: {why}\n")
+    ran = cli("local", "run", "hi", "--ref", "llm/litellm@1", "--mode", "mock", "--script", "answers.yaml")
+    assert (ran.status, ran.out) == (0, "x\n") and why in ran.err
+
+
 def test_mistakes_are_told_with_their_places_and_fail(cli: Cli, script: Path) -> None:
     script.write_text("rulez: []\nrules: [{answers: [{text: x}]}]\n")
     ran = cli("mocks", "check", "answers.yaml", "--json")

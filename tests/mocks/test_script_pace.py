@@ -10,7 +10,7 @@ import pytest
 
 from tests.mocks.scripted import HI, answers, code_of, events, said, script
 from theoryctl_providers import ProviderConfig, Request, execute
-from theoryctl_providers.authored.script_rules import never_firing
+from theoryctl_providers.authored.script_rules import without_effect
 from theoryctl_providers.contract import Delta, Script
 
 TEXT = "one two three four five six"
@@ -103,4 +103,4 @@ def test_a_pace_beside_a_fault_that_does_not_strike_is_no_answer(pace: dict[str,
     chaos = answers({**pace, "fault": {"status": 429, "probability": 0}})
     told = script(chaos, answers({"text": "below"}))
     assert said(HI, told) == "below"
-    assert list(never_firing(told.document)) == []
+    assert list(without_effect(told.document)) == []

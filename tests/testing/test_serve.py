@@ -183,6 +183,13 @@ def test_recordings_that_are_told_later_leave_a_script_at_its_place(tmp_path: Pa
         assert instance.unused == []
 
 
+def test_a_pattern_that_ignores_nothing_is_warned_of_wherever_it_is_said(tmp_path: Path) -> None:
+    write_recordings(tmp_path, [recorded("Hi", "recorded")])
+    with pytest.warns(UserWarning, match="'a b' ignores nothing"), serve(replay=tmp_path) as instance:
+        instance.replay(tmp_path, ignore=["a b"])
+        assert ask(instance) == "recorded"
+
+
 HIDDEN = {"rules": [*rules("all")["rules"], {"name": "hidden", "answers": [{"text": "never"}]}]}
 WHY = "the script: rule 2 (hidden) never fires: rule 1 above it answers all that it fits"
 

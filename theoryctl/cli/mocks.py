@@ -20,8 +20,8 @@ def check(ctx: typer.Context, files: Files) -> None:
     """Check scripts, and report every problem in them.
 
     Each problem is reported with its line and column: mistakes; rules that never fire, because their conditions
-    exclude each other or a rule above answers all that they fit; and words that nearly say something else. The status
-    is 3 unless only such words were found.
+    exclude each other or a rule above answers all that they fit; patterns to ignore that no word matches; and words
+    that nearly say something else. The status is 3 unless only such words were found.
     """
     from theoryctl.actions.mocks import check_scripts
 

@@ -115,16 +115,16 @@ class MockFlags(NamedTuple):
 
 
 def joined(files: tuple[str, ...]) -> Script:
-    """The scripts in some files as one, with the rules that never fire as its warnings. Raises BadScript."""
+    """The scripts in some files as one, with what has no effect in them as its warnings. Raises BadScript."""
     from theoryctl_providers.contract import Script, ScriptDocument
 
     if not files:
         return Script(ScriptDocument())
     from theoryctl.authored.script_file import read_script
-    from theoryctl_providers.authored.script_rules import never_firing
+    from theoryctl_providers.authored.script_rules import without_effect
 
     document = Script.joined([read_script(file) for file in files]).document
-    return Script(document, [finding.what for finding in never_firing(document)])
+    return Script(document, [finding.what for finding in without_effect(document)])
 
 
 def recordings_in(folder: str, name: str = "replay") -> Recordings:

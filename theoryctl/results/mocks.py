@@ -26,7 +26,7 @@ class ScriptsChecked:
 
     @property
     def exit_status(self) -> int:
-        """3 where a script is invalid, or has a rule that never fires."""
+        """3 where a script is invalid, or a rule or pattern of it has no effect."""
         return 3 if any(each.kind != "near" for checked in self.files for each in checked.problems) else 0
 
     def document(self) -> dict[str, Any]:

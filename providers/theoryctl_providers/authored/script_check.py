@@ -30,7 +30,7 @@ _PLAIN: dict[tuple[str, type], str] = {
 
 @dataclass(frozen=True, slots=True)
 class ScriptProblem:
-    """A problem of a script. `error`: it is invalid; `never`: a rule never fires; `near`: a word nearly says more."""
+    """A problem of a script. `error`: it is invalid; `never`: a part has no effect; `near`: a word nearly says more."""
 
     kind: str
     problem: Problem

@@ -1,4 +1,5 @@
-"""Rules of a script that cannot be what was meant: those that never fire, and words that nearly say something else."""
+"""Parts of a script that cannot be what was meant: rules that never fire, patterns that no word matches, and words that
+nearly say something else."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 
-from theoryctl_providers.authored.patterns import compiled
+from theoryctl_providers.authored.patterns import compiled, may_match_word
 from theoryctl_providers.contract.script import Script, may_pass_on
 from theoryctl_providers.contract.script_document import Rule, ScriptDocument, UserSays, When, fits_model
 from theoryctl_providers.contract.scripted_answer import passes_on
@@ -20,7 +21,8 @@ _WILD = frozenset("*?[")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something odd in a script, at a path. `never`: a rule cannot fire. `near`: a word nearly says another."""
+    """Something odd in a script, at a path. `never`: a rule or a pattern is without effect. `near`: a word nearly says
+    another."""
 
     kind: Literal["never", "near"]
     path: Path
@@ -29,23 +31,29 @@ class Finding:
 
 def findings(script: ScriptDocument) -> Iterator[Finding]:
     """Find what is odd in a script that is valid."""
-    yield from never_firing(script)
+    yield from without_effect(script)
     yield from _near_misses(script)
 
 
-def never_firing(script: ScriptDocument) -> Iterator[Finding]:
-    """Find the rules that cannot fire: their conditions exclude each other, or a rule above fits all that they fit."""
-    name = Script(script).name_of
-    plain = not script.ignore
-    for index, rule in enumerate(script.rules):
-        at: Path = ("rules", index)
-        if wrong := _contradiction(rule.when.user, plain):
-            yield Finding("never", (*at, "when", "user"), f"{name(index)} never fires: {wrong}")
-            continue
-        above = next((place for place in range(index) if _shadows(script.rules[place], rule, plain)), None)
-        if above is not None:
-            what = f"{name(index)} never fires: {name(above)} above it answers all that it fits"
-            yield Finding("never", at, what)
+def without_effect(script: ScriptDocument) -> Iterator[Finding]:
+    """Find the rules that cannot fire, and the patterns to ignore that no word matches."""
+    yield from filter(None, (never_fires(script, index) for index in range(len(script.rules))))
+    for index, pattern in enumerate(script.ignore):
+        if pattern not in _KINDS and not may_match_word(pattern):
+            what = f"{pattern!r:.200} ignores nothing: no word has a space, quote, bracket, comma or semicolon"
+            yield Finding("never", ("ignore", index), what)
+
+
+def never_fires(script: ScriptDocument, index: int) -> Finding | None:
+    """Say why a rule cannot fire: its conditions exclude each other, or a rule above fits all that it fits."""
+    name, rule, plain = Script(script).name_of, script.rules[index], not script.ignore
+    at: Path = ("rules", index)
+    if wrong := _contradiction(rule.when.user, plain):
+        return Finding("never", (*at, "when", "user"), f"{name(index)} never fires: {wrong}")
+    above = next((place for place in range(index) if _shadows(script.rules[place], rule, plain)), None)
+    if above is None:
+        return None
+    return Finding("never", at, f"{name(index)} never fires: {name(above)} above it answers all that it fits")
 
 
 def _contradiction(user: UserSays | None, plain: bool) -> str | None:

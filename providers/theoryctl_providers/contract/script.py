@@ -17,7 +17,7 @@ class Script:
     """A script at work: its document, and how many answers each rule has given.
 
     Whoever holds the object holds the position: a started instance keeps one, a single run starts a new one.
-    `warnings` say what is odd about it, for people: rules that never fire.
+    `warnings` say what is odd about it, for people: rules that never fire, and patterns that ignore nothing.
     """
 
     def __init__(self, document: ScriptDocument, warnings: Sequence[str] = ()) -> None:

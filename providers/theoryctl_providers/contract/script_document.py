@@ -14,6 +14,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from theoryctl_providers.contract.constraints import STRICT, Must
 from theoryctl_providers.contract.scripted_answer import ScriptedAnswer, Words, mistakes_of
 
+#: Characters that part the words of `ignore`, inside a class of a regular expression.
+BETWEEN_WORDS = r"\s\"'(),;<>\[\]{}"
+
 #: The version of the mock's own answers.
 NEWEST = 2
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from theoryctl_providers.contract.script_document import BETWEEN_WORDS
 from theoryctl_providers.mock.patterns import compile_pattern
 
 #: The keys in a message that lead to texts. Everything else in a request says what is asked for, such as the model and
@@ -34,13 +35,17 @@ NAMED: Mapping[str, re.Pattern[str]] = {
     "numbers": re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w])", re.ASCII),
 }
 
-_WORD = re.compile(r"[^\s\"'(),;<>\[\]{}]+")
+_WORD = re.compile(f"[^{BETWEEN_WORDS}]+")
+
+#: Punctuation and marks of emphasis around a word, which its pattern need not match.
+_AROUND = ".:!?…¿¡*`|“”„‘’‚«»—–。、，：！？"
 
 
 class Ignoring:
     """Marks what matches any of some patterns: names of `NAMED`, or regular expressions of whole words.
 
-    Time is linear in the text. Raises ProviderError `ERR_SCRIPT` for a pattern that is none.
+    A word ends at spaces, quotes, brackets, commas and semicolons. A pattern matches it as it stands, or without the
+    punctuation around it. Time is linear in the text. Raises ProviderError `ERR_SCRIPT` for a pattern that is none.
     """
 
     def __init__(self, patterns: tuple[str, ...]) -> None:
@@ -74,7 +79,14 @@ class Ignoring:
 
     def _word(self, found: re.Match[str]) -> str:
         word = found[0]
-        return next((mark for pattern, mark in self._words if pattern.is_valid(word)), word)
+        if (mark := self._mark(word)) is not None:
+            return mark
+        bare = word.strip(_AROUND)
+        mark = self._mark(bare) if bare and bare != word else None
+        return word if mark is None else word.replace(bare, mark, 1)
+
+    def _mark(self, word: str) -> str | None:
+        return next((mark for pattern, mark in self._words if pattern.is_valid(word)), None)
 
 
 def mark_of(pattern: str) -> str:

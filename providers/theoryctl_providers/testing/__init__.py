@@ -30,8 +30,8 @@ def serve(
 
     With `record` "missing" the vendor is asked for what `replay` has not, and its answers are written there at the end.
     `script` goes before `replay`. Raises ProviderError `ERR_USAGE`, `ERR_SCRIPT`, `ERR_RECORDING`; and at the end
-    `ERR_OUTPUT`, and AssertionError where a rule of a strict script answered nothing. Warns there of rules that can
-    never fire.
+    `ERR_OUTPUT`, and AssertionError where a rule of a strict script answered nothing. Warns there of what in a
+    script has no effect.
     """
     from theoryctl_providers.testing.instance import environment, instances
 

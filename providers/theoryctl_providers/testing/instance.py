@@ -103,7 +103,7 @@ class Instance:
 
     @property
     def warnings(self) -> list[str]:
-        """The rules of all scripts so far that can never fire, and words in them that nearly say something else."""
+        """The parts of all scripts so far that have no effect, and words in them that nearly say something else."""
         return list(dict.fromkeys(self._warnings))
 
     @property
@@ -147,7 +147,7 @@ class Instance:
         """
         script = Script.joined([script_of(told) for told in scripts])
         self._use(self._source, script, self._ignored)
-        self._warnings += (f"the script: {finding.what}" for finding in findings(script.document))
+        self._warn(script)
 
     @_refusing
     def replay(self, folder: str | Path, record: str | None = None, *, ignore: Sequence[str] = ()) -> None:
@@ -164,10 +164,14 @@ class Instance:
             raise _unusable("record", "missing", repr(record))
         place = Path(folder)
         source = replace(CONFIG, replay=_recorded(place)) if record is None else self._recording(place)
-        ignored = script_of({"ignore": list(ignore)}).document.ignore if ignore else ()
-        self._use(source, self._script, ignored)
+        ignoring = script_of({"ignore": list(ignore)}) if ignore else Script(ScriptDocument())
+        self._use(source, self._script, ignoring.document.ignore)
+        self._warn(ignoring)
         # Absolute, for the test may change the working folder before what was paid for is written.
         self._folder = place.absolute()
+
+    def _warn(self, script: Script) -> None:
+        self._warnings += (f"the script: {finding.what}" for finding in findings(script.document))
 
     def _use(self, source: ProviderConfig, script: Script | None, ignored: tuple[str, ...]) -> None:
         """Answer by all of these from now on. The script goes on where it is."""
