@@ -164,6 +164,13 @@ def test_a_strict_script_names_the_nearest_rule_and_what_it_wants() -> None:
     assert 'found model openai/gpt-4o-mini, turn 1, user "Hi there"' in error["message"]
 
 
+def test_a_strict_script_never_names_a_rule_that_cannot_fire_as_the_nearest() -> None:
+    hidden = {"when": {"user": {"equals": "Hi there", "contains": "x"}}, "name": "never", **answers({"text": "x"})}
+    told = script({"when": {"turn": 2}, "name": "later", **answers({"text": "y"})}, hidden, strict=True)
+    assert "the nearest is rule 1 (later)" in failure(HI, told)[0]["message"]
+    assert "the nearest is rule 1 (never)" in failure(HI, script(hidden, strict=True))[0]["message"]
+
+
 def test_a_strict_script_whose_answers_are_used_up_says_so() -> None:
     told = script(answers({"text": "x"}, exhausted="skip"), strict=True)
     assert said(HI, told) == "x"

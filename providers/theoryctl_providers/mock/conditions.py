@@ -71,11 +71,18 @@ def _said(user: UserSays, facts: Facts) -> Iterator[tuple[str, bool]]:
 
 
 def miss(script: Script, facts: Facts) -> ProviderError:
-    """The error that names the rule of which most conditions hold, and those that do not."""
-    rules = script.document.rules
-    found = [list(conditions(rule, facts)) for rule in rules]
+    """The error that names the rule of which most conditions hold, and those that do not.
+
+    A rule that can never fire is named only where there is no other.
+    """
+    from theoryctl_providers.authored.script_rules import never_fires
+
+    document = script.document
+    found = [list(conditions(rule, facts)) for rule in document.rules]
     scores = [sum(holds or -1 for _, holds in conditions) for conditions in found]
-    index = scores.index(max(scores))
+    # The nearest first, and checked one by one: to check them all takes time quadratic in their number.
+    nearest = sorted(range(len(found)), key=lambda index: -scores[index])
+    index = next((index for index in nearest if never_fires(document, index) is None), nearest[0])
     failed = ", ".join(text for text, holds in found[index] if not holds) or "an answer that is left"
     message = f"no rule of the script fits; the nearest is {script.name_of(index)}, which wants {failed}"
     return ProviderError("ERR_SCRIPT_MISS", f"{message}; {_found(facts)}", hint="add a rule, or leave strict out")
