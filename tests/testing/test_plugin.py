@@ -139,6 +139,9 @@ def test_record_all(): pass
 @pytest.mark.theoryctl(record="missing")
 def test_record_nowhere(): pass
 
+@pytest.mark.theoryctl(offline="no")
+def test_offline_no(): pass
+
 @pytest.mark.theoryctl(scrip={})
 def test_misspelt(): pass
 """
@@ -198,6 +201,7 @@ SHOWN = (
     "'content': 'needle'",
     "record: expected missing, got 'all'",
     "record: expected replay beside it, which names the folder, got none",
+    "the marker theoryctl: offline: expected True or False, got 'no'",
     "expected script, replay, record, offline, got 'scrip'",
 )
 
@@ -219,7 +223,7 @@ def test_each_test_has_its_own_script_recordings_and_requests(tmp_path: Path, op
 def test_other_machines_are_refused_by_name_in_each_thread_and_mistakes_are_told(tmp_path: Path) -> None:
     done = ran(tmp_path, FAILING, "-o", "theoryctl_offline=true")
     assert [text for text in SHOWN if text not in done.stdout] == [], done.stdout
-    assert "7 failed, 2 passed, 3 errors" in done.stdout, done.stdout
+    assert "7 failed, 2 passed, 4 errors" in done.stdout, done.stdout
 
 
 def test_a_mistake_is_shown_once_in_the_line_that_made_it_with_its_hint(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +11,16 @@ ARGUMENTS = ("script", "replay", "record", "offline")
 
 #: Those that say how to answer.
 _ANSWERS = frozenset(ARGUMENTS) - {"offline"}
+
+
+def mistakes_of(item: pytest.Item) -> Iterator[str]:
+    """Find what no marker of a test may say, whichever of them counts: what was expected, and what is there."""
+    for marker in item.iter_markers("theoryctl"):
+        for unknown in (*marker.args, *(marker.kwargs.keys() - {*ARGUMENTS})):
+            yield f"expected {', '.join(ARGUMENTS)}, got {unknown!r:.200}"
+        offline = marker.kwargs.get("offline", False)
+        if not isinstance(offline, bool):
+            yield f"offline: expected True or False, got {offline!r:.200}"
 
 
 def told_by(item: pytest.Item) -> dict[str, Any]:

@@ -88,11 +88,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> 
 def _answer_as(item: pytest.Item, instance: Any) -> None:
     """Have an instance answer as markers say. What is wrong with one fails the test, without a trace through here."""
     from theoryctl_providers.contract import ProviderError
-    from theoryctl_providers.testing.markers import ARGUMENTS, told_by
+    from theoryctl_providers.testing.markers import mistakes_of, told_by
 
-    markers = list(item.iter_markers("theoryctl"))
-    for unknown in (word for marker in markers for word in (*marker.args, *(marker.kwargs.keys() - {*ARGUMENTS}))):
-        pytest.fail(f"the marker theoryctl: expected {', '.join(ARGUMENTS)}, got {unknown!r:.200}", pytrace=False)
+    for mistake in mistakes_of(item):
+        pytest.fail(f"the marker theoryctl: {mistake}", pytrace=False)
     try:
         instance.answer(**{name: value for name, value in told_by(item).items() if name != "offline"})
     except ProviderError as error:
