@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx
 import openai
 import pytest
 
@@ -35,3 +36,15 @@ def test_a_vendor_is_asked_only_for_what_is_not_recorded(tmp_path: Path, monkeyp
         assert (ask(theoryctl, "a"), len(files)) == ("Hello there!", 2)
         with pytest.raises(openai.NotFoundError, match="no recording is of this request"):
             ask(theoryctl, "c")
+
+
+@pytest.mark.usefixtures("foreign_variables")
+def test_a_test_that_records_without_a_key_is_told_to_set_it_before(tmp_path: Path) -> None:
+    hint = "set OPENAI_API_KEY before the test"
+    asked = {"inputs": {"messages": [{"role": "user", "content": "Hi"}]}}
+    with serve(replay=tmp_path, record="missing") as instance:
+        with pytest.raises(openai.AuthenticationError, match=rf"\({hint}\)"):
+            ask(instance)
+        headers = {"authorization": f"Bearer {instance.token}"}
+        envelope = httpx.post(f"{instance.url}/v1/run", json=asked, headers=headers).json()
+    assert envelope["error"]["hint"] == hint

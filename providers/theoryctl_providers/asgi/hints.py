@@ -21,20 +21,23 @@ _FIELDS: dict[str, str] = _EVERYWHERE | {
 }
 
 
-def in_headers(code: str, hint: str | None) -> str | None:
-    """The hint of an error for whoever speaks a vendor's format."""
-    return _restart(code, hint) or _HEADERS.get(hint or "", hint)
+#: When a secret that is set is there: an instance has those of its start.
+RESTARTED = ", and start the instance again"
 
 
-def in_fields(envelope: Envelope) -> Envelope:
-    """The envelope with its hint for whoever wrote a body of `/v1/run`."""
+def in_headers(code: str, hint: str | None, renewal: str = RESTARTED) -> str | None:
+    """The hint of an error for whoever speaks a vendor's format. `renewal` ends the hint to set a secret."""
+    return _renewed(code, hint, renewal) or _HEADERS.get(hint or "", hint)
+
+
+def in_fields(envelope: Envelope, renewal: str = RESTARTED) -> Envelope:
+    """The envelope with its hint for whoever wrote a body of `/v1/run`. `renewal` ends the hint to set a secret."""
     error = envelope["error"]
     if error is None:
         return envelope
-    hint = _restart(error["code"], error["hint"]) or _FIELDS.get(error["hint"] or "", error["hint"])
+    hint = _renewed(error["code"], error["hint"], renewal) or _FIELDS.get(error["hint"] or "", error["hint"])
     return {**envelope, "error": {**error, "hint": hint}}
 
 
-def _restart(code: str, hint: str | None) -> str | None:
-    """A secret is an instance's from its start."""
-    return f"{hint}, and start the instance again" if code == "ERR_MISSING_SECRET" and hint else None
+def _renewed(code: str, hint: str | None, renewal: str) -> str | None:
+    return f"{hint}{renewal}" if code == "ERR_MISSING_SECRET" and hint else None

@@ -36,6 +36,9 @@ from theoryctl_providers.wires.tenant import Tenant
 #: What a mock answers where nothing else is said.
 CONFIG = ProviderConfig(provider="litellm", ref="llm/litellm@1", runtime="process", mock_only=True)
 
+#: When a key that is set is there: those of the environment before the fixture are read.
+_RENEWAL = " before the test"
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -245,7 +248,7 @@ def instances() -> Iterator[Instances]:
 
 @contextmanager
 def _instance(url: str, gate: Gate) -> Iterator[Instance]:
-    token, tenant = _new_token(), Tenant(CONFIG, Journal(shows_real=True))
+    token, tenant = _new_token(), Tenant(CONFIG, Journal(shows_real=True), renewal=_RENEWAL)
     gate.tenants.add(token, tenant)
     instance = Instance(url, token, tenant)
     try:

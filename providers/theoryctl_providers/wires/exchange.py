@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from theoryctl_providers.asgi.body import receive_whole
 from theoryctl_providers.asgi.connection import header_of, hung_up, note_envelope, while_connected
+from theoryctl_providers.asgi.hints import RESTARTED
 from theoryctl_providers.asgi.journal import ANSWERED_BY, ENTRY
 from theoryctl_providers.contract import (
     MODES,
@@ -223,7 +224,8 @@ class _Conversation:
     async def _fail(self, result: Result, chunks: Chunks | None) -> None:
         """Write an error with its status as long as none was promised, and after that one among the pieces."""
         kind = getattr(result.cause, "kind", "error") if self._dialect.plays_faults else "error"
-        failure = failed(result, self._exchange.params)
+        tenant = asking_tenant(self._scope)
+        failure = failed(result, self._exchange.params, tenant.renewal if tenant else RESTARTED)
         if kind == "disconnect":
             await self._reply.cut()
             await hung_up(self._receive)

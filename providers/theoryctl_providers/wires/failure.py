@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from theoryctl_providers.asgi.hints import in_headers
+from theoryctl_providers.asgi.hints import RESTARTED, in_headers
 from theoryctl_providers.contract import Envelope, ErrorInfo, ProviderError, Result
 from theoryctl_providers.contract.envelope import info_of
 
@@ -29,6 +29,7 @@ class Failure:
     `info` holds no secrets. `cause` is the error as it was raised, whose texts may hold some: it is there for
     `retry_after` and the like. `param` is the parameter at fault, as the request calls it. `status` is the server's own
     choice, and comes before the code's. `envelope` is the run's; None where the request was refused before it was one.
+    `renewal` is the tenant's.
     """
 
     info: ErrorInfo
@@ -36,6 +37,7 @@ class Failure:
     param: str | None = None
     status: int | None = None
     envelope: Envelope | None = None
+    renewal: str = RESTARTED
 
     @property
     def code(self) -> str:
@@ -45,7 +47,7 @@ class Failure:
     @property
     def sentence(self) -> str:
         """The message with its hint, for whoever speaks a vendor's format."""
-        message, hint = self.info["message"], in_headers(self.code, self.info["hint"])
+        message, hint = self.info["message"], in_headers(self.code, self.info["hint"], self.renewal)
         return f"{message} ({hint})" if hint else message
 
     @property
@@ -83,13 +85,13 @@ def refused(error: ProviderError, status: int | None = None) -> Failure:
     return Failure(info=info_of(error), cause=error, param=error.param, status=status)
 
 
-def failed(result: Result, params: Mapping[str, str]) -> Failure:
+def failed(result: Result, params: Mapping[str, str], renewal: str = RESTARTED) -> Failure:
     """Make the failure of a run. `params` are paths into the inputs that the request calls something else."""
     info, cause = result.envelope["error"], result.cause
     assert info is not None and cause is not None
     param = cause.param and _renamed(cause.param, params)
     info = _reworded(info, cause.param, params) if params else info
-    return Failure(info=info, cause=cause, param=param, envelope=result.envelope)
+    return Failure(info=info, cause=cause, param=param, envelope=result.envelope, renewal=renewal)
 
 
 def _reworded(info: ErrorInfo, param: str | None, params: Mapping[str, str]) -> ErrorInfo:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from starlette.types import Scope
 
+from theoryctl_providers.asgi.hints import RESTARTED
 from theoryctl_providers.asgi.journal import Journal
 from theoryctl_providers.contract import ProviderConfig
 
@@ -15,10 +16,14 @@ _TENANT = "theoryctl.tenant"
 
 @dataclass(slots=True, eq=False)
 class Tenant:
-    """One token's configuration, with its script, recordings and tape, and the journal of its requests."""
+    """One token's configuration, with its script, recordings and tape, and the journal of its requests.
+
+    `renewal` ends the hint to set a secret: it says when one that is set is there.
+    """
 
     config: ProviderConfig
     journal: Journal = field(default_factory=Journal)
+    renewal: str = RESTARTED
 
 
 def admit_tenant(scope: Scope, tenant: Tenant) -> None:

@@ -62,7 +62,7 @@ class RunDialect(Dialect):
             # Whoever asks for a run, the command line too, leaves it to the engine to try again, which it has done. A
             # script's failures are there for clients that do it themselves.
             headers += [] if is_mock(failure.envelope["mode"] or "mock") else [(b"x-should-retry", b"false")]
-            return Whole(dumps(in_fields(failure.envelope)).encode(), status, headers)
+            return Whole(dumps(in_fields(failure.envelope, failure.renewal)).encode(), status, headers)
         headers = _retry_after(1 if failure.code in ("ERR_OVERLOADED", "ERR_NOT_RUNNING") else None)
         document = {"schema": ERROR_SCHEMA, "status": "error", "error": failure.info}
         return Whole(dumps(document).encode(), status, headers)
