@@ -34,6 +34,14 @@ VENDOR_NAMES = frozenset(_WORDS.split())
 _SHORTEST = 4
 
 
+def refuse_half_name(model: str) -> None:
+    """Raise ProviderError `ERR_INPUTS` for a model with nothing before or after the slash."""
+    vendor, slash, name = model.partition("/")
+    if slash and not (vendor.strip() and name.rpartition("/")[2].strip()):
+        message = f"inputs: $.model: expected vendor/model, got {cut(repr(model))}"
+        raise ProviderError("ERR_INPUTS", message, hint="name both, as openai/gpt-4o-mini does", param="model")
+
+
 def refuse_misspelt_vendor(model: str) -> None:
     """Raise ProviderError `ERR_INPUTS` for a model whose vendor is unknown, and one letter away from a known one."""
     vendor = vendor_of(model)

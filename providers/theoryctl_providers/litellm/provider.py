@@ -61,10 +61,9 @@ class LiteLLMProvider(LLMProvider):
         _check_counted(request)
         refuse_uncarried(request.inputs, logprobs=True)
         forced_tool(request.inputs)
-        vendor, _, name = request.model.partition("/")
-        if vendor and not name:
-            model = request.model
-            example = "openai/gpt-4o-mini" if "/" in model else full_name(vendor)
+        model = request.model
+        if "/" not in model:
+            example = full_name(model)
             message = f"model {model!r} is not of the form vendor/model"
             hint = corrected({model: example}) or f"name the vendor too, as {example} does"
             raise ProviderError("ERR_MODEL_NOT_FOUND", message, hint=hint)

@@ -325,11 +325,13 @@ def test_a_key_with_characters_that_no_key_has_is_refused_before_it_is_sent(prov
     )
 
 
-@pytest.mark.parametrize("model", ["gpt-4o", "openai/", "gpt"])
-def test_a_model_without_a_vendor_is_refused_before_litellm_is_loaded(model: str) -> None:
+@pytest.mark.parametrize(
+    ("model", "code"), [("gpt-4o", "ERR_MODEL_NOT_FOUND"), ("gpt", "ERR_MODEL_NOT_FOUND"), ("openai/", "ERR_INPUTS")]
+)
+def test_a_model_without_a_vendor_or_a_name_is_refused_before_litellm_is_loaded(model: str, code: str) -> None:
     config = ProviderConfig(provider="litellm", secrets={"OPENAI_API_KEY": "x" * 9})
     events = list(drive(execute(Request(config=config, inputs={**ASK, "model": model}, mode="real"))))
-    assert ends(events)["error"]["code"] == "ERR_MODEL_NOT_FOUND"  # type: ignore[index]
+    assert ends(events)["error"]["code"] == code  # type: ignore[index]
     assert len(events) == 1
 
 

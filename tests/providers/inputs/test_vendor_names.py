@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from theoryctl_providers import ProviderError, run
+from theoryctl_providers import Mode, ProviderError, run
 from theoryctl_providers.inputs.vendor_names import VENDOR_NAMES, refuse_misspelt_vendor
 from theoryctl_providers.litellm.loading import import_litellm
 from theoryctl_providers.litellm.vendors import VENDORS
@@ -44,11 +44,20 @@ def test_a_vendor_one_letter_away_from_a_known_one_is_refused_in_mock_mode_too(
     assert (caught.value.code, caught.value.param, meant in caught.value.message) == ("ERR_INPUTS", "model", True)
 
 
-@pytest.mark.parametrize(
-    "model", ["acme/x", "ai/llama3.2", "mock", "gpt-4o", "/x", "opnai", "my-openai/x", "x/y", "mock/x"]
-)
+@pytest.mark.parametrize("model", ["acme/x", "ai/llama3.2", "mock", "gpt-4o", "opnai", "my-openai/x", "x/y", "mock/x"])
 def test_every_other_name_is_answered(model: str) -> None:
     assert run({**HI, "model": model}, provider="litellm", mode="mock")["status"] == "success"
+
+
+@pytest.mark.parametrize("model", ["openai/", "/x", "/", " /x", "openai/ ", "openrouter/openai/"])
+@pytest.mark.parametrize(("provider", "mode"), [("litellm", "mock"), ("litellm", "real"), ("mock", "mock")])
+def test_a_model_with_nothing_before_or_after_the_slash_is_refused_in_either_mode(
+    model: str, provider: str, mode: Mode
+) -> None:
+    with pytest.raises(ProviderError) as caught:
+        run({**HI, "model": model}, provider=provider, mode=mode, secrets={"OPENAI_API_KEY": "sk-none"})
+    assert (caught.value.code, caught.value.param) == ("ERR_INPUTS", "model")
+    assert f"expected vendor/model, got {model!r}" in caught.value.message
 
 
 def test_no_known_name_is_a_slip() -> None:
