@@ -142,7 +142,10 @@ def test_what_modal_would_refuse_is_said_at_its_place(resources: str, expected: 
     [
         ("title: Echo", "m.yaml:1:1: ref: missing; expected namespace/name@version"),
         (GOOD + "modles: 1\n", "m.yaml:7:1: modles: unknown key; did you mean 'models'?"),
-        (GOOD.replace("acme/one", "no"), "m.yaml:4:10: models.default: found false; expected string"),
+        (
+            GOOD.replace("acme/one", "no"),
+            "m.yaml:4:10: models.default: found 'no', which YAML reads as false; write it in quotes",
+        ),
         (
             GOOD + "image: {repository: https://x/y}\n",
             "m.yaml:7:9: image.repository: 'https://x/y' is no image reference",

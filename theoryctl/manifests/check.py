@@ -39,7 +39,7 @@ def check_manifest(data: bytes, file: str, *, ref: ProviderRef | None = None) ->
         raise _bad(file, error.problems) from None
     manifest, problems = _check.read(document)
     problems += [document.problem(path, what) for path, what in _meaning(document.value, ref)]
-    problems += [document.problem(path, what) for path, what in document.surprises.items() if _is_free(path)]
+    problems += [document.ambiguous(path) for path in document.surprises if _is_free(path)]
     problems = readable(document, problems)
     if manifest is None or problems:
         raise _bad(file, problems)

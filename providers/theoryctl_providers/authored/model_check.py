@@ -95,9 +95,12 @@ class ModelCheck(Generic[Model]):
             case "dataclass_type" if key := self._plain.get((self._title_at(path), type(found["input"]))):
                 value = shown(found["input"])
                 return document.problem(path, f"found {value}; did you mean {{{key}: {value}}}?")
+            case "string_type" if path in document.surprises:
+                return document.problem(path, f"{document.surprises[path]}; write it in quotes")
             case _:
                 expected = found["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-                return document.problem(path, f"found {shown(found['input'])}; expected {expected}")
+                seen = document.surprises.get(path, f"found {shown(found['input'])}")
+                return document.problem(path, f"{seen}; expected {expected}")
 
     def _expected(self, path: Path) -> str:
         """The description a missing key has in the schema, its first sentence, as the end of one."""

@@ -68,7 +68,7 @@ def check_document(document: Document) -> tuple[ScriptDocument | None, list[Prob
     script, problems = _check().read(document)
     if script is not None:
         problems = [document.problem(path, what) for path, what in _meaning(script)]
-    problems += [document.problem(path, what) for path, what in document.surprises.items() if is_free(path)]
+    problems += [document.ambiguous(path) for path in document.surprises if is_free(path)]
     return script, readable(document, problems)
 
 

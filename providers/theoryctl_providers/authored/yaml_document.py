@@ -62,8 +62,8 @@ class Document:
     """A parsed text: the value, where in the text each of its parts stands, and what is wrong with it as it is written.
 
     Where JSON knows no such value, there is the text of it instead; `unread` holds the paths of those.
-    `surprises` are plain words that YAML 1.1 reads as something else than they look like, and what is wrong with them:
-    whoever knows that a place is to hold free JSON refuses them there.
+    `surprises` are plain words that YAML 1.1 reads as something else than they look like, and what they are read as:
+    whoever knows that a place is to hold free JSON, or text, refuses them there.
     """
 
     value: Any
@@ -71,6 +71,10 @@ class Document:
     problems: tuple[Problem, ...] = ()
     unread: frozenset[str] = frozenset()
     surprises: Mapping[Path, str] = field(default_factory=dict)
+
+    def ambiguous(self, path: Path) -> Problem:
+        """A problem with the surprise at `path`, where any JSON may stand."""
+        return self.problem(path, f"{self.surprises[path]}; write it in quotes, or as that")
 
     def problem(self, path: Path, what: str) -> Problem:
         """A problem with the part at `path`, placed at the nearest part that is there."""
@@ -200,9 +204,7 @@ class _Walk:
             node.tag, node.value = _STR, _whole(node.value)
         elif node.style is None and node.tag != _STR and _SURPRISES.fullmatch(node.value):
             read = self._construct.yaml_constructors[node.tag](self._construct, node)
-            self.surprises[path] = (
-                f"found {_short(node.value)}, which YAML reads as {json.dumps(read)}; write it in quotes, or as that"
-            )
+            self.surprises[path] = f"found {_short(node.value)}, which YAML reads as {json.dumps(read)}"
 
     def _no_json(self, node: yaml.ScalarNode) -> str | None:
         """Say why JSON has no such value."""
