@@ -120,7 +120,7 @@ class ProviderError(RuntimeError):
     `hint` is a `Remedy`, or a sentence that names what to change (an input, a secret, a limit) and no flag.
     `retry_after` is in seconds, where the vendor named a time that is one. `param` is the input that is at fault, as in
     `messages[0].role`, where it is one. `vendor_code` is the vendor's own code, and `headers` are those of
-    `VendorInfo`, where a vendor answered. Raises KeyError for a code the table does not know.
+    `VendorInfo`, where a vendor answered. Raises ValueError for a code that the table does not know.
     """
 
     def __init__(
@@ -132,6 +132,8 @@ class ProviderError(RuntimeError):
         retry_after: float | None = None,
         param: str | None = None,
     ) -> None:
+        if code not in ERRORS:
+            raise ValueError(_unknown(code))
         self.message = _bounded(message)
         super().__init__(self.message)
         self.code = code
@@ -141,6 +143,13 @@ class ProviderError(RuntimeError):
         self.param = param
         self.vendor_code: str | None = None
         self.headers: Mapping[str, str] | None = None
+
+
+def _unknown(code: object) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(str(code), ERRORS, n=1, cutoff=0.8)
+    return f"{code!r:.200} is not a code of docs/errors.md" + (f" (did you mean {near[0]!r}?)" if near else "")
 
 
 def _bounded(text: str) -> str:

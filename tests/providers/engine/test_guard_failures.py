@@ -76,6 +76,23 @@ def test_whatever_a_provider_raises_ends_its_answer_and_nothing_else(raised: Bas
     assert message.endswith("expected a ProviderError")
 
 
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("ERR_FOO", "'ERR_FOO' is not a code of docs/errors.md; expected a ProviderError"),
+        ("ERR_RATE_LIMIT", "'ERR_RATE_LIMIT' is not a code of docs/errors.md (did you mean 'ERR_RATE_LIMITED'?)"),
+        (404, "404 is not a code of docs/errors.md"),
+    ],
+)
+def test_a_code_that_there_is_not_is_told_as_such(code: Any, told: str) -> None:
+    class Raises(LLMProvider):
+        async def stream(self, request: Request) -> AsyncGenerator[Event]:
+            raise ProviderError(code, "x")
+            yield
+
+    assert told in refusal(named(Raises))["message"]
+
+
 LONG = [Delta(text="a")] * (3 * BATCH)
 
 
