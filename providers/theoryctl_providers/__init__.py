@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from theoryctl_providers.contract import VERSION as __version__
     from theoryctl_providers.contract import (
+        Annotation,
         Attachment,
         Delta,
         Envelope,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         Started,
         ToolCallDelta,
         Usage,
+        VendorInfo,
         is_mock,
         resolve_mode,
     )
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from theoryctl_providers.protocol import LLMProvider
 
 __all__ = [
+    "Annotation",
     "Attachment",
     "Delta",
     "Envelope",
@@ -57,6 +60,7 @@ __all__ = [
     "Started",
     "ToolCallDelta",
     "Usage",
+    "VendorInfo",
     "__version__",
     "arun",
     "astream",

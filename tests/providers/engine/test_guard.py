@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import pytest
 
+import theoryctl_providers
+from tests.conftest import ROOT
 from tests.providers.engine.seam import ASK, HERE, SOUND, a_coroutine, envelope_of, named, refusal, yielding
 from theoryctl.requests.saved_outputs import file_name
 from theoryctl_providers import LLMProvider, lookup
@@ -98,6 +101,14 @@ def test_an_event_that_breaks_the_rules_is_named_with_its_class(case: str, how: 
     message = refusal(name, mode="real" if how == "real" else "mock")["message"]
     assert message.startswith(f"{HERE}:Echo ")
     assert expected in message
+
+
+def test_the_events_that_are_expected_are_public_and_in_the_page() -> None:
+    expected = BAD["a str"][1].partition("expected a ")[2].replace(" or ", ", ").split(", ")
+    assert [name for name in expected if getattr(theoryctl_providers, name, None) is None] == []
+    assert [name for name in expected if name not in theoryctl_providers.__all__] == []
+    (rule,) = re.findall(r"- A provider yields (.*?)\.", (ROOT / "docs/providers.md").read_text())
+    assert re.findall(r"`(\w+)`", rule) == expected
 
 
 @pytest.mark.parametrize("waits", [False, True])
