@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Cli
+from tests.conftest import ROOT, Cli
 from theoryctl.actions.new_provider import new_provider
 from theoryctl.refs import ProviderRef
 
@@ -35,9 +35,12 @@ def test_a_new_provider_is_valid_and_answers_the_same_embedded_and_as_a_process(
     assert process.document["outputs"] == embedded.document["outputs"]
 
 
-def test_its_own_test_passes(cli: Cli, tmp_path: Path) -> None:
+def test_its_own_test_installs_pytest_and_passes_as_it_and_the_page_say(cli: Cli, tmp_path: Path) -> None:
     cli("manifest", "new", REF)
-    command = [sys.executable, "-m", "pytest", "-q", "acme_echo"]
+    told = "python -m pip install pytest && python -m pytest acme_echo"
+    assert f'Run: {told}"' in (tmp_path / "work/acme_echo/tests/test_acme_echo.py").read_text()
+    assert f"`{told}`" in (ROOT / "docs/providers.md").read_text()
+    command = [sys.executable, *shlex.split(told.rpartition("python ")[2])]
     done = subprocess.run(command, cwd=tmp_path / "work", capture_output=True, text=True)
     assert "2 passed" in done.stdout, done.stdout
 

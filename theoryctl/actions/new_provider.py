@@ -103,7 +103,7 @@ class $provider(LLMProvider):
 ''')
 
 _TEST = Template('''\
-"""What holds of $ref. Run: python -m pytest $package"""
+"""Tests of $ref. Run: python -m pip install pytest && python -m pytest $package"""
 
 from collections.abc import Mapping
 
