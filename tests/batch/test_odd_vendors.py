@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.batch.rows import Files
-from tests.batch.test_vendor_batch import ANTHROPIC, OPENAI, batch, lines, vendor
+from tests.batch.test_vendor_batch import ANTHROPIC, OPENAI, batch, cut_off, lines, vendor
 from tests.batch.vendors_batches import Asked, BatchVendor
 from tests.conftest import Cli
 from tests.real.conftest import LITELLM_WARNINGS
@@ -184,18 +184,75 @@ def results_of(vendor: BatchVendor) -> str:
 
 @pytest.mark.parametrize("model", [OPENAI, ANTHROPIC])
 @pytest.mark.parametrize("odd", [b"{}", b'{"custom_id": 5, "result": {}}', b"boom", b"[1]"])
-def test_a_result_that_names_no_request_holds_no_other_up(
+def test_a_result_that_names_no_request_holds_no_other_up_and_loses_no_answer(
     files: Files, vendor: BatchVendor, model: str, odd: bytes
 ) -> None:
     batch(files, vendor, lines=lines("a", "b", "c", model=model))
     vendor.end()
     name = results_of(vendor)
-    _, *others = vendor.files[name].splitlines()
-    vendor.files[name] = b"\n".join([odd, *others, b""])
+    whole = vendor.files[name]
+    vendor.files[name] = b"\n".join([odd, *whole.splitlines()[1:], b""])
+    ran = batch(files, vendor, "--retry-failed")
+    error = ran.document["error"]
+    assert (ran.document["ok"], ran.document["failed"], ran.document["left"]) == (2, {}, 1), ran.err
+    assert (error["code"], error["retryable"]) == ("ERR_BAD_RESPONSE", True)
+    assert error["message"].endswith(
+        "gave 2 of 3 answers of batch_0, and 1 lines that name no request".replace("batch_0", vendor.submitted[0].id)
+    )
+    vendor.files[name] = whole
+    done = batch(files, vendor)
+    assert (done.document["ok"], done.document["batches"], len(vendor.submitted)) == (1, [], 1), done.err
+
+
+@pytest.mark.parametrize("model", [OPENAI, ANTHROPIC])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_errors_in_the_place_of_results_lose_no_answer(
+    files: Files, vendor: BatchVendor, model: str, count: int
+) -> None:
+    batch(files, vendor, lines=lines("a", "b", model=model))
+    vendor.end()
+    name = results_of(vendor)
+    whole, vendor.files[name] = vendor.files[name], b'{"error": {"message": "upstream busy, try later"}}\n' * count
     ran = batch(files, vendor)
-    assert (ran.document["ok"], ran.document["failed"]) == (2, {"ERR_BAD_RESPONSE": 1}), ran.err
+    assert (ran.status, ran.document["error"]["code"], ran.document["left"]) == (1, "ERR_BAD_RESPONSE", 2)
+    vendor.files[name] = whole
+    assert batch(files, vendor).document["ok"] == 2
+    assert len(vendor.submitted) == 1
+
+
+@pytest.mark.parametrize("model", [OPENAI, ANTHROPIC])
+def test_results_of_another_batch_lose_no_answer(files: Files, vendor: BatchVendor, model: str) -> None:
+    batch(files, vendor, lines=lines("a", "b", model=model))
+    vendor.end()
+    name = results_of(vendor)
+    whole, vendor.files[name] = vendor.files[name], re.sub(rb'"custom_id": "\w', b'"custom_id": "x', vendor.files[name])
+    assert batch(files, vendor).document["error"]["code"] == "ERR_BAD_RESPONSE"
+    vendor.files[name] = whole
+    assert batch(files, vendor).document["ok"] == 2
+
+
+def test_a_line_without_a_name_beside_all_answers_is_told_and_left_out(files: Files, vendor: BatchVendor) -> None:
+    batch(files, vendor, lines=lines("a", "b"))
+    vendor.end()
+    vendor.files[results_of(vendor)] += b"{}\n"
+    ran = batch(files, vendor)
+    assert (ran.status, ran.document["ok"], ran.document["batches"]) == (0, 2, []), ran.err
     assert "1 lines in the results of" in ran.err
-    assert batch(files, vendor).document["batches"] == []
+
+
+def test_errors_in_the_place_of_results_submit_a_batch_that_is_looked_for_no_second_time(
+    files: Files, vendor: BatchVendor
+) -> None:
+    vendor.made = cut_off
+    batch(files, vendor, lines=lines("a", model=ANTHROPIC))
+    vendor.made = lambda _: None
+    vendor.end()
+    name = results_of(vendor)
+    whole, vendor.files[name] = vendor.files[name], b'{"error": {"message": "upstream busy, try later"}}\n'
+    ran = batch(files, vendor)
+    assert (ran.document["error"]["code"], len(vendor.submitted)) == ("ERR_BAD_RESPONSE", 1)
+    vendor.files[name] = whole
+    assert (batch(files, vendor).document["ok"], len(vendor.submitted)) == (1, 1)
 
 
 @pytest.mark.parametrize("page", [b"<html>\n<p>Sign in.\n</html>\n", b'{"custom_id": "', b'{}\n{"custom_id": "'])

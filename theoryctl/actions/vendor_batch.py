@@ -203,8 +203,9 @@ class _VendorBatch:
         return found
 
     def _fetch(self, found: Found, kept: KeptAnswers) -> ProviderError | None:
+        """Fetch the answers of a batch that has ended; why not all are there, if they are not."""
         assert found.standing is not None
-        wanted, came = set(found.submission.custom_ids), set()
+        wanted, came = dict.fromkeys(found.submission.custom_ids), set[str]()
         try:
             for answer in self.desk.api(found.submission.model).answers(found.standing):
                 if answer.custom_id is None:
@@ -213,43 +214,48 @@ class _VendorBatch:
                 came.add(answer.custom_id)
                 if answer.custom_id in wanted:
                     kept.keep(answer.custom_id, answer, found.standing)
-            _check_whole(found, len(came) + found.nameless)
         except ProviderError as failure:
             found.error = failure
             return failure
-        for custom_id in wanted:
+        lacking = [each for each in wanted if each not in came]
+        if lacking and _may_come(found, len(came), len(lacking)):
+            found.missing, found.error = lacking, _not_all(found, len(came))
+            found.fetched = [each for each in wanted if each in came]
+            return found.error
+        for custom_id in lacking:
             kept.keep_lost(custom_id, found.standing)
-        found.is_fetched = True
+        found.fetched = list(wanted)
         return None
 
     def _tell_nameless(self, tell: Callable[[str], None]) -> None:
-        """Say where lines of results name no request: what they answer has a row that tells of no answer."""
+        """Say where lines of results name no request, though none lacks its answer."""
         for found in self.found:
-            if found.nameless:
+            if found.nameless and not found.missing:
                 told = f"{found.nameless:,} lines in the results of {found.submission.id}"
                 tell(f"{told} name no request, and are left out")
 
     def _leave_only(self, kept: KeptAnswers) -> list[int]:
         """Put the lines aside that have no answer yet, and return their indexes."""
-        fetched = {each for found in self.found if found.is_fetched for each in found.submission.custom_ids}
+        fetched = {each for found in self.found for each in found.fetched}
         waiting = [index for index in self.plan.to_ask() if self.ids[index] not in fetched]
         for index in waiting:
             self.plan.states[index] = SETTLED
         return waiting
 
     def _forget_taken(self, unpriced: Unpriced, listener: Listener) -> None:
-        """Forget the batches whose answers all have their row now, and keep those with answers of no line."""
+        """Forget the requests whose answers have their row now, and keep those whose answer is of no line."""
         known = set(self.ids.values())
         for found in self.found:
-            if not found.is_fetched:
+            if not found.fetched:
                 continue
-            self.taken.update(found.submission.custom_ids)
-            found.submission.unpriced_usd += unpriced.sum(found.submission.custom_ids)
-            strays = [each for each in found.submission.custom_ids if each not in known]
+            self.taken.update(found.fetched)
+            found.submission.unpriced_usd += unpriced.sum(found.fetched)
+            strays = [each for each in found.fetched if each not in known]
             if strays:
                 told = f"{len(strays)} answers of {found.submission.id} are of lines that are not there any more"
                 listener.tell(f"{told}; they stay with the vendor until the lines are back")
-                self.record.leave(found.submission, strays)
+            if left := [*strays, *found.missing]:
+                self.record.leave(found.submission, left)
                 self._settle(found.submission, found.submission.usd or 0.0, is_paid=True)
             else:
                 self._end(found.submission, is_paid=True)
@@ -277,13 +283,22 @@ def _heard_by(unpriced: Unpriced, listener: Listener) -> Listener:
     return replace(listener, results=heard)
 
 
-def _check_whole(found: Found, came: int) -> None:
-    """Raise ProviderError where fewer answers came than the vendor has made: they are paid, and may come yet."""
+def _may_come(found: Found, came: int, lacking: int) -> bool:
+    """Return whether answers that are not there may have been made, and so paid: fewer came than the vendor has made,
+    or lines of the results name no request, as where an error of a moment stands in the place of answers."""
+    standing = found.standing
+    assert standing is not None
+    return bool(found.nameless) or came < standing.done or lacking > standing.requests - standing.done
+
+
+def _not_all(found: Found, came: int) -> ProviderError:
+    """The error for answers that may come yet."""
     standing, submission = found.standing, found.submission
     assert standing is not None
-    if came < standing.done:
-        message = f"{submission.vendor} gave {came:,} of {standing.done:,} answers of {submission.id}"
-        raise ProviderError("ERR_BAD_RESPONSE", message, hint=again("wait, then run it again"))
+    message = f"{submission.vendor} gave {came:,} of {standing.done:,} answers of {submission.id}"
+    if found.nameless:
+        message = f"{message}, and {found.nameless:,} lines that name no request"
+    return ProviderError("ERR_BAD_RESPONSE", message, hint=again("wait, then run it again"))
 
 
 def _custom_ids(plan: Plan) -> dict[int, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from shlex import quote
 
 from theoryctl.batch.vendors.desk import Desk
@@ -21,15 +21,16 @@ _SETTLING = 10.0
 class Found:
     """A submission and what its vendor says of it; `error` is why that is not known.
 
-    `is_gone` says that it was never submitted, `is_fetched` that its answers were fetched. `nameless` lines of its
-    results name no request.
+    `is_gone` says that it was never submitted. `fetched` are the requests whose answer was fetched, or will never come,
+    and `missing` those whose answer may be there yet. `nameless` lines of its results name no request.
     """
 
     submission: Submission
     standing: Standing | None = None
     error: ProviderError | None = None
     is_gone: bool = False
-    is_fetched: bool = False
+    fetched: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
     nameless: int = 0
 
 

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any, BinaryIO
 
+from theoryctl_providers.contract import ProviderError
 from theoryctl_providers.contract.vendor_batches import Answer, BatchApi, Mark, Standing, Unsure
 from theoryctl_providers.litellm.batches.api import (
     UNREADABLE,
@@ -76,10 +77,17 @@ class AnthropicBatches(BatchApi):
             standing = _standing(batch)
             if standing.state == "working":
                 raise Unsure(standing.id)
-            names = (each.custom_id for each in self.answers(standing))
-            if next(filter(None, names), None) in mark.custom_ids:
+            if self._name_in(standing) in mark.custom_ids:
                 return standing.id
         return None
+
+    def _name_in(self, standing: Standing) -> str:
+        """Return the first custom id in the results of a batch. Raises ProviderError where they have none: each request
+        has a line there, and an error of a moment may stand in their place."""
+        if name := next(filter(None, (each.custom_id for each in self.answers(standing))), None):
+            return name
+        message = f"the results of {standing.id}: expected the custom ids of its requests, got none"
+        raise ProviderError("ERR_BAD_RESPONSE", message, hint="try again")
 
     @reading()
     def look(self, id: str) -> Standing:
