@@ -134,12 +134,14 @@ def test_what_earlier_runs_have_cost_counts(files: Files) -> None:
     assert ran.status == 7
 
 
-def test_what_earlier_runs_have_cost_counts_at_most_where_nobody_knows_it(files: Files) -> None:
-    def without_usage(talk: Conversation) -> None:
-        choice = {"index": 0, "message": {"role": "assistant", "content": "Hello."}, "finish_reason": "stop"}
-        document = {"id": "1", "object": "chat.completion", "created": 1, "model": "gpt-4o-mini-2024-07-18"}
-        talk.send(200, json.dumps({**document, "choices": [choice]}).encode())
+def without_usage(talk: Conversation) -> None:
+    """A vendor that does not say what its answers took."""
+    choice = {"index": 0, "message": {"role": "assistant", "content": "Hello."}, "finish_reason": "stop"}
+    document = {"id": "1", "object": "chat.completion", "created": 1, "model": "gpt-4o-mini-2024-07-18"}
+    talk.send(200, json.dumps({**document, "choices": [choice]}).encode())
 
+
+def test_what_earlier_runs_have_cost_counts_at_most_where_nobody_knows_it(files: Files) -> None:
     lines = [ask(str(number), max_tokens=1000) for number in range(3)]
     with Vendor(without_usage) as vendor:
         assert real(files, vendor, lines=lines[:2]).status == 0
@@ -147,6 +149,33 @@ def test_what_earlier_runs_have_cost_counts_at_most_where_nobody_knows_it(files:
         ran = real(files, vendor, "--max-cost", str(2.9 * 1000 * OUT), lines=lines)
         assert (ran.status, len(vendor.requests)) == (7, 2), ran.err
         assert real(files, vendor, "--max-cost", str(3.9 * 1000 * OUT), lines=lines).status == 0
+
+
+@pytest.mark.parametrize("form", ["theoryctl", "openai"])
+def test_one_call_for_equal_lines_counts_once_when_the_batch_goes_on(files: Files, form: str) -> None:
+    equal, more = [ask("one", max_tokens=1000)] * 10, ask("two", max_tokens=1000)
+    limited = ("--format", form, "--max-cost", str(2.9 * 1000 * OUT))
+    for behave in (without_usage, answers_in(1000)):
+        with Vendor(behave) as vendor:
+            assert real(files, vendor, *limited, lines=equal).document["copied"] == 9
+            ran = real(files, vendor, *limited, lines=[*equal, more])
+            assert (ran.status, len(vendor.requests)) == (0, 2), ran.err
+        files.out.unlink()
+
+
+def test_the_cost_before_is_that_of_calls_and_not_of_rows(files: Files) -> None:
+    with Vendor(answers_in(1000)) as vendor:
+        spent = real(files, vendor, lines=[ask("one")] * 10).document["usage"]["cost_usd"]
+        again = real(files, vendor, lines=[ask("one")] * 10).document["usage"]
+    assert again["spent_before_usd"] == pytest.approx(spent)
+
+
+def test_each_call_counts_where_equal_lines_were_asked_each(files: Files) -> None:
+    equal = [ask("one", max_tokens=1000)] * 3
+    with Vendor(without_usage) as vendor:
+        assert real(files, vendor, "--no-dedupe", lines=equal).document["ok"] == 3
+        ran = real(files, vendor, "--max-cost", str(3.9 * 1000 * OUT), lines=[*equal, ask("two", max_tokens=1000)])
+        assert (ran.status, len(vendor.requests)) == (7, 3), ran.err
 
 
 def test_answers_that_are_shorter_than_they_may_be_give_money_back(files: Files) -> None:

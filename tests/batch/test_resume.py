@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,18 +66,80 @@ def test_a_file_with_something_else_is_left_alone(files: Files) -> None:
     assert files.out.read_text() == "my own notes\n"
 
 
+#: Numbers that no batch writes, as they stand in JSON.
+_ODD_NUMBERS = ("[1]", '"much"', "true", "NaN", "Infinity", "-Infinity", "1e999", "-5", "-0.5", "1" + "0" * 400)
+
+
 @pytest.mark.parametrize("form", ["theoryctl", "openai"])
-@pytest.mark.parametrize("changed", [{"input_tokens": [1]}, {"cost_usd": "much"}])
-def test_a_row_with_a_value_of_another_type_is_told_by_its_number(
-    files: Files, form: str, changed: dict[str, object]
+@pytest.mark.parametrize("name", ["cost_usd", "input_tokens"])
+def test_a_row_with_a_number_that_no_batch_writes_is_told_by_its_own(files: Files, form: str, name: str) -> None:
+    files.run("--format", form, lines=[ask("a")])
+    whole = files.out.read_text()
+    for number in _ODD_NUMBERS:
+        files.out.write_text(re.sub(rf'("{name}":)[^,]+', rf"\g<1>{number}", whole, count=1))
+        _check_refused(files, form)
+
+
+@pytest.mark.parametrize("form", ["theoryctl", "openai"])
+def test_a_failure_with_a_number_that_no_batch_writes_is_told_by_its_own(files: Files, form: str) -> None:
+    (files.out.parent / "answers.yaml").write_text("rules:\n- answers: [{fault: {status: 400}}]\n")
+    files.run("--format", form, "--script", "answers.yaml", lines=[ask("a")])
+    whole = files.out.read_text()
+    for number in _ODD_NUMBERS:
+        files.out.write_text(re.sub(r'("cost_usd":)[^,]+', rf"\g<1>{number}", whole, count=1))
+        _check_refused(files, form)
+
+
+@pytest.mark.parametrize("form", ["theoryctl", "openai"])
+@pytest.mark.parametrize("deep", ["[" * 100_000, '{"x":' + "[" * 5000 + "]" * 5000 + "}"])
+def test_a_row_that_is_too_deep_to_be_read_is_told_by_its_number(files: Files, form: str, deep: str) -> None:
+    write_lines(files.out, [deep])
+    _check_refused(files, form, lines=[ask("a")])
+
+
+@pytest.mark.parametrize("form", ["theoryctl", "openai"])
+@pytest.mark.parametrize("number", ["1" * 30, "-1", "null", '"1"'])
+def test_a_row_with_an_odd_number_of_its_line_is_told_before_rows_are_ordered(
+    files: Files, form: str, number: str
 ) -> None:
     files.run("--format", form, lines=[ask("a")])
-    [row] = files.rows
-    (row if form == "theoryctl" else row["metadata"])["usage"].update(changed)
-    write_lines(files.out, [row])
-    ran = files.run("--format", form)
+    files.out.write_text(re.sub(r'("line":)\d+', rf"\g<1>{number}", files.out.read_text(), count=1))
+    _check_refused(files, form, "--ordered")
+
+
+def _check_refused(files: Files, form: str, *flags: str, **options: Any) -> None:
+    before = files.out.read_bytes()
+    ran = files.run("--format", form, *flags, **options)
     assert (ran.status, ran.document["error"]["code"]) == (2, "ERR_USAGE"), ran.err
-    assert "rows.jsonl line 1" in ran.document["error"]["message"]
+    assert "rows.jsonl line 1: expected a row of a batch" in ran.document["error"]["message"]
+    assert files.out.read_bytes() == before
+
+
+@pytest.mark.parametrize("form", ["theoryctl", "openai"])
+def test_an_equal_line_gets_the_answer_of_a_row_as_it_stands(files: Files, form: str) -> None:
+    lines = [{"id": name, "inputs": ask("same")} for name in ("a", 'b"\\é')]
+    files.run("--format", form, lines=lines[:1])
+    own, odd = ("id", "model") if form == "theoryctl" else ("custom_id", "object")
+    row = files.out.read_text()
+    files.out.write_text(re.sub(rf'("{odd}":)"[^"]+"', r'\g<1>"\\ud800' + "é" + '"', row, count=1))
+    ran = files.run("--format", form, lines=lines)
+    assert (ran.status, ran.document["copied"]) == (0, 1), ran.err
+    first, second = files.rows
+    if form == "openai":
+        first["metadata"]["line"] = 2
+    assert second == {**first, own: 'b"\\é', **({"line": 2} if form == "theoryctl" else {})}
+    assert files.out.read_text().count('"\\ud800é"') == 2
+
+
+@pytest.mark.parametrize("form", ["theoryctl", "openai"])
+def test_a_row_whose_members_stand_in_another_order_is_read_and_copied(files: Files, form: str) -> None:
+    lines = [{"id": name, "inputs": ask("same")} for name in "ab"]
+    files.run("--format", form, lines=lines[:1])
+    [row] = files.rows
+    write_lines(files.out, [dict(reversed(row.items()))])
+    ran = files.run("--format", form, "--ordered", lines=lines)
+    assert (ran.status, ran.document["copied"], ran.document["resumed"]) == (0, 1, 1), ran.err
+    assert [each.get("id" if form == "theoryctl" else "custom_id") for each in files.rows] == ["a", "b"]
 
 
 def test_equal_lines_are_asked_once_and_each_gets_its_row(files: Files) -> None:

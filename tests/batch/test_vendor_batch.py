@@ -288,6 +288,17 @@ def test_a_limit_on_cost_counts_the_rows_of_earlier_commands_whose_cost_nobody_k
     assert batch(files, vendor, "--max-cost", "0.6", "--allow-unknown-price").status == 0
 
 
+def test_a_limit_on_cost_counts_one_call_for_equal_lines_once(
+    files: Files, vendor: BatchVendor, dear: list[dict[str, Any]]
+) -> None:
+    limited = ("--max-cost", "0.6", "--allow-unknown-price")
+    assert batch(files, vendor, *limited, lines=[dear[0]] * 5).status == 0
+    vendor.end()
+    assert batch(files, vendor).document["copied"] == 4
+    ran = batch(files, vendor, *limited, lines=[*[dear[0]] * 5, dear[1]])
+    assert (ran.status, len(vendor.submitted)) == (0, 2), ran.err
+
+
 def test_rows_that_a_collection_wrote_before_it_was_stopped_count_in_the_budget_of_the_day(
     files: Files, vendor: BatchVendor, dear: list[dict[str, Any]], environment: Mapping[str, str]
 ) -> None:

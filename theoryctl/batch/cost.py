@@ -63,8 +63,8 @@ def bounds_of(request: Request, default_model: str | None, *, batched: bool = Fa
 
 
 def unpriced_usd(plan: Plan) -> Iterator[tuple[int, float]]:
-    """Yield the index of each line whose row has a cost that nobody knows, with the most that it can have cost, at the
-    usual price. What has no price counts as free. Raises BadInputs where the lines have changed."""
+    """Yield the index of a line for each earlier call of a cost that nobody knows, with the most that it can have cost,
+    at the usual price. What has no price counts as free. Raises BadInputs where the lines have changed."""
     for index in plan.unpriced:
         request = plan.maker.make(plan.line(index), admitted=True)
         yield index, bounds_of(request, plan.maker.config.default_model).usd or 0.0

@@ -5,16 +5,19 @@ The digest of the request, the number of the line, and the usage as ours, with i
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from theoryctl.batch.rows import Row, row_line, row_of
+from theoryctl.batch.rows import Row, decoded, row_line, row_of
 from theoryctl_providers.contract import ERRORS, Envelope, OutputDocument, UsageDocument, dumps
 
-_NUMBER = re.compile(rb'\{"id":"[^"]*","metadata":\{"request_digest":"[^"]*","line":(\d+)')
+#: The beginning of a row, about the number of its line and its id.
+_HEAD = re.compile(
+    rb'(\{"id":"[^"\\]*","metadata":\{"request_digest":"[^"\\]*","line":)(\d{1,18})'
+    rb'(,"usage":\{[^{}]*\}\},"custom_id":)(?:"(?:[^"\\]|\\.)*"|null),'
+)
 
 #: Outputs that have a place of their own in a message, or in a choice.
 _PLACED = ("answer", "refusal", "tool_calls", "reasoning", "annotations", "finish_reason", "logprobs")
@@ -42,20 +45,25 @@ class OpenAIRows:
         )
 
     def read(self, data: bytes) -> Row:
-        row = json.loads(data)
+        row = decoded(data)
         try:
-            code = row["error"]["code"] if row["error"] else None
-            return row_of(row["custom_id"], row["metadata"]["request_digest"], code, row["metadata"]["usage"])
+            code, known = row["error"]["code"] if row["error"] else None, row["metadata"]
+            named = row["custom_id"], known["line"], known["request_digest"]
+            return row_of(*named, code, known["usage"], row.get("id"))
         except (AttributeError, KeyError, TypeError) as problem:
             raise ValueError(f"expected a row of OpenAI's batch output: {problem}") from None
 
     def number(self, data: bytes) -> int:
-        found = _NUMBER.match(data)
-        return int(found[1]) if found else int(json.loads(data)["metadata"]["line"])
+        found = _HEAD.match(data)
+        return int(found[2] if found else decoded(data)["metadata"]["line"])
 
     def copy(self, data: bytes, id: str | None, number: int) -> bytes:
-        row = json.loads(data)
-        return row_line({**row, "custom_id": id, "metadata": {**row["metadata"], "line": number}})
+        found = _HEAD.match(data)
+        if found is None:
+            row = decoded(data)
+            return row_line({**row, "custom_id": id, "metadata": {**row["metadata"], "line": number}})
+        before, _, between = found.groups()
+        return b"%b%d%b%b,%b" % (before, number, between, row_line({"": id})[4:-2], data[found.end() :])
 
 
 def _body(envelope: Envelope) -> dict[str, Any]:

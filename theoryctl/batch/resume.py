@@ -12,29 +12,30 @@ from theoryctl.batch.rows import Row, RowFormat
 
 @dataclass(slots=True)
 class Earlier:
-    """Rows by what they answer, and what they have cost in US dollars.
+    """Rows by what they answer, and what their calls have cost in US dollars.
 
-    Rows of one request are kept as the hashes of their ids, of one row without a list.
+    `unpriced` calls may have cost something that nobody knows. Rows of one request are kept as the hashes of their ids,
+    of one row without a list.
     """
 
     rows: int = 0
     failed: Counter[str] = field(default_factory=Counter)
-    input_tokens: int = 0
-    output_tokens: int = 0
     cost_usd: float = 0.0
-    _unpriced: set[bytes] = field(default_factory=set)
+    unpriced: int = 0
+    _runs: set[int] = field(default_factory=set)
+    _unpriced: Counter[bytes] = field(default_factory=Counter)
     _ids: dict[bytes, int | list[int]] = field(default_factory=dict)
 
     def add(self, row: Row) -> None:
-        """Count a row."""
+        """Count a row. A call that several rows tell of, those of equal lines, has been paid once."""
         self.rows += 1
         if row.code is not None:
             self.failed[row.code] += 1
-        self.input_tokens += row.input_tokens or 0
-        self.output_tokens += row.output_tokens or 0
-        self.cost_usd += row.cost_usd or 0.0
-        if row.is_unpriced:
-            self._unpriced.add(row.digest[:16])
+        if (row.cost_usd or row.is_unpriced) and self._is_new(row.run_id):
+            self.cost_usd += row.cost_usd or 0.0
+            if row.is_unpriced:
+                self.unpriced += 1
+                self._unpriced[row.digest[:16]] += 1
         key, own = row.digest[:16], hash(row.id)
         before = self._ids.get(key)
         if before is None:
@@ -56,9 +57,19 @@ class Earlier:
         self._ids[digest[:16]] = ids
         return True
 
-    def is_unpriced(self, digest: bytes) -> bool:
-        """Return whether a row of a request may have cost something that nobody knows."""
-        return digest[:16] in self._unpriced
+    def _is_new(self, run_id: str | None) -> bool:
+        if not run_id:
+            return True
+        known = len(self._runs)
+        self._runs.add(hash(run_id))
+        return len(self._runs) > known
+
+    def take_unpriced(self, digest: bytes) -> bool:
+        """Return whether a call of a request has a cost that nobody knows; it is taken, and no other line's then."""
+        if not self._unpriced[digest[:16]]:
+            return False
+        self._unpriced[digest[:16]] -= 1
+        return True
 
     def knows(self, digest: bytes) -> bool:
         """Return whether a request was answered, in whatever line."""

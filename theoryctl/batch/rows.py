@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol
 
-from theoryctl_providers.contract import Envelope
+from theoryctl_providers.contract import Envelope, is_mock
 
 SCHEMA = "theoryctl.batch/v1"
 
@@ -20,20 +20,30 @@ ERR_UNSUPPORTED_PARAM ERR_USAGE
 """
 UNBILLED = frozenset(_CODES.split())
 
-_Number = TypeVar("_Number", int, float)
+#: Numbers in rows are smaller; a row with others was not written by a batch.
+_LIMIT = 2**63
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
+def is_unbilled(envelope: Envelope) -> bool:
+    """Tell whether a call costs nothing where its usage does not say: of a mock, also one that replays what was paid
+    before, or with a failure that no vendor bills."""
+    error = envelope["error"]
+    return is_mock(envelope["mode"] or "real") or (error is not None and error["code"] in UNBILLED)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The part of a row that counts when a batch is resumed. `code` is that of a failure."""
+    """The part of a row that counts when a batch is resumed.
+
+    `code` is that of a failure. `run_id` is that of the call: rows of equal lines have the same one. None is unknown.
+    """
 
     id: str | None
     digest: bytes
     code: str | None
-    input_tokens: int | None
-    output_tokens: int | None
+    run_id: str | None
     cost_usd: float | None
 
     @property
@@ -62,15 +72,17 @@ class RowFormat(Protocol):
         ...
 
 
-#: The beginning of a row of ours that tells of a success: all that has to be known of most rows, without their answers.
-_HEAD = re.compile(
-    rb'\{"schema":"theoryctl\.batch/v1","id":("(?:[^"\\]|\\.)*"|null),"line":\d+,'
+#: A row of ours that tells of a success: all that has to be known of most rows, without reading their answers.
+_SUCCESS = re.compile(
+    rb'\{"schema":"theoryctl\.batch/v1","id":("(?:[^"\\]|\\.)*"|null),"line":\d{1,18},'
     rb'"request_digest":"sha256:([0-9a-f]{64})","status":"success",'
-    rb'"usage":\{"input_tokens":(\d+|null),"output_tokens":(\d+|null),"cost_usd":([0-9.eE+-]+|null),.*\}\s*',
+    rb'"usage":\{"input_tokens":(?:\d{1,18}|null),"output_tokens":(?:\d{1,18}|null),"cost_usd":(\d[0-9.eE+-]*|null)'
+    rb'(?:,[^{}]*)?\},"run_id":"([^"\\]*)","ref":"[^"\\]*","mode":"([a-z]+)",.*\}\s*',
     re.DOTALL,
 )
 
-_NUMBER = re.compile(rb'\{"schema":"theoryctl\.batch/v1","id":(?:"(?:[^"\\]|\\.)*"|null),"line":(\d+),')
+#: The beginning of every row of ours.
+_HEAD = re.compile(rb'\{"schema":"theoryctl\.batch/v1","id":(?:"(?:[^"\\]|\\.)*"|null),"line":(\d{1,18}),')
 
 
 class OurRows:
@@ -88,43 +100,78 @@ class OurRows:
         return row_line({**row, **envelope, "schema": SCHEMA})
 
     def read(self, data: bytes) -> Row:
-        found = _HEAD.fullmatch(data)
+        found = _SUCCESS.fullmatch(data)
         if found is not None:
-            own, digest, sent, got, cost = found.groups()
-            tokens = _number(int, sent), _number(int, got)
+            own, digest, cost, run_id, mode = found.groups()
             id = None if own == b"null" else json.loads(own)
-            return Row(id, bytes.fromhex(digest.decode()), None, *tokens, _number(float, cost))
-        row = json.loads(data)
+            usd = _priced(None if cost == b"null" else float(cost), mode.decode())
+            return Row(id, bytes.fromhex(digest.decode()), None, run_id.decode(), usd)
+        row = decoded(data)
         if not isinstance(row, dict) or row.get("schema") != SCHEMA:
             raise ValueError(f"expected a row of {SCHEMA}")
         try:
-            error = row["error"]
-            return row_of(row["id"], row["request_digest"], error["code"] if error else None, row["usage"])
+            code = row["error"]["code"] if row["error"] else None
+            named = row["id"], row["line"], row["request_digest"]
+            return row_of(*named, code, row["usage"], row.get("run_id"), row.get("mode"))
         except (AttributeError, KeyError, TypeError) as problem:
             raise ValueError(f"expected a row of {SCHEMA}: {problem}") from None
 
     def number(self, data: bytes) -> int:
-        found = _NUMBER.match(data)
-        return int(found[1]) if found else int(json.loads(data)["line"])
+        found = _HEAD.match(data)
+        return int(found[1] if found else decoded(data)["line"])
 
     def copy(self, data: bytes, id: str | None, number: int) -> bytes:
-        return row_line({**json.loads(data), "id": id, "line": number})
+        found = _HEAD.match(data)
+        if found is None:
+            return row_line({**decoded(data), "id": id, "line": number})
+        head = row_line({"schema": SCHEMA, "id": id, "line": number}).rstrip(b"}\n")
+        return b"%b,%b" % (head, data[found.end() :])
 
 
-def _number(kind: Callable[[bytes], _Number], text: bytes) -> _Number | None:
-    return None if text == b"null" else kind(text)
-
-
-def row_of(own: Any, digest: str, code: Any, usage: Mapping[str, Any]) -> Row:
+def row_of(own: Any, line: Any, digest: str, code: Any, usage: Mapping[str, Any], run_id: Any, mode: Any = None) -> Row:
     """Return the row with these values. Raises KeyError, TypeError and ValueError for others."""
-    if not isinstance(own, str | None) or not isinstance(code, str | None):
-        raise TypeError(f"expected texts, got {own!r:.50} and {code!r:.50}")
-    numbers = usage["input_tokens"], usage["output_tokens"], usage["cost_usd"]
-    if any(each is not None and type(each) not in (int, float) for each in numbers):
-        raise TypeError(f"expected numbers, got {numbers!r:.150}")
-    return Row(own, bytes.fromhex(digest.removeprefix("sha256:")), code, *numbers)
+    texts = own, code, run_id, mode
+    if not all(isinstance(each, str | None) for each in texts):
+        raise TypeError(f"expected texts, got {texts!r:.150}")
+    if type(line) is not int:
+        raise TypeError(f"expected the number of a line, got {line!r:.50}")
+    for value in (line, usage["input_tokens"], usage["output_tokens"]):
+        _check(value)
+    usd = _priced(usage["cost_usd"], mode)
+    return Row(own, bytes.fromhex(digest.removeprefix("sha256:")), code, run_id, usd)
+
+
+def _priced(usd: Any, mode: str | None) -> float | None:
+    """The cost in a row; a mock without one costs nothing. Raises TypeError and ValueError for what is no cost."""
+    _check(usd)
+    return 0.0 if usd is None and mode is not None and is_mock(mode) else usd
+
+
+def _check(number: Any) -> None:
+    if number is not None and type(number) not in (int, float):
+        raise TypeError(f"expected a number, got {number!r:.50}")
+    if number is not None and not 0 <= number < _LIMIT:
+        raise ValueError(f"expected a number of at least 0, got {number!r:.50}")
+
+
+def decoded(data: bytes) -> Any:
+    """Return the value of a row's JSON. Raises ValueError for what is none, such as NaN, or is too deep to be read."""
+    try:
+        return _DECODER.decode(data.decode(json.detect_encoding(data)))
+    except RecursionError:
+        raise ValueError("expected JSON of less depth") from None
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"expected JSON, got {name}")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
 
 
 def row_line(row: Mapping[str, Any]) -> bytes:
-    """Return a row as JSON on one line."""
-    return _ENCODER.encode(row).encode() + b"\n"
+    """Return a row as JSON on one line; as ASCII where it has text that UTF-8 cannot hold."""
+    try:
+        return _ENCODER.encode(row).encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(row).encode() + b"\n"
