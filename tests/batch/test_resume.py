@@ -136,7 +136,7 @@ def test_a_row_whose_members_stand_in_another_order_is_read_and_copied(files: Fi
     lines = [{"id": name, "inputs": ask("same")} for name in "ab"]
     files.run("--format", form, lines=lines[:1])
     [row] = files.rows
-    write_lines(files.out, [dict(reversed(row.items()))])
+    write_lines(files.out, [{**dict(reversed(row.items())), "mine": [float("nan"), "\ud800"]}])
     ran = files.run("--format", form, "--ordered", lines=lines)
     assert (ran.status, ran.document["copied"], ran.document["resumed"]) == (0, 1, 1), ran.err
     assert [each.get("id" if form == "theoryctl" else "custom_id") for each in files.rows] == ["a", "b"]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from theoryctl.batch.rows import Row, decoded, row_line, row_of
+from theoryctl.batch.rows import Row, copied_line, decoded, row_line, row_of
 from theoryctl_providers.contract import ERRORS, Envelope, OutputDocument, UsageDocument, dumps
 
 #: The beginning of a row, about the number of its line and its id.
@@ -61,7 +61,7 @@ class OpenAIRows:
         found = _HEAD.match(data)
         if found is None:
             row = decoded(data)
-            return row_line({**row, "custom_id": id, "metadata": {**row["metadata"], "line": number}})
+            return copied_line({**row, "custom_id": id, "metadata": {**row["metadata"], "line": number}})
         before, _, between = found.groups()
         return b"%b%d%b%b,%b" % (before, number, between, row_line({"": id})[4:-2], data[found.end() :])
 

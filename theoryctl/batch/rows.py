@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 from theoryctl_providers.contract import Envelope, is_mock
 
@@ -123,7 +123,7 @@ class OurRows:
     def copy(self, data: bytes, id: str | None, number: int) -> bytes:
         found = _HEAD.match(data)
         if found is None:
-            return row_line({**decoded(data), "id": id, "line": number})
+            return copied_line({**decoded(data), "id": id, "line": number})
         head = row_line({"schema": SCHEMA, "id": id, "line": number}).rstrip(b"}\n")
         return b"%b,%b" % (head, data[found.end() :])
 
@@ -155,23 +155,21 @@ def _check(number: Any) -> None:
 
 
 def decoded(data: bytes) -> Any:
-    """Return the value of a row's JSON. Raises ValueError for what is none, such as NaN, or is too deep to be read."""
+    """Return the value of a row's JSON. Raises ValueError for what is none, or is too deep to be read."""
     try:
-        return _DECODER.decode(data.decode(json.detect_encoding(data)))
+        return json.loads(data)
     except RecursionError:
         raise ValueError("expected JSON of less depth") from None
 
 
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"expected JSON, got {name}")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse)
-
-
 def row_line(row: Mapping[str, Any]) -> bytes:
-    """Return a row as JSON on one line; as ASCII where it has text that UTF-8 cannot hold."""
+    """Return a row as JSON on one line. Raises ValueError for what JSON, or UTF-8, cannot hold."""
+    return _ENCODER.encode(row).encode() + b"\n"
+
+
+def copied_line(row: Mapping[str, Any]) -> bytes:
+    """Return a row that was read as JSON on one line, with whatever it holds."""
     try:
-        return _ENCODER.encode(row).encode() + b"\n"
-    except UnicodeEncodeError:
+        return row_line(row)
+    except ValueError:
         return json.dumps(row).encode() + b"\n"
