@@ -33,6 +33,13 @@ def answers_in(tokens: int, sent: int = 10) -> Any:
     return behave
 
 
+#: The usage of a batch that cost nothing.
+NOTHING = {
+    **dict.fromkeys(("input_tokens", "output_tokens", "unpriced", "unpriced_before"), 0),
+    **dict.fromkeys(("cost_usd", "spent_before_usd"), 0.0),
+}
+
+
 def real(files: Files, vendor: Vendor, *flags: str, lines: Any) -> Any:
     keys = {"OPENAI_API_KEY": CANARY, "OPENAI_BASE_URL": vendor.addresses["OPENAI_BASE_URL"]}
     return files.run("--mode", "real", *flags, lines=lines, env=keys)
@@ -161,6 +168,37 @@ def test_one_call_for_equal_lines_counts_once_when_the_batch_goes_on(files: File
             ran = real(files, vendor, *limited, lines=[*equal, more])
             assert (ran.status, len(vendor.requests)) == (0, 2), ran.err
         files.out.unlink()
+
+
+def test_a_summary_has_null_and_not_0_for_what_nobody_knows(files: Files) -> None:
+    lines = [ask("one", max_tokens=1000), ask("two", max_tokens=1000)]
+    with Vendor(without_usage) as vendor:
+        first = real(files, vendor, lines=lines).document["usage"]
+        again = real(files, vendor, lines=lines).document["usage"]
+    assert first == {**NOTHING, "input_tokens": None, "output_tokens": None, "cost_usd": None, "unpriced": 2}
+    assert again == {**NOTHING, "spent_before_usd": None, "unpriced_before": 2}
+    with Vendor(answers_in(10)) as vendor:
+        known = real(files, vendor, lines=[*lines, ask("three")]).document["usage"]
+        after = real(files, vendor, lines=[*lines, ask("three")]).document["usage"]
+    assert (known["cost_usd"], known["unpriced"], known["spent_before_usd"]) == (
+        pytest.approx(10 * INTO + 10 * OUT),
+        0,
+        None,
+    )
+    assert (after["spent_before_usd"], after["unpriced_before"]) == (pytest.approx(known["cost_usd"]), 2)
+
+
+def test_failures_that_nobody_bills_are_known_to_cost_nothing(files: Files) -> None:
+    with Vendor(lambda talk: talk.send(400, b'{"error": {"message": "no"}}')) as vendor:
+        ran = real(files, vendor, lines=[ask("one")])
+        assert (ran.document["failed"], ran.document["usage"]) == ({"ERR_INPUTS": 1}, NOTHING)
+        assert real(files, vendor, lines=[ask("one")]).document["usage"] == NOTHING
+
+
+def test_a_failure_of_a_mock_is_known_to_cost_nothing(files: Files) -> None:
+    (files.out.parent / "answers.yaml").write_text("rules:\n- answers: [{fault: {status: 504}}]\n")
+    assert files.run("--script", "answers.yaml", lines=[ask("one")]).document["usage"] == NOTHING
+    assert files.run("--script", "answers.yaml").document["usage"] == NOTHING
 
 
 def test_the_cost_before_is_that_of_calls_and_not_of_rows(files: Files) -> None:

@@ -70,11 +70,28 @@ def test_a_summary_counts_failures_by_code_tokens_cost_and_latency() -> None:
         "failed ERR_TIMEOUT": "1",
         "asked again": "3",
         "tokens": "1,000 in, 20 out",
-        "cost": "$0.5, $0.25 before, and 2 answers of unknown price",
+        "cost": "$0.5 and 2 calls of unknown price; $0.25 before",
         "latency": "p50 900 ms, p90 1.5 s, p99 2.0 s",
         "time": "4.0 s, 2.5 lines/s",
         "rows": "rows.jsonl",
     }
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"cost_usd": None}, "unknown; $0.25 before"),
+        ({"unpriced": 0, "spent_before_usd": 0.0}, "$0.5"),
+        ({"unpriced": 0, "spent_before_usd": None, "unpriced_before": 1}, "$0.5; unknown before"),
+        ({"unpriced": 0, "unpriced_before": 3}, "$0.5; $0.25 and 3 calls of unknown price before"),
+    ],
+)
+def test_a_summary_says_where_nobody_knows_a_cost(changed: dict[str, object], said: str) -> None:
+    assert dict(summary(result(**changed)))["cost"] == said
+
+
+def test_a_summary_says_where_nobody_knows_the_tokens() -> None:
+    assert dict(summary(result(input_tokens=None, output_tokens=None)))["tokens"] == "unknown in, unknown out"
 
 
 def test_a_summary_names_no_file_that_is_not_there() -> None:

@@ -299,6 +299,15 @@ def test_a_limit_on_cost_counts_one_call_for_equal_lines_once(
     assert (ran.status, len(vendor.submitted)) == (0, 2), ran.err
 
 
+def test_a_collection_says_where_nobody_knows_the_cost(
+    files: Files, vendor: BatchVendor, cli: Cli, dear: list[dict[str, Any]]
+) -> None:
+    batch(files, vendor, lines=dear)
+    vendor.end()
+    ran = cli("batch", "collect", env=vendor.env)
+    assert (ran.status, "unknown" in ran.out, "$" in ran.out) == (0, True, False), ran.out + ran.err
+
+
 def test_rows_that_a_collection_wrote_before_it_was_stopped_count_in_the_budget_of_the_day(
     files: Files, vendor: BatchVendor, dear: list[dict[str, Any]], environment: Mapping[str, str]
 ) -> None:

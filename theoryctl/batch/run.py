@@ -16,7 +16,7 @@ from theoryctl.batch.money import Budget, Reservations, reserve_all
 from theoryctl.batch.output import Output
 from theoryctl.batch.pace import Pace
 from theoryctl.batch.plan import Plan
-from theoryctl.batch.rows import UNBILLED, RowFormat
+from theoryctl.batch.rows import UNBILLED, RowFormat, is_unbilled
 from theoryctl.batch.tally import Tally
 from theoryctl.errors import Interrupted, MaxCost
 from theoryctl.hints import again
@@ -221,6 +221,7 @@ class Batch:
         elif verdict is Verdict.HELD:
             self._held.append(_Held(asked, done, vendor, self.pace.clock()))
         else:
+            self.tally.add_retried(envelope)
             self._ask_again(asked)
 
     def _ask_again(self, asked: _Asked) -> None:
@@ -228,7 +229,6 @@ class Batch:
 
         from theoryctl_providers.contract.envelope import new_run_id
 
-        self.tally.retried += 1
         asked.request = replace(asked.request, run_id=new_run_id())
         due = self.pace.clock() + random.uniform(0, self.failures.first_pause) * asked.tries
         heapq.heappush(self._again, (due, asked.index, asked))
@@ -287,12 +287,10 @@ def _vendor(done: Done) -> str:
 
 def paid(envelope: Envelope) -> float | None:
     """US dollars that a call has cost; None where nobody knows."""
-    error, cost = envelope["error"], envelope["usage"]["cost_usd"]
     if is_mock(envelope["mode"] or "real"):  # a mock, or a recording of what was paid before
         return 0.0
-    if cost is None and error is not None and error["code"] in UNBILLED:
-        return 0.0
-    return cost
+    cost = envelope["usage"]["cost_usd"]
+    return 0.0 if cost is None and is_unbilled(envelope) else cost
 
 
 def _used(envelope: Envelope, reserved: float) -> float:

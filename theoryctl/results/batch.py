@@ -64,7 +64,8 @@ class BatchResult:
 
     `lines` are all lines, `invalid` those that were left out, `resumed` those that had a row before, `copied` those
     that are equal to another one, `left` those that still have no row. `failed` are the others' failures by code.
-    `latency_ms` has the percentiles p50, p90 and p99 of successes. `unpriced` answers are of a price that nobody knows.
+    `latency_ms` has the percentiles p50, p90 and p99 of successes. Nobody knows the cost of `unpriced` calls, nor of
+    `unpriced_before` that rows of earlier runs tell of. A sum is None where no call tells its part.
     `out` is the path of the rows, None for standard output. Up to `allowed` lines may fail. `detached` is the name of
     what goes on elsewhere, None where nothing does. `batches` are those at vendors whose answers have not come; None
     where lines were asked one by one. `report` is the page about it. `unused_rules` are those of the script that
@@ -80,13 +81,14 @@ class BatchResult:
     failed: Mapping[str, int]
     left: int
     retried: int
-    input_tokens: int
-    output_tokens: int
-    cost_usd: float
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_usd: float | None
     unpriced: int
-    spent_before_usd: float
+    spent_before_usd: float | None
     latency_ms: Mapping[str, int | None]
     seconds: float
+    unpriced_before: int = 0
     allowed: float = 0.0
     detached: str | None = None
     unused_rules: tuple[str, ...] = ()
@@ -111,6 +113,7 @@ class BatchResult:
                 "cost_usd": self.cost_usd,
                 "unpriced": self.unpriced,
                 "spent_before_usd": self.spent_before_usd,
+                "unpriced_before": self.unpriced_before,
             },
             "latency_ms": dict(self.latency_ms),
             "seconds": round(self.seconds, 3),

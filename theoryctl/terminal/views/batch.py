@@ -35,7 +35,8 @@ def summary(result: BatchResult) -> list[tuple[str, str]]:
     }
     pairs = [("lines", f"{result.lines:,}"), *((name, f"{count:,}") for name, count in counts.items() if count)]
     if result.ok + result.failures:
-        pairs += [("tokens", f"{result.input_tokens:,} in, {result.output_tokens:,} out"), ("cost", _cost(result))]
+        sent, got = _tokens(result.input_tokens), _tokens(result.output_tokens)
+        pairs += [("tokens", f"{sent} in, {got} out"), ("cost", _cost(result))]
     if result.ok:
         pairs.append(("latency", _latency(result.latency_ms)))
         pairs.append(("time", f"{duration_words(result.seconds * 1000)}, {_rate(result)} lines/s"))
@@ -79,10 +80,21 @@ def _none(errors: Sequence[str]) -> str:
     return "" if errors else "no batch is at a vendor"
 
 
+def _tokens(count: int | None) -> str:
+    return "unknown" if count is None else f"{count:,}"
+
+
 def _cost(result: BatchResult) -> str:
-    unknown = f", and {result.unpriced:,} answers of unknown price" if result.unpriced else ""
-    before = f", {dollars(result.spent_before_usd)} before" if result.spent_before_usd else ""
-    return dollars(result.cost_usd) + before + unknown
+    """The cost of this run, and of earlier ones where there was any."""
+    said = _paid(result.cost_usd, result.unpriced)
+    has_before = result.spent_before_usd or result.unpriced_before
+    return f"{said}; {_paid(result.spent_before_usd, result.unpriced_before)} before" if has_before else said
+
+
+def _paid(usd: float | None, unpriced: int) -> str:
+    if usd is None:
+        return "unknown"
+    return f"{dollars(usd)} and {unpriced:,} calls of unknown price" if unpriced else dollars(usd)
 
 
 def _latency(latency: Mapping[str, int | None]) -> str:
@@ -140,7 +152,7 @@ def _collected(result: BatchesCollected) -> View:
             f"{each.ok:,}",
             f"{each.failures:,}",
             f"{each.left:,}",
-            dollars(each.cost_usd),
+            _paid(each.cost_usd, each.unpriced),
             ", ".join(map(standing, each.batches or ())) or "-",
         )
         for each in result.results
