@@ -57,6 +57,8 @@ def test_a_rule_below_one_that_fits_all_that_it_fits_never_fires(above: Any, bel
         (user(regex="x"), user(contains="x")),
         ({"when": {"model": "openai/gpt-4o"}}, {"when": {"model": "openai/*"}}),
         ({"when": {"model": "openai/gpt-4o"}}, {"when": {"model": "gpt-4o"}}),
+        ({"when": {"model": "o*"}}, {"when": {"model": "openai/gpt-4o"}}),
+        ({"when": {"model": "[!g]*"}}, {"when": {"model": "openai/gpt-4o-mini"}}),
         ({"when": {"tools": ["f", "g"]}}, {"when": {"tools": ["f"]}}),
         ({"when": {"turn": 1}}, {"when": {"turn": 2}}),
         ({"when": {"attachments": ["*.png"]}}, {"when": {"attachments": ["*.jpg"]}}),

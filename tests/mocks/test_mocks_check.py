@@ -59,6 +59,13 @@ def test_a_near_miss_is_told_and_does_not_fail(cli: Cli, script: Path) -> None:
     assert ran.document["files"][0]["problems"][0]["what"].endswith("did you mean 'dates'?")
 
 
+def test_a_vendor_in_the_place_of_a_model_is_told(cli: Cli, script: Path) -> None:
+    script.write_text("rules:\n- when: {model: openai}\n  answers: [{text: x}]\n")
+    ran = cli("mocks", "check", "answers.yaml")
+    why = "this names a model, and 'openai' is a vendor; did you mean 'openai/*'?"
+    assert (ran.status, ran.out) == (0, f"answers.yaml:2:10: rules[0].when.model: {why}\n")
+
+
 def test_a_file_that_is_not_there_is_named_with_the_one_that_was_meant(cli: Cli, script: Path) -> None:
     script.write_text(HIDDEN)
     ran = cli("mocks", "check", "answer.yaml", "--json")

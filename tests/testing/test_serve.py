@@ -210,6 +210,12 @@ def test_a_word_that_nearly_says_another_is_warned_of() -> None:
         pass
 
 
+def test_a_vendor_in_the_place_of_a_model_is_warned_of() -> None:
+    script = {"rules": [{"when": {"model": "openai"}, "answers": [{"text": "a"}]}]}
+    with pytest.warns(UserWarning, match="did you mean 'openai/\\*'?"), serve(script=script):
+        pass
+
+
 def test_an_error_in_the_block_is_not_hidden_by_a_rule_that_is_left() -> None:
     with pytest.raises(KeyError), serve(script={**rules("a"), "strict": True}):
         raise KeyError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from theoryctl.actions.vendors import prefixes
 from theoryctl.errors import BadScript
 from theoryctl.hints import again, path_hint
 from theoryctl.results.mocks import Checked, ScriptsChecked
@@ -21,7 +22,7 @@ def _checked(file: str, files: tuple[str, ...]) -> Checked:
     except OSError as error:
         hint = path_hint(file, error, lambda near: again(f"use {near}", files=_with(files, file, near)))
         raise BadScript(f"{file}: {error.strerror}", hint=hint) from error
-    rules, problems = inspect_script(data)
+    rules, problems = inspect_script(data, prefixes())
     return Checked(file, rules, tuple(problems))
 
 

@@ -19,6 +19,13 @@ def vendors() -> tuple[Vendor, ...]:
     return VENDORS
 
 
+def prefixes() -> frozenset[str]:
+    """The names of vendors, as they stand before the slash of a model."""
+    from theoryctl_providers.litellm.vendors import prefixes
+
+    return prefixes()
+
+
 def check_address(variable: str, text: str, vendor: Vendor) -> str:
     """Return the address in a variable as calls use it. Raises ProviderError `ERR_USAGE` where it is none."""
     from theoryctl_providers.litellm.addresses import read_address

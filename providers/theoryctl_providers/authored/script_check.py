@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -36,14 +36,17 @@ class ScriptProblem:
     problem: Problem
 
 
-def inspect_script(data: bytes) -> tuple[int, list[ScriptProblem]]:
-    """Return the number of rules of a script, and all that is wrong or odd in it, in the order of the file."""
+def inspect_script(data: bytes, vendors: Collection[str] = ()) -> tuple[int, list[ScriptProblem]]:
+    """Return the number of rules of a script, and all that is wrong or odd in it, in the order of the file.
+
+    `vendors` are the names of vendors that no model has.
+    """
     from theoryctl_providers.authored.script_rules import findings
 
     script, document, problems = _read(data)
     found = [ScriptProblem("error", problem) for problem in problems]
     if script is not None and document is not None and not problems:
-        found = [ScriptProblem(odd.kind, document.problem(odd.path, odd.what)) for odd in findings(script)]
+        found = [ScriptProblem(odd.kind, document.problem(odd.path, odd.what)) for odd in findings(script, vendors)]
     return len(script.rules) if script else 0, sorted(found, key=lambda each: each.problem)
 
 

@@ -3,7 +3,7 @@ nearly say something else."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
@@ -29,10 +29,10 @@ class Finding:
     what: str
 
 
-def findings(script: ScriptDocument) -> Iterator[Finding]:
-    """Find what is odd in a script that is valid."""
+def findings(script: ScriptDocument, vendors: Collection[str] = ()) -> Iterator[Finding]:
+    """Find what is odd in a script that is valid. `vendors` are names that stand before the slash of a model."""
     yield from without_effect(script)
-    yield from _near_misses(script)
+    yield from _near_misses(script, vendors)
 
 
 def without_effect(script: ScriptDocument) -> Iterator[Finding]:
@@ -105,10 +105,13 @@ def _holds_part(part: str, narrow: UserSays, said: str | None, plain: bool) -> b
     return said is not None and part in said
 
 
-def _near_misses(script: ScriptDocument) -> Iterator[Finding]:
+def _near_misses(script: ScriptDocument, vendors: Collection[str]) -> Iterator[Finding]:
     called = {call.name for rule in script.rules for answer in rule.answers for call in answer.tool_calls}
     for index, rule in enumerate(script.rules):
         at: Path = ("rules", index, "when")
+        if (model := rule.when.model) in vendors:
+            what = f"this names a model, and {model!r} is a vendor; did you mean '{model}/*'?"
+            yield Finding("near", (*at, "model"), what)
         for number, name in enumerate(rule.when.tools):
             if name not in called and (close := get_close_matches(name, called, n=1, cutoff=0.8)):
                 yield Finding("near", (*at, "tools", number), f"a rule calls the tool {close[0]!r}; did you mean that?")

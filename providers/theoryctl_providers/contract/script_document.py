@@ -24,9 +24,10 @@ NEWEST = 2
 def fits_model(model: str, pattern: str) -> bool:
     """Return whether a model is one that a rule's pattern is about.
 
-    A pattern without a slash may name the model alone, as people do who have one vendor: `gpt-4o` is `openai/gpt-4o`.
+    A pattern without a slash names the model alone, as people do who have one vendor: `gpt-4o` is `openai/gpt-4o`, and
+    `o*` is not every model of `openai`.
     """
-    return fnmatchcase(model, pattern) or ("/" not in pattern and fnmatchcase(model.rpartition("/")[2], pattern))
+    return fnmatchcase(model if "/" in pattern else model.rpartition("/")[2], pattern)
 
 
 def is_free(path: tuple[str | int, ...]) -> bool:
@@ -56,7 +57,7 @@ class When:
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     model: Words | None = None
-    """The model, as a shell pattern: `openai/*`. Without a slash it may match the last part alone: `gpt-*`."""
+    """The model, as a shell pattern: `openai/*`. Without a slash it matches the last part alone: `gpt-*`."""
     user: UserSays | None = None
     """The last message of the user; its text parts are joined by a space."""
     turn: Annotated[int, Must({"ge": 1})] | None = None

@@ -291,6 +291,11 @@ BEDROCK = next(vendor for vendor in VENDORS if vendor.name == "bedrock")
 _BY_PREFIX = {prefix: vendor for vendor in VENDORS for prefix in vendor.prefixes}
 
 
+def prefixes() -> frozenset[str]:
+    """The names of vendors, as they stand before the slash of a model."""
+    return frozenset(_BY_PREFIX)
+
+
 def vendor_for(model: str) -> Vendor | None:
     """The vendor of a model named `vendor/model`; None for one that is not in the table."""
     return _BY_PREFIX.get(model.partition("/")[0])

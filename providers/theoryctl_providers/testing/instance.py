@@ -27,6 +27,7 @@ from theoryctl_providers.contract import (
 )
 from theoryctl_providers.contract.clients import client_variables
 from theoryctl_providers.engine.calls import keys_of
+from theoryctl_providers.litellm.vendors import prefixes
 from theoryctl_providers.mock.recording_files import read_recordings
 from theoryctl_providers.server.gate import Gate
 from theoryctl_providers.server.thread import serving
@@ -174,7 +175,7 @@ class Instance:
         self._folder = place.absolute()
 
     def _warn(self, script: Script) -> None:
-        self._warnings += (f"the script: {finding.what}" for finding in findings(script.document))
+        self._warnings += (f"the script: {finding.what}" for finding in findings(script.document, prefixes()))
 
     def _use(self, source: ProviderConfig, script: Script | None, ignored: tuple[str, ...]) -> None:
         """Answer by all of these from now on. The script goes on where it is."""
