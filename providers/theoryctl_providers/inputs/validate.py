@@ -13,7 +13,8 @@ from urllib.parse import quote
 from theoryctl_providers.contract import ProviderError, Remedy, corrected, dumps, loads
 from theoryctl_providers.contract.json_text import cut, json_path
 from theoryctl_providers.inputs.excerpt import Excerpt, is_small
-from theoryctl_providers.inputs.expected import expected, is_whole
+from theoryctl_providers.inputs.expected import Expected, expected, node_of
+from theoryctl_providers.inputs.faults import Fault, nearest, options, told
 
 # One compiled validator a schema object; the schema is kept beside it so that its id stays its own.
 _validators: dict[int, tuple[Mapping[str, Any], Any]] = {}
@@ -143,8 +144,8 @@ def _report(document: Any, schema: Mapping[str, Any]) -> _Report:
 
 
 def _problems(document: Any, schema: Mapping[str, Any], place: Callable[[list[Any]], list[Any]]) -> list[_Problem]:
-    errors = map(_nearest, _validator(schema).iter_errors(document))
-    return sorted({_describe(error, place(error.instance_path), schema) for error in errors}, key=_order)
+    faults = map(nearest, told(_validator(schema).iter_errors(document)))
+    return sorted({_describe(fault, place(fault.error.instance_path), schema) for fault in faults}, key=_order)
 
 
 def _order(problem: _Problem) -> str:
@@ -174,37 +175,37 @@ class _Parts:
         return jsonschema_rs.Draft202012Validator(part, registry=registry, retriever=_no_network)
 
 
-def _describe(error: Any, path: list[str | int], schema: Mapping[str, Any]) -> _Problem:
-    at_fault = list(path)
+def _describe(fault: Fault, path: list[str | int], schema: Mapping[str, Any]) -> _Problem:
+    error, at_fault = fault.error, list(path)
     if error.kind.name in ("additionalProperties", "unevaluatedProperties"):
         at_fault.append(error.kind.unexpected[0])
     elif error.kind.name == "required":
         at_fault.append(error.kind.property)
-    line = f"{json_path(path)}: {_finding(error, schema)}"
+    wanted = expected(fault, schema)
+    line = f"{json_path(path)}: {_finding(error, wanted, schema)}"
     param = json_path(at_fault)[2:] or None
-    return _Problem(line, param, _slips(error, schema), _remedy(error, param, schema))
+    return _Problem(line, param, _slips(error, schema), _remedy(param, wanted))
 
 
-def _remedy(error: Any, param: str | None, schema: Mapping[str, Any]) -> str | None:
+def _remedy(param: str | None, wanted: Expected | None) -> str | None:
     """The sentence that says the value to set; None where it would be long, or would not say all of it."""
-    value = expected(error, _node(error, schema)) if param and is_whole(error) else None
-    return f"set {param} to {value}" if value and len(value) <= _LONGEST_REMEDY else None
+    if param is None or wanted is None or not wanted.is_whole or len(wanted.words) > _LONGEST_REMEDY:
+        return None
+    return f"set {param} to {wanted.words}"
 
 
 def _slips(error: Any, schema: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """The words of a problem with those that were meant; none where one is near to nothing."""
     match error.kind.name:
         case "additionalProperties" | "unevaluatedProperties":
-            words, options = error.kind.unexpected, _declared(error, schema)
-        case "enum":
-            words, options = [error.instance], error.kind.options
+            words, meant = error.kind.unexpected, _declared(error, schema)
         case _:
-            return ()
-    near = [(word, meant) for word in words[:MOST_PROBLEMS] for meant in _near(word, options)]
+            words, meant = [error.instance], options(error) or []
+    near = [(word, found) for word in words[:MOST_PROBLEMS] for found in _near(word, meant)]
     return tuple(near) if len(near) == len(words) else ()
 
 
-def _finding(error: Any, schema: Mapping[str, Any]) -> str:
+def _finding(error: Any, wanted: Expected | None, schema: Mapping[str, Any]) -> str:
     kind, value = error.kind, error.instance
     match kind.name:
         case "required":
@@ -214,9 +215,9 @@ def _finding(error: Any, schema: Mapping[str, Any]) -> str:
             way = "; a vendor's own parameters go into extra_body" if _takes_extra_body(error, declared) else ""
             return ", ".join(unknown_keys(kind.unexpected, declared)) + way
         case _:
-            wanted = expected(error, _node(error, schema))
-            guess = _guess(value, kind.options) if kind.name == "enum" else ""
-            return f"expected {wanted}, got {_found(value)}{guess}" if wanted else _shortened(str(error.message))
+            if wanted is None:
+                return _shortened(str(error.message))
+            return f"expected {wanted.words}, got {_found(value)}{_guess(value, options(error) or ())}"
 
 
 def _shortened(message: str) -> str:
@@ -232,29 +233,9 @@ def unknown_keys(keys: list[str], declared: list[str]) -> Iterator[str]:
         yield f"and {len(keys) - MOST_PROBLEMS} more"
 
 
-def _nearest(error: Any) -> Any:
-    """Of an anyOf or oneOf that failed, the problem the writer most likely has: the one met deepest."""
-    while branches := [branch for branch in getattr(error.kind, "context", ()) if branch]:
-        error = max(branches, key=_reached)[0]
-    return error
-
-
-def _reached(branch: list[Any]) -> tuple[int, bool]:
-    """Count the levels that a branch got through before it failed; a wrong type at its door counts least."""
-    return max((len(error.instance_path), error.kind.name != "type") for error in branch)
-
-
 def _declared(error: Any, schema: Mapping[str, Any]) -> list[str]:
     """The property names known where an unknown one was found."""
-    return sorted(_node(error, schema).get("properties", {}))
-
-
-def _node(error: Any, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The part of the schema that has the rule which was broken."""
-    node: Any = schema
-    for part in error.schema_path[:-1]:
-        node = node[part] if isinstance(node, (dict, list)) else {}
-    return node if isinstance(node, dict) else {}
+    return sorted(node_of(error, schema).get("properties", {}))
 
 
 def _takes_extra_body(error: Any, declared: list[str]) -> bool:
@@ -262,13 +243,13 @@ def _takes_extra_body(error: Any, declared: list[str]) -> bool:
     return not error.instance_path and "extra_body" in declared
 
 
-def _guess(found: Any, options: Iterable[Any]) -> str:
-    return "".join(f", did you mean {near!r}?" for near in _near(found, options))
+def _guess(found: Any, meant: Iterable[Any]) -> str:
+    return "".join(f", did you mean {near!r}?" for near in _near(found, meant))
 
 
-def _near(found: Any, options: Iterable[Any]) -> list[str]:
+def _near(found: Any, meant: Iterable[Any]) -> list[str]:
     """The option that is nearest to a text, where one is near."""
-    texts = [option for option in options if isinstance(option, str)]
+    texts = [option for option in meant if isinstance(option, str)]
     # Comparing costs the square of the length.
     return get_close_matches(found, texts, n=1) if isinstance(found, str) and len(found) <= _LONGEST_SLIP else []
 

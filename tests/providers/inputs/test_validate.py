@@ -37,8 +37,11 @@ def user(content: Any) -> dict[str, Any]:
         (user([{"type": "text"}]), "$.messages[0].content[0]: 'text' is missing"),
         (user([{"type": "txt", "text": "a"}]), '$.messages[0].content[0].type: expected "text" or "image_url"'),
         (user([{"$attach": 1}]), "$.messages[0].content[0].$attach: expected a string, got 1"),
-        ({**user("x"), "stop": 5}, "$.stop: expected a string, got 5"),
+        ({**user("x"), "stop": 5}, "$.stop: expected a string or an array, got 5"),
         ({**user("x"), "tool_choice": "requird"}, "did you mean 'required'?"),
+        ({**user("x"), "tool_choice": "x"}, '$.tool_choice: expected "none" or "auto" or "required" or an object'),
+        ({**user("x"), "tool_choice": {}}, "$.tool_choice: 'type' is missing"),
+        ({**user("x"), "tools": [{"type": "f", "function": {"name": "f"}}]}, 'type: expected "function", got "f"'),
         ({**user("x"), "response_format": {"type": "json_schema"}}, "$.response_format: 'json_schema' is missing"),
     ],
     ids=lambda value: str(value)[:50],
@@ -87,6 +90,33 @@ def test_the_hint_says_the_value_to_set_where_a_few_words_say_it(rule: Any, valu
     with pytest.raises(ProviderError) as caught:
         check_inputs({"it": value}, schema)
     assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "expected", "is_said"),
+    [
+        ({"anyOf": [{"type": "number", "minimum": 0}, {"enum": ["a"]}]}, [], 'a number of at least 0 or "a"', True),
+        ({"oneOf": [{"const": "a"}, {"const": 1}]}, 2, '"a" or 1', True),
+        ({"anyOf": [{"type": "integer", "multipleOf": 5}, {"const": "a"}]}, [], 'an integer or "a"', False),
+        ({"anyOf": [{"type": "integer"}, {"const": "a"}], "minimum": 3}, [], 'an integer or "a"', False),
+        ({"anyOf": [{"$ref": "#/$defs/level", "multipleOf": 5}, {"const": "a"}]}, [], 'an integer or "a"', False),
+        ({"type": "string", "enum": ["a", "b"]}, 5, '"a" or "b"', True),
+        ({"type": "integer", "multipleOf": 5}, "x", "an integer", False),
+        ({"type": "string", "minLength": 3}, 5, "a string", False),
+        ({"allOf": [{"type": "integer"}, {"minimum": 3}]}, "x", "an integer", False),
+        ({"$ref": "#/$defs/level"}, "x", "an integer", True),
+        ({"$ref": "#/$defs/level", "minimum": 3}, "x", "an integer", False),
+        ({"$ref": "#/$defs/level", "description": "How high."}, "x", "an integer", True),
+    ],
+    ids=str,
+)
+def test_all_that_may_stand_there_is_said_and_the_hint_says_it_where_no_other_rule_does(
+    rule: Any, value: Any, expected: str, is_said: bool
+) -> None:
+    with pytest.raises(ProviderError) as caught:
+        check_inputs({"it": value}, {"properties": {"it": rule}, "$defs": {"level": {"type": "integer"}}})
+    assert caught.value.message.startswith(f"inputs: $.it: expected {expected}, got ")
+    assert caught.value.hint == (f"set it to {expected}" if is_said else Remedy.SCHEMA)
 
 
 def test_the_hint_leads_to_the_schema_where_there_are_several_problems() -> None:
