@@ -20,7 +20,7 @@ from theoryctl.modal.answers import KeptAnswers
 from theoryctl.modal.deployment import PLATFORM, Deployment, new_generation
 from theoryctl.modal.leftovers import remove
 from theoryctl.modal.logs import log_lines
-from theoryctl.modal.names import own_name, owner_in, registry_secret_name, secret_name
+from theoryctl.modal.names import is_app_id, own_name, owner_in, registry_secret_name, secret_name
 from theoryctl.modal.sdk import check_environment, connected, explaining, found
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
@@ -122,9 +122,11 @@ def stop(ref: ProviderRef, environment: str, app: str | None = None, *, discard:
     """Stop one's own app of a ref, or `app`, and remove its Volume, its Dict and the credentials for its registry.
 
     Its Secret stays, for the next start, and so does a Volume with answers of detached batches that nobody has
-    collected, unless it is to `discard` them. What is stopped already is no error. Raises NotDeployed for an app that
-    is another's. Where nothing has the name `app`, nothing is removed: what is called after it may be of another app.
+    collected, unless it is to `discard` them. What is stopped already is no error. Where nothing has the name `app`,
+    nothing is removed: what is called after it may be of another app. Raises NotDeployed for an app that is another's,
+    and UsageError for an ID.
     """
+    apps.check_name(app, environment)
     name, kept = app or own_name(ref, environment), tuple[str, ...]()
     with connected() as modal:
         there = found(modal, modal.App.lookup, name, environment_name=environment)
@@ -159,7 +161,7 @@ def logs(
     They are the last `tail`, those of the last `since` seconds, and with `follow` new ones.
     """
     with connected() as modal:
-        if app and app.startswith("ap-"):  # an app that was stopped is found by its ID only
+        if app and is_app_id(app):  # an app that was stopped is found by its ID only
             there = apps.by_id(modal, app, environment)
         else:
             name = apps.find(modal, ref, environment, app).app

@@ -9,7 +9,7 @@ from typing import Any
 from theoryctl.errors import NotDeployed, UnfitPackage, UsageError
 from theoryctl.hints import again, command
 from theoryctl.modal.deployment import Deployment, from_tags
-from theoryctl.modal.names import SHARED_BY_BRANCHES, Owner, app_ending, app_name, own_name, owner_in
+from theoryctl.modal.names import SHARED_BY_BRANCHES, Owner, app_ending, app_name, is_app_id, own_name, owner_in
 from theoryctl.modal.sdk import check_environment, connected, found
 from theoryctl.refs import ProviderRef
 
@@ -38,6 +38,13 @@ def find(modal: Any, ref: ProviderRef, environment: str, app: str | None = None)
     if len(others) > 1:
         raise _several(ref, others)
     return others[0]
+
+
+def check_name(app: str | None, environment: str) -> None:
+    """Raise UsageError for an app that is named by its ID: its Secret and all else are called after its name."""
+    if app is not None and is_app_id(app):
+        hint = command("modal status", env=environment)
+        raise UsageError(f"--app: expected the name of an app, got the ID {app}", hint=hint)
 
 
 def by_id(modal: Any, app_id: str, environment: str) -> Any:
@@ -128,7 +135,8 @@ def _deployment(app: Any, environment: str) -> Deployment | None:
 
 
 def _named(modal: Any, ref: ProviderRef, environment: str, app: str) -> Deployment:
-    """The app of that name. Raises NotDeployed where it is not one of the ref."""
+    """The app of that name. Raises NotDeployed where it is not one of the ref, and UsageError for an ID."""
+    check_name(app, environment)
     deployment = lookup(modal, app, environment)
     if deployment and deployment.ref == ref:
         return deployment

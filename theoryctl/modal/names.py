@@ -24,6 +24,8 @@ SHARED_BY_BRANCHES = "dev"
 #: Of a name with a branch and a user in it, this much at most is the ref's.
 _MAX_REF = 40
 _HASH = 8
+#: No app can be called so (`is_app_id` in `modal/_utils/name_utils.py`).
+_APP_ID = re.compile(r"ap-[A-Za-z0-9]{22}", re.ASCII)
 _ENVIRONMENT = re.compile(r"(?!en-)[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
@@ -100,6 +102,11 @@ def _of_profile() -> str | None:
     active = next((name for name, each in profiles.items() if each.get("active") is True), "default")
     environment = profiles.get(os.environ.get("MODAL_PROFILE") or active, {}).get("environment")
     return environment if isinstance(environment, str) and environment else None
+
+
+def is_app_id(text: str) -> bool:
+    """Return whether a text is the ID of an app, as Modal makes them: no name can be one."""
+    return _APP_ID.fullmatch(text) is not None
 
 
 def app_name(ref: ProviderRef, environment: str, owner: Owner | None) -> str | None:

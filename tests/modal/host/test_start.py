@@ -353,6 +353,26 @@ def test_who_stops_an_app_is_told_the_command_that_still_shows_its_log(start: St
         assert f"'modal>={apps.FIRST_WITH_IDS}'" in shown.err
 
 
+def test_a_name_that_only_begins_as_an_id_is_a_name(start: Start, cli: Cli) -> None:
+    start(env={"GIT_BRANCH": "ap-feature"})
+    assert cli("modal", "logs", "--ref", REF, "--app", f"ap-feature-alice-{APP.partition('alice-')[2]}").status == 0
+    ran = cli("modal", "logs", "--ref", REF, "--app", "ap-x y", "--json")
+    assert "finds no app by its ID" not in ran.err
+    assert "Invalid App name: 'ap-x y'" in ran.document["error"]["message"]
+
+
+@pytest.mark.parametrize("words", [("stop",), ("rollback",), ("run", "--prompt", "x")])
+def test_an_id_names_no_app_but_where_a_log_is_read(words: tuple[str, ...], start: Start, cli: Cli) -> None:
+    start()
+    identity = cli("modal", "stop", "--ref", REF, "--json").document["app_id"]
+    ran = cli("modal", *words, "--ref", REF, "--app", identity, "--json")
+    assert error(ran) == (2, "ERR_USAGE")
+    message = f"--app: expected the name of an app, got the ID {identity}"
+    hint = f"theoryctl modal status --ref {REF} --env dev"
+    found = ran.document["error"]
+    assert (found["message"], found["hint"]) == (message, hint)
+
+
 def test_verify_reads_back_what_is_deployed(cli: Cli, start: Start, docker: dict[str, str], tmp_path: Path) -> None:
     with Registry(tmp_path / "registry") as registry:
         digest = registry.publish("me/llm", architecture="amd64", tags=("latest",))
