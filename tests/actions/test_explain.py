@@ -50,6 +50,11 @@ def test_the_words_of_a_code_lead_to_it_in_any_order(typed: str, cli: Cli) -> No
     assert meant == "ERR_MISSING_SECRET"
 
 
+@pytest.mark.parametrize("typed", ["not", "not found", "err", "batch"])
+def test_words_of_several_codes_or_none_lead_to_the_list(typed: str, cli: Cli) -> None:
+    assert cli("explain", typed, "--json").document["error"]["hint"] == "theoryctl explain"
+
+
 def test_without_a_code_all_are_listed(cli: Cli) -> None:
     assert [line.split("\t")[0] for line in cli("explain").out.splitlines()] == list(ERRORS)
     assert [row["code"] for row in cli("explain", "--json").document["codes"]] == list(ERRORS)

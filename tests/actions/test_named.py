@@ -48,6 +48,13 @@ def test_the_only_instance_of_a_ref_is_found_without_its_name(cli: Cli, tmp_path
     assert cli(*RUN).out == "I am one\n"
     assert error(cli(*RUN, "--name", "other", "--json")) == (5, "ERR_NOT_RUNNING")
     assert error(cli(*STOP, "--name", "other", "--json")) == (5, "ERR_NOT_RUNNING")
+    # A hint leads to it under its own name alone.
+    misspelt = ("--ref", "llm/litelm@1")
+    for name, hints in (("one", f"theoryctl local {{}} --ref {REF} --name one --json"), ("other", "")):
+        for words in (("stop",), ("stop", *misspelt), ("url", *misspelt)):
+            hint = cli("local", *words, "--name", name, "--json").document["error"]["hint"]
+            other = "theoryctl local status" if words[0] == "stop" else f"theoryctl local start --ref {REF} "
+            assert hint.startswith(hints.format(words[0]) or other), hint
 
 
 def test_the_way_back_of_a_named_instance_names_it(cli: Cli, tmp_path: Path) -> None:

@@ -25,10 +25,13 @@ def explain(code: str) -> Explanation:
 
 
 def _near(name: str) -> list[str]:
-    """The code that was meant: one with all of the words in any order, else one that is spelt alike; or none."""
+    """The code that was meant: the only one with all of the words, else one that is spelt alike; or none."""
     words = set(name.split("_"))
-    holding = [code for code in ERRORS if words.issubset(code.split("_"))]
-    return holding[:1] or get_close_matches(name, ERRORS, n=1, cutoff=0.75)
+    if holding := [code for code in ERRORS if words.issubset(code.split("_"))]:
+        return holding if len(holding) == 1 else []
+    # Without the beginning that all of them have, which would make each a little alike.
+    codes = {code.removeprefix("ERR_"): code for code in ERRORS}
+    return [codes[near] for near in get_close_matches(name.removeprefix("ERR_"), codes, n=1, cutoff=0.75)]
 
 
 def error_codes() -> ErrorCodes:

@@ -45,13 +45,13 @@ def stop(ref: ProviderRef | None, everything: bool, name: str | None = None) -> 
     could not be stopped, once the others are.
     """
     if (ref is None) != everything or (name is not None and everything):
-        raise _unclear("both" if everything else "neither")
+        raise _unclear("both" if everything else "neither", name)
     checked_name(name)
     known = _all()
     chosen = [each for each in known if everything or _is_of(each, ref, name)]
     if not chosen and ref is not None:
         where = f" under the name {name}" if name else ""
-        meant = near_started(ref, _instances(known))
+        meant = near_started(ref, _called(known, name))
         hint = again(f"use {meant}", ref=meant) if meant else command("local status", ref=None)
         raise NotRunning(f"{ref} is not started{where}", hint=hint)
     stopped: list[tuple[Instance, bool]] = []
@@ -172,9 +172,9 @@ def status(ref: ProviderRef | None, manifests: str | None) -> InstancesShown:
     return InstancesShown(tuple(rows), tuple(bad), ref, tuple(_instances(known)))
 
 
-def _unclear(got: str) -> UsageError:
-    """The error of a stop that does not say what to stop. Where one instance is recorded, the hint stops that one."""
-    started = _instances(recorded())
+def _unclear(got: str, name: str | None) -> UsageError:
+    """The error of a stop that does not say what to stop. Where one instance may be meant, the hint stops that one."""
+    started = _called(recorded(), name)
     only = started[0].key if len(started) == 1 and got == "neither" else None
     hint = again(f"use --ref {only.ref}", ref=only.ref) if only else command("local status")
     return UsageError(f"expected --ref or --all, got {got}", hint=hint)
@@ -182,6 +182,11 @@ def _unclear(got: str) -> UsageError:
 
 def _instances(known: Iterable[Instance | BadRecord]) -> list[Instance]:
     return [each for each in known if isinstance(each, Instance)]
+
+
+def _called(known: Iterable[Instance | BadRecord], name: str | None) -> list[Instance]:
+    """The instances of that name, or all without one."""
+    return [each for each in _instances(known) if name in (None, each.name)]
 
 
 def _forget(instance: Instance) -> None:
