@@ -152,6 +152,15 @@ def test_a_wider_terminal_shows_where_to_get_a_key_too(cli: Cli) -> None:
     assert lines[2].split()[-1] == "platform.openai.com/api-keys"
 
 
+@pytest.mark.parametrize("columns", [102, 120])
+def test_a_column_is_left_out_only_where_folding_between_words_is_not_enough(cli: Cli, columns: int) -> None:
+    lines = SGR.sub("", cli("models", env={**SHOWN, "COLUMNS": str(columns)}).out).splitlines()
+    assert max(map(len, lines)) <= columns
+    addresses = [row.split("\t")[4].removeprefix("https://") for row in cli("models").out.splitlines()]
+    assert {line.split()[-1] for line in lines if line}.issuperset(addresses)
+    assert any(line.split() == ["AZURE_API_VERSION"] for line in lines)
+
+
 def test_a_value_in_a_block_goes_on_below_itself(cli: Cli) -> None:
     out = SGR.sub("", cli("models", env={**SHOWN, "COLUMNS": "30"}).out)
     (block,) = [block for block in out.split("\n\n") if block.startswith("vendor  azure\n")]

@@ -131,11 +131,14 @@ def _rows(shown: Table) -> None:
 
 
 def _laid_out(shown: Table) -> None:
-    """A table at a terminal; where it does not fit, the narrow one, as long as there is one."""
-    from theoryctl.terminal.rich_layout import fits
+    """A table at a terminal; where it does not fit, nor may fold, the narrow one, as long as there is one."""
+    from theoryctl.terminal.rich_layout import fits, shrinks
     from theoryctl.terminal.rich_layout import table as wide
 
-    while shown.narrow is not None and not fits(console(sys.stdout), wide(shown.header, shown.rows)):
+    while shown.narrow is not None:
+        enough = shrinks if shown.folds else fits
+        if enough(console(sys.stdout), wide(shown.header, shown.rows)):
+            break
         shown = shown.narrow
     table(*_with_bars(shown), folds=shown.folds)
 

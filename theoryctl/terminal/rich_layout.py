@@ -18,7 +18,7 @@ from theoryctl.terminal.rich_markdown import READABLE, CopyableMarkdown, highlig
 from theoryctl.terminal.text import printable, printable_cell
 
 #: Columns whose cells are words to be typed again: a part of one is of no use.
-_WHOLE = ("ref", "setting", "run", "model", "cost", "code")
+_WHOLE = ("ref", "setting", "run", "model", "cost", "code", "get a key")
 
 
 def make_console(stream: TextIO, *, colour: bool) -> Console:

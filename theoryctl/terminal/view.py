@@ -36,8 +36,8 @@ class Facts:
 @dataclass(frozen=True, slots=True)
 class Table:
     """A header and rows; where there are no rows, `empty` is said on standard error, and so is what is `said`
-    with it. A table that is too wide for the terminal is shown as the `narrow` one, where it has one that says
-    less; else, unless it `folds`, as facts, row by row."""
+    with it. A table that is too wide for the terminal is folded between words, where it `folds` and this is enough;
+    else it is shown as the `narrow` one, where it has one that says less; else as facts, row by row."""
 
     header: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]

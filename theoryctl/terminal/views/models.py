@@ -15,7 +15,7 @@ def _list(result: ModelList) -> Table:
     if not result.words:
         hint = "theoryctl models WORD lists the models that have it in their names"
         rows = [_vendor(row) for row in result.vendors]
-        return Table(HEADER, rows, "", folds=True, said=(hint, *more), narrow=_narrow(result))
+        return Table(HEADER, rows, "", said=(hint, *more), narrow=_narrow(result))
     if result.near:
         more = (f"{shlex.join(('theoryctl', 'models', *result.near))} finds some", *more)
     rows = [_model(row) for row in result.models]
