@@ -126,6 +126,7 @@ HEAVY = {
 #: Modules and rooms that are made of a heavy one; who uses them imports them inside the call.
 MADE_OF = {
     "theoryctl.authored.script_file": {"pydantic", "yaml"},
+    "theoryctl.docker.logins": {"docker"},
     "theoryctl.manifests.check": {"pydantic"},
     "theoryctl.manifests.edit": {"yaml"},
     "theoryctl.modal.theoryctl_server": {"modal"},

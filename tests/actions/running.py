@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -87,15 +88,18 @@ def port_of(instance: dict[str, Any]) -> int:
     return int(instance["url"].rpartition(":")[2])
 
 
-Answering = Callable[[bytes], bytes]
+Answering = Callable[[bytes], bytes | Iterator[bytes]]
 
 
 class Stranger:
-    """A program that listens on a port, keeps what it is sent, and answers each connection's first request."""
+    """A program that listens on a port, keeps what it is sent, and answers each connection's first request, at once or
+    piece by piece; with `tls` as a server that speaks TLS."""
 
-    def __init__(self, answering: Answering, port: int = 0) -> None:
+    def __init__(self, answering: Answering, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self._answering = answering
         self._listener = socket.create_server(("127.0.0.1", port))
+        if tls is not None:
+            self._listener = tls.wrap_socket(self._listener, server_side=True, do_handshake_on_connect=False)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.heard = b""
 
@@ -109,7 +113,9 @@ class Stranger:
                 near.settimeout(5)
                 request = near.recv(1 << 16)
                 self.heard += request
-                near.sendall(self._answering(request))
+                said = self._answering(request)
+                for piece in (said,) if isinstance(said, bytes) else said:
+                    near.sendall(piece)
                 while more := near.recv(1 << 16):
                     self.heard += more
 
@@ -119,8 +125,8 @@ class Stranger:
 
 
 @contextmanager
-def stranger(answering: Answering, port: int = 0) -> Iterator[Stranger]:
-    listening = Stranger(answering, port)
+def stranger(answering: Answering, port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[Stranger]:
+    listening = Stranger(answering, port, tls)
     threading.Thread(target=listening.serve, daemon=True).start()
     try:
         yield listening

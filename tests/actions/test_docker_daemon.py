@@ -26,6 +26,11 @@ def answer(body: bytes, status: str = "200 OK") -> bytes:
     return b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (status.encode(), len(body), body)
 
 
+def last(said: bytes) -> bytes:
+    """The answer as the last one of its connection, for clients that would use that again."""
+    return said.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+
+
 def listening(answers: Callable[[str], bytes]) -> AbstractContextManager[Stranger]:
     """Listen in Docker's place; `answers` is asked by each request's path. Where it says nothing, the line is cut."""
 

@@ -28,8 +28,11 @@ def connected(hint: str = START_DOCKER) -> Iterator[Any]:
     import requests
     import urllib3
 
+    from theoryctl.docker.logins import Logins
+
     try:
         api = docker.APIClient(where.text, reached.version, TIMEOUT, tls=_tls(where.certificates))
+        api._auth_configs = Logins(api._auth_configs)
     except docker.errors.DockerException as error:
         raise DockerFailed(f"Docker does not answer at {where}: {error}", hint=hint) from None
     except (ValueError, TypeError, AttributeError) as error:
@@ -125,7 +128,7 @@ def login_for(registry: str) -> Login | None:
         try:
             found = _kept_for(registry, file, whole=file == podmans).resolve_authconfig(registry) or {}
         except docker.errors.DockerException as error:
-            raise _of_helper(error, hint) or _unreadable(error, hint, file) from None
+            raise _of_helper(error, hint, file) or _unreadable(error, hint, file) from None
         except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
             raise _unreadable(error, hint, file) from None
         if login := _login({name.lower(): value for name, value in found.items()}):
@@ -157,13 +160,15 @@ def _kept_for(registry: str, file: str, *, whole: bool) -> Any:
 
     import docker
 
+    from theoryctl.docker.logins import Logins
+
     settings = json.loads(Path(file).read_bytes())
     auths = (settings.get("auths") or {}).items()
     known = {name: entry for name, entry in auths if not (whole and "/" in name)}
     own = {name: entry for name, entry in known.items() if docker.auth.resolve_index_name(name) == registry}
     parsed = docker.auth.AuthConfig.parse_auth(own, raise_on_error=True)
     helpers = {name: settings[name] for name in ("credsStore", "credHelpers") if settings.get(name)}
-    return docker.auth.AuthConfig({"auths": parsed, **helpers})
+    return Logins({"auths": parsed, **helpers})
 
 
 def _unreadable(error: Exception, hint: str | None = None, file: str | None = None) -> RegistryAuth:
@@ -173,7 +178,7 @@ def _unreadable(error: Exception, hint: str | None = None, file: str | None = No
     return RegistryAuth(f"{file}: logins and settings cannot be read: {error}", hint=hint or f"fix {file}")
 
 
-def _of_helper(error: Exception, hint: str | None = None) -> RegistryAuth | None:
+def _of_helper(error: Exception, hint: str | None = None, file: str | None = None) -> RegistryAuth | None:
     """The failure of a credential helper, if it is one. What the helper printed may hold secrets, and stays untold."""
     import subprocess
 
@@ -186,7 +191,7 @@ def _of_helper(error: Exception, hint: str | None = None) -> RegistryAuth | None
     words = str(failure)
     if isinstance(ended, subprocess.CalledProcessError):
         words = f"{Path(ended.cmd[0]).name} ended with status {ended.returncode}"
-    file = docker.utils.config.find_config_file()
+    file = file or docker.utils.config.find_config_file()
     return RegistryAuth(f"the credential helper that {file} names: {words}", hint=hint or f"fix it, or {file}")
 
 
