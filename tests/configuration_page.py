@@ -28,7 +28,7 @@ VARIABLES = (
         "the login with which Modal pulls an image from a private registry ([Modal](modal.md))",
     ),
     (
-        "`DOCKER_HOST`, `DOCKER_CONTEXT`, `DOCKER_CONFIG`, `DOCKER_TLS_VERIFY`, `DOCKER_CERT_PATH`",
+        "`DOCKER_HOST`, `DOCKER_CONTEXT`, `DOCKER_CONFIG`, `DOCKER_TLS`, `DOCKER_TLS_VERIFY`, `DOCKER_CERT_PATH`",
         "the Docker daemon and its logins, as for `docker`",
     ),
     ("`REGISTRY_AUTH_FILE`", "the logins of `podman login`, if `docker login` has none"),

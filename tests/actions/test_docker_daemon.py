@@ -136,7 +136,7 @@ def test_a_log_that_is_followed_may_be_silent_for_longer_than_any_other_answer(
     [
         ("nonsense", "DOCKER_HOST: expected an address such as unix:///PATH or tcp://127.0.0.1:PORT, got 'nonsense'"),
         ("npipe:////./pipe/docker", "DOCKER_HOST: expected an address"),
-        ("tcp://127.0.0.1", "DOCKER_HOST: expected an address"),
+        ("http://127.0.0.1", "DOCKER_HOST: expected an address"),
         ("tcp://127.0.0.1:99999", "DOCKER_HOST: expected an address"),
         ("tcp://192.0.2.1:2375", "the Docker daemon tcp://192.0.2.1:2375 (DOCKER_HOST) is on another machine"),
         ("ssh://me@elsewhere", "the Docker daemon ssh://me@elsewhere (DOCKER_HOST) is on another machine"),

@@ -13,7 +13,7 @@ python=${THEORYCTL_TEST_BASE_PYTHON:-python3.11}
 socket=$dir/docker.sock
 
 export DOCKER_HOST=unix://$socket DOCKER_CONFIG=$dir/client
-unset DOCKER_CONTEXT DOCKER_TLS_VERIFY DOCKER_CERT_PATH
+unset DOCKER_CONTEXT DOCKER_TLS DOCKER_TLS_VERIFY DOCKER_CERT_PATH
 
 say() { echo "dockerd.sh: $*" >&2; }
 fail() {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from theoryctl.hints import NO_IMAGE, again
 from theoryctl_providers.contract.files import read_regular
 
 _SOCKET = "/var/run/docker.sock"
+#: The ports that `docker` takes where an address has none, and where there is TLS and no address.
+_PORT, _TLS_PORT = 2375, 2376
 _LOCAL = ("", "localhost", "127.0.0.1", "::1")
 _EXPECTED = "expected an address such as unix:///PATH or tcp://127.0.0.1:PORT"
 
@@ -24,7 +26,9 @@ _MAX_BYTES = 1 << 22
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """Paths of the files for TLS; the daemon's own certificate is checked where it `verifies`."""
+    """Paths of the files for TLS, each empty where there is none: `ca` checks the daemon's own certificate, else the
+    system's authorities do, where it `verifies`; `cert` comes with its `key`.
+    """
 
     ca: str
     cert: str
@@ -50,6 +54,12 @@ class Address:
     def __str__(self) -> str:
         return f"{self.text} ({self.source})"
 
+    @property
+    def url(self) -> str:
+        """The address in its full form, with a scheme and a port."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.text if self.socket is not None else f"tcp://{host}:{self.port}{self.path}"
+
 
 def find_address(hint: str) -> Address:
     """Find the daemon that `docker` itself would ask.
@@ -58,11 +68,11 @@ def find_address(hint: str) -> Address:
     context in use does not exist.
     """
     settings = _object(_folder() / "config.json")
-    if text := os.environ.get("DOCKER_HOST", "").strip():
-        source, certificates = "DOCKER_HOST", _certificates_told()
+    name = os.environ.get("DOCKER_CONTEXT") or settings.get("currentContext") or "default"
+    if (told := os.environ.get("DOCKER_HOST", "").strip()) or name == "default":
+        text, source, certificates = _of_environment(told)
     else:
-        text, source, certificates = _context(os.environ.get("DOCKER_CONTEXT") or settings.get("currentContext"))
-        certificates = _certificates_told() or certificates
+        text, source, certificates = _context(name)
     headers = tuple((str(name), str(value)) for name, value in _mapping(settings, "HttpHeaders").items())
     return _parsed(text, source, certificates, headers, hint)
 
@@ -88,14 +98,26 @@ def _parsed(
         parts = urlsplit(f"//{rest}")
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        host, port = "", None
+        host, port = None, None
+    if scheme == "tcp" and port is None and host in _LOCAL:
+        port, text = _PORT, f"tcp://{parts.netloc.rstrip(':') or 'localhost'}:{_PORT}{parts.path}"
     if scheme == "ssh" or (port and host not in _LOCAL):
         raise _elsewhere(text, source)
     if scheme not in ("tcp", "http", "https") or not port:
         raise DockerFailed(f"{source}: {_EXPECTED}, got {text!r}", hint=hint)
+    if certificates is not None:
+        _must_be_there(certificates.ca, source)
     if scheme == "https" and certificates is None:
         certificates = Certificates("", "", "", verifies=True)
-    return Address(text, source, None, host or "127.0.0.1", port, parts.path.rstrip("/"), certificates, headers)
+    return Address(text, source, None, host or "localhost", port, parts.path.rstrip("/"), certificates, headers)
+
+
+def _must_be_there(ca: str, source: str) -> None:
+    if ca and not os.path.isfile(ca):
+        raise DockerFailed(
+            f"{source}: expected the certificate of the daemon's authority in {ca}, got no such file",
+            hint="put the file there, or set DOCKER_CERT_PATH to the folder with it",
+        )
 
 
 def _elsewhere(text: str, source: str) -> DockerFailed:
@@ -118,9 +140,7 @@ def _context(name: Any) -> tuple[str, str, Certificates | None]:
 
     The layout of the files is that of docker/cli, `cli/context/store`: folders called by a digest of the name.
     """
-    source = f"context {name or 'default'}"
-    if not name or name == "default":
-        return f"unix://{_SOCKET}", source, None
+    source = f"context {name}"
     digest = sha256(str(name).encode()).hexdigest()
     file = _folder() / "contexts/meta" / digest / "meta.json"
     if not file.exists():
@@ -129,22 +149,32 @@ def _context(name: Any) -> tuple[str, str, Certificates | None]:
     endpoint = _mapping(_mapping(_object(file), "Endpoints"), "docker")
     if not endpoint:
         raise DockerFailed(f"{file}: expected the endpoint of {source}, got none", hint="docker context ls")
-    certificates = _certificates_in(_folder() / "contexts/tls" / digest / "docker", not endpoint.get("SkipTLSVerify"))
-    return str(endpoint.get("Host") or f"unix://{_SOCKET}"), source, certificates
+    skips = bool(endpoint.get("SkipTLSVerify"))
+    certificates = _certificates_in(_folder() / "contexts/tls" / digest / "docker", verifies=not skips)
+    wants_tls = skips or certificates.ca or certificates.cert
+    return str(endpoint.get("Host") or f"unix://{_SOCKET}"), source, certificates if wants_tls else None
 
 
-def _certificates_in(folder: Path, verifies: bool) -> Certificates | None:
-    found = Certificates(str(folder / "ca.pem"), str(folder / "cert.pem"), str(folder / "key.pem"), verifies)
-    return found if all(map(os.path.isfile, (found.ca, found.cert, found.key))) else None
+def _of_environment(host: str) -> tuple[str, str, Certificates | None]:
+    """Read the default context: the address, how it is named to a person, and the certificates.
+
+    DOCKER_TLS is TLS with a daemon that is not verified; DOCKER_CERT_PATH alone asks for no TLS. As docker/cli does it
+    (`cli/flags/options.go`; tried with 28.2): without `ca.pem` it gives up, without `cert.pem` or `key.pem` it goes on.
+    """
+    verifies = bool(os.environ.get("DOCKER_TLS_VERIFY"))
+    source = "DOCKER_HOST" if host else "context default"
+    if not (verifies or os.environ.get("DOCKER_TLS")):
+        return host or f"unix://{_SOCKET}", source, None
+    folder = Path(os.environ.get("DOCKER_CERT_PATH") or _folder())
+    found = _certificates_in(folder, verifies)
+    return host or f"tcp://localhost:{_TLS_PORT}", source, replace(found, ca=str(folder / "ca.pem"))
 
 
-def _certificates_told() -> Certificates | None:
-    """Find the certificates of DOCKER_CERT_PATH, else of Docker's own folder where DOCKER_TLS_VERIFY is set."""
-    folder, verifies = os.environ.get("DOCKER_CERT_PATH"), bool(os.environ.get("DOCKER_TLS_VERIFY"))
-    if not (folder or verifies):
-        return None
-    folder = folder or str(_folder())
-    return Certificates(f"{folder}/ca.pem", f"{folder}/cert.pem", f"{folder}/key.pem", verifies)
+def _certificates_in(folder: Path, verifies: bool) -> Certificates:
+    ca, cert, key = (
+        str(folder / name) if (folder / name).is_file() else "" for name in ("ca.pem", "cert.pem", "key.pem")
+    )
+    return Certificates(ca, cert, key, verifies) if cert and key else Certificates(ca, "", "", verifies)
 
 
 def _folder() -> Path:

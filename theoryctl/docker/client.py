@@ -7,9 +7,9 @@ be answered; it makes containers and images (`docker.daemon`), and whatever come
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
 from theoryctl.docker.address import Address, Certificates, find_address
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import socket
     from http.client import HTTPConnection, HTTPResponse
     from ssl import SSLContext
+
+T = TypeVar("T")
 
 #: The parameters of a request.
 Query = Mapping[str, str | int]
@@ -142,7 +144,7 @@ def _connection(address: Address, seconds: float) -> HTTPConnection:
         return connection
     if address.certificates is None:
         return http.client.HTTPConnection(address.host, address.port, timeout=seconds)
-    tls = _tls_context(address.certificates)
+    tls = _tls_context(address, address.certificates)
     return http.client.HTTPSConnection(address.host, address.port, timeout=seconds, context=tls)
 
 
@@ -159,12 +161,29 @@ def _unix_socket(path: str, seconds: float) -> socket.socket:
     return connected
 
 
-def _tls_context(certificates: Certificates) -> SSLContext:
+def _tls_context(address: Address, certificates: Certificates) -> SSLContext:
     import ssl
 
-    context = ssl.create_default_context(cafile=(certificates.verifies and certificates.ca) or None)
+    context = ssl.create_default_context()
     if not certificates.verifies:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    elif certificates.ca:
+        context = _loaded(address, certificates.ca, lambda: ssl.create_default_context(cafile=certificates.ca))
     if certificates.cert:
-        context.load_cert_chain(certificates.cert, certificates.key)
+        cert, key = certificates.cert, certificates.key
+        _loaded(address, f"{cert} with {key}", lambda: context.load_cert_chain(cert, key, password=_no_password))
     return context
+
+
+def _no_password() -> bytes:
+    """Without this OpenSSL would ask for the password of a key at the terminal."""
+    raise ValueError("the key is encrypted, and no password is asked for")
+
+
+def _loaded(address: Address, files: str, load: Callable[[], T]) -> T:
+    """Raise DockerFailed, with the names of the files, where they cannot be used."""
+    try:
+        return load()
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        message = f"the certificates for {address} cannot be used: {files}: {getattr(error, 'strerror', None) or error}"
+        raise DockerFailed(message, hint="put PEM files there that need no password") from None

@@ -31,7 +31,7 @@ def connected(hint: str = START_DOCKER) -> Iterator[Any]:
     from theoryctl.docker.logins import Logins
 
     try:
-        api = docker.APIClient(where.text, reached.version, TIMEOUT, tls=_tls(where.certificates))
+        api = docker.APIClient(where.url, reached.version, TIMEOUT, tls=_tls(where.certificates))
         api._auth_configs = Logins(api._auth_configs)
     except docker.errors.DockerException as error:
         raise DockerFailed(f"Docker does not answer at {where}: {error}", hint=hint) from None
@@ -57,12 +57,24 @@ def connected(hint: str = START_DOCKER) -> Iterator[Any]:
 
 
 def _tls(certificates: Certificates | None) -> Any:
-    import docker
+    import warnings
 
-    if certificates is None or not certificates.cert:
+    import docker
+    import urllib3
+
+    if certificates is None:
         return None
-    pair = (certificates.cert, certificates.key)
-    return docker.tls.TLSConfig(client_cert=pair, ca_cert=certificates.ca, verify=certificates.verifies)
+    if not certificates.verifies:  # as Docker's own settings have it
+        warnings.filterwarnings("ignore", category=urllib3.exceptions.InsecureRequestWarning)
+    pair = (certificates.cert, certificates.key) if certificates.cert else None
+    return docker.tls.TLSConfig(pair, certificates.ca or _system_authorities(), certificates.verifies)
+
+
+def _system_authorities() -> str | None:
+    """Find the file of those whom the system trusts, as `docker` does; requests would trust its own list."""
+    import ssl
+
+    return ssl.get_default_verify_paths().cafile
 
 
 @contextmanager

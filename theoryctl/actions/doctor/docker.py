@@ -109,8 +109,8 @@ def _daemon() -> tuple[str, list[Finding]]:
 
 
 def _revive(message: str) -> str:
-    if os.environ.get("DOCKER_HOST"):
-        return unset("DOCKER_HOST")
+    if led := [name for name in ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_TLS") if os.environ.get(name)]:
+        return unset(*led)
     if "Permission denied" in message:
         return 'sudo usermod -aG docker "$USER" && newgrp docker'
     if sys.platform == "darwin":
