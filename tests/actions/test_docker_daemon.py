@@ -73,6 +73,7 @@ FOREIGN = {
     "nothing": b"",
     "another protocol": b"SSH-2.0-OpenSSH_9.2\r\n",
     "another server": answer(b"<html>"),
+    "another server's error": answer(b"<html>no such page</html>", "404 Not Found"),
     "another server's refusal": answer(b"<html>no</html>", "403 Forbidden"),
 }
 
@@ -84,6 +85,7 @@ def test_a_program_that_is_no_docker_is_named_by_its_address(cli: Cli, container
         (row,) = cli("local", "status", "--json", env=host(other.url)).document["instances"]
     assert error(ran) == (5, "ERR_DOCKER")
     assert f"{other.url.replace('http:', 'tcp:')} (DOCKER_HOST)" in ran.document["error"]["message"]
+    assert ("another program does" in ran.document["error"]["message"]) == (b"OK" in said or b"404" in said)
     assert row["state"] == "unknown"
     assert container.exists()
 
@@ -105,6 +107,59 @@ def test_a_daemon_that_breaks_off_or_refuses_a_stop_leaves_the_record(cli: Cli, 
     assert ("no space left" in ran.document["error"]["message"]) == (b"space" in said)
     assert b"POST /v1.41/containers/%s/stop?t=12 " % CONTAINER.encode() in other.heard
     assert container.exists()
+
+
+ODD = {
+    "null": b"null",
+    "a list": b"[]",
+    "no state": b'{"Id": "c"}',
+    "a state that is none": b'{"Id": "c", "State": 5}',
+    "no id": b'{"State": {"Running": true}}',
+    "nothing": b"",
+    "a page": b"<html>hi</html>",
+    "deep JSON": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("said", ODD.values(), ids=ODD)
+def test_a_container_that_is_described_oddly_is_unknown_and_stays_recorded(
+    cli: Cli, container: Path, said: bytes
+) -> None:
+    with listening(daemon(answer(said))) as other:
+        ran = cli(*STOP, env=host(other.url))
+        (row,) = cli("local", "status", "--json", env=host(other.url)).document["instances"]
+    assert error(ran) == (5, "ERR_DOCKER")
+    assert "answered oddly" in ran.document["error"]["message"]
+    assert len(ran.document["error"]["message"]) < 500
+    assert row["state"] == "unknown"
+    assert container.exists()
+
+
+ODD_LISTS = {
+    "another page": answer(b'{"message": "page not found"}', "404 Not Found"),
+    "null": answer(b"null"),
+    "an object": answer(b"{}"),
+    "rows without an id": answer(b'[{"ID": "x"}]'),
+    "a container without our labels": answer(b'[{"Id": "%s"}]' % (b"d" * 64)),
+}
+
+
+@pytest.mark.parametrize("said", ODD_LISTS.values(), ids=ODD_LISTS)
+def test_an_odd_list_of_containers_hides_no_recorded_one(
+    cli: Cli, container: Path, environment: dict[str, str], said: bytes
+) -> None:
+    (container.parent.parent.parent / "id").write_text("5" * 32)
+
+    def answers(path: str) -> bytes:
+        if "/containers/json" in path:
+            return said
+        return answer(b"{}") if "/stats" in path else daemon(answer(LIVES))(path)
+
+    with listening(answers) as other:
+        (row,) = cli("local", "status", "--json", env=host(other.url)).document["instances"]
+        assert row["state"] == "unknown"  # by its statistics
+        assert cli(*STOP, env=host(other.url)).status == 0
+    assert b"/containers/json" in other.heard
 
 
 def test_a_container_that_is_gone_counts_as_stopped(cli: Cli, container: Path) -> None:

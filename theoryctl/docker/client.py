@@ -31,6 +31,9 @@ START_DOCKER = "start Docker, and look with: docker info"
 #: may be silent for as long.
 FIRST_TIMEOUT, TIMEOUT = 10, 300
 
+#: Bytes of an odd answer that its error shows.
+_SHOWN = 100
+
 #: Bytes that stand before each piece of a container's log: the stream, and the size of the piece as a 32-bit number
 #: (Engine API, "Attach to a container", stream format).
 _FRAME_HEADER = 8
@@ -61,19 +64,37 @@ class Client:
 
     def greet(self) -> None:
         """Ask the daemon for the version of its API, which later requests name."""
-        with self._answer("GET", "/_ping", FIRST_TIMEOUT, trouble="does not answer") as response:
+        version = ""
+        with unless_gone(), self._answer("GET", "/_ping", FIRST_TIMEOUT, trouble="does not answer") as response:
             version = response.headers.get("Api-Version", "")
         if not version:
             raise DockerFailed(f"Docker does not answer at {self.address}: another program does", hint=self._hint)
         self.version = version
 
-    def ask(self, method: str, path: str, query: Query | None = None, seconds: float = TIMEOUT) -> Any:
-        """Return the JSON value of an answer, True for one without; None where there is no such thing."""
+    def do(self, method: str, path: str, query: Query | None = None, seconds: float = TIMEOUT) -> None:
+        """Have the daemon do something."""
         with self._answer(method, _with(path, query), seconds) as response:
-            if response.status == _NOT_FOUND:
-                return None
             body = response.read()
-            return json.loads(body) if body else True
+        if body:
+            self._shaped(lambda value: None, body, path)
+
+    def read(self, path: str, shape: Callable[[Any], T], query: Query | None = None) -> T:
+        """Return what `shape` makes of the JSON value of an answer.
+
+        Raises DockerFailed also where it is no JSON, and where `shape` finds that it is another value than it expects
+        (a TypeError, ValueError, AttributeError or LookupError).
+        """
+        with self._answer("GET", _with(path, query), TIMEOUT) as response:
+            body = response.read()
+        return self._shaped(shape, body, path)
+
+    def _shaped(self, shape: Callable[[Any], T], body: bytes, path: str) -> T:
+        try:
+            return shape(json.loads(body))
+        except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
+            got = body[:_SHOWN].decode(errors="replace") or "nothing"
+            message = f"Docker answered oddly, at {self.address}: expected JSON as in its API, got {got!r} for {path}"
+            raise DockerFailed(message, hint="docker info") from None
 
     def log(self, container: str, *, tail: int | None = None, follow: bool = False) -> Generator[bytes]:
         """Yield the pieces of a container's log, of both streams; none where the container has gone.
@@ -83,8 +104,8 @@ class Client:
         """
         query = {"stdout": 1, "stderr": 1, "tail": "all" if tail is None else tail, "follow": int(follow)}
         path = _with(f"/containers/{container}/logs", query)
-        with self._answer("GET", path, TIMEOUT, endless=follow) as response:
-            while response.status != _NOT_FOUND and len(header := response.read(_FRAME_HEADER)) == _FRAME_HEADER:
+        with unless_gone(), self._answer("GET", path, TIMEOUT, endless=follow) as response:
+            while len(header := response.read(_FRAME_HEADER)) == _FRAME_HEADER:
                 yield response.read(int.from_bytes(header[4:], "big"))
 
     @contextmanager
@@ -103,12 +124,12 @@ class Client:
                 with connection.getresponse() as response:
                     self._must_be_granted(response)
                     yield response
-        except (OSError, HTTPException, ValueError, RecursionError) as error:
+        except (OSError, HTTPException, ValueError) as error:
             message = f"Docker {trouble} at {self.address}: {getattr(error, 'strerror', None) or error}"
             raise DockerFailed(message, hint=self._hint) from None
 
     def _must_be_granted(self, response: HTTPResponse) -> None:
-        if response.status >= 300 and response.status not in (_NOT_FOUND, _NOT_MODIFIED):
+        if response.status >= 300 and response.status != _NOT_MODIFIED:
             raise Refused(f"Docker refused, at {self.address}: {_words(response)}", response.status)
 
 
@@ -120,6 +141,16 @@ def connect(hint: str = START_DOCKER) -> Client:
     client = Client(find_address(hint), hint)
     client.greet()
     return client
+
+
+@contextmanager
+def unless_gone() -> Iterator[None]:
+    """Leave the block where the daemon says that there is no such thing."""
+    try:
+        yield
+    except Refused as refused:
+        if refused.status != _NOT_FOUND:
+            raise
 
 
 def _words(response: HTTPResponse) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
-from theoryctl.docker.client import TIMEOUT, Client, Refused
+from theoryctl.docker.client import TIMEOUT, Client, Refused, unless_gone
 
 #: The port that the image's server listens on.
 PORT = 8000
@@ -20,19 +21,57 @@ LABEL = "dev.theoryctl"
 _CONFLICT = 409
 
 
-def inspect(client: Client, container: str) -> Any:
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container as the daemon describes it: its `status`, such as `created`, its `url` if it is published, which
+    changes with each start, and whether the kernel killed it because it `died_of_memory`.
+    """
+
+    id: str
+    running: bool
+    status: str
+    exit_status: int | None
+    died_of_memory: bool
+    created: str
+    url: str | None
+    labels: dict[str, str]
+
+
+def inspect(client: Client, container: str) -> Container | None:
     """Return what the daemon knows of a container; None where it has gone."""
-    return client.ask("GET", f"/containers/{container}/json")
+    with unless_gone():
+        return client.read(f"/containers/{container}/json", _described)
+    return None
 
 
-def is_running(seen: Any) -> bool:
-    return seen is not None and bool(seen["State"]["Running"])
+def _described(seen: Any) -> Container:
+    state = seen["State"]
+    return Container(
+        id=_text(seen["Id"]),
+        running=bool(state["Running"]),
+        status=str(state.get("Status")),
+        exit_status=state.get("ExitCode"),
+        died_of_memory=bool(state.get("OOMKilled")),
+        created=_text(seen.get("Created", "")),
+        url=_url((seen.get("NetworkSettings") or {}).get("Ports") or {}),
+        labels={name: _text(value) for name, value in ((seen.get("Config") or {}).get("Labels") or {}).items()},
+    )
 
 
-def url_of(seen: Any) -> str | None:
-    """Return the address where a running container is published; its port changes with each start."""
-    ports = seen["NetworkSettings"]["Ports"].get(f"{PORT}/tcp") or []
-    return f"http://127.0.0.1:{ports[0]['HostPort']}" if ports else None
+def _url(ports: dict[str, Any]) -> str | None:
+    published = ports.get(f"{PORT}/tcp") or [{"HostPort": ""}]
+    port = published[0]["HostPort"]
+    return f"http://127.0.0.1:{int(port)}" if port else None
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def is_running(seen: Container | None) -> bool:
+    return seen is not None and seen.running
 
 
 def last_lines(client: Client, container: str, lines: int = 10) -> list[str]:
@@ -40,15 +79,11 @@ def last_lines(client: Client, container: str, lines: int = 10) -> list[str]:
     return b"".join(client.log(container, tail=lines)).decode(errors="replace").splitlines()
 
 
-def died_of_memory(seen: Any) -> bool:
-    """Return whether the kernel killed it because it took more memory than it may have."""
-    return seen is not None and bool(seen["State"].get("OOMKilled"))
-
-
 def remove(client: Client, container: str) -> None:
     """Remove a container, running or not, and return when it is gone, whoever else removes it."""
     try:
-        client.ask("DELETE", f"/containers/{container}", {"v": 1, "force": 1})
+        with unless_gone():
+            client.do("DELETE", f"/containers/{container}", {"v": 1, "force": 1})
     except Refused as refused:
         if refused.status != _CONFLICT or not _vanishes(client, container):
             raise
@@ -68,36 +103,51 @@ def stop(client: Client, container: str) -> bool:
     """Let it drain until it ends; False where it was dead or gone already."""
     was_running = is_running(inspect(client, container))
     if was_running:
-        client.ask("POST", f"/containers/{container}/stop", {"t": STOP_SECONDS}, TIMEOUT + STOP_SECONDS)
+        with unless_gone():
+            client.do("POST", f"/containers/{container}/stop", {"t": STOP_SECONDS}, TIMEOUT + STOP_SECONDS)
     return was_running
 
 
-def labelled(client: Client, **labels: str) -> list[Any]:
+def labelled(client: Client, **labels: str) -> list[Container]:
     """Return what the daemon knows of the containers with these labels, in any state."""
     wanted = [f"{LABEL}.{name}={value}" for name, value in labels.items()]
-    rows = client.ask("GET", "/containers/json", {"all": 1, "filters": json.dumps({"label": wanted})})
-    return [seen for row in rows if (seen := inspect(client, row["Id"])) is not None]
+    ids = client.read("/containers/json", _ids, {"all": 1, "filters": json.dumps({"label": wanted})})
+    return [seen for each in ids if (seen := inspect(client, each)) is not None]
+
+
+def _ids(rows: Any) -> list[str]:
+    if not isinstance(rows, list):
+        raise TypeError
+    return [_text(row["Id"]) for row in rows]
 
 
 def usage(client: Client, container: str) -> tuple[float, int] | None:
     """CPU in percent of one core over a tenth of a second, and memory in bytes; None where it has gone."""
-    first = _stats(client, container)
-    time.sleep(0.1)
-    second = _stats(client, container)
-    if not first or not second or "usage" not in second["memory_stats"]:
+    with unless_gone():
+        first = _stats(client, container)
+        time.sleep(0.1)
+        second = _stats(client, container)
+        if first and second:
+            return (second[0] - first[0]) / 0.1 * 100, second[1]
+    return None
+
+
+def _stats(client: Client, container: str) -> tuple[float, int] | None:
+    return client.read(f"/containers/{container}/stats", _used, {"stream": "false", "one-shot": "true"})
+
+
+def _used(stats: Any) -> tuple[float, int] | None:
+    """Read the seconds of CPU and the bytes of memory that were used; None of a container that has ended."""
+    memory = stats["memory_stats"]
+    if "usage" not in memory:
         return None
-    used = [each["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9 for each in (first, second)]
-    memory = second["memory_stats"]
     # As `docker stats` counts: files that could be dropped at any time do not count.
-    cache = memory.get("stats", {}).get("total_inactive_file", memory.get("stats", {}).get("inactive_file", 0))
-    return (used[1] - used[0]) / 0.1 * 100, memory["usage"] - cache
-
-
-def _stats(client: Client, container: str) -> Any:
-    return client.ask("GET", f"/containers/{container}/stats", {"stream": "false", "one-shot": "true"})
+    files = memory.get("stats") or {}
+    cache = files.get("total_inactive_file", files.get("inactive_file", 0))
+    return stats["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9, memory["usage"] - cache
 
 
 def drop_network(client: Client, network: str) -> None:
     """Remove a network, unless something is on it."""
     with suppress(Refused):
-        client.ask("DELETE", f"/networks/{network}")
+        client.do("DELETE", f"/networks/{network}")

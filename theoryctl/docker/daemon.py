@@ -121,9 +121,13 @@ def refusal(error: Any) -> str:
 
 
 def platform_of(api: Any) -> str:
-    """The platform that the daemon runs images of, such as `linux/amd64`: on a Mac not the host's."""
+    """The platform that the daemon runs images of, such as `linux/amd64`: on a Mac not the host's. Raises DockerFailed
+    where it does not say."""
     version = api.version()
-    return f"{version['Os']}/{version['Arch']}"
+    try:
+        return f"{version['Os']}/{version['Arch']}"
+    except (TypeError, KeyError):
+        raise DockerFailed(f"Docker does not say its platform: {str(version)[:100]}", hint="docker info") from None
 
 
 def login_for(registry: str) -> Login | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from theoryctl.docker import containers
+from theoryctl.docker.containers import Container
 from theoryctl.docker.creation import HOST_NAME, ContainerSpec
 from theoryctl.images.choice import Pinned
 from theoryctl.instances.records import Instance
@@ -65,32 +65,40 @@ def _from_inside(value: str) -> str:
     return address._replace(netloc=f"{HOST_NAME}{port}").geturl()
 
 
-def from_labels(seen: Any) -> Instance:
-    """Read the labels of a container whose record is lost: without its token nobody can run anything in it."""
-    labels = {name.removeprefix(f"{containers.LABEL}."): value for name, value in seen["Config"]["Labels"].items()}
+def from_labels(seen: Container) -> Instance | None:
+    """Read the labels of a container whose record is lost: without its token nobody can run anything in it. None where
+    they are not those that a start writes.
+    """
+    try:
+        return _labelled(seen)
+    except (KeyError, ValueError):
+        return None
+
+
+def _labelled(seen: Container) -> Instance:
+    labels = {name.removeprefix(f"{containers.LABEL}."): value for name, value in seen.labels.items()}
     return Instance(
         ref=labels["ref"],
         runtime="docker",
         name=name_of(seen),
-        url=(containers.is_running(seen) and containers.url_of(seen)) or "",
+        url=(seen.running and seen.url) or "",
         mode=labels["mode"],
         token="",
-        started_at=datetime.fromisoformat(seen["Created"]).timestamp(),
+        started_at=datetime.fromisoformat(seen.created).timestamp(),
         manifest_digest=labels["manifest"],
         secrets_present=(),
         secrets_absent=(),
         max_attachment=0,
         platform=labels["platform"],
-        container=seen["Id"],
+        container=seen.id,
         image=labels["image"],
         digest=labels["digest"],
     )
 
 
-def name_of(seen: Any) -> str | None:
+def name_of(seen: Container) -> str | None:
     """The name that a container was started under."""
-    name: str | None = seen["Config"]["Labels"].get(f"{containers.LABEL}.{_NAME}")
-    return name
+    return seen.labels.get(f"{containers.LABEL}.{_NAME}")
 
 
 def network_of(state: str) -> str:

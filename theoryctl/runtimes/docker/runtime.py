@@ -13,6 +13,7 @@ from typing import Any
 
 from theoryctl.docker import containers
 from theoryctl.docker.client import Client, connect
+from theoryctl.docker.containers import Container
 from theoryctl.errors import NotRunning, StartFailed
 from theoryctl.hints import NO_IMAGE, Hint, again
 from theoryctl.images.choice import Pinned, choose
@@ -54,7 +55,7 @@ class DockerRuntime(StartedRuntime):
             client = connect()
             for leftover in containers.labelled(client, state=state, ref=str(request.ref)):
                 if name_of(leftover) == request.key.name:
-                    containers.remove(client, leftover["Id"])
+                    containers.remove(client, leftover.id)
             request.progress.step(f"starting {request.ref} in a container")
             return self._start(sdk, client, request, image, state)
 
@@ -118,7 +119,7 @@ class DockerRuntime(StartedRuntime):
             client = connect()
             seen = containers.inspect(client, _id(instance))
             if not containers.is_running(seen):
-                created = seen is not None and seen["State"]["Status"] == "created"
+                created = seen is not None and seen.status == "created"
                 return State("created" if created else "dead", healthy=False)
             used = containers.usage(client, _id(instance))
         except ProviderError:
@@ -143,7 +144,8 @@ class DockerRuntime(StartedRuntime):
             found = containers.labelled(connect(), state=state)
         except ProviderError:
             return []
-        return [from_labels(seen) for seen in found if seen["Id"] not in known]
+        lost = (from_labels(seen) for seen in found if seen.id not in known)
+        return [instance for instance in lost if instance is not None]
 
     def log_lines(self, instance: Instance, follow: bool) -> Generator[str]:
         client = connect()
@@ -165,15 +167,15 @@ def _id(instance: Instance) -> str:
     return instance.container or ""
 
 
-def _health(instance: Instance, seen: Any) -> Health | None:
+def _health(instance: Instance, seen: Container | None) -> Health | None:
     """The health of an instance; `seen` is what the daemon knows of its container, None where it cannot be asked."""
     if not instance.url or not instance.token:
         return None
     return connection.health(instance, lambda _: _is_published(seen, instance))
 
 
-def _is_published(seen: Any, instance: Instance) -> bool:
-    return containers.is_running(seen) and containers.url_of(seen) == instance.url
+def _is_published(seen: Container | None, instance: Instance) -> bool:
+    return seen is not None and seen.running and seen.url == instance.url
 
 
 class _Session(InstanceSession):
@@ -192,10 +194,13 @@ def _wait(client: Client, instance: Instance, request: StartRequest) -> Instance
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         seen = containers.inspect(client, _id(instance))
-        if not containers.is_running(seen):
+        if seen is None or not seen.running:
             raise died(client, instance, seen, request)
-        url = containers.url_of(seen)
-        if url is not None and (health := _health(found := replace(instance, url=url), seen)) and health.ready:
+        if (
+            seen.url is not None
+            and (health := _health(found := replace(instance, url=seen.url), seen))
+            and health.ready
+        ):
             return found
         time.sleep(0.05)
     raise StartFailed(
