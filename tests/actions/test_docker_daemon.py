@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from hashlib import sha256
@@ -14,7 +13,6 @@ import pytest
 from tests.actions.running import Stranger, error, listed, records, stranger
 from tests.actions.test_bad_records import text
 from tests.conftest import REF, Cli
-from theoryctl.docker import client
 
 CONTAINER = "c" * 64
 STOP = ("local", "stop", "--all", "--json")
@@ -167,23 +165,6 @@ def test_a_container_that_is_gone_counts_as_stopped(cli: Cli, container: Path) -
         (gone,) = cli(*STOP, env=host(other.url)).document["instances"]
     assert gone["was_running"] is False
     assert not container.exists()
-
-
-def test_a_log_that_is_followed_may_be_silent_for_longer_than_any_other_answer(
-    cli: Cli, container: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(client, "TIMEOUT", 0.2)
-    frame = b"\x02\0\0\0\0\0\0\x06spoke\n"
-
-    def answers(path: str) -> bytes:
-        if "follow=1" in path:
-            time.sleep(0.5)
-            return answer(frame * 2)
-        return answer(frame) if "/logs" in path else daemon(answer(LIVES))(path)
-
-    with listening(answers) as other:
-        ran = cli("local", "logs", "--ref", REF, "--follow", env=host(other.url))
-    assert (ran.status, ran.out) == (0, "spoke\nspoke\n"), ran.err
 
 
 @pytest.mark.parametrize(

@@ -210,12 +210,25 @@ def logs(
 
     instance = require(ref, runtime, name)
     where = started_runtime(instance.runtime)
-    old = list(where.log_lines(instance, follow=False))
+    old, broken = _read(where.log_lines(instance, follow=False))
     begin = float("-inf") if since is None else time.time() - since
     shown = old if tail is None else old[len(old) - min(tail, len(old)) :]
     yield from (line for line in shown if _time_of(line) >= begin)
+    if broken:
+        raise broken
     if follow:
         yield from islice(where.log_lines(instance, follow=True), len(old), None)
+
+
+def _read(lines: Iterable[str]) -> tuple[list[str], ProviderError | None]:
+    """Read a log: its lines, and the error with which it broke off after them."""
+    read = []
+    try:
+        for line in lines:
+            read.append(line)
+    except ProviderError as error:
+        return read, error
+    return read, None
 
 
 def url(ref: ProviderRef, runtime: str | None, name: str | None = None) -> UrlShown:

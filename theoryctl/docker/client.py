@@ -38,6 +38,10 @@ _SHOWN = 100
 #: (Engine API, "Attach to a container", stream format).
 _FRAME_HEADER = 8
 
+#: The version of the API since which a log that is followed begins at once: before, the head of the answer came with
+#: the first line (moby/moby#47448; `WriteLogStream`, Docker 26.0).
+_LOGS_BEGIN_AT_ONCE = (1, 45)
+
 #: The status of an answer that there is no such thing, and of one that it is so already.
 _NOT_FOUND, _NOT_MODIFIED = 404, 304
 
@@ -105,8 +109,19 @@ class Client:
         query = {"stdout": 1, "stderr": 1, "tail": "all" if tail is None else tail, "follow": int(follow)}
         path = _with(f"/containers/{container}/logs", query)
         with unless_gone(), self._answer("GET", path, TIMEOUT, endless=follow) as response:
-            while len(header := response.read(_FRAME_HEADER)) == _FRAME_HEADER:
-                yield response.read(int.from_bytes(header[4:], "big"))
+            while piece := self._frame(response):
+                yield piece
+
+    def _frame(self, response: HTTPResponse) -> bytes:
+        """Read the next piece of a log that is not empty; empty at its end."""
+        while header := response.read(_FRAME_HEADER):
+            size = int.from_bytes(header[4:], "big")
+            piece = response.read(size)
+            if len(header) < _FRAME_HEADER or len(piece) < size:
+                raise DockerFailed(f"Docker broke off, at {self.address}, within a line of a log", hint=self._hint)
+            if piece:
+                return piece
+        return b""
 
     @contextmanager
     def _answer(
@@ -119,14 +134,22 @@ class Client:
                 version = self.version and f"/v{self.version}"
                 url = f"{self.address.path}{version}{path}"
                 connection.request(method, url, headers=dict(self.address.headers))
-                if endless:
-                    connection.sock.settimeout(None)
+                # The answer takes it over where it is the last one of the connection.
+                sock = connection.sock
+                if endless and not self._logs_begin_at_once():
+                    sock.settimeout(None)
                 with connection.getresponse() as response:
                     self._must_be_granted(response)
+                    if endless:
+                        sock.settimeout(None)
                     yield response
         except (OSError, HTTPException, ValueError) as error:
             message = f"Docker {trouble} at {self.address}: {getattr(error, 'strerror', None) or error}"
             raise DockerFailed(message, hint=self._hint) from None
+
+    def _logs_begin_at_once(self) -> bool:
+        numbers = self.version.split(".")
+        return all(map(str.isdecimal, numbers)) and tuple(map(int, numbers)) >= _LOGS_BEGIN_AT_ONCE
 
     def _must_be_granted(self, response: HTTPResponse) -> None:
         if response.status >= 300 and response.status != _NOT_MODIFIED:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from theoryctl.docker.client import TIMEOUT, Client, Refused, unless_gone
+from theoryctl.errors import DockerFailed
 
 #: The port that the image's server listens on.
 PORT = 8000
@@ -75,8 +76,12 @@ def is_running(seen: Container | None) -> bool:
 
 
 def last_lines(client: Client, container: str, lines: int = 10) -> list[str]:
-    """Return the end of its log."""
-    return b"".join(client.log(container, tail=lines)).decode(errors="replace").splitlines()
+    """Return the end of its log, as far as the daemon gives it: it is told beside another failure."""
+    read = bytearray()
+    with suppress(DockerFailed):
+        for piece in client.log(container, tail=lines):
+            read += piece
+    return read.decode(errors="replace").splitlines()
 
 
 def remove(client: Client, container: str) -> None:
