@@ -89,6 +89,9 @@ def test_a_folder_that_is_missing_is_told_with_a_command_that_can_be_pasted(file
 @pytest.mark.parametrize(
     ("part", "name", "value"),
     [
+        (None, "model", "\ud800x"),
+        (None, "run_id", "\udc00"),
+        (None, "error", {"code": "\ud800"}),
         ("meta", "duration_ms", "12"),
         ("meta", "duration_ms", True),
         ("meta", "started_at", "yesterday"),
@@ -100,11 +103,11 @@ def test_a_folder_that_is_missing_is_told_with_a_command_that_can_be_pasted(file
     ],
 )
 def test_a_row_with_a_value_of_another_type_is_told_by_its_number(
-    files: Files, part: str, name: str, value: object
+    files: Files, part: str | None, name: str, value: object
 ) -> None:
     files.run(lines=[ask("a")])
     [row] = files.rows
-    row[part][name] = value
+    (row if part is None else row[part])[name] = value
     files.out.write_text(json.dumps(row) + "\n")
     ran = files.run("--report", "page.html")
     assert (ran.status, ran.document["error"]["code"]) == (1, "ERR_OUTPUT"), ran.err

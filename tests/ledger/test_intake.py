@@ -75,6 +75,31 @@ def test_a_log_that_makes_room_for_a_new_one_is_read_before(cli: Cli, instance: 
     until(lambda: len(query(state, "SELECT run_id FROM runs")) >= 1)
 
 
+def test_of_odd_lines_in_a_log_runs_with_a_time_are_rows_and_what_no_column_holds_is_null(
+    cli: Cli, instance: dict[str, str], state: Path
+) -> None:
+    values: list[dict[str, Any]] = [
+        *({"input_tokens": value} for value in (10**21, 2**62, -1)),
+        *({"cost_usd": value} for value in (-1, float("inf"), float("nan"))),
+        {"model": "\ud800x"},
+        {"code": "\udc00"},
+    ]
+    no_rows: list[dict[str, Any]] = [
+        {"run_id": "\ud800x"},
+        {"time": 10**400},
+        {"duration_ms": float("nan")},
+        {"duration_ms": 10**300},
+    ]
+    line = {"time": 1795706172, "duration_ms": 1, "mode": "mock"}
+    (log,) = state.rglob("*.log")
+    with log.open("a") as file:  # as a provider that prints can
+        file.writelines(f"{json.dumps({**line, 'run_id': f'r{n}', **odd})}\n" for n, odd in enumerate(values + no_rows))
+    found = {row["run_id"]: row for row in rows(cli)}
+    assert sorted(found) == [f"r{n}" for n in range(len(values))]
+    assert all(found[f"r{n}"][name] is None for n, odd in enumerate(values) for name in odd)
+    assert [cli("runs", "cost").status, cli("local", "stop", "--all").status] == [0, 0]
+
+
 @pytest.mark.parametrize("ledger", [None, "off"])
 def test_mocks_of_an_instance_leave_no_ledger_behind(ledger: str | None, cli: Cli, state: Path) -> None:
     env = {"THEORYCTL_LEDGER": ledger} if ledger else {}

@@ -113,6 +113,12 @@ def test_the_oldest_runs_make_room_where_the_file_is_too_large(state: Path, monk
     assert 1000 < number < 2000
 
 
+def test_what_a_vendor_said_and_sqlite_cannot_hold_is_null_and_the_run_is_there(state: Path) -> None:
+    write(state, [row(day(), input_tokens=10**21), row(day(), answered="\ud800x"), row(day())])
+    found = query(state, "SELECT input_tokens, answered, output_tokens FROM runs ORDER BY rowid")
+    assert found == [(None, "x", 20), (10, None, 20), (10, "x", 20)]
+
+
 def test_a_newer_ledger_is_left_alone(cli: Cli, state: Path) -> None:
     write(state, [row(day())])
     query(state, "PRAGMA user_version = 99")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard, cast
 
 if TYPE_CHECKING:
     from theoryctl_providers.contract import Envelope
@@ -13,6 +13,9 @@ Source = Literal["run", "batch", "replay", "recordings", "python", "instance", "
 
 #: Characters of a text that comes from outside, such as a model's name: a row stays below a kilobyte.
 _LONGEST = 120
+#: Numbers are smaller: what JSON's readers hold exactly (RFC 8259, section 6). SQLite refuses integers above 64 bits,
+#: and sums of them.
+_BOUND = 2**53
 
 
 #: The columns of the table, in its order.
@@ -135,17 +138,18 @@ def row_of(envelope: Envelope, source: Source, *, model: str | None = None, **mo
 def row_of_log(facts: Mapping[str, Any], **where: Any) -> Row | None:
     """Return the row of a request in a server's log; None for a line of anything else.
 
-    `where` are columns that the log does not tell: source, ref, runtime, image.
+    What a provider prints stands in the log as well: a value that its column cannot hold is None. `where` are columns
+    that the log does not tell: source, ref, runtime, image.
     """
-    run_id, ended, took = facts.get("run_id"), facts.get("time"), facts.get("duration_ms")
-    if not isinstance(run_id, str) or not isinstance(ended, (int, float)) or not isinstance(took, (int, float)):
+    run_id, ended, took = _text(facts.get("run_id")), _number(facts.get("time")), _number(facts.get("duration_ms"))
+    if run_id is None or ended is None or took is None:
         return None
     try:
         started_at = _rfc3339(ended - took / 1000)
     except (OverflowError, ValueError, OSError):
         return None
     told: dict[str, Any] = {name: _short(_text(facts.get(name))) for name in ("mode", "model", "code")}
-    told |= {name: _number(facts.get(name)) for name in USAGE}
+    told |= {name: _amount(facts.get(name)) for name in USAGE}
     return Row(run_id=run_id[:_LONGEST], started_at=started_at, duration_ms=took, **told, **where)
 
 
@@ -166,9 +170,29 @@ def _short(text: str | None) -> str | None:
     return text and text[:_LONGEST]
 
 
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+def is_text(value: object) -> TypeGuard[str]:
+    """Tell whether a value is a text that SQLite can hold: one without lone surrogates."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
-def _number(value: Any) -> Any:
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Tell whether a value is a finite number that SQLite can hold, and that sums of a thousand can."""
+    return type(value) in (int, float) and -_BOUND < cast(float, value) < _BOUND
+
+
+def _text(value: object) -> str | None:
+    return value if is_text(value) else None
+
+
+def _number(value: object) -> int | float | None:
+    return value if is_number(value) else None
+
+
+def _amount(value: object) -> int | float | None:
+    return value if is_number(value) and value >= 0 else None

@@ -71,12 +71,13 @@ def _leave_log(connection: Connection, file: Path) -> None:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Raise what SQLite and the system refuse inside as LedgerFailed (`ERR_LEDGER`)."""
+    """Raise what SQLite and the system refuse inside as LedgerFailed (`ERR_LEDGER`), values that SQLite cannot hold
+    too."""
     import sqlite3
 
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, OverflowError, UnicodeEncodeError) as error:
         raise _failed(path(), error) from error
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING
 
-from theoryctl.ledger.row import COLUMNS, Row
+from theoryctl.ledger.row import COLUMNS, Row, is_number, is_text
 from theoryctl.ledger.store import PATIENCE, changing, explained, is_due, opened
 from theoryctl_providers.contract import ProviderError
 
@@ -60,7 +60,7 @@ class Writer:
 
     def _write(self, connection: Connection, rows: Sequence[Row], contents: Mapping[str, Content]) -> None:
         with changing(connection):
-            connection.executemany(f"INSERT OR REPLACE {_INTO}", (row.values() for row in rows))
+            _replace(connection, rows)
             if contents:
                 connection.executemany(_CONTENT, _contents(contents))
         if is_due(connection):
@@ -80,6 +80,20 @@ def record_many(
 def take_in(connection: Connection, rows: Iterable[Row]) -> None:
     """Write rows of a server's log, but for runs that are known: whoever asked knew more. Raises sqlite3.Error."""
     connection.executemany(f"INSERT OR IGNORE {_INTO}", (row.values() for row in rows))
+
+
+def _replace(connection: Connection, rows: Sequence[Row]) -> None:
+    """Write rows over those that are there. Where a vendor told what SQLite cannot hold, as a count of 70 bits, that is
+    null."""
+    statement = f"INSERT OR REPLACE {_INTO}"
+    try:
+        connection.executemany(statement, (row.values() for row in rows))
+    except (OverflowError, UnicodeEncodeError):  # SQLite's own check: one of ours would cost every row
+        connection.executemany(statement, ([_held(value) for value in row.values()] for row in rows))
+
+
+def _held(value: object) -> object:
+    return value if is_text(value) or is_number(value) else None
 
 
 def _contents(contents: Mapping[str, Content]) -> Iterable[tuple[object, ...]]:

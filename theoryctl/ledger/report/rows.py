@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import closing
 from datetime import datetime
-from typing import cast
 
 from theoryctl.ledger.queries import Filter
 from theoryctl.ledger.report.figures import Figures, figures
-from theoryctl.ledger.row import COLUMNS, USAGE, Row
+from theoryctl.ledger.row import COLUMNS, USAGE, Row, is_number, is_text
 from theoryctl.ledger.schema import SCRIPT
 from theoryctl.ledger.writer import take_in
 
@@ -32,17 +31,13 @@ def figures_of(rows: Iterable[Row]) -> Figures:
 
 
 def check_types(row: Row) -> None:
-    """Raise TypeError where a value of a row has another type than its column, or is a number that SQLite cannot hold,
-    and ValueError where its time is none."""
+    """Raise TypeError where a value of a row has another type than its column, or is one that SQLite cannot hold, and
+    ValueError where its time is none."""
     for name in COLUMNS:
         value = getattr(row, name)
-        if name in _NUMBERS:
-            if value is not None and not _is_storable(value):
-                raise TypeError(f"{name}: expected a number, got {value!r:.50}")
-        elif not isinstance(value, str) and (value is not None or name in _NEEDED):
-            raise TypeError(f"{name}: expected a text, got {value!r:.50}")
+        if value is None and name not in _NEEDED:
+            continue
+        kind, fits = ("number", is_number) if name in _NUMBERS else ("text", is_text)
+        if not fits(value):
+            raise TypeError(f"{name}: expected a {kind}, got {value!r:.50}")
     datetime.fromisoformat(row.started_at)
-
-
-def _is_storable(value: object) -> bool:
-    return type(value) in (int, float) and -(2.0**63) < cast(float, value) < 2.0**63
