@@ -45,6 +45,10 @@ class Output(Protocol):
         ...
 
 
+class RowsInUse(UsageError):
+    """A file of rows that another batch writes to."""
+
+
 class OutputFile:
     """A file of rows, which one batch at a time writes to."""
 
@@ -152,19 +156,30 @@ class OutputFile:
 
 
 def _opened(path: str) -> BinaryIO:
-    """A file to read and append to, locked. Raises UsageError, OutputFailed."""
+    """A file to read and append to, locked. Raises RowsInUse, OutputFailed."""
+    while True:
+        try:
+            number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise OutputFailed(f"{path} cannot be written: {error.strerror}", hint="give another path") from None
+        file = open(number, "r+b")  # noqa: SIM115  # for as long as the batch runs
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            message = f"{path}: another batch is writing to it"
+            raise RowsInUse(message, hint="wait for the other one, or give another file") from None
+        if _is_at(path, number):
+            return file
+        file.close()  # the other one has removed or replaced it before it gave up the lock
+
+
+def _is_at(path: str, number: int) -> bool:
+    """Tell whether an open file is the one at a path."""
     try:
-        number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        raise OutputFailed(f"{path} cannot be written: {error.strerror}", hint="give another path") from None
-    file = open(number, "r+b")  # noqa: SIM115  # for as long as the batch runs
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        message = f"{path}: another batch is writing to it"
-        raise UsageError(message, hint="wait for the other one, or give another file") from None
-    return file
+        return os.path.samestat(os.fstat(number), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 class OutputStream:

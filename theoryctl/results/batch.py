@@ -162,8 +162,13 @@ class BatchesCollected:
     @property
     def error(self) -> ErrorInfo | None:
         """The first error."""
+        return next(iter(self.errors), None)
+
+    @property
+    def errors(self) -> tuple[ErrorInfo, ...]:
+        """All errors, in the order of the results."""
         infos = (each.error if isinstance(each, BatchResult) else info_of(each) for each in self.results)
-        return next(filter(None, infos), None)
+        return tuple(filter(None, infos))
 
     @property
     def exit_status(self) -> int:

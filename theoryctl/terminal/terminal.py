@@ -18,6 +18,7 @@ from theoryctl.terminal.streams import WANTED, open_streams
 if TYPE_CHECKING:
     from theoryctl.results.result import Result
     from theoryctl.terminal.run_display import RunDisplay
+    from theoryctl.terminal.view import View
     from theoryctl_providers.contract import ErrorInfo, Event
 
 if TYPE_CHECKING:
@@ -63,10 +64,16 @@ class Terminal:
         if isinstance(result, RunResult):
             (self._run or self._run_display()).finish(result.envelope, result.faster)
         elif not self.json_output:
-            view = view_of(result)
-            output.view(view)
-            for line in view.notes:
-                notes.note(line)
+            self._show(view_of(result))
+
+    def _show(self, view: View) -> None:
+        from theoryctl.terminal.view import Table
+
+        output.view(view)
+        for line in view.notes:
+            notes.note(line)
+        for error in view.errors if isinstance(view, Table) else ():
+            notes.error(error)
 
     def emit_lines(self, lines: Iterable[str]) -> None:
         """Show a log as it comes: in columns, at a terminal and through a pipe; with --json as NDJSON."""

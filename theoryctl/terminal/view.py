@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from theoryctl_providers.contract import ErrorInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +39,16 @@ class Facts:
 @dataclass(frozen=True, slots=True)
 class Table:
     """A header and rows; where there are no rows, `empty` is said on standard error, and so is what is `said`
-    with it. A table that is too wide for the terminal is folded between words, where it `folds` and this is enough;
-    else it is shown as the `narrow` one, where it has one that says less; else as facts, row by row."""
+    with it. `errors` are failures, which go there too, and which quiet does not hide. A table that is too wide for the
+    terminal is folded between words, where it `folds` and this is enough; else it is shown as the `narrow` one, where
+    it has one that says less; else as facts, row by row."""
 
     header: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
     empty: str
     folds: bool = False
     said: tuple[str, ...] = ()
+    errors: tuple[ErrorInfo, ...] = ()
     #: Numbers that a terminal draws as bars beside the first rows.
     bars: Sequence[float] = ()
     narrow: Table | None = None

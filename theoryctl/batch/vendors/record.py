@@ -141,7 +141,8 @@ def records(files: Iterable[Path] | None = None) -> Iterator[Record | OutputFail
         try:
             yield read_record(file)
         except OutputFailed as error:
-            yield error
+            if file.exists():  # else another command has just taken the last answers
+                yield error
 
 
 def read_record(file: Path) -> Record:
@@ -159,8 +160,12 @@ def known_ids() -> set[str]:
 
     Raises OutputFailed for a record that cannot be read: its batches could be taken for those of other rows.
     """
-    every = (read_record(file) for file in _folder().glob(f"*{_SUFFIX}"))
-    return {each.id for record in every for each in record.submissions if each.id is not None}
+    ids = set[str]()
+    for record in records():
+        if isinstance(record, OutputFailed):
+            raise record
+        ids.update(each.id for each in record.submissions if each.id is not None)
+    return ids
 
 
 def _checked(record: Record) -> Record:

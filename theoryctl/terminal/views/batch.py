@@ -10,10 +10,10 @@ from theoryctl.batch.prices import NO_TABLE
 from theoryctl.results.batch import BatchesCollected, BatchEstimate, BatchResult, VendorBatch, VendorBatches
 from theoryctl.terminal.format import dollars, duration_words, paired, rate_words
 from theoryctl.terminal.view import Facts, Lines, Table, View, Views
-from theoryctl_providers.contract import ProviderError
 
 if TYPE_CHECKING:
     from theoryctl.batch.cost import Range
+    from theoryctl_providers.contract import ErrorInfo
 
 
 def _batch(result: BatchResult) -> View:
@@ -71,11 +71,10 @@ def _batches(result: VendorBatches) -> View:
         )
         for each in result.batches
     ]
-    said = tuple(f"{each['message']}; {each['hint']}" for each in result.errors)
-    return Table(header, rows, empty=_none(said), said=said)
+    return Table(header, rows, empty=_none(result.errors), errors=result.errors)
 
 
-def _none(errors: Sequence[str]) -> str:
+def _none(errors: Sequence[ErrorInfo]) -> str:
     """The words for no batch; there are none where it is not known, for `errors`."""
     return "" if errors else "no batch is at a vendor"
 
@@ -158,9 +157,7 @@ def _collected(result: BatchesCollected) -> View:
         for each in result.results
         if isinstance(each, BatchResult)
     ]
-    errors = tuple(f"{each.message}; {each.hint}" for each in result.results if isinstance(each, ProviderError))
-    told = (each.error["message"] for each in result.results if isinstance(each, BatchResult) and each.error)
-    return Table(header, rows, empty=_none(errors), said=(*errors, *told))
+    return Table(header, rows, empty=_none(result.errors), errors=result.errors)
 
 
 VIEWS: Views = {BatchesCollected: _collected, BatchResult: _batch, BatchEstimate: _estimate, VendorBatches: _batches}
