@@ -597,7 +597,7 @@ def test_collect_waits_until_the_batches_have_ended(files: Files, vendor: BatchV
 def test_what_ended_in_time_is_collected_and_the_rest_is_a_timeout(files: Files, vendor: BatchVendor, cli: Cli) -> None:
     batch(files, vendor, lines=[*lines("a", "b"), *lines("c", model=ANTHROPIC)])
     vendor.end(only=vendor.submitted[0])
-    ran = cli("batch", "collect", "--wait", "0.1", "--json", env=vendor.env)
+    ran = cli("batch", "collect", "--wait", "1", "--json", env=vendor.env)
     assert (ran.status, ran.document["error"]["code"], len(files.rows)) == (124, "ERR_TIMEOUT", 2), ran.err
     assert "1 batch did not" in ran.document["error"]["message"]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from typing import Any
 
-from theoryctl.actions.batch_plan import BatchOptions, Listener
+from theoryctl.actions.batch_plan import BatchOptions, Listener, plan_of, setting_of
 from theoryctl.actions.targets import embedded_target
 from theoryctl.actions.vendor_batch import KEPT, shown, vendor_batch
 from theoryctl.actions.vendor_wait import StillWorking, Wait
@@ -43,21 +44,43 @@ def collect_batches(
 ) -> BatchesCollected:
     """Take the answers of the batches of these files of rows, or of all; nothing is submitted.
 
-    With `wait` those of a file are taken once all its batches have ended. Raises UsageError for a file that no batch is
-    for. The error of one batch, of its record, or of the wait, Ctrl-C too, is in a result.
+    With `wait` all lines are checked first, and those of a file are taken once all its batches have ended. Raises
+    UsageError for a file that no batch is for. The error of one batch, of its record, or of the wait, Ctrl-C too, is in
+    a result; the wait's is the first one.
     """
     chosen = _chosen(outs)
-    results: list[BatchResult | ProviderError] = []
+    results: list[BatchResult | ProviderError] = [each for each in chosen if isinstance(each, OutputFailed)]
+    ready = [each for each in chosen if isinstance(each, Record)]
     try:
-        for record in wait.ended(chosen, lambda each: list(_found(each, env_file))) if wait else chosen:
-            results.append(_collected(record, env_file, listener))
+        if wait is not None:
+            ready, wrong = _checked(ready, env_file)
+            results += wrong
+            for error in wrong if ready else ():
+                listener.tell(f"not waited for: {error.message}")
+        for record in wait.ended(ready, lambda each: list(_found(each, env_file))) if wait else ready:
+            results.append(_collected(record, env_file, listener, wait))
             if _is_interrupted(results[-1]):
                 break
     except StillWorking as error:
         results.append(error)
     except KeyboardInterrupt:
         results.append(Interrupted("interrupted: the batches go on at the vendor", hint=again("run it again")))
-    return BatchesCollected(tuple(results))
+    return BatchesCollected(tuple(sorted(results, key=lambda each: not isinstance(each, StillWorking))))
+
+
+def _checked(records: Sequence[Record], env_file: str | None) -> tuple[list[Record], list[ProviderError]]:
+    """The records whose lines are there and can be asked, and the errors of the others."""
+    ready, wrong = list[Record](), list[ProviderError]()
+    for record in records:
+        try:
+            with ExitStack() as opened:
+                options = replace(_options(record.options, env_file), out=None)  # nobody else has to wait
+                target = embedded_target(": its vendor is asked from here")
+                plan_of(setting_of(options, target, opened), options, target, None)
+            ready.append(record)
+        except ProviderError as error:
+            wrong.append(error)
+    return ready, wrong
 
 
 def _is_interrupted(result: BatchResult | ProviderError) -> bool:
@@ -93,13 +116,16 @@ def _found(record: Record, env_file: str | None) -> Iterator[Found]:
             yield look_at(submission, desk, record, waits=False)
 
 
-def _collected(record: Record | OutputFailed, env_file: str | None, listener: Listener) -> BatchResult | ProviderError:
-    if isinstance(record, OutputFailed):
-        return record
-    try:
+def _collected(
+    record: Record, env_file: str | None, listener: Listener, wait: Wait | None
+) -> BatchResult | ProviderError:
+    def collect() -> BatchResult:
         options = _options(record.options, env_file)
         target = embedded_target(": its vendor is asked from here")
         return vendor_batch(options, target, listener, submits=False)
+
+    try:
+        return wait.until_free(collect) if wait else collect()
     except ProviderError as error:
         return error
 
