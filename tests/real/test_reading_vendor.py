@@ -39,6 +39,13 @@ def test_the_envelope_says_who_answered(asked: Asked, streamed: bool) -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["model", "system_fingerprint", "service_tier"])
+def test_a_name_that_is_not_unicode_is_not_told_and_the_answer_stays(asked: Asked, name: str) -> None:
+    envelope = asked(says({**completion(choice({"content": "Hi"})), name: "\ud800x"}), streamed=False).envelope
+    told = dict(envelope["meta"]["vendor"] or {})
+    assert (envelope["outputs"][0].get("text"), told[name]) == ("Hi", None)
+
+
 def test_a_failure_says_the_rate_limits_too(ask: Ask) -> None:
     with Vendor(lambda talk: talk.send(400, b"{}", **LIMITS)) as vendor:
         told = ask(vendor.addresses).envelope["meta"]["vendor"]

@@ -18,6 +18,7 @@ from theoryctl_providers.contract import (
     Usage,
     VendorInfo,
 )
+from theoryctl_providers.contract.answer import is_unicode
 from theoryctl_providers.litellm.parts import Part, annotations_of, file_of, parts_of, reasoning_of
 from theoryctl_providers.litellm.tool_calls import ToolCalls
 
@@ -153,8 +154,7 @@ class Reader:
                 choice.annotations.append(value)
                 yield Annotation(index, value)
         _note_logprobs(choice, said.get("logprobs"))
-        reason = said.get("finish_reason")
-        if isinstance(reason, str) and reason:
+        if reason := _text(said.get("finish_reason")):
             choice.finish = "stop" if choice.is_structured else _REASONS.get(reason, reason)
         if isinstance(said.get("usage"), Mapping) and not self.usage:
             self.usage = dict(said["usage"])
@@ -212,7 +212,7 @@ def _named(name: str, index: int) -> str:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return value if isinstance(value, str) and value and is_unicode(value) else None
 
 
 def _number(value: Any, position: int) -> int:
