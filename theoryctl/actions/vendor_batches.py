@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from theoryctl.actions.batch_plan import BatchOptions, Listener, plan_of, setting_of
-from theoryctl.actions.targets import embedded_target
+from theoryctl.actions.targets import Target, embedded_target
 from theoryctl.actions.vendor_batch import KEPT, shown, vendor_batch
 from theoryctl.actions.vendor_wait import StillWorking, Wait
 from theoryctl.batch.vendors.desk import Desk
@@ -68,6 +68,10 @@ def collect_batches(
     return BatchesCollected(tuple(sorted(results, key=lambda each: not isinstance(each, StillWorking))))
 
 
+def _here() -> Target:
+    return embedded_target(": its vendor is asked from here")
+
+
 def _checked(records: Sequence[Record], env_file: str | None) -> tuple[list[Record], list[ProviderError]]:
     """The records whose lines are there and can be asked, and the errors of the others."""
     ready, wrong = list[Record](), list[ProviderError]()
@@ -75,7 +79,7 @@ def _checked(records: Sequence[Record], env_file: str | None) -> tuple[list[Reco
         try:
             with ExitStack() as opened:
                 options = replace(_options(record.options, env_file), out=None)  # nobody else has to wait
-                target = embedded_target(": its vendor is asked from here")
+                target = _here()
                 plan_of(setting_of(options, target, opened), options, target, None)
             ready.append(record)
         except ProviderError as error:
@@ -121,8 +125,7 @@ def _collected(
 ) -> BatchResult | ProviderError:
     def collect() -> BatchResult:
         options = _options(record.options, env_file)
-        target = embedded_target(": its vendor is asked from here")
-        return vendor_batch(options, target, listener, submits=False)
+        return vendor_batch(options, _here(), listener, submits=False)
 
     try:
         return wait.until_free(collect) if wait else collect()
