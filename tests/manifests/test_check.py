@@ -167,6 +167,10 @@ def test_what_modal_would_refuse_is_said_at_its_place(resources: str, expected: 
             'm.yaml:6:1: example: does not fit inputs: "x" is a required property',
         ),
         (
+            GOOD.replace("{type: object}", "{properties: {'1': {type: string}}}").replace("{}", "{'1': 5}"),
+            'm.yaml:6:11: example.1: does not fit inputs: 5 is not of type "string"',
+        ),
+        (
             GOOD.replace("{type: object}", "{type: objekt}").replace("example: {}\n", ""),
             "m.yaml:5:10: inputs.type: not a JSON Schema",
         ),

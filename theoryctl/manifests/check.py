@@ -14,6 +14,7 @@ from theoryctl.registry.reference import ImageReference
 from theoryctl_providers.authored.model_check import ModelCheck, cut, in_file, readable, shown
 from theoryctl_providers.authored.yaml_document import Path, Problem, YAMLProblems, parse
 from theoryctl_providers.contract import ONE_LINE
+from theoryctl_providers.contract.json_text import named_path
 
 _META = {"$ref": "https://json-schema.org/draft/2020-12/schema"}
 _WORDS = {
@@ -122,7 +123,7 @@ def _inputs(schema: Any, example: Any) -> Iterator[tuple[Path, str]]:
         return
     for misfit in _validator(schema).iter_errors(example):
         what = f"does not fit inputs: {_first_line(misfit.message)}; expected a valid example"
-        yield ("example", *misfit.instance_path), what
+        yield ("example", *named_path(example, misfit.instance_path)), what
 
 
 def _schema(name: str, schema: Any) -> Iterator[tuple[Path, str]]:
@@ -139,7 +140,7 @@ def _schema(name: str, schema: Any) -> Iterator[tuple[Path, str]]:
             what = error.message if isinstance(error, jsonschema_rs.ValidationError) else str(error)
             wrong = [(getattr(error, "instance_path", []), what)]
     for path, what in wrong:
-        yield (name, *path), f"not a JSON Schema: {_first_line(what)}; expected draft 2020-12"
+        yield (name, *named_path(schema, path)), f"not a JSON Schema: {_first_line(what)}; expected draft 2020-12"
 
 
 def _validator(schema: dict[str, Any]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -57,6 +58,30 @@ def canonical(value: Any, *, what: str = "inputs", depth: int = MAX_DEPTH, check
 def json_path(path: Iterable[str | int]) -> str:
     """Format a path as RFC 9535 does: `$.messages[0].role`. Names are cut at 200 characters."""
     return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{cut(part)}" for part in path)
+
+
+def named_path(document: Any, path: Iterable[str | int]) -> list[str | int]:
+    """Return a path that a validator gives, with the names of the document in it.
+
+    jsonschema-rs (0.60.3) gives each name that reads as a number as an index: `1`, and `01` and `+1` alike.
+    """
+    found: list[str | int] = []
+    for part in path:
+        step = _name(document, part) if isinstance(document, dict) and isinstance(part, int) else part
+        found.append(step)
+        try:
+            document = document[step]
+        except (KeyError, IndexError, TypeError):  # a path that leads out of the document
+            document = None
+    return found
+
+
+def _name(names: Iterable[str], number: int) -> str:
+    """Return the name that was read as a number: as it is written mostly, else the first with that value."""
+    if str(number) in names:
+        return str(number)
+    spelt = re.compile(rf"\+?0*{number}")
+    return next((name for name in names if spelt.fullmatch(name)), str(number))
 
 
 def cut(text: str, length: int = 200) -> str:

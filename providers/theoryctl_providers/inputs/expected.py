@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from theoryctl_providers.contract import dumps
+from theoryctl_providers.contract.json_text import named_path
 from theoryctl_providers.inputs.faults import Fault, branches, options
 
 _TYPES = {
@@ -127,9 +128,12 @@ def _referred(pointer: Any, schema: Mapping[str, Any]) -> Any:
     return node
 
 
-def _part(node: Any, key: Any) -> Any:
-    """The part of a schema at a key; an empty one where the key leads elsewhere."""
-    return node[key] if (isinstance(node, dict) and key in node) or isinstance(node, list) else {}
+def _part(node: Any, key: str | int) -> Any:
+    """The part of a schema at a key; an empty one where the key leads elsewhere. A pointer has indices as text."""
+    if isinstance(node, dict):
+        return node.get(named_path(node, [key])[0], {})
+    index = int(key) if str(key).isdecimal() else -1
+    return node[index] if isinstance(node, list) and 0 <= index < len(node) else {}
 
 
 def _types_at_fault(error: Any, node: Mapping[str, Any]) -> list[str]:

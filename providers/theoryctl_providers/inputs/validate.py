@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from theoryctl_providers.contract import ProviderError, Remedy, corrected, dumps, loads
-from theoryctl_providers.contract.json_text import cut, json_path
+from theoryctl_providers.contract.json_text import cut, json_path, named_path
 from theoryctl_providers.inputs.excerpt import Excerpt, is_small
 from theoryctl_providers.inputs.expected import Expected, expected, node_of
 from theoryctl_providers.inputs.faults import Fault, nearest, options, told
@@ -145,7 +145,8 @@ def _report(document: Any, schema: Mapping[str, Any]) -> _Report:
 
 def _problems(document: Any, schema: Mapping[str, Any], place: Callable[[list[Any]], list[Any]]) -> list[_Problem]:
     faults = map(nearest, told(_validator(schema).iter_errors(document)))
-    return sorted({_describe(fault, place(fault.error.instance_path), schema) for fault in faults}, key=_order)
+    found = {_describe(each, place(named_path(document, each.error.instance_path)), schema) for each in faults}
+    return sorted(found, key=_order)
 
 
 def _order(problem: _Problem) -> str:
@@ -209,7 +210,7 @@ def _finding(error: Any, wanted: Expected | None, schema: Mapping[str, Any]) -> 
     kind, value = error.kind, error.instance
     match kind.name:
         case "required":
-            return f"{kind.property!r} is missing"
+            return f"{cut(kind.property)!r} is missing"
         case "additionalProperties" | "unevaluatedProperties":
             declared = _declared(error, schema)
             way = "; a vendor's own parameters go into extra_body" if _takes_extra_body(error, declared) else ""

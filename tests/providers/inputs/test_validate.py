@@ -9,6 +9,8 @@ import pytest
 from theoryctl_providers.contract import ProviderError, Remedy
 from theoryctl_providers.inputs.validate import chat_schema, check_inputs
 
+NO_MORE = {"additionalProperties": False}
+
 
 def problems(inputs: Any, schema: Any = None) -> list[str]:
     with pytest.raises(ProviderError) as caught:
@@ -57,6 +59,19 @@ def test_all_problems_are_told_at_once() -> None:
 def test_a_long_value_is_shown_short() -> None:
     (problem,) = problems({"messages": "x" * 500})
     assert len(problem) < 120
+
+
+@pytest.mark.parametrize("name", ["1", "007", "+3"])
+def test_a_name_that_reads_as_a_number_is_told_as_a_name(name: str) -> None:
+    schema = {"properties": {"metadata": {"properties": {name: {"type": "integer", "minimum": 2}}}}}
+    (problem,) = problems({"metadata": {name: 1}}, schema)
+    assert problem == f"$.metadata.{name}: expected an integer of at least 2, got 1"
+    (unknown,) = problems({name: {"lon": 1}}, {"properties": {name: {"properties": {"long": {}}, **NO_MORE}}})
+    assert unknown == f"$.{name}: unknown key 'lon', did you mean 'long'?"
+    # Of a large document the place is looked up as well.
+    many = {name: [*("x" for _ in range(2000)), 5]}
+    (late,) = problems(many, {"properties": {name: {"items": {"type": "string"}}}})
+    assert late == f"$.{name}[2000]: expected a string, got 5"
 
 
 def test_a_schema_that_points_elsewhere_fetches_nothing(httpserver: Any) -> None:
@@ -123,3 +138,10 @@ def test_the_hint_leads_to_the_schema_where_there_are_several_problems() -> None
     with pytest.raises(ProviderError) as caught:
         check_inputs({**user("x"), "temperature": "hot", "n": 0}, None)
     assert caught.value.hint == Remedy.SCHEMA
+
+
+def test_a_reference_into_a_list_of_branches_is_followed() -> None:
+    branches = {"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 3}]}
+    schema = {"properties": {"a": branches, "b": {"$ref": "#/properties/a/anyOf/1"}}}
+    with pytest.raises(ProviderError, match="expected an integer of at least 3, got 1$"):
+        check_inputs({"b": 1}, schema)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from theoryctl_providers.contract.json_text import named_path
+
 MAX_WORK = 2_000_000  # steps; a few seconds at worst
 # Types to guess where none is named, each from the keywords that only speak of it.
 HINTS = {
@@ -65,7 +67,8 @@ def check(schema: Any, where: tuple[Any, ...] = ()) -> None:
         compile_schema({"const": schema})
         jsonschema_rs.meta.validate({**schema, **draft} if isinstance(schema, dict) else schema)
     except jsonschema_rs.ValidationError as error:
-        raise Part(True, (*where, *error.instance_path)).fault(None, "draft 2020-12 does not allow this") from None
+        path = named_path(schema, error.instance_path)
+        raise Part(True, (*where, *path)).fault(None, "draft 2020-12 does not allow this") from None
     except ValueError as error:
         raise Part(True, where).fault(None, f"this is not JSON, or too deep ({error})") from None
 
