@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from theoryctl_providers.contract import dumps
-from theoryctl_providers.contract.json_text import named_path
+from theoryctl_providers.contract.json_text import cut, named_path
 from theoryctl_providers.inputs.faults import Fault, branches, options
 
 _TYPES = {
@@ -47,12 +47,14 @@ class Expected(NamedTuple):
 def expected(fault: Fault, schema: Mapping[str, Any]) -> Expected | None:
     """The value that was expected where a validator reports an error, or None where that says it best itself.
 
-    Where it is one branch of several, they are all said if each can be.
+    Where it is one branch of several, they are all said if each can be. At most 200 characters are said.
     """
     found = _of_rule(fault.error, schema)
-    if found is None or fault.union is None:
+    if found is not None and fault.union is not None:
+        found = _of_branches(fault.union, schema) or found._replace(is_whole=False)
+    if found is None or (words := cut(found.words)) == found.words:
         return found
-    return _of_branches(fault.union, schema) or found._replace(is_whole=False)
+    return Expected(words, is_whole=False)
 
 
 def node_of(error: Any, schema: Mapping[str, Any]) -> Mapping[str, Any]:

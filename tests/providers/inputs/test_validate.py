@@ -74,6 +74,16 @@ def test_a_name_that_reads_as_a_number_is_told_as_a_name(name: str) -> None:
     assert late == f"$.{name}[2000]: expected a string, got 5"
 
 
+def test_a_long_expectation_is_cut() -> None:
+    values = [f"value-{number:05}" * 3 for number in range(3000)]
+    (problem,) = problems({"it": "x"}, {"properties": {"it": {"enum": values}}})
+    assert problem.startswith('$.it: expected "value-00000') and len(problem) < 250
+    (missing,) = problems({}, {"required": ["x" * 30_000]})
+    assert len(missing) < 250
+    (low,) = problems({"it": 1}, {"properties": {"it": {"type": "integer", "minimum": 10**400}}})
+    assert len(low) < 250
+
+
 def test_a_schema_that_points_elsewhere_fetches_nothing(httpserver: Any) -> None:
     with pytest.raises(ValueError, match="lies outside"):
         check_inputs({}, {"$ref": httpserver.url_for("/x")})
