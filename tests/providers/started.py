@@ -123,12 +123,14 @@ def starting(folder: Path) -> Iterator[Start]:
 
 
 @contextmanager
-def serving(config: ServerConfig = CONFIG, dialects: Dialects = DIALECTS) -> Iterator[tuple[int, Gate]]:
+def serving(
+    config: ServerConfig = CONFIG, dialects: Dialects = DIALECTS, log: Callable[[str], None] = lambda line: None
+) -> Iterator[tuple[int, Gate]]:
     """Serve in a thread of this process, which takes milliseconds; the port, and the gate to drain.
 
     Signals, a drain on them, and the log's file belong to a process: `starting` makes one.
     """
-    gate = make_app(config, lambda line: None, dialects)
+    gate = make_app(config, log, dialects)
     protocol: Any = partial(Protocol, head_bytes=2 * config.limits.headers)
     server = uvicorn.Server(uvicorn.Config(gate, port=0, http=protocol, lifespan="off", log_level="error", ws="none"))
 

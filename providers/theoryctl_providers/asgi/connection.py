@@ -93,5 +93,5 @@ def note_envelope(scope: Scope, envelope: Envelope) -> None:
 
 
 def note_refusal(scope: Scope, error: ProviderError) -> None:
-    """Leave for the log line the code of a request that never became a run."""
-    scope["theoryctl.facts"] = {"code": error.code}
+    """Leave for the log line the code of a request that was refused, beside what is known of its run, if any."""
+    scope["theoryctl.facts"] = {**scope.get("theoryctl.facts", {}), "code": error.code}

@@ -60,7 +60,6 @@ class Gate:
         error = self._refused(scope, None if is_open else dialect.credential)
         log = None if is_open else self._log
         if error is not None:
-            note_refusal(scope, error)
             app = refusal(dialect, error, 431 if error.code == "ERR_TOO_LARGE" else None)
             await self._answered(scope, receive, send, dialect, app, log)
             return

@@ -14,6 +14,6 @@ def refusal(dialect: Dialect, error: ProviderError, status: int | None = None) -
     """Make the application that answers with an error. `status` comes before the one that the dialect has for it."""
 
     async def app(scope: Scope, _receive: Receive, send: Send) -> None:
-        await Reply(scope, send).whole(dialect.failure(refused(error, status)))
+        await Reply(scope, send).whole(dialect.failure(refused(scope, error, status)))
 
     return app

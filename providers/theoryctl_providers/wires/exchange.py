@@ -128,7 +128,7 @@ class Answering:
             tools = tools_of(scope)
             exchange = await self._read(scope, receive)
         except ProviderError as error:
-            await Reply(scope, send).whole(self._dialect.failure(refused(error)))
+            await Reply(scope, send).whole(self._dialect.failure(refused(scope, error)))
             return
         try:
             call = self._call(exchange, scope, tools)
@@ -218,7 +218,7 @@ class _Conversation:
         try:
             answer = Whole(self._exchange.whole(result))
         except ProviderError as error:
-            answer = self._dialect.failure(refused(error))
+            answer = self._dialect.failure(refused(self._scope, error))
         await self._reply.whole(answer)
 
     async def _fail(self, result: Result, chunks: Chunks | None) -> None:

@@ -7,6 +7,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from starlette.types import Scope
+
+from theoryctl_providers.asgi.connection import note_refusal
 from theoryctl_providers.asgi.hints import RESTARTED, in_headers
 from theoryctl_providers.contract import Envelope, ErrorInfo, ProviderError, Result
 from theoryctl_providers.contract.envelope import info_of
@@ -80,8 +83,9 @@ def retry_headers(failure: Failure, status: int) -> list[tuple[bytes, bytes]]:
     return headers
 
 
-def refused(error: ProviderError, status: int | None = None) -> Failure:
-    """Make the failure of a request that did not become a run."""
+def refused(scope: Scope, error: ProviderError, status: int | None = None) -> Failure:
+    """Make the failure of a request that did not become a run, or whose answer cannot be written, and note it."""
+    note_refusal(scope, error)
     return Failure(info=info_of(error), cause=error, param=error.param, status=status)
 
 

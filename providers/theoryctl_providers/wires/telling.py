@@ -23,5 +23,5 @@ class Telling:
         try:
             answer = Whole(dumps(self._tell(scope)).encode())
         except ProviderError as error:
-            answer = self._dialect.failure(refused(error))
+            answer = self._dialect.failure(refused(scope, error))
         await Reply(scope, send).whole(answer)

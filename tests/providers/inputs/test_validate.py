@@ -153,5 +153,5 @@ def test_the_hint_leads_to_the_schema_where_there_are_several_problems() -> None
 def test_a_reference_into_a_list_of_branches_is_followed() -> None:
     branches = {"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 3}]}
     schema = {"properties": {"a": branches, "b": {"$ref": "#/properties/a/anyOf/1"}}}
-    with pytest.raises(ProviderError, match="expected an integer of at least 3, got 1$"):
+    with pytest.raises(ProviderError, match=r"expected an integer of at least 3, got 1$"):
         check_inputs({"b": 1}, schema)

@@ -291,5 +291,5 @@ def test_its_log_has_one_json_line_a_request_and_never_what_was_said(start: Star
     assert (first["run_id"], first["status"]) == (envelope["run_id"], 200)
     assert first["output_tokens"] == envelope["usage"]["output_tokens"]
     assert first["duration_ms"] > 0
-    assert second["status"] == 400
+    assert (second["status"], second["code"]) == (400, "ERR_INPUTS")
     assert "private" not in server.log.read_text()

@@ -6,13 +6,14 @@ import http.client
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.types import Receive, Scope
 
 from tests.providers.started import (
     ASK,
@@ -28,9 +29,12 @@ from tests.providers.started import (
     serving,
 )
 from tests.real.vendor import Vendor, stalls_at_once
+from tests.waiting import until
 from theoryctl_providers.asgi.journal import LONGEST, MOST, MOST_BYTES
-from theoryctl_providers.contract import ProviderConfig, Script, SecretRule, ServerConfig
+from theoryctl_providers.contract import ProviderConfig, ProviderError, Result, Script, SecretRule, ServerConfig
 from theoryctl_providers.lookup import get_llm_provider
+from theoryctl_providers.wires.exchange import Answering, Exchange
+from theoryctl_providers.wires.run.dialect import RunDialect
 
 PLAIN = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hi"}]}
 CHAT = "/v1/chat/completions"
@@ -45,8 +49,8 @@ def server() -> Iterator[Server]:
 class thread:
     """A server in a thread, to be asked as one in a process."""
 
-    def __init__(self, config: ServerConfig = CONFIG) -> None:
-        self._serving = serving(config)
+    def __init__(self, config: ServerConfig = CONFIG, log: Callable[[str], None] = lambda line: None) -> None:
+        self._serving = serving(config, log=log)
 
     def __enter__(self) -> Server:
         port, _ = self._serving.__enter__()
@@ -88,6 +92,59 @@ def test_it_shows_what_was_asked_over_each_wire_and_who_answered() -> None:
     assert (wrong["status"], wrong["answered_by"]) == (refused.status, None) == (400, None)
     assert wrong["code"] == "ERR_INPUTS" and wrong["body"] == {"model": "gpt-4o-mini"}
     assert abs(run["time"] - time.time()) < 60
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "code"),
+    [
+        (CHAT, b"{bad", {}, "ERR_INPUTS"),
+        (CHAT, b"{}", {"x_theoryctl_mode": "none"}, "ERR_INPUTS"),
+        ("/v1/run", b"{bad", {}, "ERR_INPUTS"),
+        ("/v1/moderations", b"{bad", {}, "ERR_INPUTS"),
+        ("/api/show", b"{bad", {}, "ERR_INPUTS"),
+        ("/v1/nowhere", b"{}", {}, "ERR_USAGE"),
+        ("/v1/models", b"{}", {}, "ERR_USAGE"),
+    ],
+)
+def test_a_refused_request_has_the_code_of_its_answer_in_the_log_too(
+    path: str, body: bytes, headers: dict[str, str], code: str
+) -> None:
+    lines: list[str] = []
+    with thread(log=lines.append) as server:
+        answer = server.ask("POST", path, body, **headers)
+        (request,) = shown(server)
+        until(lambda: len(lines) == 2)
+    line = json.loads(lines[0])
+    assert answer.status >= 400
+    assert (request["status"], request["code"]) == (line["status"], line["code"]) == (answer.status, code)
+
+
+class Mute(RunDialect):
+    """A wire that cannot write any answer."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        async def read(scope: Scope, receive: Receive) -> Exchange:
+            return Unwritten()
+
+        super().__init__(config)
+        self.routes = {("POST", "/mute"): Answering(self, config, read)}
+
+
+class Unwritten(Exchange):
+    inputs = ASK
+
+    def whole(self, result: Result) -> bytes:
+        raise ProviderError("ERR_BAD_RESPONSE", "the answer has no such form", hint="ask for another")
+
+
+def test_an_answer_that_its_wire_cannot_write_is_logged_as_a_failure_with_its_usage() -> None:
+    lines: list[str] = []
+    with serving(log=lines.append, dialects=(RunDialect, Mute)) as (port, _):
+        answer = Server(None, port, Path()).ask("POST", "/mute", {})  # type: ignore[arg-type]
+        until(lambda: lines)
+    line = json.loads(lines[0])
+    assert answer.error["code"] == line["code"] == "ERR_BAD_RESPONSE"
+    assert (line["mode"], line["output_tokens"] > 0) == ("mock", True)
 
 
 def test_a_request_without_the_token_is_neither_kept_nor_shown_the_others(server: Server) -> None:

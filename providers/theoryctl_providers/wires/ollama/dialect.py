@@ -62,7 +62,7 @@ class Ollama(Dialect):
             body = await json_object(receive, self._config.limits)
             answer = Whole(dumps(model_document(asked_model(body, scope, self._config.provider))).encode())
         except ProviderError as error:
-            answer = self.failure(refused(error))
+            answer = self.failure(refused(scope, error))
         await Reply(scope, send).whole(answer)
 
     def _tags(self, scope: Scope) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class Mocked:
             told = await self._tell(scope, receive)
             answer = told if isinstance(told, Whole) else Whole(dumps(told).encode())
         except ProviderError as error:
-            answer = self._dialect.failure(refused(error))
+            answer = self._dialect.failure(refused(scope, error))
         await Reply(scope, send).whole(answer)
 
     def _check_mode(self, scope: Scope) -> None:

@@ -32,7 +32,7 @@ class Health:
         try:
             answer = Whole(dumps({**self._facts(scope), **self._proof(scope)}).encode())
         except ProviderError as error:
-            answer = self._dialect.failure(refused(error))
+            answer = self._dialect.failure(refused(scope, error))
         await Reply(scope, send).whole(answer)
 
     def _facts(self, scope: Scope) -> dict[str, Any]:
