@@ -18,6 +18,9 @@ HANG_UP = "theoryctl.hang_up"
 #: What the HTTP protocol says of a request that is there to its end.
 WHOLE = "theoryctl.whole"
 
+#: What is said of a request whose answer is computed here, and waits for nobody: to make it costs next to nothing.
+COMPUTED = "theoryctl.computed"
+
 #: Where the first header of each name is kept, once one was asked for.
 _HEADERS = "theoryctl.headers"
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from theoryctl_providers.asgi.connection import HANG_UP, WHOLE
+from theoryctl_providers.asgi.connection import COMPUTED, HANG_UP, WHOLE
 from theoryctl_providers.contract import ERROR_SCHEMA, ProviderError, dumps, info_of
 
 #: Seconds a client may take to send its request line and headers; one that dribbles them in holds no connection.
@@ -16,6 +18,8 @@ HEADER_SECONDS = 10.0
 #: Seconds and bytes for which a connection that has been answered is read before it is cut: hung up at once, a client
 #: that still sends would lose the answer.
 LINGER_SECONDS, LINGER_BYTES = 1.0, 1 << 20
+#: Requests that are read while others before them are answered. Behind more, the end of a connection is not seen.
+AHEAD = 16
 #: Bytes of answers that wait for the end of a turn; with more, a client too slow for them must be noticed.
 HELD = 64 << 10
 
@@ -79,6 +83,10 @@ class Protocol(HttpToolsProtocol):
     _idle: asyncio.TimerHandle | None = None
     _lingers = False
     _surplus = 0
+    #: The request that is being answered, or was last: `cycle` is the one that came last, and may have to wait.
+    _running: RequestResponseCycle | None = None
+    #: Bytes to send before the connection is closed, once all that was asked before is answered; no more is read.
+    _last: bytes | None = None
 
     def __init__(self, *, head_bytes: int, **options: Any) -> None:
         super().__init__(**options)
@@ -92,18 +100,47 @@ class Protocol(HttpToolsProtocol):
         self._patience = self.loop.call_later(HEADER_SECONDS, transport.close)
 
     def data_received(self, data: bytes) -> None:
-        if self._lingers:
+        if self._lingers or self._last is not None:
             self._count(data, LINGER_BYTES, self._socket.abort)
             return
         awaited, begun = self._in_head, self._begun
-        super().data_received(data)
+        self._parse(data)
         if not self._in_head:  # as of most requests, whose heads come in one piece: no clock is set for them
             self._surplus = 0
         elif awaited and begun == self._begun:
-            self._count(data, self._head_bytes, self._refuse_head)
-        else:
+            self._count(data, self._head_bytes, partial(self._refuse, _HEAD_TOO_LARGE))
+        elif self._last is None and not self.transport.is_closing():
             self._surplus = 0
-            self._patience = self.loop.call_later(HEADER_SECONDS, self.transport.close)
+            self._patience = self.loop.call_later(HEADER_SECONDS, self._refuse, b"")
+
+    def _parse(self, data: bytes) -> None:
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except HttpParserUpgrade as found:
+                data = self._head_without_upgrade() + data[found.args[0] :]
+            except HttpParserError:
+                self._refuse(_NO_HTTP)
+                return
+            else:
+                return
+
+    def _head_without_upgrade(self) -> bytes:
+        """Return the head of a request that asks for another protocol without that wish, for a new parser.
+
+        The old one takes no body after such a head. A server may ignore the wish (RFC 9110, 7.8), which Java's
+        HttpClient sends with its first request. A CONNECT, which asks for a tunnel, has been read to its end.
+        """
+        if not self._is_to_upgrade():
+            return b""
+        head = b"%s %s HTTP/%s\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        lines = [b"%s: %s\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
+        return b"".join([head, *lines, b"\r\n"])
+
+    def _is_to_upgrade(self) -> bool:
+        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
 
     def on_message_begin(self) -> None:
         self._unfinished = self._in_head = True
@@ -113,11 +150,19 @@ class Protocol(HttpToolsProtocol):
         self.scope[HANG_UP] = self.transport.close  # type: ignore[literal-required]
 
     def on_headers_complete(self) -> None:
+        if self._is_to_upgrade():
+            return
+        super().on_headers_complete()
         self._in_head = False
         self._calm()
-        super().on_headers_complete()
+        if not self.pipeline:
+            self._running = self.cycle
+        elif len(self.pipeline) <= AHEAD:
+            self.flow.resume_reading()  # paused, the connection would not see its end, and a vendor's call went on
 
     def on_message_complete(self) -> None:
+        if self._is_to_upgrade():
+            return
         self._unfinished = False
         self.scope[WHOLE] = True  # type: ignore[literal-required]
         super().on_message_complete()
@@ -125,7 +170,12 @@ class Protocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         self._joined.end()
         if self.pipeline or self.transport.is_closing():
+            if self.pipeline:
+                self._running = self.pipeline[-1][0]
             super().on_response_complete()
+            return
+        if self._last is not None:
+            self._part(self._last)
             return
         # As uvicorn's, but for a clock that goes on while requests come: to set one for each takes its time.
         self.server_state.total_requests += 1
@@ -145,14 +195,27 @@ class Protocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def eof_received(self) -> None:
-        # The client has no more to ask, but may well listen; the transport closes itself after this.
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Keep the connection for an answer that is being computed; otherwise let the transport close itself.
+
+        The client has no more to ask, and whether it still listens nobody can tell. A vendor's call is cancelled, which
+        would be paid for nobody.
+        """
         self._joined.flush()
+        if self._running is None or self._running.response_complete or COMPUTED not in self._running.scope:
+            return False
+        self.pipeline.clear()
+        self._last = self._last or b""
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._calm()
         if self._idle is not None:
             self._idle.cancel()
+        self.pipeline.clear()
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()
         super().connection_lost(exc)
 
     def _count(self, data: bytes, most: int, then: Callable[[], None]) -> None:
@@ -160,10 +223,22 @@ class Protocol(HttpToolsProtocol):
         if self._surplus > most:
             then()
 
-    def _refuse_head(self) -> None:
-        """Refuse a request of which nothing is known but its size."""
-        if self.cycle is None or self.cycle.response_complete:
-            self.transport.write(_HEAD_TOO_LARGE)
+    def _refuse(self, answer: bytes) -> None:
+        """Refuse the request that is coming in, as soon as those before it are answered."""
+        broken = None if self._in_head else self.cycle
+        if self.pipeline and self.pipeline[0][0] is broken:
+            self.pipeline.popleft()
+        if self._running is None or self._running.response_complete:
+            self._part(answer)
+        elif self._running is broken:
+            self._part(b"" if broken.response_started else answer)
+        else:
+            self._last, self._surplus = answer, 0
+            self._calm()
+
+    def _part(self, answer: bytes) -> None:
+        """Send the last there is to say, and close the connection."""
+        self.transport.write(answer)
         self.transport.close()
 
     def _hang_up(self) -> None:
@@ -184,11 +259,16 @@ class Protocol(HttpToolsProtocol):
             self._patience = None
 
 
-def _raw_refusal() -> bytes:
-    error = ProviderError("ERR_TOO_LARGE", "the headers are too large", hint="send less")
+def _raw_refusal(status: str, error: ProviderError) -> bytes:
     body = dumps({"schema": ERROR_SCHEMA, "status": "error", "error": info_of(error)}).encode()
-    head = f"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: {len(body)}\r\n"
+    head = f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\n"
     return f"{head}content-type: application/json\r\nconnection: close\r\n\r\n".encode() + body
 
 
-_HEAD_TOO_LARGE = _raw_refusal()
+_HEAD_TOO_LARGE = _raw_refusal(
+    "431 Request Header Fields Too Large",
+    ProviderError("ERR_TOO_LARGE", "the headers are too large", hint="send less"),
+)
+_NO_HTTP = _raw_refusal(
+    "400 Bad Request", ProviderError("ERR_USAGE", "the request is not HTTP/1.1", hint="send it by a client of HTTP/1.1")
+)

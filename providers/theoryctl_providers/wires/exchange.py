@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 from starlette.types import Receive, Scope, Send
 
 from theoryctl_providers.asgi.body import receive_whole
-from theoryctl_providers.asgi.connection import header_of, hung_up, note_envelope, while_connected
+from theoryctl_providers.asgi.connection import COMPUTED, header_of, hung_up, note_envelope, while_connected
 from theoryctl_providers.asgi.hints import RESTARTED
 from theoryctl_providers.asgi.journal import ANSWERED_BY, ENTRY
 from theoryctl_providers.contract import (
@@ -167,7 +167,7 @@ class _Conversation:
         async with aclosing(served(self._call)) as events:
             async for event in events:
                 if isinstance(event, Started):
-                    self._note_mode(event)
+                    self._note(event)
                     exchange.begin(self._call, event)
                     self._reply.live = exchange.live or event.suspends
                 await self._take(event, exchange.chunks)
@@ -176,8 +176,10 @@ class _Conversation:
                     if event.suspends or not await self._take_turn(events, exchange.chunks):
                         await while_connected(self._receive, self._take_all(events, exchange.chunks))
 
-    def _note_mode(self, started: Started) -> None:
-        """Tell the journal, which shows nothing of what a vendor is asked, before the vendor answers."""
+    def _note(self, started: Started) -> None:
+        """Tell the connection, and the journal, which shows nothing of what a vendor is asked, before it answers."""
+        if not started.suspends:
+            self._scope[COMPUTED] = True
         if (entry := self._scope.get(ENTRY)) is not None:
             entry.mode = started.mode
 
