@@ -30,6 +30,9 @@ Log = Callable[[str], None]
 #: Where the traceback of a bug is left for the log.
 _TRACEBACK = "theoryctl.traceback"
 
+#: The failure of a request that the end of the server cuts off.
+_STOPPED = ProviderError("ERR_NOT_RUNNING", "the instance stopped before it had answered", hint="start it again")
+
 #: What the log says of a client that did not wait for its answer, as nginx does.
 CLIENT_GONE = 499
 
@@ -86,6 +89,8 @@ class Gate:
             await app(scope, receive, sending)
         except ClientGone:  # nobody is left to answer
             gone = True
+        except asyncio.CancelledError as error:
+            await self._broke(scope, receive, sending, dialect, _STOPPED if _is_cancelled() else error)
         except Exception as error:
             await self._broke(scope, receive, sending, dialect, error)
         finally:
@@ -100,7 +105,7 @@ class Gate:
                 log(dumps(_line(scope, status, time.perf_counter() - start)))
 
     async def _broke(
-        self, scope: Scope, receive: Receive, sending: _Sending, dialect: Dialect, error: Exception
+        self, scope: Scope, receive: Receive, sending: _Sending, dialect: Dialect, error: BaseException
     ) -> None:
         """Answer for an application that failed, or hang up where it had begun to answer."""
         failure = error if isinstance(error, ProviderError) else self._bug(scope, error)
@@ -110,7 +115,7 @@ class Gate:
         elif HANG_UP in scope:
             scope[HANG_UP]()
 
-    def _bug(self, scope: Scope, error: Exception) -> ProviderError:
+    def _bug(self, scope: Scope, error: BaseException) -> ProviderError:
         """Make the failure that a bug is, and leave its traceback for the log; neither holds a secret."""
         clean = self._redactor.text
         scope[_TRACEBACK] = clean("".join(traceback.format_exception(error))[-LONGEST:])
@@ -144,6 +149,12 @@ class Gate:
             message = f"the instance has {self._inside} requests, as many as it takes"
             return ProviderError("ERR_OVERLOADED", message, hint="wait a moment, then send it again")
         return None
+
+
+def _is_cancelled() -> bool:
+    """Return whether the server ends, and not a provider raised what looks like it."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 class _Sending:

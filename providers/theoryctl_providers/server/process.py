@@ -104,8 +104,9 @@ def settings(app: Gate, limits: Limits) -> uvicorn.Config:
         access_log=False,
         # Nothing here asks who the client is.
         proxy_headers=False,
-        # What it warns of is what clients do wrong, in lines that are none of the log's.
-        log_level="error",
+        # What it tells of is in no line of the log: clients' faults, and at the server's end the requests that it cuts
+        # off. The gate catches all that an application can raise.
+        log_level="critical",
         server_header=False,
         date_header=False,
         timeout_keep_alive=30,

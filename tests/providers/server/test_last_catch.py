@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -16,8 +17,13 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from tests.providers.started import CANARY, CONFIG, TOKEN
-from theoryctl_providers.contract import ProviderError
+from tests.waiting import until
+from theoryctl_providers.contract import Delta, Event, Finish, ProviderError
+from theoryctl_providers.contract.calls import ResolvedRequest
+from theoryctl_providers.protocol import LLMProvider
 from theoryctl_providers.server.app import DIALECTS, make_app
+from theoryctl_providers.server.process import Server as HttpServer
+from theoryctl_providers.server.process import listen, settings
 from theoryctl_providers.wires.dialect import Dialect
 from theoryctl_providers.wires.failure import Failure
 from theoryctl_providers.wires.reply import Reply, Whole
@@ -105,3 +111,45 @@ def test_an_error_that_no_wire_caught_keeps_its_code_and_has_no_traceback(served
     _, body = served.get("/broken/refused")
     assert json.loads(body)["broke"]["code"] == "ERR_TIMEOUT"
     assert "traceback" not in json.loads(served.lines[0])
+
+
+class Waiting(LLMProvider):
+    """A provider that says a word and then waits for ever; where the prompt says so, it says none."""
+
+    suspends_in_mock = True
+    default_model = "m"
+    operations = ("chat",)
+
+    async def stream(self, request: ResolvedRequest) -> AsyncIterator[Event]:
+        if "at once" not in str(request.inputs):
+            yield Delta(0, "word ")
+        await asyncio.Event().wait()
+        yield Finish(0, "stop")
+
+
+@pytest.mark.parametrize(("prompt", "status"), [("word", 200), ("at once", 503)])
+def test_a_request_that_the_end_of_a_server_cuts_off_is_told_so_in_one_line(
+    prompt: str, status: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = replace(CONFIG, provider=replace(CONFIG.provider, provider=f"{__name__}:Waiting"))
+    lines: list[str] = []
+    listener = listen("127.0.0.1", 0)
+    gate = make_app(config, lines.append)
+    server = HttpServer(settings(gate, config.limits), gate, 0.1, None)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
+    thread.start()
+    until(lambda: server.started)
+    connection = http.client.HTTPConnection("127.0.0.1", listener.getsockname()[1], timeout=20)
+    body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": prompt}]}
+    with closing(connection), closing(listener):
+        headers = {"authorization": f"Bearer {TOKEN}"}
+        connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
+        until(lambda: server.server_state.tasks)
+        server.end_soon()
+        answer = connection.getresponse()
+        with suppress(http.client.IncompleteRead):
+            assert "the instance stopped" in json.loads(answer.read())["error"]["message"]
+        thread.join()
+    (line,) = map(json.loads, lines)
+    assert (answer.status, line["status"], line["code"]) == (status, status, "ERR_NOT_RUNNING")
+    assert capfd.readouterr().err == ""
