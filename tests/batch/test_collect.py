@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import subprocess
 import sys
 import threading
@@ -13,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.batch.rows import BATCH, Files, write_lines
-from tests.batch.test_vendor_batch import ANTHROPIC, batch, lines, vendor
+from tests.batch.submitted import ANTHROPIC, batch, lines, vendor
 from tests.batch.vendors_batches import Asked, BatchVendor
 from tests.conftest import THEORYCTL, Cli
 from tests.real.conftest import LITELLM_WARNINGS
@@ -158,3 +160,66 @@ with OutputFile("rows.jsonl", OurRows()) as file:
 
 def test_whoever_has_the_lock_of_rows_has_the_file_at_their_path(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", REMOVED], cwd=tmp_path, check=True)
+
+
+# -- waiting -----------------------------------------------------------------------------------------------------------
+
+
+def test_collect_waits_until_the_batches_have_ended(files: Files, vendor: BatchVendor, cli: Cli) -> None:
+    looks: list[str] = []
+
+    def end_at_the_third_look(asked: Asked) -> None:
+        looks.append(asked.path)
+        if len(looks) == 3:
+            vendor.end()
+
+    batch(files, vendor, lines=lines("a", "b"))
+    vendor.refuses = end_at_the_third_look
+    ran = cli("batch", "collect", "--wait", "2h", "--json", env=vendor.env)
+    assert (ran.status, [each["ok"] for each in ran.document["batches"]]) == (0, [2]), ran.err
+    assert "waiting for 1 batch" in ran.err
+    assert len(files.rows) == 2
+
+
+def test_what_ended_in_time_is_collected_and_the_rest_is_a_timeout(files: Files, vendor: BatchVendor, cli: Cli) -> None:
+    batch(files, vendor, lines=[*lines("a", "b"), *lines("c", model=ANTHROPIC)])
+    vendor.end(only=vendor.submitted[0])
+    ran = cli("batch", "collect", "--wait", "1", "--json", env=vendor.env)
+    assert (ran.status, ran.document["error"]["code"], len(files.rows)) == (124, "ERR_TIMEOUT", 2), ran.err
+    assert "1 batch did not" in ran.document["error"]["message"]
+
+
+def test_a_vendor_that_cannot_be_reached_for_a_while_is_asked_again(
+    files: Files, vendor: BatchVendor, cli: Cli
+) -> None:
+    batch(files, vendor, lines=lines("a"))
+    vendor.end()
+    failures = iter([503, 429])
+    vendor.refuses = lambda asked: next(((status, {}) for status in failures), None) if asked.method == "GET" else None
+    assert cli("batch", "collect", "--wait", "1m", "--json", env=vendor.env).document["batches"][0]["ok"] == 1
+
+
+def test_a_vendor_that_refuses_the_key_is_not_waited_for(files: Files, vendor: BatchVendor, cli: Cli) -> None:
+    batch(files, vendor, lines=lines("a"))
+    ran = cli("batch", "collect", "--wait", "1h", "--json", env={**vendor.env, "OPENAI_API_KEY": "another"})
+    assert (ran.status, ran.document["error"]["code"]) == (4, "ERR_AUTH")
+
+
+def test_ctrl_c_ends_the_wait_and_loses_nothing(
+    files: Files, vendor: BatchVendor, environment: Mapping[str, str], cli: Cli
+) -> None:
+    batch(files, vendor, lines=lines("a"))
+    command = [str(THEORYCTL), "batch", "collect", "--wait", "1h", "--json"]
+    env = {**environment, **vendor.env}
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None and process.stdout is not None
+        assert b"waiting for 1 batch" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert json.loads(process.stdout.read())["error"]["code"] == "ERR_INTERRUPTED"
+    assert process.returncode == 130
+    vendor.end()
+    assert cli("batch", "collect", "--wait", "1h", "--json", env=vendor.env).document["batches"][0]["ok"] == 1
+
+
+def test_a_time_that_is_none_is_refused(files: Files, cli: Cli) -> None:
+    assert cli("batch", "collect", "--wait", "soon", "--json").status == 2

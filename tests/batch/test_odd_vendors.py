@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.batch.rows import Files
-from tests.batch.test_vendor_batch import ANTHROPIC, OPENAI, batch, cut_off, lines, vendor
+from tests.batch.submitted import ANTHROPIC, OPENAI, batch, cut_off, lines, vendor
 from tests.batch.vendors_batches import Asked, BatchVendor
 from tests.conftest import Cli
 from tests.real.conftest import LITELLM_WARNINGS
