@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from tests.conftest import REF, Cli, Ran
+from tests.waiting import until
 
 START = ("local", "start", "--ref", REF, "--runtime", "process")
 RUN = ("local", "run", "--ref", REF)
@@ -91,13 +94,23 @@ def port_of(instance: dict[str, Any]) -> int:
 Answering = Callable[[bytes], bytes | Iterator[bytes]]
 
 
+def listening_on(port: int) -> socket.socket | None:
+    """A listener; None while another program's connection happens to begin at the port."""
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return None
+
+
 class Stranger:
     """A program that listens on a port, keeps what it is sent, and answers each connection's first request, at once or
     piece by piece; with `tls` as a server that speaks TLS."""
 
     def __init__(self, answering: Answering, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self._answering = answering
-        self._listener = socket.create_server(("127.0.0.1", port))
+        self._listener = until(partial(listening_on, port))
         if tls is not None:
             self._listener = tls.wrap_socket(self._listener, server_side=True, do_handshake_on_connect=False)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"

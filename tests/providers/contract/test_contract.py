@@ -76,7 +76,7 @@ def test_every_failure_of_the_programmatic_api_is_a_runtime_error_with_a_code_of
     error = ProviderError("ERR_RATE_LIMITED", "slow down", hint="wait", retry_after=3)
     assert isinstance(error, RuntimeError)
     assert (error.retryable, error.retry_after) == (True, 3)
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError, match=r"'ERR_MADE_UP' is not a code of docs/errors\.md"):
         ProviderError("ERR_MADE_UP", "")
 
 

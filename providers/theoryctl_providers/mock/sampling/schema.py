@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from theoryctl_providers.contract.json_text import named_path
-
 MAX_WORK = 2_000_000  # steps; a few seconds at worst
 # Types to guess where none is named, each from the keywords that only speak of it.
 HINTS = {
@@ -59,6 +57,7 @@ def check(schema: Any, where: tuple[Any, ...] = ()) -> None:
     """Raise CannotSample unless every keyword of `schema` has a value that draft 2020-12 lets it have."""
     import jsonschema_rs
 
+    from theoryctl_providers.contract.json_text import named_path
     from theoryctl_providers.inputs.validate import compile_schema
 
     draft = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
