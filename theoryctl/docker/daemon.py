@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from theoryctl.docker.address import Certificates
-from theoryctl.docker.client import START_DOCKER, TIMEOUT, connect
+from theoryctl.docker.client import START_DOCKER, TIMEOUT, connect, tls_context
 from theoryctl.errors import DockerFailed, RegistryAuth
 from theoryctl.registry.login import Login
 
@@ -39,6 +39,9 @@ def connected(hint: str = START_DOCKER) -> Iterator[Any]:
         raise _unreadable(error) from None
     # A daemon on this machine has no proxy before it, nor a certificate by those whom REQUESTS_CA_BUNDLE trusts.
     api.trust_env = False
+    if where.certificates is not None:
+        secure = tls_context(where, where.certificates)
+        api.get_adapter(api.base_url).poolmanager.connection_pool_kw["ssl_context"] = secure
     try:
         with _closing_connections(api):
             yield api
