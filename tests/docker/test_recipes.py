@@ -155,7 +155,8 @@ def test_testcontainers_starts_the_model_for_a_session_of_pytest(
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:theoryctl"]
     done = subprocess.run(command, cwd=project, env=told, capture_output=True, text=True)
     assert "1 passed" in done.stdout, done.stdout
-    assert daemon("ps", "--quiet", "--filter", f"ancestor={image}") == ""
+    left = daemon("ps", "--all", "--quiet", "--filter", "label=org.testcontainers")  # testcontainers/core/labels.py
+    assert left == ""
 
 
 def test_the_steps_that_hold_a_provider_pass(environment: dict[str, str], working_folder: Path) -> None:
