@@ -125,6 +125,23 @@ def test_a_build_is_called_what_it_was_told_and_done_again_without_the_cache(
     assert error(cli(*build, "--tag", f"test/mine@{first['image_id']}")) == (2, "ERR_USAGE")
 
 
+def test_the_image_of_a_build_is_told_though_another_build_takes_its_name_at_once(
+    cli: Cli, daemon: Daemon, docker: dict[str, str], local_image: Callable[[str], None]
+) -> None:
+    local_image(f"LABEL number={(number := time.time_ns())}")
+    taken: list[str] = []
+
+    def take(data: bytes, *, said: bool) -> bool:
+        if said and b"Successfully tagged" in data:
+            taken.append(daemon("tag", docker["THEORYCTL_BASE_IMAGE"], "ghcr.io/theoryctl/llm-litellm:local"))
+        return True
+
+    with between(docker["DOCKER_HOST"].removeprefix("unix://"), take) as address:
+        built = cli("image", "build", "--ref", REF, "--json", env={"DOCKER_HOST": address}).document
+    assert taken
+    assert daemon.inspect(built["image_id"])["Config"]["Labels"]["number"] == str(number)
+
+
 def test_a_change_of_code_rebuilds_only_what_comes_after_it(cli: Cli, daemon: Daemon, tmp_path: Path) -> None:
     context = tmp_path / "work/providers"
     shutil.copytree(ROOT / "providers", context, ignore=shutil.ignore_patterns("__pycache__", "Dockerfile"))
@@ -320,23 +337,35 @@ def test_a_daemon_that_breaks_off_a_build_is_told_as_such(
 @contextmanager
 def breaking_off(daemon: str, *, answered: bool) -> Iterator[str]:
     """The address of a way to the daemon that ends at a build, before its answer or after the first words of it."""
+    asked, words = bytearray(), list[bytes]()
+
+    def passes(data: bytes, *, said: bool) -> bool:
+        asked.extend(b"" if said else data)
+        if b"/build?" not in asked:
+            return True
+        words.extend([data] * said)
+        return answered and len(words) < 2
+
+    with between(daemon, passes) as address:
+        yield address
+
+
+@contextmanager
+def between(daemon: str, passes: Callable[..., bool]) -> Iterator[str]:
+    """The address of a way to the daemon, which asks before it passes on what was asked (`said=False`) or said; where
+    that answers False, it ends."""
 
     class Way(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             with socket.socket(socket.AF_UNIX) as there:
                 there.connect(daemon)
                 sides = {self.request: there, there: self.request}
-                asked = b""
                 while True:
                     for side in select.select(list(sides), [], [])[0]:
                         data = side.recv(65536)
-                        asked += data if side is self.request else b""
-                        building = b"/build?" in asked
-                        if not data or (building and not answered):
+                        if not data or not passes(data, said=side is there):
                             return
                         sides[side].sendall(data)
-                        if building and side is there:
-                            return
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Way) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()

@@ -98,14 +98,18 @@ def _build(api: Any, plan: BuildPlan, base: str, progress: Progress, **options: 
                 decode=True, buildargs={"BASE_IMAGE": plan.base}, platform=plan.platform, **options,
             )  # fmt: skip
             with removed_unless_finished(api, _work_folder(plan).with_suffix(".steps")) as steps, closing(stream):
-                _follow(stream, plan, progress, steps)
-    return str(api.inspect_image(plan.tag)["Id"])
+                built = _follow(stream, plan, progress, steps)
+    return built or str(api.inspect_image(plan.tag)["Id"])
 
 
-def _follow(stream: Iterable[dict[str, Any]], plan: BuildPlan, progress: Progress, steps: Steps) -> None:
-    """Tell the steps of a build. Raises BuildFailed with its last lines."""
+def _follow(stream: Iterable[dict[str, Any]], plan: BuildPlan, progress: Progress, steps: Steps) -> str | None:
+    """Tell the steps of a build, and return the ID of its image if the daemon says it: the tag may be another build's
+    by now. Raises BuildFailed with its last lines."""
     lines: list[str] = []
+    built: str | None = None
     for event in stream:
+        if "aux" in event:
+            built = event["aux"].get("ID", built)
         if "error" in event:
             raise BuildFailed(
                 f"building {plan.tag} failed: {event['error']}" + "".join(f"\n  {line}" for line in lines),
@@ -116,6 +120,7 @@ def _follow(stream: Iterable[dict[str, Any]], plan: BuildPlan, progress: Progres
                 steps.read(line.strip())
                 lines = [*lines, line.strip()][-_LAST_LINES:]
                 progress.detail(f"building {plan.tag}: {line.strip()}")
+    return built
 
 
 def _refused(words: str, plan: BuildPlan) -> BuildFailed:
