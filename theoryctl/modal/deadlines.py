@@ -117,7 +117,7 @@ class _Answer:
 
         if self._until is None:
             self._until = time.monotonic() + GRACE_SECONDS
-            if self.waiting is not None:
+            if self.waiting is not None and not self.waiting.expired():
                 self.waiting.reschedule(asyncio.get_running_loop().time() + self.seconds(GRACE_SECONDS))
 
     def come(self) -> None:

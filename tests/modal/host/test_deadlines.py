@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,21 @@ def test_an_answer_that_is_missing_after_its_end_is_given_up_and_not_awaited_for
     ran = cli("modal", "run", "--ref", REF, "--json")
     assert error(ran) == (5, "ERR_MODAL_UNAVAILABLE")
     assert "FunctionCallGetDataOut: the answer is missing 0.3 s after its end" in ran.document["error"]["message"]
+
+
+def test_a_call_may_end_in_the_very_moment_in_which_its_stream_has_been_silent_for_too_long() -> None:
+    answer = deadlines._Answer()
+
+    async def silent() -> AsyncGenerator[None]:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            answer.end()
+        yield
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(deadlines._next(silent(), 0.01, answer))
+    assert answer.is_awaited
 
 
 @pytest.mark.usefixtures("hurried")
