@@ -47,7 +47,7 @@ def run_script(script: str, environment: Mapping[str, str], folder: Path) -> str
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=800,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -57,6 +57,7 @@ def test_the_server_for_tests_takes_three_lines() -> None:
     assert block.replace("\\\n", "").count("\n") == 3
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.slow("docs/getting-started.md", "Makefile", "requirements-all.lock")
 def test_the_first_step_of_getting_started_works_in_a_fresh_clone(clone: Path, environment: dict[str, str]) -> None:
     shutil.rmtree(clone / ".venv", ignore_errors=True)
