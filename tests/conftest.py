@@ -153,7 +153,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Collect records where reports arrive: in the one process of a run, or in that above its workers."""
+    """Let what tests start hear Ctrl-C, though they were started in the background and told not to; collect records
+    where reports arrive: in the one process of a run, or in that above its workers."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Recorder(config.rootpath, config.getoption("--write-records")))
 

@@ -27,6 +27,7 @@ OCI = "application/vnd.oci.image"
 _PROGRAMS = {
     "amd64": (62, bytes.fromhex("31ff b83c000000 0f05")),
     "arm64": (183, bytes.fromhex("a80b80d2 000080d2 010000d4")),
+    "a machine that nobody has": (0xFEFE, b""),
 }
 
 
