@@ -149,6 +149,7 @@ def test_a_mock_answers_where_a_key_is_missing_only_if_that_is_wanted(cli: Cli) 
     assert (ran.status, ran.document["mode"]) == (0, "mock")
     assert ran.document["outputs"] == cli(*RUN, "hi", "--json").document["outputs"]
     assert "a mock answers instead" in ran.err and "OPENAI_API_KEY" in ran.err
+    assert ran.err.count("embedded: ") == 1
 
 
 def test_save_dir_writes_each_output_and_names_the_files(cli: Cli, tmp_path: Path) -> None:

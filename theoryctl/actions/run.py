@@ -117,7 +117,7 @@ def run(options: RunOptions, target: Target, on_event: Callable[[Event], None]) 
         envelope = keep(request)
         if options.mock_missing_secrets and _lacks_a_secret(envelope):
             on_event(Log(f"a mock answers instead, for --mock-missing-secrets: {_message(envelope)}"))
-            envelope = keep(_mocked(request))
+            envelope = keep(_mocked(request), is_again=True)
         if record_to or target.record:
             from theoryctl.actions import recordings
 
@@ -208,18 +208,24 @@ def _kept(
     on_event: Callable[[Event], None],
     settings: Settings,
     request: Request,
+    *,
+    is_again: bool = False,
 ) -> Envelope:
     """Ask within the budget, and write the run into the ledger, as the settings say."""
     answers = options.mocks.given()
-    call = partial(_invoke, target, found)
+    call = partial(_invoke, target, found, is_again)
     return kept(call, request, found.load(), on_event, settings, source=options.source, answers=answers)
 
 
-def _invoke(target: Target, found: Found, request: Request, on_event: Callable[[Event], None]) -> Envelope:
+def _invoke(
+    target: Target, found: Found, is_again: bool, request: Request, on_event: Callable[[Event], None]
+) -> Envelope:
+    """Ask in a session. Unless it `is_again` asked there, its place is told."""
     stopwatch, model = Stopwatch(), None
     try:
         with closing(target.open(found)) as session, closing(session.ask(request)) as events:
-            on_event(Log(session.where))
+            if not is_again:
+                on_event(Log(session.where))
             for event in events:
                 if isinstance(event, Result):
                     return event.envelope
