@@ -99,6 +99,26 @@ def test_another_largest_attachment_or_mode_is_refused(cli: Cli) -> None:
     assert refusal(cli(*START, "--json", env={"THEORYCTL_MODE": "real"})) == "in mock mode"
 
 
+def test_another_version_of_the_mock_is_refused_also_where_the_environment_alone_says_it(cli: Cli) -> None:
+    first, second = ({"THEORYCTL_MOCK_VERSION": version} for version in "12")
+    started(cli)
+    assert started(cli, env=second)["already_running"]
+    assert refusal(cli(*START, "--json", env=first)) == "with mock version 2, not 1, as THEORYCTL_MOCK_VERSION says"
+    cli("local", "stop", "--all")
+    started(cli, env=first)
+    assert started(cli)["already_running"] and started(cli, env=first)["already_running"]
+    assert refusal(cli(*START, "--json", env=second)) == "with mock version 1, not 2, as THEORYCTL_MOCK_VERSION says"
+
+
+def test_a_script_says_nothing_against_the_version_of_the_mock_that_the_environment_says(
+    cli: Cli, tmp_path: Path
+) -> None:
+    script, version = tmp_path / "s.yaml", {"THEORYCTL_MOCK_VERSION": "2"}
+    script.write_text("mock_version: 1\n")
+    started(cli, "--script", str(script), env=version)
+    assert started(cli, env=version)["already_running"]
+
+
 @pytest.mark.parametrize(
     ("mode", "without"),
     [("mock", "mock mode works without"), ("real", "real mode, the default here, fails without")],

@@ -166,6 +166,19 @@ def _differences(running: Instance, request: StartRequest, options: StartOptions
         same = running.record == request.record if is_record else running.answers == request.answers
         if not same:
             yield f"with another {flag}"
+    yield from _other_mock_version(running, options)
+
+
+def _other_mock_version(running: Instance, options: StartOptions) -> Iterator[str]:
+    """Say in words which version of the mock runs, where a setting asks for another one."""
+    said = Settings().value("mock_version")
+    if said is None or options.mocks.mock_version is not None:
+        return
+    from theoryctl_providers.contract.script_document import NEWEST
+
+    here = running.mock_version or NEWEST
+    if said.text != str(here):
+        yield f"with mock version {here}, not {said.text}, as {said.source} says"
 
 
 def _other_secrets(running: Instance, request: StartRequest, options: StartOptions) -> list[str]:
@@ -217,6 +230,7 @@ def _request(options: StartOptions, found: Found, progress: Progress) -> StartRe
         wait_seconds=options.wait_timeout,
         progress=progress,
         record=record and os.path.abspath(record),
+        mock_version=options.mocks.version,
         flags=options.flags(),
     )
 

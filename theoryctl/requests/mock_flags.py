@@ -42,6 +42,11 @@ class MockFlags(NamedTuple):
         """The flag that names this folder."""
         return "--record" if self.record is not None else "--record-missing"
 
+    @property
+    def version(self) -> int | None:
+        """The mock's version, of the flag, else of the settings; None where neither says one."""
+        return self.mock_version or int(Settings().text("mock_version") or 0) or None
+
     def given(self) -> dict[str, Any]:
         """The flags that have a value."""
         flags = {f"--{name.replace('_', '-')}": value for name, value in self._asdict().items()}
@@ -68,7 +73,7 @@ class MockFlags(NamedTuple):
 
     def _script(self) -> Script | None:
         """The scripts as one, with what the flags say of the mock's own answers; None where nothing is said."""
-        version = self.mock_version or int(Settings().text("mock_version") or 0)
+        version = self.version
         if not (self.script or self.tools or version):
             return None
         # Of many classes, which a run without one does not wait for.

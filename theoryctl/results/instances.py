@@ -157,7 +157,7 @@ class EnvUnset:
 def instance_facts(instance: Instance) -> dict[str, Any]:
     """The facts of an instance that may be shown: everything but its token and what is of use to `start` alone."""
     facts = asdict(instance)
-    for name in ("token", "pid_started", "source", "server_port", "secrets"):
+    for name in ("token", "pid_started", "source", "server_port", "secrets", "mock_version"):
         del facts[name]
     return {**facts, **{name: list(facts[name]) for name in ("secrets_present", "secrets_absent")}}
 

@@ -32,7 +32,7 @@ class StartRequest:
     """An instance to start, in the place `key`. `port` is the one to listen on, on 127.0.0.1; 0 takes a free one.
 
     `wait_seconds` is the time it may take to become ready once its image is here, `record` the absolute path of the
-    folder for recordings, and `flags` are remembered as those of its start.
+    folder for recordings. `mock_version` and `flags` are remembered as those of its start.
     """
 
     key: RecordKey
@@ -44,6 +44,7 @@ class StartRequest:
     progress: Progress
     port: int = 0
     record: str | None = None
+    mock_version: int | None = None
     flags: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -75,6 +76,7 @@ class StartRequest:
             secrets=secret_digests(self.server.token, provider.secrets),
             answers=self.answers,
             record=self.record,
+            mock_version=self.mock_version,
             flags=self.flags,
             **where,
         )
