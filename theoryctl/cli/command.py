@@ -12,7 +12,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from theoryctl.errors import UsageError
 from theoryctl_providers.contract import ProviderError
 
-JSON_FLAG, DEBUG_FLAG, QUIET_FLAG, NO_COLOR_FLAG = "--json", "--debug", "--quiet", "--no-color"
+_SHARED = JSON_FLAG, DEBUG_FLAG, QUIET_FLAG, NO_COLOR_FLAG = "--json", "--debug", "--quiet", "--no-color"
 
 #: In a command that needs a ref, and takes the default one where none is typed.
 RefOption = Annotated[
@@ -174,20 +174,26 @@ class Group(PlacedErrorsMixin, ExamplesMixin, TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command that the first arguments name. The error of an unknown one has the words of the command that
-        was meant, as `meant`."""
+        was meant, as `meant`, or as `hint` the command of Modal's own program."""
         found, words = self.named(ctx, args)
         if words > 1:
             return found.name, found, args[words:]
         try:
             return super().resolve_command(ctx, args)
         except typer.TyperException as error:
-            from theoryctl.cli.misspelt import meant
-
-            right = meant(args, self, ctx)
-            if getattr(error, "option_name", None) is None:  # Typer's own guess may be another than ours
-                error.message = f"No such command {args[0]!r}."
-            error.meant = [*right, *ctx.meta] if right else None  # type: ignore[attr-defined]
+            if getattr(error, "option_name", None) is None:
+                self._tell_meant(error, ctx, args)
             raise
+
+    def _tell_meant(self, error: Any, ctx: Any, args: list[str]) -> None:
+        from theoryctl.cli.misspelt import meant, of_modal
+
+        error.message = f"No such command {args[0]!r}."  # Typer's own guess may be another than ours
+        if elsewhere := of_modal([word for word in args if word not in _SHARED], ctx):
+            error.message = f"No such command {args[0]!r}: it is one of Modal's own program"
+            error.hint = elsewhere
+        elif right := meant(args, self, ctx):
+            error.meant = [*right, *ctx.meta]
 
 
 def _offered(context: Any, parameter: Any, incomplete: str) -> Any:

@@ -59,7 +59,7 @@ def _usage_error(error: Any, arguments: Sequence[str]) -> ProviderError:
         slip = slip_of(arguments, option, context)
     else:
         message = bad_number(arguments, getattr(error, "param", None)) or error.format_message().strip()
-        slip = Slip(message, getattr(error, "meant", None))
+        slip = Slip(message, getattr(error, "meant", None), getattr(error, "hint", None))
     path = context.command_path if context is not None else PROGRAM
     return UsageError(
         slip.message, hint=_pasteable(slip.corrected, slip.standard_input) or slip.hint or f"{path} --help"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MOST_CHARACTERS = 1000
 
 #: Words that look like a key, and the names of variables that hold one.
-_KEY = re.compile(r"\b(sk|pk|r8|key|gsk|xai)[-_][\w*.-]{6,}|://[^/\s]*:[^/\s]*@|Bearer\s+\S+")
+_KEY = re.compile(r"\b(sk|pk|r8|key|gsk|xai)[-_][\w*.-]{6,}|\ba[ks]-\w{12,}|://[^/\s]*:[^/\s]*@|Bearer\s+\S+")
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
 
 #: What every command has, by name; typed for one command, they say nothing of another.

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from itertools import takewhile
 from typing import Any
 
-from theoryctl.cli.hints import command_at
+from theoryctl.cli.hints import command_at, fit
 
 #: What other tools call our commands, by the words that docker, kubectl, ollama and systemctl have for them.
 _ELSEWHERE: Mapping[str, tuple[str, ...]] = {
@@ -17,6 +17,7 @@ _ELSEWHERE: Mapping[str, tuple[str, ...]] = {
     "list": ("list", "status"),
     "up": ("start",),
     "serve": ("start",),
+    "deploy": ("start",),
     "down": ("stop",),
     "kill": ("stop",),
     "rm": ("stop",),
@@ -47,6 +48,20 @@ def meant(arguments: Sequence[str], group: Any, context: Any) -> list[str] | Non
         return [*twin, *arguments]
     path = next(filter(None, (_near(known, word) for known in everywhere)), None)
     return [*path, *rest] if path and _takes(path, rest, here, context) else None
+
+
+def of_modal(arguments: Sequence[str], context: Any) -> str | None:
+    """Return the command of Modal's own program that was typed as one of `theoryctl modal`; None for any other.
+
+    Its flags are left out where they hold something secret.
+    """
+    from theoryctl.modal.program import ITS_OWN, modal_command
+
+    if context.command_path.split()[1:] != ["modal"] or ITS_OWN.isdisjoint(arguments[:1]):
+        return None
+    words = ["token", "new"] if list(arguments) == ["token"] else arguments
+    whole = modal_command(*words)
+    return whole if fit(whole) else modal_command(*takewhile(lambda word: not word.startswith("-"), words))
 
 
 def _takes(path: tuple[str, ...], rest: Sequence[str], here: tuple[str, ...], context: Any) -> bool:

@@ -21,7 +21,7 @@ from theoryctl.errors import (
 )
 from theoryctl.hints import command
 from theoryctl.modal import deadlines
-from theoryctl.modal.token import new_token
+from theoryctl.modal.program import new_token
 from theoryctl_providers.contract import ProviderError
 
 #: Versions of the SDK that are known to do: from the first on, and older than the second.

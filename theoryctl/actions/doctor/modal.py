@@ -10,7 +10,7 @@ from typing import Any
 from theoryctl.actions.doctor.commands import aside, private, unset
 from theoryctl.errors import TheoryctlError
 from theoryctl.modal.names import SHARED_BY_BRANCHES, Owner, environment_name
-from theoryctl.modal.token import new_token
+from theoryctl.modal.program import new_token
 from theoryctl.results.doctor import Checked, Finding
 
 _CODE = "ERR_MODAL_AUTH"
