@@ -44,6 +44,13 @@ def test_a_word_that_is_near_to_nothing_leads_to_the_help(cli: Cli) -> None:
     assert cli("modal", "zzzz").err.endswith("hint: theoryctl modal --help\n")
 
 
+@pytest.mark.parametrize("group", [(), ("local",), ("modal",)])
+def test_an_option_where_only_a_command_can_stand_is_no_command(cli: Cli, group: tuple[str, ...]) -> None:
+    ran = cli(*group, "--", "--json")
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith("error ERR_USAGE: No such command '--json'.\n")
+
+
 @pytest.mark.parametrize("group", [(), ("local",), ("image",)])
 def test_a_group_alone_prints_its_help(cli: Cli, group: tuple[str, ...]) -> None:
     alone = cli(*group)

@@ -179,7 +179,7 @@ class Group(PlacedErrorsMixin, ExamplesMixin, TyperGroup):
         if words > 1:
             return found.name, found, args[words:]
         try:
-            return super().resolve_command(ctx, args)
+            return super().resolve_command(ctx, list(args))  # of an option after `--` it parses them, and takes it out
         except typer.TyperException as error:
             if getattr(error, "option_name", None) is None:
                 self._tell_meant(error, ctx, args)
