@@ -192,7 +192,12 @@ def test_what_was_left_out_is_added(cli: Cli, folder: Path, arguments: tuple[str
         (("local", "url", "--ref", REF), f"theoryctl local start --ref {REF} --runtime process"),
         (("local", "stop"), "theoryctl local status"),
         (("image", "pin", "--ref", REF), f"theoryctl manifest export {REF} --to ./manifests"),
-        ((*RUN, "--inputs-json", "{}"), f"theoryctl manifest show {REF} --schema"),
+        ((*RUN, "--inputs-json", "{}"), f"theoryctl manifest show {REF} --input messages"),
+        (
+            (*RUN, "--prompt", "x", "-o", "tools=x", "-o", "stop=[]", "-o", "seed=x", "--manifests", "."),
+            f"theoryctl manifest show {REF} --input stop --input tools --manifests .",
+        ),
+        ((*RUN, "--prompt", "x", "-o", "zzz=1"), f"theoryctl manifest show {REF} --schema"),
         (("manifest", "show", "a/b@1", "--manifests", "."), "theoryctl manifest list --manifests ."),
         (
             ("modal", "start", "--ref", REF, "--env", "prod", "--oci", "ghcr.io/a/b:1"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -50,9 +50,14 @@ def show_manifest(ref: ProviderRef, folder: str | None) -> ManifestShown:
     return ManifestShown(manifest, str(found.file), found.source, tuple(given), flags)
 
 
-def inputs_schema(ref: ProviderRef, folder: str | None) -> SchemaShown:
-    """Find the JSON Schema of a provider's inputs. Raises RefNotFound, BadManifest."""
-    return SchemaShown(Catalog(folder).find(ref).load().inputs)
+def inputs_schema(ref: ProviderRef, folder: str | None, names: Sequence[str] = ()) -> SchemaShown:
+    """Find the JSON Schema of a provider's inputs, or of those named. Raises RefNotFound, BadManifest, UsageError."""
+    schema = Catalog(folder).find(ref).load().inputs
+    if names:
+        from theoryctl.manifests.parts import schema_of
+
+        schema = schema_of(names, schema)
+    return SchemaShown(schema)
 
 
 def validate_manifests(files: tuple[str, ...], folder: str | None) -> ManifestsValid:

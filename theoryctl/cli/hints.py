@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from theoryctl.hints import LEAVE_INSTANCE, PROGRAM, Hint, Step, again, as_typed, command, flag_words
 from theoryctl.results.run import RunResult
-from theoryctl_providers.contract import Envelope, ErrorInfo, ProviderError, Remedy, info_of, slips_of
+from theoryctl_providers.contract import Envelope, ErrorInfo, ProviderError, Remedy, info_of, inputs_of, slips_of
 
 if TYPE_CHECKING:
     from theoryctl.refs import ProviderRef
@@ -64,7 +64,8 @@ def with_hint(result: RunResult, context: Any) -> RunResult:
 def of_inputs(error: ProviderError, context: Any) -> str | None:
     """The hint of an error, in terms of the command that was typed where it says what is to change in the inputs."""
     hint = error.hint
-    return _how(info_of(error), context, None) if hint and (slips_of(hint) or hint == Remedy.SCHEMA) else hint
+    is_of_inputs = hint and (hint == Remedy.SCHEMA or slips_of(hint) or inputs_of(hint))
+    return _how(info_of(error), context, None) if is_of_inputs else hint
 
 
 def _keeps_loaded(envelope: Envelope, context: Any) -> str | None:
@@ -178,7 +179,9 @@ class _Failed:
         return "use --mode mock or --mode real"
 
     def schema(self) -> str:
-        return command("manifest show", str(self.ref), schema=True)
+        """The schema of the inputs that are at fault; the whole one where they are not known."""
+        named = inputs_of(self.hint)
+        return command("manifest show", str(self.ref), **({"input_": named} if named else {"schema": True}))
 
     def corrected(self) -> str:
         """The command without the slips, where they stand in `-o` and `--model`."""
@@ -254,5 +257,9 @@ def _how(error: ErrorInfo, context: Any, runtime: str | None) -> str | None:
     hint = error["hint"]
     if hint is None or isinstance(hint, Hint):
         return hint
-    make = _Failed.corrected if slips_of(hint) else _REMEDIES.get(hint) or _CODES.get(error["code"])
+    make = _REMEDIES.get(hint) or _CODES.get(error["code"])
+    if slips_of(hint):
+        make = _Failed.corrected
+    elif inputs_of(hint):
+        make = _Failed.schema
     return make(_Failed(context, runtime, hint)) if make else hint

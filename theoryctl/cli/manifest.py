@@ -17,6 +17,10 @@ NewToOption = Annotated[
     str, typer.Option("--to", metavar="DIR", help="The manifests folder; the project is put beside it.")
 ]
 Schema = Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of the inputs instead.")]
+InputName = Annotated[
+    list[str] | None,
+    typer.Option("--input", metavar="NAME", help="Print the JSON Schema of this input alone (repeatable)."),
+]
 TestEnvFile = Annotated[
     str | None,
     typer.Option("--env-file", metavar="PATH", help="Ask real mode too, with the keys in this file."),
@@ -52,19 +56,29 @@ def list_(ctx: typer.Context, manifests: ManifestsOption = None) -> None:
     examples="""\
 theoryctl manifest show llm/litellm@1
 theoryctl manifest show llm/litellm@1 --schema
+theoryctl manifest show llm/litellm@1 --input tools
 theoryctl manifest show llm/litellm@1 --json""",
 )
-def show(ctx: typer.Context, ref: RefArgument, schema: Schema = False, manifests: ManifestsOption = None) -> None:
+def show(
+    ctx: typer.Context,
+    ref: RefArgument,
+    schema: Schema = False,
+    input_: InputName = None,
+    manifests: ManifestsOption = None,
+) -> None:
     """Show a manifest: its models, keys, inputs and image.
 
     Of each key it says whether it is set in this environment, and never its value. With --json it prints all of the
-    manifest; with --schema the JSON Schema of its inputs alone.
+    manifest; with --schema the JSON Schema of its inputs alone, and with --input that of one of them.
     """
     from theoryctl.actions.manifests import inputs_schema, show_manifest
     from theoryctl.refs import ProviderRef
 
-    shown = inputs_schema if schema else show_manifest
-    ctx.obj.emit(shown(ProviderRef.parse(ref), manifests))
+    parsed = ProviderRef.parse(ref)
+    if schema or input_:
+        ctx.obj.emit(inputs_schema(parsed, manifests, input_ or ()))
+    else:
+        ctx.obj.emit(show_manifest(parsed, manifests))
 
 
 @command(

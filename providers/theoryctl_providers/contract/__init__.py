@@ -45,7 +45,16 @@ if TYPE_CHECKING:
         document_of,
         info_of,
     )
-    from theoryctl_providers.contract.errors import ERRORS, ProviderError, Remedy, ScriptedFailure, corrected, slips_of
+    from theoryctl_providers.contract.errors import (
+        ERRORS,
+        ProviderError,
+        Remedy,
+        ScriptedFailure,
+        as_schema_says,
+        corrected,
+        inputs_of,
+        slips_of,
+    )
     from theoryctl_providers.contract.events import (
         Annotation,
         Delta,
@@ -144,6 +153,7 @@ __all__ = [
     "UsageDocument",
     "VendorDocument",
     "VendorInfo",
+    "as_schema_says",
     "build_envelope",
     "canonical",
     "corrected",
@@ -155,6 +165,7 @@ __all__ = [
     "healthz_proof",
     "holding_tokens",
     "info_of",
+    "inputs_of",
     "install_command",
     "is_address",
     "is_mock",
@@ -194,7 +205,7 @@ _MODULES = {
         "ERROR_SCHEMA VERSION AttachmentDocument Envelope ErrorInfo Mode OutputDocument ResourcesDocument "
         "Stopwatch UsageDocument VendorDocument build_envelope document_of info_of"
     ),
-    "errors": "ERRORS ProviderError Remedy ScriptedFailure corrected slips_of",
+    "errors": "ERRORS ProviderError Remedy ScriptedFailure as_schema_says corrected inputs_of slips_of",
     "events": "Annotation Delta Finish Log Operation Output Started ToolCallDelta Usage VendorInfo",
     "files": "open_regular read_regular replace_file",
     "from_json": "shaped",

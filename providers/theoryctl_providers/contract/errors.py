@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
@@ -108,6 +108,22 @@ def corrected(slips: Mapping[str, str]) -> str | None:
 def slips_of(hint: str) -> dict[str, str]:
     """The slips that a hint of `corrected` tells; none for any other hint."""
     return {wrong: meant for meant, wrong in _SLIP.findall(hint)} if hint.startswith("write ") else {}
+
+
+def as_schema_says(inputs: Iterable[str]) -> str:
+    """The hint to change these inputs as the schema of each says.
+
+    It is `Remedy.SCHEMA` where there is none, or a name would not be read back as it is.
+    """
+    names = list(dict.fromkeys(inputs))
+    hint = f"change {', '.join(map(repr, names))} as the provider's schema says"
+    return hint if names and inputs_of(hint) == names else Remedy.SCHEMA
+
+
+def inputs_of(hint: str) -> list[str]:
+    """The inputs that a hint of `as_schema_says` names; none for any other hint."""
+    found = re.fullmatch(r"change '([^']{1,100}(?:', '[^']{1,100})*)' as the provider's schema says", hint)
+    return found[1].split("', '") if found else []
 
 
 #: Characters of a message or a hint, whatever went wrong; it goes to a log, a terminal, an envelope.

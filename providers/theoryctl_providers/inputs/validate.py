@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from theoryctl_providers.contract import ProviderError, Remedy, corrected, dumps, loads
+from theoryctl_providers.contract import ProviderError, as_schema_says, corrected, dumps, loads
 from theoryctl_providers.contract.json_text import cut, json_path, named_path
 from theoryctl_providers.inputs.excerpt import Excerpt, is_small
 from theoryctl_providers.inputs.expected import Expected, expected, node_of
@@ -31,6 +31,9 @@ _LONGEST_SLIP = 100
 
 #: Characters of a value's description up to which a hint says it.
 _LONGEST_REMEDY = 100
+
+#: Values that a hint says.
+_MOST_REMEDIES = 3
 
 
 def check_inputs(inputs: Any, schema: Mapping[str, Any] | None) -> None:
@@ -89,11 +92,12 @@ def _no_network(uri: str) -> Any:
 
 
 class _Problem(NamedTuple):
-    """One line on one problem, the input it is about (None: all of them), the slips that it consists of, if any, and
-    the sentence that says the value to set."""
+    """One line on one problem, the place it is about (None: all of the inputs), the input of the schema which that lies
+    in, if any, the slips that it consists of, if any, and the sentence that says the value to set."""
 
     line: str
     param: str | None
+    input: str | None = None
     slips: tuple[tuple[str, str], ...] = ()
     remedy: str | None = None
 
@@ -113,15 +117,27 @@ class _Report(NamedTuple):
 
     @property
     def hint(self) -> str:
-        """The correction, where all problems are slips, or the one problem is a value that a few words can say."""
+        """The correction, where all problems are slips, or values that a few words can say; else the schema to read."""
         slips = dict(slip for problem in self.problems for slip in problem.slips)
         is_whole = not self.more and all(problem.slips for problem in self.problems)
-        return (corrected(slips) if is_whole else None) or self._value or Remedy.SCHEMA
+        return (corrected(slips) if is_whole else None) or self._values or as_schema_says(self._unsaid)
 
     @property
-    def _value(self) -> str | None:
-        """The value to set, where there is one problem and a few words say it."""
-        return self.problems[0].remedy if len(self.problems) == 1 and not self.more else None
+    def _values(self) -> str | None:
+        """The values to set, where there are few and a few words say each."""
+        remedies = [problem.remedy for problem in self.problems if problem.remedy]
+        is_whole = len(remedies) == len(self.problems) <= _MOST_REMEDIES and not self.more
+        return " and ".join(remedies) if is_whole else None
+
+    @property
+    def _unsaid(self) -> list[str]:
+        """The inputs whose schema says more than the problems do, else all that are at fault.
+
+        None where a problem that leaves something unsaid is of no input that the schema knows.
+        """
+        unsaid = [problem for problem in self.problems if not (problem.remedy or problem.slips)]
+        inputs = [problem.input for problem in unsaid or self.problems if problem.input]
+        return inputs if len(inputs) >= len(unsaid) else []
 
     @property
     def lines(self) -> list[str]:
@@ -185,7 +201,9 @@ def _describe(fault: Fault, path: list[str | int], schema: Mapping[str, Any]) ->
     wanted = expected(fault, schema)
     line = f"{json_path(path)}: {_finding(error, wanted, schema)}"
     param = json_path(at_fault)[2:] or None
-    return _Problem(line, param, _slips(error, schema), _remedy(param, wanted))
+    name = str(at_fault[0]) if at_fault else ""
+    known = name if name in schema.get("properties", {}) else None
+    return _Problem(line, param, known, _slips(error, schema), _remedy(param, wanted))
 
 
 def _remedy(param: str | None, wanted: Expected | None) -> str | None:

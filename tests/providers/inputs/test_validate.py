@@ -10,6 +10,8 @@ from theoryctl_providers.contract import ProviderError, Remedy
 from theoryctl_providers.inputs.validate import chat_schema, check_inputs
 
 NO_MORE = {"additionalProperties": False}
+FROM_1_TO_128 = "an integer from 1 to 128"
+OF_IT = "change 'it' as the provider's schema says"
 
 
 def problems(inputs: Any, schema: Any = None) -> list[str]:
@@ -104,9 +106,9 @@ def test_the_schema_without_a_manifest_is_read_once() -> None:
         ({"type": ["integer", "null"], "maximum": 5}, 6, "set it to an integer of at most 5 or null"),
         ({"type": "boolean"}, "yes", "set it to true or false"),
         ({"enum": ["low", "high", 3]}, 5, 'set it to "low" or "high" or 3'),
-        ({"enum": [*range(100)]}, "x", Remedy.SCHEMA),
-        ({"type": "array"}, "x", Remedy.SCHEMA),
-        ({"type": "string", "minLength": 2}, "x", Remedy.SCHEMA),
+        ({"enum": [*range(100)]}, "x", OF_IT),
+        ({"type": "array"}, "x", OF_IT),
+        ({"type": "string", "minLength": 2}, "x", OF_IT),
     ],
     ids=lambda value: str(value)[:50],
 )
@@ -141,12 +143,33 @@ def test_all_that_may_stand_there_is_said_and_the_hint_says_it_where_no_other_ru
     with pytest.raises(ProviderError) as caught:
         check_inputs({"it": value}, {"properties": {"it": rule}, "$defs": {"level": {"type": "integer"}}})
     assert caught.value.message.startswith(f"inputs: $.it: expected {expected}, got ")
-    assert caught.value.hint == (f"set it to {expected}" if is_said else Remedy.SCHEMA)
+    assert caught.value.hint == (f"set it to {expected}" if is_said else OF_IT)
 
 
-def test_the_hint_leads_to_the_schema_where_there_are_several_problems() -> None:
+@pytest.mark.parametrize(
+    ("inputs", "hint"),
+    [
+        ({"temperature": "hot", "n": "x"}, f"set n to {FROM_1_TO_128} and set temperature to a number from 0 to 2"),
+        ({"temperature": "hot", "tools": "x"}, "change 'tools' as the provider's schema says"),
+        ({"tools": [{"type": "x"}]}, "change 'tools' as the provider's schema says"),
+        ({"tools": 1, "response_format": 1}, "change 'response_format', 'tools' as the provider's schema says"),
+        ({"temperature": "hot", "temprature": 1}, "change 'temperature' as the provider's schema says"),
+        ({"tools": 1, "zzz": 1}, Remedy.SCHEMA),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_hint_on_several_problems_names_the_inputs_whose_schema_says_more(
+    inputs: dict[str, Any], hint: str
+) -> None:
     with pytest.raises(ProviderError) as caught:
-        check_inputs({**user("x"), "temperature": "hot", "n": 0}, None)
+        check_inputs({**user("x"), **inputs}, None)
+    assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize("name", ["it's", "a', 'b", "x" * 101, "", "a\nb"])
+def test_an_input_with_a_name_that_a_sentence_cannot_carry_leads_to_the_whole_schema(name: str) -> None:
+    with pytest.raises(ProviderError) as caught:
+        check_inputs({name: 1}, {"properties": {name: {"type": "array"}}})
     assert caught.value.hint == Remedy.SCHEMA
 
 
