@@ -85,7 +85,9 @@ def test_what_is_wrong_is_said(text: str, reason: str) -> None:
     assert caught.value.code == "ERR_REF"
 
 
-@pytest.mark.parametrize("text", ["LLM/LiteLLM@1", " llm/litellm@1 ", "llm/litellm", "llm/litellm@v1"])
+@pytest.mark.parametrize(
+    "text", ["LLM/LiteLLM@1", " llm/litellm@1 ", "llm/litellm", "llm/litellm@v1", "litellm@latest", "llm/litellm@1.0"]
+)
 def test_what_takes_no_guess_to_mend_is_offered(text: str) -> None:
     with pytest.raises(BadRef) as caught:
         ProviderRef.parse(text)

@@ -100,7 +100,7 @@ def _hint(text: str) -> str:
         corrected = f"{namespace}/{corrected}"
     if "@" not in corrected and corrected.count("/") == 1:
         corrected += "@1"
-    corrected = corrected.replace("@v", "@")
+    corrected = re.sub(r"@(latest|1(\.0)+)$", "@1", corrected.replace("@v", "@"))
     path, _, version = corrected.partition("@")
     parts = path.split("/")
     if len(parts) == 2 and all(map(_SEGMENT.fullmatch, parts)) and _VERSION.fullmatch(version):

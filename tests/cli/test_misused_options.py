@@ -76,6 +76,11 @@ def hint_of(cli: Cli, *typed: str) -> str:
         (("local", "run", "--file", "prompt.txt"), ("local", "run", "--prompt-file", "prompt.txt")),
         (("local", "run", "--file=prompt.txt"), ("local", "run", "--prompt-file=prompt.txt")),
         (("version",), ("--version",)),
+        (("-v",), ("--version",)),
+        (("models", "--vendor", "openai"), ("models", "openai")),
+        (("models", "--model=gpt-4o-mini"), ("models", "gpt-4o-mini")),
+        (("Say hello", "--mode", "mock"), ("local", "run", "Say hello", "--mode", "mock")),
+        (("local", "Say hello", "--mode", "mock"), ("local", "run", "Say hello", "--mode", "mock")),
         (("help", "local", "run"), ("local", "run", "--help")),
         (("batch", "lines.jsonl", "--out", "r"), ("local", "batch", "lines.jsonl", "--out", "r")),
     ],
@@ -108,6 +113,16 @@ def test_inputs_in_place_of_a_file_are_json_however_long(cli: Cli) -> None:
         hint = shlex.split(refused.document["error"]["hint"])
         assert hint[hint.index("--inputs-json") + 1] == inputs
         assert (refused.status, "--inputs-file" in hint, cli(*hint[1:]).status) == (3, False, 0)
+
+
+@pytest.mark.parametrize("value", ["inputs.json", "@inputs.json", "inputs", "nowhere.json"])
+def test_a_path_in_place_of_inputs_as_json_is_the_path_of_a_file(cli: Cli, value: str, working_folder: Path) -> None:
+    for name in ("inputs.json", "inputs"):
+        (working_folder / name).write_text(MESSAGES)
+    refused = cli("local", "run", "--inputs-json", value, "--mode", "mock", "--json")
+    assert refused.document["error"]["message"] == f"--inputs-json: expected JSON, got the path {value!r}"
+    hint = f"theoryctl local run --mode mock --inputs-file {value.removeprefix('@')} --json"
+    assert (refused.status, refused.document["error"]["hint"]) == (3, hint)
 
 
 def test_a_value_that_is_no_number_is_told_with_the_numbers_that_are_taken(cli: Cli) -> None:

@@ -34,7 +34,7 @@ def meant(arguments: Sequence[str], group: Any, context: Any) -> list[str] | Non
 
     They are a command's, of the group first, then of another group, in the order of the help, if it takes the words
     that follow; or a flag of the group without its dashes; or, where the group is called like a command elsewhere,
-    that command's.
+    that command's; or, for a word with spaces, the prompt of a run.
     """
     word, rest = arguments[0], arguments[1:]
     here = tuple(context.command_path.split()[1:])
@@ -46,6 +46,8 @@ def meant(arguments: Sequence[str], group: Any, context: Any) -> list[str] | Non
         return [*here, *rest, f"--{word}"]
     if here and _is_path(word) and (twin := _named([_others(everywhere[1], here)], here[-1:])):
         return [*twin, *arguments]
+    if " " in word.strip() and here in ((), ("local",), ("modal",)):
+        return [*(here or ("local",)), "run", *arguments]
     path = next(filter(None, (_near(known, word) for known in everywhere)), None)
     return [*path, *rest] if path and _takes(path, rest, here, context) else None
 

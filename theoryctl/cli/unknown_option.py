@@ -10,7 +10,11 @@ from typing import Any, NamedTuple
 from theoryctl.cli.arguments import read
 
 #: Flags that people expect, with the words that we have for them.
-_SWITCHES: Mapping[str, tuple[str, str]] = {"--real": ("--mode", "real"), "--mock": ("--mode", "mock")}
+_SWITCHES: Mapping[str, tuple[str, ...]] = {
+    "--real": ("--mode", "real"),
+    "--mock": ("--mode", "mock"),
+    "-v": ("--version",),
+}
 
 #: Options that people expect, with ours that take the same value: the first one that the command has.
 _OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
@@ -117,6 +121,8 @@ def _expected(typed: _Typed, params: Mapping[str, Any]) -> Slip | None:
         return Slip("keys come from the environment or from --env-file, never from flags", hint=_key_hint(typed))
     if typed.option in _VENDOR and "--model" in params:
         return _vendor(typed)
+    if typed.option in (*_VENDOR, "--model") and typed.value and read(typed.arguments).command[:1] == ("models",):
+        return Slip(unknown, typed.replaced(typed.value, with_value=True))
     return None
 
 

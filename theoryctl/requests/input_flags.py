@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -121,6 +122,7 @@ class InputFlags(NamedTuple):
 
     def _document(self, standard_input: StandardInput) -> tuple[str | bytes, str]:
         if self.json is not None:
+            _refuse_a_path(self.json)
             return self.json, "--inputs-json"
         if self.stdin is not None or self.file in NAMES:
             return _limited(standard_input.chunks(AWAITED), "standard input"), "standard input"
@@ -146,6 +148,14 @@ def _as_json(value: str) -> Hint | None:
     """The command with a value of another flag as JSON, where it looks like that."""
     is_json = value.lstrip().startswith(("{", "["))
     return again("use --inputs-json", inputs=None, inputs_file=None, inputs_json=value) if is_json else None
+
+
+def _refuse_a_path(value: str) -> None:
+    """Raise BadInputs for the path of a file, after an `@` as curl takes it, where JSON is expected."""
+    path = value.removeprefix("@")
+    if not _as_json(value) and (path.endswith(".json") or os.path.isfile(path)):
+        hint = again("use --inputs-file", inputs_json=None, inputs_file=path)
+        raise BadInputs(f"--inputs-json: expected JSON, got the path {value!r}"[:200], hint=hint)
 
 
 def _alone(flag: str) -> UsageError:
