@@ -29,13 +29,3 @@ def parse_timeout(text: str, source: str = "--timeout") -> float:
     if not 0 < seconds < float("inf"):
         raise UsageError(f"{source} {text}: expected a time above 0", hint="write it as 30 (seconds), 90s or 1m")
     return seconds
-
-
-def positive_seconds(seconds: float, flag: str) -> float:
-    """A flag's seconds, checked. Raises UsageError."""
-    if not 0 < seconds < float("inf"):
-        raise UsageError(
-            f"{flag} {seconds:g}: found no positive number of seconds",
-            hint="give a number of seconds above 0, such as 30",
-        )
-    return seconds

@@ -64,6 +64,7 @@ def test_a_group_alone_prints_its_help(cli: Cli, group: tuple[str, ...]) -> None
         (("hi", "--top-p=0.5", *RUN), ("hi", *RUN, "-o", "top_p=0.5")),
         (("hi", "--max-tokens", "5", *RUN), ("hi", *RUN, "-o", "max_tokens=5")),
         (("hi", "--temprature", "1", *RUN), ("hi", *RUN, "-o", "temperature=1")),
+        (("hi", "--temp", "1", *RUN), ("hi", *RUN, "-o", "temperature=1")),
     ],
 )
 def test_an_input_that_was_typed_as_a_flag_is_given_with_o(

@@ -107,6 +107,19 @@ def test_a_runtime_is_compared_with_another(cli: Cli, typed: tuple[str, ...], me
     assert hint_of(cli, *TEST, *typed) == f"theoryctl manifest test {REF} --runtimes {meant}"
 
 
+def test_a_run_on_modal_has_a_command_of_its_own(cli: Cli) -> None:
+    hint = hint_of(cli, *RUN, "--runtime", "modal", "-o", "seed=1")
+    assert hint == f"theoryctl modal run Hi --ref {REF} --option seed=1"
+
+
+def test_the_time_to_become_ready_has_the_units_of_other_times(cli: Cli) -> None:
+    start = ("local", "start", "--ref", REF, "--runtime", "process", "--wait-timeout")
+    assert hint_of(cli, *start, "soon") == "write it as 30 (seconds), 90s or 1m"
+    started = cli(*start, "2m", "--json")
+    assert (started.status, started.document["flags"]["wait_timeout"]) == (0, 120.0)
+    assert cli("local", "stop", "--all").status == 0
+
+
 def test_inputs_in_place_of_a_file_are_json_however_long(cli: Cli) -> None:
     for inputs in (MESSAGES, MESSAGES.replace("Hi", "Hi" * 200)):
         refused = cli("local", "run", "--inputs-file", inputs, "--mode", "mock", "--json")

@@ -73,7 +73,10 @@ StartMode = Annotated[
     ),
 ]
 WaitTimeout = Annotated[
-    float, typer.Option("--wait-timeout", metavar="SECONDS", help="Time for the instance to become ready.")
+    str,
+    typer.Option(
+        "--wait-timeout", metavar="TIME", help="Time for the instance to become ready, as 30 (seconds) or 2m."
+    ),
 ]
 StartMaxAttachment = Annotated[
     str | None,
@@ -198,7 +201,7 @@ def start(
     require_pin: RequirePin = False,
     base_image: BaseImageOption = None,
     platform: StartPlatform = None,
-    wait_timeout: WaitTimeout = 60.0,
+    wait_timeout: WaitTimeout = "60",
     max_attachment: StartMaxAttachment = None,
     manifests: ManifestsOption = None,
 ) -> None:
@@ -213,15 +216,14 @@ def start(
     from theoryctl.refs import ProviderRef
     from theoryctl.requests.attachments import parse_size
     from theoryctl.requests.mock_flags import MockFlags
-    from theoryctl.units import positive_seconds
+    from theoryctl.units import parse_timeout
 
-    seconds = positive_seconds(wait_timeout, "--wait-timeout")
     options = start.StartOptions(
         ref=ProviderRef.parse(ref),
         runtime=start.default_runtime() if runtime is None else runtime,
         name=name,
         port=port,
-        wait_timeout=seconds,
+        wait_timeout=parse_timeout(wait_timeout, "--wait-timeout"),
         max_attachment=None if max_attachment is None else parse_size(max_attachment),
         mode=checked_mode(mode),
         env_file=env_file,

@@ -29,6 +29,9 @@ _KEY = re.compile(r"--([a-z]+-)?(api-?)?key|--(api-?|auth-?)?token")
 #: A higher one than difflib's 0.6, by which `--real` is near to `--ref`, and `--file` to `--env-file`.
 _NEAR = 0.75
 
+#: Letters that an input may be shortened to.
+_ABBREVIATED = 4
+
 #: Words that are a value and not the next option: a lone `-` is standard input, and numbers may be negative.
 _VALUE = re.compile(r"[^-]|-$|-[.\d]")
 
@@ -205,10 +208,13 @@ def _as_input(typed: _Typed, params: Mapping[str, Any], *, guesses: bool) -> Sli
 
 
 def _meant(key: str, known: Mapping[str, Any], guesses: bool) -> Iterator[str]:
-    """The input that is called so, else one whose name is near."""
+    """The input that is called so, else the only one that begins so, else one whose name is near."""
     if key in known:
         yield key
     elif guesses:
+        begun = [name for name in known if name.startswith(key)]
+        if len(begun) == 1 and len(key) >= _ABBREVIATED:
+            yield from begun
         yield from get_close_matches(key, known, n=1, cutoff=_NEAR)
 
 

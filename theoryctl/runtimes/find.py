@@ -204,7 +204,7 @@ def _check_asked(name: str) -> None:
     known = (*STARTED, EMBEDDED)
     if name not in known:
         message = f"--runtime: expected {', '.join(known[:-1])} or {known[-1]}, got {name!r:.100}"
-        raise UsageError(message, hint=_meant(name, known, EMBEDDED))
+        raise UsageError(message, hint=command("modal run") if name == MODAL else _meant(name, known, EMBEDDED))
 
 
 def _meant(name: str, known: Iterable[str], otherwise: str) -> Hint:

@@ -231,7 +231,7 @@ def _finding(error: Any, wanted: Expected | None, schema: Mapping[str, Any]) -> 
             return f"{cut(kind.property)!r} is missing"
         case "additionalProperties" | "unevaluatedProperties":
             declared = _declared(error, schema)
-            way = "; a vendor's own parameters go into extra_body" if _takes_extra_body(error, declared) else ""
+            way = _way_out(kind.unexpected) if _takes_extra_body(error, declared) else ""
             return ", ".join(unknown_keys(kind.unexpected, declared)) + way
         case _:
             if wanted is None:
@@ -260,6 +260,15 @@ def _declared(error: Any, schema: Mapping[str, Any]) -> list[str]:
 def _takes_extra_body(error: Any, declared: list[str]) -> bool:
     """Tell whether an unknown key stands beside an `extra_body`, which is for those that only a vendor knows."""
     return not error.instance_path and "extra_body" in declared
+
+
+def _way_out(keys: list[str]) -> str:
+    """The place of keys that only a vendor knows; some have none."""
+    from theoryctl_providers.inputs.forbidden import is_forbidden
+
+    if any(map(is_forbidden, keys)):
+        return "; no address, credential or setting of LiteLLM is an input"
+    return "; a vendor's own parameters go into extra_body"
 
 
 def _guess(found: Any, meant: Iterable[Any]) -> str:

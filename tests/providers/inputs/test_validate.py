@@ -166,6 +166,11 @@ def test_the_hint_on_several_problems_names_the_inputs_whose_schema_says_more(
     assert caught.value.hint == hint
 
 
+def test_an_address_among_the_inputs_is_not_sent_into_extra_body_which_refuses_it_too() -> None:
+    (problem,) = problems({**user("x"), "api_base": "http://127.0.0.1:9"})
+    assert problem == "$: unknown key 'api_base'; no address, credential or setting of LiteLLM is an input"
+
+
 @pytest.mark.parametrize("name", ["it's", "a', 'b", "x" * 101, "", "a\nb"])
 def test_an_input_with_a_name_that_a_sentence_cannot_carry_leads_to_the_whole_schema(name: str) -> None:
     with pytest.raises(ProviderError) as caught:
