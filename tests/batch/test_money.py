@@ -12,7 +12,8 @@ import pytest
 from tests.batch.rows import BATCH, Files, ask, write_lines
 from tests.conftest import Cli
 from tests.real.conftest import CANARY, LITELLM_WARNINGS
-from tests.real.vendor import Conversation, Vendor
+from tests.real.server import Conversation
+from tests.real.vendor import Vendor
 
 pytestmark = LITELLM_WARNINGS
 

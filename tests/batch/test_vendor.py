@@ -12,7 +12,8 @@ import pytest
 from tests.batch.rows import Files, ask
 from tests.conftest import REF, Cli
 from tests.real.conftest import CANARY, LITELLM_WARNINGS
-from tests.real.vendor import Behaviour, Conversation, Vendor, answers, fails, first
+from tests.real.server import Behaviour, Conversation
+from tests.real.vendor import Vendor, answers, fails, first
 
 pytestmark = LITELLM_WARNINGS
 

@@ -17,16 +17,8 @@ import pytest
 from tests.conftest import REF, THEORYCTL, Cli
 from tests.docker.conftest import Daemon, error
 from tests.docker.netns import bridge_gateway, established, listening_in
-from tests.real.vendor import (
-    Behaviour,
-    Vendor,
-    echoes_the_key,
-    fails,
-    first,
-    hangs_up_midway,
-    stalls_at_once,
-    stalls_midway,
-)
+from tests.real.server import Behaviour
+from tests.real.vendor import Vendor, echoes_the_key, fails, first, hangs_up_midway, stalls_at_once, stalls_midway
 from tests.waiting import until
 
 #: Without `sk-` in front: what keeps them out of sight must not go by the looks of a key.

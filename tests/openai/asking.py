@@ -9,7 +9,8 @@ import pytest
 
 from tests.real.reading import choice as choice_of
 from tests.real.reading import chunks, completion
-from tests.real.vendor import Behaviour, Received, Vendor, answers, says, says_events
+from tests.real.server import Behaviour, Received
+from tests.real.vendor import Vendor, answers, says, says_events
 
 ASK: list[Any] = [{"role": "user", "content": "Say hello."}]
 MODEL = "gpt-4o-mini"

@@ -13,7 +13,8 @@ from tests.conftest import REF
 from tests.openai.asking import Asked
 from tests.openai.conftest import Variables, theoryctl
 from tests.real.conftest import CANARY
-from tests.real.vendor import Behaviour, Vendor, answers, echoes_the_key, fails, fails_midway
+from tests.real.server import Behaviour
+from tests.real.vendor import Vendor, answers, echoes_the_key, fails, fails_midway
 
 ASK: list[Any] = [{"role": "user", "content": "Say hello."}]
 

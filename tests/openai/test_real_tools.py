@@ -13,7 +13,8 @@ from tests.openai.test_client_tools import CHAT_CUSTOM, CHAT_WEATHER, CUSTOM, NA
 from tests.providers.started import TOKEN, serving
 from tests.real.conftest import LITELLM_WARNINGS
 from tests.real.said import Said
-from tests.real.vendor import Behaviour, Vendor
+from tests.real.server import Behaviour
+from tests.real.vendor import Vendor
 from tests.wires.conftest import litellm as litellm
 from tests.wires.conftest import only_loopback as only_loopback
 from tests.wires.conftest import real_config, tells

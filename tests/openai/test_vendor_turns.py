@@ -10,7 +10,8 @@ import pytest
 
 from tests.openai.asking import ASK, BLOCKS, MODEL, PNG, SOURCE, Asked, streamed_or_not, told
 from tests.real.reading import STREAMS, function
-from tests.real.vendor import Behaviour, Conversation, answers, fails, says_events
+from tests.real.server import Behaviour, Conversation
+from tests.real.vendor import answers, fails, says_events
 from theoryctl_providers import run
 
 

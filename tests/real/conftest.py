@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 import sys
@@ -12,7 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request as Received
 
+from tests.real.dialects import Anthropic, OpenAI, whole_answer
 from tests.real.vendor import Vendor
 from tests.records import SHOWS, Shows
 from theoryctl_providers import get_llm_provider
@@ -33,6 +37,7 @@ from theoryctl_providers.engine import session
 from theoryctl_providers.engine.loop import background
 
 OPENAI, ANTHROPIC = "openai/gpt-4o-mini", "anthropic/claude-3-5-haiku-20241022"
+OLLAMA = "ollama/llama3.2"
 
 #: Vendors that want a key.
 _KEYED = ("openai", "anthropic", "deepseek")
@@ -45,6 +50,19 @@ LITELLM_WARNINGS = pytest.mark.filterwarnings("ignore:.*using the `ReadOnly` qua
 
 #: Variables that LiteLLM and the vendors' SDKs read, and that our provider sets.
 _VENDORS = ("OPENAI_", "ANTHROPIC_", "REPLICATE_", "OLLAMA_", "LLM_")
+
+
+#: One answer for each path, as its vendor streams it.
+ANSWERS = {
+    "/v1/chat/completions": ("text/event-stream", b"".join(whole_answer(OpenAI(), ["Hi"]))),
+    "/v1/messages": ("text/event-stream", b"".join(whole_answer(Anthropic(), ["Hi"]))),
+    "/api/chat": (
+        "application/x-ndjson",
+        b'{"model": "llama3.2", "message": {"role": "assistant", "content": "Hi"}, "done": false}\n'
+        b'{"model": "llama3.2", "message": {"role": "assistant", "content": ""}, "done": true, "done_reason": "stop",'
+        b' "prompt_eval_count": 9, "eval_count": 3}\n',
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -93,6 +111,7 @@ class Call:
 
 Ask = Callable[..., Call]
 Asked = Callable[..., Call]
+Sent = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
@@ -219,3 +238,42 @@ def asked(ask: Ask) -> Asked:
 
 def _ollama(vendor: Vendor, arguments: tuple[Any, ...]) -> dict[str, str]:
     return {"LLM_API_BASE": vendor.url} if arguments and arguments[0].startswith("ollama/") else {}
+
+
+@pytest.fixture
+def vendors(httpserver: HTTPServer) -> HTTPServer:
+    """A server that speaks for all vendors; nothing but these three paths is there."""
+    for path, (content_type, body) in ANSWERS.items():
+        httpserver.expect_request(path, method="POST").respond_with_data(body, content_type=content_type)
+    return httpserver
+
+
+def addresses(server: HTTPServer, model: str = OPENAI) -> dict[str, str]:
+    """As people set them: Ollama's is the server's root, OpenAI's ends in /v1."""
+    root = server.url_for("").rstrip("/")
+    return {
+        "LLM_API_BASE": root,
+        "OPENAI_BASE_URL": root,
+        "DEEPSEEK_API_BASE": f"{root}/v1",
+        "ANTHROPIC_API_BASE": root,
+    }
+
+
+@pytest.fixture
+def sent(ask: Ask, vendors: HTTPServer) -> Callable[..., dict[str, Any]]:
+    """Ask once and return the one JSON body that a vendor got for it."""
+
+    def sent(model: str = OPENAI, **inputs: Any) -> dict[str, Any]:
+        call = ask(addresses(vendors, model), model, **inputs)
+        assert call.outputs["answer"] == "Hi"
+        body = json.loads(only_question(vendors).get_data())
+        assert isinstance(body, dict)
+        return body
+
+    return sent
+
+
+def only_question(server: HTTPServer) -> Received:
+    """The one request for an answer."""
+    (request,) = [request for request, _ in server.log if request.path in ANSWERS]
+    return request

@@ -8,7 +8,8 @@ from tests.real import vendor as misbehaviour
 from tests.real.conftest import ANTHROPIC, CANARY, LITELLM_WARNINGS, OPENAI, Ask
 from tests.real.dialects import Anthropic, OpenAI, whole_answer
 from tests.real.failing import assert_clean, assert_failed, both_vendors, openai_error
-from tests.real.vendor import Behaviour, Vendor, answers, fails, streams
+from tests.real.server import Behaviour
+from tests.real.vendor import Vendor, answers, fails, streams
 from theoryctl_providers import ProviderError, run
 
 pytestmark = [LITELLM_WARNINGS, pytest.mark.usefixtures("short_waits")]

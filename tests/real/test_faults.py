@@ -10,7 +10,8 @@ import pytest
 from tests.real import vendor as misbehaviour
 from tests.real.conftest import LITELLM_WARNINGS, Ask
 from tests.real.failing import assert_failed, both_vendors
-from tests.real.vendor import Behaviour, Vendor, fails, fails_until_a_date, first
+from tests.real.server import Behaviour
+from tests.real.vendor import Vendor, fails, fails_until_a_date, first
 
 pytestmark = [LITELLM_WARNINGS, pytest.mark.usefixtures("short_waits")]
 

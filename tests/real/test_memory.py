@@ -14,8 +14,9 @@ import pytest
 from tests.bench.grow import grown
 from tests.bench.vendor import vendor
 from tests.real.conftest import LITELLM_WARNINGS
+from tests.real.server import Behaviour
 from tests.real.test_side_by_side import INPUTS, told
-from tests.real.vendor import Behaviour, Vendor, answers, says
+from tests.real.vendor import Vendor, answers, says
 from theoryctl_providers import get_llm_provider, run, stream
 
 #: An answer as OpenAI gives it to somebody who does not ask for a stream.

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,19 +11,21 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request as Received
 from werkzeug import Response
 
-from tests.real.conftest import ANTHROPIC, CANARY, LITELLM_WARNINGS, OPENAI, Ask
-from tests.real.dialects import Anthropic, OpenAI, whole_answer
-from theoryctl.requests.attachments import media_type
-from theoryctl_providers.contract import Attachment
+from tests.real.conftest import (
+    ANSWERS,
+    ANTHROPIC,
+    CANARY,
+    LITELLM_WARNINGS,
+    OLLAMA,
+    OPENAI,
+    Ask,
+    Sent,
+    addresses,
+    only_question,
+)
+from tests.real.dialects import OpenAI
 
 pytestmark = LITELLM_WARNINGS
-
-OLLAMA = "ollama/llama3.2"
-
-PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x08\6\0\0\0\x1f\x15\xc4\x89"
-WAV = b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x80\x3e\0\0\2\0\x10\0data\0\0\0\0"
-MP3 = b"ID3\4\0\0\0\0\0\0"
-PDF = b"%PDF-1.4\n%%EOF\n"
 
 TOOL = {
     "type": "function",
@@ -38,61 +35,6 @@ TOOL = {
         "parameters": {"type": "object", "properties": {"town": {"type": "string"}}, "required": ["town"]},
     },
 }
-
-#: One answer for each path, as its vendor streams it.
-ANSWERS = {
-    "/v1/chat/completions": ("text/event-stream", b"".join(whole_answer(OpenAI(), ["Hi"]))),
-    "/v1/messages": ("text/event-stream", b"".join(whole_answer(Anthropic(), ["Hi"]))),
-    "/api/chat": (
-        "application/x-ndjson",
-        b'{"model": "llama3.2", "message": {"role": "assistant", "content": "Hi"}, "done": false}\n'
-        b'{"model": "llama3.2", "message": {"role": "assistant", "content": ""}, "done": true, "done_reason": "stop",'
-        b' "prompt_eval_count": 9, "eval_count": 3}\n',
-    ),
-}
-
-
-@pytest.fixture
-def vendors(httpserver: HTTPServer) -> HTTPServer:
-    """A server that speaks for all vendors; nothing but these three paths is there."""
-    for path, (content_type, body) in ANSWERS.items():
-        httpserver.expect_request(path, method="POST").respond_with_data(body, content_type=content_type)
-    return httpserver
-
-
-def addresses(server: HTTPServer, model: str = OPENAI) -> dict[str, str]:
-    """As people set them: Ollama's is the server's root, OpenAI's ends in /v1."""
-    root = server.url_for("").rstrip("/")
-    return {
-        "LLM_API_BASE": root,
-        "OPENAI_BASE_URL": root,
-        "DEEPSEEK_API_BASE": f"{root}/v1",
-        "ANTHROPIC_API_BASE": root,
-    }
-
-
-@pytest.fixture
-def sent(ask: Ask, vendors: HTTPServer) -> Callable[..., dict[str, Any]]:
-    """Ask once and return the one JSON body that a vendor got for it."""
-
-    def sent(model: str = OPENAI, **inputs: Any) -> dict[str, Any]:
-        call = ask(addresses(vendors, model), model, **inputs)
-        assert call.outputs["answer"] == "Hi"
-        body = json.loads(only_question(vendors).get_data())
-        assert isinstance(body, dict)
-        return body
-
-    return sent
-
-
-Sent = Callable[..., dict[str, Any]]
-
-
-def only_question(server: HTTPServer) -> Received:
-    """The one request for an answer."""
-    (request,) = [request for request, _ in server.log if request.path in ANSWERS]
-    return request
-
 
 # -- addresses and keys -----------------------------------------------------------------------------------------------
 
@@ -289,93 +231,6 @@ def test_broken_arguments_sent_back_are_refused_before_any_call(ask: Ask, vendor
     messages = [{"role": "user", "content": "w"}, assistant, {"role": "tool", "tool_call_id": "c1", "content": "x"}]
     for model in (OPENAI, OLLAMA):
         assert ask(addresses(vendors), model, messages=messages).error["code"] == "ERR_INPUTS"
-    assert vendors.log == []
-
-
-# -- attachments ------------------------------------------------------------------------------------------------------
-
-
-def attach(folder: Path, name: str, data: bytes) -> Attachment:
-    path = folder / name
-    path.write_bytes(data)
-    return Attachment(
-        name=name,
-        path=str(path),
-        digest=f"sha256:{hashlib.sha256(data).hexdigest()}",
-        media_type=media_type(str(path), data),
-        size=len(data),
-    )
-
-
-def b64(data: bytes) -> str:
-    return base64.b64encode(data).decode()
-
-
-@pytest.mark.parametrize(
-    ("name", "data", "part"),
-    [
-        ("a.png", PNG, {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{b64(PNG)}"}}),
-        ("a.wav", WAV, {"type": "input_audio", "input_audio": {"data": b64(WAV), "format": "wav"}}),
-        ("a.mp3", MP3, {"type": "input_audio", "input_audio": {"data": b64(MP3), "format": "mp3"}}),
-        (
-            "a.pdf",
-            PDF,
-            {"type": "file", "file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{b64(PDF)}"}},
-        ),
-        ("a.md", "Grüße".encode(), {"type": "text", "text": "Grüße"}),
-        ("a.json", b'{"a": 1}', {"type": "text", "text": '{"a": 1}'}),
-        ("a.csv", b"a,b\n", {"type": "text", "text": "a,b\n"}),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_an_attachment_becomes_the_part_that_openai_takes(
-    sent: Sent, tmp_path: Path, name: str, data: bytes, part: dict[str, Any]
-) -> None:
-    (message,) = sent(attachments=(attach(tmp_path, name, data),))["messages"]
-    assert message["content"] == [{"type": "text", "text": "Say hello."}, part]
-
-
-@pytest.mark.parametrize(
-    ("name", "data", "kind", "media"),
-    [("a.png", PNG, "image", "image/png"), ("a.pdf", PDF, "document", "application/pdf")],
-    ids=["image", "document"],
-)
-def test_an_attachment_becomes_the_block_that_anthropic_takes(
-    sent: Sent, tmp_path: Path, name: str, data: bytes, kind: str, media: str
-) -> None:
-    (message,) = sent(ANTHROPIC, attachments=(attach(tmp_path, name, data),))["messages"]
-    (block,) = [block for block in message["content"] if block["type"] == kind]
-    assert block["source"] == {"type": "base64", "media_type": media, "data": b64(data)}
-
-
-def test_an_image_becomes_the_list_that_ollama_takes(sent: Sent, tmp_path: Path) -> None:
-    (message,) = sent(OLLAMA, attachments=(attach(tmp_path, "a.png", PNG),))["messages"]
-    assert (message["content"], message["images"]) == ("Say hello.", [b64(PNG)])
-
-
-def test_an_attachment_goes_where_it_is_referenced(sent: Sent, tmp_path: Path) -> None:
-    content = [{"$attach": "b.txt"}, {"type": "text", "text": "and"}, {"$attach": "a.txt"}]
-    files = (attach(tmp_path, "a.txt", b"first"), attach(tmp_path, "b.txt", b"second"))
-    (message,) = sent(attachments=files, messages=[{"role": "user", "content": content}])["messages"]
-    assert [part["text"] for part in message["content"]] == ["second", "and", "first"]
-
-
-@pytest.mark.parametrize(
-    "spoil", [lambda path: path.unlink(), lambda path: path.write_bytes(b"other text")], ids=["gone", "changed"]
-)
-def test_an_attachment_that_is_not_what_it_was_is_refused_unasked(
-    ask: Ask, vendors: HTTPServer, tmp_path: Path, spoil: Callable[[Path], object]
-) -> None:
-    attachment = attach(tmp_path, "a.txt", b"text")
-    spoil(Path(attachment.path))
-    assert ask(addresses(vendors), attachments=(attachment,)).error["code"] == "ERR_ATTACHMENT"
-    assert vendors.log == []
-
-
-def test_a_text_that_is_not_utf_8_is_refused_unasked(ask: Ask, vendors: HTTPServer, tmp_path: Path) -> None:
-    attachment = replace(attach(tmp_path, "a.txt", b"\xff\xfe\0"), media_type="text/plain")
-    error = ask(addresses(vendors), attachments=(attachment,)).error
-    assert (error["code"], "not UTF-8" in error["message"]) == ("ERR_ATTACHMENT", True)
     assert vendors.log == []
 
 

@@ -11,7 +11,8 @@ import pytest
 from tests.conftest import NO_DETAILS
 from tests.real.conftest import CANARY, LITELLM_WARNINGS, Ask, Asked
 from tests.real.reading import CALLS, EXPECTED, HEAD, STREAMS, TIME, choice, chunks, completion, last
-from tests.real.vendor import Conversation, Vendor, says, says_events
+from tests.real.server import Conversation
+from tests.real.vendor import Vendor, says, says_events
 
 pytestmark = [LITELLM_WARNINGS, pytest.mark.usefixtures("short_waits")]
 FAILURES = {"nofinish": "ERR_BAD_RESPONSE", "orerror": "ERR_UNAVAILABLE"}

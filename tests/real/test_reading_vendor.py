@@ -10,7 +10,8 @@ import pytest
 from tests.real.conftest import ANTHROPIC, CANARY, LITELLM_WARNINGS, OPENAI, Ask, Asked
 from tests.real.dialects import whole_answer
 from tests.real.reading import EXPECTED, STREAMS, choice, chunks, completion
-from tests.real.vendor import Conversation, Vendor, says, says_events
+from tests.real.server import Conversation
+from tests.real.vendor import Vendor, says, says_events
 from theoryctl_providers import stream
 from theoryctl_providers.contract import Delta, ProviderConfig, Recording, Recordings, Request, Result, Tape, VendorInfo
 from theoryctl_providers.engine.drive import drive

@@ -16,7 +16,8 @@ from tests.real import said
 from tests.real.conftest import CANARY
 from tests.real.conftest import litellm as litellm
 from tests.real.conftest import only_loopback as only_loopback
-from tests.real.vendor import Behaviour, Conversation, Vendor
+from tests.real.server import Behaviour, Conversation
+from tests.real.vendor import Vendor
 from theoryctl_providers.contract import ProviderConfig, Script
 from theoryctl_providers.contract.wire import ServerConfig
 

@@ -13,8 +13,9 @@ from tests.providers.started import TOKEN, serving
 from tests.real import said
 from tests.real.conftest import CANARY, LITELLM_WARNINGS
 from tests.real.said import Said
+from tests.real.server import Behaviour
 from tests.real.test_reading_calls import ANTHROPICS_USAGE, REDACTED, THINKING, anthropic_events
-from tests.real.vendor import Behaviour, Vendor, fails, fails_midway, says, says_events
+from tests.real.vendor import Vendor, fails, fails_midway, says, says_events
 from tests.wires.asked import PDF, PNG
 from tests.wires.conftest import real_config, tells
 

@@ -17,7 +17,8 @@ from tests.providers.started import CONFIG, TOKEN, serving
 from tests.real import said
 from tests.real.conftest import CANARY, LITELLM_WARNINGS
 from tests.real.said import Said
-from tests.real.vendor import Behaviour, Vendor, fails, fails_midway
+from tests.real.server import Behaviour
+from tests.real.vendor import Vendor, fails, fails_midway
 from tests.wires.asked import WEATHER
 from tests.wires.conftest import Instance, real_config, tells
 from theoryctl_providers.contract import Recordings, Tape

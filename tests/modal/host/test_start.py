@@ -6,11 +6,9 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from packaging.version import Version
 
 from tests.conftest import REF, ROOT, Cli, Ran
 from tests.docker.conftest import error
@@ -19,7 +17,6 @@ from tests.modal.host.conftest import APP, DIGEST, IMAGE
 from tests.modal.host.running import running
 from tests.modal.sdk import Sdk
 from tests.modal.service import Modal
-from theoryctl.modal import apps, deadlines
 
 Start = Callable[..., Ran]
 #: What a Secret holds that no key was put into yet.
@@ -277,100 +274,10 @@ def test_status_is_a_table_of_what_is_deployed(start: Start, cli: Cli, modal: Mo
     assert (row["ref"], row["branch"], row["user"], row["timeout"]) == ("llm/mock@1", "main", "alice", 30)
 
 
-def test_a_modal_that_takes_a_connection_and_answers_nothing_is_given_up_soon(
-    cli: Cli, modal: Modal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(deadlines, "QUICK_SECONDS", 0.1)
-    modal.hang("AppList")
-    ran = cli("modal", "status", "--json")
-    assert error(ran) == (5, "ERR_MODAL_UNAVAILABLE")
-    assert ran.document["error"]["message"] == "Modal broke off: Deadline exceeded"
-
-
-def test_streams_that_are_silent_for_too_long_are_given_up(
-    start: Start, cli: Cli, modal: Modal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(deadlines, "QUICK_SECONDS", 0.3)
-    monkeypatch.setattr(deadlines, "GRACE_SECONDS", -54.7)
-    start()
-    for method, command in {
-        "VolumeListFiles2": ("run", "--mode", "real", "--prompt", "x", "--attach", f"a={large_file(tmp_path)}"),
-        "ImageJoinStreaming": ("start", "--oci", f"registry.test/theoryctl/llm@{OTHER}"),
-    }.items():
-        modal.hang(method)
-        modal.log_builds("one line\n")
-        ran = cli("modal", *command, "--ref", REF)
-        assert ran.status == 5, ran.err
-        assert f"ERR_MODAL_UNAVAILABLE: Modal broke off: {method}: nothing came in 0.3 s" in ran.err
-
-
-def test_an_answer_whose_stream_is_silent_is_listened_to_anew_and_comes_whole(
-    start: Start, cli: Cli, modal: Modal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(deadlines, "SLOW_SECONDS", 0.5)
-    start()
-    modal.hang("FunctionCallGetDataOut", times=2)
-    assert cli("modal", "run", "--ref", REF).out == cli("local", "run", "--ref", REF).out
-    assert len(modal.requests("FunctionCallGetDataOut")) >= 3
-
-
-def large_file(folder: Path) -> Path:
-    file = folder / "large.bin"
-    file.write_bytes(bytes(2 << 20))
-    return file
-
-
 def test_status_shows_nothing_that_others_deployed_by_other_means(cli: Cli, sdk: Sdk) -> None:
     sdk("modal.App.lookup('someone-elses-llm-litellm-v1', environment_name='dev', create_if_missing=True)")
     assert cli("modal", "status", "--json").document["deployments"] == []
     assert error(cli("modal", "run", "--ref", REF, "--json")) == (5, "ERR_FUNCTION_NOT_FOUND")
-
-
-def test_stop_ends_the_app_and_its_containers_and_keeps_the_secret(start: Start, cli: Cli, modal: Modal) -> None:
-    start()
-    assert cli("modal", "run", "--ref", REF).status == 0
-    document = cli("modal", "stop", "--ref", REF, "--json").document
-    identity = document["app_id"]
-    assert document == {"schema": "theoryctl.undeployed/v1", "ref": REF, "app": APP, "environment": "dev",
-        "stopped": True, "app_id": identity, "kept_secret": APP, "kept_answers": []}  # fmt: skip
-    assert (modal.apps(), modal.volumes(), modal.secrets()) == ({}, {}, {APP: EMPTY})
-    assert modal.dicts() == {}
-    again = cli("modal", "stop", "--ref", REF, "--json")
-    assert (again.status, again.document) == (0, {**document, "stopped": False, "app_id": None})
-    ran = cli("modal", "stop", "--ref", REF)
-    assert (ran.out, ran.err) == (f"{APP} (dev) is not deployed\n", "")
-
-
-def test_who_stops_an_app_is_told_the_command_that_still_shows_its_log(start: Start, cli: Cli) -> None:
-    start()
-    assert cli("modal", "run", "--ref", REF).status == 0
-    said = cli("modal", "stop", "--ref", REF).err
-    shown = cli(*said.partition("to see its log: theoryctl ")[2].split())
-    if Version(version("modal")) >= Version(apps.FIRST_WITH_IDS):
-        assert "openai/gpt-4o-mini" in shown.out, said
-    else:
-        assert "finds no app by its ID" in shown.err
-        assert f"'modal>={apps.FIRST_WITH_IDS}'" in shown.err
-
-
-def test_a_name_that_only_begins_as_an_id_is_a_name(start: Start, cli: Cli) -> None:
-    start(env={"GIT_BRANCH": "ap-feature"})
-    assert cli("modal", "logs", "--ref", REF, "--app", f"ap-feature-alice-{APP.partition('alice-')[2]}").status == 0
-    ran = cli("modal", "logs", "--ref", REF, "--app", "ap-x y", "--json")
-    assert "finds no app by its ID" not in ran.err
-    assert "Invalid App name: 'ap-x y'" in ran.document["error"]["message"]
-
-
-@pytest.mark.parametrize("words", [("stop",), ("rollback",), ("run", "--prompt", "x")])
-def test_an_id_names_no_app_but_where_a_log_is_read(words: tuple[str, ...], start: Start, cli: Cli) -> None:
-    start()
-    identity = cli("modal", "stop", "--ref", REF, "--json").document["app_id"]
-    ran = cli("modal", *words, "--ref", REF, "--app", identity, "--json")
-    assert error(ran) == (2, "ERR_USAGE")
-    message = f"--app: expected the name of an app, got the ID {identity}"
-    hint = f"theoryctl modal status --ref {REF} --env dev"
-    found = ran.document["error"]
-    assert (found["message"], found["hint"]) == (message, hint)
 
 
 def test_verify_reads_back_what_is_deployed(cli: Cli, start: Start, docker: dict[str, str], tmp_path: Path) -> None:

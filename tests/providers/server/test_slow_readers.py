@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from tests.providers.started import ASK, CANARY, CONFIG, TOKEN, Server, Start
-from tests.real.vendor import Conversation, Vendor
+from tests.real.server import Conversation
+from tests.real.vendor import Vendor
 from theoryctl_providers.contract import Script, ServerConfig
 
 CLIENTS = 30
