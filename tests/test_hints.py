@@ -17,6 +17,9 @@ from theoryctl.cli.app import app
 
 RUN = ("local", "run", "--ref", REF)
 START = ("local", "start", "--ref", REF, "--runtime", "process")
+#: Of a provider that starts in real mode without loading LiteLLM.
+MOCK = "llm/mock@1"
+RUN_MOCK, START_MOCK = (tuple(MOCK if word == REF else word for word in words) for words in (RUN, START))
 CANARY = "sk-canary-0123456789abcdef"
 TREE: Any = typer.main.get_command(app)
 
@@ -104,7 +107,7 @@ def paste(cli: Cli, hint: str, **options: Any) -> Ran:
         ((*RUN, "--runtime", "embeded", "--prompt", "x"), "embeded", "embedded"),
         ((*START, "--mode", "mok", "--max-attachment", "1MiB"), "mok", "mock"),
         (("local", "start", "--ref", REF, "--runtime", "docker", "--wait-timeout", "70"), "docker", "process"),
-        (("local", "start", "--ref", REF, "--runtime", "docker", "--mode", "real", "--env-file", "keys.env"),
+        (("local", "start", "--ref", MOCK, "--runtime", "docker", "--mode", "real", "--env-file", "keys.env"),
          "docker", "process"),
     ],
 )  # fmt: skip
@@ -150,7 +153,7 @@ def test_a_daemon_of_another_machine_is_left_by_one_command(cli: Cli, arguments:
 
 
 def test_a_real_start_without_docker_is_no_mock_without_docker(cli: Cli, folder: Path) -> None:
-    start = ("local", "start", "--ref", REF, "--mode", "real", "--runtime", "docker", "--env-file", "keys.env")
+    start = ("local", "start", "--ref", MOCK, "--mode", "real", "--runtime", "docker", "--env-file", "keys.env")
     assert paste(cli, hint_of(cli(*start, "--oci", "a/b@sha256:" + "0" * 64, "--json"))).document["mode"] == "real"
 
 
@@ -237,7 +240,7 @@ def test_a_broken_manifest_is_checked_again_by_the_hint_once_it_is_mended(cli: C
 def scripted(cli: Cli, folder: Path) -> tuple[str, ...]:
     """The command line that starts an instance with a script."""
     flags = ("--script", "answers.yaml", "--max-attachment", "10", "--wait-timeout", "70", "--manifests", ".")
-    assert cli(*START, *flags).status == 0
+    assert cli(*START_MOCK, *flags).status == 0
     return tuple(word if word in ("10", "70") or word.startswith("--") else str(folder / word) for word in flags)
 
 
@@ -248,11 +251,11 @@ def test_an_instance_that_died_comes_back_with_its_flags_wherever_one_stands(
     os.kill(pid, signal.SIGKILL)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    hint = hint_of(cli(*RUN, "--prompt", "x", "--json", cwd=elsewhere))
+    hint = hint_of(cli(*RUN_MOCK, "--prompt", "x", "--json", cwd=elsewhere))
     (words,) = commands_in(hint)
-    assert sorted(words) == sorted(["theoryctl", *START, *(word.removesuffix("/.") for word in scripted)])
+    assert sorted(words) == sorted(["theoryctl", *START_MOCK, *(word.removesuffix("/.") for word in scripted)])
     assert paste(cli, hint, cwd=elsewhere).status == 0
-    assert cli(*RUN, "--prompt", "x").out == "scripted\n"
+    assert cli(*RUN_MOCK, "--prompt", "x").out == "scripted\n"
 
 
 @pytest.mark.parametrize(
@@ -267,7 +270,7 @@ def test_an_instance_that_died_comes_back_with_its_flags_wherever_one_stands(
 def test_what_an_instance_was_not_started_with_is_given_to_it_anew(
     cli: Cli, folder: Path, flags: tuple[str, ...], kept: str, gone: str
 ) -> None:
-    hint = hint_of(cli(*RUN, "--prompt", "x", *flags, "--json"))
+    hint = hint_of(cli(*RUN_MOCK, "--prompt", "x", *flags, "--json"))
     assert kept in hint and gone not in hint
     assert paste(cli, hint, env={"OPENAI_API_KEY": CANARY}).status == 0
 
@@ -275,9 +278,9 @@ def test_what_an_instance_was_not_started_with_is_given_to_it_anew(
 @pytest.mark.parametrize("flags", [("--script", "slow.yaml"), ("--mode", "real", "--env-file", "keys.env")])
 @pytest.mark.usefixtures("scripted")
 def test_started_otherwise_it_is_stopped_first(cli: Cli, folder: Path, flags: tuple[str, ...]) -> None:
-    hint = hint_of(cli(*START, *flags, "--json"))
-    assert hint == shlex.join(["theoryctl", "local", "stop", "--ref", REF]) + " && " + hint.rpartition(" && ")[2]
-    assert sorted(commands_in(hint)[1]) == sorted(["theoryctl", *START, *flags])
+    hint = hint_of(cli(*START_MOCK, *flags, "--json"))
+    assert hint == shlex.join(["theoryctl", "local", "stop", "--ref", MOCK]) + " && " + hint.rpartition(" && ")[2]
+    assert sorted(commands_in(hint)[1]) == sorted(["theoryctl", *START_MOCK, *flags])
     assert paste(cli, hint).status == 0
 
 
