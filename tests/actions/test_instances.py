@@ -17,7 +17,8 @@ import psutil
 import pytest
 
 from tests.conftest import REF, ROOT, THEORYCTL, Cli, Ran, hearing_ctrl_c, messages
-from tests.real.vendor import Vendor, stalls_at_once
+from tests.real.vendor import Vendor
+from tests.waiting import until
 
 START = ("local", "start", "--ref", REF, "--runtime", "process")
 RUN = ("local", "run", "--ref", REF)
@@ -249,16 +250,15 @@ def test_an_instance_that_was_killed_is_an_error_with_the_way_back_and_never_a_s
     assert cli(*RUN).status == 0
 
 
-def test_an_instance_killed_in_the_middle_of_an_answer_is_an_error(theoryctl: Cli) -> None:
-    with Vendor(stalls_at_once) as vendor:
-        env = {"OPENAI_API_KEY": CANARY, "OPENAI_BASE_URL": f"{vendor.url}/v1"}
-        instance = started(theoryctl, "--mode", "real", env=env)
-        with ThreadPoolExecutor(1) as pool:
-            call = pool.submit(theoryctl, *RUN, "--prompt", "x", "--json")
-            while not vendor.requests:
-                time.sleep(0.02)
-            os.kill(instance["pid"], signal.SIGKILL)
-            assert error(call.result()) == (5, "ERR_NOT_RUNNING")
+def test_an_instance_killed_in_the_middle_of_an_answer_is_an_error(theoryctl: Cli, tmp_path: Path) -> None:
+    script = tmp_path / "slow.yaml"
+    script.write_text("rules: [{answers: [{text: late, delay: 20}]}]\n")
+    instance = started(theoryctl, "--script", str(script))
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(theoryctl, *RUN, "--prompt", "x", "--json")
+        until(lambda: theoryctl("local", "requests", "--ref", REF, "--json").document["requests"])
+        os.kill(instance["pid"], signal.SIGKILL)
+        assert error(call.result()) == (5, "ERR_NOT_RUNNING")
 
 
 def test_a_pid_that_is_another_process_by_now_is_left_alone(cli: Cli, environment: dict[str, str]) -> None:

@@ -53,8 +53,9 @@ def test_each_request_is_a_row_and_in_json_has_its_body(cli: Cli, working_folder
 
 
 def test_an_instance_that_asks_vendors_has_none_and_the_hint_starts_one_that_has(cli: Cli) -> None:
-    started(cli, "--mode", "real", env={"OPENAI_API_KEY": "sk-canary-0123456789abcdef"})
-    ran = cli(*REQUESTS, "--json")
+    mock = ("--ref", "llm/mock@1")  # which starts in real mode without loading LiteLLM
+    assert cli("local", "start", *mock, "--runtime", "process", "--mode", "real").status == 0
+    ran = cli("local", "requests", *mock, "--json")
     assert error(ran) == (2, "ERR_USAGE")
     assert "local start" in (hint := ran.document["error"]["hint"]) and "--mode mock" in hint
 

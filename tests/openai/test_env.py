@@ -100,7 +100,7 @@ def test_an_instance_started_there_is_not_led_to_the_other(
 ) -> None:
     (tmp_path / ".env").write_text(f"OPENAI_API_KEY={key}\n" if key else "")
     env = {**home, **local_instance, "HOME": str(tmp_path)}
-    start = ("local", "start", "--ref", REF, "--runtime", "process", "--mode", "real")
+    start = ("local", "start", "--ref", REF, "--runtime", "process")
     started = theoryctl(*start, "--env-file", str(tmp_path / ".env"), env=env)
     try:
         assert ("OPENAI_API_KEY" in started["secrets_absent"]) == (key is None)
