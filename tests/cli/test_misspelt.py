@@ -24,6 +24,9 @@ RUN = ("--ref", REF, "--mode", "mock", "--json")
         (("local", "list"), ("local", "status")),
         (("image", "ls"), ("manifest", "list")),
         (("manifest", "inspect", REF), ("manifest", "show", REF)),
+        (("runs", "stats"), ("runs", "cost")),
+        (("local", "stats"), ("local", "status")),
+        (("local", "restart"), ("local", "status")),
     ],
 )
 def test_the_command_that_was_meant_is_said_whole(cli: Cli, typed: tuple[str, ...], meant: tuple[str, ...]) -> None:
@@ -31,6 +34,19 @@ def test_the_command_that_was_meant_is_said_whole(cli: Cli, typed: tuple[str, ..
     hint = refused.document["error"]["hint"] if "--json" in typed else refused.err.partition("hint: ")[2].strip()
     assert (refused.status, shlex.split(hint)) == (2, ["theoryctl", *meant])
     assert cli(*meant).status == 0
+
+
+def test_restart_is_told_as_a_stop_and_a_start_with_all_that_the_instance_was_started_with(cli: Cli) -> None:
+    start = f"theoryctl local start --ref {REF} --runtime process --mode mock"
+    assert cli(*start.split()[1:]).status == 0
+    try:
+        for typed in ((), ("--ref", REF)):
+            hint = cli("local", "restart", *typed, "--json").document["error"]["hint"]
+            assert hint == f"theoryctl local stop --ref {REF} && {start}"
+        other = cli("local", "restart", "--ref", "llm/mock@1", "--json").document["error"]["hint"]
+        assert other == "theoryctl local status --ref llm/mock@1 --json"
+    finally:
+        assert cli("local", "stop", "--all").status == 0
 
 
 @pytest.mark.parametrize(

@@ -186,12 +186,14 @@ class Group(PlacedErrorsMixin, ExamplesMixin, TyperGroup):
             raise
 
     def _tell_meant(self, error: Any, ctx: Any, args: list[str]) -> None:
-        from theoryctl.cli.misspelt import meant, of_modal
+        from theoryctl.cli.misspelt import meant, of_modal, of_restart
 
         error.message = f"No such command {args[0]!r}."  # Typer's own guess may be another than ours
         if elsewhere := of_modal([word for word in args if word not in _SHARED], ctx):
             error.message = f"No such command {args[0]!r}: it is one of Modal's own program"
             error.hint = elsewhere
+        elif both := of_restart(args, ctx):
+            error.hint = both
         elif right := meant(args, self, ctx):
             error.meant = [*right, *ctx.meta]
 

@@ -21,6 +21,8 @@ _ELSEWHERE: Mapping[str, tuple[str, ...]] = {
     "down": ("stop",),
     "kill": ("stop",),
     "rm": ("stop",),
+    "restart": ("status",),
+    "stats": ("cost", "status"),
     "inspect": ("show",),
     "describe": ("show",),
     "chat": ("run",),
@@ -64,6 +66,19 @@ def of_modal(arguments: Sequence[str], context: Any) -> str | None:
     words = ["token", "new"] if list(arguments) == ["token"] else arguments
     whole = modal_command(*words)
     return whole if fit(whole) else modal_command(*takewhile(lambda word: not word.startswith("-"), words))
+
+
+def of_restart(arguments: Sequence[str], context: Any) -> str | None:
+    """Return the commands that stop the started instance and start it as it was, where `local restart` was typed; None
+    for any other word, and unless there is one instance, of the ref that was typed if there was one."""
+    if context.command_path.split()[1:] != ["local"] or arguments[:1] != ["restart"]:
+        return None
+    from theoryctl.instances.records import all_instances
+    from theoryctl.instances.restart import stop_and_start
+
+    refs = [word for word in arguments if "/" in word]
+    found = [each for each in all_instances() if not refs or each.ref in refs]
+    return str(stop_and_start(found[0])) if len(found) == 1 else None
 
 
 def _takes(path: tuple[str, ...], rest: Sequence[str], here: tuple[str, ...], context: Any) -> bool:
