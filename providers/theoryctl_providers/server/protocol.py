@@ -18,8 +18,9 @@ HEADER_SECONDS = 10.0
 #: Seconds and bytes for which a connection that has been answered is read before it is cut: hung up at once, a client
 #: that still sends would lose the answer.
 LINGER_SECONDS, LINGER_BYTES = 1.0, 1 << 20
-#: Requests that are read while others before them are answered. Behind more, the end of a connection is not seen.
-AHEAD = 16
+#: Bytes that are read behind a request that waits for its turn, and parsed in pieces of that size. Behind more, the end
+#: of a connection is not seen, and a vendor's call goes on for nobody.
+AHEAD, PIECE = 1 << 20, 64 << 10
 #: Bytes of answers that wait for the end of a turn; with more, a client too slow for them must be noticed.
 HELD = 64 << 10
 
@@ -87,6 +88,8 @@ class Protocol(HttpToolsProtocol):
     _running: RequestResponseCycle | None = None
     #: Bytes to send before the connection is closed, once all that was asked before is answered; no more is read.
     _last: bytes | None = None
+    #: What has come behind a request that waits for its turn.
+    _ahead = b""
 
     def __init__(self, *, head_bytes: int, **options: Any) -> None:
         super().__init__(**options)
@@ -96,13 +99,21 @@ class Protocol(HttpToolsProtocol):
         self._socket = transport
         joined: Any = _Joined(transport, self.loop, self.connections, self._hang_up)
         self._joined = joined
+        joined.pause_reading, joined.resume_reading = self._pause, self._resume
         super().connection_made(joined)
         self._patience = self.loop.call_later(HEADER_SECONDS, transport.close)
 
     def data_received(self, data: bytes) -> None:
         if self._lingers or self._last is not None:
             self._count(data, LINGER_BYTES, self._socket.abort)
-            return
+        elif not (self.pipeline or self._ahead):
+            self._read(data)
+        else:
+            self._ahead += data
+            if len(self._ahead) > AHEAD:
+                self._socket.pause_reading()
+
+    def _read(self, data: bytes) -> None:
         awaited, begun = self._in_head, self._begun
         self._parse(data)
         if not self._in_head:  # as of most requests, whose heads come in one piece: no clock is set for them
@@ -112,6 +123,24 @@ class Protocol(HttpToolsProtocol):
         elif self._last is None and not self.transport.is_closing():
             self._surplus = 0
             self._patience = self.loop.call_later(HEADER_SECONDS, self._refuse, b"")
+
+    def _read_on(self) -> None:
+        """Read what has come while requests waited, until one has to wait again."""
+        while self._ahead and not (self.pipeline or self.flow.read_paused or self._last is not None):
+            piece, self._ahead = self._ahead[:PIECE], self._ahead[PIECE:]
+            self._read(piece)
+        if len(self._ahead) <= AHEAD and (self.pipeline or not self.flow.read_paused):
+            self._socket.resume_reading()
+
+    def _pause(self) -> None:
+        """Read no more of the body of the request that is being answered; the others wait unread."""
+        if self.cycle is self._running or self._running is None or self._running.response_complete:
+            self._socket.pause_reading()
+
+    def _resume(self) -> None:
+        self._socket.resume_reading()
+        if self._ahead:
+            self.loop.call_soon(self._read_on)
 
     def _parse(self, data: bytes) -> None:
         while data:
@@ -157,8 +186,6 @@ class Protocol(HttpToolsProtocol):
         self._calm()
         if not self.pipeline:
             self._running = self.cycle
-        elif len(self.pipeline) <= AHEAD:
-            self.flow.resume_reading()  # paused, the connection would not see its end, and a vendor's call went on
 
     def on_message_complete(self) -> None:
         if self._is_to_upgrade():
@@ -173,6 +200,8 @@ class Protocol(HttpToolsProtocol):
             if self.pipeline:
                 self._running = self.pipeline[-1][0]
             super().on_response_complete()
+            if self._ahead:
+                self.loop.call_soon(self._read_on)
             return
         if self._last is not None:
             self._part(self._last)
@@ -205,7 +234,7 @@ class Protocol(HttpToolsProtocol):
         if self._running is None or self._running.response_complete or COMPUTED not in self._running.scope:
             return False
         self.pipeline.clear()
-        self._last = self._last or b""
+        self._last, self._ahead = self._last or b"", b""
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -225,6 +254,7 @@ class Protocol(HttpToolsProtocol):
 
     def _refuse(self, answer: bytes) -> None:
         """Refuse the request that is coming in, as soon as those before it are answered."""
+        self._ahead = b""
         broken = None if self._in_head else self.cycle
         if self.pipeline and self.pipeline[0][0] is broken:
             self.pipeline.popleft()

@@ -83,6 +83,25 @@ def scripted(**answer: object) -> ServerConfig:
     return replace(CONFIG, provider=replace(CONFIG.provider, script=script))
 
 
+# -- many behind one another --
+
+
+def padded(size: int) -> bytes:
+    """Make a request of that many bytes more."""
+    body = BODY + b" " * size
+    return head(length=len(body)) + body
+
+
+@pytest.mark.parametrize(
+    ("behind", "delay"),
+    [(RUN * 200, 0), (padded(300_000) * 9 + RUN * 99, 0), (padded(5 << 20) + RUN, 0.2), (RUN + padded(90_000), 0.2)],
+)
+def test_all_that_are_asked_at_once_are_answered_in_their_order(behind: bytes, delay: float) -> None:
+    with connected(scripted(text="Hello", delay=delay)) as client:
+        client.send(RUN + behind)
+        assert client.statuses(1 + behind.count(BODY)) == [200] * (1 + behind.count(BODY))
+
+
 # -- another protocol --
 
 
@@ -146,7 +165,10 @@ def test_a_body_that_is_no_http_is_refused_at_once_and_once() -> None:
 # -- clients that leave --
 
 
-@pytest.mark.parametrize("pieces", [[RUN], [RUN + RUN], [RUN, RUN], [RUN, RUN, RUN + RUN, head()]])
+@pytest.mark.parametrize(
+    "pieces",
+    [[RUN], [RUN + RUN], [RUN, RUN], [RUN, RUN, RUN + RUN, head()], [RUN, RUN * 500], [RUN, padded(300_000), RUN]],
+)
 @pytest.mark.parametrize("leave", [Client.vanish, Client.say_no_more])
 def test_a_vendors_call_is_cancelled_when_the_client_leaves_though_others_wait_behind_it(
     pieces: list[bytes], leave: Callable[[Client], None]
