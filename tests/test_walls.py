@@ -127,6 +127,8 @@ HEAVY = {
 MADE_OF = {
     "theoryctl.authored.script_file": {"pydantic", "yaml"},
     "theoryctl.docker.logins": {"docker"},
+    "theoryctl.docker.sdk": {"docker"},
+    "theoryctl.docker.ssh": {"tempfile"},
     "theoryctl.manifests.check": {"pydantic"},
     "theoryctl.manifests.edit": {"yaml"},
     "theoryctl.modal.theoryctl_server": {"modal"},

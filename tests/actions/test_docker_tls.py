@@ -18,7 +18,7 @@ from tests.actions.test_docker_daemon import PING, STOP, answer, container, last
 from tests.certificates import certificates
 from tests.conftest import Cli
 from theoryctl.docker.address import find_address
-from theoryctl.docker.daemon import connected
+from theoryctl.docker.daemon import connected, platform_of
 
 __all__ = ["container"]
 
@@ -88,7 +88,7 @@ def test_tls_needs_no_certificate_of_the_client(
     for name, value in way.items():
         monkeypatch.setenv(name, value)
     with connected() as api:
-        assert api.version()["Os"] == "linux"
+        assert platform_of(api) == "linux/amd64"
 
 
 def test_a_folder_of_certificates_alone_asks_for_no_tls(cli: Cli, container: Path, files: Path) -> None:

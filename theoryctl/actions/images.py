@@ -67,12 +67,12 @@ def build_image(options: BuildOptions, progress: Progress) -> ImageBuilt:
     Raises NotPinned where its manifest has no build context, and what `images.build.build` raises.
     """
     from theoryctl.docker.daemon import connected
+    from theoryctl.docker.images import must_inspect
 
     with connected() as api:
         plan, image_id, built = _built(api, options, progress)
-        seen = api.inspect_image(image_id)
-    layers = len(seen["RootFS"].get("Layers") or ())  # one of scratch has none
-    return ImageBuilt(str(options.ref), plan.tag, image_id, plan.platform, plan.base, seen["Size"], layers, built)
+        seen = must_inspect(api, image_id)
+    return ImageBuilt(str(options.ref), plan.tag, image_id, plan.platform, plan.base, seen.size, seen.layers, built)
 
 
 def push_image(options: BuildOptions, to: str | None, progress: Progress) -> ImagePushed:

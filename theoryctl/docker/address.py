@@ -38,13 +38,15 @@ class Certificates:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An address of a daemon on this machine: the `socket` at a path, or `host` and `port` with the `path` that stands
-    before each request. `text` is how `source` (DOCKER_HOST, or a context) writes it; `headers` go with each request.
+    """An address of a daemon: the `socket` at a path, the command of an `ssh` that leads to it, or `host` and `port`
+    with the `path` that stands before each request. `text` is how `source` (DOCKER_HOST, or a context) writes it;
+    `headers` go with each request.
     """
 
     text: str
     source: str
     socket: str | None = None
+    ssh: tuple[str, ...] = ()
     host: str = ""
     port: int = 0
     path: str = ""
@@ -60,12 +62,16 @@ class Address:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.text if self.socket is not None else f"tcp://{host}:{self.port}{self.path}"
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Return whether the daemon is another machine's, whose loopback address is not reached from here."""
+        return bool(self.ssh) or self.host not in _LOCAL
+
 
 def find_address(hint: str) -> Address:
     """Find the daemon that `docker` itself would ask.
 
-    Raises DockerFailed (`ERR_DOCKER`) where it is another machine's, where its address cannot be read, and where the
-    context in use does not exist.
+    Raises DockerFailed (`ERR_DOCKER`) where its address cannot be read, and where the context in use does not exist.
     """
     settings = _object(_folder() / "config.json")
     name = os.environ.get("DOCKER_CONTEXT") or settings.get("currentContext") or "default"
@@ -78,12 +84,12 @@ def find_address(hint: str) -> Address:
 
 
 def is_there() -> bool:
-    """Return whether the daemon may be running: its socket exists, or its address is not one of a socket."""
+    """Return whether a daemon of this machine may be running: its socket exists, or its address is none of a socket."""
     try:
-        socket = find_address("").socket
+        found = find_address("")
     except DockerFailed:
         return False
-    return socket is None or os.path.exists(socket)
+    return not found.is_elsewhere if found.socket is None else os.path.exists(found.socket)
 
 
 def _parsed(
@@ -94,6 +100,8 @@ def _parsed(
         scheme, rest = "tcp", text
     if scheme in ("unix", "http+unix"):
         return Address(text, source, socket=rest.rstrip("/") or _SOCKET, headers=headers)
+    if scheme == "ssh":
+        return Address(text, source, ssh=_ssh(text, source, hint), headers=headers)
     try:
         parts = urlsplit(f"//{rest}")
         host, port = parts.hostname or "", parts.port
@@ -101,15 +109,22 @@ def _parsed(
         host, port = None, None
     if scheme == "tcp" and port is None and host in _LOCAL:
         port, text = _PORT, f"tcp://{parts.netloc.rstrip(':') or 'localhost'}:{_PORT}{parts.path}"
-    if scheme == "ssh" or (port and host not in _LOCAL):
-        raise _elsewhere(text, source)
     if scheme not in ("tcp", "http", "https") or not port:
         raise DockerFailed(f"{source}: {_EXPECTED}, got {text!r}", hint=hint)
     if certificates is not None:
         _must_be_there(certificates.ca, source)
     if scheme == "https" and certificates is None:
         certificates = Certificates("", "", "", verifies=True)
-    return Address(text, source, None, host or "localhost", port, parts.path.rstrip("/"), certificates, headers)
+    return Address(text, source, None, (), host or "localhost", port, parts.path.rstrip("/"), certificates, headers)
+
+
+def _ssh(text: str, source: str, hint: str) -> tuple[str, ...]:
+    from theoryctl.docker.ssh import command_of
+
+    try:
+        return command_of(text)
+    except ValueError as error:
+        raise DockerFailed(f"{source}: {error}", hint=hint) from None
 
 
 def _must_be_there(ca: str, source: str) -> None:
@@ -120,16 +135,17 @@ def _must_be_there(ca: str, source: str) -> None:
         )
 
 
-def _elsewhere(text: str, source: str) -> DockerFailed:
-    """A container of another machine could not be reached on its loopback address."""
+def elsewhere(address: Address) -> DockerFailed:
+    """Return the error that a provider cannot be started with the daemon of another machine."""
     return DockerFailed(
-        f"the Docker daemon {text} ({source}) is on another machine, where instances cannot be reached",
-        # Where there is another runtime that is the way on; images are built and pushed here alone.
-        hint=again(_leave(), runtime="process", **NO_IMAGE),
+        f"the Docker daemon {address} is on another machine, where instances cannot be reached: their ports would be"
+        " open to that machine alone",
+        # Where there is another runtime that is the way on.
+        hint=again(leave(), runtime="process", **NO_IMAGE),
     )
 
 
-def _leave() -> str:
+def leave() -> str:
     """Return the command after which another daemon is asked."""
     variable = next(filter(os.environ.get, ("DOCKER_HOST", "DOCKER_CONTEXT")), None)
     return f"unset {variable}" if variable else "docker context use default"

@@ -7,18 +7,18 @@ be answered; it makes containers and images (`docker.daemon`), and whatever come
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
-from theoryctl.docker.address import Address, Certificates, find_address
+from theoryctl.docker.address import Address, elsewhere, find_address
+from theoryctl.docker.connection import connection_to
 from theoryctl.errors import DockerFailed
 
 if TYPE_CHECKING:
-    import socket
-    from http.client import HTTPConnection, HTTPResponse
-    from ssl import SSLContext
+    from http.client import HTTPResponse
 
 T = TypeVar("T")
 
@@ -27,16 +27,24 @@ Query = Mapping[str, str | int]
 
 START_DOCKER = "start Docker, and look with: docker info"
 
-#: Seconds until a daemon that says nothing is given up: at first, and once it has answered. A step of a build or a pull
-#: may be silent for as long.
-FIRST_TIMEOUT, TIMEOUT = 10, 300
+#: Seconds until a daemon that says nothing is given up: at first, through ssh, which itself waits for 30, and once it
+#: has answered. A step of a build or a pull may be silent for as long.
+FIRST_TIMEOUT, SSH_TIMEOUT, TIMEOUT = 10, 40, 300
 
-#: Bytes of an odd answer that its error shows.
-_SHOWN = 100
+#: Bytes that an answer may have that is no stream.
+MAX_ANSWER = 1 << 24
+
+#: The errors of reading a value that has another shape than expected.
+SHAPE_ERRORS = (ValueError, TypeError, AttributeError, LookupError, RecursionError, OverflowError)
+
+#: Bytes of an odd answer, and of a refusal, that an error shows.
+_SHOWN, _MAX_WORDS = 100, 2000
 
 #: Bytes that stand before each piece of a container's log: the stream, and the size of the piece as a 32-bit number
 #: (Engine API, "Attach to a container", stream format).
 _FRAME_HEADER = 8
+
+_VERSION = r"\d{1,9}(\.\d{1,9})+"
 
 #: The version of the API since which a log that is followed begins at once: before, the head of the answer came with
 #: the first line (moby/moby#47448; `WriteLogStream`, Docker 26.0).
@@ -69,16 +77,17 @@ class Client:
     def greet(self) -> None:
         """Ask the daemon for the version of its API, which later requests name."""
         version = ""
-        with unless_gone(), self._answer("GET", "/_ping", FIRST_TIMEOUT, trouble="does not answer") as response:
+        seconds = SSH_TIMEOUT if self.address.ssh else FIRST_TIMEOUT
+        with unless_gone(), self._answer("GET", "/_ping", seconds, trouble="does not answer") as response:
             version = response.headers.get("Api-Version", "")
-        if not version:
+        if not re.fullmatch(_VERSION, version):
             raise DockerFailed(f"Docker does not answer at {self.address}: another program does", hint=self._hint)
         self.version = version
 
     def do(self, method: str, path: str, query: Query | None = None, seconds: float = TIMEOUT) -> None:
         """Have the daemon do something."""
         with self._answer(method, _with(path, query), seconds) as response:
-            body = response.read()
+            body = self._whole(response, path)
         if body:
             self._shaped(lambda value: None, body, path)
 
@@ -89,16 +98,20 @@ class Client:
         (a TypeError, ValueError, AttributeError or LookupError).
         """
         with self._answer("GET", _with(path, query), TIMEOUT) as response:
-            body = response.read()
+            body = self._whole(response, path)
         return self._shaped(shape, body, path)
+
+    def _whole(self, response: HTTPResponse, path: str) -> bytes:
+        body = response.read(MAX_ANSWER + 1)
+        if len(body) > MAX_ANSWER:
+            raise odd(self.address, body, path)
+        return body
 
     def _shaped(self, shape: Callable[[Any], T], body: bytes, path: str) -> T:
         try:
             return shape(json.loads(body))
-        except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
-            got = body[:_SHOWN].decode(errors="replace") or "nothing"
-            message = f"Docker answered oddly, at {self.address}: expected JSON as in its API, got {got!r} for {path}"
-            raise DockerFailed(message, hint="docker info") from None
+        except SHAPE_ERRORS:
+            raise odd(self.address, body, path) from None
 
     def log(self, container: str, *, tail: int | None = None, follow: bool = False) -> Generator[bytes]:
         """Yield the pieces of a container's log, of both streams; none where the container has gone.
@@ -116,7 +129,7 @@ class Client:
         """Read the next piece of a log that is not empty; empty at its end."""
         while header := response.read(_FRAME_HEADER):
             size = int.from_bytes(header[4:], "big")
-            piece = response.read(size)
+            piece = response.read(size) if size <= MAX_ANSWER else b""
             if len(header) < _FRAME_HEADER or len(piece) < size:
                 raise DockerFailed(f"Docker broke off, at {self.address}, within a line of a log", hint=self._hint)
             if piece:
@@ -130,7 +143,7 @@ class Client:
         from http.client import HTTPException
 
         try:
-            with closing(_connection(self.address, seconds)) as connection:
+            with connection_to(self.address, seconds) as connection:
                 version = self.version and f"/v{self.version}"
                 url = f"{self.address.path}{version}{path}"
                 connection.request(method, url, headers=dict(self.address.headers))
@@ -153,15 +166,24 @@ class Client:
 
     def _must_be_granted(self, response: HTTPResponse) -> None:
         if response.status >= 300 and response.status != _NOT_MODIFIED:
-            raise Refused(f"Docker refused, at {self.address}: {_words(response)}", response.status)
+            words = said(response.read(1 << 16), response.status)
+            raise Refused(f"Docker refused, at {self.address}: {words}", response.status)
 
 
 def connect(hint: str = START_DOCKER) -> Client:
-    """Return a client of the daemon that `docker` itself would ask.
+    """Return a client of the daemon that `docker` itself would ask, for containers that are reached at its ports.
 
     Raises DockerFailed (`ERR_DOCKER`) where none answers, and where it is another machine's.
     """
-    client = Client(find_address(hint), hint)
+    address = find_address(hint)
+    if address.is_elsewhere:
+        raise elsewhere(address)
+    return greeted(address, hint)
+
+
+def greeted(address: Address, hint: str) -> Client:
+    """Return a client of the daemon at an address, which has answered. Raises DockerFailed (`ERR_DOCKER`)."""
+    client = Client(address, hint)
     client.greet()
     return client
 
@@ -176,72 +198,31 @@ def unless_gone() -> Iterator[None]:
             raise
 
 
-def _words(response: HTTPResponse) -> str:
-    """The daemon's own words."""
-    body = response.read(1 << 16)
+def said(body: bytes, status: int) -> str:
+    """Return the daemon's own words in a refusal."""
     try:
-        return str(json.loads(body)["message"]).strip()
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return body.decode(errors="replace").strip() or f"status {response.status}"
+        words = str(json.loads(body)["message"]).strip()
+    except SHAPE_ERRORS:
+        words = body.decode(errors="replace").strip()
+    return words[:_MAX_WORDS] or f"status {status}"
+
+
+def odd(address: Address, got: bytes, path: str) -> DockerFailed:
+    """Return the error that the answer for a path is not one of Docker's API."""
+    shown = got[:_SHOWN].decode(errors="replace") or "nothing"
+    large = f" of more than {MAX_ANSWER >> 20} MiB" if len(got) > MAX_ANSWER else ""
+    return DockerFailed(
+        f"Docker answered oddly, at {address}: expected JSON as in its API, got {shown!r}{large} for {path}",
+        hint="docker info",
+    )
+
+
+def text(value: Any) -> str:
+    """Return a value that has to be a text. Raises TypeError for another."""
+    if not isinstance(value, str):
+        raise TypeError
+    return value
 
 
 def _with(path: str, query: Query | None) -> str:
     return f"{path}?{urlencode(query)}" if query else path
-
-
-def _connection(address: Address, seconds: float) -> HTTPConnection:
-    import http.client
-
-    if address.socket is not None:
-        connection = http.client.HTTPConnection("localhost", timeout=seconds)
-        connection.sock = _unix_socket(address.socket, seconds)
-        return connection
-    if address.certificates is None:
-        return http.client.HTTPConnection(address.host, address.port, timeout=seconds)
-    tls = tls_context(address, address.certificates)
-    return http.client.HTTPSConnection(address.host, address.port, timeout=seconds, context=tls)
-
-
-def _unix_socket(path: str, seconds: float) -> socket.socket:
-    import socket
-
-    connected = socket.socket(socket.AF_UNIX)
-    try:
-        connected.settimeout(seconds)
-        connected.connect(path)
-    except BaseException:
-        connected.close()
-        raise
-    return connected
-
-
-def tls_context(address: Address, certificates: Certificates) -> SSLContext:
-    """Return what TLS with the daemon wants. Raises DockerFailed, with the names of files that cannot be used."""
-    import ssl
-
-    context = ssl.create_default_context()
-    if not certificates.verifies:
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    elif certificates.ca:
-        context = _loaded(address, certificates.ca, lambda: ssl.create_default_context(cafile=certificates.ca))
-    if certificates.cert:
-        cert, key = certificates.cert, certificates.key
-        _loaded(address, f"{cert} with {key}", lambda: context.load_cert_chain(cert, key, password=_no_password))
-    # Since 3.13 Python wants an extension for key usage, which an authority made by Docker's own guide has not
-    # (docs.docker.com/engine/security/protect-access); `docker` wants none.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return context
-
-
-def _no_password() -> bytes:
-    """Without this OpenSSL would ask for the password of a key at the terminal."""
-    raise ValueError("the key is encrypted, and no password is asked for")
-
-
-def _loaded(address: Address, files: str, load: Callable[[], T]) -> T:
-    """Raise DockerFailed, with the names of the files, where they cannot be used."""
-    try:
-        return load()
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        message = f"the certificates for {address} cannot be used: {files}: {getattr(error, 'strerror', None) or error}"
-        raise DockerFailed(message, hint="put PEM files there that need no password") from None

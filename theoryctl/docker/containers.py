@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from theoryctl.docker.client import TIMEOUT, Client, Refused, unless_gone
+from theoryctl.docker.client import TIMEOUT, Client, Refused, text, unless_gone
 from theoryctl.errors import DockerFailed
 
 #: The port that the image's server listens on.
@@ -48,14 +48,14 @@ def inspect(client: Client, container: str) -> Container | None:
 def _described(seen: Any) -> Container:
     state = seen["State"]
     return Container(
-        id=_text(seen["Id"]),
+        id=text(seen["Id"]),
         running=bool(state["Running"]),
         status=str(state.get("Status")),
         exit_status=state.get("ExitCode"),
         died_of_memory=bool(state.get("OOMKilled")),
-        created=_text(seen.get("Created", "")),
+        created=text(seen.get("Created", "")),
         url=_url((seen.get("NetworkSettings") or {}).get("Ports") or {}),
-        labels={name: _text(value) for name, value in ((seen.get("Config") or {}).get("Labels") or {}).items()},
+        labels={name: text(value) for name, value in ((seen.get("Config") or {}).get("Labels") or {}).items()},
     )
 
 
@@ -63,12 +63,6 @@ def _url(ports: dict[str, Any]) -> str | None:
     published = ports.get(f"{PORT}/tcp") or [{"HostPort": ""}]
     port = published[0]["HostPort"]
     return f"http://127.0.0.1:{int(port)}" if port else None
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
 
 
 def is_running(seen: Container | None) -> bool:
@@ -123,7 +117,7 @@ def labelled(client: Client, **labels: str) -> list[Container]:
 def _ids(rows: Any) -> list[str]:
     if not isinstance(rows, list):
         raise TypeError
-    return [_text(row["Id"]) for row in rows]
+    return [text(row["Id"]) for row in rows]
 
 
 def usage(client: Client, container: str) -> tuple[float, int] | None:

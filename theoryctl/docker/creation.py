@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from theoryctl.docker.client import text
 from theoryctl.docker.containers import LABEL, PORT
 from theoryctl.docker.daemon import explained, found
 from theoryctl.errors import DockerFailed
@@ -54,7 +55,13 @@ def create(api: Any, spec: ContainerSpec) -> str:
             healthcheck={"test": ["NONE"]},
             host_config=api.create_host_config(**_confinement(spec)),
         )
-    return str(created["Id"])
+    return created_id(api, created)
+
+
+def created_id(api: Any, created: Any) -> str:
+    """Read the ID of a container that was created. Raises DockerFailed (`ERR_DOCKER`) where the daemon tells none."""
+    made: str = api.shaped(lambda seen: text(seen["Id"]), created, "/containers/create")
+    return made
 
 
 def _confinement(spec: ContainerSpec) -> dict[str, Any]:
@@ -86,7 +93,7 @@ def start_and_tell(api: Any, container: str, data: bytes) -> None:
         try:
             api.start(container)
             sock = getattr(stream, "_sock", stream)
-            with suppress(ConnectionError):  # it died; waiting for its health says so
+            with suppress(OSError):  # it died; waiting for its health says so
                 sock.sendall(data)
                 sock.shutdown(socket.SHUT_WR)
         finally:

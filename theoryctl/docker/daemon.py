@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from theoryctl.docker.address import Certificates
-from theoryctl.docker.client import START_DOCKER, TIMEOUT, connect, tls_context
+from theoryctl.docker.address import Address, find_address, leave
+from theoryctl.docker.client import START_DOCKER, greeted, text
 from theoryctl.errors import DockerFailed, RegistryAuth
 from theoryctl.registry.login import Login
 
@@ -18,83 +19,48 @@ from theoryctl.registry.login import Login
 def connected(hint: str = START_DOCKER) -> Iterator[Any]:
     """An API client (`docker.APIClient`) of the daemon that `docker` itself would use: DOCKER_HOST, else its context.
 
-    Raises DockerFailed (`ERR_DOCKER`) where none answers, where it is another machine's, and for whatever it refuses
+    It may be another machine's. Raises DockerFailed (`ERR_DOCKER`) where none answers, and for whatever it refuses
     inside that nobody else has explained; RegistryAuth (`ERR_REGISTRY_AUTH`) where its own settings, which the client
     reads, make no sense, or a credential helper fails.
     """
-    reached = connect(hint)
-    where = reached.address
+    where = find_address(hint)
+    hint = leave() if where.is_elsewhere else hint
+    version = greeted(where, hint).version
     docker = _sdk()
     import requests
     import urllib3
 
-    from theoryctl.docker.logins import Logins
+    with ExitStack() as stack:
+        api = _api(where, version, hint, stack)
+        try:
+            yield api
+        except docker.errors.APIError as error:
+            raise DockerFailed(f"Docker refused, at {where}: {refusal(error)}", hint="docker info") from None
+        # The SDK wraps the failure of a helper for a push and a pull, and not for a build.
+        except (docker.errors.DockerException, docker.credentials.StoreError) as error:
+            raise _of_helper(error) or _broken_off(where, error, hint) from None
+        # A daemon that dies while it tells of a build or a pull: nobody wraps that.
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise _broken_off(where, error, hint) from None
 
+
+def _api(where: Address, version: str, hint: str, stack: ExitStack) -> Any:
+    import docker
+
+    from theoryctl.docker.sdk import Api
+    from theoryctl.docker.ssh import tunnels
+
+    opened = stack.enter_context(tunnels(where.ssh)) if where.ssh else None
     try:
-        api = docker.APIClient(where.url, reached.version, TIMEOUT, tls=_tls(where.certificates))
-        api._auth_configs = Logins(api._auth_configs)
+        return stack.enter_context(closing(Api(where, version, opened)))
     except docker.errors.DockerException as error:
         raise DockerFailed(f"Docker does not answer at {where}: {error}", hint=hint) from None
     except (ValueError, TypeError, AttributeError) as error:
         raise _unreadable(error) from None
-    # A daemon on this machine has no proxy before it, nor a certificate by those whom REQUESTS_CA_BUNDLE trusts.
-    api.trust_env = False
-    if where.certificates is not None:
-        secure = tls_context(where, where.certificates)
-        api.get_adapter(api.base_url).poolmanager.connection_pool_kw["ssl_context"] = secure
-    try:
-        with _closing_connections(api):
-            yield api
-    except docker.errors.APIError as error:
-        raise DockerFailed(f"Docker refused, at {where}: {refusal(error)}", hint="docker info") from None
-    # The SDK wraps the failure of a helper for a push and a pull, and not for a build.
-    except (docker.errors.DockerException, docker.credentials.StoreError) as error:
-        raise _of_helper(error) or DockerFailed(
-            f"Docker closed the connection, at {where}: {_cause(error)}", hint=hint
-        ) from None
-    # A daemon that dies while it tells of a build or a pull: nobody wraps that.
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise DockerFailed(f"Docker closed the connection, at {where}: {_cause(error)}", hint=hint) from None
-    finally:
-        api.close()
 
 
-def _tls(certificates: Certificates | None) -> Any:
-    import warnings
-
-    import docker
-    import urllib3
-
-    if certificates is None:
-        return None
-    if not certificates.verifies:  # as Docker's own settings have it
-        warnings.filterwarnings("ignore", category=urllib3.exceptions.InsecureRequestWarning)
-    pair = (certificates.cert, certificates.key) if certificates.cert else None
-    return docker.tls.TLSConfig(pair, certificates.ca or _system_authorities(), certificates.verifies)
-
-
-def _system_authorities() -> str | None:
-    """Find the file of those whom the system trusts, as `docker` does; requests would trust its own list."""
-    import ssl
-
-    return ssl.get_default_verify_paths().cafile
-
-
-@contextmanager
-def _closing_connections(api: Any) -> Iterator[None]:
-    """Close those whose answer was broken off or taken over: the SDK leaves them to the garbage collector."""
-    connections = []
-
-    def note(response: Any, **_: Any) -> None:
-        connections.append(response.raw.connection)
-
-    api.hooks["response"].append(note)
-    try:
-        yield
-    finally:
-        for connection in filter(None, connections):
-            with suppress(ValueError):  # what was taken over has been closed
-                connection.close()
+def _broken_off(where: Address, error: BaseException, hint: str) -> DockerFailed:
+    return DockerFailed(f"Docker closed the connection, at {where}: {_cause(error)}", hint=hint)
 
 
 def found(call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
@@ -126,11 +92,38 @@ def refusal(error: Any) -> str:
 def platform_of(api: Any) -> str:
     """The platform that the daemon runs images of, such as `linux/amd64`: on a Mac not the host's. Raises DockerFailed
     where it does not say."""
-    version = api.version()
-    try:
-        return f"{version['Os']}/{version['Arch']}"
-    except (TypeError, KeyError):
-        raise DockerFailed(f"Docker does not say its platform: {str(version)[:100]}", hint="docker info") from None
+    platform: str = api.shaped(_platform, api.version(), "/version")
+    return platform
+
+
+def _platform(version: Any) -> str:
+    return f"{text(version['Os'])}/{text(version['Arch'])}"
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonSeen:
+    """A daemon's version, the platform that it runs images of, the version of its cgroups, and what it cannot limit."""
+
+    version: str
+    platform: str
+    cgroups: str
+    unlimited: tuple[str, ...]
+
+
+def describe(api: Any) -> DaemonSeen:
+    """Ask the daemon what it is. Raises DockerFailed (`ERR_DOCKER`) where it answers oddly."""
+    version, platform = api.shaped(lambda seen: (text(seen["Version"]), _platform(seen)), api.version(), "/version")
+    cgroups, unlimited = api.shaped(_abilities, api.info(), "/info")
+    return DaemonSeen(version, platform, cgroups, unlimited)
+
+
+#: The key of `/info` that tells whether the kernel limits it, which older daemons leave out.
+_LIMITS = {"memory": "MemoryLimit", "CPU": "CpuCfsQuota", "processes": "PidsLimit"}
+
+
+def _abilities(info: Any) -> tuple[str, tuple[str, ...]]:
+    unlimited = tuple(name for name, key in _LIMITS.items() if not info.get(key, True))
+    return text(info.get("CgroupVersion") or "1"), unlimited
 
 
 def login_for(registry: str) -> Login | None:

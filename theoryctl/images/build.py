@@ -10,7 +10,10 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+from theoryctl.docker.creation import created_id
 from theoryctl.docker.daemon import explained, found
+from theoryctl.docker.images import inspect, must_inspect
+from theoryctl.docker.told import Told
 from theoryctl.errors import BuildFailed, DockerFailed
 from theoryctl.images.choice import BuildPlan
 from theoryctl.images.context import DOCKERFILE, BuildContext
@@ -28,6 +31,9 @@ _OTHER_BASE = "name another --base-image, one with Python and pip"
 
 #: Lines of a failed build's output that its error repeats.
 _LAST_LINES = 12
+
+#: Bytes of a base image's answer about its Python that are read, and characters of it that an error shows.
+_MAX_PROBE, _MAX_WORDS = 1 << 20, 2000
 
 
 def build(api: Any, plan: BuildPlan, progress: Progress, *, no_cache: bool = False) -> tuple[str, bool]:
@@ -63,23 +69,23 @@ def _found_or_built(api: Any, plan: BuildPlan, progress: Progress, no_cache: boo
 
 def _base_id(api: Any, plan: BuildPlan, progress: Progress) -> str:
     """The ID of the image to build on, pulled where it is not here, or is here for another platform."""
-    image = found(api.inspect_image, plan.base)
+    image = inspect(api, plan.base)
     if image is None or not fits(image, plan.platform):
         progress.step(f"pulling {plan.base} for {plan.platform}, to build on")
         fetch(api, plan.base, plan.platform, progress)
-        image = api.inspect_image(plan.base)
+        image = must_inspect(api, plan.base)
     must_fit(plan.base, image, plan.platform, hint=f"name a --base-image that is there for {plan.platform}")
-    return str(image["Id"])
+    return image.id
 
 
 def _built(api: Any, record: Path, labels: dict[str, str]) -> str | None:
     """The ID of the image that was built of this context on this base, if it is still here."""
     try:
-        image = found(api.inspect_image, read_regular(record, 200).decode())
+        known = read_regular(record, 200).decode()
     except (OSError, ValueError):
         return None
-    has = (image and image["Config"]["Labels"]) or {}
-    return str(image["Id"]) if labels.items() <= has.items() else None
+    image = inspect(api, known)
+    return image.id if image and labels.items() <= image.labels.items() else None
 
 
 def _build(api: Any, plan: BuildPlan, base: str, progress: Progress, **options: Any) -> str:
@@ -99,23 +105,22 @@ def _build(api: Any, plan: BuildPlan, base: str, progress: Progress, **options: 
             )  # fmt: skip
             with removed_unless_finished(api, _work_folder(plan).with_suffix(".steps")) as steps, closing(stream):
                 built = _follow(stream, plan, progress, steps)
-    return built or str(api.inspect_image(plan.tag)["Id"])
+    return built or must_inspect(api, plan.tag).id
 
 
-def _follow(stream: Iterable[dict[str, Any]], plan: BuildPlan, progress: Progress, steps: Steps) -> str | None:
+def _follow(stream: Iterable[Told], plan: BuildPlan, progress: Progress, steps: Steps) -> str | None:
     """Tell the steps of a build, and return the ID of its image if the daemon says it: the tag may be another build's
     by now. Raises BuildFailed with its last lines."""
     lines: list[str] = []
     built: str | None = None
-    for event in stream:
-        if "aux" in event:
-            built = event["aux"].get("ID", built)
-        if "error" in event:
+    for told in stream:
+        built = told.image_id or built
+        if told.error is not None:
             raise BuildFailed(
-                f"building {plan.tag} failed: {event['error']}" + "".join(f"\n  {line}" for line in lines),
+                f"building {plan.tag} failed: {told.error}" + "".join(f"\n  {line}" for line in lines),
                 hint="fix that, and run the command again",
             )
-        for line in event.get("stream", "").splitlines():
+        for line in told.output.splitlines():
             if line.strip():
                 steps.read(line.strip())
                 lines = [*lines, line.strip()][-_LAST_LINES:]
@@ -133,26 +138,36 @@ def _probe(api: Any, plan: BuildPlan, base_id: str) -> Target:
     """Ask the base image's Python what wheels it takes. Raises BuildFailed where it has none, or one for machines that
     this one cannot run."""
     # Docker itself removes the container, whatever becomes of this command.
-    container = api.create_container(
+    created = api.create_container(
         base_id, ["python3", "-c", PROBE], entrypoint=[], network_disabled=True,
         host_config=api.create_host_config(network_mode="none", auto_remove=True),
-    )["Id"]  # fmt: skip
+    )  # fmt: skip
+    container = created_id(api, created)
     try:
         output = api.attach(container, stream=True)
         with explained(lambda words: BuildFailed(f"{plan.base} runs no python3: {words}", hint=_OTHER_BASE)):
             api.start(container)
-        said = b"".join(output).decode(errors="replace")
+        said = _beginning(output).decode(errors="replace")
     finally:
         with suppress(DockerFailed), explained(DockerFailed):  # it is removed already, or about to be
             found(api.remove_container, container, force=True)
     try:
         target: Target = shaped(Target, json.loads(said.splitlines()[-1]))
         return target
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, RecursionError):
         hint = (
             f"set up QEMU for {plan.platform} on this machine (binfmt_misc)" if "exec format" in said else _OTHER_BASE
         )
-        raise BuildFailed(f"the python3 of {plan.base} failed: {said.strip()}", hint=hint) from None
+        raise BuildFailed(f"the python3 of {plan.base} failed: {said.strip()[-_MAX_WORDS:]}", hint=hint) from None
+
+
+def _beginning(pieces: Iterable[bytes]) -> bytes:
+    said = bytearray()
+    for piece in pieces:
+        said += piece
+        if len(said) > _MAX_PROBE:
+            break
+    return bytes(said)
 
 
 def _pack(tar: Any, context: BuildContext, wheels: Path | None, folder: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from theoryctl.docker.daemon import explained, found
+from theoryctl.docker.daemon import explained
+from theoryctl.docker.images import SeenImage, inspect
+from theoryctl.docker.told import Told
 from theoryctl.errors import (
     BadPlatform,
     ImageNotFound,
@@ -40,17 +42,17 @@ def pull(api: Any, image: Pinned, progress: Progress) -> tuple[str, str]:
     Returns its ID and its digest: of an index, that of the platform's own manifest. Raises what `fetch` raises,
     VerificationFailed where something else came, BadPlatform where it is of another one.
     """
-    digest, here = image.digest, found(api.inspect_image, image.reference)
+    digest, here = image.digest, inspect(api, image.reference)
     if here is None:
         digest = _resolved(image)
         reference = f"{ImageReference.parse(image.reference).name}@{digest}"
-        here = found(api.inspect_image, reference) or _pulled(api, reference, image.platform, progress)
-    if here is None or not any(name.endswith(f"@{digest}") for name in here["RepoDigests"]):
+        here = inspect(api, reference) or _pulled(api, reference, image.platform, progress)
+    if here is None or not any(name.endswith(f"@{digest}") for name in here.digests):
         raise VerificationFailed(
             f"{image.reference} was pulled, and Docker has no image of that digest", hint="run the command again"
         )
     must_fit(image.reference, here, image.platform, hint=f"name the digest for {image.platform}")
-    return str(here["Id"]), digest
+    return here.id, digest
 
 
 def _resolved(image: Pinned) -> str:
@@ -62,10 +64,10 @@ def _resolved(image: Pinned) -> str:
         return image.digest
 
 
-def _pulled(api: Any, reference: str, platform: str, progress: Progress) -> Any:
+def _pulled(api: Any, reference: str, platform: str, progress: Progress) -> SeenImage | None:
     progress.step(f"pulling {reference}")
     fetch(api, reference, platform, progress)
-    return found(api.inspect_image, reference)
+    return inspect(api, reference)
 
 
 def fetch(api: Any, reference: str, platform: str, progress: Progress) -> None:
@@ -76,33 +78,31 @@ def fetch(api: Any, reference: str, platform: str, progress: Progress) -> None:
         return failure("pulling", parsed, words)
 
     with explained(explain):
-        for event in api.pull(
+        for told in api.pull(
             parsed.name, tag=parsed.digest or parsed.tag or "latest", stream=True, decode=True, platform=platform
         ):
             # An error in the middle of the stream comes with status 200.
-            if "error" in event:
-                raise explain(event["error"])
-            tell_layer(event, progress)
+            if told.error is not None:
+                raise explain(told.error)
+            tell_layer(told, progress)
 
 
-def tell_layer(event: dict[str, Any], progress: Progress) -> None:
-    """Pass on how far a layer is, where the daemon's event says it."""
-    amount = event.get("progressDetail") or {}
-    if event.get("status") in ("Downloading", "Pushing") and amount.get("total"):
+def tell_layer(told: Told, progress: Progress) -> None:
+    """Pass on how far a layer is, where the daemon says it."""
+    if told.status in ("Downloading", "Pushing") and told.total:
         # What the daemon counts has the archive's own bytes in it, which are not in the total.
-        progress.part(event["id"], min(amount["current"], amount["total"]), amount["total"])
+        progress.part(told.layer, min(told.done, told.total), told.total)
 
 
-def fits(here: dict[str, Any], platform: str) -> bool:
+def fits(here: SeenImage, platform: str) -> bool:
     """Return whether an image of the daemon is of that platform, in any variant."""
-    return same_platform(f"{here['Os']}/{here['Architecture']}", "/".join(platform.split("/")[:2]))
+    return same_platform(here.platform, "/".join(platform.split("/")[:2]))
 
 
-def must_fit(reference: str, here: dict[str, Any], platform: str, hint: str) -> None:
+def must_fit(reference: str, here: SeenImage, platform: str, hint: str) -> None:
     """Raise BadPlatform (`ERR_PLATFORM`) for an image of another platform, which some daemons pull all the same."""
     if not fits(here, platform):
-        has = f"{here['Os']}/{here['Architecture']}"
-        raise BadPlatform(f"{reference} is for {has}, and not for {platform}", hint=hint)
+        raise BadPlatform(f"{reference} is for {here.platform}, and not for {platform}", hint=hint)
 
 
 def failure(doing: str, reference: ImageReference, words: str) -> TheoryctlError:

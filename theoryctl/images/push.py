@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from theoryctl.docker.daemon import explained, found
+from theoryctl.docker.daemon import explained
+from theoryctl.docker.images import inspect
 from theoryctl.errors import DockerFailed, RegistryFailed, TheoryctlError
 from theoryctl.images.pull import failure, tell_layer
 from theoryctl.progress import Progress
@@ -26,11 +27,11 @@ def push(api: Any, image_id: str, target: ImageReference, progress: Progress) ->
     progress.step(f"pushing {target.name}:{tag}")
     digest = None
     with explained(explain), _called(api, image_id, target.name, tag):
-        for event in api.push(target.name, tag=tag, stream=True, decode=True):
-            if "error" in event:
-                raise explain(event["error"])
-            digest = event.get("aux", {}).get("Digest", digest)
-            tell_layer(event, progress)
+        for told in api.push(target.name, tag=tag, stream=True, decode=True):
+            if told.error is not None:
+                raise explain(told.error)
+            digest = told.digest or digest
+            tell_layer(told, progress)
     if digest is None:
         raise RegistryFailed(
             f"pushing {target}: expected a digest from the registry, got none", hint="run the command again"
@@ -41,7 +42,7 @@ def push(api: Any, image_id: str, target: ImageReference, progress: Progress) ->
 @contextmanager
 def _called(api: Any, image_id: str, name: str, tag: str) -> Iterator[None]:
     """The daemon pushes by name only."""
-    there = found(api.inspect_image, f"{name}:{tag}") is not None
+    there = inspect(api, f"{name}:{tag}") is not None
     api.tag(image_id, name, tag)
     try:
         yield

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from theoryctl.docker.daemon import explained, found
+from theoryctl.docker.images import inspect
 from theoryctl.errors import DockerFailed
 from theoryctl.paths import file_lock, private_folder
 
@@ -75,8 +76,8 @@ def _remove(api: Any, file: Path) -> None:
 
 
 def _is_removed(api: Any, image: str) -> bool:
-    known = found(api.inspect_image, image)
-    if known is None or known["RepoTags"] or known["RepoDigests"]:
+    known = inspect(api, image)
+    if known is None or known.tags or known.digests:
         return True
     try:
         with explained(DockerFailed):

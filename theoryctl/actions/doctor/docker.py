@@ -95,17 +95,24 @@ def _is_login(entry: Any) -> bool:
 
 def _daemon() -> tuple[str, list[Finding]]:
     """Ask the daemon for a summary, and for what is wrong with it."""
-    from theoryctl.docker.daemon import connected
+    from theoryctl.docker.daemon import connected, describe
 
     try:
         with connected() as api:
-            version, info = api.version(), api.info()
+            seen = describe(api)
     except ProviderError as error:
         why = "nothing runs in Docker; --runtime process does without"
         return "does not answer", [Finding(error.message, why, _revive(error.message), error.code)]
-    platform = f"{version['Os']}/{version['Arch']}"
-    summary = f"{version['Version']}, {platform}, cgroups v{info.get('CgroupVersion') or '1'}"
-    return summary, [*_platform(platform), *_limits(info)]
+    summary = f"{seen.version}, {seen.platform}, cgroups v{seen.cgroups}"
+    return summary, [*_machine(), *_platform(seen.platform), *_limits(seen.unlimited)]
+
+
+def _machine() -> Iterator[Finding]:
+    from theoryctl.docker.address import find_address, leave
+
+    if (found := find_address("")).is_elsewhere:
+        what = f"the daemon {found} is another machine's"
+        yield Finding(what, "images are built and pushed there, and local start takes another runtime", leave())
 
 
 def _revive(message: str) -> str:
@@ -126,9 +133,8 @@ def _platform(platform: str) -> Iterator[Finding]:
         yield Finding(what, why, unset(*led) if led else "docker context use default")
 
 
-def _limits(info: dict[str, Any]) -> Iterator[Finding]:
+def _limits(unlimited: tuple[str, ...]) -> Iterator[Finding]:
     """Limits that the kernel does not keep, as `docker info` warns."""
-    kept = {"memory": "MemoryLimit", "CPU": "CpuCfsQuota", "processes": "PidsLimit"}
-    if missing := [name for name, key in kept.items() if not info.get(key, True)]:
-        what = f"the daemon cannot limit {', '.join(missing)}"
+    if unlimited:
+        what = f"the daemon cannot limit {', '.join(unlimited)}"
         yield Finding(what, "a manifest's resources are not kept", "docker info --format '{{json .Warnings}}'")

@@ -48,11 +48,11 @@ class DockerRuntime(StartedRuntime):
         """
         from theoryctl.docker.daemon import connected
 
+        client = connect()
         with connected() as sdk:
             image = ready_image(sdk, request)
             state = records.state_id(make=True)
             assert state is not None
-            client = connect()
             for leftover in containers.labelled(client, state=state, ref=str(request.ref)):
                 if name_of(leftover) == request.key.name:
                     containers.remove(client, leftover.id)

@@ -1,0 +1,75 @@
+"""A Docker daemon that is reached through ssh, by which is meant whatever program of that name is on the PATH."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.actions.running import error
+from tests.conftest import REF, Cli
+from theoryctl.docker.ssh import command_of
+
+BUILD = ("image", "build", "--ref", REF, "--json")
+FAR = {"DOCKER_HOST": "ssh://me@far"}
+#: Answers as a daemon does to a greeting, and ends without a word at other requests.
+GREETS = r"""read -r asked; while read -r line && [ "${#line}" -gt 1 ]; do :; done
+case $asked in
+  *_ping*) printf 'HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Length: 2\r\n\r\nOK' ;;
+esac"""
+
+
+def ssh(folder: Path, does: str) -> dict[str, str]:
+    """Put an `ssh` on the PATH, alone, and return the variables with which it is used."""
+    program = folder / "bin/ssh"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{does}\n")
+    program.chmod(0o755)
+    return {**FAR, "PATH": str(program.parent)}
+
+
+@pytest.mark.parametrize(
+    ("does", "said"),
+    [
+        ("echo 'me@far: Permission denied (publickey).' >&2; exit 255", "me@far: Permission denied (publickey)."),
+        ("echo 'sh: 1: docker: not found' >&2; exit 127", "sh: 1: docker: not found"),
+        ("exit 1", "ssh ended with status 1"),
+    ],
+)
+def test_why_ssh_fails_is_told_in_its_own_words(cli: Cli, tmp_path: Path, does: str, said: str) -> None:
+    ran = cli(*BUILD, env=ssh(tmp_path, does))
+    assert error(ran) == (5, "ERR_DOCKER")
+    assert ran.document["error"]["hint"] == "unset DOCKER_HOST"
+    assert ran.document["error"]["message"] == f"Docker does not answer at ssh://me@far (DOCKER_HOST): {said}"
+
+
+def test_a_daemon_that_goes_away_behind_ssh_is_an_error_of_docker(cli: Cli, tmp_path: Path) -> None:
+    ran = cli(*BUILD, env=ssh(tmp_path, GREETS))
+    assert error(ran) == (5, "ERR_DOCKER")
+    assert "Docker closed the connection, at ssh://me@far (DOCKER_HOST): " in ran.document["error"]["message"]
+
+
+def test_a_machine_without_ssh_is_told_which_package_has_it(cli: Cli, tmp_path: Path) -> None:
+    ran = cli(*BUILD, env={**FAR, "PATH": str(tmp_path)})
+    assert error(ran) == (5, "ERR_DOCKER")
+    assert "apt-get install openssh-client" in ran.document["error"]["hint"]
+
+
+def test_a_password_in_an_address_is_refused_and_not_repeated(cli: Cli) -> None:
+    ran = cli(*BUILD, env={"DOCKER_HOST": "ssh://me:hunter2@far"})
+    assert error(ran) == (5, "ERR_DOCKER")
+    assert "got one with a password" in ran.document["error"]["message"]
+    assert "hunter2" not in ran.out + ran.err
+
+
+@pytest.mark.parametrize("address", ["ssh://", "ssh:///path", "ssh://far?x=1", "ssh://far#x", "ssh://far:99999"])
+def test_an_address_that_names_no_host_to_ssh_is_refused(cli: Cli, address: str) -> None:
+    ran = cli(*BUILD, env={"DOCKER_HOST": address})
+    assert error(ran) == (5, "ERR_DOCKER")
+    assert ran.document["error"]["message"].startswith("DOCKER_HOST: ")
+
+
+def test_a_host_stays_as_it_is_written_and_is_no_option() -> None:
+    assert command_of("ssh://Build-Box")[-2:] == ("Build-Box", "docker system dial-stdio")
+    assert command_of("ssh://[::1]:22")[-5:-1] == ("-p", "22", "--", "::1")
+    assert command_of("ssh://-oProxyCommand=x")[-3:-1] == ("--", "-oProxyCommand=x")
