@@ -116,6 +116,10 @@ ODD = {
     "nothing": b"",
     "a page": b"<html>hi</html>",
     "deep JSON": b"[" * 100_000,
+    "a port that is none": json.dumps(
+        {"Id": "c", "State": {"Running": True}, "NetworkSettings": {"Ports": {"8000/tcp": [{"HostPort": "99999"}]}}}
+    ).encode(),
+    "more than is read": b"[" * (17 << 20),
 }
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from theoryctl.docker.client import TIMEOUT, Client, Refused, text, unless_gone
+from theoryctl.docker.client import MAX_ANSWER, TIMEOUT, Client, Refused, text, unless_gone
 from theoryctl.errors import DockerFailed
 
 #: The port that the image's server listens on.
@@ -61,8 +61,10 @@ def _described(seen: Any) -> Container:
 
 def _url(ports: dict[str, Any]) -> str | None:
     published = ports.get(f"{PORT}/tcp") or [{"HostPort": ""}]
-    port = published[0]["HostPort"]
-    return f"http://127.0.0.1:{int(port)}" if port else None
+    port = int(published[0]["HostPort"] or 0)
+    if not 0 <= port < 1 << 16:
+        raise ValueError(port)
+    return f"http://127.0.0.1:{port}" if port else None
 
 
 def is_running(seen: Container | None) -> bool:
@@ -72,9 +74,11 @@ def is_running(seen: Container | None) -> bool:
 def last_lines(client: Client, container: str, lines: int = 10) -> list[str]:
     """Return the end of its log, as far as the daemon gives it: it is told beside another failure."""
     read = bytearray()
-    with suppress(DockerFailed):
-        for piece in client.log(container, tail=lines):
+    with suppress(DockerFailed), closing(client.log(container, tail=lines)) as pieces:
+        for piece in pieces:
             read += piece
+            if len(read) > MAX_ANSWER:
+                break
     return read.decode(errors="replace").splitlines()
 
 
