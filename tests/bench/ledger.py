@@ -27,17 +27,16 @@ from theoryctl.__main__ import GARBAGE_THRESHOLD
 gc.set_threshold(GARBAGE_THRESHOLD)
 from theoryctl.actions import run
 from theoryctl.settings import Settings
-from theoryctl_providers.contract import ProviderConfig, Request, build_envelope
+from theoryctl_providers.contract import ProviderConfig, Request, build_envelope, sha256
 
 inputs = {"model": "openai/gpt-4o-mini", "messages": [{"role": "user", "content": "Say hello in one word."}]}
 request = Request(config=ProviderConfig(ref="llm/litellm@1"), inputs=inputs, mode="real")
-outputs = [{"name": "answer", "media_type": "text/plain", "size": 6, "digest": "sha256:" + "0" * 64, "text": "Hello."}]
+outputs = [{"name": "answer", "media_type": "text/plain", "size": 6, "digest": sha256(b"Hello."), "text": "Hello."}]
 envelope = build_envelope(error=None, ref="llm/litellm@1", mode="real", model=inputs["model"], outputs=outputs)
 settings = Settings()
 settings.text("mode")
 begun = time.process_time()
-from theoryctl.ledger.policy import policy_of
-from theoryctl.ledger.recorder import Recorder
+from theoryctl.ledger.recorder import Recorder, policy_of
 note = Recorder(policy_of(settings), request, "run").write(envelope)
 print(json.dumps((time.process_time() - begun) * 1000))
 assert note is None, note
@@ -62,7 +61,7 @@ GROUP = """
 import json, time
 from tests.ledger.rows import row
 from theoryctl.ledger.retention import day
-from theoryctl.ledger.writer import Writer
+from theoryctl.ledger.group import Writer
 
 rows = [row(day(), image="sha256:" + "0" * 64) for _ in range(ROWS)]
 writer = Writer()

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from unittest.mock import patch
 
+from theoryctl.ledger.recorder import record
 from theoryctl.ledger.row import Row
-from theoryctl.ledger.writer import record_many
 from theoryctl_providers.contract import VERSION
 
 
@@ -43,4 +43,4 @@ def fill(state: Path, facts: Iterable[tuple[str, str, float | None]]) -> None:
 def write(state: Path, rows: list[Row]) -> None:
     """Write rows into the ledger of a folder."""
     with patch.dict(os.environ, THEORYCTL_STATE_DIR=str(state)):
-        assert record_many(rows) is None
+        assert record(rows) is None

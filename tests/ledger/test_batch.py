@@ -14,8 +14,8 @@ from tests.ledger.conftest import query, rows
 from tests.ledger.rows import row, write
 from tests.real.conftest import CANARY, LITELLM_WARNINGS
 from tests.real.vendor import Vendor
-from theoryctl.ledger.policy import Policy
-from theoryctl.ledger.recorder import GroupRecorder
+from theoryctl.ledger.group import GroupRecorder
+from theoryctl.ledger.recorder import Policy
 from theoryctl.ledger.retention import day
 from theoryctl_providers.contract import ProviderConfig, Request, build_envelope
 

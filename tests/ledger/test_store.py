@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import signal
 import sqlite3
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench.ledger import SINGLE
 from tests.conftest import REF, ROOT, THEORYCTL, Cli
 from tests.ledger.conftest import query
 from tests.ledger.rows import row, write
@@ -24,12 +26,12 @@ from theoryctl.ledger.store import opened
 WRITER = """
 import sys
 from tests.ledger.rows import row
-from theoryctl.ledger.writer import record_many
+from theoryctl.ledger.recorder import record
 from theoryctl.ledger.retention import day
 
 for group in range(int(sys.argv[2])):
     rows = [row(day(), run_id=f"run_{sys.argv[1]}_{group}_{number}") for number in range(10)]
-    assert record_many(rows) is None
+    assert record(rows) is None
     print(group, flush=True)
 """
 
@@ -55,6 +57,17 @@ def test_two_processes_and_a_kill_lose_and_tear_nothing(state: Path) -> None:
     assert acknowledged <= found
     assert len(found) % 10 == 0 and len(found - acknowledged) <= 10  # whole groups, at most the one in flight
     assert query(state, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_to_record_a_run_loads_five_modules_and_not_the_converters_of_sqlite(state: Path) -> None:
+    told = "import sys; print([name for name in sys.modules if name.startswith(('sqlite3', 'theoryctl.ledger'))])"
+    env = {**os.environ, "THEORYCTL_STATE_DIR": str(state)}
+    for _ in range(2):  # the first one makes the tables
+        command = [sys.executable, "-c", f"{SINGLE}{told}"]
+        said = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    names = ("place", "recorder", "row", "store")
+    expected = sorted(("theoryctl.ledger", *(f"theoryctl.ledger.{name}" for name in names)))
+    assert sorted(ast.literal_eval(said.splitlines()[-1])) == expected
 
 
 def test_a_ledger_that_another_program_holds_fails_no_run(cli: Cli, state: Path) -> None:

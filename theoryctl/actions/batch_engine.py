@@ -75,7 +75,7 @@ class OnModal:
         """The digest of the inputs for the ledger, of whoever collects without them, if it has the same key."""
         if self._key is None:
             return {}
-        from theoryctl.ledger.digests import key_id
+        from theoryctl.ledger.place import key_id
         from theoryctl.ledger.recorder import digest_asked
 
         model = request.inputs.get("model") or request.config.default_model
@@ -161,7 +161,7 @@ def _on_modal(session: ModalSession, options: BatchOptions, setting: Setting, op
 
 
 def _ledger_key(setting: Setting) -> bytes | None:
-    from theoryctl.ledger.policy import policy_of
-    from theoryctl.ledger.recorder import here
+    from theoryctl.ledger.place import here
+    from theoryctl.ledger.recorder import policy_of
 
     return here()[0] if policy_of(Settings()).keeps(setting.mode) else None

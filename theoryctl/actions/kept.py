@@ -39,8 +39,7 @@ def kept(
     """
     if is_mock(request.effective_mode) and settings.value("ledger") is None:
         return call(request, on_event)
-    from theoryctl.ledger.policy import policy_of
-    from theoryctl.ledger.recorder import Recorder
+    from theoryctl.ledger.recorder import Recorder, policy_of
 
     policy = policy_of(settings)
     held = _reserved(request, manifest, settings)

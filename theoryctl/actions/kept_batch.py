@@ -13,7 +13,7 @@ from theoryctl_providers.contract import is_mock
 if TYPE_CHECKING:
     from theoryctl.actions.batch_plan import Listener
     from theoryctl.batch.run import Finished
-    from theoryctl.ledger.recorder import GroupRecorder
+    from theoryctl.ledger.group import GroupRecorder
 
 
 def keeping(listener: Listener, mode: str, answers: Mapping[str, Any], opened: ExitStack) -> Listener:
@@ -23,8 +23,8 @@ def keeping(listener: Listener, mode: str, answers: Mapping[str, Any], opened: E
     if is_mock(mode) and settings.value("ledger") is None:
         return listener
     from theoryctl.ledger.budget import budget_of
-    from theoryctl.ledger.policy import policy_of
-    from theoryctl.ledger.recorder import GroupRecorder
+    from theoryctl.ledger.group import GroupRecorder
+    from theoryctl.ledger.recorder import policy_of
 
     policy, budget = policy_of(settings), None if is_mock(mode) else budget_of(settings)
     if policy.keeps(mode):

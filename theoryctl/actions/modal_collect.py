@@ -15,7 +15,7 @@ from theoryctl.batch.rows import RowFormat
 from theoryctl.batch.tally import Tally
 from theoryctl.errors import NotDeployed, UsageError
 from theoryctl.hints import Hint, command
-from theoryctl.ledger.policy import Policy, policy_of
+from theoryctl.ledger.recorder import Policy, policy_of
 from theoryctl.ledger.row import Row, row_of
 from theoryctl.modal import apps
 from theoryctl.modal.answers import KeptAnswer, KeptAnswers, KeptBatch
@@ -39,7 +39,7 @@ from theoryctl_providers.contract import (
 from theoryctl_providers.contract.received import received_error
 
 if TYPE_CHECKING:
-    from theoryctl.ledger.recorder import Here
+    from theoryctl.ledger.place import Here
 
 #: Answers whose rows are written together.
 _GROUP = 256
@@ -163,30 +163,30 @@ class _Taking:
 
     def _run(self, kept: KeptAnswer, envelope: Envelope) -> Row:
         """The row of the ledger. Whoever collects has no inputs; a digest of them counts where the key is the same."""
-        from theoryctl.ledger import digests
-        from theoryctl.ledger.recorder import here
+        from theoryctl.ledger import place
+        from theoryctl.ledger.place import here
 
         if self._here is None:
             self._here = here()
         key, branch, ci_run = self._here
-        is_ours = key is not None and kept.key == digests.key_id(key)
+        is_ours = key is not None and kept.key == place.key_id(key)
         return row_of(
             envelope,
             "batch",
             model=kept.model,
             inputs_digest=kept.inputs_digest if is_ours else None,
-            outputs_digest=None if key is None else digests.outputs_digest(envelope["outputs"], key),
+            outputs_digest=None if key is None else place.outputs_digest(envelope["outputs"], key),
             branch=branch,
             ci_run=ci_run,
             operation=kept.operation,
         )
 
     def _flush(self) -> None:
-        from theoryctl.ledger.writer import record_many
+        from theoryctl.ledger.recorder import record
 
         self.file.flush()
         runs, self._runs = self._runs, []
-        if runs and (note := record_many(runs)):
+        if runs and (note := record(runs)):
             self.tell(note)
 
 

@@ -24,7 +24,7 @@ from theoryctl.batch.vendors.submit import Submitter
 from theoryctl.batch.vendors.unpriced import Unpriced
 from theoryctl.errors import UsageError
 from theoryctl.hints import again
-from theoryctl.ledger.policy import policy_of
+from theoryctl.ledger.recorder import policy_of
 from theoryctl.results.batch import BatchResult, VendorBatch
 from theoryctl.runtimes.find import EMBEDDED
 from theoryctl.settings import Settings

@@ -12,7 +12,7 @@ from theoryctl_providers.contract import ProviderError, Result, Started, Stopwat
 from theoryctl_providers.contract.observing import OBSERVER
 
 if TYPE_CHECKING:
-    from theoryctl.ledger.policy import Policy
+    from theoryctl.ledger.recorder import Policy
     from theoryctl_providers.contract import Envelope, Event, Request
 
 
@@ -24,7 +24,7 @@ def recording() -> Iterator[None]:
     settings say which calls are kept. A call that cannot be written raises nothing: a RuntimeWarning says it. Raises
     UsageError for settings that say nothing sensible.
     """
-    from theoryctl.ledger.policy import policy_of
+    from theoryctl.ledger.recorder import policy_of
     from theoryctl.settings import Settings
 
     token = OBSERVER.set(partial(_Recorded, policy_of(Settings())))

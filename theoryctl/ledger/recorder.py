@@ -1,35 +1,62 @@
-"""Records runs as they end: one that is followed, or those of a batch in groups."""
+"""Records runs as they end, those that the setting `ledger` keeps."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from theoryctl.ledger import digests, place
-from theoryctl.ledger.row import row_of
-from theoryctl.ledger.store import PATIENCE
-from theoryctl.ledger.writer import Writer, record_many
-from theoryctl_providers.contract import Delta, Output, is_mock
+from theoryctl.errors import UsageError
+from theoryctl.ledger import place
+from theoryctl.ledger.row import COLUMNS, row_of
+from theoryctl.ledger.store import changing, is_due, opened
+from theoryctl_providers.contract import Delta, Output, ProviderError, is_mock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from sqlite3 import Connection
+    from typing import Any
+
     from theoryctl.ledger.content import Content
-    from theoryctl.ledger.policy import Policy
     from theoryctl.ledger.row import Row, Source
+    from theoryctl.settings import Settings
     from theoryctl_providers.contract import Envelope, Event, Request
 
+_INTO = f"INTO runs ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+_CONTENT = "INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?, ?, ?)"
 
-#: Facts of this place and time that rows share: the key of digests (without one rows have none), branch and CI run.
-Here = tuple[bytes | None, str | None, str | None]
+OFF = "off"
+#: Words beside `off`: mock runs too, inputs and outputs too, and nothing from the logs of apps on Modal.
+MOCK, CONTENT, LOCAL = "mock", "content", "local"
 
 
-def here() -> Here:
-    """Return the facts of this place."""
-    key = None
-    with suppress(OSError):
-        key = digests.key()
-    return key, place.branch(), place.ci_run()
+class Policy:
+    """Runs that are kept: none at all where it is `off`, those of mock mode too with `mock`, and with `content` the
+    inputs and outputs of each. Where it is `local`, `runs` does not ask Modal for the logs of apps."""
+
+    __slots__ = ("content", "local", "mock", "off")
+
+    def __init__(self, *, off: bool = False, mock: bool = False, content: bool = False, local: bool = False) -> None:
+        self.off, self.mock, self.content, self.local = off, mock, content, local
+
+    def keeps(self, mode: str | None) -> bool:
+        """Return whether a run of that mode is kept."""
+        return not self.off and (self.mock or mode == "real")
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Return the policy that the settings say; without a word in them it is real runs, without content.
+
+    Raises UsageError for a word that is none.
+    """
+    found = settings.value("ledger")
+    words = [word.strip().lower() for word in found.text.split(",")] if found else []
+    unknown = [word for word in words if word not in (OFF, MOCK, CONTENT, LOCAL)]
+    if found and (unknown or (OFF in words and len(words) > 1)):
+        expected = f"{OFF}, or any of {MOCK}, {CONTENT} and {LOCAL} with commas between them"
+        message = f"{found.source}: expected {expected}, got {found.text!r:.200}"
+        raise UsageError(message, hint=f"set {found.source} to {MOCK},{CONTENT} or to {OFF}")
+    return Policy(off=OFF in words, mock=MOCK in words, content=CONTENT in words, local=LOCAL in words)
 
 
 class Recorder:
@@ -51,9 +78,9 @@ class Recorder:
         """Write the row, and the content where the policy wants it. Return None, or a line on why it is not there."""
         if not self._policy.keeps(envelope["mode"]):
             return None
-        row = _row(self._request, envelope, self._source, here(), self._first_token_ms(envelope))
-        content = _content(self._policy, self._request, envelope, self._answers)
-        return record_many([row], {row.run_id: content} if content else {})
+        row = row_for(self._request, envelope, self._source, place.here(), self._first_token_ms(envelope))
+        content = content_for(self._policy, self._request, envelope, self._answers)
+        return record([row], {row.run_id: content} if content else {})
 
     def _first_token_ms(self, envelope: Envelope) -> float | None:
         """The time to the first piece, by the clock of whoever ran it: without what came before, such as imports."""
@@ -63,51 +90,65 @@ class Recorder:
         return max(0.0, round(envelope["meta"]["duration_ms"] - since, 1))
 
 
-class GroupRecorder:
-    """The runs of a batch, written group by group.
+def record(rows: Sequence[Row], contents: Mapping[str, Content] | None = None) -> str | None:
+    """Write rows as `write` does. Return None, or a line on why nothing was written: a ledger that cannot be written,
+    as on a full disk, fails no run."""
+    try:
+        with opened() as connection:
+            write(connection, rows, contents or {})
+    except ProviderError as error:
+        return not_written(rows, error)
+    return None
 
-    Rows that cannot be written wait for the next group, so that a ledger which is held for a while loses none.
+
+def not_written(rows: Sequence[Row], error: ProviderError) -> str:
+    """Return the line on why rows are not in the ledger."""
+    runs = "this run is" if len(rows) == 1 else f"{len(rows)} runs are"
+    return f"{runs} not in the ledger: {error.message}"
+
+
+def write(connection: Connection, rows: Sequence[Row], contents: Mapping[str, Content]) -> None:
+    """Write rows in one transaction, with contents by run id, and forget what is too old.
+
+    A row replaces what a server's log told of the same run. Raises sqlite3.Error.
     """
+    with changing(connection):
+        _replace(connection, rows)
+        if contents:
+            connection.executemany(_CONTENT, ((run_id, *content) for run_id, content in contents.items()))
+    if is_due(connection):
+        from theoryctl.ledger import retention
 
-    #: Rows that wait, at most.
-    MOST = 10_000
-
-    def __init__(self, policy: Policy, source: Source, answers: Mapping[str, Any] | None = None) -> None:
-        """`source` and `answers` are those of `Recorder`."""
-        self._policy, self._source, self._answers = policy, source, answers or {}
-        self._here = here()
-        self._writer = Writer()
-        self._rows: list[Row] = []
-        self._contents: dict[str, Content] = {}
-
-    def write(self, runs: Iterable[tuple[Request, Envelope]]) -> str | None:
-        """Write a group of runs, and those that wait. Return None, or a line on why they are not there."""
-        was_waiting = bool(self._rows)
-        for request, envelope in runs:
-            if self._policy.keeps(envelope["mode"]) and len(self._rows) < self.MOST:
-                self._rows.append(_row(request, envelope, self._source, self._here))
-                if content := _content(self._policy, request, envelope, self._answers):
-                    self._contents[envelope["run_id"]] = content
-        if not self._rows:
-            return None
-        # Where another program holds the file, a batch is not to stand still at each group.
-        note = self._writer.write(self._rows, self._contents, seconds=0.0 if was_waiting else PATIENCE)
-        if note is None:
-            self._rows, self._contents = [], {}
-        return note
-
-    def close(self) -> None:
-        """Close the ledger."""
-        self._writer.close()
+        retention.keep(connection)
 
 
-def _row(request: Request, envelope: Envelope, source: Source, place: Here, first_token_ms: float | None = None) -> Row:
-    key, branch, ci_run = place
+def take_in(connection: Connection, rows: Iterable[Row]) -> None:
+    """Write rows of a server's log, but for runs that are known: whoever asked knew more. Raises sqlite3.Error."""
+    connection.executemany(f"INSERT OR IGNORE {_INTO}", (row.values() for row in rows))
+
+
+def _replace(connection: Connection, rows: Sequence[Row]) -> None:
+    """Write rows over those that are there. Where a vendor told what SQLite cannot hold, as a lone surrogate, that is
+    null."""
+    statement = f"INSERT OR REPLACE {_INTO}"
+    try:
+        connection.executemany(statement, (row.values() for row in rows))
+    except (OverflowError, UnicodeEncodeError):  # SQLite's own check: one of ours would cost every row
+        from theoryctl.ledger.logged import held
+
+        connection.executemany(statement, ([held(value) for value in row.values()] for row in rows))
+
+
+def row_for(
+    request: Request, envelope: Envelope, source: Source, here: place.Here, first_token_ms: float | None = None
+) -> Row:
+    """Return the row of a run that was made `here`."""
+    key, branch, ci_run = here
     inputs = outputs = None
     model = model_of(request, envelope)
     if key is not None:
         inputs = digest_asked(request, model, key)
-        outputs = digests.outputs_digest(envelope["outputs"], key)
+        outputs = place.outputs_digest(envelope["outputs"], key)
     return row_of(
         envelope,
         source,
@@ -126,7 +167,7 @@ def digest_asked(request: Request, model: str | None, key: bytes) -> str | None:
     name are equal; None for inputs that have no form in JSON."""
     inputs = request.inputs
     asked = {**inputs, "model": model} if model and isinstance(inputs, Mapping) else inputs
-    return digests.inputs_digest(asked, request.attachments, key)
+    return place.inputs_digest(asked, request.attachments, key)
 
 
 def model_of(request: Request, envelope: Envelope) -> str | None:
@@ -137,7 +178,8 @@ def model_of(request: Request, envelope: Envelope) -> str | None:
     return named if named and isinstance(named, str) else request.config.default_model
 
 
-def _content(policy: Policy, request: Request, envelope: Envelope, answers: Mapping[str, Any]) -> Content | None:
+def content_for(policy: Policy, request: Request, envelope: Envelope, answers: Mapping[str, Any]) -> Content | None:
+    """Return the content of a run; None where the policy wants none."""
     if not policy.content:
         return None
     from theoryctl.ledger.content import content_of

@@ -1,9 +1,8 @@
-"""Rows of the ledger: the facts of one run, made from its envelope or from a line in a server's log."""
+"""Rows of the ledger: the facts of one run, made from its envelope."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from theoryctl_providers.contract import Envelope
@@ -12,10 +11,10 @@ if TYPE_CHECKING:
 Source = Literal["run", "batch", "replay", "recordings", "python", "instance", "modal"]
 
 #: Characters of a text that comes from outside, such as a model's name: a row stays below a kilobyte.
-_LONGEST = 120
-#: Numbers are smaller: what JSON's readers hold exactly (RFC 8259, section 6). SQLite refuses integers above 64 bits,
-#: and sums of them.
-_BOUND = 2**53
+LONGEST = 120
+#: Numbers are smaller. SQLite refuses integers above 64 bits, and sums of them: a file within its limit (`store.BYTES`)
+#: holds less than 2**20 rows.
+BOUND = 2**43
 
 
 #: The columns of the table, in its order.
@@ -55,7 +54,7 @@ class Row:
     `recordings`, `python`, or a log: that of an `instance`, or of an app on `modal`. `model` is the one that was
     asked, `answered` the one that the vendor says answered. `image` is a digest. `code` is that of a failure. Of the
     durations, in milliseconds, `loading_ms` and `first_token_ms` are parts of `duration_ms`. `operation` is `chat`
-    or `embeddings`. The digests of inputs and outputs are keyed (`ledger.digests`).
+    or `embeddings`. The digests of inputs and outputs are keyed (`ledger.place`).
     """
 
     # A named tuple of so many fields takes a quarter of a millisecond to make, which each run would pay.
@@ -123,34 +122,16 @@ def row_of(envelope: Envelope, source: Source, *, model: str | None = None, **mo
         ref=envelope["ref"],
         mode=envelope["mode"],
         runtime=envelope["runtime"],
-        model=_short(envelope["model"] or model),
-        answered=_short(vendor and vendor["model"]),
+        model=short(envelope["model"] or model),
+        answered=short(vendor and vendor["model"]),
         image=digest_in(meta["image"]),
         code=error and error["code"],
-        **{name: cast(Any, usage.get(name)) for name in USAGE},
+        **{name: amount(usage.get(name)) for name in USAGE},
         duration_ms=meta["duration_ms"],
         loading_ms=meta.get("loading_ms"),
         version=meta["version"],
         **more,
     )
-
-
-def row_of_log(facts: Mapping[str, Any], **where: Any) -> Row | None:
-    """Return the row of a request in a server's log; None for a line of anything else.
-
-    What a provider prints stands in the log as well: a value that its column cannot hold is None. `where` are columns
-    that the log does not tell: source, ref, runtime, image.
-    """
-    run_id, ended, took = _text(facts.get("run_id")), _number(facts.get("time")), _number(facts.get("duration_ms"))
-    if run_id is None or ended is None or took is None:
-        return None
-    try:
-        started_at = _rfc3339(ended - took / 1000)
-    except (OverflowError, ValueError, OSError):
-        return None
-    told: dict[str, Any] = {name: _short(_text(facts.get(name))) for name in ("mode", "model", "code")}
-    told |= {name: _amount(facts.get(name)) for name in USAGE}
-    return Row(run_id=run_id[:_LONGEST], started_at=started_at, duration_ms=took, **told, **where)
 
 
 def digest_in(image: str | None) -> str | None:
@@ -159,40 +140,11 @@ def digest_in(image: str | None) -> str | None:
     return image[at:] if image and at >= 0 else None
 
 
-def _rfc3339(seconds: float) -> str:
-    from datetime import datetime, timezone
-
-    at = datetime.fromtimestamp(seconds, timezone.utc)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def short(text: str | None) -> str | None:
+    """Return a text that comes from outside as a row holds it: at most `LONGEST` characters."""
+    return text and text[:LONGEST]
 
 
-def _short(text: str | None) -> str | None:
-    return text and text[:_LONGEST]
-
-
-def is_text(value: object) -> TypeGuard[str]:
-    """Tell whether a value is a text that SQLite can hold: one without lone surrogates."""
-    if not isinstance(value, str):
-        return False
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def is_number(value: object) -> TypeGuard[int | float]:
-    """Tell whether a value is a finite number that SQLite can hold, and that sums of a thousand can."""
-    return type(value) in (int, float) and -_BOUND < cast(float, value) < _BOUND
-
-
-def _text(value: object) -> str | None:
-    return value if is_text(value) else None
-
-
-def _number(value: object) -> int | float | None:
-    return value if is_number(value) else None
-
-
-def _amount(value: object) -> int | float | None:
-    return value if is_number(value) and value >= 0 else None
+def amount(value: object) -> int | float | None:
+    """Return a number that a column of tokens, money or time can hold; None for any other."""
+    return value if isinstance(value, (int, float)) and type(value) is not bool and 0 <= value < BOUND else None

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from theoryctl.errors import LedgerFailed
 from theoryctl.paths import private_folder, state_dir
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
     from sqlite3 import Connection as Connection
 
 #: The version of the tables (`ledger.schema`), in SQLite's `user_version`.
@@ -40,7 +40,8 @@ def opened(*, seconds: float = PATIENCE) -> Iterator[Connection]:
 
     Raises LedgerFailed (`ERR_LEDGER`), also for what SQLite refuses inside, and ForeignFolder.
     """
-    import sqlite3
+    # The package `sqlite3` is this module and converters of dates, which are a sixth of the cost of one row.
+    import _sqlite3 as sqlite3
 
     file = path()
     with explained():
@@ -62,7 +63,7 @@ def _leave_log(connection: Connection, file: Path) -> None:
     """Let the next process find the rows in the log, unless it is large: to move them into the main file waits for the
     disk, and to open the ledger reads the log. Python 3.11 cannot leave it."""
     if sys.version_info >= (3, 12):
-        import sqlite3
+        import _sqlite3 as sqlite3
 
         with suppress(FileNotFoundError):
             is_small = os.stat(f"{file}-wal").st_size < _LOG
@@ -73,12 +74,25 @@ def _leave_log(connection: Connection, file: Path) -> None:
 def explained() -> Iterator[None]:
     """Raise what SQLite and the system refuse inside as LedgerFailed (`ERR_LEDGER`), values that SQLite cannot hold
     too."""
-    import sqlite3
+    import _sqlite3 as sqlite3
 
     try:
         yield
     except (sqlite3.Error, OSError, OverflowError, UnicodeEncodeError) as error:
         raise _failed(path(), error) from error
+
+
+@contextmanager
+def changing(connection: Connection) -> Iterator[None]:
+    """Make one transaction of the statements inside, which sees no other's changes. Raises sqlite3.Error."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:  # a full disk has ended it already
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
 
 
 def is_due(connection: Connection) -> bool:
@@ -95,19 +109,6 @@ def size(connection: Connection) -> int:
     """Return the bytes of the file. Raises sqlite3.Error."""
     pages, bytes_ = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
     return int(pages) * int(bytes_)
-
-
-@contextmanager
-def changing(connection: Connection) -> Iterator[None]:
-    """Make one transaction of the statements inside, which sees no other's changes. Raises sqlite3.Error."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        if connection.in_transaction:  # a full disk has ended it already
-            connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
 
 
 def _version(connection: Connection) -> int:

@@ -9,10 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from theoryctl.instances.records import Instance
-from theoryctl.ledger.policy import Policy, policy_of
-from theoryctl.ledger.row import Row, row_of_log
+from theoryctl.ledger.logged import row_of_log
+from theoryctl.ledger.recorder import Policy, policy_of, take_in
+from theoryctl.ledger.row import Row
 from theoryctl.ledger.store import changing, opened
-from theoryctl.ledger.writer import take_in
 from theoryctl.runtimes.find import recorded, started_runtime
 from theoryctl.settings import Settings
 from theoryctl_providers.contract import ProviderError

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 from theoryctl.actions.runs.intake import told
 from theoryctl.ledger import apps
 from theoryctl.ledger.apps import DeployedApp
-from theoryctl.ledger.policy import Policy, policy_of
+from theoryctl.ledger.recorder import Policy, policy_of, take_in
 from theoryctl.ledger.row import Row
 from theoryctl.ledger.store import changing, opened, path
-from theoryctl.ledger.writer import take_in
 from theoryctl.settings import Settings
 from theoryctl_providers.contract import ProviderError
 

@@ -12,7 +12,7 @@ from theoryctl.actions.runs.ledger import look_up
 from theoryctl.actions.targets import embedded_target, local_target
 from theoryctl.errors import UsageError
 from theoryctl.hints import again, command
-from theoryctl.ledger import digests
+from theoryctl.ledger import place
 from theoryctl.ledger.content import Content
 from theoryctl.ledger.row import Row
 from theoryctl.refs import ProviderRef
@@ -108,7 +108,7 @@ def _price(row: Row) -> str:
 
 
 def _compared(row: Row, result: RunResult) -> str:
-    found = digests.outputs_digest(result.envelope["outputs"], digests.key())
+    found = place.outputs_digest(result.envelope["outputs"], place.key())
     if found == row.outputs_digest:
         return f"the outputs are those of {row.run_id}, byte by byte"
     return f"the outputs differ: {command('runs diff', row.run_id, result.envelope['run_id'])}"

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from contextlib import closing
 from datetime import datetime
 
+from theoryctl.ledger.logged import is_number, is_text
 from theoryctl.ledger.queries import Filter
+from theoryctl.ledger.recorder import take_in
 from theoryctl.ledger.report.figures import Figures, figures
-from theoryctl.ledger.row import COLUMNS, USAGE, Row, is_number, is_text
+from theoryctl.ledger.row import COLUMNS, USAGE, Row
 from theoryctl.ledger.schema import SCRIPT
-from theoryctl.ledger.writer import take_in
 
 #: Columns of numbers; all others are of texts.
 _NUMBERS = frozenset((*USAGE, "duration_ms", "loading_ms", "first_token_ms"))
