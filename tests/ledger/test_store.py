@@ -16,11 +16,14 @@ import pytest
 
 from tests.bench.ledger import SINGLE
 from tests.conftest import REF, ROOT, THEORYCTL, Cli
-from tests.ledger.conftest import query
+from tests.ledger.conftest import Ask, query
 from tests.ledger.rows import row, write
+from tests.real.vendor import says
 from theoryctl.ledger import retention
 from theoryctl.ledger.retention import day
+from theoryctl.ledger.row import row_of
 from theoryctl.ledger.store import opened
+from theoryctl_providers.contract import build_envelope
 
 #: Writes groups of ten rows, and says each group's number once it is written.
 WRITER = """
@@ -130,6 +133,23 @@ def test_what_a_vendor_said_and_sqlite_cannot_hold_is_null_and_the_run_is_there(
     write(state, [row(day(), input_tokens=10**21), row(day(), answered="\ud800x"), row(day())])
     found = query(state, "SELECT input_tokens, answered, output_tokens FROM runs ORDER BY rowid")
     assert found == [(None, "x", 20), (10, None, 20), (10, "x", 20)]
+
+
+def test_counts_that_nobody_made_are_null_and_spoil_no_sum(ask: Ask, cli: Cli, state: Path) -> None:
+    choice = {"index": 0, "message": {"role": "assistant", "content": "Hello."}, "finish_reason": "stop"}
+    told = {"prompt_tokens": 2**62, "completion_tokens": 7, "total_tokens": 2**62, "cost": 1e300}
+    answer = {"id": "1", "object": "chat.completion", "model": "m", "choices": [choice], "usage": told}
+    usage = ask(by=says(answer)).document["usage"]
+    assert (usage["input_tokens"], usage["output_tokens"], usage["cost_usd"]) == (None, 7, None)
+    write(state, [row(day(), input_tokens=2**43 - 1) for _ in range(3000)])
+    assert cli("runs", "cost", "--json").document["total"]["input_tokens"] == 3000 * (2**43 - 1)
+
+
+def test_what_a_provider_of_ones_own_counts_beyond_all_sums_is_null_in_its_row() -> None:
+    envelope = build_envelope(error=None, ref=REF, mode="real")
+    envelope["usage"]["input_tokens"], envelope["usage"]["output_tokens"] = 2**62, 7
+    found = row_of(envelope, "python")
+    assert (found.input_tokens, found.output_tokens) == (None, 7)
 
 
 def test_a_newer_ledger_is_left_alone(cli: Cli, state: Path) -> None:

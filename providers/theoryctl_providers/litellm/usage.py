@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from theoryctl_providers.contract import Usage
 from theoryctl_providers.litellm.stored import is_batch
@@ -31,6 +31,9 @@ _REASONED = (
     ("reasoning_tokens",),
 )
 
+#: A number that nobody has counted is unknown: JSON's readers hold integers exactly up to here (RFC 8259, section 6).
+_MOST = 2**53
+
 
 def usage_of(model: str, counted: Mapping[str, Any], said: Mapping[str, Any], tier: str | None = None) -> Usage:
     """The usage of a call to `model`.
@@ -40,11 +43,14 @@ def usage_of(model: str, counted: Mapping[str, Any], said: Mapping[str, Any], ti
     """
     sent, got = _count(counted, "prompt_tokens"), _count(counted, "completion_tokens")
     price = said.get("cost")
-    is_told = isinstance(price, (int, float)) and not isinstance(price, bool) and price >= 0
+    if _is_amount(price):
+        usd: float | None = float(price)
+    else:
+        usd = None if sent is None or got is None else _cost(model, counted, tier)
     return Usage(
         input_tokens=sent,
         output_tokens=got,
-        cost_usd=float(price) if is_told else _cost(model, counted, tier) if None not in (sent, got) else None,  # type: ignore[arg-type]
+        cost_usd=usd if _is_amount(usd) else None,
         cached_input_tokens=_first(said, _CACHED),
         cache_write_tokens=_first(said, _WRITTEN),
         reasoning_tokens=_first(said, _REASONED),
@@ -63,7 +69,11 @@ def _first(said: Mapping[str, Any], paths: tuple[tuple[str, ...], ...]) -> int |
 
 def _count(holder: Mapping[str, Any], name: str) -> int | None:
     value = holder.get(name)
-    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0 else None
+    return int(value) if _is_amount(value) else None
+
+
+def _is_amount(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= _MOST
 
 
 def batch_cost(model: str, usage: Any) -> float | None:
