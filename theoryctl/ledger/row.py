@@ -46,6 +46,16 @@ COLUMNS = (
     "operation",
 )
 
+#: Those of tokens and money.
+USAGE = (
+    "input_tokens",
+    "output_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "cost_usd",
+)
+
 
 class Row:
     """One run. What is not known is None.
@@ -93,22 +103,12 @@ class Row:
             raise TypeError(f"expected columns, got {', '.join(facts)}")
 
     def values(self) -> tuple[Any, ...]:
-        """The values of all columns, in their order."""
-        return tuple(getattr(self, name) for name in COLUMNS)
+        """The values of all columns, in their order, as SQLite and its sums can hold them."""
+        return tuple(amount(getattr(self, name)) if name in USAGE else getattr(self, name) for name in COLUMNS)
 
     def document(self) -> dict[str, Any]:
         """The row as JSON, by column."""
         return {name: getattr(self, name) for name in COLUMNS}
-
-
-USAGE = (
-    "input_tokens",
-    "output_tokens",
-    "cached_input_tokens",
-    "cache_write_tokens",
-    "reasoning_tokens",
-    "cost_usd",
-)
 
 
 def row_of(envelope: Envelope, source: Source, *, model: str | None = None, **more: Any) -> Row:
@@ -126,7 +126,7 @@ def row_of(envelope: Envelope, source: Source, *, model: str | None = None, **mo
         answered=short(vendor and vendor["model"]),
         image=digest_in(meta["image"]),
         code=error and error["code"],
-        **{name: amount(usage.get(name)) for name in USAGE},
+        **{name: usage.get(name) for name in USAGE},
         duration_ms=meta["duration_ms"],
         loading_ms=meta.get("loading_ms"),
         version=meta["version"],
