@@ -187,11 +187,30 @@ def batch_schema() -> Any:
             "description": "Of the canonical JSON of attachments, inputs, mode, model, operation and ref.",
         },
     }
+    before = {
+        "type": "object",
+        "description": "Failed calls of earlier runs, whose rows this one has replaced.",
+        "required": ["cost_usd", "unpriced", "run_ids"],
+        "properties": {
+            "cost_usd": {"type": "number", "minimum": 0, "description": "US dollars, as far as known."},
+            "unpriced": {"type": "integer", "minimum": 0, "description": "Calls that may have cost what nobody knows."},
+            "run_ids": {
+                "type": "array",
+                "items": {"type": "string"},
+                "description": "Those of the rows.",
+            },
+        },
+        "additionalProperties": False,
+    }
     schema |= {
         "title": SCHEMA,
         "description": "A row of a batch: the envelope of one line's request.",
         "required": [*own, *schema["required"][1:]],
-        "properties": {**own, **{name: value for name, value in schema["properties"].items() if name != "schema"}},
+        "properties": {
+            **own,
+            "before": before,
+            **{name: value for name, value in schema["properties"].items() if name != "schema"},
+        },
     }
     return schema
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from theoryctl.batch.rows import Row, copied_line, decoded, row_line, row_of
+from theoryctl.batch.rows import NONE_BEFORE, Before, Row, copied_line, decoded, row_line, row_of
 from theoryctl_providers.contract import ERRORS, Envelope, OutputDocument, UsageDocument, dumps
 
 #: The beginning of a row, about the number of its line and its id.
@@ -26,7 +26,9 @@ _PLACED = ("answer", "refusal", "tool_calls", "reasoning", "annotations", "finis
 class OpenAIRows:
     """Rows as a batch of OpenAI's has them: a chat completion, or a list of embeddings."""
 
-    def write(self, id: str | None, number: int, digest: bytes, envelope: Envelope) -> bytes:
+    def write(
+        self, id: str | None, number: int, digest: bytes, envelope: Envelope, before: Before = NONE_BEFORE
+    ) -> bytes:
         error = envelope["error"]
         body = None if error else _body(envelope)
         status = ERRORS[error["code"]].http_status if error else 200
@@ -37,6 +39,7 @@ class OpenAIRows:
                     "request_digest": f"sha256:{digest.hex()}",
                     "line": number,
                     "usage": envelope["usage"],
+                    **before.document(),
                 },
                 "custom_id": id,
                 "response": body and {"status_code": status, "request_id": envelope["run_id"], "body": body},
@@ -49,7 +52,7 @@ class OpenAIRows:
         try:
             code, known = row["error"]["code"] if row["error"] else None, row["metadata"]
             named = row["custom_id"], known["line"], known["request_digest"]
-            return row_of(*named, code, known["usage"], row.get("id"))
+            return row_of(*named, code, known["usage"], row.get("id"), before=known.get("before"))
         except (AttributeError, KeyError, TypeError) as problem:
             raise ValueError(f"expected a row of OpenAI's batch output: {problem}") from None
 

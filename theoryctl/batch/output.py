@@ -64,6 +64,9 @@ class OutputFile:
         try:
             mend(self._file, form)
             self.earlier = self._read()
+            if self.earlier.is_stale:  # a batch was killed that asked failures again
+                self._rewrite(self._places())
+                self.earlier = self._read()
         except BaseException:
             self.close()
             raise
@@ -87,6 +90,11 @@ class OutputFile:
             self._rewrite(list(kept))
             self.earlier = self._read()
 
+    def retry_failed(self) -> None:
+        """Have the lines of failures asked again. Their rows stay until others come in their place."""
+        if self.earlier.failed:
+            self.earlier = self._read(retries=True)
+
     def put(self, index: int, row: bytes) -> None:
         self._taken.append(row)
 
@@ -101,6 +109,8 @@ class OutputFile:
 
     def finish(self, *, ordered: bool) -> None:
         self.flush()
+        if self.earlier.is_stale:
+            self._rewrite(self._places())
         if not ordered:
             return
         places, numbers = array("Q"), array("Q")
@@ -124,8 +134,13 @@ class OutputFile:
             os.unlink(self._path)
         self._file.close()
 
-    def _read(self) -> Earlier:
-        earlier = Earlier()
+    def _places(self) -> list[int]:
+        """The places of the rows in whose place no other has come."""
+        read, is_replaced = self._form.read, self.earlier.is_replaced
+        return [place for place, line in whole_lines(self._file) if not is_replaced(read(line))]
+
+    def _read(self, *, retries: bool = False) -> Earlier:
+        earlier = Earlier(retries)
         for number, (_, line) in enumerate(whole_lines(self._file), 1):
             try:
                 earlier.add(self._form.read(line))

@@ -33,7 +33,7 @@ class Plan:
     """State and digest of every line, by its index from 0; 41 bytes a line.
 
     `twins` are the indexes of lines that are equal to one before them. `invalid` counts lines that were left out,
-    `resumed` those that have a row from an earlier run; `unpriced` are the indexes of those of them whose call has a
+    `resumed` those that have a row from an earlier run; `unpriced` are the indexes of lines with an earlier call of a
     cost that nobody knows, of equal lines that were asked once that of the first one.
     """
 
@@ -153,10 +153,10 @@ class Planner:
         return state, digest
 
     def _state(self, index: int, digest: bytes, own: str | None) -> int:
+        if self.earlier.take_unpriced(digest):
+            self.plan.unpriced.append(index)
         if self.earlier.take(digest, own):
             self.plan.resumed += 1
-            if self.earlier.take_unpriced(digest):
-                self.plan.unpriced.append(index)
             return SETTLED
         if not self.dedupe:
             return TODO

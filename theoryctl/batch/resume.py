@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from theoryctl.batch.rows import Row, RowFormat
+from theoryctl.batch.rows import NONE_BEFORE, Before, Row, RowFormat
 
 
 @dataclass(slots=True)
@@ -15,9 +15,10 @@ class Earlier:
     """Rows by what they answer, and what their calls have cost in US dollars.
 
     `unpriced` calls may have cost something that nobody knows. Rows of one request are kept as the hashes of their ids,
-    of one row without a list.
+    of one row without a list. Where it `retries`, a failure is no answer: its line is to be asked again.
     """
 
+    retries: bool = False
     rows: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     cost_usd: float = 0.0
@@ -25,17 +26,51 @@ class Earlier:
     _runs: set[int] = field(default_factory=set)
     _unpriced: Counter[bytes] = field(default_factory=Counter)
     _ids: dict[bytes, int | list[int]] = field(default_factory=dict)
+    _again: dict[bytes, Before] = field(default_factory=dict)
+    _failures: set[int] = field(default_factory=set)
+    _replaced: set[int] = field(default_factory=set)
 
     def add(self, row: Row) -> None:
-        """Count a row. A call that several rows tell of, those of equal lines, has been paid once."""
+        """Count a row. Calls that several rows tell of, those of equal lines, have been paid once."""
         self.rows += 1
+        self._replaced.update(map(hash, row.before.run_ids))
+        paid = self._count(row)
         if row.code is not None:
             self.failed[row.code] += 1
-        if (row.cost_usd or row.is_unpriced) and self._is_new(row.run_id):
-            self.cost_usd += row.cost_usd or 0.0
-            if row.is_unpriced:
-                self.unpriced += 1
-                self._unpriced[row.digest[:16]] += 1
+            self._failures.add(hash(row.run_id))
+            if self.retries:
+                failed = Before(run_ids=(row.run_id or "",)).plus(paid._replace(run_ids=()))
+                self._again[row.digest[:16]] = self._again.get(row.digest[:16], NONE_BEFORE).plus(failed)
+                return
+        self._keep_id(row)
+
+    @property
+    def is_stale(self) -> bool:
+        """Tell whether there are rows of failures in whose place others have come."""
+        return not self._failures.isdisjoint(self._replaced)
+
+    def is_replaced(self, row: Row) -> bool:
+        """Tell whether another row has come in the place of one."""
+        return row.code is not None and hash(row.run_id) in self._replaced
+
+    def take_failed(self, digest: bytes) -> Before:
+        """Return what the failures of a request have cost, whose rows its new row replaces; they are taken then."""
+        taken = self._again.pop(digest[:16], NONE_BEFORE)
+        self._replaced.update(map(hash, taken.run_ids))
+        return taken
+
+    def _count(self, row: Row) -> Before:
+        """Count what the calls for a row have cost, and return it: nothing where another row has told of them."""
+        paid = row.paid
+        if not (paid.cost_usd or paid.unpriced) or not self._is_new(row.run_id):
+            return NONE_BEFORE
+        self.cost_usd += paid.cost_usd
+        self.unpriced += paid.unpriced
+        if paid.unpriced:
+            self._unpriced[row.digest[:16]] += paid.unpriced
+        return paid
+
+    def _keep_id(self, row: Row) -> None:
         key, own = row.digest[:16], hash(row.id)
         before = self._ids.get(key)
         if before is None:

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from theoryctl_providers.contract import Envelope, is_mock
 
@@ -33,6 +33,30 @@ def is_unbilled(envelope: Envelope) -> bool:
     return is_mock(envelope["mode"] or "real") or (error is not None and error["code"] in UNBILLED)
 
 
+class Before(NamedTuple):
+    """Calls of earlier runs for a line, whose rows of failures its row has replaced.
+
+    `cost_usd` is the cost of those whose cost is known, and `unpriced` counts those that may have cost something that
+    nobody knows. `run_ids` are those of the rows.
+    """
+
+    cost_usd: float = 0.0
+    unpriced: int = 0
+    run_ids: tuple[str, ...] = ()
+
+    def plus(self, other: Before) -> Before:
+        """Return these calls and others."""
+        run_ids = tuple(dict.fromkeys(self.run_ids + other.run_ids))
+        return Before(self.cost_usd + other.cost_usd, self.unpriced + other.unpriced, run_ids)
+
+    def document(self) -> dict[str, Any]:
+        """Return them as a row has them: no member where there are none."""
+        return {"before": self._asdict()} if any(self) else {}
+
+
+NONE_BEFORE = Before()
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """The part of a row that counts when a batch is resumed.
@@ -45,6 +69,13 @@ class Row:
     code: str | None
     run_id: str | None
     cost_usd: float | None
+    before: Before = NONE_BEFORE
+
+    @property
+    def paid(self) -> Before:
+        """The cost of all calls for the line: this one and those before."""
+        own = Before(self.cost_usd or 0.0, int(self.is_unpriced))
+        return own.plus(self.before) if self.before is not NONE_BEFORE else own
 
     @property
     def is_unpriced(self) -> bool:
@@ -55,7 +86,9 @@ class Row:
 class RowFormat(Protocol):
     """A form of rows."""
 
-    def write(self, id: str | None, number: int, digest: bytes, envelope: Envelope) -> bytes:
+    def write(
+        self, id: str | None, number: int, digest: bytes, envelope: Envelope, before: Before = NONE_BEFORE
+    ) -> bytes:
         """Return the row of a line, with its end."""
         ...
 
@@ -88,7 +121,9 @@ _HEAD = re.compile(rb'\{"schema":"theoryctl\.batch/v1","id":(?:"(?:[^"\\]|\\.)*"
 class OurRows:
     """Rows of `theoryctl.batch/v1`: an envelope, with `id`, `line` and `request_digest`."""
 
-    def write(self, id: str | None, number: int, digest: bytes, envelope: Envelope) -> bytes:
+    def write(
+        self, id: str | None, number: int, digest: bytes, envelope: Envelope, before: Before = NONE_BEFORE
+    ) -> bytes:
         row = {
             "schema": SCHEMA,
             "id": id,
@@ -96,6 +131,7 @@ class OurRows:
             "request_digest": f"sha256:{digest.hex()}",
             "status": envelope["status"],
             "usage": envelope["usage"],
+            **before.document(),
         }
         return row_line({**row, **envelope, "schema": SCHEMA})
 
@@ -112,7 +148,7 @@ class OurRows:
         try:
             code = row["error"]["code"] if row["error"] else None
             named = row["id"], row["line"], row["request_digest"]
-            return row_of(*named, code, row["usage"], row.get("run_id"), row.get("mode"))
+            return row_of(*named, code, row["usage"], row.get("run_id"), row.get("mode"), row.get("before"))
         except (AttributeError, KeyError, TypeError) as problem:
             raise ValueError(f"expected a row of {SCHEMA}: {problem}") from None
 
@@ -128,7 +164,16 @@ class OurRows:
         return b"%b,%b" % (head, data[found.end() :])
 
 
-def row_of(own: Any, line: Any, digest: str, code: Any, usage: Mapping[str, Any], run_id: Any, mode: Any = None) -> Row:
+def row_of(
+    own: Any,
+    line: Any,
+    digest: str,
+    code: Any,
+    usage: Mapping[str, Any],
+    run_id: Any,
+    mode: Any = None,
+    before: Any = None,
+) -> Row:
     """Return the row with these values. Raises KeyError, TypeError and ValueError for others."""
     texts = own, code, run_id, mode
     if not all(isinstance(each, str | None) for each in texts):
@@ -138,7 +183,17 @@ def row_of(own: Any, line: Any, digest: str, code: Any, usage: Mapping[str, Any]
     for value in (line, usage["input_tokens"], usage["output_tokens"]):
         _check(value)
     usd = _priced(usage["cost_usd"], mode)
-    return Row(own, bytes.fromhex(digest.removeprefix("sha256:")), code, run_id, usd)
+    return Row(own, bytes.fromhex(digest.removeprefix("sha256:")), code, run_id, usd, _before(before))
+
+
+def _before(said: Any) -> Before:
+    """The calls before. Raises KeyError, TypeError and ValueError for what is none."""
+    if said is None:
+        return NONE_BEFORE
+    usd, unpriced, run_ids = (said[name] for name in Before._fields)
+    _check(usd)
+    _check(unpriced)
+    return Before(float(usd), int(unpriced), tuple(map(str, run_ids)))
 
 
 def _priced(usd: Any, mode: str | None) -> float | None:

@@ -247,12 +247,13 @@ class Batch:
     def _write(self, asked: _Asked, done: Done) -> None:
         index, envelope = asked.index, done.envelope
         digest = self.plan.digest(index)
+        before = self.output.earlier.take_failed(digest)
         self.tally.add(envelope)
-        self.output.put(index, self.form.write(asked.id, index + 1, digest, envelope))
+        self.output.put(index, self.form.write(asked.id, index + 1, digest, envelope, before))
         if self.plan.twins:
             for twin in self.plan.twins.get(index, ()):
                 self.tally.copied += 1
-                self.output.put(twin, self.form.write(self.plan.line(twin).id, twin + 1, digest, envelope))
+                self.output.put(twin, self.form.write(self.plan.line(twin).id, twin + 1, digest, envelope, before))
         if self.results is not None:
             self._finished.append(Finished(index + 1, asked.id, digest, asked.request, envelope))
 
@@ -275,7 +276,9 @@ class Batch:
         if not wanted:
             return
         for row in self.output.rows():
-            for index in wanted.pop(self.form.read(row).digest, ()):
+            digest = self.form.read(row).digest
+            for index in wanted.pop(digest, ()):
+                self.output.earlier.take_failed(digest)
                 self.tally.copied += 1
                 self.output.put(index, self.form.copy(row, self.plan.line(index).id, index + 1))
         self.output.flush()
