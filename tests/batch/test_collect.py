@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,12 @@ from tests.batch.submitted import ANTHROPIC, batch, lines, vendor
 from tests.batch.vendors_batches import Asked, BatchVendor
 from tests.conftest import THEORYCTL, Cli
 from tests.real.conftest import LITELLM_WARNINGS
+from tests.real.server import Conversation
+from tests.real.vendor import Vendor
 from theoryctl.batch.output import OutputFile
 from theoryctl.batch.rows import OurRows
+from theoryctl_providers.contract import ProviderError
+from theoryctl_providers.litellm.batches.api import Account, Http
 
 __all__ = ["vendor"]
 
@@ -70,6 +75,45 @@ def test_a_vendor_that_hangs_or_fails_lengthens_no_wait(files: Files, vendor: Ba
     ran = cli("batch", "collect", "--wait", "1", "--json", env=vendor.env)
     assert (ran.status, ran.document["error"]["code"]) == (124, "ERR_TIMEOUT")
     assert "boom" in ran.document["error"]["message"]
+
+
+def test_a_vendor_that_keeps_its_results_back_is_waited_for_once(
+    files: Files, vendor: BatchVendor, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = threading.Event()
+    batch(files, vendor, lines=[*lines("a"), *lines("b", model="openai/gpt-4.1-mini")])
+    vendor.end()
+
+    def late(asked: Asked) -> None:
+        if "/content" in asked.path:
+            gone.wait(30)
+
+    vendor.refuses = late
+    with monkeypatch.context() as patched:
+        patched.setattr("theoryctl_providers.litellm.batches.api._TIMEOUT", 2.0)
+        ran = cli("batch", "collect", "--wait", "1m", "--json", env=vendor.env)
+    gone.set()
+    [found] = ran.document["batches"]
+    assert (ran.status, found["error"]["code"]) == (124, "ERR_TIMEOUT"), ran.err
+    assert len([each for each in vendor.asked if "/content" in each.path]) == 1
+    vendor.refuses = lambda asked: None
+    assert cli("batch", "collect", "--json", env=vendor.env).document["batches"][0]["ok"] == 2
+
+
+def test_an_answer_that_comes_in_drops_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("theoryctl_providers.litellm.batches.api._WHOLE", 0.3)
+
+    def drips(talk: Conversation) -> None:
+        talk.begin_stream()
+        with suppress(OSError):
+            for _ in range(200):
+                talk.write(b" ")
+                time.sleep(0.05)
+
+    # The whole body would be no JSON.
+    late = pytest.raises(ProviderError, match="did not answer in time")
+    with Vendor(drips) as server, closing(Http(Account(f"{server.url}/v1", {}, "openai/m", str))) as http, late:
+        http.json("POST", "chat/completions", json={})
 
 
 def test_the_status_is_that_of_the_wait_where_what_has_ended_is_collected_beside_a_failure(
@@ -145,6 +189,8 @@ REMOVED = """
 import os, sys
 from theoryctl.batch.output import OutputFile
 from theoryctl.batch.rows import OurRows
+from theoryctl_providers.contract import ProviderError
+from theoryctl_providers.litellm.batches.api import Account, Http
 
 def remove(event, _, left=[1]):
     if event == "fcntl.flock" and left:

@@ -7,6 +7,7 @@ NotImplementedError) and Anthropic's SDK is not installed, so both vendors are a
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ from theoryctl_providers.status import LONGEST_BODY, answered, failure_of
 
 #: Seconds for a connection and between two pieces; a vendor that checks a large batch answers late.
 _TIMEOUT = httpx.Timeout(120.0, connect=15.0)
+
+#: Seconds for a whole body, and bytes that make each further second: less is a body that never ends.
+_WHOLE, _SLOWEST = 120.0, 16_384
 
 #: Failures of code that reads a document of another shape than it should have.
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -48,11 +52,15 @@ class Account:
 
 
 class Http:
-    """Requests to one account. Redirects are not followed: the key would go along."""
+    """Requests to one account. Redirects are not followed: the key would go along.
+
+    An account that once has not answered in time is asked no more: each further request would wait as long.
+    """
 
     def __init__(self, account: Account) -> None:
         self._account = account
         self._client = httpx.Client(headers=dict(account.headers), timeout=_TIMEOUT, follow_redirects=False)
+        self._is_silent = False
 
     def close(self) -> None:
         """Close the connections."""
@@ -61,7 +69,7 @@ class Http:
     def json(self, method: str, path: str, **options: Any) -> Mapping[str, Any]:
         """Send a request, and return the object that answers it. Raises ProviderError."""
         with self._sent(method, path, **options) as response:
-            document = _object(response.read())
+            document = _object(b"".join(self._body(response)))
             if document is None:
                 raise self._failure("ERR_BAD_RESPONSE", "gave no JSON object")
             return document
@@ -73,7 +81,7 @@ class Http:
         """
         found, odd = 0, 0
         with self._sent("GET", path) as response:
-            for line in _lines(response.iter_bytes()):
+            for line in _lines(self._body(response)):
                 document = _object(line)
                 if document is None and not line.endswith(b"\n"):
                     raise self._failure("ERR_BAD_RESPONSE", "gave results that end within a line")
@@ -85,16 +93,32 @@ class Http:
     @contextmanager
     def _sent(self, method: str, path: str, **options: Any) -> Iterator[httpx.Response]:
         account = self._account
+        if self._is_silent:
+            raise self._late()
         try:
             with self._client.stream(method, f"{account.address}/{path}", **options) as response:
                 if response.status_code >= 300:
-                    body = account.clean(response.read().decode(errors="replace")[:LONGEST_BODY])
+                    said = b"".join(self._body(response)).decode(errors="replace")
+                    body = account.clean(said[:LONGEST_BODY])
                     raise answered(response.status_code, body, account.model, who=_who(account))
                 yield response
         except httpx.TimeoutException:
-            raise self._failure("ERR_TIMEOUT", "did not answer in time") from None
+            self._is_silent = True
+            raise self._late() from None
         except httpx.HTTPError as error:
             raise self._failure("ERR_UNREACHABLE", f"cannot be reached: {account.clean(str(error))}") from None
+
+    def _body(self, response: httpx.Response) -> Iterator[bytes]:
+        """Yield the pieces of a body as they come. Raises httpx.ReadTimeout where they come too slowly."""
+        began, size = time.monotonic(), 0
+        for piece in response.iter_bytes():
+            size += len(piece)
+            if time.monotonic() - began > _WHOLE + size / _SLOWEST:
+                raise httpx.ReadTimeout("the body comes too slowly")
+            yield piece
+
+    def _late(self) -> ProviderError:
+        return self._failure("ERR_TIMEOUT", "did not answer in time")
 
     def _failure(self, code: str, what: str) -> ProviderError:
         return failure_of(code, f"{_who(self._account)} {what}", self._account.model)
