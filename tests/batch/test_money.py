@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from typing import Any
@@ -127,6 +128,9 @@ def test_a_batch_ends_before_it_costs_more_than_it_may_and_goes_on_later(files: 
     assert ran.document["left"] == 64 - len(files.rows)
     assert 0.9 * limit < spent <= limit
     assert ran.document["usage"]["cost_usd"] == pytest.approx(spent)
+    typed = shlex.split(ran.document["error"]["hint"])
+    enough = float(typed[typed.index("--max-cost") + 1])
+    assert 64 * 1000 * OUT < enough < 64 * 1000 * OUT * 1.2  # not for the next line alone
     with Vendor(answers_in(1000)) as vendor:
         again = real(files, vendor, "--max-cost", "1", lines=lines)
     assert (again.status, len(files.rows)) == (0, 64)

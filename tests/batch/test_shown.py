@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from tests.batch.rows import BATCH, Files, ask, write_lines
-from tests.conftest import THEORYCTL
+from tests.conftest import THEORYCTL, Cli
 from tests.terminal.test_terminal import ESCAPE, _read_all
 from theoryctl.batch.tally import Tally
 from theoryctl.results.batch import BatchResult
@@ -77,6 +77,16 @@ def test_a_summary_counts_failures_by_code_tokens_cost_and_latency() -> None:
     }
 
 
+def test_failures_of_earlier_runs_are_told_apart_and_so_is_the_way_on(cli: Cli, working_folder: Path) -> None:
+    rule = "rules:\n- when: {user: {contains: bad}}\n  answers: [{fault: {status: 400}}]\n"
+    (working_folder / "answers.yaml").write_text(rule)
+    write_lines(working_folder / "lines.jsonl", [ask("good"), ask("bad")])
+    flags = (*BATCH, "lines.jsonl", "--out", "rows.jsonl", "--script", "answers.yaml")
+    first, again = cli(*flags), cli(*flags)
+    assert [ran.err.splitlines()[-1] for ran in (first, again)] == ["1 line failed; --retry-failed asks again"] * 2
+    assert again.out == "lines          2\ndone before    1\nfailed before  1\nrows           rows.jsonl\n"
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
@@ -84,6 +94,7 @@ def test_a_summary_counts_failures_by_code_tokens_cost_and_latency() -> None:
         ({"unpriced": 0, "spent_before_usd": 0.0}, "$0.5"),
         ({"unpriced": 0, "spent_before_usd": None, "unpriced_before": 1}, "$0.5; unknown before"),
         ({"unpriced": 0, "unpriced_before": 3}, "$0.5; $0.25 and 3 calls of unknown price before"),
+        ({"unpriced": 1, "spent_before_usd": 0}, "$0.5 and 1 call of unknown price"),
     ],
 )
 def test_a_summary_says_where_nobody_knows_a_cost(changed: dict[str, object], said: str) -> None:

@@ -109,7 +109,7 @@ def _guard(options: BatchOptions, setting: Setting) -> CostGuard:
 def _caps(guard: CostGuard, plan: Plan) -> list[Budget]:
     if guard.most is None:
         return []
-    return [Cap(guard.most, guard.spent + sum(usd for _, usd in unpriced_usd(plan)))]
+    return [Cap(guard.most, guard.spent + sum(usd for _, usd in unpriced_usd(plan)), calls=plan.asked)]
 
 
 def _others(setting: Setting, listener: Listener) -> tuple[Budget, ...]:
@@ -187,6 +187,7 @@ def result_of(options: BatchOptions, running: Batch, script: Script | None = Non
         lines=plan.lines,
         invalid=plan.invalid,
         resumed=plan.resumed,
+        failed_before=running.output.earlier.failures,
         copied=tally.copied,
         ok=tally.ok,
         failed=dict(sorted(tally.failed.items())),

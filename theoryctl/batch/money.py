@@ -28,18 +28,25 @@ class Budget(Protocol):
 
 @dataclass(slots=True)
 class Cap(Budget):
-    """A limit for one batch: at most `most` US dollars, of which `spent` were paid before."""
+    """A limit for one batch: at most `most` US dollars, of which `spent` were paid before.
+
+    `calls` is the number of those that are yet to be made.
+    """
 
     most: float
     spent: float = 0.0
     held: float = 0.0
+    calls: int = 1
 
     def reserve(self, usd: float, run_id: str) -> Reservation:
         left = self.most - self.spent - self.held
         if usd > left:
-            message = f"--max-cost ${self.most:g}: ${self.spent:.6g} are spent, and the next call may cost ${usd:.6g}"
-            raise MaxCost(message, hint=raised(self.spent + 2 * usd))
+            message = f"--max-cost ${self.most:g}: ${self.spent:.6g} is spent, and the next call may cost ${usd:.6g}"
+            all_of_them = (self.spent + usd * max(self.calls, 1)) * 1.01  # what is rounded is to be enough
+            hint = again("run it again with a larger --max-cost", max_cost=f"{all_of_them:.3g}")
+            raise MaxCost(message, hint=hint)
         self.held += usd
+        self.calls -= 1
         return _Held(self, usd)
 
 
@@ -51,11 +58,6 @@ class _Held(Reservation):
     def settle(self, actual: float | None) -> None:
         self.cap.held -= self.usd
         self.cap.spent += self.usd if actual is None else actual
-
-
-def raised(usd: float) -> str:
-    """The hint to allow more."""
-    return again("run it again with a larger --max-cost", max_cost=f"{usd:.2g}")
 
 
 class Reservations:

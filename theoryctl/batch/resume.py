@@ -45,6 +45,11 @@ class Earlier:
         self._keep_id(row)
 
     @property
+    def failures(self) -> int:
+        """Rows of failures that count as answers."""
+        return 0 if self.retries else self.failed.total()
+
+    @property
     def is_stale(self) -> bool:
         """Tell whether there are rows of failures in whose place others have come."""
         return not self._failures.isdisjoint(self._replaced)

@@ -62,8 +62,9 @@ class VendorBatches:
 class BatchResult:
     """A batch that has ended, or was stopped; `error` is the reason then.
 
-    `lines` are all lines, `invalid` those that were left out, `resumed` those that had a row before, `copied` those
-    that are equal to another one, `left` those that still have no row. `failed` are the others' failures by code.
+    `lines` are all lines, `invalid` those that were left out, `resumed` those that had a row before, of which
+    `failed_before` tell of a failure, `copied` those that are equal to another one, `left` those that still have no
+    row. `failed` are the others' failures by code.
     `latency_ms` has the percentiles p50, p90 and p99 of successes. Nobody knows the cost of `unpriced` calls, nor of
     `unpriced_before` that rows of earlier runs tell of. A sum is None where no call tells its part.
     `out` is the path of the rows, None for standard output. Up to `allowed` lines may fail. `detached` is the name of
@@ -89,6 +90,7 @@ class BatchResult:
     latency_ms: Mapping[str, int | None]
     seconds: float
     unpriced_before: int = 0
+    failed_before: int = 0
     allowed: float = 0.0
     detached: str | None = None
     unused_rules: tuple[str, ...] = ()
@@ -99,7 +101,7 @@ class BatchResult:
 
     def document(self) -> dict[str, Any]:
         """Everything that was counted."""
-        counts = ("lines", "invalid", "resumed", "copied", "ok", "left", "retried")
+        counts = ("lines", "invalid", "resumed", "failed_before", "copied", "ok", "left", "retried")
         return {
             "schema": SUMMARY_SCHEMA,
             "status": "error" if self.exit_status else "success",

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 def _batch(result: BatchResult) -> View:
     """A summary; where standard output has the rows, it goes to standard error."""
     pairs = summary(result)
-    return Facts(pairs) if result.out is not None else Lines((), tuple(paired(pairs)))
+    return Facts(pairs, tuple(_retry(result))) if result.out is not None else Lines((), tuple(paired(pairs)))
+
+
+def _retry(result: BatchResult) -> Iterator[str]:
+    """The way on after failures; an error tells its own."""
+    failures = result.failures + result.failed_before
+    if failures and result.error is None:
+        yield f"{lines_words(failures)} failed; --retry-failed asks again"
 
 
 def summary(result: BatchResult) -> list[tuple[str, str]]:
@@ -28,7 +35,8 @@ def summary(result: BatchResult) -> list[tuple[str, str]]:
         "ok": result.ok,
         **{f"failed {code}": count for code, count in result.failed.items()},
         "copied": result.copied,
-        "done before": result.resumed,
+        "done before": result.resumed - result.failed_before,
+        "failed before": result.failed_before,
         "invalid": result.invalid,
         "left": result.left,
         "asked again": result.retried,
@@ -36,7 +44,9 @@ def summary(result: BatchResult) -> list[tuple[str, str]]:
     pairs = [("lines", f"{result.lines:,}"), *((name, f"{count:,}") for name, count in counts.items() if count)]
     if result.ok + result.failures:
         sent, got = _tokens(result.input_tokens), _tokens(result.output_tokens)
-        pairs += [("tokens", f"{sent} in, {got} out"), ("cost", _cost(result))]
+        pairs.append(("tokens", f"{sent} in, {got} out"))
+    if result.ok + result.failures or result.spent_before_usd or result.unpriced_before:
+        pairs.append(("cost", _cost(result)))
     if result.ok:
         pairs.append(("latency", _latency(result.latency_ms)))
         pairs.append(("time", f"{duration_words(result.seconds * 1000)}, {_rate(result)} lines/s"))
@@ -93,7 +103,9 @@ def _cost(result: BatchResult) -> str:
 def _paid(usd: float | None, unpriced: int) -> str:
     if usd is None:
         return "unknown"
-    return f"{dollars(usd)} and {unpriced:,} calls of unknown price" if unpriced else dollars(usd)
+    if not unpriced:
+        return dollars(usd)
+    return f"{dollars(usd)} and {'1 call' if unpriced == 1 else f'{unpriced:,} calls'} of unknown price"
 
 
 def _latency(latency: Mapping[str, int | None]) -> str:
