@@ -198,6 +198,13 @@ def _field_reader(kind: Any, name: str) -> _Reader:
     return partial(_present, _reader(annotation)) if written and item.default is None else _reader(annotation)
 
 
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """The pattern of a JSON Schema. Python's `$` takes a line end behind it for the end (re), JSON Schema's does not
+    (ECMA-262)."""
+    return re.compile(rf"{pattern[:-1]}\Z" if pattern.endswith("$") else pattern)
+
+
 #: What each constraint of a Must wants of a value, and says of one that does not fit.
 _CHECKS: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "ge": (lambda value, limit: value >= limit, "at least {}"),
@@ -205,8 +212,7 @@ _CHECKS: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "le": (lambda value, limit: value <= limit, "at most {}"),
     "min_length": (lambda value, limit: len(value) >= limit, "a length of at least {}"),
     "max_length": (lambda value, limit: len(value) <= limit, "a length of at most {}"),
-    # Python's `$` takes a line end behind it for the end (re), that of JSON Schema does not (ECMA-262).
-    "pattern": (lambda value, limit: re.search(re.sub(r"\$$", r"\\Z", limit), value), "text matching {}"),
+    "pattern": (lambda value, limit: _compiled(limit).search(value), "text matching {}"),
 }
 
 
