@@ -21,7 +21,7 @@ import pytest
 from tests.conftest import Cli
 from theoryctl.errors import BadAttachment
 from theoryctl.instances import records
-from theoryctl.instances.records import RecordKey
+from theoryctl.instances.key import RecordKey
 from theoryctl.instances.session import InstanceSession
 from theoryctl.refs import ProviderRef
 from theoryctl_providers.contract import Delta, Envelope, Event, ProviderConfig, Request, Result

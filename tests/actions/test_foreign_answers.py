@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from theoryctl.instances import client, connection
-from theoryctl.instances.records import Instance
+from theoryctl.instances.instance import Instance
 from theoryctl.instances.session import InstanceSession
 from theoryctl_providers import run
 from theoryctl_providers.contract import ProviderConfig, ProviderError, Request, Result, read_events

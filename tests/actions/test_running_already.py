@@ -10,7 +10,7 @@ import pytest
 
 from tests.actions.running import START, record, started
 from tests.conftest import REF, ROOT, Cli, Ran
-from theoryctl.instances.records import Instance
+from theoryctl.instances.instance import Instance
 from theoryctl.results.instances import Started
 from theoryctl.secrets import secret_digests
 from theoryctl.terminal.view import Lines

@@ -13,8 +13,9 @@ from theoryctl.actions.runs.intake import end
 from theoryctl.errors import NotRunning, OutputFailed, TheoryctlError, UsageError
 from theoryctl.hints import again, command
 from theoryctl.instances import records
+from theoryctl.instances.instance import Instance
 from theoryctl.instances.lock import alone
-from theoryctl.instances.records import BadRecord, Instance, checked_name
+from theoryctl.instances.records import BadRecord, checked_name
 from theoryctl.manifests.cache import read_manifest
 from theoryctl.manifests.catalog import Catalog
 from theoryctl.manifests.pins import other_pin

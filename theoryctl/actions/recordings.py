@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from theoryctl.errors import OutputFailed, UsageError
 from theoryctl.instances import client
-from theoryctl.instances.records import Instance
+from theoryctl.instances.instance import Instance
 from theoryctl.instances.restart import stop_and_start
 from theoryctl.requests.mock_flags import MockFlags
 from theoryctl.requests.result_folder import ResultFolder

@@ -7,7 +7,7 @@ from pathlib import Path
 from theoryctl.errors import OutputFailed, UsageError
 from theoryctl.hints import again
 from theoryctl.instances import client
-from theoryctl.instances.records import Instance
+from theoryctl.instances.instance import Instance
 from theoryctl.instances.restart import stop_and_start
 from theoryctl.refs import ProviderRef
 from theoryctl.results.recordings import RecordingsPruned

@@ -12,8 +12,10 @@ from theoryctl.errors import DigestDrift, StartFailed, UsageError
 from theoryctl.hints import again, command
 from theoryctl.images.choice import ImageWish, base_image
 from theoryctl.instances import records
+from theoryctl.instances.instance import Instance
+from theoryctl.instances.key import RecordKey
 from theoryctl.instances.lock import alone
-from theoryctl.instances.records import Instance, RecordKey, checked_name
+from theoryctl.instances.records import checked_name
 from theoryctl.manifests.cache import read_manifest
 from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.paths import write_hint

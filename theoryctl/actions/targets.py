@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from theoryctl.errors import UsageError
 from theoryctl.hints import command
 from theoryctl.instances import records
-from theoryctl.instances.records import Instance, RecordKey, checked_name
-from theoryctl.instances.restart import start_again, stop_and_start
+from theoryctl.instances.key import RecordKey
+from theoryctl.instances.records import checked_name
 from theoryctl.manifests.code import code_paths
 from theoryctl.runtimes.find import (
     EMBEDDED,
@@ -24,6 +23,7 @@ from theoryctl.runtimes.find import (
 from theoryctl.settings import Settings
 
 if TYPE_CHECKING:
+    from theoryctl.instances.instance import Instance
     from theoryctl.manifests.catalog import Found
     from theoryctl.manifests.model import Manifest
     from theoryctl.refs import ProviderRef
@@ -87,11 +87,12 @@ def modal_target(ref: ProviderRef, environment: str, app: str | None = None) -> 
     return _Deployed(ref, environment, app)
 
 
-@dataclass
 class _Here(Target):
-    #: The reason for it, as it follows the word "embedded".
-    reason: str
     runtime, mode, has_secrets, record = EMBEDDED, "mock", False, None
+
+    def __init__(self, reason: str) -> None:
+        #: The reason for it, as it follows the word "embedded".
+        self._reason = reason
 
     def check_flags(self, told: Mapping[str, Any]) -> None:
         pass
@@ -100,7 +101,7 @@ class _Here(Target):
         pass
 
     def open(self, found: Found) -> Session:
-        return open_embedded(self.reason, code_paths(found.root, found.load().image))
+        return open_embedded(self._reason, code_paths(found.root, found.load().image))
 
 
 class _Started(Target):
@@ -113,6 +114,8 @@ class _Started(Target):
 
     def check_flags(self, told: Mapping[str, Any]) -> None:
         for flag, value in told.items():
+            from theoryctl.instances.restart import stop_and_start
+
             hint = stop_and_start(self._instance, **_started_with(flag, value))
             raise UsageError(f"{flag}: a started instance keeps to what it was started with", hint=hint)
 
@@ -120,27 +123,28 @@ class _Started(Target):
         check_pin(self._instance, manifest)
 
     def open(self, found: Found) -> Session:
+        from theoryctl.instances.restart import start_again
+
         instance = self._instance
         return started_runtime(instance.runtime).open(instance, start_again(instance))
 
 
-@dataclass
 class _Deployed(Target):
-    ref: ProviderRef
-    environment: str
-    app: str | None
     runtime, mode, has_secrets, record = MODAL, "mock", True, None
+
+    def __init__(self, ref: ProviderRef, environment: str, app: str | None) -> None:
+        self._ref, self._environment, self._app = ref, environment, app
 
     def check_flags(self, told: Mapping[str, Any]) -> None:
         for flag in {"--record", "--record-missing"} & told.keys():
-            hint = command("local run", ref=self.ref, mode="real", **{_parameter(flag): told[flag]})
+            hint = command("local run", ref=self._ref, mode="real", **{_parameter(flag): told[flag]})
             raise UsageError(f"{flag}: what runs on Modal is not recorded", hint=hint)
 
     def check(self, manifest: Manifest, mode: Mode) -> None:
         pass  # it has secrets of its own: what the shell has concerns this machine
 
     def open(self, found: Found) -> Session:
-        return open_modal(self.ref, self.environment, self.app, found.load())
+        return open_modal(self._ref, self._environment, self._app, found.load())
 
 
 def _parameter(flag: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from theoryctl.errors import BadAttachment, TheoryctlError
 from theoryctl.hints import again, command
 from theoryctl.instances.connection import Listens, connect, gone
-from theoryctl.instances.records import Instance
+from theoryctl.instances.instance import Instance
 from theoryctl.instances.restart import stop_and_start
 from theoryctl_providers.contract import Attachment, ProviderError, Request, dumps, shaped
 from theoryctl_providers.contract.received import received_error

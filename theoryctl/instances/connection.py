@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from theoryctl.errors import NotRunning
-from theoryctl.instances.records import Instance
+from theoryctl.instances.instance import Instance
 from theoryctl.instances.restart import start_again
 from theoryctl_providers.contract import healthz_proof
 

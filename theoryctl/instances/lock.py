@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 from theoryctl.errors import NotRunning
 from theoryctl.hints import command
-from theoryctl.instances.records import RecordKey
+from theoryctl.instances.key import RecordKey
 from theoryctl.paths import file_lock
 
 #: Seconds to wait for another command, which may be building an image.

@@ -7,116 +7,22 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from theoryctl.errors import BadRef, UsageError
+from theoryctl.instances.key import RecordKey, folder_of
 from theoryctl.paths import state_dir, write_private
-from theoryctl.refs import ProviderRef
-from theoryctl_providers.contract import Must, dumps, read_regular, shaped
+from theoryctl_providers.contract import dumps, read_regular, shaped
+
+if TYPE_CHECKING:
+    from theoryctl.instances.instance import Instance
+    from theoryctl.refs import ProviderRef
 
 #: Bytes that a record may have: it holds names, digests and paths.
 _MAX_BYTES = 1 << 20
 
-#: Empty while the instance is being started. A port is at most 65535.
-_PORT = r"[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]"
-_URL = rf"^(http://127\.0\.0\.1:({_PORT}))?$"
-
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
-
-
-class RecordKey(NamedTuple):
-    """The place of a record. `name` is that of `--name`; None for the instance that was started without one."""
-
-    ref: ProviderRef
-    runtime: str
-    name: str | None = None
-
-    @property
-    def file(self) -> Path:
-        """The path of the record."""
-        named = f".{self.name}" if self.name else ""
-        return _folder(self.ref) / f"{self.ref.name}@{self.ref.version}.{self.runtime}{named}.json"
-
-    @classmethod
-    def of_file(cls, file: Path) -> RecordKey | None:
-        """Read the key from the path of a record; None for the path of any other file."""
-        name, _, rest = file.name.removesuffix(".json").rpartition("@")
-        version, _, rest = rest.partition(".")
-        runtime, dot, own = rest.partition(".")
-        with contextlib.suppress(BadRef):
-            key = cls(ProviderRef.parse(f"{file.parent.name}/{name}@{version}"), runtime, own if dot else None)
-            if key.file.name == file.name:
-                return key
-        return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instance:
-    """A started provider.
-
-    `name` tells it from others of the same ref and runtime. `url` is where it listens, `token` what every request must
-    carry, and `server_port` the port that its own server listens on, where that is another than the URL's. `pid` and
-    `pid_started` (in the system's own count) name the process of a process: a pid alone may be another's by now;
-    `container` is the ID of a container. `started_at` is seconds since the epoch, `max_attachment` bytes.
-
-    Of a container `image` is the reference it was started from and `digest` that image's: of its manifest, or where it
-    was built here its ID. `pin` is what the manifest pinned for `platform` at the start; `source` tells whether another
-    start would choose the same image.
-
-    `secrets` has a digest of each secret that it was given, keyed with the token (`secrets.secret_digests`).
-    `answers` is the digest of the script or the recordings that mock mode answers from, `record` the folder that real
-    exchanges are written to, `mock_version` the one that a flag or a setting said. `flags` are those of its start, by
-    the names of `local start`'s parameters, with absolute paths.
-    """
-
-    ref: str
-    runtime: str
-    name: str | None = None
-    url: Annotated[str, Must({"pattern": _URL})]
-    mode: str
-    token: str = field(repr=False)
-    started_at: float
-    manifest_digest: str
-    secrets_present: tuple[str, ...]
-    secrets_absent: tuple[str, ...]
-    max_attachment: int
-    platform: str
-    server_port: int | None = None
-    pid: int | None = None
-    pid_started: float | None = None
-    log: str | None = None
-    container: str | None = None
-    image: str | None = None
-    digest: str | None = None
-    pin: str | None = None
-    source: str | None = None
-    secrets: dict[str, str] = field(default_factory=dict, repr=False)
-    answers: str | None = None
-    record: str | None = None
-    mock_version: int | None = None
-    flags: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def key(self) -> RecordKey:
-        """The place of its record."""
-        return RecordKey(ProviderRef.parse(self.ref), self.runtime, self.name)
-
-    @property
-    def where(self) -> str:
-        """Its runtime, with its name behind a colon if it has one."""
-        return f"{self.runtime}:{self.name}" if self.name else self.runtime
-
-    @property
-    def replayed(self) -> str | None:
-        """The folder of recordings that it was started to answer from, as an absolute path; None without one."""
-        folder = self.flags.get("replay") or self.flags.get("record_missing")
-        return folder if isinstance(folder, str) else None
-
-    def is_same(self, other: Instance) -> bool:
-        """Return whether both are of the same process or container."""
-        return _identity(self) == _identity(other)
 
 
 class BadRecord(NamedTuple):
@@ -164,6 +70,8 @@ def _state_id(file: Path) -> str:
 
 def save(instance: Instance) -> None:
     """Write the record, mode 0600; for the holder of its lock. Raises OSError."""
+    from dataclasses import asdict
+
     write_private(instance.key.file, dumps(asdict(instance)).encode())
     with contextlib.suppress(FileNotFoundError):
         os.utime(instance.key.file.with_suffix(".lock"))  # it outlives the record, and tells what was started last
@@ -171,7 +79,7 @@ def save(instance: Instance) -> None:
 
 def last_runtime(ref: ProviderRef) -> str | None:
     """The runtime that a ref was last started in, whether it still runs or not; None where that is not known."""
-    keys = ((RecordKey.of_file(lock.with_suffix(".json")), lock) for lock in _folder(ref).glob("*.lock"))
+    keys = ((RecordKey.of_file(lock.with_suffix(".json")), lock) for lock in folder_of(ref).glob("*.lock"))
     locks = [(lock, key.runtime) for lock, key in ((lock, key) for key, lock in keys) if key and key.ref == ref]
     with contextlib.suppress(OSError):
         return max((lock.stat().st_mtime, runtime) for lock, runtime in locks)[1] if locks else None
@@ -186,7 +94,7 @@ def load(key: RecordKey) -> Instance | BadRecord | None:
 def loaded(key: RecordKey) -> Instance | None:
     """The instance recorded in a place; None where there is none that can be used."""
     found = load(key)
-    return found if isinstance(found, Instance) else None
+    return None if isinstance(found, BadRecord) else found
 
 
 def forget(instance: Instance) -> None:
@@ -199,11 +107,11 @@ def forget(instance: Instance) -> None:
 def of_ref(ref: ProviderRef) -> list[Instance | BadRecord]:
     """The records of a ref, sorted by runtime and name."""
     try:
-        names = os.listdir(_folder(ref))
+        names = os.listdir(folder_of(ref))
     except OSError:
         return []
     begin = f"{ref.name}@{ref.version}."
-    files = sorted(_folder(ref) / name for name in names if name.startswith(begin) and name.endswith(".json"))
+    files = sorted(folder_of(ref) / name for name in names if name.startswith(begin) and name.endswith(".json"))
     return [found for file in files if (found := _read(file))]
 
 
@@ -216,10 +124,13 @@ def all_records() -> Iterator[Instance | BadRecord]:
 
 def all_instances() -> Iterator[Instance]:
     """The same without those that cannot be used."""
-    return (found for found in all_records() if isinstance(found, Instance))
+    return (found for found in all_records() if not isinstance(found, BadRecord))
 
 
 def _read(file: Path) -> Instance | BadRecord | None:
+    # The class takes longer to make than most runs take to find that nothing is started.
+    from theoryctl.instances.instance import Instance
+
     try:
         data = read_regular(file, _MAX_BYTES)
         if len(data) > _MAX_BYTES:
@@ -236,11 +147,3 @@ def _read(file: Path) -> Instance | BadRecord | None:
         return BadRecord(file, f"it is no record: {error}")
     except BadRef as error:
         return BadRecord(file, error.message)
-
-
-def _folder(ref: ProviderRef) -> Path:
-    return state_dir() / "instances" / ref.namespace
-
-
-def _identity(instance: Instance) -> tuple[Any, ...]:
-    return instance.pid, instance.pid_started, instance.container

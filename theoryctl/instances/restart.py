@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from theoryctl.hints import Hint, command
-from theoryctl.instances.records import Instance
+
+if TYPE_CHECKING:
+    from theoryctl.instances.instance import Instance
 
 
 def start_again(instance: Instance, **changes: Any) -> Hint:

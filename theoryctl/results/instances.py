@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from theoryctl.instances.records import BadRecord, Instance
+from theoryctl.instances.instance import Instance
+from theoryctl.instances.records import BadRecord
 
 if TYPE_CHECKING:
     from theoryctl.instances.client import Journal, Unused

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from theoryctl.hints import Hint
 from theoryctl.images.choice import ImageWish
 from theoryctl.instances.connection import Health
-from theoryctl.instances.records import Instance, RecordKey
+from theoryctl.instances.instance import Instance
+from theoryctl.instances.key import RecordKey
 from theoryctl.manifests.model import Resources
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef

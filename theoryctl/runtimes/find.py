@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from theoryctl.errors import DigestDrift, NotRunning, RefNotFound, UsageError
 from theoryctl.hints import Hint, again, command
 from theoryctl.instances import records
-from theoryctl.instances.records import BadRecord, Instance, RecordKey
-from theoryctl.instances.restart import stop_and_start
-from theoryctl.manifests.pins import other_pin
+from theoryctl.instances.records import BadRecord
 from theoryctl_providers.contract import ProviderError
 
 if TYPE_CHECKING:
+    from theoryctl.instances.instance import Instance
+    from theoryctl.instances.key import RecordKey
     from theoryctl.manifests.model import Manifest
     from theoryctl.refs import ProviderRef
     from theoryctl.runtimes.base import Session, StartedRuntime
@@ -169,7 +169,7 @@ def _near(ref: ProviderRef, refs: Iterable[str]) -> str | None:
 def _only(ref: ProviderRef, runtime: str | None, name: str | None) -> Instance | None:
     """The one instance that is meant: without a name the one that was started without, where there is one."""
     found = [each for each in map(_usable, records.of_ref(ref)) if _is_meant(each, runtime, name)]
-    started = [each for each in found if isinstance(each, Instance)]
+    started = [each for each in found if not isinstance(each, BadRecord)]
     meant = [each for each in started if each.name == name] or started
     if len(meant) > 1:
         raise _several(ref, meant)
@@ -217,6 +217,9 @@ def _meant(name: str, known: Iterable[str], otherwise: str) -> Hint:
 def check_pin(instance: Instance, manifest: Manifest) -> None:
     """Raise DigestDrift (`ERR_DIGEST_DRIFT`) where the manifest pins another digest than the one that runs, and did not
     at the start, when --oci was there to say otherwise."""
+    from theoryctl.instances.restart import stop_and_start
+    from theoryctl.manifests.pins import other_pin
+
     if pin := other_pin(manifest.pin(instance.platform), instance.digest, instance.pin):
         message = f"{instance.ref} is pinned to {pin}, but {instance.digest} is running"
         raise DigestDrift(message, hint=stop_and_start(instance, oci=None))

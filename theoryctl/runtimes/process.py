@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 from theoryctl.errors import NotRunning, StartFailed
 from theoryctl.hints import Hint, again
 from theoryctl.instances import connection, pids, records
+from theoryctl.instances.instance import Instance
+from theoryctl.instances.key import RecordKey
 from theoryctl.instances.last_words import last_words, own_refusal
 from theoryctl.instances.log_files import log_lines, opened_anew
-from theoryctl.instances.records import Instance, RecordKey
 from theoryctl.instances.restart import start_again, stop_and_start
 from theoryctl.instances.session import LONGEST, InstanceSession
 from theoryctl.paths import private_folder

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from theoryctl.errors import OutputFailed
@@ -15,12 +14,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-@dataclass
 class Wanted:
     """The wishes of the command line for what is shown on both streams."""
 
-    colour: bool = True
-    quiet: bool = False
+    def __init__(self) -> None:
+        self.colour, self.quiet = True, False
 
 
 #: What is wanted in this process: it has one command line, as it has one standard output.

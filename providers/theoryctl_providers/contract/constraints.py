@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 #: How pydantic reads such a document, as `__pydantic_config__`: no unknown keys, no conversions.
 STRICT: dict[str, Any] = {"extra": "forbid", "strict": True, "use_attribute_docstrings": True}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Must:
     """A constraint on a field, kept by pydantic without importing it here: keys of a pydantic core schema."""
 
-    constraints: dict[str, Any]
+    __slots__ = ("constraints",)
+
+    def __init__(self, constraints: dict[str, Any]) -> None:
+        self.constraints = constraints
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         return {**handler(source), **self.constraints}

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from theoryctl.instances.records import Instance
+from theoryctl.instances.instance import Instance
 from theoryctl_providers.contract import (
     Delta,
     Limits,

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from theoryctl.actions.doctor.commands import quoted
 from theoryctl.hints import command
 from theoryctl.instances import records
-from theoryctl.instances.records import BadRecord, Instance
+from theoryctl.instances.instance import Instance
+from theoryctl.instances.records import BadRecord
 from theoryctl.instances.restart import stop_and_start
 from theoryctl.results.doctor import Checked, Finding
 from theoryctl.runtimes.find import STARTED, started_runtime

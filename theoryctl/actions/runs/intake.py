@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from theoryctl.instances.records import Instance
+from theoryctl.instances.instance import Instance
 from theoryctl.ledger.logged import row_of_log
 from theoryctl.ledger.recorder import Policy, policy_of, take_in
 from theoryctl.ledger.row import Row

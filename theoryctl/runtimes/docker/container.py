@@ -10,7 +10,7 @@ from theoryctl.docker import containers
 from theoryctl.docker.containers import Container
 from theoryctl.docker.creation import HOST_NAME, ContainerSpec
 from theoryctl.images.choice import Pinned
-from theoryctl.instances.records import Instance
+from theoryctl.instances.instance import Instance
 from theoryctl.runtimes.base import StartRequest
 from theoryctl.runtimes.docker.image import ReadyImage
 from theoryctl.secrets import on_this_host

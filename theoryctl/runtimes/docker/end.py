@@ -10,8 +10,8 @@ from theoryctl.docker.client import Client, connect
 from theoryctl.docker.containers import Container
 from theoryctl.errors import DockerFailed, NotRunning, StartFailed
 from theoryctl.hints import again
+from theoryctl.instances.instance import Instance
 from theoryctl.instances.last_words import last_words, own_refusal
-from theoryctl.instances.records import Instance
 from theoryctl.instances.restart import start_again
 from theoryctl.runtimes.base import StartRequest
 from theoryctl_providers.contract import ProviderError

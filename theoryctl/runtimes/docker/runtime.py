@@ -19,7 +19,7 @@ from theoryctl.hints import NO_IMAGE, Hint, again
 from theoryctl.images.choice import Pinned, choose
 from theoryctl.instances import connection, records
 from theoryctl.instances.connection import Health
-from theoryctl.instances.records import Instance
+from theoryctl.instances.instance import Instance
 from theoryctl.instances.restart import start_again
 from theoryctl.instances.session import InstanceSession
 from theoryctl.paths import file_lock, state_dir

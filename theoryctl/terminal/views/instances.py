@@ -6,7 +6,8 @@ import time
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from theoryctl.instances.records import BadRecord, Instance
+from theoryctl.instances.instance import Instance
+from theoryctl.instances.records import BadRecord
 from theoryctl.results.instances import (
     EnvShown,
     EnvUnset,
