@@ -46,11 +46,12 @@ from theoryctl.actions.run import RunOptions, run
 from theoryctl.actions.targets import local_target
 from theoryctl.refs import ProviderRef
 from theoryctl.requests.input_flags import InputFlags
+from theoryctl.requests.standard_input import StandardInput
 
 ref = ProviderRef.parse("acme/echo@1")
 seen = []
 for _ in range(200):
-    options = RunOptions(ref=ref, inputs=InputFlags(prompt="Hi"), max_attachment=1)
+    options = RunOptions(ref=ref, inputs=InputFlags(prompt="Hi"), max_attachment=1, standard_input=StandardInput())
     run(options, local_target(ref, "embedded"), lambda event: None)
     seen.append(len(sys.path))
 print(json.dumps([seen[0], seen[-1], "asyncio" in sys.modules]))

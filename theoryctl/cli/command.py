@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from copy import copy
-from typing import Annotated, Any
+from importlib import import_module
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
@@ -158,6 +159,7 @@ class Group(PlacedErrorsMixin, ExamplesMixin, TyperGroup):
         """Find a command by its name; None where there is none."""
         if cmd_name in self.registered and self.commands[cmd_name] is None:
             info = self.registered[cmd_name]
+            info = info.load() if isinstance(info, _Elsewhere) else info
             made = typer.main.get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode=None)
             self.commands[cmd_name] = made
         return super().get_command(ctx, cmd_name)
@@ -284,6 +286,23 @@ def command(
     """
     cls = Command if guesses else _NamedOnly
     return app.command(name, cls=cls, epilog=examples, context_settings={"help_option_names": ["-h", "--help"]})
+
+
+class _Elsewhere(NamedTuple):
+    """A command of a group that another module of `theoryctl.cli` declares, in the app there."""
+
+    name: str
+    module: str
+
+    def load(self) -> Any:
+        """Import the module, and return the command as it is registered there."""
+        declared = import_module(f"theoryctl.cli.{self.module}").app.registered_commands
+        return next(info for info in declared if info.name == self.name)
+
+
+def elsewhere(app: typer.Typer, name: str, module: str) -> None:
+    """Register the command `name`, which a module of `theoryctl.cli` declares, imported when the command is used."""
+    app.registered_commands.append(_Elsewhere(name, module))  # type: ignore[arg-type]  # `group_of` alone reads it
 
 
 class _NamedOnly(Command):

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from theoryctl.cli.arguments import read
 from theoryctl.cli.command import wanted
 from theoryctl.errors import UsageError, error_document
 from theoryctl.hints import PROGRAM
@@ -44,6 +43,8 @@ def execute(arguments: list[str], terminal: Terminal) -> int:
     except SystemExit as done:  # of completion
         return int(done.code or 0)
     except typer.TyperException as error:
+        from theoryctl.cli.arguments import read
+
         terminal.settle(**wanted(read(arguments).options))
         raise _usage_error(error, arguments) from error
     return terminal.exit_status
@@ -81,6 +82,7 @@ def _pasteable(words: Sequence[str] | None, standard_input: str | None = None) -
 def failure_document(error: ProviderError, arguments: Sequence[str]) -> dict[str, Any]:
     """The document that `--json` prints for an error that no command reported: an envelope where a run was meant."""
     # Of what it loads, the help needs nothing.
+    from theoryctl.cli.arguments import read
     from theoryctl.runtimes.find import EMBEDDED, MODAL, STARTED
     from theoryctl_providers.contract import build_envelope, info_of
 

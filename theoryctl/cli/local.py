@@ -6,9 +6,7 @@ from typing import Annotated
 
 import typer
 
-from theoryctl.cli import local_instances
-from theoryctl.cli.batch_flags import BatchFlags, BatchSource, VendorBatchFlag
-from theoryctl.cli.command import BaseImageOption, ManifestsOption, RefOption, command, make_app
+from theoryctl.cli.command import BaseImageOption, ManifestsOption, RefOption, command, elsewhere, make_app
 from theoryctl.cli.flags import with_flags
 from theoryctl.cli.options import (
     DEFAULT_MAX_ATTACHMENT,
@@ -19,6 +17,7 @@ from theoryctl.cli.options import (
     RecordDir,
     RecordMissing,
     ReplayDir,
+    RunRuntime,
     ScriptFile,
     Tools,
 )
@@ -27,12 +26,6 @@ from theoryctl.runtimes.find import DEFAULT, STARTED
 
 app = make_app("local", "Run providers on this machine.")
 
-RunRuntime = Annotated[
-    str | None,
-    typer.Option(
-        "--runtime", metavar="NAME", help="embedded, or the runtime of a started instance. [default: the started one]"
-    ),
-]
 StartRuntime = Annotated[
     str | None,
     typer.Option(
@@ -121,40 +114,7 @@ def run(
     ctx.obj.emit(told(run.run(options, target, ctx.obj.watch_run(stream=flags.stream, raw=flags.raw)), ctx))
 
 
-@command(
-    app,
-    "batch",
-    examples="""\
-theoryctl local batch lines.jsonl --out rows.jsonl
-theoryctl local batch lines.jsonl --out rows.jsonl --retry-failed --concurrency 64 --rpm 500
-theoryctl local batch lines.jsonl --ref llm/litellm@1 --estimate --mode real -m openai/gpt-4o-mini
-cat lines.jsonl | theoryctl local batch - --out - --ordered""",
-)
-@with_flags(BatchFlags)
-def batch(
-    ctx: typer.Context,
-    source: BatchSource,
-    ref: RefOption,
-    flags: BatchFlags,
-    runtime: RunRuntime = None,
-    name: InstanceName = None,
-    env_file: EnvFile = None,
-    vendor_batch: VendorBatchFlag = False,
-    record_missing: RecordMissing = None,
-) -> None:
-    """Send every line of a file, and write a row for each.
-
-    A line is the inputs of one request, or has them under "inputs" with an "id" and paths to "attach", or is one of
-    OpenAI's batches. All lines are checked before the first call. The same command goes on where it was stopped: lines
-    that have a row in --out are not asked again.
-    """
-    from theoryctl.actions import targets
-    from theoryctl.cli.batch_flags import run_batch
-    from theoryctl.refs import ProviderRef
-
-    target = targets.local_target(ProviderRef.parse(ref), runtime, name)
-    more = {"env_file": env_file, "vendor_batch": vendor_batch, "record_missing": record_missing}
-    run_batch(ctx, ref, source, flags, target, **more)
+elsewhere(app, "batch", "local_batch")
 
 
 @command(
@@ -251,4 +211,5 @@ def status(ctx: typer.Context, ref: OptionalRef = None, manifests: ManifestsOpti
     ctx.obj.emit(instances.status(ProviderRef.parse(ref) if ref is not None else None, manifests))
 
 
-app.registered_commands += local_instances.app.registered_commands
+for _of_instances in ("logs", "recordings", "requests", "url", "env"):
+    elsewhere(app, _of_instances, "local_instances")

@@ -154,6 +154,12 @@ AppName = Annotated[
 OptionalRef = Annotated[
     str | None, typer.Option("--ref", "-r", metavar="REF", help="Only this provider: namespace/name@version.")
 ]
+RunRuntime = Annotated[
+    str | None,
+    typer.Option(
+        "--runtime", metavar="NAME", help="embedded, or the runtime of a started instance. [default: the started one]"
+    ),
+]
 InstanceName = Annotated[
     str | None, typer.Option("--name", metavar="NAME", help="The instance of this name, of several of one ref.")
 ]

@@ -6,7 +6,6 @@ import itertools
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -36,13 +35,11 @@ class Place(NamedTuple):
     folder: Path
 
 
-@dataclass(frozen=True)
 class Found:
     """A manifest file: its ref by its name, and where it lies."""
 
-    ref: ProviderRef
-    file: Path
-    source: str
+    def __init__(self, ref: ProviderRef, file: Path, source: str) -> None:
+        self.ref, self.file, self.source = ref, file, source
 
     @property
     def root(self) -> Path:

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from theoryctl_providers.contract import (
     Attachment,
@@ -35,7 +35,9 @@ from theoryctl_providers.inputs.normalize import TRANSPORT, normalized, vendor_o
 from theoryctl_providers.inputs.validate import chat_schema, check_inputs, embeddings_schema
 from theoryctl_providers.lookup import default_model_of, get_llm_provider
 from theoryctl_providers.protocol import LLMProvider
-from theoryctl_providers.redact import Redactor, secrets_of
+
+if TYPE_CHECKING:
+    from theoryctl_providers.redact import Redactor
 
 
 async def execute(request: Request) -> AsyncGenerator[Event]:
@@ -256,6 +258,8 @@ def traceback_of(error: Exception, request: Request) -> str:
     """The traceback as text, without secrets."""
     import traceback
 
+    from theoryctl_providers.redact import Redactor, secrets_of
+
     return Redactor(secrets_of(request)).error_text("".join(traceback.format_exception(error)))
 
 
@@ -275,6 +279,8 @@ def _answers(events: AsyncGenerator[Event], request: ResolvedRequest) -> AsyncGe
     """The events of a plan; in real mode, without the secrets that it has, and where they are to be, on tape."""
     if is_mock(request.mode):
         return events
+    from theoryctl_providers.redact import Redactor, secrets_of
+
     tape = request.config.tape
     if tape is None or request.operation == "count_tokens":  # a replay counts as a mock does
         return _clean(events, Redactor(secrets_of(request)))

@@ -30,8 +30,6 @@ from theoryctl_providers.contract import (
     sha256,
 )
 from theoryctl_providers.contract.answer import Answer, Choice, ToolCall
-from theoryctl_providers.engine.output_check import check_outputs
-from theoryctl_providers.redact import Redactor, secrets_of
 
 TEXT, JSON = "text/plain", "application/json"
 
@@ -55,12 +53,17 @@ class Transcript:
     def success(self) -> Envelope:
         """The envelope of a run that went well. Raises ProviderError for outputs that do not fit their schema."""
         self._outputs = [*map(_document, self.answer.outputs), *self._choices()]
-        check_outputs(self._outputs, self._resolved or self._request)
+        if self._request.config.output_schema is not None:
+            from theoryctl_providers.engine.output_check import check_outputs
+
+            check_outputs(self._outputs, self._resolved or self._request)
         return self._envelope(None)
 
     def failure(self, error: ProviderError) -> Envelope:
         """The envelope of a run that failed, without a secret in the error. It has outputs only where the answer was
         whole, and did not fit: it is paid for."""
+        from theoryctl_providers.redact import Redactor, secrets_of
+
         redactor = Redactor(secrets_of(self._resolved or self._request))
         clean = redactor.error_text
         if error.headers is not None:

@@ -54,7 +54,7 @@ def account_headers(model: str, secrets: Mapping[str, str]) -> dict[str, str]:
     vendor = vendor_for(model)
     if vendor is None:
         return {}
-    own = {header: secrets[name] for name, header in reversed(vendor.headers.items()) if secrets.get(name)}
+    own = {header: secrets[name] for name, header in reversed(list(vendor.headers.items())) if secrets.get(name)}
     return {**custom_headers(), **own} if vendor.name == "openai" else own
 
 

@@ -21,15 +21,13 @@ from theoryctl_providers.inputs.call import check_call
 from theoryctl_providers.inputs.normalize import CALLER, vendor_of
 from theoryctl_providers.inputs.tools import forced_tool
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
-from theoryctl_providers.litellm.addresses import address_of
-from theoryctl_providers.litellm.families import full_name
-from theoryctl_providers.litellm.vendor import Vendor
 from theoryctl_providers.litellm.vendors import OLLAMAS, secret_rules, vendor_for
 from theoryctl_providers.mock.provider import mocked
 from theoryctl_providers.protocol import LLMProvider
 
 if TYPE_CHECKING:
     from theoryctl_providers.litellm.transport import Heard
+    from theoryctl_providers.litellm.vendor import Vendor
 
 #: Parameters about the caller that OpenAI alone knows. Its clients send some of them with every request, so that for
 #: another vendor they are left out and not refused.
@@ -58,21 +56,22 @@ class LiteLLMProvider(LLMProvider):
         Raises ProviderError `ERR_USAGE` too, for an address among the secrets that cannot be one, and
         `ERR_UNSUPPORTED_PARAM` for an input that would not reach the vendor.
         """
+        from theoryctl_providers.litellm.addresses import address_of
+
         _check_counted(request)
         refuse_uncarried(request.inputs, logprobs=True)
         forced_tool(request.inputs)
         model = request.model
         if "/" not in model:
-            example = full_name(model)
-            message = f"model {model!r} is not of the form vendor/model"
-            hint = corrected({model: example}) or f"name the vendor too, as {example} does"
-            raise ProviderError("ERR_MODEL_NOT_FOUND", message, hint=hint)
-        if (known := vendor_for(request.model)) is not None:
+            raise _vendorless(model)
+        if (known := vendor_for(model)) is not None:
             address_of(known, request.config)
             _refuse_dropped(known, request.inputs)
 
     def notes(self, request: ResolvedRequest) -> Sequence[str]:
         """Say that an address is not used, where somebody may have meant it for this vendor."""
+        from theoryctl_providers.litellm.addresses import address_of
+
         vendor, secrets = vendor_for(request.model), request.config.secrets
         if vendor is None or vendor.name != "openai" or not secrets.get(OLLAMAS) or address_of(vendor, request.config):
             return ()
@@ -106,6 +105,16 @@ def _check_counted(request: ResolvedRequest) -> None:
     if request.operation == "count_tokens" and (vendor is None or vendor.name != "anthropic"):
         message = f"tokens for {request.model}: of all vendors, Anthropic alone is asked to count them"
         raise ProviderError("ERR_UNSUPPORTED_PARAM", message, hint=Remedy.MOCK_MODE)
+
+
+def _vendorless(model: str) -> ProviderError:
+    """The error for a model that names no vendor, with one of that name that does."""
+    from theoryctl_providers.litellm.families import full_name
+
+    example = full_name(model)
+    message = f"model {model!r} is not of the form vendor/model"
+    hint = corrected({model: example}) or f"name the vendor too, as {example} does"
+    return ProviderError("ERR_MODEL_NOT_FOUND", message, hint=hint)
 
 
 def _refuse_dropped(vendor: Vendor, inputs: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from theoryctl_providers.contract import (
     Attachment,
@@ -30,10 +30,10 @@ from theoryctl_providers.inputs.normalize import counted
 from theoryctl_providers.inputs.schemas import AnswerSchema, prompt_schema, response_schema, tool_schema
 from theoryctl_providers.inputs.tools import forced_tool
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
-from theoryctl_providers.mock.embeddings import embeddings
-from theoryctl_providers.mock.tool_turns import next_tool
-from theoryctl_providers.mock.words import Words
 from theoryctl_providers.protocol import AtOnce, LLMProvider
+
+if TYPE_CHECKING:
+    from theoryctl_providers.mock.words import Words
 
 _QUOTED = 80
 _CONTROL = re.compile(r"[\x00-\x1f]")
@@ -64,6 +64,12 @@ def mocked(request: ResolvedRequest) -> AtOnce:
     return AtOnce(_ANSWERS[request.operation](request))
 
 
+def _embeddings(request: ResolvedRequest) -> Iterator[Event]:
+    from theoryctl_providers.mock.embeddings import embeddings
+
+    return embeddings(request)
+
+
 def _count(request: ResolvedRequest) -> Iterator[Event]:
     yield Usage(input_tokens=prompt_tokens(inputs_as_json(request.inputs)))
 
@@ -90,7 +96,7 @@ def _chat(request: ResolvedRequest) -> Iterator[Event]:
 #: The answers of the mock, by what is asked.
 _ANSWERS: Mapping[str, Callable[[ResolvedRequest], Iterator[Event]]] = {
     "chat": _chat,
-    "embeddings": embeddings,
+    "embeddings": _embeddings,
     "count_tokens": _count,
 }
 
@@ -139,12 +145,18 @@ class Making(NamedTuple):
     def tool(self, inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Return the function to call; None where the answer is in words."""
         if self.each and inputs.get("tool_choice") in (None, "auto", "required"):
+            from theoryctl_providers.mock.tool_turns import next_tool
+
             return next_tool(inputs)
         return forced_tool(inputs)
 
     def arguments(self, tool: Mapping[str, Any], inputs: Mapping[str, Any]) -> str:
         """Make the arguments of a call, as JSON: of one that it makes by itself, with values that the user said."""
-        return dumps(self.instance(tool_schema(tool), Words(said(inputs)) if self.each else None))
+        if not self.each:
+            return dumps(self.instance(tool_schema(tool)))
+        from theoryctl_providers.mock.words import Words
+
+        return dumps(self.instance(tool_schema(tool), Words(said(inputs))))
 
     def instance(self, wanted: AnswerSchema, words: Words | None = None) -> Any:
         """Make a value that the validator accepts for a schema from the inputs: the fullest that is found.

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from theoryctl_providers.contract import ProviderError
-from theoryctl_providers.inputs.validate import unknown_keys
+from theoryctl_providers.inputs.problems import unknown_keys
 
 
 def is_streamed(body: Mapping[str, Any]) -> bool:

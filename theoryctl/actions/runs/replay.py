@@ -19,6 +19,7 @@ from theoryctl.refs import ProviderRef
 from theoryctl.requests.attachments import parse_size
 from theoryctl.requests.input_flags import InputFlags
 from theoryctl.requests.mock_flags import MockFlags
+from theoryctl.requests.standard_input import StandardInput
 from theoryctl.results.run import RunResult
 from theoryctl.runtimes.find import EMBEDDED
 from theoryctl_providers.contract import Event, Log, Operation, is_mock, shaped
@@ -83,6 +84,7 @@ def _options(
         ref=ref,
         inputs=InputFlags(json=json.dumps(inputs), joins=False),
         max_attachment=parse_size("0"),
+        standard_input=StandardInput(),
         mode=mode,
         env_file=options.env_file,
         manifests=options.manifests,
