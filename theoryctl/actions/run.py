@@ -19,7 +19,7 @@ from theoryctl.refs import ProviderRef
 from theoryctl.requests.attachments import load_attachments
 from theoryctl.requests.input_flags import InputFlags
 from theoryctl.requests.mock_flags import MockFlags
-from theoryctl.requests.saved_outputs import SaveFlags
+from theoryctl.requests.save_flags import SaveFlags
 from theoryctl.requests.spool import Spool
 from theoryctl.requests.standard_input import StandardInput
 from theoryctl.requests.wrapped_inputs import unwrapped

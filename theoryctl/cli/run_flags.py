@@ -62,9 +62,8 @@ def run_options(ctx: typer.Context, ref: str, flags: RunFlags, *, env_file: str 
     from theoryctl.refs import ProviderRef
     from theoryctl.requests.attachments import parse_size
     from theoryctl.requests.mock_flags import MockFlags
-    from theoryctl.requests.saved_outputs import SaveFlags
+    from theoryctl.requests.save_flags import SaveFlags
     from theoryctl.requests.standard_input import StandardInput
-    from theoryctl.units import parse_timeout
 
     standard_input = ctx.meta[opt.STANDARD_INPUT] = StandardInput(ctx.obj.note)
     _refuse_a_ref_in_words(ctx, flags.words or [])
@@ -75,7 +74,7 @@ def run_options(ctx: typer.Context, ref: str, flags: RunFlags, *, env_file: str 
         mode=checked_mode(flags.mode),
         stream=flags.stream,
         attach=tuple(flags.attach or ()),
-        timeout=parse_timeout(flags.timeout) if flags.timeout is not None else None,
+        timeout=_timeout(flags.timeout),
         save=SaveFlags(folder=flags.save_dir, prefix=flags.write_prefix, first=flags.save_first),
         env_file=env_file,
         manifests=flags.manifests,
@@ -90,6 +89,14 @@ def run_options(ctx: typer.Context, ref: str, flags: RunFlags, *, env_file: str 
         mock_missing_secrets=flags.mock_missing_secrets,
         standard_input=standard_input,
     )
+
+
+def _timeout(text: str | None) -> float | None:
+    if text is None:
+        return None
+    from theoryctl.units import parse_timeout
+
+    return parse_timeout(text)
 
 
 def _input_flags(flags: RunFlags) -> InputFlags:

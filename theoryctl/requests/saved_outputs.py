@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import base64
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from theoryctl.errors import OutputFailed, UsageError
 from theoryctl.requests.result_folder import ResultFolder
@@ -30,31 +29,6 @@ INDEX, INDEX_SCHEMA = "outputs.json", "theoryctl.outputs/v1"
 
 #: Stands for the run's id in the name of a folder.
 RUN_ID = "{run_id}"
-
-
-class SaveFlags(NamedTuple):
-    """The flags that say where outputs are written: a folder, the beginning of each path, and a file for the first.
-
-    `{run_id}` in any of them stands for the run's id.
-    """
-
-    folder: str | None = None
-    prefix: str | None = None
-    first: str | None = None
-
-    def places(self, run_id: str) -> list[OutputFolder | FirstOutput]:
-        """The places to save to, in their order. Raises UsageError for flags that exclude each other."""
-        if self.folder and self.prefix:
-            raise UsageError("--save-dir and --write-prefix exclude each other", hint="leave one of them out")
-        places: list[OutputFolder | FirstOutput] = []
-        if self.first:
-            places.append(FirstOutput(self.first, run_id))
-        if self.folder:
-            places.append(OutputFolder(self.folder, run_id))
-        if self.prefix:
-            folder, begin = os.path.split(self.prefix)
-            places.append(OutputFolder(folder or ".", run_id, flag="--write-prefix", begin=begin))
-        return places
 
 
 class OutputFolder(ResultFolder):

@@ -20,15 +20,18 @@ from theoryctl_providers.contract.events import (
     VendorInfo,
 )
 
+# These three are no dataclasses: every start makes the classes, and every request their objects.
 
-@dataclass(slots=True)
+
 class ToolCall:
     """A tool call; `arguments` are pieces of JSON text, `extra_content` goes back to the vendor with it."""
 
-    id: str = ""
-    name: str = ""
-    arguments: list[str] = field(default_factory=list)
-    extra_content: Mapping[str, Any] | None = None
+    __slots__ = ("arguments", "extra_content", "id", "name")
+
+    def __init__(self) -> None:
+        self.id = self.name = ""
+        self.arguments: list[str] = []
+        self.extra_content: Mapping[str, Any] | None = None
 
     def add(self, delta: ToolCallDelta) -> None:
         self.id = self.id or _unicode(delta.id or "")
@@ -37,33 +40,37 @@ class ToolCall:
         self.arguments.append(_unicode(delta.arguments))
 
 
-@dataclass(slots=True)
 class Choice:
     """One of the answers to a request; `pieces` are pieces of text, `calls` are by their number.
 
     `reasoning` and `refusal` are pieces of text too; `annotations` are objects in OpenAI's vocabulary.
     """
 
-    pieces: list[str] = field(default_factory=list)
-    calls: dict[int, ToolCall] = field(default_factory=dict)
-    finish: str = "stop"
-    reasoning: list[str] = field(default_factory=list)
-    refusal: list[str] = field(default_factory=list)
-    annotations: list[Mapping[str, Any]] = field(default_factory=list)
+    __slots__ = ("annotations", "calls", "finish", "pieces", "reasoning", "refusal")
+
+    def __init__(self, pieces: list[str] | None = None, finish: str = "stop") -> None:
+        self.pieces = [] if pieces is None else pieces
+        self.finish = finish
+        self.calls: dict[int, ToolCall] = {}
+        self.reasoning: list[str] = []
+        self.refusal: list[str] = []
+        self.annotations: list[Mapping[str, Any]] = []
 
     @property
     def text(self) -> str:
         return "".join(self.pieces)
 
 
-@dataclass(slots=True)
 class Answer:
-    """Everything that was said so far: choices by their number, outputs by their name."""
+    """Everything that was said so far: choices by their number, outputs in their order."""
 
-    choices: dict[int, Choice] = field(default_factory=dict)
-    outputs: list[Output] = field(default_factory=list)
-    usage: Usage = field(default_factory=Usage)
-    vendor: VendorInfo | None = None
+    __slots__ = ("choices", "outputs", "usage", "vendor")
+
+    def __init__(self) -> None:
+        self.choices: dict[int, Choice] = {}
+        self.outputs: list[Output] = []
+        self.usage = Usage()
+        self.vendor: VendorInfo | None = None
 
     def add(self, event: Event) -> None:
         """Take in one event. Raises ProviderError `ERR_BAD_RESPONSE` for text that is not Unicode."""
