@@ -134,6 +134,15 @@ def test_a_start_is_not_held_up_by_a_search_for_garbage(environment: dict[str, s
     assert runs[1].returncode == 0, runs[1].stderr  # the first one filled the cache of manifests
 
 
+@pytest.mark.parametrize(("called", "is_spared"), [("main()", True), ("main(sys.argv[1:])", False)])
+def test_a_process_of_its_own_ends_without_a_search_for_garbage_and_a_caller_keeps_his(
+    called: str, is_spared: bool, environment: dict[str, str]
+) -> None:
+    script = f"import gc, sys; from theoryctl.__main__ import main; {called}; sys.exit(gc.get_freeze_count() > 1000)"
+    done = subprocess.run([sys.executable, "-c", script, "--version"], capture_output=True, env=environment)
+    assert done.returncode == is_spared, done.stderr
+
+
 def test_the_guard_notices_a_heavy_module(environment: dict[str, str]) -> None:
     assert "yaml" in loaded_after(["manifest", "validate"], environment)
 

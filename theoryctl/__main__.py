@@ -24,6 +24,16 @@ def main(argv: list[str] | None = None) -> int:
         return _run(arguments)
     except KeyboardInterrupt:
         return _interrupted(arguments, None)
+    finally:
+        if argv is None:
+            _end_without_a_search()
+
+
+def _end_without_a_search() -> None:
+    """Spare this process Python's last search for garbage, a seventh of a mock run: its memory goes back as a whole."""
+    import gc
+
+    gc.freeze()
 
 
 def _run(arguments: list[str]) -> int:
