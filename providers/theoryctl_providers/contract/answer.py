@@ -61,6 +61,10 @@ class Choice:
         return "".join(self.pieces)
 
 
+#: The usage of an answer that has not said any.
+_UNKNOWN = Usage()
+
+
 class Answer:
     """Everything that was said so far: choices by their number, outputs in their order."""
 
@@ -69,7 +73,7 @@ class Answer:
     def __init__(self) -> None:
         self.choices: dict[int, Choice] = {}
         self.outputs: list[Output] = []
-        self.usage = Usage()
+        self.usage = _UNKNOWN
         self.vendor: VendorInfo | None = None
 
     def add(self, event: Event) -> None:
@@ -87,12 +91,8 @@ class Answer:
         elif isinstance(event, VendorInfo):
             self.vendor = event
 
-    def add_text(self, choices: dict[int, Choice], usage: Usage) -> None:
+    def add_text(self, choices: dict[int, Choice]) -> None:
         """Take in choices with nothing but pieces of text, known to be Unicode, some of which may have begun before."""
-        self.usage = usage
-        if not self.choices:
-            self.choices = choices
-            return
         for index, choice in choices.items():
             found = self._choice(index)
             found.pieces += choice.pieces

@@ -252,9 +252,8 @@ def take_plain_text(events: list[Any], answer: Answer, choice: int = 0) -> Taken
         if kind is Delta:
             text = event.text
             # By `is`: True and 0.0 are equal to numbers.
-            if event.choice is not choice or type(text) is not str or not (text.isascii() or is_unicode(text)):
-                return None
-            if not event.tool_call is event.reasoning is event.refusal is event.signature is None:
+            is_text = event.choice is choice and type(text) is str and (text.isascii() or is_unicode(text))
+            if not (is_text and event.tool_call is event.reasoning is event.refusal is event.signature is None):
                 return None
             is_open = True
             if text:
@@ -262,7 +261,7 @@ def take_plain_text(events: list[Any], answer: Answer, choice: int = 0) -> Taken
         elif kind is Finish:
             if event.choice is not choice or type(event.reason) is not str or not event.reason:
                 return None
-            taken[choice] = Choice(pieces, finish=event.reason)
+            taken[choice] = Choice(pieces, event.reason)
             choice, pieces, is_open = choice + 1, [], False
         elif kind is Usage and _is_usage(event):
             usage = event
@@ -270,7 +269,11 @@ def take_plain_text(events: list[Any], answer: Answer, choice: int = 0) -> Taken
             return None
     if is_open:
         taken[choice] = Choice(pieces)
-    answer.add_text(taken, usage)
+    answer.usage = usage
+    if answer.choices:
+        answer.add_text(taken)
+    else:
+        answer.choices = taken
     return choice, is_open
 
 

@@ -60,17 +60,21 @@ def guarded_at_once(provider: LLMProvider, request: ResolvedRequest, answer: Ans
     would cost as much as a mock.
     """
     come: list[Any] = []
+    first = _ENDED
+    step: Callable[..., _Step] = _take
+    more: Any = None
     try:
         events = provider.stream(request)
+        if type(events) is AtOnce:  # most answers are one batch, which is taken here
+            more = events.events
+            come.extend(islice(more, BATCH))
+            if len(come) == BATCH:
+                first = _GOES_ON
+        else:
+            step, more = _step, _collect(provider, events, come)
+            first = _step(provider, more, come)
     except BaseException as error:
-        raise _failure(provider, error) from error.__cause__
-    step: Callable[..., _Step]
-    more: Any
-    if type(events) is AtOnce:
-        step, more = _take, events.events
-    else:
-        step, more = _step, _collect(provider, events, come)
-    first = step(provider, more, come)
+        first = False, _failure(provider, error)
     taken = take_plain_text(come, answer)
     if first is _ENDED and request.operation == "chat" and taken is not None and taken[0] and not taken[1]:
         return come
