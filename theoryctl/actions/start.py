@@ -25,9 +25,10 @@ from theoryctl.refs import ProviderRef
 from theoryctl.requests.mock_flags import MockFlags
 from theoryctl.requests.result_folder import ResultFolder
 from theoryctl.results.instances import Started
-from theoryctl.runtimes.base import StartedRuntime, StartRequest
+from theoryctl.runtimes.base import StartedRuntime
 from theoryctl.runtimes.config import provider_config
 from theoryctl.runtimes.find import DEFAULT, STARTED, known_runtime, started_runtime
+from theoryctl.runtimes.start_request import StartRequest
 from theoryctl.secrets import new_token, secret_digests
 from theoryctl.settings import Settings
 from theoryctl_providers.contract import Limits, ServerConfig, is_mock, resolve_mode, sha256

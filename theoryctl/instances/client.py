@@ -1,44 +1,24 @@
-"""The host side of the HTTP contract: what an instance is sent, what it refuses, its recordings and journal."""
+"""The recordings of an instance, its journal, and what it was told and has not used."""
 
 from __future__ import annotations
 
 import json
-import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass
-from shlex import quote
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from theoryctl.errors import BadAttachment, TheoryctlError
-from theoryctl.hints import again, command
+from theoryctl.hints import command
 from theoryctl.instances.connection import Listens, connect, gone
 from theoryctl.instances.instance import Instance
 from theoryctl.instances.restart import stop_and_start
-from theoryctl_providers.contract import Attachment, ProviderError, Request, dumps, shaped
-from theoryctl_providers.contract.received import received_error
+from theoryctl.instances.sent import Unintelligible, refusal, unintelligible
+from theoryctl_providers.contract import shaped
 
 if TYPE_CHECKING:
     from theoryctl_providers.contract import Recording
 
-#: Seconds beyond a call's own time-out until an instance that says nothing is given up.
-SLACK = 10.0
-_CHUNK = 1 << 16
 _RECORDINGS = "/v1/recordings"
 _REQUESTS = "/v1/requests"
 _UNUSED = "/v1/unused"
-
-#: Bytes of a refusal, at most: whoever answers may never stop.
-MOST_REFUSAL = 1 << 20
-
-
-def check_sizes(instance: Instance, request: Request) -> None:
-    """Refuse what the instance would: it would hang up in the middle of the sending, and its reason could get lost."""
-    for attachment in request.attachments:
-        if attachment.size > instance.max_attachment:
-            message = f"attachment {attachment.name} has {attachment.size} bytes; the instance takes at most"
-            message += f" {instance.max_attachment}"
-            hint = stop_and_start(instance, max_attachment=attachment.size)
-            raise ProviderError("ERR_TOO_LARGE", message, hint=hint)
 
 
 def recordings(instance: Instance, listens: Listens) -> tuple[list[Recording], int]:
@@ -52,7 +32,7 @@ def recordings(instance: Instance, listens: Listens) -> tuple[list[Recording], i
         kept: _Kept = shaped(_Kept, _ask(instance, listens, "GET", _RECORDINGS))
         return [Recording.load(recording) for recording in kept.recordings], kept.upto
     except ValueError:
-        raise _unintelligible("sent recordings that cannot be read") from None
+        raise unintelligible("sent recordings that cannot be read") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +75,7 @@ def requests(instance: Instance, listens: Listens) -> Journal:
     try:
         journal: Journal = shaped(Journal, answer)
     except ValueError:
-        raise _unintelligible("sent requests that cannot be read") from None
+        raise unintelligible("sent requests that cannot be read") from None
     return journal
 
 
@@ -122,7 +102,7 @@ def unused(instance: Instance, listens: Listens) -> Unused:
     try:
         found: Unused = shaped(Unused, answer)
     except ValueError:
-        raise _unintelligible("sent unused rules that cannot be read") from None
+        raise unintelligible("sent unused rules that cannot be read") from None
     return found
 
 
@@ -144,72 +124,10 @@ def _ask(instance: Instance, listens: Listens, method: str, path: str, missing: 
     except (OSError, http.client.HTTPException) as error:
         raise gone(instance, command("local status", ref=instance.ref), error) from None
     if response.status == 404 and missing:
-        raise _Unintelligible(f"the instance {missing}", hint=stop_and_start(instance))
+        raise Unintelligible(f"the instance {missing}", hint=stop_and_start(instance))
     if response.status != 200:
         raise refusal(data, response.status)
     try:
         return json.loads(data)
     except (ValueError, RecursionError):
-        raise _unintelligible("sent an answer that is not JSON") from None
-
-
-def encoded(request: Request) -> tuple[dict[str, str], Any]:
-    """Return headers and body of a request to `/v1/run`; with attachments, the body comes in pieces."""
-    attachments = [attachment.public() for attachment in request.attachments]
-    document = {"inputs": request.inputs, "mode": request.mode, "timeout": request.timeout, "run_id": request.run_id}
-    data = dumps({**document, "attachments": attachments}).encode()
-    if not attachments:
-        return {"Content-Type": "application/json"}, data
-    boundary = secrets.token_hex(16)
-    heads = [_head(boundary, attachment.name) for attachment in request.attachments]
-    first, last = _head(boundary, "request") + data, f"\r\n--{boundary}--\r\n".encode()
-    size = len(first) + len(last) + sum(map(len, heads)) + sum(attachment.size for attachment in request.attachments)
-    headers = {"Content-Type": f"multipart/form-data; boundary={boundary}", "Content-Length": str(size)}
-    return headers, _pieces(first, heads, request.attachments, last)
-
-
-def _head(boundary: str, name: str) -> bytes:
-    # Names are letters, digits, '.', '-' and '_' (attachments.py), so there is nothing to escape. The first boundary
-    # may have an empty line before it (RFC 2046, 5.1.1).
-    return f'\r\n--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode()
-
-
-def _pieces(first: bytes, heads: list[bytes], attachments: Any, last: bytes) -> Iterator[bytes]:
-    yield first
-    for head, attachment in zip(heads, attachments, strict=True):
-        yield head
-        yield from _read(attachment)
-    yield last
-
-
-def _read(attachment: Attachment) -> Iterator[bytes]:
-    """Yield the file in pieces, as many bytes as were announced. Raises BadAttachment where it has no more so many."""
-    left = attachment.size
-    try:
-        with open(attachment.path, "rb") as file:
-            while left and (chunk := file.read(min(_CHUNK, left))):
-                left -= len(chunk)
-                yield chunk
-    except OSError as error:
-        raise BadAttachment(f"{attachment.path}: {error.strerror}", hint=f"ls -l {quote(attachment.path)}") from None
-    if left:
-        read = attachment.size - left
-        message = f"{attachment.path}: expected {attachment.size} bytes, got {read}: it shrank while it was sent"
-        raise BadAttachment(message, hint=again("run it again"))
-
-
-def refusal(body: bytes, status: int) -> ProviderError:
-    """Return the failure that an answer other than 200 tells of."""
-    try:
-        error = received_error(json.loads(body)["error"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return _unintelligible(f"answered {status} without saying why")
-    return ProviderError(error["code"], error["message"], hint=error["hint"])
-
-
-def _unintelligible(what: str) -> ProviderError:
-    return _Unintelligible(f"the instance {what}", hint="is it another version? restart it")
-
-
-class _Unintelligible(TheoryctlError):
-    error_code = "ERR_BAD_RESPONSE"
+        raise unintelligible("sent an answer that is not JSON") from None

@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from theoryctl.instances.client import MOST_REFUSAL, SLACK, check_sizes, encoded, refusal
 from theoryctl.instances.connection import Listens, connect, gone
 from theoryctl.instances.instance import Instance
+from theoryctl.instances.sent import MOST_REFUSAL, SLACK, check_sizes, encoded, refusal
 from theoryctl_providers.contract import (
     ANSWER_WHOLE,
     AS_IT_COMES,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from theoryctl.manifests.model import Manifest
-from theoryctl_providers.contract.conformance import Report
+if TYPE_CHECKING:
+    from theoryctl.manifests.model import Manifest
+    from theoryctl_providers.contract.conformance import Report
 
 
 @dataclass(frozen=True, slots=True)

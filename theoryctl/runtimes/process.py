@@ -25,7 +25,7 @@ from theoryctl.instances.session import LONGEST, InstanceSession
 from theoryctl.paths import private_folder
 from theoryctl.platforms import host_platform
 from theoryctl.refs import ProviderRef
-from theoryctl.runtimes.base import AtEnd, StartedRuntime, StartRequest, State, running_state, unread
+from theoryctl.runtimes.base import AtEnd, StartedRuntime, State, running_state, unread
 from theoryctl_providers.contract import (
     LIMITS_VARIABLE,
     SERVES_VARIABLE,
@@ -41,6 +41,8 @@ from theoryctl_providers.contract import (
 
 if TYPE_CHECKING:
     import psutil
+
+    from theoryctl.runtimes.start_request import StartRequest
 
 #: Seconds for a server to drain and exit before it is killed.
 STOP_SECONDS = 12.0

@@ -11,8 +11,8 @@ from theoryctl.docker.containers import Container
 from theoryctl.docker.creation import HOST_NAME, ContainerSpec
 from theoryctl.images.choice import Pinned
 from theoryctl.instances.instance import Instance
-from theoryctl.runtimes.base import StartRequest
 from theoryctl.runtimes.docker.image import ReadyImage
+from theoryctl.runtimes.start_request import StartRequest
 from theoryctl.secrets import on_this_host
 from theoryctl_providers.contract import ServerConfig, limits_told, served_modes
 

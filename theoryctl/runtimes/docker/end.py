@@ -13,7 +13,7 @@ from theoryctl.hints import again
 from theoryctl.instances.instance import Instance
 from theoryctl.instances.last_words import last_words, own_refusal
 from theoryctl.instances.restart import start_again
-from theoryctl.runtimes.base import StartRequest
+from theoryctl.runtimes.start_request import StartRequest
 from theoryctl_providers.contract import ProviderError
 
 #: Seconds in which a container that has broken off an answer may prove to have ended.

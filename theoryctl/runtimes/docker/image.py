@@ -7,7 +7,7 @@ from typing import Any
 
 from theoryctl.docker.daemon import platform_of
 from theoryctl.images.choice import BuildPlan, Pinned, choose
-from theoryctl.runtimes.base import StartRequest
+from theoryctl.runtimes.start_request import StartRequest
 
 
 @dataclass(frozen=True, slots=True)

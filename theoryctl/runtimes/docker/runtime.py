@@ -25,10 +25,11 @@ from theoryctl.instances.session import InstanceSession
 from theoryctl.paths import file_lock, state_dir
 from theoryctl.platforms import same_platform
 from theoryctl.refs import ProviderRef
-from theoryctl.runtimes.base import AtEnd, StartedRuntime, StartRequest, State, running_state, unread
+from theoryctl.runtimes.base import AtEnd, StartedRuntime, State, running_state, unread
 from theoryctl.runtimes.docker.container import from_labels, name_of, network_of, server_config, spec_of
 from theoryctl.runtimes.docker.end import died, explained, words_of
 from theoryctl.runtimes.docker.image import ReadyImage, ready_image
+from theoryctl.runtimes.start_request import StartRequest
 from theoryctl_providers.contract import Event, ProviderError, Request
 
 
