@@ -80,10 +80,37 @@ def test_a_completion_loads_nothing_heavy(line: str, allowed: set[str], environm
     assert loaded_after([], {**environment, **asked}) & (HEAVY - allowed) == set()
 
 
-def test_a_run_loads_neither_what_builds_an_image_nor_what_reads_a_script(environment: dict[str, str]) -> None:
-    loaded = loaded_after(RUN, environment)
-    assert "theoryctl_providers.contract.script" not in loaded
-    assert "theoryctl.images.context" not in loaded
+#: Modules that each stand apart because most runs do not need them.
+SPARED = {
+    *("theoryctl.cli.arguments", "theoryctl.cli.batch_flags", "theoryctl.cli.local_batch", "theoryctl.images.context"),
+    *("theoryctl.instances.instance", "theoryctl.instances.restart", "theoryctl.manifests.pins"),
+    *("theoryctl.requests.failure", "theoryctl.requests.input_options", "theoryctl.requests.saved_outputs"),
+    *("theoryctl.units", "theoryctl_providers.contract.script"),
+    *("theoryctl_providers.engine.output_check", "theoryctl_providers.inputs.problems"),
+    *("theoryctl_providers.inputs.excerpt", "theoryctl_providers.inputs.expected", "theoryctl_providers.inputs.faults"),
+    *("theoryctl_providers.litellm.addresses", "theoryctl_providers.litellm.families"),
+    *("theoryctl_providers.mock.embeddings", "theoryctl_providers.mock.tool_turns", "theoryctl_providers.mock.words"),
+    "theoryctl_providers.redact",
+}
+
+
+@pytest.mark.parametrize("more", [[], ["--inputs-json", messages("x")]], ids=["example", "inputs"])
+def test_a_run_loads_nothing_that_only_other_runs_need(more: list[str], environment: dict[str, str]) -> None:
+    assert loaded_after([*RUN, *more], environment) & SPARED == set()
+
+
+def test_a_real_run_without_a_key_loads_nothing_that_only_a_call_needs(environment: dict[str, str]) -> None:
+    loaded = loaded_after([*RUN, "--mode", "real", "--prompt", "x"], environment)
+    called = {"theoryctl_providers.engine.retries", "theoryctl_providers.litellm.chat", "theoryctl.cli.batch_flags"}
+    assert loaded & (HEAVY - {"jsonschema_rs", "sqlite3"}) == set()
+    assert not loaded & called
+
+
+def test_a_list_of_manifests_loads_nothing_that_runs_one(environment: dict[str, str]) -> None:
+    loaded = loaded_after(["manifest", "list"], environment)
+    rooms = {name.split(".")[1] for name in loaded if name.startswith("theoryctl_providers.")}
+    assert rooms == {"contract"}
+    assert "theoryctl_providers.contract.conformance" not in loaded
 
 
 def test_a_run_against_a_started_instance_loads_an_http_client_and_nothing_else_heavy(
@@ -95,7 +122,7 @@ def test_a_run_against_a_started_instance_loads_an_http_client_and_nothing_else_
     finally:
         cli("local", "stop", "--all")
     assert loaded & HEAVY == {"http.client"}
-    assert "theoryctl_providers.engine.execute" not in loaded
+    assert not loaded & {"theoryctl_providers.engine.execute", "theoryctl.images.choice", "theoryctl.instances.client"}
 
 
 def test_help_loads_neither_the_providers_nor_the_other_groups(environment: dict[str, str]) -> None:

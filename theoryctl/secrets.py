@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from theoryctl.errors import UsageError
 from theoryctl.hints import again, path_hint
 from theoryctl_providers.contract import TOKEN_PREFIX, dumps, read_regular
+from theoryctl_providers.contract.clients import CLIENTS
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
@@ -89,8 +90,6 @@ def _leave_instance() -> None:
 def led_variables(*, other_than: str = "") -> tuple[str, ...]:
     """The variables that lead a vendor's client to an instance: keys that are tokens, but for one token, and the
     addresses beside them."""
-    from theoryctl_providers.contract.clients import CLIENTS
-
     keys = [
         key for key in CLIENTS if os.environ.get(key, "").startswith(TOKEN_PREFIX) and os.environ[key] != other_than
     ]
