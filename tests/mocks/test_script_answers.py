@@ -8,6 +8,8 @@ import sys
 import time
 from typing import Any
 
+import pytest
+
 from tests.conftest import NO_DETAILS
 from tests.mocks.scripted import HI, answers, events, failure, said, script
 from theoryctl_providers import run
@@ -133,6 +135,18 @@ def test_log_probabilities_are_given_to_those_who_ask() -> None:
     told = {"text": "Yes", "logprobs": LOGPROBS}
     assert outputs_of(told, logprobs=True)["logprobs"] == LOGPROBS
     assert "logprobs" not in outputs_of(told)
+
+
+def test_the_stop_sequence_that_ended_an_answer_is_an_output_of_each_choice() -> None:
+    found = outputs_of({"text": "Yes", "stop_sequence": "END"}, n=2)
+    assert (found["stop_sequence"], found["stop_sequence.1"], found["finish_reason"]) == ("END", "END", "stop")
+    assert "stop_sequence" not in outputs_of({"text": "Yes"}, stop="END")
+
+
+@pytest.mark.parametrize("more", [{"finish_reason": "length"}, {"tool_calls": [{"name": "clock"}]}], ids=str)
+def test_a_stop_sequence_goes_with_the_reason_stop_alone(more: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"stop_sequence: found with the finish_reason \w+; expected it with stop"):
+        script(answers({"text": "Yes", "stop_sequence": "END", **more}))
 
 
 def test_log_probabilities_that_no_script_has_are_refused() -> None:

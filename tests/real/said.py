@@ -16,12 +16,14 @@ from typing import Any, ClassVar, Protocol
 
 @dataclass(frozen=True, kw_only=True)
 class Said:
-    """An answer: pieces of text, and what else is in it. `calls` are names of tools with their arguments."""
+    """An answer: pieces of text, and what else is in it. `calls` are names of tools with their arguments, `stop` is the
+    stop sequence that ended it, which Anthropic alone tells."""
 
     text: Sequence[str] = ()
     reasoning: str | None = None
     refusal: str | None = None
     calls: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    stop: str | None = None
 
 
 #: Tokens that every answer says were sent and received.
@@ -116,15 +118,16 @@ class Anthropic:
 
     def whole(self, said: Said) -> dict[str, Any]:
         usage = {"input_tokens": SENT, "output_tokens": RECEIVED}
-        return self._message(content=self._blocks(said), stop_reason=self._reason(said), usage=usage)
+        return self._message(content=self._blocks(said), **self._ending(said), usage=usage)
 
     def streamed(self, said: Said) -> Iterator[bytes]:
-        start = self._message(content=[], stop_reason=None, usage={"input_tokens": SENT, "output_tokens": 1})
+        usage = {"input_tokens": SENT, "output_tokens": 1}
+        start = self._message(content=[], stop_reason=None, stop_sequence=None, usage=usage)
         yield _event({"type": "message_start", "message": start}, "message_start")
         for at, block in enumerate(self._blocks(said)):
             for kind, fields in self._steps(block, said.text):
                 yield _event({"type": f"content_block_{kind}", "index": at, **fields}, f"content_block_{kind}")
-        end = {"delta": {"stop_reason": self._reason(said)}, "usage": {"output_tokens": RECEIVED}}
+        end = {"delta": self._ending(said), "usage": {"output_tokens": RECEIVED}}
         yield _event({"type": "message_delta", **end}, "message_delta")
         yield _event({"type": "message_stop"}, "message_stop")
 
@@ -155,8 +158,11 @@ class Anthropic:
         ]
         return [*thought, *text, *calls]
 
-    def _reason(self, said: Said) -> str:
-        return "refusal" if said.refusal else "tool_use" if said.calls else "end_turn"
+    def _ending(self, said: Said) -> dict[str, Any]:
+        reason = (
+            "refusal" if said.refusal else "tool_use" if said.calls else "stop_sequence" if said.stop else "end_turn"
+        )
+        return {"stop_reason": reason, "stop_sequence": said.stop}
 
     def _message(self, **fields: Any) -> dict[str, Any]:
         return {"id": "msg_1", "type": "message", "role": "assistant", "model": "a-model-of-today", **fields}

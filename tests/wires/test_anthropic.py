@@ -246,3 +246,17 @@ def test_an_answer_ends_for_its_reason(streamed: bool, answer: dict[str, Any], r
         message = create(client, streamed)
     assert message.stop_reason == reason
     assert "".join(block.text for block in message.content) == answer.get("text", answer.get("refusal"))
+
+
+@streamed_or_not
+def test_a_message_names_the_stop_sequence_that_ended_it(client: anthropic.Anthropic, streamed: bool) -> None:
+    message = create(client, streamed, stop_sequences=["nowhere", " to:"])
+    assert (message.stop_reason, message.stop_sequence) == ("stop_sequence", " to:")
+    assert message.content[0].text.endswith("claude-x")
+
+
+@streamed_or_not
+def test_a_script_names_the_stop_sequence_too(streamed: bool) -> None:
+    with client_of(scripted({"rules": [{"answers": [{"text": "", "stop_sequence": "END"}]}]})) as client:
+        message = create(client, streamed)
+    assert (message.stop_reason, message.stop_sequence) == ("stop_sequence", "END")

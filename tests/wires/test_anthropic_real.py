@@ -100,6 +100,17 @@ def test_thinking_and_calls_come_whole_and_go_back_whole_to_anthropic(asked: Ask
 
 
 @streamed_or_not
+def test_a_stop_sequence_is_told_as_anthropic_told_it(asked: Asked, streamed: bool) -> None:
+    asked.says = tells(Said(text=("One, ", "two"), stop=", three"))
+    message = asked.message(streamed, stop_sequences=[", three"])
+    assert asked.bodies[0]["stop_sequences"] == [", three"]
+    assert (message.stop_reason, message.stop_sequence) == ("stop_sequence", ", three")
+    asked.says = tells(Said(text=("One, ", "two")))
+    message = asked.message(streamed, stop_sequences=[", three"])
+    assert (message.stop_reason, message.stop_sequence) == ("end_turn", None)
+
+
+@streamed_or_not
 def test_reasoning_and_calls_come_whole_and_go_back_whole_to_a_vendor_that_signs_nothing(
     asked: Asked, streamed: bool
 ) -> None:

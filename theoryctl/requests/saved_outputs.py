@@ -27,6 +27,9 @@ _ENDINGS = {
 #: The file that lists the others, and the version of its shape.
 INDEX, INDEX_SCHEMA = "outputs.json", "theoryctl.outputs/v1"
 
+#: Outputs that say why an answer ended.
+_ENDS = ("finish_reason", "stop_sequence")
+
 #: Stands for the run's id in the name of a folder.
 RUN_ID = "{run_id}"
 
@@ -88,8 +91,8 @@ class FirstOutput(ResultFolder):
 
 
 def first_output(outputs: Sequence[OutputDocument]) -> OutputDocument | None:
-    """The answer, else the first by name that is more than the reason why an answer ended."""
-    others = (output for output in outputs if output["name"].partition(".")[0] != "finish_reason")
+    """The answer, else the first by name that says more than why an answer ended."""
+    others = (output for output in outputs if output["name"].partition(".")[0] not in _ENDS)
     return next((output for output in outputs if output["name"] == "answer"), next(others, None))
 
 

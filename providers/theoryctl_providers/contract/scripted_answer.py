@@ -139,6 +139,8 @@ class ScriptedAnswer:
     """Rate of the chunks after the first, also where the answer is not streamed. Without one there are no pauses."""
     finish_reason: Literal["stop", "length", "tool_calls", "content_filter"] | None = None
     """Reason for the end; `tool_calls` where there are some, else `stop`."""
+    stop_sequence: Words | None = None
+    """The stop sequence that ended it, with the reason `stop`. Anthropic's API says it."""
     usage: ScriptedUsage = field(default_factory=ScriptedUsage)
     """Tokens and price."""
     fault: ScriptedFault | None = None
@@ -159,6 +161,11 @@ def passes_on(answer: ScriptedAnswer) -> bool:
     return answer.fault is not None and answer.fault.probability < 1 and not says_something(answer)
 
 
+def finish_of(answer: ScriptedAnswer) -> str:
+    """Return the reason for the end of an answer that has one."""
+    return answer.finish_reason or ("tool_calls" if answer.tool_calls else "stop")
+
+
 def _texts_of(answer: ScriptedAnswer) -> list[str]:
     return [name for name in ("text", "json", "chunks") if getattr(answer, name) not in (None, ())]
 
@@ -172,6 +179,8 @@ def mistakes_of(answer: ScriptedAnswer) -> Iterator[Mistake]:
         yield (), "found no answer; expected text, json, chunks, refusal, tool_calls or fault"
     if answer.logprobs is not None and not isinstance(answer.logprobs, dict):
         yield ("logprobs",), f"found {dumps(answer.logprobs)}; expected an object with content"
+    if answer.stop_sequence is not None and (reason := finish_of(answer)) != "stop":
+        yield ("stop_sequence",), f"found with the finish_reason {reason}; expected it with stop"
     yield from _of_its_pace(answer)
     for index, call in enumerate(answer.tool_calls):
         yield from ((("tool_calls", index, key), what) for key, what in _of_a_call(call))

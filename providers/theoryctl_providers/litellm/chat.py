@@ -108,7 +108,7 @@ async def _translated(response: Any, heard: Heard, said: Said) -> AsyncGenerator
     said.translates = True
     if heard.text is not None:
         said.read(heard.text)
-    yield {**response.model_dump(), "model": said.model}
+    yield {**response.model_dump(), **said.beside()}
 
 
 async def _translated_stream(response: Any, heard: Heard, said: Said) -> AsyncGenerator[Any]:
@@ -121,7 +121,7 @@ async def _translated_stream(response: Any, heard: Heard, said: Said) -> AsyncGe
         chunks = aiter(response)
         # Some vendors are asked again and again for more of an answer.
         while (chunk := await heard.during(anext(chunks, None))) is not None:
-            yield _translated_chunk(chunk, _has_ended(response), said.model)
+            yield _translated_chunk(chunk, _has_ended(response), said)
     except Exception:
         said.error = said.error or _failure_in(heard)
         if said.error is None:
@@ -142,9 +142,9 @@ def _has_ended(response: Any) -> bool:
     return (response.received_finish_reason or response.intermittent_finish_reason) is not None
 
 
-def _translated_chunk(chunk: Any, is_ended: bool, model: str | None) -> dict[str, Any]:
+def _translated_chunk(chunk: Any, is_ended: bool, said: Said) -> dict[str, Any]:
     """A chunk without the reason that LiteLLM makes up for an answer that has none."""
-    document = {**chunk.model_dump(), "model": model}
+    document = {**chunk.model_dump(), **said.beside()}
     if not is_ended:
         document["choices"] = [{**choice, "finish_reason": None} for choice in document.get("choices") or ()]
     return document

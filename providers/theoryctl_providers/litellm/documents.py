@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 _FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 _END = b"[DONE]"
 
+#: Words of which a document has one that tells something beside the answer.
+_TELLING = (b"sage", b"eval_count", b'"stop_sequence"', b'"error"')
+
 
 async def is_openai(body: Body) -> bool:
     """Say whether a response is in the format of OpenAI's chat completions, by its first document; nothing is taken."""
@@ -115,13 +118,15 @@ class Lines:
 
 
 class Said:
-    """Usage, model and failure in a vendor's own words, noted while LiteLLM reads its response."""
+    """Usage, model, stop sequence and failure in a vendor's own words, noted while LiteLLM reads its response."""
 
     def __init__(self) -> None:
         #: Whether LiteLLM's answer is read at all, and whether the vendor's own words are known beside it.
         self.translates = self.listens = False
         self.usage: dict[str, Any] = {}
         self.model: str | None = None
+        #: The sequence that ended the answer; LiteLLM says "stop" for it and for an end of the model's own.
+        self.stop_sequence: str | None = None
         self.error: Any = None
         self._lines = Lines()
 
@@ -129,8 +134,7 @@ class Said:
         """Note what a chunk completes."""
         self.listens = True
         for line in self._lines.feed(chunk):
-            telling = self.model is None or b"sage" in line or b"eval_count" in line or b'"error"' in line
-            if telling and _is_json(line):
+            if (self.model is None or any(word in line for word in _TELLING)) and _is_json(line):
                 self._note_document(json.loads(line))
 
     def read(self, text: str) -> None:
@@ -138,6 +142,10 @@ class Said:
         if _is_json(text.encode()):
             self.listens = True
             self._note_document(json.loads(text))
+
+    def beside(self) -> dict[str, Any]:
+        """The fields of a document that LiteLLM leaves out of its translation, or makes up."""
+        return {"model": self.model, "stop_sequence": self.stop_sequence}
 
     def _note_document(self, document: Any) -> None:
         if not isinstance(document, dict):
@@ -155,3 +163,6 @@ class Said:
         model = holder.get("model") or holder.get("modelVersion")
         if isinstance(model, str):
             self.model = model
+        # Anthropic's, whole and in its event `message_delta` (anthropic/types/message.py).
+        if isinstance(holder.get("stop_sequence"), str):
+            self.stop_sequence = holder["stop_sequence"]

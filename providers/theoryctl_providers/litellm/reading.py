@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -57,6 +57,7 @@ class _Choice:
     blocks: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     logprobs: dict[str, list[Any]] = field(default_factory=dict)
     is_structured: bool = False
+    stop_sequence: str | None = None
 
 
 class Reader:
@@ -73,6 +74,8 @@ class Reader:
         self._told: VendorInfo | None = None
         self._choices: dict[int, _Choice] = {}
         self._calls_before = _calls_in(request.inputs.get("messages"))
+        stops = request.inputs.get("stop") or ()
+        self._stops: Sequence[str] = (stops,) if isinstance(stops, str) else stops
         tools = request.inputs.get("tools") or ()
         self._offers_structured = any(tool.get("function", {}).get("name") == _STRUCTURED for tool in tools)
 
@@ -156,6 +159,7 @@ class Reader:
         _note_logprobs(choice, said.get("logprobs"))
         if reason := _text(said.get("finish_reason")):
             choice.finish = "stop" if choice.is_structured else _REASONS.get(reason, reason)
+            choice.stop_sequence = _text(document.get("stop_sequence")) or _matched(said, self._stops)
         if isinstance(said.get("usage"), Mapping) and not self.usage:
             self.usage = dict(said["usage"])
 
@@ -205,6 +209,14 @@ def _left(index: int, choice: _Choice) -> Iterator[Output]:
         yield Output(_named(name, index), _JSON, blocks)
     if choice.logprobs:
         yield Output(_named("logprobs", index), _JSON, choice.logprobs)
+    if choice.stop_sequence and choice.finish == "stop":
+        yield Output(_named("stop_sequence", index), "text/plain", choice.stop_sequence)
+
+
+def _matched(said: Mapping[str, Any], stops: Sequence[str]) -> str | None:
+    """The one of the request's stop sequences that a server on OpenAI's wire names: vLLM in `stop_reason`, SGLang in
+    `matched_stop` (protocol.py of each). Both name tokens there too, by number, and other servers other reasons."""
+    return next((said[name] for name in ("stop_reason", "matched_stop") if said.get(name) in stops), None)
 
 
 def _named(name: str, index: int) -> str:

@@ -15,6 +15,7 @@ from theoryctl_providers.contract import (
     Delta,
     Event,
     Finish,
+    Output,
     ProviderError,
     Remedy,
     ResolvedRequest,
@@ -122,6 +123,7 @@ class _Choice(NamedTuple):
     text: str
     finish: str
     tool: tuple[str, str] | None = None
+    stop_sequence: str | None = None
 
     def events(self, index: int, pieces: Iterable[str]) -> Iterator[Event]:
         """The pieces as they are taken: all of a long text at once would be many times its size."""
@@ -133,6 +135,8 @@ class _Choice(NamedTuple):
             yield Delta(index, tool_call=ToolCallDelta(0, id=call_id, name=name))
             for piece in pieces:
                 yield Delta(index, tool_call=ToolCallDelta(0, piece))
+        if self.stop_sequence is not None:
+            yield Output(f"stop_sequence.{index}" if index else "stop_sequence", "text/plain", self.stop_sequence)
         yield Finish(index, self.finish)
 
 
@@ -190,7 +194,9 @@ def _choice(making: Making, inputs: Mapping[str, Any], seed: str, index: int) ->
         arguments = making.arguments(tool, inputs)
         text, finish = _limit(arguments, inputs, "tool_calls")
         return _Choice(text, finish, (f"call_{seed[:24]}", tool["name"]))
-    return _Choice(*_limit(_stop(_content(making, inputs, seed, index), inputs), inputs, "stop"))
+    whole, met = _stop(_content(making, inputs, seed, index), inputs)
+    text, finish = _limit(whole, inputs, "stop")
+    return _Choice(text, finish, stop_sequence=met if finish == "stop" and making.version > 1 else None)
 
 
 def _content(making: Making, inputs: Mapping[str, Any], seed: str, index: int) -> str:
@@ -250,11 +256,13 @@ def _instance(wanted: AnswerSchema, words: Words | None, *, full: bool) -> Any:
     return instance
 
 
-def _stop(text: str, inputs: Mapping[str, Any]) -> str:
+def _stop(text: str, inputs: Mapping[str, Any]) -> tuple[str, str | None]:
+    """The text up to the first of the stop sequences in it, and that one; of two in one place the longer."""
     if not (stops := inputs.get("stop")):
-        return text
-    found = [text.find(stop) for stop in ([stops] if isinstance(stops, str) else stops) if stop]
-    return text[: min((at for at in found if at >= 0), default=None)]
+        return text, None
+    places = [(text.find(stop), -len(stop), stop) for stop in ([stops] if isinstance(stops, str) else stops) if stop]
+    at, _, met = min((place for place in places if place[0] >= 0), default=(None, 0, None))
+    return text[:at], met
 
 
 def _limit(text: str, inputs: Mapping[str, Any], finish: str) -> tuple[str, str]:

@@ -25,7 +25,13 @@ from theoryctl_providers.contract import (
     sha256,
 )
 from theoryctl_providers.contract.script_document import NEWEST
-from theoryctl_providers.contract.scripted_answer import FROM_SCHEMA, ScriptedAnswer, ScriptedFault, ScriptedToolCall
+from theoryctl_providers.contract.scripted_answer import (
+    FROM_SCHEMA,
+    ScriptedAnswer,
+    ScriptedFault,
+    ScriptedToolCall,
+    finish_of,
+)
 from theoryctl_providers.inputs.normalize import counted
 from theoryctl_providers.mock.conditions import conditions, facts_of, miss
 from theoryctl_providers.mock.ignoring import ignoring_of
@@ -106,7 +112,7 @@ async def _events(answer: ScriptedAnswer, request: ResolvedRequest) -> AsyncGene
     for event in _beside(answer, request):
         yield event
     for choice in range(_choices(request)):
-        yield Finish(choice, answer.finish_reason or ("tool_calls" if answer.tool_calls else "stop"))
+        yield Finish(choice, finish_of(answer))
     yield _usage(answer, request, come)
 
 
@@ -142,13 +148,16 @@ def _choices(request: ResolvedRequest) -> int:
 
 
 def _beside(answer: ScriptedAnswer, request: ResolvedRequest) -> Iterator[Event]:
-    """Yield what goes with the text and is no part of it: sources, and log probabilities where they are asked for."""
+    """Yield what goes with the text and is no part of it: sources, log probabilities where they are asked for, and the
+    stop sequence."""
     asked = request.inputs.get("logprobs") or request.inputs.get("top_logprobs")
     for choice in range(_choices(request)):
         for source in answer.annotations:
             yield Annotation(choice, {"type": "url_citation", "url_citation": document_of(source)})
         if answer.logprobs is not None and asked:
             yield Output(f"logprobs.{choice}" if choice else "logprobs", "application/json", answer.logprobs)
+        if answer.stop_sequence is not None:
+            yield Output(f"stop_sequence.{choice}" if choice else "stop_sequence", "text/plain", answer.stop_sequence)
 
 
 def _steps(answer: ScriptedAnswer, request: ResolvedRequest) -> Iterator[Step]:

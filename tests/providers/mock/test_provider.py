@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import NO_DETAILS, ROOT
 from theoryctl_providers import ProviderError, run
-from theoryctl_providers.contract import Attachment, Delta, ProviderConfig, Request, Result
+from theoryctl_providers.contract import Attachment, Delta, ProviderConfig, Request, Result, Script
 from theoryctl_providers.engine.drive import drive
 from theoryctl_providers.engine.execute import execute
 from theoryctl_providers.inputs.validate import chat_schema
@@ -164,6 +164,27 @@ def test_a_stop_sequence_ends_the_answer_before_it(stop: Any) -> None:
     assert found["answer"].startswith("Mock answer ")
     assert "from" not in found["answer"]
     assert found["finish_reason"] == "stop"
+
+
+@pytest.mark.parametrize(
+    ("asked", "met"),
+    [
+        ({"stop": "from"}, "from"),
+        ({"stop": ["nowhere", " fr", " from", "Hello"]}, " from"),
+        ({"stop": ["nowhere"]}, None),
+        ({"stop": "from", "max_tokens": 2}, None),
+        ({}, None),
+    ],
+    ids=str,
+)
+def test_an_answer_names_the_stop_sequence_that_ended_it(asked: dict[str, Any], met: str | None) -> None:
+    found = outputs(ask("Hello", n=2, **asked))
+    assert (found.get("stop_sequence"), found.get("stop_sequence.1")) == (met, met)
+
+
+def test_the_first_version_of_the_mock_names_no_stop_sequence() -> None:
+    first = Script.load({"mock_version": 1, "rules": []})
+    assert "stop_sequence" not in outputs(ask("Hello", stop="from"), script=first)
 
 
 def test_n_gives_that_many_different_choices() -> None:

@@ -10,10 +10,12 @@ from theoryctl_providers.contract import Annotation, Delta, Event, Finish, Outpu
 from theoryctl_providers.contract.answer import place_of
 from theoryctl_providers.wires.anthropic.errors import error_document
 from theoryctl_providers.wires.anthropic.message import (
+    STOP_SEQUENCE,
+    UNENDED,
     citation_of,
+    ending,
     image_block,
     message,
-    stop_reason,
     thinking_block,
     thinking_blocks,
     usage_document,
@@ -32,6 +34,7 @@ class MessageEvents(Chunks):
     def __init__(self, head: Head) -> None:
         self._head, self._vendor = head, VendorInfo()
         self._usage, self._finish, self._is_refusal = Usage(), "stop", False
+        self._stopped: Output | None = None
         #: The places of the blocks that were begun, and the one that is open.
         self._places: dict[str | int, int] = {}
         self._count = 0
@@ -46,8 +49,7 @@ class MessageEvents(Chunks):
     def end(self) -> bytes:
         """The events after the last one."""
         empty = "" if self._said_something() else self._block(_TEXT, {"type": "text", "text": ""})
-        reason = stop_reason(self._finish, is_refusal=self._is_refusal)
-        delta = {"stop_reason": reason, "stop_sequence": None}
+        delta = ending(self._finish, self._stopped, is_refusal=self._is_refusal)
         ended = {"delta": delta, "usage": usage_document(self._usage)}
         last = _event("message_delta", json.dumps(ended)[1:-1]) + _event("message_stop", "")
         return (empty + self._left() + self._closed() + last).encode()
@@ -103,10 +105,13 @@ class MessageEvents(Chunks):
         return opened + self._added(self._places[piece.index], "input_json_delta", fields)
 
     def _output(self, event: Output) -> str:
-        """An image as it comes; the blocks that a vendor wants back are left for the end."""
+        """An image as it comes; what belongs to the end is left for it: the blocks that a vendor wants back, and the
+        stop sequence."""
         choice, name = place_of(event)
         if choice == 0 and name == "thinking_blocks":
             self._kept = thinking_blocks({name: event})
+        elif choice == 0 and name == STOP_SEQUENCE:
+            self._stopped = event
         return self._block(name, image_block(event)) if choice == 0 and is_image(name, event) else ""
 
     def _left(self) -> str:
@@ -142,7 +147,7 @@ class MessageEvents(Chunks):
         if self._is_begun:
             return ""
         self._is_begun = True
-        document = message(self._head, self._vendor.model, [], None, usage_document(self._usage))
+        document = message(self._head, self._vendor.model, [], UNENDED, usage_document(self._usage))
         return _event("message_start", f'"message":{json.dumps(document)}')
 
     def _said_something(self) -> bool:

@@ -18,6 +18,12 @@ _STOP_REASONS = {
     "content_filter": "refusal",
 }
 
+#: The output that names the stop sequence which ended an answer.
+STOP_SEQUENCE = "stop_sequence"
+
+#: What a message says of its end before it has come.
+UNENDED = {"stop_reason": None, "stop_sequence": None}
+
 #: Types of Anthropic's own citations end like this (anthropic/types/text_citation.py).
 _CITATION = "_location"
 
@@ -27,29 +33,31 @@ def message_document(head: Head, answer: Answer) -> dict[str, Any]:
     choice = answer.choices.get(0) or Choice()
     content = list(_blocks(choice, answer.outputs_of(0)))
     model = answer.vendor.model if answer.vendor else None
-    reason = stop_reason(choice.finish, is_refusal=bool(choice.refusal))
-    return message(head, model, content, reason, usage_document(answer.usage))
+    ended = ending(choice.finish, answer.outputs_of(0).get(STOP_SEQUENCE), is_refusal=bool(choice.refusal))
+    return message(head, model, content, ended, usage_document(answer.usage))
 
 
 def message(
-    head: Head, model: str | None, content: list[dict[str, Any]], reason: str | None, usage: dict[str, Any]
+    head: Head, model: str | None, content: list[dict[str, Any]], ended: dict[str, Any], usage: dict[str, Any]
 ) -> dict[str, Any]:
-    """The fields of a message. `model` is the one that really answered, where it is known."""
+    """The fields of a message. `model` is the one that really answered, where it is known, `ended` is an `ending`."""
     return {
         "id": f"msg_{head.key}",
         "type": "message",
         "role": "assistant",
         "model": model or head.model,
         "content": content,
-        "stop_reason": reason,
-        "stop_sequence": None,
+        **ended,
         "usage": usage,
     }
 
 
-def stop_reason(finish: str, *, is_refusal: bool) -> str:
-    """The reason in Anthropic's words."""
-    return "refusal" if is_refusal else _STOP_REASONS.get(finish, "end_turn")
+def ending(finish: str, stopped: Output | None, *, is_refusal: bool) -> dict[str, Any]:
+    """The reason in Anthropic's words, and the stop sequence that the answer's output names."""
+    if stopped is not None and finish == "stop" and not is_refusal:
+        return {"stop_reason": "stop_sequence", "stop_sequence": stopped.value}
+    reason = "refusal" if is_refusal else _STOP_REASONS.get(finish, "end_turn")
+    return {**UNENDED, "stop_reason": reason}
 
 
 def usage_document(usage: Usage) -> dict[str, Any]:
