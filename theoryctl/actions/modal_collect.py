@@ -41,6 +41,12 @@ from theoryctl_providers.contract.received import received_error
 if TYPE_CHECKING:
     from theoryctl.ledger.place import Here
 
+#: A call that was sent twice, by a command that was killed in between, was paid twice.
+_DIFFERING = (
+    "{}: expected one answer to each request, got another one, which differs, to {}; "
+    "the first counts, and no row has the price of the other"
+)
+
 #: Answers whose rows are written together.
 _GROUP = 256
 
@@ -81,6 +87,8 @@ def collect(options: CollectOptions, tell: Callable[[str], None]) -> BatchResult
         opened.callback(sent.close, keeps=is_open)  # with it the rest goes to the same batch
         taking = _Taking(file, form, sent, is_open, tell, policy_of(Settings()), file.earlier.rows)
         taking.take(answers.read(batch))
+        if answers.differing:
+            tell(_DIFFERING.format(batch.name, answers.differing))
         file.finish(ordered=options.ordered)
         left = 0 if batch.calls is None else max(0, batch.calls - taking.answers)
         if batch.calls is None:

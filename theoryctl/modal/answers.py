@@ -65,6 +65,8 @@ class KeptAnswers:
     def __init__(self, modal: Any, app: str, environment: str) -> None:
         """Look the Volume up; without one there are no answers."""
         self._modal = modal
+        #: The requests of the batch that was read last which have several answers that differ.
+        self.differing = 0
         self._volume = found(modal, modal.Volume.from_name(volume_name(app), environment_name=environment).hydrate)
 
     def batches(self) -> list[KeptBatch]:
@@ -77,14 +79,22 @@ class KeptAnswers:
     def read(self, batch: KeptBatch) -> Iterator[KeptAnswer]:
         """Yield the answers of a batch, one for the same request and rows: a call may have been sent twice, by a
         command that was killed before it wrote the call's ID down. What is cut short or of another shape is left out.
+
+        The first answer counts; `differing` says of how many requests there was another one.
         """
-        seen = set()
+        seen: dict[int, int] = {}
+        differing = set()
         for path in batch.files:
             for line in _lines(self._volume.read_file(path)):
-                kept = _read(line)
-                if kept is not None and (key := hash((kept.digest, kept.rows))) not in seen:
-                    seen.add(key)
+                if (kept := _read(line)) is None:
+                    continue
+                key, said = hash((kept.digest, kept.rows)), hash(json.dumps(kept.answer, sort_keys=True))
+                if key not in seen:
+                    seen[key] = said
                     yield kept
+                elif seen[key] != said:
+                    differing.add(key)
+        self.differing = len(differing)
 
     def note_sent(self, name: str, calls: int) -> None:
         """Write down that a batch was sent, and in how many calls."""

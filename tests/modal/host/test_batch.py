@@ -282,6 +282,12 @@ def test_a_second_answer_to_a_line_is_not_counted_for_one_that_is_missing(
     for counts in ((5, 0), (0, 5)):
         ran = collect(cli, "there.jsonl")
         assert (ran.document["ok"], ran.document["resumed"], ran.document["left"]) == (*counts, 1), ran.err
+        assert "expected one answer" not in ran.err
+    other = json.dumps({**json.loads(first), "answer": {"other": True}}).encode() + b"\n"
+    file.write_bytes(b"".join([first, other, other, *others]))
+    assert (
+        "expected one answer to each request, got another one, which differs, to 1;" in collect(cli, "there.jsonl").err
+    )
     file.write_bytes(second + twice)
     assert len({row["line"] for row in read_rows(work / "there.jsonl")}) == 5
     assert collect(cli, "there.jsonl").document["ok"] == 1
