@@ -52,6 +52,15 @@ def test_each_request_is_a_row_and_in_json_has_its_body(cli: Cli, working_folder
     assert "sk-mine" not in ran.out
 
 
+def test_a_call_of_a_tool_that_nobody_offered_is_told_below_the_rows(cli: Cli, working_folder: Path) -> None:
+    (working_folder / "calls.yaml").write_text("rules: [{answers: [{tool_calls: [{name: wether}]}]}]\n")
+    started(cli, "--script", "calls.yaml")
+    told = "rule 1 of the script calls wether; expected a tool that the request offers, got no tools"
+    assert told in cli(*RUN, "--prompt", "Hi").err
+    assert told in cli(*REQUESTS).err
+    assert cli(*REQUESTS, "--json").document["requests"][0]["notes"] == [told]
+
+
 def test_an_instance_that_asks_vendors_has_none_and_the_hint_starts_one_that_has(cli: Cli) -> None:
     mock = ("--ref", "llm/mock@1")  # which starts in real mode without loading LiteLLM
     assert cli("local", "start", *mock, "--runtime", "process", "--mode", "real").status == 0

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.conftest import REF, Cli
 from tests.mocks.scripted import answers, failure, said, script
 from theoryctl_providers import run
+from theoryctl_providers.contract import Log, ProviderConfig, Request
+from theoryctl_providers.engine.drive import drive
+from theoryctl_providers.engine.execute import execute
 
 WEATHER = {
     "type": "object",
@@ -41,6 +46,30 @@ def test_arguments_from_the_schema_of_a_tool_that_is_not_offered_are_a_miss() ->
     error, _ = failure(asking(tool("time")), told)
     assert error["code"] == "ERR_SCRIPT_MISS"
     assert "calls weather with arguments from_schema; expected it among the tools, got time" in error["message"]
+
+
+def notes(inputs: Any, told: Any) -> list[str]:
+    config = ProviderConfig(provider="litellm", script=told)
+    found = drive(execute(Request(config=config, inputs=inputs, mode="mock")))
+    return [event.message for event in found if isinstance(event, Log)]
+
+
+def test_a_call_of_a_tool_that_is_not_offered_is_made_and_told() -> None:
+    told = script(answers({"tool_calls": [{"name": "wether"}, {"name": "time"}]}, name="first"))
+    assert notes(asking(tool("weather"), tool("time")), told) == [
+        "rule 1 (first) of the script calls wether; expected a tool that the request offers, got weather, time"
+    ]
+    assert notes(asking(), told)[1].endswith("calls time; expected a tool that the request offers, got no tools")
+    assert notes(asking(tool("wether"), tool("time")), told) == []
+    assert notes(asking(), script(answers({"text": "Hi"}))) == []
+
+
+def test_local_run_tells_it_and_a_strict_script_does_not_refuse_it(cli: Cli, working_folder: Path) -> None:
+    rule = "rules: [{answers: [{tool_calls: [{name: wether}]}]}]\nstrict: true\n"
+    (working_folder / "calls.yaml").write_text(rule)
+    ran = cli("local", "run", "--ref", REF, "--script", "calls.yaml", "--prompt", "Hi")
+    assert (ran.status, ran.out) == (0, "wether {}\n")
+    assert "rule 1 of the script calls wether; expected a tool that the request offers, got no tools" in ran.err
 
 
 def test_a_custom_tool_gets_its_input_as_it_stands() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from theoryctl.hints import command
 from theoryctl.instances.connection import Listens, connect, gone
@@ -44,7 +44,8 @@ class _Kept:
 class AskedRequest(TypedDict):
     """One request that a mock has answered; `status` is None until its answer begins. `time` is in seconds since 1970.
 
-    `body` is a JSON value without credentials, or a text; `answered_by` a rule, a recording or `mock`.
+    `body` is a JSON value without credentials, or a text; `answered_by` a rule, a recording or `mock`; `notes` say what
+    is odd about the rule's answer, and older images know none.
     """
 
     number: int
@@ -57,6 +58,7 @@ class AskedRequest(TypedDict):
     mode: str | None
     code: str | None
     answered_by: str | None
+    notes: NotRequired[list[str]]
     body: Any
 
 

@@ -20,8 +20,8 @@ MOST, MOST_BYTES, LONGEST = 500, 4 << 20, 256 << 10
 #: Where the entry of a request is, for the engine's caller: it knows the mode before anything is answered.
 ENTRY = "theoryctl.entry"
 
-#: Where the engine's word is left on who answered.
-ANSWERED_BY = "theoryctl.answered_by"
+#: Where the engine's word is left on who answered, and on what is odd about that answer.
+ANSWERED_BY, NOTES = "theoryctl.answered_by", "theoryctl.notes"
 
 #: Members of a body whose texts are nobody's to read, and those of which not even the names inside are.
 _CREDENTIALS = (
@@ -41,6 +41,7 @@ class Entry:
     """One request. `status` is None until its answer begins; `body` is at most `LONGEST` bytes of it.
 
     `answered_by` is the rule of a script, the file of a recording or `mock`; None where the request was refused.
+    `notes` say what is odd about the rule's answer.
     """
 
     number: int
@@ -53,6 +54,7 @@ class Entry:
     mode: str | None = None
     code: str | None = None
     answered_by: str | None = None
+    notes: tuple[str, ...] = ()
     body: bytearray = field(default_factory=bytearray)
 
     def hear(self, receive: Receive) -> Receive:
@@ -70,7 +72,7 @@ class Entry:
         facts = scope.get("theoryctl.facts", {})
         self.status, self.run_id = status, scope.get("theoryctl.run_id")
         self.model, self.mode, self.code = facts.get("model"), facts.get("mode") or self.mode, facts.get("code")
-        self.answered_by = scope.get(ANSWERED_BY)
+        self.answered_by, self.notes = scope.get(ANSWERED_BY), scope.get(NOTES, ())
 
     def document(self, redacted: Callable[[str], str]) -> dict[str, Any]:
         """The entry as JSON. Its body is a JSON value, or the text of one that is not JSON or was cut.
@@ -80,7 +82,7 @@ class Entry:
         unknown = self.mode is None and self.status is None
         text = "" if unknown else self.body.decode(errors="replace")
         facts = {**asdict(self), "path": redacted(self.path), "body": _shown(text, redacted) if text else None}
-        return {**facts, "model": self.model and redacted(self.model)}
+        return {**facts, "model": self.model and redacted(self.model), "notes": [*map(redacted, self.notes)]}
 
 
 class Journal:

@@ -149,13 +149,14 @@ class Result:
     `cause` is the failure as it was raised, for what an envelope has no room for (`retry_after`, `param`, a
     `ScriptedFailure`'s `kind`). Its texts may hold secrets; the envelope's do not. `answer` is what was said, in
     pieces. `answered_by` is the rule of a script, the file of a recording, `mock` or `vendor`; None where nobody was
-    asked. None of them goes over the wire.
+    asked. `notes` say what is odd about the rule's answer. None of them goes over the wire.
     """
 
     envelope: Envelope
     cause: ProviderError | None = field(default=None, repr=False)
     answer: Answer | None = field(default=None, repr=False)
     answered_by: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 Event = Log | Started | Delta | Annotation | Output | Usage | Finish | VendorInfo | Result

@@ -15,11 +15,13 @@ from theoryctl_providers.protocol import LLMProvider
 
 class Plan(NamedTuple):
     """The events of an answer that has not begun, or what gives them all at once and adds them to the answer; whether
-    they will ever be waited for; and who answers: `mock`, `vendor`, a rule of a script or the file of a recording."""
+    they will ever be waited for; who answers: `mock`, `vendor`, a rule of a script or the file of a recording; and what
+    is odd about the answer, for people."""
 
     events: AsyncGenerator[Event] | Callable[[Answer], Iterable[Event]]
     suspends: bool
     answered_by: str
+    notes: tuple[str, ...] = ()
 
 
 def plan_for(provider: LLMProvider, request: ResolvedRequest) -> Plan:
@@ -49,7 +51,7 @@ def _scripted(request: ResolvedRequest) -> Plan | None:
     script = request.config.script
     if script is None:
         return None
-    from theoryctl_providers.mock.scripted import choose, play, waits
+    from theoryctl_providers.mock.scripted import choose, odd_calls, play, waits
 
     refuse_uncarried(request.inputs, logprobs=script.carries_logprobs or request.config.replay is not None)
     chosen = choose(script, request)
@@ -57,7 +59,7 @@ def _scripted(request: ResolvedRequest) -> Plan | None:
         return None
     answer, rule = chosen
     refuse_uncarried(request.inputs, logprobs=answer.logprobs is not None)
-    return Plan(play(answer, request), waits(answer), rule)
+    return Plan(play(answer, request), waits(answer), rule, tuple(odd_calls(answer, rule, request)))
 
 
 def _replayed(request: ResolvedRequest) -> Plan | None:

@@ -49,17 +49,20 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
     transcript = Transcript(request)
     cause: ProviderError | None = None
     answered_by: str | None = None
+    odd: tuple[str, ...] = ()
     try:
         provider = get_llm_provider(request.config.provider)
         resolved = admit(request, provider)
         transcript.admitted(resolved)
         plan = plan_for(provider, resolved)
-        answered_by = plan.answered_by
+        answered_by, odd = plan.answered_by, plan.notes
         if not (is_mock(resolved.mode) and _is_loaded(provider, resolved.mode)):
             for note in notes_on(resolved, provider):
                 yield Log(note)
             transcript.loading_ms = prepared(provider, resolved.mode)
         yield Started(resolved.model, resolved.mode, plan.suspends)
+        for note in odd:
+            yield Log(note)
         if callable(plan.events):
             for event in plan.events(transcript.answer):
                 yield event
@@ -78,7 +81,7 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
         yield Log(traceback_of(error, request), debug=True)
         cause = _bug(error)
         envelope = transcript.failure(cause)
-    yield Result(envelope, cause, transcript.answer, answered_by)
+    yield Result(envelope, cause, transcript.answer, answered_by, odd)
 
 
 def notes_on(request: ResolvedRequest, provider: LLMProvider) -> list[str]:

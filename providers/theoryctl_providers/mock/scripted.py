@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from itertools import islice
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from theoryctl_providers.contract import (
     Annotation,
@@ -24,6 +24,7 @@ from theoryctl_providers.contract import (
     dumps,
     sha256,
 )
+from theoryctl_providers.contract.json_text import cut
 from theoryctl_providers.contract.script_document import NEWEST
 from theoryctl_providers.contract.scripted_answer import (
     FROM_SCHEMA,
@@ -190,13 +191,27 @@ def _call(call: ScriptedToolCall, index: int, call_id: str, request: ResolvedReq
     yield from (ToolCallDelta(index, piece) for piece in tokens(_arguments(call, request)))
 
 
+def odd_calls(answer: ScriptedAnswer, rule: str, request: ResolvedRequest) -> Iterator[str]:
+    """Tell of calls of tools that the request does not offer, which may be meant: a client should bear them. Those with
+    arguments from a schema that is not there fail by themselves."""
+    offered = [str(function.get("name")) for function in _functions(request)]
+    for call in answer.tool_calls:
+        if call.name not in offered and call.arguments != FROM_SCHEMA:
+            names = cut(", ".join(offered)) or "no tools"
+            yield f"{rule} of the script calls {call.name}; expected a tool that the request offers, got {names}"
+
+
+def _functions(request: ResolvedRequest) -> list[Mapping[str, Any]]:
+    return [function for tool in request.inputs.get("tools") or () if (function := tool.get("function"))]
+
+
 def _arguments(call: ScriptedToolCall, request: ResolvedRequest) -> str:
     """The arguments of a call, as text. Raises ProviderError `ERR_SCRIPT_MISS` where no tool has their schema."""
     if call.input is not None:
         return dumps({"input": call.input})
     if call.arguments != FROM_SCHEMA:
         return call.arguments if isinstance(call.arguments, str) else dumps(call.arguments)
-    functions = [function for tool in request.inputs.get("tools") or () if (function := tool.get("function"))]
+    functions = _functions(request)
     found = next((function for function in functions if function.get("name") == call.name), None)
     if found is None:
         offered = ", ".join(str(function.get("name")) for function in functions) or "no tools"

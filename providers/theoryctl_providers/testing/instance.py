@@ -43,7 +43,8 @@ _RENEWAL = " before the test"
 
 @dataclass(frozen=True)
 class Asked:
-    """One request that came: `body` is the JSON that was sent, or its text where it is none."""
+    """One request that came: `body` is the JSON that was sent, or its text where it is none; `notes` say what is odd
+    about the answer of a script."""
 
     method: str
     path: str
@@ -51,6 +52,7 @@ class Asked:
     model: str | None
     answered_by: str | None
     body: Any
+    notes: tuple[str, ...] = ()
 
 
 _Arguments = ParamSpec("_Arguments")

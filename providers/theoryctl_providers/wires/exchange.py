@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from theoryctl_providers.asgi.body import receive_whole
 from theoryctl_providers.asgi.connection import COMPUTED, header_of, hung_up, note_envelope, while_connected
 from theoryctl_providers.asgi.hints import RESTARTED
-from theoryctl_providers.asgi.journal import ANSWERED_BY, ENTRY
+from theoryctl_providers.asgi.journal import ANSWERED_BY, ENTRY, NOTES
 from theoryctl_providers.contract import (
     MODES,
     Event,
@@ -208,7 +208,7 @@ class _Conversation:
             await self._reply.write(piece)
         if isinstance(event, Result):
             note_envelope(self._scope, event.envelope)
-            self._scope[ANSWERED_BY] = event.answered_by
+            self._scope[ANSWERED_BY], self._scope[NOTES] = event.answered_by, event.notes
             if (vendor := event.envelope["meta"]["vendor"]) is not None:
                 self._reply.add(self._dialect.vendor_headers(vendor["headers"]))
             await (self._end(event, chunks) if event.cause is None else self._fail(event, chunks))

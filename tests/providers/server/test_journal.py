@@ -94,6 +94,18 @@ def test_it_shows_what_was_asked_over_each_wire_and_who_answered() -> None:
     assert abs(run["time"] - time.time()) < 60
 
 
+@pytest.mark.parametrize("streamed", [True, False])
+def test_it_tells_of_a_call_of_a_tool_that_nobody_offered(streamed: bool) -> None:
+    script = Script.load({"rules": [{"answers": [{"tool_calls": [{"name": "get_wether"}]}]}]})
+    offered = {"type": "function", "function": {"name": "get_weather"}}
+    with thread(provider(script=script)) as server:
+        server.ask("POST", CHAT, {**PLAIN, "tools": [offered], "stream": streamed})
+        server.ask("POST", CHAT, {"model": "gpt-4o-mini"})
+        called, refused = shown(server)
+    told = "rule 1 of the script calls get_wether; expected a tool that the request offers, got get_weather"
+    assert (called["status"], called["notes"], refused["notes"]) == (200, [told], [])
+
+
 @pytest.mark.parametrize(
     ("path", "body", "headers", "code"),
     [

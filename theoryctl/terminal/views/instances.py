@@ -75,8 +75,10 @@ def _recordings(result: RecordingsWritten) -> Lines:
 
 def _requests(result: RequestsShown) -> Table:
     dropped = result.journal.dropped
-    said = (f"{dropped} older requests are kept no more",) if dropped else ()
-    return Table(REQUESTS_HEADER, [*map(_request_cells, result.journal.requests)], "nothing was asked", said=said)
+    said = [f"{dropped} older requests are kept no more"] if dropped else []
+    said += dict.fromkeys(note for asked in result.journal.requests for note in asked.get("notes", ()))
+    rows = [*map(_request_cells, result.journal.requests)]
+    return Table(REQUESTS_HEADER, rows, "nothing was asked", said=tuple(said))
 
 
 def _request_cells(asked: AskedRequest) -> tuple[str, ...]:
