@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import shutil
 import socket
@@ -186,6 +187,16 @@ def test_an_image_is_built_for_the_platform_that_is_asked_for(
     ran = cli(*only, "--platform", "linux/arm64")
     assert error(ran) == (6, "ERR_PLATFORM"), ran.out
     assert error(cli(*only, "--platform", "arm64")) == (2, "ERR_USAGE")
+
+
+def test_a_base_without_the_folder_of_packages_that_its_python_names_gets_one(daemon: Daemon) -> None:
+    # Debian's packages have none: what installs them makes it.
+    step = re.search(r"^RUN (?:.*\\\n)*.*/theoryctl\.pth\"$", (ROOT / "providers/Dockerfile").read_text(), re.M)
+    assert step is not None
+    bare = 'RUN ["python3", "-c", "import shutil, site; shutil.rmtree(site.getsitepackages()[0])"]'
+    image = daemon.image(f"FROM 127.0.0.1/test/python:base\n{bare}\n{step[0]}\n")
+    shows = "import site; print(open(site.getsitepackages()[0] + '/theoryctl.pth').read())"
+    assert "/opt/theoryctl/code\n" in daemon("run", "--rm", "--network", "none", image, "python3", "-c", shows)
 
 
 def test_a_base_for_machines_that_this_one_cannot_run_says_what_to_set_up(cli: Cli, daemon: Daemon) -> None:
