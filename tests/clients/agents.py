@@ -156,6 +156,27 @@ for said in (PROMPT, {NEXT!r}):
     messages = state["messages"]
     assert state["structured_response"].city in said
 """,
+    # Ollama has no `tool_choice`, so the name of the class says that its tool hands in the answer.
+    "langchain-ollama": f"""\
+import os
+from langchain.agents import create_agent
+from langchain.agents.structured_output import ToolStrategy
+from langchain_ollama import ChatOllama
+from pydantic import BaseModel
+
+class FinalReport(BaseModel):
+    total: int
+    city: str
+
+key, messages = {{"headers": {{"Authorization": "Bearer " + os.environ["OLLAMA_API_KEY"]}}}}, []
+agent = create_agent(
+    ChatOllama(model="llama3.2", client_kwargs=key), [add, weather], response_format=ToolStrategy(FinalReport)
+)
+for said in (PROMPT, {NEXT!r}):
+    state = agent.invoke({{"messages": [*messages, ("user", said)]}}, {{"recursion_limit": 20}})
+    messages = state["messages"]
+    assert state["structured_response"].city in said
+""",
     "smolagents": f"""\
 import os
 from smolagents import OpenAIServerModel, ToolCallingAgent, tool

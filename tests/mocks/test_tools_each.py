@@ -65,6 +65,23 @@ def test_what_the_user_says_after_the_answer_was_handed_in_begins_a_turn() -> No
     assert all_calls({"messages": said, "tools": [tool("add"), tool("final_result")]}) == ["add", "final_result"]
 
 
+@pytest.mark.parametrize(
+    ("name", "hands_in"),
+    [
+        *[(name, True) for name in ("submit", "submit_answer", "FinalReport", "finalAnswer", "do-finish", "doSubmit")],
+        *[(name, False) for name in ("semifinal", "semifinal_result", "Finalists", "resubmit", "finished")],
+    ],
+)
+def test_a_tool_hands_in_the_answer_if_a_whole_word_of_its_name_says_so(name: str, hands_in: bool) -> None:
+    said = [{"role": "user", "content": "Hi"}]
+    assert all_calls({"messages": said, "tools": [tool(name), tool("add")]}) == (
+        ["add", name] if hands_in else [name, "add"]
+    )
+    done = [*as_messages([{"id": "1", "name": "add"}]), *as_messages([{"id": "2", "name": name}])]
+    again = [*said, *done, {"role": "user", "content": "And?"}]
+    assert all_calls({"messages": again, "tools": [tool("add"), tool(name)]}) == (["add", name] if hands_in else [])
+
+
 def test_what_a_framework_says_in_the_users_name_after_a_call_begins_no_turn() -> None:
     done = as_messages([{"id": "1", "name": "add"}])
     said = [{"role": "user", "content": "Hi"}, *done, {"role": "user", "content": "Look at the result."}]

@@ -6,8 +6,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-#: Tools that hand in the answer, by their names: `submit`, smolagents' `final_answer`, pydantic-ai's `final_result`.
-_FINAL = re.compile(r"(^|_)(submit|final|finish)(_|$)")
+#: Tools that hand in the answer, by a word of their names: `submit`, smolagents' `final_answer`, pydantic-ai's
+#: `final_result`, and `FinalReport`, as a class that LangChain makes a tool of.
+_FINAL = re.compile(
+    r"((^|[_-])(submit|final|finish)|(^|[_-]|(?<=[a-z0-9]))(Submit|Final|Finish))(?=[A-Z_-]|$)", re.ASCII
+)
 #: The name of a tool where a client has written a call as text: `{'name': 'add', …}` (smolagents, memory.py),
 #: `Action: add` (ReAct), `<invoke name="add">`, `<function=add>`.
 _NAMED = re.compile(r"""\b(?:name|tool|tool_name|function|action)["']?\s*[:=]\s*["']?([\w.-]+)""", re.IGNORECASE)
