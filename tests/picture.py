@@ -26,7 +26,12 @@ COMMANDS = (
     "theoryctl local stop --ref llm/litellm@1",
 )
 #: What differs each time, and what stands for it.
-_SAME = {r"127\.0\.0\.1:\d+": "127.0.0.1:8000", r"(?<=pid      )\d+": "4242", r"\b[\d.]+ m?s(?=\x1b)": "12 ms"}
+_SAME = {
+    r"127\.0\.0\.1:\d+": "127.0.0.1:8000",
+    r"(?<=pid      )\d+": "4242",
+    r" · after [\d.]+ s of waiting": "",  # told by a machine that is busy
+    r"\b[\d.]+ m?s(?=\x1b)": "12 ms",
+}
 
 #: The eight colours of ANSI do not occur in what is shown: theoryctl takes its colours from the 256 (rich_markdown.py).
 _ANSI = [(118, 118, 118)] * 8
