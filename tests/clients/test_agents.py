@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.agents import HERE, OPENAI2, OPENAI3, TOOLS, TWO_TURNS
-from tests.clients.environments import python_with
+from tests.clients.environments import concerned, python_with
 from tests.openai.conftest import Variables
 
 EACH_ONCE = [["add", 2, 40], ["weather", "Turin"]]
@@ -41,7 +41,9 @@ OTHERS = [
 
 
 SLOW = pytest.mark.slow(
-    "providers/theoryctl_providers/mock/tool_turns.py", "providers/theoryctl_providers/mock/words.py", "tests/clients/*"
+    *concerned("openai", "gemini", "ollama"),
+    "providers/theoryctl_providers/mock/tool_turns.py",
+    "providers/theoryctl_providers/mock/words.py",
 )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.conftest import ISOLATED
-from tests.clients.environments import NODE, Command, node_with
+from tests.clients.environments import NODE, Command, concerned, node_with
 from tests.conftest import REF, THEORYCTL
 from tests.openai.conftest import Variables, theoryctl
 
@@ -38,7 +38,7 @@ stream_max_retries = 0
 """
 
 
-@pytest.mark.slow("providers/theoryctl_providers/wires/openai/*", "tests/clients/*")
+@pytest.mark.slow(*concerned("openai"))
 def test_the_codex_cli_runs_the_command_of_a_script_and_ends(tmp_path: Path, home: Variables) -> None:
     task, settings = tmp_path / "task", tmp_path / "codex"
     for folder in (task, settings):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.environments import Command, python_with
+from tests.clients.environments import Command, concerned, python_with
 from tests.openai.conftest import Variables
 
 BEGIN = """\
@@ -93,8 +93,7 @@ ASYNCIO = [f"-oasyncio_{name}" for name in ("mode=auto", "default_test_loop_scop
 
 
 def _concerned(api: str) -> pytest.MarkDecorator:
-    wire = {"Azure": "openai"}.get(api, api.lower())
-    return pytest.mark.slow(f"providers/theoryctl_providers/wires/{wire}/*", "tests/clients/*")
+    return pytest.mark.slow(*concerned({"Azure": "openai"}.get(api, api.lower())))
 
 
 @pytest.mark.parametrize("api", [pytest.param(api, marks=_concerned(api)) for api in SUITES])

@@ -161,6 +161,15 @@ def test_a_failure_in_the_middle_is_raised_after_what_came(
     assert came == ["Hel", "Hel"]
 
 
+@pytest.mark.parametrize("model", ["gemini/gemini-2.5-flash", GPT, "llama3.2"])
+def test_tokens_of_models_whose_vendor_is_not_asked_for_them_are_never_guessed(
+    asked: Asked, googles: genai.Client, model: str
+) -> None:
+    with pytest.raises(errors.ClientError, match="of all vendors, Anthropic alone is asked to count them") as caught:
+        googles.models.count_tokens(model=model, contents="Say hello.")
+    assert (caught.value.code, caught.value.status, asked.bodies) == (400, "INVALID_ARGUMENT", [])
+
+
 def test_what_one_wire_recorded_another_replays(asked: Asked, ollamas: ollama.Client) -> None:
     messages: Any = [{"role": "user", "content": "record this"}]
     asked.says = tells(Said(text=("It ", "is.")))

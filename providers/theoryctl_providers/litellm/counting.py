@@ -1,4 +1,8 @@
-"""Tokens of a prompt, counted by Anthropic: LiteLLM itself would estimate where the vendor does not answer."""
+"""Tokens of a prompt, counted by Anthropic: LiteLLM itself would estimate where the vendor does not answer.
+
+Google counts too, but LiteLLM's call of it imports google-genai (llms/gemini/count_tokens/handler.py), which it does
+not bring.
+"""
 
 from __future__ import annotations
 
