@@ -6,11 +6,12 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import NO_DETAILS
+from tests.conftest import NO_DETAILS, REF, Cli
 from tests.mocks.scripted import HI, answers, events, failure, said, script
 from theoryctl_providers import run
 from theoryctl_providers.contract import Delta, Started
@@ -141,6 +142,12 @@ def test_the_stop_sequence_that_ended_an_answer_is_an_output_of_each_choice() ->
     found = outputs_of({"text": "Yes", "stop_sequence": "END"}, n=2)
     assert (found["stop_sequence"], found["stop_sequence.1"], found["finish_reason"]) == ("END", "END", "stop")
     assert "stop_sequence" not in outputs_of({"text": "Yes"}, stop="END")
+
+
+def test_people_see_the_answer_alone_and_not_the_stop_sequence_that_ended_it(cli: Cli, working_folder: Path) -> None:
+    ran = cli("local", "run", "--ref", REF, "--prompt", "Hello", "-o", 'stop=" to"', "--save-first", "first.txt")
+    assert ran.out.startswith("Mock answer") and ran.out.count("\n") == 1
+    assert (working_folder / "first.txt").read_text() == ran.out.rstrip("\n")
 
 
 @pytest.mark.parametrize("more", [{"finish_reason": "length"}, {"tool_calls": [{"name": "clock"}]}], ids=str)
