@@ -13,14 +13,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
 
-from tests.bench.grow import grown
+from tests.bench.grow import KINDS, grown_by_kind
 from tests.bench.server import CONFIG, ROOT, TOKEN
 from tests.bench.slow import PAUSE
 from tests.bench.vendor import vendor
@@ -30,7 +30,8 @@ STREAMS = 200
 GROWTH = 20.0
 #: Seconds after which the call of a client that has vanished must have ended.
 PROMPTLY = 5.0
-#: Requests after which memory is first measured, those after it, and the MiB that these may add.
+#: Requests of all kinds after which memory is first measured, those after it, shared by the kinds, and the MiB that
+#: these may add.
 FIRST, MORE, LEFT = 1_000, 9_000, 10.0
 
 SLOW = replace(CONFIG, provider=replace(CONFIG.provider, provider="tests.bench.slow:Slow"))
@@ -115,11 +116,18 @@ def main() -> int:
     print(f"{growth:8.1f} MiB grown (<= {GROWTH:g})")
     print(f"{given_up:8.1f} s until {STREAMS} clients that had vanished were forgotten (<= {PROMPTLY:g})")
     with vendor() as secrets:
-        left = {"mock": grown(None, FIRST, MORE), "real": grown(secrets, FIRST, MORE)}
-    for mode, size in left.items():
-        print(f"{size:8.1f} MiB grown by {MORE} {mode} requests after the first {FIRST} (<= {LEFT:g})")
-    missed = whole < STREAMS or growth > GROWTH or given_up > PROMPTLY or max(left.values()) > LEFT
-    return int(missed)
+        left = max(_left("mock", None), _left("real", secrets))
+    return int(whole < STREAMS or growth > GROWTH or given_up > PROMPTLY or left > LEFT)
+
+
+def _left(mode: str, secrets: Mapping[str, str] | None) -> float:
+    """Print the MiB that a server grows by with each kind of request; their sum."""
+    each, left = MORE // len(KINDS), 0.0
+    for name, size in grown_by_kind(secrets, FIRST, each):
+        left += size
+        print(f"{size:8.1f} MiB grown by {each} {mode} requests, {name}", flush=True)
+    print(f"{left:8.1f} MiB grown by all {MORE} after the first {FIRST} (<= {LEFT:g})", flush=True)
+    return left
 
 
 if __name__ == "__main__":
