@@ -102,7 +102,7 @@ def test_a_run_loads_nothing_that_only_other_runs_need(more: list[str], environm
 def test_a_real_run_without_a_key_loads_nothing_that_only_a_call_needs(environment: dict[str, str]) -> None:
     loaded = loaded_after([*RUN, "--mode", "real", "--prompt", "x"], environment)
     called = {"theoryctl_providers.engine.retries", "theoryctl_providers.litellm.chat", "theoryctl.cli.batch_flags"}
-    assert loaded & (HEAVY - {"jsonschema_rs", "sqlite3"}) == set()
+    assert loaded & (HEAVY - {"jsonschema_rs", "_sqlite3"}) == set()
     assert not loaded & called
 
 
