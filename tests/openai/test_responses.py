@@ -245,6 +245,14 @@ def test_what_is_wrong_is_named_as_it_was_sent_in_param_and_message(
     assert not [word for word in ("messages", "tool_calls", ".function", "json_schema") if word in caught.value.message]
 
 
+def test_the_hint_names_every_value_to_set_as_it_was_sent(client: openai.OpenAI) -> None:
+    odd: Any = [{"role": "nobody", "content": "x"}, {"role": "somebody", "content": "x"}]
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.responses.create(model=MODEL, input=odd)
+    assert "(set input[0].role to " in caught.value.message
+    assert " and set input[1].role to " in caught.value.message
+
+
 def test_an_answer_that_breaks_off_has_failed(start_provider: StartProvider, make_client: MakeClient) -> None:
     client = make_client(start_provider(BREAKS.replace("{suspends}", "True")), max_retries=0)
     *_, last = client.responses.create(model="m", input="x", stream=True)

@@ -11,11 +11,13 @@ from starlette.types import Scope
 
 from theoryctl_providers.asgi.connection import note_refusal
 from theoryctl_providers.asgi.hints import RESTARTED, in_headers
-from theoryctl_providers.contract import Envelope, ErrorInfo, ProviderError, Result
+from theoryctl_providers.contract import Envelope, ErrorInfo, ProviderError, Remedy, Result, inputs_of
 from theoryctl_providers.contract.envelope import info_of
 
 #: A path into the inputs, as the engine's messages write it.
 _PATH = re.compile(r"\$\.(\w+(?:\.\w+|\[\d+\])*)")
+#: Such a path in a hint that says the values to set.
+_SET = re.compile(r"\bset (\w+(?:\.\w+|\[\d+\])*) to ")
 
 #: Seconds after which to try again, where nobody named a time but there is reason to.
 _SOON = {"ERR_OVERLOADED": 1.0, "ERR_NOT_RUNNING": 1.0}
@@ -102,7 +104,11 @@ def _reworded(info: ErrorInfo, param: str | None, params: Mapping[str, str]) -> 
     message, hint = info["message"], info["hint"]
     if message.startswith("inputs:"):
         message = _PATH.sub(lambda found: "$." + _renamed(found[1], params), message)
-    if param and hint:
+    if hint and inputs_of(hint):  # by their names in a schema that is not this request's
+        hint = Remedy.SCHEMA
+    elif hint and hint.startswith("set "):
+        hint = _SET.sub(lambda found: f"set {_renamed(found[1], params)} to ", hint)
+    elif param and hint:
         hint = hint.replace(param, _renamed(param, params))
     return {**info, "message": message, "hint": hint}
 
