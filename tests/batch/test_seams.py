@@ -212,14 +212,25 @@ def test_a_vendor_that_is_down_ends_the_batch_and_no_line_is_burnt() -> None:
 
 
 class Unreached(Backwards):
-    """An engine whose vendor is not reached by one line, whenever it is asked."""
+    """An engine whose vendor is not reached by line 0, and between its tries answers a line that began after one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.begun_at_failure, self.answered = -1, -1, 0
+
+    def start(self, jobs: Sequence[Job]) -> None:
+        super().start(jobs)
+        self.begun = max(self.begun, *(job.number for job in jobs))
 
     def finished(self, seconds: float) -> list[Done]:
-        if job := next((job for job in self.jobs if job.number == 0), None):
-            self.jobs.remove(job)
-            error = ProviderError("ERR_UNREACHABLE", "no connection to openai")
-            return [Done(job, failure_envelope(job.request, Stopwatch(), "openai/x", error))]
-        return super().finished(seconds)
+        self.jobs.sort(key=lambda job: job.number)
+        if self.jobs[0].number != 0 or (self.answered <= self.begun_at_failure and len(self.jobs) > 1):
+            self.answered = self.jobs[-1].number
+            return super().finished(seconds)
+        self.begun_at_failure = self.begun
+        error = ProviderError("ERR_UNREACHABLE", "no connection to openai")
+        job = self.jobs.pop(0)
+        return [Done(job, failure_envelope(job.request, Stopwatch(), "openai/x", error))]
 
 
 def test_a_line_that_alone_fails_is_asked_three_times() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientTimeout
+from modal._utils import http_utils
 
 from tests.batch.rows import ask, write_lines
 from tests.conftest import REF, Cli
@@ -20,14 +22,25 @@ LARGE = 3 << 20
 
 
 @pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+def hurried() -> Iterator[None]:
     """Deadlines of less than a second."""
-    for name, seconds in {"QUICK_SECONDS": 0.3, "SLOW_SECONDS": 0.5, "GRACE_SECONDS": 0.3}.items():
-        monkeypatch.setattr(deadlines, name, seconds)
-    monkeypatch.setattr(deadlines, "STILL_SECONDS", 0.1)
-    monkeypatch.setattr(deadlines, "SLOWEST", 16 << 20)
-    monkeypatch.setattr(calls, "END_SECONDS", 0.3)
-    monkeypatch.setattr(failures, "_DOWN_ROUNDS", 1)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, seconds in {"QUICK_SECONDS": 0.3, "SLOW_SECONDS": 0.5, "GRACE_SECONDS": 0.3}.items():
+            patch.setattr(deadlines, name, seconds)
+        patch.setattr(deadlines, "STILL_SECONDS", 0.1)
+        patch.setattr(deadlines, "SLOWEST", 16 << 20)
+        patch.setattr(calls, "END_SECONDS", 0.3)
+        patch.setattr(failures, "_DOWN_ROUNDS", 1)
+        renew_transfers()
+        yield
+    renew_transfers()
+
+
+def renew_transfers() -> None:
+    """Hold the session that the client keeps for all its transfers, if it has one already, to the present deadline."""
+    if http_utils.ClientSessionRegistry._client_session_active:
+        still = deadlines.STILL_SECONDS
+        http_utils.ClientSessionRegistry._client_session._timeout = ClientTimeout(sock_connect=still, sock_read=still)
 
 
 @pytest.mark.usefixtures("hurried")
