@@ -8,8 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -232,16 +231,6 @@ def image_python(request: pytest.FixtureRequest) -> str:
     python = str(request.param)
     subprocess.run([python, "-c", "import modal, theoryctl_providers"], check=True)
     return python
-
-
-@contextmanager
-def hearing_ctrl_c() -> Iterator[None]:
-    """Let what is started in here hear SIGINT, even where the tests were started in the background and told not to."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def messages(text: str, **more: Any) -> str:

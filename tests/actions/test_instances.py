@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.conftest import REF, ROOT, THEORYCTL, Cli, Ran, hearing_ctrl_c, messages
+from tests.conftest import REF, ROOT, THEORYCTL, Cli, Ran, messages
 from tests.real.vendor import Vendor
 from tests.waiting import until
 
@@ -199,10 +199,9 @@ def test_a_start_that_is_interrupted_leaves_nothing_or_what_the_next_command_fin
     cli: Cli, environment: dict[str, str], tmp_path: Path, sent: signal.Signals
 ) -> None:
     (tmp_path / "uvicorn.py").write_text("import time; time.sleep(60)")
-    with hearing_ctrl_c():
-        process = subprocess.Popen(
-            [THEORYCTL, *START], env={**environment, "PYTHONPATH": str(tmp_path)}, stderr=subprocess.PIPE
-        )
+    process = subprocess.Popen(
+        [THEORYCTL, *START], env={**environment, "PYTHONPATH": str(tmp_path)}, stderr=subprocess.PIPE
+    )
     with process:
         while not [path for path in state_files(environment) if path.suffix == ".json"] or not _servers(str(tmp_path)):
             time.sleep(0.05)

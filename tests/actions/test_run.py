@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from tests.conftest import REF, ROOT, THEORYCTL, Cli, hearing_ctrl_c, messages
+from tests.conftest import REF, ROOT, THEORYCTL, Cli, messages
 from theoryctl_providers.contract import canonical, sha256
 
 SCHEMA = json.loads((ROOT / "docs" / "envelope.schema.json").read_text())
@@ -191,8 +191,7 @@ def test_output_that_nobody_reads_at_all_is_status_141_and_no_noise(environment:
 def test_ctrl_c_while_reading_standard_input_is_an_envelope_and_status_130(environment: dict[str, str]) -> None:
     command = [THEORYCTL, *RUN, "--inputs", "-", "--json"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with hearing_ctrl_c():
-        process = subprocess.Popen(command, env=environment, text=True, **pipes)  # type: ignore[call-overload]
+    process = subprocess.Popen(command, env=environment, text=True, **pipes)  # type: ignore[call-overload]
     with process:
         assert any("standard input is still open" in line for line in process.stderr)  # it says so once it reads
         process.send_signal(signal.SIGINT)

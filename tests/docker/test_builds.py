@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import REF, ROOT, THEORYCTL, Cli, hearing_ctrl_c
+from tests.conftest import REF, ROOT, THEORYCTL, Cli
 from tests.docker.conftest import Daemon, error, left_behind
 from tests.docker.registry import Registry
 from theoryctl.images.context import find_context
@@ -393,8 +393,7 @@ def test_ctrl_c_during_a_build_leaves_no_container_and_the_next_start_builds(
     def building() -> bool:
         return marker in daemon("ps", "--all", "--no-trunc", "--format", "{{.Command}}")
 
-    with hearing_ctrl_c():
-        process = subprocess.Popen([THEORYCTL, *START], env=environment, cwd=tmp_path / "work", stderr=subprocess.PIPE)
+    process = subprocess.Popen([THEORYCTL, *START], env=environment, cwd=tmp_path / "work", stderr=subprocess.PIPE)
     with process:
         while not building():
             assert process.poll() is None

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.conftest import REF, THEORYCTL, Cli, hearing_ctrl_c, messages
+from tests.conftest import REF, THEORYCTL, Cli, messages
 from tests.docker.conftest import Daemon, error, left_behind
 from tests.test_startup import loaded_after
 from tests.test_walls import HEAVY
@@ -212,10 +212,9 @@ def test_a_start_that_is_interrupted_leaves_nothing_or_what_the_next_command_fin
     cli: Cli, daemon: Daemon, environment: dict[str, str], local_image: Any, sent: signal.Signals, tmp_path: Path
 ) -> None:
     local_image('ENTRYPOINT ["sleep", "600"]')
-    with hearing_ctrl_c():
-        process = subprocess.Popen(
-            [THEORYCTL, *START], env=environment, cwd=tmp_path / "work", stderr=subprocess.PIPE, text=True
-        )
+    process = subprocess.Popen(
+        [THEORYCTL, *START], env=environment, cwd=tmp_path / "work", stderr=subprocess.PIPE, text=True
+    )
     with process:
         while len(left_behind(daemon, environment)) < 2:
             assert process.poll() is None

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.conftest import REF, THEORYCTL, Cli, Ran, hearing_ctrl_c
+from tests.conftest import REF, THEORYCTL, Cli, Ran
 from tests.real.conftest import CANARY
 from tests.real.vendor import Vendor, echoes_the_key, fails, stalls_midway
 from theoryctl.terminal.format import duration_words
@@ -191,16 +191,15 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[...,
     started: list[subprocess.Popen[str]] = []
 
     def start(*arguments: str, env: dict[str, str]) -> subprocess.Popen[str]:
-        with hearing_ctrl_c():
-            process = subprocess.Popen(
-                [THEORYCTL, *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                env={**environment, **env},
-                cwd=tmp_path,
-            )
+        process = subprocess.Popen(
+            [THEORYCTL, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**environment, **env},
+            cwd=tmp_path,
+        )
         started.append(process)
         return process
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import THEORYCTL, Ran, hearing_ctrl_c
+from tests.conftest import THEORYCTL, Ran
 
 Start = Callable[..., Ran]
 Acme = Callable[..., str]
@@ -22,6 +22,5 @@ def running(environment: dict[str, str], folder: Path, *command: str) -> Any:
             self.kill()
             super().__exit__(*error)
 
-    with hearing_ctrl_c():
-        line = [str(THEORYCTL), "modal", *command]
-        return Running(line, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    line = [str(THEORYCTL), "modal", *command]
+    return Running(line, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
