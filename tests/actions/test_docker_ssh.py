@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.actions.running import error
 from tests.conftest import REF, Cli
-from theoryctl.docker.ssh import command_of
+from tests.waiting import until
+from theoryctl.docker.ssh import command_of, tunnels
 
 BUILD = ("image", "build", "--ref", REF, "--json")
 FAR = {"DOCKER_HOST": "ssh://me@far"}
@@ -73,3 +79,36 @@ def test_a_host_stays_as_it_is_written_and_is_no_option() -> None:
     assert command_of("ssh://Build-Box")[-2:] == ("Build-Box", "docker system dial-stdio")
     assert command_of("ssh://[::1]:22")[-5:-1] == ("-p", "22", "--", "::1")
     assert command_of("ssh://-oProxyCommand=x")[-3:-1] == ("--", "-oProxyCommand=x")
+
+
+#: Begins a process as a ProxyCommand is one, and writes down its number.
+BEGINS = """PATH=/usr/bin:/bin
+sleep 60 </dev/null >/dev/null 2>&1 &
+echo $! > "${0%/*}/begun.new" && mv "${0%/*}/begun.new" "${0%/*}/begun"
+"""
+
+
+def begun(folder: Path) -> bool:
+    """Return whether the process that `BEGINS` began has been begun and lives."""
+    file = folder / "bin/begun"
+    with suppress(psutil.NoSuchProcess):
+        return file.exists() and psutil.Process(int(file.read_text())).status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def test_ctrl_c_ends_an_ssh_that_is_still_connecting_and_what_it_began(
+    environment: dict[str, str], working_folder: Path, tmp_path: Path
+) -> None:
+    env = {**environment, **ssh(tmp_path, f"{BEGINS}wait")}
+    with subprocess.Popen([sys.executable, "-m", "theoryctl", *BUILD], env=env, cwd=working_folder) as building:
+        until(lambda: begun(tmp_path))
+        building.send_signal(signal.SIGINT)
+    assert building.returncode == 130
+    until(lambda: not begun(tmp_path))
+
+
+def test_an_ssh_that_ignores_being_asked_to_end_is_killed_with_what_it_began(tmp_path: Path) -> None:
+    ssh(tmp_path, f"trap '' TERM\n{BEGINS}wait")
+    with tunnels((str(tmp_path / "bin/ssh"),)) as opened, opened.open(1):
+        until(lambda: begun(tmp_path))
+    until(lambda: not begun(tmp_path))

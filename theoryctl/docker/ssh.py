@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from tempfile import TemporaryFile
@@ -22,6 +24,9 @@ FORM = "ssh://USER@HOST:PORT/PATH, of which only HOST must be there"
 
 #: Seconds that ssh gets to say why it ended, bytes of that which are read, and characters that an error shows.
 _SECONDS_TO_SAY, _MAX_SAID, _SHOWN = 2, 4096, 200
+
+#: Seconds that the processes get to end when they are asked to.
+_SECONDS_TO_END = 2
 
 
 def command_of(address: str) -> tuple[str, ...]:
@@ -99,9 +104,7 @@ class Tunnels:
 
     def _reason(self) -> str | None:
         """Return the last line of what was said, else the status of a process that failed."""
-        for process in self._processes:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_SECONDS_TO_SAY)
+        _wait(self._processes, _SECONDS_TO_SAY)
         self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - _MAX_SAID))
         lines = self._said.read().decode(errors="replace").split("\n")
         words = [line.strip()[:_SHOWN] for line in lines if line.strip()]
@@ -109,10 +112,32 @@ class Tunnels:
         return next(iter([*words[-1:], *statuses]), None)
 
     def close(self) -> None:
-        """End the processes."""
+        """End the processes, by force after 2 s, with those that they began."""
         for process in self._processes:
             process.terminate()
-            process.wait()
+        _wait(self._processes, _SECONDS_TO_END)
+        for process in self._processes:
+            if process.poll() is None or process.returncode < 0:
+                _kill_session(process)
+
+
+def _wait(processes: list[subprocess.Popen[bytes]], seconds: float) -> None:
+    """Wait until all have ended, for that long at most."""
+    end = time.monotonic() + seconds
+    for process in processes:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(max(0, end - time.monotonic()))
+
+
+def _kill_session(process: subprocess.Popen[bytes]) -> None:
+    """Kill an ssh that did not end of itself, and its ProxyCommand, which it then had no time to end.
+
+    One that ends of itself does that (`cleanup_exit`, OpenSSH's clientloop.c), and leaves alone a connection that the
+    user's settings keep for others (ControlPersist), whose ProxyCommand is of the same group.
+    """
+    with suppress(ProcessLookupError, PermissionError):  # where none is left; macOS refuses where they are zombies
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _no_ssh(error: OSError) -> DockerFailed:
