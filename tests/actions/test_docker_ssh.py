@@ -35,6 +35,11 @@ def ssh(folder: Path, does: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
+    ("before", "failure"),
+    [("", "Docker does not answer at"), (GREETS, "Docker closed the connection, at")],
+    ids=["at once", "after the greeting"],
+)
+@pytest.mark.parametrize(
     ("does", "said"),
     [
         ("echo 'me@far: Permission denied (publickey).' >&2; exit 255", "me@far: Permission denied (publickey)."),
@@ -42,17 +47,20 @@ def ssh(folder: Path, does: str) -> dict[str, str]:
         ("exit 1", "ssh ended with status 1"),
     ],
 )
-def test_why_ssh_fails_is_told_in_its_own_words(cli: Cli, tmp_path: Path, does: str, said: str) -> None:
-    ran = cli(*BUILD, env=ssh(tmp_path, does))
+def test_why_ssh_fails_is_told_in_its_own_words(
+    cli: Cli, tmp_path: Path, before: str, failure: str, does: str, said: str
+) -> None:
+    ran = cli(*BUILD, env=ssh(tmp_path, f"{before}\n{does}"))
     assert error(ran) == (5, "ERR_DOCKER")
     assert ran.document["error"]["hint"] == "unset DOCKER_HOST"
-    assert ran.document["error"]["message"] == f"Docker does not answer at ssh://me@far (DOCKER_HOST): {said}"
+    assert ran.document["error"]["message"] == f"{failure} ssh://me@far (DOCKER_HOST): {said}"
 
 
 def test_a_daemon_that_goes_away_behind_ssh_is_an_error_of_docker(cli: Cli, tmp_path: Path) -> None:
-    ran = cli(*BUILD, env=ssh(tmp_path, GREETS))
+    ran = cli(*BUILD, env=ssh(tmp_path, f"echo 'Warning: a key was added' >&2\n{GREETS}"))
     assert error(ran) == (5, "ERR_DOCKER")
     assert "Docker closed the connection, at ssh://me@far (DOCKER_HOST): " in ran.document["error"]["message"]
+    assert "Warning" not in ran.document["error"]["message"]
 
 
 def test_a_machine_without_ssh_is_told_which_package_has_it(cli: Cli, tmp_path: Path) -> None:

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from theoryctl.docker.address import Address, find_address, leave
 from theoryctl.docker.client import START_DOCKER, greeted, text
 from theoryctl.errors import DockerFailed, RegistryAuth
 from theoryctl.registry.login import Login
+
+if TYPE_CHECKING:
+    from theoryctl.docker.ssh import Tunnels
 
 
 @contextmanager
@@ -30,37 +33,39 @@ def connected(hint: str = START_DOCKER) -> Iterator[Any]:
     import requests
     import urllib3
 
+    from theoryctl.docker.ssh import tunnels
+
     with ExitStack() as stack:
-        api = _api(where, version, hint, stack)
+        opened = stack.enter_context(tunnels(where.ssh)) if where.ssh else None
+        api = stack.enter_context(closing(_api(where, version, hint, opened)))
         try:
             yield api
         except docker.errors.APIError as error:
             raise DockerFailed(f"Docker refused, at {where}: {refusal(error)}", hint="docker info") from None
         # The SDK wraps the failure of a helper for a push and a pull, and not for a build.
         except (docker.errors.DockerException, docker.credentials.StoreError) as error:
-            raise _of_helper(error) or _broken_off(where, error, hint) from None
+            raise _of_helper(error) or _broken_off(where, error, hint, opened) from None
         # A daemon that dies while it tells of a build or a pull: nobody wraps that.
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise _broken_off(where, error, hint) from None
+            raise _broken_off(where, error, hint, opened) from None
 
 
-def _api(where: Address, version: str, hint: str, stack: ExitStack) -> Any:
+def _api(where: Address, version: str, hint: str, opened: Tunnels | None) -> Any:
     import docker
 
     from theoryctl.docker.sdk import Api
-    from theoryctl.docker.ssh import tunnels
 
-    opened = stack.enter_context(tunnels(where.ssh)) if where.ssh else None
     try:
-        return stack.enter_context(closing(Api(where, version, opened)))
+        return Api(where, version, opened)
     except docker.errors.DockerException as error:
         raise DockerFailed(f"Docker does not answer at {where}: {error}", hint=hint) from None
     except (ValueError, TypeError, AttributeError) as error:
         raise _unreadable(error) from None
 
 
-def _broken_off(where: Address, error: BaseException, hint: str) -> DockerFailed:
-    return DockerFailed(f"Docker closed the connection, at {where}: {_cause(error)}", hint=hint)
+def _broken_off(where: Address, error: BaseException, hint: str, opened: Tunnels | None) -> DockerFailed:
+    why = (opened.reason() if opened else None) or _cause(error)
+    return DockerFailed(f"Docker closed the connection, at {where}: {why}", hint=hint)
 
 
 def found(call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:

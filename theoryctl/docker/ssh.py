@@ -100,16 +100,21 @@ class Tunnels:
         try:
             yield
         except (OSError, HTTPException) as error:
-            raise (OSError(reason) if (reason := self._reason()) else error) from None
+            raise (OSError(reason) if (reason := self.reason()) else error) from None
 
-    def _reason(self) -> str | None:
-        """Return the last line of what was said, else the status of a process that failed."""
+    def reason(self) -> str | None:
+        """Return the last line of what was said, else the status, where a process has failed; waits 2 s for its end.
+
+        Warnings of one that has not failed are no reason.
+        """
         _wait(self._processes, _SECONDS_TO_SAY)
+        failed = [process.returncode for process in self._processes if process.returncode]
+        if not failed:
+            return None
         self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - _MAX_SAID))
         lines = self._said.read().decode(errors="replace").split("\n")
         words = [line.strip()[:_SHOWN] for line in lines if line.strip()]
-        statuses = [f"ssh ended with status {process.returncode}" for process in self._processes if process.returncode]
-        return next(iter([*words[-1:], *statuses]), None)
+        return words[-1] if words else f"ssh ended with status {failed[0]}"
 
     def close(self) -> None:
         """End the processes, by force after 2 s, with those that they began."""
