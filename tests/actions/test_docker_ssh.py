@@ -14,7 +14,7 @@ import pytest
 from tests.actions.running import error
 from tests.conftest import REF, Cli
 from tests.waiting import until
-from theoryctl.docker.ssh import command_of, tunnels
+from theoryctl.docker.ssh import FORM, command_of, tunnels
 
 BUILD = ("image", "build", "--ref", REF, "--json")
 FAR = {"DOCKER_HOST": "ssh://me@far"}
@@ -69,18 +69,34 @@ def test_a_machine_without_ssh_is_told_which_package_has_it(cli: Cli, tmp_path: 
     assert "apt-get install openssh-client" in ran.document["error"]["hint"]
 
 
-def test_a_password_in_an_address_is_refused_and_not_repeated(cli: Cli) -> None:
-    ran = cli(*BUILD, env={"DOCKER_HOST": "ssh://me:hunter2@far"})
+@pytest.mark.parametrize(
+    ("address", "got"),
+    [
+        ("ssh://me:hunter2@far", "one with a password"),
+        ("ssh://me:hunter2@far:99999", "'ssh://***@far:99999'"),
+        ("ssh://me:hunter2@[::1", "'ssh://***@[::1'"),
+        ("ssh://me:hunter2/3@far", "'ssh://***@far'"),
+    ],
+)
+def test_a_password_in_an_address_is_refused_and_not_repeated(cli: Cli, address: str, got: str) -> None:
+    ran = cli(*BUILD, env={"DOCKER_HOST": address})
     assert error(ran) == (5, "ERR_DOCKER")
-    assert "got one with a password" in ran.document["error"]["message"]
+    assert ran.document["error"]["message"].endswith(f", got {got}")
     assert "hunter2" not in ran.out + ran.err
 
 
-@pytest.mark.parametrize("address", ["ssh://", "ssh:///path", "ssh://far?x=1", "ssh://far#x", "ssh://far:99999"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("ssh://", "ssh:///path", "ssh://far?x=1", "ssh://far#x"),
+        *("ssh://far:99999", "ssh://me@far:x", "ssh://far:-1", "ssh://[::1"),
+    ],
+)
 def test_an_address_that_names_no_host_to_ssh_is_refused(cli: Cli, address: str) -> None:
     ran = cli(*BUILD, env={"DOCKER_HOST": address})
     assert error(ran) == (5, "ERR_DOCKER")
-    assert ran.document["error"]["message"].startswith("DOCKER_HOST: ")
+    assert ran.document["error"]["message"] == f"DOCKER_HOST: expected {FORM}, got {address!r}"
+    assert ran.document["error"]["hint"] == "unset DOCKER_HOST"
 
 
 def test_a_host_stays_as_it_is_written_and_is_no_option() -> None:

@@ -101,7 +101,7 @@ def _parsed(
     if scheme in ("unix", "http+unix"):
         return Address(text, source, socket=rest.rstrip("/") or _SOCKET, headers=headers)
     if scheme == "ssh":
-        return Address(text, source, ssh=_ssh(text, source, hint), headers=headers)
+        return Address(text, source, ssh=_ssh(text, source), headers=headers)
     try:
         parts = urlsplit(f"//{rest}")
         host, port = parts.hostname or "", parts.port
@@ -118,13 +118,13 @@ def _parsed(
     return Address(text, source, None, (), host or "localhost", port, parts.path.rstrip("/"), certificates, headers)
 
 
-def _ssh(text: str, source: str, hint: str) -> tuple[str, ...]:
+def _ssh(text: str, source: str) -> tuple[str, ...]:
     from theoryctl.docker.ssh import command_of
 
     try:
         return command_of(text)
     except ValueError as error:
-        raise DockerFailed(f"{source}: {error}", hint=hint) from None
+        raise DockerFailed(f"{source}: {error}", hint=leave()) from None
 
 
 def _must_be_there(ca: str, source: str) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from tempfile import TemporaryFile
 from typing import IO
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from theoryctl.errors import DockerFailed
 
@@ -34,17 +34,28 @@ def command_of(address: str) -> tuple[str, ...]:
 
     Raises ValueError for what is no such address.
     """
-    parts = urlsplit(address)
+    parts, number = _parsed(address)
     if parts.password is not None:
         raise ValueError(f"expected {FORM}, got one with a password")
     if not parts.hostname or parts.query or parts.fragment:
         raise ValueError(f"expected {FORM}, got {address!r}")
     login = ("-l", unquote(parts.username)) if parts.username else ()
-    port = ("-p", str(parts.port)) if parts.port else ()
+    port = ("-p", str(number)) if number else ()
     host = (f"--host=unix://{unquote(parts.path)}",) if parts.path.strip("/") else ()
     there = shlex.join(("docker", *host, "system", "dial-stdio"))
     # As `docker` has it, hosts and keys come from the user's own settings of ssh, and a login shell from nobody.
     return "ssh", "-o", "ConnectTimeout=30", "-T", *login, *port, "--", _host(parts.netloc), there
+
+
+def _parsed(address: str) -> tuple[SplitResult, int | None]:
+    """Return the parts of an address, and its port; the error shows nothing that may be a password."""
+    try:
+        parts = urlsplit(address)
+        return parts, parts.port
+    except ValueError:
+        login, _, host = address.partition("://")[2].rpartition("@")
+        shown = f"ssh://***@{host}" if ":" in login else address
+        raise ValueError(f"expected {FORM}, got {shown!r}") from None
 
 
 def _host(netloc: str) -> str:
