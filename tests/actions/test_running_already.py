@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from theoryctl.terminal.views.instances import VIEWS
 KEY, OTHER = "sk-canary-0123456789abcdef", "sk-canary-fedcba9876543210"
 #: Nobody is asked there.
 ADDRESS = "http://127.0.0.1:9/v1"
+#: It starts in real mode without a package or a key.
+MOCK = "llm/mock@1"
 
 
 @pytest.fixture(autouse=True)
@@ -110,13 +113,48 @@ def test_another_version_of_the_mock_is_refused_also_where_the_environment_alone
     assert refusal(cli(*START, "--json", env=second)) == "with mock version 1, not 2, as THEORYCTL_MOCK_VERSION says"
 
 
-def test_a_script_says_nothing_against_the_version_of_the_mock_that_the_environment_says(
+def test_the_version_that_a_script_says_is_the_one_that_runs_whatever_the_environment_says(
     cli: Cli, tmp_path: Path
 ) -> None:
-    script, version = tmp_path / "s.yaml", {"THEORYCTL_MOCK_VERSION": "2"}
-    script.write_text("mock_version: 1\n")
-    started(cli, "--script", str(script), env=version)
-    assert started(cli, env=version)["already_running"]
+    first, second = ({"THEORYCTL_MOCK_VERSION": version} for version in "12")
+    (tmp_path / "s.yaml").write_text("mock_version: 1\nrules:\n- answers: [{text: Hi.}]\n")
+    script = ("--script", str(tmp_path / "s.yaml"))
+    started(cli, *script, env=second)
+    for same in (first, second, {}):
+        assert started(cli, *script, env=same)["already_running"]
+    assert started(cli, env=first)["already_running"]
+    assert refusal(cli(*START, "--json", env=second)) == "with mock version 1, not 2, as THEORYCTL_MOCK_VERSION says"
+
+
+def test_a_flag_that_the_first_start_had_otherwise_is_named_and_one_that_is_the_same_is_not(
+    cli: Cli, tmp_path: Path
+) -> None:
+    (tmp_path / "s.yaml").write_text("rules:\n- answers: [{text: Hi.}]\n")
+    (tmp_path / "other.yaml").write_text("rules:\n- answers: [{text: Bye.}]\n")
+    script, other = (("--script", str(tmp_path / name)) for name in ("s.yaml", "other.yaml"))
+    started(cli, *script)
+    assert started(cli, *script, "--mock-version", "2")["already_running"]
+    for flags, difference in (
+        ((*script, "--mock-version", "1"), "with mock version 2, not 1"),
+        (("--mock-version", "1"), "with mock version 2, not 1"),
+        ((*other, "--mock-version", "2"), "with another --script"),
+        ((*script, "--tools", "each"), "with another --script or --tools"),
+    ):
+        assert refusal(cli(*START, *flags, "--json")) == difference
+
+
+def test_mocks_of_a_real_instance_have_the_version_of_the_environment_of_its_start(cli: Cli) -> None:
+    first, second = ({"THEORYCTL_MOCK_VERSION": version} for version in "12")
+    start = ("local", "start", "--ref", MOCK, "--runtime", "process", "--mode", "real", "--json")
+    assert cli(*start, env=first).status == 0
+    assert cli(*start).document["already_running"]
+    said = cli(*start, env=second).document["error"]["message"]
+    assert said == f"{MOCK} is running already, with mock version 1, not 2, as THEORYCTL_MOCK_VERSION says"
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
+    wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    inputs = json.dumps({"messages": [{"role": "user", "content": "Hi"}], "response_format": wanted})
+    ran = cli("local", "run", "--ref", MOCK, "--mode", "mock", "--inputs-json", inputs, "--json")
+    assert (ran.status, ran.document["runtime"], ran.document["outputs"][0]["json"]) == (0, "process", {})
 
 
 @pytest.mark.parametrize(

@@ -164,24 +164,25 @@ def _differences(running: Instance, request: StartRequest, options: StartOptions
         yield f"with --max-attachment {running.max_attachment}"
     for name in _other_secrets(running, request, options):
         yield f"with another {name}" if name in running.secrets else f"without {name}"
-    for flag in options.mocks.given():
-        is_record = flag in ("--record", "--record-missing")
-        same = running.record == request.record if is_record else running.answers == request.answers
-        if not same:
-            yield f"with another {flag}"
-    yield from _other_mock_version(running, options)
+    if options.mocks.recorded_to is not None and running.record != request.record:
+        yield f"with another {options.mocks.record_flag}"
+    answering = [flag for flag in ("--script", "--replay", "--tools") if flag in options.mocks.given()]
+    if answering and running.answers != request.answers:
+        yield f"with another {' or '.join(answering)}"
+    yield from _other_mock_version(running, request, options.mocks)
 
 
-def _other_mock_version(running: Instance, options: StartOptions) -> Iterator[str]:
-    """Say in words which version of the mock runs, where a setting asks for another one."""
-    said = Settings().value("mock_version")
-    if said is None or options.mocks.mock_version is not None:
+def _other_mock_version(running: Instance, request: StartRequest, mocks: MockFlags) -> Iterator[str]:
+    """Say in words which version of the mock runs, where a flag, a script or a setting asks for another one."""
+    if running.mock_version == request.mock_version or not (mocks.version or mocks.script):
         return
     from theoryctl_providers.contract.script_document import NEWEST
 
-    here = running.mock_version or NEWEST
-    if said.text != str(here):
-        yield f"with mock version {here}, not {said.text}, as {said.source} says"
+    here, wanted = running.mock_version or NEWEST, request.mock_version or NEWEST
+    if here != wanted:
+        said = None if mocks.mock_version else Settings().value("mock_version")
+        source = f", as {said.source} says" if said and said.text == str(wanted) else ""
+        yield f"with mock version {here}, not {wanted}{source}"
 
 
 def _other_secrets(running: Instance, request: StartRequest, options: StartOptions) -> list[str]:
@@ -233,7 +234,6 @@ def _request(options: StartOptions, found: Found, progress: Progress) -> StartRe
         wait_seconds=options.wait_timeout,
         progress=progress,
         record=record and os.path.abspath(record),
-        mock_version=options.mocks.version,
         flags=options.flags(),
     )
 

@@ -29,8 +29,8 @@ class Instance:
 
     `secrets` has a digest of each secret that it was given, keyed with the token (`secrets.secret_digests`).
     `answers` is the digest of the script or the recordings that mock mode answers from, `record` the folder that real
-    exchanges are written to, `mock_version` the one that a flag or a setting said. `flags` are those of its start, by
-    the names of `local start`'s parameters, with absolute paths.
+    exchanges are written to, `mock_version` that of the mock's own answers, None for the newest. `flags` are those of
+    its start, by the names of `local start`'s parameters, with absolute paths.
     """
 
     ref: str

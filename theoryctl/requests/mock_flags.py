@@ -15,7 +15,7 @@ from theoryctl_providers.contract import ProviderConfig, ProviderError, is_mock
 from theoryctl_providers.contract.calls import TOOLS
 
 if TYPE_CHECKING:
-    from theoryctl_providers.contract import Recordings, Script
+    from theoryctl_providers.contract import Recordings, Script, ScriptDocument
 
 #: Flags that may stand beside each other: what mock mode answers from, and how.
 _TOGETHER = frozenset(("--script", "--replay", "--tools", "--mock-version"))
@@ -59,9 +59,10 @@ class MockFlags(NamedTuple):
         `ERR_RECORDING`.
         """
         self._check(mode)
+        # Also for real mode: an instance in it answers mock requests as well.
+        config = replace(config, script=self._script())
         if is_mock(mode):
-            replay = None if self.replay is None else recordings_in(self.replay)
-            return replace(config, script=self._script(), replay=replay)
+            return config if self.replay is None else replace(config, replay=recordings_in(self.replay))
         if self.recorded_to is None:
             return config
         from theoryctl_providers.contract import Tape
@@ -69,7 +70,7 @@ class MockFlags(NamedTuple):
         # All that an env file holds stays out of recordings, also what the manifest does not name.
         hidden = read_env_file(env_file) if env_file is not None else {}
         known = None if self.record_missing is None else _recorded_so_far(self.record_missing)
-        return replace(config, tape=Tape(), hidden=hidden, replay=known, script=self._ignoring())
+        return replace(config, tape=Tape(), hidden=hidden, replay=known)
 
     def _script(self) -> Script | None:
         """The scripts as one, with what the flags say of the mock's own answers; None where nothing is said."""
@@ -81,6 +82,7 @@ class MockFlags(NamedTuple):
         from theoryctl_providers.contract.script_document import NEWEST
 
         script = joined(self.script)
+        self._check_beside_recordings(script.document)
         said: dict[str, Any] = {} if self.tools is None else {"tools": self.tools}
         if self.mock_version is not None or (version and script.document.mock_version is None):
             said["mock_version"] = version
@@ -88,17 +90,13 @@ class MockFlags(NamedTuple):
         is_plain = document in (ScriptDocument(), ScriptDocument(mock_version=NEWEST))
         return None if is_plain else Script(document, script.warnings)
 
-    def _ignoring(self) -> Script | None:
-        """The scripts beside `record_missing`, which may say what makes no difference to recordings, and no more."""
-        if not self.script:
-            return None
-        from theoryctl_providers.contract import Script, ScriptDocument
+    def _check_beside_recordings(self, document: ScriptDocument) -> None:
+        """Refuse scripts beside `record_missing` that say more than what makes no difference to recordings."""
+        from theoryctl_providers.contract import ScriptDocument
 
-        document = joined(self.script).document
-        if document != ScriptDocument(ignore=document.ignore):
+        if self.record_missing is not None and document != ScriptDocument(ignore=document.ignore):
             message = f"--script {self.script[0]}: expected ignore alone beside --record-missing, got rules or more"
             raise UsageError(message, hint=again("leave --script out", script=None))
-        return Script(document)
 
     def _check(self, mode: str) -> None:
         given = list(self.given())

@@ -21,7 +21,7 @@ class StartRequest:
     """An instance to start, in the place `key`. `port` is the one to listen on, on 127.0.0.1; 0 takes a free one.
 
     `wait_seconds` is the time it may take to become ready once its image is here, `record` the absolute path of the
-    folder for recordings. `mock_version` and `flags` are remembered as those of its start.
+    folder for recordings. `flags` are remembered as those of its start.
     """
 
     key: RecordKey
@@ -33,7 +33,6 @@ class StartRequest:
     progress: Progress
     port: int = 0
     record: str | None = None
-    mock_version: int | None = None
     flags: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -43,8 +42,14 @@ class StartRequest:
 
     @property
     def answers(self) -> str | None:
-        """The digest of what mock mode answers from; None for the mock itself."""
+        """The digest of what mock mode answers from, whatever the mock's version; None for the mock itself."""
         return _answers_digest(self.server.provider)
+
+    @property
+    def mock_version(self) -> int | None:
+        """The version of the mock's own answers; None for the newest."""
+        script = self.server.provider.script
+        return script.document.mock_version if script else None
 
     def instance(self, **where: Any) -> Instance:
         """The record of what is started by this, now, with the fields that only its runtime knows."""
@@ -73,7 +78,8 @@ class StartRequest:
 
 def _answers_digest(config: ProviderConfig) -> str | None:
     """Return a digest of the script or recordings that answer; None for the mock itself."""
-    told: Any = config.script and config.script.dump()
+    script = config.script.dump() if config.script else {}
+    told: Any = {name: value for name, value in script.items() if name != "mock_version"} or None
     if config.replay is not None:
         told = [recording.dump() for recording in config.replay]
     return None if told is None else sha256(canonical(told, depth=120))
