@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 #: A longer command is no help: what is to change in it drowns.
 MOST_CHARACTERS = 1000
 
-#: Words that look like a key, and the names of variables that hold one.
+#: Words that look like a key, the names of variables that hold one, and what gives one a value: `NAME=value` (but for
+#: `NAME=-`, which Modal asks for) or a flag such as `--token-secret`.
 _KEY = re.compile(r"\b(sk|pk|r8|key|gsk|xai)[-_][\w*.-]{6,}|\ba[ks]-\w{12,}|://[^/\s]*:[^/\s]*@|Bearer\s+\S+")
+_GIVEN = re.compile(
+    r"\b[A-Z0-9_]*(KEY|TOKEN|SECRET|PASSWORD)[A-Z0-9_]*=(?!-(\s|$))\S|--(api-key|password|token|token-secret)[= ]\S"
+)
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
 
 #: What every command has, by name; typed for one command, they say nothing of another.
@@ -45,7 +49,8 @@ def spelled(hint: str | None, context: Any) -> str | None:
 def fit(text: str) -> bool:
     """Return whether a command can be shown: it is short enough and repeats nothing that is secret."""
     hidden = [value for name, value in os.environ.items() if _SECRET.search(name) and len(value) >= 8]
-    return len(text) <= MOST_CHARACTERS and not _KEY.search(text) and not any(value in text for value in hidden)
+    is_secret = any(value in text for value in hidden) or _KEY.search(text) or _GIVEN.search(text)
+    return len(text) <= MOST_CHARACTERS and not is_secret
 
 
 def with_hint(result: RunResult, context: Any) -> RunResult:

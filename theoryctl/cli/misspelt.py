@@ -57,15 +57,27 @@ def meant(arguments: Sequence[str], group: Any, context: Any) -> list[str] | Non
 def of_modal(arguments: Sequence[str], context: Any) -> str | None:
     """Return the command of Modal's own program that was typed as one of `theoryctl modal`; None for any other.
 
-    Its flags are left out where they hold something secret.
+    The values of a Secret's keys are asked for again, and where another word holds something secret, the flags and all
+    that follows that word are left out.
     """
     from theoryctl.modal.program import ITS_OWN, modal_command
 
-    if context.command_path.split()[1:] != ["modal"] or ITS_OWN.isdisjoint(arguments[:1]):
+    names = {" ".join(arguments[:1]), " ".join(arguments[:2])}
+    if context.command_path.split()[1:] != ["modal"] or ITS_OWN.isdisjoint(names):
         return None
     words = ["token", "new"] if list(arguments) == ["token"] else arguments
+    if "secret create" in names:
+        words = list(map(_asked_for, words))
     whole = modal_command(*words)
-    return whole if fit(whole) else modal_command(*takewhile(lambda word: not word.startswith("-"), words))
+    return (
+        whole if fit(whole) else modal_command(*takewhile(lambda word: not word.startswith("-") and fit(word), words))
+    )
+
+
+def _asked_for(word: str) -> str:
+    """A key of a Secret without its value: for `KEY=-` Modal opens an editor (modal/cli/secret.py of 1.6.4)."""
+    key, is_value, _ = word.partition("=")
+    return f"{key}=-" if is_value and not word.startswith("-") else word
 
 
 def of_restart(arguments: Sequence[str], context: Any) -> str | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-#: Those that theoryctl has no command for, as `modal --help` of 1.6.3 lists them.
+#: Those that theoryctl has no command for, as `modal --help` of 1.6.3 lists them, by their first one or two words:
+#: `secret list` is more likely our `secrets list`.
 ITS_OWN = frozenset(
     (
         "app",
@@ -15,6 +16,8 @@ ITS_OWN = frozenset(
         "environment",
         "profile",
         "queue",
+        "secret create",
+        "secret delete",
         "setup",
         "shell",
         "token",
