@@ -125,8 +125,10 @@ class Protocol(HttpToolsProtocol):
             self._patience = self.loop.call_later(HEADER_SECONDS, self._refuse, b"")
 
     def _read_on(self) -> None:
-        """Read what has come while requests waited, until one has to wait again."""
-        while self._ahead and not (self.pipeline or self.flow.read_paused or self._last is not None):
+        """Read what has come while requests waited, until one has to wait again, or the connection is closed."""
+        if self.transport.is_closing():  # nobody would get the answers
+            return
+        while self._ahead and not (self.pipeline or self.flow.read_paused):
             piece, self._ahead = self._ahead[:PIECE], self._ahead[PIECE:]
             self._read(piece)
         if len(self._ahead) <= AHEAD and (self.pipeline or not self.flow.read_paused):
@@ -199,9 +201,9 @@ class Protocol(HttpToolsProtocol):
         if self.pipeline or self.transport.is_closing():
             if self.pipeline:
                 self._running = self.pipeline[-1][0]
+                if self._ahead:
+                    self.loop.call_soon(self._read_on)  # before that request is looked at: its body may have come
             super().on_response_complete()
-            if self._ahead:
-                self.loop.call_soon(self._read_on)
             return
         if self._last is not None:
             self._part(self._last)

@@ -102,6 +102,42 @@ def test_all_that_are_asked_at_once_are_answered_in_their_order(behind: bytes, d
         assert client.statuses(1 + behind.count(BODY)) == [200] * (1 + behind.count(BODY))
 
 
+# -- refused, or the last, behind one that is being answered --
+
+
+def stranger(more: str = "", length: int = len(BODY)) -> bytes:
+    """Make the head of a request that is refused: its token is wrong."""
+    return head(more, length).replace(TOKEN.encode(), b"wrong")
+
+
+@pytest.mark.parametrize(
+    ("refused", "status"), [(stranger(), 401), (head(path="/healthz"), 405)], ids=["token", "method"]
+)
+@pytest.mark.parametrize("cut", [0, 20, len(BODY)])
+def test_a_refused_request_whose_body_came_while_it_waited_keeps_the_connection(
+    refused: bytes, status: int, cut: int
+) -> None:
+    with connected(scripted(text="Hello", delay=0.3)) as client:
+        client.send(RUN + refused + BODY[:cut], BODY[cut:] + RUN)
+        assert client.statuses(3) == [200, status, 200]
+        client.send(RUN)
+        assert client.statuses(1) == [200]
+
+
+@pytest.mark.parametrize(
+    "last",
+    [stranger(length=300_000) + b"x" * 300_000, stranger("Connection: close\r\n") + BODY],
+    ids=["a refused one with a long body", "one that asks to close"],
+)
+def test_no_request_is_run_behind_the_last_that_is_answered(last: bytes) -> None:
+    lines: list[str] = []
+    with connected(scripted(text="Hello", delay=0.3), lines) as client:
+        client.send(RUN + last, RUN)
+        assert client.statuses() == [200, 401]
+        time.sleep(0.1)
+    assert sorted(json.loads(line)["status"] for line in lines) == [200, 401]
+
+
 # -- another protocol --
 
 
