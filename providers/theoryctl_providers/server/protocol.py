@@ -122,7 +122,17 @@ class Protocol(HttpToolsProtocol):
             self._count(data, self._head_bytes, partial(self._refuse, _HEAD_TOO_LARGE))
         elif self._last is None and not self.transport.is_closing():
             self._surplus = 0
-            self._patience = self.loop.call_later(HEADER_SECONDS, self._refuse, b"")
+            self._await_head()
+
+    def _await_head(self) -> None:
+        self._patience = self.loop.call_later(HEADER_SECONDS, self._late)
+
+    def _late(self) -> None:
+        """Refuse a request whose head has not come in time; what has come behind a waiting one may be its rest."""
+        if self._ahead:
+            self._await_head()
+        else:
+            self._refuse(b"")
 
     def _read_on(self) -> None:
         """Read what has come while requests waited, until one has to wait again, or the connection is closed."""

@@ -78,8 +78,8 @@ def connected(config: ServerConfig = CONFIG, lines: list[str] | None = None) -> 
         yield Client(client)
 
 
-def scripted(**answer: object) -> ServerConfig:
-    script = Script.load({"rules": [{"answers": [answer]}]})
+def scripted(*later: dict[str, object], **first: object) -> ServerConfig:
+    script = Script.load({"rules": [{"answers": [first, *later]}]})
     return replace(CONFIG, provider=replace(CONFIG.provider, script=script))
 
 
@@ -178,6 +178,33 @@ def test_requests_are_answered_before_what_comes_behind_them_is_refused(pieces: 
         assert (set(answered), len(answered), last) == ({200}, pieces[0].count(BODY), 400)
 
 
+@pytest.fixture
+def slow_first(monkeypatch: pytest.MonkeyPatch) -> ServerConfig:
+    """A server whose first answer takes longer than a head may."""
+    monkeypatch.setattr("theoryctl_providers.server.protocol.HEADER_SECONDS", 0.5)
+    return scripted({"text": "Hello"}, text="Hello", delay=1.0)
+
+
+@pytest.mark.parametrize("behind", [RUN, RUN * 3, padded(300_000) + RUN], ids=["one", "many", "large"])
+def test_headers_that_came_in_time_behind_a_waiting_request_are_read_in_their_turn(
+    slow_first: ServerConfig, behind: bytes
+) -> None:
+    with connected(slow_first) as client:
+        client.send(RUN + RUN + behind[:40], behind[40:])
+        assert client.statuses(2 + behind.count(BODY)) == [200] * (2 + behind.count(BODY))
+        client.send(RUN)
+        assert client.statuses(1) == [200]
+
+
+@pytest.mark.parametrize("pieces", [[RUN * 2 + RUN[:40]], [RUN * 2 + RUN[:40], RUN[40:50]], [RUN * 2, RUN[:40]]])
+def test_headers_that_do_not_come_to_an_end_behind_a_waiting_request_end_the_connection(
+    slow_first: ServerConfig, pieces: list[bytes]
+) -> None:
+    with connected(slow_first) as client:
+        client.send(*pieces)
+        assert client.statuses() == [200, 200]
+
+
 def test_headers_that_do_not_come_to_an_end_cut_off_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("theoryctl_providers.server.protocol.HEADER_SECONDS", 0.2)
     with connected(scripted(text="Hello", delay=0.6)) as client:
@@ -203,7 +230,15 @@ def test_a_body_that_is_no_http_is_refused_at_once_and_once() -> None:
 
 @pytest.mark.parametrize(
     "pieces",
-    [[RUN], [RUN + RUN], [RUN, RUN], [RUN, RUN, RUN + RUN, head()], [RUN, RUN * 500], [RUN, padded(300_000), RUN]],
+    [
+        [RUN],
+        [RUN + RUN],
+        [RUN, RUN],
+        [RUN, RUN, RUN + RUN, head()],
+        [RUN, RUN * 500],
+        [RUN, padded(300_000), RUN],
+        [RUN, stranger() + BODY, RUN[:40], RUN[40:]],
+    ],
 )
 @pytest.mark.parametrize("leave", [Client.vanish, Client.say_no_more])
 def test_a_vendors_call_is_cancelled_when_the_client_leaves_though_others_wait_behind_it(
