@@ -180,6 +180,15 @@ def test_lines_that_failed_are_asked_again_only_where_that_is_wanted(files: File
     assert {row["status"] for row in files.rows} == {"success"}
 
 
+def test_a_failure_of_a_line_that_was_corrected_is_told_no_more(files: Files, working_folder: Path) -> None:
+    rule = "rules:\n- when: {user: {contains: typo}}\n  answers: [{fault: {status: 400}}]\n"
+    (working_folder / "answers.yaml").write_text(rule)
+    files.run("--script", "answers.yaml", lines=[ask("good"), ask("typo")])
+    corrected = files.run(lines=[ask("good"), ask("mended")]).document
+    assert (corrected["failed_before"], corrected["ok"]) == (0, 1)
+    assert files.run().document["failed_before"] == 0
+
+
 def test_two_batches_never_write_to_one_file(files: Files) -> None:
     with OutputFile(str(files.out), OurRows()):
         error = files.run(lines=[ask("one")]).document["error"]

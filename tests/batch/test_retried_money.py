@@ -95,3 +95,58 @@ def test_a_failure_of_unknown_cost_counts_at_most_after_it_was_asked_again(files
         assert (again.status, again.document["ok"]) == (7, 2)
         after = real(files, vendor, "--retry-failed", "--max-cost", str(6.9 * ONE), lines=LINES).document
     assert (after["ok"], after["usage"]["unpriced_before"]) == (1, 3)
+
+
+def named(*ids: str) -> list[dict[str, Any]]:
+    """Equal lines."""
+    return [{"id": each, "inputs": LINES[0]} for each in ids]
+
+
+@pytest.mark.parametrize("form", ["theoryctl", "openai"])
+@pytest.mark.parametrize("behaviours", [(cuts_a_call, answers_in(1000)), (answers_in(1000), cuts_a_call)])
+def test_a_failure_gets_the_answer_of_an_equal_line_and_its_cost_stays(
+    files: Files, form: str, behaviours: tuple[Any, Any]
+) -> None:
+    lines, form_flags = named("a", "b"), ("--format", form)
+    with Vendor(first(1, *behaviours)) as vendor:
+        real(files, vendor, *form_flags, "--no-dedupe", "--concurrency", "1", lines=lines)
+        files.out.write_text(files.out.read_text().replace('"cost_usd":null', f'"cost_usd":{ONE}'))
+        again = real(files, vendor, *form_flags, "--retry-failed", lines=lines).document
+        after = real(files, vendor, *form_flags, lines=lines).document
+        assert len(vendor.requests) == 2
+    assert (again["copied"], after["resumed"], after["failed_before"]) == (1, 2, 0)
+    assert sorted(row["id" if form == "theoryctl" else "custom_id"] for row in files.rows) == ["a", "b"]
+    assert after["usage"]["spent_before_usd"] == pytest.approx(2 * ONE)
+
+
+def test_a_limit_counts_each_call_of_unknown_cost_for_one_line(files: Files) -> None:
+    with Vendor(cuts_a_call) as vendor:
+        real(files, vendor, lines=LINES[:1])
+        real(files, vendor, "--retry-failed", lines=LINES[:1])
+    with Vendor(answers_in(1000)) as vendor:
+        ran = real(files, vendor, "--max-cost", str(2.5 * ONE), lines=LINES[:2])
+        assert (ran.status, vendor.requests) == (7, [])
+
+
+@pytest.mark.parametrize("ids", [("a", "b", "c"), (None, None, None)])
+def test_equal_lines_that_are_asked_each_keep_their_failures_until_it_is_their_turn(files: Files, ids: Any) -> None:
+    lines = named(*ids) if ids[0] else [LINES[0]] * 3
+    paid = failed(files, lines, "--no-dedupe")
+    with Vendor(answers_in(1000)) as vendor:
+        limited = ("--no-dedupe", "--retry-failed", "--concurrency", "1", "--max-cost", str(paid + 1.5 * ONE))
+        assert real(files, vendor, *limited, lines=lines).status == 7
+        assert sorted(row["status"] for row in files.rows) == ["error", "error", "success"]
+        after = real(files, vendor, "--no-dedupe", lines=lines).document
+        assert len(vendor.requests) == 1
+    assert (after["resumed"], after["failed_before"]) == (3, 2)
+    assert after["usage"]["spent_before_usd"] == pytest.approx(paid + ONE)
+
+
+def test_failures_of_lines_that_are_gone_give_way_to_a_row_that_tells_what_they_have_cost(files: Files) -> None:
+    paid = failed(files)
+    lines = [*LINES[:2], ask("mended", max_tokens=1000)]
+    with Vendor(answers_in(1000)) as vendor:
+        real(files, vendor, "--retry-failed", lines=lines)
+        after = real(files, vendor, lines=lines).document
+    assert (len(files.rows), after["resumed"], after["failed_before"]) == (3, 3, 0)
+    assert after["usage"]["spent_before_usd"] == pytest.approx(paid + 3 * ONE)

@@ -163,10 +163,9 @@ def plan_of(setting: Setting, options: BatchOptions, target: Target, look: Look 
     if options.vendor_batch:
         check = batched(check, setting.maker.config.default_model)
     planner = Planner(
-        plan=Plan(setting.source, setting.maker),
+        plan=Plan(setting.source, setting.maker, options.dedupe),
         check=check,
         earlier=setting.earlier,
-        dedupe=options.dedupe,
         skips=options.skip_invalid,
         look=look,
     )

@@ -63,11 +63,11 @@ def bounds_of(request: Request, default_model: str | None, *, batched: bool = Fa
 
 
 def unpriced_usd(plan: Plan) -> Iterator[tuple[int, float]]:
-    """Yield the index of a line for each earlier call of a cost that nobody knows, with the most that it can have cost,
-    at the usual price. What has no price counts as free. Raises BadInputs where the lines have changed."""
-    for index in plan.unpriced:
+    """Yield the index of each line with earlier calls of a cost that nobody knows, and the most that they can have
+    cost, at the usual price. What has no price counts as free. Raises BadInputs where the lines have changed."""
+    for index, calls in plan.unpriced.items():
         request = plan.maker.make(plan.line(index), admitted=True)
-        yield index, bounds_of(request, plan.maker.config.default_model).usd or 0.0
+        yield index, calls * (bounds_of(request, plan.maker.config.default_model).usd or 0.0)
 
 
 def model_of(request: Request, default_model: str | None) -> str:

@@ -60,13 +60,14 @@ class OpenAIRows:
         found = _HEAD.match(data)
         return int(found[2] if found else decoded(data)["metadata"]["line"])
 
-    def copy(self, data: bytes, id: str | None, number: int) -> bytes:
+    def copy(self, data: bytes, id: str | None, number: int, before: Before = NONE_BEFORE) -> bytes:
         found = _HEAD.match(data)
-        if found is None:
+        if found is None or any(before):
             row = decoded(data)
-            return copied_line({**row, "custom_id": id, "metadata": {**row["metadata"], "line": number}})
-        before, _, between = found.groups()
-        return b"%b%d%b%b,%b" % (before, number, between, row_line({"": id})[4:-2], data[found.end() :])
+            known = {**row["metadata"], "line": number, **before.document()}
+            return copied_line({**row, "custom_id": id, "metadata": known})
+        head, _, between = found.groups()
+        return b"%b%d%b%b,%b" % (head, number, between, row_line({"": id})[4:-2], data[found.end() :])
 
 
 def _body(envelope: Envelope) -> dict[str, Any]:

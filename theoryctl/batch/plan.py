@@ -12,6 +12,7 @@ from theoryctl.batch.lines import Line, read_line
 from theoryctl.batch.problems import Problems
 from theoryctl.batch.requests import Check, RequestMaker
 from theoryctl.batch.resume import Earlier
+from theoryctl.batch.rows import NONE_BEFORE, Before
 from theoryctl.batch.source import Source
 from theoryctl.errors import BadInputs
 from theoryctl_providers.contract import Operation, ProviderError, Request
@@ -33,12 +34,14 @@ class Plan:
     """State and digest of every line, by its index from 0; 41 bytes a line.
 
     `twins` are the indexes of lines that are equal to one before them. `invalid` counts lines that were left out,
-    `resumed` those that have a row from an earlier run; `unpriced` are the indexes of lines with an earlier call of a
-    cost that nobody knows, of equal lines that were asked once that of the first one.
+    `resumed` those that have a row from an earlier run. Unless it has `dedupe`, equal lines are asked each. `unpriced`
+    counts earlier calls of a cost that nobody knows, by the index of the first line of their request. `before` are
+    failed calls that are made again, by the index of the line, and `gone` those for lines that are not there any more.
     """
 
     source: Source
     maker: RequestMaker
+    dedupe: bool = True
     ends: array[int] = field(default_factory=lambda: array("Q"))
     states: bytearray = field(default_factory=bytearray)
     digests: bytearray = field(default_factory=bytearray)
@@ -46,7 +49,9 @@ class Plan:
     lines: int = 0
     invalid: int = 0
     resumed: int = 0
-    unpriced: list[int] = field(default_factory=list)
+    unpriced: dict[int, int] = field(default_factory=dict)
+    before: dict[int, Before] = field(default_factory=dict)
+    gone: Before = NONE_BEFORE
 
     @property
     def asked(self) -> int:
@@ -76,6 +81,12 @@ class Plan:
         """Return the digest of a line's request."""
         return bytes(self.digests[index * _DIGEST : (index + 1) * _DIGEST])
 
+    def take_before(self, index: int) -> Before:
+        """Return the failed calls that the row of a line tells of. The first row tells of those for lines that are gone
+        too: their rows are removed, and what they have cost is not forgotten."""
+        gone, self.gone = self.gone, NONE_BEFORE
+        return self.before.pop(index, NONE_BEFORE).plus(gone)
+
     def _in_state(self, state: int) -> Iterator[int]:
         index = self.states.find(state)
         while index >= 0:
@@ -93,7 +104,6 @@ class Planner:
     plan: Plan
     check: Check
     earlier: Earlier
-    dedupe: bool = True
     skips: bool = False
     look: Callable[[int, Request], None] | None = None
     _first: dict[bytes, int] = field(default_factory=dict)
@@ -113,6 +123,7 @@ class Planner:
             plan.states.append(state)
             plan.digests += digest
         plan.source.check_unchanged()
+        plan.gone = self.earlier.take_other_failed()
         if plan.invalid and (plan.invalid == plan.lines or not self.skips):
             raise self._problems.refusal(plan.source.name, plan.invalid, plan.lines)
         return plan
@@ -148,17 +159,19 @@ class Planner:
             self.check(request)
             if self.look is not None:
                 self.look(index, request)
-            if self.dedupe:
+            if plan.dedupe:
                 self._first[digest[:16]] = index
         return state, digest
 
     def _state(self, index: int, digest: bytes, own: str | None) -> int:
-        if self.earlier.take_unpriced(digest):
-            self.plan.unpriced.append(index)
+        if unpriced := self.earlier.take_unpriced(digest):
+            self.plan.unpriced[index] = unpriced
         if self.earlier.take(digest, own):
             self.plan.resumed += 1
             return SETTLED
-        if not self.dedupe:
+        if self.earlier.retries:
+            self._take_failed(index, digest, own)
+        if not self.plan.dedupe:
             return TODO
         if self.earlier.knows(digest):
             return REPEATED
@@ -167,6 +180,11 @@ class Planner:
             return TODO
         self.plan.twins.setdefault(first, []).append(index)
         return TWIN
+
+    def _take_failed(self, index: int, digest: bytes, own: str | None) -> None:
+        before = self.earlier.take_failed(digest, own, equal=self.plan.dedupe)
+        if any(before):
+            self.plan.before[index] = before
 
     def _check_id(self, line: Line) -> None:
         if line.id is None:

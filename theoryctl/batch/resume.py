@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from theoryctl.batch.rows import NONE_BEFORE, Before, Row, RowFormat
+
+#: Rows by the first half of the digest of their request: the hash of their id, of several rows the list of those.
+_Ids = dict[bytes, int | list[int]]
 
 
 @dataclass(slots=True)
 class Earlier:
     """Rows by what they answer, and what their calls have cost in US dollars.
 
-    `unpriced` calls may have cost something that nobody knows. Rows of one request are kept as the hashes of their ids,
-    of one row without a list. Where it `retries`, a failure is no answer: its line is to be asked again.
+    `unpriced` calls may have cost something that nobody knows. Where it `retries`, a failure is no answer: its line is
+    to be asked again. `failures` counts the lines that have taken one as their answer.
     """
 
     retries: bool = False
     rows: int = 0
     failed: Counter[str] = field(default_factory=Counter)
+    failures: int = 0
     cost_usd: float = 0.0
     unpriced: int = 0
     _runs: set[int] = field(default_factory=set)
     _unpriced: Counter[bytes] = field(default_factory=Counter)
-    _ids: dict[bytes, int | list[int]] = field(default_factory=dict)
-    _again: dict[bytes, Before] = field(default_factory=dict)
+    _ids: _Ids = field(default_factory=dict)
+    _failed_ids: _Ids = field(default_factory=dict)
+    _again: _FailedCalls = field(default_factory=lambda: _FailedCalls())
     _failures: set[int] = field(default_factory=set)
     _replaced: set[int] = field(default_factory=set)
 
@@ -35,19 +40,15 @@ class Earlier:
         self.rows += 1
         self._replaced.update(map(hash, row.before.run_ids))
         paid = self._count(row)
-        if row.code is not None:
-            self.failed[row.code] += 1
-            self._failures.add(hash(row.run_id))
-            if self.retries:
-                failed = Before(run_ids=(row.run_id or "",)).plus(paid._replace(run_ids=()))
-                self._again[row.digest[:16]] = self._again.get(row.digest[:16], NONE_BEFORE).plus(failed)
-                return
-        self._keep_id(row)
-
-    @property
-    def failures(self) -> int:
-        """Rows of failures that count as answers."""
-        return 0 if self.retries else self.failed.total()
+        if row.code is None:
+            _keep(self._ids, row)
+            return
+        self.failed[row.code] += 1
+        self._failures.add(hash(row.run_id))
+        if self.retries:
+            self._again.add(row, paid)
+        else:
+            _keep(self._failed_ids, row)
 
     @property
     def is_stale(self) -> bool:
@@ -58,62 +59,115 @@ class Earlier:
         """Tell whether another row has come in the place of one."""
         return row.code is not None and hash(row.run_id) in self._replaced
 
-    def take_failed(self, digest: bytes) -> Before:
-        """Return what the failures of a request have cost, whose rows its new row replaces; they are taken then."""
-        taken = self._again.pop(digest[:16], NONE_BEFORE)
-        self._replaced.update(map(hash, taken.run_ids))
-        return taken
+    def is_answer(self, row: Row) -> bool:
+        """Tell whether a row answers its request, so that equal lines get it too."""
+        return row.code is None or not self.retries
+
+    def replace(self, before: Before) -> None:
+        """Note that a row has come in the place of those of failures."""
+        self._replaced.update(map(hash, before.run_ids))
+
+    def take_failed(self, digest: bytes, own: str | None, *, equal: bool) -> Before:
+        """Return the failed calls for a line that is asked again, which are taken then; `equal`: for equal lines too.
+
+        There are none unless it `retries`.
+        """
+        return self._again.take_equal(digest) if equal else self._again.take(digest, own)
+
+    def take_other_failed(self) -> Before:
+        """Return the failed calls that are left: those for lines that are gone."""
+        return self._again.take_all()
 
     def _count(self, row: Row) -> Before:
         """Count what the calls for a row have cost, and return it: nothing where another row has told of them."""
-        paid = row.paid
-        if not (paid.cost_usd or paid.unpriced) or not self._is_new(row.run_id):
-            return NONE_BEFORE
-        self.cost_usd += paid.cost_usd
-        self.unpriced += paid.unpriced
-        if paid.unpriced:
-            self._unpriced[row.digest[:16]] += paid.unpriced
-        return paid
-
-    def _keep_id(self, row: Row) -> None:
-        key, own = row.digest[:16], hash(row.id)
-        before = self._ids.get(key)
-        if before is None:
-            self._ids[key] = own
-        elif isinstance(before, list):
-            before.append(own)
-        else:
-            self._ids[key] = [before, own]
+        own, before = row.own, row.before
+        if not (own.cost_usd or own.unpriced) or not self._is_new(row.run_id):
+            own = NONE_BEFORE
+        if before is not NONE_BEFORE and self._is_new(before.run_ids):
+            own = own.plus(before)
+        self.cost_usd += own.cost_usd
+        self.unpriced += own.unpriced
+        if own.unpriced:
+            self._unpriced[row.digest[:16]] += own.unpriced
+        return own
 
     def take(self, digest: bytes, own: str | None) -> bool:
         """Return whether a line has a row, which then is no other line's."""
-        found = self._ids.get(digest[:16])
-        if found is None:
-            return False
-        ids = found if isinstance(found, list) else [found]
-        if hash(own) not in ids:
-            return False
-        ids.remove(hash(own))
-        self._ids[digest[:16]] = ids
-        return True
+        if _take(self._ids, digest, own):
+            return True
+        is_failed = _take(self._failed_ids, digest, own)
+        self.failures += is_failed
+        return is_failed
 
-    def _is_new(self, run_id: str | None) -> bool:
-        if not run_id:
+    def _is_new(self, calls: str | tuple[str, ...] | None) -> bool:
+        if not calls:
             return True
         known = len(self._runs)
-        self._runs.add(hash(run_id))
+        self._runs.add(hash(calls))
         return len(self._runs) > known
 
-    def take_unpriced(self, digest: bytes) -> bool:
-        """Return whether a call of a request has a cost that nobody knows; it is taken, and no other line's then."""
-        if not self._unpriced[digest[:16]]:
-            return False
-        self._unpriced[digest[:16]] -= 1
-        return True
+    def take_unpriced(self, digest: bytes) -> int:
+        """Return the number of calls of a request with a cost that nobody knows; they are taken then."""
+        return self._unpriced.pop(digest[:16], 0)
 
     def knows(self, digest: bytes) -> bool:
         """Return whether a request was answered, in whatever line."""
-        return digest[:16] in self._ids
+        return digest[:16] in self._ids or digest[:16] in self._failed_ids
+
+
+@dataclass(slots=True)
+class _FailedCalls:
+    """Failed calls that are to be made again, by their request and the hashes of the ids of their rows.
+
+    `paid` is what each has cost, with those before it, until a line has taken it: rows of equal lines may be of one.
+    """
+
+    rows: dict[bytes, dict[int, list[str]]] = field(default_factory=dict)
+    paid: dict[str, Before] = field(default_factory=dict)
+
+    def add(self, row: Row, paid: Before) -> None:
+        run_id = row.run_id or ""
+        self.rows.setdefault(row.digest[:16], {}).setdefault(hash(row.id), []).append(run_id)
+        self.paid[run_id] = self.paid.get(run_id, NONE_BEFORE).plus(paid)
+
+    def take(self, digest: bytes, own: str | None) -> Before:
+        calls = self.rows.get(digest[:16], {}).get(hash(own))
+        return self._sum([calls.pop(0)]) if calls else NONE_BEFORE
+
+    def take_equal(self, digest: bytes) -> Before:
+        return self._sum(call for calls in self.rows.pop(digest[:16], {}).values() for call in calls)
+
+    def take_all(self) -> Before:
+        return self._sum(list(self.paid))
+
+    def _sum(self, calls: Iterable[str]) -> Before:
+        taken = {call: paid for call in calls if (paid := self.paid.pop(call, None)) is not None}
+        usd = sum(paid.cost_usd for paid in taken.values())
+        return Before(usd, sum(paid.unpriced for paid in taken.values()), tuple(taken))
+
+
+def _keep(rows: _Ids, row: Row) -> None:
+    key, own = row.digest[:16], hash(row.id)
+    before = rows.get(key)
+    if before is None:
+        rows[key] = own
+    elif isinstance(before, list):
+        before.append(own)
+    else:
+        rows[key] = [before, own]
+
+
+def _take(rows: _Ids, digest: bytes, own: str | None) -> bool:
+    """Return whether one of the rows is a line's, and take it."""
+    found = rows.get(digest[:16])
+    if found is None:
+        return False
+    ids = found if isinstance(found, list) else [found]
+    if hash(own) not in ids:
+        return False
+    ids.remove(hash(own))
+    rows[digest[:16]] = ids
+    return True
 
 
 def whole_lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:

@@ -72,10 +72,9 @@ class Row:
     before: Before = NONE_BEFORE
 
     @property
-    def paid(self) -> Before:
-        """The cost of all calls for the line: this one and those before."""
-        own = Before(self.cost_usd or 0.0, int(self.is_unpriced))
-        return own.plus(self.before) if self.before is not NONE_BEFORE else own
+    def own(self) -> Before:
+        """The cost of the call itself."""
+        return Before(self.cost_usd or 0.0, int(self.is_unpriced))
 
     @property
     def is_unpriced(self) -> bool:
@@ -100,8 +99,8 @@ class RowFormat(Protocol):
         """Return the number of the line that a row belongs to."""
         ...
 
-    def copy(self, data: bytes, id: str | None, number: int) -> bytes:
-        """Return a row again, for another line with the same request."""
+    def copy(self, data: bytes, id: str | None, number: int, before: Before = NONE_BEFORE) -> bytes:
+        """Return a row again, for another line with the same request; where the line has calls before, with those."""
         ...
 
 
@@ -116,6 +115,14 @@ _SUCCESS = re.compile(
 
 #: The beginning of every row of ours.
 _HEAD = re.compile(rb'\{"schema":"theoryctl\.batch/v1","id":(?:"(?:[^"\\]|\\.)*"|null),"line":(\d{1,18}),')
+
+
+#: Members in front of all others in rows of ours.
+_FIRST = ("schema", "id", "line", "request_digest", "status", "usage", "before")
+
+
+def _place(name: str) -> int:
+    return _FIRST.index(name) if name in _FIRST else len(_FIRST)
 
 
 class OurRows:
@@ -156,10 +163,11 @@ class OurRows:
         found = _HEAD.match(data)
         return int(found[1] if found else decoded(data)["line"])
 
-    def copy(self, data: bytes, id: str | None, number: int) -> bytes:
+    def copy(self, data: bytes, id: str | None, number: int, before: Before = NONE_BEFORE) -> bytes:
         found = _HEAD.match(data)
-        if found is None:
-            return copied_line({**decoded(data), "id": id, "line": number})
+        if found is None or any(before):
+            row = {**decoded(data), "id": id, "line": number, **before.document()}
+            return copied_line({name: row[name] for name in sorted(row, key=_place)})
         head = row_line({"schema": SCHEMA, "id": id, "line": number}).rstrip(b"}\n")
         return b"%b,%b" % (head, data[found.end() :])
 

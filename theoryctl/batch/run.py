@@ -247,13 +247,14 @@ class Batch:
     def _write(self, asked: _Asked, done: Done) -> None:
         index, envelope = asked.index, done.envelope
         digest = self.plan.digest(index)
-        before = self.output.earlier.take_failed(digest)
+        before = self.plan.take_before(index)
         self.tally.add(envelope)
         self.output.put(index, self.form.write(asked.id, index + 1, digest, envelope, before))
         if self.plan.twins:
             for twin in self.plan.twins.get(index, ()):
                 self.tally.copied += 1
                 self.output.put(twin, self.form.write(self.plan.line(twin).id, twin + 1, digest, envelope, before))
+        self.output.earlier.replace(before)  # once all rows are there that come in the place of others
         if self.results is not None:
             self._finished.append(Finished(index + 1, asked.id, digest, asked.request, envelope))
 
@@ -270,17 +271,18 @@ class Batch:
 
     def _copy_earlier(self) -> None:
         """Give lines that are equal to one of an earlier run its answer."""
-        wanted: dict[bytes, list[int]] = {}
+        earlier, wanted = self.output.earlier, dict[bytes, list[int]]()
         for index in self.plan.repeated():
             wanted.setdefault(self.plan.digest(index), []).append(index)
         if not wanted:
             return
         for row in self.output.rows():
-            digest = self.form.read(row).digest
-            for index in wanted.pop(digest, ()):
-                self.output.earlier.take_failed(digest)
+            read = self.form.read(row)
+            for index in wanted.pop(read.digest, ()) if earlier.is_answer(read) else ():
+                before = self.plan.take_before(index)
                 self.tally.copied += 1
-                self.output.put(index, self.form.copy(row, self.plan.line(index).id, index + 1))
+                self.output.put(index, self.form.copy(row, self.plan.line(index).id, index + 1, before))
+                earlier.replace(before)
         self.output.flush()
 
 
