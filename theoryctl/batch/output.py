@@ -7,6 +7,7 @@ import os
 import stat
 from array import array
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import BinaryIO, Protocol, Self
 
 from theoryctl.batch.resume import Earlier, mend, whole_lines
@@ -62,7 +63,8 @@ class OutputFile:
         self._file = _opened(path)
         self._taken: list[bytes] = []
         try:
-            mend(self._file, form)
+            with _told(path):
+                mend(self._file, form)
             self.earlier = self._read()
             if self.earlier.is_stale:  # a batch was killed that asked failures again
                 self._rewrite(self._places())
@@ -100,12 +102,9 @@ class OutputFile:
 
     def flush(self) -> None:
         data, self._taken = b"".join(self._taken), []
-        try:
+        with _told(self._path):
             while data:
                 data = data[os.write(self._file.fileno(), data) :]
-        except OSError as error:
-            message = f"{self._path} cannot be written: {error.strerror}; what it holds is whole"
-            raise OutputFailed(message, hint=again("free some space, and run it again")) from error
 
     def finish(self, *, ordered: bool) -> None:
         self.flush()
@@ -151,6 +150,10 @@ class OutputFile:
 
     def _rewrite(self, places: Iterable[int]) -> None:
         """Replace the file by one that has only the rows at these places, in this order. Raises OutputFailed."""
+        with _told(self._path):
+            self._replace(places)
+
+    def _replace(self, places: Iterable[int]) -> None:
         import tempfile
 
         folder, name = os.path.split(os.path.abspath(self._path))
@@ -168,6 +171,16 @@ class OutputFile:
             raise
         self._file.close()
         self._file = new
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    """Raise OutputFailed for an OSError while a file of rows is written."""
+    try:
+        yield
+    except OSError as error:
+        message = f"{path} cannot be written: {error.strerror}; what it holds is whole"
+        raise OutputFailed(message, hint=again("free some space, and run it again")) from error
 
 
 def _opened(path: str) -> BinaryIO:
