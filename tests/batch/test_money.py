@@ -137,6 +137,19 @@ def test_a_batch_ends_before_it_costs_more_than_it_may_and_goes_on_later(files: 
     assert again.document["usage"]["spent_before_usd"] == pytest.approx(spent)
 
 
+def test_the_limit_that_a_hint_names_is_enough_for_lines_of_all_lengths(files: Files) -> None:
+    lines = [ask(str(tokens), max_tokens=tokens) for tokens in (1000, 100, 900, 800)]
+    with Vendor(
+        lambda talk: answers_in(lines[len(files.rows) if files.out.exists() else 0]["max_tokens"])(talk)
+    ) as vendor:
+        refused = real(files, vendor, "--concurrency", "1", "--max-cost", "0.00065", lines=lines)
+        assert (refused.status, len(files.rows)) == (7, 1)
+        typed = shlex.split(refused.document["error"]["hint"])
+        enough = typed[typed.index("--max-cost") + 1]
+        assert float(enough) < 2 * 2800 * OUT
+        assert real(files, vendor, "--concurrency", "1", "--max-cost", enough, lines=lines).status == 0
+
+
 def test_what_earlier_runs_have_cost_counts(files: Files) -> None:
     lines = [ask(str(number), max_tokens=1000) for number in range(4)]
     with Vendor(answers_in(1000)) as vendor:

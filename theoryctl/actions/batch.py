@@ -109,7 +109,9 @@ def _guard(options: BatchOptions, setting: Setting) -> CostGuard:
 def _caps(guard: CostGuard, plan: Plan) -> list[Budget]:
     if guard.most is None:
         return []
-    return [Cap(guard.most, guard.spent + sum(usd for _, usd in unpriced_usd(plan)), calls=plan.asked)]
+    plan.usd_to_come = guard.usd
+    spent = guard.spent + sum(usd for _, usd in unpriced_usd(plan))
+    return [Cap(guard.most, spent, to_come=lambda: plan.usd_to_come)]
 
 
 def _others(setting: Setting, listener: Listener) -> tuple[Budget, ...]:

@@ -109,13 +109,15 @@ def _messages(inputs: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 class CostGuard:
     """Estimates each request for a running batch, and refuses before the first call what no budget can allow.
 
-    `most` is the limit of `--max-cost`, of which `spent` is gone; None where there is none.
+    `most` is the limit of `--max-cost`, of which `spent` is gone; None where there is none. `usd` is the most that all
+    requests can cost together.
     """
 
     default_model: str | None
     most: float | None = None
     spent: float = 0.0
     allow_unknown: bool = False
+    usd: float = 0.0
     _unpriced: Counter[str] = field(default_factory=Counter)
 
     def look(self, index: int, request: Request) -> None:
@@ -128,6 +130,7 @@ class CostGuard:
             message = f"line {index + 1} alone may cost ${usd:.6g}, and --max-cost is ${self.most:g}{spent}"
             hint = again("lower max_tokens, or allow more", max_cost=f"{(self.spent + usd) * 1.01:.3g}")
             raise MaxCost(message, hint=hint)
+        self.usd += usd or 0.0
 
     def check(self) -> None:
         """Raise UsageError where prices are unknown, and that was not allowed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,23 +31,22 @@ class Budget(Protocol):
 class Cap(Budget):
     """A limit for one batch: at most `most` US dollars, of which `spent` were paid before.
 
-    `calls` is the number of those that are yet to be made.
+    `to_come` returns the most that the lines without a row can cost together, in US dollars.
     """
 
     most: float
     spent: float = 0.0
     held: float = 0.0
-    calls: int = 1
+    to_come: Callable[[], float] = lambda: 0.0
 
     def reserve(self, usd: float, run_id: str) -> Reservation:
         left = self.most - self.spent - self.held
         if usd > left:
             message = f"--max-cost ${self.most:g}: ${self.spent:.6g} is spent, and the next call may cost ${usd:.6g}"
-            all_of_them = (self.spent + usd * max(self.calls, 1)) * 1.01  # what is rounded is to be enough
+            all_of_them = (self.spent + max(usd, self.to_come())) * 1.01  # what is rounded is to be enough
             hint = again("run it again with a larger --max-cost", max_cost=f"{all_of_them:.3g}")
             raise MaxCost(message, hint=hint)
         self.held += usd
-        self.calls -= 1
         return _Held(self, usd)
 
 

@@ -37,6 +37,7 @@ class Plan:
     `resumed` those that have a row from an earlier run. Unless it has `dedupe`, equal lines are asked each. `unpriced`
     counts earlier calls of a cost that nobody knows, by the index of the first line of their request. `before` are
     failed calls that are made again, by the index of the line, and `gone` those for lines that are not there any more.
+    `usd_to_come` is the most that the lines without a row can cost, where there is a limit.
     """
 
     source: Source
@@ -52,6 +53,7 @@ class Plan:
     unpriced: dict[int, int] = field(default_factory=dict)
     before: dict[int, Before] = field(default_factory=dict)
     gone: Before = NONE_BEFORE
+    usd_to_come: float = 0.0
 
     @property
     def asked(self) -> int:

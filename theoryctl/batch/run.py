@@ -254,6 +254,7 @@ class Batch:
             for twin in self.plan.twins.get(index, ()):
                 self.tally.copied += 1
                 self.output.put(twin, self.form.write(self.plan.line(twin).id, twin + 1, digest, envelope, before))
+        self.plan.usd_to_come -= asked.reserve or 0.0
         self.output.earlier.replace(before)  # once all rows are there that come in the place of others
         if self.results is not None:
             self._finished.append(Finished(index + 1, asked.id, digest, asked.request, envelope))
