@@ -138,10 +138,9 @@ def test_a_batch_ends_before_it_costs_more_than_it_may_and_goes_on_later(files: 
 
 
 def test_the_limit_that_a_hint_names_is_enough_for_lines_of_all_lengths(files: Files) -> None:
-    lines = [ask(str(tokens), max_tokens=tokens) for tokens in (1000, 100, 900, 800)]
-    with Vendor(
-        lambda talk: answers_in(lines[len(files.rows) if files.out.exists() else 0]["max_tokens"])(talk)
-    ) as vendor:
+    lengths = (1000, 100, 900, 800)
+    lines, answers = [ask(str(tokens), max_tokens=tokens) for tokens in lengths], map(answers_in, lengths)
+    with Vendor(lambda talk: next(answers)(talk)) as vendor:
         refused = real(files, vendor, "--concurrency", "1", "--max-cost", "0.00065", lines=lines)
         assert (refused.status, len(files.rows)) == (7, 1)
         typed = shlex.split(refused.document["error"]["hint"])
