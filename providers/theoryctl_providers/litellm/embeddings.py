@@ -22,6 +22,8 @@ async def embed(request: ResolvedRequest, arguments: dict[str, Any], heard: Hear
     """
     import litellm
 
+    from theoryctl_providers.litellm.usage import amount
+
     # A copy: another attempt may follow, or a caller look at what it gave, and LiteLLM writes into what it gets.
     inputs = deepcopy({name: request.inputs[name] for name in _PASSED if name in request.inputs})
     response = await heard.during(litellm.aembedding(**inputs, **arguments))
@@ -32,7 +34,8 @@ async def embed(request: ResolvedRequest, arguments: dict[str, Any], heard: Hear
     yield VendorInfo(headers=heard.headers or {})
     yield Output("embeddings", "application/json", vectors)
     if response.usage is not None:
-        yield Usage(response.usage.prompt_tokens, 0, _cost(request.model, response.usage.prompt_tokens))
+        sent = amount(response.usage.prompt_tokens)
+        yield Usage(sent, 0, None if sent is None else _cost(request.model, sent))
 
 
 def _cost(model: str, sent: int) -> float | None:

@@ -47,6 +47,7 @@ def _set_up() -> Any:
     _ask_no_ollama()
     _look_for_no_files()
     _read_events_of_cohere()
+    _bear_odd_counts()
     listen()
     keep_few()
     _ask_no_proxy(litellm)
@@ -152,6 +153,26 @@ def _read_events_of_cohere() -> None:
         return self.chunk_parser({"event": document.get("type", ""), "data": document, **document})
 
     CohereV2ModelResponseIterator.convert_str_chunk_to_generic_chunk = convert
+
+
+def _bear_odd_counts() -> None:
+    """Have LiteLLM read an answer of Anthropic's or Gemini's whose counts are no integers: it has been paid for."""
+    from litellm.llms.anthropic.chat.transformation import AnthropicConfig
+    from litellm.llms.vertex_ai.gemini.vertex_and_google_ai_studio_gemini import VertexGeminiConfig
+
+    from theoryctl_providers.litellm.usage import in_integers
+
+    of_anthropic, of_gemini = AnthropicConfig.calculate_usage, VertexGeminiConfig._calculate_usage
+
+    def calculate_usage(self: Any, usage_object: Any, *arguments: Any, **options: Any) -> Any:
+        return of_anthropic(self, in_integers(usage_object), *arguments, **options)
+
+    def _calculate_usage(completion_response: Any, *arguments: Any, **options: Any) -> Any:
+        usage = in_integers(completion_response["usageMetadata"])
+        return of_gemini({**completion_response, "usageMetadata": usage}, *arguments, **options)
+
+    AnthropicConfig.calculate_usage = calculate_usage
+    VertexGeminiConfig._calculate_usage = staticmethod(_calculate_usage)
 
 
 def _ask_no_proxy(litellm: Any) -> None:

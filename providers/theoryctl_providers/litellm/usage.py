@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
 from theoryctl_providers.contract import Usage
@@ -32,21 +32,29 @@ _REASONED = (
 )
 
 #: A number that nobody has counted is unknown: JSON's readers hold integers exactly up to here (RFC 8259, section 6).
-_MOST = 2**53
+_MOST = 2**53 - 1
+
+#: The ends of names under which vendors count what has a price; times, which may be any number, have others.
+_COUNTS = ("tokens", "count", "requests")
+
+#: An integer in place of a count that is no amount. It is none either, and LiteLLM's sums with it are none.
+_NO_AMOUNT = 2**62
 
 
 def usage_of(model: str, counted: Mapping[str, Any], said: Mapping[str, Any], tier: str | None = None) -> Usage:
     """The usage of a call to `model`.
 
     `counted` is in OpenAI's vocabulary, `said` in the vendor's own; `tier` is the service tier that answered. Where
-    the vendor said a price, that is the price; else it is counted by LiteLLM's price list.
+    the vendor said a price, that is the price; else it is counted by LiteLLM's price list, and unknown where a count is
+    no amount.
     """
     sent, got = _count(counted, "prompt_tokens"), _count(counted, "completion_tokens")
     price = said.get("cost")
     if _is_amount(price):
         usd: float | None = float(price)
     else:
-        usd = None if sent is None or got is None else _cost(model, counted, tier)
+        is_counted = None not in (sent, got) and all(map(_is_amount, _counts(said)))
+        usd = _cost(model, counted, tier) if is_counted else None
     return Usage(
         input_tokens=sent,
         output_tokens=got,
@@ -55,6 +63,35 @@ def usage_of(model: str, counted: Mapping[str, Any], said: Mapping[str, Any], ti
         cache_write_tokens=_first(said, _WRITTEN),
         reasoning_tokens=_first(said, _REASONED),
     )
+
+
+def in_integers(said: Any, name: str = "") -> Any:
+    """Return usage with integers for all its counts: LiteLLM fails at others, such as the infinity that 1e999 is.
+
+    A count that is no amount becomes an integer that is none either. `name` is the field that holds `said`.
+    """
+    if isinstance(said, list):
+        return list(map(in_integers, said))
+    if isinstance(said, Mapping):
+        return {key: in_integers(value, key) for key, value in said.items()}
+    if not _is_count(name, said):
+        return said
+    count = amount(said)
+    return _NO_AMOUNT if count is None else count
+
+
+def _counts(said: Any) -> Iterator[Any]:
+    """The counts in usage, at every depth."""
+    pairs = said.items() if isinstance(said, Mapping) else enumerate(said) if isinstance(said, list) else ()
+    for name, value in pairs:
+        if _is_count(name, value):
+            yield value
+        else:
+            yield from _counts(value)
+
+
+def _is_count(name: object, value: object) -> bool:
+    return str(name).lower().endswith(_COUNTS) and not (value is None or isinstance(value, (Mapping, list)))
 
 
 def _first(said: Mapping[str, Any], paths: tuple[tuple[str, ...], ...]) -> int | None:
@@ -68,7 +105,11 @@ def _first(said: Mapping[str, Any], paths: tuple[tuple[str, ...], ...]) -> int |
 
 
 def _count(holder: Mapping[str, Any], name: str) -> int | None:
-    value = holder.get(name)
+    return amount(holder.get(name))
+
+
+def amount(value: object) -> int | None:
+    """Return a count that a vendor said; None for what is no amount."""
     return int(value) if _is_amount(value) else None
 
 

@@ -1,0 +1,111 @@
+"""Counts of tokens in answers that have been paid for, as no vendor could have counted them."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from pytest_httpserver import HTTPServer
+
+from tests.real import said
+from tests.real.conftest import ANTHROPIC, CANARY, LITELLM_WARNINGS, Ask, Asked, Call
+from tests.real.reading import choice, completion
+from tests.real.vendor import says
+from theoryctl_providers.contract import ProviderConfig, Request
+from theoryctl_providers.engine import session
+
+pytestmark = [
+    LITELLM_WARNINGS,
+    pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning"),
+    pytest.mark.usefixtures("short_waits"),
+]
+streamed_or_not = pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
+ANY_PATH = re.compile(".*")
+MOST = 2**53 - 1
+GEMINI = "gemini/gemini-2.5-flash"
+DIALECTS: dict[str, said.Dialect] = {ANTHROPIC: said.Anthropic(), GEMINI: said.Gemini()}
+
+
+def answer(model: str, streamed: bool, *fields: str, count: str) -> bytes:
+    """An answer of the model's vendor with this count in these fields, of which the vendor says the first anyway."""
+    dialect, told = DIALECTS[model], said.Said(text=["Hello."])
+    whole = b"".join(dialect.streamed(told)) if streamed else json.dumps(dialect.whole(told)).encode()
+    before = f'"{fields[0]}": '.encode()
+    start, found, rest = whole.partition(before + str(said.SENT).encode())
+    assert found
+    return start + ", ".join(f'"{field}": {count}' for field in fields).encode() + rest
+
+
+def test_an_answer_that_no_count_spoils_is_priced(asked: Asked) -> None:
+    details = {"cached_tokens": 2, "audio_tokens": None}
+    told = {"prompt_tokens": 5, "completion_tokens": 6, "prompt_tokens_details": details, "queue_time": -9e15}
+    usage = asked(says(completion(choice({"content": "Hi"}), usage=told)), streamed=False).envelope["usage"]
+    assert usage["cost_usd"] == pytest.approx(3 * 0.15e-6 + 2 * 0.075e-6 + 6 * 0.6e-6)
+
+
+@pytest.mark.parametrize("cached", [2**62, -7, float("inf"), MOST + 1, "2"])
+def test_no_price_is_made_from_a_count_that_is_none(asked: Asked, cached: object) -> None:
+    told = {"prompt_tokens": 5, "completion_tokens": 6, "prompt_tokens_details": {"cached_tokens": cached}}
+    usage = asked(says(completion(choice({"content": "Hi"}), usage=told)), streamed=False).envelope["usage"]
+    assert (usage["input_tokens"], usage["output_tokens"]) == (5, 6)
+    assert (usage["cached_input_tokens"], usage["cost_usd"]) == (None, None)
+
+
+@pytest.mark.parametrize(("count", "told"), [(MOST, MOST), (MOST + 1, None)])
+def test_the_largest_count_is_the_largest_exact_number_of_json(asked: Asked, count: int, told: int | None) -> None:
+    usage = {"prompt_tokens": count, "completion_tokens": 6}
+    document = completion(choice({"content": "Hi"}), usage=usage)
+    assert asked(says(document), streamed=False).envelope["usage"]["input_tokens"] == told
+
+
+@streamed_or_not
+@pytest.mark.parametrize("count", ["1e999", "-1e999", "NaN", "-3", "true", '"7"'])
+@pytest.mark.parametrize(
+    ("model", "field", "cached"),
+    [
+        (ANTHROPIC, "input_tokens", "cache_read_input_tokens"),
+        (GEMINI, "promptTokenCount", "cachedContentTokenCount"),
+    ],
+    ids=["anthropic", "gemini"],
+)
+def test_a_count_that_is_none_is_unknown_and_the_answer_stays(
+    ask: Ask, httpserver: HTTPServer, model: str, field: str, cached: str, count: str, streamed: bool
+) -> None:
+    kind = "text/event-stream" if streamed else "application/json"
+    body = answer(model, streamed, field, cached, count=count)
+    httpserver.expect_request(ANY_PATH).respond_with_data(body, content_type=kind)
+    url = httpserver.url_for("").rstrip("/")
+    secrets = {"ANTHROPIC_API_BASE": url, "GEMINI_API_BASE": url, "GEMINI_API_KEY": CANARY}
+    call = ask(secrets, model, streamed=streamed)
+    usage = call.envelope["usage"]
+    assert call.outputs["answer"] == "Hello."
+    assert usage["output_tokens"] == said.RECEIVED
+    assert (usage["input_tokens"], usage["cached_input_tokens"], usage["cost_usd"]) == (None, None, None)
+
+
+@streamed_or_not
+def test_a_part_of_a_token_is_left_out(ask: Ask, httpserver: HTTPServer, streamed: bool) -> None:
+    kind = "text/event-stream" if streamed else "application/json"
+    body = answer(ANTHROPIC, streamed, "input_tokens", "cache_read_input_tokens", count="5.7")
+    httpserver.expect_request(ANY_PATH).respond_with_data(body, content_type=kind)
+    call = ask({"ANTHROPIC_API_BASE": httpserver.url_for("").rstrip("/")}, ANTHROPIC, streamed=streamed)
+    usage = call.envelope["usage"]
+    assert (usage["input_tokens"], usage["cached_input_tokens"]) == (10, 5)
+
+
+@pytest.mark.usefixtures("litellm", "only_loopback", "foreign_variables")
+@pytest.mark.parametrize("count", ["1e999", "-3", str(2**62)])
+def test_embeddings_stay_whatever_is_counted(httpserver: HTTPServer, count: str) -> None:
+    body = (
+        '{"object": "list", "model": "m", "data": [{"index": 0, "embedding": [0.5]}], "usage": {"prompt_tokens": %s}}'
+    )
+    httpserver.expect_request("/v1/embeddings").respond_with_data(body % count, content_type="application/json")
+    secrets = {"OPENAI_API_KEY": CANARY, "OPENAI_BASE_URL": httpserver.url_for("/v1")}
+    config = ProviderConfig(provider="litellm", secrets=secrets)
+    inputs = {"model": "openai/text-embedding-3-small", "input": "x"}
+    asked = Request(config=config, inputs=inputs, mode="real", operation="embeddings")
+    call = Call(list(session.ask(asked)), 0)
+    assert call.outputs == {"embeddings": [[0.5]]}
+    told = call.envelope["usage"]
+    assert (told["input_tokens"], told["cost_usd"]) == (None, None)
