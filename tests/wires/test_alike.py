@@ -172,3 +172,42 @@ def test_images_come_as_bytes_and_as_addresses(
     assert "https://a.example/b.png" in told
     assert told.index("Look:") < told.index("https://a.example/b.png")
     assert "no image" not in told
+
+
+STOPPER = """
+from theoryctl_providers import LLMProvider
+from theoryctl_providers.contract import Delta, Finish, Output
+
+class Stopper(LLMProvider):
+    default_model = "acme/stopper"
+
+    async def stream(self, request):
+        yield Delta(text="Hi")
+        yield Output("stop_sequence", *%s)
+        yield Finish()
+"""
+
+
+@streamed_or_not
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [
+        (("image/png", b"\x89PNG"), ("end_turn", None)),
+        (("application/json", {"a": 1}), ("end_turn", None)),
+        (("text/plain", "END"), ("stop_sequence", "END")),
+    ],
+    ids=["bytes", "json", "text"],
+)
+def test_a_stop_sequence_of_anthropics_is_a_text(
+    streamed: bool, output: Any, told: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"stopper_of_{output[0].partition('/')[0]}_{streamed}"  # a module is loaded once
+    (tmp_path / f"{name}.py").write_text(STOPPER % (output,))
+    monkeypatch.syspath_prepend(tmp_path)
+    provider = ProviderConfig(provider=f"{name}:Stopper", ref="a/b@1", input_schema={})
+    with serving(replace(CONFIG, provider=provider)) as (port, _):
+        answer = ANTHROPIC.ask(Instance(port), streamed=streamed)
+    assert answer.status == 200, answer.body
+    assert b"Hi" in answer.body
+    reason, stop = map(json.dumps, told)
+    assert f'"stop_reason":{reason},"stop_sequence":{stop}' in answer.body.decode().replace(" ", "")

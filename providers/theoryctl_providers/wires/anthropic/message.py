@@ -53,9 +53,13 @@ def message(
 
 
 def ending(finish: str, stopped: Output | None, *, is_refusal: bool) -> dict[str, Any]:
-    """The reason in Anthropic's words, and the stop sequence that the answer's output names."""
-    if stopped is not None and finish == "stop" and not is_refusal:
-        return {"stop_reason": "stop_sequence", "stop_sequence": stopped.value}
+    """The reason in Anthropic's words, and the stop sequence that the answer's output names: a text, or it is none.
+
+    A provider may mean something else by an output of this name.
+    """
+    stop = stopped.value if stopped is not None else None
+    if isinstance(stop, str) and finish == "stop" and not is_refusal:
+        return {"stop_reason": "stop_sequence", "stop_sequence": stop}
     reason = "refusal" if is_refusal else _STOP_REASONS.get(finish, "end_turn")
     return {**UNENDED, "stop_reason": reason}
 
