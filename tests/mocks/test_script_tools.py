@@ -64,6 +64,12 @@ def test_a_call_of_a_tool_that_is_not_offered_is_made_and_told() -> None:
     assert notes(asking(), script(answers({"text": "Hi"}))) == []
 
 
+def test_a_tool_that_is_not_offered_is_told_once_however_often_it_is_called() -> None:
+    told = script(answers({"tool_calls": [{"name": "wether"}, {"name": "time"}, {"name": "wether"}]}))
+    found = notes(asking(), told)
+    assert [note.partition(";")[0].split()[-1] for note in found] == ["wether", "time"]
+
+
 def test_local_run_tells_it_and_a_strict_script_does_not_refuse_it(cli: Cli, working_folder: Path) -> None:
     rule = "rules: [{answers: [{tool_calls: [{name: wether}]}]}]\nstrict: true\n"
     (working_folder / "calls.yaml").write_text(rule)

@@ -59,7 +59,7 @@ def _scripted(request: ResolvedRequest) -> Plan | None:
         return None
     answer, rule = chosen
     refuse_uncarried(request.inputs, logprobs=answer.logprobs is not None)
-    return Plan(play(answer, request), waits(answer), rule, tuple(odd_calls(answer, rule, request)))
+    return Plan(play(answer, request), waits(answer), rule, tuple(dict.fromkeys(odd_calls(answer, rule, request))))
 
 
 def _replayed(request: ResolvedRequest) -> Plan | None:
