@@ -100,17 +100,26 @@ def test_a_vendor_that_keeps_its_results_back_is_waited_for_once(
     assert cli("batch", "collect", "--json", env=vendor.env).document["batches"][0]["ok"] == 2
 
 
-def test_an_answer_that_comes_in_drops_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("begins", "drop"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX-A: ", b"a"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n", b" "),  # the whole body would be no JSON
+        (b"HTTP/1.1 500 No\r\ncontent-length: 9999\r\n\r\n", b" "),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;", b"a"),
+    ],
+    ids=["headers", "body", "error", "head of a chunk"],
+)
+def test_an_answer_that_comes_in_drops_is_given_up(monkeypatch: pytest.MonkeyPatch, begins: bytes, drop: bytes) -> None:
     monkeypatch.setattr("theoryctl_providers.litellm.batches.api._WHOLE", 0.3)
 
     def drips(talk: Conversation) -> None:
-        talk.begin_stream()
         with suppress(OSError):
+            talk.raw(begins)
             for _ in range(200):
-                talk.write(b" ")
+                talk.raw(drop)
                 time.sleep(0.05)
 
-    # The whole body would be no JSON.
     late = pytest.raises(ProviderError, match="did not answer in time")
     with Vendor(drips) as server, closing(Http(Account(f"{server.url}/v1", {}, "openai/m", str))) as http, late:
         http.json("POST", "chat/completions", json={})

@@ -52,6 +52,10 @@ class Conversation:
         """One chunk of a chunked body."""
         self._handler.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
 
+    def raw(self, data: bytes) -> None:
+        """Bytes as they are, of the head too."""
+        self._handler.wfile.write(data)
+
     def end_stream(self) -> None:
         self._handler.wfile.write(b"0\r\n\r\n")
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -23,8 +24,12 @@ from theoryctl_providers.status import LONGEST_BODY, answered, failure_of
 #: Seconds for a connection and between two pieces; a vendor that checks a large batch answers late.
 _TIMEOUT = httpx.Timeout(120.0, connect=15.0)
 
-#: Seconds for a whole body, and bytes that make each further second: less is a body that never ends.
+#: Seconds for all headers and for a whole body, and bytes that make each further second: less is one that never ends.
 _WHOLE, _SLOWEST = 120.0, 16_384
+
+#: What httpcore tells of a request (its extension `trace`): a connection is there, and a part of the answer is awaited.
+_OPENED = ("connect_tcp.complete", "start_tls.complete")
+_AWAITED = ("receive_response_headers.started", "receive_response_body.started")
 
 #: Failures of code that reads a document of another shape than it should have.
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -61,6 +66,8 @@ class Http:
         self._account = account
         self._client = httpx.Client(headers=dict(account.headers), timeout=_TIMEOUT, follow_redirects=False)
         self._is_silent = False
+        #: When the headers or the body have to be there, by the monotonic clock.
+        self._ends = 0.0
 
     def close(self) -> None:
         """Close the connections."""
@@ -69,7 +76,7 @@ class Http:
     def json(self, method: str, path: str, **options: Any) -> Mapping[str, Any]:
         """Send a request, and return the object that answers it. Raises ProviderError."""
         with self._sent(method, path, **options) as response:
-            document = _object(b"".join(self._body(response)))
+            document = _object(response.read())
             if document is None:
                 raise self._failure("ERR_BAD_RESPONSE", "gave no JSON object")
             return document
@@ -81,7 +88,7 @@ class Http:
         """
         found, odd = 0, 0
         with self._sent("GET", path) as response:
-            for line in _lines(self._body(response)):
+            for line in _lines(response.iter_bytes()):
                 document = _object(line)
                 if document is None and not line.endswith(b"\n"):
                     raise self._failure("ERR_BAD_RESPONSE", "gave results that end within a line")
@@ -95,10 +102,11 @@ class Http:
         account = self._account
         if self._is_silent:
             raise self._late()
+        options["extensions"], self._ends = {"trace": self._trace}, time.monotonic() + _WHOLE
         try:
             with self._client.stream(method, f"{account.address}/{path}", **options) as response:
                 if response.status_code >= 300:
-                    said = b"".join(self._body(response)).decode(errors="replace")
+                    said = response.read().decode(errors="replace")
                     body = account.clean(said[:LONGEST_BODY])
                     raise answered(response.status_code, body, account.model, who=_who(account))
                 yield response
@@ -108,14 +116,22 @@ class Http:
         except httpx.HTTPError as error:
             raise self._failure("ERR_UNREACHABLE", f"cannot be reached: {account.clean(str(error))}") from None
 
-    def _body(self, response: httpx.Response) -> Iterator[bytes]:
-        """Yield the pieces of a body as they come. Raises httpx.ReadTimeout where they come too slowly."""
-        began, size = time.monotonic(), 0
-        for piece in response.iter_bytes():
-            size += len(piece)
-            if time.monotonic() - began > _WHOLE + size / _SLOWEST:
-                raise httpx.ReadTimeout("the body comes too slowly")
-            yield piece
+    def _trace(self, event: str, told: Mapping[str, Any]) -> None:
+        """Bound the time of each part of an answer: httpx bounds that between two pieces, of headers too."""
+        if event.endswith(_AWAITED):
+            self._ends = time.monotonic() + _WHOLE
+        elif event.endswith(_OPENED):
+            stream = told["return_value"]
+            stream.read = partial(self._read, stream.read)
+
+    def _read(self, read: Callable[..., bytes], max_bytes: int, timeout: float) -> bytes:
+        """Read from a connection. Raises httpx.ReadTimeout where the answer comes too slowly."""
+        left = self._ends - time.monotonic()
+        if left <= 0:
+            raise httpx.ReadTimeout("the answer comes too slowly")
+        data = read(max_bytes, timeout=min(left, timeout))
+        self._ends += len(data) / _SLOWEST
+        return data
 
     def _late(self) -> ProviderError:
         return self._failure("ERR_TIMEOUT", "did not answer in time")
