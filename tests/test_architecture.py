@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from tests.test_walls import FLOORS, ROOT
+from tests.source import ROOT
+from tests.test_walls import FLOORS
 
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
 

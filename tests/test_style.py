@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.test_walls import FILES, ROOMS, tree_of
+from tests.source import FILES, ROOMS, tree_of
 
 #: First words that are neither a verb nor the name of a thing.
 RELATIVE = re.compile(r"(What|Who|Where|When|How|Why|Which|Whose|Whom|Whether|Wh\w+ever|For)\b")
