@@ -33,8 +33,8 @@ test: $(VENV)/dev.stamp ## run the whole suite; ARGS="-k name" for a part of it
 test-fast: $(VENV)/dev.stamp ## run the tests that need no minute, for the inner loop
 	$(BIN)/python -m pytest --quiet --numprocesses $(WORKERS) $(ARGS) \
 		$(addprefix --ignore tests/,docker modal clients openai packaging real bench terminal/test_streams.py test_startup.py \
-		terminal/test_terminal.py actions/test_instances.py actions/test_instance_commands.py actions/test_new_provider.py \
-		mocks/test_mocks_cli.py \
+		terminal/test_terminal.py terminal/test_streamed.py actions/test_instances.py actions/test_new_provider.py \
+		actions/test_instance_commands.py mocks/test_mocks_cli.py \
 		providers/server providers/wires/test_fuzz.py test_slow.py) --deselect tests/cli/test_help.py::test_an_example_works \
 		--deselect tests/cli/test_help.py::test_the_examples_with_modal_work_one_after_the_other
 

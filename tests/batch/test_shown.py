@@ -14,7 +14,7 @@ from rich.console import Console
 
 from tests.batch.rows import BATCH, Files, ask, write_lines
 from tests.conftest import THEORYCTL, Cli
-from tests.terminal.test_terminal import ESCAPE, _read_all
+from tests.terminal.conftest import ESCAPE, read_all
 from theoryctl.batch.tally import Tally
 from theoryctl.results.batch import BatchResult
 from theoryctl.terminal.batch_display import progress_line
@@ -30,7 +30,7 @@ def test_a_terminal_gets_a_bar_that_leaves_nothing_behind(environment: dict[str,
     with subprocess.Popen(command, stdout=out, stderr=err, env=wide, cwd=working_folder) as process:
         os.close(out)
         os.close(err)
-        printed, shown = _read_all(out_master, err_master)
+        printed, shown = read_all(out_master, err_master)
         process.wait(timeout=30)
     assert "300/300" in shown
     assert "/s" in ESCAPE.sub("", shown)
