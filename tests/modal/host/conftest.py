@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.batch.rows import ask, write_lines
 from tests.conftest import REF, ROOT, Cli, Ran
 from tests.modal.host.images import image_with
 from tests.modal.service import Modal
@@ -15,6 +16,8 @@ from tests.modal.service import Modal
 DIGEST = "sha256:" + "a" * 64
 IMAGE = f"registry.test/theoryctl/llm@{DIGEST}"
 APP = "main-alice-llm-litellm-v1"
+#: The lines of a batch.
+LINES = [ask(str(number)) for number in range(6)]
 MINE = {"GIT_BRANCH": "main", "GIT_USER": "alice"}
 
 #: Providers that an image may have, beside those of theoryctl.
@@ -153,3 +156,10 @@ def asked(cli: Cli) -> Callable[..., Ran]:
 def gone_at_the_end(modal: Modal) -> Iterator[None]:
     yield
     assert modal.containers() == []
+
+
+@pytest.fixture
+def work(working_folder: Path) -> Path:
+    """The folder that commands run in, with LINES in `lines.jsonl`."""
+    write_lines(working_folder / "lines.jsonl", LINES)
+    return working_folder
