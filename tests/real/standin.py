@@ -8,7 +8,8 @@ from typing import Any
 
 from werkzeug import Request, Response
 
-from tests.real.said import Anthropic, Bedrock, Cohere, Dialect, Gemini, Ollama, OpenAI, Said, VertexAI
+from tests.real.bedrock import Bedrock
+from tests.real.said import Anthropic, Cohere, Dialect, Gemini, Ollama, OpenAI, Said, VertexAI
 
 _DIALECTS: dict[str, Dialect] = {
     "anthropic": Anthropic(),

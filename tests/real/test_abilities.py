@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pytest_httpserver import HTTPServer
 from werkzeug import Request
 
+from tests.real.bedrock import Bedrock
 from tests.real.conftest import CANARY, LITELLM_WARNINGS, Ask, Call
-from tests.real.said import RECEIVED, SENT, Bedrock, OpenAI, Said
+from tests.real.said import RECEIVED, SENT, OpenAI, Said
 from tests.real.standin import asked_for, dialect_of, is_streamed, respond
 from tests.real.test_keys import secrets_for
 from tests.records import Shows

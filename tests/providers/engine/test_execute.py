@@ -12,7 +12,7 @@ import jsonschema_rs
 import pytest
 
 from tests.conftest import NO_DETAILS, ROOT
-from theoryctl_providers import LLMProvider, default_models, get_llm_provider, run
+from theoryctl_providers import LLMProvider, get_llm_provider
 from theoryctl_providers.contract import (
     Delta,
     Envelope,
@@ -271,36 +271,6 @@ def test_a_bug_in_a_provider_is_err_provider_with_its_traceback_for_debugging_on
     assert "sk-canary" not in str(events)
 
 
-@pytest.mark.parametrize("name", ["mok", "no.such.module:Thing", "theoryctl_providers.mock:Thing"])
-def test_a_provider_that_cannot_be_loaded_is_err_provider_with_a_way_out(name: str) -> None:
-    with pytest.raises(ProviderError) as caught:
-        get_llm_provider(name)
-    assert caught.value.code == "ERR_PROVIDER"
-    assert caught.value.hint
-
-
-def test_a_misspelt_provider_gets_the_near_miss() -> None:
-    with pytest.raises(ProviderError) as caught:
-        get_llm_provider("litelm")
-    assert caught.value.hint == "name 'litellm'"
-
-
-def test_the_default_models_are_those_the_built_in_manifests_name() -> None:
-    assert default_models == {"mock": "mock", "litellm": "openai/gpt-4o-mini"}
-    assert run({"messages": ASK["messages"]}, provider="litellm")["model"] == "openai/gpt-4o-mini"
-
-
-def test_there_is_one_provider_object_a_name() -> None:
-    assert get_llm_provider("mock") is get_llm_provider("mock")
-
-
-def test_real_mode_without_a_key_raises_a_runtime_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    with pytest.raises(RuntimeError, match="OPENAI_API_KEY") as caught:
-        run({"messages": ASK["messages"]}, provider="litellm", mode="real")
-    assert isinstance(caught.value, ProviderError) and caught.value.code == "ERR_MISSING_SECRET"
-
-
 def test_text_that_is_not_unicode_is_a_bad_response(provider: Any) -> None:
     from theoryctl_providers import lookup
 
@@ -333,20 +303,6 @@ def test_a_model_without_a_vendor_or_a_name_is_refused_before_litellm_is_loaded(
     events = list(drive(execute(Request(config=config, inputs={**ASK, "model": model}, mode="real"))))
     assert ends(events)["error"]["code"] == code  # type: ignore[index]
     assert len(events) == 1
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "hint"),
-    [
-        ({"provider": "mock", "mode": "real"}, "ERR_UNSUPPORTED_PARAM", "pass mode='mock'"),
-        ({"provider": "mock", "mode": "reel"}, "ERR_INPUTS", "pass mode='mock' or mode='real'"),
-        ({"provider": "litellm", "mode": "real"}, "ERR_MISSING_SECRET", "set OPENAI_API_KEY, in the environment or in"),
-    ],
-)
-def test_python_is_told_which_argument_to_change(arguments: dict[str, Any], code: str, hint: str) -> None:
-    with pytest.raises(ProviderError) as caught:
-        run({**ASK, "model": "openai/gpt-4o-mini"}, secrets={}, **arguments)
-    assert (caught.value.code, str(caught.value.hint)[: len(hint)]) == (code, hint)
 
 
 def test_outputs_that_do_not_fit_their_schema_are_an_error_and_kept(provider: Any) -> None:
