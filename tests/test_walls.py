@@ -65,6 +65,7 @@ DOORS = {
     "theoryctl",
     "theoryctl.ledger",
     "theoryctl_providers",
+    "theoryctl_providers.conformance",
     "theoryctl_providers.contract",
     "theoryctl_providers.mock",
     "theoryctl_providers.testing",
