@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -19,9 +20,11 @@ from tests.conftest import REF, ROOT, THEORYCTL, Cli
 from tests.ledger.conftest import Ask, query
 from tests.ledger.rows import row, write
 from tests.real.vendor import says
+from tests.waiting import until
 from theoryctl.ledger import retention
 from theoryctl.ledger.retention import day
 from theoryctl.ledger.store import opened
+from theoryctl.paths import file_lock
 
 #: Writes groups of ten rows, and says each group's number once it is written.
 WRITER = """
@@ -58,6 +61,20 @@ def test_two_processes_and_a_kill_lose_and_tear_nothing(state: Path) -> None:
     assert acknowledged <= found
     assert len(found) % 10 == 0 and len(found - acknowledged) <= 10  # whole groups, at most the one in flight
     assert query(state, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_the_first_commands_make_the_ledger_one_after_the_other(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # SQLite refuses one of two that set the mode of the journal at once: about one of 500 first commands.
+    monkeypatch.setenv("THEORYCTL_STATE_DIR", str(state))
+    with ThreadPoolExecutor(1) as pool:
+        with file_lock(state / "ledger.lock"):
+            second = pool.submit(lambda: write(state, [row(day())]))
+            until(lambda: (state / "ledger.db").exists())
+            time.sleep(0.1)
+            assert not second.done()
+            assert query(state, "PRAGMA user_version") == [(0,)]
+        second.result(timeout=10)
+    assert query(state, "SELECT count(*) FROM runs") == [(1,)]
 
 
 def test_to_record_a_run_loads_five_modules_and_not_the_converters_of_sqlite(state: Path) -> None:

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from theoryctl.errors import LedgerFailed
-from theoryctl.paths import private_folder, state_dir
+from theoryctl.paths import file_lock, private_folder, state_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,7 @@ def opened(*, seconds: float = PATIENCE) -> Iterator[Connection]:
             # A kill takes nothing that is committed; a power cut may take the last rows (sqlite.org/wal.html).
             connection.execute("PRAGMA synchronous = NORMAL")
             if is_new or _version(connection) != VERSION:
-                _prepare(connection)
+                _prepare(connection, file)
             try:
                 yield connection
             finally:
@@ -115,24 +115,29 @@ def _version(connection: Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _prepare(connection: Connection) -> None:
-    """Make the tables, or those of an older version new, unless another process has."""
+def _prepare(connection: Connection, file: Path) -> None:
+    """Make the tables, or those of an older version new, unless another process has.
+
+    One process does at a time: where two set the mode of the journal at once, SQLite refuses one of them without delay.
+    """
     from theoryctl.ledger.schema import CHANGES, SCRIPT
 
-    found = _version(connection)
-    if found > VERSION:
-        raise OSError(f"it is of a newer theoryctl: version {found}, expected {VERSION}")
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before the first table, or never
-    connection.execute("PRAGMA journal_mode = WAL")
-    with changing(connection):
+    with file_lock(file.with_suffix(".lock"), seconds=PATIENCE):
         found = _version(connection)
-        steps = [CHANGES[version] for version in range(found, VERSION)] if found else SCRIPT.split(";\n")
-        for statement in steps:
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {VERSION}")
+        if found == VERSION:
+            return
+        if found > VERSION:
+            raise OSError(f"it is of a newer theoryctl: version {found}, expected {VERSION}")
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before the first table, or never
+        connection.execute("PRAGMA journal_mode = WAL")
+        with changing(connection):
+            steps = [CHANGES[version] for version in range(found, VERSION)] if found else SCRIPT.split(";\n")
+            for statement in steps:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _failed(file: Path, error: Exception) -> LedgerFailed:
-    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or "another command makes it"
     look = "df -h" if reason in _FULL else "ls -l"
     return LedgerFailed(f"the ledger {file}: {reason}", hint=f"{look} {file.parent}")
