@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import REF, Cli, Ran
 from tests.ledger.conftest import Ask, query
 from tests.ledger.rows import row, write
-from tests.real.vendor import fails
+from tests.real.vendor import fails, streams
 from theoryctl.errors import MaxCost
 from theoryctl.ledger.budget import DailyBudget
 from theoryctl.ledger.retention import day
@@ -53,6 +53,23 @@ def test_a_refused_key_costs_nothing_and_a_call_that_broke_off_all_that_was_held
         ask("--option", "max_tokens=1000", by=behaviour, env=most("1"))
     first, second = (usd for (usd,) in query(state, "SELECT usd FROM charges ORDER BY usd"))
     assert (first, second > 0.0005) == (0, True)
+
+
+def test_a_refusal_by_a_content_policy_may_have_been_billed(ask: Ask, state: Path) -> None:
+    unsafe = {"error": {"message": "Rejected.", "type": "invalid_request_error", "code": "content_policy_violation"}}
+    ran = ask("--option", "max_tokens=1000", by=fails(400, body=unsafe), env=most("1"))
+    assert ran.document["error"]["code"] == "ERR_CONTENT_POLICY"
+    ((held,),) = query(state, "SELECT usd FROM charges")
+    assert held > 0.0005
+
+
+def test_an_answer_that_is_refused_in_its_middle_was_begun_and_so_is_paid(ask: Ask, state: Path) -> None:
+    limit = b'data: {"error": {"message": "Slow down", "type": "requests", "code": "rate_limit_exceeded"}}\n\n'
+    midway = streams(lambda vendor: [*vendor.opening(), vendor.text("Hel"), limit])
+    ran = ask("--stream", "--option", "max_tokens=1000", by=midway, env=most("1"))
+    assert ran.document["error"]["code"] == "ERR_RATE_LIMITED"
+    ((held,),) = query(state, "SELECT usd FROM charges")
+    assert held > 0.0005
 
 
 def test_a_price_that_nobody_knows_is_said_and_a_server_of_ones_own_is_free(ask: Ask) -> None:

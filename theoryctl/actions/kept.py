@@ -12,14 +12,11 @@ from theoryctl.settings import Settings
 from theoryctl_providers.contract import ERRORS, Envelope, Event, Log, Request, is_mock
 
 if TYPE_CHECKING:
-    from theoryctl.ledger.budget import Reservation
+    from theoryctl.ledger.budget import Held
     from theoryctl.ledger.row import Source
 
 #: Makes a call, and tells of its events.
 Call = Callable[[Request, Callable[[Event], None]], Envelope]
-
-#: The vendor refused a call that ended with such an HTTP status, so it cost nothing; a timeout or Ctrl-C may have cost.
-_REFUSED = range(400, 499)
 
 
 def kept(
@@ -51,13 +48,13 @@ def kept(
 
     envelope = call(request, seen)
     if held is not None:
-        held.settle(_paid(envelope))
+        held.settle(_paid(envelope, begun=recorder.begun))
     if note := recorder.write(envelope):
         on_event(Log(note))
     return envelope
 
 
-def _reserved(request: Request, manifest: Manifest, settings: Settings) -> Reservation | None:
+def _reserved(request: Request, manifest: Manifest, settings: Settings) -> Held | None:
     """Hold what a real call can cost, where there is a budget. Raises MaxCost, also where nobody knows the price, and
     MissingPackage."""
     if is_mock(request.effective_mode) or settings.value("max_cost_per_day") is None:
@@ -86,11 +83,16 @@ def _unpriced(model: str) -> TheoryctlError:
     return MaxCost(message, hint=command("models", model.rpartition("/")[2]))
 
 
-def _paid(envelope: Envelope) -> float | None:
-    """The US dollars that a call cost; None where nobody knows, and it may have cost something."""
-    cost, error = envelope["usage"]["cost_usd"], envelope["error"]
-    if is_mock(envelope["mode"] or "real"):  # a recording of what was paid before
-        return 0.0
-    if cost is None and error is not None and ERRORS[error["code"]].http_status in _REFUSED:
-        return 0.0
-    return cost
+def _paid(envelope: Envelope, *, begun: bool) -> float | None:
+    """The US dollars that a call cost; None where nobody knows, and it may have cost something.
+
+    A failure in the middle of an answer was billed, most likely. One of the vendor's own may have been: a batch, in
+    which there are many, takes those for free, and a run does not.
+    """
+    from theoryctl.batch.rows import paid
+
+    error = envelope["error"]
+    if error is None or is_mock(envelope["mode"] or "real"):
+        return paid(envelope)
+    may_be_billed = begun or ERRORS[error["code"]].http_status >= 500
+    return envelope["usage"]["cost_usd"] if may_be_billed else paid(envelope)

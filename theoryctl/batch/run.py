@@ -16,11 +16,11 @@ from theoryctl.batch.money import Budget, Reservations, reserve_all
 from theoryctl.batch.output import Output
 from theoryctl.batch.pace import Pace
 from theoryctl.batch.plan import Plan
-from theoryctl.batch.rows import UNBILLED, RowFormat, is_unbilled
+from theoryctl.batch.rows import UNBILLED, RowFormat, paid
 from theoryctl.batch.tally import Tally
 from theoryctl.errors import Interrupted, MaxCost
 from theoryctl.hints import again
-from theoryctl_providers.contract import Envelope, ProviderError, Request, is_mock
+from theoryctl_providers.contract import Envelope, ProviderError, Request
 
 #: Seconds after which the watcher is called again, and the longest wait for an answer.
 TICK = 0.1
@@ -289,14 +289,6 @@ class Batch:
 
 def _vendor(done: Done) -> str:
     return (done.envelope["model"] or "").partition("/")[0]
-
-
-def paid(envelope: Envelope) -> float | None:
-    """US dollars that a call has cost; None where nobody knows."""
-    if is_mock(envelope["mode"] or "real"):  # a mock, or a recording of what was paid before
-        return 0.0
-    cost = envelope["usage"]["cost_usd"]
-    return 0.0 if cost is None and is_unbilled(envelope) else cost
 
 
 def _used(envelope: Envelope, reserved: float) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from theoryctl.errors import LedgerFailed, MaxCost, UsageError
 from theoryctl.ledger.retention import day
@@ -23,25 +23,8 @@ SELECT coalesce((SELECT sum(usd) FROM charges WHERE day = :day), 0)
 """
 
 
-class Reservation(Protocol):
-    """Money that is held for one call."""
-
-    def settle(self, actual: float | None) -> None:
-        """Give back what the call did not cost, in US dollars; None: nobody knows, so all of it counts as paid."""
-        ...
-
-
-class Budget(Protocol):
-    """A limit on the cost of calls."""
-
-    def reserve(self, usd: float, run_id: str) -> Reservation:
-        """Hold the most that a call can cost, in one transaction. Raises MaxCost (`ERR_MAX_COST`) where it is more than
-        is left."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
-class DailyBudget(Budget):
+class DailyBudget:
     """At most so many US dollars a day, in UTC, for all real runs that are made with this state folder.
 
     It is kept with the ledger off too. What a process reserved that was killed counts as paid.
@@ -49,25 +32,28 @@ class DailyBudget(Budget):
 
     most: float
 
-    def reserve(self, usd: float, run_id: str) -> Reservation:
+    def reserve(self, usd: float, run_id: str) -> Held:
         """Hold money for a run. Raises MaxCost, and LedgerFailed: a budget that cannot be kept is no budget."""
         with opened() as connection, changing(connection):
             left = self.most - _spent(connection)
             if usd > left:
                 raise _refusal(usd, left, self.most)
             connection.execute("INSERT OR REPLACE INTO charges VALUES (?, ?, ?)", (run_id, day(), usd))
-        return _Held(run_id)
+        return Held(run_id)
 
-    def held(self, run_id: str) -> Reservation:
+    def held(self, run_id: str) -> Held:
         """Return what was reserved before, by whatever process."""
-        return _Held(run_id)
+        return Held(run_id)
 
 
 @dataclass(frozen=True, slots=True)
-class _Held(Reservation):
+class Held:
+    """Money that is held for one call."""
+
     run_id: str
 
     def settle(self, actual: float | None) -> None:
+        """Give back what the call did not cost, in US dollars; None: nobody knows, so all of it counts as paid."""
         if actual is None:
             return
         try:

@@ -69,6 +69,11 @@ class Recorder:
         self._policy, self._request, self._source, self._answers = policy, request, source, answers or {}
         self._first: float | None = None
 
+    @property
+    def begun(self) -> bool:
+        """Tell whether a part of the answer has come."""
+        return self._first is not None
+
     def see(self, event: Event) -> None:
         """Take note of an event of the run."""
         if self._first is None and isinstance(event, (Delta, Output)):

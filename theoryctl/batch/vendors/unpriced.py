@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from theoryctl.batch.cost import bounds_of
-from theoryctl.batch.run import Finished, paid
+from theoryctl.batch.rows import paid
+from theoryctl.batch.run import Finished
 
 
 @dataclass(slots=True)
