@@ -255,8 +255,8 @@ def test_what_goes_to_modal_knows_nothing_of_the_host_and_loads_little(name: str
 
 #: Modules that the wires share.
 SHARED = (
-    *("arguments", "body", "call_ids", "dialect", "exchange", "failure", "images", "models", "reply", "spoken"),
-    *("telling", "tenant"),
+    *("arguments", "body", "call_ids", "dialect", "exchange", "failure", "images", "models", "multipart", "reply"),
+    *("spoken", "telling", "tenant"),
 )
 
 

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.types import Receive
 
 from theoryctl_providers.asgi.body import chunks_of, receive_whole, too_large
 from theoryctl_providers.contract import MAX_DEPTH, Attachment, ProviderError, loads
 from theoryctl_providers.contract.run_document import AttachmentEntry, RunDocument
 from theoryctl_providers.contract.wire import Limits
+from theoryctl_providers.wires.multipart import Parts, boundary_of
 
 #: Whether a call with this document reads its attachments, so that they have to be kept until its end.
 Keeps = Callable[[RunDocument], bool]
-
-# It warns of what clients do wrong, on standard error.
-logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 #: The name of the first part, which holds the JSON document. Every other part is an attachment.
 REQUEST_PART = "request"
@@ -48,9 +44,9 @@ async def receive(content_type: str, messages: Receive, limits: Limits, keeps: K
     not what the document says of it; ClientGone.
     """
     if content_type.lstrip().lower().startswith("multipart"):
-        kind, options = parse_options_header(content_type)
-        if kind == b"multipart/form-data":
-            return await _multipart(options.get(b"boundary", b""), chunks_of(messages), limits, keeps)
+        boundary = boundary_of(content_type)
+        if boundary is not None:
+            return await _multipart(boundary, chunks_of(messages), limits, keeps)
     document = _document(await receive_whole(messages, limits))
     if document.attachments:
         raise _mismatch("the document names attachments, and the body has no parts")
@@ -63,10 +59,10 @@ def _document(data: bytes) -> RunDocument:
 
 
 async def _multipart(boundary: bytes, chunks: AsyncIterator[bytes], limits: Limits, keeps: Keeps) -> Received:
-    parts = _Parts(limits, keeps)
+    parts = _Call(limits, keeps)
     received: Received | None = None
     try:
-        parser = MultipartParser(boundary, parts.callbacks())  # type: ignore[arg-type]
+        parser = parts.parser(boundary)
         async for chunk in chunks:
             parser.write(chunk)
         received = parts.finish()
@@ -84,30 +80,19 @@ async def _multipart(boundary: bytes, chunks: AsyncIterator[bytes], limits: Limi
     return received
 
 
-class _Parts:
-    """Takes the parts of a multipart body as they stream in: the document in memory, attachments to files."""
+class _Call(Parts):
+    """Takes the parts of a call as they stream in: the document in memory, attachments to files."""
 
     def __init__(self, limits: Limits, keeps: Keeps) -> None:
+        super().__init__()
         self._limits, self._keeps = limits, keeps
         self._document: RunDocument | None = None
         self._said: dict[str, AttachmentEntry] = {}
         self._kept = False
-        self._field, self._value = bytearray(), bytearray()
-        self._headers: dict[bytes, bytes] = {}
         self._text = bytearray()
         self._begun = False
         self._part: _FilePart | None = None
         self._files: list[_FilePart] = []
-
-    def callbacks(self) -> dict[str, Any]:
-        return {
-            "on_part_begin": self._headers.clear,
-            "on_header_field": lambda data, start, end: self._field.extend(data[start:end]),
-            "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
-            "on_header_end": self._header_end,
-            "on_headers_finished": self._begin,
-            "on_part_data": self._data,
-        }
 
     def finish(self) -> Received:
         document = self._read_document()
@@ -121,14 +106,7 @@ class _Parts:
             if part.file:
                 part.file.close()
 
-    def _header_end(self) -> None:
-        self._headers[bytes(self._field).lower()] = bytes(self._value)
-        self._field.clear()
-        self._value.clear()
-
-    def _begin(self) -> None:
-        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
-        name = options.get(b"name", b"").decode("utf-8", "replace")
+    def begin(self, name: str, filename: str | None) -> None:
         if not self._begun:
             if name != REQUEST_PART:
                 raise ProviderError("ERR_INPUTS", f"the part {REQUEST_PART!r} must come first", hint="send it first")
@@ -148,11 +126,11 @@ class _Parts:
             self._kept = self._keeps(self._document)
         return self._document
 
-    def _data(self, data: bytes, start: int, end: int) -> None:
+    def data(self, data: bytes) -> None:
         if self._part is not None:
-            self._part.write(data[start:end])
+            self._part.write(data)
             return
-        self._text += data[start:end]
+        self._text += data
         if len(self._text) > self._limits.body:
             raise too_large("the document", self._limits.body)
 
