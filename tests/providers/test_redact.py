@@ -16,6 +16,7 @@ from theoryctl_providers.contract import (
     Delta,
     Event,
     Finish,
+    Output,
     ProviderConfig,
     Request,
     ToolCallDelta,
@@ -142,6 +143,25 @@ def test_a_key_in_a_source_or_in_a_vendors_header_is_gone() -> None:
     assert KEY not in repr([event for given in told for event in redactor.feed(given)])
 
 
+def test_calls_that_end_like_a_key_begins_keep_their_own_arguments() -> None:
+    redactor = Redactor(SECRETS)
+    pieces = [(0, '{"a": "sk-can'), (1, '{"b": "sk-'), (0, 'al"}'), (1, 'ate"}')]
+    events = [each for piece in pieces for each in redactor.feed(Delta(tool_call=ToolCallDelta(*piece)))]
+    told = {0: "", 1: ""}
+    for event in (*events, *redactor.flush()):
+        assert isinstance(event, Delta) and event.tool_call
+        told[event.tool_call.index] += event.tool_call.arguments
+    assert told == {0: '{"a": "sk-canal"}', 1: '{"b": "sk-ate"}'}
+
+
+def test_a_key_that_is_spread_over_tokens_is_gone_and_the_tokens_around_it_stay() -> None:
+    tokens = [{"token": token, "logprob": -0.5} for token in ("so: ", "sk-can", "ary-", "1234567890", " it is")]
+    (event,) = Redactor(SECRETS).feed(Output("logprobs", "application/json", tokens))
+    assert isinstance(event, Output)
+    assert [each["token"] for each in event.value] == ["so: ", "[OPENAI_API_KEY]", "", "", " it is"]
+    assert (event.value[0], event.value[-1]) == (tokens[0], tokens[-1])
+
+
 def test_what_was_held_back_comes_before_the_finish() -> None:
     redactor = Redactor(SECRETS)
     events = [*redactor.feed(Delta(text="see sk-")), *redactor.feed(Finish())]
@@ -170,6 +190,11 @@ def test_blanks_around_a_secret_do_not_hide_it(around: str) -> None:
 def test_an_error_does_not_even_hold_the_beginning_or_end_of_a_key(piece: str) -> None:
     text = Redactor(SECRETS).error_text(f"Incorrect key {piece}***")
     assert text == "Incorrect key [OPENAI_API_KEY]***"
+
+
+def test_of_two_keys_that_begin_alike_an_error_holds_no_end_of_the_longer_one() -> None:
+    redactor = Redactor({"LONG": "abcdef-0123456789", "SHORT": "abcdef-01"})
+    assert redactor.error_text("abcdef-0123456789 is refused") == "[LONG] is refused"
 
 
 def test_an_error_does_not_hold_a_short_key_either() -> None:
