@@ -6,7 +6,9 @@ import re
 
 import pytest
 
+from tests.conftest import REF
 from tests.source import ROOT
+from tests.test_startup import loaded_after
 from tests.test_walls import FLOORS
 
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
@@ -31,3 +33,12 @@ def test_every_room_has_a_line_in_the_table() -> None:
         base = ROOT if package == "theoryctl" else ROOT / "providers"
         for room in (room for floor in floors for room in floor if (base / package / room).is_dir()):
             assert f"`{package}/{room}`" in rows
+
+
+def test_an_embedded_run_goes_through_the_rooms_that_the_page_names(environment: dict[str, str]) -> None:
+    (path,) = re.findall(r"^\*\*`theoryctl local run`, embedded\.\*\* .*?\n\n", PAGE, re.DOTALL | re.MULTILINE)
+    files = re.findall(r"`(theoryctl(?:_providers)?/[\w./]*)`", path)
+    modules = {file.removesuffix(".py").replace("/", ".") for file in files}
+    assert len(modules) > 10
+    run = ["local", "run", "--ref", REF, "--mode", "mock"]
+    assert modules - loaded_after(run, {**environment, "THEORYCTL_LEDGER": "mock"}, times=1) == set()
