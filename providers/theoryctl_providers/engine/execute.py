@@ -121,16 +121,8 @@ def admit(request: Request, provider: LLMProvider) -> ResolvedRequest:
     inputs = normalized(request.inputs, schema, _vendor(request))
     if not (request.checked or request.admitted):
         check_inputs(inputs, schema)
-    mode = stated_mode(inputs, request.mode, config.mode)
-    if config.mock_only and not is_mock(mode):
-        message = f"mode {mode}: expected mock, for this instance was started to serve nothing else"
-        hint = "ask in mock mode, or ask an instance that was started without a mode"
-        raise ProviderError("ERR_UNSUPPORTED_PARAM", message, hint=hint, param="mode")
-    # How the same call is made is the caller's business; what is answered must not depend on it.
-    if not TRANSPORT.isdisjoint(inputs):
-        inputs = {key: value for key, value in inputs.items() if key not in TRANSPORT}
-    numbers = [name for name, value in inputs.items() if isinstance(value, (float, list))]
-    inputs |= {name: _whole(inputs[name]) for name in numbers if _is_integral(name, request, schema)}
+    mode = _mode(inputs, request)
+    inputs = _as_answered(inputs, request, schema)
     inputs["model"] = inputs.get("model") or _default_model(config)
     if not request.admitted:
         with blamed(provider):
@@ -146,6 +138,26 @@ def admit(request: Request, provider: LLMProvider) -> ResolvedRequest:
         own = provider.secret_rules
         check_secrets(config.secret_rules or own, config.secrets, resolved.model, own, config.withheld)
     return resolved
+
+
+def _mode(inputs: Mapping[str, Any], request: Request) -> Mode:
+    """The mode of a request. Raises ProviderError `ERR_UNSUPPORTED_PARAM` for real where mocks alone are served."""
+    mode = stated_mode(inputs, request.mode, request.config.mode)
+    if request.config.mock_only and not is_mock(mode):
+        message = f"mode {mode}: expected mock, for this instance was started to serve nothing else"
+        hint = "ask in mock mode, or ask an instance that was started without a mode"
+        raise ProviderError("ERR_UNSUPPORTED_PARAM", message, hint=hint, param="mode")
+    return mode
+
+
+def _as_answered(inputs: Mapping[str, Any], request: Request, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs without how the call is made, which is the caller's business, and with integers that are written so:
+    the answer must depend on neither."""
+    answered = {name: value for name, value in inputs.items() if name not in TRANSPORT}
+    for name, value in answered.items():
+        if isinstance(value, (float, list)) and _is_integral(name, request, schema):
+            answered[name] = _whole(value)
+    return answered
 
 
 def _is_recorded(request: ResolvedRequest) -> bool:
