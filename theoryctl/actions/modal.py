@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from theoryctl.actions.modal_endpoint import EndpointOptions, planned
-from theoryctl.actions.modal_image import image_to_deploy
+from theoryctl.actions.modal_image import image_to_deploy, pinned_here
 from theoryctl.actions.runs import modal_intake
 from theoryctl.actions.runs.intake import take_in_modal
 from theoryctl.errors import TheoryctlError, UsageError
@@ -62,10 +62,8 @@ def start(
             registry_secret = registry_secret_name(wanted.app)
         elif registry_secret is not None:
             _check_registry_secret(modal, registry_secret, environment)
-        if before is not None:  # the secrets are still those that were synced
-            wanted = replace(wanted, fingerprints=before.fingerprints, generation=before.generation)
-            wanted = replace(wanted, secret_id=before.secret_id)
-            wanted = replace(wanted, previous=before.previous if before.image == wanted.image else before.image)
+        if before is not None:
+            wanted = _following(wanted, before)
         wanted = replace(wanted, registry_secret=registry_secret)
         if endpoint.rotate_token:
             wanted = replace(wanted, generation=new_generation())
@@ -74,6 +72,17 @@ def start(
             done = deploy.deploy(modal, wanted, credentials, served=served, new_token=endpoint.rotate_token)
     modal_intake.remember(done)
     return Deployed(done, same_digest=before is not None and before.digest == done.digest)
+
+
+def _following(wanted: Deployment, before: Deployment) -> Deployment:
+    """The deployment after another one of the same app: the secrets are still those that were synced."""
+    return replace(
+        wanted,
+        fingerprints=before.fingerprints,
+        generation=before.generation,
+        secret_id=before.secret_id,
+        previous=before.previous if before.image == wanted.image else before.image,
+    )
 
 
 def rollback(
@@ -95,19 +104,11 @@ def rollback(
         image = ImageReference.parse(before.previous)
         assert image.digest is not None
         wanted = replace(before, repository=image.name, digest=image.digest, previous=before.image)
-        pinned = _pinned(ref, manifests)
+        pinned = pinned_here(ref, manifests)
         progress.step(f"deploying {wanted.app} to Modal ({environment}) from {wanted.image}")
         with followed_builds(progress):
             done = deploy.deploy(modal, replace(wanted, pin=pinned or wanted.pin))
     return RolledBack(done, before.image, pinned)
-
-
-def _pinned(ref: ProviderRef, manifests: str | None) -> str | None:
-    """The digest that the manifest pins; None without a pin, and without a manifest."""
-    try:
-        return Catalog(manifests).find(ref).load().pin(PLATFORM)
-    except TheoryctlError:
-        return None
 
 
 def status(ref: ProviderRef | None, environment: str, manifests: str | None) -> DeploymentsShown:

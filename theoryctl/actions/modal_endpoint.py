@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from theoryctl.actions.instances import leading_to
-from theoryctl.errors import DigestDrift, NotDeployed, TheoryctlError, UsageError
+from theoryctl.actions.modal_image import pinned_here
+from theoryctl.errors import DigestDrift, NotDeployed, UsageError
 from theoryctl.hints import again, command
 from theoryctl.manifests.cache import read_manifest
-from theoryctl.manifests.catalog import Catalog, Found
+from theoryctl.manifests.catalog import Found
 from theoryctl.manifests.model import Manifest
 from theoryctl.manifests.pins import other_pin
 from theoryctl.modal import apps
-from theoryctl.modal.deployment import PLATFORM, Deployment, Endpoint
+from theoryctl.modal.deployment import Deployment, Endpoint
 from theoryctl.modal.sdk import connected
 from theoryctl.progress import Progress
 from theoryctl.refs import ProviderRef
@@ -74,7 +75,7 @@ def env(
     from theoryctl.modal.access import access, await_server, wake
 
     look = command("modal logs", ref=ref, env=environment)
-    pinned = _pinned(ref, manifests)
+    pinned = pinned_here(ref, manifests)
     with connected(look) as modal:
         deployment = apps.find(modal, ref, environment, app)
         endpoint = deployment.endpoint
@@ -139,11 +140,3 @@ def _check_image(deployment: Deployment, runs: str, pinned: str | None) -> None:
         raise DigestDrift(message, hint=again)
     if pin := other_pin(pinned, deployment.digest, deployment.pin):
         raise DigestDrift(f"{deployment.ref} is pinned to {pin}, but {deployment.digest} is deployed", hint=again)
-
-
-def _pinned(ref: ProviderRef, manifests: str | None) -> str | None:
-    """The digest that the manifest pins; None without a pin, and without a manifest, as on any other machine."""
-    try:
-        return Catalog(manifests).find(ref).load().pin(PLATFORM)
-    except TheoryctlError:
-        return None

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from theoryctl.actions.manifests import is_own
-from theoryctl.errors import NotPinned
+from theoryctl.errors import NotPinned, TheoryctlError
 from theoryctl.hints import Hint, command
 from theoryctl.images.choice import ImageWish, Pinned, choose
 from theoryctl.manifests.cache import load_manifest
-from theoryctl.manifests.catalog import Found, bundled_folder
+from theoryctl.manifests.catalog import Catalog, Found, bundled_folder
 from theoryctl.manifests.model import Image
 from theoryctl.modal.deployment import PLATFORM
+from theoryctl.refs import ProviderRef
 from theoryctl.registry.reference import ImageReference
 
 
@@ -34,6 +35,14 @@ def image_to_deploy(found: Found, environment: str, oci: str | None) -> Pinned:
     chosen = choose(ImageWish(ref=found.ref, image=image, root=Path(), oci=oci, require_pin=True), PLATFORM)
     assert isinstance(chosen, Pinned)
     return chosen
+
+
+def pinned_here(ref: ProviderRef, manifests: str | None) -> str | None:
+    """Return the digest that the manifest pins; None without a pin, and without a manifest, as on another machine."""
+    try:
+        return Catalog(manifests).find(ref).load().pin(PLATFORM)
+    except TheoryctlError:
+        return None
 
 
 def _way(found: Found, image: Image, environment: str) -> Hint:
