@@ -47,19 +47,11 @@ def stop(ref: ProviderRef | None, everything: bool, name: str | None = None) -> 
     """
     if (ref is None) != everything or (name is not None and everything):
         raise _unclear("both" if everything else "neither", name)
-    checked_name(name)
-    known = _all()
-    chosen = [each for each in known if everything or _is_of(each, ref, name)]
-    if not chosen and ref is not None:
-        where = f" under the name {name}" if name else ""
-        meant = near_started(ref, _called(known, name))
-        hint = again(f"use {meant}", ref=meant) if meant else command("local status", ref=None)
-        raise NotRunning(f"{ref} is not started{where}", hint=hint)
     stopped: list[tuple[Instance, bool]] = []
     unused: list[tuple[Instance, Unused]] = []
     bad: list[BadRecord] = []
     failures = []
-    for each in chosen:
+    for each in _chosen(ref, checked_name(name)):
         try:
             if isinstance(each, Instance):
                 unused += _unused(each)
@@ -71,6 +63,20 @@ def stop(ref: ProviderRef | None, everything: bool, name: str | None = None) -> 
     if failures:
         raise failures[0]
     return Stopped(tuple(stopped), tuple(bad), tuple(unused))
+
+
+def _chosen(ref: ProviderRef | None, name: str | None) -> list[Instance | BadRecord]:
+    """The records of a ref, those of that name, or without a ref all. Raises NotRunning where a ref has none."""
+    known = _all()
+    if ref is None:
+        return known
+    chosen = [each for each in known if _is_of(each, ref, name)]
+    if not chosen:
+        where = f" under the name {name}" if name else ""
+        meant = near_started(ref, _called(known, name))
+        hint = again(f"use {meant}", ref=meant) if meant else command("local status", ref=None)
+        raise NotRunning(f"{ref} is not started{where}", hint=hint)
+    return chosen
 
 
 def _unused(instance: Instance) -> list[tuple[Instance, Unused]]:
