@@ -109,7 +109,7 @@ def _without(left_out: frozenset[str], inputs: Mapping[str, Any]) -> dict[str, A
 
 def _miss(recordings: Recordings, request: ResolvedRequest) -> ProviderError:
     if not recordings:
-        raise ProviderError("ERR_REPLAY_MISS", "there are no recordings", hint=Remedy.RECORD)
+        return ProviderError("ERR_REPLAY_MISS", "there are no recordings", hint=Remedy.RECORD)
     asked = _pretty(_asked(request))
     nearest = max(recordings, key=lambda recording: _likeness(_pretty(recording.inputs), asked))
     difference = "\n".join(_difference(_pretty(nearest.inputs), asked)) or _UNSEEN
