@@ -100,7 +100,7 @@ INSIDE = (
     "theoryctl.actions.sameness",
     "theoryctl.actions.vendors",
     "theoryctl.batch.engines",
-    "theoryctl.batch.given",
+    "theoryctl.batch.given_inputs",
     "theoryctl.batch.requests",
     "theoryctl.batch.vendors.desk",
     "theoryctl.ledger.content",

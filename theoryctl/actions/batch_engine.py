@@ -21,7 +21,7 @@ from theoryctl_providers.contract import Event, ProviderError, Request
 
 if TYPE_CHECKING:
     from theoryctl.modal.answers import AnswerIndex
-    from theoryctl.modal.sent import SentCalls
+    from theoryctl.modal.sent_journal import SentCalls
     from theoryctl.runtimes.modal import ModalSession
 
 #: Lines that are sent at the same time, and those that are in memory.
@@ -152,7 +152,7 @@ def _rows(plan: Plan, index: int) -> list[tuple[int, str | None]]:
 
 
 def _on_modal(session: ModalSession, options: BatchOptions, setting: Setting, opened: ExitStack) -> OnModal:
-    from theoryctl.modal.sent import SentCalls, journal_of
+    from theoryctl.modal.sent_journal import SentCalls, journal_of
 
     named = options.out if setting.file is not None else None
     sent = SentCalls(None if named is None else journal_of(named, session.app))

@@ -21,7 +21,7 @@ from theoryctl.modal import apps
 from theoryctl.modal.answers import KeptAnswer, KeptAnswers, KeptBatch
 from theoryctl.modal.names import own_name
 from theoryctl.modal.sdk import connected
-from theoryctl.modal.sent import SentCalls, journal_of
+from theoryctl.modal.sent_journal import SentCalls, journal_of
 from theoryctl.refs import ProviderRef
 from theoryctl.results.batch import BatchResult
 from theoryctl.runtimes.modal import event_lines

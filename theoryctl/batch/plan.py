@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from theoryctl.batch.given import check_given
+from theoryctl.batch.given_inputs import check_given
 from theoryctl.batch.lines import Line, read_line
 from theoryctl.batch.problems import Problems
 from theoryctl.batch.requests import Check, RequestMaker

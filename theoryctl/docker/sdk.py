@@ -19,8 +19,8 @@ from theoryctl.docker.address import Address, Certificates
 from theoryctl.docker.client import MAX_ANSWER, SHAPE_ERRORS, TIMEOUT, odd, said
 from theoryctl.docker.connection import tls_context
 from theoryctl.docker.logins import Logins
+from theoryctl.docker.progress_lines import Told, lines, told
 from theoryctl.docker.ssh import Tunnels
-from theoryctl.docker.told import Told, lines, told
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from typing import Any
 from theoryctl.docker.creation import created_id
 from theoryctl.docker.daemon import explained, found
 from theoryctl.docker.images import inspect, must_inspect
-from theoryctl.docker.told import Told
+from theoryctl.docker.progress_lines import Told
 from theoryctl.errors import BuildFailed, DockerFailed
 from theoryctl.images.choice import BuildPlan
 from theoryctl.images.context import DOCKERFILE, BuildContext

@@ -6,7 +6,7 @@ from typing import Any
 
 from theoryctl.docker.daemon import explained
 from theoryctl.docker.images import SeenImage, inspect
-from theoryctl.docker.told import Told
+from theoryctl.docker.progress_lines import Told
 from theoryctl.errors import (
     BadPlatform,
     ImageNotFound,

@@ -139,7 +139,7 @@ def _replace(connection: Connection, rows: Sequence[Row]) -> None:
     try:
         connection.executemany(statement, (row.values() for row in rows))
     except (OverflowError, UnicodeEncodeError):  # SQLite's own check: one of ours would cost every row
-        from theoryctl.ledger.logged import held
+        from theoryctl.ledger.log_rows import held
 
         connection.executemany(statement, ([held(value) for value in row.values()] for row in rows))
 

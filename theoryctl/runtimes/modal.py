@@ -19,7 +19,7 @@ from theoryctl.modal.deploy import BATCH_FUNCTIONS, FUNCTIONS
 from theoryctl.modal.deployment import PLATFORM, Deployment
 from theoryctl.modal.names import Owner
 from theoryctl.modal.sdk import connected, explaining, found
-from theoryctl.modal.sent import SentCalls
+from theoryctl.modal.sent_journal import SentCalls
 from theoryctl.refs import ProviderRef
 from theoryctl_providers.contract import (
     ERRORS,

@@ -17,7 +17,7 @@ from theoryctl_providers.contract import (
     corrected,
     is_mock,
 )
-from theoryctl_providers.inputs.call import check_call
+from theoryctl_providers.inputs.checks import check_call
 from theoryctl_providers.inputs.normalize import CALLER, vendor_of
 from theoryctl_providers.inputs.tools import forced_tool
 from theoryctl_providers.inputs.unsupported import refuse_uncarried

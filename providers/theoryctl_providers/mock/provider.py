@@ -26,7 +26,7 @@ from theoryctl_providers.contract import (
     is_mock,
     sha256,
 )
-from theoryctl_providers.inputs.call import check_call
+from theoryctl_providers.inputs.checks import check_call
 from theoryctl_providers.inputs.normalize import counted
 from theoryctl_providers.inputs.schemas import AnswerSchema, prompt_schema, response_schema, tool_schema
 from theoryctl_providers.inputs.tools import forced_tool

@@ -56,7 +56,9 @@ def test_a_line_whose_container_was_lost_runs_again_and_has_one_row(
     assert (len(read_rows(work / "rows.jsonl")), begun.read_text()) == (1, "xx")
 
 
-@pytest.mark.slow("theoryctl/modal/batch_calls.py", "theoryctl/modal/sent.py", "theoryctl/actions/batch_engine.py")
+@pytest.mark.slow(
+    "theoryctl/modal/batch_calls.py", "theoryctl/modal/sent_journal.py", "theoryctl/actions/batch_engine.py"
+)
 def test_four_containers_do_at_least_three_times_the_work_of_one(
     acme: Acme, start: Start, cli: Cli, work: Path
 ) -> None:

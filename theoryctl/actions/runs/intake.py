@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from theoryctl.instances.instance import Instance
-from theoryctl.ledger.logged import row_of_log
+from theoryctl.ledger.log_rows import row_of_log
 from theoryctl.ledger.recorder import Policy, policy_of, take_in
 from theoryctl.ledger.row import Row
 from theoryctl.ledger.store import changing, opened

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from datetime import datetime
 
-from theoryctl.ledger.logged import is_number, is_text
+from theoryctl.ledger.log_rows import is_number, is_text
 from theoryctl.ledger.queries import Filter
 from theoryctl.ledger.recorder import take_in
 from theoryctl.ledger.report.figures import Figures, figures

@@ -24,8 +24,8 @@ from theoryctl_providers.wires.openai.chat_message import (
     reasoning_field,
     usage_document,
 )
+from theoryctl_providers.wires.openai.encrypted_content import BLOCKS
 from theoryctl_providers.wires.openai.errors import error_object
-from theoryctl_providers.wires.openai.kept import BLOCKS
 from theoryctl_providers.wires.openai.tools import Toolbox
 
 END = b"data: [DONE]\n\n"

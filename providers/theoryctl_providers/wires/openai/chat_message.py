@@ -16,7 +16,7 @@ from theoryctl_providers.contract import Output, ToolCallDelta, Usage, VendorInf
 from theoryctl_providers.contract.answer import Choice, ToolCall
 from theoryctl_providers.wires.exchange import Head
 from theoryctl_providers.wires.images import address_of, images_of
-from theoryctl_providers.wires.openai.kept import BLOCKS
+from theoryctl_providers.wires.openai.encrypted_content import BLOCKS
 from theoryctl_providers.wires.openai.tools import Toolbox, custom_input
 
 

@@ -11,7 +11,7 @@ from theoryctl_providers.contract import Output, ToolCallDelta, Usage, VendorInf
 from theoryctl_providers.contract.answer import Answer, Choice
 from theoryctl_providers.wires.exchange import Head
 from theoryctl_providers.wires.images import images_of
-from theoryctl_providers.wires.openai.kept import BLOCKS, packed
+from theoryctl_providers.wires.openai.encrypted_content import BLOCKS, packed
 from theoryctl_providers.wires.openai.responses.output_items import (
     REASONING,
     REFUSAL,

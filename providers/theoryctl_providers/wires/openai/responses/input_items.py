@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from theoryctl_providers.wires.body import unsupported, wrong
-from theoryctl_providers.wires.openai.kept import unpacked
+from theoryctl_providers.wires.openai.encrypted_content import unpacked
 from theoryctl_providers.wires.openai.responses.tool_items import CALLS, OUTPUTS, function_of_call, output_of
 from theoryctl_providers.wires.openai.tools import function_name
 

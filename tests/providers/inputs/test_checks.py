@@ -9,7 +9,7 @@ import pytest
 
 from theoryctl_providers import run
 from theoryctl_providers.contract import Mode, ProviderError
-from theoryctl_providers.inputs.call import check_call
+from theoryctl_providers.inputs.checks import check_call
 from theoryctl_providers.inputs.validate import check_inputs
 
 ASK: dict[str, Any] = {"model": "openai/gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]}
