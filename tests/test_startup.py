@@ -137,6 +137,13 @@ def test_help_loads_of_the_contract_the_errors_alone(environment: dict[str, str]
     assert not loaded & {"hashlib", "theoryctl.terminal.run_display"}
 
 
+def test_a_stop_loads_nothing_that_only_other_commands_need(environment: dict[str, str]) -> None:
+    loaded = loaded_after(["local", "stop", "--all"], environment)
+    assert "theoryctl.runtimes.docker.runtime" in loaded
+    spared = ("psutil", "theoryctl.images", "theoryctl.instances.session", "theoryctl.manifests", "theoryctl.secrets")
+    assert [name for name in loaded if name.startswith(spared)] == []
+
+
 def test_every_name_of_the_contract_has_a_module() -> None:
     assert [name for name in contract.__all__ if not hasattr(contract, name)] == []
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):

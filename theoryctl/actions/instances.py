@@ -1,28 +1,21 @@
-"""Started instances: finding, stopping and watching them, and what other programs need to talk to one."""
+"""Started instances: finding, stopping and watching them."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from theoryctl.actions.runs.intake import end
 from theoryctl.errors import NotRunning, OutputFailed, TheoryctlError, UsageError
 from theoryctl.hints import again, command
 from theoryctl.instances import records
 from theoryctl.instances.instance import Instance
 from theoryctl.instances.lock import alone
 from theoryctl.instances.records import BadRecord, checked_name
-from theoryctl.manifests.cache import read_manifest
-from theoryctl.manifests.catalog import Catalog
-from theoryctl.manifests.pins import other_pin
 from theoryctl.refs import ProviderRef
 from theoryctl.results.instances import (
-    EnvShown,
-    EnvUnset,
     InstanceRow,
     InstancesShown,
     RecordingsWritten,
@@ -31,9 +24,7 @@ from theoryctl.results.instances import (
     UrlShown,
 )
 from theoryctl.runtimes.find import STARTED, near_started, recorded, recorded_at, require, started_runtime
-from theoryctl.secrets import led_variables
 from theoryctl_providers.contract import ProviderError, sha256
-from theoryctl_providers.contract.clients import client_variables
 
 if TYPE_CHECKING:
     from theoryctl.instances.client import Unused
@@ -107,6 +98,8 @@ def _is_of(record: Instance | BadRecord, ref: ProviderRef | None, name: str | No
 
 def _stop(instance: Instance) -> bool:
     """Stop one instance, once the recordings that it holds are written. Raises OutputFailed, and leaves it running."""
+    from theoryctl.actions.runs.intake import end
+
     with _changing(instance.key.file), alone(instance.key):
         # Another command may have been faster. Its record is of another instance, or tells more of this one.
         now = records.loaded(instance.key)
@@ -198,6 +191,8 @@ def _called(known: Iterable[Instance | BadRecord], name: str | None) -> list[Ins
 
 def _forget(instance: Instance) -> None:
     """Clear a dead instance away, unless another command is at it, or nothing can be written."""
+    from theoryctl.actions.runs.intake import end
+
     with suppress(NotRunning, OSError), alone(instance.key, seconds=0):
         end(instance)
 
@@ -243,37 +238,6 @@ def url(ref: ProviderRef, runtime: str | None, name: str | None = None) -> UrlSh
     return UrlShown(require(ref, runtime, name).url)
 
 
-def env(ref: ProviderRef, runtime: str | None, name: str | None = None) -> EnvShown:
-    """The variables that lead a program of ours, or a client of any API that it speaks, to the instance."""
-    instance = require(ref, runtime, name)
-    return leading_to(instance.url, instance.token)
-
-
-def leading_to(url: str, token: str) -> EnvShown:
-    """The variables that lead programs to the server at a URL, without a slash at its end."""
-    led = (*led_variables(), "THEORYCTL_URL", "THEORYCTL_TOKEN")
-    replaced = tuple(name for name in _others(url, token) if name not in led)
-    return EnvShown(_variables(url, token), replaced)
-
-
-def unset_env() -> EnvUnset:
-    """The variables that `env` sets, but for those that hold something else by now than what leads to an instance."""
-    url, token = os.environ.get("THEORYCTL_URL", ""), os.environ.get("THEORYCTL_TOKEN", "")
-    led = led_variables(other_than=token)
-    kept = tuple(name for name in _others(url, token) if name not in led)
-    return EnvUnset(tuple(name for name in _variables(url, token) if name not in kept), kept)
-
-
-def _variables(url: str, token: str) -> dict[str, str]:
-    ours = {"THEORYCTL_URL": url, "THEORYCTL_TOKEN": token}
-    return {**ours, **client_variables(url, token)}
-
-
-def _others(url: str, token: str) -> tuple[str, ...]:
-    """The variables that are set to something else than would lead to that instance."""
-    return tuple(name for name, value in _variables(url, token).items() if os.environ.get(name, value) != value)
-
-
 def _all() -> list[Instance | BadRecord]:
     """Every instance, with a record or without, and every record that is bad."""
     found = list(recorded())
@@ -284,6 +248,10 @@ def _all() -> list[Instance | BadRecord]:
 
 def _drift(instance: Instance, manifests: str | None) -> str | None:
     """The change since the start: `digest` where the manifest pins another one, `manifest` for any other."""
+    from theoryctl.manifests.cache import read_manifest
+    from theoryctl.manifests.catalog import Catalog
+    from theoryctl.manifests.pins import other_pin
+
     try:
         found = Catalog(manifests).find(ProviderRef.parse(instance.ref))
         if other_pin(found.load().pin(instance.platform), instance.digest, instance.pin):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from theoryctl.actions.instances import leading_to
+from theoryctl.actions.instance_env import leading_to
 from theoryctl.actions.modal_image import pinned_here
 from theoryctl.errors import DigestDrift, NotDeployed, UsageError
 from theoryctl.hints import again, command

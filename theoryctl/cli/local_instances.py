@@ -113,7 +113,7 @@ def env(
     Azure and Gemini read, such as OPENAI_BASE_URL and OPENAI_API_KEY. Standard error says which variables they
     replace. With --unset the shell forgets them again.
     """
-    from theoryctl.actions import instances
+    from theoryctl.actions import instance_env
     from theoryctl.errors import UsageError
     from theoryctl.hints import again
     from theoryctl.refs import ProviderRef
@@ -122,7 +122,7 @@ def env(
         alone = again("leave out all but --unset", ref=None, runtime=None, name=None)
         raise UsageError("--unset is about the shell's variables, whatever set them", hint=alone)
     if unset:
-        ctx.obj.emit(instances.unset_env())
+        ctx.obj.emit(instance_env.unset_env())
     else:
         ref = ref if ref is not None else ctx.command.take_default(ctx)  # type: ignore[attr-defined]
-        ctx.obj.emit(instances.env(ProviderRef.parse(ref), runtime, name))
+        ctx.obj.emit(instance_env.env(ProviderRef.parse(ref), runtime, name))

@@ -102,7 +102,7 @@ def env_(
     token to everybody in the workspace. An endpoint has no container until somebody asks it, so this waits until one
     takes requests.
     """
-    from theoryctl.actions import instances, modal_endpoint
+    from theoryctl.actions import instance_env, modal_endpoint
     from theoryctl.errors import UsageError
     from theoryctl.hints import command
     from theoryctl.modal.names import environment_name
@@ -111,7 +111,7 @@ def env_(
     if (ref is None) != unset:
         raise UsageError("env wants --ref REF or --unset, and one of them", hint=command("modal status"))
     if ref is None:
-        ctx.obj.emit(instances.unset_env())
+        ctx.obj.emit(instance_env.unset_env())
         return
     parsed, where = ProviderRef.parse(ref), environment_name(env)
     shown = modal_endpoint.env(parsed, where, app, manifests, wait=not no_wait, progress=ctx.obj.progress)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -23,6 +26,41 @@ def lives(pid: int | None, born: float | None) -> bool:
         return _seen(pid) == (born, True)
     except ProcessLookupError:
         return False
+
+
+def began_at(pid: int) -> float:
+    """Return when a process began, in seconds since the epoch. Raises ProcessLookupError where there is none."""
+    import psutil
+
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.NoSuchProcess:
+        raise ProcessLookupError(pid) from None
+
+
+def with_variable(name: str) -> Iterator[tuple[int, str]]:
+    """Yield the pid of each process that began with a variable in its environment, and the value, as far as it may be
+    read."""
+    if sys.platform == "linux":
+        yield from _with_variable_in_proc(f"\0{name}=".encode())
+        return
+    import psutil
+
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if (value := process.environ().get(name)) is not None:
+                yield process.pid, value
+
+
+def _with_variable_in_proc(begin: bytes) -> Iterator[tuple[int, str]]:
+    for pid in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                _, found, rest = (b"\0" + file.read()).partition(begin)
+        except OSError:  # it ended, or is another user's
+            continue
+        if found:
+            yield int(pid), os.fsdecode(rest.partition(b"\0")[0])
 
 
 def _seen(pid: int) -> tuple[float, bool]:

@@ -34,7 +34,7 @@ class _Class(NamedTuple):
 #: The runtimes that `start` starts, by name. The first one is the default.
 STARTED = {
     "docker": _Class("theoryctl.runtimes.docker.runtime", "DockerRuntime", "container"),
-    "process": _Class("theoryctl.runtimes.process", "ProcessRuntime", "pid"),
+    "process": _Class("theoryctl.runtimes.process.runtime", "ProcessRuntime", "pid"),
 }
 DEFAULT = next(iter(STARTED))
 

@@ -1,23 +1,17 @@
-"""A provider's container: what a start makes of it, and what its labels tell of it later."""
+"""A provider's container as a start makes it."""
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import replace
-from datetime import datetime
 
-from theoryctl.docker import containers
-from theoryctl.docker.containers import Container
 from theoryctl.docker.creation import HOST_NAME, ContainerSpec
 from theoryctl.images.choice import Pinned
-from theoryctl.instances.instance import Instance
 from theoryctl.runtimes.docker.image import ReadyImage
+from theoryctl.runtimes.docker.seen import NAME, network_of
 from theoryctl.runtimes.start_request import StartRequest
 from theoryctl.secrets import on_this_host
 from theoryctl_providers.contract import ServerConfig, limits_told, served_modes
-
-#: The label of a container that was started under a name.
-_NAME = "name"
 
 
 def spec_of(request: StartRequest, image: ReadyImage, state: str) -> ContainerSpec:
@@ -30,7 +24,7 @@ def spec_of(request: StartRequest, image: ReadyImage, state: str) -> ContainerSp
         network=network_of(state),
         labels={
             "ref": str(ref),
-            **({_NAME: name} if name else {}),
+            **({NAME: name} if name else {}),
             "state": state,
             "instance": secrets.token_hex(8),
             "digest": image.digest,
@@ -63,44 +57,3 @@ def _from_inside(value: str) -> str:
         return value
     port = f":{address.port}" if address.port else ""
     return address._replace(netloc=f"{HOST_NAME}{port}").geturl()
-
-
-def from_labels(seen: Container) -> Instance | None:
-    """Read the labels of a container whose record is lost: without its token nobody can run anything in it. None where
-    they are not those that a start writes.
-    """
-    try:
-        return _labelled(seen)
-    except (KeyError, ValueError):
-        return None
-
-
-def _labelled(seen: Container) -> Instance:
-    labels = {name.removeprefix(f"{containers.LABEL}."): value for name, value in seen.labels.items()}
-    return Instance(
-        ref=labels["ref"],
-        runtime="docker",
-        name=name_of(seen),
-        url=(seen.running and seen.url) or "",
-        mode=labels["mode"],
-        token="",
-        started_at=datetime.fromisoformat(seen.created).timestamp(),
-        manifest_digest=labels["manifest"],
-        secrets_present=(),
-        secrets_absent=(),
-        max_attachment=0,
-        platform=labels["platform"],
-        container=seen.id,
-        image=labels["image"],
-        digest=labels["digest"],
-    )
-
-
-def name_of(seen: Container) -> str | None:
-    """The name that a container was started under."""
-    return seen.labels.get(f"{containers.LABEL}.{_NAME}")
-
-
-def network_of(state: str) -> str:
-    """Return the name of the network that the containers of a state folder share."""
-    return f"theoryctl-{state}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -20,8 +21,7 @@ from theoryctl.instances.instance import Instance
 from theoryctl.instances.key import RecordKey
 from theoryctl.instances.last_words import last_words, own_refusal
 from theoryctl.instances.log_files import log_lines, opened_anew
-from theoryctl.instances.restart import start_again, stop_and_start
-from theoryctl.instances.session import LONGEST, InstanceSession
+from theoryctl.instances.restart import stop_and_start
 from theoryctl.paths import private_folder
 from theoryctl.platforms import host_platform
 from theoryctl.refs import ProviderRef
@@ -30,9 +30,7 @@ from theoryctl_providers.contract import (
     LIMITS_VARIABLE,
     SERVES_VARIABLE,
     TOKEN_VARIABLE,
-    Event,
     ProviderError,
-    Request,
     ServerConfig,
     is_secret,
     secret_names,
@@ -42,6 +40,7 @@ from theoryctl_providers.contract import (
 if TYPE_CHECKING:
     import psutil
 
+    from theoryctl.instances.session import InstanceSession
     from theoryctl.runtimes.start_request import StartRequest
 
 #: Seconds for a server to drain and exit before it is killed.
@@ -105,9 +104,9 @@ class ProcessRuntime(StartedRuntime):
 
     def stop(self, instance: Instance, at_end: AtEnd = unread) -> bool:
         """Stop an instance. Raises ProviderError `ERR_TIMEOUT` for a process that cannot be ended; its record stays."""
-        was_running = _signalled(instance, "terminate")
+        was_running = _signalled(instance, signal.SIGTERM)
         if was_running and not _ends(instance, STOP_SECONDS):
-            _signalled(instance, "kill")
+            _signalled(instance, signal.SIGKILL)
             if not _ends(instance, STOP_SECONDS):
                 message = f"the process {instance.pid} of {instance.ref} does not end, even killed"
                 raise ProviderError("ERR_TIMEOUT", message, hint=f"ps -o pid,stat,wchan {instance.pid}")
@@ -146,29 +145,11 @@ class ProcessRuntime(StartedRuntime):
             raise NotRunning(message, hint=stop_and_start(instance)) from None
 
     def open(self, instance: Instance, restart: str) -> InstanceSession:
+        from theoryctl.runtimes.process.session import ProcessSession, explained
+
         if not pids.lives(instance.pid, instance.pid_started):
-            raise _explained(instance, connection.dead(instance, restart))
-        return _Session(instance, restart, self.listens)
-
-
-class _Session(InstanceSession):
-    """Requests to a process. Where it is gone, the kernel may know why."""
-
-    def ask(self, request: Request) -> Generator[Event, None, None]:
-        try:
-            yield from super().ask(request)
-        except NotRunning as error:
-            raise _explained(self._instance, error) from None
-
-
-def _explained(instance: Instance, error: NotRunning) -> NotRunning:
-    """The error, with the reason that the kernel gave for the end of the process."""
-    from theoryctl.instances.kernel_log import ran_out_of_memory
-
-    if not ran_out_of_memory(instance.pid, instance.pid_started):
-        return error
-    message = f"{error.message}: the kernel ended it because memory ran out"
-    return NotRunning(message, hint=start_again(instance).after("free some memory"))
+            raise explained(instance, connection.dead(instance, restart))
+        return ProcessSession(instance, restart, self.listens)
 
 
 #: Reads the logs of servers into the ledger, before older ones are overwritten.
@@ -225,6 +206,8 @@ def _tell(process: subprocess.Popen[bytes], config: ServerConfig) -> None:
 def _await_port(reader: int, process: subprocess.Popen[bytes], seconds: float) -> int:
     import select
 
+    from theoryctl.instances.session import LONGEST
+
     if not select.select([reader], [], [], min(seconds, LONGEST))[0]:
         raise _NotReady(
             f"not ready within {seconds:g} s", again("give it more time with --wait-timeout", wait_timeout=2 * seconds)
@@ -250,19 +233,21 @@ def _failed(log: Path, request: StartRequest, error: _NotReady) -> ProviderError
 
 def _servers() -> Iterator[Instance]:
     """The servers of this state folder, as far as their environment tells."""
-    import psutil
-
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, OSError):
-            file = Path(process.environ().get(_RECORD, ""))
-            key = RecordKey.of_file(file)
+    for pid, value in pids.with_variable(_RECORD):
+        file = Path(value)
+        key = RecordKey.of_file(file)
+        with suppress(ProcessLookupError):  # it ended meanwhile
             # What a provider starts inherits the variable, and is in the session of its server.
-            if key is not None and key.file.absolute() == file and os.getsid(process.pid) == process.pid:
-                yield _without_record(key, process)
+            if key is not None and key.file.absolute() == file and os.getsid(pid) == pid:
+                yield _without_record(key, pid)
 
 
-def _without_record(key: RecordKey, process: psutil.Process) -> Instance:
-    """Describe a server whose record is lost: without its token nobody can run anything in it."""
+def _without_record(key: RecordKey, pid: int) -> Instance:
+    """Describe a server whose record is lost: without its token nobody can run anything in it.
+
+    Raises ProcessLookupError where it has ended.
+    """
+    born = pids.birth(pid)
     return Instance(
         ref=str(key.ref),
         runtime=key.runtime,
@@ -270,14 +255,14 @@ def _without_record(key: RecordKey, process: psutil.Process) -> Instance:
         url="",
         mode="unknown",
         token="",
-        started_at=process.create_time(),
+        started_at=pids.began_at(pid),
         manifest_digest="",
         secrets_present=(),
         secrets_absent=(),
         max_attachment=0,
         platform=host_platform(),
-        pid=process.pid,
-        pid_started=pids.birth(process.pid),
+        pid=pid,
+        pid_started=born,
         log=str(key.file.with_suffix(".log")),
     )
 
@@ -294,15 +279,12 @@ def _process(instance: Instance) -> psutil.Process | None:
         return None
 
 
-def _signalled(instance: Instance, how: str) -> bool:
-    """Send the process a signal, by the name of psutil's method for it; False where it has ended."""
-    import psutil
-
-    process = _process(instance)
-    if process is None:
+def _signalled(instance: Instance, number: signal.Signals) -> bool:
+    """Send the process a signal; False where it has ended."""
+    if instance.pid is None or not pids.lives(instance.pid, instance.pid_started):
         return False
-    with suppress(psutil.NoSuchProcess):
-        getattr(process, how)()
+    with suppress(ProcessLookupError):
+        os.kill(instance.pid, number)
     return True
 
 
