@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from hashlib import sha256
@@ -105,6 +106,50 @@ def test_a_daemon_that_breaks_off_or_refuses_a_stop_leaves_the_record(cli: Cli, 
     assert ("no space left" in ran.document["error"]["message"]) == (b"space" in said)
     assert b"POST /v1.41/containers/%s/stop?t=12 " % CONTAINER.encode() in other.heard
     assert container.exists()
+
+
+def test_a_stop_waits_for_nothing_that_the_daemon_finishes_by_itself(cli: Cli, container: Path) -> None:
+    let_go, stopped = threading.Event(), threading.Event()
+
+    def answers(request: bytes) -> bytes:
+        method, path = request.decode().split()[:2]
+        if "/networks/" in path and method == "DELETE":
+            let_go.set()
+            stopped.wait(20)  # as if the rules of its bridge took so long
+            stopped.set()
+        if "/networks/" in path:
+            return answer(b'{"message": "no such network"}', "404 Not Found") if let_go.is_set() else answer(LIVES)
+        return daemon(answer(LIVES))(path)
+
+    with stranger(answers) as other:
+        threading.Thread(target=other.serve, daemon=True).start()  # a second one, while the first one is at the bridge
+        ran = cli(*STOP, env=host(other.url))
+        is_early = not stopped.is_set()
+        stopped.set()
+    assert ran.status == 0, ran.err
+    assert is_early
+    assert other.heard.index(b"/stop") < other.heard.index(b"DELETE /v1.41/networks/")
+    assert not container.exists()
+
+
+REFUSALS = {
+    "something is on it": answer(b'{"message": "has active endpoints"}', "403 Forbidden"),
+    "nobody may ask": answer(b"<html>no</html>", "403 Forbidden"),
+}
+
+
+@pytest.mark.parametrize("said", REFUSALS.values(), ids=REFUSALS)
+def test_a_network_that_stays_keeps_no_stop_from_its_end(cli: Cli, container: Path, said: bytes) -> None:
+    def answers(request: bytes) -> bytes:
+        method, path = request.decode().split()[:2]
+        if "/networks/" in path:
+            return answer(LIVES) if method == "GET" and b"active" in said else said
+        return daemon(answer(LIVES))(path)
+
+    with stranger(answers) as other:
+        ran = cli(*STOP, env=host(other.url))
+    assert ran.status == 0, ran.err
+    assert not container.exists()
 
 
 ODD = {

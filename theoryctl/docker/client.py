@@ -18,7 +18,7 @@ from theoryctl.docker.connection import connection_to
 from theoryctl.errors import DockerFailed
 
 if TYPE_CHECKING:
-    from http.client import HTTPResponse
+    from http.client import HTTPConnection, HTTPResponse
 
 T = TypeVar("T")
 
@@ -101,6 +101,18 @@ class Client:
             body = self._whole(response, path)
         return self._shaped(shape, body, path)
 
+    @contextmanager
+    def begin(self, method: str, path: str) -> Iterator[Callable[[float], bool]]:
+        """Have the daemon begin something, and hang up at the end of the block, which stops nothing.
+
+        Yields a function that waits so many seconds for the answer, and returns whether it has come.
+        """
+        import select
+
+        with self._sent(method, path, TIMEOUT) as connection:
+            sock = connection.sock
+            yield lambda seconds: bool(select.select([sock], [], [], seconds)[0])
+
     def _whole(self, response: HTTPResponse, path: str) -> bytes:
         body = response.read(MAX_ANSWER + 1)
         if len(body) > MAX_ANSWER:
@@ -140,22 +152,29 @@ class Client:
     def _answer(
         self, method: str, path: str, seconds: float, *, endless: bool = False, trouble: str = "closed the connection,"
     ) -> Iterator[HTTPResponse]:
+        with self._sent(method, path, seconds, trouble) as connection:
+            # The answer takes it over where it is the last one of the connection.
+            sock = connection.sock
+            if endless and not self._logs_begin_at_once():
+                sock.settimeout(None)
+            with connection.getresponse() as response:
+                self._must_be_granted(response)
+                if endless:
+                    sock.settimeout(None)
+                yield response
+
+    @contextmanager
+    def _sent(
+        self, method: str, path: str, seconds: float, trouble: str = "closed the connection,"
+    ) -> Iterator[HTTPConnection]:
+        """Yield a connection on which a request is sent."""
         from http.client import HTTPException
 
         try:
             with connection_to(self.address, seconds) as connection:
                 version = self.version and f"/v{self.version}"
-                url = f"{self.address.path}{version}{path}"
-                connection.request(method, url, headers=dict(self.address.headers))
-                # The answer takes it over where it is the last one of the connection.
-                sock = connection.sock
-                if endless and not self._logs_begin_at_once():
-                    sock.settimeout(None)
-                with connection.getresponse() as response:
-                    self._must_be_granted(response)
-                    if endless:
-                        sock.settimeout(None)
-                    yield response
+                connection.request(method, f"{self.address.path}{version}{path}", headers=dict(self.address.headers))
+                yield connection
         except (OSError, HTTPException, ValueError) as error:
             message = f"Docker {trouble} at {self.address}: {getattr(error, 'strerror', None) or error}"
             raise DockerFailed(message, hint=self._hint) from None
