@@ -181,6 +181,14 @@ class Asked:
         self.connection = self._connected()
 
     def __call__(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, str, bytes]:
+        try:
+            return self._answer(method, path, body, headers)
+        except (OSError, http.client.HTTPException) as error:
+            # On a connection of its own the next request finds out whether it was this one alone.
+            self.connection.close()
+            raise AssertionError(f"no answer: {error!r}") from error
+
+    def _answer(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, str, bytes]:
         self.connection.request(method, path, body, {**KEYS, **headers})
         response = self.connection.getresponse()
         answer = response.status, response.headers.get("content-type", ""), response.read()
