@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import REF, Cli
 from tests.waiting import until
+from theoryctl.instances.lines import LONGEST, Lines
 from theoryctl.instances.log_files import log_lines, opened_anew
 
 RUN = ("local", "run", "--ref", REF, "--json")
@@ -74,3 +75,51 @@ def test_two_servers_that_write_to_one_log_overwrite_nothing(tmp_path: Path) -> 
             file.write(line)
             file.flush()
     assert list(log_lines(log, lambda: False)) == ["new", "old", "new"]
+
+
+def followed(log: Path, write: Callable[[], None]) -> list[str]:
+    """Follow a log while it is written, and return its lines."""
+    end, found = threading.Event(), list[str]()
+    reader = threading.Thread(target=lambda: found.extend(log_lines(str(log), lambda: not end.is_set())))
+    reader.start()
+    try:
+        write()
+    finally:
+        end.set()
+        reader.join()
+    return found
+
+
+def test_a_line_that_is_written_in_two_goes_is_followed_as_one(tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    log.write_text("")
+
+    def write() -> None:
+        for part in ("ha", "lf\n", "no end"):
+            with log.open("a") as file:
+                file.write(part)
+            time.sleep(0.25)  # longer than a reader sleeps at the end of the file
+
+    assert followed(log, write) == ["half", "no end"]
+
+
+def test_a_line_without_an_end_is_followed_as_it_comes(tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    log.write_bytes("🦜".encode() * (LONGEST // 2))
+    found = log_lines(str(log), lambda: True)
+    parts = [next(found)]
+    with log.open("a") as file:
+        file.write("!\nnext\n")
+    parts += [next(found), next(found)]
+    assert [len(part.encode()) for part in parts] == [LONGEST, LONGEST, 1]
+    assert next(found) == "next"
+    assert set("".join(parts[:2])) == {"🦜"}
+
+
+def test_a_long_line_is_cut_between_its_characters() -> None:
+    text = "x" + "🦜" * LONGEST
+    lines = Lines()
+    parts = [part for begin in range(0, 4 * LONGEST + 1, 50_001) for part in lines.of(text.encode()[begin:][:50_001])]
+    parts += lines.end()
+    assert "".join(parts) == text
+    assert max(len(part.encode()) for part in parts) <= LONGEST

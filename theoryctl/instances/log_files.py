@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from typing import IO
 
+from theoryctl.instances.lines import Lines
 from theoryctl_providers.contract import open_regular
 
 #: Files that a server keeps: `NAME.2`, `NAME.1` and `NAME` (theoryctl_providers.server.log).
 _FILES = 3
+#: Bytes that are read at once.
+_PIECE = 1 << 16
 
 
 def opened_anew(path: str) -> int:
@@ -30,36 +33,39 @@ def log_lines(path: str, goes_on: Callable[[], bool]) -> Generator[str]:
 
     Raises OSError where there is none.
     """
+    lines = Lines()
     for number in range(_FILES - 1, 0, -1):
         with suppress(FileNotFoundError), _opened(f"{path}.{number}") as file:
-            yield from map(_without_end, file)
+            yield from _read(file, lines)
     file = _opened(path)
     try:
         while True:
-            if line := file.readline():
-                yield _without_end(line)
-            elif _was_replaced(path, file):
+            is_last = not goes_on()  # asked first: what is written until it says no is read below
+            yield from _read(file, lines)
+            if _was_replaced(path, file):
                 # Written to its end before it was: what is left of it comes first.
-                yield from map(_without_end, file)
+                yield from _read(file, lines)
                 file.close()
                 file = _opened(path)
-            elif not goes_on():
-                return
+            elif is_last:
+                break
             else:
                 time.sleep(0.1)
+        yield from lines.end()
     finally:
         file.close()
 
 
-def _opened(path: str) -> IO[str]:
-    return open(open_regular(path), encoding="utf-8", errors="replace")
+def _opened(path: str) -> IO[bytes]:
+    return open(open_regular(path), "rb")
 
 
-def _without_end(line: str) -> str:
-    return line.rstrip("\n")
+def _read(file: IO[bytes], lines: Lines) -> Iterator[str]:
+    while piece := file.read(_PIECE):
+        yield from lines.of(piece)
 
 
-def _was_replaced(path: str, file: IO[str]) -> bool:
+def _was_replaced(path: str, file: IO[bytes]) -> bool:
     """True where another file has the name by now; False in the moment in which none has."""
     try:
         return not os.path.samestat(os.stat(path), os.fstat(file.fileno()))

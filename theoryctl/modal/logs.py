@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from theoryctl.instances.lines import Lines
+
 #: Lines that are shown where no flag says how many.
 DEFAULT_TAIL = 100
 
@@ -25,11 +27,12 @@ def log_lines(app: Any, *, follow: bool, tail: int | None, since: float | None) 
 
 def joined(entries: Iterable[Any]) -> Iterator[tuple[datetime, str]]:
     """Put lines together, each with its time, of entries: the pieces of a line may stand between those of another's."""
-    rests: dict[str, tuple[datetime, str]] = {}
+    ended: dict[str, Lines] = {}
+    latest: dict[str, datetime] = {}
     for entry in entries:
         container = next((each for each in reversed(entry.context_ids) if each.startswith("ta-")), "")
-        *lines, rest = (rests.pop(container, (None, ""))[1] + entry.message).split("\n")
-        yield from ((entry.timestamp, line) for line in lines)
-        if rest:
-            rests[container] = (entry.timestamp, rest)
-    yield from rests.values()
+        latest[container] = entry.timestamp
+        lines = ended.setdefault(container, Lines())
+        yield from ((entry.timestamp, line) for line in lines.of(entry.message.encode(errors="replace")))
+    for container, lines in ended.items():
+        yield from ((latest[container], line) for line in lines.end())

@@ -14,6 +14,7 @@ from theoryctl.errors import NotRunning
 from theoryctl.hints import NO_IMAGE, Hint, again
 from theoryctl.instances import records
 from theoryctl.instances.instance import Instance
+from theoryctl.instances.lines import Lines
 from theoryctl.instances.restart import start_again
 from theoryctl.platforms import same_platform
 from theoryctl.refs import ProviderRef
@@ -105,12 +106,10 @@ class DockerRuntime(StartedRuntime):
         if containers.inspect(client, _id(instance)) is None:
             message = f"the container of {instance.ref} is gone, and its log with it"
             raise NotRunning(message, hint=start_again(instance))
-        rest = b""
+        lines = Lines()
         for piece in client.log(_id(instance), follow=follow):
-            *lines, rest = (rest + piece).split(b"\n")
-            yield from (line.decode(errors="replace") for line in lines)
-        if rest:
-            yield rest.decode(errors="replace")
+            yield from lines.of(piece)
+        yield from lines.end()
 
     def open(self, instance: Instance, restart: str) -> InstanceSession:
         from theoryctl.runtimes.docker.session import DockerSession
