@@ -16,6 +16,9 @@ from pathlib import Path
 
 from theoryctl_providers.contract import ProviderError, replace_file
 
+#: The variables that move our folders; a relative path is one from the working folder.
+FOLDER_VARIABLES = STATE_VARIABLE, CACHE_VARIABLE = "THEORYCTL_STATE_DIR", "THEORYCTL_CACHE_DIR"
+
 
 class ForeignFolder(ProviderError):
     """A `folder` of ours that another user owns or can write to (`ERR_USAGE`)."""
@@ -33,7 +36,7 @@ class ForeignFolder(ProviderError):
 
 def cache_dir() -> Path:
     """Return `THEORYCTL_CACHE_DIR`, else `theoryctl` in `XDG_CACHE_HOME` (default ~/.cache). Raises ForeignFolder."""
-    return _ours("THEORYCTL_CACHE_DIR", "XDG_CACHE_HOME", ".cache")
+    return _ours(CACHE_VARIABLE, "XDG_CACHE_HOME", ".cache")
 
 
 def state_dir() -> Path:
@@ -41,7 +44,7 @@ def state_dir() -> Path:
 
     Raises ForeignFolder.
     """
-    return _ours("THEORYCTL_STATE_DIR", "XDG_STATE_HOME", ".local/state")
+    return _ours(STATE_VARIABLE, "XDG_STATE_HOME", ".local/state")
 
 
 def only_mine(found: os.stat_result) -> bool:
@@ -124,7 +127,7 @@ def _is_mine(found: os.stat_result) -> bool:
 
 def _override(variable: str) -> Path | None:
     value = os.environ.get(variable)
-    return Path(value) if value else None
+    return Path(os.path.abspath(value)) if value else None
 
 
 def _xdg(variable: str, default: str) -> Path:

@@ -162,6 +162,13 @@ def test_a_server_that_dies_while_starting_is_told_with_its_last_words_and_nothi
     assert cli("local", "status", "--json").document["instances"] == []
 
 
+def test_a_server_imports_from_where_a_relative_path_leads_here(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "uvicorn.py").write_text("raise SystemExit('no uvicorn today')")
+    ran = cli(*START, "--json", env={"PYTHONPATH": f"{os.path.relpath(tmp_path, tmp_path / 'work')}:nowhere"})
+    assert error(ran) == (5, "ERR_START")
+    assert "no uvicorn today" in ran.document["error"]["message"]
+
+
 def test_a_server_that_refuses_to_start_is_told_in_its_own_words(cli: Cli, tmp_path: Path) -> None:
     release = "1.82.7"  # theoryctl_providers/contract/compromised.py
     (tmp_path / f"litellm-{release}.dist-info").mkdir()

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,9 +27,27 @@ def _nothing_is_left(cli: Cli) -> Iterator[None]:
 
 def started(cli: Cli, environment: dict[str, str]) -> Path:
     """Start a server, and return its log."""
-    assert cli("local", "start", "--ref", REF, "--runtime", "process").status == 0
-    (log,) = (Path(environment["HOME"]) / ".local/state/theoryctl").rglob("*.log")
+    return started_in(cli, Path(environment["HOME"]) / ".local/state/theoryctl")
+
+
+def started_in(cli: Cli, folder: Path, **options: Any) -> Path:
+    assert cli("local", "start", "--ref", REF, "--runtime", "process", **options).status == 0
+    (log,) = folder.rglob("*.log")
     return log
+
+
+def test_a_log_makes_room_where_a_relative_path_leads_to_its_folder(
+    cli: Cli, environment: dict[str, str], tmp_path: Path
+) -> None:
+    environment["THEORYCTL_STATE_DIR"] = "state"
+    log = started_in(cli, tmp_path / "work/state")
+    with log.open("a") as file:
+        file.write(f"{'noise' * 200_000}\n" * 11)
+    ran = cli(*RUN).document["run_id"]
+    until(lambda: ran in log.read_text())
+    assert log.stat().st_size < 10_000
+    log.with_suffix(".json").unlink()  # whose server is found by its environment
+    assert cli("local", "stop", "--all", "--json").document["instances"][0]["was_running"] is True
 
 
 def test_logs_of_more_than_one_file_are_shown_whole_and_a_new_start_begins_with_none(

@@ -22,7 +22,7 @@ from theoryctl.instances.key import RecordKey
 from theoryctl.instances.last_words import last_words, own_refusal
 from theoryctl.instances.log_files import log_lines, opened_anew
 from theoryctl.instances.restart import stop_and_start
-from theoryctl.paths import private_folder
+from theoryctl.paths import FOLDER_VARIABLES, private_folder
 from theoryctl.platforms import host_platform
 from theoryctl.refs import ProviderRef
 from theoryctl.runtimes.base import AtEnd, StartedRuntime, State, running_state, unread
@@ -175,14 +175,14 @@ def _spawn(log: Path, ready: int, request: StartRequest) -> subprocess.Popen[byt
             stderr=output,
             pass_fds=[ready],
             start_new_session=True,
-            env={**_environment(request.server, request.image.code), _RECORD: str(request.key.file.absolute())},
+            env={**_environment(request.server, request.image.code), _RECORD: str(request.key.file)},
             cwd="/",
         )
 
 
 def _environment(config: ServerConfig, code: tuple[str, ...]) -> dict[str, str]:
     """This process's environment without any secret: the server gets those on its standard input. `code` is where it
-    imports its provider's package from."""
+    imports its provider's package from. Its working folder is another, so that paths in it are absolute."""
     names = set(secret_names(config.provider.secret_rules))
     values = {value for name, value in config.provider.secrets.items() if is_secret(name, value)}
     # What this server serves is for its own start to say; a process has no limits.
@@ -190,7 +190,8 @@ def _environment(config: ServerConfig, code: tuple[str, ...]) -> dict[str, str]:
     names |= {SERVES_VARIABLE, LIMITS_VARIABLE, TOKEN_VARIABLE}
     kept = {key: value for key, value in os.environ.items() if key not in names and value not in values}
     kept |= served_modes(config.provider)
-    paths = [*code, *filter(None, [kept.get("PYTHONPATH")])]
+    kept |= {name: os.path.abspath(kept[name]) for name in FOLDER_VARIABLES if kept.get(name)}
+    paths = [*code, *map(os.path.abspath, kept["PYTHONPATH"].split(os.pathsep) if kept.get("PYTHONPATH") else ())]
     return {**kept, "PYTHONPATH": os.pathsep.join(paths)} if paths else kept
 
 
@@ -238,7 +239,7 @@ def _servers() -> Iterator[Instance]:
         key = RecordKey.of_file(file)
         with suppress(ProcessLookupError):  # it ended meanwhile
             # What a provider starts inherits the variable, and is in the session of its server.
-            if key is not None and key.file.absolute() == file and os.getsid(pid) == pid:
+            if key is not None and key.file == file and os.getsid(pid) == pid:
                 yield _without_record(key, pid)
 
 
