@@ -209,3 +209,11 @@ def test_an_answer_of_another_version_is_read_and_what_it_does_not_say_is_null()
 def test_a_comment_between_the_lines_of_an_event_is_passed_over() -> None:
     (result,) = read_events([b"event: result\n", b": still working\n", *changed().splitlines(keepends=True)[1:]])
     assert isinstance(result, Result)
+
+
+def test_an_answer_without_an_end_is_a_bad_response(foreign: Foreign, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "_MOST", 1 << 20)
+    foreign.answer = b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * (8 << 20)
+    with pytest.raises(ProviderError, match="more than 1 MiB") as raised:
+        client.requests(foreign.instance, lambda _: True)
+    assert raised.value.code == "ERR_BAD_RESPONSE"

@@ -16,6 +16,9 @@ from theoryctl_providers.contract import shaped
 if TYPE_CHECKING:
     from theoryctl_providers.contract import Recording
 
+#: Bytes of an answer, at most, those of many recordings with images.
+_MOST = 512 << 20
+
 _RECORDINGS = "/v1/recordings"
 _REQUESTS = "/v1/requests"
 _UNUSED = "/v1/unused"
@@ -121,10 +124,12 @@ def _ask(instance: Instance, listens: Listens, method: str, path: str, missing: 
     try:
         with closing(connect(instance, listens, seconds=60)) as connection:
             connection.request(method, path, headers={"Authorization": f"Bearer {instance.token}"})
-            response = connection.getresponse()
-            data = response.read()
+            with connection.getresponse() as response:
+                data = response.read(_MOST + 1)
     except (OSError, http.client.HTTPException) as error:
         raise gone(instance, command("local status", ref=instance.ref), error) from None
+    if len(data) > _MOST:
+        raise unintelligible(f"sent more than {_MOST >> 20} MiB")
     if response.status == 404 and missing:
         raise Unintelligible(f"the instance {missing}", hint=stop_and_start(instance))
     if response.status != 200:

@@ -105,7 +105,8 @@ class InstanceSession:
             connection.request("POST", "/v1/run", body, headers)
         response = connection.getresponse()
         if response.status != 200:
-            raise refusal(response.read(MOST_REFUSAL), response.status)
+            with response:
+                raise refusal(response.read(MOST_REFUSAL), response.status)
         return response
 
     def _keep(self, connection: HTTPConnection, response: HTTPResponse) -> bool:
