@@ -53,7 +53,11 @@ def test_a_program_on_the_port_of_an_instance_that_died_hears_nothing(cli: Cli, 
         time.sleep(0.01)
     token = json.loads(record(environment).read_text())["token"]
     with stranger(lambda _: ANSWERS["as an older server"], port_of(instance)) as other:
-        assert error(cli(*RUN, "--prompt", PROMPT, "--json")) == (5, "ERR_NOT_RUNNING")
+        for command in ((*RUN, "--prompt", PROMPT), ("local", "env", "--ref", REF), ("local", "url", "--ref", REF)):
+            ran = cli(*command, "--json")
+            assert error(ran) == (5, "ERR_NOT_RUNNING")
+            assert ran.document["error"]["hint"].startswith(f"theoryctl local start --ref {REF} --runtime process")
+            assert token not in ran.out + ran.err
         assert cli(*STOP).status == 0
     assert PROMPT.encode() not in other.heard
     assert token.encode() not in other.heard

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 
+from theoryctl.actions.instances import reached
 from theoryctl.refs import ProviderRef
 from theoryctl.results.instances import EnvShown, EnvUnset
-from theoryctl.runtimes.find import require
 from theoryctl.secrets import led_variables
 from theoryctl_providers.contract.clients import client_variables
 
 
 def env(ref: ProviderRef, runtime: str | None, name: str | None = None) -> EnvShown:
-    """The variables that lead a program of ours, or a client of any API that it speaks, to the instance."""
-    instance = require(ref, runtime, name)
+    """Return the variables that lead a program of ours, or a client of any API that it speaks, to an instance.
+
+    Raises NotRunning where it is not there: they lead prompts and its token to whoever listens at its port.
+    """
+    instance = reached(ref, runtime, name)
     return leading_to(instance.url, instance.token)
 
 

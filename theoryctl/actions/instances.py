@@ -234,8 +234,17 @@ def _read(lines: Iterable[str]) -> tuple[list[str], ProviderError | None]:
 
 
 def url(ref: ProviderRef, runtime: str | None, name: str | None = None) -> UrlShown:
-    """The URL of the instance."""
-    return UrlShown(require(ref, runtime, name).url)
+    """Return the URL of an instance. Raises NotRunning where it is not there, for the port may be another's by now."""
+    return UrlShown(reached(ref, runtime, name).url)
+
+
+def reached(ref: ProviderRef, runtime: str | None, name: str | None = None) -> Instance:
+    """Return an instance that is there. Raises NotRunning, also where another program listens at its port."""
+    from theoryctl.instances.connection import must_be_there
+
+    instance = require(ref, runtime, name)
+    must_be_there(instance, started_runtime(instance.runtime).listens)
+    return instance
 
 
 def _all() -> list[Instance | BadRecord]:

@@ -23,6 +23,8 @@ from theoryctl_providers.contract import healthz_proof
 if TYPE_CHECKING:
     from http.client import HTTPConnection
 
+    from theoryctl.hints import Hint
+
 #: Bytes that the answer of a `/healthz` may have.
 _MAX_BYTES = 1 << 16
 
@@ -88,7 +90,17 @@ def connect(instance: Instance, listens: Listens, seconds: float) -> HTTPConnect
     return connection
 
 
-def gone(instance: Instance, restart: str, error: Exception) -> NotRunning:
+def must_be_there(instance: Instance, listens: Listens, seconds: float = 10.0) -> None:
+    """Raise NotRunning (`ERR_NOT_RUNNING`) where an instance does not prove within `seconds` that it is there."""
+    from http.client import HTTPException
+
+    try:
+        connect(instance, listens, seconds).close()
+    except (OSError, HTTPException) as error:
+        raise gone(instance, start_again(instance), error) from None
+
+
+def gone(instance: Instance, restart: str | Hint, error: Exception) -> NotRunning:
     """Make the error for an instance that is recorded and does not answer."""
     reason = getattr(error, "strerror", None) or "the connection broke"
     message = f"the recorded instance of {instance.ref} ({instance.where}) does not answer: {reason}"
