@@ -54,6 +54,14 @@ def test_a_forced_build_replaces_what_runs(cli: Cli) -> None:
     assert (second.document["already_running"], second.document["container"] == first["container"]) == (False, False)
 
 
+def test_a_build_that_fails_leaves_what_runs(cli: Cli, local_image: Callable[[str], None]) -> None:
+    first = cli(*START, "--json").document
+    local_image("RUN exit 3")
+    assert error(cli(*START, "--build", "--json")) == (1, "ERR_BUILD")
+    (row,) = cli("local", "status", "--json").document["instances"]
+    assert (row["container"], row["state"], row["healthy"]) == (first["container"], "running", True)
+
+
 def test_an_image_that_somebody_built_on_ours_is_not_taken_for_it(cli: Cli, daemon: Daemon) -> None:
     ours = cli("local", "start", "--ref", "llm/mock@1", "--json").document["digest"]
     for number in range(4):

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import random
 import socket
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.actions.running import change, listed, port_of, stranger
-from tests.conftest import REF, Cli
+from tests.conftest import REF, THEORYCTL, Cli
 from tests.docker.conftest import Daemon, error, left_behind
 
 START = ("local", "start", "--ref", REF)
@@ -111,6 +113,25 @@ def test_names_and_ports_hold_in_docker(cli: Cli, daemon: Daemon) -> None:
         assert cli("local", "run", "--ref", REF, "--name", instance["name"], "--json").document["runtime"] == "docker"
     assert cli(*STOP, "--name", "one").out == f"stopped {REF} (docker:one)\n"
     assert [row["name"] for row in listed(cli)] == ["two"]
+
+
+def free_below_1024() -> int:
+    """A port that nobody without a capability may listen on (ip(7), ip_unprivileged_port_start)."""
+    for port in random.sample(range(512, 1024), 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("expected a free port, got 100 that are taken")
+
+
+def test_a_port_that_only_the_daemon_may_listen_on_is_left_to_it(cli: Cli, environment: dict[str, str]) -> None:
+    port = free_below_1024()
+    without = ("setpriv", "--bounding-set", "-net_bind_service", THEORYCTL)
+    done = subprocess.run(
+        [*without, *START, "--port", str(port), "--json"], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert port_of(json.loads(done.stdout)) == port
 
 
 HEALTH = "/opt/theoryctl/code/theoryctl_providers/wires/run/health.py"

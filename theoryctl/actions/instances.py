@@ -97,20 +97,23 @@ def _is_of(record: Instance | BadRecord, ref: ProviderRef | None, name: str | No
 
 
 def _stop(instance: Instance) -> bool:
-    """Stop one instance, once the recordings that it holds are written. Raises OutputFailed, and leaves it running."""
-    from theoryctl.actions.runs.intake import end
-
+    """Stop one instance. Raises OutputFailed, and leaves it running, where its recordings cannot be written."""
     with _changing(instance.key.file), alone(instance.key):
         # Another command may have been faster. Its record is of another instance, or tells more of this one.
         now = records.loaded(instance.key)
-        if now is not None and now.is_same(instance):
-            instance = now
-        runtime = started_runtime(instance.runtime)
-        if instance.record is not None and instance.token and runtime.state(instance).healthy:
-            from theoryctl.actions.recordings import collect
+        return ended(now if now is not None and now.is_same(instance) else instance)
 
-            collect(instance)
-        return end(instance)
+
+def ended(instance: Instance) -> bool:
+    """End an instance, once the recordings that it holds are written; False where it was dead. For the holder of its
+    lock. Raises OutputFailed, and leaves it running, where they cannot be."""
+    from theoryctl.actions.runs.intake import end
+
+    if instance.record is not None and instance.token and started_runtime(instance.runtime).state(instance).healthy:
+        from theoryctl.actions.recordings import collect
+
+        collect(instance)
+    return end(instance)
 
 
 def _is_removed(record: BadRecord) -> bool:

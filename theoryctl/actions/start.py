@@ -6,8 +6,10 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from theoryctl.actions.instances import ended
 from theoryctl.errors import DigestDrift, StartFailed, UsageError
 from theoryctl.hints import again, command
 from theoryctl.images.choice import ImageWish, base_image
@@ -97,19 +99,25 @@ def start(options: StartOptions, progress: Progress) -> Started:
         if running is not None and runtime.state(running).healthy and not options.build:
             _check_same(running, request, runtime, options)
             return Started(running, already_running=True)
-        if running is not None:
-            from theoryctl.actions.runs.intake import end
-
-            end(running)
-        _must_be_free(options.port)
+        if running is None:
+            _must_be_free(options.port, runtime)
         for warning in provider.script.warnings if (provider := request.server.provider).script else ():
             progress.step(warning)
         with ResultFolder(options.mocks.record_flag, request.record) if request.record else contextlib.nullcontext():
-            return Started(runtime.start(request), already_running=False)
+            make_room = partial(_make_room, running, options.port, runtime)
+            return Started(runtime.start(request, make_room), already_running=False)
 
 
-def _must_be_free(port: int | None) -> None:
-    """Raise StartFailed for a port that somebody listens on, before an image is built for it."""
+def _make_room(running: Instance | None, port: int | None, runtime: StartedRuntime) -> None:
+    """End what is recorded in the place of a new instance, which may have had its port."""
+    if running is not None:
+        ended(running)
+        _must_be_free(port, runtime)
+
+
+def _must_be_free(port: int | None, runtime: StartedRuntime) -> None:
+    """Raise StartFailed for a port that cannot be listened on, before an image is built for it."""
+    import errno
     import socket
 
     if port is None:
@@ -119,6 +127,8 @@ def _must_be_free(port: int | None) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
+            if error.errno == errno.EACCES and runtime.has_image:
+                return  # a daemon may take ports that its user may not
             hint = again("choose another --port, or leave it out", port=None)
             raise StartFailed(f"--port {port}: {error.strerror}", hint=hint) from None
 

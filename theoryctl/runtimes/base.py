@@ -80,8 +80,11 @@ class StartedRuntime(Protocol):
         default the one that starts the ref elsewhere."""
         ...
 
-    def start(self, request: StartRequest) -> Instance:
-        """Start an instance and return when it is ready. Raises StartFailed (`ERR_START`); nothing is left then."""
+    def start(self, request: StartRequest, make_room: Callable[[], None]) -> Instance:
+        """Start an instance and return when it is ready. Raises StartFailed (`ERR_START`); nothing is left then.
+
+        `make_room` ends what is in its place, and is called once all is there that a start needs.
+        """
         ...
 
     def differs(self, instance: Instance, request: StartRequest) -> str | None:

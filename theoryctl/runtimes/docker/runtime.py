@@ -5,7 +5,7 @@ The daemon is the truth about containers, found by their labels; the record is f
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
 from theoryctl.docker import containers
@@ -36,14 +36,14 @@ class DockerRuntime(StartedRuntime):
     def must_answer(self, ref: ProviderRef, otherwise: Hint | None = None) -> None:
         connect(otherwise or again("start Docker, or use --runtime process", runtime="process", **NO_IMAGE))
 
-    def start(self, request: StartRequest) -> Instance:
+    def start(self, request: StartRequest, make_room: Callable[[], None]) -> Instance:
         """Start a container and return when it is ready. Nothing is left on failure, nor on Ctrl-C.
 
         Raises StartFailed, DockerFailed (`ERR_DOCKER`), and what choosing, pulling and building an image raise.
         """
         from theoryctl.runtimes.docker import start
 
-        return start.start(request)
+        return start.start(request, make_room)
 
     def differs(self, instance: Instance, request: StartRequest) -> str | None:
         platform = request.image.platform or instance.platform

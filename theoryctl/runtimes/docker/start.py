@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -20,14 +21,17 @@ from theoryctl.runtimes.docker.seen import drop_network, health_of, name_of, net
 from theoryctl.runtimes.start_request import StartRequest
 
 
-def start(request: StartRequest) -> Instance:
+def start(request: StartRequest, make_room: Callable[[], None]) -> Instance:
     """Start a container and return when it is ready. Nothing is left on failure, nor on Ctrl-C.
+
+    `make_room` is called when the image is there: what is in its place serves until then, and on where there is none.
 
     Raises StartFailed, DockerFailed (`ERR_DOCKER`), and what choosing, pulling and building an image raise.
     """
     client = connect()
     with connected() as sdk:
         image = ready_image(sdk, request)
+        make_room()
         state = records.state_id(make=True)
         assert state is not None
         for leftover in containers.labelled(client, state=state, ref=str(request.ref)):

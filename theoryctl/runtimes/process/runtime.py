@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,8 +60,9 @@ class ProcessRuntime(StartedRuntime):
     def must_answer(self, ref: ProviderRef, otherwise: Hint | None = None) -> None:
         """A process can be started anywhere."""
 
-    def start(self, request: StartRequest) -> Instance:
+    def start(self, request: StartRequest, make_room: Callable[[], None]) -> Instance:
         """Start a server and return when it is ready. Raises StartFailed; nothing is left then, nor on Ctrl-C."""
+        make_room()
         for leftover in self.unrecorded([]):
             if leftover.key == request.key:
                 self.stop(leftover)
