@@ -10,6 +10,8 @@ import errno
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
 from typing import Any, NoReturn
 
 from theoryctl_providers.contract import dumps
@@ -17,7 +19,11 @@ from theoryctl_providers.contract import dumps
 _EVENTS = """
 socket.connect socket.sendto socket.sendmsg socket.getaddrinfo socket.gethostbyname socket.gethostbyaddr
 socket.getnameinfo subprocess.Popen os.system os.exec os.posix_spawn os.spawn os.startfile pty.spawn
+theoryctl.interpreter
 """
+
+#: The modules that make an interpreter beside this one, which would have no hook: until Python 3.12, and since 3.13.
+_INTERPRETERS = ("_xxsubinterpreters", "_interpreters")
 
 #: Events of Python that lead out of the process. A program that is started would have no hook.
 _OUTWARD = frozenset(_EVENTS.split())
@@ -46,6 +52,7 @@ def stay_offline(log: Callable[[str], None]) -> None:
 
     sys.addaudithook(refuse)
     _take_over_multiprocessing()
+    _take_over_interpreters()
     _take_over_uvloop()
 
 
@@ -61,6 +68,19 @@ def _take_over_multiprocessing() -> None:
         raise AssertionError("expected the hook to refuse")
 
     _posixsubprocess.fork_exec = refuse
+
+
+def _take_over_interpreters() -> None:
+    """Refuse further interpreters. Python tells of them too, but 3.12 crashes where a hook refuses, and 3.13 asks
+    none."""
+
+    def refuse(*_arguments: Any, **_options: Any) -> NoReturn:
+        sys.audit("theoryctl.interpreter")
+        raise AssertionError("expected the hook to refuse")
+
+    for name in _INTERPRETERS:
+        with suppress(ImportError):
+            import_module(name).create = refuse  # type: ignore[attr-defined]
 
 
 def _take_over_uvloop() -> None:

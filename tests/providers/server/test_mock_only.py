@@ -108,6 +108,13 @@ async def loop_program():
 async def spawned():
     os.posix_spawn(sys.executable, [sys.executable, "-c", CODE], {})
 
+async def interpreter():
+    try:
+        import _interpreters as made
+    except ImportError:
+        import _xxsubinterpreters as made
+    made.run_string(made.create(), CODE)
+
 async def multiprocessed():
     multiprocessing.get_context("spawn").Process(target=print).start()
 
