@@ -85,12 +85,12 @@ def _take_over_interpreters() -> None:
 
 def _take_over_uvloop() -> None:
     try:
-        import uvloop
+        import uvloop.loop
     except ImportError:  # Windows
         return
     methods = {name: _refusing(name, event) for name, event in _OF_LOOP.items()}
     # Where uvloop itself looks for it when it makes a loop, for whoever asks.
-    uvloop.Loop = type("OfflineLoop", (uvloop.Loop,), methods)  # type: ignore[assignment,misc]
+    uvloop.Loop = uvloop.loop.Loop = type("OfflineLoop", (uvloop.Loop,), methods)  # type: ignore[assignment,misc]
 
 
 def _refusing(name: str, event: str) -> Callable[..., Any]:

@@ -53,10 +53,17 @@ async def loop_sock():
         await asyncio.get_running_loop().sock_connect(plain, HERE)
 
 async def loop_of_its_own():
+    import uvloop
+    in_a_thread(uvloop.new_event_loop)
+
+async def loop_of_its_own_class():
+    from uvloop.loop import Loop
+    in_a_thread(Loop)
+
+def in_a_thread(make):
     def work():
-        import uvloop
         try:
-            uvloop.new_event_loop().run_until_complete(loop())
+            make().run_until_complete(loop())
         except PermissionError:
             refused.append(True)
     refused = []
