@@ -60,7 +60,7 @@ class Gate:
         dialect, app = self._paths.find(scope)
         is_open = scope["path"] in dialect.open_paths
         scope[DRAINING] = self._draining
-        error = self._refused(scope, None if is_open else dialect.credential)
+        error = self._refused(scope, None if is_open else dialect.credential, scope["path"] in dialect.kept_paths)
         log = None if is_open else self._log
         if error is not None:
             app = refusal(dialect, error, 431 if error.code == "ERR_TOO_LARGE" else None)
@@ -132,8 +132,9 @@ class Gate:
             except TimeoutError:
                 return
 
-    def _refused(self, scope: Scope, credential: Credential | None) -> ProviderError | None:
-        """Return the refusal of a request, or None; without a `credential` to ask for, only its size counts."""
+    def _refused(self, scope: Scope, credential: Credential | None, is_kept: bool) -> ProviderError | None:
+        """Return the refusal of a request, or None; without a `credential` to ask for, only its size counts, and where
+        its path `is_kept` open, not how many others there are."""
         if sum(map(len, chain.from_iterable(scope["headers"]))) > self._limits.headers:
             return ProviderError("ERR_TOO_LARGE", "the headers are too large", hint="send less")
         if credential is None:
@@ -143,6 +144,8 @@ class Gate:
             message = f"{credential.called} is missing or wrong"
             return ProviderError("ERR_TOKEN", message, hint="send the instance's own token")
         admit_tenant(scope, tenant)
+        if is_kept:
+            return None
         if self._draining:
             return ProviderError("ERR_NOT_RUNNING", "the instance is about to stop", hint="start it again")
         if self._inside >= self._limits.concurrency:

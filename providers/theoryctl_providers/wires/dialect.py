@@ -86,6 +86,9 @@ class Dialect(Protocol):
     #: Paths that want no credential, are open when the instance drains or is full, and have no line in its log.
     open_paths: frozenset[str] = frozenset()
 
+    #: Paths about the instance and no call: open when it drains or is full, to whoever brings the credential.
+    kept_paths: frozenset[str] = frozenset()
+
     #: The header that tells the run's id; empty: none does.
     id_header: bytes = b""
 

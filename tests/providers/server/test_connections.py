@@ -169,6 +169,9 @@ def test_more_calls_than_it_takes_are_refused_with_retry_after_and_none_is_lost(
             assert (refused.status, refused.error["code"]) == (429, "ERR_OVERLOADED")
             assert refused.headers["retry-after"] == "1"
             assert server.ask("GET", "/healthz", token=None).status == 200
+            # `local stop` takes the recordings before it ends an instance that is full.
+            assert server.ask("GET", "/v1/recordings").status == 200
+            assert server.ask("GET", "/v1/recordings", token="x" * 40).status == 401
             server.process.kill()
         assert all(isinstance(call.exception(), http.client.RemoteDisconnected) for call in waiting)
 

@@ -40,6 +40,7 @@ class RunDialect(Dialect):
     example = "POST /v1/run"
     prefixes = ("/", "/v1/run", _RECORDINGS, _REQUESTS, _UNUSED)
     open_paths = frozenset((_HEALTH,))
+    kept_paths = frozenset((_RECORDINGS, _REQUESTS, _UNUSED))
     #: It imitates no vendor: what a script says of one is in the envelope.
     plays_faults = False
 
