@@ -106,13 +106,15 @@ def _stop(instance: Instance) -> bool:
 
 def ended(instance: Instance) -> bool:
     """End an instance, once the recordings that it holds are written; False where it was dead. For the holder of its
-    lock. Raises OutputFailed, and leaves it running, where they cannot be."""
+    lock. Raises OutputFailed, and leaves it running, where they cannot be; those of its last calls are written last."""
     from theoryctl.actions.runs.intake import end
 
     if instance.record is not None and instance.token and started_runtime(instance.runtime).state(instance).healthy:
-        from theoryctl.actions.recordings import collect
+        from theoryctl.actions.recordings import collect, collecting
 
         collect(instance)
+        with collecting(instance):
+            return end(instance)
     return end(instance)
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from theoryctl.errors import OutputFailed, UsageError
-from theoryctl.instances import client
+from theoryctl.errors import NotRunning, OutputFailed, UsageError
+from theoryctl.instances import client, records
 from theoryctl.instances.instance import Instance
+from theoryctl.instances.lock import alone
 from theoryctl.instances.restart import stop_and_start
 from theoryctl.requests.mock_flags import MockFlags
 from theoryctl.requests.result_folder import ResultFolder
@@ -21,6 +22,9 @@ from theoryctl_providers.contract import Envelope, ProviderError, Tape, info_of,
 if TYPE_CHECKING:
     from theoryctl.actions.batch_plan import Listener
     from theoryctl.batch.run import Finished
+
+#: Seconds between two looks for the last recordings of an instance that ends.
+_PAUSE = 0.05
 
 
 def collect(instance: Instance) -> RecordingsWritten:
@@ -43,6 +47,35 @@ def collect(instance: Instance) -> RecordingsWritten:
         raise OutputFailed(f"{instance.ref}: {error.message}", hint=keep) from error
     client.forget_recordings(instance, listens, upto)
     return RecordingsWritten(tuple(sorted({str(file) for file in files})))
+
+
+@contextmanager
+def collecting(instance: Instance) -> Iterator[None]:
+    """Write what an instance records while the block ends it: calls that it finishes first.
+
+    Raises OutputFailed at the end for what could not be written: nobody has it any more.
+    """
+    from threading import Event, Thread
+
+    failed, is_over = list[ProviderError](), Event()
+
+    def collect_all() -> None:
+        try:
+            while not is_over.wait(_PAUSE):
+                collect(instance)
+        except ProviderError as error:
+            if error.code != "ERR_NOT_RUNNING":  # it is gone
+                failed.append(error)
+
+    beside = Thread(target=collect_all)
+    beside.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        beside.join()
+    if failed:
+        raise failed[0]
 
 
 def recording(listener: Listener, tape: Tape | None, mocks: MockFlags, opened: ExitStack) -> Listener:
@@ -79,12 +112,31 @@ def after_run(
     """
     try:
         if instance is not None:
-            collect(instance)
+            _collect_or_hear(instance)
         elif tape is not None and folder is not None:
             write_recordings(folder.path, tape.kept()[0])
     except ProviderError as failure:
         return _with_failure(envelope, failure)
     return envelope
+
+
+def _collect_or_hear(instance: Instance) -> None:
+    """Write what an instance has recorded, unless the command that stopped it meanwhile did. Raises as `collect`."""
+    try:
+        collect(instance)
+    except NotRunning:
+        if not _was_stopped(instance):
+            raise
+
+
+def _was_stopped(instance: Instance) -> bool:
+    """Return whether a command has ended an instance: it holds the lock, and takes the record away at its end."""
+    try:
+        with alone(instance.key):
+            now = records.loaded(instance.key)
+    except (NotRunning, OSError):
+        return False
+    return now is None or not now.is_same(instance)
 
 
 def _with_failure(envelope: Envelope, failure: ProviderError) -> Envelope:

@@ -199,6 +199,11 @@ class Tape:
         """True where as much is kept as a server should hold."""
         return self._characters >= MOST_KEPT
 
+    @property
+    def is_empty(self) -> bool:
+        """True where nothing is kept."""
+        return not self._kept
+
     def add(self, recording: Recording) -> Recording:
         """Keep one, and return it with its number among those of its key."""
         self._added += 1

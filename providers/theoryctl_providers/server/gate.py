@@ -33,6 +33,9 @@ _TRACEBACK = "theoryctl.traceback"
 #: The failure of a request that the end of the server cuts off.
 _STOPPED = ProviderError("ERR_NOT_RUNNING", "the instance stopped before it had answered", hint="start it again")
 
+#: Seconds for which a drained server keeps recordings that nobody takes.
+_UNTIL_TAKEN = 1.0
+
 #: What the log says of a client that did not wait for its answer, as nginx does.
 CLIENT_GONE = 499
 
@@ -50,6 +53,7 @@ class Gate:
         hidden = {**config.provider.secrets, **config.provider.hidden, "TOKEN": config.token}
         self._redactor = ErrorRedactor(hidden_parts(hidden))
         self._log = log
+        self._tape = config.provider.tape
         self._inside = 0
         self._draining = False
         self._empty = asyncio.Event()
@@ -131,6 +135,12 @@ class Gate:
                 await asyncio.wait_for(self._empty.wait(), seconds)
             except TimeoutError:
                 return
+
+    async def hand_over(self) -> None:
+        """Return when the last recordings are taken, or after a while, for nobody may be there to take them."""
+        end = time.monotonic() + _UNTIL_TAKEN
+        while self._tape is not None and not self._tape.is_empty and time.monotonic() < end:
+            await asyncio.sleep(0.02)
 
     def _refused(self, scope: Scope, credential: Credential | None, is_kept: bool) -> ProviderError | None:
         """Return the refusal of a request, or None; without a `credential` to ask for, only its size counts, and where

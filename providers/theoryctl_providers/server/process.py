@@ -148,6 +148,7 @@ class Server(uvicorn.Server):
 
     async def _drained(self) -> None:
         await self._gate.drain(self._drain_seconds)
+        await self._gate.hand_over()
         self._end()
 
     def end_soon(self) -> None:
