@@ -273,3 +273,62 @@ def test_a_pid_that_is_another_process_by_now_is_left_alone(cli: Cli, environmen
     file = record(environment)
     file.write_text(json.dumps({**json.loads(file.read_text()), "pid": os.getpid()}))
     assert cli("local", "stop", "--all", "--json").document["instances"][0]["was_running"] is False
+
+
+KEEPING = """
+import os, subprocess
+from theoryctl_providers import Delta, Finish, LLMProvider
+
+
+class Keeping(LLMProvider):
+    default_model = "keeping/this"
+
+    def prepare(self, mode):
+        with open(os.environ["CHILD"], "w") as file:
+            file.write(str(subprocess.Popen(["sleep", "300"]).pid))
+
+    async def stream(self, request):
+        yield Delta(text="x")
+        yield Finish()
+"""
+
+
+def keeping(environment: dict[str, str], tmp_path: Path) -> Path:
+    """Have the ref served by a provider that starts a program, and return the file with its pid."""
+    (tmp_path / "keeping.py").write_text(KEEPING)
+    manifest = (
+        (ROOT / "manifests" / f"{REF}.yaml").read_text().replace("provider: litellm", "provider: keeping:Keeping")
+    )
+    (tmp_path / "work/manifests/llm").mkdir(parents=True)
+    (tmp_path / "work/manifests" / f"{REF}.yaml").write_text(manifest)
+    environment |= {"PYTHONPATH": str(tmp_path), "CHILD": str(tmp_path / "child")}
+    return tmp_path / "child"
+
+
+def test_what_a_provider_has_started_ends_with_a_start_that_fails(
+    cli: Cli, environment: dict[str, str], tmp_path: Path
+) -> None:
+    pid = keeping(environment, tmp_path)
+    # Behind the preparation a server looks for uvicorn's settings.
+    (tmp_path / "keeping.py").write_text(f"{KEEPING}\nimport uvicorn\ndel uvicorn.Config\n")
+    assert error(cli(*START, "--json")) == (5, "ERR_START")
+    until(lambda: _has_ended(int(pid.read_text())))
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["ended", "killed"])
+def test_what_a_provider_has_started_ends_with_its_instance(
+    cli: Cli, environment: dict[str, str], tmp_path: Path, killed: bool
+) -> None:
+    pid = keeping(environment, tmp_path)
+    server = psutil.Process(started(cli)["pid"])
+    if killed:
+        server.kill()
+    assert cli("local", "stop", "--ref", REF).status == 0
+    until(lambda: _has_ended(int(pid.read_text())))
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE  # as which it stays where process 1 reaps nobody
+    except psutil.NoSuchProcess:
+        return True

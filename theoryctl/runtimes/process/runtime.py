@@ -45,8 +45,6 @@ if TYPE_CHECKING:
 
 #: Seconds for a server to drain and exit before it is killed.
 STOP_SECONDS = 12.0
-
-
 #: The variable by which a server without a record is found; it holds the path that the record had.
 _RECORD = "THEORYCTL_RECORD"
 
@@ -88,6 +86,7 @@ class ProcessRuntime(StartedRuntime):
             process.kill()
             process.wait()
             if starting is not None:
+                _end_session(starting)
                 records.forget(starting)
             if isinstance(error, _NotReady):
                 raise _failed(log, request, error) from None
@@ -111,6 +110,7 @@ class ProcessRuntime(StartedRuntime):
             if not _ends(instance, STOP_SECONDS):
                 message = f"the process {instance.pid} of {instance.ref} does not end, even killed"
                 raise ProviderError("ERR_TIMEOUT", message, hint=f"ps -o pid,stat,wchan {instance.pid}")
+        _end_session(instance)
         at_end(self.log_lines(instance, follow=False))
         records.forget(instance)
         return was_running
@@ -279,6 +279,14 @@ def _process(instance: Instance) -> psutil.Process | None:
         return psutil.Process(instance.pid)
     except psutil.NoSuchProcess:
         return None
+
+
+def _end_session(instance: Instance) -> None:
+    """Kill what a provider has started and its server has not ended: as in a container, nothing stays."""
+    for pid, value in pids.with_variable(_RECORD):
+        with suppress(ProcessLookupError, PermissionError):  # it ended meanwhile, or became another user's
+            if value == str(instance.key.file) and os.getsid(pid) == instance.pid:
+                os.kill(pid, signal.SIGKILL)
 
 
 def _signalled(instance: Instance, number: signal.Signals) -> bool:
