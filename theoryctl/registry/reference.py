@@ -78,7 +78,7 @@ def _is_host(first: str) -> bool:
 def _refused(text: str, reason: str) -> UsageError:
     return UsageError(
         f"{text!r} is no image reference: {reason}",
-        hint="write it as ghcr.io/me/name:1.0 is",
+        hint="write it like ghcr.io/me/name:1.0",
     )
 
 
