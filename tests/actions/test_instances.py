@@ -7,6 +7,7 @@ import os
 import signal
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -216,6 +217,17 @@ def test_a_start_that_is_interrupted_leaves_nothing_or_what_the_next_command_fin
         process.wait(timeout=20)
     cli("local", "stop", "--all")
     assert _servers(str(tmp_path)) == []
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="there names of files are UTF-8")
+def test_a_folder_whose_name_is_no_text_holds_instances(cli: Cli, environment: dict[str, str], tmp_path: Path) -> None:
+    environment["THEORYCTL_STATE_DIR"] = str(tmp_path / "a\udcff\n b")
+    assert cli(*START).status == 0
+    assert cli(*RUN, "--runtime", "process", "--json").document["runtime"] == "process"
+    assert '"run_id"' in cli("local", "logs", "--ref", REF, "--json").out
+    record_of_it = next((tmp_path / "a\udcff\n b").rglob("*.json"))
+    assert cli("local", "stop", "--ref", REF).out == f"stopped {REF} (process)\n"
+    assert not record_of_it.exists()
 
 
 def test_a_disk_that_cannot_be_written_is_said(cli: Cli, tmp_path: Path) -> None:

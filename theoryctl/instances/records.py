@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from theoryctl.errors import BadRef, UsageError
 from theoryctl.instances.key import RecordKey, folder_of
 from theoryctl.paths import state_dir, write_private
-from theoryctl_providers.contract import dumps, read_regular, shaped
+from theoryctl_providers.contract import read_regular, shaped
 
 if TYPE_CHECKING:
     from theoryctl.instances.instance import Instance
@@ -72,7 +72,8 @@ def save(instance: Instance) -> None:
     """Write the record, mode 0600; for the holder of its lock. Raises OSError."""
     from dataclasses import asdict
 
-    write_private(instance.key.file, dumps(asdict(instance)).encode())
+    # In ASCII, for the names of files may have bytes that are no text.
+    write_private(instance.key.file, json.dumps(asdict(instance)).encode())
     with contextlib.suppress(FileNotFoundError):
         os.utime(instance.key.file.with_suffix(".lock"))  # it outlives the record, and tells what was started last
 
