@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import REF, Cli
+from tests.conftest import REF, THEORYCTL, Cli
 from theoryctl.paths import file_lock, write_hint
 
 RUN = ("local", "run", "--ref", REF, "--mode", "mock", "--json")
@@ -107,3 +108,23 @@ def test_a_lock_is_held_against_others_until_its_process_ends_however_it_does(tm
         pass  # nor is it given twice to one process
     with file_lock(file):
         pass
+
+
+def test_a_working_folder_that_was_removed_is_told_where_one_is_needed(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "gone").mkdir()
+        script = 'rmdir "$PWD" && exec "$@"'
+        return subprocess.run(
+            ["sh", "-c", script, "sh", THEORYCTL, *arguments],
+            cwd=tmp_path / "gone",
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+
+    told = ran("local", "run", "--ref", REF, "--json")
+    assert told.returncode == 2, told.stderr
+    assert json.loads(told.stdout)["error"]["message"] == "the working folder was removed"
+    assert ran("local", "stop", "--all").returncode == 0

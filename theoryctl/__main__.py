@@ -59,12 +59,25 @@ def _run(arguments: list[str]) -> int:
     except ProviderError as error:
         return _fail(error, arguments, terminal)
     except Exception as bug:
-        from theoryctl.errors import InternalError, MissingPackage
+        from theoryctl.errors import InternalError, MissingPackage, UsageError
 
+        if isinstance(bug, FileNotFoundError) and _is_nowhere():
+            return _fail(UsageError("the working folder was removed", hint="cd"), arguments, terminal, cause=bug)
         if isinstance(bug, ModuleNotFoundError) and bug.name and not bug.name.startswith("theoryctl"):
             return _fail(MissingPackage(bug.name.partition(".")[0]), arguments, terminal, cause=bug)
         hint = "run it again with --debug, and report what it prints"
         return _fail(InternalError(f"{type(bug).__name__}: {bug}", hint=hint), arguments, terminal, cause=bug)
+
+
+def _is_nowhere() -> bool:
+    """Return whether the working folder was removed: then no relative path leads anywhere."""
+    import os
+
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _must_run_here() -> None:
