@@ -122,8 +122,15 @@ def test_a_refusal_is_an_answer_without_a_text() -> None:
 
 
 def test_sources_are_annotations_in_openais_words() -> None:
-    found = outputs_of({"text": "See [1]", "annotations": [SOURCE]})
-    assert found["annotations"] == [{"type": "url_citation", "url_citation": SOURCE}]
+    told = {**SOURCE, "start_index": 4, "end_index": 7}
+    found = outputs_of({"text": "See [1]", "annotations": [told]})
+    assert found["annotations"] == [{"type": "url_citation", "url_citation": told}]
+
+
+def test_a_source_has_its_address_as_title_and_all_of_the_text_as_its_place_unless_told() -> None:
+    found = outputs_of({"chunks": [{"text": "See "}, {"text": "[1]"}], "annotations": [{"url": "https://example.com"}]})
+    made = {"url": "https://example.com", "title": "https://example.com", "start_index": 0, "end_index": 7}
+    assert found["annotations"] == [{"type": "url_citation", "url_citation": made}]
 
 
 def test_details_of_usage_are_the_scripts() -> None:

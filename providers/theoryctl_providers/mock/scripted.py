@@ -28,6 +28,7 @@ from theoryctl_providers.contract.json_text import cut
 from theoryctl_providers.contract.script_document import NEWEST
 from theoryctl_providers.contract.scripted_answer import (
     FROM_SCHEMA,
+    ScriptedAnnotation,
     ScriptedAnswer,
     ScriptedFault,
     ScriptedToolCall,
@@ -105,6 +106,8 @@ async def play(answer: ScriptedAnswer, request: ResolvedRequest) -> AsyncGenerat
 async def _events(answer: ScriptedAnswer, request: ResolvedRequest) -> AsyncGenerator[Event]:
     come, after = 0, None if answer.fault is None else answer.fault.after
     async for delta in _paced(answer, islice(_steps(answer, request), after)):
+        if not come and request.streamed and answer.fault is None:
+            yield Usage(input_tokens=_sent(answer, request))
         come += 1
         yield delta
     if answer.fault is not None:
@@ -154,11 +157,18 @@ def _beside(answer: ScriptedAnswer, request: ResolvedRequest) -> Iterator[Event]
     asked = request.inputs.get("logprobs") or request.inputs.get("top_logprobs")
     for choice in range(_choices(request)):
         for source in answer.annotations:
-            yield Annotation(choice, {"type": "url_citation", "url_citation": document_of(source)})
+            yield Annotation(choice, {"type": "url_citation", "url_citation": _cited(source, answer)})
         if answer.logprobs is not None and asked:
             yield Output(f"logprobs.{choice}" if choice else "logprobs", "application/json", answer.logprobs)
         if answer.stop_sequence is not None:
             yield Output(f"stop_sequence.{choice}" if choice else "stop_sequence", "text/plain", answer.stop_sequence)
+
+
+def _cited(source: ScriptedAnnotation, answer: ScriptedAnswer) -> dict[str, Any]:
+    """The facts of a source: what is left out is its address as title, and all of the text as its place. OpenAI says
+    all four (openai 3.57, types/chat/chat_completion_message.py), and clients refuse an answer without one."""
+    length = sum(len(text) for _, text in _pieces(answer))
+    return {"url": source.url, "title": source.url, "start_index": 0, "end_index": length, **document_of(source)}
 
 
 def _steps(answer: ScriptedAnswer, request: ResolvedRequest) -> Iterator[Step]:
@@ -221,10 +231,15 @@ def _arguments(call: ScriptedToolCall, request: ResolvedRequest) -> str:
     return Making(script.document.version if script else NEWEST, each=True).arguments(found, request.inputs)
 
 
+def _sent(answer: ScriptedAnswer, request: ResolvedRequest) -> int:
+    told = answer.usage.input_tokens
+    return prompt_tokens(inputs_as_json(request.inputs)) if told is None else told
+
+
 def _usage(answer: ScriptedAnswer, request: ResolvedRequest, deltas: int) -> Usage:
     told = answer.usage
     return Usage(
-        input_tokens=prompt_tokens(inputs_as_json(request.inputs)) if told.input_tokens is None else told.input_tokens,
+        input_tokens=_sent(answer, request),
         output_tokens=deltas if told.output_tokens is None else told.output_tokens,
         cost_usd=0.0 if told.cost_usd is None else told.cost_usd,
         cached_input_tokens=told.cached_input_tokens,

@@ -13,6 +13,7 @@ from theoryctl_providers.wires.anthropic.message import (
     STOP_SEQUENCE,
     UNENDED,
     citation_of,
+    counted_so_far,
     ending,
     image_block,
     message,
@@ -147,7 +148,7 @@ class MessageEvents(Chunks):
         if self._is_begun:
             return ""
         self._is_begun = True
-        document = message(self._head, self._vendor.model, [], UNENDED, usage_document(self._usage))
+        document = message(self._head, self._vendor.model, [], UNENDED, counted_so_far(self._usage))
         return _event("message_start", f'"message":{json.dumps(document)}')
 
     def _said_something(self) -> bool:

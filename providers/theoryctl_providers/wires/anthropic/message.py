@@ -77,13 +77,26 @@ def usage_document(usage: Usage) -> dict[str, Any]:
     return document if thought is None else {**document, "output_tokens_details": {"thinking_tokens": thought}}
 
 
+def counted_so_far(usage: Usage) -> dict[str, Any]:
+    """Tokens at the beginning of a stream, whose counts grow until its end, which tells them all.
+
+    Clients take numbers alone here (@ai-sdk/anthropic 4.0, anthropic-api.ts; anthropic/types/usage.py).
+    """
+    begun = usage_document(usage)
+    return {**begun, "input_tokens": begun["input_tokens"] or 0, "output_tokens": begun["output_tokens"] or 0}
+
+
 def citation_of(annotation: Mapping[str, Any]) -> dict[str, Any]:
-    """A source of the text: one of Anthropic's as it is, an address as one that was found on the web."""
+    """A source of the text: one of Anthropic's as it is, an address as one that was found on the web.
+
+    What nobody said is empty, as a signature is: clients take texts alone there (@ai-sdk/anthropic 4.0,
+    anthropic-api.ts; anthropic/types/citations_web_search_result_location.py).
+    """
     if str(annotation.get("type")).endswith(_CITATION):
         return dict(annotation)
     cited = annotation.get("url_citation")
     facts = cited if isinstance(cited, Mapping) else annotation
-    known = {"url": facts.get("url"), "title": facts.get("title"), "cited_text": None, "encrypted_index": None}
+    known = {"url": facts.get("url"), "title": facts.get("title"), "cited_text": "", "encrypted_index": ""}
     return {"type": "web_search_result_location", **known}
 
 
