@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from theoryctl_providers.contract import ERRORS, dumps
+from theoryctl_providers.contract import ERRORS, ProviderError, dumps
 from theoryctl_providers.wires.failure import Failure, retry_headers
 from theoryctl_providers.wires.reply import Whole
 
@@ -35,10 +35,26 @@ _STATUSES = {
 }
 
 
+class NoThread(ProviderError):
+    """A request to keep the conversation for later turns, which is done by no other vendor.
+
+    The code in its details makes Anthropic's own agent (`client.beta.messages.tool_runner`) go on by sending the whole
+    conversation each time (anthropic 2.14, lib/threads/_thread_state.py, _unsupported_features).
+    """
+
+    details: ClassVar = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
+
+    def __init__(self) -> None:
+        message = "inputs: $.thread: no conversation is kept here; expected all of its messages in each request"
+        super().__init__("ERR_UNSUPPORTED_PARAM", message, hint="leave thread out", param="thread")
+
+
 def error_document(failure: Failure) -> dict[str, Any]:
     """Make the document of a failure, in place of an answer or in the middle of one."""
     run_id = failure.envelope["run_id"] if failure.envelope else None
-    error = {"type": _type(_status(failure)), "message": failure.sentence}
+    error: dict[str, Any] = {"type": _type(_status(failure)), "message": failure.sentence}
+    if isinstance(failure.cause, NoThread):
+        error |= {"details": failure.cause.details}
     return {"type": "error", "error": error, "request_id": run_id}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from theoryctl_providers.contract import Operation, Result, dumps
 from theoryctl_providers.wires.anthropic.conversation import Conversation
+from theoryctl_providers.wires.anthropic.errors import NoThread
 from theoryctl_providers.wires.anthropic.events import MessageEvents
 from theoryctl_providers.wires.anthropic.message import message_document
 from theoryctl_providers.wires.anthropic.tools import inputs_of_choice, tools_of
@@ -20,7 +21,7 @@ _TRANSLATED = ("messages", "system", "tools", "tool_choice", "stop_sequences", "
 #: Parameters that Anthropic alone knows. They go to the vendor in `extra_body`.
 _OWN = ("cache_control", "container", "context_management", "diagnostics", "inference_geo", "service_tier", "speed")
 
-_KNOWN = frozenset((*_SAME, *_TRANSLATED, *_OWN, "output_format", "extra_body"))
+_KNOWN = frozenset((*_SAME, *_TRANSLATED, *_OWN, "output_format", "thread", "extra_body"))
 
 #: How the parameters of chat completions that an error may name are called here; more of each depends on the request.
 _PARAMS = {"stop": "stop_sequences", "response_format": "output_config.format", "parallel_tool_calls": "tool_choice"}
@@ -35,6 +36,8 @@ class Asked:
     def __init__(self, body: Mapping[str, Any]) -> None:
         check_keys(body, _KNOWN)
         given = stated(body)
+        if "thread" in given:
+            raise NoThread
         conversation = Conversation(given.get("system"), given.get("messages"))
         tools = tools_of(given.get("tools"))
         self.inputs: dict[str, Any] = {name: given[name] for name in _SAME if name in given}

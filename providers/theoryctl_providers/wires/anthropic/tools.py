@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from theoryctl_providers.contract import dumps
+from theoryctl_providers.wires.anthropic.client_tools import client_tool
 from theoryctl_providers.wires.body import stated, unsupported, word_in, wrong
 
 _CHOICES: Mapping[str | None, str] = {"auto": "auto", "any": "required", "tool": "required", "none": "none"}
 
-#: Keys of a tool that say how its calls are delivered, and change nothing here.
-_IGNORED = frozenset(("type", "eager_input_streaming"))
+#: Keys of a tool that say how its calls are made and delivered, and change nothing here.
+_IGNORED = frozenset(("type", "eager_input_streaming", "allowed_callers", "defer_loading"))
 
 
 def tools_of(tools: Any) -> Any:
-    """Tools with a schema of their own, one level deeper. Raises ProviderError for any other kind."""
+    """Tools that clients run, as functions. Raises ProviderError for those that Anthropic runs itself."""
     if not isinstance(tools, list):
         return tools
     return [_tool(tool, f"tools[{index}]") for index, tool in enumerate(tools)]
@@ -38,17 +40,26 @@ def _tool(tool: Any, where: str) -> dict[str, Any]:
     if not isinstance(tool, dict):
         raise wrong(where, "expected an object")
     kind = tool.get("type")
-    if kind not in (None, "custom"):
-        raise unsupported(
-            where, f"a tool of type {kind!r:.200} is Anthropic's own; only those with an input_schema are not"
-        )
-    return {"type": "function", "function": _function(tool), **_cached(tool)}
+    function = _function(tool) if kind in (None, "custom") else client_tool(tool)
+    if function is None:
+        raise unsupported(where, f"a tool of type {kind!r:.200} has no counterpart in other vendors' APIs")
+    return {"type": "function", "function": function, **_cached(tool)}
 
 
 def _function(tool: Mapping[str, Any]) -> dict[str, Any]:
     renamed = {"input_schema": "parameters"}
-    left_out = _IGNORED | {"cache_control"}
-    return stated({renamed.get(name, name): value for name, value in tool.items() if name not in left_out})
+    left_out = _IGNORED | {"cache_control", "input_examples"}
+    function = stated({renamed.get(name, name): value for name, value in tool.items() if name not in left_out})
+    return function | _exemplified(tool)
+
+
+def _exemplified(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """The description with the examples of the input, which a function has no other place for."""
+    examples, told = tool.get("input_examples"), tool.get("description")
+    if not examples or not isinstance(told, str | None):
+        return {}
+    listed = f"Examples of its input: {dumps(examples)}"
+    return {"description": f"{told}\n\n{listed}" if told else listed}
 
 
 def _cached(tool: Mapping[str, Any]) -> dict[str, Any]:
