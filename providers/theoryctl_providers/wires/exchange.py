@@ -86,6 +86,9 @@ class Exchange(Protocol):
     streamed: bool = False
     kind: bytes = EVENT_STREAM
 
+    #: The answer to a request that asks no model for anything; None for all others.
+    told: bytes | None = None
+
     #: Whether what comes before the answer leaves at once, for it tells why the answer takes long.
     live: bool = False
 
@@ -129,6 +132,9 @@ class Answering:
             exchange = await self._read(scope, receive)
         except ProviderError as error:
             await Reply(scope, send).whole(self._dialect.failure(refused(scope, error)))
+            return
+        if exchange.told is not None:
+            await Reply(scope, send).whole(Whole(exchange.told))
             return
         try:
             call = self._call(exchange, scope, tools)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from theoryctl_providers.contract import Operation, Result, dumps
 from theoryctl_providers.wires.body import check_keys, object_in, stated, unsupported
 from theoryctl_providers.wires.exchange import HeadedExchange, vectors_of
+from theoryctl_providers.wires.ollama.loads import loaded_embedder
 
 #: Parameters that change nothing here: how long a model stays loaded, and what is done about a text that is too long.
 _IGNORED = ("keep_alive", "truncate")
@@ -18,11 +19,14 @@ class Embed(HeadedExchange):
 
     operation: Operation = "embeddings"
     text = "input"
+    #: The vectors of no text.
+    none: ClassVar[Mapping[str, Any]] = {"embeddings": []}
 
     def __init__(self, body: Mapping[str, Any]) -> None:
         check_keys(body, frozenset(("model", self.text, "dimensions", "options", *_IGNORED)))
         if object_in(body, "options"):
             raise unsupported("options", "embeddings have no options")
+        self.told = loaded_embedder(body, self.text, self.none)
         self.model = body.get("model")
         asked = {"model": self.model, "input": body.get(self.text), "dimensions": body.get("dimensions")}
         self.inputs = stated(asked)
@@ -43,6 +47,7 @@ class OlderEmbed(Embed):
     """One exchange of the older path, of one text."""
 
     text = "prompt"
+    none: ClassVar[Mapping[str, Any]] = {"embedding": []}
 
     def whole(self, result: Result) -> bytes:
         """Write the one vector."""

@@ -10,6 +10,7 @@ from theoryctl_providers.wires.body import check_keys, unsupported
 from theoryctl_providers.wires.exchange import Chunks, Head, HeadedExchange
 from theoryctl_providers.wires.ollama.answer import Lines, whole_answer
 from theoryctl_providers.wires.ollama.conversation import content_of
+from theoryctl_providers.wires.ollama.loads import loaded
 from theoryctl_providers.wires.ollama.params import PARAMS, SHARED, is_streamed, shared_inputs
 
 #: Parameters about the text that Ollama makes of a prompt: here a model gets messages.
@@ -28,6 +29,7 @@ class Generate(HeadedExchange):
         for name in _RAW:
             if body.get(name):
                 raise unsupported(name, "a model gets messages here, not one text")
+        self.told = loaded(body, "prompt", _placed)
         self.model, self.streamed = body.get("model"), is_streamed(body)
         system, self._has_system = body.get("system"), bool(body.get("system"))
         prompt = content_of(body.get("prompt") or "", body.get("images"), "")
