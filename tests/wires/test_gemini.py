@@ -15,6 +15,7 @@ from tests.providers.started import CONFIG, TOKEN, Answer, serving
 from tests.wires.asked import MIDWAY, TWO_CALLS
 from tests.wires.conftest import Instance, scripted
 from theoryctl_providers.contract.wire import ServerConfig
+from theoryctl_providers.wires.gemini.generate import Asked
 
 MODEL = "gemini-x"
 ASK: dict[str, Any] = {"contents": [{"role": "user", "parts": [{"text": "Say hello."}]}]}
@@ -142,6 +143,28 @@ def test_a_schema_in_googles_words_is_met(client: genai.Client) -> None:
     calling = {"function_calling_config": {"mode": "ANY"}}
     (part,) = parts_of(generate(client, tools=[{"function_declarations": [WEATHER]}], tool_config=calling))
     assert isinstance(part.function_call.args["city"], str)
+
+
+@streamed_or_not
+def test_one_of_several_words_comes_without_quotes(client: genai.Client, streamed: bool) -> None:
+    schema = {"type": "STRING", "enum": ["wind", "strings"]}
+    plain = generate(client, streamed, response_mime_type="text/x.enum", response_schema=schema)
+    assert text_of(plain) == "wind"
+    quoted = generate(client, streamed, response_mime_type="application/json", response_schema=schema)
+    assert text_of(quoted) == '"wind"'
+
+
+def test_a_word_that_a_limit_cuts_is_left_as_it_came(client: genai.Client) -> None:
+    wanted: Any = {"response_mime_type": "text/x.enum", "response_schema": {"type": "STRING", "enum": ["a long word"]}}
+    assert text_of(generate(client, **wanted, max_output_tokens=1)) == '"a'
+
+
+def test_configuration_that_gemini_alone_knows_goes_to_it() -> None:
+    config = {"media_resolution": "MEDIA_RESOLUTION_LOW", "thinkingConfig": {"includeThoughts": True}, "topK": 4}
+    inputs = Asked("m", {"contents": "Hi.", "generationConfig": config, "labels": {"a": "b"}}).inputs
+    told = {"mediaResolution": "MEDIA_RESOLUTION_LOW", "thinkingConfig": {"includeThoughts": True}}
+    assert (inputs["extra_body"], inputs["top_k"]) == ({"labels": {"a": "b"}, "generationConfig": told}, 4)
+    assert "thinking" not in inputs
 
 
 def test_of_several_functions_those_that_are_allowed_are_left() -> None:

@@ -144,6 +144,17 @@ def test_gemini_is_asked_with_its_key(gemini: Behind, streamed: bool) -> None:
     gemini.check(heard, "gemini/gemini-2.5-flash", streamed)
 
 
+def test_gemini_gets_what_it_alone_knows_beside_the_rest(gemini: Behind) -> None:
+    gemini.says()
+    own = {"media_resolution": "MEDIA_RESOLUTION_LOW", "thinking_config": {"include_thoughts": True}}
+    with gemini.instance() as url, genai.Client(api_key=TOKEN, http_options={"base_url": url}) as client:
+        told: Any = {"temperature": 0.5, **own}
+        client.models.generate_content(model="gemini-2.5-flash", contents="weather?", config=told)
+    thinking = {"includeThoughts": True}
+    wanted = {"mediaResolution": "MEDIA_RESOLUTION_LOW", "thinkingConfig": thinking, "temperature": 0.5}
+    assert json.loads(gemini.asked().data)["generationConfig"] == wanted
+
+
 def test_a_key_that_azure_or_gemini_refuses_is_shown_to_nobody(azure: Behind, gemini: Behind) -> None:
     azure.says(None)
     with azure.instance() as url, _dated(url) as client, pytest.raises(openai.APIStatusError) as first:

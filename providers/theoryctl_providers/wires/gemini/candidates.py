@@ -22,15 +22,17 @@ _REASONS = {"stop": "STOP", "tool_calls": "STOP", "length": "MAX_TOKENS", "conte
 class Candidates(Spoken):
     """Writes an answer in pieces, as server-sent events or as the items of one JSON array.
 
-    A call of a function is a piece of its own, once it is whole.
+    A call of a function is a piece of its own, once it is whole; so is the text where it `is_enum`.
     """
 
-    def __init__(self, head: Head, as_events: bool) -> None:
+    def __init__(self, head: Head, as_events: bool, is_enum: bool = False) -> None:
         super().__init__(head)
-        self._as_events, self._is_begun = as_events, False
+        self._as_events, self._is_enum, self._is_begun = as_events, is_enum, False
 
     def words(self, choice: int, text: str, *, is_thought: bool = False) -> bytes:
         """Write a piece of the text of a candidate, or of its thoughts."""
+        if self._is_enum and not is_thought:
+            return b""
         return self._written([_candidate(choice, [_text(text, is_thought)])])
 
     def output(self, output: Output) -> bytes:
@@ -42,12 +44,16 @@ class Candidates(Spoken):
         """The last piece: the calls, the reasons and the usage."""
         choices = self.answer.choices or {0: Choice()}
         ended = [
-            _candidate(index, list(_calls(choices[index])) or [_text("")], _reason(choices[index]))
+            _candidate(index, self._last_parts(choices[index]), _reason(choices[index]))
             | _beside(choices[index], self.answer.outputs_of(index))
             for index in sorted(choices)
         ]
         last = self._written(ended, usageMetadata=usage_document(self.answer.usage))
         return last if self._as_events else last + b"]"
+
+    def _last_parts(self, choice: Choice) -> list[dict[str, Any]]:
+        held = [_text(enum_value(choice.text))] if self._is_enum and choice.text else []
+        return [*held, *_calls(choice)] or [_text("")]
 
     def failed(self, failure: Failure) -> bytes:
         """A failure in the middle: Google's clients raise it."""
@@ -65,12 +71,24 @@ class Candidates(Spoken):
         return before + data
 
 
-def whole_answer(head: Head, answer: Answer) -> dict[str, Any]:
+def enum_value(text: str) -> str:
+    """The value that is the only text of a JSON document, without its quotes; any other text as it is.
+
+    Google answers so with `text/x.enum` (ai.google.dev/gemini-api/docs/structured-output).
+    """
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, str) else text
+
+
+def whole_answer(head: Head, answer: Answer, is_enum: bool = False) -> dict[str, Any]:
     """An answer as one document."""
     choices = answer.choices or {0: Choice()}
     candidates = []
     for index in sorted(choices):
-        parts = list(_parts(choices[index], answer.outputs_of(index)))
+        parts = list(_parts(choices[index], answer.outputs_of(index), is_enum))
         about = _beside(choices[index], answer.outputs_of(index))
         candidates.append(_candidate(index, parts, _reason(choices[index])) | about)
     usage = usage_document(answer.usage)
@@ -107,13 +125,13 @@ def _reason(choice: Choice) -> str:
     return "SAFETY" if choice.refusal else _REASONS.get(choice.finish, "OTHER")
 
 
-def _parts(choice: Choice, outputs: Mapping[str, Output]) -> Iterator[dict[str, Any]]:
+def _parts(choice: Choice, outputs: Mapping[str, Output], is_enum: bool) -> Iterator[dict[str, Any]]:
     if choice.reasoning:
         yield _text("".join(choice.reasoning), is_thought=True)
     images = images_of(outputs)
     text = choice.text + "".join(choice.refusal)
     if text or not (choice.calls or images):
-        yield _text(text)
+        yield _text(enum_value(text) if is_enum else text)
     yield from map(_image, images)
     yield from _calls(choice)
 

@@ -17,6 +17,15 @@ from theoryctl_providers.wires.reply import EVENT_STREAM, JSON
 #: Parameters that Gemini alone knows. They go to the vendor in `extra_body`.
 _OWN = ("safetySettings", "cachedContent", "labels", "serviceTier", "store")
 
+#: Those of the configuration. LiteLLM adds them to its own (llms/vertex_ai/gemini, _pop_and_merge_extra_body).
+_OWN_CONFIG = (
+    "mediaResolution",
+    "audioTimestamp",
+    "routingConfig",
+    "modelSelectionConfig",
+    "enableEnhancedCivicAnswers",
+)
+
 _KNOWN = frozenset(
     ("contents", "systemInstruction", "tools", "toolConfig", "generationConfig", "extra_body", "model", *_OWN)
 )
@@ -37,6 +46,9 @@ _CONFIG = {
 }
 _SHAPE = ("responseMimeType", "responseSchema", "responseJsonSchema", "thinkingConfig", "responseModalities")
 
+#: The type of an answer that is one of the words of its schema.
+_ENUM = "text/x.enum"
+
 _PARAMS = {ours: f"generationConfig.{theirs}" for theirs, ours in _CONFIG.items()} | {
     "tool_choice": "toolConfig.functionCallingConfig",
     "response_format": "generationConfig.responseSchema",
@@ -55,11 +67,14 @@ class Asked:
         given = camel({name: value for name, value in body.items() if name != "extra_body"})
         check_keys(given, _KNOWN)
         conversation = Conversation(given.get("systemInstruction"), given.get("contents"))
-        own = {name: given[name] for name in _OWN if name in given} | extra
+        config = camel(object_in(given, "generationConfig"))
+        own = {name: given[name] for name in _OWN if name in given} | _own_config(config) | extra
+        #: Whether the answer is one of several words, and no JSON.
+        self.is_enum = config.get("responseMimeType") == _ENUM
         self.inputs: dict[str, Any] = {
             "model": model,
             "messages": conversation.messages,
-            **inputs_of_generation(camel(object_in(given, "generationConfig"))),
+            **inputs_of_generation(config),
             **inputs_of_tools(given.get("tools"), camel(object_in(given, "toolConfig"))),
             **stated({"extra_body": own or None}),
         }
@@ -72,6 +87,7 @@ class Generate(HeadedExchange):
     def __init__(self, model: str, body: Mapping[str, Any]) -> None:
         asked = Asked(model, body)
         self.model, self.inputs, self._params = model, asked.inputs, asked.params
+        self.is_enum = asked.is_enum
 
     @property
     def params(self) -> Mapping[str, str]:
@@ -80,7 +96,7 @@ class Generate(HeadedExchange):
 
     def whole(self, result: Result) -> bytes:
         """Write the answer as one document."""
-        return dumps(whole_answer(self.head, self.answer_of(result))).encode()
+        return dumps(whole_answer(self.head, self.answer_of(result), self.is_enum)).encode()
 
 
 class StreamedGenerate(Generate):
@@ -95,7 +111,7 @@ class StreamedGenerate(Generate):
 
     def chunked(self, head: Head) -> Chunks:
         """Make what writes the answer in pieces."""
-        return Candidates(head, self._as_events)
+        return Candidates(head, self._as_events, self.is_enum)
 
 
 class TokenCount(Exchange):
@@ -124,10 +140,17 @@ def inputs_of_generation(config: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(modalities, list) and not {"TEXT"}.issuperset(map(str, modalities)):
         raise unsupported("generationConfig.responseModalities", "answers are text only")
     inputs = {_CONFIG[name]: config[name] for name in _CONFIG if name in config}
-    beyond = {name: value for name, value in config.items() if name not in (*_CONFIG, *_SHAPE)}
-    if beyond:
-        check_keys(beyond, (*_CONFIG, *_SHAPE))
+    check_keys(config, (*_CONFIG, *_SHAPE, *_OWN_CONFIG))
     return inputs | stated({"response_format": _format_of(config)}) | _thinking_of(config)
+
+
+def _own_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep what Gemini alone knows of a configuration; whether thoughts are shown, where that is all said of them."""
+    own = {name: config[name] for name in _OWN_CONFIG if name in config}
+    thinking = camel(object_in(config, "thinkingConfig"))
+    if {*thinking} == {"includeThoughts"}:
+        own["thinkingConfig"] = thinking
+    return {"generationConfig": own} if own else {}
 
 
 def _format_of(config: Mapping[str, Any]) -> dict[str, Any] | None:
