@@ -44,7 +44,8 @@ CLIENTS = (
     Client("OpenAI, Python", "openai", SUITE, "OpenAI", "openai/test_chat.py"),
     Client("OpenAI, Python", "openai", SUITE, "Azure", "wires/test_azure.py"),
     Client("OpenAI, Node", "openai", NODE, "OpenAI", "clients/test_node.py"),
-    Client("Anthropic", "anthropic", SUITE, "Anthropic", "wires/test_anthropic.py"),
+    Client("Anthropic, Python", "anthropic", SUITE, "Anthropic", "wires/test_anthropic.py"),
+    Client("Anthropic, Node", "@anthropic-ai/sdk", NODE, "Anthropic", "clients/test_node.py"),
     Client("Ollama", "ollama", SUITE, "Ollama", "wires/test_ollama.py"),
     Client("Google Gen AI", "google-genai", SUITE, "Gemini", "wires/test_gemini.py"),
     Client("LiteLLM", "litellm", SUITE, "OpenAI", "openai/test_clients.py"),
@@ -70,6 +71,10 @@ CLIENTS = (
 )
 FRAMEWORKS = (
     Client("AI SDK", "ai", NODE, "OpenAI", "clients/test_node.py"),
+    Client("AI SDK", "@ai-sdk/anthropic", NODE, "Anthropic", "clients/test_node.py"),
+    Client(
+        "AI SDK", "@ai-sdk/google", NODE, "Gemini", "clients/test_node.py", "the address with `/v1beta` as `baseURL`"
+    ),
     _framework("Agno", "agno"),
     _framework("AutoGen", "autogen-agentchat"),
     _framework("CrewAI", "crewai", OPENAI2),

@@ -17,7 +17,7 @@ HEADER = ("API", "paths", "key", "variables of `local env`")
 #: Of each API: the section on it, the beginnings of its paths, and the variables of its keys.
 APIS = {
     "OpenAI": ("openai.md", ("/v1/",), ("OPENAI_API_KEY",)),
-    "Anthropic": ("#anthropic", ("/v1/",), ("ANTHROPIC_API_KEY",)),
+    "Anthropic": ("#anthropic", ("/v1/", "/"), ("ANTHROPIC_API_KEY",)),
     "Ollama": ("#ollama", ("/api/",), ("OLLAMA_API_KEY",)),
     "Azure": ("#azure", ("/openai/deployments/NAME/", "/openai/v1/", "/openai/"), ("AZURE_OPENAI_API_KEY",)),
     "Gemini": ("#gemini", ("/v1beta/", "/v1alpha/", "/v1/"), ("GEMINI_API_KEY", "GOOGLE_API_KEY")),

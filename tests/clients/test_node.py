@@ -1,4 +1,4 @@
-"""Clients for Node, as they come, in the Node that the tests bring: OpenAI's own, and the AI SDK."""
+"""Clients for Node, as they come, in the Node that the tests bring: OpenAI's and Anthropic's own, and the AI SDK."""
 
 from __future__ import annotations
 
@@ -46,9 +46,17 @@ def test_openais_client_for_node_gets_the_same_answer_in_every_way(led: dict[str
     assert found["refused"] == [True, 400, "temperature"]
 
 
+def test_anthropics_client_for_node_and_its_agent_are_led_by_the_environment(led: dict[str, str]) -> None:
+    found = run_program("anthropic.mjs", led)
+    assert found["whole"].startswith("Mock answer")
+    assert found["whole"] == found["streamed"]
+    assert found["counted"][0] == found["counted"][1] > 0
+    assert (found["ran"], found["ended"]) == (EACH_ONCE, "end_turn")
+
+
 def test_an_agent_of_the_ai_sdk_runs_each_tool_once_and_ends(led: dict[str, str]) -> None:
     found = run_program("ai.mjs", led)
-    for api in ("responses", "chat"):
+    for api in ("responses", "chat", "anthropic", "gemini"):
         said = found[api]
         assert (said["ran"], said["ended"]) == (EACH_ONCE, ["stop", 3]), api
         assert said["whole"] == said["streamed"], api

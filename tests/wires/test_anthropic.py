@@ -124,6 +124,11 @@ def test_the_older_auth_token_is_taken_too(instance: Instance) -> None:
         assert create(client).stop_reason == "end_turn"
 
 
+def test_a_client_that_adds_no_version_to_the_address_is_answered_too(instance: Instance) -> None:
+    assert post(instance, path="/messages").body == post(instance).body
+    assert post(instance, path="/messages", x_api_key="no").document["error"]["type"] == "authentication_error"
+
+
 def test_tokens_are_counted_as_the_usage_counts_them(client: anthropic.Anthropic) -> None:
     asked = {"model": "claude-x", "messages": ASK["messages"]}
     assert client.messages.count_tokens(**asked).input_tokens == create(client).usage.input_tokens

@@ -1,4 +1,7 @@
-// The AI SDK, an agent framework, led by the environment alone: by OpenAI's Responses, which it prefers, and by chat.
+// The AI SDK, an agent framework, led by the environment: by OpenAI's Responses, which it prefers, by chat, and by the APIs
+// of Anthropic and Gemini, of which it takes the last one's address from its caller alone.
+import { anthropic } from "@ai-sdk/anthropic";
+import { createGoogle } from "@ai-sdk/google";
 import { openai } from "@ai-sdk/openai";
 import { embedMany, generateText, jsonSchema, Output, stepCountIs, streamText, tool, ToolLoopAgent } from "ai";
 
@@ -37,11 +40,14 @@ async function answers(model) {
   };
 }
 
+const google = createGoogle({ baseURL: `${process.env.GOOGLE_GEMINI_BASE_URL}/v1beta`, apiKey: process.env.GEMINI_API_KEY });
 const { embeddings } = await embedMany({ model: openai.embedding("text-embedding-3-small"), values: ["a", "b"] });
 console.log(
   JSON.stringify({
     responses: await answers(openai("gpt-4o-mini")),
     chat: await answers(openai.chat("gpt-4o-mini")),
+    anthropic: await answers(anthropic("claude-sonnet-4-5")),
+    gemini: await answers(google("gemini-2.5-flash")),
     sizes: embeddings.map((each) => each.length),
   }),
 );

@@ -20,7 +20,9 @@ class Anthropic(Dialect):
 
     name = "Anthropic"
     example = "POST /v1/messages"
-    prefixes = ("/v1/messages", "/v1/")
+    #: The AI SDK takes ANTHROPIC_BASE_URL for an address that ends with the version, which Anthropic's own client adds
+    #: (@ai-sdk/anthropic 4.0, anthropic-provider.ts, normalizeBaseURL).
+    prefixes = ("/v1/messages", "/v1/", "/messages")
     marks = frozenset((b"anthropic-version",))
     #: An API key, or what clients call an auth token.
     credential = AnyCredential("the key in x-api-key", (HeaderCredential("the key", b"x-api-key"), BEARER))
@@ -28,8 +30,10 @@ class Anthropic(Dialect):
 
     def __init__(self, config: ServerConfig) -> None:
         self._config = config
+        messages = Answering(self, config, self._messages)
         self.routes = {
-            ("POST", "/v1/messages"): Answering(self, config, self._messages),
+            ("POST", "/v1/messages"): messages,
+            ("POST", "/messages"): messages,
             ("POST", "/v1/messages/count_tokens"): Answering(self, config, self._count_tokens),
             ("GET", "/v1/models"): Telling(self, self._models),
             ("GET", "/v1/models/{model}"): Telling(self, self._models),
