@@ -64,8 +64,8 @@ def _is_schema(value: Mapping[str, Any]) -> bool:
 
 
 def tool_schema(tool: Mapping[str, Any]) -> AnswerSchema:
-    """Return the schema of a tool's arguments."""
-    return AnswerSchema(tool.get("parameters", {"type": "object"}), tool["name"], "tools")
+    """Return the schema of a tool's arguments, which are an object, though tools without any say `{}`."""
+    return AnswerSchema({"type": "object", **tool.get("parameters", {})}, tool["name"], "tools")
 
 
 def check_schemas(inputs: Mapping[str, Any]) -> None:

@@ -223,6 +223,21 @@ def test_made_to_call_a_tool_in_each_step_it_calls_each_once_and_then_the_last_a
     assert called({**again, "messages": [*again["messages"], {"role": "user", "content": "And now?"}]}) == "get_weather"
 
 
+@pytest.mark.parametrize(
+    ("parameters", "arguments"),
+    [
+        ({}, {}),
+        ({"description": "None."}, {}),
+        ({"properties": {"city": {"type": "string"}}}, {"city": "mock city"}),
+    ],
+    ids=str,
+)
+def test_arguments_are_an_object_though_a_schema_does_not_say_so(parameters: Any, arguments: Any) -> None:
+    tool = {"type": "function", "function": {"name": "look", "parameters": parameters}}
+    (call,) = outputs(ask("Weather?", tools=[tool], tool_choice="required"))["tool_calls"]
+    assert call["arguments"] == arguments
+
+
 @pytest.mark.parametrize("choice", [{}, {"tool_choice": "auto"}, {"tool_choice": "none"}], ids=str)
 def test_a_tool_that_is_not_forced_is_not_called_so_that_agents_come_to_an_end(choice: dict[str, Any]) -> None:
     assert "tool_calls" not in outputs(ask("Weather?", tools=[WEATHER], **choice))
