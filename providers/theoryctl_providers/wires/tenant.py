@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from starlette.types import Scope
 
@@ -13,10 +15,13 @@ from theoryctl_providers.contract import ProviderConfig
 #: Where the gate leaves the tenant whose token a request brought.
 _TENANT = "theoryctl.tenant"
 
+_Kept = TypeVar("_Kept")
+
 
 @dataclass(slots=True, eq=False)
 class Tenant:
-    """One token's configuration, with its script, recordings and tape, and the journal of its requests.
+    """One token's configuration, with its script, recordings and tape, the journal of its requests, and what wires
+    remember of these.
 
     `renewal` ends the hint to set a secret: it says when one that is set is there.
     """
@@ -24,6 +29,14 @@ class Tenant:
     config: ProviderConfig
     journal: Journal = field(default_factory=Journal)
     renewal: str = RESTARTED
+    _kept: dict[Callable[[], Any], Any] = field(default_factory=dict)
+
+    def kept(self, make: Callable[[], _Kept]) -> _Kept:
+        """Return what a wire remembers for this tenant; `make`, a class, makes it for the first request that asks."""
+        if make not in self._kept:
+            self._kept[make] = make()
+        found: _Kept = self._kept[make]
+        return found
 
 
 def admit_tenant(scope: Scope, tenant: Tenant) -> None:
@@ -35,6 +48,11 @@ def tenant_of(scope: Scope) -> Tenant:
     """Return who asks: the gate let nobody in without a token, on a path that wants one."""
     tenant: Tenant = scope[_TENANT]
     return tenant
+
+
+def kept_for(scope: Scope, own: Tenant, make: Callable[[], _Kept]) -> _Kept:
+    """Return what a wire remembers for who asks; for who has no token, what it does for `own`."""
+    return (asking_tenant(scope) or own).kept(make)
 
 
 def asking_tenant(scope: Scope) -> Tenant | None:

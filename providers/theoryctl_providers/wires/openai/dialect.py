@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope
@@ -25,6 +24,7 @@ from theoryctl_providers.wires.openai.responses.memory import Memory
 from theoryctl_providers.wires.openai.responses.remembered import tells
 from theoryctl_providers.wires.reply import Headers, Whole
 from theoryctl_providers.wires.telling import Telling
+from theoryctl_providers.wires.tenant import Tenant, kept_for
 
 #: Makes an exchange of a body. Raises ProviderError for one that cannot be translated.
 MakeExchange = Callable[[Mapping[str, Any]], Exchange]
@@ -44,19 +44,19 @@ class OpenAI(Dialect):
     def __init__(self, config: ServerConfig) -> None:
         self._config = config
         self._vendor = vendor_of(default_model_of(config.provider))
-        memory = Memory()
+        self._own = Tenant(config.provider)
         self.routes = {
             ("POST", "/v1/chat/completions"): self._answering(ChatCompletion),
             ("POST", "/v1/completions"): self._answering(_completion),
             ("POST", "/v1/moderations"): Mocked(self, config, self._moderation),
-            ("POST", "/v1/responses"): self._answering(partial(ResponsesCall, memory=memory)),
-            ("POST", "/v1/responses/input_tokens"): self._answering(partial(InputTokens, memory=memory)),
-            **{place: Telling(self, tell) for place, tell in tells(memory).items()},
+            ("POST", "/v1/responses"): self._remembering(ResponsesCall),
+            ("POST", "/v1/responses/input_tokens"): self._remembering(InputTokens),
+            **{place: Telling(self, tell) for place, tell in tells(self._memory).items()},
             ("POST", "/v1/embeddings"): self._answering(Embeddings),
             ("GET", "/v1/models"): Telling(self, self._models),
             ("GET", "/v1/models/{model}"): Telling(self, self._models),
         }
-        batches = Batches(config.limits, self.routes)
+        batches = Batches(config.limits, self.routes, self._own)
         told = {place: Mocked(self, config, tell, INSTEAD) for place, tell in batches.tells().items()}
         self.routes = {**self.routes, **told}
 
@@ -69,8 +69,18 @@ class OpenAI(Dialect):
         return error_answer(failure)
 
     def _answering(self, make: MakeExchange) -> ASGIApp:
+        return self._reading(lambda _scope: make)
+
+    def _remembering(self, make: Callable[[Mapping[str, Any], Memory], Exchange]) -> ASGIApp:
+        return self._reading(lambda scope: lambda body: make(body, self._memory(scope)))
+
+    def _memory(self, scope: Scope) -> Memory:
+        """The responses of who asks, which nobody else sees."""
+        return kept_for(scope, self._own, Memory)
+
+    def _reading(self, maker: Callable[[Scope], MakeExchange]) -> ASGIApp:
         async def read(scope: Scope, receive: Receive) -> Exchange:
-            exchange = make(self._body(scope, await json_object(receive, self._config.limits)))
+            exchange = maker(scope)(self._body(scope, await json_object(receive, self._config.limits)))
             # OpenAI's clients try again by themselves: tried again here too, one call would be made nine times.
             exchange.options = {"mode": mode_of(scope), "vendor": self._vendor, "retries": False}
             return exchange

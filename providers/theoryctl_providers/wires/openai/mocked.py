@@ -13,6 +13,7 @@ from theoryctl_providers.wires.dialect import Dialect
 from theoryctl_providers.wires.exchange import MODE_HEADER, mode_of
 from theoryctl_providers.wires.failure import refused
 from theoryctl_providers.wires.reply import Reply, Whole
+from theoryctl_providers.wires.tenant import asking_tenant
 
 #: Makes the document, or the whole answer, of a request. Raises ProviderError; ClientGone.
 Tell = Callable[[Scope, Receive], Awaitable[Any]]
@@ -39,7 +40,8 @@ class Mocked:
         await Reply(scope, send).whole(answer)
 
     def _check_mode(self, scope: Scope) -> None:
-        mode = stated_mode({}, mode_of(scope), self._config.provider.mode)
+        tenant = asking_tenant(scope)
+        mode = stated_mode({}, mode_of(scope), (tenant.config if tenant else self._config.provider).mode)
         if not is_mock(mode):
             message = f"{scope['path']} is answered by a mock alone, and this request is in {mode} mode"
             raise ProviderError("ERR_UNSUPPORTED_PARAM", message, hint=self._instead, param="mode")

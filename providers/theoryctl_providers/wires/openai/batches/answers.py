@@ -20,16 +20,20 @@ from theoryctl_providers.wires.exchange import json_object
 from theoryctl_providers.wires.openai.batches.store import Store
 from theoryctl_providers.wires.openai.mocked import Tell
 from theoryctl_providers.wires.reply import Whole
+from theoryctl_providers.wires.tenant import Tenant, asking_tenant, kept_for
 
 #: The hint of a refusal in real mode.
 INSTEAD = "ask a vendor many requests with local batch, or send X-Theoryctl-Mode: mock"
 
 
 class Batches:
-    """Files and batches. `apps` are the applications that answer the paths of the lines."""
+    """Files and batches, for each tenant its own. `apps` are the applications that answer the paths of the lines."""
 
-    def __init__(self, limits: Limits, apps: Routes) -> None:
-        self._limits, self._apps, self._store = limits, apps, Store()
+    def __init__(self, limits: Limits, apps: Routes, own: Tenant) -> None:
+        self._limits, self._apps, self._own = limits, apps, own
+
+    def _store(self, scope: Scope) -> Store:
+        return kept_for(scope, self._own, Store)
 
     def tells(self) -> Mapping[tuple[str, str], Tell]:
         """Give, for each method and path, the function that answers it."""
@@ -55,35 +59,36 @@ class Batches:
             raise wrong("file", "expected a file")
         if purpose is None or not purpose.data:
             raise wrong("purpose", "expected a word")
-        return self._store.add(file.filename, purpose.data.decode("utf-8", "replace"), bytes(file.data)).document
+        return self._store(scope).add(file.filename, purpose.data.decode("utf-8", "replace"), bytes(file.data)).document
 
-    async def _list_files(self, _scope: Scope, _receive: Receive) -> Any:
-        return _listed([file.document for file in self._store.files.values()])
+    async def _list_files(self, scope: Scope, _receive: Receive) -> Any:
+        return _listed([file.document for file in self._store(scope).files.values()])
 
     async def _file(self, scope: Scope, _receive: Receive) -> Any:
-        return self._store.file(scope["path_params"]["file"]).document
+        return self._store(scope).file(scope["path_params"]["file"]).document
 
     async def _content(self, scope: Scope, _receive: Receive) -> Any:
-        return Whole(self._store.file(scope["path_params"]["file"]).data, kind=b"application/octet-stream")
+        return Whole(self._store(scope).file(scope["path_params"]["file"]).data, kind=b"application/octet-stream")
 
     async def _delete(self, scope: Scope, _receive: Receive) -> Any:
         file_id = scope["path_params"]["file"]
-        self._store.delete(file_id)
+        self._store(scope).delete(file_id)
         return {"id": file_id, "object": "file", "deleted": True}
 
-    async def _create(self, _scope: Scope, receive: Receive) -> Any:
+    async def _create(self, scope: Scope, receive: Receive) -> Any:
         from theoryctl_providers.wires.openai.batches.work import done
 
-        return await done(await json_object(receive, self._limits), self._store, self._apps)
+        asking = asking_tenant(scope) or self._own
+        return await done(await json_object(receive, self._limits), self._store(scope), self._apps, asking)
 
-    async def _list_batches(self, _scope: Scope, _receive: Receive) -> Any:
-        return _listed([*self._store.batches.values()])
+    async def _list_batches(self, scope: Scope, _receive: Receive) -> Any:
+        return _listed([*self._store(scope).batches.values()])
 
     async def _batch(self, scope: Scope, _receive: Receive) -> Any:
-        return self._store.batch(scope["path_params"]["batch"])
+        return self._store(scope).batch(scope["path_params"]["batch"])
 
     async def _cancel(self, scope: Scope, _receive: Receive) -> Any:
-        self._store.batch(scope["path_params"]["batch"])
+        self._store(scope).batch(scope["path_params"]["batch"])
         raise wrong("batch_id", "this batch is done, and cannot be cancelled")
 
 

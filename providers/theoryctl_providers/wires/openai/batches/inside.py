@@ -10,13 +10,15 @@ from starlette.types import ASGIApp, Message, Scope
 
 from theoryctl_providers.asgi.connection import HANG_UP
 from theoryctl_providers.contract import dumps
+from theoryctl_providers.wires.tenant import Tenant, admit_tenant
 
 
-async def asked(app: ASGIApp, path: str, body: Any) -> tuple[int, Any]:
-    """The status and the document that an application answers a body with, in mock mode."""
+async def asked(app: ASGIApp, path: str, body: Any, tenant: Tenant) -> tuple[int, Any]:
+    """The status and the document that an application answers a tenant's body with, in mock mode."""
     headers = [(b"content-type", b"application/json"), (b"x-theoryctl-mode", b"mock")]
     scope: Scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
     scope[HANG_UP] = _ignore
+    admit_tenant(scope, tenant)
     sent: list[Message] = []
     given = [{"type": "http.request", "body": dumps(body).encode()}]
 

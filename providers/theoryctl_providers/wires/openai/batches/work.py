@@ -15,6 +15,7 @@ from theoryctl_providers.wires.dialect import Routes
 from theoryctl_providers.wires.exchange import NO_TIME
 from theoryctl_providers.wires.openai.batches.inside import asked
 from theoryctl_providers.wires.openai.batches.store import Store
+from theoryctl_providers.wires.tenant import Tenant
 
 _KNOWN = ("input_file_id", "endpoint", "completion_window", "metadata", "output_expires_after")
 _ENDPOINTS = (
@@ -27,8 +28,8 @@ _ENDPOINTS = (
 _DAY = 24 * 60 * 60
 
 
-async def done(body: Mapping[str, Any], store: Store, apps: Routes) -> dict[str, Any]:
-    """The batch that a request asks for, with all its lines answered. Raises ProviderError `ERR_INPUTS`."""
+async def done(body: Mapping[str, Any], store: Store, apps: Routes, tenant: Tenant) -> dict[str, Any]:
+    """The batch that a tenant asks for, with all its lines answered. Raises ProviderError `ERR_INPUTS`."""
     check_keys(body, _KNOWN)
     endpoint = body.get("endpoint")
     if endpoint not in _ENDPOINTS:
@@ -40,7 +41,8 @@ async def done(body: Mapping[str, Any], store: Store, apps: Routes) -> dict[str,
         raise wrong("input_file_id", "expected the id of a file")
     lines = _lines(store.file(file_id).data, endpoint)
     key = sha256(canonical(dict(body))).hexdigest()[:24]
-    answers = [await _answer(line, f"{key}{index}", apps["POST", endpoint]) for index, line in enumerate(lines)]
+    app = apps["POST", endpoint]
+    answers = [await _answer(line, f"{key}{index}", app, tenant) for index, line in enumerate(lines)]
     batch = _batch(body, f"batch_{key}", answers, store)
     store.put(batch)
     return batch
@@ -72,8 +74,8 @@ def _bad(message: str) -> ProviderError:
     )
 
 
-async def _answer(line: Mapping[str, Any], key: str, app: ASGIApp) -> dict[str, Any]:
-    status, document = await asked(app, line["url"], line["body"])
+async def _answer(line: Mapping[str, Any], key: str, app: ASGIApp, tenant: Tenant) -> dict[str, Any]:
+    status, document = await asked(app, line["url"], line["body"], tenant)
     await asyncio.sleep(0)  # others have their turn
     response = {"status_code": status, "request_id": f"req_{key}", "body": document}
     return {"id": f"batch_req_{key}", "custom_id": line["custom_id"], "response": response, "error": None}

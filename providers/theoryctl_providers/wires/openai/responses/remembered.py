@@ -19,24 +19,24 @@ Tell = Callable[[Scope], Any]
 _MOST, _DEFAULT = 100, 20
 
 
-def tells(memory: Memory) -> Mapping[tuple[str, str], Tell]:
-    """Give, for each method and path, the function that tells its document."""
+def tells(memory_of: Callable[[Scope], Memory]) -> Mapping[tuple[str, str], Tell]:
+    """Give, for each method and path, the function that tells its document. `memory_of` has who asks in a request."""
 
     def show(scope: Scope) -> Any:
         if _query(scope).get("stream") == "true":
             raise unsupported("stream", "a response that is remembered is told whole")
-        return json.loads(memory.find(_id(scope)).document)
+        return json.loads(memory_of(scope).find(_id(scope)).document)
 
     def delete(scope: Scope) -> Any:
-        memory.forget(_id(scope))
+        memory_of(scope).forget(_id(scope))
         return {"id": _id(scope), "object": "response", "deleted": True}
 
     def cancel(scope: Scope) -> Any:
-        memory.find(_id(scope))
+        memory_of(scope).find(_id(scope))
         raise wrong("response_id", "only a response in the background can be cancelled, and this one is complete")
 
     def items(scope: Scope) -> Any:
-        return _page(json.loads(memory.find(_id(scope)).items), _query(scope))
+        return _page(json.loads(memory_of(scope).find(_id(scope)).items), _query(scope))
 
     path = "/v1/responses/{response}"
     return {
