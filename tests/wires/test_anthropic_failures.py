@@ -110,6 +110,13 @@ def test_an_instance_that_is_full_or_about_to_stop_is_overloaded() -> None:
         assert (answer.headers["retry-after"], "x-should-retry" in answer.headers) == ("1", False)
 
 
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 529])
+def test_a_client_tries_a_scripts_failure_again_as_it_would_a_vendors(status: int) -> None:
+    with serving(scripted({"rules": [{"answers": [{"fault": {"status": status}}]}]})) as (port, _):
+        answer = post(Instance(port))
+    assert (answer.status, "x-should-retry" in answer.headers) == (status, False)
+
+
 FAULTS = {
     "rules": [
         {"when": {"user": {"equals": "busy"}}, "answers": [

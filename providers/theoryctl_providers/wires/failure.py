@@ -59,10 +59,9 @@ class Failure:
     def may_pass(self) -> bool:
         """Return whether a client should try again: the failure may pass, and nothing was paid for.
 
-        A vendor's answer that broke off is billed. One that a script breaks off tests what clients do.
+        A vendor's answer that broke off is billed. One that a script plays tests what clients do of themselves.
         """
-        is_paid = self.code == "ERR_BAD_RESPONSE" and not hasattr(self.cause, "kind")
-        return self.info["retryable"] and not is_paid
+        return hasattr(self.cause, "kind") or (self.info["retryable"] and self.code != "ERR_BAD_RESPONSE")
 
     @property
     def played_status(self) -> int | None:
