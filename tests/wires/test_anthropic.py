@@ -184,6 +184,13 @@ def test_a_stream_of_a_mock_leaves_in_one_piece_and_has_anthropics_events(instan
     assert set(kinds[2:-3]) == {"content_block_delta"}
 
 
+def test_a_stream_of_a_mock_begins_with_the_tokens_of_the_prompt(instance: Instance) -> None:
+    begun, *_, ended, _last = events_of(post(instance, {**ASK, "system": "Be brief.", "stream": True}).body)
+    told = begun["message"]["usage"]
+    assert (told["input_tokens"], told["output_tokens"]) == (ended["usage"]["input_tokens"], 0)
+    assert told["input_tokens"] > 14
+
+
 REASONED = {
     "rules": [
         {

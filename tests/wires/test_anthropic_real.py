@@ -73,6 +73,14 @@ def asked(running: Asked, only_loopback: set[tuple[str, int]]) -> Asked:
     return running
 
 
+def test_a_stream_counts_nothing_before_the_vendor_has(asked: Asked) -> None:
+    told: Any = {"model": CLAUDE, "max_tokens": 99, "messages": [{"role": "user", "content": "Hi."}], "stream": True}
+    events = {event.type: event for event in asked.client.messages.create(**told)}
+    begun, ended = events["message_start"].message.usage, events["message_delta"].usage
+    assert (begun.input_tokens, begun.output_tokens) == (0, 0)
+    assert (ended.input_tokens, ended.output_tokens) == (said.SENT, said.RECEIVED)
+
+
 @streamed_or_not
 def test_thinking_and_calls_come_whole_and_go_back_whole_to_anthropic(asked: Asked, streamed: bool) -> None:
     thinking = {"type": "enabled", "budget_tokens": 1024}

@@ -85,13 +85,10 @@ def _chat(request: ResolvedRequest) -> Iterator[Event]:
     choices = [
         _choice(making, inputs, sha256(seen + b"#%d" % index)[7:], index) for index in range(inputs.get("n") or 1)
     ]
-    sent = prompt_tokens(plain)
-    if request.streamed:  # Anthropic tells these tokens at the beginning of a stream, and some clients read them there.
-        yield Usage(input_tokens=sent)
     for index, choice in enumerate(choices):
         yield from choice.events(index, tokens(choice.text) if request.streamed else (choice.text,))
     yield Usage(
-        input_tokens=sent,
+        input_tokens=prompt_tokens(plain),
         output_tokens=sum(count_tokens(choice.text) for choice in choices),
         cost_usd=0.0,
     )

@@ -106,8 +106,6 @@ async def play(answer: ScriptedAnswer, request: ResolvedRequest) -> AsyncGenerat
 async def _events(answer: ScriptedAnswer, request: ResolvedRequest) -> AsyncGenerator[Event]:
     come, after = 0, None if answer.fault is None else answer.fault.after
     async for delta in _paced(answer, islice(_steps(answer, request), after)):
-        if not come and request.streamed and answer.fault is None:
-            yield Usage(input_tokens=_sent(answer, request))
         come += 1
         yield delta
     if answer.fault is not None:
@@ -231,15 +229,10 @@ def _arguments(call: ScriptedToolCall, request: ResolvedRequest) -> str:
     return Making(script.document.version if script else NEWEST, each=True).arguments(found, request.inputs)
 
 
-def _sent(answer: ScriptedAnswer, request: ResolvedRequest) -> int:
-    told = answer.usage.input_tokens
-    return prompt_tokens(inputs_as_json(request.inputs)) if told is None else told
-
-
 def _usage(answer: ScriptedAnswer, request: ResolvedRequest, deltas: int) -> Usage:
     told = answer.usage
     return Usage(
-        input_tokens=_sent(answer, request),
+        input_tokens=prompt_tokens(inputs_as_json(request.inputs)) if told.input_tokens is None else told.input_tokens,
         output_tokens=deltas if told.output_tokens is None else told.output_tokens,
         cost_usd=0.0 if told.cost_usd is None else told.cost_usd,
         cached_input_tokens=told.cached_input_tokens,

@@ -30,11 +30,14 @@ _TEXT, _THINKING = "text", "thinking"
 
 
 class MessageEvents(Chunks):
-    """Writes the events of one message, of which this API has one choice. One block is open at a time."""
+    """Writes the events of one message, of which this API has one choice. One block is open at a time.
 
-    def __init__(self, head: Head) -> None:
+    `sent` is the number of tokens of the prompt, where it is known before the answer.
+    """
+
+    def __init__(self, head: Head, sent: int | None = None) -> None:
         self._head, self._vendor = head, VendorInfo()
-        self._usage, self._finish, self._is_refusal = Usage(), "stop", False
+        self._usage, self._finish, self._is_refusal = Usage(sent), "stop", False
         self._stopped: Output | None = None
         #: The places of the blocks that were begun, and the one that is open.
         self._places: dict[str | int, int] = {}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from theoryctl_providers.contract import Operation, Result, dumps
+from theoryctl_providers.contract import Operation, Request, Result, Started, dumps, is_mock
+from theoryctl_providers.inputs.normalize import normalized
 from theoryctl_providers.wires.anthropic.conversation import Conversation
 from theoryctl_providers.wires.anthropic.errors import NoThread
 from theoryctl_providers.wires.anthropic.events import MessageEvents
@@ -63,11 +64,20 @@ class Messages(HeadedExchange):
         if body.get("max_tokens") is None:
             raise wrong("max_tokens", "'max_tokens' is missing")
         self.inputs, self.streamed = self._asked.inputs, is_streamed(body)
+        self._sent: int | None = None
 
     @property
     def params(self) -> Mapping[str, str]:
         """Paths in the inputs, and what they are called in the request."""
         return self._asked.params
+
+    def begin(self, call: Request, started: Started) -> None:
+        """Give the answer its id, and a stream of a mock the tokens of the prompt, which come first there."""
+        if self.streamed and is_mock(started.mode) and call.config.replay is None:
+            from theoryctl_providers.mock.provider import prompt_tokens
+
+            self._sent = prompt_tokens(normalized(call.inputs, {}, call.vendor))
+        super().begin(call, started)
 
     def whole(self, result: Result) -> bytes:
         """Write the answer as one document."""
@@ -75,7 +85,7 @@ class Messages(HeadedExchange):
 
     def chunked(self, head: Head) -> Chunks:
         """Make what writes the answer in pieces."""
-        return MessageEvents(head)
+        return MessageEvents(head, self._sent)
 
 
 class TokenCount(Exchange):
