@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from typing import Any
 
 import openai
 import pytest
@@ -37,6 +39,16 @@ def test_responses_files_and_models_are_found_again_below_a_version(client: open
         client.responses.retrieve(response.id)
     assert client.files.list().data == []
     assert client.models.list().data[0].id == "openai/gpt-4o-mini"
+
+
+@pytest.mark.parametrize("endpoint", ["/chat/completions", "/v1/chat/completions"])
+def test_the_endpoint_of_a_batch_needs_no_version(client: openai.AzureOpenAI, endpoint: Any) -> None:
+    body = {"model": "mine", "messages": [{"role": "user", "content": "Say hello."}]}
+    line = json.dumps({"custom_id": "a", "method": "POST", "url": endpoint, "body": body})
+    file = client.files.create(file=line.encode(), purpose="batch")
+    batch = client.batches.create(input_file_id=file.id, endpoint=endpoint, completion_window="24h")
+    assert (batch.status, batch.endpoint) == ("completed", endpoint)
+    assert "azure/mine" in client.files.content(batch.output_file_id or "").text
 
 
 def test_the_deployment_in_the_path_is_the_model(instance: Instance) -> None:

@@ -20,6 +20,8 @@ class Azure(OpenAI):
     name = "Azure"
     example = "POST /openai/deployments/MODEL/chat/completions"
     prefixes = ("/openai/",)
+    #: Azure's own guide names endpoints without the version (learn.microsoft.com, "Azure OpenAI global batch").
+    batched = ("/v1", "")
     #: A key, or a token of Entra ID.
     credential = AnyCredential("the key in api-key", (HeaderCredential("the key", b"api-key"), BEARER))
 

@@ -40,6 +40,8 @@ class OpenAI(Dialect):
     example = "POST /v1/chat/completions"
     prefixes = ("/v1/",)
     id_header = b"x-request-id"
+    #: The beginnings of paths in the lines of a batch.
+    batched: tuple[str, ...] = ("/v1",)
 
     def __init__(self, config: ServerConfig) -> None:
         self._config = config
@@ -56,7 +58,7 @@ class OpenAI(Dialect):
             ("GET", "/v1/models"): Telling(self, self._models),
             ("GET", "/v1/models/{model}"): Telling(self, self._models),
         }
-        batches = Batches(config.limits, self.routes, self._own)
+        batches = Batches(config.limits, self.routes, self._own, self.batched)
         told = {place: Mocked(self, config, tell, INSTEAD) for place, tell in batches.tells().items()}
         self.routes = {**self.routes, **told}
 

@@ -6,7 +6,7 @@ developers.openai.com/api/docs/guides/batch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from starlette.types import Receive, Scope
@@ -25,12 +25,15 @@ from theoryctl_providers.wires.tenant import Tenant, asking_tenant, kept_for
 #: The hint of a refusal in real mode.
 INSTEAD = "ask a vendor many requests with local batch, or send X-Theoryctl-Mode: mock"
 
+_ENDPOINTS = ("chat/completions", "responses", "embeddings", "completions", "moderations")
+
 
 class Batches:
-    """Files and batches, for each tenant its own. `apps` are the applications that answer the paths of the lines."""
+    """Files and batches, for each tenant its own. The paths of their lines stand below `roots`; `apps` answer them."""
 
-    def __init__(self, limits: Limits, apps: Routes, own: Tenant) -> None:
-        self._limits, self._apps, self._own = limits, apps, own
+    def __init__(self, limits: Limits, apps: Routes, own: Tenant, roots: Iterable[str]) -> None:
+        self._limits, self._own = limits, own
+        self._apps = {f"{root}/{end}": apps["POST", f"/v1/{end}"] for root in roots for end in _ENDPOINTS}
 
     def _store(self, scope: Scope) -> Store:
         return kept_for(scope, self._own, Store)

@@ -11,37 +11,32 @@ from starlette.types import ASGIApp
 
 from theoryctl_providers.contract import ProviderError, canonical, dumps, loads
 from theoryctl_providers.wires.body import check_keys, wrong
-from theoryctl_providers.wires.dialect import Routes
 from theoryctl_providers.wires.exchange import NO_TIME
 from theoryctl_providers.wires.openai.batches.inside import asked
 from theoryctl_providers.wires.openai.batches.store import Store
 from theoryctl_providers.wires.tenant import Tenant
 
 _KNOWN = ("input_file_id", "endpoint", "completion_window", "metadata", "output_expires_after")
-_ENDPOINTS = (
-    "/v1/chat/completions",
-    "/v1/responses",
-    "/v1/embeddings",
-    "/v1/completions",
-    "/v1/moderations",
-)
 _DAY = 24 * 60 * 60
 
 
-async def done(body: Mapping[str, Any], store: Store, apps: Routes, tenant: Tenant) -> dict[str, Any]:
-    """The batch that a tenant asks for, with all its lines answered. Raises ProviderError `ERR_INPUTS`."""
+async def done(body: Mapping[str, Any], store: Store, apps: Mapping[str, ASGIApp], tenant: Tenant) -> dict[str, Any]:
+    """The batch that a tenant asks for, with all its lines answered; `apps` answer the endpoints that there are.
+
+    Raises ProviderError `ERR_INPUTS`.
+    """
     check_keys(body, _KNOWN)
     endpoint = body.get("endpoint")
-    if endpoint not in _ENDPOINTS:
-        raise wrong("endpoint", f"found {endpoint!r:.100}, expected one of {', '.join(_ENDPOINTS)}")
+    app = apps.get(endpoint) if isinstance(endpoint, str) else None
+    if app is None:
+        raise wrong("endpoint", f"found {endpoint!r:.100}, expected one of {', '.join(apps)}")
     if body.get("completion_window") != "24h":
         raise wrong("completion_window", "expected 24h")
     file_id = body.get("input_file_id")
     if not isinstance(file_id, str):
         raise wrong("input_file_id", "expected the id of a file")
-    lines = _lines(store.file(file_id).data, endpoint)
+    lines = _lines(store.file(file_id).data, str(endpoint))
     key = sha256(canonical(dict(body))).hexdigest()[:24]
-    app = apps["POST", endpoint]
     answers = [await _answer(line, f"{key}{index}", app, tenant) for index, line in enumerate(lines)]
     batch = _batch(body, f"batch_{key}", answers, store)
     store.put(batch)
