@@ -77,11 +77,11 @@ class ScriptedAnnotation:
     url: Words
     """Its address."""
     title: str | None = None
-    """Its title."""
+    """Its title; its address, unless told."""
     start_index: Count | None = None
-    """The first character of the answer's text that cites it."""
+    """The first character of the answer's text that cites it; 0, unless told."""
     end_index: Count | None = None
-    """The character after the last one that does."""
+    """The character after the last one that does; the end of the text, unless told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
