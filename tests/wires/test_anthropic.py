@@ -267,6 +267,10 @@ def test_a_message_names_the_stop_sequence_that_ended_it(client: anthropic.Anthr
     assert message.content[0].text.endswith("claude-x")
 
 
+def test_no_stop_sequences_are_none(instance: Instance) -> None:
+    assert post(instance, {**ASK, "stop_sequences": []}).body == post(instance).body
+
+
 @streamed_or_not
 def test_a_script_names_the_stop_sequence_too(streamed: bool) -> None:
     with client_of(scripted({"rules": [{"answers": [{"text": "", "stop_sequence": "END"}]}]})) as client:

@@ -167,6 +167,37 @@ def test_configuration_that_gemini_alone_knows_goes_to_it() -> None:
     assert "thinking" not in inputs
 
 
+def test_a_picture_in_the_result_of_a_function_is_part_of_what_is_asked(instance: Instance) -> None:
+    def answer(**more: Any) -> Any:
+        call = {"role": "model", "parts": [{"functionCall": {"name": "look", "args": {}}}]}
+        result = {"role": "user", "parts": [{"functionResponse": {"name": "look", "response": {"sky": "sun"}, **more}}]}
+        return post(instance, {"contents": [{"parts": [{"text": "x"}]}, call, result]}).document["candidates"]
+
+    pictures = [[{"inlineData": {"mimeType": "image/png", "data": data}}] for data in ("iVBORw0KGgo=", "iVBORw0KGgoA")]
+    answers = [answer(), *(answer(parts=parts) for parts in pictures)]
+    assert [each in answers[:at] for at, each in enumerate(answers)] == [False] * 3
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"toolConfig": {"retrievalConfig": {"languageCode": "en"}}}, "$.toolConfig.retrievalConfig"),
+        (
+            {"contents": [{"parts": [{"text": "x", "videoMetadata": {"fps": 1}}]}]},
+            "$.contents[0].parts[0].videoMetadata",
+        ),
+    ],
+    ids=["tools", "part"],
+)
+def test_nothing_that_no_provider_takes_is_passed_over(instance: Instance, change: Any, named: str) -> None:
+    error = error_of(post(instance, {**ASK, **change}))
+    assert (error["code"], named in error["message"]) == (400, True)
+
+
+def test_no_stop_sequences_are_none(instance: Instance) -> None:
+    assert post(instance, {**ASK, "generationConfig": {"stopSequences": []}}).body == post(instance).body
+
+
 def test_of_several_functions_those_that_are_allowed_are_left() -> None:
     tools = [{"function_declarations": [{**WEATHER, "name": name} for name in ("first", "second", "third")]}]
     with client_of(scripted({"tools": "each"})) as client:

@@ -151,6 +151,10 @@ def test_a_bad_request_is_a_400_in_the_words_of_the_request(
     assert said in error_of(answer)
 
 
+def test_no_stop_sequences_are_none(instance: Instance) -> None:
+    assert post(instance, {**ASK, "options": {"stop": []}}).body == post(instance).body
+
+
 def test_other_refusals_have_ollamas_shape_too(instance: Instance) -> None:
     assert post(instance, b"{").status == 400
     wrong = post(instance, authorization="Bearer of-somebody-else")

@@ -46,7 +46,7 @@ class Asked:
             {
                 "messages": conversation.messages,
                 "tools": tools,
-                "stop": given.get("stop_sequences"),
+                "stop": None if given.get("stop_sequences") == [] else given.get("stop_sequences"),
                 "metadata": object_in(given, "metadata") or None,
                 "response_format": _format_of(given),
                 "extra_body": _extra_of(given) or None,

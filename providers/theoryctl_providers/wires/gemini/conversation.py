@@ -12,6 +12,9 @@ from theoryctl_providers.wires.gemini.names import camel
 
 _ROLES: Mapping[str | None, str] = {"user": "user", "model": "assistant", "function": "user", None: "user"}
 
+#: Keys of a part that is a text or a file; the metadata are the client's own.
+_KNOWN = frozenset(("text", "inlineData", "fileData", "thought", "thoughtSignature", "partMetadata"))
+
 
 class Conversation:
     """The messages that `systemInstruction` and `contents` of a request stand for.
@@ -69,7 +72,9 @@ class Conversation:
             raise wrong(where, "expected an object")
         call_id = self._ids.answered(response.get("name"), response.get("id"))
         self.origins[f"messages[{len(self.messages)}]"] = where
-        content = dumps(response.get("response") or {})
+        content: Any = dumps(response.get("response") or {})
+        if files := [_part(camel(part), f"{where}.parts[{at}]") for at, part in enumerate(_files(response, where))]:
+            content = [{"type": "text", "text": content}, *files]
         self.messages.append({"role": "tool", "tool_call_id": call_id, "content": content})
 
 
@@ -84,11 +89,18 @@ def parts_of(content: Any, where: str) -> list[Any]:
     return parts
 
 
+def _files(response: Mapping[str, Any], where: str) -> list[Any]:
+    """The pictures and files of a function's result. Raises ProviderError `ERR_INPUTS`."""
+    return parts_of({"parts": response.get("parts") or []}, f"{where}.parts")
+
+
 def _role_of(content: Any, where: str) -> str:
     return word_in(content.get("role") if isinstance(content, dict) else None, _ROLES, f"{where}.role")
 
 
 def _part(part: Mapping[str, Any], where: str) -> dict[str, Any]:
+    if beside := [name for name in part if name not in _KNOWN] if _KNOWN.intersection(part) else []:
+        raise unsupported(f"{where}.{beside[0]:.100}", "it has no counterpart in other vendors' APIs")
     if "text" in part:
         return {"type": "text", "text": part["text"]}
     if isinstance(data := part.get("inlineData"), dict):

@@ -139,7 +139,7 @@ def inputs_of_generation(config: Mapping[str, Any]) -> dict[str, Any]:
     modalities = config.get("responseModalities")
     if isinstance(modalities, list) and not {"TEXT"}.issuperset(map(str, modalities)):
         raise unsupported("generationConfig.responseModalities", "answers are text only")
-    inputs = {_CONFIG[name]: config[name] for name in _CONFIG if name in config}
+    inputs = {ours: config[theirs] for theirs, ours in _CONFIG.items() if config.get(theirs) not in (None, [])}
     check_keys(config, (*_CONFIG, *_SHAPE, *_OWN_CONFIG))
     return inputs | stated({"response_format": _format_of(config)}) | _thinking_of(config)
 

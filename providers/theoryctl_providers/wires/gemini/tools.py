@@ -14,6 +14,8 @@ _MODES: Mapping[str | None, str] = {"AUTO": "auto", "ANY": "required", "NONE": "
 def inputs_of_tools(tools: Any, config: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs that `tools` and a `toolConfig` stand for. Raises ProviderError."""
     functions = _tools(tools)
+    if others := [name for name in config if name != "functionCallingConfig"]:
+        raise unsupported(f"toolConfig.{others[0]:.100}", "only functions are not Gemini's own")
     calling = camel(object_in(config, "functionCallingConfig"))
     where, mode = "toolConfig.functionCallingConfig", calling.get("mode")
     names = list_in(calling.get("allowedFunctionNames"), f"{where}.allowedFunctionNames")

@@ -26,7 +26,7 @@ PARAMS = {name: f"options.{name}" for name in _SAME} | {
 def shared_inputs(body: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs of all but the conversation. Raises ProviderError `ERR_INPUTS`."""
     given, options = stated(body), object_in(body, "options")
-    inputs = {name: options[name] for name in _SAME if name in options}
+    inputs = {name: options[name] for name in _SAME if name in options and options[name] != []}
     if (limit := options.get("num_predict")) is not None and limit not in (-1, -2):  # as many as there are
         inputs["max_tokens"] = limit
     inputs |= {name: given[name] for name in ("model", "top_logprobs") if name in given}
