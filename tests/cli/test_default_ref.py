@@ -55,6 +55,15 @@ def test_the_default_ref_is_said_with_its_reason(cli: Cli, environment: dict[str
     assert "ref " not in cli(*show, MOCK).err
 
 
+def test_an_instance_of_another_folders_manifest_is_no_default_where_the_manifest_is_needed(
+    cli: Cli, environment: dict[str, str]
+) -> None:
+    record(environment, "acme/echo@1")
+    ran = cli("local", "run", "hi")
+    assert (ran.status, ran.err.splitlines()[0]) == (0, "ref llm/litellm@1, the default")
+    assert "ref acme/echo@1, the one that is started" in cli("local", "url").err
+
+
 @pytest.mark.parametrize("command", [("modal", "stop"), ("image", "pin"), ("manifest", "new")])
 def test_what_changes_things_elsewhere_wants_a_ref_that_somebody_named(cli: Cli, command: tuple[str, ...]) -> None:
     ran = cli(*command, "--json")

@@ -137,7 +137,7 @@ class Command(PlacedErrorsMixin, ExamplesMixin, TyperCommand):
         """Take the default ref as the one that was typed, say so, and return it. Raises UsageError for none."""
         from theoryctl.actions.default_ref import default_ref
 
-        found = default_ref(guess=self.guesses)
+        found = default_ref(guess=self.guesses, catalog=_catalog(ctx.params))
         if found is None:
             raise UsageError("expected a ref, got none", hint="name it with --ref, or set THEORYCTL_REF")
         ctx.params["ref"] = found.ref
@@ -198,6 +198,15 @@ class Group(PlacedErrorsMixin, ExamplesMixin, TyperGroup):
             error.hint = both
         elif right := meant(args, self, ctx):
             error.meant = [*right, *ctx.meta]
+
+
+def _catalog(params: Mapping[str, Any]) -> Any:
+    """The manifests that a command can see; None for one that needs none."""
+    if "manifests" not in params:
+        return None
+    from theoryctl.manifests.catalog import Catalog
+
+    return Catalog(params["manifests"])
 
 
 def _offered(context: Any, parameter: Any, incomplete: str) -> Any:

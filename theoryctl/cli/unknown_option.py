@@ -227,9 +227,10 @@ def _inputs(arguments: Sequence[str]) -> Mapping[str, Any]:
 
     options = read(arguments).options
     try:
-        chosen = default_ref()
+        catalog = Catalog(options.get("--manifests"))
+        chosen = default_ref(catalog=catalog)
         ref = ProviderRef.parse(options.get("--ref") or (chosen.ref if chosen else ""))
-        known: Mapping[str, Any] = Catalog(options.get("--manifests")).find(ref).load().inputs.get("properties", {})
+        known: Mapping[str, Any] = catalog.find(ref).load().inputs.get("properties", {})
     except ProviderError:
         return {}
     return known

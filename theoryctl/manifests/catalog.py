@@ -77,6 +77,10 @@ class Catalog:
             searched.append(f"{place.source} ({_short(place.folder)})")
         raise self._not_found(ref, searched)
 
+    def has(self, ref: ProviderRef) -> bool:
+        """Return whether there is a manifest of that ref. Raises what `find` does for folders."""
+        return any(_is_there(place.folder / ref.file) for place in self.places())
+
     def all(self) -> list[Found]:
         """Every ref once, as `find` would find it, sorted."""
         found: dict[ProviderRef, Found] = {}
