@@ -22,7 +22,13 @@ RUN = ("--ref", REF, "--mode", "mock", "--json")
         (("list", "--json"), ("manifest", "list", "--json")),
         (("--json", "mnifest", "list"), ("manifest", "list", "--json")),
         (("local", "list"), ("local", "status")),
-        (("image", "ls"), ("manifest", "list")),
+        (("image", "ls"), ("image", "--help")),
+        (("recordings", "list"), ("recordings", "--help")),
+        (("manifest", "rm"), ("manifest", "--help")),
+        (("login",), ("models",)),
+        (("auth",), ("models",)),
+        (("ask", "hi", *RUN), ("local", "run", "hi", *RUN)),
+        (("runs", "ls"), ("runs", "list")),
         (("manifest", "inspect", REF), ("manifest", "show", REF)),
         (("runs", "stats"), ("runs", "cost")),
         (("local", "stats"), ("local", "status")),
@@ -54,6 +60,25 @@ def test_restart_is_told_as_a_stop_and_a_start_with_all_that_the_instance_was_st
 )
 def test_a_command_of_another_group_that_cannot_take_the_words_is_not_meant(cli: Cli, typed: tuple[str, ...]) -> None:
     assert cli(*typed).err.endswith(f"hint: theoryctl {typed[0]} --help\n")
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        (("modal", "list"), "modal status"),
+        (("modal", "remove", "--env", "prod"), "modal stop --env prod"),
+        (("modal", "url", "--ref", REF, "--env", "prod"), f"modal env --ref {REF} --env prod"),
+        (("image", "logs", "--to", "x"), "image --help"),
+        (("runs", "delete"), "runs prune"),
+        (("update",), "--help"),
+        (("setup",), "doctor"),
+        (("completion", "bash"), "--show-completion"),
+    ],
+)
+def test_a_word_of_other_tools_leads_to_a_command_that_takes_what_was_typed(
+    cli: Cli, typed: tuple[str, ...], hint: str
+) -> None:
+    assert cli(*typed).err.endswith(f" hint: theoryctl {hint}\n")
 
 
 def test_a_word_that_is_near_to_nothing_leads_to_the_help(cli: Cli) -> None:

@@ -188,11 +188,13 @@ class Group(PlacedErrorsMixin, ExamplesMixin, TyperGroup):
             raise
 
     def _tell_meant(self, error: Any, ctx: Any, args: list[str]) -> None:
+        from theoryctl.cli.hints import name_alone
         from theoryctl.cli.misspelt import meant, of_modal, of_restart
 
-        error.message = f"No such command {args[0]!r}."  # Typer's own guess may be another than ours
+        named = repr(name_alone(args[0]) if "=" in args[0] else args[0])  # the value may be a secret's
+        error.message = f"No such command {named}."  # Typer's own guess may be another than ours
         if elsewhere := of_modal([word for word in args if word not in _SHARED], ctx):
-            error.message = f"No such command {args[0]!r}: it is one of Modal's own program"
+            error.message = f"No such command {named}: it is one of Modal's own program"
             error.hint = elsewhere
         elif both := of_restart(args, ctx):
             error.hint = both

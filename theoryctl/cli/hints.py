@@ -48,9 +48,26 @@ def spelled(hint: str | None, context: Any) -> str | None:
 
 def fit(text: str) -> bool:
     """Return whether a command can be shown: it is short enough and repeats nothing that is secret."""
+    return len(text) <= MOST_CHARACTERS and not _is_secret(text)
+
+
+def covered(text: str, arguments: Sequence[str]) -> str:
+    """Return the text of an error without what is secret of the words that were typed: CI keeps what is printed."""
+    values = [word.partition("=")[2] for word in arguments if word.startswith("-")]
+    for word in filter(_is_secret, (*arguments, *values)):
+        text = text.replace(word, name_alone(word))
+    return text
+
+
+def name_alone(word: str) -> str:
+    """Return `NAME=value` without its value."""
+    name, equals, _ = word.partition("=")
+    return f"{name}=…" if equals and not _is_secret(name) else "…"
+
+
+def _is_secret(text: str) -> bool:
     hidden = [value for name, value in os.environ.items() if _SECRET.search(name) and len(value) >= 8]
-    is_secret = any(value in text for value in hidden) or _KEY.search(text) or _GIVEN.search(text)
-    return len(text) <= MOST_CHARACTERS and not is_secret
+    return bool(any(value in text for value in hidden) or _KEY.search(text) or _GIVEN.search(text))
 
 
 def with_hint(result: RunResult, context: Any) -> RunResult:

@@ -14,20 +14,46 @@ from theoryctl.cli.hints import command_at, fit
 _ELSEWHERE: Mapping[str, tuple[str, ...]] = {
     "ps": ("status",),
     "ls": ("list", "status"),
-    "list": ("list", "status"),
+    "list": ("status",),
     "up": ("start",),
     "serve": ("start",),
     "deploy": ("start",),
     "down": ("stop",),
     "kill": ("stop",),
-    "rm": ("stop",),
+    "rm": ("stop", "prune"),
+    "remove": ("stop", "prune"),
+    "delete": ("stop", "prune"),
     "restart": ("status",),
     "stats": ("cost", "status"),
     "inspect": ("show",),
     "describe": ("show",),
     "chat": ("run",),
+    "ask": ("run",),
+    "prompt": ("run",),
+    "generate": ("run",),
+    "exec": ("run",),
     "init": ("new",),
+    "create": ("new",),
+    "add": ("new",),
+    "login": ("models",),
+    "auth": ("models",),
+    "keys": ("models",),
+    "vendors": ("models",),
+    "providers": ("list",),
+    "history": ("list",),
+    "usage": ("cost",),
+    "setup": ("doctor",),
+    "info": ("doctor",),
+    "url": ("env",),
+    "completion": ("show-completion",),
 }
+
+#: Words for what a group itself has several of. Those of another group are something else.
+_OF_ITS_OWN = ("list", "ls", "rm", "remove", "delete")
+
+#: The likeness that two words of three letters have with one other letter, and that which longer ones need; with less,
+#: `auth` is near to `path`, and `login` to `logs`.
+_NEAR_SHORT, _NEAR = 0.66, 0.75
 
 
 def meant(arguments: Sequence[str], group: Any, context: Any) -> list[str] | None:
@@ -40,17 +66,23 @@ def meant(arguments: Sequence[str], group: Any, context: Any) -> list[str] | Non
     """
     word, rest = arguments[0], arguments[1:]
     here = tuple(context.command_path.split()[1:])
-    everywhere = [list(_walk(here, group, context)), list(_walk((), context.find_root().command, context))]
-    path = _named(everywhere, (word, *_ELSEWHERE.get(word, ())))
+    names = (word, *_ELSEWHERE.get(word, ()))
+    all_commands = list(_walk((), context.find_root().command, context))
+    known = [*_next_to(here, group, context), all_commands]
+    if here and word in _OF_ITS_OWN:
+        known.pop()
+    path = _named(known, names)
     if path and _takes(path, rest, here, context):
         return [*path, *rest]
-    if any(f"--{word}" in param.opts for param in group.get_params(context) if not getattr(param, "hidden", False)):
-        return [*here, *rest, f"--{word}"]
-    if here and _is_path(word) and (twin := _named([_others(everywhere[1], here)], here[-1:])):
+    flags = {flag for param in group.get_params(context) if not getattr(param, "hidden", False) for flag in param.opts}
+    if flag := next((f"--{name}" for name in names if f"--{name}" in flags), None):
+        kept = rest if flag == f"--{word}" else [each for each in rest if each.startswith("-")]
+        return [*here, *kept, flag]
+    if here and _is_path(word) and (twin := _named([_others(all_commands, here)], here[-1:])):
         return [*twin, *arguments]
     if " " in word.strip() and here in ((), ("local",), ("modal",)):
         return [*(here or ("local",)), "run", *arguments]
-    path = next(filter(None, (_near(known, word) for known in everywhere)), None)
+    path = next(filter(None, (_near(paths, word) for paths in known)), None)
     return [*path, *rest] if path and _takes(path, rest, here, context) else None
 
 
@@ -103,7 +135,9 @@ def _takes(path: tuple[str, ...], rest: Sequence[str], here: tuple[str, ...], co
     if hasattr(found, "list_commands") or any(place.nargs < 0 for place in places):
         return True
     words = list(takewhile(lambda word: not word.startswith("-"), rest))
-    return len(words) <= len(places) and all(map(_suits, words, places))
+    flags = {word.partition("=")[0] for word in rest if word.startswith("--")}
+    known = {flag for param in found.params for flag in param.opts}
+    return len(words) <= len(places) and all(map(_suits, words, places)) and (not here or flags <= known)
 
 
 def _suits(word: str, place: Any) -> bool:
@@ -121,7 +155,18 @@ def _named(known: Iterable[list[tuple[str, ...]]], names: Sequence[str]) -> tupl
 
 
 def _near(known: list[tuple[str, ...]], word: str) -> tuple[str, ...] | None:
-    return _named([known], get_close_matches(word, [path[-1] for path in known], n=1))
+    """The path to the command whose name is nearest to a word that begins alike."""
+    names = [path[-1] for path in known if path[-1][:1] == word[:1]]
+    return _named(
+        [known], get_close_matches(word, names, n=1, cutoff=_NEAR_SHORT if len(word) == len("run") else _NEAR)
+    )
+
+
+def _next_to(here: tuple[str, ...], group: Any, context: Any) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
+    """The commands of a group itself, and those of the groups in it."""
+    paths = list(_walk(here, group, context))
+    own = [(*here, *name.split()) for name in group.list_commands(context)]
+    return own, [path for path in paths if path not in own]
 
 
 def _others(known: list[tuple[str, ...]], path: tuple[str, ...]) -> list[tuple[str, ...]]:
