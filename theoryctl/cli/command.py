@@ -289,14 +289,15 @@ def group_of(app: typer.Typer) -> Group:
 
 
 def command(
-    app: typer.Typer, name: str, *, examples: str, guesses: bool = True
+    app: typer.Typer, name: str, *, examples: str, guesses: bool = True, more_words: bool = False
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a function as the command `name`; `examples` are shown under its help and run by a test.
 
-    `guesses` as in `Command`.
+    `guesses` as in `Command`. With `more_words` the command itself refuses words that nobody expects, `ctx.args`.
     """
     cls = Command if guesses else _NamedOnly
-    return app.command(name, cls=cls, epilog=examples, context_settings={"help_option_names": ["-h", "--help"]})
+    settings = {"help_option_names": ["-h", "--help"], "allow_extra_args": more_words}
+    return app.command(name, cls=cls, epilog=examples, context_settings=settings)
 
 
 class _Elsewhere(NamedTuple):

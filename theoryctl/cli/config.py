@@ -9,7 +9,7 @@ from theoryctl.cli.command import command, make_app
 app = make_app("config", "Show each setting and where it comes from.")
 
 
-@command(app, "config", examples="theoryctl config\ntheoryctl config --json")
+@command(app, "config", examples="theoryctl config\ntheoryctl config --json", more_words=True)
 def config(ctx: typer.Context) -> None:
     """Show each setting and where it comes from.
 
@@ -17,6 +17,8 @@ def config(ctx: typer.Context) -> None:
     that before config.toml of the user, in $XDG_CONFIG_HOME/theoryctl (default ~/.config/theoryctl). A project's file
     may set ref, model, runtime, manifests and timeout, and is read only where its folder is your own.
     """
-    from theoryctl.actions.config import show_config
+    from theoryctl.actions.config import refuse_to_set, show_config
 
+    if ctx.args:
+        refuse_to_set(ctx.args)
     ctx.obj.emit(show_config())
