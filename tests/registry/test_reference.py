@@ -46,7 +46,6 @@ def test_a_reference_is_what_docker_makes_of_it(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "expected"),
         ("x\n", "line ends"),
         (" x", "blanks"),
         ("https://ghcr.io/me/x", "address"),
@@ -64,7 +63,8 @@ def test_a_reference_is_what_docker_makes_of_it(
         ("x:" + "t" * 129, "expected"),
         ("x:.tag", "expected"),
         ("a//b", "expected"),
-        ("/x", "expected"),
+        ("/x", "nothing before"),
+        ("", "it is empty"),
         ("x/", "expected"),
         ("a..b", "expected"),
         ("-x", "expected"),
@@ -113,6 +113,12 @@ def test_what_is_written_comes_back_and_means_its_parts(
         assert (found.registry, found.repository) == (host, path)
     else:
         assert found.name.endswith(path)
+
+
+def test_the_hint_shows_one_that_can_be_written() -> None:
+    with pytest.raises(UsageError) as caught:
+        ImageReference.parse("")
+    assert ImageReference.parse((caught.value.hint or "").rpartition(" ")[2]).tag
 
 
 @given(st.text(max_size=40))

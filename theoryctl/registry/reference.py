@@ -83,6 +83,10 @@ def _refused(text: str, reason: str) -> UsageError:
 
 
 def _reason(text: str) -> str:
+    if not text:
+        return "it is empty"
+    if text.startswith("/"):
+        return "there is nothing before its first '/'"
     if "://" in text:
         return "it is an address; leave out what stands before the host"
     if re.fullmatch(PROVIDER_REF, text):
