@@ -54,7 +54,7 @@ def test_ctrl_c_finishes_what_is_in_flight(started: subprocess.Popen[bytes], wor
     out, err = started.communicate(timeout=20)
     told = json.loads(out)
     assert (started.returncode, told["error"]["code"]) == (130, "ERR_INTERRUPTED")
-    assert f"{CONCURRENCY} in flight are finished first" in err.decode()
+    assert f"finishing {CONCURRENCY} in flight first" in err.decode()
     assert told["ok"] == len(read_rows(working_folder / "rows.jsonl")) == 60 - told["left"]
     assert {row["status"] for row in read_rows(working_folder / "rows.jsonl")} == {"success"}
     again = cli(*BATCH, "lines.jsonl", "--out", "rows.jsonl", "--json").document
@@ -69,7 +69,7 @@ def test_a_second_ctrl_c_ends_at_once(environment: dict[str, str], working_folde
     process.stderr.readline()
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
-    assert b"in flight are finished first" in process.stderr.readline()
+    assert b"in flight first" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
     assert process.returncode == 130

@@ -172,7 +172,7 @@ def _interruptible(running: Batch, listener: Listener) -> Iterator[None]:
         if running.error is not None:
             raise KeyboardInterrupt
         running.stop()
-        listener.tell(f"interrupted: {running.tally.in_flight} in flight are finished first; Ctrl-C again ends at once")
+        listener.tell(f"interrupted: finishing {running.tally.in_flight} in flight first; Ctrl-C again ends at once")
 
     before = signal.signal(signal.SIGINT, interrupted)
     try:
