@@ -80,3 +80,9 @@ def test_a_ref_among_the_words_of_a_prompt_is_refused_with_the_right_command(cli
     assert (ran.status, ran.document["error"]["code"]) == (2, "ERR_USAGE")
     assert ran.document["error"]["hint"] == f"theoryctl local run hi there --ref {REF} --mode mock --json"
     assert cli("local", "run", "--ref", REF, MOCK, "--mode", "mock").status == 0
+
+
+def test_a_ref_without_its_version_among_the_words_is_refused_where_there_is_one(cli: Cli) -> None:
+    ran = cli("local", "run", "llm/litellm", "hi", "--json")
+    assert (ran.status, ran.document["error"]["hint"]) == (2, f"theoryctl local run hi --ref {REF} --json")
+    assert cli("local", "run", "and/or", "hi").status == 0

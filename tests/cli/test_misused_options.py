@@ -212,3 +212,37 @@ def test_a_flag_that_lacks_its_value_or_is_near_to_none_leads_to_the_help(
 
 def test_an_unknown_command_says_no_other_one_than_its_hint(cli: Cli) -> None:
     assert cli("run", "Hi").err == "error ERR_USAGE: No such command 'run'.\n hint: theoryctl local run Hi\n"
+
+
+@pytest.mark.parametrize(
+    ("word", "flag"),
+    [
+        ("notes.json", "--inputs-file"),
+        ("@notes.json", "--inputs-file"),
+        ("a.md", "--prompt-file"),
+        ("@a", "--prompt-file"),
+    ],
+)
+def test_the_path_of_a_file_in_place_of_a_prompt_is_refused(
+    cli: Cli, word: str, flag: str, working_folder: Path
+) -> None:
+    for name in ("notes.json", "a.md", "a"):
+        (working_folder / name).write_text(MESSAGES)
+    refused = cli("local", "run", word, "--mode", "mock", "--json")
+    hint = refused.document["error"]["hint"]
+    assert (refused.status, hint) == (2, f"theoryctl local run --mode mock {flag} {word.removeprefix('@')} --json")
+    assert cli(*shlex.split(hint)[1:]).status == 0
+    assert cli("local", "run", "--prompt", word, "--mode", "mock").status == 0
+
+
+@pytest.mark.parametrize("words", [("a",), ("nowhere.json",), ("@nowhere",), ("read", "a.md")])
+def test_a_prompt_that_is_no_path_stays_a_prompt(cli: Cli, words: tuple[str, ...], working_folder: Path) -> None:
+    for name in ("a", "a.md"):
+        (working_folder / name).write_text("x")
+    assert f'to: "{" ".join(words)}"' in cli("local", "run", *words, "--mode", "mock").out
+
+
+def test_inputs_by_an_at_sign_are_the_path_of_a_file(cli: Cli, working_folder: Path) -> None:
+    (working_folder / "inputs.json").write_text(MESSAGES)
+    hint = cli("local", "run", "--inputs", "@inputs.json", "--mode", "mock", "--json").document["error"]["hint"]
+    assert cli(*shlex.split(hint)[1:]).status == 0

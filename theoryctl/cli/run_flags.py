@@ -66,7 +66,7 @@ def run_options(ctx: typer.Context, ref: str, flags: RunFlags, *, env_file: str 
     from theoryctl.requests.standard_input import StandardInput
 
     standard_input = ctx.meta[opt.STANDARD_INPUT] = StandardInput(ctx.obj.note)
-    _refuse_a_ref_in_words(ctx, flags.words or [])
+    _refuse_a_ref_in_words(ctx, flags)
     return RunOptions(
         ref=ProviderRef.parse(ref),
         inputs=_input_flags(flags),
@@ -117,16 +117,27 @@ def _input_flags(flags: RunFlags) -> InputFlags:
     )
 
 
-def _refuse_a_ref_in_words(ctx: typer.Context, words: list[str]) -> None:
+def _refuse_a_ref_in_words(ctx: typer.Context, flags: RunFlags) -> None:
     """Refuse a prompt that begins with a ref where none was typed: it was meant as one."""
-    import re
-
     from theoryctl.errors import UsageError
     from theoryctl.hints import again
-    from theoryctl.refs import PATTERN
 
     source = ctx.get_parameter_source("ref")
     typed = source is not None and source.name == "COMMANDLINE"
-    if words and not typed and re.fullmatch(PATTERN, words[0]):
-        message = f"{words[0]} is a ref, and words are the prompt"
-        raise UsageError(message, hint=again("name the ref with --ref", ref=words[0], words=tuple(words[1:]) or None))
+    first, *rest = flags.words or [""]
+    if not typed and (ref := _as_ref(first, flags.manifests)):
+        message = f"{first} is a ref, and words are the prompt"
+        raise UsageError(message, hint=again("name the ref with --ref", ref=ref, words=tuple(rest) or None))
+
+
+def _as_ref(word: str, manifests: str | None) -> str | None:
+    """The word as a ref: one, or what is one of the manifests that are seen from here, with its version left out."""
+    import re
+
+    from theoryctl.manifests.catalog import Catalog
+    from theoryctl.refs import PATTERN, ProviderRef
+
+    if re.fullmatch(PATTERN, word):
+        return word
+    whole = f"{word}@1"
+    return whole if re.fullmatch(PATTERN, whole) and Catalog(manifests).has(ProviderRef.parse(whole)) else None

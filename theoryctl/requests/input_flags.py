@@ -63,8 +63,11 @@ class InputFlags(NamedTuple):
         if self.stdin not in (None, "-"):
             raise UsageError(
                 f"--inputs takes only '-', for standard input, not {self.stdin!r}",
-                hint=_as_json(self.stdin) or again("use --inputs-file", inputs=None, inputs_file=self.stdin),
+                hint=_as_json(self.stdin)
+                or again("use --inputs-file", inputs=None, inputs_file=self.stdin.removeprefix("@")),
             )
+        if len(self.words) == 1:
+            _refuse_a_file(self.words[0])
         if len(readers := list(self._readers())) > 1:
             raise UsageError(f"{' and '.join(readers)} both read standard input", hint="read it for one of them")
         if self.model is not None and any(option.startswith("model=") for option in self.options):
@@ -156,6 +159,15 @@ def _refuse_a_path(value: str) -> None:
     if not _as_json(value) and (path.endswith(".json") or os.path.isfile(path)):
         hint = again("use --inputs-file", inputs_json=None, inputs_file=path)
         raise BadInputs(f"--inputs-json: expected JSON, got the path {value!r}"[:200], hint=hint)
+
+
+def _refuse_a_file(word: str) -> None:
+    """Raise UsageError for a prompt that is the path of a file, which has an ending, or an `@` before it."""
+    path = word.removeprefix("@")
+    if os.path.isfile(path) and (path != word or os.path.splitext(path)[1]):
+        flag = "inputs_file" if path.endswith(".json") else "prompt_file"
+        hint = again("name the file with --prompt-file or --inputs-file", words=None, **{flag: path})
+        raise UsageError(f"{path} is a file, and words are the prompt"[:200], hint=hint)
 
 
 def _alone(flag: str) -> UsageError:
