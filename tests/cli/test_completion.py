@@ -137,3 +137,13 @@ class Typist:
                 said += os.read(self._terminal, 65536).decode(errors="replace")
             elif done(re.sub(r"\x1b(\[[\d;?]*[a-zA-Z]|\].*?(\x07|\x1b\\)|[=>()][\dA-Z]?)", "", said)):
                 return
+
+
+def test_a_shell_that_is_named_is_the_one_that_is_meant(cli: Cli, environment: dict[str, str]) -> None:
+    assert cli("--show-completion", "zsh").out.startswith("#compdef theoryctl")
+    assert "complete --command theoryctl" in cli("--show-completion", "fish").out
+    assert cli("--install-completion", "fish").status == 0
+    assert (Path(environment["HOME"]) / ".config/fish/completions/theoryctl.fish").exists()
+    refused = cli("--show-completion", "tcsh")
+    assert (refused.status, refused.out) == (2, "")
+    assert "expected bash, zsh, fish, powershell or pwsh, got 'tcsh'" in refused.err

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from theoryctl.errors import UsageError
 from theoryctl_providers.contract import ERRORS, MODES, ProviderError
 
 #: Commands of `theoryctl local` that are about what was started.
 _OF_INSTANCES = ("stop", "status", "logs", "recordings", "requests", "url", "env")
+
+_SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
 
 #: Runs that are offered, the newest ones.
 _MOST_RUNS = 50
@@ -55,6 +58,27 @@ def prepare() -> None:
     classes._sanitize_help_text = lambda text: text
     classes.BashComplete.source_template = shared._completion_scripts["bash"] = _BASH
     classes.ZshComplete.source_template = shared._completion_scripts["zsh"] = _ZSH
+
+
+def of_named_shell(command: Any, arguments: Sequence[str]) -> None:
+    """Show or install the completion of the shell that is named after the flag, as `--show-completion zsh`, and exit.
+
+    Typer's flags are of the shell that they run in, and leave a name unread. Does nothing where none is given. Raises
+    UsageError for a shell that has no completion.
+    """
+    from typer.completion import install_callback, show_callback
+
+    flag, *shells = arguments
+    act = {"--show-completion": show_callback, "--install-completion": install_callback}.get(flag)
+    if act is None or not shells or shells[0].startswith("-"):
+        return
+    if shells[0] not in _SHELLS:
+        raise UsageError(
+            f"expected {', '.join(_SHELLS[:-1])} or {_SHELLS[-1]}, got {shells[0]!r}", hint=f"theoryctl {flag} bash"
+        )
+    with command.make_context("theoryctl", [], resilient_parsing=True) as context:
+        context.resilient_parsing = False
+        act(context, next(param for param in command.params if flag in param.opts), shells[0])
 
 
 def offered(context: Any, parameter: Any, incomplete: str) -> list[Any]:

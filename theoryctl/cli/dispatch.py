@@ -29,11 +29,14 @@ def execute(arguments: list[str], terminal: Terminal) -> int:
 
     command = typer.main.get_command(app)
     completes = _COMPLETION in os.environ
-    if completes or (arguments and arguments[0].endswith("-completion")):
-        from theoryctl.cli.completion import prepare
-
-        prepare()
+    asks_for_it = bool(arguments) and arguments[0].endswith("-completion")
     try:
+        if completes or asks_for_it:
+            from theoryctl.cli import completion
+
+            completion.prepare()
+            if asks_for_it and not completes:
+                completion.of_named_shell(command, arguments)  # exits, if it names one
         if completes:
             command.main(args=arguments, prog_name=PROGRAM)  # exits
         with command.make_context(PROGRAM, list(arguments), obj=terminal) as context:
