@@ -88,6 +88,20 @@ def test_a_ref_nobody_knows_says_where_it_was_looked_for_and_what_may_have_been_
     assert all(source in caught.value.message for source in ("project", "user", "bundled", "package acme"))
 
 
+@pytest.mark.parametrize("name", ["echo@1.yml", "echo.yaml", "echo.yml"])
+def test_a_manifest_whose_file_is_called_otherwise_is_told_with_the_command_that_renames_it(
+    cli: Cli, working_folder: Path, name: str
+) -> None:
+    put(working_folder / "manifests", "acme/echo@1")
+    there = "manifests/acme/echo@1.yaml"
+    (working_folder / there).rename(working_folder / "manifests/acme" / name)
+    error = cli("local", "run", "hi", "--ref", "acme/echo@1", "--json").document["error"]
+    assert error["message"] == f"no manifest for 'acme/echo@1': expected {there}, got manifests/acme/{name}"
+    assert error["hint"] == f"mv manifests/acme/{name} {there}"
+    subprocess.run(error["hint"], shell=True, check=True, cwd=working_folder)
+    assert cli("manifest", "show", "acme/echo@1").status == 0
+
+
 def test_a_folder_that_was_asked_for_must_be_there(places: dict[str, Path]) -> None:
     with pytest.raises(UsageError, match="--manifests"):
         Catalog("/no/such/folder").find(ProviderRef.parse(REF))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shlex
 import stat
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -110,11 +111,22 @@ class Catalog:
         yield from _package_places()
 
     def _not_found(self, ref: ProviderRef, searched: list[str]) -> RefNotFound:
+        if misnamed := self._misnamed(ref):
+            file = misnamed.with_name(f"{ref.name}@{ref.version}.yaml")
+            message = f"no manifest for {str(ref)!r}: expected {file}, got {misnamed}"
+            return RefNotFound(message, hint=shlex.join(("mv", str(misnamed), str(file))))
         near = get_close_matches(str(ref), [str(found.ref) for found in self.all()], n=1)
         return RefNotFound(
             f"no manifest for {str(ref)!r}; searched: {', '.join(searched)}",
             hint=again(f"use {near[0]}", ref=near[0]) if near else command("manifest list"),
         )
+
+    def _misnamed(self, ref: ProviderRef) -> Path | None:
+        """The file that was meant as the manifest of a ref: its name lacks the version, or ends in `.yml`."""
+        names = (f"{ref.name}@{ref.version}.yml", f"{ref.name}.yaml", f"{ref.name}.yml")
+        folders = (place.folder for place in self._candidates() if os.path.isdir(place.folder))
+        found = (folder / ref.namespace / name for folder in folders for name in names)
+        return next((file for file in found if os.path.isfile(file)), None)
 
 
 def beside(manifests: Path) -> Path:
