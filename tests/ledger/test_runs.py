@@ -163,10 +163,13 @@ def test_a_ledger_that_is_no_database_fails_no_run_and_says_so(ask: Ask, cli: Cl
     assert (listed.status, listed.document["error"]["code"]) == (1, "ERR_LEDGER")
 
 
-def test_a_folder_that_cannot_be_written_fails_no_run(ask: Ask, state: Path, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_fails_no_run(ask: Ask, cli: Cli, state: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    ran = ask(env={"THEORYCTL_STATE_DIR": str(tmp_path / "file" / "state")})
+    state_dir = {"THEORYCTL_STATE_DIR": str(tmp_path / "file" / "state")}
+    ran = ask(env=state_dir)
     assert (ran.status, "this run is not in the ledger: " in ran.err) == (0, True), ran.err
+    hint = cli("runs", "list", "--json", env=state_dir).document["error"]["hint"]
+    assert hint == f"ls -ld {tmp_path}"  # the innermost folder that there is
 
 
 def test_costs_are_drawn_as_bars_at_a_terminal_and_not_through_a_pipe(

@@ -139,5 +139,6 @@ def _prepare(connection: Connection, file: Path) -> None:
 
 def _failed(file: Path, error: Exception) -> LedgerFailed:
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or "another command makes it"
-    look = "df -h" if reason in _FULL else "ls -l"
-    return LedgerFailed(f"the ledger {file}: {reason}", hint=f"{look} {file.parent}")
+    look = "df -h" if reason in _FULL else "ls -l" if os.path.isdir(file.parent) else "ls -ld"
+    folder = next(each for each in file.parents if os.path.isdir(each))
+    return LedgerFailed(f"the ledger {file}: {reason}", hint=f"{look} {folder}")

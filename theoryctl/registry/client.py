@@ -184,7 +184,9 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
                     if len(content) > _MAX_BYTES:
                         raise self._failure(f"it sent more than {_MAX_BYTES} bytes where a manifest was expected")
         except (httpx.TransportError, httpx.DecodingError) as error:
-            raise Again(self._failure(str(error) or type(error).__name__), None) from None
+            what = re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
+            is_away = isinstance(error, httpx.ConnectError)
+            raise Again(self._failure(f"no connection: {what}" if is_away else what), None) from None
         except (httpx.InvalidURL, UnicodeError, OverflowError) as error:  # hosts and ports that are none
             raise self._failure(f"{urlsplit(url).netloc} is no address: {error}") from None
         return _Answer(url, answer.status_code, answer.headers, bytes(content))
