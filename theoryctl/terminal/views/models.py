@@ -12,15 +12,16 @@ HEADER = ("vendor", "wants", "set", "models", "get a key")
 
 def _list(result: ModelList) -> Table:
     more = (f"prices and limits need LiteLLM: {result.install}",) if result.install else ()
+    none = "no model has that in its name"
     if not result.words:
         hint = "theoryctl models WORD lists the models that have it in their names"
         rows = [_vendor(row) for row in result.vendors]
         return Table(HEADER, rows, "", said=(hint, *more), narrow=_narrow(result))
     if result.near:
-        more = (f"{shlex.join(('theoryctl', 'models', *result.near))} finds some", *more)
+        none = f"{none}; {shlex.join(('theoryctl', 'models', *result.near))} finds some"
     rows = [_model(row) for row in result.models]
     header = ("model", "kind", "context", "$ in / M", "$ out / M")
-    return Table(header, rows, "no model has that in its name", said=more)
+    return Table(header, rows, none, said=more)
 
 
 def _narrow(result: ModelList) -> Table:
