@@ -86,3 +86,11 @@ def test_a_ref_without_its_version_among_the_words_is_refused_where_there_is_one
     ran = cli("local", "run", "llm/litellm", "hi", "--json")
     assert (ran.status, ran.document["error"]["hint"]) == (2, f"theoryctl local run hi --ref {REF} --json")
     assert cli("local", "run", "and/or", "hi").status == 0
+
+
+def test_a_model_in_place_of_a_ref_is_named_as_the_model(cli: Cli) -> None:
+    ran = cli("local", "run", "hi", "--ref", "openai/gpt-4o", "--mode", "mock", "--json")
+    hint = "theoryctl local run hi --mode mock --model openai/gpt-4o --json"
+    assert (ran.status, ran.document["error"]["hint"]) == (2, hint)
+    assert cli(*hint.split()[1:]).status == 0
+    assert "--ref acme/echo@1" in cli("local", "run", "hi", "--ref", "acme/echo").err

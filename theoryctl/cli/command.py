@@ -125,10 +125,10 @@ class Command(PlacedErrorsMixin, ExamplesMixin, TyperCommand):
                 self.take_default(ctx)
             return super().invoke(ctx)
         except ProviderError as error:
-            from theoryctl.cli.hints import spelled
+            from theoryctl.cli.hints import as_model, spelled
             from theoryctl.cli.options import STANDARD_INPUT
 
-            error.hint = spelled(error.hint, ctx)
+            error.hint = spelled(as_model(error, ctx) or error.hint, ctx)
             if given := ctx.meta.get(STANDARD_INPUT):
                 given.drain()
             raise

@@ -83,6 +83,16 @@ def with_hint(result: RunResult, context: Any) -> RunResult:
     return replace(result, envelope={**envelope, "error": {**error, "hint": hint}})
 
 
+def as_model(error: ProviderError, context: Any) -> str | None:
+    """The command with the ref that was typed as the model, where it is one, as `openai/gpt-4o`; None for any other."""
+    ref = str(context.params.get("ref"))
+    if error.code != "ERR_REF" or "@" in ref or "model" not in context.params or _is_typed("model", context):
+        return None
+    from theoryctl.actions.vendors import prefixes
+
+    return again("name the model with --model", ref=None, model=ref) if ref.partition("/")[0] in prefixes() else None
+
+
 def of_inputs(error: ProviderError, context: Any) -> str | None:
     """The hint of an error, in terms of the command that was typed where it says what is to change in the inputs."""
     hint = error.hint
