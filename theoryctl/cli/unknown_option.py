@@ -9,17 +9,35 @@ from typing import Any, NamedTuple
 
 from theoryctl.cli.arguments import read
 
-#: Flags that people expect, with the words that we have for them.
-_SWITCHES: Mapping[str, tuple[str, ...]] = {
-    "--real": ("--mode", "real"),
-    "--mock": ("--mode", "mock"),
-    "-v": ("--version",),
-}
+#: Flags that people expect, each with the words that we have for it, where the command has the first of these.
+_SWITCHES: Sequence[tuple[str, tuple[str, ...]]] = (
+    ("--real", ("--mode", "real")),
+    ("--mock", ("--mode", "mock")),
+    ("-v", ("--version",)),
+    ("-v", ("--debug",)),
+    ("--verbose", ("--debug",)),
+    ("-q", ("--quiet",)),
+    ("-j", ("--json",)),
+    ("--dry-run", ("--estimate",)),
+)
+
+#: Flags that people expect, with the reason why none is needed, where the command has the option between.
+_NEEDLESS: Sequence[tuple[str, str, str]] = (
+    ("--yes", "--json", "no command asks"),
+    ("-y", "--json", "no command asks"),
+    ("--detach", "--wait-timeout", "what is started goes on in the background"),
+    ("-d", "--wait-timeout", "what is started goes on in the background"),
+)
 
 #: Options that people expect, with ours that take the same value: the first one that the command has.
 _OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "--output": ("--out", "--save-first"),
     "--out": ("--save-first",),
+    "--image": ("--oci",),
+    "--limit": ("--tail",),
+    "--lines": ("--tail",),
+    "-n": ("--tail", "--limit"),
+    "-p": ("--port", "--prompt"),
 }
 #: Options that choose the form of the output elsewhere; of JSON it is `--json` here.
 _FORMS = ("--output", "--out", "--format", "--output-format")
@@ -110,8 +128,10 @@ def _misused(arguments: Sequence[str], option: str, param: Any) -> Slip:
 def _expected(typed: _Typed, params: Mapping[str, Any]) -> Slip | None:
     """The slip of an option that other programs have."""
     unknown = f"No such option: {typed.option}"
-    if (words := _SWITCHES.get(typed.option)) and words[0] in params:
+    if words := next((words for name, words in _SWITCHES if name == typed.option and words[0] in params), None):
         return Slip(unknown, typed.replaced(*words))
+    if needless := _needless(typed, params):
+        return Slip(f"{unknown}; {needless}", typed.replaced())
     if typed.option in _FORMS and typed.value == "json" and "--json" in params:
         return Slip(unknown, typed.replaced("--json", with_value=True))
     if typed.option == "--runtime" and typed.value and "--runtimes" in params:
@@ -127,6 +147,15 @@ def _expected(typed: _Typed, params: Mapping[str, Any]) -> Slip | None:
     if typed.option in (*_VENDOR, "--model") and typed.value and read(typed.arguments).command[:1] == ("models",):
         return Slip(unknown, typed.replaced(typed.value, with_value=True))
     return None
+
+
+def _needless(typed: _Typed, params: Mapping[str, Any]) -> str | None:
+    """The reason why the option can be left out: what it asks for is so without it, or without its opposite."""
+    bare = typed.option.removeprefix("--")
+    opposite = f"--{bare.removeprefix('no-')}" if bare.startswith("no-") else f"--no-{bare}"
+    if getattr(params.get(opposite), "is_flag", False):
+        return f"leave {opposite} out"
+    return next((why for name, known, why in _NEEDLESS if name == typed.option and known in params), None)
 
 
 def _runtimes(typed: _Typed, message: str) -> Slip:
