@@ -16,9 +16,15 @@ from theoryctl_providers.contract.clients import CLIENTS
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
+    from dotenv.parser import Binding
+
 
 #: Bytes that an env file may have.
 _MAX_BYTES = 1 << 20
+
+
+#: The likeness that a misspelt variable has at least; `OR_API_KEY` and `CO_API_KEY`, two vendors' keys, have 0.9.
+_NEAR = 0.92
 
 
 def new_token() -> str:
@@ -114,9 +120,26 @@ def read_env_file(path: str) -> dict[str, str]:
         if isinstance(error, OSError) and error.errno != errno.EFBIG:
             hint = path_hint(path, error, lambda near: again(f"use {near}", env_file=near))
         raise UsageError(f"--env-file {path}: {reason}", hint=hint) from error
-    if broken := next((each.original for each in found if each.error), None):
+    if broken := next((each.original for each in found if each.error or _is_bare(each)), None):
         blank = len(broken.string) - len(broken.string.lstrip())
         line = broken.line + broken.string[:blank].count("\n")
         hint = "write NAME=value, with the quotes around a value closed"
         raise UsageError(f"--env-file {path}: line {line} cannot be read", hint=hint)
     return {each.key: each.value for each in found if each.key is not None and each.value is not None}
+
+
+def _is_bare(line: Binding) -> bool:
+    """Return whether a line is a value alone, such as a key that was pasted; `NAME` alone is left, as shells do."""
+    return line.key is not None and line.value is None and not line.key.isidentifier()
+
+
+def misspelt(name: str, env_file: str) -> str | None:
+    """Return the name in an env file that was meant as another one, as `openai-api-key`; None where none is near.
+
+    Raises UsageError when the file cannot be read.
+    """
+    from difflib import get_close_matches
+
+    given = {each.upper().replace("-", "_"): each for each in read_env_file(env_file)}
+    near = get_close_matches(name, given, n=1, cutoff=_NEAR)
+    return given[near[0]] if near and given[near[0]] != name else None

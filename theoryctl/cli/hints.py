@@ -250,8 +250,17 @@ class _Failed:
             return restart.after(self.hint)
         if os.environ.get("THEORYCTL_URL"):  # its tokens are no keys, and count as not there
             return f"{LEAVE_INSTANCE}, then {self.hint}"
-        file = self.context.params.get("env_file") or "the file that --env-file names"
-        return f"{self.hint}, in the environment or in {file}"
+        file = self.context.params.get("env_file")
+        if file and (renamed := self._renamed(file)):
+            return renamed
+        return f"{self.hint}, in the environment or in {file or 'the file that --env-file names'}"
+
+    def _renamed(self, file: str) -> str | None:
+        """Tell what to write where the env file has the name nearly right."""
+        from theoryctl.secrets import misspelt
+
+        pairs = ((name, misspelt(name, file)) for name in re.findall(r"[A-Z0-9_]{4,}", self.hint))
+        return next((f"write {name} instead of {typed} in {file}" for name, typed in pairs if typed), None)
 
     def anew(self) -> str:
         return self._restart() or self.hint
