@@ -138,3 +138,9 @@ def test_a_file_that_grows_while_it_is_read_is_refused_at_the_limit(tmp_path: Pa
     # The kernel says 0 bytes of what it makes up while it is read.
     with pytest.raises(BadAttachment, match="at most 10 are allowed"):
         load_attachments(["a=/proc/cpuinfo"], 10)
+
+
+def test_the_hint_of_a_wrong_attachment_shows_one_that_can_be_typed(cli: Cli) -> None:
+    for wrong in ("=photo.jpg", "a b=photo.jpg"):
+        refused = cli("local", "run", "hi", "--ref", REF, "--attach", wrong)
+        assert refused.err.endswith(" hint: write it as image=photo.jpg\n")

@@ -81,7 +81,7 @@ def checked_mode(mode: str | None) -> str | None:
         return mode
     near = get_close_matches(mode, MODES, n=1, cutoff=0.4)
     raise UsageError(
-        f"--mode {mode!r} is not one of {', '.join(MODES)}",
+        f"--mode: expected {' or '.join(MODES)}, got {mode!r}",
         hint=again(f"use --mode {near[0]}", mode=near[0]) if near else "use --mode mock or --mode real",
     )
 

@@ -158,11 +158,11 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
             following = urljoin(url, location)
             host = urlsplit(following).netloc
         except ValueError as error:
-            raise self._failure(f"it sends on to an address that is none: {error}") from None
+            raise self._failure(f"it redirects to an invalid address: {error}") from None
         if not _may_follow(url, following):
-            raise self._failure(f"it sends on to {host} without TLS")
+            raise self._failure(f"it redirects to {host} without TLS")
         if not (proven or self._is_ours(following)):
-            raise self._failure(f"it leaves it to {host} to say what a tag is")
+            raise self._failure(f"it redirects the look-up of a tag to {host}")
         return following
 
     def _read(

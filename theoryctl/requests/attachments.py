@@ -95,14 +95,14 @@ def _split(arguments: Sequence[str], at: int) -> tuple[str, str]:
     argument = arguments[at]
     name, equals, path = argument.partition("=")
     if not equals or not path:
-        hint: str = "write it as image=photo.jpg is"
+        hint: str = "write it as image=photo.jpg"
         if os.path.isfile(argument):
             hint = _with_another(arguments, at, _name_for(argument), argument)
         raise BadAttachment(f"--attach {argument!r} is not NAME=PATH", hint=hint)
     if not _NAME.fullmatch(name):
         raise BadAttachment(
             f"attachment name {name!r} may hold only letters, digits, '.', '-' and '_', after a letter or digit",
-            hint="write it as image=photo.jpg is",
+            hint="write it as image=photo.jpg",
         )
     return name, path
 
