@@ -64,6 +64,9 @@ theoryctl needs no configuration. Each value comes from the first of these place
 
 {settings}
 
+Where a command needs the manifest, as `local run` does, a started instance counts only if its manifest is found from
+the working folder; one that was started in another project is no default there.
+
 Files name a setting as the first column does. A relative path in a file starts at the folder of the file. A wrong name
 or value is an error.
 
