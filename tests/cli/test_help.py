@@ -32,6 +32,12 @@ def test_a_command_has_help_under_h_too_within_80_columns(words: tuple[str, ...]
     assert max(map(len, before_examples.splitlines())) <= 80
 
 
+def test_a_narrow_terminal_has_every_word_of_a_summary(cli: Cli) -> None:
+    for words in [words for words in COMMANDS if "\nCommands:\n" in help_of(*words)]:
+        wide, narrow = (cli(*words, "-h", env={"COLUMNS": columns, "TERM": "dumb"}).out for columns in ("80", "60"))
+        assert narrow.partition("\nExamples:\n")[0].split() == wide.partition("\nExamples:\n")[0].split()
+
+
 @pytest.mark.parametrize("words", COMMANDS[1:], ids=" ".join)
 def test_a_summary_is_one_short_sentence_that_stands_alone(words: tuple[str, ...]) -> None:
     summary = help_of(*words).split("\n\n")[1].strip()

@@ -15,6 +15,9 @@ from theoryctl_providers.contract import ProviderError
 
 _SHARED = JSON_FLAG, DEBUG_FLAG, QUIET_FLAG, NO_COLOR_FLAG = "--json", "--debug", "--quiet", "--no-color"
 
+#: Characters of a command's text in the list of its group: more than any has.
+_WHOLE = 1000
+
 #: In a command that needs a ref, and takes the default one where none is typed.
 RefOption = Annotated[
     str,
@@ -167,6 +170,12 @@ class Group(PlacedErrorsMixin, ExamplesMixin, TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments. None at all, not even --json, ask for the help."""
         return super().parse_args(ctx, args or ([] if JSON_FLAG in ctx.meta else ["--help"]))
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of the commands. Their texts are wrapped; Typer cuts them to one line."""
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.get_short_help_str(_WHOLE)) for name, each in found if not each.hidden])
 
     def named(self, ctx: Any, words: Sequence[str]) -> tuple[Any, int]:
         """Find the command that words begin with, and the number of words in its name: two, as in `batch collect`, or
