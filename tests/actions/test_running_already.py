@@ -195,3 +195,10 @@ def test_an_instance_of_an_older_manifest_is_refused(cli: Cli, tmp_path: Path) -
     assert (ran.status, ran.document["error"]["code"]) == (6, "ERR_DIGEST_DRIFT")
     assert ran.document["error"]["message"] == f"{REF} is running already, but its manifest has changed since"
     assert ran.document["error"]["hint"].endswith(f"--runtime process --manifests {tmp_path}")
+
+
+def test_a_run_whose_script_or_env_file_cannot_be_read_offers_to_stop_no_instance(cli: Cli) -> None:
+    started(cli)
+    for flag in ("--script", "--env-file"):
+        error = cli("local", "run", "hi", "--ref", REF, flag, "nowhere", "--json").document["error"]
+        assert (error["message"], error["hint"]) == (f"{flag} nowhere: No such file or directory", "ls -A")

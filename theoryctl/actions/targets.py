@@ -116,6 +116,7 @@ class _Started(Target):
         for flag, value in told.items():
             from theoryctl.instances.restart import stop_and_start
 
+            _must_be_readable(flag, value)
             hint = stop_and_start(self._instance, **_started_with(flag, value))
             raise UsageError(f"{flag}: a started instance keeps to what it was started with", hint=hint)
 
@@ -145,6 +146,18 @@ class _Deployed(Target):
 
     def open(self, found: Found) -> Session:
         return open_modal(self._ref, self._environment, self._app, found.load())
+
+
+def _must_be_readable(flag: str, value: Any) -> None:
+    """Read the files of a flag, without which the instance would be stopped in vain. Raises what their readers do."""
+    if flag == "--script":
+        from theoryctl.requests.mock_flags import joined
+
+        joined(tuple(value))
+    elif flag == "--env-file":
+        from theoryctl.secrets import read_env_file
+
+        read_env_file(value)
 
 
 def _parameter(flag: str) -> str:
