@@ -7,9 +7,11 @@ import os
 import platform
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -19,6 +21,7 @@ import pytest
 
 from tests.actions.faults import DOCKER, FAULTS, KEY, STATE, Fault
 from tests.conftest import REF, THEORYCTL, Cli
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +166,20 @@ def test_online_an_address_where_nobody_answers_and_a_wrong_clock_are_found(heal
     assert (unreachable["code"], unreachable["command"]) == ("ERR_UNREACHABLE", "unset GROQ_API_BASE")
     assert "minutes off" in clock["what"]
     assert len(InThePast.seen) == 1 and KEY not in InThePast.seen[0]
+
+
+def test_ctrl_c_waits_for_no_vendor_that_is_asked(healthy: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as vendor:
+        address = f"http://127.0.0.1:{vendor.getsockname()[1]}/v1"
+        env = {**healthy, "OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": address}
+        asking = subprocess.Popen([THEORYCTL, "doctor", "--online"], env=env, stderr=subprocess.PIPE)
+        connection, _ = vendor.accept()
+        with asking, connection:
+            asking.send_signal(signal.SIGINT)
+            with suppress(OSError):  # it has gone
+                until(lambda: asking.poll() is not None or not connection.send(b"x"))  # never silent, and never done
+            _, err = asking.communicate(timeout=60)
+    assert (asking.returncode, b"ERR_INTERRUPTED" in err) == (130, True)
 
 
 class Daemon(BaseHTTPRequestHandler):

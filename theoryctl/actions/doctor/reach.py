@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
+from multiprocessing.pool import ThreadPool
 from typing import TYPE_CHECKING
 
 from theoryctl.actions.doctor.commands import as_root, quoted, unset
@@ -36,8 +36,8 @@ class _Answer:
 def check() -> Checked:
     """Ask every vendor that can be called from here for its headers, and Modal for its greeting."""
     places = [place for vendor in vendors() if not is_led(vendor) and (place := _place(vendor))]
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(_ask, places))
+    with ThreadPool(8) as pool:  # of daemon threads: Ctrl-C waits for no vendor
+        answers = pool.map(_ask, places)
     findings = [*(finding for each in answers for finding in _unreachable(each)), *_skew(answers), *_modal()]
     names = ", ".join(each.vendor.title for each in answers if each.reason is None)
     return Checked("online", f"{names} can be reached" if names else "no vendor was reached", tuple(findings))
