@@ -85,3 +85,8 @@ def test_save_dir_on_a_full_disk_is_err_output_and_leaves_no_half(cli: Cli, tmp_
     # What was answered, and paid for, is not lost.
     assert answer(ran.document).startswith("Mock answer")
     assert ran.document["model"] == "openai/gpt-4o-mini"
+
+
+def test_a_file_that_cannot_be_saved_is_told_by_the_path_that_was_typed(cli: Cli, working_folder: Path) -> None:
+    (working_folder / "taken").write_text("")
+    assert "ERR_USAGE: --save-first taken/a.txt: " in cli(*RUN, "--save-first", "taken/a.txt").err

@@ -19,6 +19,8 @@ class ResultFolder:
     def __init__(self, flag: str, folder: str) -> None:
         self.flag = flag
         self.path = Path(folder)
+        #: The path that was typed, for messages.
+        self.typed = folder
         self._made: list[Path] = []
 
     def __enter__(self) -> Self:
@@ -32,7 +34,7 @@ class ResultFolder:
             probe.unlink()
         except OSError as error:
             self.__exit__()
-            message = f"{self.flag} {self.path}: {error.strerror}"
+            message = f"{self.flag} {self.typed}: {error.strerror}"
             raise UsageError(message, hint="name a folder that can be written to") from error
         return self
 

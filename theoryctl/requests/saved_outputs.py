@@ -72,6 +72,7 @@ class FirstOutput(ResultFolder):
     def __init__(self, file: str, run_id: str = "") -> None:
         self._file = Path(file.replace(RUN_ID, run_id))
         super().__init__("--save-first", str(self._file.parent))
+        self.typed = str(self._file)
         there = self._file.exists() or self._file.is_symlink()
         # Its place is taken by a rename: what a link such as /dev/stdout leads to would not be written.
         if not self._file.name or (there and (self._file.is_symlink() or not self._file.is_file())):
@@ -97,7 +98,7 @@ def first_output(outputs: Sequence[OutputDocument]) -> OutputDocument | None:
 
 
 def _not_saved(envelope: Envelope, place: ResultFolder, error: OSError) -> Envelope:
-    message = f"{place.flag} {place.path}: {error.strerror}"
+    message = f"{place.flag} {place.typed}: {error.strerror}"
     failure = OutputFailed(message, hint="the outputs are in the envelope: run it with --json to see them")
     return {**envelope, "status": "error", "error": info_of(failure)}
 
