@@ -1,4 +1,4 @@
-"""Durations as people write them: `30s`, `10m`, `2h`, `1d`."""
+"""Durations as people write them: `30s`, `10m`, `2h`, `1d`; and sums of dollars as they read them."""
 
 from __future__ import annotations
 
@@ -29,3 +29,10 @@ def parse_timeout(text: str, source: str = "--timeout") -> float:
     if not 0 < seconds < float("inf"):
         raise UsageError(f"{source} {text}: expected a time above 0", hint="write it as 30 (seconds), 90s or 1m")
     return seconds
+
+
+def dollars(usd: float) -> str:
+    """A sum with six digits that count, and never with an exponent: `$0.00000495`."""
+    from decimal import Decimal
+
+    return f"${Decimal(f'{usd:.6g}'):f}"

@@ -55,8 +55,8 @@ def test_a_real_run_asked_again_says_its_price_first_and_goes_to_the_vendor(ask:
         env = {**CONTENT, "OPENAI_API_KEY": CANARY, "OPENAI_BASE_URL": vendor.addresses["OPENAI_BASE_URL"]}
         again = cli("runs", "replay", "last", env=env)
         assert len(vendor.requests) == 1
-    price = f"${first['usage']['cost_usd']:.6g}"
-    assert f"openai/gpt-4o-mini is asked again; it cost {price} the last time" in again.err
+    assert first["usage"]["cost_usd"] == pytest.approx(3.15e-06)
+    assert "openai/gpt-4o-mini is asked again; it cost $0.00000315 the last time" in again.err
     assert again.out == "Hello there!\n"
 
 
@@ -106,7 +106,7 @@ def test_runs_without_content_are_compared_by_their_columns(cli: Cli) -> None:
     ]
     ran = cli("runs", "diff", *ids)
     assert "model: a/x -> b/y\n" in ran.out
-    assert "were not kept of both: THEORYCTL_LEDGER=content keeps them" in ran.err
+    assert "were not kept: THEORYCTL_LEDGER=content keeps them" in ran.err
 
 
 def test_embeddings_are_asked_again_as_what_they_were(cli: Cli, environment: dict[str, str], tmp_path: Path) -> None:

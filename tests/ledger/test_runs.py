@@ -125,7 +125,7 @@ def test_costs_are_summed_by_day_model_and_ref_and_the_unknown_is_no_zero(cli: C
     assert (shown["total"]["cost_usd"], shown["total"]["runs"], shown["total"]["unpriced"]) == (0.75, 3, 1)
     text = cli("runs", "cost")
     assert text.out == "a/x\t2\t0\t20\t40\t$0.75\nb/y\t1\t0\t10\t20\t-\ntotal\t3\t0\t30\t60\t$0.75\n"
-    assert "1 of 3 runs have no known cost" in text.err
+    assert "runs without a known cost: 1 of 3" in text.err
     assert query(state, "SELECT day, cost_usd FROM costs ORDER BY day") == [(FIRST, 0.75), (SECOND, None)]
 
 

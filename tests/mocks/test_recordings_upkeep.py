@@ -40,6 +40,8 @@ def test_a_diff_says_first_what_it_costs_and_asks_nobody(cli: Cli, folder: Path,
     said = cli(*DIFF).err
     assert "nobody was asked; to ask 2 times for at most $" in said
     assert f"theoryctl recordings diff recordings --ref {REF} --ask" in said
+    (folder / write_recordings(folder, [recorded("two", "Something else.")])[0].name).unlink()
+    assert "to ask once for at most $" in cli(*DIFF).err
 
 
 def test_what_is_asked_again_is_the_same_or_changed_and_no_file_is_written(

@@ -24,6 +24,7 @@ from theoryctl.runtimes.base import Session
 from theoryctl.runtimes.config import provider_config
 from theoryctl.runtimes.find import EMBEDDED, open_embedded
 from theoryctl.settings import Settings
+from theoryctl.units import dollars
 from theoryctl_providers.contract import Envelope, Event, Log, ProviderConfig, Recording, Request, Result
 from theoryctl_providers.contract.answer import Answer
 from theoryctl_providers.contract.json_text import sha256
@@ -65,7 +66,8 @@ def diff(options: DiffOptions, tell: Callable[[str], None]) -> RecordingsCompare
     if not options.asks:
         rows = [_unasked(each) for each in recordings]
         return RecordingsCompared(options.folder, tuple(rows), most, _asking(options))
-    tell(f"real mode: a vendor is asked {len(able)} times, for {_words(most)}")
+    times = "once" if len(able) == 1 else f"{len(able)} times"
+    tell(f"real mode: a vendor is asked {times}, for {_words(most)}")
     with closing(open_embedded("", code_paths(found.root, found.load().image))) as session:
         again = _Again(session, config, found.load(), tell)
         rows = [again.compared(each) if _unable(each) is None else _unasked(each) for each in recordings]
@@ -139,7 +141,7 @@ def _check_cost(options: DiffOptions, most: float | None) -> None:
 
 
 def _words(most: float | None) -> str:
-    return "an unknown price" if most is None else f"at most ${most:.6g}"
+    return "an unknown price" if most is None else f"at most {dollars(most)}"
 
 
 def _asking(options: DiffOptions) -> str:

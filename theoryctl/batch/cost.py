@@ -11,6 +11,7 @@ from theoryctl.batch.prices import BATCHES, NO_TABLE, near_model, price_of, tabl
 from theoryctl.batch.tokens import TokenCounter
 from theoryctl.errors import MaxCost, MissingPackage, TheoryctlError, UsageError
 from theoryctl.hints import again
+from theoryctl.units import dollars
 from theoryctl_providers.contract import Request, dumps
 
 if TYPE_CHECKING:
@@ -126,8 +127,8 @@ class CostGuard:
         if usd is None:
             self._unpriced[model_of(request, self.default_model)] += 1
         elif self.most is not None and usd > self.most - self.spent:
-            spent = f", of which ${self.spent:.6g} are spent" if self.spent else ""
-            message = f"line {index + 1} alone may cost ${usd:.6g}, and --max-cost is ${self.most:g}{spent}"
+            spent = f", of which {dollars(self.spent)} are spent" if self.spent else ""
+            message = f"line {index + 1} alone may cost {dollars(usd)}, and --max-cost is {dollars(self.most)}{spent}"
             hint = again("lower max_tokens, or allow more", max_cost=f"{(self.spent + usd) * 1.01:.3g}")
             raise MaxCost(message, hint=hint)
         self.usd += usd or 0.0
@@ -168,8 +169,10 @@ class BatchedCost:
         if self.unpriced and not allow_unknown:
             raise unknown_price(self.unpriced)
         if self.usd > most - spent:
-            gone = f", of which ${spent:.6g} are spent or at a vendor" if spent else ""
-            message = f"--max-cost: the lines may cost ${self.usd:.6g} together, and the limit is ${most:g}{gone}"
+            gone = f", of which {dollars(spent)} are spent or at a vendor" if spent else ""
+            message = (
+                f"--max-cost: the lines may cost {dollars(self.usd)} together, and the limit is {dollars(most)}{gone}"
+            )
             raise MaxCost(message, hint=again("allow more", max_cost=f"{(spent + self.usd) * 1.01:.3g}"))
 
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from theoryctl.errors import MaxCost
 from theoryctl.hints import again
+from theoryctl.units import dollars
 from theoryctl_providers.contract import ProviderError
 
 
@@ -42,7 +43,8 @@ class Cap(Budget):
     def reserve(self, usd: float, run_id: str) -> Reservation:
         left = self.most - self.spent - self.held
         if usd > left:
-            message = f"--max-cost ${self.most:g}: ${self.spent:.6g} is spent, and the next call may cost ${usd:.6g}"
+            spent = f"{dollars(self.spent)} is spent"
+            message = f"--max-cost {dollars(self.most)}: {spent}, and the next call may cost {dollars(usd)}"
             all_of_them = (self.spent + max(usd, self.to_come())) * 1.01  # what is rounded is to be enough
             hint = again("run it again with a larger --max-cost", max_cost=f"{all_of_them:.3g}")
             raise MaxCost(message, hint=hint)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from theoryctl.errors import LedgerFailed, MaxCost, UsageError
 from theoryctl.ledger.retention import day
 from theoryctl.ledger.store import changing, opened
+from theoryctl.units import dollars
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -79,10 +80,10 @@ def budget_of(settings: Settings) -> DailyBudget | None:
 
 
 def _refusal(usd: float, left: float, most: float) -> MaxCost:
-    rest = f"${max(left, 0):.6g} of the ${most:g} for {day()} (UTC) is left"
+    rest = f"{dollars(max(left, 0))} of the {dollars(most)} for {day()} (UTC) is left"
     hint = "set max_tokens to a smaller number, or THEORYCTL_MAX_COST_PER_DAY to a larger one"
     return MaxCost(
-        f"expected a run that costs no more than is left, got one that may cost ${usd:.6g}: {rest}", hint=hint
+        f"expected a run that costs no more than is left, got one that may cost {dollars(usd)}: {rest}", hint=hint
     )
 
 

@@ -22,6 +22,7 @@ from theoryctl.requests.mock_flags import MockFlags
 from theoryctl.requests.standard_input import StandardInput
 from theoryctl.results.run import RunResult
 from theoryctl.runtimes.find import EMBEDDED
+from theoryctl.units import dollars
 from theoryctl_providers.contract import Event, Log, Operation, is_mock, shaped
 
 
@@ -105,7 +106,7 @@ def _mocks(answers: dict[str, Any]) -> MockFlags:
 
 
 def _price(row: Row) -> str:
-    cost = "nobody knows what it cost" if row.cost_usd is None else f"it cost ${row.cost_usd:.6g}"
+    cost = "nobody knows what it cost" if row.cost_usd is None else f"it cost {dollars(row.cost_usd)}"
     return f"real mode: {row.model} is asked again; {cost} the last time"
 
 

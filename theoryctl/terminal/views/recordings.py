@@ -13,7 +13,8 @@ def _compared(result: RecordingsCompared) -> Lines:
     cost = "an unknown price" if result.cost_usd is None else dollars(result.cost_usd)
     if result.command is not None:
         number = sum(row.outcome == "planned" for row in result.rows)
-        notes: tuple[str, ...] = (f"nobody was asked; to ask {number} times for at most {cost}: {result.command}",)
+        times = "once" if number == 1 else f"{number} times"
+        notes: tuple[str, ...] = (f"nobody was asked; to ask {times} for at most {cost}: {result.command}",)
     else:
         notes = (f"asking again cost {cost}",)
     return Lines([line for row in result.rows for line in _lines(row)], notes=notes)

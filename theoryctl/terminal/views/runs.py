@@ -116,7 +116,9 @@ def _costs(result: CostsShown) -> View:
     if len(rows) > 1:
         rows.append(("total", *[""] * (len(result.by) - 1), *_sums(result.total)))
     unpriced = result.total.unpriced
-    said = (f"{unpriced} of {result.total.runs} runs have no known cost, and none counts",) if unpriced else ()
+    said = (
+        (f"runs without a known cost: {unpriced} of {result.total.runs}; the sums leave them out",) if unpriced else ()
+    )
     bars = [row.costs.cost_usd or 0.0 for row in result.rows]
     return Table(header, rows, _EMPTY if result.empty else _NONE, folds=True, said=said, bars=bars)
 
@@ -135,7 +137,7 @@ def _compared(result: RunsCompared) -> View:
     rows = [f"{name}: {_side(name, one)} -> {_side(name, other)}" for name, one, other in result.fields]
     shown = [*rows, *(result.lines or ())] or ["no difference"]
     if result.lines is None:
-        return Lines(shown, ("inputs and outputs were not kept of both: THEORYCTL_LEDGER=content keeps them",))
+        return Lines(shown, ("of one of them inputs and outputs were not kept: THEORYCTL_LEDGER=content keeps them",))
     return Lines(shown)
 
 
