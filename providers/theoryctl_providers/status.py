@@ -42,7 +42,7 @@ LONGEST_BODY = 1 << 16
 
 
 _HINTS = {
-    "ERR_AUTH": "check the key in {key}: is it whole, current, and of this vendor?",
+    "ERR_AUTH": "check that the key in {key} is whole, current, and of this vendor",
     "ERR_PERMISSION": "give the key in {key} the right to use this model, or name another model",
     "ERR_QUOTA": "top up the account, or use another key",
     "ERR_RATE_LIMITED": "wait, then run it again",

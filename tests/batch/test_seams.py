@@ -198,7 +198,7 @@ class Down(Backwards):
 
     def finished(self, seconds: float) -> list[Done]:
         jobs, self.jobs = self.jobs, []
-        error = ProviderError("ERR_UNREACHABLE", "no connection to openai")
+        error = ProviderError("ERR_UNREACHABLE", "no connection to openai", hint="wait, then run it again")
         return [Done(job, failure_envelope(job.request, Stopwatch(), "openai/x", error)) for job in jobs]
 
 
@@ -208,6 +208,7 @@ def test_a_vendor_that_is_down_ends_the_batch_and_no_line_is_burnt() -> None:
     assert (found.tally.done, found.tally.failures) == (0, 0)
     assert found.error is not None
     assert "the batch was stopped early: openai answered none of the last" in found.error.message
+    assert found.error.hint == "wait, then: run it again"
     assert not Path("rows.jsonl").exists()
 
 

@@ -130,5 +130,5 @@ class Failures:
                 f"the batch was stopped early: {vendor or 'the provider'} {what}; the last failure: {error['message']}"
             )
             hint = again("run it again")
-            lead = error["hint"] or "wait until it answers"
+            lead = (error["hint"] or "wait until it answers").removesuffix(", then run it again")
             self.stop = StoppedEarly(error["code"], message, hint=hint.after(lead))
