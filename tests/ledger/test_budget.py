@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.real.vendor import fails, streams
 from theoryctl.errors import MaxCost
 from theoryctl.ledger.budget import DailyBudget
 from theoryctl.ledger.retention import day
+from theoryctl.ledger.store import changing, opened
 
 
 def most(usd: str, **more: str) -> dict[str, str]:
@@ -86,6 +88,22 @@ def test_a_price_that_nobody_knows_is_said_and_a_server_of_ones_own_is_free(ask:
 def test_mocks_are_free(cli: Cli, state: Path) -> None:
     assert cli("local", "run", "--ref", REF, "--mode", "mock", env=most("0")).status == 0
     assert not state.exists()
+    assert cli("local", "run", "--ref", REF, "--mode", "mock", env=most("0", THEORYCTL_LEDGER="mock")).status == 0
+    assert query(state, "SELECT count(*) FROM charges") == [(0,)]
+
+
+def test_a_run_that_held_money_counts_once_and_another_day_not_at_all(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THEORYCTL_STATE_DIR", str(state))
+    yesterday, budget = day(time.time() - 86400), DailyBudget(1.0)
+    write(state, [row(yesterday, cost=5.0), row(day(), run_id="run_held", cost=0.4)])
+    with opened() as ledger, changing(ledger):
+        ledger.execute("INSERT INTO charges VALUES ('run_of_yesterday', ?, 5.0)", (yesterday,))
+    budget.reserve(0.4, "run_held").settle(0.4)
+    budget.reserve(0.5, "run_next").settle(None)
+    with pytest.raises(MaxCost, match=r"\$0\.1 of the \$1 "):
+        budget.reserve(0.2, "run_too_much")
 
 
 def test_a_budget_that_is_no_number_is_refused(ask: Ask) -> None:
