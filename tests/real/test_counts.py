@@ -44,6 +44,16 @@ def test_an_answer_that_no_count_spoils_is_priced(asked: Asked) -> None:
     assert usage["cost_usd"] == pytest.approx(3 * 0.15e-6 + 2 * 0.075e-6 + 6 * 0.6e-6)
 
 
+@pytest.mark.parametrize(("price", "told"), [({}, None), ({"cost": 0.01}, 0.01)], ids=["counted", "said"])
+def test_a_search_of_the_web_has_a_price_that_only_the_vendor_knows(
+    asked: Asked, price: dict[str, float], told: float | None
+) -> None:
+    usage = {"prompt_tokens": 5, "completion_tokens": 6, **price}
+    by = says(completion(choice({"content": "Hi"}), usage=usage))
+    found = asked(by, streamed=False, web_search_options={}).envelope["usage"]
+    assert (found["input_tokens"], found["cost_usd"]) == (5, told)
+
+
 @pytest.mark.parametrize("cached", [2**62, -7, float("inf"), MOST + 1, "2"])
 def test_no_price_is_made_from_a_count_that_is_none(asked: Asked, cached: object) -> None:
     told = {"prompt_tokens": 5, "completion_tokens": 6, "prompt_tokens_details": {"cached_tokens": cached}}

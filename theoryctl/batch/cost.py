@@ -43,7 +43,8 @@ def bounds_of(request: Request, default_model: str | None, *, batched: bool = Fa
     """Return the bounds of a request; `batched`: at the price of the vendor's batches, or the usual one without one.
 
     A token has at least one byte, so the inputs have at most as many tokens as bytes, and never more than the model
-    reads. The answer has as many as `max_tokens` says, else as the model can write, for each of `n` choices.
+    reads. The answer has as many as `max_tokens` says, else as the model can write, for each of `n` choices. How often
+    a model searches the web, which has a price of its own, nobody knows.
     """
     inputs, model = request.inputs, model_of(request, default_model)
     text = dumps(dict(inputs))
@@ -60,7 +61,8 @@ def bounds_of(request: Request, default_model: str | None, *, batched: bool = Fa
     )
     sent = min(sent, price.context) if price.context else sent
     written = 0 if request.operation == "embeddings" else _longest(inputs, price.most_output)
-    return Bounds(sent, written, _usd(sent, written, price.input, price.output))
+    searches = inputs.get("web_search_options") is not None
+    return Bounds(sent, written, None if searches else _usd(sent, written, price.input, price.output))
 
 
 def unpriced_usd(plan: Plan) -> Iterator[tuple[int, float]]:

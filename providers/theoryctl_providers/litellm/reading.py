@@ -76,6 +76,8 @@ class Reader:
         self._calls_before = _calls_in(request.inputs.get("messages"))
         stops = request.inputs.get("stop") or ()
         self._stops: Sequence[str] = (stops,) if isinstance(stops, str) else stops
+        #: Whether the model may search the web.
+        self.searches = request.inputs.get("web_search_options") is not None
         tools = request.inputs.get("tools") or ()
         self._offers_structured = any(tool.get("function", {}).get("name") == _STRUCTURED for tool in tools)
 

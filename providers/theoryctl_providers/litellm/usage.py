@@ -41,19 +41,21 @@ _COUNTS = ("tokens", "count", "requests")
 _NO_AMOUNT = 2**62
 
 
-def usage_of(model: str, counted: Mapping[str, Any], said: Mapping[str, Any], tier: str | None = None) -> Usage:
+def usage_of(
+    model: str, counted: Mapping[str, Any], said: Mapping[str, Any], tier: str | None = None, *, searches: bool = False
+) -> Usage:
     """The usage of a call to `model`.
 
     `counted` is in OpenAI's vocabulary, `said` in the vendor's own; `tier` is the service tier that answered. Where
     the vendor said a price, that is the price; else it is counted by LiteLLM's price list, and unknown where a count is
-    no amount.
+    no amount, and where the model `searches` the web: each search has a price, and few vendors say how many it made.
     """
     sent, got = _count(counted, "prompt_tokens"), _count(counted, "completion_tokens")
     price = said.get("cost")
     if _is_amount(price):
         usd: float | None = float(price)
     else:
-        is_counted = None not in (sent, got) and all(map(_is_amount, _counts(said)))
+        is_counted = not searches and None not in (sent, got) and all(map(_is_amount, _counts(said)))
         usd = _cost(model, counted, tier) if is_counted else None
     return Usage(
         input_tokens=sent,
