@@ -1,0 +1,101 @@
+"""The most that a call can take and cost, by LiteLLM's own table: what a budget holds before it is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from theoryctl.batch.cost import Bounds, CostGuard, bounds_of
+from theoryctl.batch.prices import BATCHES, facts_of, price_of
+from theoryctl.errors import MaxCost
+from theoryctl_providers.contract import Attachment, ProviderConfig, Request
+
+MODEL = "openai/gpt-4o-mini"
+FACTS = facts_of(MODEL) or {}
+AUDIO = "input_cost_per_audio_token"
+CONFIG = ProviderConfig(provider="litellm")
+
+
+def asked(content: Any = "Hi", **inputs: Any) -> Request:
+    messages = [{"role": "user", "content": content}]
+    return Request(config=CONFIG, inputs={"model": MODEL, "messages": messages, **inputs})
+
+
+def _free_answer(model: str, content: Any) -> Bounds:
+    """The bounds of a call whose answer has no token."""
+    return bounds_of(asked(content, model=model, max_tokens=0), None)
+
+
+def test_an_answer_is_as_long_as_the_inputs_allow_and_the_model_writes_for_each_choice() -> None:
+    most = FACTS["max_output_tokens"]
+    outputs = [
+        bounds_of(asked(**inputs), None).output for inputs in ({}, {"max_tokens": 10}, {"max_tokens": 10 * most})
+    ]
+    assert outputs == [most, 10, most]
+    assert bounds_of(asked(max_tokens=50, max_completion_tokens=80, n=3), None).output == 150
+    assert bounds_of(asked(n=3), None).output == 3 * most
+
+
+def test_a_call_costs_at_most_each_byte_in_and_each_token_out() -> None:
+    bounds = bounds_of(asked("é" * 100, max_tokens=10), None)
+    assert bounds.input > 200
+    usd = bounds.input * FACTS["input_cost_per_token"] + 10 * FACTS["output_cost_per_token"]
+    assert bounds.usd == pytest.approx(usd)
+
+
+def test_an_image_and_an_attachment_count_as_the_largest_image_or_as_their_bytes() -> None:
+    image = [{"type": "text", "text": "x"}, {"type": "image_url", "image_url": {"url": "https://example.com/x.png"}}]
+    assert bounds_of(asked(image), None).input > 50_000 > bounds_of(asked(image[:1]), None).input
+    heard = _free_answer("gemini/gemini-2.5-flash", image)  # whose tokens of audio cost more than those of text
+    assert (heard.usd or 0) / heard.input == pytest.approx((facts_of("gemini/gemini-2.5-flash") or {})[AUDIO])
+    for size, least in ((10, 50_000), (80_000, 80_000)):
+        file = Attachment(name="x", path="", digest="sha256:" + "0" * 64, media_type="image/png", size=size)
+        request = Request(config=CONFIG, inputs=asked().inputs, attachments=(file,))
+        assert least < bounds_of(request, None).input < least + 1000
+
+
+def test_no_call_reads_more_than_the_model_does() -> None:
+    assert bounds_of(asked("x" * 1_000_000), None).input == FACTS["max_input_tokens"]
+
+
+def test_the_highest_price_counts_of_a_tier_a_long_prompt_and_a_cache_that_is_written() -> None:
+    usual = bounds_of(asked(max_tokens=10), None).usd
+    prior = bounds_of(asked(max_tokens=10, service_tier="priority"), None).usd
+    assert usual is not None and prior is not None and prior > 1.5 * usual
+    claude, gemini = "anthropic/claude-sonnet-4-5", "gemini/gemini-2.5-pro"
+    marked = [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}]
+    per_byte = [(found.usd or 0) / found.input for found in (_free_answer(claude, each) for each in (marked, "x"))]
+    assert per_byte == [pytest.approx(price_of(claude, 10, cached=True).input), price_of(claude, 10).input]
+    assert per_byte[0] > per_byte[1]
+    assert (price_of(gemini, 200_001).output or 0) > (price_of(gemini, 200_000).output or 0) > 0
+
+
+def test_a_batch_has_its_own_price_or_says_that_it_is_the_usual_one() -> None:
+    batched, usual = price_of(MODEL, 10, tier=BATCHES), price_of(MODEL, 10)
+    assert (batched.input, batched.is_usual) == (FACTS["input_cost_per_token_batches"], False)
+    assert (usual.input, usual.is_usual) == (FACTS["input_cost_per_token"], False)
+
+
+def test_what_nobody_knows_is_unknown_and_a_server_of_ones_own_is_free() -> None:
+    unknown = bounds_of(asked(model="openai/gpt-99-unheard-of", max_tokens=10), None)
+    assert (unknown.output, unknown.usd) == (10, None)
+    assert bounds_of(asked(web_search_options={}, max_tokens=10), None).usd is None  # nobody knows how many searches
+    own = bounds_of(asked(model="ollama/llama3"), None)
+    assert (own.output, own.usd) == (None, 0.0)
+    assert facts_of("groq/gpt-4o-mini") is None  # another vendor's price is not its own
+
+
+def test_embeddings_write_nothing() -> None:
+    model = "openai/text-embedding-3-small"
+    request = Request(config=CONFIG, inputs={"model": model, "input": "Hi"}, operation="embeddings")
+    bounds = bounds_of(request, None)
+    assert bounds.output == 0
+    assert bounds.usd == pytest.approx(bounds.input * (facts_of(model) or {})["input_cost_per_token"])
+
+
+def test_a_line_alone_may_not_cost_more_than_is_left_of_a_limit() -> None:
+    usd = bounds_of(asked(max_tokens=1000), None).usd or 0.0
+    CostGuard(None, most=3 * usd, spent=1.9 * usd).look(0, asked(max_tokens=1000))
+    with pytest.raises(MaxCost, match="line 1 alone"):
+        CostGuard(None, most=3 * usd, spent=2.1 * usd).look(0, asked(max_tokens=1000))
