@@ -204,14 +204,17 @@ def test_a_fault_of_the_engine_is_not_the_providers() -> None:
     assert any(isinstance(event, Log) and event.debug and "Traceback" in event.message for event in before)
 
 
-def test_a_provider_that_is_cancelled_is_not_at_fault() -> None:
+@pytest.mark.parametrize("mode", ["mock", "real"])
+@pytest.mark.parametrize("pieces", [0, 1])
+def test_a_provider_that_is_cancelled_is_not_at_fault(mode: Mode, pieces: int) -> None:
     class Waits(LLMProvider):
         async def stream(self, request: Request) -> AsyncGenerator[Event]:
-            yield Delta(text="a")
+            for _ in range(pieces):
+                yield Delta(text="a")
             await asyncio.sleep(60)
 
     async def cancelled() -> None:
-        request = Request(config=ProviderConfig(provider=named(Waits)), inputs=ASK)
+        request = Request(config=ProviderConfig(provider=named(Waits)), inputs=ASK, mode=mode)
         await asyncio.wait_for(collected(request), 0.05)
 
     with pytest.raises(TimeoutError):
