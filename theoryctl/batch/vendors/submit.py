@@ -10,9 +10,9 @@ from itertools import islice
 from theoryctl.batch.cost import bounds_of
 from theoryctl.batch.money import Budget
 from theoryctl.batch.plan import Plan
+from theoryctl.batch.vendors.bundles import Bundle, Bundles
 from theoryctl.batch.vendors.desk import Desk, Taken
 from theoryctl.batch.vendors.record import Record, Submission, record_key
-from theoryctl.batch.vendors.sheaf import Sheaf, Sheaves
 from theoryctl_providers.contract import ProviderError, Request
 
 #: Lines whose requests are made at a time.
@@ -39,17 +39,17 @@ class Submitter:
 
     def submit(self, indexes: Sequence[int]) -> None:
         """Submit these lines. Raises ProviderError for what the vendor says, and for a line that cannot be sent."""
-        with closing(Sheaves()) as sheaves:
-            self._submit(sheaves, indexes)
+        with closing(Bundles()) as bundles:
+            self._submit(bundles, indexes)
 
-    def _submit(self, sheaves: Sheaves, indexes: Sequence[int]) -> None:
+    def _submit(self, bundles: Bundles, indexes: Sequence[int]) -> None:
         for index, request, taken in self._taken(indexes):
             if taken.error is not None:
                 taken.error.message = f"line {index + 1}: {taken.error.message}"
                 raise taken.error
-            self._add(sheaves, index, request, taken)
-        for sheaf in sheaves.rest():
-            self._send(sheaf)
+            self._add(bundles, index, request, taken)
+        for bundle in bundles.rest():
+            self._send(bundle)
 
     def _taken(self, indexes: Sequence[int]) -> Iterator[tuple[int, Request, Taken]]:
         waiting = iter(indexes)
@@ -57,28 +57,30 @@ class Submitter:
             requests = [self.plan.maker.make(self.plan.line(index), admitted=True) for index in group]
             yield from zip(group, requests, self.desk.take(requests), strict=True)
 
-    def _add(self, sheaves: Sheaves, index: int, request: Request, taken: Taken) -> None:
+    def _add(self, bundles: Bundles, index: int, request: Request, taken: Taken) -> None:
         default = self.plan.maker.config.default_model
         model, operation = str(request.inputs.get("model") or default), request.operation
         api = self.desk.api(model)
         piece = api.request(self.ids[index], operation, taken.body)
         weight = _weight(request)
-        sheaf, full = sheaves.sheaf(api, model, operation, piece, weight)
+        bundle, full = bundles.bundle(api, model, operation, piece, weight)
         if full is not None:
             self._send(full)
-        sheaf.add(self.ids[index], piece, weight, bounds_of(request, default, batched=True).usd)
-        sheaf.betas.update(filter(None, taken.betas.split(",")))
+        bundle.add(self.ids[index], piece, weight, bounds_of(request, default, batched=True).usd)
+        bundle.betas.update(filter(None, taken.betas.split(",")))
 
-    def _send(self, sheaf: Sheaf) -> None:
-        account = sheaf.api.account(record_key())
-        submission = self.record.begin(sheaf.vendor, sheaf.model, sheaf.operation, sheaf.custom_ids, sheaf.usd, account)
+    def _send(self, bundle: Bundle) -> None:
+        account = bundle.api.account(record_key())
+        submission = self.record.begin(
+            bundle.vendor, bundle.model, bundle.operation, bundle.custom_ids, bundle.usd, account
+        )
         try:
-            held = None if self.daily is None else self.daily.reserve(sheaf.usd or 0.0, submission.mark)
+            held = None if self.daily is None else self.daily.reserve(bundle.usd or 0.0, submission.mark)
         except ProviderError:
             self.record.end(submission)
             raise
         try:
-            submission.id = sheaf.api.submit(sheaf.whole(), submission.mark, sheaf.operation, sheaf.betas)
+            submission.id = bundle.api.submit(bundle.whole(), submission.mark, bundle.operation, bundle.betas)
         except ProviderError as error:
             if error.code not in _UNKNOWN:
                 self.record.end(submission)
@@ -86,9 +88,9 @@ class Submitter:
                     held.settle(0.0)
             raise
         self.record.save()
-        sheaf.file.close()
+        bundle.file.close()
         self.submitted.append(submission)
-        self.tell(f"submitted {len(sheaf.custom_ids):,} lines to {sheaf.vendor} as {submission.id}")
+        self.tell(f"submitted {len(bundle.custom_ids):,} lines to {bundle.vendor} as {submission.id}")
 
 
 def _weight(request: Request) -> int:

@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 
 
 class TooLarge(TheoryctlError):
+    """TooLarge is a request that no batch of its vendor takes."""
+
     error_code = "ERR_TOO_LARGE"
 
 
 @dataclass(slots=True)
-class Sheaf:
+class Bundle:
     """Requests of one batch, in a file of no name. `weight` is what counts against the vendor's number of requests."""
 
     api: BatchApi
@@ -59,16 +61,16 @@ class Sheaf:
 
 
 @dataclass(slots=True)
-class Sheaves:
+class Bundles:
     """Gathers requests by the vendor's groups."""
 
-    _open: dict[tuple[str, str], Sheaf] = field(default_factory=dict)
-    _made: list[Sheaf] = field(default_factory=list)
+    _open: dict[tuple[str, str], Bundle] = field(default_factory=dict)
+    _made: list[Bundle] = field(default_factory=list)
 
-    def sheaf(
+    def bundle(
         self, api: BatchApi, model: str, operation: str, request: bytes, weight: int
-    ) -> tuple[Sheaf, Sheaf | None]:
-        """Return the sheaf for a request, and the one that is full and makes place for it; None where there is none.
+    ) -> tuple[Bundle, Bundle | None]:
+        """Return the bundle for a request, and the one that is full and makes place for it; None where there is none.
 
         Raises TooLarge for a request that fits into none.
         """
@@ -76,7 +78,7 @@ class Sheaves:
         found = self._open.get(key)
         if found is not None and found.fits(request, weight):
             return found, None
-        new = Sheaf(api, model, operation)
+        new = Bundle(api, model, operation)
         self._open[key] = new
         self._made.append(new)
         if not new.fits(request, weight):
@@ -84,8 +86,8 @@ class Sheaves:
             raise TooLarge(message, hint="ask it without a batch of the vendor's")
         return new, found
 
-    def rest(self) -> Iterator[Sheaf]:
-        """Yield the sheaves that are not full."""
+    def rest(self) -> Iterator[Bundle]:
+        """Yield the bundles that are not full."""
         yield from self._open.values()
 
     def close(self) -> None:
