@@ -105,15 +105,18 @@ def code_of(status: int, body: str) -> str:
 
 
 def failure_of(code: str, message: str, model: str, *, retry_after: float | None = None) -> ProviderError:
+    """Make the error for a call to a model, with the hint that its code has; `retry_after` is in seconds."""
     hint = _HINTS[code].format(key=f"{vendor_of(model).upper()}_API_KEY")
     return ProviderError(code, message, hint=hint, retry_after=retry_after)
 
 
 def vendor_of(model: str) -> str:
+    """Return the part of a model's name before the slash."""
     return model.partition("/")[0]
 
 
 def body_of(response: Any, error: BaseException) -> str:
+    """Return the body of a response, else what the error says."""
     try:
         return str(response.text)
     except Exception:  # the body of a stream that was closed unread: httpx raises one of several for it

@@ -28,6 +28,8 @@ Look = Callable[[Record], Sequence[Found]]
 
 
 class StillWorking(TheoryctlError):
+    """StillWorking is the end of a wait before the batches have ended."""
+
     error_code = "ERR_TIMEOUT"
 
 

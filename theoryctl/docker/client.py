@@ -75,7 +75,10 @@ class Client:
         self._hint = hint
 
     def greet(self) -> None:
-        """Ask the daemon for the version of its API, which later requests name."""
+        """Ask the daemon for the version of its API, which later requests name.
+
+        Raises DockerFailed, also where another program answers.
+        """
         version = ""
         seconds = SSH_TIMEOUT if self.address.ssh else FIRST_TIMEOUT
         with unless_gone(), self._answer("GET", "/_ping", seconds, trouble="does not answer") as response:

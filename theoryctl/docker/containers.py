@@ -68,6 +68,7 @@ def _url(ports: dict[str, Any]) -> str | None:
 
 
 def is_running(seen: Container | None) -> bool:
+    """Return whether a container is there and runs."""
     return seen is not None and seen.running
 
 

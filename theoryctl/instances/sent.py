@@ -27,7 +27,10 @@ MOST_REFUSAL = 1 << 20
 
 
 def check_sizes(instance: Instance, request: Request) -> None:
-    """Refuse what the instance would: it would hang up in the middle of the sending, and its reason could get lost."""
+    """Refuse what the instance would: it would hang up in the middle of the sending, and its reason could get lost.
+
+    Raises ProviderError `ERR_TOO_LARGE`.
+    """
     for attachment in request.attachments:
         if attachment.size > instance.max_attachment:
             message = f"attachment {attachment.name} has {attachment.size} bytes; the instance takes at most"

@@ -24,6 +24,7 @@ async def receive_whole(messages: Receive, limits: Limits) -> bytes:
 
 
 async def chunks_of(messages: Receive) -> AsyncIterator[bytes]:
+    """Yield the pieces of a body as they come. Raises ClientGone."""
     more = True
     while more:
         chunk, more = await _next(messages)
@@ -39,4 +40,5 @@ async def _next(messages: Receive) -> tuple[bytes, bool]:
 
 
 def too_large(what: str, limit: int) -> ProviderError:
+    """Make the error for a part of a body with more than `limit` bytes."""
     return ProviderError("ERR_TOO_LARGE", f"{what} is larger than {limit} bytes", hint="send less")

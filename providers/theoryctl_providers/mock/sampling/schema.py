@@ -73,19 +73,23 @@ def check(schema: Any, where: tuple[Any, ...] = ()) -> None:
 
 
 def has(node: Node, key: str) -> bool:
+    """Return whether any part of a node has a keyword."""
     return any(key in part.words for part in node)
 
 
 def values(node: Node, key: str) -> list[Any]:
+    """Return the values of a keyword, one for each part that has it."""
     return [part.words[key] for part in node if key in part.words]
 
 
 def fault(node: Node, key: str, problem: str) -> CannotSample:
+    """Make the error for a keyword, at the first part that has it."""
     parts = [part for part in node if key in part.words] or [*node, Part(True)]
     return parts[0].fault(key, problem)
 
 
 def member_lists(node: Node) -> list[list[Any]]:
+    """Return the lists of values that `const` and `enum` allow; an instance is in each of them."""
     return [[value] for value in values(node, "const")] + values(node, "enum")
 
 

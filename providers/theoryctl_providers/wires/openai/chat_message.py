@@ -57,15 +57,17 @@ def _beside(choice: Choice, outputs: Mapping[str, Output]) -> Iterator[str]:
 
 
 def reasoning_field(text: str) -> str:
+    """Return the member of a message with its reasoning, which OpenAI itself does not have."""
     return f'"reasoning_content":{quoted(text)}'
 
 
 def annotations_field(annotations: Sequence[Mapping[str, Any]]) -> str:
+    """Return the member of a message with its sources."""
     return f'"annotations":{json.dumps([dict(value) for value in annotations])}'
 
 
 def images_field(images: Sequence[Output], first: int = 0) -> str:
-    """`first` is the number of the first of these images in its message."""
+    """Return the member of a message with its images; `first` is the number of the first of these in the message."""
     said = [
         {"type": "image_url", "image_url": {"url": address_of(image)}, "index": index}
         for index, image in enumerate(images, first)
@@ -74,6 +76,7 @@ def images_field(images: Sequence[Output], first: int = 0) -> str:
 
 
 def blocks_field(name: str, blocks: Output) -> str:
+    """Return the member of a message with blocks that a vendor wants back."""
     return f'"{name}":{json.dumps(blocks.value)}'
 
 
