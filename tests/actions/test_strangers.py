@@ -118,6 +118,22 @@ def test_a_program_that_passes_the_challenge_on_to_the_instance_is_a_stranger(cl
     assert PROMPT.encode() not in other.heard
 
 
+def test_nothing_is_sent_over_a_second_connection_which_has_proved_nothing(cli: Cli, instance: Path) -> None:
+    token, ports = json.loads(instance.read_text())["token"], list[int]()
+
+    def proves_and_ends(request: bytes) -> bytes:
+        proof = healthz_proof(token, request.partition(b"nonce=")[2][:32].decode(), ports[0])
+        return http({**HEALTHY, "proof": proof}).replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+
+    with stranger(proves_and_ends) as other:
+        ports.append(int(other.url.rpartition(":")[2]))
+        change(instance, url=other.url)
+        assert error(cli(*RUN, "--prompt", PROMPT, "--json")) == (5, "ERR_NOT_RUNNING")
+    assert other.heard.startswith(b"GET /healthz?nonce=")
+    assert b"POST" not in other.heard
+    assert token.encode() not in other.heard
+
+
 def test_the_proof_of_one_port_is_none_of_another() -> None:
     assert healthz_proof("token", "0" * 32, 80) != healthz_proof("token", "0" * 32, 8080)
 
