@@ -69,6 +69,19 @@ class Scribbler(Vendor):
         yield Finish()
 
 
+class Limited(Vendor):
+    """Refuses its first call, and takes the second."""
+
+    calls = 0
+
+    async def stream(self, request: Request) -> AsyncGenerator[Event]:
+        self.calls += 1
+        if self.calls == 1:
+            raise ProviderError("ERR_RATE_LIMITED", "too fast", retry_after=0)
+        yield Delta(text="Hello.")
+        yield Finish()
+
+
 class Never(Vendor):
     def stream(self, request: Request) -> AsyncGenerator[Event]:
         raise AssertionError("called for nothing")

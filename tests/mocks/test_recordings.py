@@ -32,6 +32,9 @@ from theoryctl_providers import (
     run,
 )
 from theoryctl_providers.contract import (
+    Delta,
+    Finish,
+    Log,
     Mode,
     Recording,
     Recordings,
@@ -131,6 +134,21 @@ def test_what_is_recorded_is_what_was_asked_whatever_a_provider_writes_into_it()
     _, recording = record(inputs, provider=f"{HERE}:Scribbler")
     assert recording.inputs["extra_body"] == {"team": "a"}
     assert envelope(replay(recording, {**ASK, "extra_body": {"team": "a"}}))["status"] == "success"
+
+
+def test_what_people_are_told_on_the_way_is_no_part_of_a_recording() -> None:
+    events, recording = record(provider=f"{HERE}:Limited")
+    assert any(isinstance(event, Log) and "trying again" in event.message for event in events)
+    assert [type(event) for event in recording.events] == [Delta, Finish]
+
+
+def test_the_answers_to_equal_requests_are_replayed_in_their_order_and_then_the_last_one() -> None:
+    _, first = record()
+    second = replace(first, number=2, events=(Delta(text="The second."), Finish()))
+    told = config(replay=Recordings([second, first]), secrets={}, hidden={})
+    answers = [envelope(played(Request(config=told, inputs=ASK)))["outputs"][0]["text"] for _ in range(3)]
+    assert answers[0].startswith("Hello ")
+    assert answers[1:] == ["The second.", "The second."]
 
 
 def test_a_call_that_failed_is_not_recorded() -> None:

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from tests.conftest import REF, Cli
 from theoryctl.errors import BadAttachment, UsageError
+from theoryctl.instances.sent import encoded
 from theoryctl.requests.attachments import load_attachments, media_type, parse_size
+from theoryctl_providers.contract import Attachment, ProviderConfig, Request
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -144,3 +146,12 @@ def test_the_hint_of_a_wrong_attachment_shows_one_that_can_be_typed(cli: Cli) ->
     for wrong in ("=photo.jpg", "a b=photo.jpg"):
         refused = cli("local", "run", "hi", "--ref", REF, "--attach", wrong)
         assert refused.err.endswith(" hint: write it as image=photo.jpg\n")
+
+
+def test_a_file_that_shrinks_while_it_is_sent_is_told_and_nothing_is_made_up(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"short")
+    digest = f"sha256:{'0' * 64}"
+    file = Attachment(name="a", path=str(tmp_path / "file"), digest=digest, media_type="text/plain", size=9)
+    _, pieces = encoded(Request(config=ProviderConfig(provider="mock"), inputs={}, attachments=(file,)))
+    with pytest.raises(BadAttachment, match="expected 9 bytes, got 5: it shrank"):
+        list(pieces)
