@@ -19,8 +19,10 @@ from xdist.scheduler import LoadScopeScheduling
 from tests import slow
 from tests.command import Ran as Ran
 from tests.command import call
+from tests.docker.registry import Registry
 from tests.pages import TOOLS
 from tests.records import Recorder
+from theoryctl.paths import file_lock
 
 ROOT = Path(__file__).parent.parent
 THEORYCTL = Path(sys.executable).parent / "theoryctl"
@@ -195,6 +197,23 @@ def docker() -> dict[str, str]:
     # The wheels are fetched once for all tests.
     shared = {"THEORYCTL_CACHE_DIR": f"{PROMISED}/cache"}
     return shared | {name: os.environ[name] for name in ("DOCKER_HOST", "DOCKER_CONFIG", "THEORYCTL_BASE_IMAGE")}
+
+
+@pytest.fixture(scope="session")
+def pushed_layers(docker: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a registry (`Registry.has_layers_of`) that the image of the bundled manifests was pushed to, once
+    for all tests: to compress it takes a processor twenty seconds, and Docker compresses no layer that is there."""
+    folder = Path(f"{PROMISED}/registry")
+    with file_lock(folder.with_suffix(".lock")):
+        built = call(
+            ("image", "build", "--ref", "llm/mock@1", "--json"),
+            {**_clean(), **docker},
+            tmp_path_factory.mktemp("built"),
+        )
+        assert built.status == 0, built.err
+        with Registry(folder) as registry:
+            registry.push(built.document["image_id"], "image")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -109,11 +109,12 @@ def test_an_example_with_other_tools_works(example: str, environment: dict[str, 
 
 @pytest.mark.parametrize("example", [example for example in EXAMPLES if wants_docker(example)])
 def test_an_example_with_docker_works(
-    example: str, environment: dict[str, str], home: Path, docker: dict[str, str], tmp_path: Path
+    example: str, environment: dict[str, str], home: Path, docker: dict[str, str], pushed_layers: Path, tmp_path: Path
 ) -> None:
     """A registry on loopback stands for the public one that examples name."""
     environment.update(docker)
     with Registry(tmp_path / "registry") as registry:
+        registry.has_layers_of(pushed_layers, "theoryctl/llm-litellm")
         architecture = host_platform().rpartition("/")[2]
         registry.publish("theoryctl/llm-litellm", architecture=architecture, tags=("1", "latest"))
         for manifest in (home / "manifests").rglob("*.yaml"):

@@ -70,10 +70,9 @@ def error(ran: Ran) -> tuple[int, str]:
 @pytest.fixture
 def image(cli: Cli) -> str:
     """The ID of an image that serves, built if need be."""
-    started = cli("local", "start", "--ref", "llm/mock@1", "--json")
-    assert started.status == 0, started.err
-    assert cli("local", "stop", "--all").status == 0
-    return str(started.document["digest"])
+    built = cli("image", "build", "--ref", "llm/mock@1", "--json")
+    assert built.status == 0, built.err
+    return str(built.document["image_id"])
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import http.client
 import io
 import json
 import os
+import shutil
 import socket
 import struct
 import subprocess
@@ -103,6 +104,13 @@ class Registry:
         assert done.returncode == 0, done.stderr
         subprocess.run(["docker", "rmi", reference], check=True, capture_output=True)
         return next(word for word in done.stdout.split() if word.startswith("sha256:"))
+
+    def has_layers_of(self, other: Path, *names: str) -> None:
+        """Let these repositories have the layers of `image` in another registry's folder, and none of its manifests."""
+        theirs, own = (folder / "data/docker/registry/v2" for folder in (other, self.folder))
+        shutil.copytree(theirs / "blobs", own / "blobs", copy_function=os.symlink, dirs_exist_ok=True)
+        for name in names:
+            shutil.copytree(theirs / "repositories/image/_layers", own / "repositories" / name / "_layers")
 
     def publish(
         self, name: str, *, architecture: str, content: bytes = b"hello", tags: Sequence[str] = ("crafted",)

@@ -28,8 +28,9 @@ Pin = Callable[..., None]
 
 
 @pytest.fixture(scope="module")
-def registry(docker: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+def registry(pushed_layers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     with Registry(tmp_path_factory.mktemp("registry")) as found:
+        found.has_layers_of(pushed_layers, "llm")
         yield found
 
 
@@ -268,7 +269,7 @@ def test_a_registry_that_has_no_such_digest_is_told_from_one_that_does_not_answe
 
 
 def test_a_registry_that_wants_credentials_gets_those_of_docker_and_they_are_not_shown(
-    cli: Cli, daemon: Daemon, image: str, tmp_path: Path
+    cli: Cli, daemon: Daemon, image: str, pushed_layers: Path, tmp_path: Path
 ) -> None:
     def config(name: str, password: str) -> Path:
         folder = tmp_path / name
@@ -285,6 +286,7 @@ def test_a_registry_that_wants_credentials_gets_those_of_docker_and_they_are_not
         return ran
 
     with Registry(tmp_path / "closed", ("me", PASSWORD)) as registry:
+        registry.has_layers_of(pushed_layers, "llm")
         digest = registry.push(image, "llm", config("right", PASSWORD))
         forget(daemon, registry)
         for refused in (start(tmp_path / "nobody"), start(config("wrong", "wrong"))):

@@ -12,9 +12,10 @@ from tests.pages import run_page
 
 
 def test_getting_started_goes_from_a_container_to_an_image_in_a_registry(
-    environment: dict[str, str], working_folder: Path, tmp_path: Path
+    environment: dict[str, str], working_folder: Path, tmp_path: Path, pushed_layers: Path
 ) -> None:
     with Registry(tmp_path / "registry") as registry:
+        registry.has_layers_of(pushed_layers, "llm-litellm")
         there = {**environment, "REGISTRY": registry.address}
         printed = run_page("docs/getting-started.md", "sh docker", there, working_folder)
     assert "Mock answer" in printed and "stopped llm/litellm@1 (docker)" in printed

@@ -221,10 +221,13 @@ def test_an_image_and_a_ref_are_told_apart_where_both_are_taken(
     assert said in ran.document["error"]["message"] + ran.document["error"]["hint"]
 
 
-def test_a_push_leaves_no_name_that_was_not_there_before(cli: Cli, daemon: Daemon, registry: Registry) -> None:
+def test_a_push_leaves_no_name_that_was_not_there_before(
+    cli: Cli, daemon: Daemon, registry: Registry, pushed_layers: Path
+) -> None:
     def names() -> list[str]:
         return daemon("images", "--filter", "reference=*/named:*", "--format", "{{.Repository}}:{{.Tag}}").split()
 
+    registry.has_layers_of(pushed_layers, "named")
     for target, status in ((f"{registry.address}/named:1", 0), ("127.0.0.1:9/named:1", 5)):
         assert cli("image", "push", "--ref", "llm/mock@1", "--to", target, "--json").status == status
         assert names() == []

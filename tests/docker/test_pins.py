@@ -23,11 +23,12 @@ IMAGE = ("image", "pin", "--ref", REF)
 
 @pytest.fixture(scope="module", params=["open", "closed"])
 def registry(
-    docker: dict[str, str], tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+    pushed_layers: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Registry]:
     """One that answers everybody, and one that answers only whom `docker login` made known."""
     credentials = ("me", "canary-of-a-password") if request.param == "closed" else None
     with Registry(tmp_path_factory.mktemp("registry"), credentials) as found:
+        found.has_layers_of(pushed_layers, "me/llm-litellm", "me/other")
         yield found
 
 
