@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, THEORYCTL, Cli
+from tests.conftest import ROOT, THEORYCTL, Cli, Ran
 from tests.docker.registry import Registry
 from tests.helptexts import every_command, examples_of, help_of
 from tests.mocks.written import recorded
@@ -91,25 +92,54 @@ def wants_docker(example: str) -> bool:
 EVERYWHERE = [example for example in EXAMPLES if not wants_docker(example) and not wants_modal(example)]
 
 
+def words_of(example: str) -> list[str] | None:
+    """The words of an example that is one command of ours; None where a shell has to read it."""
+    is_plain = example.startswith("theoryctl ") and not set(example) & set(";&|<>()$`*")
+    return shlex.split(example)[1:] if is_plain else None
+
+
+def in_a_shell(example: str, environment: dict[str, str], folder: Path) -> Ran:
+    variables = {**environment, "PATH": f"{THEORYCTL.parent}:{environment['PATH']}"}
+    done = subprocess.run(["bash", "-c", example], capture_output=True, text=True, env=variables, cwd=folder)
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+Example = Callable[[str], None]
+
+
+@pytest.fixture
+def works(cli: Cli, environment: dict[str, str], home: Path) -> Example:
+    """See that an example works, in this process if it is a command of ours, and else in a shell."""
+
+    def run(example: str) -> None:
+        assert "theoryctl " in example
+        words = words_of(example)
+        ran = in_a_shell(example, environment, home) if words is None else cli(*words, cwd=home)
+        assert (ran.status, ran.err.count("error ")) == (0, 0), ran.err
+
+    return run
+
+
 @pytest.mark.parametrize("example", [example for example in EVERYWHERE if not wants_tools(example)])
-def test_an_example_works(example: str, environment: dict[str, str], home: Path) -> None:
-    assert "theoryctl " in example
-    path = f"{THEORYCTL.parent}:{environment['PATH']}"
-    done = subprocess.run(
-        ["bash", "-c", example], capture_output=True, text=True, env={**environment, "PATH": path}, cwd=home
-    )
-    assert (done.returncode, done.stderr.count("error ")) == (0, 0), done.stderr
+def test_an_example_works(example: str, works: Example) -> None:
+    works(example)
 
 
 @pytest.mark.usefixtures("page_tools")
 @pytest.mark.parametrize("example", [example for example in EVERYWHERE if wants_tools(example)])
-def test_an_example_with_other_tools_works(example: str, environment: dict[str, str], home: Path) -> None:
-    test_an_example_works(example, environment, home)
+def test_an_example_with_other_tools_works(example: str, works: Example) -> None:
+    works(example)
 
 
 @pytest.mark.parametrize("example", [example for example in EXAMPLES if wants_docker(example)])
 def test_an_example_with_docker_works(
-    example: str, environment: dict[str, str], home: Path, docker: dict[str, str], pushed_layers: Path, tmp_path: Path
+    example: str,
+    environment: dict[str, str],
+    home: Path,
+    works: Example,
+    docker: dict[str, str],
+    pushed_layers: Path,
+    tmp_path: Path,
 ) -> None:
     """A registry on loopback stands for the public one that examples name."""
     environment.update(docker)
@@ -119,10 +149,12 @@ def test_an_example_with_docker_works(
         registry.publish("theoryctl/llm-litellm", architecture=architecture, tags=("1", "latest"))
         for manifest in (home / "manifests").rglob("*.yaml"):
             manifest.write_text(manifest.read_text().replace("ghcr.io", registry.address))
-        test_an_example_works(example.replace("ghcr.io", registry.address), environment, home)
+        works(example.replace("ghcr.io", registry.address))
 
 
-def test_the_examples_with_modal_work_one_after_the_other(environment: dict[str, str], home: Path) -> None:
+def test_the_examples_with_modal_work_one_after_the_other(
+    environment: dict[str, str], home: Path, works: Example
+) -> None:
     """The tests' own Modal stands for the real one, and a pin for an image that was pushed."""
     manifest = home / "manifests/llm/litellm@1.yaml"
     pinned = f"llm-litellm\n  digests: {{linux/amd64: sha256:{'0' * 64}}}\n"
@@ -134,8 +166,8 @@ def test_the_examples_with_modal_work_one_after_the_other(environment: dict[str,
         environment.update(modal.variables, GIT_BRANCH="main", GIT_USER="alice")
         for example in examples:
             if "rollback" in example:
-                test_an_example_works(f"{examples[0]} --oci me/llm@sha256:{'1' * 64}", environment, home)
-            test_an_example_works(example, environment, home)
+                works(f"{examples[0]} --oci me/llm@sha256:{'1' * 64}")
+            works(example)
 
 
 def test_the_version_is_printed(cli: Cli) -> None:
