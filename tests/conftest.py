@@ -90,21 +90,21 @@ def checked_manifests(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache that holds the bundled manifests: to check one costs six times as much as the command after it."""
     folder = tmp_path_factory.mktemp("checked")
     for ref in (REF, "llm/mock@1"):
-        assert call(("manifest", "show", ref), {**_clean(), "THEORYCTL_CACHE_DIR": str(folder)}, folder).status == 0
+        assert call(("manifest", "show", ref), {**clean(), "THEORYCTL_CACHE_DIR": str(folder)}, folder).status == 0
     return folder
 
 
 @pytest.fixture
 def environment(tmp_path: Path, checked_manifests: Path) -> dict[str, str]:
     """The environment of somebody with no keys, no settings and no Docker, in a home of their own."""
-    clean = _clean()
     home = tmp_path / "home"
     shutil.copytree(checked_manifests, home / ".cache/theoryctl")
     nowhere = {"DOCKER_HOST": f"unix://{home}/docker.sock"}
-    return {**clean, **nowhere, "HOME": str(home), "TERM": "xterm-256color"}
+    return {**clean(), **nowhere, "HOME": str(home), "TERM": "xterm-256color"}
 
 
-def _clean() -> dict[str, str]:
+def clean() -> dict[str, str]:
+    """The variables of this process without those that would change what a test sees."""
     return {k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN) and k not in _DISPLAY + _DOCKER}
 
 
@@ -203,13 +203,10 @@ def docker() -> dict[str, str]:
 def pushed_layers(docker: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a registry (`Registry.has_layers_of`) that the image of the bundled manifests was pushed to, once
     for all tests: to compress it takes a processor twenty seconds, and Docker compresses no layer that is there."""
-    folder = Path(f"{PROMISED}/registry")
+    folder, home = Path(f"{PROMISED}/registry"), tmp_path_factory.mktemp("home")
     with file_lock(folder.with_suffix(".lock")):
-        built = call(
-            ("image", "build", "--ref", "llm/mock@1", "--json"),
-            {**_clean(), **docker},
-            tmp_path_factory.mktemp("built"),
-        )
+        build = ("image", "build", "--ref", "llm/mock@1", "--json")
+        built = call(build, {**clean(), **docker, "HOME": str(home)}, home)
         assert built.status == 0, built.err
         with Registry(folder) as registry:
             registry.push(built.document["image_id"], "image")

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.conftest import REF, Cli
+from tests.command import call
+from tests.conftest import REF, Cli, clean
 from tests.docker.conftest import Daemon
 from tests.docker.netns import bridge_gateway
 
@@ -27,6 +28,17 @@ def start(cli: Cli, ref: str = REF) -> dict[str, Any]:
     return ran.document
 
 
+@pytest.fixture(scope="module")
+def instance(docker: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """A started instance of REF, for tests that leave it as it was."""
+    home = tmp_path_factory.mktemp("home")
+    environment = {**clean(), **docker, "HOME": str(home)}
+    started = call(("local", "start", "--ref", REF, "--json"), environment, home)
+    assert started.status == 0, started.err
+    yield started.document
+    assert call(("local", "stop", "--all"), environment, home).status == 0
+
+
 def inside(daemon: Daemon, instance: dict[str, Any], script: str, *arguments: str) -> Any:
     """Run a Python script in the container, and return its `result`, which it is to set."""
     whole = f"{IMPORTS}\n{script}\nprint(json.dumps(result))"
@@ -36,8 +48,8 @@ def inside(daemon: Daemon, instance: dict[str, Any], script: str, *arguments: st
 # -- as the daemon tells it --
 
 
-def test_a_container_is_given_no_power_and_nothing_of_the_host(cli: Cli, daemon: Daemon) -> None:
-    seen = daemon.inspect(start(cli)["container"])
+def test_a_container_is_given_no_power_and_nothing_of_the_host(daemon: Daemon, instance: dict[str, Any]) -> None:
+    seen = daemon.inspect(instance["container"])
     host = seen["HostConfig"]
     assert seen["Config"]["User"] == "65534:65534"
     assert (host["ReadonlyRootfs"], host["Privileged"]) == (True, False)
@@ -60,8 +72,8 @@ def test_a_container_has_the_resources_of_its_manifest_and_no_swap(
     assert host["OomKillDisable"] is not True
 
 
-def test_a_container_has_an_init_bounded_logs_and_is_never_restarted(cli: Cli, daemon: Daemon) -> None:
-    host = daemon.inspect(start(cli)["container"])["HostConfig"]
+def test_a_container_has_an_init_bounded_logs_and_is_never_restarted(daemon: Daemon, instance: dict[str, Any]) -> None:
+    host = daemon.inspect(instance["container"])["HostConfig"]
     assert host["Init"] is True
     assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
     assert (host["RestartPolicy"]["Name"] or "no", host["AutoRemove"]) == ("no", False)
@@ -80,9 +92,8 @@ def test_a_container_says_whose_it_is(cli: Cli, daemon: Daemon, environment: dic
 
 
 def test_a_container_is_published_on_loopback_alone_and_its_network_keeps_containers_apart(
-    cli: Cli, daemon: Daemon
+    daemon: Daemon, instance: dict[str, Any]
 ) -> None:
-    instance = start(cli)
     seen = daemon.inspect(instance["container"])
     assert seen["NetworkSettings"]["Ports"] == {
         "8000/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(urlsplit(instance["url"]).port)}]
@@ -106,8 +117,8 @@ for process in pathlib.Path("/proc").glob("[0-9]*"):
 """
 
 
-def test_every_process_is_nobody_and_may_become_nobody_else(cli: Cli, daemon: Daemon) -> None:
-    processes = inside(daemon, start(cli), STATUS)
+def test_every_process_is_nobody_and_may_become_nobody_else(daemon: Daemon, instance: dict[str, Any]) -> None:
+    processes = inside(daemon, instance, STATUS)
     assert {"/sbin/docker-init", "python3"} <= set(processes)
     for found in processes.values():
         assert found.pop("Uid") == found.pop("Gid") == ["65534"] * 4
@@ -127,9 +138,9 @@ for name in sys.argv[1:]:
 """
 
 
-def test_nothing_can_be_written_but_tmp(cli: Cli, daemon: Daemon) -> None:
+def test_nothing_can_be_written_but_tmp(daemon: Daemon, instance: dict[str, Any]) -> None:
     read_only = ["/", "/opt", "/opt/theoryctl/code/theoryctl_providers", "/etc", "/usr/bin", "/run"]
-    written = inside(daemon, start(cli), WRITE, *read_only, "/tmp")
+    written = inside(daemon, instance, WRITE, *read_only, "/tmp")
     assert written == {**dict.fromkeys(read_only, "EROFS"), "/tmp": "written"}
 
 
@@ -151,8 +162,8 @@ for folder in writable:
 """
 
 
-def test_nothing_that_can_be_written_can_be_executed(cli: Cli, daemon: Daemon) -> None:
-    executed = inside(daemon, start(cli), EXECUTE)
+def test_nothing_that_can_be_written_can_be_executed(daemon: Daemon, instance: dict[str, Any]) -> None:
+    executed = inside(daemon, instance, EXECUTE)
     # Besides /tmp, Docker's own: POSIX shared memory and message queues.
     assert executed == {"/usr/bin": 0, "/tmp": "EACCES", "/dev/shm": "EACCES", "/dev/mqueue": "no place for files"}
 
@@ -247,8 +258,10 @@ def test_the_host_reaches_both_instances_and_neither_reaches_the_other(cli: Cli,
         assert inside(daemon, first, CONNECT, address(daemon, second, other)["ip"], "8000") == "connected"
 
 
-def test_an_instance_is_not_on_any_address_of_this_machine_that_others_may_reach(cli: Cli, daemon: Daemon) -> None:
-    port = urlsplit(start(cli)["url"]).port
+def test_an_instance_is_not_on_any_address_of_this_machine_that_others_may_reach(
+    daemon: Daemon, instance: dict[str, Any]
+) -> None:
+    port = urlsplit(instance["url"]).port
     with socket.socket() as on_loopback, socket.socket() as on_the_bridge:
         on_loopback.connect(("127.0.0.1", port))
         with pytest.raises(ConnectionRefusedError):
