@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 
 from tests.conftest import ROOT
 from tests.packaging.clone import fresh_clone
+from tests.pages import blocks, run_script
 
 SMALLER_LOCKS = ("requirements-core.lock", "requirements-all.lock", "providers/requirements.lock")
 #: Those of environments apart.
@@ -46,6 +47,16 @@ def test_make_run_sets_up_what_a_mock_run_needs_and_no_more(clone: Path, environ
     assert (second.returncode, second.stdout.splitlines()[-1]) == (0, ANSWER)
     assert "setting up" not in second.stderr
     assert time.monotonic() - start < 5  # set-up itself is a few stats; this only tells it from another installation
+
+
+def test_what_a_newcomer_types_works_from_a_fresh_clone_with_the_venv_it_makes(
+    clone: Path, environment: dict[str, str]
+) -> None:
+    setup, serve = blocks("README.md", "sh setup"), blocks("README.md", "sh")
+    script = ["make run\n", *setup, *serve, 'echo "led to ${OPENAI_BASE_URL-nowhere}"\n']
+    printed = run_script("".join(script), environment, clone)
+    assert printed.count("Mock answer") == 2
+    assert printed.endswith("stopped llm/litellm@1 (process)\nled to nowhere\n")
 
 
 def test_real_mode_without_litellm_says_what_to_install(clone: Path, environment: dict[str, str]) -> None:

@@ -29,16 +29,6 @@ def test_it_opens_with_the_two_commands() -> None:
     assert indented[:2] == ["make run", "make test"]
 
 
-def test_what_a_newcomer_types_works_from_a_fresh_clone_with_the_venv_it_makes(
-    clone: Path, environment: dict[str, str]
-) -> None:
-    setup, serve = blocks(README, "sh setup"), blocks(README, "sh")
-    script = ["make run\n", *setup, *serve, 'echo "led to ${OPENAI_BASE_URL-nowhere}"\n']
-    printed = run_script("".join(script), environment, clone)
-    assert printed.count("Mock answer") == 2
-    assert printed.endswith("stopped llm/litellm@1 (process)\nled to nowhere\n")
-
-
 def test_what_a_newcomer_types_activates_the_venv_before_anything_else() -> None:
     first = re.search(r"^```\w.*?^```$", (ROOT / README).read_text(), re.MULTILINE | re.DOTALL)
     assert first is not None and first[0] == "```sh setup\n. .venv/bin/activate\n```"
