@@ -15,7 +15,7 @@ SLOW ?= all
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast slow clients fuzz reliability check format docs bench build release-check release lock clean
+.PHONY: help install run test test-fast slow clients fuzz reliability lint check format docs bench build release-check release lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,10 +51,12 @@ fuzz: $(VENV)/dev.stamp ## send generated requests to a started provider, for te
 reliability: $(VENV)/dev.stamp ## try again what docs/reliability.md tells of, and write it
 	$(BIN)/python -m tests.reliability
 
-check: $(VENV)/dev.stamp ## lint, types, import walls, and that generated files are current
+lint: $(VENV)/dev.stamp ## lint and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+check: lint ## lint, types, import walls, and that generated files are current
 	$(BIN)/python -m pytest -q tests/test_walls.py tests/test_generated.py
 
 format: $(VENV)/dev.stamp ## format the code
@@ -120,7 +122,12 @@ $(VENV)/all.stamp: requirements-all.lock $(VENV)/core.stamp
 	@$(PIP) install --require-hashes --requirement requirements-all.lock
 	@touch $@
 
+# uv needs 4 s of a processor for what takes pip a minute; it knows nothing of pip's settings, and what it does not find
+# there, pip does.
+$(VENV)/dev.stamp: DEV = --no-deps --require-hashes --requirement requirements-dev.lock
 $(VENV)/dev.stamp: requirements-dev.lock $(VENV)/core.stamp
-	@echo "installing what the tests need, once: a minute or two" >&2
-	@$(PIP) install --no-deps --require-hashes --requirement requirements-dev.lock
+	@echo "installing what the tests need, once" >&2
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.lock >$(VENV)/uv.lock
+	@$(PIP) install --no-deps --require-hashes --requirement $(VENV)/uv.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(DEV) || $(PIP) install $(DEV)
 	@touch $@
