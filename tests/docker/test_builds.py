@@ -104,9 +104,12 @@ def test_the_image_of_a_build_is_told_though_another_build_takes_its_name_at_onc
 
 
 @pytest.fixture(scope="module")
-def foreign(docker: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+def foreign(
+    docker: dict[str, str], pushed_layers: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Registry]:
     """A registry whose `base:arm` says that it is for arm64, and runs here all the same."""
     with Registry(tmp_path_factory.mktemp("registry")) as registry:
+        registry.has_layers_of(pushed_layers, "base")
         digest = registry.push(docker["THEORYCTL_BASE_IMAGE"], "base")
         registry.relabel("base", digest, "arm64", "arm")
         yield registry
