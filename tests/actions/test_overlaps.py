@@ -136,4 +136,4 @@ def test_an_idle_instance_stops_at_once_where_nobody_reaps_it(theoryctl: Cli, cl
         begin = time.monotonic()
         assert theoryctl(*STOP).status == 0
         seconds.append(time.monotonic() - begin)
-    assert min(seconds) < 1.0, seconds  # 0.5 on a machine that does nothing else
+    assert min(seconds) < 3.0, seconds  # 0.5 on a machine that does nothing else, 24 where a zombie is waited for
