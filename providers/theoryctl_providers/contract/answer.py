@@ -107,11 +107,11 @@ class Answer:
         if delta.tool_call is not None:
             self._choice(delta.choice).calls.setdefault(delta.tool_call.index, ToolCall()).add(delta.tool_call)
         if delta.text:
-            self._choice(delta.choice).pieces.append(_unicode(delta.text))
+            add_piece(self._choice(delta.choice).pieces, _unicode(delta.text))
         if delta.reasoning:
-            self._choice(delta.choice).reasoning.append(_unicode(delta.reasoning))
+            add_piece(self._choice(delta.choice).reasoning, _unicode(delta.reasoning))
         if delta.refusal:
-            self._choice(delta.choice).refusal.append(_unicode(delta.refusal))
+            add_piece(self._choice(delta.choice).refusal, _unicode(delta.refusal))
 
     def _choice(self, index: int) -> Choice:
         found = self.choices.get(index)
@@ -124,6 +124,16 @@ def place_of(output: Output) -> tuple[int, str]:
     """The number of the choice that an output belongs to, and its name without that number."""
     stem, dot, number = output.name.rpartition(".")
     return (int(number), stem) if dot and number.isascii() and number.isdecimal() else (0, output.name)
+
+
+def add_piece(pieces: list[str], text: str) -> None:
+    """Add a piece of text, joined with those before it that are no longer: each takes 57 bytes beside its characters.
+
+    A character is copied as often as the text behind it doubles.
+    """
+    while pieces and len(pieces[-1]) <= len(text):
+        text = pieces.pop() + text
+    pieces.append(text)
 
 
 def _unicode(text: str) -> str:

@@ -9,6 +9,7 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, NamedTuple, Protocol
 
 from theoryctl_providers.contract import Output
+from theoryctl_providers.contract.answer import add_piece
 from theoryctl_providers.wires.images import ADDRESS, in_base64
 
 #: The name of an event, and its fields as JSON without the braces.
@@ -68,7 +69,7 @@ class Part:
 
     def add(self, text: str) -> Iterator[Named]:
         """Take in a piece."""
-        self.pieces.append(text)
+        add_piece(self.pieces, text)
         logprobs = ',"logprobs":[]' if self.kind is TEXT else ""
         yield f"{self.kind.events}.delta", f'{self.where},"delta":{quoted(text)}{logprobs}'
 
@@ -153,7 +154,7 @@ class CallItem:
 
     def add(self, text: str) -> Iterator[Named]:
         """Take in a piece of its arguments."""
-        self.pieces.append(text)
+        add_piece(self.pieces, text)
         yield "response.function_call_arguments.delta", f'{self._where},"delta":{quoted(text)}'
 
     def closing(self) -> Iterator[Named]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from theoryctl_providers.contract import dumps
+from theoryctl_providers.contract.answer import add_piece
 from theoryctl_providers.wires.body import object_in, stated, wrong
 from theoryctl_providers.wires.openai.responses.output_items import Named, added, done, ended
 from theoryctl_providers.wires.openai.tools import Tool, arguments_of, custom_arguments, custom_input, function_name
@@ -104,7 +105,7 @@ class ToolItem:
 
     def add(self, text: str) -> Iterator[Named]:
         """Take in a piece of its arguments."""
-        self.pieces.append(text)
+        add_piece(self.pieces, text)
         yield from ()
 
     def closing(self) -> Iterator[Named]:
