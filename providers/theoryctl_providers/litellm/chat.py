@@ -25,7 +25,9 @@ async def chat(request: ResolvedRequest, arguments: dict[str, Any], heard: Heard
     if heard.response is not None and heard.response.is_error:  # LiteLLM makes an answer of some
         heard.response.raise_for_status()
     reader, said = Reader(request, heard.headers or {}), Said()
-    async with aclosing(await _source(response, heard, said)) as found:
+    source = await _source(response, heard, said)
+    del response  # LiteLLM's objects are 10 KiB, of which what is read from the vendor's response needs none
+    async with aclosing(source) as found:
         async for document in found:
             for event in reader.feed(document):
                 yield event
