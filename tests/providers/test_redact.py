@@ -201,11 +201,17 @@ def test_an_error_does_not_hold_a_short_key_either() -> None:
     assert Redactor({"KEY": "abc12"}).error_text("key abc12 refused") == "key [KEY] refused"
 
 
-def test_the_name_of_the_program_with_which_a_token_begins_stays_in_an_error() -> None:
-    redactor = Redactor({"TOKEN": "theoryctl-Zm9vYmFyYmF6cXV4"})
-    said = "No module named 'theoryctl_providers.x'; try theoryctl-x"
+@pytest.mark.parametrize(
+    ("prefix", "said"),
+    [
+        ("theoryctl-", "No module named 'theoryctl_providers.x'; try theoryctl-x"),
+        ("bedrock-api-key-", "bedrock (https://bedrock-runtime.eu-west-1.amazonaws.com) answered 404 for bedrock/m"),
+    ],
+)
+def test_the_name_with_which_many_keys_begin_stays_in_an_error(prefix: str, said: str) -> None:
+    redactor = Redactor({"TOKEN": f"{prefix}Zm9vYmFyYmF6cXV4"})
     assert redactor.error_text(said) == said
-    assert redactor.error_text("refused theoryctl-Zm9vYm***F6cXV4") == "refused [TOKEN]***[TOKEN]"
+    assert redactor.error_text(f"refused {prefix}Zm9vYm***F6cXV4") == "refused [TOKEN]***[TOKEN]"
 
 
 def test_an_address_is_no_secret_unless_it_holds_a_password() -> None:

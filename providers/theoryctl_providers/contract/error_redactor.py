@@ -14,6 +14,10 @@ from theoryctl_providers.contract.secret_rules import TOKEN_PREFIX, is_address, 
 SHORTEST = 8
 _PIECE = 6
 
+#: Beginnings that many keys share, which stand in paths and messages as well: our tokens', and those of Amazon's keys
+#: for Bedrock (aws-bedrock-token-generator, AUTH_PREFIX).
+_SHARED = (TOKEN_PREFIX, "bedrock-api-key-")
+
 #: The secrets in Google's keys of service accounts and of people.
 _IN_JSON = ("private_key", "client_secret", "refresh_token")
 
@@ -43,8 +47,8 @@ class ErrorRedactor:
         """Find each secret in a text, or its beginning or end as far as it reaches, with its replacement."""
         text = lowered(text)
         for value, name in self._all:
-            # What all tokens begin with is the name of the program, which stands in paths and messages as well.
-            first = min(_PIECE + len(TOKEN_PREFIX) * value.startswith(TOKEN_PREFIX), len(value))
+            shared = next((len(prefix) for prefix in _SHARED if value.startswith(prefix)), 0)
+            first = min(_PIECE + shared, len(value))
             for at in _occurrences(text, value[:first]):
                 yield at, at + _beginning(value, text, at, first), name
             least = min(_PIECE, len(value))
