@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
+from werkzeug import Response
 
 from tests.real.conftest import ANTHROPIC, CANARY, LITELLM_WARNINGS, OPENAI, Ask
-from tests.real.vendor import Vendor
+from tests.real.server import Conversation
+from tests.real.vendor import Vendor, first
 from theoryctl_providers import ProviderError, get_llm_provider, run, stream
 from theoryctl_providers.contract import ProviderConfig, ResolvedRequest, SecretRule
 from theoryctl_providers.litellm.addresses import address_of
@@ -47,9 +50,40 @@ def trap() -> Iterator[HTTPServer]:
 def secrets_for(row: Row, address: str) -> dict[str, str]:
     """The first set of what a vendor needs, and an address."""
     names = [name for sets in row.needs for name in sets[0]]
-    values = {name: f"{CANARY}-{name}" for name in names}
+    values = {name: f"{CANARY}-{number}" for number, name in enumerate(names)}
     fixed = {"AWS_REGION": "us-east-1", "AZURE_API_VERSION": "2024-10-21", "VERTEXAI_LOCATION": "us-central1"}
     return {**values, **{name: value for name, value in fixed.items() if name in names}, row.addresses[0]: address}
+
+
+@pytest.mark.parametrize("status", [302, 307])
+@pytest.mark.parametrize("row", CALLED, ids=lambda row: row.name)
+def test_a_redirect_to_another_address_gets_neither_key_nor_prompt(
+    row: Row, status: int, litellm: Any, httpserver: HTTPServer, trap: HTTPServer
+) -> None:
+    there = trap.url_for("/elsewhere")
+    moved = Response(status=status, headers={"location": f"{there}?code=1"})
+    httpserver.expect_request(re.compile("/.*")).respond_with_response(moved)
+    with pytest.raises(ProviderError) as caught:
+        run(
+            {"model": f"{row.name}/a-model", "messages": MESSAGES},
+            provider="litellm",
+            mode="real",
+            secrets=secrets_for(row, httpserver.url_for("").rstrip("/")),
+        )
+    assert (caught.value.code, caught.value.retryable) == ("ERR_UNREACHABLE", False)
+    assert f"a redirect to {there}, which is not followed" in caught.value.message
+    assert row.addresses[0] in (caught.value.hint or "")
+    assert len(httpserver.log) == 1
+
+
+@pytest.mark.parametrize("model", [OPENAI, ANTHROPIC])
+def test_a_redirect_within_an_address_is_followed(ask: Ask, model: str) -> None:
+    def behave(talk: Conversation) -> None:
+        talk.send(307, b"", location=talk.received.path)
+
+    with Vendor(first(1, behave)) as vendor:
+        assert ask(vendor.addresses, model).outputs["answer"] == "Hello there!"
+    assert len(vendor.requests) == 2
 
 
 @pytest.mark.parametrize("row", CALLED, ids=lambda row: row.name)

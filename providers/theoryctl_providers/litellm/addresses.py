@@ -13,6 +13,9 @@ from theoryctl_providers.litellm.vendors import vendor_for
 
 _EXAMPLE = "https://example.com/v1"
 
+#: The extension of a response that says the address of its redirect, which was not followed.
+LED_TO = "theoryctl.led_to"
+
 
 def address_of(vendor: Vendor, config: ProviderConfig) -> str | None:
     """The address that was set for a vendor; None where none was.

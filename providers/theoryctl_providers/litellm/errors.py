@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from theoryctl_providers.contract import ProviderError, install_command
-from theoryctl_providers.litellm.addresses import at_address, hint_for, replace_hint
+from theoryctl_providers.litellm.addresses import LED_TO, at_address, hint_for, replace_hint, shown
 from theoryctl_providers.litellm.reading import ToldInAnswer
+from theoryctl_providers.litellm.vendors import vendor_for
 from theoryctl_providers.status import LONGEST_BODY, answered, body_of, code_of, failure_of, quote, vendor_of
 
 
@@ -33,11 +34,26 @@ def as_provider_error(
     who = at_address(vendor_of(model), address)
     if response is None:
         return _without_response(chain, _Asked(model, who, address), begun, clean)
+    if LED_TO in response.extensions:
+        return _redirected(response, model, who, clean)
     body = clean(body_of(response, error)[:LONGEST_BODY])
     failure = answered(int(response.status_code), body, model, _retry_after(response), who=who)
     if response.headers.get("x-should-retry") == "false":  # OpenAI and Anthropic know better than their status says
         failure.retryable = False
     return replace_hint(failure, hint_for(failure.code, model, address, body))
+
+
+def _redirected(response: Any, model: str, who: str, clean: Callable[[str], str]) -> ProviderError:
+    """The failure of a call whose vendor names another address: keys and prompts go to none but its own."""
+    moved = clean(shown(response.extensions[LED_TO]))[:200]
+    message = f"{who} answered {response.status_code} for {model}: a redirect to {moved}, which is not followed"
+    vendor = vendor_for(model)
+    hint = "check the network and the proxy settings"
+    if vendor is not None and vendor.addresses:
+        hint = f"set {vendor.addresses[0]} to the address that {vendor.title} has now"
+    failure = ProviderError("ERR_UNREACHABLE", message, hint=hint)
+    failure.retryable = False
+    return failure
 
 
 @dataclass(frozen=True, slots=True)

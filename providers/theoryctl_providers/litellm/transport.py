@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from theoryctl_providers.litellm.addresses import LED_TO
 from theoryctl_providers.litellm.arguments import custom_headers
 
 T = TypeVar("T")
@@ -150,10 +151,38 @@ async def _hear(response: httpx.Response) -> None:
     heard = _call.get()
     if heard is None:
         return
+    _stay(response)
     kind = response.headers.get("content-type", "")
     if "json" in kind or "event-stream" in kind or not kind:
         response.stream = Body(response)
     heard.response = response
+
+
+#: Headers that carry a key.
+_KEYS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
+
+#: Redirects that repeat a request as it is (RFC 9110, section 15.4); for another httpx sends a GET without a body.
+_REPEATING = (307, 308)
+
+
+def _stay(response: httpx.Response) -> None:
+    """Take the address from a redirect that must not be followed, which is then a failure: its key is for one address.
+
+    httpx takes `Authorization` away where a redirect leads to another origin, and neither other headers nor the prompt.
+    """
+    request = response.request
+    if not response.has_redirect_location:
+        return
+    moved = request.url.join(response.headers["location"])
+    has_key = request.method != "GET" or any(name in request.headers for name in _KEYS)
+    is_same = _origin(moved) == _origin(request.url)
+    if has_key and not (is_same and (response.status_code in _REPEATING or request.method == "GET")):
+        del response.headers["location"]
+        response.extensions[LED_TO] = str(moved)
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port  # None for the scheme's own port, also where it is written
 
 
 def is_heard() -> bool:
