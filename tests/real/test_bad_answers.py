@@ -32,6 +32,20 @@ def test_an_answer_that_is_none_is_a_bad_response_and_may_have_been_paid_for(
     assert len(vendor.requests) == 1
 
 
+@both_vendors
+@pytest.mark.parametrize(
+    "body",
+    [b"Hello", b"event: error\ndata: {}\n\n", b'data: {"choices":\n\n', b"[" * 5_000],
+    ids=["text", "event", "cut", "deep"],
+)
+def test_a_whole_answer_that_cannot_be_read_is_paid_for_once(ask: Ask, model: str, body: bytes) -> None:
+    with Vendor(lambda talk: talk.send(200, body)) as vendor:
+        call = ask(vendor.addresses, model, streamed=False)
+    assert_failed(call, "ERR_BAD_RESPONSE")
+    assert model in call.error["message"]
+    assert len(vendor.requests) == 1
+
+
 def test_an_answer_without_a_choice_is_a_bad_response(ask: Ask) -> None:
     with Vendor(misbehaviour.holds_nothing) as vendor:
         assert_failed(ask(vendor.addresses), "ERR_BAD_RESPONSE")

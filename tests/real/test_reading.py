@@ -154,6 +154,22 @@ def test_log_probabilities_are_an_output(asked: Asked) -> None:
         assert asked(answer, logprobs=True, streamed=streamed).outputs["logprobs"] == {"content": [token]}
 
 
+@pytest.mark.parametrize("number", ["-Infinity", "NaN", "-1e999"])
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
+def test_a_number_that_json_has_no_word_for_is_unknown_and_the_answer_stays(
+    asked: Asked, number: str, streamed: bool
+) -> None:
+    # Python's json writes a probability of 0 so, and servers are written in it.
+    events = chunks({"content": "Hi"})
+    events[0]["choices"][0]["logprobs"] = {"content": [{"token": "Hi", "logprob": 0.5}]}
+    whole = completion(choice({"content": "Hi"}, logprobs=events[0]["choices"][0]["logprobs"]))
+    said = "".join(f"data: {json.dumps(event)}\n\n" for event in events) if streamed else json.dumps(whole)
+    body = said.replace("0.5", number).encode()
+    call = asked(lambda talk: talk.send(200, body), logprobs=True, streamed=streamed)
+    assert call.outputs["answer"] == "Hi"
+    assert call.outputs["logprobs"] == {"content": [{"token": "Hi", "logprob": None}]}
+
+
 def test_a_key_spread_over_tokens_with_log_probabilities_is_taken_out(asked: Asked) -> None:
     tokens = [{"token": piece, "logprob": -1.0} for piece in ("Key: ", CANARY[:7], CANARY[7:], "!")]
     whole = completion(choice({"content": f"Key: {CANARY}!"}, logprobs={"content": tokens}))
@@ -181,6 +197,15 @@ def test_a_stream_may_be_cut_anywhere_and_have_comments_and_other_line_ends(aske
         talk.stream([data[at : at + cut] for at in range(0, len(data), cut)])
 
     assert asked(behave).outputs == EXPECTED["citations"]
+
+
+@pytest.mark.parametrize("cut", [1, 2, 100])
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
+def test_a_byte_order_mark_before_an_answer_is_no_part_of_it(asked: Asked, cut: int, streamed: bool) -> None:
+    events = "".join(f"data: {json.dumps(each)}\n\n" for each in STREAMS["citations"])
+    data = b"\xef\xbb\xbf" + events.encode()
+    call = asked(lambda talk: talk.stream([data[:cut], data[cut:]]), streamed=streamed)
+    assert call.outputs == EXPECTED["citations"]
 
 
 def test_an_answer_that_breaks_off_before_its_first_piece_was_paid_for_all_the_same(asked: Asked) -> None:

@@ -47,7 +47,7 @@ def test_ids_that_are_made_are_not_those_of_earlier_turns(asked: Asked) -> None:
     assert [call["id"] for call in call.outputs["tool_calls"]] == ["call_1"]
 
 
-@pytest.mark.parametrize("arguments", ['{"city": "Turin"}{}', '{"city"', "Turin"])
+@pytest.mark.parametrize("arguments", ['{"city": "Turin"}{}', '{"city"', "Turin", '{"city": NaN}'])
 def test_arguments_that_are_no_json_are_no_success(asked: Asked, arguments: str) -> None:
     call = asked(says_events(chunks(function("f", arguments, id="c"), reason="tool_calls")))
     assert (call.error["code"], "calls f" in call.error["message"]) == ("ERR_BAD_RESPONSE", True)

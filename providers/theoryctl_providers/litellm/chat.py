@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from theoryctl_providers.contract import Event, ResolvedRequest, Usage
+from theoryctl_providers.contract import Event, ProviderError, ResolvedRequest, Usage
 from theoryctl_providers.litellm.documents import Said, documents, is_openai, speaks_openai, whole
 from theoryctl_providers.litellm.reading import Reader, ToldInAnswer
 from theoryctl_providers.litellm.usage import usage_of
@@ -21,7 +21,7 @@ async def chat(request: ResolvedRequest, arguments: dict[str, Any], heard: Heard
     Raises ProviderError for an answer that is none, ToldInAnswer for a failure in place of one, and whatever LiteLLM,
     vendors' SDKs and httpx do.
     """
-    response = await _asked(arguments, heard)
+    response = await _asked(arguments, heard, request.model)
     if heard.response is not None and heard.response.is_error:  # LiteLLM makes an answer of some
         heard.response.raise_for_status()
     reader, said = Reader(request, heard.headers or {}), Said()
@@ -35,7 +35,7 @@ async def chat(request: ResolvedRequest, arguments: dict[str, Any], heard: Heard
         yield event
 
 
-async def _asked(arguments: dict[str, Any], heard: Heard) -> Any:
+async def _asked(arguments: dict[str, Any], heard: Heard, model: str) -> Any:
     """LiteLLM's response; None where it fails over one in OpenAI's format, and a list of chunks for a stream that
     nobody asked for."""
     import litellm
@@ -49,6 +49,10 @@ async def _asked(arguments: dict[str, Any], heard: Heard) -> Any:
             return chunks
         if heard.status == 200 and (told := _failure_in(heard)) is not None:
             raise ToldInAnswer(told) from error
+        if heard.status == 200 and heard.text is not None:
+            # LiteLLM calls some of these a server's failure, which would be tried again.
+            message = f"the answer of {model} cannot be read"
+            raise ProviderError("ERR_BAD_RESPONSE", message, hint="try again") from error
         raise
 
 
@@ -64,7 +68,7 @@ def _openai_in(heard: Heard) -> list[Any]:
     """The documents of a body that was read whole, where it is in OpenAI's format."""
     try:
         found = whole(heard.text or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     return found if found and speaks_openai(found[0]) else []
 

@@ -59,7 +59,7 @@ def _verdict(line: bytes) -> bool | None:
 def _is_json(data: bytes) -> bool:
     try:
         json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 

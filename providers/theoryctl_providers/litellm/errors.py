@@ -154,11 +154,11 @@ def _by_class(chain: list[BaseException], asked: _Asked, clean: Callable[[str], 
         return asked.failure("ERR_BAD_RESPONSE", f"the answer of {asked.who} is not the JSON it should be")
     told = _told_inside_the_stream(chain)
     if told is not None:
-        said = clean(f"{told} {getattr(told, 'body', '')}")
-        message = f"{asked.who} said instead of an answer{quote(clean(str(told)))}"
+        said = clean(f"{told} {getattr(told, 'body', '')}"[:LONGEST_BODY])
+        message = f"{asked.who} said instead of an answer{quote(clean(str(told)[:LONGEST_BODY]))}"
         return asked.failure(code_of(getattr(told, "status_code", 500), said), message)
     outermost = chain[0]
-    reason = quote(clean(str(outermost)).partition("\n")[0])
+    reason = quote(clean(str(outermost)[:LONGEST_BODY]).partition("\n")[0])
     if isinstance(outermost, litellm.UnsupportedParamsError):
         return failure_of("ERR_UNSUPPORTED_PARAM", f"{model} does not take a parameter{reason}", model)
     if "LLM Provider NOT provided" in str(outermost):

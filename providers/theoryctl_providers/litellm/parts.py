@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from typing import Any
 
 #: "text", "reasoning" or "refusal" and a text; "file" and its address.
@@ -66,6 +67,15 @@ def file_of(address: str) -> tuple[str, str | bytes]:
             return "text/uri-list", address
         return head.removeprefix("data:").partition(";")[0] or "application/octet-stream", content
     return "text/uri-list", address
+
+
+def in_json(value: Any) -> Any:
+    """A value with null for each number that JSON has no word for, as servers write a log probability: -Infinity."""
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: in_json(each) for key, each in value.items()}
+    return list(map(in_json, value)) if isinstance(value, list) else value
 
 
 def annotations_of(message: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -19,7 +19,7 @@ from theoryctl_providers.contract import (
     VendorInfo,
 )
 from theoryctl_providers.contract.answer import is_unicode
-from theoryctl_providers.litellm.parts import Part, annotations_of, file_of, parts_of, reasoning_of
+from theoryctl_providers.litellm.parts import Part, annotations_of, file_of, in_json, parts_of, reasoning_of
 from theoryctl_providers.litellm.tool_calls import ToolCalls
 
 #: The function by which LiteLLM asks for a structured answer where a vendor knows no other way.
@@ -154,7 +154,7 @@ class Reader:
         for event in self._pieces(index, choice, _message_of(said, document)):
             choice.said = True
             yield event
-        for value in annotations_of(_message_of(said, document), document):
+        for value in map(in_json, annotations_of(_message_of(said, document), document)):
             if value not in choice.annotations:
                 choice.annotations.append(value)
                 yield Annotation(index, value)
@@ -269,7 +269,7 @@ def _note_logprobs(choice: _Choice, logprobs: Any) -> None:
     for name in ("content", "refusal"):
         tokens = logprobs.get(name) if isinstance(logprobs, Mapping) else None
         if isinstance(tokens, list) and tokens:
-            choice.logprobs.setdefault(name, []).extend(tokens)
+            choice.logprobs.setdefault(name, []).extend(in_json(tokens))
 
 
 def _note_blocks(choice: _Choice, message: Mapping[str, Any]) -> None:
@@ -278,7 +278,7 @@ def _note_blocks(choice: _Choice, message: Mapping[str, Any]) -> None:
         pieces = message.get(name)
         for piece in pieces if isinstance(pieces, list) else ():
             if isinstance(piece, Mapping):
-                _add_block(choice.blocks.setdefault(name, []), dict(piece), text)
+                _add_block(choice.blocks.setdefault(name, []), in_json(piece), text)
 
 
 def _add_block(blocks: list[dict[str, Any]], piece: dict[str, Any], text: str) -> None:

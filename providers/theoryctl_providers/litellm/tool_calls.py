@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from theoryctl_providers.contract import ToolCallDelta, dumps
+from theoryctl_providers.litellm.parts import in_json
 
 
 @dataclass(slots=True)
@@ -23,7 +24,7 @@ class _Held:
     def is_whole(self) -> bool:
         """Return whether the arguments are JSON, or were never begun."""
         try:
-            json.loads(self.arguments or "{}")
+            json.loads(self.arguments or "{}", parse_constant=_no_json)
         except ValueError:
             return False
         return True
@@ -53,7 +54,7 @@ class ToolCalls:
         arguments = _arguments(function.get("arguments"))
         held.arguments += arguments
         if isinstance(piece.get("extra_content"), Mapping):
-            held.extra_content = piece["extra_content"]
+            held.extra_content = in_json(piece["extra_content"])
         if held.is_told:
             if arguments:
                 yield ToolCallDelta(held.index, arguments)
@@ -92,6 +93,10 @@ def _begins_another(held: _Held, number: Any, call_id: str, name: str) -> bool:
         return True
     is_new = call_id != held.id or not call_id
     return is_new and held.is_whole and (bool(held.arguments) or number is None)
+
+
+def _no_json(word: str) -> None:
+    raise ValueError(f"{word} is not JSON")
 
 
 def _text(value: Any) -> str:

@@ -6,6 +6,7 @@ its responses to the call that it works for; the call is found by a context vari
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping
 from contextvars import ContextVar
@@ -119,7 +120,7 @@ class Body(httpx.AsyncByteStream):  # type: ignore[misc]  # httpx is not there w
 
 
 def _decoded(response: httpx.Response) -> AsyncGenerator[bytes]:
-    """The body without its content encoding, which is then no longer that of the response."""
+    """The body without its content encoding, which is then no longer that of the response, and without a BOM."""
     if response.headers.get("content-encoding", "identity") == "identity":
         return _chunks(response.stream)
     encoded = httpx.Response(response.status_code, headers=response.headers, stream=response.stream)
@@ -129,8 +130,18 @@ def _decoded(response: httpx.Response) -> AsyncGenerator[bytes]:
 
 
 async def _chunks(source: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
+    """The chunks of a body. A byte order mark before server-sent events or JSON is to be ignored, and nobody here does
+    (WHATWG HTML, section 9.2.5; RFC 8259, section 8.1)."""
+    start: bytes | None = b""
     async for chunk in source:
+        if start is not None:
+            start += chunk
+            if BOM_UTF8.startswith(start):  # it may come in pieces
+                continue
+            chunk, start = start.removeprefix(BOM_UTF8), None
         yield chunk
+    if start and start != BOM_UTF8:
+        yield start
 
 
 #: Headers that LiteLLM and OpenAI's client take from the environment, whoever is called (openai/lib/_client_auth.py).
