@@ -46,6 +46,13 @@ def test_a_whole_answer_that_cannot_be_read_is_paid_for_once(ask: Ask, model: st
     assert len(vendor.requests) == 1
 
 
+@pytest.mark.parametrize("status", [201, 202, 204])
+def test_an_unreadable_answer_of_another_status_of_success_is_paid_for_once_too(ask: Ask, status: int) -> None:
+    with Vendor(lambda talk: talk.send(status, b"" if status == 204 else b"Hello")) as vendor:
+        assert_failed(ask(vendor.addresses, streamed=False), "ERR_BAD_RESPONSE")
+    assert len(vendor.requests) == 1
+
+
 def test_an_answer_without_a_choice_is_a_bad_response(ask: Ask) -> None:
     with Vendor(misbehaviour.holds_nothing) as vendor:
         assert_failed(ask(vendor.addresses), "ERR_BAD_RESPONSE")

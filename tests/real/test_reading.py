@@ -68,6 +68,12 @@ def test_an_image_is_bytes_with_their_media_type(asked: Asked) -> None:
     assert (image["name"], image["media_type"], image["size"]) == ("image", "image/png", 8)
 
 
+@pytest.mark.parametrize("packed", ["iVBORw0KGgo", "iVBO\nRw0K\r\nGgo=\n"], ids=["unpadded", "lines"])
+def test_an_image_is_read_however_its_base64_is_laid_out(asked: Asked, packed: str) -> None:
+    image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{packed}"}}
+    assert asked(says_events(chunks({"images": [image]}))).outputs["image"] == "iVBORw0KGgo="
+
+
 # -- whole answers ----------------------------------------------------------------------------------------------------
 
 

@@ -43,13 +43,13 @@ async def _asked(arguments: dict[str, Any], heard: Heard, model: str) -> Any:
     try:
         return await heard.during(litellm.acompletion(**arguments))
     except Exception as error:
-        if heard.status == 200 and _openai_in(heard):
+        if heard.is_paid and _openai_in(heard):
             return None
-        if heard.status == 200 and (chunks := _chunks_in(arguments["model"], heard)):
+        if heard.is_paid and (chunks := _chunks_in(arguments["model"], heard)):
             return chunks
-        if heard.status == 200 and (told := _failure_in(heard)) is not None:
+        if heard.is_paid and (told := _failure_in(heard)) is not None:
             raise ToldInAnswer(told) from error
-        if heard.status == 200 and heard.text is not None:
+        if heard.is_paid and heard.text is not None:
             # LiteLLM calls some of these a server's failure, which would be tried again.
             message = f"the answer of {model} cannot be read"
             raise ProviderError("ERR_BAD_RESPONSE", message, hint="try again") from error

@@ -62,7 +62,9 @@ def file_of(address: str) -> tuple[str, str | bytes]:
     head, comma, data = address.partition(",")
     if head.startswith("data:") and comma and head.endswith(";base64"):
         try:
-            content = base64.b64decode(data, validate=True)
+            # Lines as in mail and a missing end are harmless, and seen.
+            packed = "".join(data.split()).rstrip("=")
+            content = base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
         except (binascii.Error, ValueError):
             return "text/uri-list", address
         return head.removeprefix("data:").partition(";")[0] or "application/octet-stream", content

@@ -150,7 +150,7 @@ async def _call(request: ResolvedRequest) -> AsyncGenerator[Event]:
     except Exception as error:  # LiteLLM raises its own classes, its SDKs' and bare ones alike
         clean = Redactor(secrets_of(request)).error_text
         # An answer that has begun is billed, though nothing of it has come yet.
-        begun = begun or heard.status == 200
+        begun = begun or heard.is_paid
         failure = as_provider_error(error, model=model, begun=begun, clean=clean, address=address or heard.asked)
         failure.headers = heard.headers
         raise failure from error

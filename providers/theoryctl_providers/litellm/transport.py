@@ -50,9 +50,9 @@ class Heard:
             await response.aclose()
 
     @property
-    def status(self) -> int | None:
-        """The HTTP status."""
-        return None if self.response is None else self.response.status_code
+    def is_paid(self) -> bool:
+        """Return whether the vendor took the call and answered: whatever comes of it, it may be billed."""
+        return self.response is not None and self.response.is_success
 
     @property
     def body(self) -> Body | None:
