@@ -121,7 +121,8 @@ def write(connection: Connection, rows: Sequence[Row], contents: Mapping[str, Co
         _replace(connection, rows)
         if contents:
             connection.executemany(_CONTENT, ((run_id, *content) for run_id, content in contents.items()))
-    if is_due(connection):
+        was_due = is_due(connection)  # afterwards it would cost a transaction of its own
+    if was_due:
         from theoryctl.ledger import retention
 
         retention.keep(connection)
