@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -11,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.batch.rows import BATCH, Files, ask, write_lines
-from tests.conftest import THEORYCTL
+from tests.batch.rows import BATCH, Files, ask, read_rows, write_lines
+from tests.conftest import THEORYCTL, Cli
 from theoryctl.batch.output import OutputFile
 from theoryctl.batch.rows import OurRows
 
@@ -68,6 +69,66 @@ def test_a_file_with_something_else_is_left_alone(files: Files) -> None:
     assert (ran.status, ran.document["error"]["code"]) == (2, "ERR_USAGE")
     assert "rows.jsonl line 1: expected a row of a batch" in ran.document["error"]["message"]
     assert files.out.read_text() == "my own notes\n"
+
+
+@pytest.mark.parametrize("text", ["my own notes", '{\n  "answers": []\n}', "[1,\n{", "{}"])
+def test_a_file_of_somebody_elses_keeps_a_last_line_without_an_end(files: Files, text: str) -> None:
+    files.out.write_text(text)
+    assert files.run(lines=[ask("one")]).status == 2
+    assert files.out.read_text() == text
+
+
+def test_lines_that_are_named_as_rows_by_mistake_keep_their_last_one(files: Files, cli: Cli) -> None:
+    whole = json.dumps(ask("one")) + "\n" + json.dumps(ask("two"))
+    files.lines.write_text(whole)
+    assert cli(*BATCH, "lines.jsonl", "--out", "lines.jsonl").status == 2
+    assert files.lines.read_text() == whole
+
+
+@pytest.mark.parametrize(("form", "other"), [("theoryctl", "openai"), ("openai", "theoryctl")])
+def test_a_last_row_in_another_form_than_is_asked_for_is_kept(files: Files, form: str, other: str) -> None:
+    files.run("--format", form, lines=[ask("one")])
+    whole = files.out.read_bytes().rstrip(b"\n")
+    files.out.write_bytes(whole)
+    assert files.run("--format", other).status == 2
+    assert files.out.read_bytes() == whole
+
+
+@pytest.mark.parametrize("form", ["theoryctl", "openai"])
+@pytest.mark.parametrize("left", [1, 12, 40, 300])
+def test_a_row_that_is_torn_anywhere_is_mended(files: Files, form: str, left: int) -> None:
+    files.run("--format", form, lines=[ask("one"), ask("two")])
+    first, second = files.out.read_bytes().splitlines(keepends=True)
+    for zeros in (b"", b"\0" * 50):  # as a power cut leaves them
+        files.out.write_bytes(first + second[:left] + zeros)
+        again = files.run("--format", form).document
+        assert (again["resumed"], again["ok"]) == (1, 1)
+        assert files.out.read_bytes().startswith(first)
+        assert len(files.rows) == 2
+
+
+def test_a_link_to_a_file_of_rows_stays_one_where_the_rows_are_ordered(files: Files, working_folder: Path) -> None:
+    kept = working_folder / "kept.jsonl"
+    files.out.symlink_to(kept)
+    files.run(lines=[ask("one"), ask("two")])
+    kept.write_text("".join(reversed(kept.read_text().splitlines(keepends=True))))
+    assert files.run("--ordered").status == 0
+    assert files.out.is_symlink()
+    assert [row["line"] for row in read_rows(kept)] == [1, 2]
+
+
+def test_a_pipe_in_the_place_of_a_file_of_rows_is_told_before_anything_is_asked(files: Files) -> None:
+    os.mkfifo(files.out)
+    ran = files.run(lines=[ask("one")])
+    assert (ran.status, ran.document["error"]["code"]) == (2, "ERR_USAGE")
+    assert "--out rows.jsonl: expected a regular file" in ran.document["error"]["message"]
+    assert "--out -" in ran.document["error"]["hint"]
+
+
+def test_rows_in_a_folder_that_is_not_there_are_hinted_to_make_it(files: Files, cli: Cli) -> None:
+    write_lines(files.lines, [ask("one")])
+    ran = cli(*BATCH, "lines.jsonl", "--out", "no/such/rows.jsonl", "--json")
+    assert ran.document["error"]["hint"] == "mkdir -p no/such"
 
 
 #: Numbers that no batch writes, as they stand in JSON.

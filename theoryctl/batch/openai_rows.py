@@ -26,6 +26,8 @@ _PLACED = ("answer", "refusal", "tool_calls", "reasoning", "annotations", "finis
 class OpenAIRows:
     """Rows as a batch of OpenAI's has them: a chat completion, or a list of embeddings."""
 
+    begin = b'{"id":"batch_req_'
+
     def write(
         self, id: str | None, number: int, digest: bytes, envelope: Envelope, before: Before = NONE_BEFORE
     ) -> bytes:

@@ -8,12 +8,14 @@ import stat
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from shlex import quote
 from typing import BinaryIO, Protocol, Self
 
 from theoryctl.batch.resume import Earlier, mend, whole_lines
 from theoryctl.batch.rows import RowFormat
 from theoryctl.errors import OutputFailed, UsageError
 from theoryctl.hints import again
+from theoryctl_providers.contract.files import is_place_of_file
 
 #: Writes bytes to a stream, such as standard output.
 Write = Callable[[bytes], None]
@@ -56,16 +58,17 @@ class OutputFile:
     def __init__(self, path: str, form: RowFormat) -> None:
         """Open the file, and read the rows that are there. A torn last row is mended.
 
-        Raises UsageError for a file that holds something else, or that another batch writes to, and OutputFailed.
+        Raises UsageError for a file that holds something else, which is left as it is, or that another batch writes to,
+        and OutputFailed.
         """
         self._path, self._form = path, form
+        self._real = os.path.realpath(path)  # a link stays one where the file is replaced
         self._is_new = not os.path.exists(path)
         self._file = _opened(path)
         self._taken: list[bytes] = []
         try:
-            with _told(path):
-                mend(self._file, form)
             self.earlier = self._read()
+            self._mend()
             if self.earlier.is_stale:  # a batch was killed that asked failures again
                 self._rewrite(self._places())
                 self.earlier = self._read()
@@ -130,7 +133,7 @@ class OutputFile:
 
     def close(self) -> None:
         if self._is_new and os.fstat(self._file.fileno()).st_size == 0:
-            os.unlink(self._path)
+            os.unlink(self._real)
         self._file.close()
 
     def _places(self) -> list[int]:
@@ -144,9 +147,22 @@ class OutputFile:
             try:
                 earlier.add(self._form.read(line))
             except ValueError:
-                message = f"{self._path} line {number}: expected a row of a batch, in the form that is asked for"
-                raise UsageError(message, hint=again("give another file with --out", out=f"{self._path}.new")) from None
+                raise self._foreign(number) from None
         return earlier
+
+    def _mend(self) -> None:
+        """Mend a torn last row, once all others are known to be rows. Raises UsageError where it is something else."""
+        with _told(self._path):
+            try:
+                row = mend(self._file, self._form)
+            except ValueError:
+                raise self._foreign(self.earlier.rows + 1) from None
+        if row is not None:
+            self.earlier.add(row)
+
+    def _foreign(self, number: int) -> UsageError:
+        message = f"{self._path} line {number}: expected a row of a batch, in the form that is asked for"
+        return UsageError(message, hint=again("give another file with --out", out=f"{self._path}.new"))
 
     def _rewrite(self, places: Iterable[int]) -> None:
         """Replace the file by one that has only the rows at these places, in this order. Raises OutputFailed."""
@@ -156,7 +172,7 @@ class OutputFile:
     def _replace(self, places: Iterable[int]) -> None:
         import tempfile
 
-        folder, name = os.path.split(os.path.abspath(self._path))
+        folder, name = os.path.split(self._real)
         handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
         try:
             with open(handle, "wb") as copy:
@@ -165,7 +181,7 @@ class OutputFile:
                     copy.write(self._file.readline())
             os.chmod(temporary, stat.S_IMODE(os.fstat(self._file.fileno()).st_mode))
             new = _opened(temporary)
-            os.replace(temporary, self._path)
+            os.replace(temporary, self._real)
         except BaseException:
             os.unlink(temporary)
             raise
@@ -184,12 +200,15 @@ def _told(path: str) -> Iterator[None]:
 
 
 def _opened(path: str) -> BinaryIO:
-    """A file to read and append to, locked. Raises RowsInUse, OutputFailed."""
+    """A file to read and append to, locked. Raises RowsInUse, OutputFailed, and UsageError for a pipe or a device."""
+    if not (is_place_of_file(path) or os.path.isdir(path) or os.path.realpath(path) == os.devnull):
+        message = f"--out {path}: expected a regular file, which a batch is resumed from, got a pipe or a device"
+        raise UsageError(message, hint=again("write to standard output", out="-"))
     while True:
         try:
             number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
         except OSError as error:
-            raise OutputFailed(f"{path} cannot be written: {error.strerror}", hint="give another path") from None
+            raise OutputFailed(f"{path} cannot be written: {error.strerror}", hint=_place_hint(path)) from None
         file = open(number, "r+b")  # noqa: SIM115  # for as long as the batch runs
         try:
             fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -200,6 +219,11 @@ def _opened(path: str) -> BinaryIO:
         if _is_at(path, number):
             return file
         file.close()  # the other one has removed or replaced it before it gave up the lock
+
+
+def _place_hint(path: str) -> str:
+    folder = os.path.dirname(path)
+    return "give another path" if not folder or os.path.exists(folder) else f"mkdir -p {quote(folder)}"
 
 
 def _is_at(path: str, number: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -171,30 +171,43 @@ def _take(rows: _Ids, digest: bytes, own: str | None) -> bool:
 
 
 def whole_lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Yield each line of a file with the place where it begins."""
+    """Yield each line of a file that has an end, with the place where it begins."""
     place = file.seek(0)
     for line in file:
-        yield place, line
+        if line.endswith(b"\n"):
+            yield place, line
         place += len(line)
 
 
-def mend(file: BinaryIO, form: RowFormat) -> int:
-    """Complete or drop a last line without an end, which a run that was killed has left; the bytes that were dropped.
+def mend(file: BinaryIO, form: RowFormat) -> Row | None:
+    """Complete a last row without an end, or drop one that is torn, which a run that was killed has left.
 
-    `file` is open to read and write. Raises OSError.
+    Return the row that was completed. `file` is open to read and write. Raises OSError, and ValueError for what is not
+    even the beginning of a row: that is somebody else's.
     """
     size = file.seek(0, 2)
     begin = _last_line(file, size)
     if begin == size:
-        return 0
+        return None
     file.seek(begin)
-    if _is_row(file.read(), form.read):
-        file.seek(0, 2)
-        file.write(b"\n")
-        file.flush()
-        return 0
-    file.truncate(begin)
-    return size - begin
+    last = file.read()
+    try:
+        row = form.read(last)
+    except ValueError:
+        if not _is_torn(last, form.begin):
+            raise
+        file.truncate(begin)
+        return None
+    file.seek(0, 2)
+    file.write(b"\n")
+    file.flush()
+    return row
+
+
+def _is_torn(data: bytes, begin: bytes) -> bool:
+    """Tell whether bytes are the beginning of a row. A power cut leaves zeros in place of what was not written."""
+    written = data.rstrip(b"\0")
+    return written.startswith(begin) or begin.startswith(written)
 
 
 def _last_line(file: BinaryIO, size: int, chunk: int = 1 << 16) -> int:
@@ -208,11 +221,3 @@ def _last_line(file: BinaryIO, size: int, chunk: int = 1 << 16) -> int:
             return begin + found + 1
         end = begin
     return 0
-
-
-def _is_row(data: bytes, read: Callable[[bytes], Row]) -> bool:
-    try:
-        read(data)
-    except ValueError:
-        return False
-    return True

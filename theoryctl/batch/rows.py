@@ -93,6 +93,9 @@ class Row:
 class RowFormat(Protocol):
     """A form of rows."""
 
+    #: The bytes that every row begins with.
+    begin: bytes
+
     def write(
         self, id: str | None, number: int, digest: bytes, envelope: Envelope, before: Before = NONE_BEFORE
     ) -> bytes:
@@ -135,6 +138,8 @@ def _place(name: str) -> int:
 
 class OurRows:
     """Rows of `theoryctl.batch/v1`: an envelope, with `id`, `line` and `request_digest`."""
+
+    begin = b'{"schema":"theoryctl.batch/v1",'
 
     def write(
         self, id: str | None, number: int, digest: bytes, envelope: Envelope, before: Before = NONE_BEFORE
@@ -243,4 +248,4 @@ def copied_line(row: Mapping[str, Any]) -> bytes:
     try:
         return row_line(row)
     except ValueError:
-        return json.dumps(row).encode() + b"\n"
+        return json.dumps(row, separators=(",", ":")).encode() + b"\n"
