@@ -37,6 +37,9 @@ from theoryctl_providers.contract import ProviderConfig, ProviderError, Stopwatc
 
 pytestmark = LITELLM_WARNINGS
 
+#: A session with the provider in this process.
+HERE = EmbeddedSession((), "")
+
 
 @pytest.fixture(autouse=True)
 def _folders(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], working_folder: Path) -> Iterator[None]:
@@ -143,7 +146,7 @@ class Backwards:
         self.most = max(self.most, len(self.jobs))
 
     def finished(self, seconds: float) -> list[Done]:
-        return [asked(EmbeddedSession((), ""), self.jobs.pop())] if self.jobs else []
+        return [asked(HERE, self.jobs.pop())] if self.jobs else []
 
     def close(self) -> None:
         pass
@@ -239,6 +242,49 @@ def test_a_line_that_alone_fails_is_asked_three_times() -> None:
         found = running(Unreached(), file, list(map(str, range(100))))
     assert (found.error, found.tally.ok, found.tally.retried) == (None, 99, 2)
     assert found.tally.failed == {"ERR_UNREACHABLE": 1}
+
+
+class Breaking(Backwards):
+    """An engine whose vendor breaks with a code on lines that say so, and answers all others."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__()
+        self.code, self.calls = code, 0
+
+    def finished(self, seconds: float) -> list[Done]:
+        jobs, self.jobs = self.jobs, []
+        return [self._broken(job) if "break" in str(job.request.inputs) else asked(HERE, job) for job in jobs]
+
+    def _broken(self, job: Job) -> Done:
+        self.calls += 1
+        error = ProviderError(self.code, "openai answered 500")
+        return Done(job, failure_envelope(job.request, Stopwatch(), "openai/x", error), retry_after=0.001)
+
+
+@pytest.mark.parametrize("at", [0, 9])
+@pytest.mark.parametrize("code", ["ERR_UNAVAILABLE", "ERR_TIMEOUT", "ERR_RATE_LIMITED"])
+def test_a_last_line_that_always_fails_gets_its_row(code: str, at: int) -> None:
+    engine, texts = Breaking(code), [f"say {number}" for number in range(10)]
+    texts[at] = "break"
+    with OutputFile("rows.jsonl", OurRows()) as file:
+        found = running(engine, file, texts)
+    assert (found.error, found.tally.ok, found.tally.failed) == (None, 9, {code: 1})
+    assert engine.calls <= 20
+
+
+def test_several_last_lines_that_always_fail_get_their_rows_each_after_three_tries() -> None:
+    engine = Breaking("ERR_UNAVAILABLE")
+    with OutputFile("rows.jsonl", OurRows()) as file:
+        found = running(engine, file, ["say 1", "say 2", "break 3", "break 4", "break 5"])
+    assert (found.error, found.tally.ok, found.tally.failures) == (None, 2, 3)
+    assert engine.calls >= 9
+
+
+def test_a_vendor_that_breaks_before_all_lines_were_asked_ends_the_batch() -> None:
+    with OutputFile("rows.jsonl", OurRows()) as file:
+        found = running(Breaking("ERR_UNAVAILABLE"), file, ["say 1", *(f"break {number}" for number in range(50))])
+    assert found.error is not None
+    assert (found.tally.ok, found.tally.failures) == (1, 0)
 
 
 class Meddling(Backwards):

@@ -22,8 +22,12 @@ _SLOW = frozenset(("ERR_TIMEOUT",))
 #: Failures that every call of the account will meet.
 _ACCOUNT = frozenset(("ERR_AUTH", "ERR_PERMISSION", "ERR_QUOTA", "ERR_MISSING_SECRET", "ERR_TOKEN"))
 
+#: Failures that one line may meet each time, though the vendor answers others: it is too large for a limit per minute,
+#: its answer takes too long, or the vendor breaks on it.
+OF_A_LINE = _LIMITED | _SLOW | {"ERR_UNAVAILABLE"}
+
 #: Tries of one line: after a failure that may pass, and after refusals for too many calls.
-_TRIES, _LIMITED_TRIES = 3, 20
+TRIES, _LIMITED_TRIES = 3, 20
 #: Failures of an account in a row that end a batch, and rounds of failures of a vendor that is down, or at its limit.
 _ACCOUNT_FAILURES, _DOWN_ROUNDS, _LIMITED_ROUNDS = 3, 5, 10
 
@@ -99,7 +103,7 @@ class Failures:
         self.pace.pause(max(retry_after or 0.0, self.first_pause * 2 ** (rounds - 1)) if rounds > 1 else 0.0)
         if rounds > 1:  # nobody is answered: what ends this is the number of rounds
             return Verdict.AGAIN
-        if tries >= _TRIES or self._retries <= 0 or not error["retryable"]:
+        if tries >= TRIES or self._retries <= 0 or not error["retryable"]:
             return Verdict.HELD
         self._retries -= 1
         return Verdict.AGAIN

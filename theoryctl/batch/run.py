@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from theoryctl.batch.engine import Done, Engine, Job
-from theoryctl.batch.failures import Failures, Verdict
+from theoryctl.batch.failures import OF_A_LINE, TRIES, Failures, Verdict
 from theoryctl.batch.money import Budget, Reservations, reserve_all
 from theoryctl.batch.output import Output
 from theoryctl.batch.pace import Pace
@@ -92,6 +92,8 @@ class Batch:
     _ready: deque[_Asked] = field(default_factory=deque)
     _told: set[str] = field(default_factory=set)
     _watched: float = 0.0
+    _unmade: int = 0
+    _is_last: bool = False
     _finished: list[Finished] = field(default_factory=list)
 
     def stop(self) -> None:
@@ -103,6 +105,7 @@ class Batch:
         """Ask all lines that are to be asked. Afterwards `error` is the reason why some were not; None for none."""
         self._copy_earlier()
         waiting = iter(self.plan.to_ask())
+        self._unmade = self.plan.asked
         while True:
             delay = self._start(waiting)
             if not self._asked and (self.error is not None or delay is None):
@@ -156,6 +159,7 @@ class Batch:
     def _made(self, index: int) -> _Asked:
         line = self.plan.line(index)
         request = self.plan.maker.make(line, admitted=True)
+        self._unmade -= 1
         if self.estimate is None:
             return _Asked(index, line.id, request)
         tokens, usd = self.estimate(request)
@@ -214,15 +218,26 @@ class Batch:
             self._write(asked, done)
             return
         verdict = self.failures.judge(vendor, error, asked.tries, asked.began, done.retry_after)
-        if self.failures.stop is not None and self.error is None:
-            self.error = self.failures.stop
+        self._heed_stop()
         if verdict is Verdict.FINAL:
             self._write(asked, done)
-        elif verdict is Verdict.HELD:
+        elif verdict is Verdict.HELD or (self._is_last and asked.tries >= TRIES):
             self._held.append(_Held(asked, done, vendor, self.pace.clock()))
         else:
             self.tally.add_retried(envelope)
             self._ask_again(asked)
+
+    def _heed_stop(self) -> None:
+        """End the batch early where failures say so, unless that spares no line: the last ones have their tries then,
+        for a line that always fails would be left by every run."""
+        stop = self.failures.stop
+        if stop is None or self.error is not None or self._is_last:
+            return
+        is_any_left = self._unmade > 0 or not all(each.tries for each in self._ready)
+        if self.tally.ok and not is_any_left and stop.code in OF_A_LINE:
+            self._is_last = True
+        else:
+            self.error = stop
 
     def _ask_again(self, asked: _Asked) -> None:
         from dataclasses import replace
