@@ -58,7 +58,7 @@ def test_a_batch_ends_where_the_budget_of_the_day_does(files: Files, state: Path
     assert query(state, "SELECT count(*) FROM runs WHERE source = 'batch'") == [(asked,)]
 
 
-def test_rows_of_a_batch_wait_where_another_program_holds_the_ledger(
+def test_rows_of_a_batch_wait_where_another_program_holds_the_ledger_and_are_written_at_its_end(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("THEORYCTL_STATE_DIR", str(state))
@@ -73,5 +73,7 @@ def test_rows_of_a_batch_wait_where_another_program_holds_the_ledger(
         other.execute("BEGIN IMMEDIATE")
         told = [group(), group()]
     assert all(note and "database is locked" in note for note in told)
+    assert recorder.close() is None
+    assert query(state, "SELECT count(*) FROM runs WHERE source = 'batch'") == [(2,)]
     assert group() is None
     assert query(state, "SELECT count(*) FROM runs WHERE source = 'batch'") == [(3,)]

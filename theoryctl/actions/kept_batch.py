@@ -29,22 +29,31 @@ def keeping(listener: Listener, mode: str, answers: Mapping[str, Any], opened: E
     policy, budget = policy_of(settings), None if is_mock(mode) else budget_of(settings)
     if policy.keeps(mode):
         recorder = GroupRecorder(policy, "batch", answers)
-        opened.callback(recorder.close)
-        listener = replace(listener, results=_Results(listener, recorder))
+        results = _Results(listener, recorder)
+        opened.callback(results.close)
+        listener = replace(listener, results=results)
     return listener if budget is None else replace(listener, budgets=(*listener.budgets, budget))
 
 
 class _Results:
-    """Hears of answers, and says once where they cannot be written."""
+    """Hears of answers, and says at first, and at the end, where they cannot be written."""
 
     def __init__(self, listener: Listener, recorder: GroupRecorder) -> None:
         self._listener, self._recorder = listener, recorder
-        self._told = False
+        self._told: str | None = None
 
     def __call__(self, group: Sequence[Finished]) -> None:
         note = self._recorder.write((each.request, each.envelope) for each in group)
-        if note and not self._told:
-            self._told = True
-            self._listener.tell(note)
+        if self._told is None:
+            self._tell(note)
         if self._listener.results is not None:
             self._listener.results(group)
+
+    def close(self) -> None:
+        """Write the rows that wait."""
+        self._tell(self._recorder.close())
+
+    def _tell(self, note: str | None) -> None:
+        if note and note != self._told:
+            self._told = note
+            self._listener.tell(note)

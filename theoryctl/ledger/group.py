@@ -83,14 +83,19 @@ class GroupRecorder:
                 self._rows.append(row_for(request, envelope, self._source, self._here))
                 if content := content_for(self._policy, request, envelope, self._answers):
                     self._contents[envelope["run_id"]] = content
+        # Where another program holds the file, a batch is not to stand still at each group.
+        return self._write(0.0 if was_waiting else PATIENCE)
+
+    def close(self) -> str | None:
+        """Write the runs that wait, and close the ledger. Return None, or a line on why they are not there."""
+        note = self._write(PATIENCE)
+        self._writer.close()
+        return note
+
+    def _write(self, seconds: float) -> str | None:
         if not self._rows:
             return None
-        # Where another program holds the file, a batch is not to stand still at each group.
-        note = self._writer.write(self._rows, self._contents, seconds=0.0 if was_waiting else PATIENCE)
+        note = self._writer.write(self._rows, self._contents, seconds=seconds)
         if note is None:
             self._rows, self._contents = [], {}
         return note
-
-    def close(self) -> None:
-        """Close the ledger."""
-        self._writer.close()
