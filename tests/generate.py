@@ -202,6 +202,10 @@ def batch_schema() -> Any:
         },
         "additionalProperties": False,
     }
+    again = {
+        "const": True,
+        "description": "The line of this failure is asked again elsewhere: another row comes in the place of this one.",
+    }
     schema |= {
         "title": SCHEMA,
         "description": "A row of a batch: the envelope of one line's request.",
@@ -209,6 +213,7 @@ def batch_schema() -> Any:
         "properties": {
             **own,
             "before": before,
+            "asked_again": again,
             **{name: value for name, value in schema["properties"].items() if name != "schema"},
         },
     }

@@ -9,7 +9,7 @@ import pytest
 
 from tests.batch.rows import Files, ask, write_lines
 from tests.batch.submitted import INTO, OUT, WITHOUT_BATCHES, batch, lines, record_in, vendor
-from tests.batch.vendors_batches import BatchVendor
+from tests.batch.vendors_batches import BatchVendor, hello, prompt_of
 from tests.conftest import Cli
 from tests.real.conftest import LITELLM_WARNINGS
 
@@ -147,3 +147,33 @@ def test_an_estimate_says_where_nobody_knows_the_price_of_batches(files: Files, 
     usual = files.run("--estimate", "-m", WITHOUT_BATCHES).document["cost_usd"]
     assert ran.document["assumed"] == {WITHOUT_BATCHES: 1}
     assert ran.document["cost_usd"] == {"low": pytest.approx(usual["low"] / 2), "high": usual["high"]}
+
+
+@pytest.mark.parametrize("form", ["theoryctl", "openai"])
+@pytest.mark.parametrize("collects", [True, False], ids=["by batch collect", "by the same command"])
+def test_what_failures_have_cost_counts_after_they_were_submitted_again(
+    files: Files, vendor: BatchVendor, cli: Cli, form: str, collects: bool
+) -> None:
+    flags = ("--format", form)
+    batch(files, vendor, *flags, lines=lines("a", "b"))
+    vendor.end(lambda body: (500, {"error": {"message": "broke"}}) if prompt_of(body) == "b" else hello(body))
+    assert batch(files, vendor, *flags).document["ok"] == 1
+    files.out.write_text(files.out.read_text().replace('"cost_usd":null', '"cost_usd":0.5'))
+    again = batch(files, vendor, *flags, "--retry-failed").document
+    assert (again["left"], again["failed_before"], again["usage"]["spent_before_usd"] > 0.5) == (1, 0, True)
+    assert files.out.read_text().count('"asked_again":true') == 1
+    vendor.end()
+    taken = cli("batch", "collect", "--json", env=vendor.env) if collects else batch(files, vendor, *flags)
+    assert taken.status == 0
+    assert (len(files.rows), files.out.read_text().count("asked_again")) == (2, 0)
+    after = batch(files, vendor, *flags).document
+    assert (after["resumed"], after["failed_before"], after["usage"]["spent_before_usd"] > 0.5) == (2, 0, True)
+
+
+def test_a_failure_that_was_submitted_again_counts_for_the_limit(files: Files, vendor: BatchVendor) -> None:
+    batch(files, vendor, lines=lines("a"))
+    vendor.end(lambda body: (500, {"error": {"message": "broke"}}))
+    batch(files, vendor)
+    files.out.write_text(files.out.read_text().replace('"cost_usd":null', '"cost_usd":0.5'))
+    ran = batch(files, vendor, "--retry-failed", "--max-cost", "0.5")
+    assert (ran.status, ran.document["error"]["code"], len(vendor.submitted)) == (7, "ERR_MAX_COST", 1)

@@ -238,8 +238,5 @@ def _file(
         message = f"{options.out} holds the lines, and the rows would be written into it"
         raise UsageError(message, hint=again("give another file with --out", out=f"{options.out}.out"))
     if options.retry_failed:
-        if options.vendor_batch or target.runtime == MODAL:  # another command may collect the answers
-            file.drop_failed()
-        else:
-            file.retry_failed()
+        file.retry_failed(elsewhere=options.vendor_batch or target.runtime == MODAL)
     return file

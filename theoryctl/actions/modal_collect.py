@@ -11,7 +11,7 @@ from theoryctl.actions.batch_plan import Allowed
 from theoryctl.batch.formats import FORMATS
 from theoryctl.batch.output import OutputFile
 from theoryctl.batch.resume import Earlier
-from theoryctl.batch.rows import RowFormat
+from theoryctl.batch.rows import NONE_BEFORE, RowFormat
 from theoryctl.batch.tally import Tally
 from theoryctl.errors import NotDeployed, UsageError
 from theoryctl.hints import Hint, command
@@ -85,7 +85,7 @@ def collect(options: CollectOptions, tell: Callable[[str], None]) -> BatchResult
         sent = SentCalls(journal_of(options.out, f"{options.environment}/{app}"))
         is_open = batch.calls is None and sent.batch == batch.name
         opened.callback(sent.close, keeps=is_open)  # with it the rest goes to the same batch
-        taking = _Taking(file, form, sent, is_open, tell, policy_of(Settings()), file.earlier.rows)
+        taking = _Taking(file, form, sent, is_open, tell, policy_of(Settings()), file.earlier.answers)
         taking.take(answers.read(batch))
         if answers.differing:
             tell(_DIFFERING.format(batch.name, answers.differing))
@@ -153,15 +153,24 @@ class _Taking:
         self._flush()
 
     def _put(self, kept: KeptAnswer) -> None:
-        digest = bytes.fromhex(kept.digest)
-        new = [(number, id) for number, id in kept.rows if not self.file.earlier.take(digest, id)]
+        digest, earlier = bytes.fromhex(kept.digest), self.file.earlier
+        envelope = envelope_of(kept)
+        run_id = envelope["run_id"]
+        new = [
+            (number, id)
+            for number, id in kept.rows
+            if not (earlier.take(digest, id) or earlier.has_failed(digest, id, run_id))
+        ]
         if not new:
             return
-        envelope = envelope_of(kept)
         self.tally.add(envelope)
         self.tally.copied += len(new) - 1
+        before = NONE_BEFORE
+        for _, id in new:
+            before = before.plus(earlier.take_failed(digest, id, equal=False))
         for number, id in new:
-            self.file.put(number - 1, self.form.write(id, number, digest, envelope))
+            self.file.put(number - 1, self.form.write(id, number, digest, envelope, before))
+        earlier.replace(before)
         if self.policy.keeps(envelope["mode"]):
             self._runs.append(self._run(kept, envelope))
         if self.sent.claim(kept.digest) is not None:

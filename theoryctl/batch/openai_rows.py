@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from theoryctl.batch.rows import NONE_BEFORE, Before, Row, copied_line, decoded, row_line, row_of
+from theoryctl.batch.rows import ASKED_AGAIN, NONE_BEFORE, Before, Row, copied_line, decoded, row_line, row_of
 from theoryctl_providers.contract import ERRORS, Envelope, OutputDocument, UsageDocument, dumps
 
 #: The beginning of a row, about the number of its line and its id.
@@ -54,7 +55,8 @@ class OpenAIRows:
         try:
             code, known = row["error"]["code"] if row["error"] else None, row["metadata"]
             named = row["custom_id"], known["line"], known["request_digest"]
-            return row_of(*named, code, known["usage"], row.get("id"), before=known.get("before"))
+            found = row_of(*named, code, known["usage"], row.get("id"), before=known.get("before"))
+            return replace(found, asked_again=True) if known.get(ASKED_AGAIN) is True else found
         except (AttributeError, KeyError, TypeError) as problem:
             raise ValueError(f"expected a row of OpenAI's batch output: {problem}") from None
 
@@ -70,6 +72,10 @@ class OpenAIRows:
             return copied_line({**row, "custom_id": id, "metadata": known})
         head, _, between = found.groups()
         return b"%b%d%b%b,%b" % (head, number, between, row_line({"": id})[4:-2], data[found.end() :])
+
+    def ask_again(self, data: bytes) -> bytes:
+        row = decoded(data)
+        return copied_line({**row, "metadata": {**row["metadata"], ASKED_AGAIN: True}})
 
 
 def _body(envelope: Envelope) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class OutputFile:
             self.earlier = self._read()
             self._mend()
             if self.earlier.is_stale:  # a batch was killed that asked failures again
-                self._rewrite(self._places())
+                self._rewrite(self._kept())
                 self.earlier = self._read()
         except BaseException:
             self.close()
@@ -88,17 +88,15 @@ class OutputFile:
         found = os.fstat(self._file.fileno())
         return found.st_dev, found.st_ino
 
-    def drop_failed(self) -> None:
-        """Remove the rows of failures, so that their lines are asked again."""
-        if self.earlier.failed:
-            kept = (place for place, line in whole_lines(self._file) if self._form.read(line).code is None)
-            self._rewrite(list(kept))
-            self.earlier = self._read()
+    def retry_failed(self, *, elsewhere: bool = False) -> None:
+        """Have the lines of failures asked again. Their rows stay until others come in their place.
 
-    def retry_failed(self) -> None:
-        """Have the lines of failures asked again. Their rows stay until others come in their place."""
+        Where the answers may come to another command, as they are made `elsewhere`, the rows say that they are awaited.
+        """
         if self.earlier.failed:
-            self.earlier = self._read(retries=True)
+            if elsewhere:
+                self._rewrite(self._asked_again())
+            self.earlier = self._read(retries=not elsewhere)
 
     def put(self, index: int, row: bytes) -> None:
         self._taken.append(row)
@@ -112,7 +110,7 @@ class OutputFile:
     def finish(self, *, ordered: bool) -> None:
         self.flush()
         if self.earlier.is_stale:
-            self._rewrite(self._places())
+            self._rewrite(self._kept())
         if not ordered:
             return
         places, numbers = array("Q"), array("Q")
@@ -121,7 +119,7 @@ class OutputFile:
             numbers.append(self._form.number(line))
         by_number = sorted(range(len(places)), key=numbers.__getitem__)
         if any(at != index for index, at in enumerate(by_number)):
-            self._rewrite(places[at] for at in by_number)
+            self._rewrite(self._at(places[at] for at in by_number))
 
     def rows(self) -> Iterator[bytes]:
         for _, line in whole_lines(self._file):
@@ -136,10 +134,19 @@ class OutputFile:
             os.unlink(self._real)
         self._file.close()
 
-    def _places(self) -> list[int]:
-        """The places of the rows in whose place no other has come."""
-        read, is_replaced = self._form.read, self.earlier.is_replaced
-        return [place for place, line in whole_lines(self._file) if not is_replaced(read(line))]
+    def _kept(self) -> Iterator[bytes]:
+        """The rows in whose place no other has come."""
+        return (line for line in self.rows() if not self.earlier.is_replaced(self._form.read(line)))
+
+    def _asked_again(self) -> Iterator[bytes]:
+        """All rows, those of failures as rows whose line is asked again."""
+        for line in self.rows():
+            yield line if self._form.read(line).code is None else self._form.ask_again(line)
+
+    def _at(self, places: Iterable[int]) -> Iterator[bytes]:
+        for place in places:
+            self._file.seek(place)
+            yield self._file.readline()
 
     def _read(self, *, retries: bool = False) -> Earlier:
         earlier = Earlier(retries)
@@ -164,21 +171,19 @@ class OutputFile:
         message = f"{self._path} line {number}: expected a row of a batch, in the form that is asked for"
         return UsageError(message, hint=again("give another file with --out", out=f"{self._path}.new"))
 
-    def _rewrite(self, places: Iterable[int]) -> None:
-        """Replace the file by one that has only the rows at these places, in this order. Raises OutputFailed."""
+    def _rewrite(self, rows: Iterable[bytes]) -> None:
+        """Replace the file by one that has only these rows. Raises OutputFailed."""
         with _told(self._path):
-            self._replace(places)
+            self._replace(rows)
 
-    def _replace(self, places: Iterable[int]) -> None:
+    def _replace(self, rows: Iterable[bytes]) -> None:
         import tempfile
 
         folder, name = os.path.split(self._real)
         handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
         try:
             with open(handle, "wb") as copy:
-                for place in places:
-                    self._file.seek(place)
-                    copy.write(self._file.readline())
+                copy.writelines(rows)
             os.chmod(temporary, stat.S_IMODE(os.fstat(self._file.fileno()).st_mode))
             new = _opened(temporary)
             os.replace(temporary, self._real)

@@ -171,8 +171,7 @@ class Planner:
         if self.earlier.take(digest, own):
             self.plan.resumed += 1
             return SETTLED
-        if self.earlier.retries:
-            self._take_failed(index, digest, own)
+        self._take_failed(index, digest, own)
         if not self.plan.dedupe:
             return TODO
         if self.earlier.knows(digest):

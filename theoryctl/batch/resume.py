@@ -17,8 +17,8 @@ _Ids = dict[bytes, int | list[int]]
 class Earlier:
     """Rows by what they answer, and what their calls have cost in US dollars.
 
-    `unpriced` calls may have cost something that nobody knows. Where it `retries`, a failure is no answer: its line is
-    to be asked again. `failures` counts the lines that have taken one as their answer.
+    `unpriced` calls may have cost something that nobody knows. Where it `retries`, a failure is no answer, nor is one
+    whose row says that its line is asked again. `failures` counts the lines that have taken one as their answer.
     """
 
     retries: bool = False
@@ -45,7 +45,7 @@ class Earlier:
             return
         self.failed[row.code] += 1
         self._failures.add(hash(row.run_id))
-        if self.retries:
+        if self.retries or row.asked_again:
             self._again.add(row, paid)
         else:
             _keep(self._failed_ids, row)
@@ -61,18 +61,24 @@ class Earlier:
 
     def is_answer(self, row: Row) -> bool:
         """Tell whether a row answers its request, so that equal lines get it too."""
-        return row.code is None or not self.retries
+        return row.code is None or not (self.retries or row.asked_again)
+
+    @property
+    def answers(self) -> int:
+        """The number of rows that are the answer of their line."""
+        return self.rows - self._again.count
 
     def replace(self, before: Before) -> None:
         """Note that a row has come in the place of those of failures."""
         self._replaced.update(map(hash, before.run_ids))
 
     def take_failed(self, digest: bytes, own: str | None, *, equal: bool) -> Before:
-        """Return the failed calls for a line that is asked again, which are taken then; `equal`: for equal lines too.
-
-        There are none unless it `retries`.
-        """
+        """Return the failed calls for a line that is asked again, and take them; `equal`: those for equal lines too."""
         return self._again.take_equal(digest) if equal else self._again.take(digest, own)
+
+    def has_failed(self, digest: bytes, own: str | None, run_id: str) -> bool:
+        """Tell whether a row of a line that is asked again is of this very call."""
+        return run_id in self._again.rows.get(digest[:16], {}).get(hash(own), ())
 
     def take_other_failed(self) -> Before:
         """Return the failed calls that are left: those for lines that are gone."""
@@ -119,13 +125,16 @@ class Earlier:
 class _FailedCalls:
     """Failed calls that are to be made again, by their request and the hashes of the ids of their rows.
 
-    `paid` is what each has cost, with those before it, until a line has taken it: rows of equal lines may be of one.
+    `count` is the number of those rows. `paid` is what each has cost, with those before it, until a line has taken it:
+    rows of equal lines may be of one.
     """
 
     rows: dict[bytes, dict[int, list[str]]] = field(default_factory=dict)
     paid: dict[str, Before] = field(default_factory=dict)
+    count: int = 0
 
     def add(self, row: Row, paid: Before) -> None:
+        self.count += 1
         run_id = row.run_id or ""
         self.rows.setdefault(row.digest[:16], {}).setdefault(hash(row.id), []).append(run_id)
         self.paid[run_id] = self.paid.get(run_id, NONE_BEFORE).plus(paid)

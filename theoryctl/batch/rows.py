@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 from theoryctl_providers.contract import Envelope, is_mock
@@ -19,6 +19,9 @@ ERR_OVERLOADED ERR_PERMISSION ERR_QUOTA ERR_RATE_LIMITED ERR_TOKEN ERR_TOO_LARGE
 ERR_UNSUPPORTED_PARAM ERR_USAGE
 """
 UNBILLED = frozenset(_CODES.split())
+
+#: The member of a row of a failure whose line is asked again.
+ASKED_AGAIN = "asked_again"
 
 #: Numbers in rows are smaller; a row with others was not written by a batch.
 _LIMIT = 2**63
@@ -70,6 +73,7 @@ class Row:
     """The part of a row that counts when a batch is resumed.
 
     `code` is that of a failure. `run_id` is that of the call: rows of equal lines have the same one. None is unknown.
+    Where the line of a failure is `asked_again`, its row is no answer: another comes in its place.
     """
 
     id: str | None
@@ -78,6 +82,7 @@ class Row:
     run_id: str | None
     cost_usd: float | None
     before: Before = NONE_BEFORE
+    asked_again: bool = False
 
     @property
     def own(self) -> Before:
@@ -114,6 +119,10 @@ class RowFormat(Protocol):
         """Return a row again, for another line with the same request; where the line has calls before, with those."""
         ...
 
+    def ask_again(self, data: bytes) -> bytes:
+        """Return the row of a failure again, which says that its line is asked again."""
+        ...
+
 
 #: A row of ours that tells of a success: all that has to be known of most rows, without reading their answers.
 _SUCCESS = re.compile(
@@ -129,7 +138,7 @@ _HEAD = re.compile(rb'\{"schema":"theoryctl\.batch/v1","id":(?:"(?:[^"\\]|\\.)*"
 
 
 #: Members in front of all others in rows of ours.
-_FIRST = ("schema", "id", "line", "request_digest", "status", "usage", "before")
+_FIRST = ("schema", "id", "line", "request_digest", "status", "usage", "before", ASKED_AGAIN)
 
 
 def _place(name: str) -> int:
@@ -168,7 +177,8 @@ class OurRows:
         try:
             code = row["error"]["code"] if row["error"] else None
             named = row["id"], row["line"], row["request_digest"]
-            return row_of(*named, code, row["usage"], row.get("run_id"), row.get("mode"), row.get("before"))
+            known = row_of(*named, code, row["usage"], row.get("run_id"), row.get("mode"), row.get("before"))
+            return replace(known, asked_again=True) if row.get(ASKED_AGAIN) is True else known
         except (AttributeError, KeyError, TypeError) as problem:
             raise ValueError(f"expected a row of {SCHEMA}: {problem}") from None
 
@@ -179,10 +189,16 @@ class OurRows:
     def copy(self, data: bytes, id: str | None, number: int, before: Before = NONE_BEFORE) -> bytes:
         found = _HEAD.match(data)
         if found is None or any(before):
-            row = {**decoded(data), "id": id, "line": number, **before.document()}
-            return copied_line({name: row[name] for name in sorted(row, key=_place)})
+            return _in_order({**decoded(data), "id": id, "line": number, **before.document()})
         head = row_line({"schema": SCHEMA, "id": id, "line": number}).rstrip(b"}\n")
         return b"%b,%b" % (head, data[found.end() :])
+
+    def ask_again(self, data: bytes) -> bytes:
+        return _in_order({**decoded(data), ASKED_AGAIN: True})
+
+
+def _in_order(row: Mapping[str, Any]) -> bytes:
+    return copied_line({name: row[name] for name in sorted(row, key=_place)})
 
 
 def row_of(

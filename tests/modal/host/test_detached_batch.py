@@ -119,6 +119,28 @@ def test_a_line_whose_container_is_lost_each_time_is_collected_as_a_failure(
     assert (row["line"], row["error"]["code"], row["runtime"]) == (1, "ERR_PROVIDER", "modal")
 
 
+def test_a_failure_that_is_asked_again_detached_gives_way_to_the_row_that_is_collected(
+    start: Start, cli: Cli, work: Path
+) -> None:
+    start()
+    assert cli("modal", *BATCH, "--ref", REF).status == 0
+    first, *others = read_rows(work / "rows.jsonl")
+    error = {"code": "ERR_BAD_RESPONSE", "message": "broke", "hint": None, "retryable": True}
+    paid = {**first["usage"], "cost_usd": 0.5}
+    write_lines(work / "rows.jsonl", [{**first, "status": "error", "error": error, "usage": paid}, *others])
+    assert cli("modal", *BATCH, "--ref", REF, "--detach", "--retry-failed").document["left"] == 1
+    assert [row["line"] for row in read_rows(work / "rows.jsonl") if "asked_again" in row] == [first["line"]]
+    until(lambda: collect(cli, "rows.jsonl", "--keep").document["left"] == 0)
+    assert collect(cli, "rows.jsonl", "--keep").document["usage"]["spent_before_usd"] == 0.5
+    found = {row["line"]: row for row in read_rows(work / "rows.jsonl")}
+    assert {row["status"] for row in found.values()} == {"success"} and len(found) == 6
+    assert found[first["line"]]["before"] == {"cost_usd": 0.5, "unpriced": 0, "run_ids": [first["run_id"]]}
+    awaited = {**found[first["line"]], "status": "error", "error": error, "asked_again": True}
+    before = write_lines(work / "rows.jsonl", [awaited, *others]).read_text()
+    assert collect(cli, "rows.jsonl").document["ok"] == 0  # the answer is the one that is there already
+    assert (work / "rows.jsonl").read_text() == before
+
+
 def test_a_stop_keeps_answers_that_nobody_has_collected_and_discards_them_when_told(
     start: Start, cli: Cli, work: Path
 ) -> None:
