@@ -1,4 +1,4 @@
-"""Durations as people write them: `30s`, `10m`, `2h`, `1d`; and sums of dollars as they read them."""
+"""Times as people write them: `30s`, `10m`, `2h`, `1d`, `2026-11-26`; and sums of dollars as they read them."""
 
 from __future__ import annotations
 
@@ -20,6 +20,25 @@ def parse_duration(text: str, source: str) -> float:
         hint = f"write it as {bare or 30}s, {bare or 10}m, {bare or 2}h or {bare or 1}d"
         raise UsageError(f"{source}: expected a time with its unit, got {text!r:.100}", hint=hint)
     return float(int(match[1]) * _SECONDS[match[2]])
+
+
+def parse_since(text: str, source: str) -> float:
+    """Seconds from a time until now: that of a duration, or from the begin of a day in UTC, or from a time in RFC 3339.
+
+    Raises UsageError that names `source`.
+    """
+    if re.match(r"\d{4}-", text.strip(), re.ASCII) is None:
+        return parse_duration(text, source)
+    from datetime import datetime, timezone
+
+    try:
+        begin = datetime.fromisoformat(text.strip())
+    except ValueError:
+        begin = None
+    if begin is None or (begin.tzinfo is None and len(text.strip()) > len("2026-11-26")):
+        message = f"{source}: expected a day, or a time with its zone, got {text!r:.100}"
+        raise UsageError(message, hint="write it as 2026-11-26, or as 2026-11-26T20:00:00Z")
+    return (datetime.now(timezone.utc) - begin.replace(tzinfo=begin.tzinfo or timezone.utc)).total_seconds()
 
 
 def parse_timeout(text: str, source: str = "--timeout") -> float:

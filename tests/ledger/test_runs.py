@@ -116,6 +116,35 @@ def test_runs_are_found_by_ref_model_code_and_time(cli: Cli, environment: dict[s
     assert len(rows(cli, "--since", "1h")) == 3  # nothing was committed
 
 
+def test_runs_are_found_by_a_model_without_its_vendor_and_a_code_in_lower_case(
+    cli: Cli, environment: dict[str, str]
+) -> None:
+    environment["THEORYCTL_LEDGER"] = "mock"
+    for model in ("openai/gpt-4o", "openrouter/openai/gpt-4o", "openai/gpt-4o-mini"):
+        cli(*MOCK, "x", "--model", model)
+    cli(*MOCK, "x", "--option", "temperature=9")
+    assert {row["model"] for row in rows(cli, "--model", "gpt-4o")} == {"openai/gpt-4o", "openrouter/openai/gpt-4o"}
+    assert rows(cli, "--model", "4o") == rows(cli, "--model", "%") == []
+    assert rows(cli, "--code", "err_inputs") == rows(cli, "--code", "ANY") == rows(cli, "--code", "any") != []
+
+
+def test_runs_are_found_since_a_day_or_a_time_with_its_zone(cli: Cli, state: Path) -> None:
+    begun = (f"{FIRST}T23:00:00.000Z", f"{SECOND}T00:00:00.000Z", f"{SECOND}T22:00:00.000Z")
+    write(state, [row(started_at=time) for time in begun])
+    for since, found in {
+        FIRST: 3,
+        SECOND: 2,
+        f"{SECOND}T22:00:00Z": 1,
+        f"{SECOND}T23:59:00+02:00": 1,
+        f"{SECOND}T23:00:00Z": 0,
+        "2999-01-01": 0,
+    }.items():
+        assert cli("runs", "cost", "--since", since, "--json").document["total"]["runs"] == found, since
+    for odd in ("2026-13-01", "2026-11-26T22:00:00", "2026-11-26 22:00"):
+        ran = cli("runs", "list", "--since", odd)
+        assert (ran.status, "--since: expected a day, or a time with its zone" in ran.err) == (2, True)
+
+
 def test_costs_are_summed_by_day_model_and_ref_and_the_unknown_is_no_zero(cli: Cli, state: Path) -> None:
 
     fill(state, [(FIRST, "a/x", 0.5), (FIRST, "a/x", 0.25), (SECOND, "b/y", None)])

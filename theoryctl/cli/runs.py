@@ -24,13 +24,19 @@ ReplayRuntime = Annotated[
     str | None,
     typer.Option("--runtime", metavar="NAME", help="As of local run. [default: a mock: embedded, else as local run]"),
 ]
-OfModel = Annotated[str | None, typer.Option("--model", "-m", metavar="NAME", help="Only runs that asked this model.")]
+OfModel = Annotated[
+    str | None,
+    typer.Option(
+        "--model", "-m", metavar="NAME", help="Only runs that asked this model, of any vendor without its name."
+    ),
+]
 OfMode = Annotated[str | None, typer.Option("--mode", metavar="mock|real", help="Only runs in this mode.")]
 OfCode = Annotated[
     str | None, typer.Option("--code", metavar="CODE", help="Only runs that failed with this code, or with any.")
 ]
 OfTime = Annotated[
-    str | None, typer.Option("--since", metavar="TIME", help="Only runs of the last 30m, 2h, 7d and so on.")
+    str | None,
+    typer.Option("--since", metavar="TIME", help="Only runs of the last 30m, 2h or 7d, or since a day: 2026-11-26."),
 ]
 Limit = Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, help="Show at most so many.")]
 By = Annotated[
@@ -62,14 +68,14 @@ class FilterFlags(NamedTuple):
         from theoryctl.actions.run import checked_mode
         from theoryctl.ledger.queries import Filter
         from theoryctl.refs import ProviderRef
-        from theoryctl.units import parse_duration
+        from theoryctl.units import parse_since
 
         return Filter(
             ref=str(ProviderRef.parse(self.ref)) if self.ref is not None else None,
             model=self.model,
             mode=checked_mode(self.mode),
             code=self.code,
-            since=parse_duration(self.since, "--since") if self.since is not None else None,
+            since=parse_since(self.since, "--since") if self.since is not None else None,
         )
 
 

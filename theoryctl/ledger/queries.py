@@ -24,7 +24,10 @@ LAST = "last"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Runs that are meant: of this ref, model, mode and code (`any` is every failure), of the last `since` seconds."""
+    """Runs that are meant: of this ref, model, mode and code (`any` is every failure), of the last `since` seconds.
+
+    A model without a vendor's name is that of any vendor.
+    """
 
     ref: str | None = None
     model: str | None = None
@@ -34,18 +37,22 @@ class Filter:
 
     def where(self) -> tuple[str, list[Any]]:
         """The condition in SQL, and its values."""
-        conditions, values = ["1"], []
-        for name in ("ref", "model", "mode", "code"):
-            value = getattr(self, name)
-            if name == "code" and value == "any":
-                conditions.append("code IS NOT NULL")
-            elif value is not None:
-                conditions.append(f"{name} = ?")
-                values.append(value)
+        found = [("1", ()), *self._conditions()]
+        return " AND ".join(condition for condition, _ in found), [value for _, values in found for value in values]
+
+    def _conditions(self) -> Iterator[tuple[str, tuple[Any, ...]]]:
+        for name in ("ref", "mode"):
+            if (value := getattr(self, name)) is not None:
+                yield f"{name} = ?", (value,)
+        if self.model is not None and "/" not in self.model:
+            yield "(model = ? OR substr(model, -length(?) - 1) = '/' || ?)", (self.model,) * 3
+        elif self.model is not None:
+            yield "model = ?", (self.model,)
+        if self.code is not None:
+            is_any = self.code.lower() == "any"
+            yield ("code IS NOT NULL", ()) if is_any else ("code = ?", (self.code.upper(),))
         if self.since is not None:
-            conditions.append("started_at >= ?")
-            values.append(day(time.time() - self.since, "%Y-%m-%dT%H:%M:%S"))
-        return " AND ".join(conditions), values
+            yield "started_at >= ?", (day(time.time() - self.since, "%Y-%m-%dT%H:%M:%S"),)
 
 
 @dataclass(frozen=True, slots=True)
