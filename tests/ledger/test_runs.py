@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import sys
 import time
 from pathlib import Path
 from typing import get_args
@@ -190,6 +191,13 @@ def test_a_ledger_that_is_no_database_fails_no_run_and_says_so(ask: Ask, cli: Cl
     assert (ran.status, "this run is not in the ledger: " in ran.err) == (0, True)
     listed = cli("runs", "list", "--json")
     assert (listed.status, listed.document["error"]["code"]) == (1, "ERR_LEDGER")
+
+
+def test_a_python_without_sqlite_fails_no_run_and_says_so(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "_sqlite3", None)
+    ran = cli(*MOCK, "x", env={"THEORYCTL_LEDGER": "mock"})
+    assert (ran.status, "this run is not in the ledger: " in ran.err) == (0, True), ran.err
+    assert cli("runs", "list", "--json").document["error"]["code"] == "ERR_LEDGER"
 
 
 def test_a_folder_that_cannot_be_written_fails_no_run(ask: Ask, cli: Cli, state: Path, tmp_path: Path) -> None:

@@ -40,11 +40,10 @@ def opened(*, seconds: float = PATIENCE) -> Iterator[Connection]:
 
     Raises LedgerFailed (`ERR_LEDGER`), also for what SQLite refuses inside, and ForeignFolder.
     """
-    # The package `sqlite3` is this module and converters of dates, which are a sixth of the cost of one row.
-    import _sqlite3 as sqlite3
-
     file = path()
     with explained():
+        import _sqlite3 as sqlite3
+
         if is_new := not file.exists():
             private_folder(file.parent)
             os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite's own files get the same mode
@@ -73,9 +72,13 @@ def _leave_log(connection: Connection, file: Path) -> None:
 @contextmanager
 def explained() -> Iterator[None]:
     """Raise what SQLite and the system refuse inside as LedgerFailed (`ERR_LEDGER`), values that SQLite cannot hold
-    too."""
-    import _sqlite3 as sqlite3
-
+    too, and a Python without SQLite."""
+    try:
+        # The package `sqlite3` is this module and converters of dates, which are a sixth of the cost of one row.
+        import _sqlite3 as sqlite3
+    except ImportError as error:
+        hint = "install a Python with sqlite3, or set THEORYCTL_LEDGER to off"
+        raise LedgerFailed(f"the ledger {path()}: {error}", hint=hint) from error
     try:
         yield
     except (sqlite3.Error, OSError, OverflowError, UnicodeEncodeError) as error:
