@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -285,6 +287,20 @@ def test_a_vendor_that_breaks_before_all_lines_were_asked_ends_the_batch() -> No
         found = running(Breaking("ERR_UNAVAILABLE"), file, ["say 1", *(f"break {number}" for number in range(50))])
     assert found.error is not None
     assert (found.tally.ok, found.tally.failures) == (1, 0)
+
+
+@pytest.mark.parametrize(("hard", "allowed"), [(4096, 1256), (1000, 1000)])
+def test_calls_at_the_same_time_may_open_as_many_files_as_the_system_allows(hard: int, allowed: int) -> None:
+    script = f"""
+from resource import RLIMIT_NOFILE, getrlimit, setrlimit
+from theoryctl.batch.engines import allow_open_files
+setrlimit(RLIMIT_NOFILE, (256, {hard}))
+allow_open_files(500)
+allow_open_files(16)
+print(getrlimit(RLIMIT_NOFILE))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == f"({allowed}, {hard})\n"
 
 
 class Meddling(Backwards):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from theoryctl.actions.batch_plan import BatchOptions, Setting
 from theoryctl.actions.targets import Target
 from theoryctl.batch.engine import Engine
-from theoryctl.batch.engines import ThreadEngine, engine_here
+from theoryctl.batch.engines import DirectEngine, ThreadEngine, allow_open_files, engine_here
 from theoryctl.batch.plan import Plan
 from theoryctl.batch.requests import RequestMaker
 from theoryctl.runtimes.find import EMBEDDED, MODAL
@@ -39,6 +39,8 @@ def engine_of(options: BatchOptions, setting: Setting, target: Target, opened: E
     else:
         engine = ThreadEngine(session)
     opened.callback(engine.close)
+    if not isinstance(engine, DirectEngine):
+        allow_open_files(options.concurrency)
     return engine
 
 

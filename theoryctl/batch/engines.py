@@ -20,6 +20,9 @@ from theoryctl_providers.contract import (
     is_mock,
 )
 
+#: Files that are open beside those of calls: libraries that are loaded, the lines, the rows, the ledger.
+_OTHER_FILES = 256
+
 
 class DirectEngine:
     """Asks a provider that never waits, one request after the other, when the results are wanted."""
@@ -126,6 +129,18 @@ class ThreadEngine:
     def _work(self) -> None:
         while True:
             self._done.put(asked(self._session, self._jobs.get()))
+
+
+def allow_open_files(calls: int) -> None:
+    """Let this process have the files open that so many calls at the same time need, as far as the system allows it:
+    on macOS it may have 256 by default."""
+    from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit, setrlimit
+
+    soft, hard = getrlimit(RLIMIT_NOFILE)
+    needed = 2 * calls + _OTHER_FILES
+    if soft != RLIM_INFINITY and soft < needed:
+        with suppress(ValueError, OSError):
+            setrlimit(RLIMIT_NOFILE, (needed if hard == RLIM_INFINITY else min(needed, hard), hard))
 
 
 def asked(session: Asker, job: Job) -> Done:
