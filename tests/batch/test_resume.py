@@ -273,6 +273,17 @@ def test_a_full_disk_while_a_file_is_put_right_is_told_and_leaves_it_whole(
     assert files.out.read_bytes() == killed
 
 
+def test_a_full_disk_leaves_whole_rows(files: Files, environment: dict[str, str]) -> None:
+    write_lines(files.lines, [ask(str(number)) for number in range(100)])
+    batch = shlex.join([str(THEORYCTL), *BATCH, "lines.jsonl", "--out", "rows.jsonl", "--json"])
+    run = ["bash", "-c", f"ulimit -f 20; exec {batch}"]
+    env = {**environment, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(run, cwd=files.out.parent, env=env, capture_output=True)
+    assert done.returncode == 1
+    assert files.out.read_bytes().endswith(b"}\n") and len(files.rows) > 10
+    assert files.run().document["resumed"] > 10
+
+
 def test_two_batches_never_write_to_one_file(files: Files) -> None:
     with OutputFile(str(files.out), OurRows()):
         error = files.run(lines=[ask("one")]).document["error"]

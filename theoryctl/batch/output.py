@@ -102,10 +102,21 @@ class OutputFile:
         self._taken.append(row)
 
     def flush(self) -> None:
-        data, self._taken = b"".join(self._taken), []
+        data, self._taken = memoryview(b"".join(self._taken)), []
+        written = 0
         with _told(self._path):
-            while data:
-                data = data[os.write(self._file.fileno(), data) :]
+            try:
+                while written < len(data):
+                    written += os.write(self._file.fileno(), data[written:])
+            except OSError:
+                self._cut(data[:written].tobytes())
+                raise
+
+    def _cut(self, written: bytes) -> None:
+        """Take away the beginning of a row, of which the disk had no room for the rest."""
+        number = self._file.fileno()
+        torn = len(written) - written.rfind(b"\n") - 1
+        os.ftruncate(number, os.fstat(number).st_size - torn)
 
     def finish(self, *, ordered: bool) -> None:
         self.flush()
