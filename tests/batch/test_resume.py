@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.batch.rows import BATCH, Files, ask, read_rows, write_lines
-from tests.conftest import THEORYCTL, Cli
+from tests.conftest import Cli
 from theoryctl.batch.output import OutputFile
 from theoryctl.batch.rows import OurRows
 
@@ -252,36 +250,6 @@ def test_a_failure_of_a_line_that_was_corrected_is_told_no_more(files: Files, wo
     corrected = files.run(lines=[ask("good"), ask("mended")]).document
     assert (corrected["failed_before"], corrected["ok"]) == (0, 1)
     assert files.run().document["failed_before"] == 0
-
-
-def test_a_full_disk_while_a_file_is_put_right_is_told_and_leaves_it_whole(
-    files: Files, environment: dict[str, str]
-) -> None:
-    (files.out.parent / "answers.yaml").write_text("rules:\n- answers: [{fault: {status: 400}}]\n")
-    files.run("--script", "answers.yaml", lines=[ask(str(number)) for number in range(6)])
-    failures = files.out.read_bytes()
-    files.run("--retry-failed")
-    killed = failures + files.out.read_bytes()  # as kill -9 leaves it
-    files.out.write_bytes(killed)
-    batch = shlex.join([str(THEORYCTL), *BATCH, "lines.jsonl", "--out", "rows.jsonl", "--json"])
-    env = {**environment, "PYTHONDONTWRITEBYTECODE": "1"}
-    run = ["bash", "-c", f"ulimit -f 4; exec {batch}"]
-    done = subprocess.run(run, cwd=files.out.parent, env=env, capture_output=True, text=True)
-    error = json.loads(done.stdout)["error"]
-    assert (done.returncode, error["code"]) == (1, "ERR_OUTPUT"), done.stderr
-    assert "rows.jsonl cannot be written" in error["message"]
-    assert files.out.read_bytes() == killed
-
-
-def test_a_full_disk_leaves_whole_rows(files: Files, environment: dict[str, str]) -> None:
-    write_lines(files.lines, [ask(str(number)) for number in range(100)])
-    batch = shlex.join([str(THEORYCTL), *BATCH, "lines.jsonl", "--out", "rows.jsonl", "--json"])
-    run = ["bash", "-c", f"ulimit -f 20; exec {batch}"]
-    env = {**environment, "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(run, cwd=files.out.parent, env=env, capture_output=True)
-    assert done.returncode == 1
-    assert files.out.read_bytes().endswith(b"}\n") and len(files.rows) > 10
-    assert files.run().document["resumed"] > 10
 
 
 def test_two_batches_never_write_to_one_file(files: Files) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,13 +18,14 @@ from theoryctl.actions.targets import local_target
 from theoryctl.batch.engine import Done, Engine, Job
 from theoryctl.batch.engines import asked
 from theoryctl.batch.failures import Failures
-from theoryctl.batch.output import Output, OutputFile, OutputStream
+from theoryctl.batch.output import Output, OutputFile
 from theoryctl.batch.pace import Pace
 from theoryctl.batch.plan import Plan, Planner
 from theoryctl.batch.requests import RequestMaker, check_here
 from theoryctl.batch.rows import OurRows
 from theoryctl.batch.run import Batch, Finished
 from theoryctl.batch.source import open_source
+from theoryctl.batch.stream import OutputStream
 from theoryctl.batch.tally import Tally
 from theoryctl.errors import MaxCost
 from theoryctl.ledger.store import opened
@@ -289,20 +288,6 @@ def test_a_vendor_that_breaks_before_all_lines_were_asked_ends_the_batch() -> No
     assert (found.tally.ok, found.tally.failures) == (1, 0)
 
 
-@pytest.mark.parametrize(("hard", "allowed"), [(4096, 1256), (1000, 1000)])
-def test_calls_at_the_same_time_may_open_as_many_files_as_the_system_allows(hard: int, allowed: int) -> None:
-    script = f"""
-from resource import RLIMIT_NOFILE, getrlimit, setrlimit
-from theoryctl.batch.engines import allow_open_files
-setrlimit(RLIMIT_NOFILE, (256, {hard}))
-allow_open_files(500)
-allow_open_files(16)
-print(getrlimit(RLIMIT_NOFILE))
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout == f"({allowed}, {hard})\n"
-
-
 class Meddling(Backwards):
     """An engine during whose work somebody writes into the lines."""
 
@@ -318,6 +303,14 @@ def test_lines_that_are_changed_meanwhile_end_the_batch_once_what_is_in_flight_h
     assert found.error is not None
     assert found.error.message.endswith("lines.jsonl was changed while it was read")
     assert found.tally.ok == len(read_rows(Path("rows.jsonl"))) == 8
+
+
+def test_equal_lines_that_are_changed_meanwhile_lose_no_answer() -> None:
+    with OutputFile("rows.jsonl", OurRows()) as file:
+        found = running(Meddling(), file, ["same", "other", "same"])
+    assert found.error is not None
+    assert found.error.message.endswith("lines.jsonl was changed while it was read")
+    assert [row["line"] for row in read_rows(Path("rows.jsonl"))] == [2, 1]
 
 
 def test_real_lines_are_rows_of_the_ledger_and_kept_within_the_budget_of_a_day(monkeypatch: pytest.MonkeyPatch) -> None:

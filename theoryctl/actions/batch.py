@@ -17,12 +17,13 @@ from theoryctl.batch.cost import CostEstimate, CostGuard, unpriced_usd
 from theoryctl.batch.engine import Engine
 from theoryctl.batch.failures import Failures
 from theoryctl.batch.money import Budget, Cap
-from theoryctl.batch.output import Output, OutputStream
+from theoryctl.batch.output import Output
 from theoryctl.batch.pace import Pace
 from theoryctl.batch.plan import Plan
 from theoryctl.batch.prices import near_model
 from theoryctl.batch.prices import source as prices_source
 from theoryctl.batch.run import Batch, Estimate
+from theoryctl.batch.stream import OutputStream
 from theoryctl.batch.tally import Tally
 from theoryctl.batch.tokens import TokenCounter
 from theoryctl.errors import Interrupted, UsageError

@@ -1,4 +1,4 @@
-"""The output of a batch: a file that is resumed from itself, or a stream."""
+"""The output of a batch: a file that is resumed from itself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import fcntl
 import os
 import stat
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from shlex import quote
 from typing import BinaryIO, Protocol, Self
@@ -16,9 +16,6 @@ from theoryctl.batch.rows import RowFormat
 from theoryctl.errors import OutputFailed, UsageError
 from theoryctl.hints import again
 from theoryctl_providers.contract.files import is_place_of_file
-
-#: Writes bytes to a stream, such as standard output.
-Write = Callable[[bytes], None]
 
 
 class Output(Protocol):
@@ -248,72 +245,3 @@ def _is_at(path: str, number: int) -> bool:
         return os.path.samestat(os.fstat(number), os.stat(path))
     except FileNotFoundError:
         return False
-
-
-class OutputStream:
-    """A stream of rows, as they come or in the order of their lines."""
-
-    def __init__(self, write: Write, order: Iterable[int] | None = None) -> None:
-        """`order` are the indexes of all lines that get a row, in their order; None: as they come."""
-        self.earlier = Earlier()
-        self._write = write
-        self._order = iter(order) if order is not None else None
-        self._next = next(self._order, None) if self._order is not None else None
-        self._taken: list[bytes] = []
-        self._waiting: dict[int, tuple[int, int]] = {}
-        self._store: BinaryIO | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def put(self, index: int, row: bytes) -> None:
-        if self._order is None:
-            self._taken.append(row)
-        elif index != self._next:
-            self._keep(index, row)
-        else:
-            self._taken.append(row)
-            self._advance()
-
-    def flush(self) -> None:
-        data, self._taken = b"".join(self._taken), []
-        if data:
-            self._write(data)
-
-    def finish(self, *, ordered: bool) -> None:
-        for index in sorted(self._waiting):
-            self._taken.append(self._kept(index))
-        self.flush()
-
-    def rows(self) -> Iterator[bytes]:
-        return iter(())
-
-    def close(self) -> None:
-        if self._store is not None:
-            self._store.close()
-
-    def _advance(self) -> None:
-        assert self._order is not None
-        self._next = next(self._order, None)
-        while self._next in self._waiting:
-            self._taken.append(self._kept(self._next))
-            self._next = next(self._order, None)
-
-    def _keep(self, index: int, row: bytes) -> None:
-        """Put a row aside on the disk: the one that all wait for may take long."""
-        if self._store is None:
-            import tempfile
-
-            self._store = tempfile.TemporaryFile()  # noqa: SIM115  # for as long as the batch runs
-        assert self._store is not None
-        self._waiting[index] = (self._store.seek(0, 2), len(row))
-        self._store.write(row)
-
-    def _kept(self, index: int) -> bytes:
-        assert self._store is not None
-        place, length = self._waiting.pop(index)
-        self._store.seek(place)
-        return self._store.read(length)

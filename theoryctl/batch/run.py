@@ -16,7 +16,7 @@ from theoryctl.batch.money import Budget, Reservations, reserve_all
 from theoryctl.batch.output import Output
 from theoryctl.batch.pace import Pace
 from theoryctl.batch.plan import Plan
-from theoryctl.batch.rows import UNBILLED, RowFormat, paid
+from theoryctl.batch.rows import UNBILLED, Before, RowFormat, paid
 from theoryctl.batch.tally import Tally
 from theoryctl.errors import Interrupted, MaxCost
 from theoryctl.hints import again
@@ -266,13 +266,23 @@ class Batch:
         self.tally.add(envelope)
         self.output.put(index, self.form.write(asked.id, index + 1, digest, envelope, before))
         if self.plan.twins:
-            for twin in self.plan.twins.get(index, ()):
-                self.tally.copied += 1
-                self.output.put(twin, self.form.write(self.plan.line(twin).id, twin + 1, digest, envelope, before))
+            self._write_twins(index, envelope, before)
         self.plan.usd_to_come -= asked.reserve or 0.0
         self.output.earlier.replace(before)  # once all rows are there that come in the place of others
         if self.results is not None:
             self._finished.append(Finished(index + 1, asked.id, digest, asked.request, envelope))
+
+    def _write_twins(self, index: int, envelope: Envelope, before: Before) -> None:
+        """Write the rows of equal lines. Where the lines are not what was checked, a later run copies the row."""
+        digest = self.plan.digest(index)
+        for twin in self.plan.twins.get(index, ()):
+            try:
+                own = self.plan.line(twin).id
+            except ProviderError as error:
+                self.error = self.error or error
+                return
+            self.tally.copied += 1
+            self.output.put(twin, self.form.write(own, twin + 1, digest, envelope, before))
 
     def _flush(self) -> None:
         self.output.flush()

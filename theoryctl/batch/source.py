@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Self
 
-from theoryctl.errors import BadInputs
+from theoryctl.errors import BadInputs, OutputFailed
 from theoryctl.hints import again, path_hint
 from theoryctl.requests.standard_input import NAMES, StandardInput
 from theoryctl_providers.contract.files import open_regular
@@ -82,10 +82,15 @@ def open_source(path: str, standard_input: StandardInput) -> Source:
 
 
 def _copied(chunks: Iterable[bytes]) -> BinaryIO:
+    """Copy lines that can be read once only. Raises OutputFailed."""
     import tempfile
 
-    copy = tempfile.TemporaryFile()  # noqa: SIM115  # for as long as the batch runs
-    for chunk in chunks:
-        copy.write(chunk)
-    copy.flush()
+    try:
+        copy = tempfile.TemporaryFile()  # noqa: SIM115  # for as long as the batch runs
+        for chunk in chunks:
+            copy.write(chunk)
+        copy.flush()
+    except OSError as error:
+        message = f"the lines cannot be copied to a temporary file: {error.strerror}"
+        raise OutputFailed(message, hint="set TMPDIR to a folder with space, or give the lines as a file") from error
     return copy

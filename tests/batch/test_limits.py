@@ -1,0 +1,85 @@
+"""Limits of the system: a full disk, for which a limit on the size of files stands, and a limit on open files."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.batch.rows import BATCH, Files, ask, write_lines
+from tests.conftest import THEORYCTL
+
+
+def limited(
+    kib: int, environment: dict[str, str], folder: Path, *flags: str, lines: str = "lines.jsonl"
+) -> subprocess.CompletedProcess[str]:
+    """Run a batch that can write no file of more than so many KiB; the lines are on standard input too."""
+    command = shlex.join([str(THEORYCTL), *BATCH, lines, *flags, "--json"])
+    env = {**environment, "PYTHONDONTWRITEBYTECODE": "1"}
+    run = ["bash", "-c", f"ulimit -f {kib}; exec {command}"]
+    stdin = (folder / "lines.jsonl").read_text()
+    return subprocess.run(run, cwd=folder, env=env, input=stdin, capture_output=True, text=True)
+
+
+def test_a_full_disk_while_a_file_is_put_right_is_told_and_leaves_it_whole(
+    files: Files, environment: dict[str, str]
+) -> None:
+    (files.out.parent / "answers.yaml").write_text("rules:\n- answers: [{fault: {status: 400}}]\n")
+    files.run("--script", "answers.yaml", lines=[ask(str(number)) for number in range(6)])
+    failures = files.out.read_bytes()
+    files.run("--retry-failed")
+    killed = failures + files.out.read_bytes()  # as kill -9 leaves it
+    files.out.write_bytes(killed)
+    done = limited(4, environment, files.out.parent, "--out", "rows.jsonl")
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["code"]) == (1, "ERR_OUTPUT"), done.stderr
+    assert "rows.jsonl cannot be written" in error["message"]
+    assert files.out.read_bytes() == killed
+
+
+def test_a_full_disk_leaves_whole_rows(files: Files, environment: dict[str, str]) -> None:
+    write_lines(files.lines, [ask(str(number)) for number in range(100)])
+    assert limited(20, environment, files.out.parent, "--out", "rows.jsonl").returncode == 1
+    assert files.out.read_bytes().endswith(b"}\n") and len(files.rows) > 10
+    assert files.run().document["resumed"] > 10
+
+
+def test_lines_from_standard_input_that_find_no_room_are_told(
+    files: Files, environment: dict[str, str], working_folder: Path
+) -> None:
+    write_lines(files.lines, [ask("long" * 1000) for _ in range(10)])
+    done = limited(20, environment, working_folder, "--out", "rows.jsonl", lines="-")
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["code"]) == (1, "ERR_OUTPUT")
+    assert error["message"] == "the lines cannot be copied to a temporary file: File too large"
+
+
+def test_rows_that_find_no_room_to_wait_for_their_turn_are_written_before_the_batch_ends(
+    files: Files, environment: dict[str, str], working_folder: Path
+) -> None:
+    write_lines(files.lines, [ask(str(number)) for number in range(60)])
+    slow = "- when: {user: {equals: '0'}}\n  answers: [{chunks: [{text: Hello, delay: 30}]}]\n"
+    rules = f"rules:\n{slow}- answers: [{{text: Hello}}]\n"
+    (working_folder / "answers.yaml").write_text(rules)
+    done = limited(16, environment, working_folder, "--out", "-", "--ordered", "--script", "answers.yaml")
+    numbers = [json.loads(line).get("line") for line in done.stdout.splitlines()]
+    assert (done.returncode, len(numbers) > 8, 1 in numbers) == (1, True, False)
+    assert "--ordered: rows that wait cannot be written" in done.stderr
+
+
+@pytest.mark.parametrize(("hard", "allowed"), [(4096, 1256), (1000, 1000)])
+def test_calls_at_the_same_time_may_open_as_many_files_as_the_system_allows(hard: int, allowed: int) -> None:
+    script = f"""
+from resource import RLIMIT_NOFILE, getrlimit, setrlimit
+from theoryctl.batch.engines import allow_open_files
+setrlimit(RLIMIT_NOFILE, (256, {hard}))
+allow_open_files(500)
+allow_open_files(16)
+print(getrlimit(RLIMIT_NOFILE))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == f"({allowed}, {hard})\n"
