@@ -114,6 +114,21 @@ def test_a_started_instance_answers_a_batch_as_the_embedded_runtime_does(cli: Cl
         assert [row[name] for row in here] == [row[name] for row in there]
 
 
+def test_an_instance_that_serves_mocks_only_is_asked_no_real_line(cli: Cli, working_folder: Path) -> None:
+    write_lines(working_folder / "lines.jsonl", [ask("one")])
+    assert cli("local", "start", "--ref", REF, "--runtime", "process", "--mode", "mock").status == 0
+    try:
+        ran = cli(*BATCH, "lines.jsonl", "--out", "rows.jsonl", "--mode", "real", "--json")
+        estimated = cli(*BATCH, "lines.jsonl", "--estimate")
+        asked = requests_of(cli)
+    finally:
+        cli("local", "stop", "--all")
+    assert (ran.status, ran.document["error"]["code"], asked) == (2, "ERR_USAGE", [])
+    assert "--runtime embedded" in ran.document["error"]["hint"]
+    assert estimated.status == 0
+    assert not (working_folder / "rows.jsonl").exists()
+
+
 def requests_of(cli: Cli) -> list[str]:
     """The lines of an instance's log that tell of a request."""
     lines = cli("local", "logs", "--ref", REF, "--json").out.splitlines()

@@ -144,6 +144,9 @@ def setting_of(options: BatchOptions, target: Target, opened: ExitStack, *, asks
     mode = _mode(options, target, settings) if asks else "real"
     manifest = found.load()
     target.check(manifest, mode)
+    if asks and not (is_mock(mode) or target.takes_real):  # it would refuse each line
+        message = f"--mode {mode}: the {target.runtime} instance of {options.ref} was started to serve mocks only"
+        raise UsageError(message, hint=again("ask from here", runtime=EMBEDDED))
     target.check_flags(options.told_once())
     if options.form not in FORMATS:
         raise UsageError(

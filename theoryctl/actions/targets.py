@@ -41,6 +41,8 @@ class Target(Protocol):
     mode: str
     #: Whether it has secrets of its own, so that those of the caller are not even read.
     has_secrets: bool
+    #: Whether it answers in real mode too.
+    takes_real: bool
     #: The instance that records what it is asked, if it is one.
     record: Instance | None
 
@@ -88,7 +90,7 @@ def modal_target(ref: ProviderRef, environment: str, app: str | None = None) -> 
 
 
 class _Here(Target):
-    runtime, mode, has_secrets, record = EMBEDDED, "mock", False, None
+    runtime, mode, has_secrets, takes_real, record = EMBEDDED, "mock", False, True, None
 
     def __init__(self, reason: str) -> None:
         #: The reason for it, as it follows the word "embedded".
@@ -110,6 +112,7 @@ class _Started(Target):
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
         self.runtime, self.mode = instance.runtime, instance.mode
+        self.takes_real = instance.flags.get("mode") != "mock"
         self.record = instance if instance.record else None
 
     def check_flags(self, told: Mapping[str, Any]) -> None:
@@ -131,7 +134,7 @@ class _Started(Target):
 
 
 class _Deployed(Target):
-    runtime, mode, has_secrets, record = MODAL, "mock", True, None
+    runtime, mode, has_secrets, takes_real, record = MODAL, "mock", True, True, None
 
     def __init__(self, ref: ProviderRef, environment: str, app: str | None) -> None:
         self._ref, self._environment, self._app = ref, environment, app
