@@ -50,6 +50,16 @@ def test_what_other_runs_of_the_day_cost_counts(ask: Ask, state: Path) -> None:
     assert ask(env=most("1.01")).status == 0
 
 
+@pytest.mark.parametrize("budget", [{}, {"THEORYCTL_MAX_COST_PER_DAY": "1"}], ids=["no budget", "a budget"])
+def test_runs_of_today_that_are_forgotten_still_count(ask: Ask, cli: Cli, state: Path, budget: dict[str, str]) -> None:
+    assert ask(env=budget).status == 0
+    assert cli("runs", "prune", "--all").out == "forgot 1 run; 0 runs left\n"
+    ((spent,),) = query(state, "SELECT sum(usd) FROM charges")
+    assert spent > 0
+    refused = ask("--option", "max_tokens=1", env={"THEORYCTL_MAX_COST_PER_DAY": str(spent)})
+    assert refused.document["error"]["code"] == "ERR_MAX_COST"
+
+
 def test_a_refused_key_costs_nothing_and_a_call_that_broke_off_all_that_was_held(ask: Ask, state: Path) -> None:
     for behaviour in (fails(401), fails(500)):
         ask("--option", "max_tokens=1000", by=behaviour, env=most("1"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
 #: Runs are kept for so many days, and as long as the file has at most so many bytes.
 DAYS = 90
 _DAY = 86400
+#: Keeps, in one sum, the cost of those runs of today that nothing was reserved for.
+_CHARGED = """
+INSERT INTO charges SELECT :charge, :today, sum(cost_usd) FROM runs
+WHERE started_at >= :today AND started_at < :before AND run_id NOT IN (SELECT charge FROM charges) AND cost_usd > 0
+GROUP BY 2
+"""
 #: The part of the runs that makes room at once: each time costs a look at all of them.
 _PART = 10
 
@@ -29,9 +36,13 @@ def keep(connection: Connection, *, days: int = DAYS, most: int = BYTES) -> None
 
 
 def forget(connection: Connection, before: float) -> int:
-    """Forget runs that began before a time, in seconds since the epoch, and return their number."""
-    text = day(before, "%Y-%m-%dT%H:%M:%SZ")
-    connection.execute("DELETE FROM charges WHERE day < ?", (text[:10],))
+    """Forget runs that began before a time, in seconds since the epoch, and return their number.
+
+    What those of today have cost still counts for the budget of the day.
+    """
+    text, today = day(before, "%Y-%m-%dT%H:%M:%SZ"), day()
+    connection.execute(_CHARGED, {"charge": f"forgotten_{os.urandom(8).hex()}", "today": today, "before": text})
+    connection.execute("DELETE FROM charges WHERE day < ?", (min(text[:10], today),))
     connection.execute("DELETE FROM contents WHERE run_id IN (SELECT run_id FROM runs WHERE started_at < ?)", (text,))
     return connection.execute("DELETE FROM runs WHERE started_at < ?", (text,)).rowcount
 
