@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,6 +51,18 @@ def test_rows_that_replace_failures_tell_what_those_have_cost(files: Files, form
     assert (again["ok"], len(files.rows), after["resumed"]) == (3, 3, 3)
     assert again["usage"]["spent_before_usd"] == pytest.approx(paid)
     assert after["usage"]["spent_before_usd"] == pytest.approx(paid + 3 * ONE)
+
+
+def test_rows_that_recordings_answer_cost_nothing(files: Files, tmp_path: Path) -> None:
+    tape = str(tmp_path)
+    with Vendor(answers_in(1000)) as vendor:
+        asked = real(files, vendor, "--record-missing", tape, lines=LINES[:1]).document["usage"]["cost_usd"]
+        again = real(files, vendor, "--record-missing", tape, "--model", "openai/gpt-4o-mini", lines=LINES[:1])
+    replayed = files.run("--replay", tape, lines=LINES[:1]).document["usage"]
+    after = files.run("--replay", tape, lines=LINES[:1]).document["usage"]
+    assert asked == pytest.approx(ONE)
+    assert (again.document["usage"]["cost_usd"], replayed["cost_usd"], len(vendor.requests)) == (0, 0, 1)
+    assert after["spent_before_usd"] == pytest.approx(ONE)
 
 
 def test_a_limit_counts_failures_that_were_asked_again(files: Files) -> None:

@@ -116,6 +116,17 @@ def test_a_run_that_held_money_counts_once_and_another_day_not_at_all(
         budget.reserve(0.2, "run_too_much")
 
 
+def test_what_a_recording_cost_counts_once(ask: Ask, cli: Cli, state: Path, tmp_path: Path) -> None:
+    told = {"THEORYCTL_LEDGER": "mock"}
+    paid = ask("--record", str(tmp_path), env=told).document["usage"]["cost_usd"]
+    replay = ("local", "run", "--ref", REF, "--prompt", "Say hello.", "--replay", str(tmp_path), "--json")
+    assert cli(*replay, env=told).document["usage"]["cost_usd"] == paid > 0
+    assert cli("runs", "cost", "--json").document["total"]["cost_usd"] == paid
+    # A row of an earlier version, which had the price of the recording.
+    write(state, [row(day(), cost=0.5, mode="mock")])
+    assert ask("--option", "max_tokens=1", env=most("0.1")).status == 0
+
+
 def test_a_budget_that_is_no_number_is_refused(ask: Ask) -> None:
     ran = ask(env=most("ten"))
     message = "THEORYCTL_MAX_COST_PER_DAY: expected US dollars, got 'ten'"

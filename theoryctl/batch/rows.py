@@ -234,9 +234,12 @@ def _before(said: Any) -> Before:
 
 
 def _priced(usd: Any, mode: str | None) -> float | None:
-    """The cost in a row; a mock without one costs nothing. Raises TypeError and ValueError for what is no cost."""
+    """The cost in a row; a mock costs nothing, also one that replays what was paid before.
+
+    Raises TypeError and ValueError for what is no cost.
+    """
     _check(usd)
-    return 0.0 if usd is None and mode is not None and is_mock(mode) else usd
+    return 0.0 if mode is not None and is_mock(mode) else usd
 
 
 def _check(number: Any) -> None:

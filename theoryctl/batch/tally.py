@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypedDict, TypeVar
 
 from theoryctl.batch.resume import Earlier
-from theoryctl.batch.rows import is_unbilled
+from theoryctl.batch.rows import is_unbilled, paid
 from theoryctl_providers.contract import Envelope
 
 _Number = TypeVar("_Number", int, float)
@@ -72,7 +72,7 @@ class Tally:
         usage, error = envelope["usage"], envelope["error"]
         self.input_tokens += usage["input_tokens"] or 0
         self.output_tokens += usage["output_tokens"] or 0
-        self.cost_usd += usage["cost_usd"] or 0.0
+        self.cost_usd += paid(envelope) or 0.0
         self._count_unknown(envelope)
         if error is not None:
             self.failed[error["code"]] += 1
@@ -83,8 +83,8 @@ class Tally:
     def add_retried(self, envelope: Envelope) -> None:
         """Count a call that failed and is made again."""
         self.retried += 1
-        self.cost_usd += envelope["usage"]["cost_usd"] or 0.0
-        self.unpriced += _is_unpriced(envelope)
+        self.cost_usd += paid(envelope) or 0.0
+        self.unpriced += paid(envelope) is None
 
     def sums(self, earlier: Earlier) -> Sums:
         """Return the sums of this run, and of the rows that were there before."""
@@ -99,7 +99,7 @@ class Tally:
 
     def _count_unknown(self, envelope: Envelope) -> None:
         usage = envelope["usage"]
-        self.unpriced += _is_unpriced(envelope)
+        self.unpriced += paid(envelope) is None
         if envelope["error"] is None or not is_unbilled(envelope):
             self.untold["input_tokens"] += usage["input_tokens"] is None
             self.untold["output_tokens"] += usage["output_tokens"] is None
@@ -109,10 +109,6 @@ class Tally:
         ranked = sorted(self._durations)
         names = {"p50": 50, "p90": 90, "p99": 99}
         return {name: ranked[-(-len(ranked) * part // 100) - 1] if ranked else None for name, part in names.items()}
-
-
-def _is_unpriced(envelope: Envelope) -> bool:
-    return envelope["usage"]["cost_usd"] is None and not is_unbilled(envelope)
 
 
 def _known(total: _Number, unknown: int) -> _Number | None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _SPENT = """
 SELECT coalesce((SELECT sum(usd) FROM charges WHERE day = :day), 0)
      + coalesce((SELECT sum(cost_usd) FROM runs
-                 WHERE started_at >= :day AND run_id NOT IN (SELECT charge FROM charges)), 0)
+                 WHERE started_at >= :day AND run_id NOT IN (SELECT charge FROM charges) AND mode IS NOT 'mock'), 0)
 """
 
 

@@ -18,6 +18,7 @@ _DAY = 86400
 _CHARGED = """
 INSERT INTO charges SELECT :charge, :today, sum(cost_usd) FROM runs
 WHERE started_at >= :today AND started_at < :before AND run_id NOT IN (SELECT charge FROM charges) AND cost_usd > 0
+AND mode IS NOT 'mock'
 GROUP BY 2
 """
 #: The part of the runs that makes room at once: each time costs a look at all of them.

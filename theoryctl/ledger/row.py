@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from theoryctl_providers.contract import is_mock
+
 if TYPE_CHECKING:
     from theoryctl_providers.contract import Envelope
 
@@ -115,6 +117,9 @@ def row_of(envelope: Envelope, source: Source, *, model: str | None = None, **mo
     """Return the row of a finished run of a `model`; `more` are columns that its envelope does not tell."""
     meta, error = envelope["meta"], envelope["error"]
     vendor, usage = meta["vendor"], envelope["usage"]
+    told: dict[str, Any] = {name: usage.get(name) for name in USAGE}
+    if told["cost_usd"] and is_mock(envelope["mode"] or "real"):  # a recording tells what was paid when it was made
+        told["cost_usd"] = 0.0
     return Row(
         run_id=envelope["run_id"],
         started_at=meta["started_at"],
@@ -126,7 +131,7 @@ def row_of(envelope: Envelope, source: Source, *, model: str | None = None, **mo
         answered=short(vendor and vendor["model"]),
         image=digest_in(meta["image"]),
         code=error and error["code"],
-        **{name: usage.get(name) for name in USAGE},
+        **told,
         duration_ms=meta["duration_ms"],
         loading_ms=meta.get("loading_ms"),
         version=meta["version"],

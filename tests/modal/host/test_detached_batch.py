@@ -126,8 +126,8 @@ def test_a_failure_that_is_asked_again_detached_gives_way_to_the_row_that_is_col
     assert cli("modal", *BATCH, "--ref", REF).status == 0
     first, *others = read_rows(work / "rows.jsonl")
     error = {"code": "ERR_BAD_RESPONSE", "message": "broke", "hint": None, "retryable": True}
-    paid = {**first["usage"], "cost_usd": 0.5}
-    write_lines(work / "rows.jsonl", [{**first, "status": "error", "error": error, "usage": paid}, *others])
+    failure = {"mode": "real", "status": "error", "error": error, "usage": {**first["usage"], "cost_usd": 0.5}}
+    write_lines(work / "rows.jsonl", [{**first, **failure}, *others])
     assert cli("modal", *BATCH, "--ref", REF, "--detach", "--retry-failed").document["left"] == 1
     assert [row["line"] for row in read_rows(work / "rows.jsonl") if "asked_again" in row] == [first["line"]]
     until(lambda: collect(cli, "rows.jsonl", "--keep").document["left"] == 0)
