@@ -8,7 +8,7 @@ from tests.real import vendor as misbehaviour
 from tests.real.conftest import ANTHROPIC, CANARY, LITELLM_WARNINGS, OPENAI, Ask
 from tests.real.dialects import Anthropic, OpenAI, whole_answer
 from tests.real.failing import assert_clean, assert_failed, both_vendors, openai_error
-from tests.real.server import Behaviour
+from tests.real.server import Behaviour, Conversation
 from tests.real.vendor import Vendor, answers, fails, streams
 from theoryctl_providers import ProviderError, run
 
@@ -44,6 +44,21 @@ def test_a_whole_answer_that_cannot_be_read_is_paid_for_once(ask: Ask, model: st
     assert_failed(call, "ERR_BAD_RESPONSE")
     assert model in call.error["message"]
     assert len(vendor.requests) == 1
+
+
+@both_vendors
+def test_of_a_failure_no_more_is_read_than_is_told(ask: Ask, model: str) -> None:
+    read_whole = []
+
+    def fails(talk: Conversation) -> None:
+        misbehaviour.fails_at_length(talk)
+        read_whole.append(talk)
+
+    with Vendor(fails) as vendor:
+        call = ask(vendor.addresses, model)
+    assert_failed(call, "ERR_INPUTS")
+    assert "the prompt is too strange" in call.error["message"]
+    assert (len(vendor.requests), read_whole) == (1, [])
 
 
 @pytest.mark.parametrize("status", [201, 202, 204])

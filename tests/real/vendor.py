@@ -200,6 +200,15 @@ def sends_a_web_page(talk: Conversation) -> None:
     talk.send(200, b"<html><body>Please log in to the guest network.</body></html>", content_type="text/html")
 
 
+def fails_at_length(talk: Conversation) -> None:
+    """Status 400, the vendor's words, and 16 MiB after them."""
+    talk.raw(b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n")
+    talk.write(b"the prompt is too strange ")
+    for _ in range(256):
+        talk.write(b"[" * 65_536)
+    talk.end_stream()
+
+
 def sends_nothing(talk: Conversation) -> None:
     """Status 200, the right content type, and an empty body."""
     talk.stream([])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from codecs import BOM_UTF8
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ import httpx
 
 from theoryctl_providers.litellm.addresses import LED_TO
 from theoryctl_providers.litellm.arguments import custom_headers
+from theoryctl_providers.status import LONGEST_BODY
 
 T = TypeVar("T")
 
@@ -82,14 +84,15 @@ def _is_told(name: str) -> bool:
 
 
 class Body(httpx.AsyncByteStream):  # type: ignore[misc]  # httpx is not there where this is checked
-    """The bytes of a response, which can be looked at before somebody takes them.
+    """The bytes of a response, which can be looked at before somebody takes them; of a failure as many as are told.
 
     `watch`, where it is set, is told each chunk as it is taken.
     """
 
     def __init__(self, response: httpx.Response) -> None:
         self._inner: Any = response.stream
-        self._source = _decoded(response)
+        chunks = _decoded(response)
+        self._source = _at_most(LONGEST_BODY, chunks) if response.is_error else chunks
         self._held: deque[bytes] = deque()
         self.watch: Callable[[bytes], None] | None = None
 
@@ -144,6 +147,16 @@ async def _chunks(source: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
         yield start
 
 
+async def _at_most(size: int, chunks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    """So many bytes of a body. LiteLLM looks for keys in a failure's, on the event loop: 200 KB took it seconds."""
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            yield chunk[:size]
+            size -= len(chunk)
+            if size <= 0:
+                return
+
+
 #: Headers that LiteLLM and OpenAI's client take from the environment, whoever is called (openai/lib/_client_auth.py).
 _AMBIENT = ("openai-organization", "openai-project")
 
@@ -164,7 +177,7 @@ async def _hear(response: httpx.Response) -> None:
         return
     _stay(response)
     kind = response.headers.get("content-type", "")
-    if "json" in kind or "event-stream" in kind or not kind:
+    if "json" in kind or "event-stream" in kind or not kind or response.is_error:
         response.stream = Body(response)
     heard.response = response
 
