@@ -90,8 +90,8 @@ def source_line(annotation: dict[str, Any], *, plain: bool) -> str:
     cited = annotation.get("url_citation")
     if not isinstance(cited, dict) or not isinstance(cited.get("url"), str):
         return json_text(annotation, plain=plain)
-    title = f"{cited['title']}: " if isinstance(cited.get("title"), str) else ""
-    return f"{title}{cited['url']}"
+    title, url = cited.get("title"), cited["url"]
+    return f"{title}: {url}" if isinstance(title, str) and title != url else url
 
 
 def heading(name: str) -> Iterator[str]:
