@@ -129,5 +129,5 @@ $(VENV)/dev.stamp: requirements-dev.lock $(VENV)/core.stamp
 	@echo "installing what the tests need, once" >&2
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.lock >$(VENV)/uv.lock
 	@$(PIP) install --no-deps --require-hashes --requirement $(VENV)/uv.lock
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(DEV) || $(PIP) install $(DEV)
+	@UV_HTTP_TIMEOUT=10 UV_HTTP_RETRIES=0 $(BIN)/uv pip install --quiet --python $(BIN)/python $(DEV) || $(PIP) install $(DEV)
 	@touch $@
