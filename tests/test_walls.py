@@ -90,8 +90,8 @@ HOMES = {
 
 #: What runs a provider: the embedded runtime in this process, the shim in a container on Modal, and the checks of its
 #: conformance and sameness. And what reads the recordings for it, for the engine and the host are to refuse the same
-#: ones. And the table of vendors, of which there is to be one. And a batch, which asks in this process without one for
-#: each line; and the content of the ledger, which passes the same redactor.
+#: ones. And the table of vendors, of which there is to be one, and what they bill beside tokens. And a batch, which
+#: asks in this process without one for each line; and the content of the ledger, which passes the same redactor.
 INSIDE = (
     "theoryctl.runtimes.embedded",
     "theoryctl.modal.theoryctl_shim",
@@ -99,8 +99,10 @@ INSIDE = (
     "theoryctl.actions.conformance",
     "theoryctl.actions.sameness",
     "theoryctl.actions.vendors",
+    "theoryctl.batch.cost",
     "theoryctl.batch.engines",
     "theoryctl.batch.given_inputs",
+    "theoryctl.batch.prices",
     "theoryctl.batch.requests",
     "theoryctl.batch.vendors.desk",
     "theoryctl.ledger.content",

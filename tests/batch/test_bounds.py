@@ -80,10 +80,25 @@ def test_a_batch_has_its_own_price_or_says_that_it_is_the_usual_one() -> None:
 def test_what_nobody_knows_is_unknown_and_a_server_of_ones_own_is_free() -> None:
     unknown = bounds_of(asked(model="openai/gpt-99-unheard-of", max_tokens=10), None)
     assert (unknown.output, unknown.usd) == (10, None)
-    assert bounds_of(asked(web_search_options={}, max_tokens=10), None).usd is None  # nobody knows how many searches
     own = bounds_of(asked(model="ollama/llama3"), None)
     assert (own.output, own.usd) == (None, 0.0)
     assert facts_of("groq/gpt-4o-mini") is None  # another vendor's price is not its own
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"web_search_options": {}},
+        {"extra_body": {"web_search_options": {}}},
+        {"extra_body": {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}},
+        {"model": "openai/gpt-4o-search-preview"},
+        {"model": "perplexity/sonar"},
+    ],
+    ids=str,
+)
+def test_nobody_knows_how_often_the_web_is_searched(inputs: dict[str, Any]) -> None:
+    bounds = bounds_of(asked(max_tokens=10, **{"model": "anthropic/claude-sonnet-4-5", **inputs}), None)
+    assert (bounds.output, bounds.usd, bounds.searches) == (10, None, True)
 
 
 def test_embeddings_write_nothing() -> None:

@@ -259,5 +259,16 @@ def test_a_model_without_a_price_has_to_be_allowed(files: Files) -> None:
         assert real(files, vendor, "--max-cost", "1", "--allow-unknown-price", lines=lines).status == 0
 
 
+def test_a_search_has_no_price_and_has_to_be_allowed(files: Files, cli: Cli) -> None:
+    lines = [ask("one", model="openai/gpt-4o-mini", max_tokens=10, extra_body={"web_search_options": {}})]
+    write_lines(files.lines, lines)
+    told = cli(*BATCH, "lines.jsonl", "--mode", "real", "--estimate", "--json").document
+    assert (told["unpriced"], told["cost_usd"]) == ({"openai/gpt-4o-mini": 1}, {"low": None, "high": None})
+    with Vendor(answers_in(10)) as vendor:
+        ran = real(files, vendor, "--max-cost", "1", lines=lines)
+        assert (ran.status, vendor.requests) == (2, [])
+        assert "gpt-4o-mini (1 lines); a line that may search the web" in ran.document["error"]["message"]
+
+
 def test_a_mock_costs_nothing(files: Files) -> None:
     assert files.run("--max-cost", "0", lines=[ask("one")]).status == 0

@@ -91,6 +91,9 @@ def test_a_price_that_nobody_knows_is_said_and_a_server_of_ones_own_is_free(ask:
     near = ask("--model", "openai/gpt4o-mini", env=most("100")).document["error"]
     assert near["message"].endswith("did you mean openai/gpt-4o-mini?")
     assert "--model openai/gpt-4o-mini" in near["hint"]
+    searching = ask("--model", "openai/gpt-4o-search-preview", env=most("100"))
+    assert refused(searching)
+    assert "may search the web at a price that is not known" in searching.document["error"]["message"]
     own = ask("--model", "ollama/llama3", env=most("0", LLM_API_BASE="http://127.0.0.1:9"))
     assert own.document["error"]["code"] != "ERR_MAX_COST"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -23,6 +24,7 @@ pytestmark = [
 streamed_or_not = pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
 ANY_PATH = re.compile(".*")
 MOST = 2**53 - 1
+CLAUDE = "anthropic/claude-sonnet-4-5"
 GEMINI = "gemini/gemini-2.5-flash"
 DIALECTS: dict[str, said.Dialect] = {ANTHROPIC: said.Anthropic(), GEMINI: said.Gemini()}
 
@@ -44,14 +46,53 @@ def test_an_answer_that_no_count_spoils_is_priced(asked: Asked) -> None:
     assert usage["cost_usd"] == pytest.approx(3 * 0.15e-6 + 2 * 0.075e-6 + 6 * 0.6e-6)
 
 
-@pytest.mark.parametrize(("price", "told"), [({}, None), ({"cost": 0.01}, 0.01)], ids=["counted", "said"])
+@pytest.mark.parametrize(
+    ("price", "told"),
+    [
+        ({}, None),
+        ({"cost": 0.01}, 0.01),
+        ({"cost": {"request_cost": 0.005, "total_cost": 0.005011}}, 0.005011),  # Perplexity's
+        ({"cost_in_usd_ticks": 37_756_000}, 0.0037756),  # xAI's
+    ],
+    ids=["counted", "said", "summed", "ticks"],
+)
+@pytest.mark.parametrize(
+    ("model", "inputs"),
+    [
+        ("openai/gpt-4o-mini", {"web_search_options": {}}),
+        ("openai/gpt-4o-mini", {"extra_body": {"web_search_options": {}}}),
+        ("openai/gpt-4o-search-preview", {}),
+    ],
+    ids=["asked", "asked beside", "always"],
+)
 def test_a_search_of_the_web_has_a_price_that_only_the_vendor_knows(
-    asked: Asked, price: dict[str, float], told: float | None
+    asked: Asked, price: dict[str, Any], told: float | None, model: str, inputs: dict[str, Any]
 ) -> None:
     usage = {"prompt_tokens": 5, "completion_tokens": 6, **price}
     by = says(completion(choice({"content": "Hi"}), usage=usage))
-    found = asked(by, streamed=False, web_search_options={}).envelope["usage"]
+    found = asked(by, model, streamed=False, **inputs).envelope["usage"]
     assert (found["input_tokens"], found["cost_usd"]) == (5, told)
+
+
+@streamed_or_not
+@pytest.mark.parametrize("searched", [0, 3])
+def test_searches_that_a_vendor_counts_have_no_price_of_tokens(
+    ask: Ask, httpserver: HTTPServer, searched: int, streamed: bool
+) -> None:
+    kind = "text/event-stream" if streamed else "application/json"
+    field = f'"server_tool_use": {{"web_search_requests": {searched}}}, "input_tokens"'.encode()
+    body = answer(ANTHROPIC, streamed, "input_tokens", count=str(said.SENT)).replace(b'"input_tokens"', field)
+    httpserver.expect_request(ANY_PATH).respond_with_data(body, content_type=kind)
+    call = ask({"ANTHROPIC_API_BASE": httpserver.url_for("").rstrip("/")}, CLAUDE, streamed=streamed)
+    usage = call.envelope["usage"]
+    assert (usage["input_tokens"], usage["cost_usd"] is None) == (said.SENT, searched > 0)
+
+
+def test_an_answer_that_cites_the_web_was_searched_for(asked: Asked) -> None:
+    cited = [{"type": "url_citation", "url_citation": {"url": "https://example.com"}}]
+    for message, is_priced in (({"content": "Hi"}, True), ({"content": "Hi", "annotations": cited}, False)):
+        by = says(completion(choice(message), usage={"prompt_tokens": 5, "completion_tokens": 6}))
+        assert (asked(by, streamed=False).envelope["usage"]["cost_usd"] is not None) == is_priced
 
 
 @pytest.mark.parametrize("cached", [2**62, -7, float("inf"), MOST + 1, "2"])

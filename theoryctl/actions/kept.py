@@ -65,18 +65,21 @@ def _reserved(request: Request, manifest: Manifest, settings: Settings) -> Held 
     budget = budget_of(settings)
     if budget is None:
         return None
-    usd = bounds_of(request, manifest.models.default).usd
-    if usd is None:
-        raise _unpriced(str(request.inputs.get("model") or manifest.models.default))
-    return budget.reserve(usd, request.run_id)
+    bounds = bounds_of(request, manifest.models.default)
+    if bounds.usd is None:
+        raise _unpriced(str(request.inputs.get("model") or manifest.models.default), searches=bounds.searches)
+    return budget.reserve(bounds.usd, request.run_id)
 
 
-def _unpriced(model: str) -> TheoryctlError:
-    """The error for a model whose price nobody knows."""
+def _unpriced(model: str, *, searches: bool) -> TheoryctlError:
+    """The error for a call whose price nobody knows: that of the model, or of what it `searches`."""
     from theoryctl.batch.prices import NO_TABLE, near_model, table_file
 
     if table_file() is None:
         return MissingPackage("litellm", f"{NO_TABLE}, so the budget of a day cannot be kept")
+    if searches:
+        message = f"{model} may search the web at a price that is not known, so the budget of a day cannot be kept"
+        return MaxCost(message, hint="leave the search out, or choose a model that does not search")
     message = f"the price of {model} is not known, so the budget of a day cannot be kept"
     if near := near_model(model):
         return MaxCost(f"{message}; did you mean {near}?", hint=again(f"use {near}", model=near))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from theoryctl.batch.prices import BATCHES, NO_TABLE, near_model, price_of, table_file
+from theoryctl.batch.prices import BATCHES, NO_TABLE, facts_of, near_model, price_of, table_file
 from theoryctl.batch.tokens import TokenCounter
 from theoryctl.errors import MaxCost, MissingPackage, TheoryctlError, UsageError
 from theoryctl.hints import again
@@ -32,11 +32,15 @@ _BOUNDS = ("max_completion_tokens", "max_tokens")
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The most tokens that a call can take, and the most US dollars; None is unknown."""
+    """The most tokens that a call can take, and the most US dollars; None is unknown.
+
+    `searches` says that more than tokens may be billed, as searches of the web, so that the cost is unknown.
+    """
 
     input: int
     output: int | None
     usd: float | None
+    searches: bool = False
 
 
 def bounds_of(request: Request, default_model: str | None, *, batched: bool = False) -> Bounds:
@@ -44,8 +48,10 @@ def bounds_of(request: Request, default_model: str | None, *, batched: bool = Fa
 
     A token has at least one byte, so the inputs have at most as many tokens as bytes, and never more than the model
     reads. The answer has as many as `max_tokens` says, else as the model can write, for each of `n` choices. How often
-    a model searches the web, which has a price of its own, nobody knows.
+    a vendor searches the web or runs another tool, which has a price of its own, nobody knows.
     """
+    from theoryctl_providers.litellm.charges import searches
+
     inputs, model = request.inputs, model_of(request, default_model)
     text = dumps(dict(inputs))
     parts = _parts(inputs)
@@ -61,8 +67,9 @@ def bounds_of(request: Request, default_model: str | None, *, batched: bool = Fa
     )
     sent = min(sent, price.context) if price.context else sent
     written = 0 if request.operation == "embeddings" else _longest(inputs, price.most_output)
-    searches = inputs.get("web_search_options") is not None
-    return Bounds(sent, written, None if searches else _usd(sent, written, price.input, price.output))
+    if searches(model, inputs):
+        return Bounds(sent, written, None, searches=True)
+    return Bounds(sent, written, _usd(sent, written, price.input, price.output))
 
 
 def unpriced_usd(plan: Plan) -> Iterator[tuple[int, float]]:
@@ -184,6 +191,8 @@ def unknown_price(unpriced: Counter[str]) -> TheoryctlError:
         return MissingPackage("litellm", NO_TABLE)
     told = ", ".join(f"{model} ({count} lines)" for model, count in unpriced.most_common(5))
     message = f"a limit on cost: nobody knows the highest price of {told}"
+    if any(map(facts_of, unpriced)):
+        message += "; a line that may search the web, or whose answer has no limit, has no price"
     if len(unpriced) == 1 and (near := near_model(*unpriced)):
         return UsageError(f"{message}; did you mean {near}?", hint=again(f"use {near}", model=near))
     hint = again("set max_tokens, or add --allow-unknown-price", allow_unknown_price=True)

@@ -15,9 +15,6 @@ _TABLE = "model_prices_and_context_window_backup.json"
 #: The reason why no price is known where that is not installed.
 NO_TABLE = "prices need LiteLLM, which is not installed here"
 
-#: Vendors whose models run on a server of one's own: a call costs nothing.
-_OWN = frozenset(("ollama", "ollama_chat", "hosted_vllm", "lm_studio"))
-
 #: Prices of a token. Some count only above a number of tokens, and some only for a tier of service.
 _TIER = "(?:_(priority|flex|ultrafast|batches))?"
 _INPUT = re.compile(rf"input_cost_per_token(?:_above_(\d+)k_tokens)?{_TIER}")
@@ -109,7 +106,9 @@ def _is_sold(key: str, facts: Mapping[str, Any], vendor: str) -> bool:
 def price_of(model: str, tokens: int, *, tier: str | None = None, cached: bool = False, media: bool = False) -> Price:
     """Return the price of a call with at most so many tokens in, at a tier of service. `cached` says that the vendor is
     asked to write its cache, `media` that there is more than text."""
-    if model.partition("/")[0] in _OWN:
+    from theoryctl_providers.litellm.charges import OWN_SERVERS
+
+    if model.partition("/")[0] in OWN_SERVERS:
         return _FREE
     facts = facts_of(model)
     if facts is None:

@@ -19,6 +19,7 @@ from theoryctl_providers.contract import (
     VendorInfo,
 )
 from theoryctl_providers.contract.answer import is_unicode
+from theoryctl_providers.litellm.charges import searches
 from theoryctl_providers.litellm.parts import Part, annotations_of, file_of, in_json, parts_of, reasoning_of
 from theoryctl_providers.litellm.tool_calls import ToolCalls
 
@@ -76,8 +77,7 @@ class Reader:
         self._calls_before = _calls_in(request.inputs.get("messages"))
         stops = request.inputs.get("stop") or ()
         self._stops: Sequence[str] = (stops,) if isinstance(stops, str) else stops
-        #: Whether the model may search the web.
-        self.searches = request.inputs.get("web_search_options") is not None
+        self._may_search = searches(request.model, request.inputs)
         tools = request.inputs.get("tools") or ()
         self._offers_structured = any(tool.get("function", {}).get("name") == _STRUCTURED for tool in tools)
 
@@ -85,6 +85,12 @@ class Reader:
     def tier(self) -> str | None:
         """The service tier that answered."""
         return self._info.service_tier
+
+    @property
+    def searches(self) -> bool:
+        """True where more than tokens may be billed: the request may lead to it, or the answer cites the web."""
+        cited = (value for choice in self._choices.values() for value in choice.annotations)
+        return self._may_search or any(value.get("type") == "url_citation" for value in cited)
 
     def feed(self, document: Any) -> Iterator[Event]:
         """The events of one chunk, or of a whole answer.

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
 from theoryctl_providers.contract import Usage
+from theoryctl_providers.litellm.charges import tells_of_searches
 from theoryctl_providers.litellm.stored import is_batch
 
 #: Where vendors say a detail: paths in their usage.
@@ -37,6 +38,9 @@ _MOST = 2**53 - 1
 #: The ends of names under which vendors count what has a price; times, which may be any number, have others.
 _COUNTS = ("tokens", "count", "requests")
 
+#: Ticks of a US dollar, in which xAI says a price (litellm/llms/xai/common_utils.py, litellm 1.110.2).
+_TICKS = 10**10
+
 #: An integer in place of a count that is no amount. It is none either, and LiteLLM's sums with it are none.
 _NO_AMOUNT = 2**62
 
@@ -48,15 +52,14 @@ def usage_of(
 
     `counted` is in OpenAI's vocabulary, `said` in the vendor's own; `tier` is the service tier that answered. Where
     the vendor said a price, that is the price; else it is counted by LiteLLM's price list, and unknown where a count is
-    no amount, and where the model `searches` the web: each search has a price, and few vendors say how many it made.
+    no amount, and where the model `searches` the web or has searched it: each search has a price, and few vendors say
+    how many it made.
     """
     sent, got = _count(counted, "prompt_tokens"), _count(counted, "completion_tokens")
-    price = said.get("cost")
-    if _is_amount(price):
-        usd: float | None = float(price)
-    else:
-        is_counted = not searches and None not in (sent, got) and all(map(_is_amount, _counts(said)))
-        usd = _cost(model, counted, tier) if is_counted else None
+    usd = _price(said)
+    has_searched = searches or tells_of_searches(said)
+    if usd is None and not has_searched and None not in (sent, got) and all(map(_is_amount, _counts(said))):
+        usd = _cost(model, counted, tier)
     return Usage(
         input_tokens=sent,
         output_tokens=got,
@@ -65,6 +68,15 @@ def usage_of(
         cache_write_tokens=_first(said, _WRITTEN),
         reasoning_tokens=_first(said, _REASONED),
     )
+
+
+def _price(said: Mapping[str, Any]) -> float | None:
+    """The US dollars that a vendor said: a number, Perplexity's object with the sum among the parts, or xAI's ticks."""
+    cost, ticks = said.get("cost"), said.get("cost_in_usd_ticks")
+    total = cost.get("total_cost") if isinstance(cost, Mapping) else cost
+    if not _is_amount(total) and _is_amount(ticks):
+        return ticks / _TICKS
+    return float(total) if _is_amount(total) else None
 
 
 def in_integers(said: Any, name: str = "") -> Any:
