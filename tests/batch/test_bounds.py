@@ -101,6 +101,26 @@ def test_nobody_knows_how_often_the_web_is_searched(inputs: dict[str, Any]) -> N
     assert (bounds.output, bounds.usd, bounds.searches) == (10, None, True)
 
 
+@pytest.mark.parametrize(
+    ("model", "price"),
+    [
+        ("gemini/gemini-2.5-flash-image", "output_cost_per_image_token"),
+        ("openai/gpt-audio", "output_cost_per_audio_token"),
+        ("gemini/gemini-omni-1.1-flash", "output_cost_per_video_token"),
+    ],
+)
+def test_an_answer_may_be_of_the_dearest_kind_of_tokens(model: str, price: str) -> None:
+    dearest = (facts_of(model) or {})[price]
+    assert dearest > (facts_of(model) or {})["output_cost_per_token"]
+    one, two = (bounds_of(asked(model=model, max_tokens=tokens), None).usd or 0.0 for tokens in (1, 2))
+    assert two - one == pytest.approx(dearest)
+
+
+def test_what_is_paid_by_the_song_is_not_free() -> None:
+    assert (facts_of("gemini/lyria-3.5") or {})["input_cost_per_token"] == 0
+    assert bounds_of(asked(model="gemini/lyria-3.5", max_tokens=10), None).usd is None
+
+
 def test_embeddings_write_nothing() -> None:
     model = "openai/text-embedding-3-small"
     request = Request(config=CONFIG, inputs={"model": model, "input": "Hi"}, operation="embeddings")

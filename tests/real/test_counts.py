@@ -88,6 +88,14 @@ def test_searches_that_a_vendor_counts_have_no_price_of_tokens(
     assert (usage["input_tokens"], usage["cost_usd"] is None) == (said.SENT, searched > 0)
 
 
+def test_an_answer_that_is_paid_by_the_song_is_not_free(ask: Ask, httpserver: HTTPServer) -> None:
+    body = answer(GEMINI, False, "promptTokenCount", count="5")
+    httpserver.expect_request(ANY_PATH).respond_with_data(body, content_type="application/json")
+    secrets = {"GEMINI_API_BASE": httpserver.url_for("").rstrip("/"), "GEMINI_API_KEY": CANARY}
+    usage = ask(secrets, "gemini/lyria-3.5", streamed=False).envelope["usage"]
+    assert (usage["input_tokens"], usage["cost_usd"]) == (5, None)
+
+
 def test_an_answer_that_cites_the_web_was_searched_for(asked: Asked) -> None:
     cited = [{"type": "url_citation", "url_citation": {"url": "https://example.com"}}]
     for message, is_priced in (({"content": "Hi"}, True), ({"content": "Hi", "annotations": cited}, False)):

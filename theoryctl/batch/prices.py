@@ -18,9 +18,9 @@ NO_TABLE = "prices need LiteLLM, which is not installed here"
 #: Prices of a token. Some count only above a number of tokens, and some only for a tier of service.
 _TIER = "(?:_(priority|flex|ultrafast|batches))?"
 _INPUT = re.compile(rf"input_cost_per_token(?:_above_(\d+)k_tokens)?{_TIER}")
-_OUTPUT = re.compile(rf"output_cost_per_(?:reasoning_)?token(?:_above_(\d+)k_tokens)?{_TIER}")
+_OUTPUT = re.compile(rf"output_cost_per_(?:(?:audio|image|reasoning|video)_)?token(?:_above_(\d+)k_tokens)?{_TIER}")
 _CACHED = re.compile(rf"cache_creation_input_token_cost(?:_above_\d+hr)?(?:_above_(\d+)k_tokens)?{_TIER}")
-_MEDIA = re.compile(rf"input_cost_per_(?:audio|image)_token(){_TIER}")
+_MEDIA = re.compile(rf"input_cost_per_(?:audio|image|video)_token(){_TIER}")
 
 #: Modes in the table of models that a provider can be asked for, and characters of a name that is compared with theirs.
 _ASKED = frozenset(("chat", "responses", "embedding"))
@@ -106,12 +106,12 @@ def _is_sold(key: str, facts: Mapping[str, Any], vendor: str) -> bool:
 def price_of(model: str, tokens: int, *, tier: str | None = None, cached: bool = False, media: bool = False) -> Price:
     """Return the price of a call with at most so many tokens in, at a tier of service. `cached` says that the vendor is
     asked to write its cache, `media` that there is more than text."""
-    from theoryctl_providers.litellm.charges import OWN_SERVERS
+    from theoryctl_providers.litellm.charges import OWN_SERVERS, is_free_of_tokens
 
     if model.partition("/")[0] in OWN_SERVERS:
         return _FREE
     facts = facts_of(model)
-    if facts is None:
+    if facts is None or is_free_of_tokens(facts):
         return _UNKNOWN
     patterns = [_INPUT, *([_CACHED] if cached else []), *([_MEDIA] if media else [])]
     is_usual = tier == BATCHES and "input_cost_per_token_batches" not in facts

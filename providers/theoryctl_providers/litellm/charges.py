@@ -67,6 +67,15 @@ def tells_of_searches(usage: Any, name: str = "") -> bool:
     return is_counted and _SEARCHED.search(name) is not None
 
 
+def is_free_of_tokens(facts: Mapping[str, Any]) -> bool:
+    """Tell whether an entry of LiteLLM's list has prices, but none of tokens, or 0: Google's Lyria is paid by the song,
+    which is called `output_cost_per_image` there."""
+    prices = {
+        name for name, value in facts.items() if "_cost_per_" in name and isinstance(value, (int, float)) and value
+    }
+    return bool(prices) and not any("token" in name for name in prices)
+
+
 def _fields(inputs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """The fields of the body that inputs become, and those that stand in an object of `extra_body`, as
     `venice_parameters` and Bedrock's `toolConfig`."""

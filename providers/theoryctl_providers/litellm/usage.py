@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
 from theoryctl_providers.contract import Usage
-from theoryctl_providers.litellm.charges import tells_of_searches
+from theoryctl_providers.litellm.charges import is_free_of_tokens, tells_of_searches
 from theoryctl_providers.litellm.stored import is_batch
 
 #: Where vendors say a detail: paths in their usage.
@@ -145,7 +145,7 @@ def batch_cost(model: str, usage: Any) -> float | None:
 
 
 def _cost(model: str, counted: Mapping[str, Any], tier: str | None) -> float | None:
-    """US dollars by LiteLLM's price list; None for a model that is not in it."""
+    """US dollars by LiteLLM's price list; None for a model that is not in it, or not with a price of tokens."""
     import litellm
 
     if model.startswith("ollama/"):
@@ -154,7 +154,7 @@ def _cost(model: str, counted: Mapping[str, Any], tier: str | None) -> float | N
         usage = litellm.Usage(**counted)
         if is_batch():
             return batch_cost(model, usage)
-        sent, received = litellm.cost_per_token(model=model, usage_object=usage, service_tier=tier)
+        usd = float(sum(litellm.cost_per_token(model=model, usage_object=usage, service_tier=tier)))
+        return usd or (None if is_free_of_tokens(litellm.get_model_info(model)) else usd)
     except Exception:  # an unknown model is no failure of the call, and LiteLLM raises a bare Exception for it
         return None
-    return float(sent + received)
