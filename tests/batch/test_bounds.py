@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from theoryctl.batch.cost import Bounds, CostGuard, bounds_of
+from theoryctl.batch.cost import Bounds, CostEstimate, CostGuard, bounds_of
 from theoryctl.batch.prices import BATCHES, facts_of, price_of
+from theoryctl.batch.tokens import TokenCounter
 from theoryctl.errors import MaxCost
 from theoryctl_providers.contract import Attachment, ProviderConfig, Request
 
@@ -63,12 +64,39 @@ def test_the_highest_price_counts_of_a_tier_a_long_prompt_and_a_cache_that_is_wr
     usual = bounds_of(asked(max_tokens=10), None).usd
     prior = bounds_of(asked(max_tokens=10, service_tier="priority"), None).usd
     assert usual is not None and prior is not None and prior > 1.5 * usual
+    assert bounds_of(asked(max_tokens=10, extra_body={"service_tier": "priority"}), None).usd == pytest.approx(
+        prior, rel=0.1
+    )
     claude, gemini = "anthropic/claude-sonnet-4-5", "gemini/gemini-2.5-pro"
     marked = [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}]
     per_byte = [(found.usd or 0) / found.input for found in (_free_answer(claude, each) for each in (marked, "x"))]
     assert per_byte == [pytest.approx(price_of(claude, 10, cached=True).input), price_of(claude, 10).input]
     assert per_byte[0] > per_byte[1]
     assert (price_of(gemini, 200_001).output or 0) > (price_of(gemini, 200_000).output or 0) > 0
+
+
+def test_a_price_is_multiplied_by_the_speed_and_the_place_that_anthropic_is_asked_for() -> None:
+    usual, routed = (
+        bounds_of(asked("x" * 10_000, model="anthropic/claude-opus-4-8", max_tokens=10, extra_body=extra), None).usd
+        for extra in ({}, {"speed": "fast", "inference_geo": "us"})
+    )
+    assert usual is not None and routed == pytest.approx(2.2 * usual, rel=0.02)
+
+
+def test_an_estimate_counts_the_tier_and_the_cache_that_are_asked_for() -> None:
+    marked = [{"type": "text", "text": "x" * 1000, "cache_control": {"type": "ephemeral"}}]
+    highest = []
+    for request in (
+        asked("x" * 1000, max_tokens=10),
+        asked("x" * 1000, max_tokens=10, service_tier="priority"),
+        asked("x" * 1000, model="anthropic/claude-sonnet-4-5", max_tokens=10),
+        asked(marked, model="anthropic/claude-sonnet-4-5", max_tokens=10),
+    ):
+        estimate = CostEstimate(None, TokenCounter())
+        estimate.look(0, request)
+        highest.append(estimate.cost_usd[1] or 0.0)
+    assert highest[1] > 1.5 * highest[0] > 0
+    assert highest[3] > 1.2 * highest[2] > 0
 
 
 def test_a_batch_has_its_own_price_or_says_that_it_is_the_usual_one() -> None:

@@ -98,6 +98,11 @@ def test_a_price_that_nobody_knows_is_said_and_a_server_of_ones_own_is_free(ask:
     assert own.document["error"]["code"] != "ERR_MAX_COST"
 
 
+def test_an_input_of_a_wrong_type_is_told_as_such_where_there_is_a_budget(ask: Ask) -> None:
+    ran = ask("--option", "extra_body=[1]", "--option", "max_tokens=9", env=most("100"))
+    assert ran.document["error"]["code"] == "ERR_INPUTS"
+
+
 def test_mocks_are_free(cli: Cli, state: Path) -> None:
     assert cli("local", "run", "--ref", REF, "--mode", "mock", env=most("0")).status == 0
     assert not state.exists()

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from theoryctl.batch.prices import BATCHES, NO_TABLE, facts_of, near_model, price_of, table_file
+from theoryctl.batch.prices import BATCHES, NO_TABLE, Price, facts_of, near_model, price_of, table_file
 from theoryctl.batch.tokens import TokenCounter
 from theoryctl.errors import MaxCost, MissingPackage, TheoryctlError, UsageError
 from theoryctl.hints import again
@@ -26,6 +26,9 @@ _EXPECTED_OUTPUT = 500
 
 #: The lowest and the highest of a number; None is unknown.
 Range = tuple[float | None, float | None]
+
+#: Fields of Anthropic's body whose values multiply the price.
+_ROUTING = ("speed", "inference_geo")
 
 _BOUNDS = ("max_completion_tokens", "max_tokens")
 
@@ -57,14 +60,7 @@ def bounds_of(request: Request, default_model: str | None, *, batched: bool = Fa
     parts = _parts(inputs)
     sent = len(text.encode()) + sum(max(file.size, _MOST_OF_A_PART) for file in request.attachments)
     sent += parts * _MOST_OF_A_PART
-    tier = inputs.get("service_tier")
-    price = price_of(
-        model,
-        sent,
-        tier=BATCHES if batched else tier if isinstance(tier, str) else None,
-        cached='"cache_control"' in text,
-        media=bool(parts or request.attachments),
-    )
+    price = _price(request, model, text, sent, batched=batched)
     sent = min(sent, price.context) if price.context else sent
     written = 0 if request.operation == "embeddings" else _longest(inputs, price.most_output)
     if searches(model, inputs):
@@ -83,6 +79,21 @@ def unpriced_usd(plan: Plan) -> Iterator[tuple[int, float]]:
 def model_of(request: Request, default_model: str | None) -> str:
     """Return the model that a request names, else the default."""
     return str(request.inputs.get("model") or default_model or "")
+
+
+def _price(request: Request, model: str, text: str, tokens: int, *, batched: bool) -> Price:
+    """The price of a request with so many tokens in; `text` is its inputs in JSON."""
+    extra = request.inputs.get("extra_body")
+    asked = {**(extra if isinstance(extra, Mapping) else {}), **request.inputs}
+    tier = asked.get("service_tier")
+    return price_of(
+        model,
+        tokens,
+        tier=BATCHES if batched else tier if isinstance(tier, str) else None,
+        cached='"cache_control"' in text,
+        media=bool(_parts(request.inputs) or request.attachments),
+        routing=[asked[name] for name in _ROUTING if isinstance(asked.get(name), str)],
+    )
 
 
 def _usd(sent: int, written: int | None, into: float | None, out: float | None) -> float | None:
@@ -228,7 +239,7 @@ class CostEstimate:
         low, high = self.counter.count(request.inputs)
         low, high = min(low, bounds.input), min(max(high, _media(request)), bounds.input)
         fewest, most = _choices(request.inputs) * (bounds.output != 0), bounds.output or 0
-        price = price_of(model, high, tier=BATCHES if self.batched else None)
+        price = _price(request, model, dumps(dict(request.inputs)), high, batched=self.batched)
         for sums, pair in ((self.input, (low, high)), (self.output, (fewest, most))):
             sums[0] += pair[0]
             sums[1] += pair[1]

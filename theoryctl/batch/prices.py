@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -103,9 +104,17 @@ def _is_sold(key: str, facts: Mapping[str, Any], vendor: str) -> bool:
     return is_priced and (key.startswith(f"{vendor}/") or ("/" not in key and _is_of(facts, vendor)))
 
 
-def price_of(model: str, tokens: int, *, tier: str | None = None, cached: bool = False, media: bool = False) -> Price:
+def price_of(
+    model: str,
+    tokens: int,
+    *,
+    tier: str | None = None,
+    cached: bool = False,
+    media: bool = False,
+    routing: Sequence[str] = (),
+) -> Price:
     """Return the price of a call with at most so many tokens in, at a tier of service. `cached` says that the vendor is
-    asked to write its cache, `media` that there is more than text."""
+    asked to write its cache, `media` that there is more than text; `routing` are words such as `fast` that multiply."""
     from theoryctl_providers.litellm.charges import OWN_SERVERS, is_free_of_tokens
 
     if model.partition("/")[0] in OWN_SERVERS:
@@ -116,13 +125,24 @@ def price_of(model: str, tokens: int, *, tier: str | None = None, cached: bool =
     patterns = [_INPUT, *([_CACHED] if cached else []), *([_MEDIA] if media else [])]
     is_usual = tier == BATCHES and "input_cost_per_token_batches" not in facts
     tier = None if is_usual else tier
+    factor = _factor(facts, routing)
     return Price(
-        input=_highest(facts, patterns, tokens, tier),
-        output=_highest(facts, [_OUTPUT], tokens, tier),
+        input=_times(_highest(facts, patterns, tokens, tier), factor),
+        output=_times(_highest(facts, [_OUTPUT], tokens, tier), factor),
         context=_whole(facts.get("max_input_tokens") or facts.get("max_tokens")),
         most_output=0 if facts.get("mode") == "embedding" else _whole(facts.get("max_output_tokens")),
         is_usual=is_usual,
     )
+
+
+def _factor(facts: Mapping[str, Any], routing: Sequence[str]) -> float:
+    """The factor of words that LiteLLM's table multiplies a price by: `{"us": 1.1, "fast": 2.0}` for Anthropic."""
+    factors = facts.get("provider_specific_entry") or {}
+    return prod(float(factors.get(word.lower(), 1)) for word in routing)
+
+
+def _times(price: float | None, factor: float) -> float | None:
+    return None if price is None else price * factor
 
 
 def _highest(facts: Mapping[str, Any], patterns: list[re.Pattern[str]], tokens: int, tier: str | None) -> float | None:
