@@ -22,8 +22,7 @@ async def chat(request: ResolvedRequest, arguments: dict[str, Any], heard: Heard
     vendors' SDKs and httpx do.
     """
     response = await _asked(arguments, heard, request.model)
-    if heard.response is not None and heard.response.is_error:  # LiteLLM makes an answer of some
-        heard.response.raise_for_status()
+    heard.raise_for_status()  # LiteLLM makes an answer of some failures
     reader, said = Reader(request, heard.headers or {}), Said()
     source = await _source(response, heard, said)
     del response  # LiteLLM's objects are 10 KiB, of which what is read from the vendor's response needs none

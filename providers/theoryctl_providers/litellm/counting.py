@@ -23,7 +23,8 @@ _COUNTED = ("tool_choice", "thinking")
 async def count(request: ResolvedRequest, arguments: dict[str, Any], heard: Heard) -> AsyncGenerator[Event]:
     """The usage of a prompt that nobody answers. `arguments` say which model, whose key and at which address.
 
-    Raises ProviderError for what Anthropic refuses, and `ERR_BAD_RESPONSE` for an answer without a number.
+    Raises httpx.HTTPStatusError for what Anthropic refuses, and ProviderError for another failure, `ERR_BAD_RESPONSE`
+    for an answer without a number.
     """
     from litellm.llms.anthropic.count_tokens.token_counter import AnthropicTokenCounter
 
@@ -41,8 +42,9 @@ async def count(request: ResolvedRequest, arguments: dict[str, Any], heard: Hear
         chat_params={name: inputs[name] for name in _COUNTED if name in inputs},
     )
     told = await heard.during(counting)
-    if told is not None and told.error:
+    heard.raise_for_status()
+    if told is not None and told.error and not heard.is_paid:
         raise answered(told.status_code or 500, str(told.error_message or ""), request.model)
-    if told is None or not isinstance(told.total_tokens, int):
+    if told is None or told.error or not isinstance(told.total_tokens, int):
         raise ProviderError("ERR_BAD_RESPONSE", f"the answer of {request.model} holds no number", hint="try again")
     yield Usage(input_tokens=told.total_tokens)

@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from theoryctl_providers.contract import ProviderError, install_command
-from theoryctl_providers.litellm.addresses import LED_TO, at_address, hint_for, replace_hint, shown
+from theoryctl_providers.litellm.addresses import (
+    LED_TO,
+    MOST_REDIRECTS,
+    REDIRECTS,
+    at_address,
+    hint_for,
+    replace_hint,
+    shown,
+)
 from theoryctl_providers.litellm.reading import ToldInAnswer
 from theoryctl_providers.litellm.vendors import vendor_for
 from theoryctl_providers.status import LONGEST_BODY, answered, body_of, code_of, failure_of, quote, vendor_of
@@ -46,7 +54,9 @@ def as_provider_error(
 def _redirected(response: Any, model: str, who: str, clean: Callable[[str], str]) -> ProviderError:
     """The failure of a call whose vendor names another address: keys and prompts go to none but its own."""
     moved = clean(shown(response.extensions[LED_TO]))[:200]
-    message = f"{who} answered {response.status_code} for {model}: a redirect to {moved}, which is not followed"
+    before = response.request.extensions.get(REDIRECTS, 0)
+    after = f" after {before} others" if before >= MOST_REDIRECTS else ""
+    message = f"{who} answered {response.status_code} for {model}: a redirect to {moved}{after}, which is not followed"
     vendor = vendor_for(model)
     hint = "check the network and the proxy settings"
     if vendor is not None and vendor.addresses:

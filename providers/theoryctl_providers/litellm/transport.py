@@ -1,7 +1,8 @@
 """Responses of vendors as they came, beside what LiteLLM makes of them, and headers that are the call's alone.
 
-LiteLLM keeps its clients, one set for each event loop. Each of them, its own and those inside vendors' SDKs, reports
-its responses to the call that it works for; the call is found by a context variable, which LiteLLM's threads keep.
+LiteLLM keeps its clients, one set for each event loop, and others for the vendors that it calls in a thread. Each of
+them, its own and those inside vendors' SDKs, reports its responses to the call that it works for; the call is found by
+a context variable, which LiteLLM's threads keep.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from theoryctl_providers.litellm.addresses import LED_TO
+from theoryctl_providers.litellm.addresses import LED_TO, MOST_REDIRECTS, REDIRECTS
 from theoryctl_providers.litellm.arguments import custom_headers
 from theoryctl_providers.status import LONGEST_BODY
 
@@ -48,13 +49,22 @@ class Heard:
     async def aclose(self) -> None:
         """Close the response and let go of it: tasks that LiteLLM has begun for the call keep this object."""
         response, self.response = self.response, None
-        if response is not None:
+        if response is None:
+            return
+        if isinstance(response.stream, httpx.AsyncByteStream):
             await response.aclose()
+        else:
+            response.close()
 
     @property
     def is_paid(self) -> bool:
         """Return whether the vendor took the call and answered: whatever comes of it, it may be billed."""
         return self.response is not None and self.response.is_success
+
+    def raise_for_status(self) -> None:
+        """Raise httpx.HTTPStatusError for a response that is a failure or a redirect that was not followed."""
+        if self.response is not None and not self.response.is_success:
+            self.response.raise_for_status()
 
     @property
     def body(self) -> Body | None:
@@ -161,25 +171,36 @@ async def _at_most(size: int, chunks: AsyncGenerator[bytes]) -> AsyncGenerator[b
 _AMBIENT = ("openai-organization", "openai-project")
 
 
-async def _speak(request: httpx.Request) -> None:
+def _speak(request: httpx.Request) -> None:
     heard = _call.get()
     if heard is None:
         return
-    heard.asked = f"{request.url.scheme}://{request.url.netloc.decode()}"
+    asked = f"{request.url.scheme}://{request.url.netloc.decode()}"
+    if asked != heard.asked and request.method == "POST":
+        heard.response = None  # of a picture or a token that was fetched before: the prompt goes out only now
+    heard.asked = asked
     for name in (*_AMBIENT, *custom_headers()):
         request.headers.pop(name, None)
     request.headers.update(heard.account)
 
 
-async def _hear(response: httpx.Response) -> None:
+def _hear(response: httpx.Response) -> None:
     heard = _call.get()
     if heard is None:
         return
     _stay(response)
-    kind = response.headers.get("content-type", "")
-    if "json" in kind or "event-stream" in kind or not kind or response.is_error:
-        response.stream = Body(response)
     heard.response = response
+
+
+async def _speak_later(request: httpx.Request) -> None:
+    _speak(request)
+
+
+async def _hear_later(response: httpx.Response) -> None:
+    _hear(response)
+    kind = response.headers.get("content-type", "")
+    if is_heard() and ("json" in kind or "event-stream" in kind or not kind or response.is_error):
+        response.stream = Body(response)
 
 
 #: Headers that carry a key.
@@ -194,15 +215,30 @@ def _stay(response: httpx.Response) -> None:
 
     httpx takes `Authorization` away where a redirect leads to another origin, and neither other headers nor the prompt.
     """
-    request = response.request
     if not response.has_redirect_location:
         return
-    moved = request.url.join(response.headers["location"])
+    location, extensions = response.headers["location"], response.request.extensions
+    moved, before = _joined(response.request.url, location), extensions.get(REDIRECTS, 0)
+    if moved is not None and before < MOST_REDIRECTS and _may_follow(response, moved):
+        extensions[REDIRECTS] = before + 1
+        return
+    del response.headers["location"]
+    response.extensions[LED_TO] = location if moved is None else str(moved)
+
+
+def _joined(url: httpx.URL, location: str) -> httpx.URL | None:
+    """The address that a redirect leads to; None for what is none."""
+    try:
+        return url.join(location)
+    except (httpx.InvalidURL, ValueError):
+        return None
+
+
+def _may_follow(response: httpx.Response, moved: httpx.URL) -> bool:
+    request = response.request
     has_key = request.method != "GET" or any(name in request.headers for name in _KEYS)
     is_same = _origin(moved) == _origin(request.url)
-    if has_key and not (is_same and (response.status_code in _REPEATING or request.method == "GET")):
-        del response.headers["location"]
-        response.extensions[LED_TO] = str(moved)
+    return not has_key or (is_same and (response.status_code in _REPEATING or request.method == "GET"))
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
@@ -215,14 +251,23 @@ def is_heard() -> bool:
 
 
 def listen() -> None:
-    """Have every asynchronous client report its responses that LiteLLM makes from now on. Called once, at loading."""
-    from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
+    """Have every client report its responses that LiteLLM makes from now on. Called once, at loading."""
+    from litellm.llms.base import BaseLLM
+    from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
     from litellm.llms.openai.common_utils import BaseOpenAILLM
 
-    for owner, name in ((AsyncHTTPHandler, "create_client"), (BaseOpenAILLM, "_get_async_http_client")):
+    for owner, name in (
+        (AsyncHTTPHandler, "create_client"),
+        (BaseOpenAILLM, "_get_async_http_client"),
+        (BaseOpenAILLM, "_get_sync_http_client"),
+        (BaseLLM, "create_client_session"),
+    ):
         # A release without it is read by LiteLLM alone.
         if (make := vars(owner).get(name)) is not None:
             setattr(owner, name, _reporting(make))
+    # LiteLLM made one while it was imported, `module_level_client`: the client of a handler reports once it is used.
+    if isinstance(kept := vars(HTTPHandler).get("client"), property):
+        HTTPHandler.client = kept.getter(_reporting(kept.fget))
 
 
 def _reporting(make: Any) -> Any:
@@ -236,8 +281,11 @@ def _reporting(make: Any) -> Any:
 
 
 def reporting(client: Any) -> Any:
-    """Have an asynchronous client report its responses; it is returned."""
-    if client is not None and _hear not in client.event_hooks["response"]:
-        before = client.event_hooks
-        client.event_hooks = {"request": [*before["request"], _speak], "response": [*before["response"], _hear]}
+    """Have a client report its responses, an asynchronous or a synchronous one; it is returned."""
+    if client is None:
+        return None
+    speak, hear = (_speak_later, _hear_later) if isinstance(client, httpx.AsyncClient) else (_speak, _hear)
+    before = client.event_hooks
+    if hear not in before["response"]:
+        client.event_hooks = {"request": [*before["request"], speak], "response": [*before["response"], hear]}
     return client
