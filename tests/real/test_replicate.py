@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,41 @@ def test_a_prediction_that_fails_is_the_vendors_failure_in_its_words(
     assert call.error["code"] == "ERR_UNAVAILABLE"
     assert "CUDA out of memory" in call.error["message"]
     assert len([method for method, *_ in predictions.received if method == "POST"]) == 1
+
+
+class Breaking(Predictions):
+    """A prediction whose connections break when it is asked after, from this look on, after so many seconds.
+
+    aiohttp repeats a GET once whose kept connection has broken (client.py, `retry_persistent_connection`).
+    """
+
+    def __init__(self, look: int, silence: float = 0) -> None:
+        super().__init__([STARTED])
+        self._look, self._silence = look, silence
+
+    def answer(self, method: str, path: str, headers: dict[str, str], body: Any) -> tuple[int, Any]:
+        answered = super().answer(method, path, headers, body)
+        if len([method for method, *_ in self.received if method == "GET"]) >= self._look:
+            time.sleep(self._silence)
+            raise ConnectionResetError
+        return answered
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("predictions", [Breaking(1), Breaking(2)], ids=["first", "second"])
+def test_a_connection_that_breaks_under_a_prediction_is_told_as_that(
+    replicate: AskReplicate, streamed: bool, predictions: Predictions
+) -> None:
+    error = replicate(streamed=streamed).error
+    assert error["code"] == "ERR_BAD_RESPONSE"
+    assert "broke in the middle of the answer" in error["message"]
+    assert [method for method, *_ in predictions.received].count("POST") == 1
+
+
+@pytest.mark.parametrize("predictions", [Breaking(1, 2.5)], ids=["silent"])
+def test_a_prediction_that_is_not_told_of_in_time_is_late(replicate: AskReplicate, predictions: Predictions) -> None:
+    assert replicate(streamed=False, timeout=1).error["code"] == "ERR_TIMEOUT"
+    assert [method for method, *_ in predictions.received].count("POST") == 1
 
 
 @pytest.mark.parametrize("inputs", [{"tools": [TOOL]}, {"seed": 1}, {"tools": [TOOL], "tool_choice": "auto"}])

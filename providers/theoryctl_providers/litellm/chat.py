@@ -39,6 +39,8 @@ async def _asked(arguments: dict[str, Any], heard: Heard, model: str) -> Any:
     nobody asked for."""
     import litellm
 
+    from theoryctl_providers.litellm.errors import is_lost
+
     try:
         return await heard.during(litellm.acompletion(**arguments))
     except Exception as error:
@@ -48,7 +50,7 @@ async def _asked(arguments: dict[str, Any], heard: Heard, model: str) -> Any:
             return chunks
         if heard.is_paid and (told := _failure_in(heard)) is not None:
             raise ToldInAnswer(told) from error
-        if heard.is_paid and heard.text is not None:
+        if heard.is_paid and heard.text is not None and not is_lost(error):
             # LiteLLM calls some of these a server's failure, which would be tried again.
             message = f"the answer of {model} cannot be read"
             raise ProviderError("ERR_BAD_RESPONSE", message, hint="try again") from error

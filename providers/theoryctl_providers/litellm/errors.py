@@ -139,18 +139,34 @@ def _response(chain: list[BaseException]) -> Any:
 def _without_response(
     chain: list[BaseException], asked: _Asked, begun: bool, clean: Callable[[str], str]
 ) -> ProviderError:
-    import httpx
-    import litellm
-
-    if any(isinstance(error, (TimeoutError, httpx.TimeoutException, litellm.Timeout)) for error in chain):
+    if _is_late(chain):
         return asked.failure("ERR_TIMEOUT", f"{asked.who} sent no complete answer in time for {asked.model}")
-    if any(isinstance(error, (httpx.TransportError, OSError)) for error in chain):
+    if _is_broken(chain):
         if begun:
             message = f"the connection to {asked.who} broke in the middle of the answer"
             return asked.failure("ERR_BAD_RESPONSE", message)
         reason = " ".join(map(str, chain))
         return asked.failure("ERR_UNREACHABLE", f"no connection to {asked.who} for {asked.model}", reason)
     return _by_class(chain, asked, clean)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Return whether a failure is that of a connection: it broke, or it was waited for in vain."""
+    chain = list(_chain(error))
+    return _is_late(chain) or _is_broken(chain)
+
+
+def _is_late(chain: list[BaseException]) -> bool:
+    import httpx
+    import litellm
+
+    return any(isinstance(error, (TimeoutError, httpx.TimeoutException, litellm.Timeout)) for error in chain)
+
+
+def _is_broken(chain: list[BaseException]) -> bool:
+    import httpx
+
+    return any(isinstance(error, (httpx.TransportError, OSError)) for error in chain)
 
 
 def _by_class(chain: list[BaseException], asked: _Asked, clean: Callable[[str], str]) -> ProviderError:
