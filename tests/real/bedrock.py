@@ -49,6 +49,10 @@ class Bedrock:
     def error(self, message: str) -> dict[str, Any]:
         return {"message": message}
 
+    def failure(self, kind: str, message: str) -> bytes:
+        """A failure inside of a stream, such as `throttlingException`."""
+        return self._message({":exception-type": kind, ":message-type": "exception"}, {"message": message})
+
     def _blocks(self, said: Said) -> list[dict[str, Any]]:
         thought = {"reasoningText": {"text": said.reasoning, "signature": "signed"}}
         calls = [
@@ -62,8 +66,11 @@ class Bedrock:
         return "tool_use" if said.calls else "end_turn"
 
     def _frame(self, kind: str, **payload: Any) -> bytes:
+        return self._message({":event-type": kind, ":message-type": "event"}, payload)
+
+    def _message(self, told: dict[str, str], payload: dict[str, Any]) -> bytes:
         """A message of AWS's event stream (smithy.io/2.0/aws/amazon-eventstream.html)."""
-        told = {":event-type": kind, ":content-type": "application/json", ":message-type": "event"}
+        told = {**told, ":content-type": "application/json"}
         head = b"".join(
             struct.pack("!B", len(name)) + name.encode() + struct.pack("!BH", 7, len(value)) + value.encode()
             for name, value in told.items()

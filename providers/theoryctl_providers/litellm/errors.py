@@ -147,7 +147,7 @@ def _without_response(
             return asked.failure("ERR_BAD_RESPONSE", message)
         reason = " ".join(map(str, chain))
         return asked.failure("ERR_UNREACHABLE", f"no connection to {asked.who} for {asked.model}", reason)
-    return _by_class(chain, asked, clean)
+    return _by_class(chain, asked, begun, clean)
 
 
 def is_lost(error: BaseException) -> bool:
@@ -169,8 +169,8 @@ def _is_broken(chain: list[BaseException]) -> bool:
     return any(isinstance(error, (httpx.TransportError, OSError)) for error in chain)
 
 
-def _by_class(chain: list[BaseException], asked: _Asked, clean: Callable[[str], str]) -> ProviderError:
-    """Make the error for a call that LiteLLM refused by itself, or could not understand."""
+def _by_class(chain: list[BaseException], asked: _Asked, begun: bool, clean: Callable[[str], str]) -> ProviderError:
+    """Make the error for a call that LiteLLM refused by itself, or, where it has `begun`, could not understand."""
     import litellm
 
     model = asked.model
@@ -179,18 +179,24 @@ def _by_class(chain: list[BaseException], asked: _Asked, clean: Callable[[str], 
     if any(isinstance(error, json.JSONDecodeError) for error in chain):
         return asked.failure("ERR_BAD_RESPONSE", f"the answer of {asked.who} is not the JSON it should be")
     told = _told_inside_the_stream(chain)
-    if told is not None:
+    if told is not None and not (begun and _is_of_litellm(told, chain)):
         said = clean(f"{told} {getattr(told, 'body', '')}"[:LONGEST_BODY])
         message = f"{asked.who} said instead of an answer{quote(clean(str(told)[:LONGEST_BODY]))}"
         return asked.failure(code_of(getattr(told, "status_code", 500), said), message)
     outermost = chain[0]
     reason = quote(clean(str(outermost)[:LONGEST_BODY]).partition("\n")[0])
+    if begun:
+        return _unread(asked, reason)
     if isinstance(outermost, litellm.UnsupportedParamsError):
         return failure_of("ERR_UNSUPPORTED_PARAM", f"{model} does not take a parameter{reason}", model)
     if "LLM Provider NOT provided" in str(outermost):
         return failure_of("ERR_MODEL_NOT_FOUND", f"LiteLLM knows no vendor for {model}", model)
     if isinstance(outermost, litellm.BadRequestError):
         return failure_of("ERR_INPUTS", f"LiteLLM refused the inputs for {model}{reason}", model)
+    return _unread(asked, reason)
+
+
+def _unread(asked: _Asked, reason: str) -> ProviderError:
     return asked.failure("ERR_BAD_RESPONSE", f"LiteLLM could not read the answer of {asked.who}{reason}")
 
 
@@ -224,6 +230,16 @@ def _told_inside_the_stream(chain: list[BaseException]) -> BaseException | None:
         if told and not type(error).__module__.startswith("litellm.exceptions"):
             return error
     return None
+
+
+def _is_of_litellm(told: BaseException, chain: list[BaseException]) -> bool:
+    """Return whether LiteLLM itself says, over an answer of status 200, what looks like the vendor's words.
+
+    It wraps its own exceptions, repeats the status, and says 502 of a stream of Bedrock's without events
+    (bedrock/chat/invoke_handler.py), where AWS tells none.
+    """
+    status = getattr(told, "status_code", 500)
+    return told is not chain[-1] or not isinstance(status, int) or status < 400 or status == 502
 
 
 def _retry_after(response: Any) -> float | None:

@@ -8,6 +8,9 @@ from collections.abc import Iterator, Mapping
 from math import isfinite
 from typing import Any
 
+from theoryctl_providers.contract import MAX_DEPTH, ProviderError
+from theoryctl_providers.contract.json_text import json_problem
+
 #: "text", "reasoning" or "refusal" and a text; "file" and its address.
 Part = tuple[str, str]
 
@@ -71,13 +74,28 @@ def file_of(address: str) -> tuple[str, str | bytes]:
     return "text/uri-list", address
 
 
+#: Levels that a value of an answer may nest: it lies a little deeper in an output, which has `MAX_DEPTH`.
+_DEEPEST = MAX_DEPTH - 3
+
+
 def in_json(value: Any) -> Any:
-    """A value with null for each number that JSON has no word for, as servers write a log probability: -Infinity."""
+    """A value with null for each number that JSON has no word for, as servers write a log probability: -Infinity.
+
+    Raises ProviderError `ERR_BAD_RESPONSE` for one that no output can hold: nested too deep, or with lone surrogates.
+    """
+    found = _finite(value, _DEEPEST)
+    if (problem := json_problem(found, _DEEPEST)) is not None:
+        message = f"the answer holds a value that is no JSON of ours: {problem}"
+        raise ProviderError("ERR_BAD_RESPONSE", message, hint="try again")
+    return found
+
+
+def _finite(value: Any, levels: int) -> Any:
     if isinstance(value, float):
         return value if isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: in_json(each) for key, each in value.items()}
-    return list(map(in_json, value)) if isinstance(value, list) else value
+    if levels and isinstance(value, Mapping):
+        return {key: _finite(each, levels - 1) for key, each in value.items()}
+    return [_finite(each, levels - 1) for each in value] if levels and isinstance(value, list) else value
 
 
 def annotations_of(message: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

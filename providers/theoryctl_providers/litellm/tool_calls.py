@@ -25,7 +25,7 @@ class _Held:
         """Return whether the arguments are JSON, or were never begun."""
         try:
             json.loads(self.arguments or "{}", parse_constant=_no_json)
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
         return True
 
