@@ -72,6 +72,12 @@ def test_a_value_nested_too_deep_is_the_vendors_fault(asked: Asked, message: dic
     assert "nested deeper than" in error["message"]
 
 
+def test_an_answer_under_a_header_field_that_is_not_ascii_is_read(asked: Asked) -> None:
+    body = json.dumps(completion(choice({"content": "Hi"}))).encode()
+    call = asked(lambda talk: talk.send(200, body, x_gateway="Z\xfcrich"), OPENAI, streamed=False)
+    assert call.outputs["answer"] == "Hi"
+
+
 def test_arguments_nested_too_deep_are_no_json(asked: Asked) -> None:
     function = {"name": "f", "arguments": "[" * 200_000}
     body = json.dumps(completion(choice({"tool_calls": [{**CALLED, "function": function}]}))).encode()

@@ -70,6 +70,8 @@ def test_a_redirect_to_itself_is_told_after_a_few(ask: Ask, model: str) -> None:
         ("http://[::1", "an address that cannot be read"),
         ("http://127.0.0.1:99999999/", "http://127.0.0.1:99999999/"),
         ("http://exa\tmple/", "http://example/"),
+        ("http://\xff\xfe/", "http://%ff%fe/"),
+        ("http://127.0.0.1:1/\xff", "http://127.0.0.1:1/%FF"),
     ],
 )
 def test_a_redirect_to_what_is_no_address_is_told_as_one(ask: Ask, location: str, shown: str) -> None:

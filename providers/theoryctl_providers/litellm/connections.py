@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from itertools import chain
 from typing import Any
 
 #: Idle connections that are kept for the calls to come, of each event loop. LiteLLM itself keeps 300, for two minutes.
@@ -39,10 +40,28 @@ class Portions(asyncio.BufferedProtocol):
         self._reader.data_received(bytes(self._buffer[:nbytes]))
 
 
+def _in_ascii(message: Any) -> Any:
+    """The head of a response with header fields that LiteLLM's transport can hand to httpx, which takes ASCII alone.
+
+    Other bytes are percent-encoded, as addresses have them (RFC 3986, section 2.1): a location is one.
+    """
+    if all(map(bytes.isascii, chain.from_iterable(message.raw_headers))):
+        return message
+    from multidict import CIMultiDict, CIMultiDictProxy
+
+    fields = CIMultiDict((_quoted(name), _quoted(value)) for name, value in message.raw_headers)
+    told = (message.version, message.code, message.reason, CIMultiDictProxy(fields), message.raw_headers)
+    return type(message)(*told, message.should_close, message.compression, message.upgrade, message.chunked)
+
+
+def _quoted(field: bytes) -> str:
+    return "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in field)
+
+
 def keep_few() -> None:
     """Have LiteLLM's clients close the connections beyond `MOST_IDLE` that nobody uses, and read no more than `AHEAD`.
 
-    Called once, at loading.
+    They read header fields that are not ASCII, too. Called once, at loading.
     """
     from aiohttp.client_proto import ResponseHandler
     from litellm.llms.custom_httpx import aiohttp_transport, http_handler
@@ -54,6 +73,10 @@ def keep_few() -> None:
 
         def set_response_params(self, **options: Any) -> None:
             super().set_response_params(**{**options, "read_bufsize": AHEAD})
+
+        async def read(self) -> Any:
+            message, payload = await super().read()
+            return _in_ascii(message), payload
 
     class FewIdle(http_handler.TCPConnector):  # type: ignore[misc]  # aiohttp is not there where this is checked
         def __init__(self, *arguments: Any, **options: Any) -> None:
