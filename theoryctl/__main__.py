@@ -107,7 +107,7 @@ def _terminal(arguments: list[str]) -> Terminal:
 
 def _fail(error: ProviderError, arguments: list[str], terminal: Terminal, *, cause: BaseException | None = None) -> int:
     from theoryctl.cli.dispatch import failure_document
-    from theoryctl.cli.hints import covered
+    from theoryctl.cli.secret_words import covered
     from theoryctl.errors import OutputFailed, exit_status
     from theoryctl.terminal.streams import ReaderGone
     from theoryctl_providers.contract import info_of
@@ -115,8 +115,9 @@ def _fail(error: ProviderError, arguments: list[str], terminal: Terminal, *, cau
     if terminal.debug:
         import traceback
 
-        terminal.note("".join(traceback.format_exception(cause or error)))
+        terminal.note(covered("".join(traceback.format_exception(cause or error)), arguments))
     error.message = covered(error.message, arguments)
+    error.hint = error.hint and covered(error.hint, arguments)
     info = info_of(error)
     try:
         terminal.fail(info, failure_document(error, arguments), exit_status(info))

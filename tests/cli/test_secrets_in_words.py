@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.conftest import Cli
@@ -26,6 +28,59 @@ def test_a_key_among_the_words_is_not_repeated(cli: Cli, typed: tuple[str, ...])
     ran = cli(*typed)
     assert ran.status == 2
     assert KEY not in ran.out + ran.err and "…" in ran.err
+
+
+LETTERS = "sk-abcdefghijkl"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        (f"{LETTERS}\n",),
+        ("local", "run", "hi", "--mode", f"{LETTERS}\\more"),
+        ("local", "run", f"-r{LETTERS}", "hi"),
+        ("local", "run", "hi", "--ref", LETTERS, "--json"),
+        ("local", "run", "hi", "--attach", f"k={LETTERS}"),
+        ("local", "run", "hi", "--mode", "mock", "-o", f"temperature={LETTERS}"),
+        ("local", "run", "hi", "--mode", "real", "-m", LETTERS),
+        ("--debug", LETTERS),
+        ("config", "set", "model", LETTERS),
+        ("doctor", "https://me:my-password@example.com"),
+    ],
+)
+def test_no_part_of_an_error_repeats_a_key_however_it_was_typed(cli: Cli, typed: tuple[str, ...]) -> None:
+    ran = cli(*typed)
+    assert ran.status in (1, 2, 3)
+    told = ran.out + ran.err
+    assert "abcdefghijkl" not in told and "more" not in told and "my-password" not in told and "…" in told
+
+
+def test_the_value_of_a_key_in_the_environment_is_covered_however_it_is_quoted(cli: Cli) -> None:
+    told = cli("local", "run", "hi", "--mode", "a\\b\nc'd\"e", env={"MY_API_KEY": "a\\b\nc'd\"e"}).err
+    assert "expected mock or real, got" in told and "c'd" not in told and "b\\n" not in told
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (("local", "run", "hi", "--ref", "acme/key-value-store@1"), "acme/key-value-store@1"),
+        (("local", "run", "hi", "--ref", "acme/sk-learn-models@1"), "acme/sk-learn-models@1"),
+        (("local", "batch", "key-benefits.jsonl", "--out", "rows"), "key-benefits.jsonl"),
+        (("local", "batch", "key-benefits-of-2026.jsonl", "--out", "rows"), "key-benefits-of-2026.jsonl"),
+        (("local", "batch", "sk-SK-prompts.jsonl", "--out", "rows"), "sk-SK-prompts.jsonl"),
+        (("local", "batch", "as-configurations.jsonl", "--out", "rows"), "as-configurations.jsonl"),
+    ],
+)
+def test_a_name_with_words_like_those_of_keys_is_said(cli: Cli, typed: tuple[str, ...], said: str) -> None:
+    ran = cli(*typed)
+    assert ran.status != 0 and said in ran.err
+
+
+def test_a_folder_where_keys_are_is_no_secret(cli: Cli, working_folder: Path) -> None:
+    there, nowhere = f"{working_folder}/x.txt", "/no/such/folder/x.txt"
+    env = {"SSH_KEY_PATH": str(working_folder), "SECRETS_DIR": "/no/such/folder"}
+    for path in (there, nowhere):
+        assert path in cli("local", "run", "--mode", "mock", "--prompt-file", path, env=env).err
 
 
 def test_the_name_of_what_was_typed_stays(cli: Cli) -> None:

@@ -197,8 +197,8 @@ class Group(PlacedErrorsMixin, ExamplesMixin, TyperGroup):
             raise
 
     def _tell_meant(self, error: Any, ctx: Any, args: list[str]) -> None:
-        from theoryctl.cli.hints import name_alone
         from theoryctl.cli.misspelt import meant, of_modal, of_restart
+        from theoryctl.cli.secret_words import name_alone
 
         named = repr(name_alone(args[0]) if "=" in args[0] else args[0])  # the value may be a secret's
         error.message = f"No such command {named}."  # Typer's own guess may be another than ours

@@ -86,6 +86,7 @@ def failure_document(error: ProviderError, arguments: Sequence[str]) -> dict[str
     """The document that `--json` prints for an error that no command reported: an envelope where a run was meant."""
     # Of what it loads, the help needs nothing.
     from theoryctl.cli.arguments import read
+    from theoryctl.cli.secret_words import covered
     from theoryctl.runtimes.find import EMBEDDED, MODAL, STARTED
     from theoryctl_providers.contract import build_envelope, info_of
 
@@ -94,4 +95,5 @@ def failure_document(error: ProviderError, arguments: Sequence[str]) -> dict[str
         return error_document(error)
     runtime = MODAL if given.command[0] == MODAL else given.options.get("--runtime")
     known = runtime if runtime in (*STARTED, MODAL) else EMBEDDED
-    return dict(build_envelope(error=info_of(error), ref=given.options.get("--ref"), runtime=known))
+    ref = given.options.get("--ref")
+    return dict(build_envelope(error=info_of(error), ref=ref and covered(ref, arguments), runtime=known))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from theoryctl.cli.secret_words import covered, is_secret
 from theoryctl.hints import LEAVE_INSTANCE, PROGRAM, Hint, Step, again, as_typed, command, flag_words
 from theoryctl.results.run import RunResult
 from theoryctl_providers.contract import Envelope, ErrorInfo, ProviderError, Remedy, info_of, inputs_of, slips_of
@@ -18,14 +19,6 @@ if TYPE_CHECKING:
 
 #: A longer command is no help: what is to change in it drowns.
 MOST_CHARACTERS = 1000
-
-#: Words that look like a key, the names of variables that hold one, and what gives one a value: `NAME=value` (but for
-#: `NAME=-`, which Modal asks for) or a flag such as `--token-secret`.
-_KEY = re.compile(r"\b(sk|pk|r8|key|gsk|xai)[-_][\w*.-]{6,}|\ba[ks]-\w{12,}|://[^/\s]*:[^/\s]*@|Bearer\s+\S+")
-_GIVEN = re.compile(
-    r"\b[A-Z0-9_]*(KEY|TOKEN|SECRET|PASSWORD)[A-Z0-9_]*=(?!-(\s|$))\S|--(api-key|password|token|token-secret)[= ]\S"
-)
-_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
 
 #: What every command has, by name; typed for one command, they say nothing of another.
 _SHARED = ("json", "quiet", "no_color", "debug")
@@ -48,26 +41,7 @@ def spelled(hint: str | None, context: Any) -> str | None:
 
 def fit(text: str) -> bool:
     """Return whether a command can be shown: it is short enough and repeats nothing that is secret."""
-    return len(text) <= MOST_CHARACTERS and not _is_secret(text)
-
-
-def covered(text: str, arguments: Sequence[str]) -> str:
-    """Return the text of an error without what is secret of the words that were typed: CI keeps what is printed."""
-    values = [word.partition("=")[2] for word in arguments if word.startswith("-")]
-    for word in filter(_is_secret, (*arguments, *values)):
-        text = text.replace(word, name_alone(word))
-    return text
-
-
-def name_alone(word: str) -> str:
-    """Return `NAME=value` without its value."""
-    name, equals, _ = word.partition("=")
-    return f"{name}=…" if equals and not _is_secret(name) else "…"
-
-
-def _is_secret(text: str) -> bool:
-    hidden = [value for name, value in os.environ.items() if _SECRET.search(name) and len(value) >= 8]
-    return bool(any(value in text for value in hidden) or _KEY.search(text) or _GIVEN.search(text))
+    return len(text) <= MOST_CHARACTERS and not is_secret(text)
 
 
 def with_hint(result: RunResult, context: Any) -> RunResult:
@@ -80,7 +54,8 @@ def with_hint(result: RunResult, context: Any) -> RunResult:
     if error is None:
         return replace(result, faster=_keeps_loaded(envelope, context))
     hint = spelled(_how(error, context, envelope["runtime"]), context)
-    return replace(result, envelope={**envelope, "error": {**error, "hint": hint}})
+    told: ErrorInfo = {**error, "message": covered(error["message"]), "hint": hint and covered(hint)}
+    return replace(result, envelope={**envelope, "error": told})
 
 
 def as_model(error: ProviderError, context: Any) -> str | None:

@@ -1,0 +1,61 @@
+"""Keys among the words that were typed: no error repeats them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+
+#: Texts that look like a key: letters and digits in one long run, as vendors make them, and not words between dashes.
+_KEY = re.compile(
+    r"\bsk-(?:ant|or|proj|svcacct)-[\w*.-]{6,}"
+    r"|\b(?:sk|pk|r8|gsk|xai)[-_](?=[\w*.-]{0,200}(?:\*|[^\W_]{12}|(?=[^\W_]*\d)[^\W\d_][^\W_]{7}))[\w*.-]{6,}"
+    r"|\bkey-(?=[^\W_]*\d)[^\W_]{16,}|\ba[ks]-(?=[^\W_]*[\dA-Z])[^\W_]{12,}"
+    r"|(?<=://)[^/\s]*:[^/\s]*(?=@)|(?<=Bearer )[\w.~+/=-]{8,}"
+)
+#: Names of variables that hold a key, and what gives one a value: `NAME=value` (but for `NAME=-`, which Modal asks for)
+#: or a flag such as `--token-secret`.
+_GIVEN = re.compile(
+    r"\b[A-Z0-9_]*(KEY|TOKEN|SECRET|PASSWORD)[A-Z0-9_]*=(?!-(\s|$))\S|--(api-key|password|token|token-secret)[= ]\S"
+)
+_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
+
+#: A shorter value of a variable may be a word that stands for something else as well.
+_SHORTEST = 8
+
+
+def covered(text: str, arguments: Sequence[str] = ()) -> str:
+    """Return the text of an error without what looks like a key, and without what is secret of the words that were
+    typed, quoted or not: CI keeps what is printed."""
+    for word in filter(is_secret, (piece for argument in arguments for piece in _pieces(argument))):
+        for form in (word, repr(word)[1:-1], json.dumps(word)[1:-1]):
+            text = text.replace(form, name_alone(word))
+    return _KEY.sub("…", text)
+
+
+def _pieces(word: str) -> Iterator[str]:
+    """A word, and what an error may say of it: the value behind a name, or behind the letter of a flag."""
+    yield word
+    yield word.partition("=")[2]
+    if re.match(r"-\w", word):
+        yield word[2:]
+
+
+def name_alone(word: str) -> str:
+    """Return `NAME=value` without its value."""
+    name, equals, _ = word.partition("=")
+    return f"{name}=…" if equals and not is_secret(name) else "…"
+
+
+def is_secret(text: str) -> bool:
+    """Return whether a text holds a key: it looks like one, is given to a name of one, or is that of a variable."""
+    return bool(_KEY.search(text) or _GIVEN.search(text) or any(value in text for value in _held_in_variables()))
+
+
+def _held_in_variables() -> Iterator[str]:
+    """The values of variables that hold a key; one such as `SSH_KEY_PATH` says where a key is, which is no secret."""
+    for name, value in os.environ.items():
+        is_path = name.endswith(("_PATH", "_FILE", "_DIR")) or os.path.exists(value)
+        if _SECRET.search(name) and len(value) >= _SHORTEST and not is_path:
+            yield value
