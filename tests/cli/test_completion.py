@@ -147,3 +147,28 @@ def test_a_shell_that_is_named_is_the_one_that_is_meant(cli: Cli, environment: d
     refused = cli("--show-completion", "tcsh")
     assert (refused.status, refused.out) == (2, "")
     assert "expected bash, zsh, fish, powershell or pwsh, got 'tcsh'" in refused.err
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [("--json", "--show-completion", "zsh"), ("--quiet", "--show-completion", "zsh"), ("--show-completion=zsh",)],
+)
+def test_a_shell_that_is_named_counts_wherever_the_flag_stands(cli: Cli, typed: tuple[str, ...]) -> None:
+    assert cli(*typed).out.startswith("#compdef theoryctl")
+
+
+@pytest.mark.parametrize("shell", ["powershell", "pwsh"])
+def test_a_shell_that_is_not_there_gets_no_completion_but_shows_it(cli: Cli, tmp_path: Path, shell: str) -> None:
+    refused = cli("--install-completion", shell, "--json", env={"PATH": str(tmp_path)})
+    error = refused.document["error"]
+    assert error["code"] == "ERR_OUTPUT"
+    assert error["message"] == f"completion of {shell} cannot be installed: {shell}: No such file or directory"
+    assert error["hint"] == f"theoryctl --show-completion {shell}"
+    assert "Register-ArgumentCompleter" in cli("--show-completion", shell).out
+
+
+def test_a_file_of_the_shell_that_cannot_be_written_is_told(cli: Cli, environment: dict[str, str]) -> None:
+    (Path(environment["HOME"]) / ".bashrc").mkdir()
+    refused = cli("--install-completion", "bash")
+    assert "completion of bash cannot be installed: " in refused.err and ".bashrc: Is a directory" in refused.err
+    assert "ERR_INTERNAL" not in refused.err

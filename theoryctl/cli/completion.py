@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import takewhile
 from typing import Any
 
-from theoryctl.errors import UsageError
+from theoryctl.errors import OutputFailed, UsageError
 from theoryctl_providers.contract import ERRORS, MODES, ProviderError
 
 #: Commands of `theoryctl local` that are about what was started.
 _OF_INSTANCES = ("stop", "status", "logs", "recordings", "requests", "url", "env")
+
+#: The program's flags for it.
+SHOW, INSTALL = "--show-completion", "--install-completion"
 
 _SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
 
@@ -60,25 +64,47 @@ def prepare() -> None:
     classes.ZshComplete.source_template = shared._completion_scripts["zsh"] = _ZSH
 
 
-def of_named_shell(command: Any, arguments: Sequence[str]) -> None:
-    """Show or install the completion of the shell that is named after the flag, as `--show-completion zsh`, and exit.
+def flag_of(arguments: Sequence[str]) -> int | None:
+    """Return the place of the flag that shows or installs completion among the program's own flags; None for none."""
+    own = takewhile(lambda word: word.startswith("-"), arguments)
+    return next((at for at, word in enumerate(own) if word.partition("=")[0] in (SHOW, INSTALL)), None)
 
-    Typer's flags are of the shell that they run in, and leave a name unread. Does nothing where none is given. Raises
-    UsageError for a shell that has no completion.
+
+def of_shell(command: Any, arguments: Sequence[str], at: int) -> None:
+    """Show or install the completion of the shell that is named after the flag at `at`, as `--show-completion zsh`, or
+    else of the shell that this runs in, and exit.
+
+    Typer's flags leave a name unread. Raises UsageError for a shell that has no completion, and OutputFailed where it
+    cannot be installed.
     """
     from typer.completion import install_callback, show_callback
 
-    flag, *shells = arguments
-    act = {"--show-completion": show_callback, "--install-completion": install_callback}.get(flag)
-    if act is None or not shells or shells[0].startswith("-"):
-        return
-    if shells[0] not in _SHELLS:
+    flag, _, shell = arguments[at].partition("=")
+    shell = shell or next((word for word in arguments[at + 1 : at + 2] if not word.startswith("-")), "")
+    if shell and shell not in _SHELLS:
         raise UsageError(
-            f"expected {', '.join(_SHELLS[:-1])} or {_SHELLS[-1]}, got {shells[0]!r}", hint=f"theoryctl {flag} bash"
+            f"expected {', '.join(_SHELLS[:-1])} or {_SHELLS[-1]}, got {shell!r}", hint=f"theoryctl {flag} bash"
         )
     with command.make_context("theoryctl", [], resilient_parsing=True) as context:
         context.resilient_parsing = False
-        act(context, next(param for param in command.params if flag in param.opts), shells[0])
+        act = show_callback if flag == SHOW else _installed(install_callback)
+        act(context, next(param for param in command.params if flag in param.opts), shell or True)
+
+
+def _installed(install: Callable[..., Any]) -> Callable[..., Any]:
+    """Typer's function that installs, with its failures in words: PowerShell itself tells where its profile is."""
+    from subprocess import CalledProcessError
+
+    def act(context: Any, param: Any, shell: Any) -> None:
+        try:
+            install(context, param, shell)
+        except (OSError, CalledProcessError) as error:
+            name = "" if shell is True else f" {shell}"
+            reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+            message = f"completion of{name or ' this shell'} cannot be installed: {reason}"
+            raise OutputFailed(message, hint=f"theoryctl {SHOW}{name}") from error
+
+    return act
 
 
 def offered(context: Any, parameter: Any, incomplete: str) -> list[Any]:

@@ -29,14 +29,14 @@ def execute(arguments: list[str], terminal: Terminal) -> int:
 
     command = typer.main.get_command(app)
     completes = _COMPLETION in os.environ
-    asks_for_it = bool(arguments) and arguments[0].endswith("-completion")
+    asks_for_it = any(word.partition("=")[0].endswith("-completion") for word in arguments)
     try:
         if completes or asks_for_it:
             from theoryctl.cli import completion
 
             completion.prepare()
-            if asks_for_it and not completes:
-                completion.of_named_shell(command, arguments)  # exits, if it names one
+            if not completes and (at := completion.flag_of(arguments)) is not None:
+                completion.of_shell(command, arguments, at)  # exits
         if completes:
             command.main(args=arguments, prog_name=PROGRAM)  # exits
         with command.make_context(PROGRAM, list(arguments), obj=terminal) as context:
