@@ -15,7 +15,8 @@ _OF_INSTANCES = ("stop", "status", "logs", "recordings", "requests", "url", "env
 #: The program's flags for it.
 SHOW, INSTALL = "--show-completion", "--install-completion"
 
-_SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
+#: Shells that have one.
+SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
 
 #: Runs that are offered, the newest ones.
 _MOST_RUNS = 50
@@ -67,7 +68,8 @@ def prepare() -> None:
 def flag_of(arguments: Sequence[str]) -> int | None:
     """Return the place of the flag that shows or installs completion among the program's own flags; None for none."""
     own = takewhile(lambda word: word.startswith("-"), arguments)
-    return next((at for at, word in enumerate(own) if word.partition("=")[0] in (SHOW, INSTALL)), None)
+    forms = {SHOW, INSTALL} | {f"{flag}={shell}" for flag in (SHOW, INSTALL) for shell in SHELLS}
+    return next((at for at, word in enumerate(own) if word in forms), None)
 
 
 def of_shell(command: Any, arguments: Sequence[str], at: int) -> None:
@@ -81,9 +83,9 @@ def of_shell(command: Any, arguments: Sequence[str], at: int) -> None:
 
     flag, _, shell = arguments[at].partition("=")
     shell = shell or next((word for word in arguments[at + 1 : at + 2] if not word.startswith("-")), "")
-    if shell and shell not in _SHELLS:
+    if shell and shell not in SHELLS:
         raise UsageError(
-            f"expected {', '.join(_SHELLS[:-1])} or {_SHELLS[-1]}, got {shell!r}", hint=f"theoryctl {flag} bash"
+            f"expected {', '.join(SHELLS[:-1])} or {SHELLS[-1]}, got {shell!r}", hint=f"theoryctl {flag} bash"
         )
     with command.make_context("theoryctl", [], resilient_parsing=True) as context:
         context.resilient_parsing = False

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from itertools import takewhile
 from typing import Any
 
+from theoryctl.cli.completion import SHELLS, SHOW
 from theoryctl.cli.hints import command_at, fit
 
 #: What other tools call our commands, by the words that docker, kubectl, ollama and systemctl have for them.
@@ -40,7 +41,7 @@ _ELSEWHERE: Mapping[str, tuple[str, ...]] = {
     "keys": ("models",),
     "vendors": ("models",),
     "providers": ("list",),
-    "history": ("list",),
+    "history": ("runs list",),
     "usage": ("cost",),
     "setup": ("doctor",),
     "info": ("doctor",),
@@ -50,6 +51,9 @@ _ELSEWHERE: Mapping[str, tuple[str, ...]] = {
 
 #: Words for what a group itself has several of. Those of another group are something else.
 _OF_ITS_OWN = ("list", "ls", "rm", "remove", "delete")
+
+#: Commands that are refused without a ref.
+_OF_A_REF = ("stop", "new")
 
 #: The likeness that two words of three letters have with one other letter, and that which longer ones need; with less,
 #: `auth` is near to `path`, and `login` to `logs`.
@@ -72,12 +76,12 @@ def meant(arguments: Sequence[str], group: Any, context: Any) -> list[str] | Non
     if here and word in _OF_ITS_OWN:
         known.pop()
     path = _named(known, names)
-    if path and _takes(path, rest, here, context):
-        return [*path, *rest]
+    if path and _takes(path, rest, here, context, is_named=path[-1] == word):
+        return [*path, *_with_ref_or_help(path, rest)]
     flags = {flag for param in group.get_params(context) if not getattr(param, "hidden", False) for flag in param.opts}
     if flag := next((f"--{name}" for name in names if f"--{name}" in flags), None):
         kept = rest if flag == f"--{word}" else [each for each in rest if each.startswith("-")]
-        return [*here, *kept, flag]
+        return [*here, *kept, flag, *(each for each in rest if flag == SHOW and each in SHELLS)]
     if here and _is_path(word) and (twin := _named([_others(all_commands, here)], here[-1:])):
         return [*twin, *arguments]
     if " " in word.strip() and here in ((), ("local",), ("modal",)):
@@ -125,10 +129,12 @@ def of_restart(arguments: Sequence[str], context: Any) -> str | None:
     return str(stop_and_start(found[0])) if len(found) == 1 else None
 
 
-def _takes(path: tuple[str, ...], rest: Sequence[str], here: tuple[str, ...], context: Any) -> bool:
+def _takes(
+    path: tuple[str, ...], rest: Sequence[str], here: tuple[str, ...], context: Any, *, is_named: bool = True
+) -> bool:
     """Return whether a command has a place for the words that were typed after another one's name. One of the same
-    group counts as meant, whatever they are."""
-    if path[: len(here)] == here:
+    group, `here`, counts as meant, whatever they are, if it `is_named` and no other tool's word for it is."""
+    if is_named and here and path[: len(here)] == here:
         return True
     found = command_at(path, context)
     places = [param for param in found.params if param.param_type_name == "argument"]
@@ -140,6 +146,12 @@ def _takes(path: tuple[str, ...], rest: Sequence[str], here: tuple[str, ...], co
     return len(words) <= len(places) and all(map(_suits, words, places)) and (not here or flags <= known)
 
 
+def _with_ref_or_help(path: tuple[str, ...], rest: Sequence[str]) -> list[str]:
+    """The words that follow a command; for one that changes what a ref names, and got no ref, its help."""
+    is_named = any("/" in word or word == "--all" for word in rest)
+    return [*rest] if is_named or path[-1] not in _OF_A_REF else ["--help"]
+
+
 def _suits(word: str, place: Any) -> bool:
     is_ref = "/" in word and not os.path.exists(word)
     return is_ref or place.name not in ("ref", "other_ref")
@@ -149,7 +161,8 @@ def _named(known: Iterable[list[tuple[str, ...]]], names: Sequence[str]) -> tupl
     """The shortest path to the first of the names, in the first of the lists that has one."""
     for paths in known:
         for name in names:
-            if found := [path for path in paths if path[-1] == name]:
+            words = tuple(name.split())
+            if found := [path for path in paths if path[-len(words) :] == words]:
                 return min(found, key=len)
     return None
 
