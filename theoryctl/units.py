@@ -27,8 +27,11 @@ def parse_since(text: str, source: str) -> float:
 
     Raises UsageError that names `source`.
     """
-    if re.match(r"\d{4}-", text.strip(), re.ASCII) is None:
+    if _FORM.fullmatch(text.strip()):
         return parse_duration(text, source)
+    if re.match(r"\d{4}-", text.strip(), re.ASCII) is None:
+        message = f"{source}: expected a time with its unit, or a day, got {text!r:.100}"
+        raise UsageError(message, hint=f"write it as {_as_since(text.strip())}")
     from datetime import datetime, timezone
 
     try:
@@ -39,6 +42,14 @@ def parse_since(text: str, source: str) -> float:
         message = f"{source}: expected a day, or a time with its zone, got {text!r:.100}"
         raise UsageError(message, hint="write it as 2026-11-26, or as 2026-11-26T20:00:00Z")
     return (datetime.now(timezone.utc) - begin.replace(tzinfo=begin.tzinfo or timezone.utc)).total_seconds()
+
+
+def _as_since(text: str) -> str:
+    """The forms that may be meant: a bare number is a time, or with eight digits a day."""
+    if day := re.fullmatch(r"(\d{4})(\d{2})(\d{2})", text, re.ASCII):
+        return "-".join(day.groups())
+    bare = text if re.fullmatch(r"\d{1,9}", text, re.ASCII) else None
+    return f"{bare or 30}s, {bare or 10}m, {bare or 2}h or {bare or 1}d, or as 2026-11-26"
 
 
 def parse_timeout(text: str, source: str = "--timeout") -> float:

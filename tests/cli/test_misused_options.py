@@ -177,13 +177,27 @@ def test_a_limit_that_is_no_number_is_not_taken_for_one_that_is_never_reached(cl
     ("typed", "told", "hint"),
     [
         (("runs", "prune", "--older-than", "30"), "--older-than", "write it as 30s, 30m, 30h or 30d"),
-        (("runs", "list", "--since", "soon"), "--since", "write it as 30s, 10m, 2h or 1d"),
+        (("local", "logs", "--since", "soon"), "--since", "write it as 30s, 10m, 2h or 1d"),
         (("local", "logs", "--since", "5"), "--since", "write it as 5s, 5m, 5h or 5d"),
     ],
 )
 def test_a_time_without_a_unit_is_told_with_its_flag(cli: Cli, typed: tuple[str, ...], told: str, hint: str) -> None:
     error = cli(*typed, "--json").document["error"]
     assert error["message"] == f"{told}: expected a time with its unit, got {typed[-1]!r}"
+    assert error["hint"] == hint
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("yesterday", "write it as 30s, 10m, 2h or 1d, or as 2026-11-26"),
+        ("5", "write it as 5s, 5m, 5h or 5d, or as 2026-11-26"),
+        ("20261126", "write it as 2026-11-26"),
+    ],
+)
+def test_a_time_that_may_be_a_day_is_told_with_both_forms(cli: Cli, typed: str, hint: str) -> None:
+    error = cli("runs", "list", "--since", typed, "--json").document["error"]
+    assert error["message"] == f"--since: expected a time with its unit, or a day, got {typed!r}"
     assert error["hint"] == hint
 
 
