@@ -46,6 +46,14 @@ def test_no_hint_has_a_placeholder_or_is_a_question() -> None:
         assert [hint for hint in hints_in(file) if PLACEHOLDER.search(hint)] == [], file
 
 
+def test_a_path_in_a_command_of_the_shell_is_quoted() -> None:
+    for file in HOST:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.JoinedStr) and re.match(r"f'(ls|df|chmod|mkdir|mv|rm) ", ast.unparse(node)):
+                values = [each.value for each in node.values if isinstance(each, ast.FormattedValue)]
+                assert all(re.search("quoted?[(]", ast.unparse(value)) for value in values), (file, ast.unparse(node))
+
+
 def calls(name: str) -> Iterator[tuple[Path, ast.Call]]:
     for file in HOST:
         for node in ast.walk(ast.parse(file.read_text())):

@@ -150,6 +150,65 @@ def test_a_real_start_without_docker_is_no_mock_without_docker(cli: Cli, folder:
     assert paste(cli, hint_of(cli(*start, "--oci", "a/b@sha256:" + "0" * 64, "--json"))).document["mode"] == "real"
 
 
+@pytest.mark.parametrize("is_typed", [True, False])
+def test_a_model_in_the_place_of_the_ref_is_taken_as_the_model(cli: Cli, is_typed: bool) -> None:
+    env = {} if is_typed else {"THEORYCTL_REF": "openai/gpt-4o"}
+    typed = ("--ref", "openai/gpt-4o") if is_typed else ()
+    hint = hint_of(cli("local", "run", "hi", "--mode", "mock", *typed, "--json", env=env))
+    assert paste(cli, hint, env=env).document["model"] == "openai/gpt-4o"
+
+
+def test_a_file_in_the_place_of_the_prompt_is_given_by_the_flag_of_its_kind(cli: Cli, folder: Path) -> None:
+    (folder / "a photo.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
+    for path in ("a photo.png", "note.txt", "it's.json"):
+        assert paste(cli, hint_of(cli(*RUN, "--mode", "mock", path, "--json"))).status == 0
+    hint = hint_of(cli(*RUN, "--mode", "mock", "it's.json", "--system", "Be brief", "--json"))
+    assert hint.startswith("write system into it's.json, then: theoryctl ")
+    assert paste(cli, hint).status == 0
+
+
+def test_a_batch_that_an_instance_cannot_take_is_asked_from_here(cli: Cli, folder: Path) -> None:
+    (folder / "lines.jsonl").write_text('{"messages": [{"role": "user", "content": "Hi"}]}\n')
+    assert cli(*START, "--mode", "mock", "--name", "mine").status == 0
+    batch = ("local", "batch", "lines.jsonl", "--ref", REF, "--name", "mine", "--mode", "real", "--out", "rows")
+    pasted = paste(cli, hint_of(cli(*batch, "--json")))
+    assert pasted.document["error"]["code"] == "ERR_MISSING_SECRET"  # it is asked, and no more than a key is missing
+
+
+@pytest.mark.parametrize(
+    ("out", "hint"),
+    [
+        ("note.txt/a/b", "give another path"),
+        ("note.txt/b", "give another path"),
+        ("n ew/a/b", "mkdir -p 'n ew/a'"),
+    ],
+)
+def test_a_folder_is_made_by_the_hint_where_it_can_be(cli: Cli, folder: Path, out: str, hint: str) -> None:
+    (folder / "lines.jsonl").write_text('{"messages": [{"role": "user", "content": "Hi"}]}\n')
+    batch = ("local", "batch", "lines.jsonl", "--ref", REF, "--mode", "mock", "--json")
+    assert hint_of(cli(*batch, "--out", out)) == hint
+    report = hint_of(cli(*batch, "--out", "rows", "--report", out))
+    assert report.startswith("mkdir -p ") == hint.startswith("mkdir -p ")
+
+
+@pytest.mark.parametrize(("named", "is_moved"), [("acme/pay@2", True), ("acme/pay@1", False)])
+def test_a_manifest_whose_file_has_another_name_is_moved_only_as_its_ref_says(
+    cli: Cli, folder: Path, named: str, is_moved: bool
+) -> None:
+    text = (ROOT / "manifests/llm/mock@1.yaml").read_text().replace("llm/mock@1", named)
+    (folder / "mine/acme").mkdir()
+    (folder / "mine/acme/pay.yaml").write_text(text)
+    hint = hint_of(cli("manifest", "show", "acme/pay@2", "--manifests", "mine", "--json"))
+    assert (hint == "mv mine/acme/pay.yaml mine/acme/pay@2.yaml") == is_moved
+
+
+def test_a_folder_with_a_space_is_looked_at_by_the_hint(cli: Cli, folder: Path) -> None:
+    (folder / "st ate").mkdir()
+    (folder / "st ate/theoryctl").write_text("")
+    hint = hint_of(cli("runs", "list", "--json", env={"XDG_STATE_HOME": str(folder / "st ate")}))
+    assert shlex.split(hint) == ["ls", "-ld", str(folder / "st ate")]
+
+
 def test_a_ref_in_the_place_of_the_prompt_is_taken_as_the_ref(cli: Cli) -> None:
     hint = hint_of(cli("local", "run", REF, "--json"))
     assert hint == f"theoryctl local run --ref {REF} --json"

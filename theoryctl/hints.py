@@ -123,6 +123,16 @@ def _existing_folder(path: str) -> str:
     return above if os.path.isdir(above or ".") else _existing_folder(above)
 
 
+def make_folder(folder: str, *, otherwise: str) -> str:
+    """The hint of a file whose folder may be missing: the command that makes it, else `otherwise`, also where a file
+    stands in its way."""
+    there = folder
+    while there and not os.path.lexists(there):
+        there = os.path.dirname(there)
+    can_be_made = there != folder and os.path.isdir(there or ".")
+    return shlex.join(("mkdir", "-p", folder)) if can_be_made else otherwise
+
+
 def flag_words(name: str, value: Any, flag: str | None = None) -> list[str]:
     """A parameter as it is typed: `timeout=2.0` as `--timeout 2`; nothing for None and False."""
     flag = flag or f"--{name.strip('_').replace('_', '-')}"

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 from typing import Any, NamedTuple
 
 from theoryctl.errors import UsageError
@@ -131,10 +132,10 @@ def _table(file: Path) -> dict[str, Any]:
         with file.open("rb") as opened:
             data = opened.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
-            raise UsageError(f"{_short(file)}: more than {MAX_BYTES} bytes", hint=f"ls -l {_short(file)}")
+            raise UsageError(f"{_short(file)}: more than {MAX_BYTES} bytes", hint=f"ls -l {quote(str(file))}")
         return tomllib.loads(data.decode())
     except OSError as error:
-        raise UsageError(f"{_short(file)}: {error.strerror}", hint=f"ls -l {_short(file)}") from None
+        raise UsageError(f"{_short(file)}: {error.strerror}", hint=f"ls -l {quote(str(file))}") from None
     except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError are
         raise UsageError(f"{_short(file)}: expected TOML: {error}", hint=f"fix {_short(file)}") from None
 

@@ -146,7 +146,7 @@ def setting_of(options: BatchOptions, target: Target, opened: ExitStack, *, asks
     target.check(manifest, mode)
     if asks and not (is_mock(mode) or target.takes_real):  # it would refuse each line
         message = f"--mode {mode}: the {target.runtime} instance of {options.ref} was started to serve mocks only"
-        raise UsageError(message, hint=again("ask from here", runtime=EMBEDDED))
+        raise UsageError(message, hint=again("ask from here", runtime=EMBEDDED, name=None))
     target.check_flags(options.told_once())
     if options.form not in FORMATS:
         raise UsageError(

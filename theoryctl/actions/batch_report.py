@@ -6,12 +6,11 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from shlex import quote
 
 from theoryctl.actions.batch_plan import BatchOptions, Listener
 from theoryctl.actions.targets import Target
 from theoryctl.errors import MissingPackage, OutputFailed, UsageError
-from theoryctl.hints import again
+from theoryctl.hints import again, make_folder
 from theoryctl.ledger.row import Row, row_of
 from theoryctl.results.batch import BatchResult
 from theoryctl_providers.contract import info_of
@@ -63,7 +62,7 @@ def _check_place(report: str) -> None:
         raise OutputFailed(f"--report {report}: expected a regular file, got a folder or a device", hint=other)
     folder = os.path.dirname(os.path.realpath(report))
     if not os.access(folder, os.W_OK):
-        hint = other if os.path.exists(folder) else f"mkdir -p {quote(folder)}"
+        hint = make_folder(folder, otherwise=other)
         raise OutputFailed(f"--report {report}: no file can be written there", hint=hint)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from theoryctl.errors import NotRunning, OutputFailed, TheoryctlError, UsageError
@@ -135,7 +136,7 @@ def _changing(file: Path) -> Iterator[None]:
         yield
     except OSError as error:
         message = f"the record {file} cannot be removed: {error.strerror}"
-        raise OutputFailed(message, hint=f"ls -ld {file}") from error
+        raise OutputFailed(message, hint=f"ls -ld {quote(str(file))}") from error
 
 
 def recordings(ref: ProviderRef, runtime: str | None, name: str | None = None) -> RecordingsWritten:

@@ -123,7 +123,8 @@ def write_pins(found: Found, pins: Mapping[str, str]) -> None:
         lines = "; ".join(f"{name}: {digest}" for name, digest in pins.items())
         raise BadManifest(f"{found.file}: {error}", hint=f"write under image.digests: {lines}") from None
     except OSError as error:
-        raise BadManifest(f"{found.file}: cannot be written: {error.strerror}", hint=f"ls -l {found.file}") from error
+        hint = f"ls -l {quote(str(found.file))}"
+        raise BadManifest(f"{found.file}: cannot be written: {error.strerror}", hint=hint) from error
 
 
 def _must_be_valid(data: bytes, found: Found) -> None:

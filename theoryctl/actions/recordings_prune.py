@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 from theoryctl.errors import OutputFailed, UsageError
 from theoryctl.hints import again
@@ -65,4 +66,4 @@ def _remove(files: list[Path]) -> None:
             file.unlink()
         except OSError as error:
             message = f"{file} cannot be removed: {error.strerror}"
-            raise OutputFailed(message, hint=f"ls -ld {file.parent}") from error
+            raise OutputFailed(message, hint=f"ls -ld {quote(str(file.parent))}") from error

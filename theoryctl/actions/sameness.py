@@ -8,14 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from difflib import get_close_matches
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 from theoryctl.actions.instances import stop
 from theoryctl.actions.start import WAIT_SECONDS, StartOptions, start
 from theoryctl.actions.targets import Target, embedded_target, local_target, modal_target
 from theoryctl.errors import OutputFailed, UsageError
-from theoryctl.hints import Hint, again
+from theoryctl.hints import Hint, again, make_folder
 from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.manifests.model import Manifest
 from theoryctl.progress import Progress
@@ -104,7 +103,8 @@ def _writable(report: Path) -> Path:
         raise OutputFailed(message, hint=again("name another file", report="report.md"))
     if not report.parent.is_dir():
         message = f"--report {report}: expected a file in a folder that exists, got none"
-        raise OutputFailed(message, hint=f"mkdir -p {quote(str(report.parent))}")
+        other = again("name another file", report="report.md")
+        raise OutputFailed(message, hint=make_folder(str(report.parent), otherwise=other))
     return report
 
 

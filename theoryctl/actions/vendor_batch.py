@@ -70,7 +70,7 @@ def _check_flags(options: BatchOptions, target: Target) -> None:
     """Refuse what leads nowhere where the vendor sets the pace."""
     if target.runtime != EMBEDDED:
         message = f"--vendor-batch: the {target.runtime} instance has the keys, and this process submits"
-        raise UsageError(message, hint=again("submit from here", runtime=EMBEDDED))
+        raise UsageError(message, hint=again("submit from here", runtime=EMBEDDED, name=None))
     for name in ("rpm", "tpm", "timeout"):
         if getattr(options, name) is not None:
             raise UsageError(

@@ -8,13 +8,12 @@ import stat
 from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from shlex import quote
 from typing import BinaryIO, Protocol, Self
 
 from theoryctl.batch.resume import Earlier, mend, whole_lines
 from theoryctl.batch.rows import RowFormat
 from theoryctl.errors import OutputFailed, UsageError
-from theoryctl.hints import again
+from theoryctl.hints import again, make_folder
 from theoryctl_providers.contract.files import is_place_of_file
 
 
@@ -235,8 +234,7 @@ def _opened(path: str) -> BinaryIO:
 
 
 def _place_hint(path: str) -> str:
-    folder = os.path.dirname(path)
-    return "give another path" if not folder or os.path.exists(folder) else f"mkdir -p {quote(folder)}"
+    return make_folder(os.path.dirname(path), otherwise="give another path")
 
 
 def _is_at(path: str, number: int) -> bool:

@@ -59,13 +59,19 @@ def with_hint(result: RunResult, context: Any) -> RunResult:
 
 
 def as_model(error: ProviderError, context: Any) -> str | None:
-    """The command with the ref that was typed as the model, where it is one, as `openai/gpt-4o`; None for any other."""
+    """The command with the ref as the model, where it is one, as `openai/gpt-4o`; None for any other.
+
+    One that was not typed stands in a variable or in a file, and would count again: another is named.
+    """
     ref = str(context.params.get("ref"))
     if error.code != "ERR_REF" or "@" in ref or "model" not in context.params or _is_typed("model", context):
         return None
+    from theoryctl.actions.default_ref import BUNDLED
     from theoryctl.actions.vendors import prefixes
 
-    return again("name the model with --model", ref=None, model=ref) if ref.partition("/")[0] in prefixes() else None
+    if ref.partition("/")[0] not in prefixes():
+        return None
+    return again("name the model with --model", ref=None if _is_typed("ref", context) else BUNDLED, model=ref)
 
 
 def of_inputs(error: ProviderError, context: Any) -> str | None:

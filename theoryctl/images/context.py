@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
 
 from theoryctl.errors import BadManifest
 from theoryctl.manifests.model import Build
@@ -63,7 +64,7 @@ def _digest(path: Path) -> str:
         with path.open("rb") as file:
             return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
     except OSError as error:
-        raise BadManifest(f"image.build: {path}: {error.strerror}", hint=f"ls -l {path}") from error
+        raise BadManifest(f"image.build: {path}: {error.strerror}", hint=f"ls -l {quote(str(path))}") from error
 
 
 def _bundled_folder() -> Path:
@@ -127,5 +128,5 @@ def _walk(folder: Path) -> Iterator[tuple[str, Path]]:
 def _regular(path: Path) -> Path:
     """A file that can be read to its end, as no FIFO can. Raises BadManifest for what is none."""
     if not path.is_file():
-        raise BadManifest(f"image.build: {path} is no regular file, nor leads to one", hint=f"ls -l {path}")
+        raise BadManifest(f"image.build: {path} is no regular file, nor leads to one", hint=f"ls -l {quote(str(path))}")
     return path

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from contextlib import closing, contextmanager, suppress
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from theoryctl.errors import LedgerFailed
@@ -144,4 +145,4 @@ def _failed(file: Path, error: Exception) -> LedgerFailed:
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or "another command makes it"
     look = "df -h" if reason in _FULL else "ls -l" if os.path.isdir(file.parent) else "ls -ld"
     folder = next(each for each in file.parents if os.path.isdir(each))
-    return LedgerFailed(f"the ledger {file}: {reason}", hint=f"{look} {folder}")
+    return LedgerFailed(f"the ledger {file}: {reason}", hint=f"{look} {quote(str(folder))}")

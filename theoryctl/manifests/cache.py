@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 from pathlib import Path
+from shlex import quote
 
 from theoryctl.errors import BadManifest
 from theoryctl.manifests import model
@@ -47,7 +48,7 @@ def read_manifest(file: Path) -> bytes:
     try:
         return read_regular(file, MAX_BYTES)
     except OSError as error:
-        raise BadManifest(f"{file}: cannot be read: {error.strerror}", hint=f"ls -l {file}") from error
+        raise BadManifest(f"{file}: cannot be read: {error.strerror}", hint=f"ls -l {quote(str(file))}") from error
 
 
 def _key(data: bytes, ref: ProviderRef) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import shlex
 import stat
 from collections.abc import Iterator
@@ -27,6 +28,9 @@ _PROJECT = "project"
 
 #: Bytes of a file that tell its kind, and the most files that are asked.
 _HEAD, _ASKED = 4096, 100
+
+#: The ref in a manifest.
+_REF = re.compile(rb"""^ref:[ \t]*["']?([^\s"'#]+)""", re.MULTILINE)
 
 
 class Place(NamedTuple):
@@ -122,11 +126,12 @@ class Catalog:
         )
 
     def _misnamed(self, ref: ProviderRef) -> Path | None:
-        """The file that was meant as the manifest of a ref: its name lacks the version, or ends in `.yml`."""
+        """The file that was meant as the manifest of a ref: its name lacks the version, or ends in `.yml`, and
+        it names no other ref."""
         names = (f"{ref.name}@{ref.version}.yml", f"{ref.name}.yaml", f"{ref.name}.yml")
         folders = (place.folder for place in self._candidates() if os.path.isdir(place.folder))
         found = (folder / ref.namespace / name for folder in folders for name in names)
-        return next((file for file in found if os.path.isfile(file)), None)
+        return next((file for file in found if os.path.isfile(file) and _ref_in(file) in (None, str(ref))), None)
 
 
 def beside(manifests: Path) -> Path:
@@ -158,6 +163,16 @@ def _is_ours(folder: Path) -> bool:
     return not any(itertools.chain(folder.glob("*.y*ml"), folder.glob("*/*.y*ml")))
 
 
+def _ref_in(file: Path) -> str | None:
+    """The ref that a manifest names at its beginning; None where it cannot be seen."""
+    try:
+        with file.open("rb") as opened:
+            named = _REF.search(opened.read(_HEAD))
+    except OSError:
+        return None
+    return named[1].decode(errors="replace") if named else None
+
+
 def _begins_otherwise(file: Path) -> bool:
     """Return whether a file begins as Kubernetes' do (kubernetes.io, "Required fields")."""
     try:
@@ -170,7 +185,7 @@ def _begins_otherwise(file: Path) -> bool:
 def _must_be_open(folder: Path) -> None:
     # Python's own look-ups take what may not be read for empty.
     if not os.access(folder, os.R_OK | os.X_OK):
-        raise BadManifest(f"{folder}: the manifests in it cannot be read", hint=f"ls -ld {folder}")
+        raise BadManifest(f"{folder}: the manifests in it cannot be read", hint=f"ls -ld {shlex.quote(str(folder))}")
 
 
 def _is_there(file: Path) -> bool:
@@ -179,7 +194,8 @@ def _is_there(file: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        raise BadManifest(f"{file}: cannot be read: {error.strerror}", hint=f"ls -ld {file.parent}") from None
+        hint = f"ls -ld {shlex.quote(str(file.parent))}"
+        raise BadManifest(f"{file}: cannot be read: {error.strerror}", hint=hint) from None
 
 
 def _files(folder: Path) -> Iterator[tuple[ProviderRef, Path]]:

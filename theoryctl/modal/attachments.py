@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from theoryctl.errors import BadAttachment
@@ -43,7 +44,7 @@ def _data(file: Attachment) -> str:
     try:
         data = Path(file.path).read_bytes()
     except OSError as error:
-        raise BadAttachment(f"attachment {file.name}: {error.strerror}", hint=f"ls -l {file.path}") from None
+        raise BadAttachment(f"attachment {file.name}: {error.strerror}", hint=f"ls -l {quote(file.path)}") from None
     if sha256(data) != file.digest:
         raise _changed(file)
     return base64.b64encode(data).decode()

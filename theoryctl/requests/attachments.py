@@ -9,6 +9,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
+from shlex import quote
 
 from theoryctl.errors import BadAttachment, UsageError
 from theoryctl.hints import Hint, again, path_hint
@@ -97,7 +98,7 @@ def _split(arguments: Sequence[str], at: int) -> tuple[str, str]:
     if not equals or not path:
         hint: str = "write it as image=photo.jpg"
         if os.path.isfile(argument):
-            hint = _with_another(arguments, at, _name_for(argument), argument)
+            hint = _with_another(arguments, at, name_for(argument), argument)
         raise BadAttachment(f"--attach {argument!r} is not NAME=PATH", hint=hint)
     if not _NAME.fullmatch(name):
         raise BadAttachment(
@@ -118,7 +119,7 @@ def _check(name: str, path: str, limit: int, use: Callable[[str], Hint]) -> None
             f"attachment {name}: {path} is not a regular file", hint="attach a file, not a folder or device"
         )
     if not os.access(path, os.R_OK):
-        raise BadAttachment(f"attachment {name}: {path} may not be read", hint=f"chmod u+r {path}")
+        raise BadAttachment(f"attachment {name}: {path} may not be read", hint=f"chmod u+r {quote(path)}")
     if found.st_size > limit:
         raise _too_large(name, path, found.st_size, limit)
 
@@ -128,7 +129,7 @@ def _with_another(arguments: Sequence[str], at: int, name: str, path: str) -> Hi
     return again(f"use {path}", attach=(*arguments[:at], f"{name}={path}", *arguments[at + 1 :]))
 
 
-def _name_for(path: str) -> str:
+def name_for(path: str) -> str:
     """A name for the file of a path: its own without the ending, as far as a name may hold it."""
     stem = os.path.splitext(os.path.basename(path))[0]
     return re.sub(r"[^A-Za-z0-9._-]", "-", stem).strip("._-")[:64] or "file"
@@ -154,7 +155,7 @@ def _load(name: str, path: str, limit: int, spool: Spool) -> Attachment:
                 if copy is not None:
                     copy.write(chunk)
     except OSError as error:
-        raise BadAttachment(f"attachment {name}: {path}: {error.strerror}", hint=f"ls -l {path}") from error
+        raise BadAttachment(f"attachment {name}: {path}: {error.strerror}", hint=f"ls -l {quote(path)}") from error
     return Attachment(
         name=name,
         path=os.path.abspath(copy.name if copy is not None else path),
@@ -183,11 +184,12 @@ def media_type(path: str, head: bytes) -> str:
     by_content: str | None = filetype.guess_mime(head)
     if by_content and by_content != _CONTAINER:
         return _ALIASES.get(by_content, by_content)
-    default = by_content or ("text/plain" if _is_text(head) else "application/octet-stream")
+    default = by_content or ("text/plain" if is_text(head) else "application/octet-stream")
     return _BY_ENDING.get(os.path.splitext(path)[1].lower(), default)
 
 
-def _is_text(head: bytes) -> bool:
+def is_text(head: bytes) -> bool:
+    """Return whether the first bytes of a file are UTF-8 text."""
     if b"\0" in head:
         return False
     try:

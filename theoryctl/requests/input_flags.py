@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from theoryctl.errors import BadInputs, UsageError
 from theoryctl.hints import Hint, again, command, path_hint
-from theoryctl.requests.attachments import attaches_standard_input
+from theoryctl.requests.attachments import attaches_standard_input, is_text, name_for
 from theoryctl.requests.standard_input import AWAITED, NAMES, StandardInput
 from theoryctl_providers.contract import loads
 
@@ -67,11 +67,27 @@ class InputFlags(NamedTuple):
                 or again("use --inputs-file", inputs=None, inputs_file=self.stdin.removeprefix("@")),
             )
         if len(self.words) == 1:
-            _refuse_a_file(self.words[0])
+            self._refuse_a_file(self.words[0])
         if len(readers := list(self._readers())) > 1:
             raise UsageError(f"{' and '.join(readers)} both read standard input", hint="read it for one of them")
         if self.model is not None and any(option.startswith("model=") for option in self.options):
             raise UsageError("--model and -o model exclude each other", hint="give the model in one way")
+
+    def _refuse_a_file(self, word: str) -> None:
+        """Raise UsageError for a prompt that is the path of a file, which has an ending, or an `@` before it."""
+        path = word.removeprefix("@")
+        if os.path.isfile(path) and (path != word or os.path.splitext(path)[1]):
+            raise UsageError(f"{path} is a file, and words are the prompt"[:200], hint=self._named(path))
+
+    def _named(self, path: str) -> Hint:
+        """The command with a file by the flag that takes its kind."""
+        if path.endswith(".json"):
+            inputs = again("name the file with --inputs-file", words=None, inputs_file=path, system=None)
+            return inputs.after(f"write system into {path}") if self.system is not None else inputs
+        if _is_text(path):
+            return again("name the file with --prompt-file", words=None, prompt_file=path)
+        attached = (*self.attachments, f"{name_for(path)}={path}")
+        return again("attach the file with --attach", words=("Describe this file",), attach=attached)
 
     def _from_document(self, source: str, standard_input: StandardInput) -> dict[str, Any]:
         if self.system is not None:
@@ -161,13 +177,13 @@ def _refuse_a_path(value: str) -> None:
         raise BadInputs(f"--inputs-json: expected JSON, got the path {value!r}"[:200], hint=hint)
 
 
-def _refuse_a_file(word: str) -> None:
-    """Raise UsageError for a prompt that is the path of a file, which has an ending, or an `@` before it."""
-    path = word.removeprefix("@")
-    if os.path.isfile(path) and (path != word or os.path.splitext(path)[1]):
-        flag = "inputs_file" if path.endswith(".json") else "prompt_file"
-        hint = again("name the file with --prompt-file or --inputs-file", words=None, **{flag: path})
-        raise UsageError(f"{path} is a file, and words are the prompt"[:200], hint=hint)
+def _is_text(path: str) -> bool:
+    """Return whether a file begins as text; one that cannot be read counts as text, and reading it says why."""
+    try:
+        with open(path, "rb") as file:
+            return is_text(file.read(_CHUNK))
+    except OSError:
+        return True
 
 
 def _alone(flag: str) -> UsageError:
