@@ -103,6 +103,14 @@ def test_an_input_of_a_wrong_type_is_told_as_such_where_there_is_a_budget(ask: A
     assert ran.document["error"]["code"] == "ERR_INPUTS"
 
 
+def test_an_answer_without_a_known_end_is_told_from_a_price_that_nobody_knows(ask: Ask) -> None:
+    endless = ("--model", "openai/gpt-5.5-cyber")
+    error = ask(*endless, env=most("100")).document["error"]
+    assert error["message"].startswith("the longest answer of openai/gpt-5.5-cyber is not known")
+    assert error["hint"] == "set max_tokens"
+    assert ask(*endless, "-o", "max_tokens=100", env=most("100")).status == 0
+
+
 def test_mocks_are_free(cli: Cli, state: Path) -> None:
     assert cli("local", "run", "--ref", REF, "--mode", "mock", env=most("0")).status == 0
     assert not state.exists()

@@ -83,7 +83,18 @@ def _unpriced(model: str, *, searches: bool) -> TheoryctlError:
     message = f"the price of {model} is not known, so the budget of a day cannot be kept"
     if near := near_model(model):
         return MaxCost(f"{message}; did you mean {near}?", hint=again(f"use {near}", model=near))
-    return MaxCost(message, hint=command("models", model.rpartition("/")[2]))
+    return _endless(model) or MaxCost(message, hint=command("models", model.rpartition("/")[2]))
+
+
+def _endless(model: str) -> MaxCost | None:
+    """The error for a model whose tokens have a price, and whose longest answer nobody knows; None for any other."""
+    from theoryctl.batch.prices import price_of
+
+    price = price_of(model, 0)
+    if price.output is None or price.most_output is not None:
+        return None
+    message = f"the longest answer of {model} is not known, so the budget of a day cannot be kept"
+    return MaxCost(message, hint="set max_tokens")
 
 
 def _paid(envelope: Envelope, *, begun: bool) -> float | None:
