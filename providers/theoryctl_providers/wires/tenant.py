@@ -29,13 +29,15 @@ class Tenant:
     config: ProviderConfig
     journal: Journal = field(default_factory=Journal)
     renewal: str = RESTARTED
-    _kept: dict[Callable[[], Any], Any] = field(default_factory=dict)
+    _kept: dict[tuple[str, Callable[[], Any]], Any] = field(default_factory=dict)
 
-    def kept(self, make: Callable[[], _Kept]) -> _Kept:
-        """Return what a wire remembers for this tenant; `make`, a class, makes it for the first request that asks."""
-        if make not in self._kept:
-            self._kept[make] = make()
-        found: _Kept = self._kept[make]
+    def kept(self, dialect: str, make: Callable[[], _Kept]) -> _Kept:
+        """Return what a dialect, by its name, remembers for this tenant; `make`, a class, makes it for the first
+        request that asks."""
+        key = dialect, make
+        if key not in self._kept:
+            self._kept[key] = make()
+        found: _Kept = self._kept[key]
         return found
 
 
@@ -50,9 +52,9 @@ def tenant_of(scope: Scope) -> Tenant:
     return tenant
 
 
-def kept_for(scope: Scope, own: Tenant, make: Callable[[], _Kept]) -> _Kept:
-    """Return what a wire remembers for who asks; for who has no token, what it does for `own`."""
-    return (asking_tenant(scope) or own).kept(make)
+def kept_for(scope: Scope, own: Tenant, dialect: str, make: Callable[[], _Kept]) -> _Kept:
+    """Return what a dialect remembers for who asks; for who has no token, what it does for `own`."""
+    return (asking_tenant(scope) or own).kept(dialect, make)
 
 
 def asking_tenant(scope: Scope) -> Tenant | None:

@@ -58,7 +58,7 @@ class OpenAI(Dialect):
             ("GET", "/v1/models"): Telling(self, self._models),
             ("GET", "/v1/models/{model}"): Telling(self, self._models),
         }
-        batches = Batches(config.limits, self.routes, self._own, self.batched)
+        batches = Batches(self.name, config.limits, self.routes, self._own, self.batched)
         told = {place: Mocked(self, config, tell, INSTEAD) for place, tell in batches.tells().items()}
         self.routes = {**self.routes, **told}
 
@@ -78,7 +78,7 @@ class OpenAI(Dialect):
 
     def _memory(self, scope: Scope) -> Memory:
         """The responses of who asks, which nobody else sees."""
-        return kept_for(scope, self._own, Memory)
+        return kept_for(scope, self._own, self.name, Memory)
 
     def _reading(self, maker: Callable[[Scope], MakeExchange]) -> ASGIApp:
         async def read(scope: Scope, receive: Receive) -> Exchange:

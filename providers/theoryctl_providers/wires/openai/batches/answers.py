@@ -29,14 +29,15 @@ _ENDPOINTS = ("chat/completions", "responses", "embeddings", "completions", "mod
 
 
 class Batches:
-    """Files and batches, for each tenant its own. The paths of their lines stand below `roots`; `apps` answer them."""
+    """Files and batches of one dialect, for each tenant its own. The paths of their lines stand below `roots`; `apps`
+    answer them."""
 
-    def __init__(self, limits: Limits, apps: Routes, own: Tenant, roots: Iterable[str]) -> None:
-        self._limits, self._own = limits, own
+    def __init__(self, dialect: str, limits: Limits, apps: Routes, own: Tenant, roots: Iterable[str]) -> None:
+        self._dialect, self._limits, self._own = dialect, limits, own
         self._apps = {f"{root}/{end}": apps["POST", f"/v1/{end}"] for root in roots for end in _ENDPOINTS}
 
     def _store(self, scope: Scope) -> Store:
-        return kept_for(scope, self._own, Store)
+        return kept_for(scope, self._own, self._dialect, Store)
 
     def tells(self) -> Mapping[tuple[str, str], Tell]:
         """Give, for each method and path, the function that answers it."""
