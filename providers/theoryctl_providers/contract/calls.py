@@ -171,7 +171,8 @@ class Request:
     `timeout` is in seconds and overrides the config's. `vendor` is that of a model which names none, where whoever
     asks speaks a vendor's own API; None: only a mock takes such a model, as one of the default model's vendor.
     Without `retries` a real call is tried once, as is right for a client that tries again by itself. `tools` says
-    which of them a mock calls by itself, and overrides the script.
+    which of them a mock calls by itself, and overrides the script. With `early_usage`, `Started` tells what is known of
+    the usage by then.
 
     The engine hands providers a `ResolvedRequest` made of it.
     """
@@ -189,6 +190,7 @@ class Request:
     vendor: str | None = None
     retries: bool = True
     tools: Tools | None = None
+    early_usage: bool = False
     run_id: str = field(default_factory=new_run_id)
 
     @property

@@ -40,12 +40,14 @@ class Started:
     """The request was admitted and the provider is loaded.
 
     Nothing before this event suspends, so a caller may drive the stream up to here without an event loop, and all the
-    way when `suspends` is false: it speaks of this very request.
+    way when `suspends` is false: it speaks of this very request. `usage` is what is known by now, for a request that
+    wants it early: a mock's tokens of the prompt; None: nothing.
     """
 
     model: str
     mode: Mode
     suspends: bool
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)

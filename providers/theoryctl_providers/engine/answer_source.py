@@ -6,22 +6,24 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
-from theoryctl_providers.contract import Event, ProviderError, Remedy, ResolvedRequest, is_mock
+from theoryctl_providers.contract import Event, ProviderError, Remedy, ResolvedRequest, Usage, is_mock
 from theoryctl_providers.contract.answer import Answer
 from theoryctl_providers.engine.guard import guarded, guarded_at_once
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
+from theoryctl_providers.lookup import default_models
 from theoryctl_providers.protocol import LLMProvider
 
 
 class Plan(NamedTuple):
     """The events of an answer that has not begun, or what gives them all at once and adds them to the answer; whether
-    they will ever be waited for; who answers: `mock`, `vendor`, a rule of a script or the file of a recording; and what
-    is odd about the answer, for people."""
+    they will ever be waited for; who answers: `mock`, `vendor`, a rule of a script or the file of a recording; what
+    is odd about the answer, for people; and what tells as much of the usage as is known before the answer."""
 
     events: AsyncGenerator[Event] | Callable[[Answer], Iterable[Event]]
     suspends: bool
     answered_by: str
     notes: tuple[str, ...] = ()
+    usage: Callable[[], Usage] | None = None
 
 
 def plan_for(provider: LLMProvider, request: ResolvedRequest) -> Plan:
@@ -44,14 +46,24 @@ def plan_for(provider: LLMProvider, request: ResolvedRequest) -> Plan:
 def _mocked(provider: LLMProvider, request: ResolvedRequest) -> Plan:
     if provider.suspends_in_mock:
         return Plan(guarded(provider, request), suspends=True, answered_by="mock")
-    return Plan(partial(guarded_at_once, provider, request), suspends=False, answered_by="mock")
+    answer = partial(guarded_at_once, provider, request)
+    return Plan(answer, suspends=False, answered_by="mock", usage=_counts(request))
+
+
+def _counts(request: ResolvedRequest) -> Callable[[], Usage] | None:
+    """The count of the prompt's tokens; None for a provider that does not answer by the built-in mock."""
+    if request.operation != "chat" or request.config.provider not in default_models:
+        return None
+    from theoryctl_providers.mock.provider import prompt_usage
+
+    return partial(prompt_usage, request)
 
 
 def _scripted(request: ResolvedRequest) -> Plan | None:
     script = request.config.script
     if script is None:
         return None
-    from theoryctl_providers.mock.scripted import choose, odd_calls, play, waits
+    from theoryctl_providers.mock.scripted import choose, odd_calls, play, sent_usage, waits
 
     refuse_uncarried(request.inputs, logprobs=script.carries_logprobs or request.config.replay is not None)
     chosen = choose(script, request)
@@ -59,7 +71,8 @@ def _scripted(request: ResolvedRequest) -> Plan | None:
         return None
     answer, rule = chosen
     refuse_uncarried(request.inputs, logprobs=answer.logprobs is not None)
-    return Plan(play(answer, request), waits(answer), rule, tuple(dict.fromkeys(odd_calls(answer, rule, request))))
+    notes = tuple(dict.fromkeys(odd_calls(answer, rule, request)))
+    return Plan(play(answer, request), waits(answer), rule, notes, partial(sent_usage, answer, request))
 
 
 def _replayed(request: ResolvedRequest) -> Plan | None:

@@ -72,7 +72,7 @@ def _embeddings(request: ResolvedRequest) -> Iterator[Event]:
 
 
 def _count(request: ResolvedRequest) -> Iterator[Event]:
-    yield Usage(input_tokens=prompt_tokens(inputs_as_json(request.inputs)))
+    yield prompt_usage(request)
 
 
 def _chat(request: ResolvedRequest) -> Iterator[Event]:
@@ -106,6 +106,11 @@ def prompt_tokens(plain: Mapping[str, Any]) -> int:
     """Count the tokens of the prompt of inputs that are plain JSON: a token for every four bytes of the messages'
     canonical form."""
     return (len(canonical({"messages": plain.get("messages", [])}, checked=True)) + 3) // 4
+
+
+def prompt_usage(request: ResolvedRequest) -> Usage:
+    """Count the tokens of the prompt of a request, which are known before the mock's answer."""
+    return Usage(input_tokens=prompt_tokens(inputs_as_json(request.inputs)))
 
 
 def inputs_as_json(value: Any) -> Any:

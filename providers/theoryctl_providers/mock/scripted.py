@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any, NoReturn
 
@@ -37,7 +38,7 @@ from theoryctl_providers.contract.scripted_answer import (
 from theoryctl_providers.inputs.normalize import counted
 from theoryctl_providers.mock.conditions import conditions, facts_of, miss
 from theoryctl_providers.mock.ignoring import ignoring_of
-from theoryctl_providers.mock.provider import Making, inputs_as_json, prompt_tokens, tokens
+from theoryctl_providers.mock.provider import Making, inputs_as_json, prompt_usage, tokens
 from theoryctl_providers.mock.tool_turns import calls_in_turn, next_tool
 
 #: Seconds that an answer with delays, or one that never comes, may take where neither request nor config says it.
@@ -229,14 +230,22 @@ def _arguments(call: ScriptedToolCall, request: ResolvedRequest) -> str:
     return Making(script.document.version if script else NEWEST, each=True).arguments(found, request.inputs)
 
 
-def _usage(answer: ScriptedAnswer, request: ResolvedRequest, deltas: int) -> Usage:
+def sent_usage(answer: ScriptedAnswer, request: ResolvedRequest) -> Usage:
+    """Return the part of an answer's usage that is about the prompt: as the script says, or else as a mock counts."""
     told = answer.usage
-    return Usage(
-        input_tokens=prompt_tokens(inputs_as_json(request.inputs)) if told.input_tokens is None else told.input_tokens,
-        output_tokens=deltas if told.output_tokens is None else told.output_tokens,
-        cost_usd=0.0 if told.cost_usd is None else told.cost_usd,
+    return replace(
+        prompt_usage(request) if told.input_tokens is None else Usage(told.input_tokens),
         cached_input_tokens=told.cached_input_tokens,
         cache_write_tokens=told.cache_write_tokens,
+    )
+
+
+def _usage(answer: ScriptedAnswer, request: ResolvedRequest, deltas: int) -> Usage:
+    told = answer.usage
+    return replace(
+        sent_usage(answer, request),
+        output_tokens=deltas if told.output_tokens is None else told.output_tokens,
+        cost_usd=0.0 if told.cost_usd is None else told.cost_usd,
         reasoning_tokens=told.reasoning_tokens,
     )
 

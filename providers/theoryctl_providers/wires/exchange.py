@@ -89,6 +89,9 @@ class Exchange(Protocol):
     #: The answer to a request that asks no model for anything; None for all others.
     told: bytes | None = None
 
+    #: Whether `begin` wants to know what is known of the usage by then.
+    early_usage: bool = False
+
     #: Whether what comes before the answer leaves at once, for it tells why the answer takes long.
     live: bool = False
 
@@ -151,6 +154,7 @@ class Answering:
             operation=exchange.operation,
             streamed=exchange.streamed,
             tools=tools,
+            early_usage=exchange.early_usage,
             **exchange.options,
         )
 

@@ -32,12 +32,12 @@ _TEXT, _THINKING = "text", "thinking"
 class MessageEvents(Chunks):
     """Writes the events of one message, of which this API has one choice. One block is open at a time.
 
-    `sent` is the number of tokens of the prompt, where it is known before the answer.
+    `known` is what is known of the usage before the answer. It never stands for what is said at the end.
     """
 
-    def __init__(self, head: Head, sent: int | None = None) -> None:
+    def __init__(self, head: Head, known: Usage) -> None:
         self._head, self._vendor = head, VendorInfo()
-        self._usage, self._finish, self._is_refusal = Usage(sent), "stop", False
+        self._known, self._usage, self._finish, self._is_refusal = known, Usage(), "stop", False
         self._stopped: Output | None = None
         #: The places of the blocks that were begun, and the one that is open.
         self._places: dict[str | int, int] = {}
@@ -76,7 +76,7 @@ class MessageEvents(Chunks):
         if isinstance(event, Finish):
             self._finish = event.reason
         elif isinstance(event, Usage):
-            self._usage = event
+            self._known = self._usage = event
         return ""
 
     def _delta(self, event: Delta) -> str:
@@ -151,7 +151,7 @@ class MessageEvents(Chunks):
         if self._is_begun:
             return ""
         self._is_begun = True
-        document = message(self._head, self._vendor.model, [], UNENDED, counted_so_far(self._usage))
+        document = message(self._head, self._vendor.model, [], UNENDED, counted_so_far(self._known))
         return _event("message_start", f'"message":{json.dumps(document)}')
 
     def _said_something(self) -> bool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from theoryctl_providers.contract import Operation, Request, Result, Started, dumps, is_mock
-from theoryctl_providers.inputs.normalize import normalized
+from theoryctl_providers.contract import Operation, Request, Result, Started, Usage, dumps
 from theoryctl_providers.wires.anthropic.conversation import Conversation
 from theoryctl_providers.wires.anthropic.errors import NoThread
 from theoryctl_providers.wires.anthropic.events import MessageEvents
@@ -64,7 +63,7 @@ class Messages(HeadedExchange):
         if body.get("max_tokens") is None:
             raise wrong("max_tokens", "'max_tokens' is missing")
         self.inputs, self.streamed = self._asked.inputs, is_streamed(body)
-        self._sent: int | None = None
+        self.early_usage, self._known = self.streamed, Usage()
 
     @property
     def params(self) -> Mapping[str, str]:
@@ -72,11 +71,8 @@ class Messages(HeadedExchange):
         return self._asked.params
 
     def begin(self, call: Request, started: Started) -> None:
-        """Give the answer its id, and a stream of a mock the tokens of the prompt, which come first there."""
-        if self.streamed and is_mock(started.mode) and call.config.replay is None:
-            from theoryctl_providers.mock.provider import prompt_tokens
-
-            self._sent = prompt_tokens(normalized(call.inputs, {}, call.vendor))
+        """Give the answer its id, and a stream the tokens of the prompt where they are known: they come first there."""
+        self._known = started.usage or Usage()
         super().begin(call, started)
 
     def whole(self, result: Result) -> bytes:
@@ -85,7 +81,7 @@ class Messages(HeadedExchange):
 
     def chunked(self, head: Head) -> Chunks:
         """Make what writes the answer in pieces."""
-        return MessageEvents(head, self._sent)
+        return MessageEvents(head, self._known)
 
 
 class TokenCount(Exchange):
