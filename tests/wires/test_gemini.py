@@ -145,20 +145,6 @@ def test_a_schema_in_googles_words_is_met(client: genai.Client) -> None:
     assert isinstance(part.function_call.args["city"], str)
 
 
-@streamed_or_not
-def test_one_of_several_words_comes_without_quotes(client: genai.Client, streamed: bool) -> None:
-    schema = {"type": "STRING", "enum": ["wind", "strings"]}
-    plain = generate(client, streamed, response_mime_type="text/x.enum", response_schema=schema)
-    assert text_of(plain) == "wind"
-    quoted = generate(client, streamed, response_mime_type="application/json", response_schema=schema)
-    assert text_of(quoted) == '"wind"'
-
-
-def test_a_word_that_a_limit_cuts_is_left_as_it_came(client: genai.Client) -> None:
-    wanted: Any = {"response_mime_type": "text/x.enum", "response_schema": {"type": "STRING", "enum": ["a long word"]}}
-    assert text_of(generate(client, **wanted, max_output_tokens=1)) == '"a'
-
-
 def test_configuration_that_gemini_alone_knows_goes_to_it() -> None:
     config = {"media_resolution": "MEDIA_RESOLUTION_LOW", "thinkingConfig": {"includeThoughts": True}, "topK": 4}
     inputs = Asked("m", {"contents": "Hi.", "generationConfig": config, "labels": {"a": "b"}}).inputs

@@ -52,7 +52,7 @@ class Candidates(Spoken):
         return last if self._as_events else last + b"]"
 
     def _last_parts(self, choice: Choice) -> list[dict[str, Any]]:
-        held = [_text(enum_value(choice.text))] if self._is_enum and choice.text else []
+        held = [_text(text)] if self._is_enum and (text := _said(choice, is_enum=True)) else []
         return [*held, *_calls(choice)] or [_text("")]
 
     def failed(self, failure: Failure) -> bytes:
@@ -76,11 +76,13 @@ def enum_value(text: str) -> str:
 
     Google answers so with `text/x.enum` (ai.google.dev/gemini-api/docs/structured-output).
     """
+    if not text.lstrip().startswith('"'):
+        return text
     try:
-        value = json.loads(text)
+        value: str = json.loads(text)
     except ValueError:
         return text
-    return value if isinstance(value, str) else text
+    return value
 
 
 def whole_answer(head: Head, answer: Answer, is_enum: bool = False) -> dict[str, Any]:
@@ -129,11 +131,16 @@ def _parts(choice: Choice, outputs: Mapping[str, Output], is_enum: bool) -> Iter
     if choice.reasoning:
         yield _text("".join(choice.reasoning), is_thought=True)
     images = images_of(outputs)
-    text = choice.text + "".join(choice.refusal)
+    text = _said(choice, is_enum)
     if text or not (choice.calls or images):
-        yield _text(enum_value(text) if is_enum else text)
+        yield _text(text)
     yield from map(_image, images)
     yield from _calls(choice)
+
+
+def _said(choice: Choice, is_enum: bool) -> str:
+    """The words of a candidate: its text, and its refusal, which is no value."""
+    return (enum_value(choice.text) if is_enum else choice.text) + "".join(choice.refusal)
 
 
 def _text(text: str, is_thought: bool = False) -> dict[str, Any]:

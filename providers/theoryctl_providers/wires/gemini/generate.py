@@ -165,7 +165,14 @@ def _format_of(config: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     if kind == "application/json":
         return {"type": "json_object"}
-    raise wrong("generationConfig.responseMimeType", f"found {kind!r:.60}, expected text/plain or application/json")
+    if kind == _ENUM:
+        raise wrong(
+            "generationConfig.responseSchema",
+            f"{_ENUM} takes the words of a schema, and there is none: give a responseSchema with it",
+        )
+    raise wrong(
+        "generationConfig.responseMimeType", f"found {kind!r:.60}, expected text/plain, application/json or {_ENUM}"
+    )
 
 
 def _thinking_of(config: Mapping[str, Any]) -> dict[str, Any]:
