@@ -146,11 +146,14 @@ def test_gemini_is_asked_with_its_key(gemini: Behind, streamed: bool) -> None:
 
 def test_gemini_gets_what_it_alone_knows_beside_the_rest(gemini: Behind) -> None:
     gemini.says()
-    own = {"media_resolution": "MEDIA_RESOLUTION_LOW", "thinking_config": {"include_thoughts": True}}
+    own = {
+        "media_resolution": "MEDIA_RESOLUTION_LOW",
+        "thinking_config": {"include_thoughts": True, "thinking_budget": -1},
+    }
     with gemini.instance() as url, genai.Client(api_key=TOKEN, http_options={"base_url": url}) as client:
         told: Any = {"temperature": 0.5, **own}
         client.models.generate_content(model="gemini-2.5-flash", contents="weather?", config=told)
-    thinking = {"includeThoughts": True}
+    thinking = {"includeThoughts": True, "thinkingBudget": -1}
     wanted = {"mediaResolution": "MEDIA_RESOLUTION_LOW", "thinkingConfig": thinking, "temperature": 0.5}
     assert json.loads(gemini.asked().data)["generationConfig"] == wanted
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from theoryctl_providers.contract import Operation, Result, dumps
+from theoryctl_providers.inputs.normalize import vendor_of
 from theoryctl_providers.wires.body import check_keys, object_in, schema_format, stated, unsupported, wrong
 from theoryctl_providers.wires.exchange import Chunks, Exchange, Head, HeadedExchange
 from theoryctl_providers.wires.gemini.candidates import Candidates, whole_answer
@@ -68,15 +69,17 @@ class Asked:
         check_keys(given, _KNOWN)
         conversation = Conversation(given.get("systemInstruction"), given.get("contents"))
         config = camel(object_in(given, "generationConfig"))
-        own = {name: given[name] for name in _OWN if name in given} | _own_config(config) | extra
+        is_own = _is_geminis(model)
+        own = {name: given[name] for name in _OWN if name in given} | _own_config(config, is_own)
         #: Whether the answer is one of several words, and no JSON.
         self.is_enum = config.get("responseMimeType") == _ENUM
         self.inputs: dict[str, Any] = {
             "model": model,
             "messages": conversation.messages,
             **inputs_of_generation(config),
+            **({} if is_own else _thinking_of(config)),
             **inputs_of_tools(given.get("tools"), camel(object_in(given, "toolConfig"))),
-            **stated({"extra_body": own or None}),
+            **stated({"extra_body": _joined(own, extra) or None}),
         }
         self.params = {**_PARAMS, **conversation.origins}
 
@@ -135,22 +138,44 @@ class TokenCount(Exchange):
 
 
 def inputs_of_generation(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs that a `generationConfig` stands for. Raises ProviderError."""
+    """The inputs that a `generationConfig` stands for, but for its thoughts. Raises ProviderError."""
     modalities = config.get("responseModalities")
     if isinstance(modalities, list) and not {"TEXT"}.issuperset(map(str, modalities)):
         raise unsupported("generationConfig.responseModalities", "answers are text only")
     inputs = {ours: config[theirs] for theirs, ours in _CONFIG.items() if config.get(theirs) not in (None, [])}
     check_keys(config, (*_CONFIG, *_SHAPE, *_OWN_CONFIG))
-    return inputs | stated({"response_format": _format_of(config)}) | _thinking_of(config)
+    return inputs | stated({"response_format": _format_of(config)})
 
 
-def _own_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep what Gemini alone knows of a configuration; whether thoughts are shown, where that is all said of them."""
+def _is_geminis(model: str) -> bool:
+    """Tell whether a model is one of Google's Gemini, which take thoughts in Gemini's own words."""
+    vendor = vendor_of(model)
+    return vendor in (None, "gemini") or (vendor in ("vertex_ai", "vertex_ai_beta") and "gemini" in model)
+
+
+def _own_config(config: Mapping[str, Any], is_own: bool) -> dict[str, Any]:
+    """Keep what Gemini alone knows of a configuration."""
     own = {name: config[name] for name in _OWN_CONFIG if name in config}
-    thinking = camel(object_in(config, "thinkingConfig"))
-    if {*thinking} == {"includeThoughts"}:
+    if thinking := _own_thoughts(config, is_own):
         own["thinkingConfig"] = thinking
     return {"generationConfig": own} if own else {}
+
+
+def _own_thoughts(config: Mapping[str, Any], is_own: bool) -> dict[str, Any]:
+    """Keep all that is said of thoughts for a model of Gemini's, and for others what no input says."""
+    thinking = camel(object_in(config, "thinkingConfig"))
+    if is_own:
+        return thinking
+    # A budget of -1 leaves it to the model, as other vendors do where nothing is said.
+    return {} if _thinking_of(config) else {name: thinking[name] for name in thinking if name != "thinkingBudget"}
+
+
+def _joined(own: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Add a caller's `extra_body` to what goes there by itself: both may have a part of the configuration."""
+    joined = {**own, **extra}
+    if isinstance(more := extra.get("generationConfig"), Mapping):
+        joined["generationConfig"] = {**own.get("generationConfig", {}), **more}
+    return joined
 
 
 def _format_of(config: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -176,6 +201,7 @@ def _format_of(config: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _thinking_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Say how much is thought in the words of other vendors; nothing where that is left to the model."""
     thinking = camel(object_in(config, "thinkingConfig"))
     if level := thinking.get("thinkingLevel"):
         return {"reasoning_effort": str(level).lower()}
