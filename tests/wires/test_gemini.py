@@ -164,6 +164,35 @@ def test_a_picture_in_the_result_of_a_function_is_part_of_what_is_asked(instance
     assert [each in answers[:at] for at, each in enumerate(answers)] == [False] * 3
 
 
+PICTURE = {"mimeType": "image/png", "data": "iVBORw0KGgo="}
+
+
+@pytest.mark.parametrize(
+    ("part", "named"),
+    [
+        ({"text": "z"}, ".text"),
+        ({"functionCall": {"name": "x"}}, ".functionCall"),
+        ({}, ""),
+        ({"inlineData": PICTURE, "text": "z"}, ".text"),
+        ({"inlineData": PICTURE, "videoMetadata": {}}, ".videoMetadata"),
+        ({"inlineData": {**PICTURE, "displayName": "a.png"}}, ".inlineData.displayName"),
+        ({"file_data": {"file_uri": "https://a/b.pdf", "display_name": "b.pdf"}}, ".fileData.displayName"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_result_of_a_function_has_no_parts_but_files(instance: Instance, part: Any, named: str) -> None:
+    result = {"functionResponse": {"name": "look", "response": {"sky": "sun"}, "parts": [part]}}
+    call = {"role": "model", "parts": [{"functionCall": {"name": "look", "args": {}}}]}
+    answer = post(instance, {"contents": [{"parts": [{"text": "x"}]}, call, {"role": "user", "parts": [result]}]})
+    assert answer.status == 400
+    assert f"$.contents[2].parts[0].functionResponse.parts[0]{named}: " in error_of(answer)["message"]
+
+
+def test_a_part_is_a_text_or_a_file_and_never_both(instance: Instance) -> None:
+    answer = post(instance, {"contents": [{"parts": [{"text": "x", "inlineData": PICTURE}]}]})
+    assert (answer.status, "got text and inlineData" in error_of(answer)["message"]) == (400, True)
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [

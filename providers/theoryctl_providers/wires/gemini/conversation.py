@@ -12,8 +12,11 @@ from theoryctl_providers.wires.gemini.names import camel
 
 _ROLES: Mapping[str | None, str] = {"user": "user", "model": "assistant", "function": "user", None: "user"}
 
+#: Keys of a part that is a file: its bytes, or its address.
+_FILES = ("inlineData", "fileData")
+
 #: Keys of a part that is a text or a file; the metadata are the client's own.
-_KNOWN = frozenset(("text", "inlineData", "fileData", "thought", "thoughtSignature", "partMetadata"))
+_KNOWN = frozenset(("text", *_FILES, "thought", "thoughtSignature", "partMetadata"))
 
 
 class Conversation:
@@ -73,7 +76,7 @@ class Conversation:
         call_id = self._ids.answered(response.get("name"), response.get("id"))
         self.origins[f"messages[{len(self.messages)}]"] = where
         content: Any = dumps(response.get("response") or {})
-        if files := [_part(camel(part), f"{where}.parts[{at}]") for at, part in enumerate(_files(response, where))]:
+        if files := _files(response, f"{where}.parts"):
             content = [{"type": "text", "text": content}, *files]
         self.messages.append({"role": "tool", "tool_call_id": call_id, "content": content})
 
@@ -90,8 +93,21 @@ def parts_of(content: Any, where: str) -> list[Any]:
 
 
 def _files(response: Mapping[str, Any], where: str) -> list[Any]:
-    """The pictures and files of a function's result. Raises ProviderError `ERR_INPUTS`."""
-    return parts_of({"parts": response.get("parts") or []}, f"{where}.parts")
+    """The pictures and files of a function's result. Raises ProviderError: `ERR_INPUTS`, `ERR_UNSUPPORTED_PARAM`."""
+    parts = parts_of({"parts": response.get("parts") or []}, where)
+    return [_file_part(camel(part), f"{where}[{at}]") for at, part in enumerate(parts)]
+
+
+def _file_part(part: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """A picture or file of a function's result, which holds nothing else (google-genai, types.FunctionResponsePart)."""
+    if (others := [name for name in part if name not in _FILES]) or not part:
+        named = f"{where}.{others[0]:.100}" if others else where
+        raise unsupported(named, f"the result of a function has parts with {' or '.join(_FILES)} alone")
+    for kind, file in part.items():
+        if isinstance(file, dict) and "displayName" in camel(file):
+            # The response may name its files by it, and would name nothing.
+            raise unsupported(f"{where}.{kind}.displayName", "it has no counterpart in other vendors' APIs")
+    return _part(part, where)
 
 
 def _role_of(content: Any, where: str) -> str:
@@ -101,6 +117,8 @@ def _role_of(content: Any, where: str) -> str:
 def _part(part: Mapping[str, Any], where: str) -> dict[str, Any]:
     if beside := [name for name in part if name not in _KNOWN] if _KNOWN.intersection(part) else []:
         raise unsupported(f"{where}.{beside[0]:.100}", "it has no counterpart in other vendors' APIs")
+    if len(said := [name for name in ("text", *_FILES) if name in part]) > 1:
+        raise wrong(where, f"expected a part with one of these, got {' and '.join(said)}")
     if "text" in part:
         return {"type": "text", "text": part["text"]}
     if isinstance(data := part.get("inlineData"), dict):
