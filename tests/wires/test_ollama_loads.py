@@ -11,6 +11,12 @@ from tests.real.vendor import Vendor
 from tests.wires.conftest import Instance, real_config, scripted
 from tests.wires.test_ollama import ASK, chat, client_of, error_of, post, text_of
 
+#: Durations, and what they do with a model: one of no length drops it.
+KEPT: Any = [
+    *((kept, "load") for kept in ("5m", -1, "-1s", 0.5, "1ns", "0h1m")),
+    *((kept, "unload") for kept in (0, 0.0, -0.0, "0", "-0", "0s", "0ms", "0h0m", "0.0s", ".0s", "+0µs")),
+]
+
 
 @pytest.mark.parametrize(
     ("path", "said", "more"),
@@ -21,7 +27,7 @@ from tests.wires.test_ollama import ASK, chat, client_of, error_of, post, text_o
         ("/api/generate", {"prompt": "", "stream": False}, {"response": ""}),
     ],
 )
-@pytest.mark.parametrize(("kept", "reason"), [("5m", "load"), (-1, "load"), (0, "unload"), ("0s", "unload")])
+@pytest.mark.parametrize(("kept", "reason"), KEPT)
 def test_a_request_that_says_nothing_loads_a_model_or_drops_it(
     instance: Instance, path: str, said: Any, more: Any, kept: Any, reason: str
 ) -> None:
@@ -53,6 +59,22 @@ def test_a_load_asks_no_vendor_and_no_key_opens_it() -> None:
         assert post(instance, {"model": "llama3.2"}, "/api/generate").document["done_reason"] == "load"
         assert post(instance, {"model": "llama3.2"}, "/api/generate", authorization="Bearer no").status == 401
         assert vendor.requests == []
+
+
+#: What is no list of messages, no prompt and no text, by the place where it stands.
+OTHERS: Any = {
+    ("/api/chat", "messages"): ("", {}, 0, False),
+    ("/api/generate", "prompt"): ([], {}, 0, False),
+    ("/api/embed", "input"): ({}, 0, False),
+    ("/api/embeddings", "prompt"): ([], {}, 0, False),
+}
+
+
+@pytest.mark.parametrize(("path", "said"), OTHERS)
+def test_what_is_of_another_type_is_not_nothing(instance: Instance, path: str, said: str) -> None:
+    for other in OTHERS[path, said]:
+        answer = post(instance, {"model": "llama3.2", said: other}, path)
+        assert (answer.status, f"$.{said}" in error_of(answer)) == (400, True), (other, answer.body)
 
 
 @pytest.mark.parametrize("path", ["/api/chat", "/api/generate", "/api/embed"])

@@ -23,7 +23,7 @@ class Chat(HeadedExchange):
 
     def __init__(self, body: Mapping[str, Any]) -> None:
         check_keys(body, _KNOWN)
-        self.told = loaded(body, "messages", _placed)
+        self.told = loaded(body, "messages", ([],), _placed)
         conversation = Conversation(body.get("messages"))
         asked = stated({"messages": conversation.messages, "tools": body.get("tools") or None})
         self.model, self.streamed = body.get("model"), is_streamed(body)

@@ -19,14 +19,15 @@ class Embed(HeadedExchange):
 
     operation: Operation = "embeddings"
     text = "input"
-    #: The vectors of no text.
+    #: The ways to give no text, and the vectors of it.
+    nothing: ClassVar[tuple[Any, ...]] = ("", [])
     none: ClassVar[Mapping[str, Any]] = {"embeddings": []}
 
     def __init__(self, body: Mapping[str, Any]) -> None:
         check_keys(body, frozenset(("model", self.text, "dimensions", "options", *_IGNORED)))
         if object_in(body, "options"):
             raise unsupported("options", "embeddings have no options")
-        self.told = loaded_embedder(body, self.text, self.none)
+        self.told = loaded_embedder(body, self.text, self.nothing, self.none)
         self.model = body.get("model")
         asked = {"model": self.model, "input": body.get(self.text), "dimensions": body.get("dimensions")}
         self.inputs = stated(asked)
@@ -47,6 +48,7 @@ class OlderEmbed(Embed):
     """One exchange of the older path, of one text."""
 
     text = "prompt"
+    nothing = ("",)
     none: ClassVar[Mapping[str, Any]] = {"embedding": []}
 
     def whole(self, result: Result) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from theoryctl_providers.contract import Result
-from theoryctl_providers.wires.body import check_keys, unsupported
+from theoryctl_providers.wires.body import check_keys, unsupported, wrong
 from theoryctl_providers.wires.exchange import Chunks, Head, HeadedExchange
 from theoryctl_providers.wires.ollama.answer import Lines, whole_answer
 from theoryctl_providers.wires.ollama.conversation import content_of
@@ -29,10 +29,10 @@ class Generate(HeadedExchange):
         for name in _RAW:
             if body.get(name):
                 raise unsupported(name, "a model gets messages here, not one text")
-        self.told = loaded(body, "prompt", _placed)
+        self.told = loaded(body, "prompt", ("",), _placed)
         self.model, self.streamed = body.get("model"), is_streamed(body)
         system, self._has_system = body.get("system"), bool(body.get("system"))
-        prompt = content_of(body.get("prompt") or "", body.get("images"), "")
+        prompt = content_of(_prompt_of(body), body.get("images"), "")
         said = [{"role": "system", "content": system}] if self._has_system else []
         self.inputs = {**shared_inputs(body), "messages": [*said, {"role": "user", "content": prompt}]}
 
@@ -50,6 +50,13 @@ class Generate(HeadedExchange):
     def chunked(self, head: Head) -> Chunks:
         """Make what writes the answer in pieces."""
         return Lines(head, _placed)
+
+
+def _prompt_of(body: Mapping[str, Any]) -> str:
+    prompt = body.get("prompt")
+    if not isinstance(prompt, str | None):
+        raise wrong("prompt", "expected string")
+    return prompt or ""
 
 
 def _placed(words: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,8 @@ Ollama, server/routes.go: GenerateHandler, ChatHandler, EmbedHandler and Embeddi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from theoryctl_providers.contract import VendorInfo, dumps
@@ -13,27 +14,40 @@ from theoryctl_providers.wires.body import wrong
 from theoryctl_providers.wires.exchange import NO_TIME, Head
 from theoryctl_providers.wires.ollama.answer import Place, opening
 
+#: A duration of no length, as Go's time.ParseDuration reads it: a bare 0, or zeros with units.
+_ZERO = re.compile(r"[-+]?(0|((0+\.?0*|\.0+)(ns|us|µs|μs|ms|s|m|h))+)")
 
-def loaded(body: Mapping[str, Any], said: str, place: Place) -> bytes | None:
-    """The answer to a request without `said`, its prompt or messages; None for one that has them.
+
+def loaded(body: Mapping[str, Any], said: str, nothing: Sequence[Any], place: Place) -> bytes | None:
+    """The answer to a request without `said`, its prompt or messages, or with one of `nothing` there; None for one
+    that has them.
 
     Raises ProviderError `ERR_INPUTS` for one that names no model.
     """
-    if body.get(said) not in (None, "", []):
+    if body.get(said) not in (None, *nothing):
         return None
     document = opening(Head("", NO_TIME, _model(body)), VendorInfo())
-    reason = "unload" if str(body.get("keep_alive")) in ("0", "0s", "0m", "0h") else "load"
+    reason = "unload" if _is_zero(body.get("keep_alive")) else "load"
     return dumps({**document, **place({"content": ""}), "done": True, "done_reason": reason}).encode()
 
 
-def loaded_embedder(body: Mapping[str, Any], said: str, empty: Mapping[str, Any]) -> bytes | None:
-    """The answer to a request for vectors of nothing, with `empty`; None for one that has a text.
+def loaded_embedder(
+    body: Mapping[str, Any], said: str, nothing: Sequence[Any], empty: Mapping[str, Any]
+) -> bytes | None:
+    """The answer to a request for vectors of nothing, with `empty`; None for one that has a text in `said`.
 
     Raises ProviderError `ERR_INPUTS` for one that names no model.
     """
-    if body.get(said) not in (None, "", []):
+    if body.get(said) not in (None, *nothing):
         return None
     return dumps({"model": _model(body), **empty} if "embeddings" in empty else empty).encode()
+
+
+def _is_zero(duration: Any) -> bool:
+    """Tell whether a duration, a number of seconds or a text, is of no length (Ollama, api/types.go, Duration)."""
+    if isinstance(duration, str):
+        return _ZERO.fullmatch(duration) is not None
+    return not isinstance(duration, bool) and duration == 0
 
 
 def _model(body: Mapping[str, Any]) -> str:
