@@ -4,7 +4,8 @@ answer with a null or a text where a number belongs."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -16,8 +17,10 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
-from tests.providers.started import TOKEN, serving
+from tests.providers.started import CONFIG, TOKEN, serving
 from tests.wires.conftest import Instance, scripted
+from theoryctl_providers import LLMProvider
+from theoryctl_providers.contract import Delta, Event, Finish, ResolvedRequest, Usage
 
 COUNTED: Any = {"input_tokens": 20, "output_tokens": 9, "reasoning_tokens": 4}
 COUNTED |= {"cached_input_tokens": 12, "cache_write_tokens": 5}
@@ -58,11 +61,72 @@ APIS: Any = {
 }
 
 
+class Uncounted(LLMProvider):
+    """Says nothing of its tokens."""
+
+    default_model = "own/m"
+    counted: Usage | None = None
+
+    async def stream(self, request: ResolvedRequest) -> AsyncIterator[Event]:
+        yield Delta(text="Hello.")
+        yield Finish()
+        if self.counted is not None:
+            yield self.counted
+
+
+class CountsPrompt(Uncounted):
+    counted = Usage(input_tokens=5)
+
+
+class CountsAnswer(Uncounted):
+    counted = Usage(output_tokens=3)
+
+
+class CountsDetails(Uncounted):
+    counted = Usage(cached_input_tokens=2, cache_write_tokens=1, reasoning_tokens=1)
+
+
+class CountsBoth(Uncounted):
+    counted = Usage(input_tokens=5, output_tokens=3)
+
+
+#: Providers that count less than all, as many vendors do.
+COUNTING = ("Uncounted", "CountsPrompt", "CountsAnswer", "CountsDetails", "CountsBoth")
+
+
+#: Counts that an API has no null for: where nobody said them they are null all the same, for 0 would be made up.
+UNSAID: Any = {
+    "anthropic": {"input_tokens": 0, "output_tokens": 0},
+    "responses": {
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": 0},
+    },
+}
+
+
+def with_counts(document: Any, unsaid: Any) -> Any:
+    """A document with those counts in the place of nulls."""
+    if not isinstance(document, dict):
+        return document
+    inner = {name: with_counts(value, unsaid) for name, value in document.items()}
+    if isinstance(usage := inner.get("usage"), dict):
+        inner["usage"] = usage | {name: count for name, count in unsaid.items() if usage.get(name, 0) is None}
+    return inner
+
+
 @pytest.fixture(scope="module", params=ANSWERS)
 def told(request: pytest.FixtureRequest) -> Iterator[Instance]:
     """An instance that gives one of the answers."""
     answer = {"usage": COUNTED, **ANSWERS[request.param]}
     with serving(scripted({"rules": [{"answers": [answer]}]})) as (port, _):
+        yield Instance(port)
+
+
+@pytest.fixture(scope="module", params=COUNTING)
+def counting(request: pytest.FixtureRequest) -> Iterator[Instance]:
+    """An instance of one of the providers that count less."""
+    provider = replace(CONFIG.provider, provider=f"{__name__}:{request.param}")
+    with serving(replace(CONFIG, provider=provider)) as (port, _):
         yield Instance(port)
 
 
@@ -84,11 +148,21 @@ def pieces_of(body: bytes) -> Iterator[Any]:
             yield json.loads(data)
 
 
-@pytest.mark.parametrize("api", APIS)
-def test_an_answer_has_the_types_that_its_vendors_client_publishes(told: Instance, api: str) -> None:
+def check(instance: Instance, api: str, unsaid: Any) -> None:
     path, body, kind, stream, beside, piece = APIS[api]
-    checker(kind).validate_json(asked(told, path, body))
-    pieces = [*pieces_of(asked(told, stream, {**body, **beside}))]
+    whole = json.loads(asked(instance, path, body))
+    checker(kind).validate_python(with_counts(whole, unsaid))
+    pieces = [*pieces_of(asked(instance, stream, {**body, **beside}))]
     assert pieces
     for each in pieces:
-        checker(piece).validate_python(each)
+        checker(piece).validate_python(with_counts(each, unsaid))
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_an_answer_has_the_types_that_its_vendors_client_publishes(told: Instance, api: str) -> None:
+    check(told, api, {})
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_an_answer_that_is_not_counted_has_these_types_but_for_the_counts(counting: Instance, api: str) -> None:
+    check(counting, api, UNSAID.get(api, {}))
