@@ -166,3 +166,17 @@ def test_a_run_is_not_sent_where_the_budget_cannot_be_kept(ask: Ask, tmp_path: P
     (tmp_path / "file").write_text("")
     ran = ask(env=most("1", THEORYCTL_STATE_DIR=str(tmp_path / "file" / "state")))
     assert (ran.status, ran.document["error"]["code"]) == (1, "ERR_LEDGER")
+
+
+@pytest.mark.parametrize(
+    ("option", "named"),
+    [
+        ("web_search_options={}", "web_search_options"),
+        ('extra_body={"plugins": [{"id": "web"}]}', "plugins"),
+    ],
+)
+def test_what_asks_for_a_search_of_unknown_price_is_named(ask: Ask, option: str, named: str) -> None:
+    ran = ask("-o", option, "-o", "max_tokens=10", env=most("100"))
+    error = ran.document["error"]
+    assert refused(ran) and error["message"].startswith(f"{named}: openai/gpt-4o-mini may search the web at a price")
+    assert error["hint"] == f"leave {named} out"

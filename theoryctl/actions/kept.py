@@ -67,19 +67,28 @@ def _reserved(request: Request, manifest: Manifest, settings: Settings) -> Held 
         return None
     bounds = bounds_of(request, manifest.models.default)
     if bounds.usd is None:
-        raise _unpriced(str(request.inputs.get("model") or manifest.models.default), searches=bounds.searches)
+        model = str(request.inputs.get("model") or manifest.models.default)
+        raise _searching(model, request) if bounds.searches else _unpriced(model)
     return budget.reserve(bounds.usd, request.run_id)
 
 
-def _unpriced(model: str, *, searches: bool) -> TheoryctlError:
-    """The error for a call whose price nobody knows: that of the model, or of what it `searches`."""
+def _searching(model: str, request: Request) -> MaxCost:
+    """The error for a call that may be billed for more than its tokens, with the inputs that ask for that."""
+    from theoryctl.batch.cost import asks_for_searches
+
+    named = " and ".join(asks_for_searches(request))
+    message = f"{model} may search the web at a price that is not known, so the budget of a day cannot be kept"
+    if not named:
+        return MaxCost(message, hint="choose a model that does not search")
+    return MaxCost(f"{named}: {message}", hint=f"leave {named} out")
+
+
+def _unpriced(model: str) -> TheoryctlError:
+    """The error for a model whose price nobody knows."""
     from theoryctl.batch.prices import NO_TABLE, near_model, table_file
 
     if table_file() is None:
         return MissingPackage("litellm", f"{NO_TABLE}, so the budget of a day cannot be kept")
-    if searches:
-        message = f"{model} may search the web at a price that is not known, so the budget of a day cannot be kept"
-        return MaxCost(message, hint="leave the search out, or choose a model that does not search")
     message = f"the price of {model} is not known, so the budget of a day cannot be kept"
     if near := near_model(model):
         return MaxCost(f"{message}; did you mean {near}?", hint=again(f"use {near}", model=near))

@@ -68,6 +68,13 @@ def bounds_of(request: Request, default_model: str | None, *, batched: bool = Fa
     return Bounds(sent, written, _usd(sent, written, price.input, price.output))
 
 
+def asks_for_searches(request: Request) -> list[str]:
+    """Return the names of what in a request asks for a search, or for another tool that the vendor runs."""
+    from theoryctl_providers.litellm.charges import asking
+
+    return list(dict.fromkeys(asking(request.inputs)))
+
+
 def unpriced_usd(plan: Plan) -> Iterator[tuple[int, float]]:
     """Yield the index of each line with earlier calls of a cost that nobody knows, and the most that they can have
     cost, at the usual price. What has no price counts as free. Raises BadInputs where the lines have changed."""

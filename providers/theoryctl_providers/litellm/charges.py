@@ -49,7 +49,12 @@ def searches(model: str, inputs: Mapping[str, Any]) -> bool:
     """
     if model.partition("/")[0] in OWN_SERVERS:
         return False
-    return bool(_SEARCHING.search(model)) or any(_asks(name, value) for name, value in _fields(inputs))
+    return bool(_SEARCHING.search(model) or asking(inputs))
+
+
+def asking(inputs: Mapping[str, Any]) -> list[str]:
+    """Return the names of the inputs, and of the fields of `extra_body`, that ask for more than the model."""
+    return [name for name, value in _fields(inputs) if _asks(name, value)]
 
 
 def tells_of_searches(usage: Any, name: str = "") -> bool:
