@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -17,7 +18,9 @@ from tests.actions.running import Stranger, error, stranger
 from tests.actions.test_docker_daemon import PING, STOP, answer, container, last
 from tests.certificates import certificates
 from tests.conftest import Cli
+from tests.waiting import until
 from theoryctl.docker.address import find_address
+from theoryctl.docker.client import connect
 from theoryctl.docker.daemon import connected, platform_of
 
 __all__ = ["container"]
@@ -45,10 +48,14 @@ def files(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def secured(files: Path) -> Iterator[Stranger]:
+    with stranger(daemon, tls=server_context(files)) as other:
+        yield other
+
+
+def server_context(files: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(files.parent / "pair.pem")
-    with stranger(daemon, tls=context) as other:
-        yield other
+    return context
 
 
 def at(other: Stranger) -> str:
@@ -89,6 +96,25 @@ def test_tls_needs_no_certificate_of_the_client(
         monkeypatch.setenv(name, value)
     with connected() as api:
         assert platform_of(api) == "linux/amd64"
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+def test_an_answer_is_waited_for_until_it_has_come(monkeypatch: pytest.MonkeyPatch, files: Path, tls: bool) -> None:
+    done = Event()
+
+    def late(request: bytes) -> bytes | Iterator[bytes]:
+        return (last(GONE) for _ in (0,) if done.wait(20)) if request.startswith(b"DELETE") else last(PING)
+
+    with stranger(late, tls=server_context(files) if tls else None) as other:
+        for name, value in {"DOCKER_HOST": at(other), "DOCKER_CERT_PATH": str(files), "DOCKER_TLS": "1"}.items():
+            if tls or name == "DOCKER_HOST":
+                monkeypatch.setenv(name, value)
+        with connect().begin("DELETE", "/networks/some") as answered:
+            # By then the tickets of TLS 1.3 have come.
+            until(lambda: b"DELETE" in other.heard)
+            assert not answered(0.01)
+            done.set()
+            assert answered(20)
 
 
 def test_a_folder_of_certificates_alone_asks_for_no_tls(cli: Cli, container: Path, files: Path) -> None:

@@ -10,11 +10,12 @@ import json
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
 from theoryctl.docker.address import Address, elsewhere, find_address
-from theoryctl.docker.connection import connection_to
+from theoryctl.docker.connection import connection_to, is_answered
 from theoryctl.errors import DockerFailed
 
 if TYPE_CHECKING:
@@ -110,11 +111,8 @@ class Client:
 
         Yields a function that waits so many seconds for the answer, and returns whether it has come.
         """
-        import select
-
         with self._sent(method, path, TIMEOUT) as connection:
-            sock = connection.sock
-            yield lambda seconds: bool(select.select([sock], [], [], seconds)[0])
+            yield partial(is_answered, connection.sock)
 
     def _whole(self, response: HTTPResponse, path: str) -> bytes:
         body = response.read(MAX_ANSWER + 1)

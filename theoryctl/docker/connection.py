@@ -37,6 +37,23 @@ def connection_to(address: Address, seconds: float) -> Iterator[HTTPConnection]:
         yield connection
 
 
+def is_answered(sock: socket.socket, seconds: float) -> bool:
+    """Wait so many seconds at most for an answer, or the end of the connection, and return whether it has come.
+
+    Its first byte is taken: nobody can read the answer any more.
+    """
+    # With TLS 1.3 a socket can be read once the handshake is over, for the tickets of sessions that a server sends
+    # (RFC 8446, section 4.6.1): only reading tells.
+    sock.settimeout(seconds)
+    try:
+        sock.recv(1)
+    except TimeoutError:
+        return False
+    except OSError:  # the connection broke off
+        return True
+    return True
+
+
 def _direct(address: Address, seconds: float) -> HTTPConnection:
     import http.client
 
