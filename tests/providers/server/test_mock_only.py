@@ -17,7 +17,7 @@ from theoryctl_providers.contract import ProviderConfig
 
 #: A provider that tries the way out which the prompt names, and says how it went.
 TRYING = """
-import asyncio, multiprocessing, os, socket, subprocess, sys, threading, urllib.request
+import asyncio, importlib, multiprocessing, os, socket, subprocess, sys, threading, urllib.request
 from theoryctl_providers import Delta, Finish, LLMProvider
 
 PORT = int(os.environ["TRIED_PORT"])
@@ -121,6 +121,23 @@ async def interpreter():
     except ImportError:
         import _xxsubinterpreters as made
     made.run_string(made.create(), CODE)
+
+async def interpreter_by_a_module_that_is_loaded_anew():
+    name = "_interpreters" if "_interpreters" in sys.modules else "_xxsubinterpreters"
+    sys.modules.pop(name)
+    made = importlib.import_module(name)
+    made.run_string(made.create(), CODE)
+
+async def interpreter_by_a_loader_that_is_loaded_anew():
+    sys.modules.pop("_imp")
+    importlib.import_module("_imp")
+
+async def interpreter_of_pythons_own_tests():
+    try:
+        import _testcapi
+    except ModuleNotFoundError:  # not every Python comes with them
+        raise PermissionError
+    _testcapi.run_in_subinterp(CODE)
 
 async def multiprocessed():
     multiprocessing.get_context("spawn").Process(target=print).start()
