@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.actions.running import RUN, error, started
+from tests.actions.running import RUN, change, error, listed, record, servers, started, stranger
 from tests.conftest import REF, ROOT, THEORYCTL, Cli, messages
 from tests.waiting import until
 
@@ -41,15 +41,31 @@ def test_stop_wants_to_know_what(cli: Cli, flags: tuple[str, ...]) -> None:
     assert error(cli("local", "stop", *flags, "--json")) == (2, "ERR_USAGE")
 
 
-def test_status_shows_how_an_instance_is_and_forgets_a_dead_one(cli: Cli) -> None:
+def test_status_shows_how_an_instance_is_and_forgets_a_dead_one(cli: Cli, environment: dict[str, str]) -> None:
     instance = started(cli)
     (row,) = cli("local", "status", "--json").document["instances"]
     assert (row["state"], row["healthy"], row["drift"]) == ("running", True, None)
     assert 0 < row["memory_bytes"] < 80 << 20
     assert cli("local", "status").out.split("\t")[:4] == [REF, "process", "running", "healthy"]
     os.kill(instance["pid"], signal.SIGKILL)
+    until(lambda: not servers(environment))
     assert [row["state"] for row in cli("local", "status", "--json").document["instances"]] == ["dead"]
     assert cli("local", "status", "--json").document["instances"] == []
+
+
+def test_status_shows_an_instance_as_dead_that_dies_while_it_is_looked_at(
+    cli: Cli, environment: dict[str, str]
+) -> None:
+    instance = started(cli)
+
+    def dying(request: bytes) -> bytes:
+        os.kill(instance["pid"], signal.SIGKILL)
+        until(lambda: not servers(environment))
+        return b""
+
+    with stranger(dying) as other:
+        change(record(environment), url=other.url)
+        assert [row["state"] for row in listed(cli)] == ["dead"]
 
 
 def test_status_says_when_the_manifest_has_changed_since_the_start(cli: Cli, tmp_path: Path) -> None:

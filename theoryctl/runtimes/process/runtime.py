@@ -127,6 +127,8 @@ class ProcessRuntime(StartedRuntime):
         except psutil.NoSuchProcess:  # it ended meanwhile
             return State("dead", healthy=False)
         health = connection.health(instance, self.listens) if instance.url else None
+        if not pids.lives(instance.pid, instance.pid_started):  # a zombie can be measured as well
+            return State("dead", healthy=False)
         return running_state(health, cpu_percent=cpu, memory_bytes=memory)
 
     def listens(self, instance: Instance) -> bool:
