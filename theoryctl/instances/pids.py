@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -32,17 +32,17 @@ def began_at(pid: int) -> float:
     """Return when a process began, in seconds since the epoch. Raises ProcessLookupError where there is none."""
     import psutil
 
-    try:
+    with _looked_up(pid):
         return float(psutil.Process(pid).create_time())
-    except psutil.NoSuchProcess:
-        raise ProcessLookupError(pid) from None
 
 
 def with_variable(name: str) -> Iterator[tuple[int, str]]:
     """Yield the pid of each process that began with a variable in its environment, and the value, as far as it may be
-    read."""
+    read. On Linux none in a container, where the same path is another file."""
     if sys.platform == "linux":
-        yield from _with_variable_in_proc(f"\0{name}=".encode())
+        found = _with_variable_in_proc(f"\0{name}=".encode())
+        here = _surroundings("self")
+        yield from ((pid, value) for pid, value in found if _surroundings(pid) == here)
         return
     import psutil
 
@@ -50,6 +50,72 @@ def with_variable(name: str) -> Iterator[tuple[int, str]]:
         with suppress(psutil.Error, OSError):
             if (value := process.environ().get(name)) is not None:
                 yield process.pid, value
+
+
+def command(pid: int) -> list[str]:
+    """Return the words of a process's command. Raises ProcessLookupError where there is none, or it may not be read."""
+    try:
+        if sys.platform == "linux":
+            return os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).split("\0")[:-1]
+        import psutil
+
+        with _looked_up(pid):
+            return psutil.Process(pid).cmdline()
+    except OSError:
+        raise ProcessLookupError(pid) from None
+
+
+def in_session(session: int) -> Iterator[int]:
+    """Yield the processes of a session that are more than zombies."""
+    for pid in _all():
+        with suppress(OSError):  # it ended
+            if os.getsid(pid) == session and _seen(pid)[1]:
+                yield pid
+
+
+def descendants(pid: int) -> dict[int, float]:
+    """Return the children of a process and theirs, each with its birth."""
+    import psutil
+
+    found = {}
+    with suppress(psutil.Error):
+        for child in psutil.Process(pid).children(recursive=True):
+            with suppress(ProcessLookupError):
+                born = birth(child.pid)
+                if child.is_running():  # else its number may be another's, and so that birth
+                    found[child.pid] = born
+    return found
+
+
+def _all() -> list[int]:
+    if sys.platform == "linux":
+        return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+    import psutil
+
+    return psutil.pids()
+
+
+@contextmanager
+def _looked_up(pid: int) -> Iterator[None]:
+    """Turn psutil's errors into ProcessLookupError."""
+    import psutil
+
+    try:
+        yield
+    except psutil.Error:
+        raise ProcessLookupError(pid) from None
+
+
+def _surroundings(pid: int | str) -> tuple[tuple[int, int], ...] | None:
+    """The namespaces of files and of pids that a process is in, and its root; None where they may not be read.
+
+    A namespace is known by device and inode (namespaces(7)).
+    """
+    try:
+        found = [os.stat(f"/proc/{pid}/{name}") for name in ("ns/mnt", "ns/pid", "root")]
+    except OSError:
+        return None
+    return tuple((each.st_dev, each.st_ino) for each in found)
 
 
 def _with_variable_in_proc(begin: bytes) -> Iterator[tuple[int, str]]:
@@ -69,11 +135,9 @@ def _seen(pid: int) -> tuple[float, bool]:
         return _in_proc(pid)
     import psutil
 
-    try:
+    with _looked_up(pid):
         process = psutil.Process(pid)
         return process.create_time(), process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        raise ProcessLookupError(pid) from None
 
 
 def _in_proc(pid: int) -> tuple[float, bool]:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,6 @@ from theoryctl.errors import NotRunning, StartFailed
 from theoryctl.hints import Hint, again
 from theoryctl.instances import connection, pids, records
 from theoryctl.instances.instance import Instance
-from theoryctl.instances.key import RecordKey
 from theoryctl.instances.last_words import last_words, own_refusal
 from theoryctl.instances.log_files import log_lines, opened_anew
 from theoryctl.instances.restart import stop_and_start
@@ -26,6 +25,7 @@ from theoryctl.paths import FOLDER_VARIABLES, private_folder
 from theoryctl.platforms import host_platform
 from theoryctl.refs import ProviderRef
 from theoryctl.runtimes.base import AtEnd, StartedRuntime, State, running_state, unread
+from theoryctl.runtimes.process.servers import COMMAND, RECORD_VARIABLE, end_started, servers, started_by
 from theoryctl_providers.contract import (
     LIMITS_VARIABLE,
     SERVES_VARIABLE,
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
 
 #: Seconds for a server to drain and exit before it is killed.
 STOP_SECONDS = 12.0
-#: The variable by which a server without a record is found; it holds the path that the record had.
-_RECORD = "THEORYCTL_RECORD"
 
 
 class ProcessRuntime(StartedRuntime):
@@ -77,19 +75,15 @@ class ProcessRuntime(StartedRuntime):
             starting = request.instance(url="", **where)
             records.save(starting)
             _tell(process, request.server)
-            port = _await_port(reader, process, request.wait_seconds)
+            port = _await_port(reader, starting, request.wait_seconds)
             instance = request.instance(url=f"http://127.0.0.1:{port}", **where)
             records.save(instance)
             process.returncode = 0  # it outlives this process; Popen would warn that nobody waits for it
             return instance
         except BaseException as error:
-            process.kill()
-            process.wait()
-            if starting is not None:
-                _end_session(starting)
-                records.forget(starting)
+            status = _given_up(process, starting)
             if isinstance(error, _NotReady):
-                raise _failed(log, request, error) from None
+                raise _failed(log, request, error, status) from None
             raise
         finally:
             os.close(reader)
@@ -100,17 +94,19 @@ class ProcessRuntime(StartedRuntime):
     def unrecorded(self, recorded: list[Instance]) -> list[Instance]:
         """Servers of this state folder whose record is lost, or bad: their environment says which one it was."""
         known = {instance.pid for instance in recorded}
-        return [found for found in _servers() if found.pid not in known]
+        return [found for found in servers() if found.pid not in known]
 
     def stop(self, instance: Instance, at_end: AtEnd = unread) -> bool:
         """Stop an instance. Raises ProviderError `ERR_TIMEOUT` for a process that cannot be ended; its record stays."""
+        started = _started_by(instance)
         was_running = _signalled(instance, signal.SIGTERM)
         if was_running and not _ends(instance, STOP_SECONDS):
+            started |= _started_by(instance)
             _signalled(instance, signal.SIGKILL)
             if not _ends(instance, STOP_SECONDS):
                 message = f"the process {instance.pid} of {instance.ref} does not end, even killed"
                 raise ProviderError("ERR_TIMEOUT", message, hint=f"ps -o pid,stat,wchan {instance.pid}")
-        _end_session(instance)
+        end_started(instance, started)
         at_end(self.log_lines(instance, follow=False))
         records.forget(instance)
         return was_running
@@ -160,14 +156,15 @@ READER = [sys.executable, "-m", "theoryctl", "runs", "path"]
 
 
 class _NotReady(Exception):
+    """The reason, with `{status}` where the server's is to stand."""
+
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
         self.hint = hint
 
 
 def _spawn(log: Path, ready: int, request: StartRequest) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "theoryctl_providers", "--port", str(request.port), "--ready-fd", str(ready)]
-    command += ["--log-file", str(log)]
+    command = [sys.executable, *COMMAND, "--port", str(request.port), "--ready-fd", str(ready), "--log-file", str(log)]
     if not request.server.provider.mock_only:
         command += ["--log-taken", json.dumps(READER)]
     with open(opened_anew(str(log)), "wb") as output:
@@ -178,7 +175,7 @@ def _spawn(log: Path, ready: int, request: StartRequest) -> subprocess.Popen[byt
             stderr=output,
             pass_fds=[ready],
             start_new_session=True,
-            env={**_environment(request.server, request.image.code), _RECORD: str(request.key.file)},
+            env={**_environment(request.server, request.image.code), RECORD_VARIABLE: str(request.key.file)},
             cwd="/",
         )
 
@@ -207,67 +204,44 @@ def _tell(process: subprocess.Popen[bytes], config: ServerConfig) -> None:
         pass  # it died; waiting for its port says so
 
 
-def _await_port(reader: int, process: subprocess.Popen[bytes], seconds: float) -> int:
+def _given_up(process: subprocess.Popen[bytes], starting: Instance | None) -> int:
+    """End a server that did not start, with what its provider has started, and return its status."""
+    # Nobody has waited for it: until then its number is its own.
+    started = started_by(starting) if starting is not None else {}
+    process.kill()  # one that exits by itself has its status already
+    status = process.wait()
+    if starting is not None:
+        end_started(starting, started)
+        records.forget(starting)
+    return status
+
+
+def _await_port(reader: int, starting: Instance, seconds: float) -> int:
     import select
 
-    from theoryctl.instances.session import LONGEST
-
-    if not select.select([reader], [], [], min(seconds, LONGEST))[0]:
-        raise _NotReady(
-            f"not ready within {seconds:g} s", again("give it more time with --wait-timeout", wait_timeout=2 * seconds)
-        )
-    text = os.read(reader, 16)
+    end = time.monotonic() + seconds
+    # A program that the provider has forked may hold the pipe open beyond the server's end.
+    while not select.select([reader], [], [], min(0.2, seconds))[0] and pids.lives(starting.pid, starting.pid_started):
+        if time.monotonic() >= end:
+            more = again("give it more time with --wait-timeout", wait_timeout=2 * seconds)
+            raise _NotReady(f"not ready within {seconds:g} s", more)
+    text = os.read(reader, 16) if select.select([reader], [], [], 0)[0] else b""
     if not text.strip().isdigit():
-        status = process.wait()
         raise _NotReady(
-            f"the server exited with status {status} while starting",
+            "the server exited with status {status} while starting",
             "fix the problem that its log describes, and start it again",
         )
     return int(text)
 
 
-def _failed(log: Path, request: StartRequest, error: _NotReady) -> ProviderError:
+def _failed(log: Path, request: StartRequest, error: _NotReady, status: int) -> ProviderError:
     """The failure of a start, in the server's own words where it gave its reason."""
     lines = list(log_lines(str(log), lambda: False))
     refusal = own_refusal(lines, request.server)
     if refusal is not None:
         return ProviderError(refusal["code"], f"{request.ref}: {refusal['message']}", hint=refusal["hint"])
-    return StartFailed(f"{request.ref}: {error}{last_words(lines, request.server)}", hint=error.hint)
-
-
-def _servers() -> Iterator[Instance]:
-    """The servers of this state folder, as far as their environment tells."""
-    for pid, value in pids.with_variable(_RECORD):
-        file = Path(value)
-        key = RecordKey.of_file(file)
-        with suppress(ProcessLookupError):  # it ended meanwhile
-            # What a provider starts inherits the variable, and is in the session of its server.
-            if key is not None and key.file == file and os.getsid(pid) == pid:
-                yield _without_record(key, pid)
-
-
-def _without_record(key: RecordKey, pid: int) -> Instance:
-    """Describe a server whose record is lost: without its token nobody can run anything in it.
-
-    Raises ProcessLookupError where it has ended.
-    """
-    born = pids.birth(pid)
-    return Instance(
-        ref=str(key.ref),
-        runtime=key.runtime,
-        name=key.name,
-        url="",
-        mode="unknown",
-        token="",
-        started_at=pids.began_at(pid),
-        manifest_digest="",
-        secrets_present=(),
-        secrets_absent=(),
-        max_attachment=0,
-        platform=host_platform(),
-        pid=pid,
-        pid_started=born,
-        log=str(key.file.with_suffix(".log")),
+    return StartFailed(
+        f"{request.ref}: {str(error).format(status=status)}{last_words(lines, request.server)}", hint=error.hint
     )
 
 
@@ -283,12 +257,8 @@ def _process(instance: Instance) -> psutil.Process | None:
         return None
 
 
-def _end_session(instance: Instance) -> None:
-    """Kill what a provider has started and its server has not ended: as in a container, nothing stays."""
-    for pid, value in pids.with_variable(_RECORD):
-        with suppress(ProcessLookupError, PermissionError):  # it ended meanwhile, or became another user's
-            if value == str(instance.key.file) and os.getsid(pid) == instance.pid:
-                os.kill(pid, signal.SIGKILL)
+def _started_by(instance: Instance) -> dict[int, float]:
+    return started_by(instance) if pids.lives(instance.pid, instance.pid_started) else {}
 
 
 def _signalled(instance: Instance, number: signal.Signals) -> bool:
