@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,6 +99,18 @@ def test_of_odd_lines_in_a_log_runs_with_a_time_are_rows_and_what_no_column_hold
     assert sorted(found) == [f"r{n}" for n in range(len(values))]
     assert all(found[f"r{n}"][name] is None for n, odd in enumerate(values) for name in odd)
     assert [cli("runs", "cost").status, cli("local", "stop", "--all").status] == [0, 0]
+
+
+def test_a_run_of_an_instance_is_charged_once_however_often_it_is_forgotten(
+    cli: Cli, instance: dict[str, str], state: Path
+) -> None:
+    (log,) = state.rglob("*.log")
+    line = {"time": time.time(), "duration_ms": 1, "mode": "real", "cost_usd": 0.25}
+    with log.open("a") as file:  # as two real runs do
+        file.writelines(f"{json.dumps({**line, 'run_id': run_id})}\n" for run_id in ("run_a", "run_b"))
+    for _ in range(3):  # the log is read each time
+        assert cli("runs", "prune", "--all").status == 0
+    assert query(state, "SELECT sum(usd) FROM charges") == [(0.5,)]
 
 
 @pytest.mark.parametrize("ledger", [None, "off"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING
 
@@ -14,12 +13,11 @@ if TYPE_CHECKING:
 #: Runs are kept for so many days, and as long as the file has at most so many bytes.
 DAYS = 90
 _DAY = 86400
-#: Keeps, in one sum, the cost of those runs of today that nothing was reserved for.
+#: Keeps the cost of those runs of today that nothing was reserved for, by their ids: the log of an instance is read
+#: from its beginning each time, so that a run may come back, and be forgotten again.
 _CHARGED = """
-INSERT INTO charges SELECT :charge, :today, sum(cost_usd) FROM runs
-WHERE started_at >= :today AND started_at < :before AND run_id NOT IN (SELECT charge FROM charges) AND cost_usd > 0
-AND mode IS NOT 'mock'
-GROUP BY 2
+INSERT OR IGNORE INTO charges SELECT run_id, :today, cost_usd FROM runs
+WHERE started_at >= :today AND started_at < :before AND cost_usd > 0 AND mode IS NOT 'mock'
 """
 #: The part of the runs that makes room at once: each time costs a look at all of them.
 _PART = 10
@@ -42,7 +40,7 @@ def forget(connection: Connection, before: float) -> int:
     What those of today have cost still counts for the budget of the day.
     """
     text, today = day(before, "%Y-%m-%dT%H:%M:%SZ"), day()
-    connection.execute(_CHARGED, {"charge": f"forgotten_{os.urandom(8).hex()}", "today": today, "before": text})
+    connection.execute(_CHARGED, {"today": today, "before": text})
     connection.execute("DELETE FROM charges WHERE day < ?", (min(text[:10], today),))
     connection.execute("DELETE FROM contents WHERE run_id IN (SELECT run_id FROM runs WHERE started_at < ?)", (text,))
     return connection.execute("DELETE FROM runs WHERE started_at < ?", (text,)).rowcount
