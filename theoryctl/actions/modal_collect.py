@@ -155,11 +155,11 @@ class _Taking:
     def _put(self, kept: KeptAnswer) -> None:
         digest, earlier = bytes.fromhex(kept.digest), self.file.earlier
         envelope = envelope_of(kept)
-        run_id = envelope["run_id"]
+        call = self.form.call_id(envelope["run_id"])
         new = [
             (number, id)
             for number, id in kept.rows
-            if not (earlier.take(digest, id) or earlier.has_failed(digest, id, run_id))
+            if not (earlier.take(digest, id) or earlier.has_failed(digest, id, call))
         ]
         if not new:
             return

@@ -37,7 +37,7 @@ class OpenAIRows:
         status = ERRORS[error["code"]].http_status if error else 200
         return row_line(
             {
-                "id": f"batch_req_{envelope['run_id'][4:]}",
+                "id": self.call_id(envelope["run_id"]),
                 "metadata": {
                     "request_digest": f"sha256:{digest.hex()}",
                     "line": number,
@@ -49,6 +49,9 @@ class OpenAIRows:
                 "error": error and {"code": error["code"], "message": error["message"]},
             }
         )
+
+    def call_id(self, run_id: str) -> str:
+        return f"batch_req_{run_id[4:]}"
 
     def read(self, data: bytes) -> Row:
         row = decoded(data)

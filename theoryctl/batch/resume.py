@@ -76,9 +76,9 @@ class Earlier:
         """Return the failed calls for a line that is asked again, and take them; `equal`: those for equal lines too."""
         return self._again.take_equal(digest) if equal else self._again.take(digest, own)
 
-    def has_failed(self, digest: bytes, own: str | None, run_id: str) -> bool:
-        """Tell whether a row of a line that is asked again is of this very call."""
-        return run_id in self._again.rows.get(digest[:16], {}).get(hash(own), ())
+    def has_failed(self, digest: bytes, own: str | None, call: str) -> bool:
+        """Tell whether a row of a line that is asked again is of this very call, by its id in rows."""
+        return call in self._again.rows.get(digest[:16], {}).get(hash(own), ())
 
     def take_other_failed(self) -> Before:
         """Return the failed calls that are left: those for lines that are gone."""

@@ -107,6 +107,10 @@ class RowFormat(Protocol):
         """Return the row of a line, with its end."""
         ...
 
+    def call_id(self, run_id: str) -> str:
+        """Return the id of a call as its row has it, and as `read` returns it."""
+        ...
+
     def read(self, data: bytes) -> Row:
         """Read a row, its end or not. Raises ValueError for what is none of this form."""
         ...
@@ -163,6 +167,9 @@ class OurRows:
             **before.document(),
         }
         return row_line({**row, **envelope, "schema": SCHEMA})
+
+    def call_id(self, run_id: str) -> str:
+        return run_id
 
     def read(self, data: bytes) -> Row:
         found = _SUCCESS.fullmatch(data)

@@ -141,6 +141,29 @@ def test_a_failure_that_is_asked_again_detached_gives_way_to_the_row_that_is_col
     assert (work / "rows.jsonl").read_text() == before
 
 
+@pytest.mark.parametrize("form", ["theoryctl", "openai"])
+def test_the_row_of_a_failure_that_is_asked_again_stays_when_its_own_batch_is_collected_again(
+    start: Start, cli: Cli, modal: Modal, work: Path, form: str
+) -> None:
+    start()
+    (file,) = answered(cli, modal)
+    first, *others = [json.loads(line) for line in file.read_bytes().splitlines()]
+    broke = {"error": {"code": "ERR_BAD_RESPONSE", "message": "broke", "hint": None}}
+    write_lines(file, [{**first, "mode": "real", "answer": broke}, *others])
+    old = ("rows.jsonl", file.parent.name, "--keep", "--format", form)
+    assert collect(cli, *old).document["failed"] == {"ERR_BAD_RESPONSE": 1}
+    ran = cli("modal", *BATCH, "--ref", REF, "--detach", "--retry-failed", "--format", form)
+    assert ran.document["left"] == 1
+    before = (work / "rows.jsonl").read_bytes()
+    assert before.count(b'"asked_again"') == 1
+    assert collect(cli, *old).document["failed"] == {}
+    assert (work / "rows.jsonl").read_bytes() == before
+    new = ("rows.jsonl", ran.document["detached"], *old[2:])
+    until(lambda: collect(cli, *new).document["left"] == 0)
+    assert collect(cli, *new).document["usage"]["unpriced_before"] == 1
+    assert len(read_rows(work / "rows.jsonl")) == 6
+
+
 def test_a_stop_keeps_answers_that_nobody_has_collected_and_discards_them_when_told(
     start: Start, cli: Cli, work: Path
 ) -> None:
