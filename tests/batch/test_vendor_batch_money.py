@@ -170,6 +170,24 @@ def test_what_failures_have_cost_counts_after_they_were_submitted_again(
     assert (after["resumed"], after["failed_before"], after["usage"]["spent_before_usd"] > 0.5) == (2, 0, True)
 
 
+def test_a_command_that_submits_nothing_does_not_tell_that_failures_are_asked_again(
+    files: Files, vendor: BatchVendor
+) -> None:
+    batch(files, vendor, lines=lines("a", "b"))
+    vendor.end(lambda body: (500, {"error": {"message": "broke"}}) if prompt_of(body) == "b" else hello(body))
+    batch(files, vendor)
+    before = files.out.read_bytes()
+    retry = ("--mode", "real", "--vendor-batch", "--retry-failed")
+    budget = {"THEORYCTL_MAX_COST_PER_DAY": "0.0000001"}
+    assert files.run(*retry, "--max-cost", "0", env=vendor.env).status == 7
+    assert files.run(*retry, env={**vendor.env, **budget}).status == 7
+    assert files.run(*retry, "--estimate", env=vendor.env).status == 0
+    assert files.run(*retry, env=vendor.env, lines=[*lines("a", "b"), {"x": 1}]).status == 3
+    assert files.out.read_bytes() == before
+    assert batch(files, vendor, lines=lines("a", "b")).document["failed_before"] == 1
+    assert len(vendor.submitted) == 1
+
+
 def test_a_failure_that_was_submitted_again_counts_for_the_limit(files: Files, vendor: BatchVendor) -> None:
     batch(files, vendor, lines=lines("a"))
     vendor.end(lambda body: (500, {"error": {"message": "broke"}}))

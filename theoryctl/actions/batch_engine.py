@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from itertools import islice
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from theoryctl.actions.batch_plan import BatchOptions, Setting
 from theoryctl.actions.targets import Target
-from theoryctl.batch.engine import Engine
+from theoryctl.batch.engine import Engine, Job
 from theoryctl.batch.engines import DirectEngine, ThreadEngine, allow_open_files, engine_here
 from theoryctl.batch.plan import Plan
 from theoryctl.batch.requests import RequestMaker
@@ -35,7 +35,8 @@ def engine_of(options: BatchOptions, setting: Setting, target: Target, opened: E
     if target.runtime == EMBEDDED:
         engine = engine_here(session, setting.maker.config, setting.mode)
     elif target.runtime == MODAL:
-        engine = ModalEngine(_on_modal(cast("ModalSession", session), options, setting, opened))
+        sending = setting.file.tell_asked_again if setting.file is not None else None
+        engine = ModalEngine(_on_modal(cast("ModalSession", session), options, setting, opened), sending)
     else:
         engine = ThreadEngine(session)
     opened.callback(engine.close)
@@ -118,11 +119,19 @@ class OnModal:
 
 
 class ModalEngine(ThreadEngine):
-    """Waits for Modal in threads. `session` can send as well, for nobody to wait."""
+    """Waits for Modal in threads. `session` can send as well, for nobody to wait.
 
-    def __init__(self, session: OnModal) -> None:
+    `sending` is called before anything is sent; None calls nothing.
+    """
+
+    def __init__(self, session: OnModal, sending: Callable[[], None] | None) -> None:
         super().__init__(session)
         self.session = session
+        self.sending = sending or (lambda: None)
+
+    def start(self, jobs: Sequence[Job]) -> None:
+        self.sending()
+        super().start(jobs)
 
 
 def send_all(engine: Engine, plan: Plan) -> str | None:
@@ -132,6 +141,7 @@ def send_all(engine: Engine, plan: Plan) -> str | None:
     session, indexes = engine.session, plan.to_ask()
     if plan.asked:
         session.begin()
+        engine.sending()
     with ThreadPoolExecutor(_SENDERS) as pool:
         while group := list(islice(indexes, _GROUP)):
             lines = [plan.line(index) for index in group]

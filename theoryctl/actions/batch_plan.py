@@ -27,7 +27,7 @@ from theoryctl.requests.input_options import parse_options
 from theoryctl.requests.mock_flags import MockFlags
 from theoryctl.requests.standard_input import NAMES, StandardInput
 from theoryctl.runtimes.config import provider_config
-from theoryctl.runtimes.find import EMBEDDED, MODAL
+from theoryctl.runtimes.find import EMBEDDED
 from theoryctl.settings import Settings
 from theoryctl.units import parse_timeout
 from theoryctl_providers.contract import Mode, Request, is_mock, resolve_mode
@@ -156,7 +156,7 @@ def setting_of(options: BatchOptions, target: Target, opened: ExitStack, *, asks
     reads_secrets = asks and not is_mock(mode) and not target.has_secrets
     maker = _maker(options, target, settings, manifest, mode, source, reads_secrets)
     form = FORMATS[options.form]()
-    return Setting(found, mode, maker, source, form, _file(options, target, form, source, opened))
+    return Setting(found, mode, maker, source, form, _file(options, form, source, opened))
 
 
 def plan_of(setting: Setting, options: BatchOptions, target: Target, look: Look | None, *, asks: bool = True) -> Plan:
@@ -230,9 +230,7 @@ def _maker(
     )
 
 
-def _file(
-    options: BatchOptions, target: Target, form: RowFormat, source: Source, opened: ExitStack
-) -> OutputFile | None:
+def _file(options: BatchOptions, form: RowFormat, source: Source, opened: ExitStack) -> OutputFile | None:
     """The file of rows, with what is in it; None where they go to standard output. Raises UsageError."""
     if options.out is None or options.is_streamed:
         return None
@@ -241,5 +239,5 @@ def _file(
         message = f"{options.out} holds the lines, and the rows would be written into it"
         raise UsageError(message, hint=again("give another file with --out", out=f"{options.out}.out"))
     if options.retry_failed:
-        file.retry_failed(elsewhere=options.vendor_batch or target.runtime == MODAL)
+        file.retry_failed()
     return file

@@ -157,7 +157,9 @@ class _VendorBatch:
         if options.max_cost is not None or daily is not None:
             self._check_cost(left)
         self.record.options = kept_options(options)
-        submitter = Submitter(self.plan, self.desk, self.record, self.ids, listener.tell, daily)
+        assert self.setting.file is not None
+        sending = self.setting.file.tell_asked_again
+        submitter = Submitter(self.plan, self.desk, self.record, self.ids, listener.tell, sending, daily)
         try:
             submitter.submit(left)
         finally:

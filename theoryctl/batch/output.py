@@ -84,15 +84,17 @@ class OutputFile:
         found = os.fstat(self._file.fileno())
         return found.st_dev, found.st_ino
 
-    def retry_failed(self, *, elsewhere: bool = False) -> None:
-        """Have the lines of failures asked again. Their rows stay until others come in their place.
-
-        Where the answers may come to another command, as they are made `elsewhere`, the rows say that they are awaited.
-        """
+    def retry_failed(self) -> None:
+        """Have the lines of failures asked again. Their rows stay until others come in their place."""
         if self.earlier.failed:
-            if elsewhere:
-                self._rewrite(self._asked_again())
-            self.earlier = self._read(retries=not elsewhere)
+            self.earlier = self._read(retries=True)
+
+    def tell_asked_again(self) -> None:
+        """Have the rows of failures say that their lines are asked again, if they are, as the answers may come to
+        another command. Raises OutputFailed."""
+        if self.earlier.retries:
+            self._rewrite(self._asked_again())
+            self.earlier.retries = False  # the rows say it now
 
     def put(self, index: int, row: bytes) -> None:
         self._taken.append(row)
@@ -146,9 +148,9 @@ class OutputFile:
         return (line for line in self.rows() if not self.earlier.is_replaced(self._form.read(line)))
 
     def _asked_again(self) -> Iterator[bytes]:
-        """All rows, those of failures as rows whose line is asked again."""
+        """All rows, those of earlier failures as rows whose line is asked again."""
         for line in self.rows():
-            yield line if self._form.read(line).code is None else self._form.ask_again(line)
+            yield self._form.ask_again(line) if self.earlier.is_failure(self._form.read(line)) else line
 
     def _at(self, places: Iterable[int]) -> Iterator[bytes]:
         for place in places:

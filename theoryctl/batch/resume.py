@@ -55,6 +55,10 @@ class Earlier:
         """Tell whether there are rows of failures in whose place others have come."""
         return not self._failures.isdisjoint(self._replaced)
 
+    def is_failure(self, row: Row) -> bool:
+        """Tell whether a row is of a failure of an earlier run."""
+        return row.code is not None and hash(row.run_id) in self._failures
+
     def is_replaced(self, row: Row) -> bool:
         """Tell whether another row has come in the place of one."""
         return row.code is not None and hash(row.run_id) in self._replaced

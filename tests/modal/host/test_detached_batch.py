@@ -141,6 +141,22 @@ def test_a_failure_that_is_asked_again_detached_gives_way_to_the_row_that_is_col
     assert (work / "rows.jsonl").read_text() == before
 
 
+def test_a_detached_batch_that_is_refused_does_not_tell_that_failures_are_asked_again(
+    start: Start, cli: Cli, modal: Modal, work: Path
+) -> None:
+    start()
+    cli("modal", *BATCH, "--ref", REF)
+    first, *others = read_rows(work / "rows.jsonl")
+    error = {"code": "ERR_BAD_RESPONSE", "message": "broke", "hint": None, "retryable": True}
+    before = write_lines(work / "rows.jsonl", [{**first, "status": "error", "error": error}, *others]).read_bytes()
+    again = ("modal", *BATCH, "--ref", REF, "--detach", "--retry-failed")
+    del modal.apps()[APP].tags["theoryctl-answers"]
+    assert cli(*again).status == 5
+    write_lines(work / "lines.jsonl", [*LINES, {"x": 1}])
+    assert (cli(*again).status, cli("modal", *again[1:-2], "--retry-failed", "--estimate").status) == (3, 3)
+    assert (work / "rows.jsonl").read_bytes() == before
+
+
 @pytest.mark.parametrize("form", ["theoryctl", "openai"])
 def test_the_row_of_a_failure_that_is_asked_again_stays_when_its_own_batch_is_collected_again(
     start: Start, cli: Cli, modal: Modal, work: Path, form: str

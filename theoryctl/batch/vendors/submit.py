@@ -26,7 +26,8 @@ _UNKNOWN = frozenset(("ERR_BAD_RESPONSE", "ERR_TIMEOUT", "ERR_UNAVAILABLE", "ERR
 class Submitter:
     """Submits lines in as few batches as the vendors' limits allow. `ids` are the custom ids of the lines.
 
-    Each batch is in the record before it is sent. `daily` is the budget of the day, `submitted` are those that were.
+    Each batch is in the record before it is sent, and `sending` is called then. `daily` is the budget of the day,
+    `submitted` are those that were.
     """
 
     plan: Plan
@@ -34,6 +35,7 @@ class Submitter:
     record: Record
     ids: Mapping[int, str]
     tell: Callable[[str], None]
+    sending: Callable[[], None]
     daily: Budget | None = None
     submitted: list[Submission] = field(default_factory=list)
 
@@ -80,6 +82,7 @@ class Submitter:
             self.record.end(submission)
             raise
         try:
+            self.sending()
             submission.id = bundle.api.submit(bundle.whole(), submission.mark, bundle.operation, bundle.betas)
         except ProviderError as error:
             if error.code not in _UNKNOWN:
