@@ -53,6 +53,18 @@ def test_rows_that_replace_failures_tell_what_those_have_cost(files: Files, form
     assert after["usage"]["spent_before_usd"] == pytest.approx(paid + 3 * ONE)
 
 
+@pytest.mark.parametrize("form", ["theoryctl", "openai"])
+def test_the_price_in_a_script_is_not_money_that_was_spent(files: Files, form: str) -> None:
+    rule = "rules:\n- answers: [{chunks: [{text: Hello}], usage: {cost_usd: 5}}]\n"
+    (files.lines.parent / "answers.yaml").write_text(rule)
+    scripted = ("--mode", "mock", "--script", "answers.yaml", "--format", form)
+    assert files.run(*scripted, lines=LINES[:1]).status == 0
+    assert "'cost_usd': 5" in str(files.rows)
+    assert files.run(*scripted, lines=LINES[:1]).document["usage"]["spent_before_usd"] == 0
+    with Vendor(answers_in(1000)) as vendor:
+        assert real(files, vendor, "--format", form, "--max-cost", "1", lines=LINES[:1]).status == 0
+
+
 def test_rows_that_recordings_answer_cost_nothing(files: Files, tmp_path: Path) -> None:
     tape = str(tmp_path)
     with Vendor(answers_in(1000)) as vendor:

@@ -101,6 +101,17 @@ def test_of_odd_lines_in_a_log_runs_with_a_time_are_rows_and_what_no_column_hold
     assert [cli("runs", "cost").status, cli("local", "stop", "--all").status] == [0, 0]
 
 
+def test_the_price_in_a_script_of_an_instance_is_not_money_that_was_spent(
+    cli: Cli, instance: dict[str, str], state: Path
+) -> None:
+    line = {"time": 1795706172, "duration_ms": 1, "cost_usd": 5}
+    (log,) = state.rglob("*.log")
+    with log.open("a") as file:  # as a script's answer does
+        file.writelines(f"{json.dumps({**line, 'run_id': mode, 'mode': mode})}\n" for mode in ("mock", "real"))
+    assert {row["mode"]: row["cost_usd"] for row in rows(cli)} == {"mock": 0, "real": 5}
+    assert cli("runs", "cost", "--json").document["total"]["cost_usd"] == 5
+
+
 def test_a_run_of_an_instance_is_charged_once_however_often_it_is_forgotten(
     cli: Cli, instance: dict[str, str], state: Path
 ) -> None:

@@ -1,6 +1,6 @@
 """Rows of OpenAI's batch output (platform.openai.com/docs/api-reference/batch/request-output).
 
-The digest of the request, the number of the line, and the usage as ours, with its price, stand in `metadata`.
+The digest of the request, the mode, the number of the line, and the usage as ours, with its price, stand in `metadata`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from theoryctl_providers.contract import ERRORS, Envelope, OutputDocument, Usage
 
 #: The beginning of a row, about the number of its line and its id.
 _HEAD = re.compile(
-    rb'(\{"id":"[^"\\]*","metadata":\{"request_digest":"[^"\\]*","line":)(\d{1,18})'
+    rb'(\{"id":"[^"\\]*","metadata":\{"request_digest":"[^"\\]*",(?:"mode":(?:"[a-z]*"|null),)?"line":)(\d{1,18})'
     rb'(,"usage":\{[^{}]*\}\},"custom_id":)(?:"(?:[^"\\]|\\.)*"|null),'
 )
 
@@ -40,6 +40,7 @@ class OpenAIRows:
                 "id": self.call_id(envelope["run_id"]),
                 "metadata": {
                     "request_digest": f"sha256:{digest.hex()}",
+                    "mode": envelope["mode"],
                     "line": number,
                     "usage": envelope["usage"],
                     **before.document(),
@@ -58,7 +59,7 @@ class OpenAIRows:
         try:
             code, known = row["error"]["code"] if row["error"] else None, row["metadata"]
             named = row["custom_id"], known["line"], known["request_digest"]
-            found = row_of(*named, code, known["usage"], row.get("id"), before=known.get("before"))
+            found = row_of(*named, code, known["usage"], row.get("id"), known.get("mode"), known.get("before"))
             return replace(found, asked_again=True) if known.get(ASKED_AGAIN) is True else found
         except (AttributeError, KeyError, TypeError) as problem:
             raise ValueError(f"expected a row of OpenAI's batch output: {problem}") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeGuard, cast
 
-from theoryctl.ledger.row import BOUND, LONGEST, USAGE, Row, amount, short
+from theoryctl.ledger.row import BOUND, LONGEST, USAGE, Row, amount, cost_of, short
 
 
 def row_of_log(facts: Mapping[str, Any], **where: Any) -> Row | None:
@@ -23,6 +23,7 @@ def row_of_log(facts: Mapping[str, Any], **where: Any) -> Row | None:
         return None
     told: dict[str, Any] = {name: short(_text(facts.get(name))) for name in ("mode", "model", "code")}
     told |= {name: amount(facts.get(name)) for name in USAGE}
+    told["cost_usd"] = cost_of(told["cost_usd"], told["mode"])
     return Row(run_id=run_id[:LONGEST], started_at=started_at, duration_ms=took, **told, **where)
 
 

@@ -118,8 +118,7 @@ def row_of(envelope: Envelope, source: Source, *, model: str | None = None, **mo
     meta, error = envelope["meta"], envelope["error"]
     vendor, usage = meta["vendor"], envelope["usage"]
     told: dict[str, Any] = {name: usage.get(name) for name in USAGE}
-    if told["cost_usd"] and is_mock(envelope["mode"] or "real"):  # a recording tells what was paid when it was made
-        told["cost_usd"] = 0.0
+    told["cost_usd"] = cost_of(told["cost_usd"], envelope["mode"])
     return Row(
         run_id=envelope["run_id"],
         started_at=meta["started_at"],
@@ -137,6 +136,12 @@ def row_of(envelope: Envelope, source: Source, *, model: str | None = None, **mo
         version=meta["version"],
         **more,
     )
+
+
+def cost_of(usd: float | None, mode: str | None) -> float | None:
+    """Return the US dollars that a run has cost whose answer tells of `usd`: a mock costs nothing, though a recording
+    tells what was paid when it was made, and a script what it likes."""
+    return 0.0 if usd and is_mock(mode or "real") else usd
 
 
 def digest_in(image: str | None) -> str | None:
