@@ -92,8 +92,34 @@ def test_a_last_row_in_another_form_than_is_asked_for_is_kept(files: Files, form
     assert files.out.read_bytes() == whole
 
 
+@pytest.mark.parametrize(
+    ("form", "whole"),
+    [
+        ("theoryctl", b'{"schema":"theoryctl.batch/v1","hello":1}'),
+        ("theoryctl", b'{"schema":"theoryctl.batch/v1","hello":1}{"more": 1'),
+        ("theoryctl", b'{"schema":"theoryctl.batch/v1","deep":' + b"[" * 50_000 + b"]" * 50_000 + b"}"),
+        ("openai", b'{"id":"batch_req_1","custom_id":"a","response":{"status_code":200,"body":{}},"error":null}'),
+        *((form, b"\0" * 5000) for form in ("theoryctl", "openai")),
+    ],
+)
+def test_something_whole_that_begins_as_a_row_is_no_torn_one(files: Files, form: str, whole: bytes) -> None:
+    write_lines(files.lines, [ask("one")])
+    for content in (whole, whole + b"\0" * 50):
+        files.out.write_bytes(content)
+        _check_refused(files, form)
+
+
 @pytest.mark.parametrize("form", ["theoryctl", "openai"])
-@pytest.mark.parametrize("left", [1, 12, 40, 300])
+def test_a_whole_row_is_kept_without_the_zeros_that_a_power_cut_leaves_behind_it(files: Files, form: str) -> None:
+    files.run("--format", form, lines=[ask("one"), ask("two")])
+    whole = files.out.read_bytes()
+    files.out.write_bytes(whole[:-1] + b"\0" * 50)
+    assert files.run("--format", form).document["resumed"] == 2
+    assert files.out.read_bytes() == whole
+
+
+@pytest.mark.parametrize("form", ["theoryctl", "openai"])
+@pytest.mark.parametrize("left", [0, 1, 12, 40, 300])
 def test_a_row_that_is_torn_anywhere_is_mended(files: Files, form: str, left: int) -> None:
     files.run("--format", form, lines=[ask("one"), ask("two")])
     first, second = files.out.read_bytes().splitlines(keepends=True)
@@ -139,8 +165,10 @@ def test_a_row_with_a_number_that_no_batch_writes_is_told_by_its_own(files: File
     files.run("--format", form, lines=[ask("a")])
     whole = files.out.read_text()
     for number in _ODD_NUMBERS:
-        files.out.write_text(re.sub(rf'("{name}":)[^,]+', rf"\g<1>{number}", whole, count=1))
-        _check_refused(files, form)
+        odd = re.sub(rf'("{name}":)[^,]+', rf"\g<1>{number}", whole, count=1)
+        for text in (odd, odd.rstrip("\n")):
+            files.out.write_text(text)
+            _check_refused(files, form)
 
 
 @pytest.mark.parametrize("form", ["theoryctl", "openai"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -195,32 +196,40 @@ def whole_lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
 def mend(file: BinaryIO, form: RowFormat) -> Row | None:
     """Complete a last row without an end, or drop one that is torn, which a run that was killed has left.
 
-    Return the row that was completed. `file` is open to read and write. Raises OSError, and ValueError for what is not
-    even the beginning of a row: that is somebody else's.
+    Return the row that was completed. `file` is open to read and write. Raises OSError, and ValueError for what is
+    somebody else's: not even the beginning of a row, something whole that is none, or a file of zeros alone.
     """
     size = file.seek(0, 2)
     begin = _last_line(file, size)
     if begin == size:
         return None
     file.seek(begin)
-    last = file.read()
+    written = file.read().rstrip(b"\0")  # a power cut leaves zeros in place of what was not written
     try:
-        row = form.read(last)
+        row = form.read(written)
     except ValueError:
-        if not _is_torn(last, form.begin):
+        if not _is_torn(written, form.begin) or not (begin or written):
             raise
         file.truncate(begin)
         return None
+    file.truncate(begin + len(written))
     file.seek(0, 2)
     file.write(b"\n")
     file.flush()
     return row
 
 
-def _is_torn(data: bytes, begin: bytes) -> bool:
-    """Tell whether bytes are the beginning of a row. A power cut leaves zeros in place of what was not written."""
-    written = data.rstrip(b"\0")
-    return written.startswith(begin) or begin.startswith(written)
+def _is_torn(written: bytes, begin: bytes) -> bool:
+    """Tell whether bytes are the beginning of a row, and no more: where a whole value stands, nothing was torn."""
+    if not (written.startswith(begin) or begin.startswith(written)):
+        return False
+    try:
+        json.JSONDecoder().raw_decode(written.decode(errors="replace"))
+    except RecursionError:  # no batch writes what is so deep
+        return False
+    except ValueError:
+        return True
+    return False
 
 
 def _last_line(file: BinaryIO, size: int, chunk: int = 1 << 16) -> int:
