@@ -12,6 +12,7 @@ import pytest
 
 from tests.batch.rows import BATCH, Files, ask, write_lines
 from tests.conftest import THEORYCTL
+from tests.ledger.conftest import query
 
 
 def limited(
@@ -62,13 +63,35 @@ def test_rows_that_find_no_room_to_wait_for_their_turn_are_written_before_the_ba
     files: Files, environment: dict[str, str], working_folder: Path
 ) -> None:
     write_lines(files.lines, [ask(str(number)) for number in range(60)])
-    slow = "- when: {user: {equals: '0'}}\n  answers: [{chunks: [{text: Hello, delay: 30}]}]\n"
+    slow = "- when: {user: {equals: '0'}}\n  answers: [{chunks: [{text: Hello, delay: 3}]}]\n"
     rules = f"rules:\n{slow}- answers: [{{text: Hello}}]\n"
     (working_folder / "answers.yaml").write_text(rules)
     done = limited(16, environment, working_folder, "--out", "-", "--ordered", "--script", "answers.yaml")
     numbers = [json.loads(line).get("line") for line in done.stdout.splitlines()]
-    assert (done.returncode, len(numbers) > 8, 1 in numbers) == (1, True, False)
+    assert (done.returncode, len(numbers) > 8, 1 in numbers) == (1, True, True)
     assert "--ordered: rows that wait cannot be written" in done.stderr
+
+
+@pytest.mark.parametrize("out", ["rows.jsonl", "-"])
+def test_answers_that_find_no_room_and_those_in_flight_are_in_the_ledger(
+    files: Files, environment: dict[str, str], working_folder: Path, out: str
+) -> None:
+    write_lines(files.lines, [ask(str(number)) for number in range(4)])
+    slow = (
+        {"when": {"user": {"equals": str(n)}}, "answers": [{"chunks": [{"text": "long" * 50_000, "delay": n / 8}]}]}
+        for n in range(4)
+    )
+    (working_folder / "answers.yaml").write_text(json.dumps({"rules": [*slow]}))
+    environment["THEORYCTL_LEDGER"] = "mock"
+    if out == "-":
+        command = [str(THEORYCTL), *BATCH, "lines.jsonl", "--out", "-", "--script", "answers.yaml"]
+        with Path("/dev/full").open("w") as full:
+            status = subprocess.run(command, cwd=working_folder, env=environment, stdout=full).returncode
+    else:
+        status = limited(300, environment, working_folder, "--out", out, "--script", "answers.yaml").returncode
+        assert len(files.rows) == 1
+    assert status == 1
+    assert query(Path(environment["HOME"]) / ".local/state/theoryctl", "SELECT count(*) FROM runs") == [(4,)]
 
 
 @pytest.mark.parametrize(("hard", "allowed"), [(4096, 1256), (1000, 1000)])

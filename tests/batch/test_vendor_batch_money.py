@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import resource
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from tests.batch.rows import Files, ask, write_lines
-from tests.batch.submitted import INTO, OUT, WITHOUT_BATCHES, batch, lines, record_in, vendor
+from tests.batch.submitted import INTO, OPENAI, OUT, WITHOUT_BATCHES, batch, lines, record_in, vendor
 from tests.batch.vendors_batches import BatchVendor, hello, prompt_of
 from tests.conftest import Cli
 from tests.real.conftest import LITELLM_WARNINGS
@@ -168,6 +170,33 @@ def test_what_failures_have_cost_counts_after_they_were_submitted_again(
     assert (len(files.rows), files.out.read_text().count("asked_again")) == (2, 0)
     after = batch(files, vendor, *flags).document
     assert (after["resumed"], after["failed_before"], after["usage"]["spent_before_usd"] > 0.5) == (2, 0, True)
+
+
+def test_an_answer_that_found_no_room_for_its_row_is_in_the_ledger_once(
+    files: Files, vendor: BatchVendor, cli: Cli
+) -> None:
+    batch(files, vendor, lines=[ask("long" * 100_000, model=OPENAI)])
+    vendor.end()
+    batch(files, vendor)
+    batch(files, vendor, lines=lines("b"))
+    vendor.end()
+    with full_at(files.out.stat().st_size + 100):
+        ran = batch(files, vendor)
+    assert (ran.status, ran.document["error"]["code"], len(files.rows)) == (1, "ERR_OUTPUT", 1)
+    assert len(cli("runs", "list", "--json").document["runs"]) == 2
+    assert batch(files, vendor).document["ok"] == 1
+    assert len(cli("runs", "list", "--json").document["runs"]) == 2
+
+
+@contextmanager
+def full_at(size: int) -> Iterator[None]:
+    """No file can grow beyond so many bytes, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_command_that_submits_nothing_does_not_tell_that_failures_are_asked_again(

@@ -162,7 +162,7 @@ def run_all(running: Batch, options: BatchOptions, listener: Listener) -> None:
             running.run(ordered=options.ordered)
     except KeyboardInterrupt:
         running.error = Interrupted("interrupted: what was in flight was given up", hint=again("run it again"))
-        running.output.finish(ordered=options.ordered)
+        running.finish(ordered=options.ordered)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,7 @@ from theoryctl.batch.pace import Pace
 from theoryctl.batch.plan import Plan
 from theoryctl.batch.rows import UNBILLED, Before, RowFormat, paid
 from theoryctl.batch.tally import Tally
-from theoryctl.errors import Interrupted, MaxCost
+from theoryctl.errors import Interrupted, MaxCost, OutputFailed
 from theoryctl.hints import again
 from theoryctl_providers.contract import Envelope, ProviderError, Request
 
@@ -92,6 +93,7 @@ class Batch:
     _ready: deque[_Asked] = field(default_factory=deque)
     _told: set[str] = field(default_factory=set)
     _watched: float = 0.0
+    _refused: OutputFailed | None = None
     _unmade: int = 0
     _is_last: bool = False
     _finished: list[Finished] = field(default_factory=list)
@@ -102,7 +104,10 @@ class Batch:
             self.error = Interrupted("interrupted: what was in flight was finished", hint=again("run it again"))
 
     def run(self, *, ordered: bool = False) -> None:
-        """Ask all lines that are to be asked. Afterwards `error` is the reason why some were not; None for none."""
+        """Ask all lines that are to be asked. Afterwards `error` is the reason why some were not; None for none.
+
+        Raises OutputFailed where rows found no room, once all that was in flight has come, and `results` has heard it.
+        """
         self._copy_earlier()
         waiting = iter(self.plan.to_ask())
         self._unmade = self.plan.asked
@@ -115,8 +120,14 @@ class Batch:
             for held in self._held:
                 self._write(held.asked, held.done)
         self._flush()
-        self.output.finish(ordered=ordered)
+        self.finish(ordered=ordered)
         self.watch(self.tally)
+
+    def finish(self, *, ordered: bool = False) -> None:
+        """Write the rest of the rows. Raises OutputFailed, also where some found no room before."""
+        if self._refused is not None:
+            raise self._refused
+        self.output.finish(ordered=ordered)
 
     # -- what is asked next --------------------------------------------------------------------------------------------
 
@@ -264,13 +275,14 @@ class Batch:
         digest = self.plan.digest(index)
         before = self.plan.take_before(index)
         self.tally.add(envelope)
-        self.output.put(index, self.form.write(asked.id, index + 1, digest, envelope, before))
-        if self.plan.twins:
-            self._write_twins(index, envelope, before)
-        self.plan.usd_to_come -= asked.reserve or 0.0
-        self.output.earlier.replace(before)  # once all rows are there that come in the place of others
         if self.results is not None:
             self._finished.append(Finished(index + 1, asked.id, digest, asked.request, envelope))
+        with self._going_on():
+            self.output.put(index, self.form.write(asked.id, index + 1, digest, envelope, before))
+            if self.plan.twins:
+                self._write_twins(index, envelope, before)
+        self.plan.usd_to_come -= asked.reserve or 0.0
+        self.output.earlier.replace(before)  # once all rows are there that come in the place of others
 
     def _write_twins(self, index: int, envelope: Envelope, before: Before) -> None:
         """Write the rows of equal lines. Where the lines are not what was checked, a later run copies the row."""
@@ -285,10 +297,25 @@ class Batch:
             self.output.put(twin, self.form.write(own, twin + 1, digest, envelope, before))
 
     def _flush(self) -> None:
-        self.output.flush()
-        if self._finished and self.results is not None:
-            finished, self._finished = self._finished, []
-            self.results(finished)
+        """Write the rows, and then tell of their answers, which were paid even if there is no room for rows."""
+        try:
+            with self._going_on():
+                self.output.flush()
+        finally:
+            if self._finished and self.results is not None:
+                finished, self._finished = self._finished, []
+                self.results(finished)
+
+    @contextmanager
+    def _going_on(self) -> Iterator[None]:
+        """Ask nothing more after rows found no room, and finish what is in flight: it is paid."""
+        try:
+            yield
+        except OutputFailed as error:
+            if self._refused is None and self._asked:
+                self.tell(f"rows find no room: finishing {len(self._asked)} in flight first; Ctrl-C ends at once")
+            self._refused = self._refused or error
+            self.error = self.error or error
 
     def _say(self, note: str) -> None:
         if note not in self._told:

@@ -67,12 +67,13 @@ class OutputStream:
 
     def _keep(self, index: int, row: bytes) -> None:
         """Put a row aside on the disk: the one that all wait for may take long. Raises OutputFailed, once all that wait
-        are written: they were paid for."""
+        are written: they were paid for. Rows are written as they come then."""
         try:
             self._waiting[index] = self._stored(row), len(row)
         except OSError as error:
             self.finish(ordered=True)
             self._write(row)
+            self._order = None
             message = f"--ordered: rows that wait cannot be written to a temporary file: {error.strerror}"
             hint = again("leave --ordered out, or set TMPDIR to a folder with space", ordered=None)
             raise OutputFailed(message, hint=hint) from error

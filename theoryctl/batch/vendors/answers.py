@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from theoryctl.batch.engine import Done, Job
@@ -19,6 +19,7 @@ _GROUP = 64
 
 
 class _Place(NamedTuple):
+    batch: str
     start: int
     length: int
     status: int
@@ -50,7 +51,7 @@ class KeptAnswers:
         self._file.write(answer.body)
         times = standing.created_at, standing.ended_at or standing.created_at
         headers = dict(answer.headers)
-        place = _Place(start, len(answer.body), answer.status, headers, answer.lost, *times)
+        place = _Place(standing.id, start, len(answer.body), answer.status, headers, answer.lost, *times)
         self._places.setdefault(custom_id, place)
 
     def keep_lost(self, custom_id: str, standing: Standing) -> None:
@@ -58,7 +59,7 @@ class KeptAnswers:
         if custom_id not in self._places:
             lost = standing.word if standing.word in ("expired", "cancelled") else "missing"
             times = standing.created_at, standing.ended_at or standing.created_at
-            self._places[custom_id] = _Place(0, 0, 200, {}, lost, *times)
+            self._places[custom_id] = _Place(standing.id, 0, 0, 200, {}, lost, *times)
 
     def answer(self, custom_id: str) -> Answer:
         """Return the answer to a request."""
@@ -66,6 +67,13 @@ class KeptAnswers:
         self._file.seek(place.start)
         body = self._file.read(place.length)
         return Answer(custom_id=custom_id, status=place.status, body=body, headers=place.headers, lost=place.lost)
+
+    def run_id(self, custom_id: str) -> str:
+        """Return the id of a call: the same whenever its answer is read, so that the ledger has it once."""
+        import hashlib
+
+        named = f"{self._places[custom_id].batch} {custom_id}"
+        return f"run_{hashlib.sha256(named.encode()).hexdigest()[:32]}"
 
     def times(self, custom_id: str) -> tuple[float, float]:
         """Return when the batch of a request was made, and when it ended, in seconds since 1970."""
@@ -89,8 +97,8 @@ class AnswersEngine:
     def finished(self, seconds: float) -> list[Done]:
         jobs, self._jobs = self._jobs[:_GROUP], self._jobs[_GROUP:]
         ids = [self.custom_ids[job.number] for job in jobs]
-        answers = [self.kept.answer(each) for each in ids]
-        envelopes = self.desk.read([(job.request, answer) for job, answer in zip(jobs, answers, strict=True)])
+        requests = [replace(job.request, run_id=self.kept.run_id(id)) for job, id in zip(jobs, ids, strict=True)]
+        envelopes = self.desk.read([(each, self.kept.answer(id)) for each, id in zip(requests, ids, strict=True)])
         return [
             Done(job, _timed(envelope, *self.kept.times(id)))
             for job, envelope, id in zip(jobs, envelopes, ids, strict=True)
