@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.batch.rows import ask, write_lines
 from tests.conftest import ROOT, Cli
 from theoryctl.actions.new_provider import new_provider
 from theoryctl.refs import ProviderRef
@@ -33,6 +34,17 @@ def test_a_new_provider_is_valid_and_answers_the_same_embedded_and_as_a_process(
     assert theoryctl("local", "stop", "--all").status == 0
     assert process.document["runtime"] == "process"
     assert process.document["outputs"] == embedded.document["outputs"]
+
+
+def test_a_batch_here_asks_a_provider_that_is_not_installed(theoryctl: Cli, tmp_path: Path) -> None:
+    theoryctl("manifest", "new", REF)
+    write_lines(tmp_path / "work/lines.jsonl", [ask("one"), ask("two")])
+    batch = ("local", "batch", "lines.jsonl", "--out", "rows.jsonl", "--ref", REF, "--mode", "mock", "--json")
+    ran = theoryctl(*batch)
+    assert (ran.status, ran.document.get("ok")) == (0, 2), ran.out
+    write_lines(tmp_path / "work/lines.jsonl", [ask("three", no_such_input=1)])
+    assert theoryctl(*batch).document["error"]["code"] == "ERR_INPUTS"
+    assert theoryctl(*batch, "--estimate").document["error"]["code"] == "ERR_INPUTS"
 
 
 def test_its_own_test_installs_pytest_and_passes_as_it_and_the_page_say(cli: Cli, tmp_path: Path) -> None:

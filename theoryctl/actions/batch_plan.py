@@ -22,11 +22,13 @@ from theoryctl.batch.vendors.desk import batched
 from theoryctl.errors import UsageError
 from theoryctl.hints import again
 from theoryctl.manifests.catalog import Catalog, Found
+from theoryctl.manifests.code import code_paths
 from theoryctl.refs import ProviderRef
 from theoryctl.requests.input_options import parse_options
 from theoryctl.requests.mock_flags import MockFlags
 from theoryctl.requests.standard_input import NAMES, StandardInput
 from theoryctl.runtimes.config import provider_config
+from theoryctl.runtimes.embedded import make_importable
 from theoryctl.runtimes.find import EMBEDDED
 from theoryctl.settings import Settings
 from theoryctl.units import parse_timeout
@@ -161,8 +163,10 @@ def setting_of(options: BatchOptions, target: Target, opened: ExitStack, *, asks
 
 def plan_of(setting: Setting, options: BatchOptions, target: Target, look: Look | None, *, asks: bool = True) -> Plan:
     """Read and check all lines. `look` is called with each request that is to be asked. Raises TheoryctlError."""
-    here = asks and target.runtime == EMBEDDED
-    check = check_here(setting.maker.config) if here else check_elsewhere(setting.maker.config)
+    is_here = target.runtime == EMBEDDED
+    if is_here:
+        make_importable(code_paths(setting.found.root, setting.found.load().image))
+    check = (check_here if asks and is_here else check_elsewhere)(setting.maker.config)
     if options.vendor_batch:
         check = batched(check, setting.maker.config.default_model)
     planner = Planner(

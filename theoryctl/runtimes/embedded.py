@@ -13,6 +13,13 @@ if TYPE_CHECKING:
 _path_lock = Lock()
 
 
+def make_importable(code: tuple[str, ...]) -> None:
+    """Have this process find a provider's package, whose code lies in the folders `code`."""
+    with _path_lock:
+        # In front, as PYTHONPATH does it in the other runtimes; once, however often the ref is asked.
+        sys.path[:0] = [path for path in code if path not in sys.path]
+
+
 class EmbeddedSession:
     """Nothing to start, nothing left behind: loop, clients and code path are those of the process, for all sessions."""
 
@@ -23,9 +30,7 @@ class EmbeddedSession:
         self.where = where
         # LiteLLM makes a call's coroutine in a thread, and leaves it where the time is over before it is awaited.
         warnings.filterwarnings("ignore", r"coroutine '\w+\.a\w*(completion|embedding)", RuntimeWarning)
-        with _path_lock:
-            # In front, as PYTHONPATH does it in the other runtimes; once, however often the ref is asked.
-            sys.path[:0] = [path for path in code if path not in sys.path]
+        make_importable(code)
 
     def ask(self, request: Request) -> Generator[Event, None, None]:
         """Yield the events of one request, the last one a `Result`. Closing the generator cancels the call."""
