@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 from theoryctl.errors import UsageError
 
@@ -23,12 +24,12 @@ def parse_duration(text: str, source: str) -> float:
 
 
 def parse_since(text: str, source: str) -> float:
-    """Seconds from a time until now: that of a duration, or from the begin of a day in UTC, or from a time in RFC 3339.
+    """Seconds since the epoch at a time: a duration ago, at the begin of a day in UTC, or in RFC 3339.
 
     Raises UsageError that names `source`.
     """
     if _FORM.fullmatch(text.strip()):
-        return parse_duration(text, source)
+        return time.time() - parse_duration(text, source)
     if re.match(r"\d{4}-", text.strip(), re.ASCII) is None:
         message = f"{source}: expected a time with its unit, or a day, got {text!r:.100}"
         raise UsageError(message, hint=f"write it as {_as_since(text.strip())}")
@@ -41,7 +42,7 @@ def parse_since(text: str, source: str) -> float:
     if begin is None or (begin.tzinfo is None and len(text.strip()) > len("2026-11-26")):
         message = f"{source}: expected a day, or a time with its zone, got {text!r:.100}"
         raise UsageError(message, hint="write it as 2026-11-26, or as 2026-11-26T20:00:00Z")
-    return (datetime.now(timezone.utc) - begin.replace(tzinfo=begin.tzinfo or timezone.utc)).total_seconds()
+    return begin.replace(tzinfo=begin.tzinfo or timezone.utc).timestamp()
 
 
 def _as_since(text: str) -> str:

@@ -17,6 +17,7 @@ from tests.ledger.conftest import MODEL, Ask, query, rows
 from tests.ledger.rows import fill, row, write
 from tests.real.conftest import CANARY
 from tests.real.vendor import echoes_the_key, fails
+from theoryctl.cli.runs import FilterFlags
 from theoryctl.ledger.retention import day
 from theoryctl.ledger.row import Source
 
@@ -127,6 +128,12 @@ def test_runs_are_found_by_a_model_without_its_vendor_and_a_code_in_lower_case(
     assert {row["model"] for row in rows(cli, "--model", "gpt-4o")} == {"openai/gpt-4o", "openrouter/openai/gpt-4o"}
     assert rows(cli, "--model", "4o") == rows(cli, "--model", "%") == []
     assert rows(cli, "--code", "err_inputs") == rows(cli, "--code", "ANY") == rows(cli, "--code", "any") != []
+
+
+def test_a_day_begins_at_midnight_however_long_it_takes_to_read_the_logs() -> None:
+    chosen = FilterFlags(since="2026-11-26").chosen()
+    time.sleep(1.1)  # times are compared by seconds
+    assert chosen.where()[1] == ["2026-11-26T00:00:00"]
 
 
 def test_runs_are_found_since_a_day_or_a_time_with_its_zone(cli: Cli, state: Path) -> None:

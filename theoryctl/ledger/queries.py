@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +23,10 @@ LAST = "last"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Runs that are meant: of this ref, model, mode and code (`any` is every failure), of the last `since` seconds.
+    """Runs that are meant: of this ref, model, mode and code (`any` is every failure), that began after `since`.
 
-    A model without a vendor's name is that of any vendor.
+    A model without a vendor's name is that of any vendor. `since` is in seconds since the epoch: a number of seconds
+    until now would change while logs are taken in.
     """
 
     ref: str | None = None
@@ -52,7 +52,7 @@ class Filter:
             is_any = self.code.lower() == "any"
             yield ("code IS NOT NULL", ()) if is_any else ("code = ?", (self.code.upper(),))
         if self.since is not None:
-            yield "started_at >= ?", (day(time.time() - self.since, "%Y-%m-%dT%H:%M:%S"),)
+            yield "started_at >= ?", (day(self.since, "%Y-%m-%dT%H:%M:%S"),)
 
 
 @dataclass(frozen=True, slots=True)
