@@ -273,6 +273,25 @@ def test_a_last_line_that_always_fails_gets_its_row(code: str, at: int) -> None:
     assert engine.calls <= 20
 
 
+@pytest.mark.parametrize("code", ["ERR_UNAVAILABLE", "ERR_TIMEOUT", "ERR_RATE_LIMITED"])
+def test_a_last_line_that_always_fails_gets_its_row_where_an_earlier_run_has_answered_the_others(code: str) -> None:
+    texts = [f"say {number}" for number in range(4)]
+    with OutputFile("rows.jsonl", OurRows()) as file:
+        assert running(Backwards(), file, texts).tally.ok == 4
+    engine = Breaking(code)
+    with OutputFile("rows.jsonl", OurRows()) as file:
+        found = running(engine, file, [*texts, "break"])
+    assert (found.error, found.tally.ok, found.tally.failed) == (None, 0, {code: 1})
+    assert engine.calls <= 20
+
+
+def test_a_vendor_that_has_answered_no_line_burns_none_however_few_there_are() -> None:
+    for texts in (["break 1"], ["break 1", "break 2"]):
+        with OutputFile("rows.jsonl", OurRows()) as file:
+            assert running(Breaking("ERR_UNAVAILABLE"), file, texts).error is not None
+        assert not Path("rows.jsonl").exists()
+
+
 def test_several_last_lines_that_always_fail_get_their_rows_each_after_three_tries() -> None:
     engine = Breaking("ERR_UNAVAILABLE")
     with OutputFile("rows.jsonl", OurRows()) as file:

@@ -69,6 +69,11 @@ class Earlier:
         return row.code is None or not (self.retries or row.asked_again)
 
     @property
+    def has_success(self) -> bool:
+        """Tell whether there is a row of a success."""
+        return self.rows > self.failed.total()
+
+    @property
     def answers(self) -> int:
         """The number of rows that are the answer of their line."""
         return self.rows - self._again.count

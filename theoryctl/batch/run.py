@@ -240,12 +240,14 @@ class Batch:
 
     def _heed_stop(self) -> None:
         """End the batch early where failures say so, unless that spares no line: the last ones have their tries then,
-        for a line that always fails would be left by every run."""
+        for a line that always fails would be left by every run. Some line has to have its answer, of this run or an
+        earlier one."""
         stop = self.failures.stop
         if stop is None or self.error is not None or self._is_last:
             return
         is_any_left = self._unmade > 0 or not all(each.tries for each in self._ready)
-        if self.tally.ok and not is_any_left and stop.code in OF_A_LINE:
+        has_answered = self.tally.ok or self.output.earlier.has_success
+        if has_answered and not is_any_left and stop.code in OF_A_LINE:
             self._is_last = True
         else:
             self.error = stop
