@@ -16,7 +16,7 @@ from tests.ledger.rows import row, write
 from tests.real.vendor import fails, streams
 from theoryctl.errors import MaxCost
 from theoryctl.ledger.budget import DailyBudget
-from theoryctl.ledger.retention import day
+from theoryctl.ledger.retention import day, keep
 from theoryctl.ledger.store import changing, opened
 
 
@@ -58,6 +58,18 @@ def test_runs_of_today_that_are_forgotten_still_count(ask: Ask, cli: Cli, state:
     assert spent > 0
     refused = ask("--option", "max_tokens=1", env={"THEORYCTL_MAX_COST_PER_DAY": str(spent)})
     assert refused.document["error"]["code"] == "ERR_MAX_COST"
+
+
+def test_runs_of_today_that_are_forgotten_in_a_full_ledger_still_count(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THEORYCTL_STATE_DIR", str(state))
+    write(state, [row(day(), cost=0.25) for _ in range(20)])
+    with opened() as ledger:
+        keep(ledger, most=0)
+    assert query(state, "SELECT count(*) FROM runs") == [(0,)]
+    with pytest.raises(MaxCost, match=r"\$1 of the \$6 "):
+        DailyBudget(6.0).reserve(2.0, "run_too_much")
 
 
 def test_a_refused_key_costs_nothing_and_a_call_that_broke_off_all_that_was_held(ask: Ask, state: Path) -> None:

@@ -17,8 +17,11 @@ _DAY = 86400
 #: from its beginning each time, so that a run may come back, and be forgotten again.
 _CHARGED = """
 INSERT OR IGNORE INTO charges SELECT run_id, :today, cost_usd FROM runs
-WHERE started_at >= :today AND started_at < :before AND cost_usd > 0 AND mode IS NOT 'mock'
+WHERE started_at >= :today AND cost_usd > 0 AND mode IS NOT 'mock'
 """
+#: Runs to forget: those before a time, and so many of the oldest.
+_BEFORE = "SELECT run_id FROM runs WHERE started_at < :bound"
+_OLDEST = "SELECT run_id FROM runs ORDER BY started_at LIMIT :bound"
 #: The part of the runs that makes room at once: each time costs a look at all of them.
 _PART = 10
 
@@ -39,11 +42,10 @@ def forget(connection: Connection, before: float) -> int:
 
     What those of today have cost still counts for the budget of the day.
     """
-    text, today = day(before, "%Y-%m-%dT%H:%M:%SZ"), day()
-    connection.execute(_CHARGED, {"today": today, "before": text})
-    connection.execute("DELETE FROM charges WHERE day < ?", (min(text[:10], today),))
-    connection.execute("DELETE FROM contents WHERE run_id IN (SELECT run_id FROM runs WHERE started_at < ?)", (text,))
-    return connection.execute("DELETE FROM runs WHERE started_at < ?", (text,)).rowcount
+    text = day(before, "%Y-%m-%dT%H:%M:%SZ")
+    forgotten = _forget(connection, _BEFORE, text)
+    connection.execute("DELETE FROM charges WHERE day < ?", (min(text[:10], day()),))
+    return forgotten
 
 
 def day(seconds: float | None = None, form: str = "%Y-%m-%d") -> str:
@@ -59,7 +61,11 @@ def _note(connection: Connection) -> str | None:
 def _forget_oldest(connection: Connection) -> bool:
     with changing(connection):
         number = connection.execute("SELECT count(*) FROM runs").fetchone()[0]
-        oldest = "SELECT run_id FROM runs ORDER BY started_at LIMIT ?"
-        share = (number // _PART + 1,)
-        connection.execute(f"DELETE FROM contents WHERE run_id IN ({oldest})", share)
-        return connection.execute(f"DELETE FROM runs WHERE run_id IN ({oldest})", share).rowcount > 0
+        return _forget(connection, _OLDEST, number // _PART + 1) > 0
+
+
+def _forget(connection: Connection, chosen: str, bound: str | int) -> int:
+    values = {"today": day(), "bound": bound}
+    connection.execute(f"{_CHARGED} AND run_id IN ({chosen})", values)
+    connection.execute(f"DELETE FROM contents WHERE run_id IN ({chosen})", values)
+    return connection.execute(f"DELETE FROM runs WHERE run_id IN ({chosen})", values).rowcount
