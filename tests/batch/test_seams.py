@@ -27,7 +27,7 @@ from theoryctl.batch.run import Batch, Finished
 from theoryctl.batch.source import open_source
 from theoryctl.batch.stream import OutputStream
 from theoryctl.batch.tally import Tally
-from theoryctl.errors import MaxCost
+from theoryctl.errors import MaxCost, OutputFailed
 from theoryctl.ledger.store import opened
 from theoryctl.refs import ProviderRef
 from theoryctl.requests.failure import failure_envelope
@@ -153,7 +153,9 @@ class Backwards:
         pass
 
 
-def running(engine: Engine, output: Output, texts: Sequence[str], *, ordered: bool = False) -> Batch:
+def running(
+    engine: Engine, output: Output, texts: Sequence[str], *, ordered: bool = False, finishes: bool = True
+) -> Batch:
     """A batch through an engine of one's own, which has run."""
     source = open_source(str(write_lines(Path("lines.jsonl"), map(ask, texts))), StandardInput())
     config, pace = ProviderConfig(provider="litellm", ref=REF), Pace(8)
@@ -168,6 +170,7 @@ def running(engine: Engine, output: Output, texts: Sequence[str], *, ordered: bo
             pace=pace,
             failures=Failures(pace, len(texts), first_pause=0.001),
             tally=Tally(asked=plan.asked),
+            finishes=finishes,
         )
         found.run(ordered=ordered)
     return found
@@ -195,6 +198,17 @@ def test_a_stream_gets_each_row_when_it_is_its_turn() -> None:
     assert found.tally.ok == 20
     assert [json.loads(row)["line"] for row in b"".join(written).splitlines()] == list(range(1, 21))
     assert len(written) == 3
+
+
+@pytest.mark.parametrize(("finishes", "left"), [(True, 0), (False, 7)])
+def test_calls_that_a_later_run_can_take_are_left_where_rows_find_no_room(finishes: bool, left: int) -> None:
+    def full(_: bytes) -> None:
+        raise OutputFailed("no space left on the device", hint="free some space")
+
+    engine = Backwards()
+    with OutputStream(full) as stream, pytest.raises(OutputFailed):
+        running(engine, stream, list(map(str, range(20))), finishes=finishes)
+    assert len(engine.jobs) == left
 
 
 class Down(Backwards):

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from theoryctl.actions.batch_engine import engine_of, forget_taken, send_all
+from theoryctl.actions.batch_engine import ModalEngine, engine_of, forget_taken, send_all
 from theoryctl.actions.batch_plan import BatchOptions, Listener, Setting, notes, plan_of, setting_of
 from theoryctl.actions.kept_batch import keeping
 from theoryctl.actions.recordings import recording
@@ -152,6 +152,7 @@ def running_of(
         results=listener.results,
         watch=listener.watch,
         tell=listener.tell,
+        finishes=not isinstance(engine, ModalEngine),  # Modal keeps what it was sent
     )
 
 

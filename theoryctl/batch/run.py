@@ -71,7 +71,8 @@ class Batch:
     """Asks the lines of a plan through an engine, and writes a row for each.
 
     `results` is called with each group of lines that got an answer, `watch` with the tally every now and then, `tell`
-    with lines for people. `estimate` is needed where there are `budgets`, or a limit of tokens a minute.
+    with lines for people. `estimate` is needed where there are `budgets`, or a limit of tokens a minute. Where rows
+    find no room, what is in flight is finished first, unless it `finishes` nothing: a later run takes those answers.
     """
 
     plan: Plan
@@ -86,6 +87,7 @@ class Batch:
     results: Callable[[Sequence[Finished]], None] | None = None
     watch: Callable[[Tally], None] = lambda tally: None
     tell: Callable[[str], None] = lambda line: None
+    finishes: bool = True
     error: ProviderError | None = None
     _asked: dict[int, _Asked] = field(default_factory=dict)
     _again: list[tuple[float, int, _Asked]] = field(default_factory=list)
@@ -113,7 +115,7 @@ class Batch:
         self._unmade = self.plan.asked
         while True:
             delay = self._start(waiting)
-            if not self._asked and (self.error is not None or delay is None):
+            if self._is_over(delay):
                 break
             self._settle(self.engine.finished(min(TICK, delay or TICK)) if self._asked else self._pause(delay or 0.0))
         if self.error is None:
@@ -128,6 +130,11 @@ class Batch:
         if self._refused is not None:
             raise self._refused
         self.output.finish(ordered=ordered)
+
+    def _is_over(self, delay: float | None) -> bool:
+        if self._refused is not None and not self.finishes:
+            return True
+        return not self._asked and (self.error is not None or delay is None)
 
     # -- what is asked next --------------------------------------------------------------------------------------------
 
@@ -314,7 +321,7 @@ class Batch:
         try:
             yield
         except OutputFailed as error:
-            if self._refused is None and self._asked:
+            if self._refused is None and self._asked and self.finishes:
                 self.tell(f"rows find no room: finishing {len(self._asked)} in flight first; Ctrl-C ends at once")
             self._refused = self._refused or error
             self.error = self.error or error
