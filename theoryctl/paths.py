@@ -133,5 +133,6 @@ def _override(variable: str) -> Path | None:
 def _xdg(variable: str, default: str) -> Path:
     # The specification: a relative path is to be ignored.
     value = os.environ.get(variable, "")
-    base = Path(value) if os.path.isabs(value) else Path(os.path.expanduser("~")) / default
+    # HOME may be relative too: the path of a record tells the servers of two folders apart.
+    base = Path(value) if os.path.isabs(value) else Path(os.path.abspath(os.path.expanduser("~"))) / default
     return base / "theoryctl"

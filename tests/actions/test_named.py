@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.actions.running import RUN, START, STOP, error, listed, port_of, started
@@ -84,6 +85,21 @@ def test_a_port_that_is_asked_for_is_kept_from_one_start_to_the_next(cli: Cli) -
         assert started(cli, "--port", str(port))["already_running"]
         assert error(cli(*START, "--port", str(port + 1), "--json")) == (2, "ERR_USAGE")
         assert cli(*STOP).status == 0
+
+
+def test_a_relative_home_in_each_of_two_folders_keeps_instances_of_its_own(cli: Cli, tmp_path: Path) -> None:
+    folders, home = [tmp_path / "a", tmp_path / "b"], {"HOME": "home"}
+    try:
+        for folder in folders:
+            folder.mkdir()
+            pid = started(cli, cwd=folder, env=home)["pid"]
+            assert psutil.Process(pid).environ()["HOME"] == str(folder / "home")
+        for folder in folders:
+            (row,) = cli("local", "status", "--json", cwd=folder, env=home).document["instances"]
+            assert row["healthy"]
+    finally:
+        for folder in folders:
+            cli("local", "stop", "--all", cwd=folder, env=home)
 
 
 def test_the_variables_are_taken_back_and_those_of_somebody_else_are_told(

@@ -190,7 +190,7 @@ def _environment(config: ServerConfig, code: tuple[str, ...]) -> dict[str, str]:
     names |= {SERVES_VARIABLE, LIMITS_VARIABLE, TOKEN_VARIABLE}
     kept = {key: value for key, value in os.environ.items() if key not in names and value not in values}
     kept |= served_modes(config.provider)
-    kept |= {name: os.path.abspath(kept[name]) for name in FOLDER_VARIABLES if kept.get(name)}
+    kept |= {name: os.path.abspath(kept[name]) for name in (*FOLDER_VARIABLES, "HOME") if kept.get(name)}
     paths = [*code, *map(os.path.abspath, kept["PYTHONPATH"].split(os.pathsep) if kept.get("PYTHONPATH") else ())]
     return {**kept, "PYTHONPATH": os.pathsep.join(paths)} if paths else kept
 
