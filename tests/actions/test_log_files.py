@@ -142,3 +142,20 @@ def test_a_long_line_is_cut_between_its_characters() -> None:
     parts += lines.end()
     assert "".join(parts) == text
     assert max(len(part.encode()) for part in parts) <= LONGEST
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
+def test_lines_end_as_those_of_a_file_that_is_read_as_text(size: int) -> None:
+    text = b"crlf line\r\n10%\r20%\r\r100%\n\n\x0b\x85 one line\r\nlast\r"
+    lines = Lines()
+    found = [line for begin in range(0, len(text), size) for line in lines.of(text[begin:][:size])]
+    assert found[-1] != "last", "whose line feed may be still to come"
+    found += lines.end()
+    assert found == ["crlf line", "10%", "20%", "", "100%", "", "\x0b\ufffd one line", "last"]
+
+
+def test_a_longest_line_has_one_end_wherever_its_pieces_begin() -> None:
+    line = b"x" * LONGEST + b"\r\n"
+    for cut in (LONGEST, LONGEST + 1):
+        lines = Lines()
+        assert len([*lines.of(line[:cut]), *lines.of(line[cut:]), *lines.end()]) == 1
