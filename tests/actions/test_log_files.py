@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import REF, Cli
+from tests.conftest import REF, THEORYCTL, Cli
 from tests.waiting import until
 from theoryctl.instances.lines import LONGEST, Lines
 from theoryctl.instances.log_files import log_lines, opened_anew
@@ -142,6 +143,28 @@ def test_a_long_line_is_cut_between_its_characters() -> None:
     parts += lines.end()
     assert "".join(parts) == text
     assert max(len(part.encode()) for part in parts) <= LONGEST
+
+
+@pytest.mark.parametrize("flags", [(), ("--tail", "1")], ids=str)
+def test_a_line_that_had_begun_is_followed_to_its_end(
+    cli: Cli, environment: dict[str, str], flags: tuple[str, ...]
+) -> None:
+    log = started(cli, environment)
+    with log.open("a") as file:
+        file.write("first\nloading weights ... ")
+    assert cli("local", "logs", "--ref", REF).out == "first\nloading weights ... \n"
+    command = [str(THEORYCTL), "local", "logs", "--ref", REF, "--follow", *flags]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        try:
+            found = [following.stdout.readline()]
+            with log.open("a") as file:
+                file.write("done in 3 s\nnext\nno end")
+            found += [following.stdout.readline() for _ in range(2)]
+        finally:
+            cli("local", "stop", "--all")
+        found += following.stdout
+    assert found == ["first\n", "loading weights ... done in 3 s\n", "next\n", "no end\n"]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 100])

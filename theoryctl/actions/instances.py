@@ -218,7 +218,8 @@ def logs(
 
     instance = require(ref, runtime, name)
     where = started_runtime(instance.runtime)
-    old, broken = _read(where.log_lines(instance, follow=False))
+    # A line that has begun is one of those to come: it is not to be counted before it is whole.
+    old, broken = _read(where.log_lines(instance, follow=False, unfinished=not follow))
     begin = float("-inf") if since is None else time.time() - since
     shown = old if tail is None else old[len(old) - min(tail, len(old)) :]
     yield from (line for line in shown if _time_of(line) >= begin)

@@ -28,8 +28,9 @@ def opened_anew(path: str) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
 
 
-def log_lines(path: str, goes_on: Callable[[], bool]) -> Generator[str]:
-    """Yield the lines of a log without their ends, the oldest first; while it `goes_on`, also those still to come.
+def log_lines(path: str, goes_on: Callable[[], bool], *, unfinished: bool = True) -> Generator[str]:
+    """Yield the lines of a log without their ends, the oldest first; while it `goes_on`, also those still to come. The
+    last one also where it is `unfinished`, unless that is False.
 
     Raises OSError where there is none.
     """
@@ -51,7 +52,8 @@ def log_lines(path: str, goes_on: Callable[[], bool]) -> Generator[str]:
                 break
             else:
                 time.sleep(0.1)
-        yield from lines.end()
+        if unfinished:
+            yield from lines.end()
     finally:
         file.close()
 

@@ -113,8 +113,9 @@ class StartedRuntime(Protocol):
         """Return started instances that have lost their record: they can be stopped, not asked."""
         ...
 
-    def log_lines(self, instance: Instance, follow: bool) -> Generator[str]:
-        """The lines of its log, and with `follow` those to come until it ends."""
+    def log_lines(self, instance: Instance, follow: bool, *, unfinished: bool = True) -> Generator[str]:
+        """The lines of its log, and with `follow` those to come until it ends; the last one also where it is
+        `unfinished`, unless that is False."""
         ...
 
     def open(self, instance: Instance, restart: str) -> Session:

@@ -101,7 +101,7 @@ class DockerRuntime(StartedRuntime):
         lost = (from_labels(seen) for seen in found if seen.id not in known)
         return [instance for instance in lost if instance is not None]
 
-    def log_lines(self, instance: Instance, follow: bool) -> Generator[str]:
+    def log_lines(self, instance: Instance, follow: bool, *, unfinished: bool = True) -> Generator[str]:
         client = connect()
         if containers.inspect(client, _id(instance)) is None:
             message = f"the container of {instance.ref} is gone, and its log with it"
@@ -109,7 +109,8 @@ class DockerRuntime(StartedRuntime):
         lines = Lines()
         for piece in client.log(_id(instance), follow=follow):
             yield from lines.of(piece)
-        yield from lines.end()
+        if unfinished:
+            yield from lines.end()
 
     def open(self, instance: Instance, restart: str) -> InstanceSession:
         from theoryctl.runtimes.docker.session import DockerSession

@@ -136,9 +136,12 @@ class ProcessRuntime(StartedRuntime):
         ports = {each.laddr.port for each in process.net_connections("tcp") if each.status == psutil.CONN_LISTEN}
         return urlsplit(instance.url).port in ports
 
-    def log_lines(self, instance: Instance, follow: bool) -> Generator[str]:
+    def log_lines(self, instance: Instance, follow: bool, *, unfinished: bool = True) -> Generator[str]:
+        def goes_on() -> bool:
+            return follow and pids.lives(instance.pid, instance.pid_started)
+
         try:
-            yield from log_lines(instance.log or "", lambda: follow and pids.lives(instance.pid, instance.pid_started))
+            yield from log_lines(instance.log or "", goes_on, unfinished=unfinished)
         except OSError as error:
             message = f"the log of {instance.ref} ({instance.where}), {instance.log}: {error.strerror}"
             raise NotRunning(message, hint=stop_and_start(instance)) from None
