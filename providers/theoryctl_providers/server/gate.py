@@ -33,6 +33,9 @@ _TRACEBACK = "theoryctl.traceback"
 #: The failure of a request that the end of the server cuts off.
 _STOPPED = ProviderError("ERR_NOT_RUNNING", "the instance stopped before it had answered", hint="start it again")
 
+#: Seconds that calls have to end in once they are cut off.
+_UNTIL_CUT_OFF = 0.5
+
 #: Seconds for which a drained server keeps recordings that nobody takes.
 _UNTIL_TAKEN = 1.0
 
@@ -41,7 +44,8 @@ CLIENT_GONE = 499
 
 
 class Gate:
-    """An ASGI application around all routes. `drain` lets nothing new in and returns when all that was in has left.
+    """An ASGI application around all routes. `drain` lets nothing new in and returns when all that was in has left, or
+    was cut off.
 
     Whoever brings the token of one of its `tenants` is let in. The first is the server's own.
     """
@@ -55,6 +59,7 @@ class Gate:
         self._log = log
         self._tape = config.provider.tape
         self._inside = 0
+        self._calls = set[asyncio.Task[Any] | None]()
         self._draining = False
         self._empty = asyncio.Event()
 
@@ -64,7 +69,8 @@ class Gate:
         dialect, app = self._paths.find(scope)
         is_open = scope["path"] in dialect.open_paths
         scope[DRAINING] = self._draining
-        error = self._refused(scope, None if is_open else dialect.credential, scope["path"] in dialect.kept_paths)
+        is_kept = scope["path"] in dialect.kept_paths
+        error = self._refused(scope, None if is_open else dialect.credential, is_kept)
         log = None if is_open else self._log
         if error is not None:
             app = refusal(dialect, error, 431 if error.code == "ERR_TOO_LARGE" else None)
@@ -73,9 +79,12 @@ class Gate:
         if WHOLE not in scope:
             receive = patient(receive, self._limits.receive_seconds)
         self._inside += 1
+        call = None if is_kept else asyncio.current_task()
+        self._calls.add(call)
         try:
             await self._answered(scope, receive, send, dialect, app, log)
         finally:
+            self._calls.discard(call)
             self._inside -= 1
             if self._inside == 0:
                 self._empty.set()
@@ -127,14 +136,23 @@ class Gate:
         return ProviderError("ERR_INTERNAL", message, hint="look into the log of the instance, and report what it says")
 
     async def drain(self, seconds: float) -> None:
-        """Refuse new requests; return when those inside have finished, or after `seconds`."""
+        """Refuse new requests; return when those inside have finished. Those that have not after `seconds` are cut off,
+        but for those of paths that are kept open."""
         self._draining = True
         self._empty.clear()
         if self._inside:
             try:
                 await asyncio.wait_for(self._empty.wait(), seconds)
             except TimeoutError:
-                return
+                await self._cut_off()
+
+    async def _cut_off(self) -> None:
+        """Cancel the calls that are inside. One that ended later would be answered, and nobody take its recording."""
+        calls = [call for call in self._calls if call is not None]
+        for call in calls:
+            call.cancel()
+        if calls:
+            await asyncio.wait(calls, timeout=_UNTIL_CUT_OFF)
 
     async def hand_over(self) -> None:
         """Return when the last recordings are taken, or after a while, for nobody may be there to take them."""

@@ -13,17 +13,18 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.providers.started import ASK, BODY, CONFIG, TOKEN, Server, Start, limited, real, serving
 from tests.real.vendor import Vendor, stalls_at_once
 from tests.waiting import until
-from theoryctl_providers.contract import Limits
+from theoryctl_providers.contract import Limits, Tape
 from theoryctl_providers.server.app import make_app
 from theoryctl_providers.server.process import Server as HttpServer
 from theoryctl_providers.server.process import listen, settings
@@ -283,6 +284,39 @@ def test_told_to_stop_it_finishes_what_is_in_flight_and_refuses_what_is_new(star
             assert (late.status, late.error["code"]) == (503, "ERR_NOT_RUNNING")
             assert inside.result().error["code"] == "ERR_TIMEOUT"
         assert server.process.wait(timeout=10) == 0
+
+
+def test_a_call_that_ends_after_the_drain_is_answered_only_where_its_recording_is_taken(start: Start) -> None:
+    slow = replace(CONFIG.provider, provider="tests.bench.slow:Slow", mode="real", tape=Tape())
+    server = start(replace(limited(drain_seconds=0.3), provider=slow))
+    body = {"inputs": {"model": "m", "messages": [{"role": "user", "content": "9"}]}}  # tenths of a second
+    headers = {"authorization": f"Bearer {TOKEN}", "accept": "text/event-stream"}
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    with closing(connection), ThreadPoolExecutor(1) as pool:
+        connection.request("POST", "/v1/run", json.dumps(body), headers)
+        response = connection.getresponse()
+        server.process.terminate()
+        taken = pool.submit(taken_until_it_ends, server)
+        try:
+            answer = response.read()
+        except http.client.IncompleteRead as cut:
+            answer = cut.partial
+        assert server.process.wait(timeout=10) == 0
+    assert b'"0 "' in answer
+    assert (b'"status": "success"' in answer) == bool(taken.result())
+
+
+def taken_until_it_ends(server: Server) -> list[Any]:
+    """Take the recordings of a server as `local stop` does."""
+    taken = []
+    with suppress(OSError, http.client.HTTPException):
+        while True:
+            kept = server.ask("GET", "/v1/recordings").document
+            if kept["recordings"]:
+                taken += kept["recordings"]
+                server.ask("DELETE", f"/v1/recordings?upto={kept['upto']}")
+            time.sleep(0.02)
+    return taken
 
 
 def test_its_log_has_one_json_line_a_request_and_never_what_was_said(start: Start) -> None:
