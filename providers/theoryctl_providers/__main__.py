@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import sys
+from contextlib import suppress
 
 from theoryctl_providers.contract import ProviderError, dumps
 
@@ -36,6 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
             stay_offline(log.line)
         return serve(config, chosen.host, chosen.port, chosen.ready_fd, log)
     except ProviderError as error:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):  # what a provider has printed comes first: the refusal is the end
+                stream.flush()
         line = dumps({"code": error.code, "message": error.message, "hint": error.hint})
         os.write(2, f"{line}\n".encode())
         return 2

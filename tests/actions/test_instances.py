@@ -182,6 +182,35 @@ def test_a_server_that_refuses_to_start_is_told_in_its_own_words(cli: Cli, tmp_p
     assert cli("local", "status", "--json").document["instances"] == []
 
 
+REFUSING = """
+import sys
+from theoryctl_providers import LLMProvider, ProviderError
+
+class Refusing(LLMProvider):
+    default_model = "refusing/this"
+
+    def prepare(self, mode):
+        print("loading\\nweights ... ", end="", file=sys.STREAM)
+        raise ProviderError("ERR_MODEL_NOT_FOUND", 'no {"code": weights\u2028 here', hint="get some")
+
+    async def stream(self, request):
+        yield
+"""
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_refusal_behind_words_that_end_no_line_keeps_its_code(cli: Cli, tmp_path: Path, stream: str) -> None:
+    (tmp_path / "refusing.py").write_text(REFUSING.replace("STREAM", stream))
+    manifest = tmp_path / f"work/manifests/{REF}.yaml"
+    manifest.parent.mkdir(parents=True)
+    text = (ROOT / f"manifests/{REF}.yaml").read_text()
+    manifest.write_text(text.replace("provider: litellm", "provider: refusing:Refusing"))
+    refused = cli(*START, "--json", env={"PYTHONPATH": str(tmp_path)}).document["error"]
+    assert refused["code"] == "ERR_MODEL_NOT_FOUND"
+    assert refused["message"] == f'{REF}: no {{"code": weights\u2028 here'
+    assert refused["hint"] == "get some"
+
+
 def test_a_start_that_takes_too_long_leaves_no_process(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "uvicorn.py").write_text("import time; time.sleep(60)")
     ran = cli(*START, "--wait-timeout", "0.5", "--json", env={"PYTHONPATH": str(tmp_path)})

@@ -10,6 +10,7 @@ from typing import Any
 
 from theoryctl.docker.client import MAX_ANSWER, TIMEOUT, Client, Refused, text, unless_gone
 from theoryctl.errors import DockerFailed
+from theoryctl.instances.lines import Lines
 
 #: The port that the image's server listens on.
 PORT = 8000
@@ -80,7 +81,8 @@ def last_lines(client: Client, container: str, lines: int = 10) -> list[str]:
             read += piece
             if len(read) > MAX_ANSWER:
                 break
-    return read.decode(errors="replace").splitlines()
+    ended = Lines()
+    return [*ended.of(bytes(read)), *ended.end()]
 
 
 def remove(client: Client, container: str) -> None:

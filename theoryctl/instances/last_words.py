@@ -12,6 +12,8 @@ from theoryctl_providers.contract.json_text import cut
 
 #: Lines of it that are shown, and characters of each.
 _LINES, _LONGEST = 10, 1_000
+#: The beginning of a refusal.
+_REFUSAL = '{"code":'
 
 
 def last_words(log: Iterable[str], told: ServerConfig) -> str:
@@ -29,10 +31,13 @@ def last_words(log: Iterable[str], told: ServerConfig) -> str:
 def own_refusal(log: Iterable[str], told: ServerConfig) -> ErrorInfo | None:
     """Return the error that a server gave as its reason not to start, without secrets; None where it gave none.
 
-    It is the last line of its log, as `python -m theoryctl_providers` writes it.
+    It is the end of the last line of its log, as `python -m theoryctl_providers` writes it: a provider may have begun
+    that line.
     """
     try:
-        said = json.loads(deque(log, 1)[0])
+        last = deque(log, 1)[0]
+        # No text in the object can hold its beginning, for there quotation marks are escaped (RFC 8259).
+        said = json.loads(last[max(0, last.rfind(_REFUSAL)) :])
         code, message, hint = (said.pop(name) for name in ("code", "message", "hint"))
         is_one = code in ERRORS and isinstance(message, str) and isinstance(hint, str | None)
     except (IndexError, ValueError, LookupError, AttributeError, TypeError):
