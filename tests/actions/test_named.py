@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,6 +86,19 @@ def test_a_port_that_is_asked_for_is_kept_from_one_start_to_the_next(cli: Cli) -
         assert started(cli, "--port", str(port))["already_running"]
         assert error(cli(*START, "--port", str(port + 1), "--json")) == (2, "ERR_USAGE")
         assert cli(*STOP).status == 0
+
+
+def test_a_start_that_is_refused_its_port_ends_nothing(cli: Cli) -> None:
+    stopped = psutil.Process(started(cli)["pid"])
+    stopped.suspend()  # alive, and not healthy: a start would end it
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            port = other.getsockname()[1]
+            assert error(cli(*START, "--port", str(port), "--json")) == (5, "ERR_START")
+    finally:
+        stopped.resume()
+    (row,) = listed(cli)
+    assert (row["pid"], row["healthy"]) == (stopped.pid, True)
 
 
 def test_a_relative_home_in_each_of_two_folders_keeps_instances_of_its_own(cli: Cli, tmp_path: Path) -> None:

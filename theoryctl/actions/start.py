@@ -99,7 +99,7 @@ def start(options: StartOptions, progress: Progress) -> Started:
         if running is not None and runtime.state(running).healthy and not options.build:
             _check_same(running, request, runtime, options)
             return Started(running, already_running=True)
-        if running is None:
+        if running is None or not _is_at(running, options.port):
             _must_be_free(options.port, runtime)
         for warning in provider.script.warnings if (provider := request.server.provider).script else ():
             progress.step(warning)
@@ -113,6 +113,10 @@ def _make_room(running: Instance | None, port: int | None, runtime: StartedRunti
     if running is not None:
         ended(running)
         _must_be_free(port, runtime)
+
+
+def _is_at(running: Instance, port: int | None) -> bool:
+    return running.url.endswith(f":{port}")
 
 
 def _must_be_free(port: int | None, runtime: StartedRuntime) -> None:
@@ -166,7 +170,7 @@ def _differences(running: Instance, request: StartRequest, options: StartOptions
     """Say in words what this start was given, and the instance that runs was not."""
     if (options.mode or Settings().text("mode")) not in (None, running.mode):
         yield f"in {running.mode} mode"
-    if options.port is not None and not running.url.endswith(f":{options.port}"):
+    if options.port is not None and not _is_at(running, options.port):
         yield f"at {running.url}"
     if options.mock_only and running.flags.get("mode") is None:
         yield "and serves real requests as well"
