@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.conftest import REF, THEORYCTL, Cli, messages
+from tests.conftest import REF, ROOT, THEORYCTL, Cli, messages
 from tests.docker.conftest import Daemon, error, left_behind
 from tests.test_startup import loaded_after
 from tests.test_walls import HEAVY
@@ -61,6 +62,26 @@ def test_a_run_against_a_container_loads_an_http_client_and_no_sdk(cli: Cli, env
     loaded = loaded_after([*RUN, "--json"], environment)
     assert loaded & HEAVY == {"http.client"}
     assert "theoryctl_providers.engine.execute" not in loaded
+
+
+def test_a_container_that_the_daemon_refuses_leaves_the_instance_that_runs(
+    cli: Cli, daemon: Daemon, tmp_path: Path
+) -> None:
+    first = started(cli)
+    assert first["url"]
+    manifest = tmp_path / f"work/manifests/{REF}.yaml"
+    manifest.parent.mkdir(parents=True)
+    text = (ROOT / f"manifests/{REF}.yaml").read_text()
+    manifest.write_text(re.sub(r"cpu: [\d.]+", "cpu: 64", text))
+    ran = cli(*START, "--build", "--json")
+    assert error(ran) == (5, "ERR_DOCKER")
+    assert "CPU" in ran.document["error"]["message"]
+    (row,) = cli("local", "status", "--json").document["instances"]
+    assert (row["container"], row["healthy"]) == (first["container"], True)
+    manifest.unlink()
+    again = started(cli, "--build")
+    assert again["container"] != first["container"]
+    assert re.fullmatch(r"/theoryctl-llm-litellm-1-\w{8}", daemon.inspect(again["container"])["Name"])
 
 
 def test_two_starts_at_once_yield_one_instance(theoryctl: Cli) -> None:

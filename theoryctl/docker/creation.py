@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import Any
 
 from theoryctl.docker.client import text
@@ -39,12 +40,15 @@ class ContainerSpec:
 
 
 def create(api: Any, spec: ContainerSpec) -> str:
-    """Create a container that may do nothing but serve, and return its ID. Raises DockerFailed."""
+    """Create a container that may do nothing but serve, and return its ID. Raises DockerFailed.
+
+    `start_and_tell` gives it its name, which another one may have until then.
+    """
     _ensure_network(api, spec.network)
     with explained(lambda words: DockerFailed(f"Docker refused the container: {words}", hint="docker info")):
         created = api.create_container(
             spec.image,
-            name=spec.name,
+            name=f"{spec.name}-{token_hex(4)}",
             labels={f"{LABEL}.{name}": value for name, value in {**spec.labels, "version": VERSION}.items()},
             environment=spec.environment,
             user=USER,
@@ -85,9 +89,12 @@ def _confinement(spec: ContainerSpec) -> dict[str, Any]:
     }
 
 
-def start_and_tell(api: Any, container: str, data: bytes) -> None:
-    """Start a container and write `data` to its standard input, once: it is kept nowhere. Raises DockerFailed."""
+def start_and_tell(api: Any, container: str, spec: ContainerSpec, data: bytes) -> None:
+    """Start a container that was created as `spec` says, and write `data` to its standard input, once: it is kept
+    nowhere. Raises DockerFailed."""
+    _ensure_network(api, spec.network)  # it may have gone with the last container that was on it
     with explained(lambda words: DockerFailed(f"Docker could not start the container: {words}", hint="docker info")):
+        api.rename(container, spec.name)
         # Before the start: a container whose standard input nobody holds would see its end at once.
         stream = api.attach_socket(container, params={"stdin": 1, "stream": 1})
         try:

@@ -9,6 +9,7 @@ from typing import Any
 
 from theoryctl.docker import containers, creation
 from theoryctl.docker.client import Client, connect
+from theoryctl.docker.creation import ContainerSpec
 from theoryctl.docker.daemon import connected
 from theoryctl.errors import StartFailed
 from theoryctl.hints import again
@@ -24,32 +25,39 @@ from theoryctl.runtimes.start_request import StartRequest
 def start(request: StartRequest, make_room: Callable[[], None]) -> Instance:
     """Start a container and return when it is ready. Nothing is left on failure, nor on Ctrl-C.
 
-    `make_room` is called when the image is there: what is in its place serves until then, and on where there is none.
+    `make_room` is called when the container is created: what is in its place serves until then, and on where there is
+    no image, or the daemon refuses the container.
 
     Raises StartFailed, DockerFailed (`ERR_DOCKER`), and what choosing, pulling and building an image raise.
     """
     client = connect()
     with connected() as sdk:
         image = ready_image(sdk, request)
-        make_room()
         state = records.state_id(make=True)
         assert state is not None
-        for leftover in containers.labelled(client, state=state, ref=str(request.ref)):
-            if name_of(leftover) == request.key.name:
-                containers.remove(client, leftover.id)
         request.progress.step(f"starting {request.ref} in a container")
-        return _start(sdk, client, request, image, state)
+        return _start(sdk, client, request, image, spec_of(request, image, state), make_room)
 
 
-def _start(sdk: Any, client: Client, request: StartRequest, image: ReadyImage, state: str) -> Instance:
+def _start(
+    sdk: Any,
+    client: Client,
+    request: StartRequest,
+    image: ReadyImage,
+    spec: ContainerSpec,
+    make_room: Callable[[], None],
+) -> Instance:
     container = None
     platform = image.choice.platform
     try:
         server = server_config(request, image)
         with network_alone():
             # Its labels come with it: should this command be killed from here on, the next one finds it.
-            container = creation.create(sdk, spec_of(request, image, state))
-            creation.start_and_tell(sdk, container, server.dump())
+            container = creation.create(sdk, spec)
+        make_room()
+        _remove_leftovers(client, request, spec, container)
+        with network_alone():
+            creation.start_and_tell(sdk, container, spec, server.dump())
         instance = request.instance(
             url="",
             server_port=containers.PORT,
@@ -68,6 +76,13 @@ def _start(sdk: Any, client: Client, request: StartRequest, image: ReadyImage, s
             containers.remove(client, container)
         drop_network(client)
         raise
+
+
+def _remove_leftovers(client: Client, request: StartRequest, spec: ContainerSpec, container: str) -> None:
+    """Remove what is left of earlier starts of the instance; `container` is that of this one."""
+    for leftover in containers.labelled(client, state=spec.labels["state"], ref=str(request.ref)):
+        if name_of(leftover) == request.key.name and leftover.id != container:
+            containers.remove(client, leftover.id)
 
 
 def _wait(client: Client, instance: Instance, request: StartRequest) -> Instance:
