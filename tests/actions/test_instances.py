@@ -253,7 +253,7 @@ def test_a_folder_whose_name_is_no_text_holds_instances(cli: Cli, environment: d
     environment["THEORYCTL_STATE_DIR"] = str(tmp_path / "a\udcff\n b")
     assert cli(*START).status == 0
     assert cli(*RUN, "--runtime", "process", "--json").document["runtime"] == "process"
-    assert '"run_id"' in cli("local", "logs", "--ref", REF, "--json").out
+    assert until(lambda: '"run_id"' in cli("local", "logs", "--ref", REF, "--json").out)
     record_of_it = next((tmp_path / "a\udcff\n b").rglob("*.json"))
     assert cli("local", "stop", "--ref", REF).out == f"stopped {REF} (process)\n"
     assert not record_of_it.exists()
