@@ -1,4 +1,4 @@
-"""What a provider has started ends with its server, and no process is taken for a server that is none of ours."""
+"""Children of a provider end with its server, and no process is taken for a server that is none of ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an image is built from: the project's own context and packages, and what cannot be read of them."""
+"""The project's own context and packages, of which an image is built, and files among them that cannot be read."""
 
 from __future__ import annotations
 
