@@ -15,6 +15,7 @@ from tests.real.vendor import Vendor, answers, fails, first
 from theoryctl.actions.batch import batch
 from theoryctl.actions.batch_plan import BatchOptions, Listener
 from theoryctl.actions.targets import local_target
+from theoryctl.batch.answers import Finished
 from theoryctl.batch.engine import Done, Engine, Job
 from theoryctl.batch.engines import asked
 from theoryctl.batch.failures import Failures
@@ -23,7 +24,7 @@ from theoryctl.batch.pace import Pace
 from theoryctl.batch.plan import Plan, Planner
 from theoryctl.batch.requests import RequestMaker, check_here
 from theoryctl.batch.rows import OurRows
-from theoryctl.batch.run import Batch, Finished
+from theoryctl.batch.run import Batch
 from theoryctl.batch.source import open_source
 from theoryctl.batch.stream import OutputStream
 from theoryctl.batch.tally import Tally

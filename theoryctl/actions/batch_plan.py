@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from theoryctl.actions.targets import Target
+from theoryctl.batch.answers import Finished
 from theoryctl.batch.formats import FORMATS
 from theoryctl.batch.money import Budget
 from theoryctl.batch.output import OutputFile
@@ -15,7 +16,6 @@ from theoryctl.batch.plan import Plan, Planner
 from theoryctl.batch.requests import RequestMaker, check_elsewhere, check_here
 from theoryctl.batch.resume import Earlier
 from theoryctl.batch.rows import RowFormat
-from theoryctl.batch.run import Finished
 from theoryctl.batch.source import Source, open_source
 from theoryctl.batch.tally import Tally
 from theoryctl.batch.vendors.desk import batched

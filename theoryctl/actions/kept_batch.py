@@ -12,7 +12,7 @@ from theoryctl_providers.contract import is_mock
 
 if TYPE_CHECKING:
     from theoryctl.actions.batch_plan import Listener
-    from theoryctl.batch.run import Finished
+    from theoryctl.batch.answers import Finished
     from theoryctl.ledger.group import GroupRecorder
 
 

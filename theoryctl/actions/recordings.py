@@ -21,7 +21,7 @@ from theoryctl_providers.contract import Envelope, ProviderError, Tape, info_of,
 
 if TYPE_CHECKING:
     from theoryctl.actions.batch_plan import Listener
-    from theoryctl.batch.run import Finished
+    from theoryctl.batch.answers import Finished
 
 #: Seconds between two looks for the last recordings of an instance that ends.
 _PAUSE = 0.05

@@ -31,7 +31,8 @@ from theoryctl.settings import Settings
 from theoryctl_providers.contract import ProviderError, info_of, is_mock
 
 if TYPE_CHECKING:
-    from theoryctl.batch.run import Batch, Finished
+    from theoryctl.batch.answers import Finished
+    from theoryctl.batch.run import Batch
     from theoryctl.ledger.budget import DailyBudget
 
 #: The provider whose vendors have batches.

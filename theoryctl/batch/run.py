@@ -7,17 +7,17 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from theoryctl.batch.answers import Answers, Finished
 from theoryctl.batch.engine import Done, Engine, Job
 from theoryctl.batch.failures import OF_A_LINE, TRIES, Failures, Verdict
 from theoryctl.batch.money import Budget, Reservations, reserve_all
 from theoryctl.batch.output import Output
 from theoryctl.batch.pace import Pace
 from theoryctl.batch.plan import Plan
-from theoryctl.batch.rows import UNBILLED, Before, RowFormat, paid
+from theoryctl.batch.rows import UNBILLED, RowFormat, paid
 from theoryctl.batch.tally import Tally
 from theoryctl.errors import Interrupted, MaxCost, OutputFailed
 from theoryctl.hints import again
@@ -25,17 +25,6 @@ from theoryctl_providers.contract import Envelope, ProviderError, Request
 
 #: Seconds after which the watcher is called again, and the longest wait for an answer.
 TICK = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A line that has its answer: the request, and the envelope of its success or failure."""
-
-    number: int
-    id: str | None
-    digest: bytes
-    request: Request
-    envelope: Envelope
 
 
 @dataclass(slots=True)
@@ -95,10 +84,12 @@ class Batch:
     _ready: deque[_Asked] = field(default_factory=deque)
     _told: set[str] = field(default_factory=set)
     _watched: float = 0.0
-    _refused: OutputFailed | None = None
     _unmade: int = 0
     _is_last: bool = False
-    _finished: list[Finished] = field(default_factory=list)
+    _answers: Answers = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._answers = Answers(self.plan, self.output, self.form, self.tally, self._end, self.results)
 
     def stop(self) -> None:
         """Ask nothing more, and finish what is in flight. From a signal handler too."""
@@ -110,7 +101,7 @@ class Batch:
 
         Raises OutputFailed where rows found no room, once all that was in flight has come, and `results` has heard it.
         """
-        self._copy_earlier()
+        self._answers.copy_earlier()
         waiting = iter(self.plan.to_ask())
         self._unmade = self.plan.asked
         while True:
@@ -121,18 +112,16 @@ class Batch:
         if self.error is None:
             for held in self._held:
                 self._write(held.asked, held.done)
-        self._flush()
+        self._answers.flush()
         self.finish(ordered=ordered)
         self.watch(self.tally)
 
     def finish(self, *, ordered: bool = False) -> None:
         """Write the rest of the rows. Raises OutputFailed, also where some found no room before."""
-        if self._refused is not None:
-            raise self._refused
-        self.output.finish(ordered=ordered)
+        self._answers.finish(ordered=ordered)
 
     def _is_over(self, delay: float | None) -> bool:
-        if self._refused is not None and not self.finishes:
+        if self._answers.no_room is not None and not self.finishes:
             return True
         return not self._asked and (self.error is not None or delay is None)
 
@@ -211,7 +200,7 @@ class Batch:
     def _settle(self, done: list[Done]) -> None:
         for each in done:
             self._judge(each)
-        self._flush()
+        self._answers.flush()
         now = time.monotonic()
         if now - self._watched >= TICK:
             self._watched = now
@@ -280,72 +269,19 @@ class Batch:
                     self._held.append(each)
 
     def _write(self, asked: _Asked, done: Done) -> None:
-        index, envelope = asked.index, done.envelope
-        digest = self.plan.digest(index)
-        before = self.plan.take_before(index)
-        self.tally.add(envelope)
-        if self.results is not None:
-            self._finished.append(Finished(index + 1, asked.id, digest, asked.request, envelope))
-        with self._going_on():
-            self.output.put(index, self.form.write(asked.id, index + 1, digest, envelope, before))
-            if self.plan.twins:
-                self._write_twins(index, envelope, before)
+        self._answers.write(asked.index, asked.id, asked.request, done.envelope)
         self.plan.usd_to_come -= asked.reserve or 0.0
-        self.output.earlier.replace(before)  # once all rows are there that come in the place of others
 
-    def _write_twins(self, index: int, envelope: Envelope, before: Before) -> None:
-        """Write the rows of equal lines. Where the lines are not what was checked, a later run copies the row."""
-        digest = self.plan.digest(index)
-        for twin in self.plan.twins.get(index, ()):
-            try:
-                own = self.plan.line(twin).id
-            except ProviderError as error:
-                self.error = self.error or error
-                return
-            self.tally.copied += 1
-            self.output.put(twin, self.form.write(own, twin + 1, digest, envelope, before))
-
-    def _flush(self) -> None:
-        """Write the rows, and then tell of their answers, which were paid even if there is no room for rows."""
-        try:
-            with self._going_on():
-                self.output.flush()
-        finally:
-            if self._finished and self.results is not None:
-                finished, self._finished = self._finished, []
-                self.results(finished)
-
-    @contextmanager
-    def _going_on(self) -> Iterator[None]:
-        """Ask nothing more after rows found no room, and finish what is in flight: it is paid."""
-        try:
-            yield
-        except OutputFailed as error:
-            if self._refused is None and self._asked and self.finishes:
-                self.tell(f"rows find no room: finishing {len(self._asked)} in flight first; Ctrl-C ends at once")
-            self._refused = self._refused or error
-            self.error = self.error or error
+    def _end(self, error: ProviderError) -> None:
+        """Ask nothing more, and finish what is in flight: it is paid."""
+        if isinstance(error, OutputFailed) and self._asked and self.finishes:
+            self.tell(f"rows find no room: finishing {len(self._asked)} in flight first; Ctrl-C ends at once")
+        self.error = self.error or error
 
     def _say(self, note: str) -> None:
         if note not in self._told:
             self._told.add(note)
             self.tell(note)
-
-    def _copy_earlier(self) -> None:
-        """Give lines that are equal to one of an earlier run its answer."""
-        earlier, wanted = self.output.earlier, dict[bytes, list[int]]()
-        for index in self.plan.repeated():
-            wanted.setdefault(self.plan.digest(index), []).append(index)
-        if not wanted:
-            return
-        for row in self.output.rows():
-            read = self.form.read(row)
-            for index in wanted.pop(read.digest, ()) if earlier.is_answer(read) else ():
-                before = self.plan.take_before(index)
-                self.tally.copied += 1
-                self.output.put(index, self.form.copy(row, self.plan.line(index).id, index + 1, before))
-                earlier.replace(before)
-        self.output.flush()
 
 
 def _vendor(done: Done) -> str:

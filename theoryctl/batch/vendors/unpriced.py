@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from theoryctl.batch.answers import Finished
 from theoryctl.batch.cost import bounds_of
 from theoryctl.batch.rows import paid
-from theoryctl.batch.run import Finished
 
 
 @dataclass(slots=True)
