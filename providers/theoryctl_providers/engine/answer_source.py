@@ -23,7 +23,7 @@ class Plan(NamedTuple):
     suspends: bool
     answered_by: str
     notes: tuple[str, ...] = ()
-    usage: Callable[[], Usage] | None = None
+    usage: Callable[[ResolvedRequest], Usage | None] | None = None
 
 
 def plan_for(provider: LLMProvider, request: ResolvedRequest) -> Plan:
@@ -46,17 +46,16 @@ def plan_for(provider: LLMProvider, request: ResolvedRequest) -> Plan:
 def _mocked(provider: LLMProvider, request: ResolvedRequest) -> Plan:
     if provider.suspends_in_mock:
         return Plan(guarded(provider, request), suspends=True, answered_by="mock")
-    answer = partial(guarded_at_once, provider, request)
-    return Plan(answer, suspends=False, answered_by="mock", usage=_counts(request))
+    return Plan(partial(guarded_at_once, provider, request), suspends=False, answered_by="mock", usage=_prompt_usage)
 
 
-def _counts(request: ResolvedRequest) -> Callable[[], Usage] | None:
-    """The count of the prompt's tokens; None for a provider that does not answer by the built-in mock."""
+def _prompt_usage(request: ResolvedRequest) -> Usage | None:
+    """Count the prompt's tokens; None for a provider that does not answer by the built-in mock."""
     if request.operation != "chat" or request.config.provider not in default_models:
         return None
     from theoryctl_providers.mock.provider import prompt_usage
 
-    return partial(prompt_usage, request)
+    return prompt_usage(request)
 
 
 def _scripted(request: ResolvedRequest) -> Plan | None:
@@ -72,7 +71,7 @@ def _scripted(request: ResolvedRequest) -> Plan | None:
     answer, rule = chosen
     refuse_uncarried(request.inputs, logprobs=answer.logprobs is not None)
     notes = tuple(dict.fromkeys(odd_calls(answer, rule, request)))
-    return Plan(play(answer, request), waits(answer), rule, notes, partial(sent_usage, answer, request))
+    return Plan(play(answer, request), waits(answer), rule, notes, partial(sent_usage, answer))
 
 
 def _replayed(request: ResolvedRequest) -> Plan | None:

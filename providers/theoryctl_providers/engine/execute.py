@@ -60,7 +60,7 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
             for note in notes_on(resolved, provider):
                 yield Log(note)
             transcript.loading_ms = prepared(provider, resolved.mode)
-        known = plan.usage() if request.early_usage and plan.usage else None
+        known = plan.usage(resolved) if request.early_usage and plan.usage else None
         yield Started(resolved.model, resolved.mode, plan.suspends, known)
         for note in odd:
             yield Log(note)
