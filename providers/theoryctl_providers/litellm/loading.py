@@ -15,7 +15,7 @@ from typing import Any
 
 from theoryctl_providers.contract import ProviderError, install_command
 from theoryctl_providers.contract.compromised import is_compromised
-from theoryctl_providers.litellm.reexports import taken_late
+from theoryctl_providers.litellm.late import run_late, taken_late
 from theoryctl_providers.litellm.tokenizer import unread
 
 _loading = Lock()
@@ -223,7 +223,9 @@ def _import_without_gc() -> Any:
     gc.disable()
     try:
         # 660 modules of types of OpenAI's API that no call uses: 17 MiB, and a fifth of the time.
-        with taken_late("openai.types"), _no_command_line(), unread():
+        # What signs requests to Oracle's cloud: 8 MiB.
+        oracle = run_late("cryptography.hazmat.primitives")
+        with taken_late("openai.types"), oracle, _no_command_line(), unread():
             import litellm
 
         gc.freeze()

@@ -1,14 +1,15 @@
-"""Packages that only re-export names of their modules: a module is imported when somebody takes a name of it."""
+"""Modules that run when somebody takes a name of theirs, not when they are imported."""
 
 from __future__ import annotations
 
 import ast
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from threading import RLock
 from types import ModuleType
 from typing import Any
 
@@ -16,13 +17,25 @@ from typing import Any
 Names = Mapping[str, tuple[str, str]]
 
 
-@contextmanager
-def taken_late(package: str) -> Iterator[None]:
+def taken_late(package: str) -> AbstractContextManager[None]:
     """Import meanwhile no module of a package, or of those below it, for the sake of a re-export alone.
 
     A package that does more than that is imported as ever; what is imported already stays as it is.
     """
-    finder = _Finder(package)
+    return _loaded_by(_ReExporting, package)
+
+
+def run_late(package: str) -> AbstractContextManager[None]:
+    """Run meanwhile no module of a package that is imported, the package among them, before a name of it is taken.
+
+    That is for modules that others import whole: `from package import module`.
+    """
+    return _loaded_by(_Running, package)
+
+
+@contextmanager
+def _loaded_by(loader: type[SourceFileLoader], package: str) -> Iterator[None]:
+    finder = _Finder(loader, package)
     sys.meta_path.insert(0, finder)
     try:
         yield
@@ -31,21 +44,51 @@ def taken_late(package: str) -> Iterator[None]:
 
 
 class _Finder(MetaPathFinder):
-    def __init__(self, package: str) -> None:
-        self._package = package
+    def __init__(self, loader: type[SourceFileLoader], package: str) -> None:
+        self._loader, self._package = loader, package
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         if not f"{name}.".startswith(f"{self._package}."):
             return None
         spec = PathFinder.find_spec(name, path, target)
-        if spec is None or type(spec.loader) is not SourceFileLoader or not spec.submodule_search_locations:
+        if spec is None or type(spec.loader) is not SourceFileLoader:
             return None
-        spec.loader = _Late(name, spec.loader.path)
+        spec.loader = self._loader(name, spec.loader.path)
         return spec
 
 
-class _Late(SourceFileLoader):
+class _Running(SourceFileLoader):
     def exec_module(self, module: ModuleType) -> None:
+        module.__getattr__ = _running(module, super().exec_module)  # type: ignore[method-assign]  # PEP 562
+
+
+def _running(module: ModuleType, run: Callable[[ModuleType], None]) -> Callable[[str], Any]:
+    lock, begun = RLock(), False
+
+    def take(name: str) -> Any:
+        nonlocal begun
+        with lock:  # another thread waits for the whole module; this one may ask for more while it runs
+            if not begun:
+                begun = True
+                try:
+                    run(module)
+                except BaseException:
+                    begun = False
+                    raise
+        if vars(module)["__getattr__"] is not take:
+            return getattr(module, name)
+        if name not in vars(module):
+            raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
+        return vars(module)[name]
+
+    return take
+
+
+class _ReExporting(SourceFileLoader):
+    def exec_module(self, module: ModuleType) -> None:
+        if not self.is_package(module.__name__):
+            super().exec_module(module)
+            return
         names = reexported(self.get_data(self.path))
         if names is None:
             super().exec_module(module)
