@@ -57,11 +57,11 @@ class Hint(str):
         return Hint(f"{self} && {other}", (*self.steps, *other.steps), self.lead)
 
     def alone(self) -> Hint:
-        """The same, whatever was typed."""
+        """Return the hint without the flags that the user typed."""
         return Hint(self, tuple(step._replace(inherits=False) for step in self.steps), self.lead)
 
     def after(self, lead: str) -> Hint:
-        """The same once something else is done, which `lead` says."""
+        """Return the hint for once something else is done, which `lead` says."""
         return Hint(f"{lead}, then: {self}", self.steps, lead)
 
 

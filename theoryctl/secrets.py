@@ -57,7 +57,7 @@ def read_secrets(names: Iterable[str], env_file: str | None = None) -> dict[str,
 
 
 def given_secrets(names: Iterable[str], env_file: str | None = None) -> dict[str, str]:
-    """The same with those that are set to nothing."""
+    """Return the values of secrets like `read_secrets`, with those that are set to nothing."""
     _leave_instance()
     values = {**os.environ, **(read_env_file(env_file) if env_file is not None else {})}
     return {name: values[name].strip() for name in names if name in values}

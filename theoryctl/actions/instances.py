@@ -85,7 +85,7 @@ def _unused(instance: Instance) -> list[tuple[Instance, Unused]]:
 
 
 def _still_there(unused: Unused, folder: str | None) -> Unused:
-    """The same without recordings that were removed since the instance has read them."""
+    """Leave out recordings that were removed since the instance has read them."""
     if folder is None:
         return unused
     left = tuple(each for each in unused.recordings if Path(folder, Path(each).name).is_file())

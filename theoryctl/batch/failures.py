@@ -39,8 +39,8 @@ FIRST_PAUSE = 0.5
 
 
 class Verdict(Enum):
-    """The way on with a line whose call has failed: its row is written, it is asked again, or both depends on what the
-    vendor answers to others."""
+    """The way on with a line whose call has failed: its row is written, it is asked again, or it waits until the
+    vendor's answers to other lines decide."""
 
     FINAL = auto()
     AGAIN = auto()

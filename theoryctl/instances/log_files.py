@@ -29,9 +29,9 @@ def opened_anew(path: str) -> int:
 
 
 def log_lines(path: str, goes_on: Callable[[], bool], *, unfinished: bool = True) -> Generator[str]:
-    """Yield the lines of a log without their ends, the oldest first; while it `goes_on`, also those still to come. The
-    last one also where it is `unfinished`, unless that is False.
+    """Yield the lines of a log without their ends, the oldest first; while it `goes_on`, also those still to come.
 
+    With `unfinished`, also a last line that has no line end yet.
     Raises OSError where there is none.
     """
     lines = Lines()

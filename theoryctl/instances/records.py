@@ -124,7 +124,7 @@ def all_records() -> Iterator[Instance | BadRecord]:
 
 
 def all_instances() -> Iterator[Instance]:
-    """The same without those that cannot be used."""
+    """Every record that can be used, in the order of `all_records`."""
     return (found for found in all_records() if not isinstance(found, BadRecord))
 
 

@@ -17,5 +17,5 @@ def start_again(instance: Instance, **changes: Any) -> Hint:
 
 
 def stop_and_start(instance: Instance, **changes: Any) -> Hint:
-    """The same where it still runs."""
+    """Return the commands that stop it and start it again, with `changes` like `start_again`."""
     return command("local stop", ref=instance.ref, name=instance.name).then(start_again(instance, **changes))

@@ -28,7 +28,7 @@ SELECT coalesce((SELECT sum(usd) FROM charges WHERE day = :day), 0)
 class DailyBudget:
     """At most so many US dollars a day, in UTC, for all real runs that are made with this state folder.
 
-    It is kept with the ledger off too. What a process reserved that was killed counts as paid.
+    It is kept with the ledger off too. What a killed process had reserved counts as paid.
     """
 
     most: float

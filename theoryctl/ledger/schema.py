@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-#: The changes that lead from one version of the tables to the next, by the version that they are made to.
+#: The changes that lead from one version of the tables to the next, by the version that they lead to.
 CHANGES = {1: "ALTER TABLE runs ADD COLUMN operation TEXT"}
 
 # Ids of runs are random, so that each row of a group changes another page. With a rowid, which ledgers of an earlier

@@ -50,7 +50,7 @@ class Owner:
 
     @classmethod
     def required(cls) -> Owner:
-        """The same. Raises UsageError that says what is nowhere."""
+        """Return the current owner. Raises UsageError that names what is nowhere."""
         if owner := cls.current():
             return owner
         unknown = [name for name, look_up in _SOURCES.items() if not look_up()]

@@ -1,4 +1,4 @@
-"""Modal's SDK: a connection, and its errors in our words. The only module that imports it."""
+"""Modal's SDK: a connection, and its errors in our words."""
 
 from __future__ import annotations
 

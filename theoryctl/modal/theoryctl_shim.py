@@ -1,6 +1,6 @@
 """Run one request in a container on Modal: ask the engine of the image, and pass on its events.
 
-It is the only file of the host that goes there, and is loaded as a module of its own before anything of the image is:
+It is one of two files of the host that go there, and is loaded as a module of its own before anything of the image is:
 so it imports the standard library alone, the rest inside the call, and says what fails instead of raising it.
 """
 

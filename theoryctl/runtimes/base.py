@@ -30,7 +30,7 @@ class State:
 
 
 def running_state(health: Health | None, **usage: Any) -> State:
-    """Return the state of an instance that lives, by its answer about itself; None where there is none."""
+    """Return the state of an instance that lives, by its `health`, which is None where nothing answered."""
     draining = health is not None and health.draining
     return State("draining" if draining else "running", healthy=health is not None and health.ready, **usage)
 
@@ -88,7 +88,7 @@ class StartedRuntime(Protocol):
         ...
 
     def differs(self, instance: Instance, request: StartRequest) -> str | None:
-        """In what words the image of a running instance is not the one that is asked for; None where it is."""
+        """Return how the image of a running instance differs from the one that is asked for; None where it does not."""
         ...
 
     def stop(self, instance: Instance, at_end: AtEnd = unread) -> bool:
@@ -114,8 +114,10 @@ class StartedRuntime(Protocol):
         ...
 
     def log_lines(self, instance: Instance, follow: bool, *, unfinished: bool = True) -> Generator[str]:
-        """The lines of its log, and with `follow` those to come until it ends; the last one also where it is
-        `unfinished`, unless that is False."""
+        """Yield the lines of its log, and with `follow` those to come until it ends.
+
+        With `unfinished`, also a last line that has no line end yet.
+        """
         ...
 
     def open(self, instance: Instance, restart: str) -> Session:

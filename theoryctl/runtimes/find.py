@@ -119,7 +119,7 @@ def near_started(ref: ProviderRef, instances: Iterable[Instance]) -> str | None:
 
 
 def _started_by(ref: ProviderRef, runtime: str | None, name: str | None) -> Hint:
-    """The same command with the ref that was meant, else the one that starts what was meant."""
+    """Return the user's command with the ref that was meant, else the command that starts what was meant."""
     if meant := near_started(ref, (each for each in records.all_instances() if _is_meant(each, runtime, name))):
         return again(f"use {meant}", ref=meant)
     return command("local start", ref=_near_manifest(ref) or ref, runtime=runtime or _startable(ref), name=name)

@@ -24,7 +24,7 @@ from rich.syntax import ANSISyntaxTheme, Syntax
 from rich.text import Text
 
 #: The colours of xterm's 256 that have a contrast of 4.5 with white and with black alike (WCAG 2.2, 1.4.3).
-GREEN, BLUE, PURPLE, RED, MAGENTA, GREY = (f"color({number})" for number in (29, 63, 98, 131, 163, 243))
+GREEN, BLUE, PURPLE, RED, GREY = (f"color({number})" for number in (29, 63, 98, 131, 243))
 
 _CODE = ANSISyntaxTheme(
     {

@@ -1,7 +1,7 @@
 """The contract between theoryctl, its runtimes and its providers: the ground floor, standard library only.
 
 Everything that must mean the same on the user's machine and inside an image is named here, whatever file it lies in.
-The host imports this module and nothing else of the package.
+Most of the host needs this module and nothing else of the package.
 """
 
 from __future__ import annotations

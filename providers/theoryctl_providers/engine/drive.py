@@ -46,9 +46,9 @@ async def adrive(events: AsyncGenerator[Event]) -> AsyncGenerator[Event, None]:
 
 
 def served(request: Request) -> AsyncGenerator[Event]:
-    """Give the events of a request in the running loop, all of them there.
+    """Give the events of a request in the running loop.
 
-    The loop of a server has others to answer: what its provider has not loaded yet, a thread does.
+    A server's loop has others to answer, so what its provider has not loaded yet is loaded in a thread.
     """
     events = execute(request)
     return events if _is_loaded(request) else _loaded_elsewhere(events)

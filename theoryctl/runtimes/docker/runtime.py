@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class DockerRuntime(StartedRuntime):
-    """The same image as anywhere else."""
+    """Docker: a container of the image that runs anywhere else too."""
 
     name = "docker"
     has_image = True

@@ -40,7 +40,7 @@ def _list(result: RunList) -> View:
 
 
 def _narrow(rows: Sequence[Row]) -> Table:
-    """The same without mode and duration, without a ref that is one for all, and with shorter times and tokens."""
+    """Make the table narrow: no mode, no duration, no ref that is one for all, shorter times and tokens."""
     has_ref = len({row.ref for row in rows}) > 1
     header = ("run", "time", *(["ref"] if has_ref else []), "model", "in/out", "cost", "code")
     cells = [

@@ -9,8 +9,8 @@ from typing import Any
 from theoryctl_providers.contract import ProviderError
 from theoryctl_providers.wires.exchange import NO_TIME
 
-#: The bytes that an instance remembers, and the most files; what was remembered first is forgotten first.
-MOST, MOST_FILES = 64 * 2**20, 1000
+#: The bytes of files that an instance remembers, and the most files and batches; the oldest is forgotten first.
+MOST, MOST_ENTRIES = 64 * 2**20, 1_000
 
 
 class NoSuch(ProviderError):
@@ -18,8 +18,8 @@ class NoSuch(ProviderError):
 
     status = 404
 
-    def __init__(self, what: str, given: str) -> None:
-        hint = "make it again: the instance remembers the newest 64 MiB"
+    def __init__(self, what: str, given: str, remembered: str) -> None:
+        hint = f"make it again: the instance remembers the newest {remembered}"
         super().__init__("ERR_INPUTS", f"there is no {what} {given!r:.100}", hint=hint)
 
 
@@ -47,7 +47,7 @@ class File:
 
 
 class Store:
-    """The newest files of an instance, up to `most` bytes of them, and as many of its batches."""
+    """The newest files of an instance, up to `most` bytes of them, and its newest 1,000 batches."""
 
     def __init__(self, most: int = MOST) -> None:
         self.files: dict[str, File] = {}
@@ -63,14 +63,14 @@ class Store:
         self._drop(file.id)
         self.files[file.id] = file
         self._size += len(data)
-        while self._size > self._most or len(self.files) > MOST_FILES:
+        while self._size > self._most or len(self.files) > MOST_ENTRIES:
             self._drop(next(iter(self.files)))
         return file
 
     def file(self, file_id: str) -> File:
         """A file. Raises NoSuch."""
         if file_id not in self.files:
-            raise NoSuch("file", file_id)
+            raise NoSuch("file", file_id, "64 MiB")
         return self.files[file_id]
 
     def delete(self, file_id: str) -> None:
@@ -82,13 +82,13 @@ class Store:
         """Remember a batch."""
         self.batches.pop(batch["id"], None)
         self.batches[batch["id"]] = batch
-        if len(self.batches) > MOST_FILES:
+        if len(self.batches) > MOST_ENTRIES:
             del self.batches[next(iter(self.batches))]
 
     def batch(self, batch_id: str) -> dict[str, Any]:
         """A batch. Raises NoSuch."""
         if batch_id not in self.batches:
-            raise NoSuch("batch", batch_id)
+            raise NoSuch("batch", batch_id, f"{MOST_ENTRIES:,}")
         return self.batches[batch_id]
 
     def _drop(self, file_id: str) -> None:
