@@ -42,6 +42,8 @@ def _set_up() -> Any:
     litellm = _import_without_gc()
     litellm.suppress_debug_info = True
     litellm.telemetry = False
+    # It would cut a list of stop sequences to four, whoever the vendor is (utils.py, validate_openai_optional_params).
+    litellm.disable_stop_sequence_limit = True
     from theoryctl_providers.litellm.connections import keep_few
     from theoryctl_providers.litellm.transport import listen
 
