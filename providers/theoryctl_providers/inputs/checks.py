@@ -91,12 +91,19 @@ def _twice(path: tuple[str, ...], name: str) -> ProviderError:
 def _arguments(messages: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """The arguments of each call of a tool, and where they stand."""
     for index, message in enumerate(messages if isinstance(messages, list) else ()):
-        calls = message.get("tool_calls") if isinstance(message, dict) else None
+        if not isinstance(message, dict):
+            continue
+        yield from _arguments_in(message, ("messages", index), "function_call")
+        calls = message.get("tool_calls")
         for at, call in enumerate(calls if isinstance(calls, list) else ()):
-            function = call.get("function") if isinstance(call, dict) else None
-            arguments = function.get("arguments") if isinstance(function, dict) else None
-            if isinstance(arguments, str):
-                yield ("messages", index, "tool_calls", at, "function", "arguments"), arguments
+            yield from _arguments_in(call, ("messages", index, "tool_calls", at), "function")
+
+
+def _arguments_in(holder: Any, path: tuple[str | int, ...], key: str) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    function = holder.get(key) if isinstance(holder, dict) else None
+    arguments = function.get("arguments") if isinstance(function, dict) else None
+    if isinstance(arguments, str):
+        yield (*path, key, "arguments"), arguments
 
 
 def _check_json(arguments: str, path: tuple[str | int, ...]) -> None:

@@ -63,14 +63,15 @@ def _is_schema(value: Mapping[str, Any]) -> bool:
     return isinstance(value.get("properties"), dict) and value.get("type", "object") == "object"
 
 
-def tool_schema(tool: Mapping[str, Any]) -> AnswerSchema:
+def tool_schema(tool: Mapping[str, Any], where: str = "tools") -> AnswerSchema:
     """Return the schema of a tool's arguments, which are an object, though tools without any say `{}`."""
-    return AnswerSchema({"type": "object", **tool.get("parameters", {})}, tool["name"], "tools")
+    return AnswerSchema({"type": "object", **tool.get("parameters", {})}, tool["name"], where)
 
 
 def check_schemas(inputs: Mapping[str, Any]) -> None:
     """Refuse schemas of answers that are none, in mock mode and real: vendors do. Raises ProviderError `ERR_INPUTS`."""
     if (schema := response_schema(inputs)) is not None:
         schema.validator()
-    if inputs.get("tool_choice") is not None and (tool := forced_tool(inputs)) is not None:
-        tool_schema(tool).validator()
+    choices = (inputs.get("tool_choice"), inputs.get("function_call"))
+    if choices != (None, None) and (tool := forced_tool(inputs)) is not None:
+        tool_schema(tool, "tools" if inputs.get("tools") else "functions").validator()

@@ -7,35 +7,41 @@ from typing import Any
 
 from theoryctl_providers.contract import ProviderError
 from theoryctl_providers.contract.json_text import cut
+from theoryctl_providers.inputs.functions import in_tools
+
+#: The inputs with the choice and with the tools.
+Names = tuple[str, str]
 
 
 def forced_tool(inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the function that `tool_choice` forces; None where the model may answer in words.
+    """Return the function that `tool_choice` or `function_call` forces; None where the model may answer in words.
 
-    Raises ProviderError `ERR_INPUTS` for a choice that `tools` do not have: no vendor takes it.
+    Raises ProviderError `ERR_INPUTS` for a choice that `tools` or `functions` do not have: no vendor takes it.
     """
-    choice, tools = inputs.get("tool_choice"), inputs.get("tools") or ()
+    asked = in_tools(inputs)
+    names = ("tool_choice", "tools") if asked is inputs else ("function_call", "functions")
+    choice, tools = asked.get("tool_choice"), asked.get("tools") or ()
     if choice in (None, "auto", "none"):
         return None
     if not tools:
-        raise _bad_choice("tool_choice asks for a tool, but tools has none")
+        raise _bad_choice(f"asks for a tool, but {names[1]} has none", names)
     # A manifest's schema may let through tools of other kinds, which are the vendor's to judge.
     found = [tool.get("function") for tool in tools]
     functions: list[Mapping[str, Any]] = [function for function in found if isinstance(function, Mapping)]
     if choice == "required":
-        called = _called_this_turn(inputs.get("messages") or ())
+        called = _called_this_turn(asked.get("messages") or ())
         uncalled = [function for function in functions if function.get("name") not in called]
         return next(iter([*uncalled, *functions[-1:]]), None)
     name = choice.get("function", {}).get("name") if isinstance(choice, Mapping) else choice
-    return None if name is None else _called(str(name), functions)
+    return None if name is None else _called(str(name), functions, names)
 
 
-def _called(name: str, functions: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+def _called(name: str, functions: Sequence[Mapping[str, Any]], names: Names) -> Mapping[str, Any]:
     for function in functions:
         if function.get("name") == name:
             return function
-    names = ", ".join(str(function.get("name")) for function in functions)
-    raise _bad_choice(f"tool_choice names {cut(name)!r}, but tools has {cut(names)}")
+    known = ", ".join(str(function.get("name")) for function in functions)
+    raise _bad_choice(f"names {cut(name)!r}, but {names[1]} has {cut(known)}", names)
 
 
 def _called_this_turn(messages: Sequence[Mapping[str, Any]]) -> set[str]:
@@ -48,6 +54,6 @@ def _called_this_turn(messages: Sequence[Mapping[str, Any]]) -> set[str]:
     return called
 
 
-def _bad_choice(message: str) -> ProviderError:
-    hint = "name one of the tools, or leave tool_choice out"
-    return ProviderError("ERR_INPUTS", f"inputs: $.{message}", hint=hint, param="tool_choice")
+def _bad_choice(message: str, names: Names) -> ProviderError:
+    hint = f"name one of the {names[1]}, or leave {names[0]} out"
+    return ProviderError("ERR_INPUTS", f"inputs: $.{names[0]} {message}", hint=hint, param=names[0])

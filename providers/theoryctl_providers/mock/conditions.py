@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from theoryctl_providers.contract import ProviderError, ResolvedRequest, Script, dumps
 from theoryctl_providers.contract.script_document import Rule, UserSays, fits_model
+from theoryctl_providers.inputs.functions import in_tools
 from theoryctl_providers.mock.ignoring import Ignoring
 from theoryctl_providers.mock.patterns import compile_pattern
 from theoryctl_providers.mock.provider import text_of
@@ -30,7 +31,7 @@ def facts_of(request: ResolvedRequest, ignoring: Ignoring) -> Facts:
     """Gather the facts of a request."""
     messages = request.inputs.get("messages") or []
     said = [text_of(message) for message in messages if message.get("role") == "user"]
-    functions = (tool.get("function") for tool in request.inputs.get("tools") or ())
+    functions = (tool.get("function") for tool in in_tools(request.inputs).get("tools") or ())
     user = said[-1] if said else ""
     return Facts(
         model=request.model,

@@ -27,6 +27,7 @@ from theoryctl_providers.contract import (
     sha256,
 )
 from theoryctl_providers.inputs.checks import check_call
+from theoryctl_providers.inputs.functions import in_tools
 from theoryctl_providers.inputs.normalize import counted
 from theoryctl_providers.inputs.schemas import AnswerSchema, prompt_schema, response_schema, tool_schema
 from theoryctl_providers.inputs.tools import forced_tool
@@ -153,10 +154,10 @@ class Making(NamedTuple):
 
     def tool(self, inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Return the function to call; None where the answer is in words."""
-        if self.each and inputs.get("tool_choice") in (None, "auto", "required"):
+        if self.each and (asked := in_tools(inputs)).get("tool_choice") in (None, "auto", "required"):
             from theoryctl_providers.mock.tool_turns import next_tool
 
-            return next_tool(inputs)
+            return next_tool(asked)
         return forced_tool(inputs)
 
     def arguments(self, tool: Mapping[str, Any], inputs: Mapping[str, Any]) -> str:

@@ -35,6 +35,7 @@ from theoryctl_providers.contract.scripted_answer import (
     ScriptedToolCall,
     finish_of,
 )
+from theoryctl_providers.inputs.functions import in_tools
 from theoryctl_providers.inputs.normalize import counted
 from theoryctl_providers.mock.conditions import conditions, facts_of, miss
 from theoryctl_providers.mock.ignoring import ignoring_of
@@ -211,7 +212,7 @@ def odd_calls(answer: ScriptedAnswer, rule: str, request: ResolvedRequest) -> It
 
 
 def _functions(request: ResolvedRequest) -> list[Mapping[str, Any]]:
-    return [function for tool in request.inputs.get("tools") or () if (function := tool.get("function"))]
+    return [function for tool in in_tools(request.inputs).get("tools") or () if (function := tool.get("function"))]
 
 
 def _arguments(call: ScriptedToolCall, request: ResolvedRequest) -> str:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from theoryctl_providers.inputs.functions import in_tools
+
 #: Tools that hand in the answer, by a word of their names: `submit`, smolagents' `final_answer`, pydantic-ai's
 #: `final_result`, and `FinalReport`, as a class that LangChain makes a tool of.
 _FINAL = re.compile(
@@ -26,6 +28,7 @@ def next_tool(inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
     A tool that hands in the answer comes last. Some clients turn calls and their results into text. Calls are found by
     the names in it; where it has none, each answer of the assistant that is not the mock's own words counts as a call.
     """
+    inputs = in_tools(inputs)
     choice = inputs.get("tool_choice")
     if choice not in (None, "auto", "required"):
         return None
@@ -40,6 +43,7 @@ def next_tool(inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 def calls_in_turn(inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the calls since the user spoke that are no text: the name of the tool, and the arguments."""
+    inputs = in_tools(inputs)
     turn = _talk(inputs, _in_order(inputs.get("tools") or ())).turn()
     made = [call["function"] for message in turn for call in message.get("tool_calls") or () if "function" in call]
     return [(function["name"], function.get("arguments") or "") for function in made]

@@ -25,7 +25,8 @@ class ChatCompletion(HeadedExchange):
     def __init__(self, body: Mapping[str, Any]) -> None:
         self.model = body.get("model")
         refuse_uncarried(body, logprobs=True)
-        self._tools = Toolbox(body.get("tools"), nested=True)
+        deprecated = bool(body.get("functions")) and not body.get("tools")
+        self._tools = Toolbox(body.get("tools"), nested=True, deprecated=deprecated)
         choice = self._tools.choice(body.get("tool_choice"))
         told = {"tools": self._tools.functions, "tool_choice": choice, "messages": in_functions(body.get("messages"))}
         # Only what the body has: a parameter that is absent is another thing than one that is null.

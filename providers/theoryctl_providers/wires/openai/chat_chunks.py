@@ -18,6 +18,8 @@ from theoryctl_providers.wires.openai.chat_message import (
     blocks_field,
     call_delta,
     custom_call,
+    finish_reason,
+    function_call,
     images_field,
     logprobs_document,
     opening,
@@ -101,6 +103,8 @@ class ChatChunks(Chunks):
         return self._said(event.choice, f'"refusal":{quoted(event.refusal)}') if event.refusal else ""
 
     def _call(self, index: int, piece: ToolCallDelta) -> str:
+        if self._tools.deprecated and piece.index == 0:
+            return self._said(index, function_call(piece.name, piece.arguments))
         if self._tools.tool(piece.name or "").kind == "custom":
             opened = self._opened(index)
             self._choices[index].customs[piece.index] = ToolCall()
@@ -142,7 +146,7 @@ class ChatChunks(Chunks):
             opened += self._chunk(index, f"{{{annotations_field(choice.annotations)}}}")
         # An empty answer is one: whole, it has an empty text.
         delta = "{}" if choice.is_said else '{"content":""}'
-        return opened + self._chunk(index, delta, quoted(event.reason))
+        return opened + self._chunk(index, delta, finish_reason(event.reason, self._tools))
 
     def _said(self, index: int, delta: str, content: str = "null") -> str:
         """A chunk that is a part of the answer itself."""

@@ -33,15 +33,35 @@ def opening(head: Head, kind: str, vendor: VendorInfo | None) -> str:
 
 def choice_document(index: int, choice: Choice, outputs: Mapping[str, Output], tools: Toolbox) -> str:
     """A whole choice; `outputs` are its own, by name, and `tools` those of the request."""
-    calls = ",".join(_call(choice.calls[at], tools) for at in sorted(choice.calls))
-    more = "".join(f",{field}" for field in _beside(choice, outputs))
-    called = f',"tool_calls":[{calls}]' if calls else ""
-    is_text = choice.pieces or not (calls or choice.refusal or images_of(outputs))
+    more = "".join(f",{field}" for field in (*_beside(choice, outputs), *_called(choice, tools)))
+    is_text = choice.pieces or not (choice.calls or choice.refusal or images_of(outputs))
     return (
         f'{{"index":{index},"message":{{"role":"assistant","content":{quoted(choice.text) if is_text else "null"},'
-        f'"refusal":{quoted("".join(choice.refusal)) if choice.refusal else "null"}{more}{called}}},'
-        f'"logprobs":{logprobs_document(outputs.get("logprobs"))},"finish_reason":{quoted(choice.finish)}}}'
+        f'"refusal":{quoted("".join(choice.refusal)) if choice.refusal else "null"}{more}}},'
+        f'"logprobs":{logprobs_document(outputs.get("logprobs"))},'
+        f'"finish_reason":{finish_reason(choice.finish, tools)}}}'
     )
+
+
+def finish_reason(reason: str, tools: Toolbox) -> str:
+    """The reason that an answer ended, as JSON: a call of one of the deprecated functions has its own."""
+    return quoted("function_call" if tools.deprecated and reason == "tool_calls" else reason)
+
+
+def _called(choice: Choice, tools: Toolbox) -> Iterator[str]:
+    """The members of a message with its calls. A `function_call` is one: what a script calls beside it is a tool."""
+    calls = [choice.calls[at] for at in sorted(choice.calls)]
+    if tools.deprecated and calls:
+        first = calls.pop(0)
+        yield function_call(first.name, "".join(first.arguments) or "{}")
+    if calls:
+        yield f'"tool_calls":[{",".join(_call(call, tools) for call in calls)}]'
+
+
+def function_call(name: str | None, arguments: str) -> str:
+    """The member of a message or delta with a call of one of the deprecated functions; a later piece has no name."""
+    named = "" if name is None else f'"name":{quoted(name)},'
+    return f'"function_call":{{{named}"arguments":{quoted(arguments)}}}'
 
 
 def _beside(choice: Choice, outputs: Mapping[str, Output]) -> Iterator[str]:

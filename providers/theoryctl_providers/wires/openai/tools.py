@@ -63,13 +63,15 @@ class Toolbox:
     Raises ProviderError: `ERR_UNSUPPORTED_PARAM` for a tool that OpenAI runs itself, `ERR_INPUTS` for one that is none.
     """
 
-    def __init__(self, tools: Any, *, nested: bool = False) -> None:
+    def __init__(self, tools: Any, *, nested: bool = False, deprecated: bool = False) -> None:
         self.functions: Any = tools
         self.origins: dict[str, str] = {}
         #: Tools by the names of their functions.
         self._known: dict[str, Tool] = {}
         # Whether a tool's own facts stand below its type, as those of chat completions do.
         self._nested = nested
+        #: Whether the request names `functions`, OpenAI's deprecated form of tools, and its answer a `function_call`.
+        self.deprecated = deprecated
         if isinstance(tools, list):
             self.functions = []
             for index, tool in enumerate(tools):
