@@ -10,6 +10,7 @@ import pytest
 
 from tests.providers.started import CONFIG, TOKEN, serving
 from tests.wires.asked import ASKED, by_local_run
+from tests.wires.conftest import scripted
 
 MODEL = "gpt-3.5-turbo-instruct"
 #: Requests with one message and nothing that this API does not have.
@@ -20,9 +21,16 @@ SIMPLE = [
 ]
 
 
+streamed_or_not = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+
+
+def of(port: int) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key=TOKEN, max_retries=0)
+
+
 @pytest.fixture(scope="module")
 def client() -> Iterator[openai.OpenAI]:
-    with serving(CONFIG) as (port, _), openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key=TOKEN) as client:
+    with serving(CONFIG) as (port, _), of(port) as client:
         yield client
 
 
@@ -48,11 +56,71 @@ def test_a_stream_has_the_id_and_the_usage_of_the_whole(client: openai.OpenAI) -
     assert texts == [choice.text for choice in whole.choices]
 
 
+def said(client: openai.OpenAI, *, streamed: bool, **asked: Any) -> tuple[list[tuple[str, str]], Any]:
+    """The text of each choice with the reason that it ended, in their order; and the usage."""
+    asked = {"model": MODEL, **asked}
+    if not streamed:
+        whole = client.completions.create(**asked)
+        assert [choice.index for choice in whole.choices] == list(range(len(whole.choices)))
+        return [(choice.text, choice.finish_reason) for choice in whole.choices], whole.usage
+    chunks = list(client.completions.create(**asked, stream=True, stream_options={"include_usage": True}))
+    texts, reasons = dict[int, str](), dict[int, str]()
+    for choice in (choice for chunk in chunks for choice in chunk.choices):
+        texts[choice.index] = texts.get(choice.index, "") + choice.text
+        reasons |= {choice.index: choice.finish_reason} if choice.finish_reason else {}
+    return [(texts[index], reasons[index]) for index in sorted(texts)], chunks[-1].usage
+
+
+@streamed_or_not
+@pytest.mark.parametrize("more", [{}, {"n": 2}, {"n": 2.0, "max_tokens": 2}, {"stop": "to:"}], ids=str)
+def test_several_prompts_have_the_answers_of_each_in_their_order(
+    client: openai.OpenAI, more: dict[str, Any], streamed: bool
+) -> None:
+    prompts = ["Say hello.", "Say goodbye.", "Say hello."]
+    alone = [said(client, streamed=streamed, prompt=prompt, **more) for prompt in prompts]
+    choices, usage = said(client, streamed=streamed, prompt=prompts, **more)
+    assert choices == [choice for each, _ in alone for choice in each]
+    assert usage.prompt_tokens == sum(used.prompt_tokens for _, used in alone)
+    assert usage.completion_tokens == sum(used.completion_tokens for _, used in alone)
+    assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
+
+
+def test_the_id_of_an_answer_comes_from_all_prompts(client: openai.OpenAI) -> None:
+    prompts: list[Any] = [["a", "b"], ["a", "c"], ["b", "a"], ["a", "b"]]
+    ids = [client.completions.create(model=MODEL, prompt=each).id for each in prompts]
+    assert ids[0] == ids[3]
+    assert len(set(ids)) == 3
+
+
+@streamed_or_not
+def test_a_script_answers_each_of_several_prompts_or_fails_them_all(streamed: bool) -> None:
+    waits = {"text": "two", "delay": 0.02}
+    good = {"rules": [{"answers": [{"text": "one"}, waits]}]}
+    with serving(scripted(good)) as (port, _), of(port) as client:
+        choices, _ = said(client, streamed=streamed, prompt=["a", "b"])
+    assert choices == [("one", "stop"), ("two", "stop")]
+    bad = {"rules": [{"answers": [{"text": "one"}, {"fault": {"status": 503}}]}]}
+    with serving(scripted(bad)) as (port, _), of(port) as client, pytest.raises(openai.APIError):
+        said(client, streamed=streamed, prompt=["a", "b"])
+
+
+@streamed_or_not
+def test_a_vendor_is_asked_one_prompt_at_a_time(client: openai.OpenAI, streamed: bool) -> None:
+    real = {"X-Theoryctl-Mode": "real"}
+    with pytest.raises(openai.BadRequestError, match=r"by a mock alone.*a request for each prompt") as caught:
+        client.completions.create(model=MODEL, prompt=["a", "b"], stream=streamed, extra_headers=real)
+    assert caught.value.response.headers["x-theoryctl-code"] == "ERR_UNSUPPORTED_PARAM"
+    assert caught.value.param == "prompt"
+
+
 @pytest.mark.parametrize(
     ("asked", "param"),
     [
         ({"prompt": [1, 2]}, "prompt"),
-        ({"prompt": ["a", "b"]}, "prompt"),
+        ({"prompt": [[1, 2], [3]]}, "prompt"),
+        ({"prompt": []}, "prompt"),
+        ({"prompt": ["a", None]}, "prompt"),
+        ({"prompt": ["a", "b"], "temperature": "hot"}, "temperature"),
         ({"prompt": None}, "prompt"),
         ({"echo": True}, "echo"),
         ({"logprobs": 0}, "logprobs"),

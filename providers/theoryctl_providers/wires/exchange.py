@@ -106,6 +106,10 @@ class Exchange(Protocol):
         """Paths into the inputs, and what the request calls them where that is something else."""
         return {}
 
+    def events(self, call: Request) -> AsyncGenerator[Event]:
+        """Give the events of the answer to `call`, the request of these inputs: the engine's."""
+        return served(call)
+
     def begin(self, call: Request, started: Started) -> None:
         """Take note that the answer to `call` begins."""
         return
@@ -174,7 +178,7 @@ class _Conversation:
     async def run(self) -> None:
         """Answer. A short answer of a provider that never waits leaves nothing to cancel: it pays for no tasks."""
         exchange = self._exchange
-        async with aclosing(served(self._call)) as events:
+        async with aclosing(exchange.events(self._call)) as events:
             async for event in events:
                 if isinstance(event, Started):
                     self._note(event)

@@ -1,15 +1,15 @@
-"""`POST /v1/completions`: a prompt as the only message, the answer as a `text_completion` or as its chunks.
+"""`POST /v1/completions`: each prompt as the only message, the answer as a `text_completion` or as its chunks.
 
 Shapes: openai 3.57, types/completion_create_params.py, completion.py and completion_choice.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
-from theoryctl_providers.contract import Delta, Event, Finish, Result, Usage, VendorInfo, dumps
+from theoryctl_providers.contract import Delta, Event, Finish, Request, Result, Usage, VendorInfo, dumps
 from theoryctl_providers.contract.answer import Choice
 from theoryctl_providers.inputs.normalize import CALLER
 from theoryctl_providers.wires.body import check_keys, is_streamed, unsupported, wrong
@@ -46,12 +46,23 @@ class Completion(HeadedExchange):
         self.model, self.streamed = body.get("model"), is_streamed(body)
         self._with_usage = wants_usage(body)
         shared = {name: value for name, value in body.items() if name in _SHARED or name in CALLER}
-        self.inputs = {**shared, "messages": [{"role": "user", "content": _prompt(body.get("prompt"))}]}
+        # Of several prompts too, for the id of an answer comes from all inputs.
+        messages = [{"role": "user", "content": prompt} for prompt in _prompts(body.get("prompt"))]
+        self.inputs: Mapping[str, Any] = {**shared, "messages": messages}
 
     @property
     def params(self) -> Mapping[str, str]:
         """Paths in the inputs, and what they are called in the request."""
         return {"messages": "prompt", "messages[0]": "prompt", "messages[0].content": "prompt"}
+
+    def events(self, call: Request) -> AsyncGenerator[Event]:
+        """Give the events of the answer: for several prompts those of a run for each."""
+        messages = self.inputs["messages"]
+        if len(messages) == 1:
+            return super().events(call)
+        from theoryctl_providers.wires.openai.several_prompts import answers_to
+
+        return answers_to(call, messages)
 
     def whole(self, result: Result) -> bytes:
         """Write the answer as one document."""
@@ -113,12 +124,11 @@ def _reason(finish: str) -> str:
     return finish if finish in ("length", "content_filter") else "stop"
 
 
-def _prompt(given: Any) -> str:
-    """The text of a prompt. Raises ProviderError: `ERR_UNSUPPORTED_PARAM` for tokens and for several, `ERR_INPUTS`."""
-    if isinstance(given, list) and len(given) == 1 and isinstance(given[0], str):
-        return given[0]
-    if isinstance(given, list) and given and isinstance(given[0], str | int | list):
-        raise unsupported("prompt", "a model gets one text here, neither several nor tokens")
-    if not isinstance(given, str):
-        raise wrong("prompt", "expected a text")
-    return given
+def _prompts(given: Any) -> list[str]:
+    """The texts of prompts. Raises ProviderError: `ERR_UNSUPPORTED_PARAM` for tokens, `ERR_INPUTS`."""
+    prompts = given if isinstance(given, list) else [given]
+    if any(isinstance(prompt, int | list) and not isinstance(prompt, bool) for prompt in prompts):
+        raise unsupported("prompt", "a model gets text here, no tokens")
+    if not prompts or not all(isinstance(prompt, str) for prompt in prompts):
+        raise wrong("prompt", "expected a text, or a list of texts")
+    return prompts

@@ -1,0 +1,103 @@
+"""Several prompts of one `POST /v1/completions`: each is a run of its own, and all of them are one answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import asdict, replace
+from typing import Any
+
+from theoryctl_providers.contract import (
+    Annotation,
+    Delta,
+    Event,
+    Finish,
+    Output,
+    Request,
+    Result,
+    Started,
+    Usage,
+    is_mock,
+    stated_mode,
+)
+from theoryctl_providers.contract.answer import Answer
+from theoryctl_providers.contract.envelope import new_run_id
+from theoryctl_providers.engine.drive import served
+from theoryctl_providers.engine.transcript import Transcript
+from theoryctl_providers.wires.body import unsupported
+
+#: The counts of a usage.
+_COUNTS = tuple(asdict(Usage()))
+
+
+async def answers_to(call: Request, messages: Sequence[Any]) -> AsyncGenerator[Event]:
+    """Yield the events of the runs for each of `messages` as those of one run: choices are counted on, and usage is the
+    sum. The first run that fails ends them all.
+
+    Only mocks are asked for several: a vendor would have to be paid for those before the one that fails.
+    """
+    if not is_mock(stated_mode(call.inputs, call.mode, call.config.mode)):
+        refusal = unsupported("prompt", "several prompts are answered by a mock alone, and a vendor is asked one")
+        refusal.hint = "send a request for each prompt"
+        yield Result(Transcript(call).failure(refusal), refusal)
+        return
+    together = _Together()
+    for message in messages:
+        inputs = {**call.inputs, "messages": [message]}
+        one = call if together.result is None else replace(call, run_id=new_run_id())
+        async with aclosing(served(replace(one, inputs=inputs))) as events:
+            async for event in events:
+                if (told := together.told(event)) is not None:
+                    yield told
+        if together.failed:
+            break
+    for event in together.ending():
+        yield event
+
+
+class _Together:
+    """The answers of several runs. `result` is that of the last one that ended."""
+
+    def __init__(self) -> None:
+        self.result: Result | None = None
+        self._answer, self._before = Answer(), 0
+        self._counts: dict[str, Any] = dict.fromkeys(_COUNTS, 0)
+
+    @property
+    def failed(self) -> bool:
+        """True once a run has failed."""
+        return self.result is not None and self.result.cause is not None
+
+    def told(self, event: Event) -> Event | None:
+        """Return the event as one of all runs; None for one that is about its own run alone."""
+        if isinstance(event, Result):
+            self.result, self._before = event, len(self._answer.choices)
+            return None
+        if isinstance(event, Usage):
+            counts = asdict(event)
+            self._counts = {name: _sum(self._counts[name], counts[name]) for name in _COUNTS}
+            return None
+        if isinstance(event, Started):
+            # The first may not wait, but a later one, as a script wants it.
+            return replace(event, suspends=True) if self.result is None else None
+        if isinstance(event, Output):  # this API has no place for any
+            return None
+        if isinstance(event, Delta | Annotation | Finish):
+            event = replace(event, choice=event.choice + self._before)
+        self._answer.add(event)
+        return event
+
+    def ending(self) -> Iterator[Event]:
+        """Yield the usage of all, and the last run's result with all answers; of a run that failed, its result."""
+        assert self.result is not None
+        if self.failed:
+            yield self.result
+            return
+        self._answer.usage = usage = Usage(**self._counts)
+        yield usage
+        envelope: Any = {**self.result.envelope, "usage": self._counts}
+        yield replace(self.result, envelope=envelope, answer=self._answer)
+
+
+def _sum(one: Any, other: Any) -> Any:
+    return None if one is None or other is None else one + other
