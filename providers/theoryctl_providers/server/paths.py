@@ -19,6 +19,8 @@ class Place(NamedTuple):
     dialect: Dialect
     apps: dict[str, ASGIApp]
     pattern: re.Pattern[str] | None = None
+    #: The number of characters of a template that stand for themselves.
+    fixed: int = 0
 
 
 class Paths:
@@ -39,13 +41,13 @@ class Paths:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         places = self._places.get(scope["path"]) or self._templated(scope["path"], method)
         if not places:
-            return self._unknown(scope, self._below(scope), 404)
+            return self._unknown(scope, self._below(scope))
         place = places[0]
         if len(places) > 1:
             place = max(places, key=lambda place: _bears(place.dialect.marks, scope))
         app = place.apps.get(method)
         if app is None:
-            return self._unknown(scope, place.dialect, 405)
+            return self._not_allowed(scope, place)
         if place.pattern is not None and (found := place.pattern.fullmatch(scope["path"])):
             scope["path_params"] = found.groupdict()
         return place.dialect, app
@@ -53,8 +55,7 @@ class Paths:
     def _add(self, dialect: Dialect) -> None:
         places: dict[str, Place] = {}
         for (method, path), app in dialect.routes.items():
-            pattern = _pattern(path) if "{" in path else None
-            places.setdefault(path, Place(dialect, {}, pattern)).apps[method] = app
+            places.setdefault(path, _place(dialect, path)).apps[method] = app
         for path, place in places.items():
             if place.pattern is None:
                 self._places.setdefault(path, []).append(place)
@@ -62,9 +63,14 @@ class Paths:
                 self._templates.append(place)
 
     def _templated(self, path: str, method: str) -> list[Place]:
-        """The places whose template fits; those that answer the method, where there are some."""
+        """The places whose template fits best; those that answer the method, where there are some.
+
+        A path with a verb, as in `models/NAME:generateContent`, is no model of that name.
+        """
         fitting = [place for place in self._templates if place.pattern and place.pattern.fullmatch(path)]
-        return [place for place in fitting if method in place.apps] or fitting
+        most = max((place.fixed for place in fitting), default=0)
+        best = [place for place in fitting if place.fixed == most]
+        return [place for place in best if method in place.apps] or best
 
     def _below(self, scope: Scope) -> Dialect:
         """The dialect with the longest prefix of a path; one whose mark the request bears goes before."""
@@ -75,11 +81,24 @@ class Paths:
 
         return max(self._dialects, key=rank)
 
-    def _unknown(self, scope: Scope, dialect: Dialect, status: int) -> tuple[Dialect, ASGIApp]:
+    def _unknown(self, scope: Scope, dialect: Dialect) -> tuple[Dialect, ASGIApp]:
+        return dialect, refusal(dialect, self._usage(f"there is no {scope['method']} {scope['path']}"), 404)
+
+    def _not_allowed(self, scope: Scope, place: Place) -> tuple[Dialect, ASGIApp]:
+        allowed = sorted({*place.apps, "HEAD"} if "GET" in place.apps else place.apps)
+        error = self._usage(f"there is no {scope['method']} {scope['path']}, only {' and '.join(allowed)}")
+        headers = [(b"allow", ", ".join(allowed).encode())]  # RFC 9110, 15.5.6
+        return place.dialect, refusal(place.dialect, error, 405, headers)
+
+    def _usage(self, message: str) -> ProviderError:
         known = ", ".join(f"{each.example} ({each.name})" for each in self._dialects)
-        message = f"there is no {scope['method']} {scope['path']}"
-        error = ProviderError("ERR_USAGE", message, hint=f"ask one of these: {known}")
-        return dialect, refusal(dialect, error, status)
+        return ProviderError("ERR_USAGE", message, hint=f"ask one of these: {known}")
+
+
+def _place(dialect: Dialect, path: str) -> Place:
+    if "{" not in path:
+        return Place(dialect, {})
+    return Place(dialect, {}, _pattern(path), len(re.sub(r"\{\w+\}", "", path)))
 
 
 def _bears(marks: frozenset[bytes], scope: Scope) -> bool:
