@@ -37,6 +37,31 @@ def test_a_request_that_says_nothing_loads_a_model_or_drops_it(
     assert answer.document == {**told, **more}
 
 
+@pytest.mark.parametrize(
+    "kept",
+    ["", "soon", "5", "5 m", "m", "-", "1h 2m", "1d", "1" * 99_999, True, [], {}],
+    ids=lambda kept: repr(kept)[:20],
+)
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/api/chat", {}),
+        ("/api/chat", {"messages": [{"role": "user", "content": "x"}]}),
+        ("/api/generate", {"prompt": "x"}),
+        ("/api/embed", {"input": "x"}),
+        ("/api/embeddings", {"prompt": "x"}),
+    ],
+)
+def test_a_keep_alive_that_is_no_duration_is_a_400(instance: Instance, path: str, said: Any, kept: Any) -> None:
+    answer = post(instance, {"model": "llama3.2", "keep_alive": kept, **said}, path)
+    assert answer.status == 400
+    assert "$.keep_alive: found" in error_of(answer)
+
+
+def test_a_keep_alive_of_null_is_unset(instance: Instance) -> None:
+    assert post(instance, {"model": "llama3.2", "keep_alive": None}, "/api/chat").document["done_reason"] == "load"
+
+
 def test_vectors_of_nothing_are_none(instance: Instance) -> None:
     nothing: tuple[dict[str, Any], ...] = ({"input": []}, {"input": ""}, {})
     for given in nothing:

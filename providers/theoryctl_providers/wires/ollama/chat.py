@@ -10,6 +10,7 @@ from theoryctl_providers.wires.body import check_keys, stated
 from theoryctl_providers.wires.exchange import Chunks, Head, HeadedExchange
 from theoryctl_providers.wires.ollama.answer import Lines, whole_answer
 from theoryctl_providers.wires.ollama.conversation import Conversation
+from theoryctl_providers.wires.ollama.durations import check_keep_alive
 from theoryctl_providers.wires.ollama.loads import loaded
 from theoryctl_providers.wires.ollama.params import PARAMS, SHARED, is_streamed, shared_inputs
 
@@ -23,6 +24,7 @@ class Chat(HeadedExchange):
 
     def __init__(self, body: Mapping[str, Any]) -> None:
         check_keys(body, _KNOWN)
+        check_keep_alive(body)
         self.told = loaded(body, "messages", ([],), _placed)
         conversation = Conversation(body.get("messages"))
         asked = stated({"messages": conversation.messages, "tools": body.get("tools") or None})

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from theoryctl_providers.contract import Operation, Result, dumps
 from theoryctl_providers.wires.body import check_keys, object_in, stated, unsupported
 from theoryctl_providers.wires.exchange import HeadedExchange, vectors_of
+from theoryctl_providers.wires.ollama.durations import check_keep_alive
 from theoryctl_providers.wires.ollama.loads import loaded_embedder
 
 #: Parameters that change nothing here: how long a model stays loaded, and what is done about a text that is too long.
@@ -25,6 +26,7 @@ class Embed(HeadedExchange):
 
     def __init__(self, body: Mapping[str, Any]) -> None:
         check_keys(body, frozenset(("model", self.text, "dimensions", "options", *_IGNORED)))
+        check_keep_alive(body)
         if object_in(body, "options"):
             raise unsupported("options", "embeddings have no options")
         self.told = loaded_embedder(body, self.text, self.nothing, self.none)

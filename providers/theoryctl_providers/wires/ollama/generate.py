@@ -10,6 +10,7 @@ from theoryctl_providers.wires.body import check_keys, unsupported, wrong
 from theoryctl_providers.wires.exchange import Chunks, Head, HeadedExchange
 from theoryctl_providers.wires.ollama.answer import Lines, whole_answer
 from theoryctl_providers.wires.ollama.conversation import content_of
+from theoryctl_providers.wires.ollama.durations import check_keep_alive
 from theoryctl_providers.wires.ollama.loads import loaded
 from theoryctl_providers.wires.ollama.params import PARAMS, SHARED, is_streamed, shared_inputs
 
@@ -26,6 +27,7 @@ class Generate(HeadedExchange):
 
     def __init__(self, body: Mapping[str, Any]) -> None:
         check_keys(body, _KNOWN)
+        check_keep_alive(body)
         for name in _RAW:
             if body.get(name):
                 raise unsupported(name, "a model gets messages here, not one text")

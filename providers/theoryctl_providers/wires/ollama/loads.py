@@ -5,7 +5,6 @@ Ollama, server/routes.go: GenerateHandler, ChatHandler, EmbedHandler and Embeddi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,9 +12,7 @@ from theoryctl_providers.contract import VendorInfo, dumps
 from theoryctl_providers.wires.body import wrong
 from theoryctl_providers.wires.exchange import NO_TIME, Head
 from theoryctl_providers.wires.ollama.answer import Place, opening
-
-#: A duration of no length, as Go's time.ParseDuration reads it: a bare 0, or zeros with units.
-_ZERO = re.compile(r"[-+]?(0|((0+\.?0*|\.0+)(ns|us|µs|μs|ms|s|m|h))+)")
+from theoryctl_providers.wires.ollama.durations import is_zero
 
 
 def loaded(body: Mapping[str, Any], said: str, nothing: Sequence[Any], place: Place) -> bytes | None:
@@ -27,7 +24,7 @@ def loaded(body: Mapping[str, Any], said: str, nothing: Sequence[Any], place: Pl
     if body.get(said) not in (None, *nothing):
         return None
     document = opening(Head("", NO_TIME, _model(body)), VendorInfo())
-    reason = "unload" if _is_zero(body.get("keep_alive")) else "load"
+    reason = "unload" if is_zero(body.get("keep_alive")) else "load"
     return dumps({**document, **place({"content": ""}), "done": True, "done_reason": reason}).encode()
 
 
@@ -41,13 +38,6 @@ def loaded_embedder(
     if body.get(said) not in (None, *nothing):
         return None
     return dumps({"model": _model(body), **empty} if "embeddings" in empty else empty).encode()
-
-
-def _is_zero(duration: Any) -> bool:
-    """Tell whether a duration, a number of seconds or a text, is of no length (Ollama, api/types.go, Duration)."""
-    if isinstance(duration, str):
-        return _ZERO.fullmatch(duration) is not None
-    return not isinstance(duration, bool) and duration == 0
 
 
 def _model(body: Mapping[str, Any]) -> str:
