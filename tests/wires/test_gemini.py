@@ -264,7 +264,20 @@ def test_a_stream_is_events_or_one_array(instance: Instance) -> None:
         ({"generationConfig": {"temperatur": 1}}, "did you mean 'temperature'?"),
         ({"generationConfig": {"responseLogprobs": True}}, "$.generationConfig.responseLogprobs"),
         ({"tools": [{"googleSearch": {}}]}, "$.tools[0].googleSearch"),
+        ({"generationConfig": {"thinkingConfig": {"thinkingBudge": 1}}}, "did you mean 'thinkingBudget'?"),
+        ({"generationConfig": {"thinkingConfig": {"temperature": 1}}}, "$.generationConfig.thinkingConfig: unknown"),
+        ({"generationConfig": {"thinkingConfig": {"includeThoughts": "yes"}}}, "expected true or false"),
+        ({"generationConfig": {"thinkingConfig": {"thinkingBudget": -2}}}, "expected an integer of at least -1"),
+        ({"generationConfig": {"thinkingConfig": {"thinkingLevel": "MUCH"}}}, "expected MINIMAL or LOW or"),
         ({"toolConfig": {"functionCallingConfig": {"mode": "SOME"}}}, "functionCallingConfig.mode"),
+        (
+            {"toolConfig": {"functionCallingConfig": {"allowedFunctions": ["f"]}}},
+            "unknown key 'allowedFunctions', did you mean 'allowedFunctionNames'?",
+        ),
+        (
+            {"tools": [{"functionDeclarations": [{"name": "f", "parameter": {}}]}]},
+            "$.tools[0].functionDeclarations[0]: unknown key 'parameter', did you mean 'parameters'?",
+        ),
         (
             {"toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["a", "b"]}}},
             "expected names of declared functions",

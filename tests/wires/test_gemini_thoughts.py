@@ -41,6 +41,7 @@ def test_a_model_of_another_vendor_gets_its_own_words_for_thoughts(model: str) -
 
     assert told(includeThoughts=True, thinkingBudget=100) == {"thinking": {"type": "enabled", "budget_tokens": 100}}
     assert told(thinkingLevel="LOW") == {"reasoning_effort": "low"}
+    assert told(thinkingLevel="THINKING_LEVEL_UNSPECIFIED") == told()
     assert told(thinkingBudget=0) == {"reasoning_effort": "none"}
     assert told(thinkingBudget=-1) == {}
     shown = {"extra_body": {"generationConfig": {"thinkingConfig": {"includeThoughts": True}}}}

@@ -22,13 +22,18 @@ def schema_format(schema: Any) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
 
 
-def check_keys(body: Mapping[str, Any], known: Collection[str]) -> None:
-    """Raise ProviderError `ERR_INPUTS` for keys that an API does not have, with the near miss."""
+def check_keys(body: Mapping[str, Any], known: Collection[str], where: str = "") -> None:
+    """Raise ProviderError `ERR_INPUTS` for keys that an API does not have, with the near miss.
+
+    `where` is the path of an object inside the body, in which a vendor's own parameters have no place.
+    """
     unknown = [name for name in body if name not in known]
     if unknown:
         problem = ", ".join(unknown_keys(unknown, sorted(known)))
-        message = f"inputs: $: {problem}; a vendor's own parameters go into extra_body"
-        raise ProviderError("ERR_INPUTS", message, hint=f"change {unknown[0][:200]}", param=unknown[0][:200])
+        way = "" if where else "; a vendor's own parameters go into extra_body"
+        first = f"{where}.{unknown[0][:200]}".removeprefix(".")
+        message = f"inputs: ${'.' if where else ''}{where}: {problem}{way}"
+        raise ProviderError("ERR_INPUTS", message, hint=f"change {first}", param=first)
 
 
 def object_in(body: Mapping[str, Any], name: str) -> dict[str, Any]:

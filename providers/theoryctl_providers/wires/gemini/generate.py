@@ -45,6 +45,10 @@ _CONFIG = {
     "responseLogprobs": "logprobs",
     "logprobs": "top_logprobs",
 }
+#: What is said of thoughts (google-genai 3.6, types.ThinkingConfig and ThinkingLevel).
+_THOUGHTS = ("includeThoughts", "thinkingBudget", "thinkingLevel")
+_LEVELS = ("MINIMAL", "LOW", "MEDIUM", "HIGH", "XHIGH")
+_UNSET = "THINKING_LEVEL_UNSPECIFIED"
 _SHAPE = ("responseMimeType", "responseSchema", "responseJsonSchema", "thinkingConfig", "responseModalities")
 
 #: The type of an answer that is one of the words of its schema.
@@ -163,11 +167,27 @@ def _own_config(config: Mapping[str, Any], is_own: bool) -> dict[str, Any]:
 
 def _own_thoughts(config: Mapping[str, Any], is_own: bool) -> dict[str, Any]:
     """Keep all that is said of thoughts for a model of Gemini's, and for others what no input says."""
-    thinking = camel(object_in(config, "thinkingConfig"))
+    thinking = _thoughts_in(config)
     if is_own:
         return thinking
     # A budget of -1 leaves it to the model, as other vendors do where nothing is said.
     return {} if _thinking_of(config) else {name: thinking[name] for name in thinking if name != "thinkingBudget"}
+
+
+def _thoughts_in(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Read what is said of thoughts. Raises ProviderError `ERR_INPUTS` for what Gemini does not know of them."""
+    where = "generationConfig.thinkingConfig"
+    thinking = camel(object_in(config, "thinkingConfig"))
+    check_keys(thinking, _THOUGHTS, where)
+    if not isinstance(shown := thinking.get("includeThoughts", False), bool):
+        raise wrong(f"{where}.includeThoughts", f"found {shown!r:.60}, expected true or false")
+    budget = thinking.get("thinkingBudget", 0)
+    if not isinstance(budget, int) or isinstance(budget, bool) or budget < -1:
+        raise wrong(f"{where}.thinkingBudget", f"found {budget!r:.60}, expected an integer of at least -1")
+    level = thinking.get("thinkingLevel", _UNSET)
+    if not isinstance(level, str) or level.upper() not in (_UNSET, *_LEVELS):
+        raise wrong(f"{where}.thinkingLevel", f"found {level!r:.60}, expected {' or '.join(_LEVELS)}")
+    return {name: value for name, value in thinking.items() if value != _UNSET}
 
 
 def _joined(own: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
@@ -202,9 +222,9 @@ def _format_of(config: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _thinking_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """Say how much is thought in the words of other vendors; nothing where that is left to the model."""
-    thinking = camel(object_in(config, "thinkingConfig"))
+    thinking = _thoughts_in(config)
     if level := thinking.get("thinkingLevel"):
-        return {"reasoning_effort": str(level).lower()}
+        return {"reasoning_effort": level.lower()}
     budget = thinking.get("thinkingBudget")
     if budget == 0:
         return {"reasoning_effort": "none"}

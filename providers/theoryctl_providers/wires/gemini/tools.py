@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from theoryctl_providers.wires.body import list_in, object_in, stated, unsupported, word_in, wrong
+from theoryctl_providers.wires.body import check_keys, list_in, object_in, stated, unsupported, word_in, wrong
 from theoryctl_providers.wires.gemini.names import camel, json_schema
 
+#: Keys of a declaration (google-genai 3.6, types.FunctionDeclaration). What it returns, and when, changes nothing.
+_DECLARED = ("name", "description", "parameters", "parametersJsonSchema", "response", "responseJsonSchema", "behavior")
 _MODES: Mapping[str | None, str] = {"AUTO": "auto", "ANY": "required", "NONE": "none", "VALIDATED": "auto"}
 
 
@@ -18,6 +20,7 @@ def inputs_of_tools(tools: Any, config: Mapping[str, Any]) -> dict[str, Any]:
         raise unsupported(f"toolConfig.{others[0]:.100}", "only functions are not Gemini's own")
     calling = camel(object_in(config, "functionCallingConfig"))
     where, mode = "toolConfig.functionCallingConfig", calling.get("mode")
+    check_keys(calling, ("mode", "allowedFunctionNames"), where)
     names = list_in(calling.get("allowedFunctionNames"), f"{where}.allowedFunctionNames")
     chosen: Any = None if mode in (None, "MODE_UNSPECIFIED") else word_in(mode, _MODES, f"{where}.mode")
     if len(names) == 1 and mode == "ANY":
@@ -45,14 +48,16 @@ def _tools(tools: Any) -> list[dict[str, Any]] | None:
         if others := [name for name in given if name != "functionDeclarations"]:
             raise unsupported(f"tools[{index}].{others[0][:100]}", "only functions are not Gemini's own")
         where = f"tools[{index}].functionDeclarations"
-        found += [_tool(each, where) for each in list_in(given.get("functionDeclarations"), where)]
+        declared = enumerate(list_in(given.get("functionDeclarations"), where))
+        found += [_tool(each, f"{where}[{at}]") for at, each in declared]
     return found or None
 
 
 def _tool(declared: Any, where: str) -> dict[str, Any]:
     if not isinstance(declared, dict):
-        raise wrong(where, "expected a list of objects")
+        raise wrong(where, "expected an object")
     given = camel(declared)
+    check_keys(given, _DECLARED, where)
     schema = given.get("parametersJsonSchema", json_schema(given.get("parameters")))
     function = {"name": given.get("name"), "description": given.get("description"), "parameters": schema}
     return {"type": "function", "function": stated(function)}
