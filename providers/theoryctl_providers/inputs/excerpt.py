@@ -38,7 +38,7 @@ class Excerpt:
 
     def __init__(self, document: Any, schema: Mapping[str, Any], refuses: Refuses, most: int) -> None:
         self.left_out = 0
-        self._schema, self._refuses = schema, refuses
+        self._document, self._schema, self._refuses = document, schema, refuses
         self._places: dict[Path, list[int]] = {}
         self.value = self._part(document, [""], (), most)
 
@@ -51,6 +51,18 @@ class Excerpt:
             found.append(kept[step] if kept is not None and isinstance(step, int) else step)
             at = (*at, step)
         return found
+
+    def crowded(self) -> Iterator[tuple[str, int]]:
+        """Yield the inputs that are arrays of more items than any of their schemas takes, each with the most of these.
+
+        Where one of several schemas has to fit, items that another refuses keep the excerpt from being too long itself.
+        """
+        for name, value in self._document.items() if isinstance(self._document, dict) else ():
+            if isinstance(value, list):
+                nodes = self._nodes(_pointers_to(name, list(self._nodes([""]))))
+                most = max((node.schema["maxItems"] for node in nodes if "maxItems" in node.schema), default=len(value))
+                if len(value) > most:
+                    yield name, most
 
     def _part(self, value: Any, pointers: Iterable[str], at: Path, most: int) -> Any:
         nodes = list(self._nodes(pointers))

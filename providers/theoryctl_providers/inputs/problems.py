@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from functools import reduce
+from operator import getitem
 from typing import Any, NamedTuple
 
 from theoryctl_providers.contract import as_schema_says, corrected, dumps
@@ -28,7 +30,7 @@ _MOST_REMEDIES = 3
 
 class Problem(NamedTuple):
     """One line on one problem, the place it is about (None: all of the inputs), the input of the schema which that lies
-    in, if any, the slips that it consists of, if any, and the sentence that says the value to set."""
+    in, if any, the slips that it consists of, if any, and the sentence that says what to do."""
 
     line: str
     param: str | None
@@ -86,11 +88,12 @@ def report(
 ) -> Report:
     """Report on a document that is not valid. `compile_part` makes the validator of the part at a JSON pointer."""
     if is_small(document):
-        found, left_out = _problems(document, schema, validator, list), 0
+        found, left_out = _problems(document, document, schema, validator, list), 0
     else:
         refuses = _Parts(schema, compile_part).refuses
         excerpt = Excerpt(document, schema, refuses, MOST_PROBLEMS)
-        found, left_out = _problems(excerpt.value, schema, validator, excerpt.place), excerpt.left_out
+        found, left_out = _problems(document, excerpt.value, schema, validator, excerpt.place), excerpt.left_out
+        found = found or [_crowded(document, name, most) for name, most in excerpt.crowded()]
     if not found:  # too many of something, mostly, that is not told of in its place
         found = [Problem("$: expected values that fit the schema, got some that together do not", None)]
     told = found[:MOST_PROBLEMS]
@@ -98,11 +101,32 @@ def report(
 
 
 def _problems(
-    document: Any, schema: Mapping[str, Any], validator: Any, place: Callable[[list[Any]], list[Any]]
+    whole: Any, document: Any, schema: Mapping[str, Any], validator: Any, place: Callable[[list[Any]], list[Any]]
 ) -> list[Problem]:
     faults = map(nearest, told(validator.iter_errors(document)))
-    found = {_describe(each, place(named_path(document, each.error.instance_path)), schema) for each in faults}
+    found = {_describe(each, place(named_path(document, each.error.instance_path)), schema, whole) for each in faults}
     return sorted(found, key=_order)
+
+
+def _at(path: list[str | int], document: Any, otherwise: Any) -> Any:
+    """The value at a path; `otherwise` where a name in the path was cut."""
+    try:
+        return reduce(getitem, path, document)
+    except (KeyError, IndexError, TypeError):
+        return otherwise
+
+
+def _crowded(document: Mapping[str, Any], name: str, most: int) -> Problem:
+    line = f"{json_path([name])}: {_size('at most', most, document[name])}"
+    return Problem(line, name, name, remedy=_shorter(name, most))
+
+
+def _shorter(param: str, most: int) -> str:
+    return f"shorten {param} to {most} {'item' if most == 1 else 'items'}"
+
+
+def _size(bound: str, limit: int, value: Any) -> str:
+    return f"expected {bound} {limit} {'item' if limit == 1 else 'items'}, got {len(value)}"
 
 
 def _order(problem: Problem) -> str:
@@ -125,18 +149,19 @@ class _Parts:
         return not found.is_valid(value)
 
 
-def _describe(fault: Fault, path: list[str | int], schema: Mapping[str, Any]) -> Problem:
+def _describe(fault: Fault, path: list[str | int], schema: Mapping[str, Any], whole: Any) -> Problem:
     error, at_fault = fault.error, list(path)
     if error.kind.name in ("additionalProperties", "unevaluatedProperties"):
         at_fault.append(error.kind.unexpected[0])
     elif error.kind.name == "required":
         at_fault.append(error.kind.property)
     wanted = expected(fault, schema)
-    line = f"{json_path(path)}: {_finding(error, wanted, schema)}"
+    line = f"{json_path(path)}: {_finding(error, wanted, schema, _at(path, whole, error.instance))}"
     param = json_path(at_fault)[2:] or None
     name = str(at_fault[0]) if at_fault else ""
     known = name if name in schema.get("properties", {}) else None
-    return Problem(line, param, known, _slips(error, schema), _remedy(param, wanted))
+    remedy = _shorter(param, error.kind.limit) if param and error.kind.name == "maxItems" else _remedy(param, wanted)
+    return Problem(line, param, known, _slips(error, schema), remedy)
 
 
 def _remedy(param: str | None, wanted: Expected | None) -> str | None:
@@ -157,9 +182,14 @@ def _slips(error: Any, schema: Mapping[str, Any]) -> tuple[tuple[str, str], ...]
     return tuple(near) if len(near) == len(words) else ()
 
 
-def _finding(error: Any, wanted: Expected | None, schema: Mapping[str, Any]) -> str:
+def _finding(error: Any, wanted: Expected | None, schema: Mapping[str, Any], whole: Any) -> str:
+    """The problem in words. `whole` is the value, of which the error may have an excerpt."""
     kind, value = error.kind, error.instance
     match kind.name:
+        case "minItems":
+            return _size("at least", kind.limit, whole)
+        case "maxItems":
+            return _size("at most", kind.limit, whole)
         case "required":
             return f"{cut(kind.property)!r} is missing"
         case "additionalProperties" | "unevaluatedProperties":

@@ -135,14 +135,28 @@ def test_one_problem_among_many_messages_is_told_with_its_place() -> None:
 
 #: Schemas, a large value that each refuses, and a part of the report.
 LARGE: list[tuple[Any, Callable[[], Any], str]] = [
-    ({"maxItems": 100}, lambda: [1] * 5000, "has more than 100 items"),
-    ({"minItems": 9000}, lambda: [1] * 5000, "has less than 9000 items"),
+    ({"maxItems": 100}, lambda: [1] * 5000, "expected at most 100 items, got 5000"),
+    ({"minItems": 9000}, lambda: [1] * 5000, "expected at least 9000 items, got 5000"),
     (
         {"items": {"type": "integer"}, "minItems": 3},
         lambda: [*[1] * 5000, "x"],
         "$[5000]: expected an integer, got",
     ),
     ({"prefixItems": [{"const": 2}], "items": {"const": 1}}, lambda: [1] * 5000, "$[0]: "),
+    (
+        {
+            "properties": {
+                "x": {
+                    "anyOf": [
+                        {"maxItems": 100, "items": {"type": "string"}},
+                        {"maxItems": 90, "items": {"type": "integer"}},
+                    ]
+                }
+            }
+        },
+        lambda: {"x": ["a"] * 5000},
+        "$.x: expected at most 100 items, got 5000",
+    ),
     ({"maxProperties": 9}, lambda: keys("{}", 1), "has more than 9 properties"),
     ({"patternProperties": {"^x": {"const": 1}}}, lambda: keys("x{}", 2), "$.x0: "),
     ({"additionalProperties": {"$ref": "#/$defs/n"}, "$defs": {"n": {"const": 1}}}, lambda: keys("x{}", 2), "$.x0: "),
