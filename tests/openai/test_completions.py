@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -11,6 +13,7 @@ import pytest
 from tests.providers.started import CONFIG, TOKEN, serving
 from tests.wires.asked import ASKED, by_local_run
 from tests.wires.conftest import scripted
+from theoryctl_providers.contract import ProviderConfig
 
 MODEL = "gpt-3.5-turbo-instruct"
 #: Requests with one message and nothing that this API does not have.
@@ -102,6 +105,38 @@ def test_a_script_answers_each_of_several_prompts_or_fails_them_all(streamed: bo
     bad = {"rules": [{"answers": [{"text": "one"}, {"fault": {"status": 503}}]}]}
     with serving(scripted(bad)) as (port, _), of(port) as client, pytest.raises(openai.APIError):
         said(client, streamed=streamed, prompt=["a", "b"])
+
+
+#: Says how many tokens a prompt had, but for the prompt "b".
+COUNTING = """
+from theoryctl_providers import LLMProvider
+from theoryctl_providers.contract import Delta, Finish, Usage
+
+class Counting(LLMProvider):
+    default_model = "acme/counting"
+
+    async def stream(self, request):
+        prompt = request.inputs["messages"][0]["content"]
+        yield Delta(text=prompt.upper())
+        if prompt != "b":
+            yield Usage(input_tokens=1, output_tokens=2)
+        yield Finish()
+"""
+
+
+@streamed_or_not
+def test_the_usage_of_several_prompts_is_unknown_where_that_of_one_is(
+    streamed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"counting_{streamed}"  # a module is loaded once
+    (tmp_path / f"{name}.py").write_text(COUNTING)
+    monkeypatch.syspath_prepend(tmp_path)
+    provider = ProviderConfig(provider=f"{name}:Counting", ref="a/b@1", input_schema={})
+    with serving(replace(CONFIG, provider=provider)) as (port, _), of(port) as client:
+        choices, usage = said(client, streamed=streamed, prompt=["a", "c"])
+        assert (usage.prompt_tokens, usage.completion_tokens) == (2, 4)
+        choices, usage = said(client, streamed=streamed, prompt=["a", "b", "c"])
+    assert (choices, usage) == ([("A", "stop"), ("B", "stop"), ("C", "stop")], None)
 
 
 @streamed_or_not

@@ -71,21 +71,24 @@ class _Together:
     def told(self, event: Event) -> Event | None:
         """Return the event as one of all runs; None for one that is about its own run alone."""
         if isinstance(event, Result):
-            self.result, self._before = event, len(self._answer.choices)
+            self._take(event)
             return None
-        if isinstance(event, Usage):
-            counts = asdict(event)
-            self._counts = {name: _sum(self._counts[name], counts[name]) for name in _COUNTS}
+        if isinstance(event, Usage | Output):  # the sum comes at the end, and this API has no place for outputs
             return None
         if isinstance(event, Started):
             # The first may not wait, but a later one, as a script wants it.
             return replace(event, suspends=True) if self.result is None else None
-        if isinstance(event, Output):  # this API has no place for any
-            return None
         if isinstance(event, Delta | Annotation | Finish):
-            event = replace(event, choice=event.choice + self._before)
-        self._answer.add(event)
+            return replace(event, choice=event.choice + self._before)
         return event
+
+    def _take(self, result: Result) -> None:
+        self.result, answer = result, result.answer or Answer()
+        self._answer.choices |= {self._before + index: choice for index, choice in answer.choices.items()}
+        self._answer.vendor = self._answer.vendor or answer.vendor
+        self._before = 1 + max(self._answer.choices, default=-1)
+        counts = asdict(answer.usage)
+        self._counts = {name: _sum(self._counts[name], counts[name]) for name in _COUNTS}
 
     def ending(self) -> Iterator[Event]:
         """Yield the usage of all, and the last run's result with all answers; of a run that failed, its result."""
