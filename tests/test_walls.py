@@ -86,6 +86,8 @@ HOMES = {
     "starlette": {"theoryctl_providers.asgi", "theoryctl_providers.wires", "theoryctl_providers.server"},
     "uvicorn": {"theoryctl_providers.server"},
     "litellm": {"theoryctl_providers.litellm"},
+    "aiohttp": {"theoryctl_providers.litellm", "theoryctl.modal"},
+    "requests": {"theoryctl_providers.litellm", "theoryctl.docker"},
 }
 
 #: What runs a provider: the embedded runtime in this process, the shim in a container on Modal, and the checks of its
@@ -162,6 +164,8 @@ MADE_OF = {
     "theoryctl_providers.litellm.batches.anthropic": {"httpx"},
     "theoryctl_providers.litellm.batches.api": {"httpx"},
     "theoryctl_providers.litellm.batches.openai": {"httpx"},
+    "theoryctl_providers.litellm.listening": {"httpx"},
+    "theoryctl_providers.litellm.redirects": {"httpx"},
     "theoryctl_providers.litellm.stored_client": {"httpx"},
     "theoryctl_providers.litellm.transport": {"httpx"},
     "theoryctl_providers.litellm.connections": {"asyncio"},

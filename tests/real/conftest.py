@@ -203,7 +203,7 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[tuple[str, in
     connect, getaddrinfo = socket.socket.connect, socket.getaddrinfo
 
     def must_be_local(host: object) -> None:
-        if host not in ("127.0.0.1", "::1", "localhost", None):
+        if host not in ("127.0.0.1", "::1", "localhost", b"localhost", None):
             tried.append(host)
             raise OSError(f"this test may not reach {host!r}")
 

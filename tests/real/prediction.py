@@ -26,11 +26,13 @@ HOST = "api.replicate.com"
 class Predictions:
     """Answers to a prediction (replicate.com/docs/reference/http): its states one after the other, or a refusal.
 
-    `received` are the requests: method, path, headers by lower-case name, and body.
+    `location` is the address that each answer names. `received` are the requests: method, path, headers by lower-case
+    name, and body.
     """
 
     states: Sequence[Mapping[str, Any]] = ()
     refusal: tuple[int, Mapping[str, Any]] | None = None
+    location: str | None = None
     received: list[tuple[str, str, dict[str, str], Any]] = field(default_factory=list)
     #: Hosts that a client asked the proxy for.
     connected: list[str] = field(default_factory=list)
@@ -52,8 +54,8 @@ class Predictions:
 class Proxy:
     """A proxy that runs as long as its `with` block; `variables` lead a client to it."""
 
-    def __init__(self, predictions: Predictions, folder: Path) -> None:
-        authority, pair = certificates(folder, HOST)
+    def __init__(self, predictions: Predictions, folder: Path, host: str = HOST) -> None:
+        authority, pair = certificates(folder, host)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pair)
 
@@ -117,6 +119,8 @@ class _Replicate(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(data)))
+        if self._predictions.location is not None:
+            self.send_header("location", self._predictions.location)
         self.end_headers()
         self.wfile.write(data)
 

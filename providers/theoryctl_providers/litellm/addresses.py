@@ -13,15 +13,6 @@ from theoryctl_providers.litellm.vendors import vendor_for
 
 _EXAMPLE = "https://example.com/v1"
 
-#: The extension of a response that says the address of its redirect, which was not followed.
-LED_TO = "theoryctl.led_to"
-
-#: The number of redirects that led to a request, among its extensions, which httpx hands on to the next.
-REDIRECTS = "theoryctl.redirects"
-
-#: Redirects within an address that are followed one after the other; httpx follows 20, and each repeats the prompt.
-MOST_REDIRECTS = 5
-
 
 def address_of(vendor: Vendor, config: ProviderConfig) -> str | None:
     """The address that was set for a vendor; None where none was.

@@ -13,28 +13,31 @@ from dataclasses import dataclass
 from typing import Any
 
 from theoryctl_providers.contract import ProviderError, install_command
-from theoryctl_providers.litellm.addresses import (
-    LED_TO,
-    MOST_REDIRECTS,
-    REDIRECTS,
-    at_address,
-    hint_for,
-    replace_hint,
-    shown,
-)
+from theoryctl_providers.litellm.addresses import at_address, hint_for, replace_hint, shown
 from theoryctl_providers.litellm.reading import ToldInAnswer
 from theoryctl_providers.litellm.vendors import vendor_for
 from theoryctl_providers.status import LONGEST_BODY, answered, body_of, code_of, failure_of, quote, vendor_of
 
 
 def as_provider_error(
-    error: BaseException, *, model: str, begun: bool, clean: Callable[[str], str] = str, address: str | None = None
+    error: BaseException,
+    *,
+    model: str,
+    begun: bool,
+    clean: Callable[[str], str] = str,
+    address: str | None = None,
+    redirect: Any = None,
 ) -> ProviderError:
     """The failure of a call to `model` at `address` as a ProviderError; `begun` says that part of the answer had come.
+
+    `redirect` is a response of httpx's, where the last that came was a redirect that was not followed: whatever library
+    got it, and whatever LiteLLM made of that, it is the cause.
 
     The vendor's own words are quoted where they help, after `clean` took out secrets, but never with a refused key:
     such bodies may echo a part of it.
     """
+    if redirect is not None:
+        return _redirected(redirect, model, address, clean)
     if isinstance(error, ToldInAnswer):
         return _told(error.error, model, clean, at_address(vendor_of(model), address))
     chain = list(_chain(error))
@@ -42,8 +45,6 @@ def as_provider_error(
     who = at_address(vendor_of(model), address)
     if response is None:
         return _without_response(chain, _Asked(model, who, address), begun, clean)
-    if LED_TO in response.extensions:
-        return _redirected(response, model, who, clean)
     body = clean(body_of(response, error)[:LONGEST_BODY])
     failure = answered(int(response.status_code), body, model, _retry_after(response), who=who)
     if response.headers.get("x-should-retry") == "false":  # OpenAI and Anthropic know better than their status says
@@ -51,15 +52,19 @@ def as_provider_error(
     return replace_hint(failure, hint_for(failure.code, model, address, body))
 
 
-def _redirected(response: Any, model: str, who: str, clean: Callable[[str], str]) -> ProviderError:
+def _redirected(response: Any, model: str, address: str | None, clean: Callable[[str], str]) -> ProviderError:
     """The failure of a call whose vendor names another address: keys and prompts go to none but its own."""
+    from theoryctl_providers.litellm.redirects import LED_TO, MOST_REDIRECTS, REDIRECTS, is_of
+
+    request, vendor = response.request, vendor_for(model)
+    is_vendors = address is not None and is_of(address, request.url)  # and not the address of its tokens
+    who = at_address(vendor_of(model), address if is_vendors else str(request.url.join("/")).rstrip("/"))
     moved = clean(shown(response.extensions[LED_TO]))[:200]
-    before = response.request.extensions.get(REDIRECTS, 0)
+    before = request.extensions.get(REDIRECTS, 0)
     after = f" after {before} others" if before >= MOST_REDIRECTS else ""
     message = f"{who} answered {response.status_code} for {model}: a redirect to {moved}{after}, which is not followed"
-    vendor = vendor_for(model)
     hint = "check the network and the proxy settings"
-    if vendor is not None and vendor.addresses:
+    if is_vendors and vendor is not None and vendor.addresses:
         hint = f"set {vendor.addresses[0]} to the address that {vendor.title} has now"
     failure = ProviderError("ERR_UNREACHABLE", message, hint=hint)
     failure.retryable = False

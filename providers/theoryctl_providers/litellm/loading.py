@@ -45,7 +45,7 @@ def _set_up() -> Any:
     # It would cut a list of stop sequences to four, whoever the vendor is (utils.py, validate_openai_optional_params).
     litellm.disable_stop_sequence_limit = True
     from theoryctl_providers.litellm.connections import keep_few
-    from theoryctl_providers.litellm.transport import listen
+    from theoryctl_providers.litellm.listening import listen
 
     _send_once()
     _price_nothing()

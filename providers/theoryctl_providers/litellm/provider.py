@@ -151,7 +151,10 @@ async def _call(request: ResolvedRequest) -> AsyncGenerator[Event]:
         clean = Redactor(secrets_of(request)).error_text
         # An answer that has begun is billed, though nothing of it has come yet.
         begun = begun or heard.is_paid
-        failure = as_provider_error(error, model=model, begun=begun, clean=clean, address=address or heard.asked)
+        asked = address or heard.asked
+        failure = as_provider_error(
+            error, model=model, begun=begun, clean=clean, address=asked, redirect=heard.redirect
+        )
         failure.headers = heard.headers
         raise failure from error
     finally:

@@ -10,7 +10,6 @@ import httpx
 
 from theoryctl_providers.contract import ProviderError
 from theoryctl_providers.litellm.stored import Exchange, exchange_here
-from theoryctl_providers.litellm.transport import reporting
 
 #: Answers that LiteLLM can read, for a request that is only taken: a failure would cost twice the time.
 _CHOICE = {"index": 0, "message": {"role": "assistant", "content": "-"}, "finish_reason": "stop"}
@@ -68,5 +67,5 @@ def _client(vendor: str, exchange: Exchange, arguments: Mapping[str, Any]) -> An
         raise ProviderError("ERR_UNSUPPORTED_PARAM", f"{vendor} has no batches here", hint="ask it without a batch")
     from openai import AsyncOpenAI
 
-    http = reporting(httpx.AsyncClient(transport=transport))
+    http = httpx.AsyncClient(transport=transport)
     return AsyncOpenAI(api_key=arguments["api_key"], base_url=arguments["api_base"], max_retries=0, http_client=http)

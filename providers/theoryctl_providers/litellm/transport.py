@@ -1,8 +1,7 @@
 """Responses of vendors as they came, beside what LiteLLM makes of them, and headers that are the call's alone.
 
-LiteLLM keeps its clients, one set for each event loop, and others for the vendors that it calls in a thread. Each of
-them, its own and those inside vendors' SDKs, reports its responses to the call that it works for; the call is found by
-a context variable, which LiteLLM's threads keep.
+Every client of httpx's, LiteLLM's own and those inside vendors' SDKs, reports its responses to the call that it works
+for; the call is found by a context variable, which LiteLLM's threads keep.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from typing import Any, TypeVar
 
 import httpx
 
-from theoryctl_providers.litellm.addresses import LED_TO, MOST_REDIRECTS, REDIRECTS
 from theoryctl_providers.litellm.arguments import custom_headers
+from theoryctl_providers.litellm.redirects import LED_TO, stay
 from theoryctl_providers.status import LONGEST_BODY
 
 T = TypeVar("T")
@@ -55,6 +54,11 @@ class Heard:
             await response.aclose()
         else:
             response.close()
+
+    @property
+    def redirect(self) -> httpx.Response | None:
+        """The response, where it is a redirect that was not followed."""
+        return self.response if self.response is not None and LED_TO in self.response.extensions else None
 
     @property
     def is_paid(self) -> bool:
@@ -176,8 +180,9 @@ def _speak(request: httpx.Request) -> None:
     if heard is None:
         return
     asked = f"{request.url.scheme}://{request.url.netloc.decode()}"
-    if asked != heard.asked and request.method == "POST":
-        heard.response = None  # of a picture or a token that was fetched before: the prompt goes out only now
+    # Of a picture or a token that was fetched before: the prompt goes out only now. Or LiteLLM went on without it.
+    if heard.redirect is not None or (asked != heard.asked and request.method == "POST"):
+        heard.response = None
     heard.asked = asked
     for name in (*_AMBIENT, *custom_headers()):
         request.headers.pop(name, None)
@@ -188,7 +193,7 @@ def _hear(response: httpx.Response) -> None:
     heard = _call.get()
     if heard is None:
         return
-    _stay(response)
+    stay(response)
     heard.response = response
 
 
@@ -203,89 +208,26 @@ async def _hear_later(response: httpx.Response) -> None:
         response.stream = Body(response)
 
 
-#: Headers that carry a key.
-_KEYS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
-
-#: Redirects that repeat a request as it is (RFC 9110, section 15.4); for another httpx sends a GET without a body.
-_REPEATING = (307, 308)
-
-
-def _stay(response: httpx.Response) -> None:
-    """Take the address from a redirect that must not be followed, which is then a failure: its key is for one address.
-
-    httpx takes `Authorization` away where a redirect leads to another origin, and neither other headers nor the prompt.
-    """
-    if not response.has_redirect_location:
-        return
-    location, extensions = response.headers["location"], response.request.extensions
-    moved, before = _joined(response.request.url, location), extensions.get(REDIRECTS, 0)
-    if moved is not None and before < MOST_REDIRECTS and _may_follow(response, moved):
-        extensions[REDIRECTS] = before + 1
-        return
-    del response.headers["location"]
-    response.extensions[LED_TO] = location if moved is None else str(moved)
-
-
-def _joined(url: httpx.URL, location: str) -> httpx.URL | None:
-    """The address that a redirect leads to; None for what is none."""
-    try:
-        return url.join(location)
-    except (httpx.InvalidURL, ValueError):
-        return None
-
-
-def _may_follow(response: httpx.Response, moved: httpx.URL) -> bool:
-    request = response.request
-    has_key = request.method != "GET" or any(name in request.headers for name in _KEYS)
-    is_same = _origin(moved) == _origin(request.url)
-    return not has_key or (is_same and (response.status_code in _REPEATING or request.method == "GET"))
-
-
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    return url.scheme, url.host, url.port  # None for the scheme's own port, also where it is written
-
-
 def is_heard() -> bool:
     """Say whether this code runs for a call of ours, and not for one that somebody else makes of LiteLLM."""
     return _call.get() is not None
 
 
-def listen() -> None:
-    """Have every client report its responses that LiteLLM makes from now on. Called once, at loading."""
-    from litellm.llms.base import BaseLLM
-    from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
-    from litellm.llms.openai.common_utils import BaseOpenAILLM
-
-    for owner, name in (
-        (AsyncHTTPHandler, "create_client"),
-        (BaseOpenAILLM, "_get_async_http_client"),
-        (BaseOpenAILLM, "_get_sync_http_client"),
-        (BaseLLM, "create_client_session"),
-    ):
-        # A release without it is read by LiteLLM alone.
-        if (make := vars(owner).get(name)) is not None:
-            setattr(owner, name, _reporting(make))
-    # LiteLLM made one while it was imported, `module_level_client`: the client of a handler reports once it is used.
-    if isinstance(kept := vars(HTTPHandler).get("client"), property):
-        HTTPHandler.client = kept.getter(_reporting(kept.fget))
+def turned_away(redirect: httpx.Response) -> bool:
+    """Say whether a redirect that came for a call of ours is not followed; it is then what the call ends in."""
+    heard = _call.get()
+    if heard is None:
+        return False
+    stay(redirect)
+    if LED_TO not in redirect.extensions:
+        return False
+    heard.response = redirect
+    return True
 
 
-def _reporting(make: Any) -> Any:
-    """A maker of clients, a method or a static one, whose clients report."""
-    function = make.__func__ if isinstance(make, staticmethod) else make
-
-    def made(*arguments: Any, **options: Any) -> Any:
-        return reporting(function(*arguments, **options))
-
-    return staticmethod(made) if isinstance(make, staticmethod) else made
-
-
-def reporting(client: Any) -> Any:
-    """Have a client report its responses, an asynchronous or a synchronous one; it is returned."""
-    if client is None:
-        return None
+def report(client: Any) -> None:
+    """Have a client of httpx's report its responses, an asynchronous or a synchronous one."""
     speak, hear = (_speak_later, _hear_later) if isinstance(client, httpx.AsyncClient) else (_speak, _hear)
     before = client.event_hooks
     if hear not in before["response"]:
         client.event_hooks = {"request": [*before["request"], speak], "response": [*before["response"], hear]}
-    return client

@@ -1,0 +1,96 @@
+"""The HTTP libraries through which a call of LiteLLM's reaches the network, each heard while a call of ours runs.
+
+LiteLLM 1.110.2 asks most vendors, and the addresses of tokens for Watsonx, SAP, GitHub Copilot, GigaChat, Azure with
+OIDC, through clients of httpx's that it keeps. Beside them (files below litellm/llms):
+
+- httpx, clients for one request that follow no redirect: huggingface/common_utils.py asks huggingface.co which server
+  has a model, with HUGGINGFACE_API_KEY of the environment; sap/embed/transformation.py asks for deployments, with a
+  token.
+- httpx, clients that follow redirects, with the prompt: azure/common_utils.py, for a gateway of Cloudflare's.
+- requests, which follows redirects without `Authorization` and with the body: databricks/common_utils.py asks for a
+  token with DATABRICKS_CLIENT_SECRET; vertex_ai/vertex_llm_base.py and gdc/chat/transformation.py have google-auth ask
+  for one, with an assertion in the body that the account's key signed; Azure's and Databricks' SDKs ask for theirs.
+- aiohttp, which does the same: custom_httpx/aiohttp_handler.py, for `aiohttp_openai/`, sends key and prompt.
+- Libraries that follow no redirect: botocore, which asks for credentials of Bedrock and SageMaker (httpsession.py), and
+  http.client, with which google-auth looks for a machine of Google's (transport/_http_client.py).
+
+Clients of httpx2's, as OpenAI's SDK makes them by itself, are used for workload identities alone, not for a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import httpx
+
+from theoryctl_providers.litellm.redirects import redirect
+from theoryctl_providers.litellm.transport import is_heard, report, turned_away
+
+
+def listen() -> None:
+    """Hear what comes for calls of ours, whichever library asks. Called once, at loading.
+
+    Calls that others make, of the same libraries in this process, stay as they are.
+    """
+    import aiohttp
+    from requests.sessions import SessionRedirectMixin
+
+    for client in (httpx.Client, httpx.AsyncClient):
+        client.send = _reporting(client.send)
+    SessionRedirectMixin.get_redirect_target = _staying(SessionRedirectMixin.get_redirect_target)
+    # `get`, `post` and the like all come to it.
+    aiohttp.ClientSession._request = _asking_each(aiohttp.ClientSession._request)  # type: ignore[method-assign]
+
+
+def _reporting(send: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(send)
+    def sent(client: Any, *arguments: Any, **options: Any) -> Any:
+        if is_heard():
+            report(client)
+        return send(client, *arguments, **options)
+
+    return sent
+
+
+def _staying(target_of: Callable[..., Any]) -> Callable[..., Any]:
+    """The method with which requests looks into each response for a redirect, which finds none that leads away."""
+
+    @wraps(target_of)
+    def target(session: Any, response: Any) -> Any:
+        location = target_of(session, response)
+        if location is None or not is_heard():
+            return location
+        asked = response.request
+        found = redirect(asked.method, response.url, asked.headers, response.status_code, location)
+        return None if turned_away(found) else location
+
+    return target
+
+
+def _asking_each(request: Callable[..., Any]) -> Callable[..., Any]:
+    """The method with which aiohttp sends a request; it follows redirects itself, and has no place to refuse one."""
+
+    @wraps(request)
+    async def asked(session: Any, method: str, url: Any, **options: Any) -> Any:
+        if not is_heard() or not options.get("allow_redirects", True):
+            return await request(session, method, url, **options)
+        options["allow_redirects"], before = False, 0
+        while True:
+            response = await request(session, method, url, **options)
+            if (found := _redirect_of(response, before)) is None or turned_away(found):
+                return response
+            response.release()
+            options["params"] = None  # the new address is whole
+            url, before = str(found.request.url.join(found.headers["location"])), before + 1
+
+    return asked
+
+
+def _redirect_of(response: Any, before: int) -> httpx.Response | None:
+    asked, location = response.request_info, response.headers.get("location")
+    if location is None or not 300 <= response.status < 400:
+        return None
+    found = redirect(asked.method, str(asked.url), dict(asked.headers), response.status, location, before)
+    return found if found.has_redirect_location else None

@@ -1,0 +1,206 @@
+"""Requests that LiteLLM makes beside the one for an answer, and by other libraries: for tokens, mostly."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import aiohttp
+import httpx
+import pytest
+import requests
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from tests.real.conftest import CANARY, LITELLM_WARNINGS, Ask
+from tests.real.prediction import Predictions, Proxy
+from tests.real.test_keys import said
+from tests.real.test_redirects import redirecting
+from theoryctl_providers.engine.loop import background
+
+pytestmark = [LITELLM_WARNINGS, pytest.mark.usefixtures("foreign_variables", "only_loopback", "short_waits")]
+
+CHOICE = {"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}
+ANSWER = {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [CHOICE]}
+TOKEN = {"access_token": "token-of-the-call", "token_type": "Bearer", "expires_in": 3600}
+
+
+class Asking(NamedTuple):
+    """A model, its secrets, and the variables that LiteLLM reads by itself; all addresses are below `{url}`."""
+
+    model: str
+    secrets: dict[str, str]
+    environment: dict[str, str] = {}  # noqa: RUF012  # nobody writes into it
+
+    def at(self, url: str) -> tuple[dict[str, str], dict[str, str]]:
+        return _at(url, self.secrets), _at(url, self.environment)
+
+
+def _at(url: str, values: dict[str, str]) -> dict[str, str]:
+    return {name: value.replace("{url}", url) for name, value in values.items()}
+
+
+def _account() -> str:
+    key = rsa.generate_private_key(65537, 2048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    named = {"private_key_id": "1", "private_key": key.decode(), "client_email": f"{CANARY}@p.iam", "client_id": "1"}
+    return json.dumps({"type": "service_account", "project_id": "p", "token_uri": "{url}/token", **named})
+
+
+DATABRICKS = Asking(
+    "databricks/m",
+    {"DATABRICKS_API_BASE": "{url}/serving-endpoints"},
+    {
+        "DATABRICKS_API_BASE": "{url}/serving-endpoints",
+        "DATABRICKS_CLIENT_ID": "id",
+        "DATABRICKS_CLIENT_SECRET": CANARY,
+    },
+)
+AIOHTTP = Asking(
+    "aiohttp_openai/m",
+    {"AIOHTTP_OPENAI_API_KEY": CANARY, "AIOHTTP_OPENAI_API_BASE": "{url}/v1/chat/completions"},
+)
+ASKING = [
+    DATABRICKS,
+    AIOHTTP,
+    Asking(
+        "vertex_ai/gemini-2.5-flash",
+        {
+            "VERTEXAI_PROJECT": "p",
+            "VERTEXAI_LOCATION": "us-central1",
+            "VERTEXAI_API_BASE": "http://127.0.0.1:9",
+            "VERTEXAI_CREDENTIALS": _account(),
+        },
+    ),
+    Asking(
+        "watsonx/ibm/granite",
+        {"WATSONX_API_KEY": CANARY, "WATSONX_API_BASE": "http://127.0.0.1:9"},
+        {"WATSONX_IAM_URL": "{url}/identity/token", "WATSONX_PROJECT_ID": "p"},
+    ),
+    Asking(
+        "sap/gpt-4o",
+        {},
+        {
+            "AICORE_AUTH_URL": "{url}/oauth/token",
+            "AICORE_BASE_URL": "http://127.0.0.1:9",
+            "AICORE_CLIENT_ID": "id",
+            "AICORE_CLIENT_SECRET": CANARY,
+        },
+    ),
+    Asking(
+        "azure/m",  # through a gateway, for which LiteLLM makes another client
+        {
+            "AZURE_API_KEY": CANARY,
+            "AZURE_API_BASE": "{url}/gateway.ai.cloudflare.com/v1/x/y/azure-openai/z",
+            "AZURE_API_VERSION": "2024-10-21",
+        },
+    ),
+]
+
+AskAt = Callable[[Asking, str], Any]
+
+
+@pytest.fixture
+def ask_at(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> AskAt:
+    def ask_at(asking: Asking, url: str) -> Any:
+        secrets, environment = asking.at(url)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        # LiteLLM has one session of aiohttp's for all time, and the test before closed it.
+        monkeypatch.setattr("litellm.main.base_llm_aiohttp_handler.client_session", None)
+        return ask(secrets, asking.model, streamed=False)
+
+    return ask_at
+
+
+@pytest.fixture(scope="module")
+def other_server() -> Iterator[HTTPServer]:
+    with HTTPServer() as server:
+        server.expect_request(re.compile("/.*")).respond_with_json({**TOKEN, **ANSWER})
+        yield server
+
+
+@pytest.fixture
+def other(other_server: HTTPServer) -> HTTPServer:
+    """A server at an address that nobody set; it gives tokens and answers to whoever comes."""
+    other_server.clear_log()
+    return other_server
+
+
+@pytest.mark.parametrize("status", [302, 307])
+@pytest.mark.parametrize("asking", ASKING, ids=lambda asking: asking.model.partition("/")[0])
+def test_a_redirect_takes_nothing_to_another_address_whatever_library_asks(
+    ask_at: AskAt, httpserver: HTTPServer, other: HTTPServer, asking: Asking, status: int
+) -> None:
+    call = ask_at(asking, redirecting(httpserver, other.url_for("/elsewhere"), status))
+    assert other.log == []
+    assert len(httpserver.log) == 1
+    assert httpserver.url_for("").rstrip("/") in call.error["message"]
+    assert f"a redirect to {other.url_for('/elsewhere')}, which is not followed" in call.error["message"]
+    assert (call.error["code"], call.error["retryable"]) == ("ERR_UNREACHABLE", False)
+    assert "VERTEXAI_API_BASE" not in (call.error["hint"] or ""), "whose address is not the one that was asked"
+
+
+@pytest.mark.parametrize("asking", [DATABRICKS, AIOHTTP], ids=lambda asking: asking.model.partition("/")[0])
+def test_a_redirect_within_an_address_is_followed_whatever_library_asks(
+    ask_at: AskAt, httpserver: HTTPServer, asking: Asking
+) -> None:
+    def moved(request: Request) -> Response:
+        return Response(status=307, headers={"location": f"{request.path}/moved"})
+
+    httpserver.expect_ordered_request(re.compile("/.*")).respond_with_handler(moved)
+    httpserver.expect_ordered_request(re.compile("/.*/moved")).respond_with_json({**TOKEN, **ANSWER})
+    httpserver.expect_request(re.compile("/.*")).respond_with_json(ANSWER)
+    assert ask_at(asking, httpserver.url_for("").rstrip("/")).outputs["answer"] == "Hi"
+    assert [request.path.endswith("/moved") for request, _ in httpserver.log][:2] == [False, True]
+    (first, _), (second, _), *_ = httpserver.log
+    assert first.get_data() == second.get_data() != b""
+
+
+def test_a_session_of_aiohttps_is_led_around_a_few_times_at_most(ask_at: AskAt, httpserver: HTTPServer) -> None:
+    error = ask_at(AIOHTTP, redirecting(httpserver, "/v1/chat/completions")).error
+    assert "after 5 others, which is not followed" in error["message"]
+    assert len(httpserver.log) == 6
+
+
+def test_the_hub_of_hugging_face_leads_a_key_nowhere_else(
+    ask: Ask, other: HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from litellm.llms.custom_httpx import http_handler
+
+    hub = Predictions(refusal=(307, {}), location=other.url_for("/elsewhere"))
+    with Proxy(hub, tmp_path, "huggingface.co") as proxy:
+        for name, value in {**proxy.variables, "HUGGINGFACE_API_KEY": CANARY}.items():
+            monkeypatch.setenv(name, value)
+        # Made at loading, without the proxy.
+        monkeypatch.setattr("litellm.module_level_client", http_handler.HTTPHandler())
+        error = ask({"HUGGINGFACE_API_KEY": CANARY}, "huggingface/together/a/model", streamed=False).error
+    assert error["message"].startswith("huggingface (https://huggingface.co) answered 307")
+    assert (error["code"], error["retryable"]) == ("ERR_UNREACHABLE", False)
+    asked = {path: headers.get("authorization") for _, path, headers, _ in hub.received}
+    assert asked.pop("/api/models/a/model?expand=inferenceProviderMapping") == f"Bearer {CANARY}"
+    # It asks anybody's way for a file of the model's, too, and that may be elsewhere.
+    assert set(asked.values()) <= {None}
+    assert CANARY not in said(other)
+
+
+def test_others_in_this_process_follow_redirects_as_ever(
+    litellm: Any, ask_at: AskAt, httpserver: HTTPServer, other: HTTPServer
+) -> None:
+    async def by_aiohttp(url: str) -> Any:
+        async with aiohttp.ClientSession() as session, session.post(url, json={}) as response:
+            return await response.json()
+
+    url = redirecting(httpserver, other.url_for("/elsewhere"))
+    assert ask_at(AIOHTTP, url).error["code"] == "ERR_UNREACHABLE"
+    there = {**TOKEN, **ANSWER}
+    assert httpx.post(url, json={}, follow_redirects=True).json() == there
+    assert requests.post(url, json={}, timeout=5).json() == there
+    import asyncio
+
+    assert asyncio.run_coroutine_threadsafe(by_aiohttp(url), background().loop).result(5) == there
+    assert len(other.log) == 3
