@@ -11,11 +11,13 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
+from tests.real.accounts import service_account
 from tests.real.conftest import ANTHROPIC, CANARY, LITELLM_WARNINGS, OPENAI, Ask
 from tests.real.server import Conversation
 from tests.real.vendor import Vendor, first
 from theoryctl_providers import ProviderError, get_llm_provider, run, stream
-from theoryctl_providers.contract import ProviderConfig, ResolvedRequest, SecretRule
+from theoryctl_providers.contract import Operation, ProviderConfig, Request, ResolvedRequest, Result, SecretRule
+from theoryctl_providers.engine import session
 from theoryctl_providers.litellm.addresses import address_of
 from theoryctl_providers.litellm.vendor import Vendor as Row
 from theoryctl_providers.litellm.vendors import VENDORS
@@ -39,12 +41,18 @@ def said(server: HTTPServer) -> str:
     return "\n".join(f"{request.url}\n{request.headers}\n{request.get_data(as_text=True)}" for request, _ in server.log)
 
 
-@pytest.fixture
-def trap() -> Iterator[HTTPServer]:
-    """The server at every address of the environment; nobody should ask it."""
+@pytest.fixture(scope="module")
+def trap_server() -> Iterator[HTTPServer]:
     with HTTPServer() as server:
         yield server
-        assert server.log == []
+
+
+@pytest.fixture
+def trap(trap_server: HTTPServer) -> Iterator[HTTPServer]:
+    """The server at every address that is another vendor's; nobody should ask it."""
+    trap_server.clear()
+    yield trap_server
+    assert trap_server.log == []
 
 
 def secrets_for(row: Row, address: str) -> dict[str, str]:
@@ -112,6 +120,45 @@ def test_a_vendors_key_goes_to_its_own_address_and_nothing_of_the_environment_wi
     assert "foreign-key" not in told
     assert (CANARY in told) == any(name.endswith(("_KEY", "_BEDROCK")) for sets in row.needs for name in sets[0])
     assert environment() == before
+
+
+def key_of(row: Row) -> str:
+    """A key that tells whose it is, and whose name is in no error."""
+    return f"{CANARY}.{VENDORS.index(row)}."
+
+
+def configured(elsewhere: str) -> dict[str, str]:
+    """Every variable of every vendor: keys, and one address for all."""
+    values = {name: key_of(row) for row in VENDORS for name in row.variables}
+    values |= {name: elsewhere for row in VENDORS for name in row.addresses}
+    regions = {name: "us-east-1" for name in values if "REGION" in name}
+    return {**values, **regions, "AZURE_API_VERSION": "2024-10-21", "VERTEXAI_LOCATION": "us-central1"}
+
+
+@pytest.mark.parametrize("operation", ["chat", "embeddings"])
+@pytest.mark.parametrize("prefix", [prefix for row in VENDORS if row.addresses for prefix in row.prefixes])
+def test_with_every_vendor_configured_a_key_goes_to_the_address_of_its_own_alone(
+    prefix: str, operation: Operation, litellm: Any, httpserver: HTTPServer, trap: HTTPServer
+) -> None:
+    row = next(row for row in VENDORS if prefix in row.prefixes)
+    httpserver.expect_request("/token").respond_with_json({"access_token": key_of(row), "expires_in": 3600})
+    httpserver.expect_request(re.compile("/.*")).respond_with_json({"error": {"message": "no"}}, status=401)
+    own = httpserver.url_for("").rstrip("/")
+    secrets = {**configured(trap.url_for("").rstrip("/")), **dict.fromkeys(row.addresses, own)}
+    secrets["VERTEXAI_CREDENTIALS"] = service_account(f"{own}/token", "me")
+    words = {"messages": MESSAGES} if operation == "chat" else {"input": ["Say hello."]}
+    asked = Request(
+        config=ProviderConfig(provider="litellm", ref="llm/litellm@1", secrets=secrets),
+        inputs={"model": f"{prefix}/gemini-2.5-flash", **words},
+        mode="real",
+        operation=operation,
+        timeout=10,
+        retries=False,
+    )
+    *_, last = session.ask(asked)
+    assert isinstance(last, Result) and last.envelope["error"] is not None
+    assert set(re.findall(rf"{CANARY}\.\d+\.", said(httpserver))) <= {key_of(row)}
+    assert httpserver.log or operation == "embeddings", last.envelope  # which some do not have
 
 
 @pytest.mark.parametrize("row", [row for row in VENDORS if row.ambient], ids=lambda row: row.name)

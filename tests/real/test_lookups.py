@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,11 +11,10 @@ import aiohttp
 import httpx
 import pytest
 import requests
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from tests.real.accounts import service_account
 from tests.real.conftest import CANARY, LITELLM_WARNINGS, Ask
 from tests.real.prediction import Predictions, Proxy
 from tests.real.test_keys import said
@@ -45,12 +43,6 @@ def _at(url: str, values: dict[str, str]) -> dict[str, str]:
     return {name: value.replace("{url}", url) for name, value in values.items()}
 
 
-def _account() -> str:
-    key = rsa.generate_private_key(65537, 2048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    named = {"private_key_id": "1", "private_key": key.decode(), "client_email": f"{CANARY}@p.iam", "client_id": "1"}
-    return json.dumps({"type": "service_account", "project_id": "p", "token_uri": "{url}/token", **named})
-
-
 DATABRICKS = Asking(
     "databricks/m",
     {"DATABRICKS_API_BASE": "{url}/serving-endpoints"},
@@ -73,7 +65,7 @@ ASKING = [
             "VERTEXAI_PROJECT": "p",
             "VERTEXAI_LOCATION": "us-central1",
             "VERTEXAI_API_BASE": "http://127.0.0.1:9",
-            "VERTEXAI_CREDENTIALS": _account(),
+            "VERTEXAI_CREDENTIALS": service_account("{url}/token", CANARY),
         },
     ),
     Asking(

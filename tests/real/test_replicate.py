@@ -11,6 +11,7 @@ import pytest
 
 from tests.real.conftest import CANARY, LITELLM_WARNINGS, Ask, Call
 from tests.real.prediction import HOST, Predictions, Proxy
+from tests.real.test_keys import configured
 from tests.records import Shows
 
 pytestmark = LITELLM_WARNINGS
@@ -38,7 +39,7 @@ def forget_clients(litellm: Any) -> None:
 def replicate(
     predictions: Predictions, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[AskReplicate]:
-    """Ask Replicate, which is the stand-in."""
+    """Ask Replicate, which is the stand-in, where every other vendor is configured too."""
     import litellm
 
     predictions.received.clear()  # of another case
@@ -49,7 +50,8 @@ def replicate(
         forget_clients(litellm)
         monkeypatch.setattr("litellm.DEFAULT_REPLICATE_POLLING_DELAY_SECONDS", 0.01)
         monkeypatch.setattr("litellm.llms.replicate.chat.handler.REPLICATE_POLLING_DELAY_SECONDS", 0.01)
-        yield lambda **options: ask({"REPLICATE_API_KEY": CANARY}, MODEL, **options)
+        secrets = {**configured("http://127.0.0.1:9"), "REPLICATE_API_KEY": CANARY}
+        yield lambda **options: ask(secrets, MODEL, **options)
         forget_clients(litellm)
     assert set(predictions.connected) == {f"{HOST}:443"}
     assert all(headers["authorization"].endswith(f" {CANARY}") for _, _, headers, _ in predictions.received)
