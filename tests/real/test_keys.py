@@ -135,6 +135,22 @@ def configured(elsewhere: str) -> dict[str, str]:
     return {**values, **regions, "AZURE_API_VERSION": "2024-10-21", "VERTEXAI_LOCATION": "us-central1"}
 
 
+def asked(model: str, operation: Operation, secrets: dict[str, str]) -> Result:
+    """The result of a short request, which is sent once."""
+    words = {"messages": MESSAGES} if operation == "chat" else {"input": ["Say hello."]}
+    request = Request(
+        config=ProviderConfig(provider="litellm", ref="llm/litellm@1", secrets=secrets),
+        inputs={"model": model, **words},
+        mode="real",
+        operation=operation,
+        timeout=10,
+        retries=False,
+    )
+    *_, last = session.ask(request)
+    assert isinstance(last, Result)
+    return last
+
+
 @pytest.mark.parametrize("operation", ["chat", "embeddings"])
 @pytest.mark.parametrize("prefix", [prefix for row in VENDORS if row.addresses for prefix in row.prefixes])
 def test_with_every_vendor_configured_a_key_goes_to_the_address_of_its_own_alone(
@@ -146,17 +162,8 @@ def test_with_every_vendor_configured_a_key_goes_to_the_address_of_its_own_alone
     own = httpserver.url_for("").rstrip("/")
     secrets = {**configured(trap.url_for("").rstrip("/")), **dict.fromkeys(row.addresses, own)}
     secrets["VERTEXAI_CREDENTIALS"] = service_account(f"{own}/token", "me")
-    words = {"messages": MESSAGES} if operation == "chat" else {"input": ["Say hello."]}
-    asked = Request(
-        config=ProviderConfig(provider="litellm", ref="llm/litellm@1", secrets=secrets),
-        inputs={"model": f"{prefix}/gemini-2.5-flash", **words},
-        mode="real",
-        operation=operation,
-        timeout=10,
-        retries=False,
-    )
-    *_, last = session.ask(asked)
-    assert isinstance(last, Result) and last.envelope["error"] is not None
+    last = asked(f"{prefix}/gemini-2.5-flash", operation, secrets)
+    assert last.envelope["error"] is not None
     assert set(re.findall(rf"{CANARY}\.\d+\.", said(httpserver))) <= {key_of(row)}
     assert httpserver.log or operation == "embeddings", last.envelope  # which some do not have
 
@@ -236,6 +243,45 @@ def test_the_key_of_openai_does_not_go_to_a_vendor_without_one(litellm: Any, mon
                 run({"model": model, "messages": MESSAGES}, provider="litellm", mode="real")
             assert caught.value.code == "ERR_MISSING_SECRET"
         assert vendor.requests == []
+
+
+@pytest.mark.parametrize("is_moved", [True, False])
+@pytest.mark.parametrize(
+    ("vendor", "operation"),
+    [
+        ("ai21", "chat"),
+        ("azure_ai", "embeddings"),
+        ("custom_openai", "chat"),
+        ("litellm_proxy", "chat"),
+        ("litellm_proxy", "embeddings"),
+        ("xinference", "chat"),
+    ],
+)
+def test_the_key_of_a_vendor_without_an_address_does_not_go_to_openais(
+    vendor: str,
+    operation: Operation,
+    is_moved: bool,
+    litellm: Any,
+    trap: HTTPServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # on the way to OpenAI itself
+    if is_moved:
+        monkeypatch.setenv("OPENAI_BASE_URL", trap.url_for("/v1"))
+    error = asked(f"{vendor}/m", operation, {f"{vendor.upper()}_API_KEY": CANARY}).envelope["error"]
+    assert error is not None
+    assert (error["code"], error["retryable"]) == ("ERR_MISSING_SECRET", False)
+    assert f"{vendor.upper()}_API_BASE" in (error["hint"] or "")
+
+
+def test_a_vendor_at_an_address_that_openais_client_has_too_is_asked(
+    litellm: Any, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    httpserver.expect_request("/v1/chat/completions").respond_with_json({"error": {"message": "no"}}, status=401)
+    for name in ("OPENAI_BASE_URL", "LITELLM_PROXY_API_BASE"):
+        monkeypatch.setenv(name, httpserver.url_for("/v1"))
+    asked("litellm_proxy/m", "chat", {"LITELLM_PROXY_API_KEY": CANARY})
+    assert len(httpserver.log) == 1
 
 
 # -- errors say which address ------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Any
 from theoryctl_providers.contract import ProviderError, ResolvedRequest
 from theoryctl_providers.litellm.addresses import address_of
 from theoryctl_providers.litellm.vendor import Vendor
-from theoryctl_providers.litellm.vendors import BEDROCK, vendor_for
+from theoryctl_providers.litellm.vendors import BEDROCK, OPENAI, vendor_for
 
 #: Ends of the variables of vendors beyond the table, after the vendor's name, and what is called otherwise.
 _ENDINGS = {"API_KEY": "api_key", "API_BASE": "api_base", "BASE_URL": "api_base", "API_VERSION": "api_version"}
@@ -44,6 +44,33 @@ def vendor_arguments(request: ResolvedRequest) -> dict[str, Any]:
 def called_at(arguments: Mapping[str, Any]) -> str | None:
     """The address among the arguments of a call; None where LiteLLM finds it by itself."""
     return arguments.get("api_base") or arguments.get("aws_bedrock_runtime_endpoint")
+
+
+def others_addresses(model: str, arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return OpenAI's addresses for a vendor beyond the table whose own is not among the arguments of its call.
+
+    Where it knows none, LiteLLM sends that vendor's key there (responses/bridge_check.py, `_resolve_openai_api_base`).
+    """
+    if vendor_for(model) is not None or called_at(arguments):
+        return ()
+    own = {os.environ.get(f"{_prefix(model)}_{end}") for end, argument in _ENDINGS.items() if argument == "api_base"}
+    known = (OPENAI.address, *map(os.environ.get, OPENAI.addresses))
+    return tuple(address for address in known if address and address not in own)
+
+
+def without_address(model: str) -> ProviderError:
+    """Return the error for a vendor beyond the table that has no address, `ERR_MISSING_SECRET`."""
+    name = f"{_prefix(model)}_API_BASE"
+    return ProviderError(
+        "ERR_MISSING_SECRET",
+        f"{model} needs {name}: without it LiteLLM would send the key to an address of OpenAI's",
+        hint=f"declare {name} among the manifest's secrets, and set it",
+    )
+
+
+def _prefix(model: str) -> str:
+    """The beginning of the names of a vendor's variables."""
+    return model.partition("/")[0].upper().replace("-", "_")
 
 
 def account_headers(model: str, secrets: Mapping[str, str]) -> dict[str, str]:
@@ -114,8 +141,7 @@ def _beyond_the_table(model: str, secrets: Mapping[str, str]) -> dict[str, str]:
 
     Raises ProviderError `ERR_MISSING_SECRET`: without a key of its own, LiteLLM would send OpenAI's.
     """
-    vendor = model.partition("/")[0]
-    prefix = vendor.upper().replace("-", "_")
+    vendor, prefix = model.partition("/")[0], _prefix(model)
     names = {**_OTHERWISE.get(vendor, {}), **{f"{prefix}_{end}": argument for end, argument in _ENDINGS.items()}}
     arguments = {argument: secrets[name] for name, argument in names.items() if secrets.get(name)}
     if missing := () if "api_key" in arguments else _missing(model, f"{prefix}_API_KEY", secrets):

@@ -14,6 +14,7 @@ from typing import Any
 
 from theoryctl_providers.contract import ProviderError, install_command
 from theoryctl_providers.litellm.addresses import at_address, hint_for, replace_hint, shown
+from theoryctl_providers.litellm.arguments import without_address
 from theoryctl_providers.litellm.reading import ToldInAnswer
 from theoryctl_providers.litellm.vendors import vendor_for
 from theoryctl_providers.status import LONGEST_BODY, answered, body_of, code_of, failure_of, quote, vendor_of
@@ -41,6 +42,8 @@ def as_provider_error(
     if isinstance(error, ToldInAnswer):
         return _told(error.error, model, clean, at_address(vendor_of(model), address))
     chain = list(_chain(error))
+    if _is_misdirected(chain):
+        return without_address(model)
     response = _response(chain)
     who = at_address(vendor_of(model), address)
     if response is None:
@@ -153,6 +156,12 @@ def _without_response(
         reason = " ".join(map(str, chain))
         return asked.failure("ERR_UNREACHABLE", f"no connection to {asked.who} for {asked.model}", reason)
     return _by_class(chain, asked, begun, clean)
+
+
+def _is_misdirected(chain: list[BaseException]) -> bool:
+    from theoryctl_providers.litellm.transport import Misdirected
+
+    return any(isinstance(error, Misdirected) for error in chain)
 
 
 def is_lost(error: BaseException) -> bool:

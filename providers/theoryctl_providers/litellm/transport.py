@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from codecs import BOM_UTF8
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -24,15 +24,20 @@ T = TypeVar("T")
 _call: ContextVar[Heard | None] = ContextVar("_call", default=None)
 
 
+class Misdirected(Exception):
+    """A request that was about to go to another vendor's address."""
+
+
 class Heard:
     """The last response that came for a call; None before one has.
 
     `account` are headers, by lower-case name, that say on whose account the call is; of those in the environment none
-    goes with it.
+    goes with it. `others` are addresses where nothing of the call may go.
     """
 
     def __init__(self, account: Mapping[str, str]) -> None:
         self.account = account
+        self.others: Sequence[str] = ()
         self.response: httpx.Response | None = None
         #: The address of the last request, without its path; None before one was made.
         self.asked: str | None = None
@@ -179,6 +184,8 @@ def _speak(request: httpx.Request) -> None:
     heard = _call.get()
     if heard is None:
         return
+    if any(str(request.url).startswith(f"{address.rstrip('/')}/") for address in heard.others):
+        raise Misdirected
     asked = f"{request.url.scheme}://{request.url.netloc.decode()}"
     # Of a picture or a token that was fetched before: the prompt goes out only now. Or LiteLLM went on without it.
     if heard.redirect is not None or (asked != heard.asked and request.method == "POST"):

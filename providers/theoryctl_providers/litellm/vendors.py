@@ -287,8 +287,8 @@ VENDORS = (
     ),
 )
 
-BEDROCK = next(vendor for vendor in VENDORS if vendor.name == "bedrock")
 _BY_PREFIX = {prefix: vendor for vendor in VENDORS for prefix in vendor.prefixes}
+BEDROCK, OPENAI = _BY_PREFIX["bedrock"], _BY_PREFIX["openai"]
 
 
 def prefixes() -> frozenset[str]:
