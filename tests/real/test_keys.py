@@ -221,6 +221,14 @@ def test_two_tenants_keys_never_meet(litellm: Any) -> None:
     assert environment() == before
 
 
+def test_cohere_is_asked_for_embeddings_where_it_makes_them(litellm: Any, httpserver: HTTPServer) -> None:
+    answer = {"embeddings": {"float": [[0.5, 0.25]]}, "meta": {"billed_units": {"input_tokens": 2}}}
+    httpserver.expect_request("/v2/embed").respond_with_json(answer)
+    secrets = {"COHERE_API_KEY": CANARY, "COHERE_API_BASE": httpserver.url_for("").rstrip("/")}
+    (vectors,) = asked("cohere/embed-v4.0", "embeddings", secrets).envelope["outputs"]
+    assert vectors.get("json") == [[0.5, 0.25]]
+
+
 def test_a_secret_of_one_call_is_nothing_to_the_next(litellm: Any) -> None:
     with Vendor() as vendor:
         secrets = {"GROQ_API_KEY": CANARY, "GROQ_API_BASE": f"{vendor.url}/v1"}

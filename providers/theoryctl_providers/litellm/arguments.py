@@ -6,6 +6,7 @@ Nothing goes through the environment: another call in this process would find it
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,6 +39,8 @@ def vendor_arguments(request: ResolvedRequest) -> dict[str, Any]:
         arguments["model"] = f"ollama_chat/{model.partition('/')[2]}"
     arguments |= _credentials(vendor, config.secrets)
     address = address_of(vendor, config) or _own(vendor, model, arguments)
+    if address and vendor.name == "cohere" and request.operation == "embeddings":
+        address = re.sub("/chat$", "/embed", address)  # llms/cohere/embed/transformation.py adds nothing either
     return {**arguments, vendor.address_argument: address} if address else arguments
 
 
