@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,12 +21,13 @@ from tests.real.prediction import Predictions, Proxy
 from tests.real.test_keys import said
 from tests.real.test_redirects import redirecting
 from theoryctl_providers.engine.loop import background
+from theoryctl_providers.litellm.transport import Heard
 
 pytestmark = [LITELLM_WARNINGS, pytest.mark.usefixtures("foreign_variables", "only_loopback", "short_waits")]
 
 CHOICE = {"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}
 ANSWER = {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [CHOICE]}
-TOKEN = {"access_token": "token-of-the-call", "token_type": "Bearer", "expires_in": 3600}
+TOKEN = {"access_token": "token-of-the-call", "token_type": "Bearer", "expires_in": 1}  # kept by nobody
 
 
 class Asking(NamedTuple):
@@ -192,7 +194,21 @@ def test_others_in_this_process_follow_redirects_as_ever(
     there = {**TOKEN, **ANSWER}
     assert httpx.post(url, json={}, follow_redirects=True).json() == there
     assert requests.post(url, json={}, timeout=5).json() == there
-    import asyncio
-
     assert asyncio.run_coroutine_threadsafe(by_aiohttp(url), background().loop).result(5) == there
     assert len(other.log) == 3
+
+
+@pytest.mark.parametrize("post", [httpx.post, requests.post], ids=["httpx", "requests"])
+def test_a_call_that_goes_on_after_a_redirect_does_not_end_in_it(
+    litellm: Any, httpserver: HTTPServer, other: HTTPServer, post: Callable[..., Any]
+) -> None:
+    heard, found = Heard({}), []
+
+    async def call() -> None:
+        for url in (redirecting(httpserver, other.url_for("/elsewhere")), other.url_for("/")):
+            post(url, json={}, timeout=5)
+            found.append(heard.redirect is not None)
+
+    asyncio.run(heard.during(call()))
+    assert found == [True, False]
+    assert len(other.log) == 1

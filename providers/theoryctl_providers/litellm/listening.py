@@ -9,10 +9,10 @@ OIDC, through clients of httpx's that it keeps. Beside them (files below litellm
 - httpx, clients that follow redirects, with the prompt: azure/common_utils.py, for a gateway of Cloudflare's.
 - requests, which follows redirects without `Authorization` and with the body: databricks/common_utils.py asks for a
   token with DATABRICKS_CLIENT_SECRET; vertex_ai/vertex_llm_base.py and gdc/chat/transformation.py have google-auth ask
-  for one, with an assertion in the body that the account's key signed; Azure's and Databricks' SDKs ask for theirs.
+  for one, with an assertion in the body that the account's key signed; Databricks' SDK asks for its (oauth.py).
 - aiohttp, which does the same: custom_httpx/aiohttp_handler.py, for `aiohttp_openai/`, sends key and prompt.
-- Libraries that follow no redirect: botocore, which asks for credentials of Bedrock and SageMaker (httpsession.py), and
-  http.client, with which google-auth looks for a machine of Google's (transport/_http_client.py).
+- Libraries that follow no redirect: botocore, which asks for credentials of Bedrock and SageMaker (httpsession.py);
+  azure-core, for Azure's SDK, which tells requests so (pipeline/transport/_requests_basic.py).
 
 Clients of httpx2's, as OpenAI's SDK makes them by itself, are used for workload identities alone, not for a key.
 """
@@ -60,10 +60,11 @@ def _staying(target_of: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(target_of)
     def target(session: Any, response: Any) -> Any:
         location = target_of(session, response)
-        if location is None or not is_heard():
+        if not is_heard():
             return location
-        asked = response.request
-        found = redirect(asked.method, response.url, asked.headers, response.status_code, location)
+        asked, found = response.request, None
+        if location is not None:
+            found = redirect(asked.method, response.url, asked.headers, response.status_code, location)
         return None if turned_away(found) else location
 
     return target
@@ -79,7 +80,7 @@ def _asking_each(request: Callable[..., Any]) -> Callable[..., Any]:
         options["allow_redirects"], before = False, 0
         while True:
             response = await request(session, method, url, **options)
-            if (found := _redirect_of(response, before)) is None or turned_away(found):
+            if turned_away(found := _redirect_of(response, before)) or found is None:
                 return response
             response.release()
             options["params"] = None  # the new address is whole

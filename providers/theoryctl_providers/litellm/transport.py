@@ -220,16 +220,22 @@ def is_heard() -> bool:
     return _call.get() is not None
 
 
-def turned_away(redirect: httpx.Response) -> bool:
-    """Say whether a redirect that came for a call of ours is not followed; it is then what the call ends in."""
+def turned_away(redirect: httpx.Response | None) -> bool:
+    """Say whether a redirect that came for a call of ours is not followed; it is then what the call ends in.
+
+    None stands for a response that is none: LiteLLM went on after an earlier one.
+    """
     heard = _call.get()
     if heard is None:
         return False
-    stay(redirect)
-    if LED_TO not in redirect.extensions:
-        return False
-    heard.response = redirect
-    return True
+    if redirect is not None:
+        stay(redirect)
+        if LED_TO in redirect.extensions:
+            heard.response = redirect
+            return True
+    if heard.redirect is not None:
+        heard.response = None
+    return False
 
 
 def report(client: Any) -> None:
