@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,6 @@ def replicate(
             monkeypatch.setenv(name, value)
         # LiteLLM has read both when its other clients were made, and counts seconds between two looks.
         forget_clients(litellm)
-        monkeypatch.setattr("litellm.DEFAULT_REPLICATE_POLLING_DELAY_SECONDS", 0.01)
         monkeypatch.setattr("litellm.llms.replicate.chat.handler.REPLICATE_POLLING_DELAY_SECONDS", 0.01)
         secrets = {**configured("http://127.0.0.1:9"), "REPLICATE_API_KEY": CANARY}
         yield lambda **options: ask(secrets, MODEL, **options)
@@ -67,6 +66,7 @@ def test_a_prediction_is_asked_after_until_it_is_done(
     assert (method, path) == ("POST", PATH)
     assert "Say hello." in body["input"]["prompt"]
     assert (body["input"]["max_new_tokens"], body["input"]["temperature"]) == (5, 0.5)
+    assert "stream" not in body["input"], "it is no input of the model"
     assert [path for _, path, *_ in looks] == ["/v1/predictions/abc"] * 2
     assert call.envelope["usage"]["input_tokens"] is None, "Replicate counts none, and LiteLLM's count is its own"
     shows("replicate", "text")
@@ -98,7 +98,7 @@ def test_a_prediction_that_fails_is_the_vendors_failure_in_its_words(
     call = replicate(streamed=streamed)
     assert call.error["code"] == "ERR_UNAVAILABLE"
     assert "CUDA out of memory" in call.error["message"]
-    assert len([method for method, *_ in predictions.received if method == "POST"]) == 1
+    assert posts(predictions) == 1
 
 
 class Breaking(Predictions):
@@ -127,13 +127,108 @@ def test_a_connection_that_breaks_under_a_prediction_is_told_as_that(
     error = replicate(streamed=streamed).error
     assert error["code"] == "ERR_BAD_RESPONSE"
     assert "broke in the middle of the answer" in error["message"]
-    assert [method for method, *_ in predictions.received].count("POST") == 1
+    assert posts(predictions) == 1
+
+
+class Failing(Predictions):
+    """A prediction for which some looks fail, each with this status."""
+
+    def __init__(self, status: int, looks: range, states: Sequence[Mapping[str, Any]] = (STARTED, DONE)) -> None:
+        super().__init__(states)
+        self._status, self._looks = status, looks
+
+    def answer(self, method: str, path: str, headers: dict[str, str], body: Any) -> tuple[int, Any]:
+        answered = super().answer(method, path, headers, body)
+        fails = method == "GET" and looks(self) in self._looks
+        return (self._status, {"detail": "try later", "error": "upstream"}) if fails else answered
+
+
+def looks(predictions: Predictions) -> int:
+    return [method for method, *_ in predictions.received].count("GET")
+
+
+def posts(predictions: Predictions) -> int:
+    return [method for method, *_ in predictions.received].count("POST")
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("predictions", [Failing(502, range(1, 4)), Failing(429, range(2, 6))], ids=["502", "429"])
+def test_a_look_that_fails_in_passing_is_repeated(
+    replicate: AskReplicate, streamed: bool, predictions: Predictions
+) -> None:
+    assert replicate(streamed=streamed).outputs["answer"] == "Hello there!"
+    assert posts(predictions) == 1
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    ("predictions", "code", "times"),
+    [
+        (Failing(502, range(1, 99)), "ERR_UNAVAILABLE", 5),
+        (Failing(503, range(2, 99)), "ERR_UNAVAILABLE", 6),
+        (Failing(504, range(1, 99)), "ERR_UNAVAILABLE", 5),
+        (Failing(429, range(1, 99)), "ERR_RATE_LIMITED", 5),
+        (Failing(401, range(1, 99)), "ERR_AUTH", 1),
+    ],
+    ids=["502", "503", "504", "429", "401"],
+)
+def test_a_prediction_that_cannot_be_looked_at_is_not_made_again(
+    replicate: AskReplicate, streamed: bool, predictions: Predictions, code: str, times: int
+) -> None:
+    error = replicate(streamed=streamed).error
+    assert (error["code"], error["retryable"], looks(predictions), posts(predictions)) == (code, False, times, 1)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("status", ["canceled", "aborted", "unheard of"])
+@pytest.mark.parametrize("predictions", [Predictions([STARTED, {"status": "?"}])], ids=["ends"])
+def test_a_prediction_that_ends_without_success_is_the_vendors_failure(
+    replicate: AskReplicate, streamed: bool, predictions: Predictions, status: str
+) -> None:
+    predictions.states = [STARTED, {"status": status}]
+    error = replicate(streamed=streamed).error
+    assert (error["code"], posts(predictions)) == ("ERR_UNAVAILABLE", 1)
+    assert f"the prediction is {status}" in error["message"]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    "predictions", [Predictions([STARTED] * 8 + [DONE]), Predictions([{**DONE, "output": "Hello there!"}])]
+)
+def test_an_output_comes_in_pieces_or_whole_however_long_it_takes(
+    replicate: AskReplicate, streamed: bool, predictions: Predictions
+) -> None:
+    # LiteLLM looks at a whole answer five times.
+    assert replicate(streamed=streamed).outputs["answer"] == "Hello there!"
+
+
+@pytest.mark.parametrize("predictions", [Predictions([{"status": "succeeded", "output": []}])], ids=["empty"])
+def test_a_prediction_without_output_is_an_empty_answer(replicate: AskReplicate) -> None:
+    # LiteLLM makes a space of it.
+    assert replicate(streamed=False).outputs["answer"] == ""
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    ("predictions", "what"),
+    [
+        (Predictions([{"status": "succeeded", "output": {"text": "Hi"}}]), "holds dict"),
+        (Predictions([{"status": "succeeded", "output": ["Hi", 1]}]), "holds int"),
+        (Predictions([STARTED, {"status": "succeeded", "output": ["Bye"]}]), "takes back"),
+    ],
+    ids=["object", "number", "other text"],
+)
+def test_an_output_that_is_no_text_is_told_and_not_made_into_some(
+    replicate: AskReplicate, streamed: bool, predictions: Predictions, what: str
+) -> None:
+    error = replicate(streamed=streamed).error
+    assert (error["code"], what in error["message"], posts(predictions)) == ("ERR_BAD_RESPONSE", True, 1), error
 
 
 @pytest.mark.parametrize("predictions", [Breaking(1, 2.5)], ids=["silent"])
 def test_a_prediction_that_is_not_told_of_in_time_is_late(replicate: AskReplicate, predictions: Predictions) -> None:
     assert replicate(streamed=False, timeout=1).error["code"] == "ERR_TIMEOUT"
-    assert [method for method, *_ in predictions.received].count("POST") == 1
+    assert posts(predictions) == 1
 
 
 @pytest.mark.parametrize("inputs", [{"tools": [TOOL]}, {"seed": 1}, {"tools": [TOOL], "tool_choice": "auto"}])

@@ -44,13 +44,13 @@ async def _asked(arguments: dict[str, Any], heard: Heard, model: str) -> Any:
     try:
         return await heard.during(litellm.acompletion(**arguments))
     except Exception as error:
-        if heard.is_paid and _openai_in(heard):
+        if heard.is_answered and _openai_in(heard):
             return None
-        if heard.is_paid and (chunks := _chunks_in(arguments["model"], heard)):
+        if heard.is_answered and (chunks := _chunks_in(arguments["model"], heard)):
             return chunks
-        if heard.is_paid and (told := _failure_in(heard)) is not None:
+        if heard.is_answered and (told := _failure_in(heard)) is not None:
             raise ToldInAnswer(told) from error
-        if heard.is_paid and heard.text is not None and not is_lost(error):
+        if heard.is_answered and heard.text is not None and not is_lost(error):
             # LiteLLM calls some of these a server's failure, which would be tried again.
             message = f"the answer of {model} cannot be read"
             raise ProviderError("ERR_BAD_RESPONSE", message, hint="try again") from error
@@ -60,7 +60,7 @@ async def _asked(arguments: dict[str, Any], heard: Heard, model: str) -> Any:
 def _failure_in(heard: Heard) -> Any:
     """The failure that a response of status 200 tells, of several the last; None where there is none."""
     said = Said()
-    if heard.text is not None:
+    if heard.is_answered and heard.text is not None:
         said.read(heard.text)
     return said.error
 

@@ -43,7 +43,7 @@ async def count(request: ResolvedRequest, arguments: dict[str, Any], heard: Hear
     )
     told = await heard.during(counting)
     heard.raise_for_status()
-    if told is not None and told.error and not heard.is_paid:
+    if told is not None and told.error and not heard.is_answered:
         raise answered(told.status_code or 500, str(told.error_message or ""), request.model)
     if told is None or told.error or not isinstance(told.total_tokens, int):
         raise ProviderError("ERR_BAD_RESPONSE", f"the answer of {request.model} holds no number", hint="try again")

@@ -39,17 +39,20 @@ def as_provider_error(
     """
     if redirect is not None:
         return _redirected(redirect, model, address, clean)
-    if isinstance(error, ToldInAnswer):
-        return _told(error.error, model, clean, at_address(vendor_of(model), address))
     chain = list(_chain(error))
     if _is_misdirected(chain):
         return without_address(model)
+    for each in chain:  # what reads for LiteLLM raises ours, which LiteLLM wraps
+        if isinstance(each, ProviderError):
+            return each
+        if isinstance(each, ToldInAnswer):
+            return _told(each.error, model, clean, at_address(vendor_of(model), address))
     response = _response(chain)
     who = at_address(vendor_of(model), address)
     if response is None:
         return _without_response(chain, _Asked(model, who, address), begun, clean)
     body = clean(body_of(response, error)[:LONGEST_BODY])
-    failure = answered(int(response.status_code), body, model, _retry_after(response), who=who)
+    failure = answered(int(response.status_code), body, model, retry_after(response), who=who)
     if response.headers.get("x-should-retry") == "false":  # OpenAI and Anthropic know better than their status says
         failure.retryable = False
     return replace_hint(failure, hint_for(failure.code, model, address, body))
@@ -256,8 +259,8 @@ def _is_of_litellm(told: BaseException, chain: list[BaseException]) -> bool:
     return told is not chain[-1] or not isinstance(status, int) or status < 400 or status == 502
 
 
-def _retry_after(response: Any) -> float | None:
-    """Seconds from a Retry-After header (RFC 9110: seconds, or a date), as OpenAI's own client reads it too."""
+def retry_after(response: Any) -> float | None:
+    """Return the seconds that a Retry-After header tells (RFC 9110: seconds, or a date); None without one."""
     value = response.headers.get("retry-after")
     if value is None:
         return None

@@ -46,6 +46,7 @@ def _set_up() -> Any:
     litellm.disable_stop_sequence_limit = True
     from theoryctl_providers.litellm.connections import keep_few
     from theoryctl_providers.litellm.listening import listen
+    from theoryctl_providers.litellm.predictions import look_after_predictions
 
     _send_once()
     _price_nothing()
@@ -54,6 +55,7 @@ def _set_up() -> Any:
     _look_for_no_files()
     _read_events_of_cohere()
     _bear_odd_counts()
+    look_after_predictions()
     listen()
     keep_few()
     _ask_no_proxy(litellm)

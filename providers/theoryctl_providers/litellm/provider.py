@@ -156,6 +156,7 @@ async def _call(request: ResolvedRequest) -> AsyncGenerator[Event]:
             error, model=model, begun=begun, clean=clean, address=asked, redirect=heard.redirect
         )
         failure.headers = heard.headers
+        failure.retryable = failure.retryable and not heard.is_begun
         raise failure from error
     finally:
         await heard.aclose()
@@ -197,4 +198,6 @@ def _is_streamed(request: ResolvedRequest) -> bool:
     LiteLLM drops the reasons beyond the first choice in a stream that is not in OpenAI's format.
     """
     vendor = request.model.partition("/")[0]
+    if vendor == "replicate":  # its predictions are looked after in one way, `predictions`; there is no other request
+        return True
     return request.streamed and ((request.inputs.get("n") or 1) == 1 or vendor in _OPENAI_FORMAT)

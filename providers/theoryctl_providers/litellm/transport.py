@@ -41,6 +41,8 @@ class Heard:
         self.response: httpx.Response | None = None
         #: The address of the last request, without its path; None before one was made.
         self.asked: str | None = None
+        #: Whether the vendor is asked after an answer that it works at, which another call would have it do again.
+        self.is_begun = False
 
     async def during(self, call: Awaitable[T]) -> T:
         """Await a call of LiteLLM, and hear the responses that come for it."""
@@ -66,9 +68,14 @@ class Heard:
         return self.response if self.response is not None and LED_TO in self.response.extensions else None
 
     @property
-    def is_paid(self) -> bool:
-        """Return whether the vendor took the call and answered: whatever comes of it, it may be billed."""
+    def is_answered(self) -> bool:
+        """Return whether the last response is no failure."""
         return self.response is not None and self.response.is_success
+
+    @property
+    def is_paid(self) -> bool:
+        """Return whether the vendor took the call: whatever comes of it, it may be billed."""
+        return self.is_answered or self.is_begun
 
     def raise_for_status(self) -> None:
         """Raise httpx.HTTPStatusError for a response that is a failure or a redirect that was not followed."""
@@ -190,6 +197,8 @@ def _speak(request: httpx.Request) -> None:
     # Of a picture or a token that was fetched before: the prompt goes out only now. Or LiteLLM went on without it.
     if heard.redirect is not None or (asked != heard.asked and request.method == "POST"):
         heard.response = None
+    if heard.response is not None and heard.response.request.method == "POST" and request.method == "GET":
+        heard.is_begun = heard.is_begun or (heard.is_answered and asked == heard.asked)
     heard.asked = asked
     for name in (*_AMBIENT, *custom_headers()):
         request.headers.pop(name, None)
