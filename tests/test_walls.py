@@ -161,6 +161,7 @@ MADE_OF = {
     "theoryctl_providers.engine.loop": {"asyncio"},
     "theoryctl_providers.engine.produced": {"asyncio"},
     "theoryctl_providers.engine.retries": {"asyncio", "tenacity"},
+    "theoryctl_providers.litellm.answers": {"httpx"},
     "theoryctl_providers.litellm.batches.anthropic": {"httpx"},
     "theoryctl_providers.litellm.batches.api": {"httpx"},
     "theoryctl_providers.litellm.batches.openai": {"httpx"},

@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from theoryctl_providers.litellm.transport import Body
+from theoryctl_providers.litellm.lines import END, Events, is_json, loads
 
-_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
-_END = b"[DONE]"
+if TYPE_CHECKING:
+    from theoryctl_providers.litellm.answers import Body
+
+#: The beginnings of lines of an event that hold no content; one is a comment (WHATWG HTML, section 9.2.6).
+_BESIDE = ("event:", "id:", "retry:", ":")
 
 #: Words of which a document has one that tells something beside the answer.
-_TELLING = (b"sage", b"eval_count", b'"stop_sequence"', b'"error"')
+_TELLING = ("sage", "eval_count", '"stop_sequence"', '"error"')
 
 
 async def is_openai(body: Body) -> bool:
     """Say whether a response is in the format of OpenAI's chat completions, by its first document; nothing is taken."""
     held: list[bytes] = []
+    events = Events()
     is_empty, is_open = True, False
     while (chunk := await body.more()) is not None:
         held.append(chunk)
         if is_open or b"\n" not in chunk:
             continue
         *lines, rest = b"".join(held).split(b"\n")
-        for at, line in enumerate(map(bytes.strip, lines)):
-            if (verdict := _verdict(line)) is not None:
-                return verdict
+        for at, line in enumerate(map(_text_of, lines)):
+            for text in events.feed(line):
+                if (verdict := _verdict(text)) is not None:
+                    return verdict
             is_empty = is_empty and not line
-            if is_open := line.startswith((b"{", b"[")):  # a document on several lines: its end is waited for
+            if is_open := line.startswith(("{", "[")):  # a document on several lines: its end is waited for
                 rest = b"\n".join([*lines[at:], rest])
                 break
         held = [rest]
-    last = b"".join(held).strip()
-    return _verdict(last) is True if last else is_empty
+    last = _text_of(b"".join(held))
+    return any(map(_verdict, (*events.feed(last), *events.end()))) or (is_empty and not last)
 
 
 def speaks_openai(document: Any) -> bool:
@@ -43,25 +46,17 @@ def speaks_openai(document: Any) -> bool:
     return isinstance(document, dict) and (isinstance(document.get("choices"), list) or bool(document.get("error")))
 
 
-def _verdict(line: bytes) -> bool | None:
+def _verdict(line: str) -> bool | None:
     """Return whether a line is in OpenAI's format; None for one that does not say it."""
-    if line.startswith(b"data:"):
+    if line.startswith("data:"):
         data = line[5:].strip()
         # What is no JSON is no other vendor's either: to read it is to say so.
-        return data == _END or not _is_json(data) or speaks_openai(json.loads(data))
-    if not line or line.startswith(_FIELDS):
+        return data == END or not is_json(data) or speaks_openai(loads(data))
+    if not line or line.startswith(_BESIDE):
         return None
-    if line.startswith((b"{", b"[")):
-        return speaks_openai(json.loads(line)) if _is_json(line) else None
+    if line.startswith(("{", "[")):
+        return speaks_openai(loads(line)) if is_json(line) else None
     return False
-
-
-def _is_json(data: bytes) -> bool:
-    try:
-        json.loads(data)
-    except (ValueError, RecursionError):
-        return False
-    return True
 
 
 async def documents(body: Body) -> AsyncGenerator[Any]:
@@ -69,30 +64,36 @@ async def documents(body: Body) -> AsyncGenerator[Any]:
     lines = Lines()
     async with aclosing(aiter(body)) as chunks:
         async for chunk in chunks:
-            for line in lines.feed(chunk):
-                if line == _END:
+            for text in lines.feed(chunk):
+                if text == END:
                     return
-                yield json.loads(line)
-    for line in lines.end():
-        yield json.loads(line)
+                yield loads(text)
+    for text in lines.end():
+        yield loads(text)
 
 
 def whole(text: str) -> list[Any]:
     """The documents of a response that is there. Raises json.JSONDecodeError for what is no JSON."""
     lines = Lines()
     found = [*lines.feed(text.encode()), *lines.end()]
-    return [json.loads(line) for line in found if line != _END]
+    return [loads(text) for text in found if text != END]
+
+
+def _text_of(line: bytes) -> str:
+    """A line as text; what is no UTF-8 is seen where the text is used."""
+    return line.strip().decode(errors="surrogateescape")
 
 
 class Lines:
-    """Cuts a response into the texts of its documents."""
+    """Cuts a response into the texts of its documents: server-sent events, one a line, or one on several lines."""
 
     def __init__(self) -> None:
         #: Pieces of the line that has not ended yet. Joined once: a document may be one line of many MiB.
         self._held: list[bytes] = []
+        self._events = Events()
         self._is_whole = False
 
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
+    def feed(self, chunk: bytes) -> Iterator[str]:
         """The texts that a chunk completes."""
         self._held.append(chunk)
         if self._is_whole or b"\n" not in chunk:
@@ -100,21 +101,22 @@ class Lines:
         *lines, rest = b"".join(self._held).split(b"\n")
         self._held = [rest]
         for at, line in enumerate(lines):
-            stripped = line.strip()
-            if stripped.startswith(b"data:"):
-                yield stripped[5:].strip()
-            elif stripped and not stripped.startswith(_FIELDS):
-                if not _is_json(stripped):  # the first line of a document that stands on several
-                    self._is_whole = True
-                    self._held = [b"\n".join([*lines[at:], rest])]
-                    return
-                yield stripped
+            for text in self._events.feed(_text_of(line)):
+                if text.startswith("data:"):
+                    yield text[5:].strip()
+                elif text and not text.startswith(_BESIDE):
+                    if not is_json(text):  # the first line of a document that stands on several
+                        self._is_whole = True
+                        self._held = [b"\n".join([*lines[at:], rest])]
+                        return
+                    yield text
 
-    def end(self) -> Iterator[bytes]:
-        """The text that ends with the response."""
-        rest, self._held = b"".join(self._held).strip(), []
-        if rest and not rest.startswith(_FIELDS[1:]):
-            yield rest.removeprefix(b"data:").strip()
+    def end(self) -> Iterator[str]:
+        """The texts that end with the response."""
+        rest, self._held = _text_of(b"".join(self._held)), []
+        for text in (rest,) if self._is_whole else (*self._events.feed(rest), *self._events.end()):
+            if text and not text.startswith(_BESIDE):
+                yield text.removeprefix("data:").strip()
 
 
 class Said:
@@ -134,14 +136,14 @@ class Said:
         """Note what a chunk completes."""
         self.listens = True
         for line in self._lines.feed(chunk):
-            if (self.model is None or any(word in line for word in _TELLING)) and _is_json(line):
-                self._note_document(json.loads(line))
+            if (self.model is None or any(word in line for word in _TELLING)) and is_json(line):
+                self._note_document(loads(line))
 
     def read(self, text: str) -> None:
         """Note what a whole response says, where it is JSON."""
-        if _is_json(text.encode()):
+        if is_json(text):
             self.listens = True
-            self._note_document(json.loads(text))
+            self._note_document(loads(text))
 
     def beside(self) -> dict[str, Any]:
         """The fields of a document that LiteLLM leaves out of its translation, or makes up."""

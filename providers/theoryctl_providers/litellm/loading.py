@@ -45,6 +45,7 @@ def _set_up() -> Any:
     # It would cut a list of stop sequences to four, whoever the vendor is (utils.py, validate_openai_optional_params).
     litellm.disable_stop_sequence_limit = True
     from theoryctl_providers.litellm.connections import keep_few
+    from theoryctl_providers.litellm.lines import read_events
     from theoryctl_providers.litellm.listening import listen
     from theoryctl_providers.litellm.predictions import look_after_predictions
 
@@ -56,6 +57,7 @@ def _set_up() -> Any:
     _read_events_of_cohere()
     _bear_odd_counts()
     look_after_predictions()
+    read_events()
     listen()
     keep_few()
     _ask_no_proxy(litellm)

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
+from theoryctl_providers.litellm.answers import Body
 from theoryctl_providers.litellm.documents import documents, is_openai
-from theoryctl_providers.litellm.transport import Body
 
 CHUNK = 16 << 10
 
