@@ -84,7 +84,8 @@ class Output:
     `value` is text, any JSON value with the media type `application/json`, or bytes, such as an image's. An output of
     a further choice has its number behind the name: `image.1`. `thinking_blocks` and `reasoning_details` are lists
     that the vendor wants back, unchanged, under these names in the assistant's message. `stop_sequence` is the text at
-    which a choice stopped, where it is known.
+    which a choice stopped, where it is known. `audio` is speech, whose words are the answer's text, and
+    `audio_reference` the id by which the vendor knows it, and until when.
     """
 
     name: str

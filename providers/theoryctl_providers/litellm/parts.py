@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterator, Mapping
 from math import isfinite
 from typing import Any
 
-from theoryctl_providers.contract import MAX_DEPTH, ProviderError
+from theoryctl_providers.contract import MAX_DEPTH, ProviderError, dumps
 from theoryctl_providers.contract.json_text import json_problem
 
 #: "text", "reasoning" or "refusal" and a text; "file" and its address.
@@ -16,8 +14,8 @@ Part = tuple[str, str]
 
 
 def reasoning_of(message: Mapping[str, Any]) -> str:
-    """The reasoning in a message, by either of the names that vendors have for it."""
-    for name in ("reasoning_content", "reasoning"):
+    """The reasoning in a message, by one of the names that vendors have for it."""
+    for name in ("reasoning_content", "reasoning", "reasoning_text"):
         if isinstance(message.get(name), str) and message[name]:
             return str(message[name])
     return ""
@@ -25,15 +23,31 @@ def reasoning_of(message: Mapping[str, Any]) -> str:
 
 def parts_of(message: Mapping[str, Any]) -> Iterator[Part]:
     """The parts of a message, in their order; those that say nothing are left out."""
-    content = message.get("content")
-    if isinstance(content, str):
-        yield from _text("text", content)
-    for part in content if isinstance(content, list) else ():
+    for part in _content_of(message):
         yield from _part(part)
     yield from _text("refusal", message.get("refusal"))
-    images = message.get("images")
-    for image in images if isinstance(images, list) else ():
-        yield from _part(image)
+    for image in _listed(message.get("images")):
+        yield from _text("file", _address_in(image))
+
+
+def _content_of(message: Mapping[str, Any]) -> list[Any]:
+    """The parts of the content: of a text the one, of an object that is none its JSON, as a structured answer is."""
+    content = message.get("content")
+    if content is None or isinstance(content, list):
+        return content or []
+    is_part = isinstance(content, str) or (isinstance(content, Mapping) and not content.keys().isdisjoint(_PARTS))
+    return [content] if is_part else [dumps(in_json(content))]
+
+
+#: Fields of which each part of a content has one.
+_PARTS = ("type", "text")
+
+#: Types of parts that are read here. Another that holds no text is a note of the vendor's: an annotation.
+_KNOWN = ("text", "output_text", "thinking", "reasoning", "refusal", "image_url")
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _part(part: Any) -> Iterator[Part]:
@@ -42,36 +56,34 @@ def _part(part: Any) -> Iterator[Part]:
     if not isinstance(part, Mapping):
         return
     kind = part.get("type")
-    if kind == "thinking":
-        inner = part.get("thinking")
+    if kind in ("thinking", "reasoning"):
+        inner = part.get(kind, part.get("text"))
         for piece in inner if isinstance(inner, list) else [{"text": inner}]:
-            yield from _text("reasoning", piece.get("text") if isinstance(piece, Mapping) else None)
+            yield from _text("reasoning", piece.get("text") if isinstance(piece, Mapping) else piece)
     elif kind == "refusal":
         yield from _text("refusal", part.get("refusal"))
-    elif kind == "image_url":
-        image = part.get("image_url")
-        yield from _text("file", image.get("url") if isinstance(image, Mapping) else image)
+    elif address := _address_in(part):
+        yield "file", address
     else:
         yield from _text("text", part.get("text"))
+
+
+def _address_in(image: Any) -> str:
+    """The address of an image: OpenAI's `image_url`, xAI's `url` or `b64_json`, or a text that is either."""
+    if isinstance(image, str):
+        return image if image.startswith(("data:", "http:", "https:")) else f"data:;base64,{image}"
+    if not isinstance(image, Mapping):
+        return ""
+    inner = image.get("image_url", image.get("url"))
+    address = inner.get("url") if isinstance(inner, Mapping) else inner
+    if isinstance(image.get("b64_json"), str):
+        return f"data:;base64,{image['b64_json']}"
+    return address if isinstance(address, str) else ""
 
 
 def _text(kind: str, value: Any) -> Iterator[Part]:
     if isinstance(value, str) and value:
         yield kind, value
-
-
-def file_of(address: str) -> tuple[str, str | bytes]:
-    """The media type and content of a `data:` URL (RFC 2397); of another, a list of that one (RFC 2483)."""
-    head, comma, data = address.partition(",")
-    if head.startswith("data:") and comma and head.endswith(";base64"):
-        try:
-            # Lines as in mail and a missing end are harmless, and seen.
-            packed = "".join(data.split()).rstrip("=")
-            content = base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
-        except (binascii.Error, ValueError):
-            return "text/uri-list", address
-        return head.removeprefix("data:").partition(";")[0] or "application/octet-stream", content
-    return "text/uri-list", address
 
 
 #: Levels that a value of an answer may nest: it lies a little deeper in an output, which has `MAX_DEPTH`.
@@ -104,10 +116,12 @@ def annotations_of(message: Mapping[str, Any], document: Mapping[str, Any]) -> I
     for value in given if isinstance(given, list) else ():
         if isinstance(value, Mapping):
             yield dict(value)
-    content = message.get("content")
-    for part in content if isinstance(content, list) else ():
-        if isinstance(part, Mapping) and part.get("type") == "reference":
+    for part in _content_of(message):
+        if isinstance(part, Mapping) and part.get("type") not in _KNOWN and not any(_part(part)):
             yield dict(part)
+    for image in _listed(message.get("images")):
+        if isinstance(image, Mapping) and not _address_in(image):
+            yield dict(image)
     yield from _anthropics(message.get("provider_specific_fields"))
     yield from _perplexitys(document)
 

@@ -20,7 +20,9 @@ from theoryctl_providers.contract import (
 )
 from theoryctl_providers.contract.answer import is_unicode
 from theoryctl_providers.litellm.charges import searches
-from theoryctl_providers.litellm.parts import Part, annotations_of, file_of, in_json, parts_of, reasoning_of
+from theoryctl_providers.litellm.logprobs import note_logprobs
+from theoryctl_providers.litellm.media import Audio, file_of
+from theoryctl_providers.litellm.parts import Part, annotations_of, in_json, parts_of, reasoning_of
 from theoryctl_providers.litellm.tool_calls import ToolCalls
 
 #: The function by which LiteLLM asks for a structured answer where a vendor knows no other way.
@@ -54,6 +56,7 @@ class _Choice:
     finish: str | None = None
     said: bool = False
     files: int = 0
+    audio: Audio = field(default_factory=Audio)
     annotations: list[Any] = field(default_factory=list)
     blocks: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     logprobs: dict[str, list[Any]] = field(default_factory=dict)
@@ -130,7 +133,7 @@ class Reader:
             # Cut at its token limit a call is no JSON either, and the reason says so.
             if choice.finish != "length" and (why := choice.calls.unreadable()) is not None:
                 raise self._bad(why)
-        if all(choice.finish == "content_filter" and not choice.said for choice in choices):
+        if all(choice.finish == "content_filter" and not (choice.said or choice.audio) for choice in choices):
             message = f"the vendor withheld the answer of {self.model}"
             raise ProviderError("ERR_CONTENT_POLICY", message, hint="change the prompt")
 
@@ -164,7 +167,7 @@ class Reader:
             if value not in choice.annotations:
                 choice.annotations.append(value)
                 yield Annotation(index, value)
-        _note_logprobs(choice, said.get("logprobs"))
+        note_logprobs(choice.logprobs, said.get("logprobs"))
         if reason := _text(said.get("finish_reason")):
             choice.finish = "stop" if choice.is_structured else _REASONS.get(reason, reason)
             choice.stop_sequence = _text(document.get("stop_sequence")) or _matched(said, self._stops)
@@ -179,6 +182,8 @@ class Reader:
             yield Delta(index, signature=signature)
         for part in parts_of(message):
             yield self._part(index, choice, part)
+        if transcript := choice.audio.feed(message.get("audio")):
+            yield Delta(index, text=transcript)
         for call in _calls_of(message):
             for piece in choice.calls.feed(call):
                 yield self._call(index, choice, piece)
@@ -213,6 +218,8 @@ def _prose(index: int, kind: str, text: str) -> Delta:
 
 def _left(index: int, choice: _Choice) -> Iterator[Output]:
     """The outputs of a choice that are whole only at its end."""
+    for output in choice.audio.outputs():
+        yield replace(output, name=_named(output.name, index))
     for name, blocks in sorted(choice.blocks.items()):
         yield Output(_named(name, index), _JSON, blocks)
     if choice.logprobs:
@@ -250,7 +257,7 @@ def _message_of(said: Mapping[str, Any], document: Mapping[str, Any]) -> Mapping
 
 def _calls_of(message: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     calls = message.get("tool_calls")
-    for call in calls if isinstance(calls, list) else ():
+    for call in calls if isinstance(calls, list) else [calls]:
         if isinstance(call, Mapping):
             yield call
     # The older way to call the one function that an answer may call.
@@ -269,13 +276,6 @@ def _signature_of(message: Mapping[str, Any]) -> str | None:
     if not isinstance(blocks, list) or len(blocks) != 1 or not isinstance(blocks[0], Mapping):
         return None
     return _text(blocks[0].get("signature"))
-
-
-def _note_logprobs(choice: _Choice, logprobs: Any) -> None:
-    for name in ("content", "refusal"):
-        tokens = logprobs.get(name) if isinstance(logprobs, Mapping) else None
-        if isinstance(tokens, list) and tokens:
-            choice.logprobs.setdefault(name, []).extend(in_json(tokens))
 
 
 def _note_blocks(choice: _Choice, message: Mapping[str, Any]) -> None:
