@@ -260,6 +260,10 @@ class Cohere:
 
     def streamed(self, said: Said) -> Iterator[bytes]:
         yield self._step("message-start", message={"role": "assistant", "content": [], "tool_calls": []})
+        if said.reasoning:
+            yield self._step("content-start", 0, message={"content": {"type": "thinking", "thinking": ""}})
+            yield self._step("content-delta", 0, message={"content": {"thinking": said.reasoning}})
+            yield self._step("content-end", 0)
         yield self._step("content-start", 0, message={"content": {"type": "text", "text": ""}})
         for piece in said.text:
             yield self._step("content-delta", 0, message={"content": {"text": piece}})

@@ -168,7 +168,7 @@ def test_a_refusal_is_no_answer(row: Row, streamed: bool, asked: AskVendor, show
 
 
 @both
-@rows("openai", "azure", "perplexity", "cohere")
+@rows("openai", "azure", "perplexity")
 def test_reasoning_comes_apart_from_the_answer(row: Row, streamed: bool, asked: AskVendor, shows: Shows) -> None:
     call, _ = asked(row, Said(text=["Hello ", "there!"], reasoning="A greeting."), streamed=streamed)
     assert (call.outputs["reasoning"], call.outputs["answer"]) == ("A greeting.", "Hello there!")

@@ -12,19 +12,20 @@ from typing import Any
 import httpx
 
 from theoryctl_providers.litellm.lines import Newlines, readable
+from theoryctl_providers.litellm.untranslated import amended
 from theoryctl_providers.status import LONGEST_BODY
 
 
 class Answer(httpx.Response):  # type: ignore[misc]  # httpx is not there where this is checked
-    """A response whose JSON may hold integers of any length."""
+    """A response whose JSON may hold integers of any length, and is as LiteLLM can read it."""
 
     def json(self, **options: Any) -> Any:
         try:
-            return super().json(**options)
+            return amended(super().json(**options))
         except JSONDecodeError:
             raise
         except ValueError:
-            return readable(self.text)
+            return amended(readable(self.text))
 
 
 class Body(httpx.AsyncByteStream):  # type: ignore[misc]  # httpx is not there where this is checked

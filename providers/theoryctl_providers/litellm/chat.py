@@ -23,13 +23,20 @@ async def chat(request: ResolvedRequest, arguments: dict[str, Any], heard: Heard
     """
     response = await _asked(arguments, heard, request.model)
     heard.raise_for_status()  # LiteLLM makes an answer of some failures
-    reader, said = Reader(request, heard.headers or {}), Said()
+    reader, said = Reader(request, heard.told), Said()
     source = await _source(response, heard, said)
     del response  # LiteLLM's objects are 10 KiB, of which what is read from the vendor's response needs none
     async with aclosing(source) as found:
         async for document in found:
-            for event in reader.feed(document):
-                yield event
+            for each in (*said.left_out(), document):
+                for event in reader.feed(each):
+                    yield event
+    for each in said.left_out(at_end=True):
+        for event in reader.feed(each):
+            yield event
+    if said.failure is not None:
+        message = f"the answer of {request.model} ended for this reason: {said.failure}"
+        raise ProviderError("ERR_BAD_RESPONSE", message, hint="try again")
     for event in reader.end(_usage(reader, said)):
         yield event
 
@@ -115,15 +122,14 @@ async def _translated(response: Any, heard: Heard, said: Said) -> AsyncGenerator
     said.translates = True
     if heard.text is not None:
         said.read(heard.text)
-    yield {**response.model_dump(), **said.beside()}
+    yield _told(response.model_dump(), said)
 
 
 async def _translated_stream(response: Any, heard: Heard, said: Said) -> AsyncGenerator[Any]:
     said.translates = True
-    if heard.body is not None:
-        heard.body.watch = said.hear
-        if heard.body.held:
-            yield _beginning(heard.body.held)
+    heard.watch(said.hear)
+    if heard.body is not None and heard.body.held:
+        yield _beginning(heard.body.held)
     try:
         chunks = aiter(response)
         # Some vendors are asked again and again for more of an answer.
@@ -151,10 +157,19 @@ def _has_ended(response: Any) -> bool:
 
 def _translated_chunk(chunk: Any, is_ended: bool, said: Said) -> dict[str, Any]:
     """A chunk without the reason that LiteLLM makes up for an answer that has none."""
-    document = {**chunk.model_dump(), **said.beside()}
+    document = _told(chunk.model_dump(), said)
     if not is_ended:
         document["choices"] = [{**choice, "finish_reason": None} for choice in document.get("choices") or ()]
     return document
+
+
+def _told(document: dict[str, Any], said: Said) -> dict[str, Any]:
+    """LiteLLM's translation, without what it makes up: of speech it invents an id and a time."""
+    for choice in document.get("choices") or ():
+        for name in ("message", "delta"):
+            if isinstance(choice.get(name), dict):
+                choice[name].pop("audio", None)
+    return {**document, **said.beside()}
 
 
 def _usage(reader: Reader, said: Said) -> Usage | None:

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from theoryctl_providers.litellm.lines import END, Events, is_json, loads
+from theoryctl_providers.litellm.untranslated import WORDS, Untranslated
 
 if TYPE_CHECKING:
     from theoryctl_providers.litellm.answers import Body
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 _BESIDE = ("event:", "id:", "retry:", ":")
 
 #: Words of which a document has one that tells something beside the answer.
-_TELLING = ("sage", "eval_count", '"stop_sequence"', '"error"')
+_TELLING = ("sage", "eval_count", '"stop_sequence"', '"error"', *WORDS)
 
 
 async def is_openai(body: Body) -> bool:
@@ -131,6 +132,12 @@ class Said:
         self.stop_sequence: str | None = None
         self.error: Any = None
         self._lines = Lines()
+        self._untranslated = Untranslated()
+
+    @property
+    def failure(self) -> str | None:
+        """The vendor's reason that ended an answer that is none."""
+        return self._untranslated.failure
 
     def hear(self, chunk: bytes) -> None:
         """Note what a chunk completes."""
@@ -149,9 +156,15 @@ class Said:
         """The fields of a document that LiteLLM leaves out of its translation, or makes up."""
         return {"model": self.model, "stop_sequence": self.stop_sequence}
 
+    def left_out(self, *, at_end: bool = False) -> tuple[dict[str, Any], ...]:
+        """Return what LiteLLM left out until now, as one more document; none where it left out nothing."""
+        choices = self._untranslated.taken(at_end=at_end)
+        return ({**self.beside(), "choices": choices},) if choices else ()
+
     def _note_document(self, document: Any) -> None:
         if not isinstance(document, dict):
             return
+        self._untranslated.read(document)
         self.error = document.get("error") or self.error
         for holder in (document, *(document.get(name) for name in ("message", "response", "delta"))):
             if isinstance(holder, dict):

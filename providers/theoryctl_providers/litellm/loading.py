@@ -48,6 +48,7 @@ def _set_up() -> Any:
     from theoryctl_providers.litellm.lines import read_events
     from theoryctl_providers.litellm.listening import listen
     from theoryctl_providers.litellm.predictions import look_after_predictions
+    from theoryctl_providers.litellm.untranslated import amend
 
     _send_once()
     _price_nothing()
@@ -58,6 +59,7 @@ def _set_up() -> Any:
     _bear_odd_counts()
     look_after_predictions()
     read_events()
+    amend()
     listen()
     keep_few()
     _ask_no_proxy(litellm)

@@ -63,6 +63,7 @@ class Audio:
     def __init__(self) -> None:
         self._data: list[str] = []
         self._facts: dict[str, Any] = {}
+        self._media_type: str | None = None
 
     def __bool__(self) -> bool:
         return bool(self._data)
@@ -74,6 +75,7 @@ class Audio:
         if isinstance(said.get("data"), str) and said["data"]:
             self._data.append(said["data"])
         self._facts |= {name: in_json(value) for name, value in said.items() if name in _FACTS and value is not None}
+        self._media_type = said.get("media_type") or self._media_type
         transcript = said.get("transcript")
         return transcript if isinstance(transcript, str) else ""
 
@@ -86,7 +88,7 @@ class Audio:
             apart = all(len(piece) % 4 == 0 for piece in self._data)
             pieces = [_unpacked(piece) for piece in (self._data if apart else ["".join(self._data)])]
             content = b"".join(_decoded(piece) for piece in pieces)
-            yield Output("audio", media_type_of(content), content)
+            yield Output("audio", self._media_type or media_type_of(content), content)
         if self._facts:
             yield Output("audio_reference", "application/json", self._facts)
 

@@ -74,7 +74,7 @@ class Reader:
         self.model: str = request.model
         #: The usage as the last document said it.
         self.usage: dict[str, Any] = {}
-        self._info = VendorInfo(headers=dict(headers))
+        self._info = VendorInfo(headers=headers)
         self._told: VendorInfo | None = None
         self._choices: dict[int, _Choice] = {}
         self._calls_before = _calls_in(request.inputs.get("messages"))

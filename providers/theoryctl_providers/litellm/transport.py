@@ -6,7 +6,7 @@ for; the call is found by a context variable, which LiteLLM's threads keep.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -40,6 +40,9 @@ class Heard:
         self.asked: str | None = None
         #: Whether the vendor is asked after an answer that it works at, which another call would have it do again.
         self.is_begun = False
+        #: The headers of the last response that are told: one object, which a response that comes later fills.
+        self.told: dict[str, str] = {}
+        self._watch: Callable[[bytes], None] | None = None
 
     async def during(self, call: Awaitable[T]) -> T:
         """Await a call of LiteLLM, and hear the responses that come for it."""
@@ -97,9 +100,25 @@ class Heard:
     @property
     def headers(self) -> dict[str, str] | None:
         """The headers that tell rate limits, when to try again, and the request's id at the vendor."""
-        if self.response is None:
-            return None
-        return {name.lower(): value for name, value in self.response.headers.items() if _is_told(name.lower())}
+        return None if self.response is None else self.told
+
+    def hear(self, response: httpx.Response) -> None:
+        """Take in a response."""
+        self.response = response
+        self.told.clear()
+        self.told |= {name.lower(): value for name, value in response.headers.items() if _is_told(name.lower())}
+
+    def embody(self, response: httpx.Response) -> None:
+        """Have the body of a response read through here."""
+        response.stream = Body(response)
+        response.stream.watch = self._watch
+
+    def watch(self, watch: Callable[[bytes], None]) -> None:
+        """Have this told each chunk of a body as it is taken, of the one that is there and of those to come: LiteLLM
+        asks for some streams only when they are read."""
+        self._watch = watch
+        if self.body is not None:
+            self.body.watch = watch
 
 
 def _is_told(name: str) -> bool:
@@ -133,7 +152,7 @@ def _hear(response: httpx.Response) -> None:
     if heard is None:
         return
     stay(response)
-    heard.response = response
+    heard.hear(response)
     if type(response) is httpx.Response:
         response.__class__ = Answer
 
@@ -144,9 +163,9 @@ async def _speak_later(request: httpx.Request) -> None:
 
 async def _hear_later(response: httpx.Response) -> None:
     _hear(response)
-    kind = response.headers.get("content-type", "")
-    if is_heard() and ("json" in kind or "event-stream" in kind or not kind or response.is_error):
-        response.stream = Body(response)
+    kind, heard = response.headers.get("content-type", ""), _call.get()
+    if heard is not None and ("json" in kind or "event-stream" in kind or not kind or response.is_error):
+        heard.embody(response)
 
 
 def is_heard() -> bool:
