@@ -149,7 +149,7 @@ CONTENTS: dict[str, tuple[Any, dict[str, Any]]] = {
     "object": ({"city": "Turin"}, {"answer": '{"city": "Turin"}'}),
     "number": (5, {"answer": "5"}),
     "reasoning": ([{"type": "reasoning", "text": "Hm."}, {"text": "Hi"}], {"reasoning": "Hm.", "answer": "Hi"}),
-    "unknown": (["Hi", {"type": "video", "id": 7}], {"answer": "Hi", "annotations": [{"type": "video", "id": 7}]}),
+    "unknown": (["Hi", {"type": "video", "id": 7}], {"answer": "Hi", "vendor_parts": [{"type": "video", "id": 7}]}),
     "nothing": ([{"type": "text", "text": ""}, {"type": "thinking", "thinking": []}], {"answer": ""}),
 }  # fmt: skip
 

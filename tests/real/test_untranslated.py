@@ -109,13 +109,13 @@ ANSWERS: dict[str, tuple[str, bytes, bytes, dict[str, Any]]] = {
         "anthropic",
         anthropic_whole(SEARCH, FOUND, TEXT),
         anthropic(({**SEARCH, "input": {}}, IN_PIECES), (FOUND, []), SAID),
-        {"answer": "Hi", "annotations": [SEARCH, FOUND]},
+        {"answer": "Hi", "vendor_parts": [SEARCH, FOUND]},
     ),
     "an unknown block": (
         "anthropic",
         anthropic_whole(HOLOGRAM, TEXT),
         anthropic((HOLOGRAM, []), SAID),
-        {"answer": "Hi", "annotations": [HOLOGRAM]},
+        {"answer": "Hi", "vendor_parts": [HOLOGRAM]},
     ),
     "a call whose input comes at once": (
         "anthropic",
@@ -129,9 +129,9 @@ ANSWERS: dict[str, tuple[str, bytes, bytes, dict[str, Any]]] = {
         anthropic((CALL, [{"type": "input_json_delta", "partial_json": '{"x": 1}'}]), reason="tool_use"),
         {"tool_calls": [{"id": "t1", "name": "f", "arguments": {"x": 1}}]},
     ),
-    "code that Gemini ran": ("gemini", *gemini(*RAN, {"text": "Hi"}), {"answer": "Hi", "annotations": RAN}),
-    "a file of Gemini's": ("gemini", *gemini({"text": "Hi"}, FILE), {"answer": "Hi", "annotations": [FILE]}),
-    "sources of Gemini's": ("gemini", *gemini({"text": "Hi"}, **CITED), {"answer": "Hi", "annotations": [CITED]}),
+    "code that Gemini ran": ("gemini", *gemini(*RAN, {"text": "Hi"}), {"answer": "Hi", "vendor_parts": RAN}),
+    "a file of Gemini's": ("gemini", *gemini({"text": "Hi"}, FILE), {"answer": "Hi", "vendor_parts": [FILE]}),
+    "sources of Gemini's": ("gemini", *gemini({"text": "Hi"}, **CITED), {"answer": "Hi", "vendor_parts": [CITED]}),
     "speech of Gemini's": ("gemini", *gemini(SOUND), {"audio": "AAEC"}),
     "an image of Ollama's": ("ollama", *ollama({"content": "Hi", "images": [PNG]}), {"answer": "Hi", "image": PNG}),
     "log probabilities of Ollama's": (

@@ -66,7 +66,10 @@ def by_choice(output: OutputDocument) -> tuple[int, int, str]:
 
 
 #: Outputs for programs: why an answer ended, and what goes back to the vendor or says how the answer came about.
-_NOT_SHOWN = ("audio_reference", "finish_reason", "logprobs", "reasoning_details", "stop_sequence", "thinking_blocks")
+_NOT_SHOWN = (
+    *("finish_reason", "stop_sequence", "thinking_blocks", "reasoning_details", "logprobs"),
+    *("audio_reference", "vendor_parts"),
+)
 
 
 def shown_outputs(envelope: Envelope, *, streamed: Container[str], reasoning: bool) -> Iterator[OutputDocument]:

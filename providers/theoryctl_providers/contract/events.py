@@ -85,7 +85,8 @@ class Output:
     a further choice has its number behind the name: `image.1`. `thinking_blocks` and `reasoning_details` are lists
     that the vendor wants back, unchanged, under these names in the assistant's message. `stop_sequence` is the text at
     which a choice stopped, where it is known. `audio` is speech, whose words are the answer's text, and
-    `audio_reference` the id by which the vendor knows it, and until when.
+    `audio_reference` the id by which the vendor knows it, and until when. `vendor_parts` is a list of parts of the
+    answer for which there is no event, as the vendor says them.
     """
 
     name: str

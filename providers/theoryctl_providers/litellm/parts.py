@@ -39,11 +39,25 @@ def _content_of(message: Mapping[str, Any]) -> list[Any]:
     return [content] if is_part else [dumps(in_json(content))]
 
 
+#: The output with the parts for which there is no other, and the field in which `untranslated` has them.
+VENDOR_PARTS = "vendor_parts"
+
 #: Fields of which each part of a content has one.
 _PARTS = ("type", "text")
 
-#: Types of parts that are read here. Another that holds no text is a note of the vendor's: an annotation.
-_KNOWN = ("text", "output_text", "thinking", "reasoning", "refusal", "image_url")
+#: Types of parts that are read here.
+_KNOWN = ("text", "output_text", "thinking", "reasoning", "refusal", "image_url", "reference")
+
+
+def unread_parts(message: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The parts for which the events have no word, as the vendor says them: they hold neither text nor an image."""
+    for part in _content_of(message):
+        if isinstance(part, Mapping) and part.get("type") not in _KNOWN and not any(_part(part)):
+            yield part
+    for image in _listed(message.get("images")):
+        if isinstance(image, Mapping) and not _address_in(image):
+            yield image
+    yield from _listed(message.get(VENDOR_PARTS))
 
 
 def _listed(value: Any) -> list[Any]:
@@ -117,11 +131,8 @@ def annotations_of(message: Mapping[str, Any], document: Mapping[str, Any]) -> I
         if isinstance(value, Mapping):
             yield dict(value)
     for part in _content_of(message):
-        if isinstance(part, Mapping) and part.get("type") not in _KNOWN and not any(_part(part)):
+        if isinstance(part, Mapping) and part.get("type") == "reference":
             yield dict(part)
-    for image in _listed(message.get("images")):
-        if isinstance(image, Mapping) and not _address_in(image):
-            yield dict(image)
     yield from _anthropics(message.get("provider_specific_fields"))
     yield from _perplexitys(document)
 

@@ -19,10 +19,19 @@ from theoryctl_providers.contract import (
     VendorInfo,
 )
 from theoryctl_providers.contract.answer import is_unicode
+from theoryctl_providers.litellm.blocks import note_blocks, signature_of
 from theoryctl_providers.litellm.charges import searches
 from theoryctl_providers.litellm.logprobs import note_logprobs
 from theoryctl_providers.litellm.media import Audio, file_of
-from theoryctl_providers.litellm.parts import Part, annotations_of, in_json, parts_of, reasoning_of
+from theoryctl_providers.litellm.parts import (
+    VENDOR_PARTS,
+    Part,
+    annotations_of,
+    in_json,
+    parts_of,
+    reasoning_of,
+    unread_parts,
+)
 from theoryctl_providers.litellm.tool_calls import ToolCalls
 
 #: The function by which LiteLLM asks for a structured answer where a vendor knows no other way.
@@ -57,6 +66,7 @@ class _Choice:
     said: bool = False
     files: int = 0
     audio: Audio = field(default_factory=Audio)
+    unread: list[Any] = field(default_factory=list)
     annotations: list[Any] = field(default_factory=list)
     blocks: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     logprobs: dict[str, list[Any]] = field(default_factory=dict)
@@ -175,10 +185,11 @@ class Reader:
             self.usage = dict(said["usage"])
 
     def _pieces(self, index: int, choice: _Choice, message: Mapping[str, Any]) -> Iterator[Event]:
-        _note_blocks(choice, message)
+        note_blocks(choice.blocks, message)
+        choice.unread += map(in_json, unread_parts(message))
         if reasoning := reasoning_of(message):
             yield Delta(index, reasoning=reasoning)
-        if signature := _signature_of(message):
+        if signature := signature_of(message):
             yield Delta(index, signature=signature)
         for part in parts_of(message):
             yield self._part(index, choice, part)
@@ -222,8 +233,9 @@ def _left(index: int, choice: _Choice) -> Iterator[Output]:
         yield replace(output, name=_named(output.name, index))
     for name, blocks in sorted(choice.blocks.items()):
         yield Output(_named(name, index), _JSON, blocks)
-    if choice.logprobs:
-        yield Output(_named("logprobs", index), _JSON, choice.logprobs)
+    for name, value in (("logprobs", choice.logprobs), (VENDOR_PARTS, choice.unread)):
+        if value:
+            yield Output(_named(name, index), _JSON, value)
     if choice.stop_sequence and choice.finish == "stop":
         yield Output(_named("stop_sequence", index), "text/plain", choice.stop_sequence)
 
@@ -268,31 +280,3 @@ def _calls_of(message: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def _calls_in(messages: Any) -> int:
     """Count the tools that were called in a conversation so far."""
     return sum(len(message.get("tool_calls") or ()) for message in messages or () if isinstance(message, Mapping))
-
-
-def _signature_of(message: Mapping[str, Any]) -> str | None:
-    """The signature that ends a block of reasoning. Of several blocks at once the reasoning has come as one."""
-    blocks = message.get("thinking_blocks")
-    if not isinstance(blocks, list) or len(blocks) != 1 or not isinstance(blocks[0], Mapping):
-        return None
-    return _text(blocks[0].get("signature"))
-
-
-def _note_blocks(choice: _Choice, message: Mapping[str, Any]) -> None:
-    """Keep what the vendor wants back, and put the pieces of a streamed block together."""
-    for name, text in (("thinking_blocks", "thinking"), ("reasoning_details", "text")):
-        pieces = message.get(name)
-        for piece in pieces if isinstance(pieces, list) else ():
-            if isinstance(piece, Mapping):
-                _add_block(choice.blocks.setdefault(name, []), in_json(piece), text)
-
-
-def _add_block(blocks: list[dict[str, Any]], piece: dict[str, Any], text: str) -> None:
-    last = blocks[-1] if blocks else {}
-    is_same = last.get("type") == piece.get("type") and last.get("index") == piece.get("index")
-    if not is_same or last.get("signature") or not (text in piece or "summary" in piece):
-        blocks.append(piece)
-        return
-    for key, value in piece.items():
-        joined = key in (text, "summary") and isinstance(last.get(key), str) and isinstance(value, str)
-        last[key] = last[key] + value if joined else last.get(key) if value in (None, "") else value

@@ -1,7 +1,7 @@
 """Parts of vendors' answers that LiteLLM's translation leaves out, in the vocabulary of OpenAI's chat completions.
 
-What is said here of LiteLLM is so in 1.110.2. A part for which that vocabulary has no word is an annotation, as the
-vendor says it.
+What is said here of LiteLLM is so in 1.110.2. A part for which that vocabulary has no word is among `vendor_parts`, as
+the vendor says it (`parts`).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Untranslated:
         if isinstance(document.get("candidates"), list):
             self._read_gemini(document["candidates"])
         elif kind == "message":
-            self._note(annotations=[block for block in _listed(document, "content") if _is_foreign(block)])
+            self._note(vendor_parts=[block for block in _listed(document, "content") if _is_foreign(block)])
         elif isinstance(kind, str) and kind.startswith("content_block_"):
             self._read_block(kind, document)
         elif "done" in document:
@@ -84,13 +84,13 @@ class Untranslated:
             parts = [_mapping(part) for part in _listed(_mapping(candidate.get("content")), "parts")]
             notes = [dict(part) for part in parts if part and part.keys().isdisjoint(_PARTS)]
             notes += [{name: candidate[name]} for name in _BESIDE if candidate.get(name)]
-            self._note(index, annotations=notes)
+            self._note(index, vendor_parts=notes)
             for data in (_mapping(part.get("inlineData")) for part in parts):
                 kind = str(data.get("mimeType"))
                 if kind.startswith("audio/"):
                     self._note(index, audio={"data": data.get("data"), "media_type": kind})
                 elif data and not kind.startswith("image/"):
-                    self._note(index, annotations=[{"inlineData": dict(data)}])
+                    self._note(index, vendor_parts=[{"inlineData": dict(data)}])
             self._end(candidate.get("finishReason"), candidate.get("finishMessage"))
 
     def _read_cohere(self, document: Mapping[str, Any], message: Mapping[str, Any]) -> None:
@@ -124,7 +124,7 @@ class Untranslated:
     def _finish(self, block: _Block) -> None:
         said = "".join(block.pieces)
         if block.call is None:
-            self._note(annotations=[{**block.start, **({"input": _value_of(said)} if said else {})}])
+            self._note(vendor_parts=[{**block.start, **({"input": _value_of(said)} if said else {})}])
         elif not said:  # the input came with the beginning, which LiteLLM does not read
             function = {"arguments": json.dumps(block.start["input"])}
             delta = {"tool_calls": [{"index": block.call, "function": function}]}
