@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pytest_httpserver import HTTPServer
 
+from tests.real.bedrock import Bedrock
 from tests.real.conftest import LITELLM_WARNINGS, Ask, Call
 from tests.real.test_abilities import MODELS
 from tests.real.test_keys import secrets_for
@@ -22,6 +23,7 @@ pytestmark = [
 ]
 
 PNG = "iVBORw0KGgo="
+KINDS = {"ollama": "application/x-ndjson", "bedrock": "application/vnd.amazon.eventstream"}
 
 
 def events(*documents: dict[str, Any]) -> bytes:
@@ -71,6 +73,15 @@ def ollama(message: dict[str, Any], **more: Any) -> tuple[bytes, bytes]:
     end = {"model": "m", "message": {"role": "assistant", **message}, "done": True, "done_reason": "stop"}
     line = json.dumps({**end, **counts, **more}).encode()
     return line, line + b"\n"
+
+
+def bedrock(*blocks: dict[str, Any], reason: str = "end_turn") -> tuple[bytes, bytes]:
+    """An answer whole, and as a stream that says no more than why it ended."""
+    usage = {"inputTokens": 19, "outputTokens": 7, "totalTokens": 26}
+    output = {"output": {"message": {"role": "assistant", "content": blocks}}}
+    frames = [("messageStart", {"role": "assistant"}), ("messageStop", {"stopReason": reason})]
+    stream = b"".join(Bedrock()._frame(kind, **payload) for kind, payload in frames)
+    return json.dumps({**output, "stopReason": reason, "usage": usage, "metrics": {}}).encode(), stream
 
 
 def cohere(*steps: dict[str, Any], reason: str = "COMPLETE") -> bytes:
@@ -153,7 +164,7 @@ def ask_vendor(ask: Ask, httpserver: HTTPServer) -> Any:
     """Ask a vendor that gives this answer, once."""
 
     def ask_vendor(vendor: str, body: bytes, *, streamed: bool) -> Call:
-        kind = "application/x-ndjson" if vendor == "ollama" else "text/event-stream"
+        kind = KINDS.get(vendor, "text/event-stream")
         told = {"content-type": kind if streamed else "application/json", "x-ratelimit-remaining-requests": "7"}
         httpserver.expect_request(re.compile(".*")).respond_with_data(body, headers=told)
         (row,) = [row for row in VENDORS if row.name == vendor]
@@ -208,10 +219,11 @@ def test_a_plan_of_coheres_is_reasoning(ask_vendor: Any, streamed: bool) -> None
     [
         ("gemini", gemini(reason="MALFORMED_FUNCTION_CALL", finishMessage="print("), "MALFORMED_FUNCTION_CALL: print("),
         ("gemini", gemini({"text": "Hi"}, reason="UNEXPECTED_TOOL_CALL"), "UNEXPECTED_TOOL_CALL"),
+        ("bedrock", bedrock({"text": "Hi"}, reason="malformed_tool_use"), "malformed_tool_use"),
         ("cohere", (cohere_whole({"content": []}, "ERROR"), cohere(reason="ERROR")), "ERROR"),
         ("cohere", (cohere_whole({"content": []}, "TIMEOUT"), cohere({"content": TEXT}, reason="TIMEOUT")), "TIMEOUT"),
     ],
-    ids=["malformed", "unexpected", "error", "timeout"],
+    ids=["malformed", "unexpected", "of bedrock", "error", "timeout"],
 )  # fmt: skip
 def test_an_answer_that_ends_for_a_failure_is_none(
     ask_vendor: Any, vendor: str, bodies: tuple[bytes, bytes], reason: str, streamed: bool
@@ -222,10 +234,26 @@ def test_an_answer_that_ends_for_a_failure_is_none(
     )
 
 
-@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
+def test_parts_of_bedrocks_that_it_does_not_stream_are_not_lost(ask_vendor: Any) -> None:
+    cited = {"citationsContent": {"content": [{"text": "Hi"}], "citations": [{"title": "T"}]}}
+    image = {"image": {"format": "png", "source": {"bytes": PNG}}}
+    outputs = ask_vendor("bedrock", bedrock(cited, image)[0], streamed=False).outputs
+    assert outputs == {"answer": "Hi", "finish_reason": "stop", "image": PNG, "vendor_parts": [cited]}
+
+
 @pytest.mark.parametrize("count", ["1e999", "1e300", "-3", "true", '"7"'])
-def test_a_count_of_ollamas_that_is_none_is_unknown(ask_vendor: Any, count: str, streamed: bool) -> None:
-    body = ollama({"content": "Hi"}, prompt_eval_count=123456)[streamed].replace(b"123456", count.encode())
-    call = ask_vendor("ollama", body, streamed=streamed)
+@pytest.mark.parametrize(
+    ("vendor", "body", "streamed"),
+    [
+        ("ollama", ollama({"content": "Hi"})[0], False),
+        ("ollama", ollama({"content": "Hi"})[1], True),
+        ("cohere", cohere_whole({"content": [TEXT]}), False),
+        ("cohere", cohere({"content": TEXT}), True),
+        ("bedrock", bedrock({"text": "Hi"})[0], False),
+    ],
+    ids=["ollama", "ollama streamed", "cohere", "cohere streamed", "bedrock"],
+)
+def test_a_count_that_is_none_is_unknown(ask_vendor: Any, vendor: str, body: bytes, streamed: bool, count: str) -> None:
+    call = ask_vendor(vendor, body.replace(b": 19", f": {count}".encode()), streamed=streamed)
     assert call.outputs["answer"] == "Hi"
     assert (call.envelope["usage"]["input_tokens"], call.envelope["usage"]["output_tokens"]) == (None, 7)

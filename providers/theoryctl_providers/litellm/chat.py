@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from theoryctl_providers.contract import Event, ProviderError, ResolvedRequest, Usage
 from theoryctl_providers.litellm.documents import Said, documents, is_openai, speaks_openai, whole
 from theoryctl_providers.litellm.reading import Reader, ToldInAnswer
+from theoryctl_providers.litellm.untranslated import ended_for
 from theoryctl_providers.litellm.usage import usage_of
 
 if TYPE_CHECKING:
@@ -35,8 +36,7 @@ async def chat(request: ResolvedRequest, arguments: dict[str, Any], heard: Heard
         for event in reader.feed(each):
             yield event
     if said.failure is not None:
-        message = f"the answer of {request.model} ended for this reason: {said.failure}"
-        raise ProviderError("ERR_BAD_RESPONSE", message, hint="try again")
+        raise ended_for(said.failure)
     for event in reader.end(_usage(reader, said)):
         yield event
 

@@ -44,6 +44,7 @@ def as_provider_error(
         return without_address(model)
     for each in chain:  # what reads for LiteLLM raises ours, which LiteLLM wraps
         if isinstance(each, ProviderError):
+            each.message = at_address(each.message, address)
             return each
         if isinstance(each, ToldInAnswer):
             return _told(each.error, model, clean, at_address(vendor_of(model), address))

@@ -159,9 +159,11 @@ def _read_events_of_cohere() -> None:
     """
     from litellm.llms.cohere.common_utils import CohereV2ModelResponseIterator
 
+    from theoryctl_providers.litellm.untranslated import amended
+
     def convert(self: Any, chunk: str | bytes) -> Any:
         line = (chunk.decode() if isinstance(chunk, bytes) else chunk).strip().removeprefix("data:").strip()
-        document = json.loads(line) if line.startswith("{") else {}
+        document = amended(json.loads(line)) if line.startswith("{") else {}
         return self.chunk_parser({"event": document.get("type", ""), "data": document, **document})
 
     CohereV2ModelResponseIterator.convert_str_chunk_to_generic_chunk = convert

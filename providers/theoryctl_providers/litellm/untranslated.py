@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from theoryctl_providers.contract import ProviderError
+from theoryctl_providers.litellm.usage import in_integers
+
 #: Words of the lines that may hold such a part; another line need not be read for one.
 WORDS = ('"content_block', "partial_json", '"thinking"', '"tool_plan"', '"images"', '"logprobs"', '"candidates"')
 
@@ -22,10 +25,15 @@ _BLOCKS = ("text", "thinking", "redacted_thinking", "tool_use")
 _PARTS = ("text", "functionCall", "inlineData")
 _BESIDE = ("citationMetadata", "urlContextMetadata")
 
-#: Reasons that end no answer, which LiteLLM calls "stop": Gemini's and Cohere's (docs.cohere.com/v2/reference/chat).
+#: Fields of a block of Bedrock's, of which each has one, that LiteLLM translates
+#: (docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ContentBlock.html).
+_OF_BEDROCK = ("text", "toolUse", "reasoningContent")
+
+#: Reasons that end no answer, which LiteLLM calls "stop": Gemini's, Cohere's (docs.cohere.com/v2/reference/chat) and
+#: Bedrock's (API_runtime_Converse.html, `stopReason`).
 _FAILURES = (
     *("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MALFORMED_RESPONSE"),
-    *("MISSING_THOUGHT_SIGNATURE", "ERROR", "TIMEOUT"),
+    *("MISSING_THOUGHT_SIGNATURE", "ERROR", "TIMEOUT", "malformed_model_output", "malformed_tool_use"),
 )
 
 
@@ -64,6 +72,8 @@ class Untranslated:
             self._note(vendor_parts=[block for block in _listed(document, "content") if _is_foreign(block)])
         elif isinstance(kind, str) and kind.startswith("content_block_"):
             self._read_block(kind, document)
+        elif "stopReason" in document:
+            self._read_bedrock(document)
         elif "done" in document:
             self._note(images=_listed(message, "images"))
             self._note(logprobs=document.get("logprobs"))
@@ -92,6 +102,16 @@ class Untranslated:
                 elif data and not kind.startswith("image/"):
                     self._note(index, vendor_parts=[{"inlineData": dict(data)}])
             self._end(candidate.get("finishReason"), candidate.get("finishMessage"))
+
+    def _read_bedrock(self, document: Mapping[str, Any]) -> None:
+        blocks = _listed(_mapping(_mapping(document.get("output")).get("message")), "content")
+        for block in map(_mapping, blocks):
+            packed = _mapping(_mapping(block.get("image")).get("source")).get("bytes")
+            if isinstance(packed, str):
+                self._note(images=[packed])
+            elif block.keys().isdisjoint(_OF_BEDROCK):
+                self._note(vendor_parts=[dict(block)])
+        self._end(document["stopReason"])
 
     def _read_cohere(self, document: Mapping[str, Any], message: Mapping[str, Any]) -> None:
         """Its thinking, and its plan before a call of tools, which is that too."""
@@ -151,28 +171,42 @@ def _listed(holder: Mapping[str, Any], name: str) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def amended(document: Any) -> Any:
-    """Return a document without what LiteLLM fails at: an image of Ollama's, and counts that are no integers."""
-    if not isinstance(document, dict) or "done" not in document:
-        return document
-    from theoryctl_providers.litellm.usage import in_integers
+#: Fields that hold counts, in the documents of all vendors whose answers LiteLLM translates.
+_COUNTS = ("usage", "usageMetadata", "prompt_eval_count", "eval_count")
 
-    message = {name: value for name, value in _mapping(document.get("message")).items() if name != "images"}
-    counts = {
-        name: in_integers(document[name], name) for name in ("prompt_eval_count", "eval_count") if name in document
-    }
-    return {**document, **counts, **({"message": message} if message else {})}
+
+def amended(document: Any) -> Any:
+    """Return a document without what LiteLLM fails at: counts that are no integers, and an image of Ollama's."""
+    if not isinstance(document, dict) or "choices" in document:
+        return document
+    found = {**document, **{name: in_integers(document[name], name) for name in _COUNTS if name in document}}
+    message, delta = found.get("message"), found.get("delta")
+    if "done" in found and isinstance(message, dict):
+        found["message"] = {name: value for name, value in message.items() if name != "images"}
+    if isinstance(delta, dict) and "usage" in delta:  # of Cohere's last event
+        found["delta"] = {**delta, "usage": in_integers(delta["usage"])}
+    return found
 
 
 def amend() -> None:
     """Have LiteLLM read what is legal and unusual. Called once, at loading."""
+    from litellm.llms.bedrock.chat.invoke_handler import AWSEventStreamDecoder
     from litellm.llms.ollama.chat.transformation import OllamaChatCompletionResponseIterator
     from litellm.llms.vertex_ai.gemini.vertex_and_google_ai_studio_gemini import VertexGeminiConfig
 
-    parse, transform = OllamaChatCompletionResponseIterator.chunk_parser, VertexGeminiConfig._transform_parts
+    of_bedrock, of_ollama = (
+        AWSEventStreamDecoder.converse_chunk_parser,
+        OllamaChatCompletionResponseIterator.chunk_parser,
+    )
+    transform = VertexGeminiConfig._transform_parts
+
+    def converse_chunk_parser(self: Any, chunk_data: Any) -> Any:
+        if chunk_data.get("stopReason") in _FAILURES:  # nobody else sees it: its streams are binary
+            raise ended_for(chunk_data["stopReason"])
+        return of_bedrock(self, amended(chunk_data))
 
     def chunk_parser(self: Any, chunk: Any) -> Any:
-        return parse(self, amended(chunk))
+        return of_ollama(self, amended(chunk))
 
     def _transform_parts(parts: Any, *arguments: Any, **options: Any) -> Any:
         for part in parts:
@@ -180,5 +214,11 @@ def amend() -> None:
                 part["functionCall"].setdefault("args", {})  # a call without arguments may leave them out
         return transform(parts, *arguments, **options)
 
+    AWSEventStreamDecoder.converse_chunk_parser = converse_chunk_parser
     OllamaChatCompletionResponseIterator.chunk_parser = chunk_parser
     VertexGeminiConfig._transform_parts = staticmethod(_transform_parts)
+
+
+def ended_for(reason: str) -> ProviderError:
+    """Return the error for an answer that ended for a failure."""
+    return ProviderError("ERR_BAD_RESPONSE", f"the answer ended for this reason: {reason}", hint="try again")
