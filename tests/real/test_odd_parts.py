@@ -166,3 +166,27 @@ def test_a_call_that_stands_in_no_list_is_one(asked: Asked, streamed: bool) -> N
     call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": json.dumps({"x": 1})}}
     found = heard(asked, streamed, {"content": None, "tool_calls": call}).outputs["tool_calls"]
     assert found == [{"id": "a", "name": "f", "arguments": {"x": 1}}]
+
+
+@streamed_or_not
+@pytest.mark.parametrize("field", ["context", "executed_tools"])
+def test_fields_of_a_message_that_one_vendor_has_are_parts_of_its_own(asked: Asked, streamed: bool, field: str) -> None:
+    call = heard(asked, streamed, {"content": "Hi", field: [{"x": 1}]})
+    assert call.outputs["vendor_parts"] == [{field: [{"x": 1}]}]
+
+
+@streamed_or_not
+def test_fields_beside_the_choices_come_once(asked: Asked, streamed: bool) -> None:
+    asks = {"related_questions": ["Why?"]}
+    deltas = [{"index": 0, "delta": {"content": piece}, "finish_reason": None} for piece in ("H", "i")]
+    stream = says_events([*({**HEAD, "choices": [delta], **asks} for delta in deltas), {**HEAD, **last("stop")}])
+    whole = says(completion(choice({"content": "Hi"}), **asks))
+    outputs = asked(stream if streamed else whole, streamed=streamed).outputs
+    assert (outputs["answer"], outputs["vendor_parts"]) == ("Hi", [asks])
+
+
+@pytest.mark.parametrize("kind", [{"object": "error"}, {"type": "error"}])
+def test_a_failure_that_a_server_calls_no_error_is_told_in_its_words(asked: Asked, kind: dict[str, str]) -> None:
+    begun = {**HEAD, "choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": None}]}
+    error = asked(says_events([begun, {**kind, "message": "out of memory", "code": 503}])).error
+    assert (error["code"], "out of memory" in error["message"]) == ("ERR_UNAVAILABLE", True), error

@@ -45,12 +45,24 @@ VENDOR_PARTS = "vendor_parts"
 #: Fields of which each part of a content has one.
 _PARTS = ("type", "text")
 
+#: Fields of a message: Azure's documents of one's own (learn.microsoft.com/azure/ai-foundry/openai/references/
+#: on-your-data), and the tools that Groq ran (console.groq.com/docs/compound).
+_OF_MESSAGE = ("context", "executed_tools")
+
+#: Fields that Perplexity has beside the choices, and repeats in each chunk (docs.perplexity.ai/api-reference).
+_OF_ANSWER = ("images", "videos", "related_questions")
+
 #: Types of parts that are read here.
 _KNOWN = ("text", "output_text", "thinking", "reasoning", "refusal", "image_url", "reference")
 
 
-def unread_parts(message: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The parts for which the events have no word, as the vendor says them: they hold neither text nor an image."""
+def unread_parts(message: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The parts for which the events have no word, as the vendor says them: they hold neither text nor an image.
+
+    Fields of a message or of the whole answer are objects of one member.
+    """
+    for holder, names in ((message, _OF_MESSAGE), (document, _OF_ANSWER)):
+        yield from ({name: holder[name]} for name in names if holder.get(name))
     for part in _content_of(message):
         if isinstance(part, Mapping) and part.get("type") not in _KNOWN and not any(_part(part)):
             yield part

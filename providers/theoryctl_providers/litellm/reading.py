@@ -173,6 +173,9 @@ class Reader:
         for event in self._pieces(index, choice, _message_of(said, document)):
             choice.said = True
             yield event
+        for value in map(in_json, unread_parts(_message_of(said, document), document)):
+            if value not in choice.unread:
+                choice.unread.append(value)
         for value in map(in_json, annotations_of(_message_of(said, document), document)):
             if value not in choice.annotations:
                 choice.annotations.append(value)
@@ -186,7 +189,6 @@ class Reader:
 
     def _pieces(self, index: int, choice: _Choice, message: Mapping[str, Any]) -> Iterator[Event]:
         note_blocks(choice.blocks, message)
-        choice.unread += map(in_json, unread_parts(message))
         if reasoning := reasoning_of(message):
             yield Delta(index, reasoning=reasoning)
         if signature := signature_of(message):
@@ -217,6 +219,8 @@ class Reader:
 def _refuse_failure(document: Mapping[str, Any]) -> None:
     """Raise ToldInAnswer for a failure that a vendor tells in place of an answer, or in the middle of one."""
     choices = document.get("choices")
+    if choices is None and "error" in (document.get("object"), document.get("type")):
+        raise ToldInAnswer(document.get("error") or dict(document))
     for holder in (document, *(choices if isinstance(choices, list) else ())):
         error = holder.get("error") if isinstance(holder, Mapping) else None
         if error or (isinstance(holder, Mapping) and holder.get("finish_reason") == "error"):
