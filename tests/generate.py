@@ -187,20 +187,20 @@ def batch_schema() -> Any:
             "description": "Of the canonical JSON of attachments, inputs, mode, model, operation and ref.",
         },
     }
-    before = {
+    call = {
         "type": "object",
-        "description": "Failed calls of earlier runs, whose rows this one has replaced.",
-        "required": ["cost_usd", "unpriced", "run_ids"],
+        "required": ["run_id", "line", "cost_usd"],
         "properties": {
-            "cost_usd": {"type": "number", "minimum": 0, "description": "US dollars, as far as known."},
-            "unpriced": {"type": "integer", "minimum": 0, "description": "Calls that may have cost what nobody knows."},
-            "run_ids": {
-                "type": "array",
-                "items": {"type": "string"},
-                "description": "Those of the rows.",
-            },
+            "run_id": {"type": "string"},
+            "line": {"type": "integer", "minimum": 1, "description": "The number that the line had then."},
+            "cost_usd": {"type": ["number", "null"], "minimum": 0, "description": "US dollars; null: nobody knows."},
         },
         "additionalProperties": False,
+    }
+    before = {
+        "type": "array",
+        "description": "Failed calls of earlier runs, whose rows this one has replaced. Equal lines may name one call.",
+        "items": call,
     }
     again = {
         "const": True,

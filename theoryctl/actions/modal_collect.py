@@ -11,7 +11,7 @@ from theoryctl.actions.batch_plan import Allowed
 from theoryctl.batch.formats import FORMATS
 from theoryctl.batch.output import OutputFile
 from theoryctl.batch.resume import Earlier
-from theoryctl.batch.rows import NONE_BEFORE, RowFormat
+from theoryctl.batch.rows import RowFormat
 from theoryctl.batch.tally import Tally
 from theoryctl.errors import NotDeployed, UsageError
 from theoryctl.hints import Hint, command
@@ -165,12 +165,10 @@ class _Taking:
             return
         self.tally.add(envelope)
         self.tally.copied += len(new) - 1
-        before = NONE_BEFORE
-        for _, id in new:
-            before = before.plus(earlier.take_failed(digest, id, equal=False))
         for number, id in new:
+            before = earlier.take_failed(digest, id)
             self.file.put(number - 1, self.form.write(id, number, digest, envelope, before))
-        earlier.replace(before)
+            earlier.replace(before)
         if self.policy.keeps(envelope["mode"]):
             self._runs.append(self._run(kept, envelope))
         if self.sent.claim(kept.digest) is not None:

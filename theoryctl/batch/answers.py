@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from theoryctl.batch.output import Output
 from theoryctl.batch.plan import Plan
-from theoryctl.batch.rows import Before, RowFormat
+from theoryctl.batch.rows import RowFormat
 from theoryctl.batch.tally import Tally
 from theoryctl.errors import OutputFailed
 from theoryctl_providers.contract import Envelope, ProviderError, Request
@@ -61,16 +61,13 @@ class Answers:
 
     def write(self, index: int, name: str | None, request: Request, envelope: Envelope) -> None:
         """Write the rows of the answer to line `index`, whose id is `name`."""
-        digest = self.plan.digest(index)
-        before = self.plan.take_before(index)
         self.tally.add(envelope)
         if self.results is not None:
-            self._finished.append(Finished(index + 1, name, digest, request, envelope))
+            self._finished.append(Finished(index + 1, name, self.plan.digest(index), request, envelope))
         with self._going_on():
-            self.output.put(index, self.form.write(name, index + 1, digest, envelope, before))
+            self._put(index, name, envelope)
             if self.plan.twins:
-                self._write_twins(index, envelope, before)
-        self.output.earlier.replace(before)  # once all rows are there that come in the place of others
+                self._write_twins(index, envelope)
 
     def flush(self) -> None:
         """Write the rows, and then tell of their answers, which were paid even if there is no room for rows."""
@@ -88,9 +85,13 @@ class Answers:
             raise self.no_room
         self.output.finish(ordered=ordered)
 
-    def _write_twins(self, index: int, envelope: Envelope, before: Before) -> None:
+    def _put(self, index: int, name: str | None, envelope: Envelope) -> None:
+        before = self.plan.take_before(index)
+        self.output.put(index, self.form.write(name, index + 1, self.plan.digest(index), envelope, before))
+        self.output.earlier.replace(before)
+
+    def _write_twins(self, index: int, envelope: Envelope) -> None:
         """Write the rows of equal lines. Where the lines are not what was checked, a later run copies the row."""
-        digest = self.plan.digest(index)
         for twin in self.plan.twins.get(index, ()):
             try:
                 own = self.plan.line(twin).id
@@ -98,7 +99,7 @@ class Answers:
                 self.end(error)
                 return
             self.tally.copied += 1
-            self.output.put(twin, self.form.write(own, twin + 1, digest, envelope, before))
+            self._put(twin, own, envelope)
 
     @contextmanager
     def _going_on(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from theoryctl.batch.rows import ASKED_AGAIN, NONE_BEFORE, Before, Row, copied_line, decoded, row_line, row_of
+from theoryctl.batch.rows import ASKED_AGAIN, Before, Row, copied_line, decoded, row_line, row_of, told_before
 from theoryctl_providers.contract import ERRORS, Envelope, OutputDocument, UsageDocument, dumps
 
 #: The beginning of a row, about the number of its line and its id.
@@ -29,9 +29,7 @@ class OpenAIRows:
 
     begin = b'{"id":"batch_req_'
 
-    def write(
-        self, id: str | None, number: int, digest: bytes, envelope: Envelope, before: Before = NONE_BEFORE
-    ) -> bytes:
+    def write(self, id: str | None, number: int, digest: bytes, envelope: Envelope, before: Before = ()) -> bytes:
         error = envelope["error"]
         body = None if error else _body(envelope)
         status = ERRORS[error["code"]].http_status if error else 200
@@ -43,7 +41,7 @@ class OpenAIRows:
                     "mode": envelope["mode"],
                     "line": number,
                     "usage": envelope["usage"],
-                    **before.document(),
+                    **told_before(before),
                 },
                 "custom_id": id,
                 "response": body and {"status_code": status, "request_id": envelope["run_id"], "body": body},
@@ -68,11 +66,11 @@ class OpenAIRows:
         found = _HEAD.match(data)
         return int(found[2] if found else decoded(data)["metadata"]["line"])
 
-    def copy(self, data: bytes, id: str | None, number: int, before: Before = NONE_BEFORE) -> bytes:
+    def copy(self, data: bytes, id: str | None, number: int, before: Before = ()) -> bytes:
         found = _HEAD.match(data)
-        if found is None or any(before):
+        if found is None or before:
             row = decoded(data)
-            known = {**row["metadata"], "line": number, **before.document()}
+            known = {**row["metadata"], "line": number, **told_before(before)}
             return copied_line({**row, "custom_id": id, "metadata": known})
         head, _, between = found.groups()
         return b"%b%d%b%b,%b" % (head, number, between, row_line({"": id})[4:-2], data[found.end() :])

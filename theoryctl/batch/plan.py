@@ -12,7 +12,7 @@ from theoryctl.batch.lines import Line, read_line
 from theoryctl.batch.problems import Problems
 from theoryctl.batch.requests import Check, RequestMaker
 from theoryctl.batch.resume import Earlier
-from theoryctl.batch.rows import NONE_BEFORE, Before
+from theoryctl.batch.rows import Before
 from theoryctl.batch.source import Source
 from theoryctl.errors import BadInputs
 from theoryctl_providers.contract import Operation, ProviderError, Request
@@ -52,7 +52,7 @@ class Plan:
     resumed: int = 0
     unpriced: dict[int, int] = field(default_factory=dict)
     before: dict[int, Before] = field(default_factory=dict)
-    gone: Before = NONE_BEFORE
+    gone: Before = ()
     usd_to_come: float = 0.0
 
     @property
@@ -86,8 +86,8 @@ class Plan:
     def take_before(self, index: int) -> Before:
         """Return the failed calls that the row of a line tells of. The first row tells of those for lines that are gone
         too: their rows are removed, and what they have cost is not forgotten."""
-        gone, self.gone = self.gone, NONE_BEFORE
-        return self.before.pop(index, NONE_BEFORE).plus(gone)
+        gone, self.gone = self.gone, ()
+        return self.before.pop(index, ()) + gone
 
     def _in_state(self, state: int) -> Iterator[int]:
         index = self.states.find(state)
@@ -171,7 +171,8 @@ class Planner:
         if self.earlier.take(digest, own):
             self.plan.resumed += 1
             return SETTLED
-        self._take_failed(index, digest, own)
+        if before := self.earlier.take_failed(digest, own):
+            self.plan.before[index] = before
         if not self.plan.dedupe:
             return TODO
         if self.earlier.knows(digest):
@@ -181,11 +182,6 @@ class Planner:
             return TODO
         self.plan.twins.setdefault(first, []).append(index)
         return TWIN
-
-    def _take_failed(self, index: int, digest: bytes, own: str | None) -> None:
-        before = self.earlier.take_failed(digest, own, equal=self.plan.dedupe)
-        if any(before):
-            self.plan.before[index] = before
 
     def _check_id(self, line: Line) -> None:
         if line.id is None:

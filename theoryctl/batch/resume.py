@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from theoryctl.batch.rows import NONE_BEFORE, Before, Row, RowFormat
+from theoryctl.batch.rows import Before, Row, RowFormat
 
 #: Rows by the first half of the digest of their request: the hash of their id, of several rows the list of those.
 _Ids = dict[bytes, int | list[int]]
@@ -16,7 +16,7 @@ _Ids = dict[bytes, int | list[int]]
 
 @dataclass(slots=True)
 class Earlier:
-    """Rows by what they answer, and what their calls have cost in US dollars.
+    """Rows by what they answer, and what their calls have cost in US dollars: each call once, in however many rows.
 
     `unpriced` calls may have cost something that nobody knows. Where it `retries`, a failure is no answer, nor is one
     whose row says that its line is asked again. `failures` counts the lines that have taken one as their answer.
@@ -28,7 +28,7 @@ class Earlier:
     failures: int = 0
     cost_usd: float = 0.0
     unpriced: int = 0
-    _runs: set[int] = field(default_factory=set)
+    _calls: set[int] = field(default_factory=set)
     _unpriced: Counter[bytes] = field(default_factory=Counter)
     _ids: _Ids = field(default_factory=dict)
     _failed_ids: _Ids = field(default_factory=dict)
@@ -37,17 +37,17 @@ class Earlier:
     _replaced: set[int] = field(default_factory=set)
 
     def add(self, row: Row) -> None:
-        """Count a row. Calls that several rows tell of, those of equal lines, have been paid once."""
+        """Count a row."""
         self.rows += 1
-        self._replaced.update(map(hash, row.before.run_ids))
-        paid = self._count(row)
+        self.replace(row.before)
+        self._count(row)
         if row.code is None:
             _keep(self._ids, row)
             return
         self.failed[row.code] += 1
-        self._failures.add(hash(row.run_id))
+        self._failures.add(_name(row))
         if self.retries or row.asked_again:
-            self._again.add(row, paid)
+            self._again.add(row)
         else:
             _keep(self._failed_ids, row)
 
@@ -58,15 +58,15 @@ class Earlier:
 
     def is_failure(self, row: Row) -> bool:
         """Tell whether a row is of a failure of an earlier run."""
-        return row.code is not None and hash(row.run_id) in self._failures
+        return row.code is not None and _name(row) in self._failures
 
     def is_replaced(self, row: Row) -> bool:
         """Tell whether another row has come in the place of one."""
-        return row.code is not None and hash(row.run_id) in self._replaced
+        return row.code is not None and _name(row) in self._replaced
 
     def is_answer(self, row: Row) -> bool:
-        """Tell whether a row answers its request, so that equal lines get it too."""
-        return row.code is None or not (self.retries or row.asked_again)
+        """Tell whether a row answers its request, so that equal lines get it too; a success comes first."""
+        return row.code is None or not (self.retries or row.asked_again or row.digest[:16] in self._ids)
 
     @property
     def has_success(self) -> bool:
@@ -80,32 +80,27 @@ class Earlier:
 
     def replace(self, before: Before) -> None:
         """Note that a row has come in the place of those of failures."""
-        self._replaced.update(map(hash, before.run_ids))
+        self._replaced.update(hash(call[:2]) for call in before)
 
-    def take_failed(self, digest: bytes, own: str | None, *, equal: bool) -> Before:
-        """Return the failed calls for a line that is asked again, and take them; `equal`: those for equal lines too."""
-        return self._again.take_equal(digest) if equal else self._again.take(digest, own)
+    def take_failed(self, digest: bytes, own: str | None) -> Before:
+        """Return the failed calls for a line that is asked again, and take them."""
+        return self._again.take(digest, own)
 
     def has_failed(self, digest: bytes, own: str | None, call: str) -> bool:
         """Tell whether a row of a line that is asked again is of this very call, by its id in rows."""
-        return call in self._again.rows.get(digest[:16], {}).get(hash(own), ())
+        return any(calls[0].run_id == call for calls in self._again.rows.get(digest[:16], {}).get(hash(own), ()))
 
     def take_other_failed(self) -> Before:
-        """Return the failed calls that are left: those for lines that are gone."""
+        """Return the failed calls that are left, and take them: those for lines that are gone."""
         return self._again.take_all()
 
-    def _count(self, row: Row) -> Before:
-        """Count what the calls for a row have cost, and return it: nothing where another row has told of them."""
-        own, before = row.own, row.before
-        if not (own.cost_usd or own.unpriced) or not self._is_new(row.run_id):
-            own = NONE_BEFORE
-        if before is not NONE_BEFORE and self._is_new(before.run_ids):
-            own = own.plus(before)
-        self.cost_usd += own.cost_usd
-        self.unpriced += own.unpriced
-        if own.unpriced:
-            self._unpriced[row.digest[:16]] += own.unpriced
-        return own
+    def _count(self, row: Row) -> None:
+        for call in row.calls:
+            if call.cost_usd != 0.0 and self._is_new(call.run_id):
+                self.cost_usd += call.cost_usd or 0.0
+                if call.cost_usd is None:
+                    self.unpriced += 1
+                    self._unpriced[row.digest[:16]] += 1
 
     def take(self, digest: bytes, own: str | None) -> bool:
         """Return whether a line has a row, which then is no other line's."""
@@ -115,12 +110,10 @@ class Earlier:
         self.failures += is_failed
         return is_failed
 
-    def _is_new(self, calls: str | tuple[str, ...] | None) -> bool:
-        if not calls:
-            return True
-        known = len(self._runs)
-        self._runs.add(hash(calls))
-        return len(self._runs) > known
+    def _is_new(self, call: str) -> bool:
+        known = len(self._calls)
+        self._calls.add(hash(call))
+        return not call or len(self._calls) > known
 
     def take_unpriced(self, digest: bytes) -> int:
         """Return the number of calls of a request with a cost that nobody knows; they are taken then."""
@@ -133,36 +126,27 @@ class Earlier:
 
 @dataclass(slots=True)
 class _FailedCalls:
-    """Failed calls that are to be made again, by their request and the hashes of the ids of their rows.
+    """Failed calls that are to be made again, by their request and the hash of the id of their row, each with the calls
+    before it. `count` is the number of those rows."""
 
-    `count` is the number of those rows. `paid` is what each has cost, with those before it, until a line has taken it:
-    rows of equal lines may be of one.
-    """
-
-    rows: dict[bytes, dict[int, list[str]]] = field(default_factory=dict)
-    paid: dict[str, Before] = field(default_factory=dict)
+    rows: dict[bytes, dict[int, list[Before]]] = field(default_factory=dict)
     count: int = 0
 
-    def add(self, row: Row, paid: Before) -> None:
+    def add(self, row: Row) -> None:
         self.count += 1
-        run_id = row.run_id or ""
-        self.rows.setdefault(row.digest[:16], {}).setdefault(hash(row.id), []).append(run_id)
-        self.paid[run_id] = self.paid.get(run_id, NONE_BEFORE).plus(paid)
+        self.rows.setdefault(row.digest[:16], {}).setdefault(hash(row.id), []).append(row.calls)
 
     def take(self, digest: bytes, own: str | None) -> Before:
         calls = self.rows.get(digest[:16], {}).get(hash(own))
-        return self._sum([calls.pop(0)]) if calls else NONE_BEFORE
-
-    def take_equal(self, digest: bytes) -> Before:
-        return self._sum(call for calls in self.rows.pop(digest[:16], {}).values() for call in calls)
+        return calls.pop(0) if calls else ()
 
     def take_all(self) -> Before:
-        return self._sum(list(self.paid))
+        rows, self.rows = self.rows, {}
+        return tuple(call for ids in rows.values() for each in ids.values() for calls in each for call in calls)
 
-    def _sum(self, calls: Iterable[str]) -> Before:
-        taken = {call: paid for call in calls if (paid := self.paid.pop(call, None)) is not None}
-        usd = sum(paid.cost_usd for paid in taken.values())
-        return Before(usd, sum(paid.unpriced for paid in taken.values()), tuple(taken))
+
+def _name(row: Row) -> int:
+    return hash((row.run_id or "", row.line))
 
 
 def _keep(rows: _Ids, row: Row) -> None:

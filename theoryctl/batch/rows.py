@@ -44,55 +44,49 @@ def paid(envelope: Envelope) -> float | None:
     return 0.0 if cost is None and is_unbilled(envelope) else cost
 
 
-class Before(NamedTuple):
-    """Calls of earlier runs for a line, whose rows of failures its row has replaced.
+class Call(NamedTuple):
+    """A call for a line, by its id in rows, and the number that the line had then: together they name one row.
 
-    `cost_usd` is the cost of those whose cost is known, and `unpriced` counts those that may have cost something that
-    nobody knows. `run_ids` are those of the rows.
+    `cost_usd` is None where it may have cost something that nobody knows.
     """
 
-    cost_usd: float = 0.0
-    unpriced: int = 0
-    run_ids: tuple[str, ...] = ()
-
-    def plus(self, other: Before) -> Before:
-        """Return these calls and others."""
-        run_ids = tuple(dict.fromkeys(self.run_ids + other.run_ids))
-        return Before(self.cost_usd + other.cost_usd, self.unpriced + other.unpriced, run_ids)
-
-    def document(self) -> dict[str, Any]:
-        """Return them as a row has them: no member where there are none."""
-        return {"before": self._asdict()} if any(self) else {}
+    run_id: str
+    line: int
+    cost_usd: float | None
 
 
-NONE_BEFORE = Before()
+#: Failed calls of earlier runs, whose rows a row replaces. Equal lines may have one call, but a row each.
+Before = tuple[Call, ...]
+
+
+def told_before(before: Before) -> dict[str, Any]:
+    """Return the calls as a row has them: no member where there are none."""
+    return {"before": [call._asdict() for call in before]} if before else {}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """The part of a row that counts when a batch is resumed.
 
-    `code` is that of a failure. `run_id` is that of the call: rows of equal lines have the same one. None is unknown.
-    Where the line of a failure is `asked_again`, its row is no answer: another comes in its place.
+    `line` is the number that its line had. `code` is that of a failure. `run_id` is that of the call: rows of equal
+    lines have the same one. None is unknown. Where the line of a failure is `asked_again`, its row is no answer:
+    another comes in its place.
     """
 
     id: str | None
+    line: int
     digest: bytes
     code: str | None
     run_id: str | None
     cost_usd: float | None
-    before: Before = NONE_BEFORE
+    before: Before = ()
     asked_again: bool = False
 
     @property
-    def own(self) -> Before:
-        """The cost of the call itself."""
-        return Before(self.cost_usd or 0.0, int(self.is_unpriced))
-
-    @property
-    def is_unpriced(self) -> bool:
-        """Tell whether it may have cost something, and nobody knows how much."""
-        return self.cost_usd is None and self.code not in UNBILLED
+    def calls(self) -> Before:
+        """All calls that the row tells of, its own first."""
+        usd = 0.0 if self.cost_usd is None and self.code in UNBILLED else self.cost_usd
+        return (Call(self.run_id or "", self.line, usd), *self.before)
 
 
 class RowFormat(Protocol):
@@ -101,9 +95,7 @@ class RowFormat(Protocol):
     #: The bytes that every row begins with.
     begin: bytes
 
-    def write(
-        self, id: str | None, number: int, digest: bytes, envelope: Envelope, before: Before = NONE_BEFORE
-    ) -> bytes:
+    def write(self, id: str | None, number: int, digest: bytes, envelope: Envelope, before: Before = ()) -> bytes:
         """Return the row of a line, with its end."""
         ...
 
@@ -119,7 +111,7 @@ class RowFormat(Protocol):
         """Return the number of the line that a row belongs to."""
         ...
 
-    def copy(self, data: bytes, id: str | None, number: int, before: Before = NONE_BEFORE) -> bytes:
+    def copy(self, data: bytes, id: str | None, number: int, before: Before = ()) -> bytes:
         """Return a row again, for another line with the same request; where the line has calls before, with those."""
         ...
 
@@ -130,7 +122,7 @@ class RowFormat(Protocol):
 
 #: A row of ours that tells of a success: all that has to be known of most rows, without reading their answers.
 _SUCCESS = re.compile(
-    rb'\{"schema":"theoryctl\.batch/v1","id":("(?:[^"\\]|\\.)*"|null),"line":\d{1,18},'
+    rb'\{"schema":"theoryctl\.batch/v1","id":("(?:[^"\\]|\\.)*"|null),"line":(\d{1,18}),'
     rb'"request_digest":"sha256:([0-9a-f]{64})","status":"success",'
     rb'"usage":\{"input_tokens":(?:\d{1,18}|null),"output_tokens":(?:\d{1,18}|null),"cost_usd":(\d[0-9.eE+-]*|null)'
     rb'(?:,[^{}]*)?\},"run_id":"([^"\\]*)","ref":"[^"\\]*","mode":"([a-z]+)",.*\}\s*',
@@ -154,9 +146,7 @@ class OurRows:
 
     begin = b'{"schema":"theoryctl.batch/v1",'
 
-    def write(
-        self, id: str | None, number: int, digest: bytes, envelope: Envelope, before: Before = NONE_BEFORE
-    ) -> bytes:
+    def write(self, id: str | None, number: int, digest: bytes, envelope: Envelope, before: Before = ()) -> bytes:
         row = {
             "schema": SCHEMA,
             "id": id,
@@ -164,7 +154,7 @@ class OurRows:
             "request_digest": f"sha256:{digest.hex()}",
             "status": envelope["status"],
             "usage": envelope["usage"],
-            **before.document(),
+            **told_before(before),
         }
         return row_line({**row, **envelope, "schema": SCHEMA})
 
@@ -174,10 +164,10 @@ class OurRows:
     def read(self, data: bytes) -> Row:
         found = _SUCCESS.fullmatch(data)
         if found is not None:
-            own, digest, cost, run_id, mode = found.groups()
+            own, line, digest, cost, run_id, mode = found.groups()
             id = None if own == b"null" else json.loads(own)
             usd = _priced(None if cost == b"null" else float(cost), mode.decode())
-            return Row(id, bytes.fromhex(digest.decode()), None, run_id.decode(), usd)
+            return Row(id, int(line), bytes.fromhex(digest.decode()), None, run_id.decode(), usd)
         row = decoded(data)
         if not isinstance(row, dict) or row.get("schema") != SCHEMA:
             raise ValueError(f"expected a row of {SCHEMA}")
@@ -193,10 +183,10 @@ class OurRows:
         found = _HEAD.match(data)
         return int(found[1] if found else decoded(data)["line"])
 
-    def copy(self, data: bytes, id: str | None, number: int, before: Before = NONE_BEFORE) -> bytes:
+    def copy(self, data: bytes, id: str | None, number: int, before: Before = ()) -> bytes:
         found = _HEAD.match(data)
-        if found is None or any(before):
-            return _in_order({**decoded(data), "id": id, "line": number, **before.document()})
+        if found is None or before:
+            return _in_order({**decoded(data), "id": id, "line": number, **told_before(before)})
         head = row_line({"schema": SCHEMA, "id": id, "line": number}).rstrip(b"}\n")
         return b"%b,%b" % (head, data[found.end() :])
 
@@ -219,25 +209,27 @@ def row_of(
     before: Any = None,
 ) -> Row:
     """Return the row with these values. Raises KeyError, TypeError and ValueError for others."""
-    texts = own, code, run_id, mode
-    if not all(isinstance(each, str | None) for each in texts):
-        raise TypeError(f"expected texts, got {texts!r:.150}")
-    if type(line) is not int:
-        raise TypeError(f"expected the number of a line, got {line!r:.50}")
+    for text in (own, code, run_id, mode):
+        if text is not None:
+            _check_text(text)
+    _check_line(line)
     for value in (line, usage["input_tokens"], usage["output_tokens"]):
         _check(value)
     usd = _priced(usage["cost_usd"], mode)
-    return Row(own, bytes.fromhex(digest.removeprefix("sha256:")), code, run_id, usd, _before(before))
+    return Row(own, line, bytes.fromhex(digest.removeprefix("sha256:")), code, run_id, usd, _before(before))
 
 
 def _before(said: Any) -> Before:
     """The calls before. Raises KeyError, TypeError and ValueError for what is none."""
-    if said is None:
-        return NONE_BEFORE
-    usd, unpriced, run_ids = (said[name] for name in Before._fields)
+    return tuple(map(_call, said or ()))
+
+
+def _call(said: Mapping[str, Any]) -> Call:
+    run_id, line, usd = (said[name] for name in Call._fields)
+    _check_text(run_id)
+    _check_line(line)
     _check(usd)
-    _check(unpriced)
-    return Before(float(usd), int(unpriced), tuple(map(str, run_ids)))
+    return Call(run_id, line, usd)
 
 
 def _priced(usd: Any, mode: str | None) -> float | None:
@@ -247,6 +239,16 @@ def _priced(usd: Any, mode: str | None) -> float | None:
     """
     _check(usd)
     return 0.0 if mode is not None and is_mock(mode) else usd
+
+
+def _check_text(text: Any) -> None:
+    if not isinstance(text, str):
+        raise TypeError(f"expected a text, got {text!r:.50}")
+
+
+def _check_line(number: Any) -> None:
+    if type(number) is not int:
+        raise TypeError(f"expected the number of a line, got {number!r:.50}")
 
 
 def _check(number: Any) -> None:

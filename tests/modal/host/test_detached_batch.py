@@ -134,7 +134,7 @@ def test_a_failure_that_is_asked_again_detached_gives_way_to_the_row_that_is_col
     assert collect(cli, "rows.jsonl", "--keep").document["usage"]["spent_before_usd"] == 0.5
     found = {row["line"]: row for row in read_rows(work / "rows.jsonl")}
     assert {row["status"] for row in found.values()} == {"success"} and len(found) == 6
-    assert found[first["line"]]["before"] == {"cost_usd": 0.5, "unpriced": 0, "run_ids": [first["run_id"]]}
+    assert found[first["line"]]["before"] == [{"run_id": first["run_id"], "line": first["line"], "cost_usd": 0.5}]
     awaited = {**found[first["line"]], "status": "error", "error": error, "asked_again": True}
     before = write_lines(work / "rows.jsonl", [awaited, *others]).read_text()
     assert collect(cli, "rows.jsonl").document["ok"] == 0  # the answer is the one that is there already
