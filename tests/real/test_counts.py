@@ -168,3 +168,38 @@ def test_embeddings_stay_whatever_is_counted(httpserver: HTTPServer, count: str)
     assert call.outputs == {"embeddings": [[0.5]]}
     told = call.envelope["usage"]
     assert (told["input_tokens"], told["cost_usd"]) == (None, None)
+
+
+AUDIO = {
+    "messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}]}]
+}
+PICTURE = {"url": "data:image/png;base64,iVBORw0KGgo="}
+IMAGE = {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": PICTURE}]}]}
+SPOKEN = {"content": None, "audio": {"id": "audio_1", "data": "", "transcript": "Hi", "expires_at": 1}}
+
+
+@pytest.mark.parametrize(
+    ("model", "inputs", "message", "details", "usd"),
+    [
+        ("openai/gpt-audio", AUDIO, {"content": "Hi"}, {}, None),
+        ("openai/gpt-audio", AUDIO, {"content": "Hi"}, {"prompt": {"audio_tokens": 4}}, 1 * 2.5e-6 + 4 * 32e-6 + 6e-5),
+        ("openai/gpt-audio", {}, {"content": "Hi", **SPOKEN}, {}, None),
+        ("openai/gpt-audio", {}, {"content": "Hi"}, {}, 5 * 2.5e-6 + 6e-5),
+        (
+            "openai/gpt-4o-mini",
+            IMAGE,
+            {"content": "Hi"},
+            {},
+            5 * 0.15e-6 + 6 * 0.6e-6,
+        ),  # an image has the price of text
+    ],
+    ids=["heard", "heard and split", "spoken", "text", "seen"],
+)
+def test_audio_has_a_price_of_its_own_that_nobody_knows_where_its_tokens_are_not_told_apart(
+    asked: Asked, model: str, inputs: Any, message: Any, details: Any, usd: float | None
+) -> None:
+    split = {f"{side}_tokens_details": told for side, told in details.items()}
+    by = says(completion(choice(message), usage={"prompt_tokens": 5, "completion_tokens": 6, **split}))
+    found = asked(by, model, streamed=False, **inputs).envelope["usage"]
+    assert (found["input_tokens"], found["output_tokens"]) == (5, 6)
+    assert found["cost_usd"] == (None if usd is None else pytest.approx(usd))

@@ -179,7 +179,7 @@ def _usage(reader: Reader, said: Said) -> Usage | None:
     if not counted or not is_said:
         return None
     told = said.usage if said.listens else _without_zeros(counted) if said.translates else counted
-    return usage_of(reader.model, counted, told, reader.tier, searches=reader.searches)
+    return usage_of(reader.model, counted, told, reader.tier, searches=reader.searches, media=reader.media)
 
 
 def _without_zeros(counted: dict[str, Any]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ async def embed(request: ResolvedRequest, arguments: dict[str, Any], heard: Hear
     yield Output("embeddings", "application/json", vectors)
     if response.usage is not None:
         sent = amount(response.usage.prompt_tokens)
-        yield Usage(sent, 0, None if sent is None else _cost(request.model, sent))
+        yield Usage(sent, 0, None if sent is None else _cost(request, sent))
 
 
 def _is_vector(value: Any) -> bool:
@@ -50,14 +50,19 @@ def _is_vector(value: Any) -> bool:
         return False
 
 
-def _cost(model: str, sent: int) -> float | None:
-    """US dollars by LiteLLM's price list; None for a model that is not in it."""
+def _cost(request: ResolvedRequest, sent: int) -> float | None:
+    """US dollars by LiteLLM's price list; None for a model that is not in it, and for media with a price of their own:
+    answers with vectors do not split their tokens."""
     import litellm
 
+    from theoryctl_providers.litellm.media_prices import has_known_price, media_asked
     from theoryctl_providers.litellm.stored import is_batch
-    from theoryctl_providers.litellm.usage import batch_cost
+    from theoryctl_providers.litellm.usage import batch_cost, facts_of
 
+    model, asked = request.model, media_asked(request.inputs)
     try:
+        if asked and not has_known_price(facts_of(model), {}, (asked, frozenset())):
+            return None
         if is_batch():
             return batch_cost(model, litellm.Usage(prompt_tokens=sent, completion_tokens=0, total_tokens=sent))
         cost, _ = litellm.cost_per_token(model=model, prompt_tokens=sent, completion_tokens=0, call_type="aembedding")

@@ -23,6 +23,7 @@ from theoryctl_providers.litellm.blocks import note_blocks, signature_of
 from theoryctl_providers.litellm.charges import searches
 from theoryctl_providers.litellm.logprobs import note_logprobs
 from theoryctl_providers.litellm.media import Audio, file_of
+from theoryctl_providers.litellm.media_prices import Media, media_asked, media_of_type
 from theoryctl_providers.litellm.parts import (
     VENDOR_PARTS,
     Part,
@@ -91,6 +92,8 @@ class Reader:
         stops = request.inputs.get("stop") or ()
         self._stops: Sequence[str] = (stops,) if isinstance(stops, str) else stops
         self._may_search = searches(request.model, request.inputs)
+        self._media_asked = media_asked(request.inputs)
+        self._media_answered: set[str] = set()
         tools = request.inputs.get("tools") or ()
         self._offers_structured = any(tool.get("function", {}).get("name") == _STRUCTURED for tool in tools)
 
@@ -104,6 +107,11 @@ class Reader:
         """True where more than tokens may be billed: the request may lead to it, or the answer cites the web."""
         cited = (value for choice in self._choices.values() for value in choice.annotations)
         return self._may_search or any(value.get("type") == "url_citation" for value in cited)
+
+    @property
+    def media(self) -> Media:
+        """The media in the request, and those in the answer so far."""
+        return self._media_asked, frozenset(self._media_answered)
 
     def feed(self, document: Any) -> Iterator[Event]:
         """The events of one chunk, or of a whole answer.
@@ -191,6 +199,8 @@ class Reader:
         note_blocks(choice.blocks, message)
         if reasoning := reasoning_of(message):
             yield Delta(index, reasoning=reasoning)
+        if message.get("audio"):
+            self._media_answered.add("audio")
         if signature := signature_of(message):
             yield Delta(index, signature=signature)
         for part in parts_of(message):
@@ -208,6 +218,7 @@ class Reader:
         choice.files += 1
         name = "image" if choice.files == 1 else f"image-{choice.files}"
         media_type, content = file_of(value)
+        self._media_answered.update(media_of_type(media_type) or ("image",))
         return Output(_named(name, index), media_type, content)
 
     def _call(self, index: int, choice: _Choice, piece: ToolCallDelta) -> Delta:

@@ -184,7 +184,7 @@ def turned_away(redirect: httpx.Response | None) -> bool:
     if redirect is not None:
         stay(redirect)
         if LED_TO in redirect.extensions:
-            heard.response = redirect
+            heard.hear(redirect)
             return True
     if heard.redirect is not None:
         heard.response = None

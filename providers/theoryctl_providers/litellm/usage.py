@@ -7,6 +7,7 @@ from typing import Any, TypeGuard
 
 from theoryctl_providers.contract import Usage
 from theoryctl_providers.litellm.charges import is_free_of_tokens, tells_of_searches
+from theoryctl_providers.litellm.media_prices import NO_MEDIA, Media, has_known_price
 from theoryctl_providers.litellm.stored import is_batch
 
 #: Where vendors say a detail: paths in their usage.
@@ -46,20 +47,27 @@ _NO_AMOUNT = 2**62
 
 
 def usage_of(
-    model: str, counted: Mapping[str, Any], said: Mapping[str, Any], tier: str | None = None, *, searches: bool = False
+    model: str,
+    counted: Mapping[str, Any],
+    said: Mapping[str, Any],
+    tier: str | None = None,
+    *,
+    searches: bool = False,
+    media: Media = NO_MEDIA,
 ) -> Usage:
     """The usage of a call to `model`.
 
     `counted` is in OpenAI's vocabulary, `said` in the vendor's own; `tier` is the service tier that answered. Where
     the vendor said a price, that is the price; else it is counted by LiteLLM's price list, and unknown where a count is
     no amount, and where the model `searches` the web or has searched it: each search has a price, and few vendors say
-    how many it made.
+    how many it made. It is unknown too where `media` have a price of their own, and nobody says how many tokens are
+    theirs.
     """
     sent, got = _count(counted, "prompt_tokens"), _count(counted, "completion_tokens")
     usd = _price(said)
     has_searched = searches or tells_of_searches(said)
     if usd is None and not has_searched and None not in (sent, got) and all(map(_is_amount, _counts(said))):
-        usd = _cost(model, counted, tier)
+        usd = _cost(model, counted, tier, media)
     return Usage(
         input_tokens=sent,
         output_tokens=got,
@@ -144,7 +152,15 @@ def batch_cost(model: str, usage: Any) -> float | None:
     return float(sum(batch_cost_calculator(usage, model)))
 
 
-def _cost(model: str, counted: Mapping[str, Any], tier: str | None) -> float | None:
+def facts_of(model: str) -> Mapping[str, Any]:
+    """Return the entry of a model in LiteLLM's list. Raises Exception where it has none."""
+    import litellm
+
+    facts: Mapping[str, Any] = litellm.model_cost[litellm.get_model_info(model)["key"]]
+    return facts
+
+
+def _cost(model: str, counted: Mapping[str, Any], tier: str | None, media: Media) -> float | None:
     """US dollars by LiteLLM's price list; None for a model that is not in it, or not with a price of tokens."""
     import litellm
 
@@ -152,6 +168,8 @@ def _cost(model: str, counted: Mapping[str, Any], tier: str | None) -> float | N
         return 0.0  # it runs on one's own machine
     try:
         usage = litellm.Usage(**counted)
+        if media != NO_MEDIA and not has_known_price(facts_of(model), counted, media):
+            return None
         if is_batch():
             return batch_cost(model, usage)
         usd = float(sum(litellm.cost_per_token(model=model, usage_object=usage, service_tier=tier)))
