@@ -123,6 +123,10 @@ class LedgerFailed(TheoryctlError):
     error_code = "ERR_LEDGER"
 
 
+class LedgerFull(LedgerFailed):
+    """A ledger that has no room on its disk."""
+
+
 class MaxCost(TheoryctlError):
     error_code = "ERR_MAX_COST"
 

@@ -124,6 +124,17 @@ def test_a_run_of_an_instance_is_charged_once_however_often_it_is_forgotten(
     assert query(state, "SELECT sum(usd) FROM charges") == [(0.5,)]
 
 
+def test_what_was_forgotten_does_not_come_back_from_a_log(cli: Cli, instance: dict[str, str]) -> None:
+    complete(instance)
+    cli("local", "run", "--ref", REF, "--prompt", "Say hello.")
+    until(lambda: len(rows(cli)) == 2)
+    assert cli("runs", "prune", "--all").out == "forgot 2 runs; 0 runs left\n"
+    complete(instance)
+    until(lambda: len(rows(cli)) == 1)
+    cli("local", "stop", "--all")
+    assert len(rows(cli)) == 1
+
+
 @pytest.mark.parametrize("ledger", [None, "off"])
 def test_mocks_of_an_instance_leave_no_ledger_behind(ledger: str | None, cli: Cli, state: Path) -> None:
     env = {"THEORYCTL_LEDGER": ledger} if ledger else {}

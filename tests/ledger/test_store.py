@@ -21,6 +21,7 @@ from tests.ledger.conftest import Ask, query
 from tests.ledger.rows import row, write
 from tests.real.vendor import says
 from tests.waiting import until
+from theoryctl.errors import LedgerFailed
 from theoryctl.ledger import retention
 from theoryctl.ledger.retention import day
 from theoryctl.ledger.store import opened
@@ -37,6 +38,16 @@ for group in range(int(sys.argv[2])):
     rows = [row(day(), run_id=f"run_{sys.argv[1]}_{group}_{number}") for number in range(10)]
     assert record(rows) is None
     print(group, flush=True)
+"""
+
+#: Writes a row, and ends as a kill does: the row is in the log of changes.
+KILLED = """
+import os
+from theoryctl.ledger.store import opened
+
+with opened() as ledger:
+    ledger.execute("INSERT INTO runs (run_id, started_at, source) VALUES ('run_late', '2026-01-01', 'run')")
+    os._exit(9)
 """
 
 
@@ -109,6 +120,40 @@ def test_a_full_disk_fails_no_run_and_tears_nothing(kibibytes: int, environment:
     assert query(state, "PRAGMA integrity_check") == [("ok",)]
 
 
+def test_all_runs_can_be_forgotten_where_there_is_no_room_for_the_change(
+    environment: dict[str, str], state: Path
+) -> None:
+    today = [row(day(), runtime=runtime, run_id=runtime, cost=0.25) for runtime in ("embedded", "process")]
+    write(state, [row(day(time.time() - 86400)) for _ in range(3000)] + today)
+    prune = f"ulimit -f 300; exec {THEORYCTL} runs prune"
+    env = {**environment, "PYTHONDONTWRITEBYTECODE": "1"}
+    for flags, status, said in (("--older-than 1s", 1, ""), ("--all", 0, "forgot 3,002 runs; 0 runs left\n")):
+        done = subprocess.run(["bash", "-c", f"{prune} {flags}"], env=env, capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (status, said), done.stderr
+    assert query(state, "SELECT sum(usd), count(*) FROM charges") == [(0.5, 2)]
+    assert query(state, "SELECT run_id FROM forgotten") == [("process",)]
+    write(state, [row(day())])
+    assert query(state, "SELECT count(*) FROM runs") == [(1,)]
+    assert query(state, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_a_ledger_is_cut_off_with_its_log_of_changes_and_not_while_another_has_it_open(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THEORYCTL_STATE_DIR", str(state))
+    monkeypatch.setattr(retention, "PATIENCE", 0.1)
+    write(state, [row(day())])
+    with closing(sqlite3.connect(state / "ledger.db")) as other:
+        assert other.execute("SELECT count(*) FROM runs").fetchall() == [(1,)]
+        with pytest.raises(LedgerFailed, match="locked"):
+            retention.cut_off()
+    subprocess.run([sys.executable, "-c", KILLED], env={**os.environ, "THEORYCTL_STATE_DIR": str(state)}, cwd=ROOT)
+    assert (state / "ledger.db-wal").stat().st_size > 0
+    assert retention.cut_off() == 2
+    assert query(state, "SELECT count(*) FROM runs") == [(0,)]
+    assert query(state, "PRAGMA integrity_check") == [("ok",)]
+
+
 def test_the_log_of_changes_stays_small_however_often_the_ledger_is_opened(state: Path) -> None:
     for _ in range(100):
         write(state, [row(day())])
@@ -176,6 +221,7 @@ def test_a_newer_ledger_is_left_alone(cli: Cli, state: Path) -> None:
 def test_a_ledger_of_the_first_version_is_made_new_and_keeps_its_runs(cli: Cli, state: Path) -> None:
     write(state, [row(day(), run_id="run_old")])
     query(state, "ALTER TABLE runs DROP COLUMN operation")
+    query(state, "DROP TABLE forgotten")
     query(state, "PRAGMA user_version = 1")
     write(state, [row(day(), run_id="run_new", operation="chat")])
     found = {each["run_id"]: each["operation"] for each in cli("runs", "list", "--json").document["runs"]}

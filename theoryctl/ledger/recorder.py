@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from theoryctl_providers.contract import Envelope, Event, Request
 
 _INTO = f"INTO runs ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+_TAKE_IN = f"""
+INSERT OR IGNORE INTO runs ({", ".join(COLUMNS)}) SELECT {", ".join("?" * len(COLUMNS))}
+WHERE NOT EXISTS (SELECT 1 FROM forgotten WHERE run_id = ?)
+"""
 _CONTENT = "INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?, ?, ?)"
 
 OFF = "off"
@@ -129,8 +133,9 @@ def write(connection: Connection, rows: Sequence[Row], contents: Mapping[str, Co
 
 
 def take_in(connection: Connection, rows: Iterable[Row]) -> None:
-    """Write rows of a server's log, but for runs that are known: whoever asked knew more. Raises sqlite3.Error."""
-    connection.executemany(f"INSERT OR IGNORE {_INTO}", (row.values() for row in rows))
+    """Write rows of a server's log, but for runs that are known: whoever asked knew more, and what was forgotten stays
+    so though the log tells of it. Raises sqlite3.Error."""
+    connection.executemany(_TAKE_IN, ((*row.values(), row.run_id) for row in rows))
 
 
 def _replace(connection: Connection, rows: Sequence[Row]) -> None:

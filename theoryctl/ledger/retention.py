@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
-from typing import TYPE_CHECKING
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Any
 
-from theoryctl.ledger.store import BYTES, changing, size
+from theoryctl.ledger.store import BYTES, PATIENCE, changing, explained, opened, path, size
+from theoryctl.paths import file_lock
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -13,12 +16,14 @@ if TYPE_CHECKING:
 #: Runs are kept for so many days, and as long as the file has at most so many bytes.
 DAYS = 90
 _DAY = 86400
-#: Keeps the cost of those runs of today that nothing was reserved for, by their ids: the log of an instance is read
-#: from its beginning each time, so that a run may come back, and be forgotten again.
-_CHARGED = """
-INSERT OR IGNORE INTO charges SELECT run_id, :today, cost_usd FROM runs
-WHERE started_at >= :today AND cost_usd > 0 AND mode IS NOT 'mock'
-"""
+#: Memory of what is forgotten, by tables that keep it: the cost of those runs of today that nothing was reserved for,
+#: and the ids of runs that a server's log may tell of, which is read from its beginning each time.
+_KEPT = {
+    "charges": """
+SELECT run_id, :today, cost_usd FROM runs WHERE started_at >= :today AND cost_usd > 0 AND mode IS NOT 'mock'
+""",
+    "forgotten": "SELECT run_id, :today FROM runs WHERE runtime IS NOT 'embedded'",
+}
 #: Runs to forget: those before a time, and so many of the oldest.
 _BEFORE = "SELECT run_id FROM runs WHERE started_at < :bound"
 _OLDEST = "SELECT run_id FROM runs ORDER BY started_at LIMIT :bound"
@@ -45,7 +50,35 @@ def forget(connection: Connection, before: float) -> int:
     text = day(before, "%Y-%m-%dT%H:%M:%SZ")
     forgotten = _forget(connection, _BEFORE, text)
     connection.execute("DELETE FROM charges WHERE day < ?", (min(text[:10], day()),))
+    connection.execute("DELETE FROM forgotten WHERE day < ?", (day(time.time() - DAYS * _DAY),))
     return forgotten
+
+
+def cut_off() -> int:
+    """Forget all runs where the disk has no room for a change of the file, and return their number.
+
+    The file is emptied in place, while nobody else has it open; what `forget` keeps is written into it anew. Raises
+    LedgerFailed, also where another process has it open.
+    """
+    file, found = path(), dict[str, list[tuple[Any, ...]]]()
+    with explained(), file_lock(file.with_suffix(".lock"), seconds=PATIENCE):
+        import _sqlite3 as sqlite3
+
+        with closing(sqlite3.connect(file, timeout=PATIENCE, isolation_level=None)) as connection:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # it needs no file of shared memory either
+            number = connection.execute("SELECT count(*) FROM runs").fetchone()[0]
+            for table in ("notes", *_KEPT):
+                found[table] = connection.execute(f"SELECT * FROM {table}").fetchall()
+            for table, memory in _KEPT.items():
+                found[table] += connection.execute(memory, {"today": day()}).fetchall()
+            os.truncate(file, 0)  # first: SQLite removes the log of an empty file (`pagerOpenWalIfPresent`, pager.c)
+            with suppress(FileNotFoundError):
+                os.truncate(f"{file}-wal", 0)
+    with opened() as connection, changing(connection):
+        for table, rows in found.items():
+            for row in rows:
+                connection.execute(f"INSERT OR IGNORE INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+    return int(number)
 
 
 def day(seconds: float | None = None, form: str = "%Y-%m-%d") -> str:
@@ -66,6 +99,7 @@ def _forget_oldest(connection: Connection) -> bool:
 
 def _forget(connection: Connection, chosen: str, bound: str | int) -> int:
     values = {"today": day(), "bound": bound}
-    connection.execute(f"{_CHARGED} AND run_id IN ({chosen})", values)
+    for table, memory in _KEPT.items():
+        connection.execute(f"INSERT OR IGNORE INTO {table} {memory} AND run_id IN ({chosen})", values)
     connection.execute(f"DELETE FROM contents WHERE run_id IN ({chosen})", values)
     return connection.execute(f"DELETE FROM runs WHERE run_id IN ({chosen})", values).rowcount

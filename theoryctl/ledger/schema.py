@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-#: The changes that lead from one version of the tables to the next, by the version that they lead to.
-CHANGES = {1: "ALTER TABLE runs ADD COLUMN operation TEXT"}
+_FORGOTTEN = """
+CREATE TABLE forgotten (
+  run_id TEXT PRIMARY KEY,           -- of a run that a log may still tell of
+  day TEXT NOT NULL                  -- UTC, when it was forgotten
+) WITHOUT ROWID"""
+
+#: The changes that lead from one version of the tables to the next, by the version that they begin at.
+CHANGES = {1: "ALTER TABLE runs ADD COLUMN operation TEXT", 2: _FORGOTTEN}
 
 # Ids of runs are random, so that each row of a group changes another page. With a rowid, which ledgers of an earlier
 # version do not have, that is a page of the small index of ids and not of the rows: less than half of the cost.
-SCRIPT = """
+SCRIPT = f"""
 CREATE TABLE runs (
   run_id TEXT PRIMARY KEY,
   started_at TEXT NOT NULL,          -- UTC, RFC 3339
@@ -57,6 +63,7 @@ CREATE TABLE notes (
   name TEXT PRIMARY KEY,
   value TEXT
 ) WITHOUT ROWID;
+{_FORGOTTEN};
 
 CREATE VIEW costs AS
 SELECT

@@ -6,10 +6,11 @@ import os
 import sys
 import time
 from contextlib import closing, contextmanager, suppress
+from errno import EDQUOT, ENOSPC
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from theoryctl.errors import LedgerFailed
+from theoryctl.errors import LedgerFailed, LedgerFull
 from theoryctl.paths import file_lock, private_folder, state_dir
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from sqlite3 import Connection as Connection
 
 #: The version of the tables (`ledger.schema`), in SQLite's `user_version`.
-VERSION = 2
+VERSION = 3
 #: Seconds to wait for another process that writes; a group of rows takes milliseconds.
 PATIENCE = 2.0
 #: What SQLite says on a full disk: the first where its file of shared memory has no room (`SQLITE_IOERR_SHMSIZE`).
@@ -143,6 +144,8 @@ def _prepare(connection: Connection, file: Path) -> None:
 
 def _failed(file: Path, error: Exception) -> LedgerFailed:
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or "another command makes it"
-    look = "df -h" if reason in _FULL else "ls -l" if os.path.isdir(file.parent) else "ls -ld"
+    is_full = reason in _FULL or getattr(error, "errno", None) in (ENOSPC, EDQUOT)
+    look = "df -h" if is_full else "ls -l" if os.path.isdir(file.parent) else "ls -ld"
     folder = next(each for each in file.parents if os.path.isdir(each))
-    return LedgerFailed(f"the ledger {file}: {reason}", hint=f"{look} {quote(str(folder))}")
+    kind = LedgerFull if is_full else LedgerFailed
+    return kind(f"the ledger {file}: {reason}", hint=f"{look} {quote(str(folder))}")

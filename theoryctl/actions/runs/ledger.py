@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from theoryctl.errors import OutputFailed, UsageError
+from theoryctl.errors import LedgerFull, OutputFailed, UsageError
 from theoryctl.hints import again
 from theoryctl.ledger import queries, retention, store
 from theoryctl.ledger.content import Content
@@ -96,19 +96,36 @@ def export_runs(chosen: Filter, tell: Tell, *, otlp: bool) -> Iterator[str]:
 def prune(older_than: float | None, everything: bool, tell: Tell) -> RunsForgotten:
     """Forget runs that began more than `older_than` seconds ago, else those past the retention, or all.
 
-    What is forgotten cannot be read from the file afterwards. Raises LedgerFailed, UsageError.
+    What is forgotten cannot be read from the file afterwards. All can be forgotten on a full disk too. Raises
+    LedgerFailed, UsageError.
     """
     if everything and older_than is not None:
         raise UsageError("--all and --older-than exclude each other", hint=again("leave --all out", all_=None))
     age = retention.DAYS * 86400 if older_than is None else older_than
     before = time.time() + 86400 if everything else time.time() - age
+    try:
+        return _pruned(before, tell)
+    except LedgerFull:
+        if not everything:
+            raise
+    forgotten = retention.cut_off()
+    with current(tell) as ledger:  # what logs tell that were not read before
+        forgotten += _forget(ledger, before)
+        return RunsForgotten(forgotten, queries.count(ledger, Filter()))
+
+
+def _pruned(before: float, tell: Tell) -> RunsForgotten:
     with current(tell) as ledger:
-        ledger.execute("PRAGMA secure_delete = ON")
-        with store.changing(ledger):
-            forgotten = retention.forget(ledger, before)
+        forgotten = _forget(ledger, before)
         ledger.execute("VACUUM")
         ledger.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return RunsForgotten(forgotten, queries.count(ledger, Filter()))
+
+
+def _forget(ledger: Connection, before: float) -> int:
+    ledger.execute("PRAGMA secure_delete = ON")
+    with store.changing(ledger):
+        return retention.forget(ledger, before)
 
 
 def write_report(chosen: Filter, file: str, tell: Tell) -> ReportWritten:
