@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.batch.rows import BATCH, Files, ask, write_lines
-from tests.conftest import THEORYCTL
+from tests.conftest import REF, THEORYCTL, Cli
 from tests.ledger.conftest import query
 
 
@@ -94,15 +95,36 @@ def test_answers_that_find_no_room_and_those_in_flight_are_in_the_ledger(
     assert query(Path(environment["HOME"]) / ".local/state/theoryctl", "SELECT count(*) FROM runs") == [(4,)]
 
 
-@pytest.mark.parametrize(("hard", "allowed"), [(4096, 1256), (1000, 1000)])
-def test_calls_at_the_same_time_may_open_as_many_files_as_the_system_allows(hard: int, allowed: int) -> None:
+@pytest.mark.parametrize(
+    ("hard", "allowed", "fitting"),
+    [(4096, 1256, range(500, 501)), (1000, 1000, range(450, 490)), (30, 30, range(1, 2))],
+)
+def test_calls_at_the_same_time_may_open_as_many_files_as_the_system_allows(
+    hard: int, allowed: int, fitting: range
+) -> None:
     script = f"""
 from resource import RLIMIT_NOFILE, getrlimit, setrlimit
 from theoryctl.batch.engines import allow_open_files
-setrlimit(RLIMIT_NOFILE, (256, {hard}))
-allow_open_files(500)
-allow_open_files(16)
-print(getrlimit(RLIMIT_NOFILE))
+setrlimit(RLIMIT_NOFILE, ({min(hard, 256)}, {hard}))
+print(allow_open_files(500), allow_open_files(16), *getrlimit(RLIMIT_NOFILE))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout == f"({allowed}, {hard})\n"
+    most, few, *limits = map(int, done.stdout.split())
+    assert (most in fitting, few, limits) == (True, min(most, 16), [allowed, hard])
+
+
+def test_more_calls_than_may_open_a_file_each_are_told_and_fail_no_line(
+    cli: Cli, environment: dict[str, str], working_folder: Path
+) -> None:
+    (working_folder / "answers.yaml").write_text("rules:\n- answers: [{chunks: [{text: Hello, delay: 0.2}]}]\n")
+    write_lines(working_folder / "lines.jsonl", [ask(str(number)) for number in range(60)])
+    assert cli("local", "start", "--ref", REF, "--runtime", "process", "--script", "answers.yaml").status == 0
+    try:
+        command = f"ulimit -n 64; exec {THEORYCTL} {' '.join(BATCH)} lines.jsonl --out - --concurrency 500"
+        ran = subprocess.run(
+            ["bash", "-c", command], cwd=working_folder, env=environment, capture_output=True, text=True
+        )
+    finally:
+        cli("local", "stop", "--all")
+    assert (ran.returncode, ran.stdout.count('"status":"success"')) == (0, 60), ran.stderr
+    assert re.search("--concurrency 500: 1?[0-9] at a time, as few files may be open here", ran.stderr)

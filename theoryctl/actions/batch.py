@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from theoryctl.actions.batch_engine import ModalEngine, engine_of, forget_taken, send_all
+from theoryctl.actions.batch_engine import ModalEngine, engine_of, fitting, forget_taken, send_all
 from theoryctl.actions.batch_plan import BatchOptions, Listener, Setting, notes, plan_of, setting_of
 from theoryctl.actions.kept_batch import keeping
 from theoryctl.actions.recordings import recording
@@ -55,6 +55,7 @@ def batch(options: BatchOptions, target: Target, listener: Listener) -> BatchRes
             listener.tell(note)
         engine = engine_of(options, setting, target, opened)
         listener.tell(engine.where)
+        options = fitting(options, engine, listener.tell)
         output = setting.file or opened.enter_context(_stream(options, plan, listener))
         priced = guard.estimate if budgets or options.tpm else None
         running = running_of(options, setting, plan, engine, output, listener, budgets=budgets, estimate=priced)

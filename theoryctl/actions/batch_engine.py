@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, cast
@@ -40,9 +41,18 @@ def engine_of(options: BatchOptions, setting: Setting, target: Target, opened: E
     else:
         engine = ThreadEngine(session)
     opened.callback(engine.close)
-    if not isinstance(engine, DirectEngine):
-        allow_open_files(options.concurrency)
     return engine
+
+
+def fitting(options: BatchOptions, engine: Engine, tell: Callable[[str], None]) -> BatchOptions:
+    """Return the options with as many calls at the same time as may have a connection each; fewer are told."""
+    if isinstance(engine, DirectEngine):
+        return options
+    calls = allow_open_files(options.concurrency)
+    if calls >= options.concurrency or isinstance(engine, ModalEngine):  # to Modal goes one connection for all
+        return options
+    tell(f"--concurrency {options.concurrency}: {calls} at a time, as few files may be open here (ulimit -n)")
+    return replace(options, concurrency=calls)
 
 
 class OnModal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
 from contextlib import closing, suppress
@@ -20,8 +21,11 @@ from theoryctl_providers.contract import (
     is_mock,
 )
 
-#: Files that are open beside those of calls: libraries that are loaded, the lines, the rows, the ledger.
-_OTHER_FILES = 256
+#: Files of a call: its connection, and another one while it is made to a name with several addresses (RFC 8305).
+_FILES = 2
+#: Files that are open beside those of calls: libraries that are loaded, the lines, the rows, the ledger. At least the
+#: second number is kept for what is opened later.
+_OTHER_FILES, _FEWEST_OTHERS = 256, 32
 
 
 class DirectEngine:
@@ -131,16 +135,19 @@ class ThreadEngine:
             self._done.put(asked(self._session, self._jobs.get()))
 
 
-def allow_open_files(calls: int) -> None:
+def allow_open_files(calls: int) -> int:
     """Let this process have the files open that so many calls at the same time need, as far as the system allows it:
-    on macOS it may have 256 by default."""
+    on macOS it may have 256 by default. Return how many calls may be made at the same time then, at least one."""
     from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit, setrlimit
 
     soft, hard = getrlimit(RLIMIT_NOFILE)
-    needed = 2 * calls + _OTHER_FILES
+    needed = _FILES * calls + _OTHER_FILES
     if soft != RLIM_INFINITY and soft < needed:
         with suppress(ValueError, OSError):
             setrlimit(RLIMIT_NOFILE, (needed if hard == RLIM_INFINITY else min(needed, hard), hard))
+        left = getrlimit(RLIMIT_NOFILE)[0] - len(os.listdir("/dev/fd")) - _FEWEST_OTHERS
+        return max(1, min(calls, left // _FILES))
+    return calls
 
 
 def asked(session: Asker, job: Job) -> Done:
