@@ -62,12 +62,14 @@ class OutputFile:
         self._is_new = not os.path.exists(path)
         self._file = _opened(path)
         self._taken: list[bytes] = []
+        self._size = 0
         try:
             self.earlier = self._read()
             self._mend()
             if self.earlier.is_stale:  # a batch was killed that asked failures again
                 self._rewrite(self._kept())
                 self.earlier = self._read()
+            self._size = self._bytes()
         except BaseException:
             self.close()
             raise
@@ -107,17 +109,19 @@ class OutputFile:
                 while written < len(data):
                     written += os.write(self._file.fileno(), data[written:])
             except OSError:
-                self._cut(data[:written].tobytes())
+                self._size += written - self._cut(data[:written].tobytes())
                 raise
+        self._size += written
 
-    def _cut(self, written: bytes) -> None:
-        """Take away the beginning of a row, of which the disk had no room for the rest."""
-        number = self._file.fileno()
+    def _cut(self, written: bytes) -> int:
+        """Take away the beginning of a row, of which the disk had no room for the rest, and return its bytes."""
         torn = len(written) - written.rfind(b"\n") - 1
-        os.ftruncate(number, os.fstat(number).st_size - torn)
+        os.ftruncate(self._file.fileno(), self._bytes() - torn)
+        return torn
 
     def finish(self, *, ordered: bool) -> None:
         self.flush()
+        self._check_own()
         if self.earlier.is_stale:
             self._rewrite(self._kept())
         if not ordered:
@@ -129,6 +133,33 @@ class OutputFile:
         by_number = sorted(range(len(places)), key=numbers.__getitem__)
         if any(at != index for index, at in enumerate(by_number)):
             self._rewrite(self._at(places[at] for at in by_number))
+
+    def _check_own(self) -> None:
+        """Write the rows again if the file was removed while the batch ran: they were paid for. Raises OutputFailed
+        where another program has moved, replaced or changed it: a lock holds only those that ask for it."""
+        found = os.fstat(self._file.fileno())
+        if found.st_nlink == 0:
+            self._write_removed()
+        elif not _is_at(self._real, self._file.fileno()):
+            hint = again("run it again").after("move it back")
+            raise OutputFailed(f"{self._path}: it was moved while the batch ran, with its rows", hint=hint)
+        elif found.st_size != self._size:
+            message = (
+                f"{self._path}: another program has changed it: expected {self._size:,} bytes, got {found.st_size:,}"
+            )
+            raise OutputFailed(message, hint=again("run it again"))
+
+    def _write_removed(self) -> None:
+        is_free = not os.path.lexists(self._real)
+        if not is_free:
+            self._real = f"{self._real}.{os.getpid()}"
+        self._rewrite(self.rows())
+        if not is_free:
+            message = f"{self._path}: another file came in its place while the batch ran; the rows are in {self._real}"
+            raise OutputFailed(message, hint=again("run it again", out=self._real))
+
+    def _bytes(self) -> int:
+        return os.fstat(self._file.fileno()).st_size
 
     def rows(self) -> Iterator[bytes]:
         for _, line in whole_lines(self._file):
@@ -201,6 +232,7 @@ class OutputFile:
             raise
         self._file.close()
         self._file = new
+        self._size = self._bytes()
 
 
 @contextmanager
