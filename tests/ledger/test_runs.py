@@ -273,3 +273,16 @@ def test_the_page_and_the_schema_name_everything_that_writes_a_row() -> None:
     described = json.loads((ROOT / "docs/runs.schema.json").read_text())["$defs"]["run"]["properties"]["source"]
     assert [source for source in get_args(Source) if f"`{source}`" not in told] == []
     assert described["description"] == ", ".join(get_args(Source))
+
+
+def test_a_filter_that_is_no_utf_8_means_no_run_and_a_limit_may_be_any_number(cli: Cli, state: Path) -> None:
+    write(state, [row(day())])
+    for flag in ("--model", "--code"):
+        assert rows(cli, flag, "a/\udcff") == []
+    assert cli("runs", "show", "\udcff").err.startswith("error ERR_USAGE: the ledger has no run")
+    assert len(rows(cli, "--limit", str(10**20))) == 1
+
+
+def test_a_report_in_a_folder_that_is_not_there_is_hinted_to_make_it(cli: Cli, working_folder: Path) -> None:
+    error = cli("runs", "report", "--html", "no/such/page.html", "--json").document["error"]
+    assert (error["code"], error["hint"]) == ("ERR_OUTPUT", "mkdir -p no/such")

@@ -20,6 +20,9 @@ GROUPS = {"day": "substr(started_at, 1, 10)", "model": "model", "ref": "ref", "m
 
 LAST = "last"
 
+#: The largest integer of SQLite (sqlite.org/datatype3.html).
+_MOST = 2**63 - 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
@@ -38,7 +41,9 @@ class Filter:
     def where(self) -> tuple[str, list[Any]]:
         """The condition in SQL, and its values."""
         found = [("1", ()), *self._conditions()]
-        return " AND ".join(condition for condition, _ in found), [value for _, values in found for value in values]
+        return " AND ".join(condition for condition, _ in found), [
+            _held(value) for _, values in found for value in values
+        ]
 
     def _conditions(self) -> Iterator[tuple[str, tuple[Any, ...]]]:
         for name in ("ref", "mode"):
@@ -77,7 +82,7 @@ def runs(connection: Connection, chosen: Filter, limit: int | None = None) -> It
     """Yield the runs that are meant, the newest first, at most `limit`."""
     where, values = chosen.where()
     query = f"SELECT {', '.join(COLUMNS)} FROM runs WHERE {where} ORDER BY started_at DESC, run_id LIMIT ?"
-    for found in connection.execute(query, (*values, -1 if limit is None else limit)):
+    for found in connection.execute(query, (*values, -1 if limit is None else min(limit, _MOST))):
         yield _row(found)
 
 
@@ -102,7 +107,7 @@ def one(connection: Connection, name: str) -> Row:
 
     Raises UsageError where there is none, or several.
     """
-    begin = name if name.startswith("run_") else f"run_{name}"
+    begin = _held(name if name.startswith("run_") else f"run_{name}")
     where, values = ("1", ()) if name == LAST else ("run_id >= ? AND run_id < ?", (begin, f"{begin}\U0010ffff"))
     query = f"SELECT {', '.join(COLUMNS)} FROM runs WHERE {where} ORDER BY started_at DESC, run_id LIMIT 2"
     found = connection.execute(query, values).fetchall()
@@ -138,6 +143,11 @@ def total(connection: Connection, chosen: Filter) -> Costs:
     """Return the sums over all runs that are meant."""
     where, values = chosen.where()
     return Costs(*connection.execute(f"SELECT {_SUMS} FROM runs WHERE {where}", values).fetchone())
+
+
+def _held(value: str) -> str:
+    """A text of a command line, which may be no UTF-8, as SQLite can hold it: no row has it then."""
+    return value.encode(errors="surrogatepass").decode(errors="replace")
 
 
 def _row(found: Sequence[Any]) -> Row:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from theoryctl.errors import LedgerFull, OutputFailed, UsageError
-from theoryctl.hints import again
+from theoryctl.hints import again, make_folder
 from theoryctl.ledger import queries, retention, store
 from theoryctl.ledger.content import Content
 from theoryctl.ledger.queries import GROUPS, Filter
@@ -139,7 +140,8 @@ def write_report(chosen: Filter, file: str, tell: Tell) -> ReportWritten:
     try:
         replace_named_file(file, data)
     except OSError as error:
-        raise OutputFailed(f"the report {file}: {error.strerror}", hint="name another file") from error
+        hint = make_folder(os.path.dirname(file), otherwise="name another file")
+        raise OutputFailed(f"the report {file}: {error.strerror}", hint=hint) from error
     return ReportWritten(file, found.total.runs, len(data))
 
 
