@@ -94,8 +94,8 @@ The mode decides whether a run costs money, so more places can name it. The firs
 5. the mode of the started instance (`local start --mode`)
 6. mock
 
-For HTTP only 1, 2, 5 and 6 count. If a run is real although neither a flag nor the inputs say so, a note on standard
-error says it before the vendor is asked.
+For HTTP only 1, 2, 5 and 6 count, and from [Python](python.md) the argument `mode`, 2, 3 and 6. If a run is real
+although neither a flag or argument nor the inputs say so, a note on standard error says it before the vendor is asked.
 
 ## Keys
 

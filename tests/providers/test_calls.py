@@ -326,3 +326,20 @@ def test_a_class_without_a_default_model_wants_one_and_says_so(monkeypatch: pyte
         run(HI, provider=f"{HERE}:Nameless")
     assert "Nameless.default_model" in str(caught.value.hint)
     assert run({**HI, "model": "x"}, provider=f"{HERE}:Nameless")["model"] == "x"
+
+
+def test_a_call_that_is_real_as_the_variable_says_tells_it_before_the_vendor_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As the command line does. The mock provider stands for a vendor: it refuses to be one, once it is asked."""
+    monkeypatch.setenv("THEORYCTL_MODE", "real")
+    for ask in (lambda: run(HI), lambda: list(stream(HI)), lambda: asyncio.run(arun(HI))):
+        with pytest.warns(RuntimeWarning, match="^real mode, as THEORYCTL_MODE says"), pytest.raises(ProviderError):
+            ask()
+    with pytest.warns(RuntimeWarning) as told, pytest.raises(ProviderError, match="no real mode"):
+        run(HI)
+    assert told[0].filename == __file__
+    for said in ({"mode": "mock"}, {**HI, "mode": "mock"}):
+        assert run({**HI, **said})["mode"] == "mock"
+    with pytest.raises(ProviderError, match="no real mode"):
+        run(HI, mode="real")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from theoryctl_providers.contract import (
+    MODE_VARIABLE,
     Attachment,
     Envelope,
     Event,
@@ -38,8 +39,10 @@ if TYPE_CHECKING:
 class Options(TypedDict, total=False):
     """Arguments of a call beside its inputs; every one may be left out.
 
-    `provider` is a name that `get_llm_provider` takes (default "mock"). `mode` goes before `inputs["mode"]`; without
-    either the call is a mock. `timeout` is in seconds, for real mode (default: no limit but the provider's own).
+    `provider` is a name that `get_llm_provider` takes (default "mock"). `mode` goes before `inputs["mode"]`, and
+    that before the variable `THEORYCTL_MODE`; without all three the call is a mock. A RuntimeWarning tells of a call
+    that is real as the variable says. `timeout` is in seconds, for real mode (default: no limit but the provider's
+    own).
 
     `secrets` are values by variable name; without them, real mode takes the provider's keys from this process's
     environment. They reach this call alone.
@@ -67,13 +70,13 @@ def run(inputs: Mapping[str, Any], **options: Unpack[Options]) -> Envelope:
     `hint` and `retryable`, when an argument is bad (`ERR_USAGE`), the inputs are, a secret is missing or the call
     fails.
     """
-    call = _call(inputs, streamed=False, **options)
+    call = _make_call(inputs, streamed=False, **options)
     return _envelope([event for event in _events(call) if isinstance(event, Result)])
 
 
 async def arun(inputs: Mapping[str, Any], **options: Unpack[Options]) -> Envelope:
     """Run one request to its end, as `run` does, while the running event loop goes on. Cancelled, it ends the call."""
-    call = await _called(inputs, False, options)
+    call = await _make_call_in_thread(inputs, False, options)
     async with aclosing(_aevents(call)) as events:
         return _envelope([event async for event in events if isinstance(event, Result)])
 
@@ -84,12 +87,12 @@ def stream(inputs: Mapping[str, Any], **options: Unpack[Options]) -> Generator[E
     Closed early, the generator cancels the call. Raises as `run` does: what is wrong with an argument at once, the rest
     where the answer ends.
     """
-    return _events(_call(inputs, streamed=True, **options))
+    return _events(_make_call(inputs, streamed=True, **options))
 
 
 async def astream(inputs: Mapping[str, Any], **options: Unpack[Options]) -> AsyncGenerator[Event, None]:
     """Yield the events of one request as `stream` does, while the running event loop goes on."""
-    call = await _called(inputs, True, options)
+    call = await _make_call_in_thread(inputs, True, options)
     async with aclosing(_aevents(call)) as events:
         async for event in events:
             yield event
@@ -154,15 +157,15 @@ async def _watched(call: _Call) -> AsyncGenerator[Event, None]:
         await asyncio.to_thread(call.close)
 
 
-async def _called(inputs: Mapping[str, Any], streamed: bool, options: Options) -> _Call:
-    """The call, made in another thread: it may import a provider and read recordings."""
+async def _make_call_in_thread(inputs: Mapping[str, Any], streamed: bool, options: Options) -> _Call:
+    """Make a call in another thread: that may import a provider and read recordings."""
     import asyncio
 
-    return await asyncio.to_thread(lambda: _call(inputs, streamed=streamed, **options))
+    return await asyncio.to_thread(lambda: _make_call(inputs, streamed=streamed, **options))
 
 
 @hints_in_arguments
-def _call(
+def _make_call(
     inputs: Mapping[str, Any],
     *,
     streamed: bool,
@@ -176,7 +179,7 @@ def _call(
     replay: str | os.PathLike[str] | None = None,
 ) -> _Call:
     _check(provider, attachments, secrets, timeout, script)
-    chosen = resolve_mode(inputs if isinstance(inputs, Mapping) else {}, mode)
+    chosen = _mode(inputs if isinstance(inputs, Mapping) else {}, mode)
     if record is not None and replay is None and is_mock(chosen):
         message = "record: mock mode has nothing to record"
         raise ProviderError("ERR_USAGE", message, hint="pass mode='real', or replay as well")
@@ -194,6 +197,17 @@ def _call(
     call = _Call(request, None if record is None else Path(record), observer and observer(request))
     call.write()  # nothing yet: a folder that cannot be made should not cost a call
     return call
+
+
+def _mode(inputs: Mapping[str, Any], mode: Mode | None) -> Mode:
+    """The mode of a call. Where it is real although the call does not say so, a warning tells of it."""
+    chosen = resolve_mode(inputs, mode)
+    if not is_mock(chosen) and mode is None and inputs.get("mode") is None:
+        import warnings
+
+        # It names the line that calls `run` or `stream`; that of `arun` and `astream` is in another thread.
+        warnings.warn(f"real mode, as {MODE_VARIABLE} says: a vendor is asked", RuntimeWarning, stacklevel=5)
+    return chosen
 
 
 def _check(provider: Any, attachments: Any, secrets: Any, timeout: Any, script: Any) -> None:
