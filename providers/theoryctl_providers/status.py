@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from theoryctl_providers.contract import ProviderError, Remedy
+from theoryctl_providers.contract.key_shapes import KEY
 
 _BY_STATUS = {
     400: "ERR_INPUTS",
@@ -39,6 +40,9 @@ _BODY_STATUSES = (400, 402, 403, 404, 413, 422, 429)
 
 #: How much of a body is read for a reason, in characters: searching megabytes would outlast the time-out.
 LONGEST_BODY = 1 << 16
+
+#: How much of a reason is quoted, and searched for keys, each of which gives way to a few characters.
+_LONGEST_QUOTED, _LONGEST_SEARCHED = 300, 2_000
 
 
 _HINTS = {
@@ -125,9 +129,8 @@ def body_of(response: Any, error: BaseException) -> str:
 
 def quote(body: str) -> str:
     """The vendor's own words, in one short line, without anything that looks like a key."""
-    text = re.sub(r"\b(sk|pk|r8|key|gsk|xai)[-_][\w*.-]{6,}|Bearer\s+\S+", "[key]", _said(body))
-    text = " ".join(text.split())
-    return f": {text[:300]}" if text else ""
+    text = KEY.sub("[key]", " ".join(_said(body).split())[:_LONGEST_SEARCHED])[:_LONGEST_QUOTED]
+    return f": {text}" if text else ""
 
 
 def _said(body: str) -> str:

@@ -7,13 +7,8 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 
-#: Texts that look like a key: letters and digits in one long run, as vendors make them, and not words between dashes.
-_KEY = re.compile(
-    r"\bsk-(?:ant|or|proj|svcacct)-[\w*.-]{6,}"
-    r"|\b(?:sk|pk|r8|gsk|xai)[-_](?=[\w*.-]{0,200}(?:\*|[^\W_]{12}|(?=[^\W_]*\d)[^\W\d_][^\W_]{7}))[\w*.-]{6,}"
-    r"|\bkey-(?=[^\W_]*\d)[^\W_]{16,}|\ba[ks]-(?=[^\W_]*[\dA-Z])[^\W_]{12,}"
-    r"|(?<=://)[^/\s]*:[^/\s]*(?=@)|(?<=Bearer )[\w.~+/=-]{8,}"
-)
+from theoryctl_providers.contract.key_shapes import KEY
+
 #: Names of variables that hold a key, and what gives one a value: `NAME=value` (but for `NAME=-`, which Modal asks for)
 #: or a flag such as `--token-secret`.
 _GIVEN = re.compile(
@@ -31,7 +26,7 @@ def covered(text: str, arguments: Sequence[str] = ()) -> str:
     for word in filter(is_secret, (piece for argument in arguments for piece in _pieces(argument))):
         for form in (word, repr(word)[1:-1], json.dumps(word)[1:-1]):
             text = text.replace(form, name_alone(word))
-    return _KEY.sub("…", text)
+    return KEY.sub("…", text)
 
 
 def _pieces(word: str) -> Iterator[str]:
@@ -50,7 +45,7 @@ def name_alone(word: str) -> str:
 
 def is_secret(text: str) -> bool:
     """Return whether a text holds a key: it looks like one, is given to a name of one, or is that of a variable."""
-    return bool(_KEY.search(text) or _GIVEN.search(text) or any(value in text for value in _held_in_variables()))
+    return bool(KEY.search(text) or _GIVEN.search(text) or any(value in text for value in _held_in_variables()))
 
 
 def _held_in_variables() -> Iterator[str]:
