@@ -45,9 +45,9 @@ LONGEST_BODY = 1 << 16
 _LONGEST_QUOTED, _LONGEST_SEARCHED = 300, 2_000
 
 
-_HINTS = {
-    "ERR_AUTH": "check that the key in {key} is whole, current, and of this vendor",
-    "ERR_PERMISSION": "give the key in {key} the right to use this model, or name another model",
+_HINTS: dict[str, str] = {
+    "ERR_AUTH": Remedy.KEY,
+    "ERR_PERMISSION": Remedy.PERMISSION,
     "ERR_QUOTA": "top up the account, or use another key",
     "ERR_RATE_LIMITED": "wait, then run it again",
     "ERR_UNAVAILABLE": "wait, then run it again",
@@ -76,7 +76,7 @@ def answered(
     code = code_of(status, body)
     said = "" if code in ("ERR_AUTH", "ERR_PERMISSION") else quote(body)
     message = f"{who or vendor_of(model)} {how or f'answered {status}'} for {model}{said}"
-    failure = failure_of(code, message, model, retry_after=retry_after)
+    failure = failure_of(code, message, retry_after=retry_after)
     failure.param, failure.vendor_code = _told_of(body)
     return failure
 
@@ -108,10 +108,9 @@ def code_of(status: int, body: str) -> str:
     return _BY_STATUS.get(status) or ("ERR_UNAVAILABLE" if status >= 500 else "ERR_INPUTS")
 
 
-def failure_of(code: str, message: str, model: str, *, retry_after: float | None = None) -> ProviderError:
-    """Make the error for a call to a model, with the hint that its code has; `retry_after` is in seconds."""
-    hint = _HINTS[code].format(key=f"{vendor_of(model).upper()}_API_KEY")
-    return ProviderError(code, message, hint=hint, retry_after=retry_after)
+def failure_of(code: str, message: str, *, retry_after: float | None = None) -> ProviderError:
+    """Make the error of a call, with the hint that its code has; `retry_after` is in seconds."""
+    return ProviderError(code, message, hint=_HINTS[code], retry_after=retry_after)
 
 
 def vendor_of(model: str) -> str:

@@ -258,6 +258,7 @@ def test_a_vendor_that_refuses_the_key_is_not_waited_for(files: Files, vendor: B
     batch(files, vendor, lines=lines("a"))
     ran = cli("batch", "collect", "--wait", "1h", "--json", env={**vendor.env, "OPENAI_API_KEY": "another"})
     assert (ran.status, ran.document["error"]["code"]) == (4, "ERR_AUTH")
+    assert "the key in OPENAI_API_KEY" in ran.document["error"]["hint"]
 
 
 def test_ctrl_c_ends_the_wait_and_loses_nothing(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.mocks.scripted import HI, answers, code_of, events, failure, said, script
+from theoryctl_providers import ProviderError, run
 from theoryctl_providers.contract import Delta, Result, ScriptedFailure
 
 
@@ -34,6 +35,15 @@ def test_a_status_is_the_code_that_a_vendors_answer_with_it_has(status: int, cod
     assert f"the script answered {status}" in error["message"] and error["hint"]
     assert isinstance(cause, ScriptedFailure)
     assert (cause.kind, cause.status, cause.retry_after) == ("error", status, 2.5)
+
+
+@pytest.mark.parametrize(("status", "right"), [(401, "whole, current"), (403, "the right to use")])
+def test_a_scripted_refusal_of_the_key_names_it_as_a_vendors_does(status: int, right: str) -> None:
+    for provider, key in (("litellm", "the key in OPENAI_API_KEY"), ("mock", "its key")):
+        told = script(answers({"fault": {"status": status}}))
+        with pytest.raises(ProviderError) as refused:
+            run(HI, provider=provider, script=told)
+        assert refused.value.hint and key in refused.value.hint and right in refused.value.hint
 
 
 def test_a_fault_is_passed_on_at_once_and_the_next_call_gets_the_next_answer() -> None:

@@ -182,6 +182,8 @@ def test_a_refused_key_is_named_and_not_shown(
 ) -> None:
     call, _ = asked(row, None, streamed=streamed)
     assert call.error["code"] == "ERR_AUTH"
+    named = set(re.findall("[A-Z][A-Z_]{4,}", call.error["hint"] or ""))
+    assert named and named <= set(row.variables)
     assert f"({httpserver.url_for('').rstrip('/')}" in call.error["message"]
     assert CANARY not in str(call.events)
     shows(row.name, "error")

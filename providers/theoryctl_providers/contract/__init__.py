@@ -81,6 +81,7 @@ if TYPE_CHECKING:
         holding_tokens,
         is_address,
         is_secret,
+        key_in_words,
         leads_to_instance,
         missing_rules,
         secret_names,
@@ -170,6 +171,7 @@ __all__ = [
     "is_address",
     "is_mock",
     "is_secret",
+    "key_in_words",
     "leads_to_instance",
     "limits_told",
     "load_config",
@@ -216,8 +218,8 @@ _MODULES = {
     "script": "Script",
     "script_document": "ScriptDocument",
     "secret_rules": (
-        "TOKEN_PREFIX SecretRule holding_tokens is_address is_secret leads_to_instance missing_rules secret_names "
-        "settled without_instances"
+        "TOKEN_PREFIX SecretRule holding_tokens is_address is_secret key_in_words leads_to_instance "
+        "missing_rules secret_names settled without_instances"
     ),
     "wire": (
         "ANSWER_WHOLE AS_IT_COMES Limits ServerConfig decode_event dump_config encode_event load_config read_events"

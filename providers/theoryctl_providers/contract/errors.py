@@ -90,6 +90,8 @@ class Remedy(StrEnum):
     TRACEBACK = "look at the traceback"
     RECORD = "record this request too, or send one that was recorded"
     RECORDINGS = "take the recordings that the instance holds"
+    KEY = "check that its key is whole, current, and of this vendor"
+    PERMISSION = "give its key the right to use this model, or name another model"
 
 
 #: A slip in a hint, as `corrected` writes it. Longer words are no slips of the pen.

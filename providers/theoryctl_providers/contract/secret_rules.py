@@ -56,7 +56,11 @@ class SecretRule:
 
     def is_met_by(self, given: Container[str]) -> bool:
         """Return True where these variables are enough; for a rule that is not required they always are."""
-        return not self.required or any(all(name in given for name in names) for names in self.sets)
+        return not self.required or bool(self.met_by(given))
+
+    def met_by(self, given: Container[str]) -> tuple[str, ...]:
+        """Return the first set of variables that are all given; no variables where there is none."""
+        return next((names for names in self.sets if all(name in given for name in names)), ())
 
     @property
     def wanted(self) -> str:
@@ -86,8 +90,8 @@ def settled(rules: Iterable[SecretRule], given: Container[str] | None) -> Iterat
     before there were alternatives understand these rules too.
     """
     for rule in rules:
-        whole = (names for names in rule.sets if given is not None and all(name in given for name in names))
-        chosen = next(whole, (rule.name,) if given is not None or not rule.alternatives else ())
+        whole = () if given is None else rule.met_by(given)
+        chosen = whole or ((rule.name,) if given is not None or not rule.alternatives else ())
         for name in rule.names:
             yield replace(rule, name=name, alternatives=(), required=rule.required and name in chosen)
 
@@ -141,3 +145,16 @@ def secret_names(rules: Iterable[SecretRule]) -> tuple[str, ...]:
 def missing_rules(rules: Iterable[SecretRule], given: Container[str], model: str) -> list[SecretRule]:
     """The rules on a model that the given variables do not meet."""
     return [rule for rule in rules if rule.applies_to(model) and not rule.is_met_by(given)]
+
+
+def key_in_words(hint: str, rules: Iterable[SecretRule], given: Mapping[str, str], model: str) -> str:
+    """Return a hint on `its key` with the variables that hold a model's key: those that are given, else what it needs,
+    else what it may have. The hint stays as it is where the rules name none.
+    """
+    rules = [rule for rule in rules if rule.applies_to(model)]
+    held = [name for rule in rules for name in rule.met_by(given) if is_secret(name, given[name])]
+    secret = [rule for rule in rules if is_secret(rule.name, "")]
+    wanted = [rule for rule in secret if rule.required] or secret
+    unmet = [rule.wanted for rule in wanted if not rule.met_by(given)]
+    names = " and ".join(dict.fromkeys(held)) or " or ".join(unmet)
+    return hint.replace("its key", f"the key in {names}") if names else hint

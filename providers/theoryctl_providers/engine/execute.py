@@ -19,16 +19,14 @@ from theoryctl_providers.contract import (
     Request,
     ResolvedRequest,
     Result,
-    SecretRule,
     Started,
     canonical,
     is_mock,
-    missing_rules,
-    secret_names,
     stated_mode,
 )
 from theoryctl_providers.engine.answer_source import plan_for
 from theoryctl_providers.engine.guard import ProviderCrash, blamed
+from theoryctl_providers.engine.secrets import check_secrets, name_key
 from theoryctl_providers.engine.transcript import Transcript
 from theoryctl_providers.inputs.attach import resolve_attachments
 from theoryctl_providers.inputs.normalize import TRANSPORT, normalized, vendor_of
@@ -50,6 +48,7 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
     cause: ProviderError | None = None
     answered_by: str | None = None
     odd: tuple[str, ...] = ()
+    resolved: ResolvedRequest | None = None
     try:
         provider = get_llm_provider(request.config.provider)
         resolved = admit(request, provider)
@@ -76,6 +75,7 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
     except ProviderError as error:
         if isinstance(error, ProviderCrash):
             yield Log(traceback_of(error, request), debug=True)
+        name_key(error, resolved)
         cause = error
         envelope = transcript.failure(error)
     except Exception as error:  # a bug of this engine must not take the caller down
@@ -221,53 +221,6 @@ def _whole(value: Any) -> Any:
     if isinstance(value, list):
         return [_whole(item) for item in value]
     return int(value) if isinstance(value, float) else value
-
-
-def check_secrets(
-    rules: Sequence[SecretRule],
-    secrets: Mapping[str, str],
-    model: str,
-    own: Sequence[SecretRule] = (),
-    withheld: Sequence[str] = (),
-) -> None:
-    """Raise ProviderError `ERR_MISSING_SECRET` naming every secret that `model` needs and that is absent or empty.
-
-    `own` are the provider's rules, by which a server knows all that would do: what it was told is `settled`.
-    `withheld` is that of the config.
-    """
-    concerned = [rule for rule in rules if rule.required and rule.applies_to(model)]
-    broken = [name for name in secret_names(concerned) if not _is_key(secrets.get(name, "").strip())]
-    if broken:
-        message = f"{', '.join(broken)} holds characters that no key has"
-        raise ProviderError("ERR_MISSING_SECRET", message, hint=f"set {' and '.join(broken)} again without line breaks")
-    missing = missing_rules(concerned, {name for name, value in secrets.items() if value.strip()}, model)
-    missing = [_in_full(rule, own, secret_names(rules)) for rule in missing]
-    if missing:
-        raise ProviderError(
-            "ERR_MISSING_SECRET",
-            f"{model} needs {_wanted(missing)}, {_not_set(missing, withheld)}",
-            hint=f"set {' and '.join(rule.name for rule in missing)}",
-        )
-
-
-def _in_full(rule: SecretRule, own: Sequence[SecretRule], known: Sequence[str]) -> SecretRule:
-    """The provider's own form of a rule, where all of its variables count here."""
-    return next((each for each in own if each.name == rule.name and set(each.names) <= set(known)), rule)
-
-
-def _is_key(value: str) -> bool:
-    return value.isprintable() and value.isascii()
-
-
-def _wanted(missing: Sequence[SecretRule]) -> str:
-    """All that is missing, in words; `one of A, B` stands apart from what else there is."""
-    return ("; " if any(rule.alternatives for rule in missing) else ", ").join(rule.wanted for rule in missing)
-
-
-def _not_set(missing: Sequence[SecretRule], withheld: Sequence[str]) -> str:
-    if held := [name for name in secret_names(missing) if name in withheld]:
-        return f"but {' and '.join(held)} {'hold' if len(held) > 1 else 'holds'} the token of a started instance"
-    return "which are not set" if len(missing) > 1 or missing[0].alternatives else "which is not set"
 
 
 def traceback_of(error: Exception, request: Request) -> str:

@@ -87,7 +87,7 @@ class _Asked:
     address: str | None
 
     def failure(self, code: str, message: str, reason: str = "") -> ProviderError:
-        return replace_hint(failure_of(code, message, self.model), hint_for(code, self.model, self.address, reason))
+        return replace_hint(failure_of(code, message), hint_for(code, self.model, self.address, reason))
 
 
 def _told(error: Any, model: str, clean: Callable[[str], str], who: str) -> ProviderError:
@@ -206,11 +206,11 @@ def _by_class(chain: list[BaseException], asked: _Asked, begun: bool, clean: Cal
     if begun:
         return _unread(asked, reason)
     if isinstance(outermost, litellm.UnsupportedParamsError):
-        return failure_of("ERR_UNSUPPORTED_PARAM", f"{model} does not take a parameter{reason}", model)
+        return failure_of("ERR_UNSUPPORTED_PARAM", f"{model} does not take a parameter{reason}")
     if "LLM Provider NOT provided" in str(outermost):
-        return failure_of("ERR_MODEL_NOT_FOUND", f"LiteLLM knows no vendor for {model}", model)
+        return failure_of("ERR_MODEL_NOT_FOUND", f"LiteLLM knows no vendor for {model}")
     if isinstance(outermost, litellm.BadRequestError):
-        return failure_of("ERR_INPUTS", f"LiteLLM refused the inputs for {model}{reason}", model)
+        return failure_of("ERR_INPUTS", f"LiteLLM refused the inputs for {model}{reason}")
     return _unread(asked, reason)
 
 

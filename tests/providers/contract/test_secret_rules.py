@@ -18,7 +18,7 @@ from theoryctl_providers.contract import (
     load_config,
     settled,
 )
-from theoryctl_providers.engine.execute import check_secrets
+from theoryctl_providers.engine.secrets import check_secrets
 
 BEDROCK = SecretRule(name="TOKEN", alternatives=(("ID", "SECRET"), ("PROFILE",)), models=("bedrock/*",))
 KEYS: tuple[set[str], ...] = ({"TOKEN"}, {"ID", "SECRET"}, {"PROFILE"}, {"ID"}, set())

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from theoryctl_providers.contract import ProviderError, SecretRule
-from theoryctl_providers.engine.execute import check_secrets
+from theoryctl_providers.contract import ProviderError, Remedy, SecretRule, key_in_words
+from theoryctl_providers.engine.secrets import check_secrets
 from theoryctl_providers.litellm.loading import import_litellm
 from theoryctl_providers.litellm.vendor import Vendor
 from theoryctl_providers.litellm.vendors import VENDORS, secret_rules, vendor_for
@@ -93,6 +93,28 @@ def test_what_is_missing_is_said_with_all_that_would_do(model: str, given: set[s
         check_secrets(secret_rules(), dict.fromkeys(given, "value"), model)
     assert caught.value.code == "ERR_MISSING_SECRET"
     assert message in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "key"),
+    [
+        ("openai/x", ("OPENAI_API_KEY", "OPENAI_ORGANIZATION"), "the key in OPENAI_API_KEY"),
+        ("openai/x", (), "the key in OPENAI_API_KEY"),
+        ("cohere/x", ("CO_API_KEY",), "the key in CO_API_KEY"),
+        ("cohere/x", (), "the key in one of COHERE_API_KEY, CO_API_KEY"),
+        ("bedrock/x", (ID, SECRET, "AWS_REGION"), f"the key in {ID} and {SECRET}"),
+        ("bedrock/x", ("AWS_PROFILE", "AWS_REGION"), "its key"),
+        ("hosted_vllm/x", ("HOSTED_VLLM_API_BASE",), "the key in HOSTED_VLLM_API_KEY"),
+        ("vertex_ai/x", ("VERTEXAI_PROJECT", "VERTEXAI_CREDENTIALS"), "the key in VERTEXAI_CREDENTIALS"),
+        ("ollama/x", ("OLLAMA_API_KEY",), "the key in OLLAMA_API_KEY"),
+        ("llm/mock@1", ("OPENAI_API_KEY",), "its key"),
+    ],
+)
+def test_the_hint_on_a_refused_key_names_the_variables_that_hold_it(
+    model: str, given: tuple[str, ...], key: str
+) -> None:
+    hint = key_in_words(Remedy.KEY, secret_rules(), dict.fromkeys(given, "value"), model)
+    assert hint == f"check that {key} is whole, current, and of this vendor"
 
 
 def test_a_rule_of_one_name_reads_as_before() -> None:

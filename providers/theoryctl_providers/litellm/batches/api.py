@@ -38,12 +38,13 @@ UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueErro
 @dataclass(frozen=True, slots=True)
 class Account:
     """The address and the headers of one vendor's account. `model` is named in errors, after `clean` has taken secrets
-    out of the vendor's words."""
+    out of the vendor's words; `keyed` puts the variable of the key into a hint."""
 
     address: str
     headers: Mapping[str, str] = field(repr=False)
     model: str
     clean: Callable[[str], str]
+    keyed: Callable[[str], str] = str
 
     def known_by(self, with_key: bytes) -> tuple[str, str]:
         """Return the address for people, and a keyed digest of the whole address and the credentials."""
@@ -108,7 +109,9 @@ class Http:
                 if response.status_code >= 300:
                     said = response.read().decode(errors="replace")
                     body = account.clean(said[:LONGEST_BODY])
-                    raise answered(response.status_code, body, account.model, who=_who(account))
+                    refused = answered(response.status_code, body, account.model, who=_who(account))
+                    refused.hint = refused.hint and account.keyed(refused.hint)
+                    raise refused
                 yield response
         except httpx.TimeoutException:
             self._is_silent = True
@@ -137,7 +140,7 @@ class Http:
         return self._failure("ERR_TIMEOUT", "did not answer in time")
 
     def _failure(self, code: str, what: str) -> ProviderError:
-        return failure_of(code, f"{_who(self._account)} {what}", self._account.model)
+        return failure_of(code, f"{_who(self._account)} {what}")
 
 
 def _who(account: Account) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from theoryctl_providers.contract import ProviderConfig, ProviderError, ResolvedRequest
+from theoryctl_providers.contract import ProviderConfig, ProviderError, ResolvedRequest, key_in_words
 
 if TYPE_CHECKING:
     from theoryctl_providers.litellm.batches.anthropic import AnthropicBatches
@@ -39,6 +40,7 @@ def open_batches(model: str, config: ProviderConfig) -> OpenAIBatches | Anthropi
 def _account(model: str, config: ProviderConfig) -> Account:
     from theoryctl_providers.litellm.arguments import account_headers, vendor_arguments
     from theoryctl_providers.litellm.batches.api import Account
+    from theoryctl_providers.litellm.vendors import secret_rules
     from theoryctl_providers.redact import Redactor, secrets_of
 
     request = ResolvedRequest(config=config, inputs={"model": model}, mode="real", model=model)
@@ -52,4 +54,5 @@ def _account(model: str, config: ProviderConfig) -> Account:
         headers = {"authorization": f"Bearer {key}", **account_headers(model, config.secrets)}
     else:
         headers = {"x-api-key": key, "anthropic-version": _VERSION}
-    return Account(arguments["api_base"], headers, model, Redactor(secrets_of(request)).error_text)
+    keyed = partial(key_in_words, rules=config.secret_rules or secret_rules(), given=config.secrets, model=model)
+    return Account(arguments["api_base"], headers, model, Redactor(secrets_of(request)).error_text, keyed)
