@@ -25,7 +25,9 @@ from theoryctl_providers import LLMProvider, SecretRule, is_mock
 from theoryctl_providers.contract import Delta, Finish, Output
 
 class Echo(LLMProvider):
-    secret_rules = (SecretRule(name="ACME_KEY"), SecretRule(name="ACME_URL", required=False))
+    secret_rules = (
+        SecretRule(name="ACME_KEY", alternatives=(("ACME_TOKEN",),)), SecretRule(name="ACME_URL", required=False)
+    )
     async def stream(self, request):
 """
 
@@ -95,6 +97,11 @@ def test_a_provider_with_both_modes_conforms(report: Any) -> None:
             "yield Delta(text=os.environ.get('ACME_KEY', 'none'))\nyield Finish()",
             "deterministic",
             "differs in a process with hash seed 2 and the secrets in its environment",
+        ),
+        (
+            "yield Delta(text=os.environ.get('ACME_TOKEN', 'none'))\nyield Finish()",
+            "deterministic",
+            "and the secrets in its environment",
         ),
         ("yield Delta(text='a' if request.streamed else 'b')\nyield Finish()", "whole", "output answer differs"),
         (

@@ -9,7 +9,17 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar
 
-from theoryctl_providers.contract import Envelope, Event, Mode, ProviderConfig, Request, Result, dumps, loads
+from theoryctl_providers.contract import (
+    Envelope,
+    Event,
+    Mode,
+    ProviderConfig,
+    Request,
+    Result,
+    dumps,
+    loads,
+    secret_names,
+)
 from theoryctl_providers.engine.execute import execute
 from theoryctl_providers.protocol import LLMProvider
 
@@ -117,7 +127,7 @@ def _in_a_process(subject: Subject, seed: str, secret: str | None) -> Any:
 
 def _environment(subject: Subject, seed: str, secret: str | None) -> dict[str, str]:
     """The environment of a new process: each of the provider's secrets has this value, or is unset."""
-    names = {rule.name for rule in subject.config.secret_rules or subject.found.secret_rules}
+    names = secret_names(subject.config.secret_rules or subject.found.secret_rules)
     kept = {name: value for name, value in os.environ.items() if name not in names}
     path = os.pathsep.join(path or os.getcwd() for path in sys.path)
     return {**kept, **(dict.fromkeys(names, secret) if secret else {}), "PYTHONHASHSEED": seed, "PYTHONPATH": path}
