@@ -39,7 +39,7 @@ def test_json_lines_are_the_rows_of_the_list_the_oldest_first(cli: Cli, state: P
 def test_otlp_is_read_by_opentelemetrys_own_protobuf(cli: Cli, state: Path) -> None:
     at = f"{day()}T10:00:00.250Z"
     failed = row(day(), "bedrock/x", None, code="ERR_TIMEOUT", started_at=at, reasoning_tokens=3, run_id="run_b")
-    write(state, [row(day(), "openai/gpt-4o-mini", 0.5, first_token_ms=80.5, run_id="run_a"), failed])
+    write(state, [row(day(), "openai/gpt-4o-mini", 0.5, first_token_ms=80.5, run_id="run_a", operation="chat"), failed])
     exported = cli("runs", "export", "--otlp").out
     request = Parse(in_protobufs_json(exported), ExportTraceServiceRequest())
     ((first, second),) = (scope.spans for resource in request.resource_spans for scope in resource.scope_spans)
@@ -49,8 +49,10 @@ def test_otlp_is_read_by_opentelemetrys_own_protobuf(cli: Cli, state: Path) -> N
     assert facts["gen_ai.usage.input_tokens"].int_value == 10
     assert facts["gen_ai.response.time_to_first_chunk"].double_value == 0.0805
     assert facts["gen_ai.provider.name"].string_value == "openai"
+    assert facts["gen_ai.operation.name"].string_value == "chat"
     assert (second.status.code, second.status.message) == (2, "ERR_TIMEOUT")
     told = {each.key: each.value for each in second.attributes}
+    assert (second.name, "gen_ai.operation.name" in told) == ("bedrock/x", False), "what it was is unknown"
     assert (told["error.type"].string_value, told["gen_ai.provider.name"].string_value) == (
         "ERR_TIMEOUT",
         "aws.bedrock",

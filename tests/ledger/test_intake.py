@@ -38,9 +38,12 @@ def instance(cli: Cli, environment: dict[str, str]) -> dict[str, str]:
 
 def complete(instance: dict[str, str]) -> Any:
     """Send a request as a client of OpenAI's does."""
+    return send(instance, f"{instance['OPENAI_BASE_URL']}/chat/completions", BODY)
+
+
+def send(instance: dict[str, str], url: str, body: dict[str, Any]) -> Any:
     headers = {"Authorization": f"Bearer {instance['OPENAI_API_KEY']}", "Content-Type": "application/json"}
-    url = f"{instance['OPENAI_BASE_URL']}/chat/completions"
-    with urllib.request.urlopen(urllib.request.Request(url, json.dumps(BODY).encode(), headers)) as response:
+    with urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), headers)) as response:
         return json.load(response)
 
 
@@ -56,6 +59,18 @@ def test_a_clients_request_is_a_row_while_the_instance_runs_and_after_its_stop(
     complete(instance)
     cli("local", "stop", "--all")
     assert len(rows(cli)) == 2
+
+
+def test_a_row_says_whether_a_client_asked_for_an_answer_for_embeddings_or_for_a_count(
+    cli: Cli, instance: dict[str, str]
+) -> None:
+    complete(instance)
+    send(instance, f"{instance['OPENAI_BASE_URL']}/embeddings", {"model": MODEL, "input": "a"})
+    send(instance, f"{instance['THEORYCTL_URL']}/v1/messages/count_tokens", BODY)
+    until(lambda: len(rows(cli)) == 3)
+    assert {row["operation"]: row["cost_usd"] for row in rows(cli)} == {"chat": 0, "embeddings": 0, "count_tokens": 0}
+    spans = json.loads(cli("runs", "export", "--otlp").out)["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    assert {span["name"] for span in spans} == {f"{name} {MODEL}" for name in ("chat", "embeddings", "count_tokens")}
 
 
 def test_a_run_on_an_instance_is_one_row_with_all_that_the_caller_knows(cli: Cli, instance: dict[str, str]) -> None:
@@ -84,6 +99,8 @@ def test_of_odd_lines_in_a_log_runs_with_a_time_are_rows_and_what_no_column_hold
         *({"cost_usd": value} for value in (-1, float("inf"), float("nan"))),
         {"model": "\ud800x"},
         {"code": "\udc00"},
+        {"operation": "eat"},
+        {"operation": ["chat"]},
     ]
     no_rows: list[dict[str, Any]] = [
         {"run_id": "\ud800x"},

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeGuard, cast
+from typing import Any, TypeGuard, cast, get_args
 
 from theoryctl.ledger.row import BOUND, LONGEST, USAGE, Row, amount, cost_of, short
+from theoryctl_providers.contract import Operation
 
 
 def row_of_log(facts: Mapping[str, Any], **where: Any) -> Row | None:
@@ -22,6 +23,7 @@ def row_of_log(facts: Mapping[str, Any], **where: Any) -> Row | None:
     except (OverflowError, ValueError, OSError):
         return None
     told: dict[str, Any] = {name: short(_text(facts.get(name))) for name in ("mode", "model", "code")}
+    told["operation"] = operation if (operation := facts.get("operation")) in get_args(Operation) else None
     told |= {name: amount(facts.get(name)) for name in USAGE}
     told["cost_usd"] = cost_of(told["cost_usd"], told["mode"])
     return Row(run_id=run_id[:LONGEST], started_at=started_at, duration_ms=took, **told, **where)

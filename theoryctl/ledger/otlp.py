@@ -32,7 +32,7 @@ def _span(row: Row) -> dict[str, Any]:
     span = {
         "traceId": digest[:32],
         "spanId": digest[32:48],
-        "name": f"{_operation(row)} {row.model}" if row.model else _operation(row),
+        "name": " ".join(filter(None, (row.operation, row.model))) or "run",
         "kind": _CLIENT,
         "startTimeUnixNano": str(begun),
         "endTimeUnixNano": str(begun + round((row.duration_ms or 0) * 10**6)),
@@ -43,7 +43,7 @@ def _span(row: Row) -> dict[str, Any]:
 
 def _facts(row: Row) -> Iterator[tuple[str, Any]]:
     vendor = (row.model or "").partition("/")[0]
-    yield gen_ai.OPERATION, _operation(row)
+    yield gen_ai.OPERATION, row.operation
     yield gen_ai.PROVIDER, gen_ai.PROVIDERS.get(vendor, vendor) or None
     yield gen_ai.REQUEST_MODEL, row.model
     yield gen_ai.RESPONSE_MODEL, row.answered
@@ -54,11 +54,6 @@ def _facts(row: Row) -> Iterator[tuple[str, Any]]:
     yield "theoryctl.run_id", row.run_id
     for column, name in (*gen_ai.USAGE.items(), *gen_ai.OWN.items()):
         yield name, getattr(row, column)
-
-
-def _operation(row: Row) -> str:
-    """The operation in the conventions' words, which are ours; nearly all runs of which it is unknown are chats."""
-    return row.operation or "chat"
 
 
 def _attributes(facts: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -65,8 +65,8 @@ class Row:
     `started_at` is UTC in RFC 3339 with milliseconds. `source` says who told of it: `run`, `batch`, `replay`,
     `recordings`, `python`, or a log: that of an `instance`, or of an app on `modal`. `model` is the one that was
     asked, `answered` the one that the vendor says answered. `image` is a digest. `code` is that of a failure. Of the
-    durations, in milliseconds, `loading_ms` and `first_token_ms` are parts of `duration_ms`. `operation` is `chat`
-    or `embeddings`. The digests of inputs and outputs are keyed (`ledger.place`).
+    durations, in milliseconds, `loading_ms` and `first_token_ms` are parts of `duration_ms`. `operation` is `chat`,
+    `embeddings` or `count_tokens`. The digests of inputs and outputs are keyed (`ledger.place`).
     """
 
     # A named tuple of so many fields takes a quarter of a millisecond to make, which each run would pay.

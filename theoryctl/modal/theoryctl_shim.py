@@ -414,6 +414,7 @@ def _log(envelope: Any, seconds: float) -> None:
     line = {
         "time": round(time.time(), 3),
         "run_id": envelope["run_id"],
+        "operation": "chat",  # a call of this function asks for nothing else
         "mode": envelope["mode"],
         "model": envelope["model"],
         "code": error["code"] if error else None,

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.types import Message, Receive, Scope
 
-from theoryctl_providers.contract import Envelope, ProviderError
+from theoryctl_providers.contract import Envelope, Operation, ProviderError
 
 #: Where the HTTP protocol leaves the function that hangs up on a client, for routes that are told to.
 HANG_UP = "theoryctl.hang_up"
@@ -88,10 +88,10 @@ def _in_scope(name: str) -> bytes:
     return name.lower().encode()
 
 
-def note_envelope(scope: Scope, envelope: Envelope) -> None:
+def note_envelope(scope: Scope, envelope: Envelope, operation: Operation) -> None:
     """Leave for the log line what it may say of a run: never inputs, outputs or keys."""
     error = envelope["error"]
-    asked = {"mode": envelope["mode"], "model": envelope["model"]}
+    asked = {"operation": operation, "mode": envelope["mode"], "model": envelope["model"]}
     scope["theoryctl.facts"] = {**asked, "code": error["code"] if error else None, **envelope["usage"]}
 
 

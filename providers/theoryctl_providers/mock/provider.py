@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -73,7 +74,7 @@ def _embeddings(request: ResolvedRequest) -> Iterator[Event]:
 
 
 def _count(request: ResolvedRequest) -> Iterator[Event]:
-    yield prompt_usage(request)
+    yield replace(prompt_usage(request), cost_usd=0.0)
 
 
 def _chat(request: ResolvedRequest) -> Iterator[Event]:

@@ -221,7 +221,7 @@ class _Conversation:
         if chunks is not None and (piece := chunks.piece(event)):
             await self._reply.write(piece)
         if isinstance(event, Result):
-            note_envelope(self._scope, event.envelope)
+            note_envelope(self._scope, event.envelope, self._call.operation)
             self._scope[ANSWERED_BY], self._scope[NOTES] = event.answered_by, event.notes
             if (vendor := event.envelope["meta"]["vendor"]) is not None:
                 self._reply.add(self._dialect.vendor_headers(vendor["headers"]))

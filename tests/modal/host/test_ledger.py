@@ -49,7 +49,8 @@ def test_what_another_machine_asked_is_a_row_of_runs_once_however_often_the_log_
     environment["THEORYCTL_LEDGER"] = "mock"
     monkeypatch.setattr(modal_intake, "EVERY", 0.0)
     for _ in range(2):
-        assert {row["run_id"]: row["source"] for row in rows(cli)} == {mine: "run", other: "modal"}
+        found = {row["run_id"]: (row["source"], row["operation"]) for row in rows(cli)}
+        assert found == {mine: ("run", "chat"), other: ("modal", "chat")}
 
 
 def test_a_log_is_looked_at_every_now_and_then_only(
