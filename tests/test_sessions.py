@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -24,6 +25,7 @@ from theoryctl.instances import records
 from theoryctl.instances.key import RecordKey
 from theoryctl.instances.session import InstanceSession
 from theoryctl.refs import ProviderRef
+from theoryctl.runtimes.embedded import EmbeddedSession
 from theoryctl_providers.contract import Delta, Envelope, Event, ProviderConfig, Request, Result
 
 REF = "llm/mock@1"
@@ -39,6 +41,14 @@ def envelope(events: Iterator[Event]) -> Envelope:
 
 
 # -- embedded ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_embedded_session_leaves_the_process_filters_of_warnings_alone() -> None:
+    before = list(warnings.filters)
+    with closing(EmbeddedSession((), "here")) as session:
+        assert envelope(session.ask(request()))["status"] == "success"
+    assert warnings.filters == before
+
 
 MANY_RUNS = """
 import json, sys

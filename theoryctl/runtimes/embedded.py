@@ -25,11 +25,7 @@ class EmbeddedSession:
 
     def __init__(self, code: tuple[str, ...], where: str) -> None:
         """Make a provider's package importable, whose code lies in the folders `code`."""
-        import warnings
-
         self.where = where
-        # LiteLLM makes a call's coroutine in a thread, and leaves it where the time is over before it is awaited.
-        warnings.filterwarnings("ignore", r"coroutine '\w+\.a\w*(completion|embedding)", RuntimeWarning)
         make_importable(code)
 
     def ask(self, request: Request) -> Generator[Event, None, None]:

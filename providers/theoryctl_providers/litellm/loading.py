@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -66,6 +67,8 @@ def _set_up() -> Any:
     # Its debug lines hold whole requests. Warnings too: what matters of them is in the exception.
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    # It makes a call's coroutine in a thread, and leaves it where the time is over before it is awaited.
+    warnings.filterwarnings("ignore", r"coroutine '\w+\.a\w*(completion|embedding)", RuntimeWarning)
     return litellm
 
 

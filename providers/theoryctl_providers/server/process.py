@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import sys
-import warnings
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -33,8 +32,6 @@ def serve(config: ServerConfig, host: str, port: int, ready_fd: int | None, log:
 
     Raises ProviderError when the provider or the port cannot be had, or the provider cannot be closed.
     """
-    # LiteLLM makes a call's coroutine in a thread, and leaves it where the time is over before it is awaited.
-    warnings.filterwarnings("ignore", r"coroutine '\w+\.a\w*(completion|embedding)", RuntimeWarning)
     provider = get_llm_provider(config.provider.provider)
     with blamed(provider):
         # Before anything can be asked: a real instance's first call is as warm as its second.
