@@ -38,6 +38,7 @@ def test_a_token_is_all_that_the_image_needs_to_serve_mocks(image: str, cli: Cli
         mocked = asked(address, {"inputs": PROMPT})
         here = cli("local", "run", "--ref", REF, "--inputs-json", json.dumps(PROMPT), "--runtime", "embedded", "--json")
         assert (mocked["mode"], mocked["outputs"]) == ("mock", here.document["outputs"])
+        assert mocked["runtime"] == "docker"
         refused = asked(address, {"inputs": PROMPT, "mode": "real"})
         assert refused["error"]["code"] == "ERR_UNSUPPORTED_PARAM"
     finally:

@@ -12,6 +12,9 @@ from theoryctl_providers.contract.wire import ServerConfig
 #: The shortest token that is taken, in characters.
 _SHORTEST = 32
 
+#: Folder of this package in an image (providers/Dockerfile).
+_IN_IMAGE = "/opt/theoryctl/code/"
+
 
 def told() -> ServerConfig:
     """Read the configuration, and take token and standard input away from all that runs later.
@@ -40,5 +43,6 @@ def _by_token(token: str) -> ServerConfig:
     if len(token) < _SHORTEST or not (token.isascii() and token.isprintable()) or " " in token:
         message = f"{TOKEN_VARIABLE}: expected {_SHORTEST} or more signs of ASCII, got {len(token)} characters"
         raise ProviderError("ERR_INPUTS", message, hint="set it to what `openssl rand -hex 32` prints")
-    provider = ProviderConfig(provider="litellm", ref="llm/litellm@1", runtime="docker", timeout=120, mock_only=True)
+    runtime = "docker" if __file__.startswith(_IN_IMAGE) else "process"
+    provider = ProviderConfig(provider="litellm", ref="llm/litellm@1", runtime=runtime, timeout=120, mock_only=True)
     return ServerConfig(provider=provider, token=token)

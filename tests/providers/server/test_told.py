@@ -47,7 +47,7 @@ def test_a_token_alone_serves_the_same_mocks_and_refuses_real_requests(cli: Cli,
         here = cli("local", "run", "--ref", REF, "--json", "--inputs-json", json.dumps(ASK)).document
         there = server.run().document
         assert (there["mode"], there["outputs"], there["ref"]) == ("mock", here["outputs"], REF)
-        assert there["meta"]["secrets_present"] == []
+        assert (there["runtime"], there["meta"]["secrets_present"]) == ("process", [])
         refused = server.run({"inputs": ASK, "mode": "real"})
         assert (refused.status, refused.error["code"]) == (400, "ERR_UNSUPPORTED_PARAM")
         assert server.run(token="another-token-0123456789abcdefghij").status == 401
