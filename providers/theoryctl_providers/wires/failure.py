@@ -56,6 +56,12 @@ class Failure:
         return f"{message} ({hint})" if hint else message
 
     @property
+    def retry_after(self) -> float | None:
+        """The seconds after which to try again; None where nobody knows."""
+        told = self.cause.retry_after
+        return _SOON.get(self.code) if told is None else told
+
+    @property
     def may_pass(self) -> bool:
         """Return whether a client should try again: the failure may pass, and nothing was paid for.
 
@@ -72,10 +78,8 @@ class Failure:
 
 def retry_headers(failure: Failure, status: int) -> list[tuple[bytes, bytes]]:
     """Our own code, and what clients of OpenAI and Anthropic go by: when to try again, and whether at all."""
-    code, retry_after = failure.code, failure.cause.retry_after
-    headers = [(b"x-theoryctl-code", code.encode())]
-    seconds = _SOON.get(code) if retry_after is None else retry_after
-    if seconds is not None:
+    headers = [(b"x-theoryctl-code", failure.code.encode())]
+    if (seconds := failure.retry_after) is not None:
         # Whole seconds are all the standard knows (RFC 9110); these clients read the finer one first.
         headers.append((b"retry-after", b"%d" % math.ceil(seconds)))
         headers.append((b"retry-after-ms", b"%d" % round(seconds * 1000)))

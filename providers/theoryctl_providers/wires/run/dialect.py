@@ -9,7 +9,6 @@ from urllib.parse import parse_qs
 from starlette.types import Receive, Scope
 
 from theoryctl_providers.asgi.connection import header_of
-from theoryctl_providers.asgi.hints import in_fields
 from theoryctl_providers.contract import ERROR_SCHEMA, ERRORS, ProviderError, Tape, dumps, is_mock
 from theoryctl_providers.contract.calls import unused_of
 from theoryctl_providers.contract.error_redactor import ErrorRedactor, hidden_parts
@@ -20,6 +19,7 @@ from theoryctl_providers.wires.failure import Failure
 from theoryctl_providers.wires.reply import Whole
 from theoryctl_providers.wires.run.exchange import Run, reads_files
 from theoryctl_providers.wires.run.health import Health
+from theoryctl_providers.wires.run.hints import in_fields
 from theoryctl_providers.wires.run.multipart import receive as receive_call
 from theoryctl_providers.wires.telling import Telling
 from theoryctl_providers.wires.tenant import tenant_of
@@ -58,13 +58,12 @@ class RunDialect(Dialect):
     def failure(self, failure: Failure) -> Whole:
         """Write the envelope of a run that failed, and `theoryctl.error/v1` for what was no run."""
         status = failure.status or ERRORS[failure.code].http_status
+        headers = _retry_after(failure.retry_after)
         if failure.envelope is not None:
-            headers = _retry_after(failure.cause.retry_after)
             # Whoever asks for a run, the command line too, leaves it to the engine to try again, which it has done. A
             # script's failures are there for clients that do it themselves.
             headers += [] if is_mock(failure.envelope["mode"] or "mock") else [(b"x-should-retry", b"false")]
             return Whole(dumps(in_fields(failure.envelope, failure.renewal)).encode(), status, headers)
-        headers = _retry_after(1 if failure.code in ("ERR_OVERLOADED", "ERR_NOT_RUNNING") else None)
         document = {"schema": ERROR_SCHEMA, "status": "error", "error": failure.info}
         return Whole(dumps(document).encode(), status, headers)
 
