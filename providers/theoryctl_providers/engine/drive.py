@@ -51,14 +51,15 @@ def served(request: Request) -> AsyncGenerator[Event]:
     A server's loop has others to answer, so what its provider has not loaded yet is loaded in a thread.
     """
     events = execute(request)
-    return events if _is_loaded(request) else _loaded_elsewhere(events)
+    return events if _needs_no_thread(request) else _loaded_elsewhere(events)
 
 
-def _is_loaded(request: Request) -> bool:
+def _needs_no_thread(request: Request) -> bool:
+    """Return whether nothing is left to load for a request, or it will be refused before."""
     try:
         mode = stated_mode(request.inputs, request.mode, request.config.mode)
         provider = get_llm_provider(request.config.provider)
-    except (ProviderError, AttributeError):  # it will be refused
+    except (ProviderError, AttributeError):
         return True
     return not provider.loads or provider.is_prepared(mode)
 

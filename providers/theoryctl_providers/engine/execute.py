@@ -55,7 +55,7 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
         transcript.admitted(resolved)
         plan = plan_for(provider, resolved)
         answered_by, odd = plan.answered_by, plan.notes
-        if not (is_mock(resolved.mode) and _is_loaded(provider, resolved.mode)):
+        if not (is_mock(resolved.mode) and _has_loaded(provider, resolved.mode)):
             for note in notes_on(resolved, provider):
                 yield Log(note)
             transcript.loading_ms = prepared(provider, resolved.mode)
@@ -94,7 +94,8 @@ def notes_on(request: ResolvedRequest, provider: LLMProvider) -> list[str]:
         return notes
 
 
-def _is_loaded(provider: LLMProvider, mode: Mode) -> bool:
+def _has_loaded(provider: LLMProvider, mode: Mode) -> bool:
+    """Return whether the provider has something to load, and has loaded it."""
     with blamed(provider):
         return bool(provider.loads) and provider.is_prepared(mode)
 
