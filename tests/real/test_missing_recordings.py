@@ -38,6 +38,21 @@ def test_a_vendor_is_asked_only_for_what_is_not_recorded(tmp_path: Path, monkeyp
             ask(theoryctl, "c")
 
 
+@LITELLM_WARNINGS
+@pytest.mark.usefixtures("litellm", "only_loopback", "foreign_variables")
+def test_what_was_paid_for_is_written_before_another_folder_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", CANARY)
+    with Vendor() as vendor:
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{vendor.url}/v1")
+        with serve(replay=tmp_path / "first", record="missing") as theoryctl:
+            ask(theoryctl, "a")
+            theoryctl.replay(tmp_path / "second", record="missing")
+            ask(theoryctl, "b")
+    assert [len(list((tmp_path / name).iterdir())) for name in ("first", "second")] == [1, 1]
+
+
 @pytest.mark.usefixtures("foreign_variables")
 def test_a_test_that_records_without_a_key_is_told_to_set_it_before(tmp_path: Path) -> None:
     hint = "set OPENAI_API_KEY before the test"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.providers.started import Start
+from theoryctl_providers.server.log import Log
 
 
 def test_a_full_disk_drops_lines_and_not_connections(start: Start) -> None:
@@ -55,3 +57,22 @@ def test_a_server_leaves_alone_a_log_that_is_another_servers_by_now(start: Start
     new.stop()
     assert [json.loads(line)["run_id"] for line in log.read_text().splitlines()] == [mine]
     assert not Path(f"{log}.1").exists()
+
+
+def test_a_line_that_fits_in_part_is_ended_before_the_next_one() -> None:
+    """A pipe that is full takes a part of a line, as a disk does. Standard error is put back at the end."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    kept, log = os.dup(2), Log()
+    try:
+        os.dup2(writer, 2)
+        log.line("x" * 1_000_000)
+        torn = os.read(reader, 1_000_000)
+        log.line("whole")
+    finally:
+        os.dup2(kept, 2)
+    os.close(writer)
+    os.close(kept)
+    with os.fdopen(reader, "rb") as rest:
+        written = torn + rest.read()
+    assert written.endswith(b"x\nwhole\n") and len(written) < 1_000_000
