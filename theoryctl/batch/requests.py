@@ -13,10 +13,8 @@ from theoryctl.errors import BadInputs
 from theoryctl.requests.attachments import load_attachments
 from theoryctl.requests.wrapped_inputs import unwrapped
 from theoryctl_providers.contract import Attachment, Mode, ProviderConfig, ProviderError, Request, canonical
+from theoryctl_providers.contract.calls import TRANSPORT
 from theoryctl_providers.contract.envelope import new_run_id
-
-#: Inputs about the way of an answer, not about what is asked.
-_TRANSPORT = frozenset(("mode", "stream", "stream_options"))
 
 #: The id of a request that is only looked at.
 _UNASKED = "run_" + 32 * "0"
@@ -72,8 +70,8 @@ class RequestMaker:
     def digest(self, request: Request) -> bytes:
         """Return SHA-256 of the canonical JSON of attachments, inputs, mode, model, operation and ref."""
         inputs = request.inputs
-        if not _TRANSPORT.isdisjoint(inputs):
-            inputs = {name: value for name, value in inputs.items() if name not in _TRANSPORT}
+        if not TRANSPORT.isdisjoint(inputs):
+            inputs = {name: value for name, value in inputs.items() if name not in TRANSPORT}
         files = {file.name: file.digest for file in request.attachments}
         head = canonical(files, checked=True) if files else b"{}"
         rest = self._rest(inputs.get("model") or self.config.default_model, request.operation)

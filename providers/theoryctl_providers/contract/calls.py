@@ -24,6 +24,9 @@ Tools = Literal["each", "none"]
 TOOLS: tuple[Tools, ...] = ("each", "none")
 
 
+#: Inputs about the way an answer is delivered, not about what is asked; providers do not get them.
+TRANSPORT = frozenset(("mode", "stream", "stream_options"))
+
 #: The variable with the mode where neither a flag nor the inputs name one.
 MODE_VARIABLE = "THEORYCTL_MODE"
 

@@ -24,12 +24,13 @@ from theoryctl_providers.contract import (
     is_mock,
     stated_mode,
 )
+from theoryctl_providers.contract.calls import TRANSPORT
 from theoryctl_providers.engine.answer_source import plan_for
 from theoryctl_providers.engine.guard import ProviderCrash, blamed
 from theoryctl_providers.engine.secrets import check_secrets, name_key
 from theoryctl_providers.engine.transcript import Transcript
 from theoryctl_providers.inputs.attach import resolve_attachments
-from theoryctl_providers.inputs.normalize import TRANSPORT, normalized, vendor_of
+from theoryctl_providers.inputs.normalize import normalized, vendor_in
 from theoryctl_providers.inputs.validate import chat_schema, check_inputs, embeddings_schema
 from theoryctl_providers.lookup import default_model_of, get_llm_provider
 from theoryctl_providers.protocol import LLMProvider
@@ -209,7 +210,7 @@ def _vendor(request: Request) -> str | None:
         mode = stated_mode(request.inputs, request.mode, request.config.mode)
     except (ProviderError, AttributeError, TypeError):  # the schema says better what is wrong
         return None
-    return vendor_of(default_model_of(request.config)) if is_mock(mode) else None
+    return vendor_in(default_model_of(request.config)) if is_mock(mode) else None
 
 
 def _is_integral(name: str, request: Request, schema: Mapping[str, Any]) -> bool:

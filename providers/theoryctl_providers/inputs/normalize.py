@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from theoryctl_providers.contract.calls import TRANSPORT
+
 #: Parameters of OpenAI's API about the caller's account and its caches. A vendor gets them; neither the mock's answer
 #: nor the key of a recording depends on them.
 CALLER = frozenset(
@@ -19,9 +21,6 @@ CALLER = frozenset(
         "user",
     )
 )
-
-#: Parameters about the way an answer is delivered; providers do not get them.
-TRANSPORT = frozenset(("mode", "stream", "stream_options"))
 
 #: Parameters that say nothing about what is asked.
 UNCOUNTED = CALLER | TRANSPORT
@@ -63,7 +62,7 @@ def qualified(model: Any, vendor: str | None) -> Any:
     return f"{vendor}/{model}" if vendor and isinstance(model, str) and model and "/" not in model else model
 
 
-def vendor_of(model: str | None) -> str | None:
+def vendor_in(model: str | None) -> str | None:
     """Return the vendor in a model's name, None for a name without one."""
     vendor, slash, _ = (model or "").partition("/")
     return vendor if slash else None

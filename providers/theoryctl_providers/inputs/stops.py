@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from theoryctl_providers.contract import ProviderError
-from theoryctl_providers.inputs.normalize import vendor_of
+from theoryctl_providers.inputs.normalize import vendor_in
 
 #: The most stop sequences by the vendor of a model. Ollama and others take any number, or do not say.
 _MOST: Mapping[str | None, int] = {
@@ -26,7 +26,7 @@ _MOST: Mapping[str | None, int] = {
 
 def refuse_too_many_stops(inputs: Mapping[str, Any], model: str) -> None:
     """Raise ProviderError `ERR_INPUTS` for more stop sequences than the vendor of `model` takes."""
-    stops, vendor = inputs.get("stop"), vendor_of(model)
+    stops, vendor = inputs.get("stop"), vendor_in(model)
     most = _MOST.get(vendor)
     if not isinstance(stops, list) or most is None or len(stops) <= most:
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from theoryctl_providers.contract import ProviderError, corrected
 from theoryctl_providers.contract.json_text import cut
-from theoryctl_providers.inputs.normalize import vendor_of
+from theoryctl_providers.inputs.normalize import vendor_in
 
 _WORDS = """
 a2a a2a_agent abliteration ai21 ai21_chat aiand aihubmix aiml aiohttp_openai amazon_nova anthropic anthropic_text
@@ -44,7 +44,7 @@ def refuse_half_name(model: str) -> None:
 
 def refuse_misspelt_vendor(model: str) -> None:
     """Raise ProviderError `ERR_INPUTS` for a model whose vendor is unknown, and one letter away from a known one."""
-    vendor = vendor_of(model)
+    vendor = vendor_in(model)
     if vendor is None or vendor in VENDOR_NAMES:
         return
     near = sorted(name for name in VENDOR_NAMES if len(name) >= _SHORTEST and _is_one_slip(vendor, name))

@@ -18,7 +18,7 @@ from theoryctl_providers.contract import (
     is_mock,
 )
 from theoryctl_providers.inputs.checks import check_call
-from theoryctl_providers.inputs.normalize import CALLER, vendor_of
+from theoryctl_providers.inputs.normalize import CALLER, vendor_in
 from theoryctl_providers.inputs.tools import forced_tool
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
 from theoryctl_providers.litellm.vendors import OLLAMAS, secret_rules, vendor_for
@@ -182,7 +182,7 @@ def call_arguments(request: ResolvedRequest, vendor: dict[str, Any]) -> dict[str
     from theoryctl_providers.litellm.content import as_openai
 
     inputs = deepcopy(dict(request.inputs))  # LiteLLM writes into `metadata`; another attempt, or call, may follow
-    left_out = {"model", "messages", *(() if vendor_of(request.inputs["model"]) == "openai" else _OPENAIS_OWN)}
+    left_out = {"model", "messages", *(() if vendor_in(request.inputs["model"]) == "openai" else _OPENAIS_OWN)}
     stated = {key: value for key, value in inputs.items() if key not in left_out}
     return {
         **placed(stated, request.model),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.types import Scope
 
 from theoryctl_providers.contract import ProviderConfig, ProviderError, is_mock, stated_mode
-from theoryctl_providers.inputs.normalize import qualified, vendor_of
+from theoryctl_providers.inputs.normalize import qualified, vendor_in
 from theoryctl_providers.lookup import default_model_of
 from theoryctl_providers.wires.exchange import mode_of
 
@@ -29,7 +29,7 @@ def known_model(name: str, scope: Scope, config: ProviderConfig, *, listed: str,
         raise ProviderError("ERR_MODEL_NOT_FOUND", "no model is named", hint=listed, param="model")
     default = listed_model(scope, config)
     mode = stated_mode({}, mode_of(scope), config.mode)
-    if is_mock(mode) or qualified(name, vendor_of(default)) == default:
+    if is_mock(mode) or qualified(name, vendor_in(default)) == default:
         return name
     message = f"this instance cannot say whether there is a model {name!r:.200}; its default is {default!r}"
     raise ProviderError("ERR_MODEL_NOT_FOUND", message, hint=f"ask it: {asked}", param="model")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from theoryctl_providers.contract import Operation, Result, dumps
-from theoryctl_providers.inputs.normalize import vendor_of
+from theoryctl_providers.inputs.normalize import vendor_in
 from theoryctl_providers.wires.body import check_keys, object_in, schema_format, stated, unsupported, wrong
 from theoryctl_providers.wires.exchange import Chunks, Exchange, Head, HeadedExchange
 from theoryctl_providers.wires.gemini.candidates import Candidates, whole_answer
@@ -153,7 +153,7 @@ def inputs_of_generation(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _is_geminis(model: str) -> bool:
     """Tell whether a model is one of Google's Gemini, which take thoughts in Gemini's own words."""
-    vendor = vendor_of(model)
+    vendor = vendor_in(model)
     return vendor in (None, "gemini") or (vendor in ("vertex_ai", "vertex_ai_beta") and "gemini" in model)
 
 

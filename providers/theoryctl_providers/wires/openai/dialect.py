@@ -8,7 +8,7 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope
 
 from theoryctl_providers.contract.wire import ServerConfig
-from theoryctl_providers.inputs.normalize import vendor_of
+from theoryctl_providers.inputs.normalize import vendor_in
 from theoryctl_providers.lookup import default_model_of
 from theoryctl_providers.wires.dialect import Dialect, rate_limits
 from theoryctl_providers.wires.exchange import Answering, Exchange, json_object, mode_of
@@ -45,7 +45,7 @@ class OpenAI(Dialect):
 
     def __init__(self, config: ServerConfig) -> None:
         self._config = config
-        self._vendor = vendor_of(default_model_of(config.provider))
+        self._vendor = vendor_in(default_model_of(config.provider))
         self._own = Tenant(config.provider)
         self.routes = {
             ("POST", "/v1/chat/completions"): self._answering(ChatCompletion),

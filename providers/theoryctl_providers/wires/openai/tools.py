@@ -232,11 +232,11 @@ def custom_arguments(text: Any, where: str) -> str:
 
 def custom_input(arguments: str) -> str:
     """The input of a custom tool's call; of one that was cut, as much as came."""
-    found = arguments_of(arguments).get("input")
+    found = arguments_in(arguments).get("input")
     return found if isinstance(found, str) else arguments
 
 
-def arguments_of(text: str) -> dict[str, Any]:
+def arguments_in(text: str) -> dict[str, Any]:
     """Arguments as an object; empty where they are none, as those of a call that was cut."""
     try:
         found = loads(text.encode(), what="arguments")

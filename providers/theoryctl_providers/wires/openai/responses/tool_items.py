@@ -14,7 +14,7 @@ from theoryctl_providers.contract import dumps
 from theoryctl_providers.contract.answer import add_piece
 from theoryctl_providers.wires.body import object_in, stated, wrong
 from theoryctl_providers.wires.openai.responses.output_items import Named, added, done, ended
-from theoryctl_providers.wires.openai.tools import Tool, arguments_of, custom_arguments, custom_input, function_name
+from theoryctl_providers.wires.openai.tools import Tool, arguments_in, custom_arguments, custom_input, function_name
 
 #: Items that are calls of such tools: the function, and the object that holds its arguments.
 CALLS: Mapping[str, tuple[str, str]] = {
@@ -129,4 +129,4 @@ class ToolItem:
         # A call has no third status where it is one of a patch.
         if self.tool.kind == "apply_patch" and status == "incomplete":
             head["status"] = "in_progress"
-        return dumps({**head, "type": f"{self.tool.kind}_call", **_KINDS[self.tool.kind][1](arguments_of(arguments))})
+        return dumps({**head, "type": f"{self.tool.kind}_call", **_KINDS[self.tool.kind][1](arguments_in(arguments))})
