@@ -6,7 +6,8 @@ each array and each map the items that are refused, up to a number, and of each 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from theoryctl_providers.contract.json_text import cut
@@ -31,6 +32,20 @@ class _Node(NamedTuple):
 
     pointer: str
     schema: Mapping[str, Any]
+
+
+class _Refused(NamedTuple):
+    """The first items or keys that are refused, and the number of all; their list may be larger than the document."""
+
+    first: list[Any]
+    number: int
+
+    @classmethod
+    def of(cls, refused: Iterable[Any], most: int) -> _Refused:
+        """Keep at most so many, and count the rest."""
+        waiting = iter(refused)
+        first = list(islice(waiting, most))
+        return cls(first, len(first) + sum(1 for _ in waiting))
 
 
 class Excerpt:
@@ -73,13 +88,12 @@ class Excerpt:
         return self._object(value, nodes, at, most) if isinstance(value, dict) else value
 
     def _array(self, value: list[Any], nodes: list[_Node], at: Path, most: int) -> list[Any]:
-        kept = list(range(len(value)))
+        kept: Sequence[int] = range(len(value))
         items = [node.pointer + "/items" for node in nodes if isinstance(node.schema.get("items"), dict)]
         if len(value) > most:
             fixed = max((len(node.schema.get("prefixItems", ())) for node in nodes), default=0)
-            refused = [[index for index, item in enumerate(value) if self._refuses(each, item)] for each in items]
-            kept = _chosen(kept, refused, kept[:fixed], _least(nodes, "Items"), most)
-            self._places[at] = kept
+            refused = [_Refused.of(self._refused_items(value, each), most) for each in items]
+            kept = self._places[at] = _chosen(kept, refused, kept[:fixed], _least(nodes, "Items"), most)
             self._leave_out(refused, most)
         each = max(2, most // max(1, len(kept)))
         first = [f"{node.pointer}/prefixItems" for node in nodes if "prefixItems" in node.schema]
@@ -92,7 +106,7 @@ class Excerpt:
         named = {name for node in nodes for key in ("properties", "required") for name in node.schema.get(key, ())}
         kept = list(value)
         if len(value) > most + len(named):
-            refused = [list(self._refused_keys(value, node)) for node in nodes if _limits_keys(node)]
+            refused = [_Refused.of(self._refused_keys(value, node), most) for node in nodes if _limits_keys(node)]
             kept = _chosen(kept, refused, [key for key in kept if key in named], _least(nodes, "Properties"), most)
             self._leave_out(refused, most)
         each = max(2, most // max(1, len([key for key in kept if key not in named])))
@@ -103,6 +117,9 @@ class Excerpt:
             found[name] = self._part(value[key], _pointers_to(key, nodes), (*at, name), share)
         return found
 
+    def _refused_items(self, value: list[Any], pointer: str) -> Iterator[int]:
+        return (index for index, item in enumerate(value) if self._refuses(pointer, item))
+
     def _refused_keys(self, value: dict[str, Any], node: _Node) -> Iterator[str]:
         """The keys beyond the properties of a schema, which takes none, or none with such a value."""
         known = node.schema.get("properties", {})
@@ -111,9 +128,9 @@ class Excerpt:
             if key not in known and (takes_none or self._refuses(f"{node.pointer}/additionalProperties", item)):
                 yield key
 
-    def _leave_out(self, refused: list[list[Any]], most: int) -> None:
+    def _leave_out(self, refused: list[_Refused], most: int) -> None:
         # Where one of several schemas has to fit, items that another one refuses may be no problem.
-        self.left_out += max(0, min(map(len, refused), default=0) - most)
+        self.left_out += max(0, min((each.number for each in refused), default=0) - most)
 
     def _nodes(self, pointers: Iterable[str]) -> Iterator[_Node]:
         """The schemas at pointers, and those that these refer to and combine."""
@@ -144,10 +161,12 @@ def is_small(document: Any) -> bool:
     return not waiting and values <= SMALL and characters <= SMALL_TEXT
 
 
-def _chosen(all_of: list[Any], refused: list[list[Any]], fixed: list[Any], least: tuple[int, int], most: int) -> Any:
+def _chosen(
+    all_of: Sequence[Any], refused: list[_Refused], fixed: Sequence[Any], least: tuple[int, int], most: int
+) -> list[Any]:
     """Of all items or keys those to keep, in their order: the first refused ones, and so many that sizes still fit, or
     where nothing else is wrong, still do not."""
-    wanted = {item for each in refused for item in each[:most]}
+    wanted = {item for each in refused for item in each.first}
     size = least[0] if wanted else max(*least, most)
     wanted.update(fixed)
     for item in all_of:
