@@ -143,10 +143,12 @@ def test_tools_are_called_and_the_conversation_goes_on(scripted: openai.OpenAI) 
 
 def test_chunks_come_when_the_script_says(scripted: openai.OpenAI) -> None:
     client, came = scripted, {}
+    begun = time.monotonic()
     for piece in pieces(client, "slowly"):
         came[piece] = time.monotonic()
     assert list(came) == ["one ", "two"]
-    assert came["two"] - came["one "] >= 0.35
+    assert came["two"] - begun >= 0.4
+    assert came["two"] - came["one "] >= 0.1  # the first did not wait for it, though it may have come late
     whole = client.chat.completions.create(model="gpt-4o-mini", messages=asked("slowly"))
     assert whole.usage is not None
     assert (whole.usage.prompt_tokens, whole.usage.completion_tokens) == (7, 2)

@@ -99,4 +99,5 @@ def test_a_mock_server_does_not_grow_with_the_requests_it_has_had() -> None:
 @pytest.mark.slow("providers/theoryctl_providers/*", "pyproject.toml", "requirements-dev.lock")
 def test_a_server_that_asks_a_vendor_does_not_grow_with_the_requests_it_has_had() -> None:
     with vendor() as secrets:
-        assert grown(secrets, 600, 300) < 2.0
+        # 0.3 to 1.6 MiB were measured; it would be 7.6, did each request leave the 26 KiB that one once left.
+        assert grown(secrets, 600, 300) < 4.0

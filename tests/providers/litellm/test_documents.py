@@ -68,5 +68,7 @@ def test_an_answer_of_many_mebibytes_costs_no_more_a_byte(indent: int | None) ->
         asyncio.run(read(data, CHUNK))
         return time.process_time() - begun
 
-    small = min(seconds(2 << 20) for _ in range(3))
-    assert seconds(16 << 20) < 8 * small * 3
+    small, large = (min(seconds(size << 20) for _ in range(3)) for size in (2, 16))
+    # 8 times as much, and 10 to 20 were measured, because C's allocator gets large blocks from the kernel anew; to look
+    # at every byte again with each chunk would take 64 times as long.
+    assert large < 40 * small

@@ -83,12 +83,12 @@ def test_a_client_that_asks_for_nothing_more_is_hung_up_on_in_its_time() -> None
     until(lambda: server.started)
     with closing(listener), closing(socket.create_connection(listener.getsockname(), timeout=10)) as client:
         for _ in range(7):  # longer than its time, in all
+            asked = time.monotonic()
             client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
             assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
-            answered = time.monotonic()
             time.sleep(0.2)
         assert client.recv(100) == b""
-        assert time.monotonic() - answered > 0.9
+        assert time.monotonic() - asked > 0.9
         server.end_soon()
         thread.join()
 
@@ -248,9 +248,12 @@ def test_told_to_stop_it_exits_with_0(start: Start, sent: signal.Signals) -> Non
 
 def test_idle_it_sleeps_until_it_is_told_to_stop(start: Start) -> None:
     pid = start().process.pid
-    before = wake_ups(pid)
-    time.sleep(0.5)
-    assert wake_ups(pid) - before <= 2  # uvicorn's own loop looks ten times a second
+    counts = []
+    for _ in range(3):  # in the first it may be busy with its start
+        before = wake_ups(pid)
+        time.sleep(0.5)
+        counts.append(wake_ups(pid) - before)
+    assert min(counts) <= 2  # uvicorn's own loop looks ten times a second
 
 
 def test_idle_it_ends_as_soon_as_it_is_told(start: Start) -> None:
