@@ -24,8 +24,8 @@ LONGEST_PAUSE = 300.0
 class Bucket:
     """An allowance that fills at an even rate: over any minute no more than `limit` and a burst of 5 % is taken."""
 
-    def __init__(self, limit: float, window: float = MINUTE, now: float = 0.0) -> None:
-        self._rate = limit / window
+    def __init__(self, limit: float, now: float = 0.0) -> None:
+        self._rate = limit / MINUTE
         self._most = max(1.0, limit * BURST)
         self._level, self._at = self._most, now
 
@@ -50,13 +50,12 @@ class Pace:
 
     `ceiling` calls at most run at the same time. A refusal for too many calls halves the number, once for all calls
     that were under way, and every answer adds a part of one again, as TCP does it (RFC 5681: additive increase,
-    multiplicative decrease). `rpm` and `tpm` are limits per `window` seconds.
+    multiplicative decrease). `rpm` and `tpm` are limits per minute.
     """
 
     ceiling: int
     rpm: float | None = None
     tpm: float | None = None
-    window: float = MINUTE
     clock: Callable[[], float] = time.monotonic
     allowed: float = field(init=False)
     _calls: Bucket | None = field(init=False, default=None)
@@ -66,8 +65,8 @@ class Pace:
 
     def __post_init__(self) -> None:
         self.allowed = float(self.ceiling)
-        self._calls = Bucket(self.rpm, self.window, self.clock()) if self.rpm else None
-        self._tokens = Bucket(self.tpm, self.window, self.clock()) if self.tpm else None
+        self._calls = Bucket(self.rpm, self.clock()) if self.rpm else None
+        self._tokens = Bucket(self.tpm, self.clock()) if self.tpm else None
 
     def room(self, in_flight: int) -> int:
         """Return how many more calls may be under way."""
