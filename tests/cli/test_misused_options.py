@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import typer
 
+from tests.commandtree import commands
 from tests.conftest import REF, Cli
-from theoryctl.cli.app import app
 
 RUN = ("local", "run", "Hi", "--ref", REF)
 BATCH = ("local", "batch", "lines.jsonl")
@@ -21,17 +21,10 @@ TEST = ("manifest", "test", REF)
 
 def options() -> Iterator[tuple[tuple[str, ...], str, Any]]:
     """Every name of every option of every group and command: the path, the name, the parameter."""
-    root: Any = typer.main.get_command(app)
-    with typer.Context(root, info_name="theoryctl") as context:
-        yield from _below((), root, context)
-
-
-def _below(path: tuple[str, ...], command: Any, context: Any) -> Iterator[tuple[tuple[str, ...], str, Any]]:
-    for param in command.get_params(context):
-        if param.param_type_name == "option":
-            yield from ((path, name, param) for name in param.opts)
-    for name in command.list_commands(context) if hasattr(command, "list_commands") else ():
-        yield from _below((*path, *name.split()), command.get_command(context, name), context)
+    for path, command in commands():
+        for param in command.get_params(typer.Context(command)):
+            if param.param_type_name == "option":
+                yield from ((path, name, param) for name in param.opts)
 
 
 def test_no_option_is_refused_as_a_bug_without_its_value_or_with_one_it_cannot_have(cli: Cli) -> None:
@@ -238,7 +231,7 @@ def test_a_flag_that_lacks_its_value_or_is_near_to_none_leads_to_the_help(
 
 
 def test_an_unknown_command_says_no_other_one_than_its_hint(cli: Cli) -> None:
-    assert cli("run", "Hi").err == "error ERR_USAGE: No such command 'run'.\n hint: theoryctl local run Hi\n"
+    assert cli("run", "Hi").err == "error ERR_USAGE: theoryctl has no command 'run'\n hint: theoryctl local run Hi\n"
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_a_command_of_modals_own_that_was_typed_as_one_of_ours_is_said_whole(
     cli: Cli, typed: tuple[str, ...], meant: tuple[str, ...]
 ) -> None:
     error = cli("modal", *typed, env={"PATH": "/nowhere"}).document["error"]
-    assert error["message"] == f"No such command '{typed[0]}': it is one of Modal's own program"
+    assert error["message"] == f"theoryctl modal has no command '{typed[0]}', but Modal's own program has"
     assert shlex.split(error["hint"]) == [sys.executable, "-m", "modal", *meant]
 
 

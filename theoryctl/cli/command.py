@@ -99,7 +99,12 @@ class Command(PlacedErrorsMixin, ExamplesMixin, TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments. The ref counts as its option, wherever it was typed."""
+        takes_more, ctx.allow_extra_args = ctx.allow_extra_args, True  # Typer would refuse them in its own words
         rest = super().parse_args(ctx, args)
+        if rest and not takes_more and not ctx.resilient_parsing:
+            from theoryctl.cli.places import more_words
+
+            raise more_words(rest, ctx)
         for param in self.params:
             if (value := ctx.params.get(param.name)) != value:  # NaN is in every range, and no limit of anything
                 raise typer.BadParameter(f"{value} is no number", ctx=ctx, param=param)
@@ -171,6 +176,12 @@ class Group(PlacedErrorsMixin, ExamplesMixin, TyperGroup):
         """Parse the arguments. None at all, not even --json, ask for the help."""
         return super().parse_args(ctx, args or ([] if JSON_FLAG in ctx.meta else ["--help"]))
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was named. Raises BadParameter where none was."""
+        if not ctx._protected_args:
+            raise typer.BadParameter("expected a command, got none", ctx=ctx)
+        return super().invoke(ctx)
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of the commands. Their texts are wrapped; Typer cuts them to one line."""
         found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
@@ -201,9 +212,9 @@ class Group(PlacedErrorsMixin, ExamplesMixin, TyperGroup):
         from theoryctl.cli.secret_words import name_alone
 
         named = repr(name_alone(args[0]) if "=" in args[0] else args[0])  # the value may be a secret's
-        error.message = f"No such command {named}."  # Typer's own guess may be another than ours
+        error.message = f"{ctx.command_path} has no command {named}"  # Typer's own guess may be another than ours
         if elsewhere := of_modal([word for word in args if word not in _SHARED], ctx):
-            error.message = f"No such command {named}: it is one of Modal's own program"
+            error.message += ", but Modal's own program has"
             error.hint = elsewhere
         elif both := of_restart(args, ctx):
             error.hint = both

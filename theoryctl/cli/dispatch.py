@@ -55,15 +55,14 @@ def execute(arguments: list[str], terminal: Terminal) -> int:
 
 def _usage_error(error: Any, arguments: Sequence[str]) -> ProviderError:
     """Typer's complaint in our form: the message, and the same command without the slip, else the help to type for."""
-    from theoryctl.cli.bad_number import bad_number
+    from theoryctl.cli.refused import message_of
     from theoryctl.cli.unknown_option import Slip, slip_of
 
     context, option = getattr(error, "ctx", None), getattr(error, "option_name", None)
     if context is not None and option:
         slip = slip_of(arguments, option, context)
     else:
-        message = bad_number(arguments, getattr(error, "param", None)) or error.format_message().strip()
-        slip = Slip(message, getattr(error, "meant", None), getattr(error, "hint", None))
+        slip = Slip(message_of(error, arguments), getattr(error, "meant", None), getattr(error, "hint", None))
     path = context.command_path if context is not None else PROGRAM
     return UsageError(
         slip.message, hint=_pasteable(slip.corrected, slip.standard_input) or slip.hint or f"{path} --help"

@@ -74,37 +74,39 @@ def slip_of(arguments: Sequence[str], option: str, context: Any) -> Slip:
     params = {name: param for param in context.command.get_params(context) for name in param.opts}
     if param := params.get(option):
         return _misused(arguments, option, param)
-    unknown = Slip(f"No such option: {option}")
-    if (typed := _Typed.find(arguments, option)) is None:
-        return unknown
+    unknown = f"{context.command_path} has no option {option}"
+    if (typed := _Typed.find(arguments, option, unknown)) is None:
+        return Slip(unknown)
     return (
         _expected(typed, params)
         or _as_input(typed, params, guesses=False)
         or _misspelt(typed, params)
         or _as_input(typed, params, guesses=True)
-        or unknown
+        or Slip(unknown)
     )
 
 
 class _Typed(NamedTuple):
-    """An option as it stands among the arguments, at `at`; its value is None where it has none."""
+    """An unknown option as it stands among the arguments, at `at`; its value is None where it has none."""
 
     arguments: Sequence[str]
     option: str
+    #: The sentence that the command does not have it.
+    unknown: str
     at: int
     value: str | None
     is_joined: bool
 
     @classmethod
-    def find(cls, arguments: Sequence[str], option: str) -> _Typed | None:
+    def find(cls, arguments: Sequence[str], option: str, unknown: str) -> _Typed | None:
         at = next((at for at, word in enumerate(arguments) if word.partition("=")[0] == option), None)
         if at is None:
             return None
         _, equals, value = arguments[at].partition("=")
         following = arguments[at + 1] if at + 1 < len(arguments) else ""
         if not equals and not _VALUE.match(following):
-            return cls(arguments, option, at, None, False)
-        return cls(arguments, option, at, value if equals else following, bool(equals))
+            return cls(arguments, option, unknown, at, None, False)
+        return cls(arguments, option, unknown, at, value if equals else following, bool(equals))
 
     def replaced(self, *words: str, with_value: bool = False) -> list[str]:
         """The arguments with other words in place of the option, and with it of its value if that goes as well."""
@@ -127,25 +129,24 @@ def _misused(arguments: Sequence[str], option: str, param: Any) -> Slip:
 
 def _expected(typed: _Typed, params: Mapping[str, Any]) -> Slip | None:
     """The slip of an option that other programs have."""
-    unknown = f"No such option: {typed.option}"
     if words := next((words for name, words in _SWITCHES if name == typed.option and words[0] in params), None):
-        return Slip(unknown, typed.replaced(*words))
+        return Slip(typed.unknown, typed.replaced(*words))
     if needless := _needless(typed, params):
-        return Slip(f"{unknown}; {needless}", typed.replaced())
+        return Slip(f"{typed.unknown}; {needless}", typed.replaced())
     if typed.option in _FORMS and typed.value == "json" and "--json" in params:
-        return Slip(unknown, typed.replaced("--json", with_value=True))
+        return Slip(typed.unknown, typed.replaced("--json", with_value=True))
     if typed.option == "--runtime" and typed.value and "--runtimes" in params:
-        return _runtimes(typed, unknown)
+        return _runtimes(typed)
     if typed.value and (ours := next((each for each in _OTHER_NAMES.get(typed.option, ()) if each in params), None)):
-        return Slip(unknown, typed.called(ours), f"write {ours}")
+        return Slip(typed.unknown, typed.called(ours), f"write {ours}")
     if typed.option == "--file" and typed.value and "--prompt-file" in params:
-        return _file(typed, unknown)
+        return _file(typed)
     if _KEY.fullmatch(typed.option) and ("--model" in params or "--env-file" in params):
         return Slip("keys come from the environment or from --env-file, never from flags", hint=_key_hint(typed))
     if typed.option in _VENDOR and "--model" in params:
         return _vendor(typed)
     if typed.option in (*_VENDOR, "--model") and typed.value and read(typed.arguments).command[:1] == ("models",):
-        return Slip(unknown, typed.replaced(typed.value, with_value=True))
+        return Slip(typed.unknown, typed.replaced(typed.value, with_value=True))
     return None
 
 
@@ -158,21 +159,21 @@ def _needless(typed: _Typed, params: Mapping[str, Any]) -> str | None:
     return next((why for name, known, why in _NEEDLESS if name == typed.option and known in params), None)
 
 
-def _runtimes(typed: _Typed, message: str) -> Slip:
+def _runtimes(typed: _Typed) -> Slip:
     """The runtime is one of those that are compared."""
     from theoryctl.actions.sameness import comparable
 
     value = comparable((typed.value or "").split(","))
-    return Slip(message, typed.replaced("--runtimes", value, with_value=True), f"write --runtimes {value}")
+    return Slip(typed.unknown, typed.replaced("--runtimes", value, with_value=True), f"write --runtimes {value}")
 
 
-def _file(typed: _Typed, message: str) -> Slip:
+def _file(typed: _Typed) -> Slip:
     """The file is the prompt; where there is one in words, it joins that as standard input."""
     rest = typed.replaced(with_value=True)
     given = read(rest)
     if len(given.command) > _WORDS_OF_RUN or "--prompt" in given.options:
-        return Slip(message, rest, "give the file as standard input", typed.value)
-    return Slip(message, typed.called("--prompt-file"), "write --prompt-file")
+        return Slip(typed.unknown, rest, "give the file as standard input", typed.value)
+    return Slip(typed.unknown, typed.called("--prompt-file"), "write --prompt-file")
 
 
 def _key_hint(typed: _Typed) -> str:
@@ -188,7 +189,7 @@ def _key_hint(typed: _Typed) -> str:
 def _vendor(typed: _Typed) -> Slip:
     """The vendor goes before the model that was typed; where none was, its models are listed."""
     vendor = typed.value or ""
-    message = f"No such option: {typed.option}; the vendor begins the model: -m {vendor or 'openai'}/…"
+    message = f"{typed.unknown}; the vendor begins the model: -m {vendor or 'openai'}/…"
     rest = typed.replaced(with_value=True)
     model = read(typed.arguments).options.get("--model")
     at = next((at for at, word in enumerate(rest) if model and word in (model, f"--model={model}")), None)
@@ -204,12 +205,11 @@ def _misspelt(typed: _Typed, params: Mapping[str, Any]) -> Slip | None:
     right = _nearest(typed.option, names)
     if right is None:
         return None
-    message = f"No such option: {typed.option}"
     if getattr(params[right], "is_flag", False):
-        return Slip(message, typed.replaced(right), f"write {right}")
+        return Slip(typed.unknown, typed.replaced(right), f"write {right}")
     if typed.value is None:
-        return Slip(f"{message}; {right} is one, and wants a value")
-    return Slip(message, typed.called(right), f"write {right}")
+        return Slip(f"{typed.unknown}; {right} is one, and wants a value")
+    return Slip(typed.unknown, typed.called(right), f"write {right}")
 
 
 def _nearest(option: str, names: Sequence[str]) -> str | None:

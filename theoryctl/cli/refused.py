@@ -1,0 +1,44 @@
+"""Say in our words which arguments Typer's parser refused, as "expected X, got Y"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from theoryctl.cli.arguments import read
+from theoryctl.cli.places import name_of
+
+_NUMBERS = {"int": "a whole number", "float": "a number"}
+
+
+def message_of(error: Any, arguments: Sequence[str]) -> str:
+    """The message of an error of Typer's parser, but for those of unknown or misused options."""
+    param = getattr(error, "param", None)
+    if param is not None and hasattr(error, "param_type"):  # a MissingParameter, which Typer does not export
+        return f"expected {_wanted(param)}, got none"
+    if number := _bad_number(arguments, param):
+        return number
+    name = getattr(error, "param_hint", None) or (param and param.opts[0])
+    return f"{name}: {error.message}" if name else str(error.message)
+
+
+def _wanted(param: Any) -> str:
+    """The parameter that is missing, as it is typed."""
+    return name_of(param) if param.param_type_name == "argument" else f"{param.opts[0]} {param.metavar}"
+
+
+def _bad_number(arguments: Sequence[str], param: Any) -> str | None:
+    """The message of an option whose value Typer refused; None where it takes no number, or none was typed."""
+    if param is None or (typed := read(arguments).options.get(param.opts[0])) is None:
+        return None
+    expected = _NUMBERS.get(param.type.name.removesuffix(" range"))  # as in typer._click.types
+    return f"{param.opts[0]}: expected {expected}{_range(param.type)}, got {typed!r:.100}" if expected else None
+
+
+def _range(kind: Any) -> str:
+    lowest, highest = getattr(kind, "min", None), getattr(kind, "max", None)
+    if lowest is not None and highest is not None:
+        return f" from {lowest} to {highest}"
+    if lowest is not None:
+        return f" of at least {lowest}"
+    return "" if highest is None else f" of at most {highest}"
