@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Container, Mapping, Sequence
 from copy import copy
 from importlib import import_module
@@ -100,11 +101,16 @@ class Command(PlacedErrorsMixin, ExamplesMixin, TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments. The ref counts as its option, wherever it was typed."""
         takes_more, ctx.allow_extra_args = ctx.allow_extra_args, True  # Typer would refuse them in its own words
+        has_key = any(map(_may_be_key, args))
         rest = super().parse_args(ctx, args)
         if rest and not takes_more and not ctx.resilient_parsing:
             from theoryctl.cli.places import more_words
 
             raise more_words(rest, ctx)
+        if has_key:
+            from theoryctl.cli.places import refuse_keys
+
+            refuse_keys(ctx)
         for param in self.params:
             if (value := ctx.params.get(param.name)) != value:  # NaN is in every range, and no limit of anything
                 raise typer.BadParameter(f"{value} is no number", ctx=ctx, param=param)
@@ -236,6 +242,16 @@ def _offered(context: Any, parameter: Any, incomplete: str) -> Any:
     from theoryctl.cli.completion import offered
 
     return offered(context, parameter, incomplete)
+
+
+#: Beginnings of keys, as vendors make them (`secret_words`): the patterns are compiled for these alone.
+_BEGINNINGS = ("sk", "pk", "r8", "gsk", "xai", "key-", "ak-", "as-")
+
+
+def _may_be_key(word: str) -> bool:
+    """Return whether a word may be a key, or the value of a flag that is one."""
+    values = {word, word.rpartition("/")[2], word.rpartition("=")[2], word[2:]}
+    return any(value.startswith(_BEGINNINGS) for value in values) or not values.isdisjoint(os.environ.values())
 
 
 #: The parameter that takes a ref in the form which a command does not declare.

@@ -18,13 +18,17 @@ def message_of(error: Any, arguments: Sequence[str]) -> str:
         return f"expected {_wanted(param)}, got none"
     if number := _bad_number(arguments, param):
         return number
-    name = getattr(error, "param_hint", None) or (param and param.opts[0])
+    name = getattr(error, "param_hint", None) or (param and _name(param))
     return f"{name}: {error.message}" if name else str(error.message)
 
 
 def _wanted(param: Any) -> str:
     """The parameter that is missing, as it is typed."""
-    return name_of(param) if param.param_type_name == "argument" else f"{param.opts[0]} {param.metavar}"
+    return _name(param) if param.param_type_name == "argument" else f"{_name(param)} {param.metavar}"
+
+
+def _name(param: Any) -> str:
+    return name_of(param) if param.param_type_name == "argument" else str(param.opts[0])
 
 
 def _bad_number(arguments: Sequence[str], param: Any) -> str | None:

@@ -18,6 +18,8 @@ _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
 
 #: A shorter value of a variable may be a word that stands for something else as well.
 _SHORTEST = 8
+#: Characters of a variable's value that is a key wherever it stands alone.
+_SHORTEST_ALONE = 16
 
 
 def covered(text: str, arguments: Sequence[str] = ()) -> str:
@@ -46,6 +48,18 @@ def name_alone(word: str) -> str:
 def is_secret(text: str) -> bool:
     """Return whether a text holds a key: it looks like one, is given to a name of one, or is that of a variable."""
     return bool(KEY.search(text) or _GIVEN.search(text) or any(value in text for value in _held_in_variables()))
+
+
+def is_key(text: str) -> bool:
+    """Return whether a text is a key as a whole, after a vendor's name or not.
+
+    Words between dashes are none, nor is a word that a variable such as `KEY_NAME` holds.
+    """
+    last = text.rpartition("/")[2]
+    has_digit = any(map(str.isdigit, last))
+    if _KEY.fullmatch(last):
+        return has_digit or last.count("-") == 1
+    return has_digit and len(last) >= _SHORTEST_ALONE and last in _held_in_variables()
 
 
 def _held_in_variables() -> Iterator[str]:
