@@ -125,6 +125,15 @@ def test_installed_it_builds_the_image_that_the_checkout_builds_once_it_has_what
     assert installed.document["digest"] == checkout.document["digest"]
 
 
+def test_where_litellm_is_not_installed_nobody_is_told_that_it_is_loaded(
+    venv: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    asking = {**environment, "OPENAI_API_KEY": "sk-canary-0123456789", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
+    ran = run(venv / "bin/theoryctl", *ASK, env=asking, cwd=tmp_path)
+    assert "LiteLLM, which is not installed here" in ran.document["error"]["message"]
+    assert "loading" not in ran.err
+
+
 @pytest.mark.parametrize("form", ["pip", "uv"])
 @pytest.mark.slow("pyproject.toml", "tests/packaging/test_wheel.py")
 def test_into_a_new_venv_it_is_installed_in_eight_seconds(wheel: Path, tmp_path: Path, form: str) -> None:

@@ -85,7 +85,12 @@ class LiteLLMProvider(LLMProvider):
             import_litellm()
 
     def is_prepared(self, mode: Mode) -> bool:
-        return is_mock(mode) or "litellm" in sys.modules
+        """Return whether `prepare` would end at once, be it with the error that LiteLLM is not installed."""
+        if is_mock(mode) or "litellm" in sys.modules:
+            return True
+        from importlib.util import find_spec
+
+        return find_spec("litellm") is None
 
     def stream(self, request: ResolvedRequest) -> AsyncIterator[Event]:
         """The vendor's answer as it comes. Raises ProviderError for every way a vendor can fail."""
