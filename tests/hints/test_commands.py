@@ -1,80 +1,14 @@
-"""Hints are pasted: each is a command of ours that stands as it is, or one sentence."""
+"""Hints are pasted: each is a command of ours that stands as it is."""
 
 from __future__ import annotations
 
-import os
 import shlex
-import signal
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 
-from tests.conftest import REF, ROOT, Cli, Ran
-from theoryctl.cli.app import app
-
-RUN = ("local", "run", "--ref", REF)
-START = ("local", "start", "--ref", REF, "--runtime", "process")
-#: Of a provider that starts in real mode without loading LiteLLM.
-MOCK = "llm/mock@1"
-RUN_MOCK, START_MOCK = (tuple(MOCK if word == REF else word for word in words) for words in (RUN, START))
-CANARY = "sk-canary-0123456789abcdef"
-TREE: Any = typer.main.get_command(app)
-
-
-@pytest.fixture
-def folder(tmp_path: Path, cli: Cli, environment: dict[str, str]) -> Iterator[Path]:
-    """The folder that commands run in, with files to name; what was started is stopped."""
-    work = tmp_path / "work"
-    (work / "it's.json").write_text('{"messages": [{"role": "user", "content": "Hi"}]}')
-    (work / "answers.yaml").write_text("rules: [{answers: [{text: scripted}]}]\n")
-    (work / "slow.yaml").write_text("rules: [{answers: [{text: late, delay: 0.5}]}]\n")
-    (work / "note.txt").write_text("more than ten bytes")
-    (work / "keys.env").write_text(f"OPENAI_API_KEY={CANARY}\n")
-    (work / "mine/llm").mkdir(parents=True)
-    (work / "mine/llm/mock@1.yaml").write_bytes((ROOT / "manifests/llm/mock@1.yaml").read_bytes())
-    (work / "manifests").mkdir()
-    (work / "recordings").mkdir()
-    yield work
-    if (Path(environment["HOME"]) / ".local/state/theoryctl/instances").exists():
-        cli("local", "stop", "--all")
-
-
-def hint_of(ran: Ran) -> str:
-    assert ran.status != 0, ran.out
-    return str(ran.document["error"]["hint"])
-
-
-def commands_in(hint: str) -> list[list[str]]:
-    """The commands of a hint, each as words; none for a sentence."""
-    _, _, text = hint.rpartition(", then: ")
-    return [shlex.split(command) for command in text.split(" && ")] if text.startswith("theoryctl ") else []
-
-
-def parse(words: list[str]) -> None:
-    """Let Typer read a command line down to its command. Raises what a person would be told."""
-    assert words[0] == "theoryctl"
-    command, context, rest = TREE, None, words[1:]
-    while True:
-        context = command.make_context(words[0], list(rest), parent=context)
-        if not hasattr(command, "commands"):
-            return
-        _, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
-
-
-def paste(cli: Cli, hint: str, **options: Any) -> Ran:
-    """Type what a hint says, as a shell would."""
-    commands = commands_in(hint)
-    assert commands, hint
-    for words in commands:
-        parse(words)
-        ran = cli(*words[1:], **options)
-        if ran.status:
-            break
-    return ran
-
+from tests.conftest import REF, ROOT, Cli
+from tests.hints.pasting import MOCK, RUN, START, commands_in, hint_of, parse, paste
 
 # -- the command that was typed, corrected --
 
@@ -283,105 +217,3 @@ def test_a_broken_manifest_is_checked_again_by_the_hint_once_it_is_mended(cli: C
     hint = hint_of(cli("manifest", "validate", "a b.yaml", "--json"))
     (folder / "a b.yaml").write_bytes((ROOT / "manifests/llm/mock@1.yaml").read_bytes())
     assert paste(cli, hint).status == 0
-
-
-# -- an instance is started again with all that it was started with --
-
-
-@pytest.fixture
-def scripted(cli: Cli, folder: Path) -> tuple[str, ...]:
-    """The command line that starts an instance with a script."""
-    flags = ("--script", "answers.yaml", "--max-attachment", "10", "--wait-timeout", "70", "--manifests", ".")
-    assert cli(*START_MOCK, *flags).status == 0
-    return tuple(word if word in ("10", "70") or word.startswith("--") else str(folder / word) for word in flags)
-
-
-def test_an_instance_that_died_comes_back_with_its_flags_wherever_one_stands(
-    cli: Cli, folder: Path, scripted: tuple[str, ...], tmp_path: Path
-) -> None:
-    pid = cli("local", "status", "--json").document["instances"][0]["pid"]
-    os.kill(pid, signal.SIGKILL)
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    hint = hint_of(cli(*RUN_MOCK, "--prompt", "x", "--json", cwd=elsewhere))
-    (words,) = commands_in(hint)
-    assert sorted(words) == sorted(["theoryctl", *START_MOCK, *(word.removesuffix("/.") for word in scripted)])
-    assert paste(cli, hint, cwd=elsewhere).status == 0
-    assert cli(*RUN_MOCK, "--prompt", "x").out == "scripted\n"
-
-
-@pytest.mark.parametrize(
-    ("flags", "kept", "gone"),
-    [
-        (("--attach", "a=note.txt"), "--script", "--max-attachment 10"),
-        (("--record", "here", "--mode", "real"), "--max-attachment 10", "--script"),
-        (("--env-file", "keys.env"), "--script", "nothing"),
-    ],
-)
-@pytest.mark.usefixtures("scripted")
-def test_what_an_instance_was_not_started_with_is_given_to_it_anew(
-    cli: Cli, folder: Path, flags: tuple[str, ...], kept: str, gone: str
-) -> None:
-    hint = hint_of(cli(*RUN_MOCK, "--prompt", "x", *flags, "--json"))
-    assert kept in hint and gone not in hint
-    assert paste(cli, hint, env={"OPENAI_API_KEY": CANARY}).status == 0
-
-
-@pytest.mark.parametrize("flags", [("--script", "slow.yaml"), ("--mode", "real", "--env-file", "keys.env")])
-@pytest.mark.usefixtures("scripted")
-def test_started_otherwise_it_is_stopped_first(cli: Cli, folder: Path, flags: tuple[str, ...]) -> None:
-    hint = hint_of(cli(*START_MOCK, *flags, "--json"))
-    assert hint == shlex.join(["theoryctl", "local", "stop", "--ref", MOCK]) + " && " + hint.rpartition(" && ")[2]
-    assert sorted(commands_in(hint)[1]) == sorted(["theoryctl", *START_MOCK, *flags])
-    assert paste(cli, hint).status == 0
-
-
-def test_a_key_that_an_instance_lacks_is_set_and_then_it_is_started_again(cli: Cli, folder: Path) -> None:
-    assert cli(*START).status == 0
-    hint = hint_of(cli(*RUN, "--mode", "real", "--prompt", "x", "--json"))
-    again = shlex.join(("theoryctl", *START))
-    assert hint == f"set OPENAI_API_KEY, then: theoryctl local stop --ref {REF} && {again}"
-    assert paste(cli, hint, env={"OPENAI_API_KEY": CANARY}).status == 0
-
-
-# -- sentences --
-
-
-@pytest.mark.parametrize(
-    ("flags", "hint"),
-    [
-        ((), "set OPENAI_API_KEY, in the environment or in the file that --env-file names"),
-        (("--env-file", "empty.env"), "set OPENAI_API_KEY, in the environment or in empty.env"),
-    ],
-)
-def test_a_missing_key_is_named_with_the_file_that_was_given(
-    cli: Cli, folder: Path, flags: tuple[str, ...], hint: str
-) -> None:
-    (folder / "empty.env").write_text("")
-    assert hint_of(cli(*RUN, "--mode", "real", "--prompt", "x", *flags, "--json")) == hint
-
-
-def test_a_key_that_is_an_instances_token_is_told_from_one_that_is_not_set(cli: Cli) -> None:
-    assert cli("local", "start", "--ref", REF, "--runtime", "process").status == 0
-    led = cli("local", "env", "--ref", REF, "--json").document["variables"]
-    ran = cli(*RUN, "--mode", "real", "--runtime", "embedded", "--prompt", "x", "--json", env=led)
-    assert cli("local", "stop", "--all").status == 0
-    assert hint_of(ran) == 'eval "$(theoryctl local env --unset)", then set OPENAI_API_KEY'
-    said = "openai/gpt-4o-mini needs OPENAI_API_KEY, but OPENAI_API_KEY holds the token of a started instance"
-    assert ran.document["error"]["message"] == said
-
-
-@pytest.mark.parametrize(
-    ("arguments", "env", "stdin"),
-    [
-        ((*RUN, "--mode", "moc", "--prompt", f"is {CANARY} a key?"), {}, ""),
-        ((*RUN, "--mode", "moc", "--prompt", "is hunter2-hunter2 a key?"), {"ACME_TOKEN": "hunter2-hunter2"}, ""),
-        ((*RUN, "--mode", "moc", "--prompt", "long " * 300), {}, ""),
-        ((*RUN, "--mode", "moc", "--inputs", "-"), {}, "{}"),
-    ],
-    ids=["a key", "a secret of the environment", "too long", "standard input"],
-)
-def test_a_command_that_cannot_be_shown_or_typed_again_stays_a_sentence(
-    cli: Cli, arguments: tuple[str, ...], env: dict[str, str], stdin: str
-) -> None:
-    assert hint_of(cli(*arguments, "--json", env=env, stdin=stdin)) == "use --mode mock"
