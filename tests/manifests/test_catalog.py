@@ -1,40 +1,21 @@
-"""The folders in which manifests are looked for, their order, and the cache behind them."""
+"""The folders in which manifests are looked for, and their order."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
-import stat
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import REF, THEORYCTL, Cli
+from tests.manifests.written import put
 from theoryctl.errors import BadManifest, RefNotFound, UsageError
 from theoryctl.manifests.cache import read_manifest
 from theoryctl.manifests.catalog import Catalog
 from theoryctl.manifests.model import MAX_BYTES
 from theoryctl.refs import ProviderRef
-from theoryctl_providers.contract import sha256
-
-MANIFEST = """\
-ref: {ref}
-title: {title}
-provider: mock
-models: {{default: mock}}
-inputs: {{type: object}}
-example: {{messages: [{{role: user, content: hi}}]}}
-"""
-
-
-def put(folder: Path, ref: str, title: str = "mine", text: str = MANIFEST) -> Path:
-    file = folder / f"{ref}.yaml"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text.format(ref=ref, title=title))
-    return file
 
 
 @pytest.fixture
@@ -112,49 +93,6 @@ def test_files_that_are_not_named_like_a_ref_are_passed_over(places: dict[str, P
     for name in ("README.md", "x@one.yaml", "Upper@1.yaml", "x@1.yml"):
         (places["project"] / "llm" / name).write_text("{")
     assert {str(found.ref) for found in Catalog().all()} == {"llm/litellm@1", "llm/mock@1"}
-
-
-def test_show_says_which_file_a_ref_is(cli: Cli, tmp_path: Path) -> None:
-    file = put(tmp_path / "m", REF)
-    shown = cli("manifest", "show", REF, "--manifests", str(tmp_path / "m"), "--json").document
-    assert (shown["file"], shown["source"], shown["manifest"]["title"]) == (str(file), "--manifests", "mine")
-    plain = cli("manifest", "show", REF, "--manifests", str(tmp_path / "m"))
-    assert facts(plain.out)["file"] == f"{file} (--manifests)"
-    assert facts(plain.out)["example"].endswith(f" --manifests {tmp_path / 'm'} --mode mock")
-
-
-def facts(shown: str) -> dict[str, str]:
-    """The first line of each fact, by its name."""
-    lines = [line for line in shown.splitlines() if not line.startswith(" ")]
-    return {name: rest.strip() for name, _, rest in (line.partition("  ") for line in lines)}
-
-
-def test_show_sums_a_manifest_up_on_one_page(cli: Cli) -> None:
-    shown = cli("manifest", "show", REF, env={"ANTHROPIC_API_KEY": "sk-canary-0123456789"})
-    assert shown.out == cli("manifest", "show", REF, env={"ANTHROPIC_API_KEY": "another"}).out, "from the cache"
-    assert 15 <= len(shown.out.splitlines()) <= 25
-    assert (facts(shown.out)["model"], facts(shown.out)["inputs"]) == ("openai/gpt-4o-mini (default)", "messages")
-    states = dict(re.findall(r"([A-Z_]+_API_KEY) +((?:not )?set)", shown.out))
-    assert (states["OPENAI_API_KEY"], states["ANTHROPIC_API_KEY"]) == ("not set", "set")
-    assert "canary" not in shown.out + shown.err
-
-
-def test_show_takes_any_key_that_does_for_set_and_names_the_vendors_that_have_none(cli: Cli) -> None:
-    shown = cli("manifest", "show", REF, env={"GOOGLE_API_KEY": "key"}).out
-    assert re.search(r"GEMINI_API_KEY +not needed: GOOGLE_API_KEY is set", shown)
-    others = facts(shown)["others for"]
-    assert "bedrock/*" in others and "gemini/*" not in others
-
-
-def test_the_example_that_show_gives_works(cli: Cli) -> None:
-    example = facts(cli("manifest", "show", REF).out)["example"].split()
-    assert cli(*example[1:]).status == 0
-
-
-def test_show_prints_the_schema_of_the_inputs_alone(cli: Cli) -> None:
-    schema = cli("manifest", "show", REF, "--json").document["manifest"]["inputs"]
-    assert json.loads(cli("manifest", "show", REF, "--schema").out) == schema
-    assert cli("manifest", "show", REF, "--schema", "--json").document == schema
 
 
 def test_list_shows_a_broken_manifest_as_broken_and_goes_on(cli: Cli, tmp_path: Path) -> None:
@@ -289,64 +227,6 @@ def test_no_more_of_a_file_is_read_than_shows_that_it_is_too_large(cli: Cli, tmp
     assert len(read_manifest(file)) == MAX_BYTES + 1
     ran = cli("manifest", "validate", str(file), "--json")
     assert (ran.status, "the file is too large" in ran.document["error"]["message"]) == (3, True)
-
-
-# -- the cache --
-
-
-def entries(environment: dict[str, str]) -> list[Path]:
-    return sorted(Path(environment["HOME"]).rglob(".cache/theoryctl/manifests/*"))
-
-
-@pytest.fixture
-def empty_cache(environment: dict[str, str]) -> None:
-    shutil.rmtree(Path(environment["HOME"]) / ".cache")
-
-
-@pytest.mark.usefixtures("empty_cache")
-def test_the_cache_is_private(cli: Cli, environment: dict[str, str]) -> None:
-    cli("local", "run", "--ref", REF)
-    (entry,) = entries(environment)
-    assert stat.S_IMODE(entry.stat().st_mode) == 0o600
-    assert all(stat.S_IMODE(folder.stat().st_mode) == 0o700 for folder in (entry.parent, entry.parent.parent))
-
-
-@pytest.mark.usefixtures("empty_cache")
-@pytest.mark.parametrize(
-    "damage",
-    [b"", b"garbage", b"\xff\xfe\n{}", sha256(b"{}").encode() + b"\n{}", None],
-    ids=["empty", "garbage", "bytes", "other form", "changed"],
-)
-def test_a_damaged_cache_is_not_believed_and_is_mended(
-    cli: Cli, environment: dict[str, str], damage: bytes | None
-) -> None:
-    before = cli("local", "run", "--ref", REF).out
-    (entry,) = entries(environment)
-    good = entry.read_bytes()
-    entry.write_bytes(good.replace(b"gpt-4o-mini", b"gpt-4o-evil") if damage is None else damage)
-    assert cli("local", "run", "--ref", REF).out == before
-    assert entry.read_bytes() == good
-
-
-def test_a_changed_manifest_is_read_again(cli: Cli, tmp_path: Path) -> None:
-    file = put(tmp_path / "work" / "manifests", "acme/echo@1")
-    assert "from mock" in cli("local", "run", "--ref", "acme/echo@1").out
-    file.write_text(file.read_text().replace("default: mock", "default: other"))
-    assert "from other" in cli("local", "run", "--ref", "acme/echo@1").out
-
-
-@pytest.mark.parametrize("cache", ["file", "unwritable"])
-def test_a_home_that_cannot_be_written_costs_nothing_but_time(cli: Cli, tmp_path: Path, cache: str) -> None:
-    folder = tmp_path / "cache"
-    # A file where a folder is wanted stops even root, whom a read-only mode would not.
-    folder.write_text("") if cache == "file" else os.symlink("/proc/self/nothing", folder)
-    ran = cli("local", "run", "--ref", REF, env={"THEORYCTL_CACHE_DIR": str(folder)})
-    assert (ran.status, ran.out.startswith("Mock answer")) == (0, True)
-
-
-def test_a_cached_manifest_gives_the_same_envelope_as_a_fresh_one(cli: Cli) -> None:
-    fresh, cached = (cli("local", "run", "--ref", REF, "--json").document for _ in range(2))
-    assert json.dumps(fresh["outputs"]) == json.dumps(cached["outputs"])
 
 
 def test_a_folder_of_somebody_elses_manifests_is_not_ours(cli: Cli, working_folder: Path) -> None:
