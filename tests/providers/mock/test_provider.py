@@ -9,42 +9,17 @@ import subprocess
 import sys
 from typing import Any
 
-import jsonschema_rs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import NO_DETAILS, ROOT
+from tests.providers.mock.asking import WEATHER, ask, outputs
 from theoryctl_providers import ProviderError, run
 from theoryctl_providers.contract import Attachment, Delta, ProviderConfig, Request, Result, Script
 from theoryctl_providers.engine.drive import drive
 from theoryctl_providers.engine.execute import execute
-from theoryctl_providers.inputs.validate import chat_schema
 from theoryctl_providers.mock.provider import tokens
-
-WEATHER: dict[str, Any] = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "parameters": {
-            "type": "object",
-            "properties": {"city": {"type": "string"}, "days": {"type": "integer", "minimum": 1, "maximum": 7}},
-            "required": ["city", "days"],
-            "additionalProperties": False,
-        },
-    },
-}
-CLOCK = {"type": "function", "function": {"name": "get_time"}}
-
-
-def ask(text: str = "Hello", **more: Any) -> dict[str, Any]:
-    return {"messages": [{"role": "user", "content": text}], **more}
-
-
-def outputs(inputs: dict[str, Any], **options: Any) -> dict[str, Any]:
-    """The outputs of a mock run by name: text or JSON."""
-    envelope = run(inputs, **options)
-    return {output["name"]: output.get("json", output.get("text")) for output in envelope["outputs"]}
 
 
 def attachment(name: str, digest: str = "sha256:" + "a" * 64, path: str = "/nowhere") -> Attachment:
@@ -192,113 +167,6 @@ def test_n_gives_that_many_different_choices() -> None:
     answers = {found["answer"], found["answer.1"], found["answer.2"]}
     assert len(answers) == 3
     assert "choice 3 of 3" in found["answer.2"]
-
-
-@pytest.mark.parametrize(
-    ("choice", "name"),
-    [("required", "get_weather"), ({"type": "function", "function": {"name": "get_time"}}, "get_time")],
-)
-def test_a_forced_tool_is_called_with_arguments_that_fit_its_schema(choice: Any, name: str) -> None:
-    found = outputs(ask("Weather?", tools=[WEATHER, CLOCK], tool_choice=choice))
-    (call,) = found["tool_calls"]
-    assert call["name"] == name
-    assert call["id"].startswith("call_")
-    assert found["finish_reason"] == "tool_calls"
-    if name == "get_weather":
-        jsonschema_rs.validate(WEATHER["function"]["parameters"], call["arguments"])
-
-
-def test_made_to_call_a_tool_in_each_step_it_calls_each_once_and_then_the_last_again() -> None:
-    def calling(*names: str) -> dict[str, Any]:
-        calls = [{"id": name, "type": "function", "function": {"name": name, "arguments": "{}"}} for name in names]
-        inputs = ask("Weather?", tools=[WEATHER, CLOCK], tool_choice="required")
-        return {**inputs, "messages": [*inputs["messages"], {"role": "assistant", "tool_calls": calls}]}
-
-    def called(inputs: dict[str, Any]) -> str:
-        return str(outputs(inputs)["tool_calls"][0]["name"])
-
-    assert called(calling("get_weather")) == "get_time"
-    assert called(calling("get_weather", "get_time")) == "get_time"
-    again = calling("get_weather")
-    assert called({**again, "messages": [*again["messages"], {"role": "user", "content": "And now?"}]}) == "get_weather"
-
-
-@pytest.mark.parametrize(
-    ("parameters", "arguments"),
-    [
-        ({}, {}),
-        ({"description": "None."}, {}),
-        ({"properties": {"city": {"type": "string"}}}, {"city": "mock city"}),
-    ],
-    ids=str,
-)
-def test_arguments_are_an_object_though_a_schema_does_not_say_so(parameters: Any, arguments: Any) -> None:
-    tool = {"type": "function", "function": {"name": "look", "parameters": parameters}}
-    (call,) = outputs(ask("Weather?", tools=[tool], tool_choice="required"))["tool_calls"]
-    assert call["arguments"] == arguments
-
-
-@pytest.mark.parametrize("choice", [{}, {"tool_choice": "auto"}, {"tool_choice": "none"}], ids=str)
-def test_a_tool_that_is_not_forced_is_not_called_so_that_agents_come_to_an_end(choice: dict[str, Any]) -> None:
-    assert "tool_calls" not in outputs(ask("Weather?", tools=[WEATHER], **choice))
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        {"tool_choice": "required"},
-        {"tools": [WEATHER], "tool_choice": {"type": "function", "function": {"name": "get_whether"}}},
-        {"tools": [{"type": "function"}]},
-        {"response_format": {"type": "json_schema"}},
-        {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "objec"}}}},
-        {"n": 0},
-        {"stop": 5},
-        {"messages": []},
-        {"mesages": []},
-        {"mode": "maybe"},
-    ],
-    ids=lambda bad: json.dumps(bad)[:40],
-)
-def test_inputs_that_make_no_sense_are_err_inputs(bad: dict[str, Any]) -> None:
-    with pytest.raises(ProviderError) as caught:
-        run({**ask(), **bad})
-    assert caught.value.code == "ERR_INPUTS"
-    assert caught.value.hint
-
-
-@pytest.mark.parametrize(
-    "asked",
-    [
-        {"logprobs": True},
-        {"modalities": ["text", "audio"]},
-        {"audio": {"voice": "x"}},
-        {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"not": {}}}}},
-    ],
-    ids=str,
-)
-def test_what_a_mock_cannot_do_is_err_unsupported_param_and_not_made_up(asked: dict[str, Any]) -> None:
-    with pytest.raises(ProviderError) as caught:
-        run(ask(**asked))
-    assert caught.value.code == "ERR_UNSUPPORTED_PARAM"
-
-
-NUMBERS = st.integers() | st.floats() | st.integers(0, 9).map(float)
-JSON = st.recursive(
-    st.none() | st.booleans() | NUMBERS | st.text(max_size=20) | st.sampled_from(["auto", "user"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["type", "role", "a"]), inner),
-    max_leaves=8,
-)
-KEYS = sorted(chat_schema()["properties"])
-
-
-@given(st.dictionaries(st.sampled_from([*KEYS, "other"]), JSON, max_size=4), st.booleans())
-def test_whatever_the_inputs_are_the_answer_is_an_envelope_or_one_of_two_errors(inputs: Any, complete: bool) -> None:
-    try:
-        envelope = run({**ask(), **inputs} if complete else inputs)
-    except ProviderError as error:
-        assert error.code in ("ERR_INPUTS", "ERR_UNSUPPORTED_PARAM")
-    else:
-        assert envelope["status"] == "success"
 
 
 @pytest.mark.parametrize(("name", "value"), [("max_tokens", 5.0), ("n", 2.0), ("seed", 7.0), ("top_logprobs", 0.0)])
