@@ -59,14 +59,19 @@ def _run(arguments: list[str]) -> int:
     except ProviderError as error:
         return _fail(error, arguments, terminal)
     except Exception as bug:
-        from theoryctl.errors import InternalError, MissingPackage, UsageError
+        return _fail(_unexpected(bug), arguments, terminal, cause=bug)
 
-        if isinstance(bug, FileNotFoundError) and _is_nowhere():
-            return _fail(UsageError("the working folder was removed", hint="cd"), arguments, terminal, cause=bug)
-        if isinstance(bug, ModuleNotFoundError) and bug.name and not bug.name.startswith("theoryctl"):
-            return _fail(MissingPackage(bug.name.partition(".")[0]), arguments, terminal, cause=bug)
-        hint = "run it again with --debug, and report what it prints"
-        return _fail(InternalError(f"{type(bug).__name__}: {bug}", hint=hint), arguments, terminal, cause=bug)
+
+def _unexpected(bug: Exception) -> ProviderError:
+    """The error to tell of an exception that is none of ours: a bug, unless a folder or a package is gone."""
+    from theoryctl.errors import InternalError, MissingPackage, UsageError
+
+    if isinstance(bug, FileNotFoundError) and _is_nowhere():
+        return UsageError("the working folder was removed", hint="cd")
+    if isinstance(bug, ModuleNotFoundError) and bug.name and not bug.name.startswith("theoryctl"):
+        return MissingPackage(bug.name.partition(".")[0])
+    hint = "run it again with --debug, and report what it prints"
+    return InternalError(f"{type(bug).__name__}: {bug}", hint=hint)
 
 
 def _is_nowhere() -> bool:
@@ -99,7 +104,7 @@ def _interrupted(arguments: list[str], terminal: Terminal | None) -> int:
 
 def _terminal(arguments: list[str]) -> Terminal:
     """The terminal as the arguments look before they are parsed, for Ctrl-C may come until then."""
-    from theoryctl.cli.command import wanted
+    from theoryctl.cli.shared_flags import wanted
     from theoryctl.terminal.terminal import Terminal
 
     return Terminal(**wanted(arguments))

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from theoryctl.cli.command import Group, group_of, settle
+from theoryctl.cli.command import Group, group_of
+from theoryctl.cli.shared_flags import settle
 
 #: Each group's module in `theoryctl.cli` has a Typer app of the group's name; the text is its line in `--help`.
 GROUPS = {

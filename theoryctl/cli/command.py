@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from importlib import import_module
 from typing import Annotated, Any, NamedTuple
@@ -11,10 +11,9 @@ from typing import Annotated, Any, NamedTuple
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
+from theoryctl.cli.shared_flags import JSON_FLAG, SHARED, settle, shared_flags
 from theoryctl.errors import UsageError
 from theoryctl_providers.contract import ProviderError
-
-_SHARED = JSON_FLAG, DEBUG_FLAG, QUIET_FLAG, NO_COLOR_FLAG = "--json", "--debug", "--quiet", "--no-color"
 
 #: Characters of a command's text in the list of its group: more than any has.
 _WHOLE = 1000
@@ -94,7 +93,7 @@ class Command(PlacedErrorsMixin, ExamplesMixin, TyperCommand):
         if ref is not None:
             ref.required = False
             own += _other_form(ref, own)
-        super().__init__(*args, params=[*own, *_shared_flags()], **options)
+        super().__init__(*args, params=[*own, *shared_flags()], **options)
         for parameter in self.params:
             parameter._custom_shell_complete = _offered
 
@@ -167,7 +166,7 @@ class Group(PlacedErrorsMixin, ExamplesMixin, TyperGroup):
     registered: Mapping[str, Any] = {}
 
     def __init__(self, *, params: list[Any] | None = None, **options: Any) -> None:
-        super().__init__(params=[*(params or []), *_shared_flags(hidden=True)], **options)
+        super().__init__(params=[*(params or []), *shared_flags(hidden=True)], **options)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Find a command by its name; None where there is none."""
@@ -219,7 +218,7 @@ class Group(PlacedErrorsMixin, ExamplesMixin, TyperGroup):
 
         named = repr(name_alone(args[0]) if "=" in args[0] else args[0])  # the value may be a secret's
         error.message = f"{ctx.command_path} has no command {named}"  # Typer's own guess may be another than ours
-        if elsewhere := of_modal([word for word in args if word not in _SHARED], ctx):
+        if elsewhere := of_modal([word for word in args if word not in SHARED], ctx):
             error.message += ", but Modal's own program has"
             error.hint = elsewhere
         elif both := of_restart(args, ctx):
@@ -265,40 +264,6 @@ def _other_form(ref: Any, params: list[Any]) -> list[Any]:
     if any(param.param_type_name == "argument" for param in params):
         return []
     return [TyperArgument(param_decls=[_OTHER], metavar="[REF]", hidden=True)]
-
-
-def settle(ctx: Any) -> None:
-    """Tell the terminal which of the shared flags the command line has, as far as it is parsed."""
-    ctx.obj.settle(**wanted(ctx.meta))
-
-
-def wanted(flags: Container[str]) -> dict[str, bool]:
-    """The settings of a terminal that flags ask for."""
-    return {
-        "json_output": JSON_FLAG in flags,
-        "debug": DEBUG_FLAG in flags,
-        "quiet": QUIET_FLAG in flags,
-        "colour": NO_COLOR_FLAG not in flags,
-    }
-
-
-def _shared_flags(*, hidden: bool = False) -> list[TyperOption]:
-    texts = {
-        JSON_FLAG: "Print exactly one JSON object on standard output.",
-        QUIET_FLAG: "Leave out notes and progress; errors stay.",
-        NO_COLOR_FLAG: "Use no colours, as with NO_COLOR.",
-        DEBUG_FLAG: "Show tracebacks and debug messages on standard error.",
-    }
-    fixed: dict[str, Any] = {"is_flag": True, "default": False, "expose_value": False, "hidden": hidden}
-    # Eager: known to the callbacks of other options, such as --version.
-    fixed |= {"is_eager": True, "callback": _noted}
-    return [TyperOption(param_decls=[name], help=text, **fixed) for name, text in texts.items()]
-
-
-def _noted(ctx: Any, param: Any, value: bool) -> None:
-    """Note a flag in what the contexts of a command and of its groups share."""
-    if value:
-        ctx.meta[param.opts[0]] = value
 
 
 def make_app(name: str, text: str) -> typer.Typer:

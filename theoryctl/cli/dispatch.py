@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from theoryctl.cli.command import wanted
+from theoryctl.cli.shared_flags import wanted
 from theoryctl.errors import UsageError, error_document
 from theoryctl.hints import PROGRAM
 from theoryctl_providers.contract import ProviderError
