@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from theoryctl.actions.instances import ended
@@ -20,6 +21,7 @@ from theoryctl.instances.lock import alone
 from theoryctl.instances.records import checked_name
 from theoryctl.manifests.cache import read_manifest
 from theoryctl.manifests.catalog import Catalog, Found
+from theoryctl.manifests.model import Manifest
 from theoryctl.paths import write_hint
 from theoryctl.platforms import parse_platform
 from theoryctl.progress import Progress
@@ -218,37 +220,44 @@ def _request(options: StartOptions, found: Found, progress: Progress) -> StartRe
     return StartRequest(
         key=RecordKey(options.ref, options.runtime, checked_name(options.name)),
         port=options.port or 0,
-        server=ServerConfig(
-            provider=provider_config(
-                manifest,
-                runtime=options.runtime,
-                mode=resolve_mode({}, options.mode, _default_mode(options)),
-                mocks=options.mocks,
-                env_file=options.env_file,
-                # Said, mock means mock alone: then no key leaves this machine's environment.
-                with_secrets=not options.mock_only,
-                mock_only=options.mock_only,
-            ),
-            token=new_token(),
-            limits=Limits(attachment=LARGEST if options.max_attachment is None else options.max_attachment),
-        ),
+        server=_server(options, manifest),
         manifest_digest=sha256(read_manifest(found.file)),
-        image=ImageWish(
-            ref=options.ref,
-            image=manifest.image,
-            root=found.root,
-            oci=options.oci,
-            build=options.build,
-            anew=options.build,
-            require_pin=options.require_pin,
-            base=base_image(options.base_image),
-            platform=None if options.platform is None else parse_platform(options.platform),
-        ),
+        image=_image(options, manifest, found.root),
         resources=manifest.resources,
         wait_seconds=options.wait_timeout,
         progress=progress,
         record=record and os.path.abspath(record),
         flags=options.flags(),
+    )
+
+
+def _server(options: StartOptions, manifest: Manifest) -> ServerConfig:
+    """The document that the server is told, with a token of its own."""
+    provider = provider_config(
+        manifest,
+        runtime=options.runtime,
+        mode=resolve_mode({}, options.mode, _default_mode(options)),
+        mocks=options.mocks,
+        env_file=options.env_file,
+        # Said, mock means mock alone: then no key leaves this machine's environment.
+        with_secrets=not options.mock_only,
+        mock_only=options.mock_only,
+    )
+    largest = LARGEST if options.max_attachment is None else options.max_attachment
+    return ServerConfig(provider=provider, token=new_token(), limits=Limits(attachment=largest))
+
+
+def _image(options: StartOptions, manifest: Manifest, root: Path) -> ImageWish:
+    return ImageWish(
+        ref=options.ref,
+        image=manifest.image,
+        root=root,
+        oci=options.oci,
+        build=options.build,
+        anew=options.build,
+        require_pin=options.require_pin,
+        base=base_image(options.base_image),
+        platform=None if options.platform is None else parse_platform(options.platform),
     )
 
 
