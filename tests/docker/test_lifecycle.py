@@ -154,7 +154,7 @@ def test_an_attachment_of_a_gibibyte_goes_through_without_being_held_in_memory(c
     here, there = cli(*RUN, *large, "--runtime", "embedded"), cli(*RUN, *large)
     assert (there.status, there.out) == (0, here.out), there.err
     (row,) = cli("local", "status", "--json").document["instances"]
-    assert row["memory_bytes"] < 80 << 20
+    assert row["memory_bytes"] < 200 << 20  # the kernel's cache of files that are in use counts too
 
 
 # -- what may happen to an instance --
