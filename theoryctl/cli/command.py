@@ -100,7 +100,7 @@ class Command(PlacedErrorsMixin, ExamplesMixin, TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments. The ref counts as its option, wherever it was typed."""
         takes_more, ctx.allow_extra_args = ctx.allow_extra_args, True  # Typer would refuse them in its own words
-        has_key = any(map(_may_be_key, args))
+        has_key = not ctx.resilient_parsing and _may_have_key(args)
         rest = super().parse_args(ctx, args)
         if rest and not takes_more and not ctx.resilient_parsing:
             from theoryctl.cli.places import more_words
@@ -113,14 +113,8 @@ class Command(PlacedErrorsMixin, ExamplesMixin, TyperCommand):
         for param in self.params:
             if (value := ctx.params.get(param.name)) != value:  # NaN is in every range, and no limit of anything
                 raise typer.BadParameter(f"{value} is no number", ctx=ctx, param=param)
-        other = ctx.params.pop(_OTHER, None)
-        if other is not None:
-            if ctx.params["ref"] is not None:
-                raise typer.BadParameter("the ref is given twice", ctx=ctx, param_hint="--ref")
-            ctx.params["ref"] = other
-            typed, unset = ctx.get_parameter_source(_OTHER), ctx.get_parameter_source("ref")
-            ctx.set_parameter_source("ref", typed)
-            ctx.set_parameter_source(_OTHER, unset)
+        if (other := ctx.params.pop(_OTHER, None)) is not None:
+            _take_as_ref(other, ctx)
         return rest
 
     def invoke(self, ctx: Any) -> Any:
@@ -227,6 +221,16 @@ class Group(PlacedErrorsMixin, ExamplesMixin, TyperGroup):
             error.meant = [*right, *ctx.meta]
 
 
+def _take_as_ref(other: str, ctx: Any) -> None:
+    """Take the ref that was typed in the form which the command does not declare. Raises BadParameter for a second."""
+    if ctx.params["ref"] is not None:
+        raise typer.BadParameter("the ref is given twice", ctx=ctx, param_hint="--ref")
+    ctx.params["ref"] = other
+    typed, unset = ctx.get_parameter_source(_OTHER), ctx.get_parameter_source("ref")
+    ctx.set_parameter_source("ref", typed)
+    ctx.set_parameter_source(_OTHER, unset)
+
+
 def _catalog(params: Mapping[str, Any]) -> Any:
     """The manifests that a command can see; None for one that needs none."""
     if "manifests" not in params:
@@ -247,10 +251,11 @@ def _offered(context: Any, parameter: Any, incomplete: str) -> Any:
 _BEGINNINGS = ("sk", "pk", "r8", "gsk", "xai", "key-", "ak-", "as-")
 
 
-def _may_be_key(word: str) -> bool:
-    """Return whether a word may be a key, or the value of a flag that is one."""
-    values = {word, word.rpartition("/")[2], word.rpartition("=")[2], word[2:]}
-    return any(value.startswith(_BEGINNINGS) for value in values) or not values.isdisjoint(os.environ.values())
+def _may_have_key(words: Sequence[str]) -> bool:
+    """Return whether a word, or the value of a flag, may be a key."""
+    held = set(os.environ.values())
+    pieces = (piece for word in words for piece in (word, word[2:], word.rpartition("=")[2], word.rpartition("/")[2]))
+    return any(piece.startswith(_BEGINNINGS) or piece in held for piece in pieces)
 
 
 #: The parameter that takes a ref in the form which a command does not declare.
