@@ -76,9 +76,12 @@ class Request:
         self._last = body[-1:]
         self._socket = socket.create_connection(("127.0.0.1", port_of(instance)), timeout=30)
         head = (
-            f"POST /v1/run HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: {len(body)}\r\n\r\n"
+            f"POST /v1/run HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: {len(body)}\r\n"
+            "Expect: 100-continue\r\n\r\n"
         )
         self._socket.sendall(head.encode() + body[:-1])
+        # As soon as it is let in, its body is asked for.
+        assert self._socket.recv(1 << 16) == b"HTTP/1.1 100 Continue\r\n\r\n"
 
     def finish(self) -> bytes:
         """Send the last byte, and return the status line."""

@@ -85,7 +85,7 @@ def other(daemon: Daemon, environment: dict[str, str], cli: Cli) -> Iterator[Oth
     "theoryctl/docker/*",
     "theoryctl/runtimes/*",
     "theoryctl/instances/*",
-    "theoryctl/actions/instances.py",
+    "theoryctl/actions/stop.py",
     "tests/docker/dockerd.sh",
     "tests/docker/test_daemon.py",
 )

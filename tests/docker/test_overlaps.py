@@ -21,7 +21,13 @@ from tests.docker.conftest import Daemon, error, left_behind
 START = ("local", "start", "--ref", REF)
 STOP = ("local", "stop", "--ref", REF)
 MIX = (START, STOP, ("local", "status"), ("local", "run", "--ref", REF), ("local", "stop", "--all"))
-LIVES = ("theoryctl/instances/*", "theoryctl/runtimes/*", "theoryctl/docker/*", "theoryctl/actions/instances.py")
+LIVES = (
+    "theoryctl/instances/*",
+    "theoryctl/runtimes/*",
+    "theoryctl/docker/*",
+    "theoryctl/actions/place.py",
+    "theoryctl/actions/stop.py",
+)
 
 
 def agreed(cli: Cli, daemon: Daemon, environment: dict[str, str]) -> None:

@@ -10,8 +10,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from theoryctl.actions.instances import stop
 from theoryctl.actions.start import WAIT_SECONDS, StartOptions, start
+from theoryctl.actions.stop import stop
 from theoryctl.actions.targets import Target, embedded_target, local_target, modal_target
 from theoryctl.errors import OutputFailed, UsageError
 from theoryctl.hints import Hint, again, make_folder

@@ -6,11 +6,10 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from theoryctl.actions.instances import ended
+from theoryctl.actions.place import Place
 from theoryctl.errors import DigestDrift, StartFailed, UsageError
 from theoryctl.hints import again, command
 from theoryctl.images.choice import ImageWish, base_image
@@ -98,45 +97,20 @@ def start(options: StartOptions, progress: Progress) -> Started:
     runtime.must_answer(options.ref)
     with _writable(options.ref), alone(request.key):
         running = records.loaded(request.key)
-        if running is not None and runtime.state(running).healthy and not options.build:
+        state = None if running is None else runtime.state(running)
+        if running and state and state.healthy and not options.build:
             _check_same(running, request, runtime, options)
             return Started(running, already_running=True)
-        if running is None or not _is_at(running, options.port):
-            _must_be_free(options.port, runtime)
+        place = Place(runtime, request.key, options.port, running, state)
+        place.check()
         for warning in provider.script.warnings if (provider := request.server.provider).script else ():
             progress.step(warning)
         with ResultFolder(options.mocks.record_flag, request.record) if request.record else contextlib.nullcontext():
-            make_room = partial(_make_room, running, options.port, runtime)
-            return Started(runtime.start(request, make_room), already_running=False)
-
-
-def _make_room(running: Instance | None, port: int | None, runtime: StartedRuntime) -> None:
-    """End what is recorded in the place of a new instance, which may have had its port."""
-    if running is not None:
-        ended(running)
-        _must_be_free(port, runtime)
+            return Started(place.take(request), already_running=False)
 
 
 def _is_at(running: Instance, port: int | None) -> bool:
     return running.url.endswith(f":{port}")
-
-
-def _must_be_free(port: int | None, runtime: StartedRuntime) -> None:
-    """Raise StartFailed for a port that cannot be listened on, before an image is built for it."""
-    import errno
-    import socket
-
-    if port is None:
-        return
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            if error.errno == errno.EACCES and runtime.has_image:
-                return  # a daemon may take ports that its user may not
-            hint = again("choose another --port, or leave it out", port=None)
-            raise StartFailed(f"--port {port}: {error.strerror}", hint=hint) from None
 
 
 def _check_flags(options: StartOptions, runtime: StartedRuntime) -> None:

@@ -196,10 +196,10 @@ def stop(ctx: typer.Context, ref: OptionalRef = None, name: InstanceName = None,
     With --ref all of the ref, or with --name as well that one. Each finishes the requests that it has, for at most ten
     seconds.
     """
-    from theoryctl.actions import instances
+    from theoryctl.actions import stop
     from theoryctl.refs import ProviderRef
 
-    ctx.obj.emit(instances.stop(ProviderRef.parse(ref) if ref is not None else None, all_, name))
+    ctx.obj.emit(stop.stop(ProviderRef.parse(ref) if ref is not None else None, all_, name))
 
 
 @command(app, "status", examples="theoryctl local status\ntheoryctl local status --json")

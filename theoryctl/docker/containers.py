@@ -105,6 +105,11 @@ def _vanishes(client: Client, container: str) -> bool:
     return True
 
 
+def rename(client: Client, container: str, name: str) -> None:
+    """Give a container another name."""
+    client.do("POST", f"/containers/{container}/rename", {"name": name})
+
+
 def stop(client: Client, container: str) -> bool:
     """Let it drain until it ends; False where it was dead or gone already."""
     was_running = is_running(inspect(client, container))

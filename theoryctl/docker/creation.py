@@ -42,13 +42,13 @@ class ContainerSpec:
 def create(api: Any, spec: ContainerSpec) -> str:
     """Create a container that may do nothing but serve, and return its ID. Raises DockerFailed.
 
-    `start_and_tell` gives it its name, which another one may have until then.
+    Its name is one `aside`: another one may have its own until it is ready.
     """
     _ensure_network(api, spec.network)
     with explained(lambda words: DockerFailed(f"Docker refused the container: {words}", hint="docker info")):
         created = api.create_container(
             spec.image,
-            name=f"{spec.name}-{token_hex(4)}",
+            name=aside(spec.name),
             labels={f"{LABEL}.{name}": value for name, value in {**spec.labels, "version": VERSION}.items()},
             environment=spec.environment,
             user=USER,
@@ -60,6 +60,11 @@ def create(api: Any, spec: ContainerSpec) -> str:
             host_config=api.create_host_config(**_confinement(spec)),
         )
     return created_id(api, created)
+
+
+def aside(name: str) -> str:
+    """Return a name beside that of a container, which no other has."""
+    return f"{name}-{token_hex(4)}"
 
 
 def created_id(api: Any, created: Any) -> str:
@@ -89,12 +94,11 @@ def _confinement(spec: ContainerSpec) -> dict[str, Any]:
     }
 
 
-def start_and_tell(api: Any, container: str, spec: ContainerSpec, data: bytes) -> None:
-    """Start a container that was created as `spec` says, and write `data` to its standard input, once: it is kept
+def start_and_tell(api: Any, container: str, network: str, data: bytes) -> None:
+    """Start a container that was created for a network, and write `data` to its standard input, once: it is kept
     nowhere. Raises DockerFailed."""
-    _ensure_network(api, spec.network)  # it may have gone with the last container that was on it
+    _ensure_network(api, network)  # it may have gone with the last container that was on it
     with explained(lambda words: DockerFailed(f"Docker could not start the container: {words}", hint="docker info")):
-        api.rename(container, spec.name)
         # Before the start: a container whose standard input nobody holds would see its end at once.
         stream = api.attach_socket(container, params={"stdin": 1, "stream": 1})
         try:

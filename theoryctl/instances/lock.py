@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from theoryctl.errors import NotRunning
 from theoryctl.hints import command
@@ -28,3 +28,14 @@ def alone(key: RecordKey, *, seconds: float = PATIENCE) -> Iterator[None]:
             message = f"another command has been at the instance of {key.ref} for more than {seconds:g} s"
             raise NotRunning(message, hint=command("local status")) from None
         yield
+
+
+def is_held(key: RecordKey) -> bool:
+    """Return whether a command is at a record now."""
+    with suppress(OSError):
+        try:
+            with alone(key, seconds=0):
+                return False
+        except NotRunning:
+            return True
+    return False

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import IO
 
 from theoryctl.instances.lines import Lines
@@ -15,6 +16,21 @@ from theoryctl_providers.contract import open_regular
 _FILES = 3
 #: Bytes that are read at once.
 _PIECE = 1 << 16
+
+
+def log_paths(record: Path) -> tuple[Path, Path]:
+    """Return the paths of the log of a record's server, and of the server's that takes its place while it runs.
+
+    No name that an instance may have ends in `+`.
+    """
+    return record.with_suffix(".log"), record.with_name(f"{record.stem}+.log")
+
+
+def forget_log(path: str) -> None:
+    """Remove the files of a log that nobody writes, as far as there are any. Raises OSError."""
+    for end in ("", *(f".{number}" for number in range(1, _FILES))):
+        with suppress(FileNotFoundError):
+            os.unlink(f"{path}{end}")
 
 
 def opened_anew(path: str) -> int:

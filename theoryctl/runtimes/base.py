@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -68,7 +69,7 @@ class Session(Protocol):
 class StartedRuntime(Protocol):
     """Starts instances and opens sessions with them.
 
-    Whoever calls `start` or `stop` holds the lock of the instance's record (`instances.lock`).
+    Whoever calls `starting` or `stop` holds the lock of the instance's record (`instances.lock`).
     """
 
     name: str
@@ -80,10 +81,12 @@ class StartedRuntime(Protocol):
         default the one that starts the ref elsewhere."""
         ...
 
-    def start(self, request: StartRequest, make_room: Callable[[], None]) -> Instance:
-        """Start an instance and return when it is ready. Raises StartFailed (`ERR_START`); nothing is left then.
+    def starting(self, request: StartRequest, make_room: Callable[[], None]) -> AbstractContextManager[Instance]:
+        """Start an instance for a block to record, in which it is ready; where the block fails, or the start, nothing
+        of it is left. Raises StartFailed (`ERR_START`).
 
-        `make_room` ends what is in its place, and is called once all is there that a start needs.
+        `make_room` ends what cannot stay beside it, and is called once all is there that a start needs. What is
+        recorded in its place may run meanwhile.
         """
         ...
 
@@ -109,8 +112,13 @@ class StartedRuntime(Protocol):
         """
         ...
 
-    def unrecorded(self, recorded: list[Instance]) -> list[Instance]:
-        """Return started instances that have lost their record: they can be stopped, not asked."""
+    def holds(self, instance: Instance, port: int) -> bool:
+        """Return whether its process or container itself listens at a port of this machine."""
+        ...
+
+    def there(self) -> list[Instance]:
+        """Return what the system knows of instances of this state folder, with a record or without: they can be
+        stopped, not asked."""
         ...
 
     def log_lines(self, instance: Instance, follow: bool, *, unfinished: bool = True) -> Generator[str]:

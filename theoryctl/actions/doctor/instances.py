@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from theoryctl.actions.doctor.commands import quoted
+from theoryctl.actions.known import instances_of, unrecorded
 from theoryctl.hints import command
 from theoryctl.instances import records
 from theoryctl.instances.instance import Instance
 from theoryctl.instances.records import BadRecord
 from theoryctl.instances.restart import stop_and_start
 from theoryctl.results.doctor import Checked, Finding
-from theoryctl.runtimes.find import STARTED, started_runtime
+from theoryctl.runtimes.find import started_runtime
 
 _CODE = "ERR_NOT_RUNNING"
 
@@ -19,11 +20,10 @@ _CODE = "ERR_NOT_RUNNING"
 def check() -> Checked:
     """Check that each record can be used and is of an instance that answers, and that nothing else runs."""
     found = list(records.all_records())
-    instances = [each for each in found if isinstance(each, Instance)]
     findings = [finding for each in found for finding in (_bad(each) if isinstance(each, BadRecord) else _state(each))]
-    count = len(instances)
+    count = len(instances_of(found))
     summary = f"{count} {'is' if count == 1 else 'are'} recorded"
-    return Checked("instances", summary, (*findings, *_unrecorded(instances)))
+    return Checked("instances", summary, (*findings, *map(_unrecorded, unrecorded())))
 
 
 def _bad(record: BadRecord) -> Iterator[Finding]:
@@ -42,9 +42,7 @@ def _state(instance: Instance) -> Iterator[Finding]:
         yield Finding(f"{who} does not answer", why, str(stop_and_start(instance)), _CODE)
 
 
-def _unrecorded(recorded: list[Instance]) -> Iterator[Finding]:
-    for name in STARTED:
-        for each in started_runtime(name).unrecorded(recorded):
-            what = f"an instance of {each.ref} runs ({name}) that has no record"
-            why = "no run finds it, and it holds what it was given"
-            yield Finding(what, why, str(command("local stop", all_=True)))
+def _unrecorded(lost: Instance) -> Finding:
+    what = f"an instance of {lost.ref} runs ({lost.runtime}) that has no record"
+    why = "no run finds it, and it holds what it was given"
+    return Finding(what, why, str(command("local stop", all_=True)))

@@ -6,6 +6,7 @@ The daemon is the truth about containers, found by their labels; the record is f
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from theoryctl.docker import containers
@@ -36,14 +37,14 @@ class DockerRuntime(StartedRuntime):
     def must_answer(self, ref: ProviderRef, otherwise: Hint | None = None) -> None:
         connect(otherwise or again("start Docker, or use --runtime process", runtime="process", **NO_IMAGE))
 
-    def start(self, request: StartRequest, make_room: Callable[[], None]) -> Instance:
-        """Start a container and return when it is ready. Nothing is left on failure, nor on Ctrl-C.
+    def starting(self, request: StartRequest, make_room: Callable[[], None]) -> AbstractContextManager[Instance]:
+        """Start a container for a block. Nothing is left on failure, nor on Ctrl-C.
 
         Raises StartFailed, DockerFailed (`ERR_DOCKER`), and what choosing, pulling and building an image raise.
         """
-        from theoryctl.runtimes.docker import start
+        from theoryctl.runtimes.docker.start import starting
 
-        return start.start(request, make_room)
+        return starting(request, make_room)
 
     def differs(self, instance: Instance, request: StartRequest) -> str | None:
         platform = request.image.platform or instance.platform
@@ -88,18 +89,23 @@ class DockerRuntime(StartedRuntime):
         except ProviderError:
             return False
 
-    def unrecorded(self, recorded: list[Instance]) -> list[Instance]:
-        """Containers of this state folder without a record; none where the daemon does not answer."""
+    def holds(self, instance: Instance, port: int) -> bool:
+        try:
+            seen = containers.inspect(connect(), _id(instance))
+        except ProviderError:
+            return False
+        return seen is not None and seen.running and seen.url == f"http://127.0.0.1:{port}"
+
+    def there(self) -> list[Instance]:
+        """Containers of this state folder; none where the daemon does not answer."""
         state = records.state_id()
         if state is None:
             return []
-        known = {instance.container for instance in recorded}
         try:
             found = containers.labelled(connect(), state=state)
         except ProviderError:
             return []
-        lost = (from_labels(seen) for seen in found if seen.id not in known)
-        return [instance for instance in lost if instance is not None]
+        return [instance for instance in map(from_labels, found) if instance is not None]
 
     def log_lines(self, instance: Instance, follow: bool, *, unfinished: bool = True) -> Generator[str]:
         client = connect()

@@ -32,7 +32,7 @@ def _labelled(seen: Container) -> Instance:
     return Instance(
         ref=labels["ref"],
         runtime="docker",
-        name=name_of(seen),
+        name=labels.get(NAME),
         url=(seen.running and seen.url) or "",
         mode=labels["mode"],
         token="",
@@ -48,9 +48,9 @@ def _labelled(seen: Container) -> Instance:
     )
 
 
-def name_of(seen: Container) -> str | None:
-    """The name that a container was started under."""
-    return seen.labels.get(f"{containers.LABEL}.{NAME}")
+def state_of(seen: Container) -> str | None:
+    """The id of the state folder that a container was started from."""
+    return seen.labels.get(f"{containers.LABEL}.state")
 
 
 def network_of(state: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -18,14 +19,15 @@ from theoryctl.instances.instance import Instance
 from theoryctl.runtimes.docker.container import server_config, spec_of
 from theoryctl.runtimes.docker.end import died, words_of
 from theoryctl.runtimes.docker.image import ReadyImage, ready_image
-from theoryctl.runtimes.docker.seen import drop_network, health_of, name_of, network_alone
+from theoryctl.runtimes.docker.seen import drop_network, health_of, network_alone, state_of
 from theoryctl.runtimes.start_request import StartRequest
 
 
-def start(request: StartRequest, make_room: Callable[[], None]) -> Instance:
-    """Start a container and return when it is ready. Nothing is left on failure, nor on Ctrl-C.
+@contextmanager
+def starting(request: StartRequest, make_room: Callable[[], None]) -> Iterator[Instance]:
+    """Start a container, and yield it when it is ready. Nothing is left where that or the block fails, nor on Ctrl-C.
 
-    `make_room` is called when the container is created: what is in its place serves until then, and on where there is
+    `make_room` is called when the container is created: what is in its way serves until then, and on where there is
     no image, or the daemon refuses the container.
 
     Raises StartFailed, DockerFailed (`ERR_DOCKER`), and what choosing, pulling and building an image raise.
@@ -36,41 +38,21 @@ def start(request: StartRequest, make_room: Callable[[], None]) -> Instance:
         state = records.state_id(make=True)
         assert state is not None
         request.progress.step(f"starting {request.ref} in a container")
-        return _start(sdk, client, request, image, spec_of(request, image, state), make_room)
+        spec = spec_of(request, image, state)
+        with _created(sdk, client, spec) as container:
+            make_room()
+            yield _started(sdk, client, request, image, spec, container)
 
 
-def _start(
-    sdk: Any,
-    client: Client,
-    request: StartRequest,
-    image: ReadyImage,
-    spec: ContainerSpec,
-    make_room: Callable[[], None],
-) -> Instance:
+@contextmanager
+def _created(sdk: Any, client: Client, spec: ContainerSpec) -> Iterator[str]:
+    """Create a container for a block, and remove it where that fails. Its labels come with it: should this command be
+    killed from here on, the next one finds it."""
     container = None
-    platform = image.choice.platform
     try:
-        server = server_config(request, image)
         with network_alone():
-            # Its labels come with it: should this command be killed from here on, the next one finds it.
             container = creation.create(sdk, spec)
-        make_room()
-        _remove_leftovers(client, request, spec, container)
-        with network_alone():
-            creation.start_and_tell(sdk, container, spec, server.dump())
-        instance = request.instance(
-            url="",
-            server_port=containers.PORT,
-            platform=platform,
-            container=container,
-            image=image.reference,
-            digest=image.digest,
-            pin=request.image.image and request.image.image.pin(platform),
-            source=image.choice.source,
-        )
-        instance = _wait(client, instance, request)
-        records.save(instance)
-        return instance
+        yield container
     except BaseException:
         if container is not None:
             containers.remove(client, container)
@@ -78,11 +60,35 @@ def _start(
         raise
 
 
-def _remove_leftovers(client: Client, request: StartRequest, spec: ContainerSpec, container: str) -> None:
-    """Remove what is left of earlier starts of the instance; `container` is that of this one."""
-    for leftover in containers.labelled(client, state=spec.labels["state"], ref=str(request.ref)):
-        if name_of(leftover) == request.key.name and leftover.id != container:
-            containers.remove(client, leftover.id)
+def _started(
+    sdk: Any, client: Client, request: StartRequest, image: ReadyImage, spec: ContainerSpec, container: str
+) -> Instance:
+    """Start a container that was created, and return its instance once it answers; then it takes its name."""
+    server = server_config(request, image)
+    platform = image.choice.platform
+    with network_alone():
+        creation.start_and_tell(sdk, container, spec.network, server.dump())
+    instance = request.instance(
+        url="",
+        server_port=containers.PORT,
+        platform=platform,
+        container=container,
+        image=image.reference,
+        digest=image.digest,
+        pin=request.image.image and request.image.image.pin(platform),
+        source=image.choice.source,
+    )
+    instance = _wait(client, instance, request)
+    _take_name(client, container, spec)
+    return instance
+
+
+def _take_name(client: Client, container: str, spec: ContainerSpec) -> None:
+    """Give a container its name, and one of ours that has it still, which is to go, another."""
+    there = containers.inspect(client, spec.name)
+    if there is not None and state_of(there) == spec.labels["state"]:
+        containers.rename(client, there.id, creation.aside(spec.name))
+    containers.rename(client, container, spec.name)
 
 
 def _wait(client: Client, instance: Instance, request: StartRequest) -> Instance:

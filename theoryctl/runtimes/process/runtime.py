@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -18,14 +18,15 @@ from theoryctl.errors import NotRunning, StartFailed
 from theoryctl.hints import Hint, again
 from theoryctl.instances import connection, pids, records
 from theoryctl.instances.instance import Instance
+from theoryctl.instances.key import RecordKey
 from theoryctl.instances.last_words import last_words, own_refusal
-from theoryctl.instances.log_files import log_lines, opened_anew
+from theoryctl.instances.log_files import forget_log, log_lines, log_paths, opened_anew
 from theoryctl.instances.restart import stop_and_start
 from theoryctl.paths import FOLDER_VARIABLES, private_folder
 from theoryctl.platforms import host_platform
 from theoryctl.refs import ProviderRef
 from theoryctl.runtimes.base import AtEnd, StartedRuntime, State, running_state, unread
-from theoryctl.runtimes.process.servers import COMMAND, RECORD_VARIABLE, end_started, servers, started_by
+from theoryctl.runtimes.process.servers import COMMAND, LOG_FLAG, RECORD_VARIABLE, end_started, servers, started_by
 from theoryctl_providers.contract import (
     LIMITS_VARIABLE,
     SERVES_VARIABLE,
@@ -56,30 +57,26 @@ class ProcessRuntime(StartedRuntime):
     def must_answer(self, ref: ProviderRef, otherwise: Hint | None = None) -> None:
         """A process can be started anywhere."""
 
-    def start(self, request: StartRequest, make_room: Callable[[], None]) -> Instance:
-        """Start a server and return when it is ready. Raises StartFailed; nothing is left then, nor on Ctrl-C."""
+    @contextmanager
+    def starting(self, request: StartRequest, make_room: Callable[[], None]) -> Iterator[Instance]:
+        """Start a server for a block. Raises StartFailed; nothing is left then, nor on Ctrl-C."""
         make_room()
-        for leftover in self.unrecorded([]):
-            if leftover.key == request.key:
-                self.stop(leftover)
-        log = request.key.file.with_suffix(".log")
-        private_folder(log.parent)
+        log = self._log(request.key)
         reader, writer = os.pipe()
         process = _spawn(log, writer, request)
         os.close(writer)
         starting = None
         try:
-            # Recorded before it is ready: should this command be killed now, `status` and `stop` find the process.
             where = {"pid": process.pid, "pid_started": pids.birth(process.pid), "log": str(log)}
             where["platform"] = host_platform()
             starting = request.instance(url="", **where)
-            records.save(starting)
+            if records.loaded(request.key) is None:
+                # Recorded before it is ready: should this command be killed now, `status` and `stop` find the process.
+                records.save(starting)
             _tell(process, request.server)
             port = _await_port(reader, starting, request.wait_seconds)
-            instance = request.instance(url=f"http://127.0.0.1:{port}", **where)
-            records.save(instance)
+            yield request.instance(url=f"http://127.0.0.1:{port}", **where)
             process.returncode = 0  # it outlives this process; Popen would warn that nobody waits for it
-            return instance
         except BaseException as error:
             status = _given_up(process, starting)
             if isinstance(error, _NotReady):
@@ -88,13 +85,23 @@ class ProcessRuntime(StartedRuntime):
         finally:
             os.close(reader)
 
+    def _log(self, key: RecordKey) -> Path:
+        """Make room for the log of a server that is to start, beside that of the one that is recorded still."""
+        taken = _log_name(records.loaded(key))
+        one, other = log_paths(key.file)
+        if taken == one.name:
+            return other
+        if taken != other.name:
+            forget_log(str(other))
+        private_folder(one.parent)
+        return one
+
     def differs(self, instance: Instance, request: StartRequest) -> None:
         """Nothing to compare: it runs no image."""
 
-    def unrecorded(self, recorded: list[Instance]) -> list[Instance]:
-        """Servers of this state folder whose record is lost, or bad: their environment says which one it was."""
-        known = {instance.pid for instance in recorded}
-        return [found for found in servers() if found.pid not in known]
+    def there(self) -> list[Instance]:
+        """Servers of this state folder: their environment says which each of them is."""
+        return list(servers())
 
     def stop(self, instance: Instance, at_end: AtEnd = unread) -> bool:
         """Stop an instance. Raises ProviderError `ERR_TIMEOUT` for a process that cannot be ended; its record stays."""
@@ -109,6 +116,9 @@ class ProcessRuntime(StartedRuntime):
         end_started(instance, started)
         at_end(self.log_lines(instance, follow=False))
         records.forget(instance)
+        successor = _log_name(records.loaded(instance.key))
+        if instance.log and successor not in (None, Path(instance.log).name):
+            forget_log(instance.log)
         return was_running
 
     def state(self, instance: Instance) -> State:
@@ -127,14 +137,18 @@ class ProcessRuntime(StartedRuntime):
             return State("dead", healthy=False)
         return running_state(health, cpu_percent=cpu, memory_bytes=memory)
 
-    def listens(self, instance: Instance) -> bool:
+    def holds(self, instance: Instance, port: int) -> bool:
         import psutil
 
-        process = _process(instance)
-        if process is None:
-            return False
-        ports = {each.laddr.port for each in process.net_connections("tcp") if each.status == psutil.CONN_LISTEN}
-        return urlsplit(instance.url).port in ports
+        with suppress(psutil.Error):  # it ended meanwhile
+            if process := _process(instance):
+                found = process.net_connections("tcp")
+                return port in {each.laddr.port for each in found if each.status == psutil.CONN_LISTEN}
+        return False
+
+    def listens(self, instance: Instance) -> bool:
+        port = urlsplit(instance.url).port
+        return port is not None and self.holds(instance, port)
 
     def log_lines(self, instance: Instance, follow: bool, *, unfinished: bool = True) -> Generator[str]:
         def goes_on() -> bool:
@@ -154,6 +168,11 @@ class ProcessRuntime(StartedRuntime):
         return ProcessSession(instance, restart, self.listens)
 
 
+def _log_name(recorded: Instance | None) -> str | None:
+    """The name of its log, whatever path leads to the folder."""
+    return Path(recorded.log).name if recorded and recorded.log else None
+
+
 #: Reads the logs of servers into the ledger, before older ones are overwritten.
 READER = [sys.executable, "-m", "theoryctl", "runs", "path"]
 
@@ -167,7 +186,7 @@ class _NotReady(Exception):
 
 
 def _spawn(log: Path, ready: int, request: StartRequest) -> subprocess.Popen[bytes]:
-    command = [sys.executable, *COMMAND, "--port", str(request.port), "--ready-fd", str(ready), "--log-file", str(log)]
+    command = [sys.executable, *COMMAND, "--port", str(request.port), "--ready-fd", str(ready), LOG_FLAG, str(log)]
     if not request.server.provider.mock_only:
         command += ["--log-taken", json.dumps(READER)]
     with open(opened_anew(str(log)), "wb") as output:

@@ -21,6 +21,9 @@ RECORD_VARIABLE = "THEORYCTL_RECORD"
 #: The words behind Python's own with which a server is started.
 COMMAND = ["-m", "theoryctl_providers"]
 
+#: The flag before the path of the log.
+LOG_FLAG = "--log-file"
+
 #: Seconds for processes to end that are killed.
 _KILL_SECONDS = 2.0
 
@@ -140,5 +143,11 @@ def _without_record(key: RecordKey, pid: int) -> Instance:
         platform=host_platform(),
         pid=pid,
         pid_started=born,
-        log=str(key.file.with_suffix(".log")),
+        log=_log_of(pid, key),
     )
+
+
+def _log_of(pid: int, key: RecordKey) -> str:
+    """The log that a server was told to write. Raises ProcessLookupError where it has ended."""
+    words = pids.command(pid)
+    return words[words.index(LOG_FLAG) + 1] if LOG_FLAG in words[:-1] else str(key.file.with_suffix(".log"))
