@@ -1,10 +1,10 @@
-"""The end of started instances."""
+"""The end of started instances, at the same time where there are several."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -17,38 +17,64 @@ from theoryctl.instances.instance import Instance
 from theoryctl.instances.lock import alone
 from theoryctl.instances.records import BadRecord, checked_name
 from theoryctl.refs import ProviderRef
-from theoryctl.results.instances import Stopped
+from theoryctl.results.instances import NotStopped, Stopped
 from theoryctl.runtimes.find import near_started, recorded, recorded_at, started_runtime
-from theoryctl_providers.contract import ProviderError
+from theoryctl_providers.contract import ProviderError, info_of
 
 if TYPE_CHECKING:
     from theoryctl.instances.client import Unused
 
+#: Instances that are stopped at the same time: most of a stop is waiting.
+_AT_A_TIME = 8
+
 
 def stop(ref: ProviderRef | None, everything: bool, name: str | None = None) -> Stopped:
-    """Stop the instances of a ref, the one of that name, or all; records that are bad are removed.
+    """Stop the instances of a ref, the one of that name, or all, at the same time; records that are bad are removed.
 
-    Raises UsageError for neither a ref nor all and for both, NotRunning for none, and the failure of the first that
-    could not be stopped, once the others are.
+    Raises UsageError for neither a ref nor all and for both, NotRunning for none, and what stopping it raised where
+    there is only one; those of several that could not be stopped are in the result.
     """
     if (ref is None) != everything or (name is not None and everything):
         raise _unclear("both" if everything else "neither", name)
-    stopped: list[tuple[Instance, bool]] = []
-    unused: list[tuple[Instance, Unused]] = []
-    bad: list[BadRecord] = []
-    failures = []
-    for each in _chosen(ref, checked_name(name)):
-        try:
-            if isinstance(each, Instance):
-                unused += _unused(each)
-                stopped.append((each, _stop(each)))
-            elif _is_removed(each):
-                bad.append(each)
-        except ProviderError as failure:
-            failures.append(failure)
-    if failures:
-        raise failures[0]
-    return Stopped(tuple(stopped), tuple(bad), tuple(unused))
+    ends = _all_ended(_chosen(ref, checked_name(name)))
+    if len(ends) == 1 and ends[0].failure:
+        raise ends[0].failure
+    done = [end for end in ends if end.failure is None]
+    return Stopped(
+        tuple((end.record, end.ended) for end in done if isinstance(end.record, Instance)),
+        tuple(end.record for end in done if isinstance(end.record, BadRecord) and end.ended),
+        tuple((end.record, end.unused) for end in done if isinstance(end.record, Instance) and end.unused is not None),
+        tuple(NotStopped(end.record, info_of(end.failure)) for end in ends if end.failure),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The end of a record: `ended` where its instance still ran, or it was a bad one and is removed; or a failure."""
+
+    record: Instance | BadRecord
+    ended: bool = False
+    unused: Unused | None = None
+    failure: ProviderError | None = None
+
+
+def _all_ended(chosen: list[Instance | BadRecord]) -> list[_End]:
+    if len(chosen) < 2:
+        return [_end(each) for each in chosen]
+    from theoryctl.actions.at_once import at_once
+
+    return at_once(_end, chosen, _AT_A_TIME)
+
+
+def _end(record: Instance | BadRecord) -> _End:
+    """Stop an instance, or remove a bad record."""
+    try:
+        if isinstance(record, BadRecord):
+            return _End(record, _is_removed(record))
+        unused = _unused(record)
+        return _End(record, _stop(record), unused)
+    except ProviderError as failure:
+        return _End(record, failure=failure)
 
 
 def _chosen(ref: ProviderRef | None, name: str | None) -> list[Instance | BadRecord]:
@@ -65,17 +91,17 @@ def _chosen(ref: ProviderRef | None, name: str | None) -> list[Instance | BadRec
     return chosen
 
 
-def _unused(instance: Instance) -> list[tuple[Instance, Unused]]:
+def _unused(instance: Instance) -> Unused | None:
     """Ask an instance for what it was told to answer from and has not; nothing where it is not there to say so."""
     if instance.answers is None or not instance.token:
-        return []
+        return None
     from theoryctl.instances import client
 
     runtime = started_runtime(instance.runtime)
     with suppress(ProviderError):
         if runtime.state(instance).healthy:
-            return [(instance, _still_there(client.unused(instance, runtime.listens), instance.replayed))]
-    return []
+            return _still_there(client.unused(instance, runtime.listens), instance.replayed)
+    return None
 
 
 def _still_there(unused: Unused, folder: str | None) -> Unused:

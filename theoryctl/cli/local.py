@@ -194,12 +194,17 @@ def stop(ctx: typer.Context, ref: OptionalRef = None, name: InstanceName = None,
     """Stop started instances.
 
     With --ref all of the ref, or with --name as well that one. Each finishes the requests that it has, for at most ten
-    seconds.
+    seconds; several do so at the same time.
     """
+    from dataclasses import replace
+
     from theoryctl.actions import stop
+    from theoryctl.cli.hints import spelled
     from theoryctl.refs import ProviderRef
 
-    ctx.obj.emit(stop.stop(ProviderRef.parse(ref) if ref is not None else None, all_, name))
+    stopped = stop.stop(ProviderRef.parse(ref) if ref is not None else None, all_, name)
+    told = [replace(each, error={**each.error, "hint": spelled(each.error["hint"], ctx)}) for each in stopped.failures]
+    ctx.obj.emit(replace(stopped, failures=tuple(told)))
 
 
 @command(app, "status", examples="theoryctl local status\ntheoryctl local status --json")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from theoryctl.errors import exit_status
 from theoryctl.instances.instance import Instance
 from theoryctl.instances.records import BadRecord
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from theoryctl.instances.client import Journal, Unused
     from theoryctl.refs import ProviderRef
     from theoryctl.runtimes.base import State
+    from theoryctl_providers.contract import ErrorInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,14 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class NotStopped:
+    """An instance that could not be stopped, or a bad record that could not be removed, and the reason."""
+
+    record: Instance | BadRecord
+    error: ErrorInfo
+
+
+@dataclass(frozen=True, slots=True)
 class Stopped:
     """The instances that were stopped, each with whether it was still alive, and the bad records that were removed."""
 
@@ -35,29 +45,40 @@ class Stopped:
     bad: tuple[BadRecord, ...] = ()
     #: Rules and recordings that answered nothing, of instances that were told some.
     unused: tuple[tuple[Instance, Unused], ...] = ()
+    failures: tuple[NotStopped, ...] = ()
+
+    @property
+    def error(self) -> ErrorInfo | None:
+        """The first failure."""
+        return self.failures[0].error if self.failures else None
 
     @property
     def exit_status(self) -> int:
-        """3 where a strict script has a rule that answered nothing."""
-        return 3 if any(unused.fails for _, unused in self.unused) else 0
+        """That of the first failure; else 3 where a strict script has a rule that answered nothing."""
+        return exit_status(self.error) or (3 if any(unused.fails for _, unused in self.unused) else 0)
 
     def document(self) -> dict[str, Any]:
-        rows = [
-            {"ref": each.ref, "runtime": each.runtime, "name": each.name, "was_running": alive}
-            for each, alive in self.instances
-        ]
+        rows = [{**_place(each), "was_running": alive} for each, alive in self.instances]
         unused = [
             {
-                "ref": each.ref,
-                "runtime": each.runtime,
-                "name": each.name,
+                **_place(each),
                 "rules": list(found.rules),
                 "strict": found.strict,
                 "recordings": list(found.recordings),
             }
             for each, found in self.unused
         ]
-        return {"schema": "theoryctl.stopped/v1", "instances": rows, "bad_records": _bad(self.bad), "unused": unused}
+        stopped = {"schema": "theoryctl.stopped/v1", "instances": rows, "bad_records": _bad(self.bad), "unused": unused}
+        if not self.failures:
+            return stopped
+        failures = [{**_place(each.record), "error": each.error} for each in self.failures]
+        return {**stopped, "status": "error", "error": self.error, "failures": failures}
+
+
+def _place(record: Instance | BadRecord) -> dict[str, Any]:
+    """The ref, runtime and name of a record, null where its path does not tell them."""
+    ref, runtime, name = record.key or (None, None, None)
+    return {"ref": ref and str(ref), "runtime": runtime, "name": name}
 
 
 @dataclass(frozen=True, slots=True)

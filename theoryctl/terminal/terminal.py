@@ -67,12 +67,12 @@ class Terminal:
             self._show(view_of(result))
 
     def _show(self, view: View) -> None:
-        from theoryctl.terminal.view import Table
+        from theoryctl.terminal.view import Lines, Table
 
         output.view(view)
         for line in view.notes:
             notes.note(line)
-        for error in view.errors if isinstance(view, Table) else ():
+        for error in view.errors if isinstance(view, Lines | Table) else ():
             notes.error(error)
 
     def emit_lines(self, lines: Iterable[str]) -> None:

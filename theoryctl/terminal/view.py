@@ -22,10 +22,12 @@ class Paragraph(NamedTuple):
 
 
 class Lines(NamedTuple):
-    """Plain lines. The `notes` of a view go to standard error after it."""
+    """Plain lines. The `notes` of a view go to standard error after it, and so do `errors`, failures that quiet does
+    not hide."""
 
     lines: Iterable[str | Paragraph]
     notes: tuple[str, ...] = ()
+    errors: tuple[ErrorInfo, ...] = ()
 
 
 class Facts(NamedTuple):

@@ -56,7 +56,16 @@ def _stopped(result: Stopped) -> Lines:
     lines = [f"{'stopped' if alive else 'was dead'} {x.ref} ({x.where})" for x, alive in result.instances]
     lines += [line for instance, unused in result.unused for line in _unused(instance, unused)]
     lines += [f"removed the bad record {record.file}" for record in result.bad]
-    return Lines(lines or ["nothing was started"])
+    lines += [f"could not {_meant(failure.record)}" for failure in result.failures]
+    errors = {error["message"]: error for error in (failure.error for failure in result.failures)}
+    return Lines(lines or ["nothing was started"], errors=tuple(errors.values()))
+
+
+def _meant(record: Instance | BadRecord) -> str:
+    """The words for the end of a record."""
+    if isinstance(record, BadRecord):
+        return f"remove the bad record {record.file}"
+    return f"stop {record.ref} ({record.where})"
 
 
 def _unused(instance: Instance, unused: Unused) -> Iterator[str]:
