@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -15,8 +17,9 @@ from theoryctl_providers.contract import ERROR_SCHEMA, ProviderError, dumps, inf
 
 #: Seconds a client may take to send its request line and headers; one that dribbles them in holds no connection.
 HEADER_SECONDS = 10.0
-#: Seconds and bytes for which a connection that has been answered is read before it is cut: hung up at once, a client
-#: that still sends would lose the answer.
+#: Seconds for which a connection that has been answered stays before it is cut, and again as long as the client still
+#: takes what was said, and bytes that are read meanwhile: hung up at once, a client that still sends would lose the
+#: answers (RFC 9112, section 9.6). Bytes that come behind what is no HTTP while answers are computed count as well.
 LINGER_SECONDS, LINGER_BYTES = 1.0, 1 << 20
 #: Bytes that are read behind a request that waits for its turn, and parsed in pieces of that size. Behind more, the end
 #: of a connection is not seen, and a vendor's call goes on for nobody.
@@ -105,7 +108,7 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._lingers or self._last is not None:
-            self._count(data, LINGER_BYTES, self._socket.abort)
+            self._count(data, LINGER_BYTES, self._socket.pause_reading)
         elif not (self.pipeline or self._ahead):
             self._read(data)
         else:
@@ -266,7 +269,7 @@ class Protocol(HttpToolsProtocol):
 
     def _refuse(self, answer: bytes) -> None:
         """Refuse the request that is coming in, as soon as those before it are answered."""
-        self._ahead = b""
+        self._ahead, self._unfinished = b"", True  # whatever more comes is not read
         broken = None if self._in_head else self.cycle
         if self.pipeline and self.pipeline[0][0] is broken:
             self.pipeline.popleft()
@@ -290,15 +293,37 @@ class Protocol(HttpToolsProtocol):
             return
         self._lingers, self._surplus = True, 0
         self._joined.is_closing = lambda: True
-        self._calm()
-        self._patience = self.loop.call_later(LINGER_SECONDS, self._socket.abort)
         self._socket.resume_reading()
         self._socket.write_eof()
+        self._linger(_untaken(self._socket))
+
+    def _linger(self, untaken: int) -> None:
+        """Wait until the client has taken what was said, or takes no more of it."""
+        self._calm()
+        self._patience = self.loop.call_later(LINGER_SECONDS, self._cut, untaken)
+
+    def _cut(self, before: int) -> None:
+        if 0 < (untaken := _untaken(self._socket)) < before:
+            self._linger(untaken)
+        else:
+            self._socket.abort()
 
     def _calm(self) -> None:
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
+
+
+def _untaken(transport: Any) -> int:
+    """Return the bytes that the other side of a connection has not acknowledged, as far as the system tells."""
+    import fcntl
+    import termios
+
+    size: int = transport.get_write_buffer_size()
+    with suppress(OSError):  # where a socket does not know (tcp(7), SIOCOUTQ, which is TIOCOUTQ)
+        sent = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+        size += int.from_bytes(sent, sys.byteorder)
+    return size
 
 
 def _raw_refusal(status: str, error: ProviderError) -> bytes:

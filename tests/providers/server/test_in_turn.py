@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 
@@ -147,6 +149,25 @@ def test_no_request_is_run_behind_the_last_that_is_answered(last: bytes) -> None
     assert sorted(json.loads(line)["status"] for line in lines) == [200, 401]
 
 
+@pytest.mark.parametrize("size", [300_000, 20 << 20])
+def test_a_client_that_reads_slowly_gets_all_answers_though_a_body_is_refused(
+    monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr("theoryctl_providers.server.protocol.LINGER_SECONDS", 0.2)
+    long = scripted({"text": "Hello"}, text="Hello" * 200_000, delay=0.2)
+    with serving(long, log=lambda line: None) as (port, _), socket.socket() as client, ThreadPoolExecutor(1) as pool:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 15)
+        client.connect(("127.0.0.1", port))
+        client.settimeout(20)
+        pool.submit(client.sendall, RUN + stranger(length=size) + b"x" * size)
+        answers = bytearray()
+        while piece := client.recv(1 << 15):
+            answers += piece
+            time.sleep(0.02)
+    assert answers.count(b"Hello") == 200_000
+    assert re.findall(rb"HTTP/1.1 (\d+) ", answers) == [b"200", b"401"]
+
+
 # -- another protocol --
 
 
@@ -179,7 +200,16 @@ def test_what_comes_behind_such_a_request_is_one_of_its_own() -> None:
 # -- what is no HTTP --
 
 
-@pytest.mark.parametrize("pieces", [[RUN + b"extra"], [RUN + head()[:20], b"\0\0"], [RUN * 3 + b"\xff\xff\xff\xff"]])
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [RUN + b"extra"],
+        [RUN + head()[:20], b"\0\0"],
+        [RUN * 3 + b"\xff\xff\xff\xff"],
+        [RUN + b"\0\0", b"\0" * (2 << 20)],
+    ],
+    ids=["extra", "in a head", "behind three", "more of it"],
+)
 def test_requests_are_answered_before_what_comes_behind_them_is_refused(pieces: list[bytes]) -> None:
     with connected(scripted(text="Hello", delay=0.2)) as client:
         client.send(*pieces)
