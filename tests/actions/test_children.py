@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.actions.running import START, STOP, error, listed, record, servers, started
+from tests.actions.running import START, STOP, change, error, listed, record, servers, started
 from tests.conftest import ROOT, THEORYCTL, Cli
 from tests.waiting import until
 
@@ -107,6 +107,29 @@ def test_what_a_provider_has_started_ends_with_a_start_that_fails(cli: Cli, chil
     assert "the server exited with status 1 while starting" in failed.document["error"]["message"]
     assert list(living(children).values()) == ["in a session and an environment of its own"]
     assert listed(cli) == []
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_of_two_that_a_start_exchanges_the_programs_of_the_one_that_goes_end(
+    cli: Cli, children: Path, environment: dict[str, str], tmp_path: Path, fails: bool
+) -> None:
+    started(cli)
+    change(record(environment), token="x" * 64)  # so that it counts as one that does not answer
+    others = tmp_path / "others"
+    if fails:
+        (tmp_path / "keeping.py").write_text(f"{KEEPING}\nimport uvicorn\ndel uvicorn.Config\n")
+    ran = cli(*START, "--json", env={"CHILDREN": str(others)})
+    assert ran.status == (5 if fails else 0), ran.err
+    gone, stays = (others, children) if fails else (children, others)
+    try:
+        # A server that died by itself leaves one behind that has nothing that says whose it was.
+        assert set(living(gone).values()) <= {"in a session and an environment of its own"}
+        assert len(living(stays)) == 5
+        assert cli(*STOP).status == 0
+        assert living(stays) == {}
+    finally:
+        for pid in living(others):
+            os.kill(pid, 9)
 
 
 def test_a_program_of_a_server_that_has_lost_its_record_is_no_second_instance(

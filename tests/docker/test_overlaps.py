@@ -20,7 +20,8 @@ from tests.docker.conftest import Daemon, error, left_behind
 
 START = ("local", "start", "--ref", REF)
 STOP = ("local", "stop", "--ref", REF)
-MIX = (START, STOP, ("local", "status"), ("local", "run", "--ref", REF), ("local", "stop", "--all"))
+BUILD = (*START, "--build")
+MIX = (START, STOP, BUILD, ("local", "status"), ("local", "run", "--ref", REF), ("local", "stop", "--all"))
 LIVES = (
     "theoryctl/instances/*",
     "theoryctl/runtimes/*",

@@ -26,6 +26,11 @@ def log_paths(record: Path) -> tuple[Path, Path]:
     return record.with_suffix(".log"), record.with_name(f"{record.stem}+.log")
 
 
+def record_of_log(path: Path) -> Path:
+    """Return the path of the record that a log belongs to."""
+    return path.with_name(f"{path.stem.removesuffix('+')}.json")
+
+
 def forget_log(path: str) -> None:
     """Remove the files of a log that nobody writes, as far as there are any. Raises OSError."""
     for end in ("", *(f".{number}" for number in range(1, _FILES))):

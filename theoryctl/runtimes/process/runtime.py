@@ -26,7 +26,7 @@ from theoryctl.paths import FOLDER_VARIABLES, private_folder
 from theoryctl.platforms import host_platform
 from theoryctl.refs import ProviderRef
 from theoryctl.runtimes.base import AtEnd, StartedRuntime, State, running_state, unread
-from theoryctl.runtimes.process.servers import COMMAND, LOG_FLAG, RECORD_VARIABLE, end_started, servers, started_by
+from theoryctl.runtimes.process.servers import COMMAND, LOG_FLAG, end_started, marked, servers, started_by
 from theoryctl_providers.contract import (
     LIMITS_VARIABLE,
     SERVES_VARIABLE,
@@ -197,7 +197,7 @@ def _spawn(log: Path, ready: int, request: StartRequest) -> subprocess.Popen[byt
             stderr=output,
             pass_fds=[ready],
             start_new_session=True,
-            env={**_environment(request.server, request.image.code), RECORD_VARIABLE: str(request.key.file)},
+            env={**_environment(request.server, request.image.code), **marked(log)},
             cwd="/",
         )
 

@@ -12,14 +12,17 @@ from pathlib import Path
 from theoryctl.instances import pids, records
 from theoryctl.instances.instance import Instance
 from theoryctl.instances.key import RecordKey
+from theoryctl.instances.log_files import record_of_log
 from theoryctl.platforms import host_platform
 
-#: The variable by which a server without a record is found; it holds the path that the record had. Whatever a provider
-#: starts inherits it, unless it is given another environment.
+#: The variable by which a server without a record is found; it holds the path of its log, with the ending of records.
+#: Whatever a provider starts inherits it, unless it is given another environment.
 RECORD_VARIABLE = "THEORYCTL_RECORD"
 
 #: The words behind Python's own with which a server is started.
 COMMAND = ["-m", "theoryctl_providers"]
+
+_RECORDS = ".json"
 
 #: The flag before the path of the log.
 LOG_FLAG = "--log-file"
@@ -28,9 +31,14 @@ LOG_FLAG = "--log-file"
 _KILL_SECONDS = 2.0
 
 
+def marked(log: Path) -> dict[str, str]:
+    """Return the variable of a server that writes this log, by its name."""
+    return {RECORD_VARIABLE: str(log.with_suffix(_RECORDS))}
+
+
 def servers() -> Iterator[Instance]:
     """Yield the servers of this state folder, with a record or without, as far as their environment tells."""
-    found = {pid: key for pid, key in _started_here() if _is_server(pid)}
+    found = {pid: key for pid, key, _ in _started_here() if _is_server(pid)}
     for pid, key in found.items():
         with suppress(ProcessLookupError):  # it ended meanwhile
             if len(found) == 1 or not _is_forked(pid, key, found):
@@ -44,7 +52,8 @@ def started_by(instance: Instance) -> dict[int, float]:
     its session's number may be another's.
     """
     assert instance.pid is not None
-    others = {pid for pid, key in _started_here() if key != instance.key}
+    mark = _mark_of(instance)
+    others = {pid for pid, key, its in _started_here() if (key, its) != (instance.key, mark)}
     found = pids.descendants(instance.pid)
     for pid in pids.in_session(instance.pid):
         with suppress(ProcessLookupError):
@@ -74,22 +83,29 @@ def _left(instance: Instance, known: dict[int, float]) -> set[int]:
 
 
 def _carrying(instance: Instance) -> set[int]:
-    """The processes whose environment says that they belong to the instance's record."""
-    found = {pid for pid, key in _started_here() if key == instance.key}
+    """The processes whose environment says that they belong to the instance."""
+    mark = _mark_of(instance)
+    found = {pid for pid, key, its in _started_here() if (key, its) == (instance.key, mark)}
     now = records.loaded(instance.key)
-    if now is None or now.is_same(instance):
+    if now is None or now.is_same(instance) or _mark_of(now) != mark:
         return found
-    # Another instance has taken the place, and what it starts carries the same.
+    # Another instance has taken the place and the log, and what it starts carries the same.
     return {pid for pid in found if _session(pid) == instance.pid}
 
 
-def _started_here() -> Iterator[tuple[int, RecordKey]]:
-    """Each server of this state folder and what it has started, with the place of the record."""
+def _mark_of(instance: Instance) -> str:
+    """The name in the variable of an instance; without a log, that of its record."""
+    return Path(instance.log).with_suffix(_RECORDS).name if instance.log else instance.key.file.name
+
+
+def _started_here() -> Iterator[tuple[int, RecordKey, str]]:
+    """Each server of this state folder and what it has started, with the place of the record, and the name in the
+    variable."""
     for pid, value in pids.with_variable(RECORD_VARIABLE):
         file = Path(value)
-        key = RecordKey.of_file(file)
+        key = RecordKey.of_file(record_of_log(file))
         if key is not None and _is_same_folder(key.file.parent, file.parent):
-            yield pid, key
+            yield pid, key, file.name
 
 
 def _is_same_folder(one: Path, other: Path) -> bool:
