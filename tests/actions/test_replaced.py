@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.actions.running import RUN, START, change, error, listed, port_of, record, records, servers, started
+from tests.actions.running import (
+    RUN,
+    START,
+    change,
+    error,
+    listed,
+    listening_on,
+    port_of,
+    record,
+    records,
+    servers,
+    started,
+)
 from tests.conftest import REF, ROOT, THEORYCTL, Cli
 from tests.waiting import until
 
@@ -190,6 +201,6 @@ def test_the_port_of_a_server_that_is_to_go_is_taken_only_where_it_has_it(
         return
     os.kill(old["pid"], signal.SIGKILL)
     until(lambda: servers(environment) == set())
-    with socket.create_server(("127.0.0.1", port)):
+    with until(partial(listening_on, port)):
         assert error(cli(*START, "--port", str(port), "--json")) == (5, "ERR_START")
         assert record(environment).exists()

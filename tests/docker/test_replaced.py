@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-import socket
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.actions.running import listed, port_of, record
+from tests.actions.running import listed, listening_on, port_of, record
 from tests.conftest import REF, Cli
 from tests.docker.conftest import Daemon, error
 from tests.waiting import until
@@ -102,16 +102,8 @@ def test_a_container_that_stopped_stays_where_its_port_is_anothers_by_now(
 ) -> None:
     old = started(cli, *BASE)
     daemon("stop", old["container"])
-    with until(lambda: listening(port_of(old))):
+    with until(partial(listening_on, port_of(old))):
         ran = cli(*START, *BASE, "--port", str(port_of(old)), "--json")
         assert error(ran) == (5, "ERR_START")
         assert record(environment).exists()
         assert not daemon.inspect(old["container"])["State"]["Running"]
-
-
-def listening(port: int) -> socket.socket | None:
-    """A listener; None while the daemon has the port still."""
-    try:
-        return socket.create_server(("127.0.0.1", port))
-    except OSError:
-        return None
