@@ -57,7 +57,7 @@ def is_key(text: str) -> bool:
     """
     last = text.rpartition("/")[2]
     has_digit = any(map(str.isdigit, last))
-    if _KEY.fullmatch(last):
+    if KEY.fullmatch(last):
         return has_digit or last.count("-") == 1
     return has_digit and len(last) >= _SHORTEST_ALONE and last in _held_in_variables()
 
