@@ -13,7 +13,7 @@ from tests.conftest import Cli
 from tests.ledger.conftest import query, rows
 from tests.ledger.rows import row, write
 from tests.real.conftest import CANARY, LITELLM_WARNINGS
-from tests.real.vendor import Vendor
+from tests.real.vendor import Vendor, answers, fails, stalls_at_once
 from theoryctl.ledger.group import GroupRecorder
 from theoryctl.ledger.recorder import Policy
 from theoryctl.ledger.retention import day
@@ -56,6 +56,17 @@ def test_a_batch_ends_where_the_budget_of_the_day_does(files: Files, state: Path
     ((number, spent),) = query(state, "SELECT count(*), sum(usd) FROM charges")
     assert number == asked and 0.99991 + spent <= 1
     assert query(state, "SELECT count(*) FROM runs WHERE source = 'batch'") == [(asked,)]
+
+
+def test_the_ledger_and_the_summary_of_a_batch_tell_of_the_same_calls_of_unknown_cost(files: Files, cli: Cli) -> None:
+    by = {"good": answers(), "silent": stalls_at_once, "refused": fails(400)}
+    with Vendor(lambda talk: by[talk.received.body["messages"][0]["content"]](talk)) as vendor:
+        env = {"OPENAI_API_KEY": CANARY, "OPENAI_BASE_URL": vendor.addresses["OPENAI_BASE_URL"]}
+        lines = [ask(text, model="openai/gpt-4o-mini") for text in by]
+        told = files.run("--mode", "real", "--timeout", "1", lines=lines, env=env).document
+    total = cli("runs", "cost", "--json").document["total"]
+    assert (told["failed"], told["usage"]["unpriced"]) == ({"ERR_INPUTS": 1, "ERR_TIMEOUT": 1}, 1)
+    assert (total["runs"], total["failed"], total["unpriced"]) == (3, 2, 1)
 
 
 def test_rows_of_a_batch_wait_where_another_program_holds_the_ledger_and_are_written_at_its_end(

@@ -20,6 +20,7 @@ from tests.real.vendor import echoes_the_key, fails
 from theoryctl.cli.runs import FilterFlags
 from theoryctl.ledger.retention import day
 from theoryctl.ledger.row import Source
+from theoryctl.requests.billing import UNBILLED
 
 #: Two days that the ledger still remembers.
 FIRST, SECOND = (day(time.time() - days * 86400) for days in (2, 1))
@@ -164,6 +165,17 @@ def test_costs_are_summed_by_day_model_and_ref_and_the_unknown_is_no_zero(cli: C
     assert text.out == "a/x\t2\t0\t20\t40\t$0.75\nb/y\t1\t0\t10\t20\t-\ntotal\t3\t0\t30\t60\t$0.75\n"
     assert "runs without a known cost: 1 of 3" in text.err
     assert query(state, "SELECT day, cost_usd FROM costs ORDER BY day") == [(FIRST, 0.75), (SECOND, None)]
+
+
+def test_of_runs_without_a_cost_those_count_as_unknown_that_somebody_may_have_billed(cli: Cli, state: Path) -> None:
+    codes = (None, "ERR_TIMEOUT", "ERR_PROVIDER", "ERR_RATE_LIMITED", "ERR_MISSING_SECRET")
+    write(state, [row(FIRST, cost=None, code=code) for code in codes])
+    write(state, [row(FIRST, model="a/mock", mode="mock", cost=None, code=code) for code in (None, "ERR_TIMEOUT")])
+    shown = cli("runs", "cost", "--json").document
+    assert [(each["model"], each["unpriced"]) for each in shown["costs"]] == [("a/mock", 0), ("a/x", 3)]
+    assert query(state, "SELECT model, unpriced FROM costs ORDER BY model") == [("a/mock", 0), ("a/x", 3)]
+    assert "runs without a known cost: 3 of 7" in cli("runs", "cost").err
+    assert [UNBILLED.issuperset(codes[3:]), UNBILLED.isdisjoint(codes[:3])] == [True, True]
 
 
 def test_a_group_that_there_is_not_is_refused(cli: Cli) -> None:

@@ -219,10 +219,13 @@ def test_a_newer_ledger_is_left_alone(cli: Cli, state: Path) -> None:
 
 
 def test_a_ledger_of_the_first_version_is_made_new_and_keeps_its_runs(cli: Cli, state: Path) -> None:
-    write(state, [row(day(), run_id="run_old")])
+    write(state, [row(day(), run_id="run_old", code="ERR_TIMEOUT", cost=None)])
     query(state, "ALTER TABLE runs DROP COLUMN operation")
     query(state, "DROP TABLE forgotten")
+    query(state, "DROP VIEW costs")
+    query(state, "CREATE VIEW costs AS SELECT 0 AS unpriced FROM runs")
     query(state, "PRAGMA user_version = 1")
     write(state, [row(day(), run_id="run_new", operation="chat")])
     found = {each["run_id"]: each["operation"] for each in cli("runs", "list", "--json").document["runs"]}
     assert found == {"run_old": None, "run_new": "chat"}
+    assert query(state, "SELECT sum(unpriced) FROM costs") == [(1,)]

@@ -112,7 +112,7 @@ def _paid(envelope: Envelope, *, begun: bool) -> float | None:
     A failure in the middle of an answer was billed, most likely. One of the vendor's own may have been: a batch, in
     which there are many, takes those for free, and a run does not.
     """
-    from theoryctl.batch.rows import paid
+    from theoryctl.requests.billing import paid
 
     error = envelope["error"]
     if error is None or is_mock(envelope["mode"] or "real"):

@@ -17,10 +17,11 @@ from theoryctl.batch.money import Budget, Reservations, reserve_all
 from theoryctl.batch.output import Output
 from theoryctl.batch.pace import Pace
 from theoryctl.batch.plan import Plan
-from theoryctl.batch.rows import UNBILLED, RowFormat, paid
+from theoryctl.batch.rows import RowFormat
 from theoryctl.batch.tally import Tally
 from theoryctl.errors import Interrupted, MaxCost, OutputFailed
 from theoryctl.hints import again
+from theoryctl.requests.billing import UNBILLED, paid
 from theoryctl_providers.contract import Envelope, ProviderError, Request
 
 #: Seconds after which the watcher is called again, and the longest wait for an answer.

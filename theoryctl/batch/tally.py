@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypedDict, TypeVar
 
 from theoryctl.batch.resume import Earlier
-from theoryctl.batch.rows import is_unbilled, paid
+from theoryctl.requests.billing import is_unbilled, paid
 from theoryctl_providers.contract import Envelope
 
 _Number = TypeVar("_Number", int, float)

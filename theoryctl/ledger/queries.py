@@ -10,6 +10,7 @@ from theoryctl.hints import command
 from theoryctl.ledger.content import Content
 from theoryctl.ledger.retention import day
 from theoryctl.ledger.row import COLUMNS, Row
+from theoryctl.ledger.schema import UNPRICED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,7 +75,7 @@ class Costs:
 
 _SUMS = (
     "count(*), count(code), sum(input_tokens), sum(output_tokens), sum(cost_usd), "
-    "count(CASE WHEN cost_usd IS NULL AND code IS NULL THEN 1 END)"
+    f"count(CASE WHEN {UNPRICED} THEN 1 END)"
 )
 
 

@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+from theoryctl.requests.billing import UNBILLED
+
+#: True of a run of unknown cost: one that failed too, unless nobody bills that (`requests.billing.is_unbilled`).
+_FREE = ", ".join(f"'{code}'" for code in sorted(UNBILLED))
+UNPRICED = f"cost_usd IS NULL AND mode IS NOT 'mock' AND (code IS NULL OR code NOT IN ({_FREE}))"
+
+_COSTS = f"""
+CREATE VIEW costs AS
+SELECT
+  substr(started_at, 1, 10) AS day, model, ref, mode,
+  count(*) AS runs,
+  count(code) AS failed,
+  sum(input_tokens) AS input_tokens,
+  sum(output_tokens) AS output_tokens,
+  sum(cost_usd) AS cost_usd,
+  count(CASE WHEN {UNPRICED} THEN 1 END) AS unpriced
+FROM runs GROUP BY 1, 2, 3, 4;
+"""
+
 _FORGOTTEN = """
 CREATE TABLE forgotten (
   run_id TEXT PRIMARY KEY,           -- of a run that a log may still tell of
   day TEXT NOT NULL                  -- UTC, when it was forgotten
-) WITHOUT ROWID"""
+) WITHOUT ROWID;
+"""
 
-#: The changes that lead from one version of the tables to the next, by the version that they begin at.
-CHANGES = {1: "ALTER TABLE runs ADD COLUMN operation TEXT", 2: _FORGOTTEN}
+#: The statements that lead from one version of the tables to the next, by the version that they start from.
+CHANGES = {
+    1: "ALTER TABLE runs ADD COLUMN operation TEXT;\n",
+    2: f"DROP VIEW IF EXISTS costs;\n{_COSTS}{_FORGOTTEN}",
+}
 
 # Ids of runs are random, so that each row of a group changes another page. With a rowid, which ledgers of an earlier
 # version do not have, that is a page of the small index of ids and not of the rows: less than half of the cost.
@@ -63,19 +86,8 @@ CREATE TABLE notes (
   name TEXT PRIMARY KEY,
   value TEXT
 ) WITHOUT ROWID;
-{_FORGOTTEN};
-
-CREATE VIEW costs AS
-SELECT
-  substr(started_at, 1, 10) AS day, model, ref, mode,
-  count(*) AS runs,
-  count(code) AS failed,
-  sum(input_tokens) AS input_tokens,
-  sum(output_tokens) AS output_tokens,
-  sum(cost_usd) AS cost_usd,
-  count(CASE WHEN cost_usd IS NULL AND code IS NULL THEN 1 END) AS unpriced
-FROM runs GROUP BY 1, 2, 3, 4;
-
+{_FORGOTTEN}
+{_COSTS}
 CREATE VIEW failures AS
 SELECT substr(started_at, 1, 10) AS day, code, model, ref, count(*) AS runs
 FROM runs WHERE code IS NOT NULL GROUP BY 1, 2, 3, 4;

@@ -136,8 +136,8 @@ def _prepare(connection: Connection, file: Path) -> None:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before the first table, or never
         connection.execute("PRAGMA journal_mode = WAL")
         with changing(connection):
-            steps = [CHANGES[version] for version in range(found, VERSION)] if found else SCRIPT.split(";\n")
-            for statement in steps:
+            steps = "".join(CHANGES[version] for version in range(found, VERSION)) if found else SCRIPT
+            for statement in steps.split(";\n"):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {VERSION}")
 

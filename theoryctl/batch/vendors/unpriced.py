@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from theoryctl.batch.answers import Finished
 from theoryctl.batch.cost import bounds_of
-from theoryctl.batch.rows import paid
+from theoryctl.requests.billing import paid
 
 
 @dataclass(slots=True)
