@@ -30,7 +30,7 @@ class Answers:
     """Writes the row of each answer, and of the lines that are equal to its own.
 
     `end` is told why no more is to be asked: rows find no room, once, or lines are not what was checked. `results` is
-    called with each group of lines whose rows were written, or found no room.
+    called with each group of lines whose rows were written, or found no room, and with failures that get no row.
     """
 
     plan: Plan
@@ -68,6 +68,12 @@ class Answers:
             self._put(index, name, envelope)
             if self.plan.twins:
                 self._write_twins(index, envelope)
+
+    def give_up(self, index: int, name: str | None, request: Request, envelope: Envelope) -> None:
+        """Tell of the failure of a line that gets no row, because the batch was stopped: the call was made."""
+        self.tally.add_cost(envelope)
+        if self.results is not None:
+            self._finished.append(Finished(index + 1, name, self.plan.digest(index), request, envelope))
 
     def flush(self) -> None:
         """Write the rows, and then tell of their answers, which were paid even if there is no room for rows."""

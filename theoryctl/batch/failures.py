@@ -10,7 +10,7 @@ from enum import Enum, auto
 
 from theoryctl.batch.pace import Pace
 from theoryctl.errors import StoppedEarly
-from theoryctl.hints import again
+from theoryctl.hints import Hint, again
 from theoryctl_providers.contract import ErrorInfo
 
 #: Refusals for too many calls. They are not billed, and say nothing of the line.
@@ -133,6 +133,11 @@ class Failures:
             message = (
                 f"the batch was stopped early: {vendor or 'the provider'} {what}; the last failure: {error['message']}"
             )
-            hint = again("run it again")
-            lead = (error["hint"] or "wait until it answers").removesuffix(", then run it again")
-            self.stop = StoppedEarly(error["code"], message, hint=hint.after(lead))
+            self.stop = StoppedEarly(error["code"], message, hint=_then_again(error["hint"]))
+
+
+def _then_again(hint: str | None) -> Hint:
+    """The hint of a failure, and to run the batch again then."""
+    if isinstance(hint, Hint):
+        return hint.then(again("run it again"))
+    return again("run it again").after((hint or "wait until it answers").removesuffix(", then run it again"))

@@ -110,15 +110,18 @@ class Batch:
             if self._is_over(delay):
                 break
             self._settle(self.engine.finished(min(TICK, delay or TICK)) if self._asked else self._pause(delay or 0.0))
-        if self.error is None:
-            for held in self._held:
-                self._write(held.asked, held.done)
-        self._answers.flush()
         self.finish(ordered=ordered)
         self.watch(self.tally)
 
     def finish(self, *, ordered: bool = False) -> None:
         """Write the rest of the rows. Raises OutputFailed, also where some found no room before."""
+        held, self._held = self._held, []
+        for each in held:
+            if self.error is None:
+                self._write(each.asked, each.done)
+            else:  # a later run asks the line again
+                self._answers.give_up(each.asked.index, each.asked.id, each.asked.request, each.done.envelope)
+        self._answers.flush()
         self._answers.finish(ordered=ordered)
 
     def _is_over(self, delay: float | None) -> bool:

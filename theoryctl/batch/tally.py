@@ -72,7 +72,7 @@ class Tally:
         usage, error = envelope["usage"], envelope["error"]
         self.input_tokens += usage["input_tokens"] or 0
         self.output_tokens += usage["output_tokens"] or 0
-        self.cost_usd += paid(envelope) or 0.0
+        self.add_cost(envelope)
         self._count_unknown(envelope)
         if error is not None:
             self.failed[error["code"]] += 1
@@ -83,8 +83,13 @@ class Tally:
     def add_retried(self, envelope: Envelope) -> None:
         """Count a call that failed and is made again."""
         self.retried += 1
-        self.cost_usd += paid(envelope) or 0.0
-        self.unpriced += paid(envelope) is None
+        self.add_cost(envelope)
+
+    def add_cost(self, envelope: Envelope) -> None:
+        """Count the cost of a call, whatever becomes of its line."""
+        usd = paid(envelope)
+        self.cost_usd += usd or 0.0
+        self.unpriced += usd is None
 
     def sums(self, earlier: Earlier) -> Sums:
         """Return the sums of this run, and of the rows that were there before."""
@@ -99,7 +104,6 @@ class Tally:
 
     def _count_unknown(self, envelope: Envelope) -> None:
         usage = envelope["usage"]
-        self.unpriced += paid(envelope) is None
         if envelope["error"] is None or not is_unbilled(envelope):
             self.untold["input_tokens"] += usage["input_tokens"] is None
             self.untold["output_tokens"] += usage["output_tokens"] is None

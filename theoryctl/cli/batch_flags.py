@@ -132,7 +132,7 @@ def run_batch(
             result = with_report(_ask(options), options, target, listener)
     finally:
         display.end()
-    emit(result, ctx)
+    emit(result, ctx, target.runtime)
     return result
 
 
@@ -161,14 +161,14 @@ def _ask(options: BatchOptions) -> Ask:
     return batch
 
 
-def emit(result: BatchResult, ctx: typer.Context) -> None:
-    """Show the result of a batch; one that was stopped says what to type next."""
+def emit(result: BatchResult, ctx: typer.Context, runtime: str | None = None) -> None:
+    """Show the result of a batch, which was asked in a `runtime`; one that was stopped says what to type next."""
     from dataclasses import replace
 
-    from theoryctl.cli.hints import spelled
+    from theoryctl.cli.hints import of_stop
 
     if result.error is not None:
-        result = replace(result, error={**result.error, "hint": spelled(result.error["hint"], ctx)})
+        result = replace(result, error={**result.error, "hint": of_stop(result.error, ctx, runtime)})
     ctx.obj.emit_batch(result)
 
 

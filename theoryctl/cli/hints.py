@@ -81,6 +81,18 @@ def of_inputs(error: ProviderError, context: Any) -> str | None:
     return _how(info_of(error), context, None) if is_of_inputs else hint
 
 
+def of_stop(error: ErrorInfo, context: Any, runtime: str | None) -> str | None:
+    """The hint of a batch that was stopped as text: what a run there would be told, and then the same batch again."""
+    hint = error["hint"]
+    if not isinstance(hint, Hint) or not hint.lead:
+        return spelled(hint, context)
+    first = _how({**error, "hint": hint.lead}, context, runtime)
+    if not isinstance(first, Hint):
+        return spelled(again("run it again").after(first or hint.lead), context)
+    is_last = not all(step.path for step in first.steps) or _words(hint.steps[-1], context) is None
+    return spelled(first if is_last else first.then(again("run it again")), context)
+
+
 def _keeps_loaded(envelope: Envelope, context: Any) -> str | None:
     if envelope["runtime"] != "embedded" or not envelope["meta"].get("loading_ms"):
         return None

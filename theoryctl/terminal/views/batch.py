@@ -45,7 +45,7 @@ def summary(result: BatchResult) -> list[tuple[str, str]]:
     if result.ok + result.failures:
         sent, got = _tokens(result.input_tokens), _tokens(result.output_tokens)
         pairs.append(("tokens", f"{sent} in, {got} out"))
-    if result.ok + result.failures or result.spent_before_usd or result.unpriced_before:
+    if result.ok + result.failures or result.unpriced or result.spent_before_usd or result.unpriced_before:
         pairs.append(("cost", _cost(result)))
     if result.ok:
         pairs.append(("latency", _latency(result.latency_ms)))
