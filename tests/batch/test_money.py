@@ -249,6 +249,17 @@ def test_a_line_that_alone_may_cost_more_is_told_before_anything_is_asked(files:
     assert "line 2 alone may cost $0.006" in ran.document["error"]["message"]
 
 
+def test_the_limit_that_is_named_where_one_line_has_no_room_is_enough_for_all_and_has_no_exponent(files: Files) -> None:
+    lines = [ask(str(tokens), max_tokens=tokens) for tokens in (10, 30, 20)]
+    with Vendor(answers_in(1)) as vendor:
+        refused = real(files, vendor, "--max-cost", "0.000001", lines=lines).document["error"]
+        assert (vendor.requests, "line 2 alone" in refused["message"]) == ([], True)
+        typed = shlex.split(refused["hint"])
+        enough = typed[typed.index("--max-cost") + 1]
+        assert ("e" not in enough, float(enough) < 0.0001) == (True, True)
+        assert real(files, vendor, "--max-cost", enough, "--concurrency", "1", lines=lines).status == 0
+
+
 def test_a_model_without_a_price_has_to_be_allowed(files: Files) -> None:
     lines = [ask("one", model="openai/nobody-knows", max_tokens=10)]
     with Vendor(answers_in(10)) as vendor:

@@ -271,6 +271,20 @@ def test_lines_that_failed_are_asked_again_only_where_that_is_wanted(files: File
     assert {row["status"] for row in files.rows} == {"success"}
 
 
+@pytest.mark.parametrize(("flag", "status"), [("2", 1), ("3", 0), ("74%", 1), ("75%", 0)])
+def test_lines_that_failed_before_count_as_in_the_run_that_they_failed_in(
+    files: Files, working_folder: Path, flag: str, status: int
+) -> None:
+    rule = "rules:\n- when: {user: {contains: bad}}\n  answers: [{fault: {status: 400}}]\n"
+    (working_folder / "answers.yaml").write_text(rule)
+    lines = [ask("good"), ask("bad"), ask("bad"), ask("also bad")]
+    assert files.run("--script", "answers.yaml", "--allow-failures", flag, lines=lines).status == status
+    resumed = files.run("--allow-failures", flag)
+    assert (resumed.status, resumed.document["resumed"], resumed.document["failed_before"]) == (status, 4, 3)
+    assert "3 lines failed; --retry-failed asks again" in resumed.err
+    assert files.run("--retry-failed", "--allow-failures", "0").status == 0
+
+
 def test_a_failure_of_a_line_that_was_corrected_is_told_no_more(files: Files, working_folder: Path) -> None:
     rule = "rules:\n- when: {user: {contains: typo}}\n  answers: [{fault: {status: 400}}]\n"
     (working_folder / "answers.yaml").write_text(rule)

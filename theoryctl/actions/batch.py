@@ -13,7 +13,7 @@ from theoryctl.actions.batch_plan import BatchOptions, Listener, Setting, notes,
 from theoryctl.actions.kept_batch import keeping
 from theoryctl.actions.recordings import recording
 from theoryctl.actions.targets import Target
-from theoryctl.batch.cost import CostEstimate, CostGuard, unpriced_usd
+from theoryctl.batch.cost import CostEstimate, CostGuard
 from theoryctl.batch.engine import Engine
 from theoryctl.batch.failures import Failures
 from theoryctl.batch.money import Budget, Cap
@@ -49,7 +49,7 @@ def batch(options: BatchOptions, target: Target, listener: Listener) -> BatchRes
         if options.detach and is_limited:
             _refuse_budgets()
         plan = plan_of(setting, options, target, guard.look if is_limited else None)
-        guard.check()
+        guard.check(plan)
         budgets = [*_caps(guard, plan), *others]
         for note in notes(options, setting, target):
             listener.tell(note)
@@ -112,8 +112,7 @@ def _caps(guard: CostGuard, plan: Plan) -> list[Budget]:
     if guard.most is None:
         return []
     plan.usd_to_come = guard.usd
-    spent = guard.spent + sum(usd for _, usd in unpriced_usd(plan))
-    return [Cap(guard.most, spent, to_come=lambda: plan.usd_to_come)]
+    return [Cap(guard.most, guard.spent, to_come=lambda: plan.usd_to_come)]
 
 
 def _others(setting: Setting, listener: Listener) -> tuple[Budget, ...]:
@@ -194,6 +193,7 @@ def result_of(options: BatchOptions, running: Batch, script: Script | None = Non
         resumed=plan.resumed,
         failed_before=running.output.earlier.failures,
         copied=tally.copied,
+        failed_copies=tally.failed_copies,
         ok=tally.ok,
         failed=dict(sorted(tally.failed.items())),
         left=tally.asked - tally.done,
@@ -201,7 +201,7 @@ def result_of(options: BatchOptions, running: Batch, script: Script | None = Non
         **tally.sums(running.output.earlier),
         latency_ms=tally.percentiles(),
         seconds=tally.seconds,
-        allowed=options.allow_failures.of(tally.asked),
+        allowed=options.allow_failures.of(plan.lines - plan.invalid),
         unused_rules=() if script is None else tuple(script.unused),
         strict=script is not None and bool(script.document.strict),
         error=None if running.error is None else info_of(running.error),

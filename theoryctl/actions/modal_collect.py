@@ -164,7 +164,7 @@ class _Taking:
         if not new:
             return
         self.tally.add(envelope)
-        self.tally.copied += len(new) - 1
+        self.tally.add_copies(len(new) - 1, failed=envelope["error"] is not None)
         for number, id in new:
             before = earlier.take_failed(digest, id)
             self.file.put(number - 1, self.form.write(id, number, digest, envelope, before))
@@ -234,7 +234,9 @@ def _result(options: CollectOptions, taking: _Taking, batch: KeptBatch, left: in
         out=options.out,
         lines=lines,
         resumed=taking.resumed,
+        failed_before=taking.file.earlier.failures,
         copied=tally.copied,
+        failed_copies=tally.failed_copies,
         ok=tally.ok,
         left=left,
         invalid=0,

@@ -54,7 +54,7 @@ class Answers:
             read = self.form.read(row)
             for index in wanted.pop(read.digest, ()) if earlier.is_answer(read) else ():
                 before = self.plan.take_before(index)
-                self.tally.copied += 1
+                self.tally.add_copies(1, failed=read.code is not None)
                 self.output.put(index, self.form.copy(row, self.plan.line(index).id, index + 1, before))
                 earlier.replace(before)
         self.output.flush()
@@ -104,7 +104,7 @@ class Answers:
             except ProviderError as error:
                 self.end(error)
                 return
-            self.tally.copied += 1
+            self.tally.add_copies(1, failed=envelope["error"] is not None)
             self._put(twin, own, envelope)
 
     @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from theoryctl.batch.money import enough
 from theoryctl.batch.prices import BATCHES, NO_TABLE, Price, facts_of, near_model, price_of, table_file
 from theoryctl.batch.tokens import TokenCounter
 from theoryctl.errors import MaxCost, MissingPackage, TheoryctlError, UsageError
@@ -147,21 +148,31 @@ class CostGuard:
     allow_unknown: bool = False
     usd: float = 0.0
     _unpriced: Counter[str] = field(default_factory=Counter)
+    _dearest: tuple[float, int] = (0.0, 0)
 
     def look(self, index: int, request: Request) -> None:
-        """Look at a request that will be asked. Raises MaxCost where it alone could cost more than is left."""
+        """Look at a request that will be asked."""
         usd = bounds_of(request, self.default_model).usd
         if usd is None:
             self._unpriced[model_of(request, self.default_model)] += 1
-        elif self.most is not None and usd > self.most - self.spent:
-            spent = f", of which {dollars(self.spent)} are spent" if self.spent else ""
-            message = f"line {index + 1} alone may cost {dollars(usd)}, and --max-cost is {dollars(self.most)}{spent}"
-            hint = again("lower max_tokens, or allow more", max_cost=f"{(self.spent + usd) * 1.01:.3g}")
-            raise MaxCost(message, hint=hint)
+        elif usd > self._dearest[0]:
+            self._dearest = usd, index
         self.usd += usd or 0.0
 
-    def check(self) -> None:
-        """Raise UsageError where prices are unknown, and that was not allowed."""
+    def check(self, plan: Plan) -> None:
+        """Count the earlier calls of a plan whose cost nobody knows as spent.
+
+        Raises MaxCost where one request alone could cost more than is left, and UsageError where prices are unknown,
+        and that was not allowed.
+        """
+        usd, index = self._dearest
+        if self.most is not None:
+            self.spent += sum(most for _, most in unpriced_usd(plan))
+        if self.most is not None and usd > self.most - self.spent:
+            spent = f", of which {dollars(self.spent)} are spent" if self.spent else ""
+            message = f"line {index + 1} alone may cost {dollars(usd)}, and --max-cost is {dollars(self.most)}{spent}"
+            all_of_them = enough(self.spent + self.usd)
+            raise MaxCost(message, hint=again("lower max_tokens, or allow more", max_cost=all_of_them))
         if self._unpriced and not self.allow_unknown:
             raise unknown_price(self._unpriced)
 
@@ -200,7 +211,7 @@ class BatchedCost:
             message = (
                 f"--max-cost: the lines may cost {dollars(self.usd)} together, and the limit is {dollars(most)}{gone}"
             )
-            raise MaxCost(message, hint=again("allow more", max_cost=f"{(spent + self.usd) * 1.01:.3g}"))
+            raise MaxCost(message, hint=again("allow more", max_cost=enough(spent + self.usd)))
 
 
 def unknown_price(unpriced: Counter[str]) -> TheoryctlError:

@@ -45,9 +45,8 @@ class Cap(Budget):
         if usd > left:
             spent = f"{dollars(self.spent)} is spent"
             message = f"--max-cost {dollars(self.most)}: {spent}, and the next call may cost {dollars(usd)}"
-            all_of_them = (self.spent + max(usd, self.to_come())) * 1.01  # what is rounded is to be enough
-            hint = again("run it again with a larger --max-cost", max_cost=f"{all_of_them:.3g}")
-            raise MaxCost(message, hint=hint)
+            all_of_them = enough(self.spent + max(usd, self.to_come()))
+            raise MaxCost(message, hint=again("run it again with a larger --max-cost", max_cost=all_of_them))
         self.held += usd
         return _Held(self, usd)
 
@@ -60,6 +59,13 @@ class _Held(Reservation):
     def settle(self, actual: float | None) -> None:
         self.cap.held -= self.usd
         self.cap.spent += self.usd if actual is None else actual
+
+
+def enough(usd: float) -> str:
+    """Return a limit that has room for so many US dollars, as people write it: without an exponent."""
+    from decimal import Decimal
+
+    return format(Decimal(f"{usd * 1.01:.3g}"), "f")  # what is rounded is to be enough
 
 
 class Reservations:

@@ -33,8 +33,9 @@ class Sums(TypedDict):
 class Tally:
     """Counts of lines, tokens and dollars.
 
-    `asked` lines are to be asked in this run, and `in_flight` of them are just now. `unpriced` counts calls whose price
-    nobody knows, those that were asked again too, and `untold` lines by the kind of tokens that nobody knows.
+    `asked` lines are to be asked in this run, and `in_flight` of them are just now. Of the lines that are `copied` from
+    an equal one, `failed_copies` tell of a failure. `unpriced` counts calls whose price nobody knows, those that were
+    asked again too, and `untold` lines by the kind of tokens that nobody knows.
     """
 
     asked: int = 0
@@ -42,6 +43,7 @@ class Tally:
     ok: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     copied: int = 0
+    failed_copies: int = 0
     retried: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
@@ -79,6 +81,11 @@ class Tally:
             return
         self.ok += 1
         self._durations.append(envelope["meta"]["duration_ms"])
+
+    def add_copies(self, count: int, *, failed: bool) -> None:
+        """Count lines whose row is that of an equal one, which may be of a failure."""
+        self.copied += count
+        self.failed_copies += count * failed
 
     def add_retried(self, envelope: Envelope) -> None:
         """Count a call that failed and is made again."""

@@ -63,8 +63,8 @@ class BatchResult:
     """A batch that has ended, or was stopped; `error` is the reason then.
 
     `lines` are all lines, `invalid` those that were left out, `resumed` those that had a row before, of which
-    `failed_before` tell of a failure, `copied` those that are equal to another one, `left` those that still have no
-    row. `failed` are the others' failures by code.
+    `failed_before` tell of a failure, `copied` those that are equal to another one, of which `failed_copies` do, `left`
+    those that still have no row. `failed` are the others' failures by code.
     `latency_ms` has the percentiles p50, p90 and p99 of successes. Nobody knows the cost of `unpriced` calls, nor of
     `unpriced_before` that rows of earlier runs tell of. A sum is None where no call tells its part.
     `out` is the path of the rows, None for standard output. Up to `allowed` lines may fail. `detached` is the name of
@@ -91,6 +91,7 @@ class BatchResult:
     seconds: float
     unpriced_before: int = 0
     failed_before: int = 0
+    failed_copies: int = 0
     allowed: float = 0.0
     detached: str | None = None
     unused_rules: tuple[str, ...] = ()
@@ -137,10 +138,15 @@ class BatchResult:
         return sum(self.failed.values())
 
     @property
+    def failed_lines(self) -> int:
+        """Lines whose row tells of a failure, one of an earlier run too."""
+        return self.failures + self.failed_copies + self.failed_before
+
+    @property
     def exit_status(self) -> int:
         if self.error is not None:
             return exit_status(self.error)
-        if self.failures > self.allowed:
+        if self.failed_lines > self.allowed:
             return 1
         return 3 if self.strict and self.unused_rules else 0
 

@@ -24,9 +24,8 @@ def _batch(result: BatchResult) -> View:
 
 def _retry(result: BatchResult) -> Iterator[str]:
     """The way on after failures; an error tells its own."""
-    failures = result.failures + result.failed_before
-    if failures and result.error is None:
-        yield f"{lines_words(failures)} failed; --retry-failed asks again"
+    if result.failed_lines and result.error is None:
+        yield f"{lines_words(result.failed_lines)} failed; --retry-failed asks again"
 
 
 def summary(result: BatchResult) -> list[tuple[str, str]]:
