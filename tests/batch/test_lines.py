@@ -11,6 +11,8 @@ import pytest
 
 from tests.batch.rows import BATCH, Files, ask, write_lines
 from tests.conftest import REF, ROOT, Cli
+from theoryctl.batch.lines import no_inputs, read_line
+from theoryctl.errors import BadInputs
 
 SCHEMA = json.loads((ROOT / "docs" / "batch.schema.json").read_text())
 
@@ -72,6 +74,20 @@ def test_an_attachment_lies_beside_the_file_of_lines(files: Files, tmp_path: Pat
         ({"inputs": ask("x"), "attach": {"a": "none.txt"}}, "line 2: attachment a: "),
         ({**OPENAIS, "url": "/v1/responses"}, "line 2: url: expected /v1/chat/completions or /v1/embeddings, got"),
         ({**OPENAIS, "method": "GET"}, "line 2: method: expected 'POST', got 'GET'"),
+        (
+            {"id": "a", "input": ask("x")},
+            "line 2: unknown key 'input', did you mean 'inputs'? The keys of such a line are id",
+        ),
+        ({"id": "a", **ask("x")}, "line 2: 'id': expected the inputs under 'inputs', got 'messages' beside it;"),
+        (
+            {**ask("x"), "attach": {"a": "a.txt"}},
+            "line 2: 'attach': expected the inputs under 'inputs', got 'messages'",
+        ),
+        (
+            {"custom_id": "a", **ask("x")},
+            "line 2: 'custom_id': expected the inputs under 'body', got 'messages' beside it",
+        ),
+        ({"custom_id": "a", "bdoy": ask("x")}, "line 2: unknown key 'bdoy', did you mean 'body'? The keys"),
         (ask("x", mode="real"), "line 2: mode: expected mock, which the batch is in, got 'real'"),
         (ask("x", api_base="http://127.0.0.1:1"), "line 2: $"),
     ],
@@ -86,6 +102,14 @@ def test_a_line_that_is_wrong_is_told_with_its_number_and_nothing_is_asked(files
     assert error["hint"].startswith("theoryctl local batch lines.jsonl ")
     assert "--skip-invalid" in error["hint"]
     assert not files.out.exists()
+
+
+def test_a_schema_of_ones_own_may_have_inputs_that_are_called_as_keys_of_lines() -> None:
+    line = b'{"id": 5, "text": "x"}'
+    for schema in ({}, {"additionalProperties": False, "properties": {"id": {}}}):
+        assert read_line(1, line, (), no_inputs(schema)).inputs == {"id": 5, "text": "x"}
+    with pytest.raises(BadInputs, match="'id': expected the inputs under 'inputs', got 'text'"):
+        read_line(1, line, (), no_inputs({"additionalProperties": False}))
 
 
 def test_twenty_problems_are_told_and_the_others_counted(files: Files) -> None:

@@ -127,7 +127,10 @@ def test_failures_are_allowed_by_number_or_share(files: Files, flag: str, status
     assert (ran.status, ran.document["ok"]) == (status, 1)
 
 
-@pytest.mark.parametrize("flag", ["some", "101%", "-1"])
-def test_an_odd_number_of_allowed_failures_is_refused(files: Files, flag: str) -> None:
+@pytest.mark.parametrize(
+    ("flag", "hint"), [("some", "10"), ("101%", "10"), ("-1", "10"), ("1.5", "--allow-failures 1.5%")]
+)
+def test_an_odd_number_of_allowed_failures_is_refused(files: Files, flag: str, hint: str) -> None:
     ran = files.run("--allow-failures", flag, lines=[ask("one")])
     assert (ran.status, files.out.exists()) == (2, False)
+    assert hint in ran.document["error"]["hint"]

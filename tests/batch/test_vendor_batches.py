@@ -24,6 +24,8 @@ def test_status_shows_what_the_vendors_have(files: Files, vendor: BatchVendor, c
         ("anthropic", "in_progress", 1, 0),
     ]
     assert {each["out"] for each in told} == {str(files.out)}
+    unknown = {name: cli("batch", "status", name).err for name in ("lines.jsonl", "nowhere.jsonl")}
+    assert "got another" in unknown["lines.jsonl"] and "got one that does not exist" in unknown["nowhere.jsonl"]
     shown = cli("batch", "status", env=vendor.env)
     assert vendor.submitted[0].id in shown.out and "0 of 2" in shown.out
 

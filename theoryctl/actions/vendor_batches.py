@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -95,7 +96,8 @@ def _is_interrupted(result: BatchResult | ProviderError) -> bool:
 def _chosen(outs: Sequence[str]) -> list[Record | OutputFailed]:
     """The records of these files of rows, or all; for one that cannot be read, the error."""
     if unknown := [out for out in outs if not file_of(out).exists()]:
-        message = f"{unknown[0]}: expected a file of rows that a vendor has a batch for, got another"
+        got = "another" if os.path.exists(unknown[0]) else "one that does not exist"
+        message = f"{unknown[0]}: expected a file of rows that a vendor has a batch for, got {got}"
         raise UsageError(message, hint=command("batch status").alone())
     return list(records(map(file_of, outs) if outs else None))
 

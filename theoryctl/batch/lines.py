@@ -15,8 +15,20 @@ from theoryctl_providers.contract.json_text import cut
 _WRAPPED = ("id", "inputs", "attach")
 _OPENAIS = ("custom_id", "method", "url", "body")
 
+#: Keys that say that a line is meant to have one of these forms, and the form.
+_FORMS = {
+    "id": _WRAPPED,
+    "attach": _WRAPPED,
+    "input": _WRAPPED,
+    "custom_id": _OPENAIS,
+    "method": _OPENAIS,
+    "url": _OPENAIS,
+}
+
 #: The operation behind each path that a line of OpenAI's may name.
 _OPERATIONS: Mapping[str, Operation] = {"/v1/chat/completions": "chat", "/v1/embeddings": "embeddings"}
+
+_NONE = frozenset[str]()
 
 #: Characters of an id, at most.
 LONGEST_ID = 512
@@ -37,8 +49,16 @@ class Line:
     operation: Operation = "chat"
 
 
-def read_line(number: int, data: bytes, declared: Collection[str]) -> Line:
-    """Read one line. `declared` are the names of the provider's own inputs, which no wrapping may hide.
+def no_inputs(schema: Mapping[str, Any]) -> frozenset[str]:
+    """Return the keys of lines that no inputs of this schema can have, so that they are meant for the line."""
+    return (
+        frozenset(_FORMS) - set(schema.get("properties", ())) if schema.get("additionalProperties") is False else _NONE
+    )
+
+
+def read_line(number: int, data: bytes, declared: Collection[str], no_inputs: frozenset[str] = _NONE) -> Line:
+    """Read one line. `declared` are the names of the provider's own inputs, which no wrapping may hide, and `no_inputs`
+    those that cannot be inputs.
 
     Raises ProviderError `ERR_INPUTS`.
     """
@@ -50,6 +70,8 @@ def read_line(number: int, data: bytes, declared: Collection[str]) -> Line:
         return _of_openai(number, value)
     if "inputs" in value and "inputs" not in declared:
         return _wrapped(number, value)
+    if not no_inputs.isdisjoint(value):
+        raise _misplaced(value, next(key for key in value if key in no_inputs))
     return Line(number, None, value)
 
 
@@ -95,6 +117,18 @@ def _refuse_others(value: Mapping[str, Any], known: tuple[str, ...]) -> None:
             near = get_close_matches(key[:100], known, n=1)
             guess = f", did you mean {near[0]!r}?" if near else ""
             raise _bad(f"unknown key {cut(key)!r}{guess}", f"use {', '.join(known)} and no other")
+
+
+def _misplaced(value: Mapping[str, Any], key: str) -> BadInputs:
+    """The error for a line that has a `key` of a form, and lacks the one that its inputs belong under."""
+    form = _FORMS[key]
+    name = "inputs" if form is _WRAPPED else "body"
+    rest = [other for other in value if other not in form]
+    keys = f"the keys of such a line are {', '.join(form)}"
+    if near := get_close_matches(name, [other[:100] for other in rest], n=1):
+        return _bad(f"unknown key {near[0]!r}, did you mean {name!r}? {keys.capitalize()}", f"write {name}")
+    got = ", ".join(map(repr, map(cut, rest[:5]))) or "nothing"
+    return _bad(f"{key!r}: expected the inputs under {name!r}, got {got} beside it; {keys}", f"write {name}")
 
 
 def _id(value: Mapping[str, Any], name: str) -> str | None:

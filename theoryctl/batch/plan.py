@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from theoryctl.batch.given_inputs import check_given
-from theoryctl.batch.lines import Line, read_line
+from theoryctl.batch.lines import Line
 from theoryctl.batch.problems import Problems
 from theoryctl.batch.requests import Check, RequestMaker
 from theoryctl.batch.resume import Earlier
@@ -77,7 +77,7 @@ class Plan:
         start = self.ends[index - 1] if index else 0
         data = self.source.read(start, self.ends[index])
         self.source.check_unchanged()
-        return read_line(index + 1, data, self.maker.declared)
+        return self.maker.read(index + 1, data)
 
     def digest(self, index: int) -> bytes:
         """Return the digest of a line's request."""
@@ -134,7 +134,7 @@ class Planner:
         """The operation of the first line that can be read."""
         for index, data in enumerate(self.plan.source.lines()):
             with suppress(ProviderError):
-                return read_line(index + 1, data, self.plan.maker.declared).operation
+                return self.plan.maker.read(index + 1, data).operation
         return "chat"
 
     def _judged(self, index: int, data: bytes) -> tuple[int, bytes]:
@@ -152,7 +152,7 @@ class Planner:
 
     def _checked(self, index: int, data: bytes) -> tuple[int, bytes]:
         plan = self.plan
-        line = read_line(index + 1, data, plan.maker.declared)
+        line = plan.maker.read(index + 1, data)
         self._check_id(line)
         request = plan.maker.make(line)
         digest = plan.maker.digest(request)

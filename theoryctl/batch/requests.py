@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from theoryctl.batch.lines import Line
+from theoryctl.batch.lines import Line, no_inputs, read_line
 from theoryctl.errors import BadInputs
 from theoryctl.requests.attachments import load_attachments
 from theoryctl.requests.wrapped_inputs import unwrapped
@@ -42,11 +42,17 @@ class RequestMaker:
     timeout: float | None = None
     overrides: bool = False
     declared: frozenset[str] = field(init=False)
+    no_inputs: frozenset[str] = field(init=False)
     _files: dict[tuple[str, int, int], Attachment] = field(init=False, default_factory=dict)
     _rests: dict[tuple[str, str], bytes] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.declared = frozenset((self.config.input_schema or {}).get("properties", {}))
+        schema = self.config.input_schema or {}
+        self.declared, self.no_inputs = frozenset(schema.get("properties", {})), no_inputs(schema)
+
+    def read(self, number: int, data: bytes) -> Line:
+        """Read a line, by its number from 1. Raises BadInputs for what is none."""
+        return read_line(number, data, self.declared, self.no_inputs)
 
     def make(self, line: Line, *, admitted: bool = False) -> Request:
         """Make the request of a line; `admitted` says that it was checked before.

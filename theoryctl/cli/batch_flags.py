@@ -248,10 +248,12 @@ def allowed(text: str) -> Allowed:
     """Read `--allow-failures`. Raises UsageError."""
     from theoryctl.actions.batch_plan import Allowed
     from theoryctl.errors import UsageError
+    from theoryctl.hints import again
 
-    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)(%?)", text.strip(), re.ASCII)
+    found = re.fullmatch(r"(\d{1,9}(\.\d{1,6})?)(%?)", text.strip(), re.ASCII)
     number = float(found[1]) if found else -1.0
-    if found is None or (found[2] and number > 100):
+    if found is None or (found[3] and number > 100) or (found[2] and not found[3]):
         message = f"--allow-failures: expected a number of lines, or a share such as 2%, got {text!r:.100}"
-        raise UsageError(message, hint="write it as 10, or as 2%")
-    return Allowed(number / 100, is_share=True) if found[2] else Allowed(number)
+        share = again(f"write {text}%", allow_failures=f"{text.strip()}%") if 0 <= number <= 100 else None
+        raise UsageError(message, hint=share or "write it as 10, or as 2%")
+    return Allowed(number / 100, is_share=True) if found[3] else Allowed(number)
