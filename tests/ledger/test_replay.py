@@ -63,7 +63,7 @@ def test_a_real_run_asked_again_says_its_price_first_and_goes_to_the_vendor(ask:
 @pytest.mark.parametrize(
     ("flags", "ledger", "reason"),
     [
-        (("--prompt", "x"), "mock", "its inputs were not kept, as THEORYCTL_LEDGER=content would have them"),
+        (("--prompt", "x"), "mock", "set THEORYCTL_LEDGER to mock,content before"),
         (("--prompt", "x", "--attach", f"a={__file__}"), "mock,content", "files came with its inputs"),
     ],
 )
@@ -73,7 +73,7 @@ def test_a_run_without_its_inputs_cannot_be_asked_again(
     assert cli(*MOCK, *flags, env={"THEORYCTL_LEDGER": ledger}).status == 0
     ran = cli("runs", "replay", "--json")
     assert (ran.status, ran.document["error"]["code"]) == (2, "ERR_USAGE")
-    assert reason in ran.document["error"]["message"]
+    assert reason in f"{ran.document['error']['message']}, {ran.document['error']['hint']}"
 
 
 def test_a_run_whose_inputs_held_a_secret_cannot_be_asked_again(ask: Ask, cli: Cli) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import stat
 import sys
 import time
@@ -176,6 +177,43 @@ def test_of_runs_without_a_cost_those_count_as_unknown_that_somebody_may_have_bi
     assert query(state, "SELECT model, unpriced FROM costs ORDER BY model") == [("a/mock", 0), ("a/x", 3)]
     assert "runs without a known cost: 3 of 7" in cli("runs", "cost").err
     assert [UNBILLED.issuperset(codes[3:]), UNBILLED.isdisjoint(codes[:3])] == [True, True]
+
+
+@pytest.mark.parametrize("code", ["timeout", "ERR_TIMEOUT", "err-timeout", "any", "ANY"])
+def test_runs_are_found_by_a_code_as_explain_takes_it(cli: Cli, state: Path, code: str) -> None:
+    write(state, [row(FIRST, code="ERR_TIMEOUT"), row(FIRST)])
+    assert [each["code"] for each in rows(cli, "--code", code)] == ["ERR_TIMEOUT"]
+    assert cli("runs", "export", "--code", code).out.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["list", "cost", "export", "report"])
+def test_a_code_that_there_is_not_is_refused_by_every_command(cli: Cli, command: str) -> None:
+    needed = ("--html", "out.html") if command == "report" else ()
+    ran = cli("runs", command, "--code", "timeot", *needed)
+    assert (ran.status, "--code: expected any or the code of an error, got 'timeot'" in ran.err) == (2, True)
+    assert f"hint: theoryctl runs {command} " in ran.err and "--code ERR_TIMEOUT" in ran.err
+    assert "hint: theoryctl explain\n" in cli("runs", command, "--code", "xyzzy", *needed).err
+
+
+def test_names_to_group_by_that_a_space_sets_apart_are_told_with_their_comma(cli: Cli, state: Path) -> None:
+    write(state, [row(FIRST)])
+    ran = cli("runs", "cost", "--by", "day", "model")
+    assert (ran.status, "--by: expected names with commas between them" in ran.err) == (2, True)
+    assert cli(*hinted(ran.err)).out.startswith(f"{FIRST}\ta/x\t")
+
+
+def test_a_page_that_is_named_without_its_option_is_written_by_the_hint(cli: Cli, working_folder: Path) -> None:
+    ran = cli("runs", "report", "--since", "2h", "out.html")
+    assert (ran.status, "Missing option '--html'" in ran.err) == (2, True)
+    assert cli(*hinted(ran.err)).status == 0
+    assert (working_folder / "out.html").exists()
+    for nothing in ((), (REF,)):
+        assert "hint: theoryctl runs report --help\n" in cli("runs", "report", *nothing).err
+
+
+def hinted(err: str) -> list[str]:
+    """The words of the command in the hint of an error."""
+    return shlex.split(err.partition("hint: theoryctl ")[2])
 
 
 def test_a_group_that_there_is_not_is_refused(cli: Cli) -> None:

@@ -15,13 +15,20 @@ from theoryctl_providers.contract import ERRORS
 
 
 def explain(code: str) -> Explanation:
-    """Explain a code, with or without its `ERR_`, in any case. Raises UsageError for an unknown one."""
-    name = code.strip().upper().replace("-", "_").replace(" ", "_")
-    name = name if name.startswith("ERR_") else f"ERR_{name}"
-    if name not in ERRORS:
-        raise UsageError(f"there is no error code {code[:200]!r}", hint=command("explain", *_near(name)).alone())
+    """Explain a code, as `code_of` reads it. Raises UsageError for an unknown one."""
+    name, near = code_of(code)
+    if near is not None:
+        raise UsageError(f"there is no error code {code[:200]!r}", hint=command("explain", *near).alone())
     spec, (cause, cure) = ERRORS[name], _causes()[name]
     return Explanation(name, spec.meaning, cause, cure, spec.exit_status, spec.retryable, spec.http_status)
+
+
+def code_of(text: str) -> tuple[str, list[str] | None]:
+    """Return the code that people write with or without its `ERR_`, in any case, and None; where it is unknown, the
+    one that was meant instead of None, or no code in the list."""
+    name = text.strip().upper().replace("-", "_").replace(" ", "_")
+    name = name if name.startswith("ERR_") else f"ERR_{name}"
+    return name, None if name in ERRORS else _near(name)
 
 
 def _near(name: str) -> list[str]:

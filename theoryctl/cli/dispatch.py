@@ -55,6 +55,7 @@ def execute(arguments: list[str], terminal: Terminal) -> int:
 
 def _usage_error(error: Any, arguments: Sequence[str]) -> ProviderError:
     """Typer's complaint in our form: the message, and the same command without the slip, else the help to type for."""
+    from theoryctl.cli.missing_option import completed
     from theoryctl.cli.refused import message_of
     from theoryctl.cli.unknown_option import Slip, slip_of
 
@@ -62,7 +63,8 @@ def _usage_error(error: Any, arguments: Sequence[str]) -> ProviderError:
     if context is not None and option:
         slip = slip_of(arguments, option, context)
     else:
-        slip = Slip(message_of(error, arguments), getattr(error, "meant", None), getattr(error, "hint", None))
+        meant = getattr(error, "meant", None) or completed(arguments, error)
+        slip = Slip(message_of(error, arguments), meant, getattr(error, "hint", None))
     path = context.command_path if context is not None else PROGRAM
     return UsageError(
         slip.message, hint=_pasteable(slip.corrected, slip.standard_input) or slip.hint or f"{path} --help"

@@ -74,9 +74,37 @@ class FilterFlags(NamedTuple):
             ref=str(ProviderRef.parse(self.ref)) if self.ref is not None else None,
             model=self.model,
             mode=checked_mode(self.mode),
-            code=self.code,
+            code=_code(self.code) if self.code is not None else None,
             since=parse_since(self.since, "--since") if self.since is not None else None,
         )
+
+
+def _code(text: str) -> str:
+    """Return the code of an error, or `any`. Raises UsageError."""
+    from theoryctl.actions.explain import code_of
+    from theoryctl.errors import UsageError
+    from theoryctl.hints import again, command
+    from theoryctl.ledger.queries import ANY
+
+    if text.strip().lower() == ANY:
+        return ANY
+    code, near = code_of(text)
+    if near is not None:
+        hint = again("correct it", code=near[0]) if near else command("explain").alone()
+        raise UsageError(f"--code: expected {ANY} or the code of an error, got {text[:200]!r}", hint=hint)
+    return code
+
+
+def _check_groups(by: str, flags: FilterFlags) -> None:
+    """Raise UsageError where names to group by are set apart by a space, so that one was taken for the ref."""
+    from theoryctl.errors import UsageError
+    from theoryctl.hints import again
+    from theoryctl.ledger.queries import GROUPS
+
+    if flags.ref in GROUPS:
+        both = f"{by},{flags.ref}"
+        message = f"--by: expected names with commas between them, got {by[:100]!r} and {flags.ref!r}"
+        raise UsageError(message, hint=again(f"write --by {both}", by=both, ref=None))
 
 
 @command(app, "list", examples="theoryctl runs list --since 7d\ntheoryctl runs list --code any --json")
@@ -119,6 +147,7 @@ def cost(
     """
     from theoryctl.actions.runs.ledger import show_costs
 
+    _check_groups(by, flags)
     ctx.obj.emit(show_costs(flags.chosen(), by, ctx.obj.note))
 
 

@@ -23,6 +23,8 @@ LAST = "last"
 
 #: The largest integer of SQLite (sqlite.org/datatype3.html).
 _MOST = 2**63 - 1
+#: The word for the code of every failure.
+ANY = "any"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +57,7 @@ class Filter:
         elif self.model is not None:
             yield "model = ?", (self.model,)
         if self.code is not None:
-            is_any = self.code.lower() == "any"
-            yield ("code IS NOT NULL", ()) if is_any else ("code = ?", (self.code.upper(),))
+            yield ("code IS NOT NULL", ()) if self.code == ANY else ("code = ?", (self.code,))
         if self.since is not None:
             yield "started_at >= ?", (day(self.since, "%Y-%m-%dT%H:%M:%S"),)
 

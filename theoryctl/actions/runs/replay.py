@@ -65,16 +65,17 @@ def replay(options: ReplayOptions, on_event: Callable[[Event], None]) -> RunResu
 def _replayable(row: Row, content: Content | None) -> tuple[ProviderRef, str, Content]:
     """The ref, mode and content of a run that can be asked again. Raises UsageError for any other."""
     if content is None:
-        missing = "its inputs were not kept, as THEORYCTL_LEDGER=content would have them"
+        words = "mock,content" if is_mock(row.mode or "real") else "content"
+        missing, hint = "its inputs were not kept", f"set THEORYCTL_LEDGER to {words} before the next run"
     elif content.redacted:
-        missing = "its inputs held a secret, which THEORYCTL_LEDGER=content does not keep"
+        missing, hint = "its inputs held a secret, which the ledger does not keep", "keep secrets out of the inputs"
     elif content.attached:
-        missing = "files came with its inputs, which THEORYCTL_LEDGER=content does not keep"
+        missing, hint = "files came with its inputs, which the ledger does not keep", "ask it again with its files"
     elif row.ref is None or row.mode is None:
-        missing = "the ledger names no ref for it"
+        missing, hint = "the ledger names no ref for it", command("runs show", row.run_id)
     else:
         return ProviderRef.parse(row.ref), row.mode, content
-    raise UsageError(f"{row.run_id} cannot be asked again: {missing}", hint=command("runs show", row.run_id))
+    raise UsageError(f"{row.run_id} cannot be asked again: {missing}", hint=hint)
 
 
 def _options(
