@@ -48,6 +48,22 @@ def test_tokens_per_minute_are_kept_within_five_percent_by_what_was_really_used(
     assert len(times) * 100 >= 0.95 * 3 * 20_000
 
 
+@pytest.mark.parametrize("limit", ["rpm", "tpm"])
+def test_the_time_to_go_is_that_of_the_limit_from_the_first_calls_on(limit: str) -> None:
+    now, calls = 0.0, 400
+    pace = Pace(64, rpm=600 if limit == "rpm" else None, tpm=60_000 if limit == "tpm" else None, clock=lambda: now)
+    told = []
+    for number in range(calls):
+        now += pace.delay(150)
+        pace.begin(150)
+        pace.settle(150, 100)
+        told.append((now, *pace.least(calls - number - 1)))
+    assert {name for _, _, name in told} == {limit}
+    assert all(at + seconds == pytest.approx(now, rel=0.02) for at, seconds, _ in told), told
+    assert 35 < now < 41
+    assert Pace(64).least(5) == (0.0, None)
+
+
 def test_calls_that_together_were_too_many_halve_the_number_once() -> None:
     pace = Pace(64)
     began = [pace.begin(0) for _ in range(64)]

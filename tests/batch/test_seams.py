@@ -23,11 +23,11 @@ from theoryctl.results.batch import BatchResult
 pytestmark = [LITELLM_WARNINGS, pytest.mark.usefixtures("here")]
 
 
-def run(listener: Listener, *texts: str, mode: str = "mock") -> BatchResult:
+def run(listener: Listener, *texts: str, mode: str = "mock", rpm: float | None = None) -> BatchResult:
     write_lines(Path("lines.jsonl"), [ask(text, max_tokens=100) for text in texts])
     ref = ProviderRef.parse(REF)
     options = BatchOptions(
-        ref=ref, source="lines.jsonl", out="rows.jsonl", max_attachment=1 << 20, mode=mode, concurrency=2
+        ref=ref, source="lines.jsonl", out="rows.jsonl", max_attachment=1 << 20, mode=mode, concurrency=2, rpm=rpm
     )
     return batch(options, local_target(ref, "embedded"), listener)
 
@@ -53,6 +53,12 @@ def test_results_come_in_groups_once_their_rows_are_written() -> None:
     ]
     assert [each.envelope["run_id"] for each in found] == [row["run_id"] for row in read_rows(Path("rows.jsonl"))]
     assert groups == [2, 1]
+
+
+def test_a_batch_that_waits_for_a_limit_tells_how_long_that_takes() -> None:
+    told = set[str | None]()
+    run(Listener(lambda _: None, lambda tally: told.add(tally.least[1]), lambda _: None), "one", "two", rpm=120)
+    assert "rpm" in told
 
 
 class Recorded:

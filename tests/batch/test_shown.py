@@ -53,6 +53,10 @@ def test_a_pipe_gets_a_line_with_rate_time_cost_and_failures() -> None:
     assert progress_line(tally) == (
         "1,200 of 5,000 lines (24 %), 120/s, 31 s to go, $0.35, 10 failed: ERR_TIMEOUT 9, ERR_INPUTS 1"
     )
+    tally.least = 20.0, "rpm"
+    assert ", 31 s to go, " in progress_line(tally)
+    tally.least = 90.0, "tpm"
+    assert ", 1 min to go by --tpm, " in progress_line(tally)
 
 
 def result(**changed: object) -> BatchResult:

@@ -34,6 +34,11 @@ class Bucket:
         self._fill(now)
         return max(0.0, (min(amount, self._most) - self._level) / self._rate)
 
+    def seconds(self, amount: float, now: float) -> float:
+        """Return the seconds until so much has been taken, piece by piece."""
+        self._fill(now)
+        return max(0.0, (amount - self._level) / self._rate)
+
     def take(self, amount: float, now: float) -> None:
         """Take so much, or give it back where it is negative. The level may fall below 0: that is owed."""
         self._fill(now)
@@ -58,6 +63,8 @@ class Pace:
     tpm: float | None = None
     clock: Callable[[], float] = time.monotonic
     allowed: float = field(init=False)
+    _begun: int = field(init=False, default=0)
+    _used: float = field(init=False, default=0.0)
     _calls: Bucket | None = field(init=False, default=None)
     _tokens: Bucket | None = field(init=False, default=None)
     _paused_until: float = field(init=False, default=-math.inf)
@@ -85,6 +92,8 @@ class Pace:
     def begin(self, tokens: float) -> float:
         """Count a call that begins; the time."""
         now = self.clock()
+        self._begun += 1
+        self._used += tokens
         if self._calls is not None:
             self._calls.take(1, now)
         if self._tokens is not None:
@@ -93,8 +102,17 @@ class Pace:
 
     def settle(self, reserved: float, used: float) -> None:
         """Count the tokens that a call really took, in place of those that were reserved for it."""
+        self._used += used - reserved
         if self._tokens is not None:
             self._tokens.take(used - reserved, self.clock())
+
+    def least(self, calls: int) -> tuple[float, str | None]:
+        """Return the seconds until so many more calls can have begun, each with as many tokens as those before had, and
+        the limit that it is for: `rpm`, or `tpm`; None where there is none."""
+        now, tokens = self.clock(), self._used / max(1, self._begun)
+        buckets = {"rpm": (self._calls, 1.0), "tpm": (self._tokens, tokens)}
+        waits = [(bucket.seconds(calls * each, now), name) for name, (bucket, each) in buckets.items() if bucket]
+        return max(waits, default=(0.0, None))
 
     def answered(self) -> None:
         """Count an answer: all calls under way together earn one more."""

@@ -208,6 +208,7 @@ class Batch:
         now = time.monotonic()
         if now - self._watched >= TICK:
             self._watched = now
+            self.tally.least = self.pace.least(self.tally.asked - self.tally.done - len(self._asked))
             self.watch(self.tally)
 
     def _judge(self, done: Done) -> None:

@@ -35,7 +35,8 @@ class Tally:
 
     `asked` lines are to be asked in this run, and `in_flight` of them are just now. Of the lines that are `copied` from
     an equal one, `failed_copies` tell of a failure. `unpriced` counts calls whose price nobody knows, those that were
-    asked again too, and `untold` lines by the kind of tokens that nobody knows.
+    asked again too, and `untold` lines by the kind of tokens that nobody knows. `least` are the seconds that the lines
+    which wait take at least, and the name of the limit that it is for, if it is for one.
     """
 
     asked: int = 0
@@ -50,6 +51,7 @@ class Tally:
     cost_usd: float = 0.0
     unpriced: int = 0
     untold: Counter[str] = field(default_factory=Counter)
+    least: tuple[float, str | None] = (0.0, None)
     began: float = field(default_factory=time.monotonic)
     #: Milliseconds of each answer; 4 bytes a line.
     _durations: array[int] = field(default_factory=lambda: array("L"))

@@ -63,11 +63,16 @@ def progress_line(tally: Tally) -> str:
 def _facts(tally: Tally) -> str:
     rate = tally.done / max(tally.seconds, 1e-3)
     said = [f"{rate_words(rate)}/s"]
-    if rate and tally.asked > tally.done:
-        said.append(f"{time_words((tally.asked - tally.done) / rate)} to go")
+    if tally.asked > tally.done and (rate or tally.least[0]):
+        said.append(_to_go((tally.asked - tally.done) / rate if rate else 0.0, *tally.least))
     if tally.cost_usd:
         said.append(dollars(tally.cost_usd))
     if tally.failures:
         codes = ", ".join(f"{code} {count}" for code, count in tally.failed.most_common(3))
         said.append(f"{tally.failures:,} failed: {codes}")
     return ", ".join(said)
+
+
+def _to_go(seconds: float, least: float, limit: str | None) -> str:
+    """The time to go at the rate so far, or as a limit has it, which lets lines pass faster in the beginning."""
+    return f"{time_words(least)} to go by --{limit}" if limit and least > seconds else f"{time_words(seconds)} to go"
