@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.conftest import REF
 from theoryctl.batch.cost import Bounds, CostEstimate, CostGuard, bounds_of
+from theoryctl.batch.plan import Plan
 from theoryctl.batch.prices import BATCHES, facts_of, price_of
+from theoryctl.batch.requests import RequestMaker
+from theoryctl.batch.source import open_source
 from theoryctl.batch.tokens import TokenCounter
 from theoryctl.errors import MaxCost
+from theoryctl.requests.standard_input import StandardInput
 from theoryctl_providers.contract import Attachment, ProviderConfig, Request
 
 MODEL = "openai/gpt-4o-mini"
@@ -157,8 +163,14 @@ def test_embeddings_write_nothing() -> None:
     assert bounds.usd == pytest.approx(bounds.input * (facts_of(model) or {})["input_cost_per_token"])
 
 
-def test_a_line_alone_may_not_cost_more_than_is_left_of_a_limit() -> None:
+def test_a_line_alone_may_not_cost_more_than_is_left_of_a_limit(tmp_path: Path) -> None:
     usd = bounds_of(asked(max_tokens=1000), None).usd or 0.0
-    CostGuard(None, most=3 * usd, spent=1.9 * usd).look(0, asked(max_tokens=1000))
-    with pytest.raises(MaxCost, match="line 1 alone"):
-        CostGuard(None, most=3 * usd, spent=2.1 * usd).look(0, asked(max_tokens=1000))
+    (tmp_path / "lines.jsonl").write_text("")
+    maker = RequestMaker(config=ProviderConfig(provider="litellm", ref=REF), mode="mock", folder=".", max_attachment=1)
+    with open_source(str(tmp_path / "lines.jsonl"), StandardInput()) as source:
+        guards = [CostGuard(None, most=3 * usd, spent=spent * usd) for spent in (1.9, 2.1)]
+        for guard in guards:
+            guard.look(0, asked(max_tokens=1000))
+        guards[0].check(Plan(source, maker))
+        with pytest.raises(MaxCost, match="line 1 alone"):
+            guards[1].check(Plan(source, maker))
