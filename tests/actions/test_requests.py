@@ -52,6 +52,14 @@ def test_each_request_is_a_row_and_in_json_has_its_body(cli: Cli, working_folder
     assert "sk-mine" not in ran.out
 
 
+def test_a_failure_that_a_run_carries_is_no_success_in_the_column_of_states(cli: Cli, working_folder: Path) -> None:
+    (working_folder / "limit.yaml").write_text("rules: [{answers: [{fault: {status: 429}}]}]\n")
+    started(cli, "--script", "limit.yaml")
+    assert cli(*RUN, "--prompt", "Hi").status != 0
+    (row,) = cli(*REQUESTS).out.splitlines()
+    assert row.split("\t")[2:] == ["fail", "openai/gpt-4o-mini", "rule 1, ERR_RATE_LIMITED"]
+
+
 def test_a_call_of_a_tool_that_nobody_offered_is_told_below_the_rows(cli: Cli, working_folder: Path) -> None:
     (working_folder / "calls.yaml").write_text("rules: [{answers: [{tool_calls: [{name: wether}]}]}]\n")
     started(cli, "--script", "calls.yaml")

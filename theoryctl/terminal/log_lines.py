@@ -35,7 +35,8 @@ def readable_line(line: str) -> str:
 
 def _in_columns(facts: dict[str, Any]) -> str:
     at = time.strftime("%b %d %H:%M:%S", time.localtime(facts["time"]))
-    asked = f"{at}  {_status(facts):<4}  {duration_words(facts['duration_ms']):>8}  {_subject(facts):<20}"
+    status = status_word(facts.get("status"), facts.get("code"))
+    asked = f"{at}  {status:<4}  {duration_words(facts['duration_ms']):>8}  {_subject(facts):<20}"
     # A request that failed has mostly no tokens: its code stands in their place.
     became = [cell for cell in (_tokens(facts), _cost(facts), facts.get("code") or "") if cell]
     return printable_cell("  ".join([asked, *became]).rstrip())
@@ -49,10 +50,11 @@ def _object(line: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _status(facts: dict[str, Any]) -> str:
-    status, failed = facts.get("status"), facts.get("code") is not None
-    if status is None or (failed and status < 400):
-        return "fail" if failed else "ok"
+def status_word(status: int | None, code: str | None) -> str:
+    """Return the HTTP status of a request, but `fail` where it failed with `code` after success was sent, and a word
+    alone where no status is known."""
+    if status is None or (code is not None and status < 400):
+        return "ok" if code is None else "fail"
     return str(status)
 
 

@@ -20,6 +20,7 @@ from theoryctl.results.instances import (
     UrlShown,
 )
 from theoryctl.terminal.format import paired, short_digest, size_words, time_words
+from theoryctl.terminal.log_lines import status_word
 from theoryctl.terminal.view import Lines, Table, Views
 from theoryctl_providers.contract import is_mock
 
@@ -91,9 +92,10 @@ def _requests(result: RequestsShown) -> Table:
 
 
 def _request_cells(asked: AskedRequest) -> tuple[str, ...]:
-    status = "-" if asked["status"] is None else str(asked["status"])
-    answered_by = asked["answered_by"] or asked["code"] or "-"
-    return (_clock(asked["time"]), asked["path"], status, asked["model"] or "-", answered_by)
+    status, code = asked["status"], asked["code"]
+    word = "-" if status is None and code is None else status_word(status, code)
+    answered_by = ", ".join(filter(None, (asked["answered_by"], code))) or "-"
+    return (_clock(asked["time"]), asked["path"], word, asked["model"] or "-", answered_by)
 
 
 def _clock(seconds: float) -> str:
