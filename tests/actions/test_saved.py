@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jsonschema_rs
@@ -10,6 +11,7 @@ import pytest
 
 from tests.actions.test_run import RUN, SCHEMA, answer, error
 from tests.conftest import Cli, messages
+from theoryctl.requests.result_folder import ResultFolder
 from theoryctl_providers.contract import sha256
 
 
@@ -90,3 +92,13 @@ def test_save_dir_on_a_full_disk_is_err_output_and_leaves_no_half(cli: Cli, tmp_
 def test_a_file_that_cannot_be_saved_is_told_by_the_path_that_was_typed(cli: Cli, working_folder: Path) -> None:
     (working_folder / "taken").write_text("")
     assert "ERR_USAGE: --save-first taken/a.txt: " in cli(*RUN, "--save-first", "taken/a.txt").err
+
+
+def test_runs_that_share_a_folder_do_not_take_each_others_probe_of_it(tmp_path: Path) -> None:
+    def enter(_: int) -> None:
+        with ResultFolder("--save-dir", str(tmp_path)):
+            pass
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(enter, range(400)))
+    assert list(tmp_path.iterdir()) == []

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Self
 
 from theoryctl.errors import UsageError
-from theoryctl_providers.contract import replace_file
 
 
 class ResultFolder:
@@ -24,14 +23,14 @@ class ResultFolder:
         self._made: list[Path] = []
 
     def __enter__(self) -> Self:
+        from tempfile import TemporaryFile
+
         try:
             for path in reversed([self.path, *self.path.parents]):
                 if not path.exists():
                     path.mkdir()
                     self._made.append(path)
-            probe = self.path / ".theoryctl-probe"
-            replace_file(probe, b"", private=False)
-            probe.unlink()
+            TemporaryFile(dir=self.path).close()
         except OSError as error:
             self.__exit__()
             message = f"{self.flag} {self.typed}: {error.strerror}"
