@@ -29,6 +29,7 @@ RUN = ("--ref", REF, "--mode", "mock", "--json")
         (("auth",), ("models",)),
         (("ask", "hi", *RUN), ("local", "run", "hi", *RUN)),
         (("runs", "ls"), ("runs", "list")),
+        (("run", "list", "--json"), ("runs", "list", "--json")),
         (("manifest", "inspect", REF), ("manifest", "show", REF)),
         (("runs", "stats"), ("runs", "cost")),
         (("local", "stats"), ("local", "status")),
@@ -40,6 +41,13 @@ def test_the_command_that_was_meant_is_said_whole(cli: Cli, typed: tuple[str, ..
     hint = refused.document["error"]["hint"] if "--json" in typed else refused.err.partition("hint: ")[2].strip()
     assert (refused.status, shlex.split(hint)) == (2, ["theoryctl", *meant])
     assert cli(*meant).status == 0
+
+
+def test_scripts_are_checked_and_manifests_validated_whichever_is_typed(cli: Cli, working_folder: Path) -> None:
+    assert cli("manifest", "check", "x.yaml").err.endswith("hint: theoryctl manifest validate x.yaml\n")
+    (working_folder / "answers.yaml").write_text("rules: [{answers: [{text: Hello}]}]\n")
+    assert cli("mocks", "validate", "answers.yaml").err.endswith("hint: theoryctl mocks check answers.yaml\n")
+    assert cli("mocks", "check", "answers.yaml").status == 0
 
 
 def test_restart_is_told_as_a_stop_and_a_start_with_all_that_the_instance_was_started_with(cli: Cli) -> None:

@@ -62,6 +62,8 @@ def hint_of(cli: Cli, *typed: str) -> str:
         (("manifest", "list", "--format=json"), ("manifest", "list", "--json")),
         ((*RUN[:2], "--inputs", MESSAGES), (*RUN[:2], "--inputs-json", MESSAGES)),
         ((*BATCH, "-o", "rows.jsonl", "-o", "seed=1"), (*BATCH, "--out", "rows.jsonl", "--option", "seed=1")),
+        ((*BATCH, "--estimate", "--parallel", "4"), (*BATCH, "--estimate", "--concurrency", "4")),
+        (("local", "run", "Hi", "--provider", "litellm"), ("local", "run", "Hi", "--ref", REF)),
         ((*RUN, "--stop", "x"), (*RUN, "-o", "stop=x")),
         ((*RUN, "--max-token", "4"), (*RUN, "-o", "max_tokens=4")),
         ((*RUN, "--provider", "openai", "-m", "gpt-4o"), (*RUN, "-m", "openai/gpt-4o")),

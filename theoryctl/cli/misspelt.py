@@ -47,10 +47,12 @@ _ELSEWHERE: Mapping[str, tuple[str, ...]] = {
     "info": ("doctor",),
     "url": ("env",),
     "completion": ("show-completion",),
+    "check": ("validate",),
+    "validate": ("check",),
 }
 
 #: Words for what a group itself has several of. Those of another group are something else.
-_OF_ITS_OWN = ("list", "ls", "rm", "remove", "delete")
+_OF_ITS_OWN = ("list", "ls", "rm", "remove", "delete", "check", "validate")
 
 #: Commands that are refused without a ref.
 _OF_A_REF = ("stop", "new")
@@ -64,14 +66,16 @@ def meant(arguments: Sequence[str], group: Any, context: Any) -> list[str] | Non
     """Return the arguments, which begin with an unknown word, as they were meant in `group`, without the program's
     name; None where nothing is near.
 
-    They are a command's, of the group first, then of another group, in the order of the help, if it takes the words
-    that follow; or a flag of the group without its dashes; or, where the group is called like a command elsewhere,
-    that command's; or, for a word with spaces, the prompt of a run.
+    They are a command's, of the group that is the word in the plural, then of the group itself, then of another one, in
+    the order of the help, if it takes the words that follow; or a flag of the group without its dashes; or, where the
+    group is called like a command elsewhere, that command's; or, for a word with spaces, the prompt of a run.
     """
     word, rest = arguments[0], arguments[1:]
     here = tuple(context.command_path.split()[1:])
     names = (word, *_ELSEWHERE.get(word, ()))
     all_commands = list(_walk((), context.find_root().command, context))
+    if (named := (*here, f"{word}s", *rest[:1])) in all_commands and len(named) > len(here) + 1:  # `run list`
+        return [*named, *rest[1:]]
     known = [*_next_to(here, group, context), all_commands]
     if here and word in _OF_ITS_OWN:
         known.pop()

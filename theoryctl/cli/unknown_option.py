@@ -38,6 +38,10 @@ _OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "--lines": ("--tail",),
     "-n": ("--tail", "--limit"),
     "-p": ("--port", "--prompt"),
+    "--parallel": ("--concurrency",),
+    "--workers": ("--concurrency",),
+    "--jobs": ("--concurrency",),
+    "-j": ("--concurrency",),
 }
 #: Options that choose the form of the output elsewhere; of JSON it is `--json` here.
 _FORMS = ("--output", "--out", "--format", "--output-format")
@@ -191,6 +195,10 @@ def _vendor(typed: _Typed) -> Slip:
     vendor = typed.value or ""
     message = f"{typed.unknown}; the vendor begins the model: -m {vendor or 'openai'}/…"
     rest = typed.replaced(with_value=True)
+    if vendor == "litellm":  # a provider of ours, as Python calls it, and no vendor
+        from theoryctl.actions.default_ref import BUNDLED
+
+        return Slip(f"{typed.unknown}; --ref names the provider", typed.replaced("--ref", BUNDLED, with_value=True))
     model = read(typed.arguments).options.get("--model")
     at = next((at for at, word in enumerate(rest) if model and word in (model, f"--model={model}")), None)
     if not vendor or at is None or not model or "/" in model:
