@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -174,6 +175,18 @@ MADE_OF = {
     "theoryctl_providers.testing.instance": {"asyncio", "starlette", "uvicorn"},
     "theoryctl_providers.wires": {"asyncio", "python_multipart", "starlette", "tempfile"},
 }
+
+#: All that stands at the top of the repository: a file that a trial left there would be shipped.
+TOP = {
+    *(".ci", ".github", ".gitignore", "docs", "manifests", "providers", "tests", "theoryctl"),
+    *("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md", "pyproject.toml"),
+    *("requirements-all.lock", "requirements-core.lock", "requirements-dev.lock"),
+}
+
+
+def test_nothing_else_stands_at_the_top_of_the_repository() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {name.partition("/")[0] for name in listed.splitlines()} == TOP
 
 
 def floor_of(module: str) -> int | None:
