@@ -138,8 +138,9 @@ def damage(environment: Mapping[str, str], change: Callable[[Any], None] | None)
         lambda record: record["submissions"][0].update(custom_ids=None),
         lambda record: record["submissions"][0].update(model=None),
         lambda record: record["submissions"][0].update(id=7),
+        lambda record: record["submissions"][0].update(address=7),
     ],
-    ids=["cut short", "no options", "no custom ids", "no model", "a number for an id"],
+    ids=["cut short", "no options", "no custom ids", "no model", "a number for an id", "a number for an address"],
 )
 def test_a_damaged_record_is_told_by_its_path_and_the_others_go_on(
     files: Files, vendor: BatchVendor, cli: Cli, environment: Mapping[str, str], change: Any

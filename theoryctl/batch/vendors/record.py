@@ -10,12 +10,13 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from theoryctl.errors import OutputFailed
 from theoryctl.hints import again
 from theoryctl.instances.records import state_id
 from theoryctl.paths import state_dir, write_private
+from theoryctl_providers.contract import shaped
 from theoryctl_providers.contract.files import read_regular
 
 _SUFFIX = ".vendor"
@@ -23,23 +24,21 @@ _SUFFIX = ".vendor"
 #: Bytes of a record, at most: a million lines have 70 MB of digests.
 _LONGEST = 1 << 28
 
-_TEXT, _TEXT_OR_NONE, _NUMBER = (str,), (str, type(None)), (float, int)
 
-#: The types of the values in a record.
-_OPTIONS: Mapping[str, tuple[type, ...]] = {
-    **dict.fromkeys(("ref", "source", "out", "form"), _TEXT),
-    **dict.fromkeys(("model", "env_file", "manifests"), _TEXT_OR_NONE),
-    **dict.fromkeys(("dedupe", "skip_invalid"), (bool,)),
-    "max_attachment": (int,),
-    "options": (list,),
-}
-_SUBMISSION: Mapping[str, tuple[type, ...]] = {
-    **dict.fromkeys(("mark", "vendor", "model", "operation"), _TEXT),
-    "at": _NUMBER,
-    "custom_ids": (list,),
-    "usd": (*_NUMBER, type(None)),
-    "id": _TEXT_OR_NONE,
-}
+class Options(TypedDict):
+    """The options of the command that made a batch, as a record keeps them; paths are absolute, `options` typed."""
+
+    ref: str
+    source: str
+    out: str
+    form: str
+    model: str | None
+    env_file: str | None
+    manifests: str | None
+    dedupe: bool
+    skip_invalid: bool
+    max_attachment: int
+    options: list[str]
 
 
 @dataclass(slots=True)
@@ -62,6 +61,14 @@ class Submission:
     address: str | None = None
     account: str | None = None
     unpriced_usd: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The document of a record."""
+
+    options: Options
+    submissions: list[Submission]
 
 
 @dataclass(slots=True)
@@ -148,11 +155,11 @@ def records(files: Iterable[Path] | None = None) -> Iterator[Record | OutputFail
 def read_record(file: Path) -> Record:
     """Read a record. Raises OutputFailed for what is none, or cannot be read."""
     try:
-        document = json.loads(read_regular(file, _LONGEST))
-        return _checked(Record(file, document["options"], [Submission(**each) for each in document["submissions"]]))
-    except (OSError, KeyError, TypeError, ValueError) as error:
+        kept: _Kept = shaped(_Kept, json.loads(read_regular(file, _LONGEST)))
+    except (OSError, ValueError, RecursionError) as error:
         message = f"the record of batches {file} cannot be read: {error}"
         raise OutputFailed(message, hint="look its batches up at the vendor, then move it away") from None
+    return Record(file, kept.options, kept.submissions)
 
 
 def known_ids() -> set[str]:
@@ -166,27 +173,6 @@ def known_ids() -> set[str]:
             raise record
         ids.update(each.id for each in record.submissions if each.id is not None)
     return ids
-
-
-def _checked(record: Record) -> Record:
-    """The record, if its values have the types that they are written with. Raises KeyError and TypeError."""
-    _check_types(record.options, _OPTIONS)
-    _check_texts(record.options["options"], "options")
-    for each in record.submissions:
-        _check_types(asdict(each), _SUBMISSION)
-        _check_texts(each.custom_ids, "custom_ids")
-    return record
-
-
-def _check_types(values: Mapping[str, Any], types: Mapping[str, tuple[type, ...]]) -> None:
-    for name, allowed in types.items():
-        if not isinstance(values[name], allowed):
-            raise TypeError(f"{name}: expected {allowed[0].__name__}, got {values[name]!r:.50}")
-
-
-def _check_texts(values: list[Any], name: str) -> None:
-    if not all(isinstance(each, str) for each in values):
-        raise TypeError(f"{name}: expected texts, got another value")
 
 
 def record_key() -> bytes:
