@@ -11,7 +11,10 @@ import pytest
 from tests.source import FILES, ROOMS, tree_of
 
 #: First words that are neither a verb nor the name of a thing.
-RELATIVE = re.compile(r"(What|Who|Where|When|How|Why|Which|Whose|Whom|Whether|Wh\w+ever|For)\b")
+RELATIVE = re.compile(
+    r"(What|Who|Where|When|How|Why|Which|Whose|Whom|Whether|Wh\w+ever|That|Those|Nothing|So|"
+    r"For|From|At|Of|As|With|Without)\b"
+)
 
 
 def docstrings(node: ast.AST, name: str) -> Iterator[tuple[str, str]]:

@@ -72,7 +72,7 @@ class StartOptions:
         return self.mode is not None and is_mock(self.mode)
 
     def flags(self) -> dict[str, Any]:
-        """Those that another start has to be given again, by their names here; paths are absolute."""
+        """Options that another start has to be given again, by their names here; paths are absolute."""
         paths: dict[str, Any] = {"manifests": self.manifests, "env_file": self.env_file, **self.mocks._asdict()}
         scripts = [os.path.abspath(path) for path in paths.pop("script")]
         plain = {name: paths.pop(name) for name in ("tools", "mock_version")}

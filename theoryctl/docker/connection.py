@@ -105,7 +105,7 @@ def tls_context(address: Address, certificates: Certificates) -> SSLContext:
 
 
 def _no_password() -> bytes:
-    """Without this OpenSSL would ask for the password of a key at the terminal."""
+    """Refuse to give a password. OpenSSL would ask for one at the terminal."""
     raise ValueError("the key is encrypted, and no password is asked for")
 
 

@@ -59,7 +59,7 @@ def find_context(root: Path, build: Build) -> BuildContext:
 
 
 def _digest(path: Path) -> str:
-    """Of a file that may be large. Raises BadManifest for one that cannot be read."""
+    """The digest of a file, which may be large. Raises BadManifest for one that cannot be read."""
     try:
         with path.open("rb") as file:
             return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"

@@ -1,4 +1,4 @@
-"""From a reference to the digest of each platform's own manifest, by asking the registry; no daemon is needed."""
+"""Resolve a reference to the digest of each platform's own manifest: the registry is asked, and no daemon is needed."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ SELECT coalesce((SELECT sum(usd) FROM charges WHERE day = :day), 0)
 
 @dataclass(frozen=True, slots=True)
 class DailyBudget:
-    """At most so many US dollars a day, in UTC, for all real runs that are made with this state folder.
+    """A limit in US dollars for each day (UTC), for all real runs that are made with this state folder.
 
     It is kept with the ledger off too. What a killed process had reserved counts as paid.
     """

@@ -1,4 +1,4 @@
-"""From a ref to its manifest: where manifests are looked for, in what order."""
+"""Find the manifest of a ref: the folders that are searched, and their order."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Stopped:
 
     @property
     def exit_status(self) -> int:
-        """That of the first failure; else 3 where a strict script has a rule that answered nothing."""
+        """The status of the first failure; else 3 where a strict script has a rule that answered nothing."""
         return exit_status(self.error) or (3 if any(unused.fails for _, unused in self.unused) else 0)
 
     def document(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def make_importable(code: tuple[str, ...]) -> None:
 
 
 class EmbeddedSession:
-    """Nothing to start, nothing left behind: loop, clients and code path are those of the process, for all sessions."""
+    """Asks in this process. Loop, clients and code path are the process's own, and serve all sessions."""
 
     def __init__(self, code: tuple[str, ...], where: str) -> None:
         """Make a provider's package importable, whose code lies in the folders `code`."""
@@ -35,4 +35,4 @@ class EmbeddedSession:
         return session.ask(request)
 
     def close(self) -> None:
-        """Nothing to close: other sessions may use what this one did."""
+        """Leave everything open: other sessions may use what this one did."""

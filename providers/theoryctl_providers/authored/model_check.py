@@ -51,7 +51,7 @@ class ModelCheck(Generic[Model]):
 
     @cached_property
     def _raw(self) -> dict[str, Any]:
-        """As pydantic makes it, but with each definition under its title: a class's name is ours, a title published."""
+        """Pydantic's schema with each definition under its title: a class's name is ours, a title published."""
         schema = self._adapter.json_schema()
         text = json.dumps({**schema, "$defs": {part["title"]: part for part in schema["$defs"].values()}})
         for name, part in schema["$defs"].items():
@@ -178,5 +178,5 @@ def in_file(file: str, problems: list[Problem]) -> str:
 
 
 def readable(document: Document, problems: list[Problem]) -> list[Problem]:
-    """With the document's own problems. Of a value that could not be read, what it was read as instead says nothing."""
+    """Add the document's own problems. Those of a value that could not be read go: they are about its stand-in."""
     return [*document.problems, *(problem for problem in problems if problem.path not in document.unread)]

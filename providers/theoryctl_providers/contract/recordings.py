@@ -151,12 +151,12 @@ class Recordings:
 
     @property
     def unused(self) -> list[Recording]:
-        """Those that have answered nothing so far."""
+        """Recordings that have answered nothing so far."""
         return [one for key, found in self._by_key.items() for one in found[self._taken.get(key, 0) :]]
 
     @property
     def used(self) -> int:
-        """The number of those that have answered."""
+        """The number of recordings that have answered."""
         return sum(min(taken, len(self._by_key[key])) for key, taken in self._taken.items())
 
     def add(self, recording: Recording) -> None:

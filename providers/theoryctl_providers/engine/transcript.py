@@ -47,7 +47,7 @@ class Transcript:
         self.loading_ms: int | None = None
 
     def admitted(self, resolved: ResolvedRequest) -> None:
-        """From here on mode and model are known."""
+        """Take note of the request as it was admitted, with its mode and model."""
         self._resolved = resolved
 
     def success(self) -> Envelope:

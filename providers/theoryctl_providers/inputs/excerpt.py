@@ -164,8 +164,8 @@ def is_small(document: Any) -> bool:
 def _chosen(
     all_of: Sequence[Any], refused: list[_Refused], fixed: Sequence[Any], least: tuple[int, int], most: int
 ) -> list[Any]:
-    """Of all items or keys those to keep, in their order: the first refused ones, and so many that sizes still fit, or
-    where nothing else is wrong, still do not."""
+    """The items or keys to keep, in their order: the first refused ones, and so many that sizes still fit, or where
+    nothing else is wrong, still do not."""
     wanted = {item for each in refused for item in each.first}
     size = least[0] if wanted else max(*least, most)
     wanted.update(fixed)

@@ -21,7 +21,7 @@ def told(errors: Iterable[Any]) -> list[Any]:
 
 
 def nearest(error: Any) -> Fault:
-    """Of an anyOf or oneOf that failed, the problem the writer most likely has: the one met deepest."""
+    """Find the problem that the writer most likely has where an anyOf or oneOf failed: the one met deepest."""
     passed = []
     while found := branches(error):
         passed.append(error)

@@ -94,7 +94,7 @@ async def _chunks(source: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
 
 
 async def _at_most(size: int, chunks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
-    """So many bytes of a body. LiteLLM looks for keys in a failure's, on the event loop: 200 KB took it seconds."""
+    """Give the first `size` bytes of a body. LiteLLM looks for keys in a failure's, on the loop: seconds for 200 KB."""
     async with aclosing(chunks):
         async for chunk in chunks:
             yield chunk[:size]

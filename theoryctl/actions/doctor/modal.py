@@ -88,7 +88,7 @@ def _file(file: Path, profiles: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _owner() -> Iterator[Finding]:
-    """In the environment that all share, an app is called after a branch and a user."""
+    """Find out that branch and user are unknown, where an app of the shared environment is called after them."""
     try:
         if environment_name(None) == SHARED_BY_BRANCHES:
             Owner.required()

@@ -97,7 +97,7 @@ class ProcessRuntime(StartedRuntime):
         return one
 
     def differs(self, instance: Instance, request: StartRequest) -> None:
-        """Nothing to compare: it runs no image."""
+        """Accept every request: a process runs no image that could be another."""
 
     def there(self) -> list[Instance]:
         """Servers of this state folder: their environment says which each of them is."""

@@ -33,7 +33,7 @@ def _narrow(result: ModelList) -> Table:
 
 
 def _first_way(row: VendorRow) -> str:
-    """Of the variables that a vendor wants, those that come first: one of several that mean the same is enough."""
+    """The first variable of each set that a vendor takes: one of several that mean the same is enough."""
     return " ".join(need.split(" or ")[0] for need in row.needs) or "nothing"
 
 
