@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from theoryctl.errors import UsageError
 from theoryctl.hints import again, path_hint
 from theoryctl_providers.contract import TOKEN_PREFIX, dumps, read_regular
-from theoryctl_providers.contract.clients import CLIENTS
+from theoryctl_providers.contract.clients import led_variables
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
@@ -47,8 +47,8 @@ def secret_digests(token: str, secrets: Mapping[str, str]) -> dict[str, str]:
 def read_secrets(names: Iterable[str], env_file: str | None = None) -> dict[str, str]:
     """The values of exactly those names that are set and not blank; the env file goes before the environment.
 
-    Blanks around a value are no part of it: `$(cat key)` and editors leave them there. After
-    `eval "$(theoryctl local env …)"` the environment leads a vendor's client to an instance; that is undone here.
+    Blanks around a value are no part of it: `$(cat key)` and editors leave them there. What leads to an instance in the
+    environment, as after `eval "$(theoryctl local env …)"`, is no secret of a vendor's.
 
     Raises UsageError when the env file cannot be read.
     """
@@ -58,8 +58,7 @@ def read_secrets(names: Iterable[str], env_file: str | None = None) -> dict[str,
 
 def given_secrets(names: Iterable[str], env_file: str | None = None) -> dict[str, str]:
     """Return the values of secrets like `read_secrets`, with those that are set to nothing."""
-    _leave_instance()
-    values = {**os.environ, **(read_env_file(env_file) if env_file is not None else {})}
+    values = {**own_environment(), **(read_env_file(env_file) if env_file is not None else {})}
     return {name: values[name].strip() for name in names if name in values}
 
 
@@ -88,18 +87,19 @@ def on_this_host(value: str, *, unspecified: bool = False) -> SplitResult | None
     return address if number.is_loopback or (unspecified and number.is_unspecified) else None
 
 
-def _leave_instance() -> None:
-    for name in led_variables():
+def own_environment() -> dict[str, str]:
+    """Return this process's environment without the variables that lead clients to an instance."""
+    led = led_variables(os.environ)
+    return {name: value for name, value in os.environ.items() if name not in led}
+
+
+def leave_instance() -> None:
+    """Unset the variables that lead clients to an instance, in a process that is to run a provider.
+
+    The libraries of vendors read the environment by themselves, and would take a token for a key.
+    """
+    for name in led_variables(os.environ):
         os.environ.pop(name, None)
-
-
-def led_variables(*, other_than: str = "") -> tuple[str, ...]:
-    """The variables that lead a vendor's client to an instance: keys that are tokens, but for one token, and the
-    addresses beside them."""
-    keys = [
-        key for key in CLIENTS if os.environ.get(key, "").startswith(TOKEN_PREFIX) and os.environ[key] != other_than
-    ]
-    return tuple(name for key in keys for name in (key, *CLIENTS[key]))
 
 
 def read_env_file(path: str) -> dict[str, str]:

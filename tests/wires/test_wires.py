@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 
@@ -11,7 +10,7 @@ import pytest
 
 from tests.providers.started import TOKEN
 from tests.wires.conftest import Instance
-from theoryctl.secrets import given_secrets
+from theoryctl.secrets import own_environment
 from theoryctl_providers.contract import TOKEN_PREFIX
 from theoryctl_providers.contract.clients import client_variables
 
@@ -25,12 +24,14 @@ def test_a_server_starts_without_what_only_requests_of_other_apis_need() -> None
     assert loaded == [f"{name}dialect" for name in others]
 
 
-def test_before_a_vendor_is_asked_its_variables_lead_to_no_instance(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_leads_clients_of_any_wire_to_an_instance_is_not_ones_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     led = client_variables("http://127.0.0.1:1", f"{TOKEN_PREFIX}x")
     for name, value in {**led, "ANTHROPIC_API_KEY": "sk-mine"}.items():
         monkeypatch.setenv(name, value)
-    given_secrets([])
-    assert [name for name in led if name in os.environ] == ["ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"]
+    seen = own_environment()
+    assert [name for name in led if name in seen] == ["ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"]
 
 
 @pytest.mark.parametrize(

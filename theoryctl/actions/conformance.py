@@ -13,6 +13,7 @@ from theoryctl.requests.mock_flags import MockFlags
 from theoryctl.results.manifests import ConformanceTested
 from theoryctl.runtimes.config import provider_config
 from theoryctl.runtimes.find import EMBEDDED
+from theoryctl.secrets import leave_instance
 
 
 def check_conformance(ref: ProviderRef, folder: str | None, env_file: str | None) -> ConformanceTested:
@@ -27,6 +28,7 @@ def check_conformance(ref: ProviderRef, folder: str | None, env_file: str | None
     config = provider_config(
         manifest, runtime=EMBEDDED, mode="mock", mocks=MockFlags(), env_file=env_file, with_secrets=asks_real
     )
+    leave_instance()
     with _importable(code_paths(found.root, manifest.image)):
         from theoryctl_providers.conformance import check_provider
 

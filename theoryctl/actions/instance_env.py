@@ -7,8 +7,7 @@ import os
 from theoryctl.actions.instances import reached
 from theoryctl.refs import ProviderRef
 from theoryctl.results.instances import EnvShown, EnvUnset
-from theoryctl.secrets import led_variables
-from theoryctl_providers.contract.clients import client_variables
+from theoryctl_providers.contract.clients import client_variables, led_variables
 
 
 def env(ref: ProviderRef, runtime: str | None, name: str | None = None) -> EnvShown:
@@ -22,7 +21,7 @@ def env(ref: ProviderRef, runtime: str | None, name: str | None = None) -> EnvSh
 
 def leading_to(url: str, token: str) -> EnvShown:
     """The variables that lead programs to the server at a URL, without a slash at its end."""
-    led = (*led_variables(), "THEORYCTL_URL", "THEORYCTL_TOKEN")
+    led = (*led_variables(os.environ), "THEORYCTL_URL", "THEORYCTL_TOKEN")
     replaced = tuple(name for name in _others(url, token) if name not in led)
     return EnvShown(_variables(url, token), replaced)
 
@@ -30,7 +29,7 @@ def leading_to(url: str, token: str) -> EnvShown:
 def unset_env() -> EnvUnset:
     """The variables that `env` sets, but for those that hold something else by now than what leads to an instance."""
     url, token = os.environ.get("THEORYCTL_URL", ""), os.environ.get("THEORYCTL_TOKEN", "")
-    led = led_variables(other_than=token)
+    led = led_variables(os.environ, other_than=token)
     kept = tuple(name for name in _others(url, token) if name not in led)
     return EnvUnset(tuple(name for name in _variables(url, token) if name not in kept), kept)
 

@@ -31,8 +31,9 @@ def provider_config(
     Raises UsageError for an env file that cannot be read, and what `MockFlags.applied` raises.
     """
     names = secret_names(manifest.secrets) if with_secrets else ()
-    before = {name: os.environ[name] for name in names if name in os.environ}
     found = read_secrets(names, env_file)
+    # With those that `read_secrets` leaves out: an error is to say that a token stands where a key is missing.
+    given = {**{name: os.environ[name] for name in names if name in os.environ}, **found}
     config = ProviderConfig(
         provider=manifest.provider,
         ref=manifest.ref,
@@ -43,7 +44,7 @@ def provider_config(
         output_schema=manifest.outputs,
         secret_rules=manifest.secrets,
         secrets=_elsewhere(without_instances(manifest.secrets, found)),
-        withheld=holding_tokens({**before, **found}),
+        withheld=holding_tokens(given),
         timeout=manifest.resources.timeout,
         platform=host_platform(),
         mock_only=mock_only,

@@ -7,6 +7,8 @@ from collections.abc import Generator
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from theoryctl.secrets import leave_instance
+
 if TYPE_CHECKING:
     from theoryctl_providers.contract import Event, Request
 
@@ -24,8 +26,10 @@ class EmbeddedSession:
     """Asks in this process. Loop, clients and code path are the process's own, and serve all sessions."""
 
     def __init__(self, code: tuple[str, ...], where: str) -> None:
-        """Make a provider's package importable, whose code lies in the folders `code`."""
+        """Make a provider's package importable, whose code lies in the folders `code`, and hide from its libraries the
+        instance that `local env` leads to."""
         self.where = where
+        leave_instance()
         make_importable(code)
 
     def ask(self, request: Request) -> Generator[Event, None, None]:

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from theoryctl_providers.contract import ProviderConfig, ProviderError, leads_to_instance, secret_names
+from theoryctl_providers.contract.clients import led_variables
 from theoryctl_providers.litellm.vendor import Vendor
 from theoryctl_providers.litellm.vendors import vendor_for
 
@@ -22,11 +23,16 @@ def address_of(vendor: Vendor, config: ProviderConfig) -> str | None:
     """
     named = secret_names(config.secret_rules) or vendor.addresses
     for variable in vendor.addresses:
-        where = config.secrets if variable in named else os.environ
-        text = _unquoted(where.get(variable, ""))
-        if text and not (where is os.environ and leads_to_instance(text)):
+        text = _unquoted(config.secrets.get(variable, "") if variable in named else _around(variable))
+        if text:
             return read_address(variable, text, vendor)
     return None
+
+
+def _around(variable: str) -> str:
+    """The value of a variable in the environment; empty where it leads to an instance, as after `local env`."""
+    value = os.environ.get(variable, "")
+    return "" if variable in led_variables(os.environ) or leads_to_instance(value) else value
 
 
 def read_address(variable: str, text: str, vendor: Vendor) -> str:

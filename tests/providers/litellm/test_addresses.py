@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from theoryctl_providers.contract import ProviderConfig, ProviderError, SecretRule
+from theoryctl_providers.contract import TOKEN_PREFIX, ProviderConfig, ProviderError, SecretRule
 from theoryctl_providers.litellm.addresses import address_of, read_address, shown
 from theoryctl_providers.litellm.vendor import Vendor
 from theoryctl_providers.litellm.vendors import VENDORS
@@ -86,3 +86,9 @@ def test_the_environment_gives_an_address_only_where_a_manifest_does_not_name_it
     assert address_of(openai, ProviderConfig()) is None
     assert address_of(openai, ProviderConfig(secret_rules=(key, named))) is None
     assert address_of(openai, ProviderConfig(secret_rules=(key,))) == "http://localhost:1/v1"
+
+
+def test_an_address_beside_the_token_of_an_instance_is_not_a_vendors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", f"{TOKEN_PREFIX}{'x' * 32}")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://localhost:1")
+    assert address_of(BY_NAME["openai"], ProviderConfig(secret_rules=(SecretRule(name="OPENAI_API_KEY"),))) is None

@@ -203,14 +203,17 @@ def _spawn(log: Path, ready: int, request: StartRequest) -> subprocess.Popen[byt
 
 
 def _environment(config: ServerConfig, code: tuple[str, ...]) -> dict[str, str]:
-    """This process's environment without any secret: the server gets those on its standard input. `code` is where it
-    imports its provider's package from. Its working folder is another, so that paths in it are absolute."""
+    """This process's environment without any secret, which the server gets on its standard input, and without what
+    leads to another instance. `code` is where it imports its provider's package from. Its working folder is another, so
+    that paths in it are absolute."""
+    from theoryctl.secrets import own_environment  # which a stop does not need
+
     names = set(secret_names(config.provider.secret_rules))
     values = {value for name, value in config.provider.secrets.items() if is_secret(name, value)}
     # What this server serves is for its own start to say; a process has no limits.
     # With a token there, one whose start was killed before it was told anything would stay, and serve mocks.
     names |= {SERVES_VARIABLE, LIMITS_VARIABLE, TOKEN_VARIABLE}
-    kept = {key: value for key, value in os.environ.items() if key not in names and value not in values}
+    kept = {key: value for key, value in own_environment().items() if key not in names and value not in values}
     kept |= served_modes(config.provider)
     kept |= {name: os.path.abspath(kept[name]) for name in (*FOLDER_VARIABLES, "HOME") if kept.get(name)}
     paths = [*code, *map(os.path.abspath, kept["PYTHONPATH"].split(os.pathsep) if kept.get("PYTHONPATH") else ())]
