@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import REF, ROOT, Cli
+from theoryctl.runtimes.find import started_runtime
+from theoryctl.settings import EMBEDDED, STARTED
 
 RUN = ("local", "run", "--ref", REF, "--json")
 
@@ -88,7 +91,7 @@ def test_the_projects_file_counts_in_folders_below_it_too(cli: Cli, project: Wri
         ('env_file = ".env"', "env_file: there is no such setting", "use one of"),
         ("model =", "theoryctl.toml: expected TOML", "fix"),
         ("model = []", "model: expected a text or a number", "fix"),
-        ('runtime = "podman"', "runtime: expected embedded or process or docker, got 'podman'", "set"),
+        ('runtime = "podman"', "runtime: expected docker or process or embedded, got 'podman'", "set"),
         ('timeout = "soon"', "theoryctl.toml soon: expected a time above 0", "1m"),
     ],
 )
@@ -140,3 +143,16 @@ def test_a_model_is_no_input_where_the_schema_knows_none(cli: Cli, tmp_path: Pat
 def test_a_timeout_is_in_seconds_or_has_a_unit(cli: Cli, text: str, status: int) -> None:
     assert cli(*RUN, "--timeout", text).status == status
     assert cli(*RUN, env={"THEORYCTL_TIMEOUT": text}).status == status
+
+
+def test_flag_variable_and_file_take_the_same_runtimes(cli: Cli, project: Write) -> None:
+    by_flag = cli(*RUN, "--runtime", "podman").document["error"]["message"]
+    by_variable = cli(*RUN, env={"THEORYCTL_RUNTIME": "podman"}).document["error"]["message"]
+    project('runtime = "podman"')
+    by_file = cli(*RUN).document["error"]["message"]
+    named = [re.findall("docker|process|embedded", message) for message in (by_flag, by_variable, by_file)]
+    assert named == [[*STARTED, EMBEDDED]] * 3
+
+
+def test_each_runtime_that_can_be_named_can_be_started() -> None:
+    assert [started_runtime(name).name for name in STARTED] == list(STARTED)

@@ -11,11 +11,16 @@ from typing import Any, NamedTuple
 
 from theoryctl.errors import UsageError
 from theoryctl.paths import config_dir
+from theoryctl_providers.contract import MODES
 
 PROJECT_FILE = "theoryctl.toml"
 
 #: A page of text; anything larger is a mistake.
 MAX_BYTES = 1 << 20
+
+#: The runtimes that `start` starts, its default first; and with them this process itself, which needs no start.
+STARTED, EMBEDDED = ("docker", "process"), "embedded"
+RUNTIMES = (*STARTED, EMBEDDED)
 
 
 class Setting(NamedTuple):  # made faster than a dataclass, at every start
@@ -37,10 +42,8 @@ SETTINGS: Mapping[str, Setting] = {
     for each in (
         Setting("ref", "THEORYCTL_REF", "the one started instance, else llm/litellm@1"),
         Setting("model", "THEORYCTL_MODEL", "the manifest's"),
-        Setting("mode", "THEORYCTL_MODE", "the instance's, else mock", ("mock", "real"), by_project=False),
-        Setting(
-            "runtime", "THEORYCTL_RUNTIME", "run: the started one; start: docker", ("embedded", "process", "docker")
-        ),
+        Setting("mode", "THEORYCTL_MODE", "the instance's, else mock", MODES, by_project=False),
+        Setting("runtime", "THEORYCTL_RUNTIME", f"run: the started one; start: {STARTED[0]}", RUNTIMES),
         Setting("manifests", "THEORYCTL_MANIFESTS", "./manifests and others", is_path=True),
         Setting("timeout", "THEORYCTL_TIMEOUT", "the manifest's"),
         Setting("mock_version", "THEORYCTL_MOCK_VERSION", "2", ("1", "2")),

@@ -1,4 +1,7 @@
-"""The places a provider can run in. Which one is picked here, and nowhere else; a new one is a module and a line."""
+"""The places a provider can run in. Which one is picked here, and nowhere else.
+
+A new one is a module, a line here, and its name in `theoryctl.settings`.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,9 @@ from theoryctl.errors import DigestDrift, NotRunning, RefNotFound, UsageError
 from theoryctl.hints import Hint, again, command
 from theoryctl.instances import records
 from theoryctl.instances.records import BadRecord
+from theoryctl.settings import EMBEDDED as EMBEDDED
+from theoryctl.settings import RUNTIMES, Settings
+from theoryctl.settings import STARTED as STARTED
 from theoryctl_providers.contract import ProviderError
 
 if TYPE_CHECKING:
@@ -19,8 +25,8 @@ if TYPE_CHECKING:
     from theoryctl.refs import ProviderRef
     from theoryctl.runtimes.base import Session, StartedRuntime
 
-EMBEDDED = "embedded"
 MODAL = "modal"
+DEFAULT = STARTED[0]
 
 
 class _Class(NamedTuple):
@@ -31,12 +37,11 @@ class _Class(NamedTuple):
     field: str
 
 
-#: The runtimes that `start` starts, by name. The first one is the default.
-STARTED = {
+#: The class of each runtime in `STARTED`.
+_CLASSES = {
     "docker": _Class("theoryctl.runtimes.docker.runtime", "DockerRuntime", "container"),
     "process": _Class("theoryctl.runtimes.process.runtime", "ProcessRuntime", "pid"),
 }
-DEFAULT = next(iter(STARTED))
 
 
 def open_embedded(reason: str, code: tuple[str, ...]) -> Session:
@@ -58,7 +63,7 @@ def started_runtime(name: str) -> StartedRuntime:
     """The runtime of that name. Raises KeyError."""
     from importlib import import_module
 
-    found = STARTED[name]
+    found = _CLASSES[name]
     runtime: StartedRuntime = getattr(import_module(found.module), found.name)()
     return runtime
 
@@ -78,7 +83,7 @@ def _usable(record: Instance | BadRecord) -> Instance | BadRecord:
     """The record; a bad one where no runtime here could have written it."""
     if isinstance(record, BadRecord):
         return record
-    if (runtime := STARTED.get(record.runtime)) is None:
+    if (runtime := _CLASSES.get(record.runtime)) is None:
         reason = f"its runtime is {record.runtime!r}, expected {' or '.join(STARTED)}"
     elif getattr(record, runtime.field) is None:
         reason = f"it names no {runtime.field}"
@@ -128,7 +133,6 @@ def _started_by(ref: ProviderRef, runtime: str | None, name: str | None) -> Hint
 def _startable(ref: ProviderRef) -> str:
     """The runtime that a ref was last started in, else that of the settings, else Docker, if it is there."""
     from theoryctl.docker.address import is_there
-    from theoryctl.settings import Settings
 
     wanted = records.last_runtime(ref) or Settings().text("runtime")
     known = wanted if wanted in STARTED else DEFAULT
@@ -201,10 +205,9 @@ def known_runtime(name: str) -> str:
 
 def _check_asked(name: str) -> None:
     """Raise UsageError for a runtime that no run on this machine goes to."""
-    known = (*STARTED, EMBEDDED)
-    if name not in known:
-        message = f"--runtime: expected {', '.join(known[:-1])} or {known[-1]}, got {name!r:.100}"
-        raise UsageError(message, hint=command("modal run") if name == MODAL else _meant(name, known, EMBEDDED))
+    if name not in RUNTIMES:
+        message = f"--runtime: expected {', '.join(RUNTIMES[:-1])} or {RUNTIMES[-1]}, got {name!r:.100}"
+        raise UsageError(message, hint=command("modal run") if name == MODAL else _meant(name, RUNTIMES, EMBEDDED))
 
 
 def _meant(name: str, known: Iterable[str], otherwise: str) -> Hint:
