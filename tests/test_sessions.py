@@ -143,7 +143,7 @@ def relay(cli: Cli, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 def session(relay: Relay) -> Iterator[InstanceSession]:
-    instance = records.loaded(RecordKey(ProviderRef.parse(REF), "process"))
+    instance = records.instance_at(RecordKey(ProviderRef.parse(REF), "process"))
     assert instance is not None
     # The proof is of the server's own port: without it, the relay would be a stranger.
     relayed = replace(instance, url=relay.url, server_port=int(instance.url.rpartition(":")[2]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -36,6 +37,13 @@ def modal_file(token_id: str = "ak-1", token_secret: str = "as-1", more: str = "
     return {".modal.toml": f'[me]\ntoken_id = "{token_id}"\ntoken_secret = "{token_secret}"\nactive = true\n{more}'}
 
 
+RECORD_OF_X = json.dumps(
+    {
+        "ref": "a/b@1", "runtime": "x", "url": "http://127.0.0.1:1", "mode": "mock", "token": "t" * 40,
+        "started_at": 1.0, "manifest_digest": "", "secrets_present": [], "secrets_absent": [], "max_attachment": 1,
+        "platform": "linux/amd64", "pid": 1, "pid_started": 1.0,
+    }
+)  # fmt: skip
 STATE = ".local/state/theoryctl"
 DOCKER = ".docker/config.json"
 FAULTS = [
@@ -52,6 +60,12 @@ FAULTS = [
     ),
     Fault("cache is a file", "ERR_OUTPUT", "is not a folder", {"THEORYCTL_CACHE_DIR": "HOME/cache"}, {"cache": ""}),
     Fault("state folder is open", "ERR_USAGE", "only you", files={f"{STATE}/id": ""}, make=is_open(STATE, 0o777)),
+    Fault(
+        "record is of a runtime that there is none of",
+        "ERR_NOT_RUNNING",
+        "its runtime is 'x'",
+        files={f"{STATE}/instances/a/b@1.x.json": RECORD_OF_X},
+    ),
     Fault("record is no record", "ERR_NOT_RUNNING", "cannot be used", files={f"{STATE}/instances/a/b@1.x.json": "{"}),
     Fault("proxy is no address", "ERR_UNREACHABLE", "HTTPS_PROXY: expected", {"HTTPS_PROXY": "http://u:pass@:3128"}),
     Fault("proxy is asked for this machine", None, "NO_PROXY leaves out", {"HTTP_PROXY": "http://proxy:3128"}),

@@ -98,6 +98,17 @@ def test_bad_records_keep_nobody_from_seeing_and_stopping_the_others(cli: Cli, e
     assert cli("local", "stop", "--all").status == 0
 
 
+def test_instances_are_listed_by_ref_runtime_and_name(cli: Cli, environment: dict[str, str]) -> None:
+    folder = records(environment)
+    folder.mkdir(parents=True)
+    expected = [("llm/x@2", None), ("llm/x@2", "a"), ("llm/x@2", "z"), ("llm/x@10", None), ("llm/x-y@1", None)]
+    for ref, name in expected:
+        named = f".{name}" if name else ""
+        file = folder / f"{ref.removeprefix('llm/')}.docker{named}.json"
+        text(ref=ref, runtime="docker", name=name, pid=None, container="c" * 64)(file)
+    assert [(row["ref"], row["name"]) for row in listed(cli)] == expected
+
+
 def test_a_docker_that_makes_no_sense_keeps_nobody_from_seeing_and_stopping_the_others(
     cli: Cli, environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from theoryctl.instances.instance import Instance
 from theoryctl.instances.lock import is_held
-from theoryctl.instances.records import BadRecord
+from theoryctl.instances.records import BadRecord, all_records
 from theoryctl.refs import ProviderRef
-from theoryctl.runtimes.find import STARTED, recorded, started_runtime
+from theoryctl.runtimes.find import STARTED, started_runtime
 
 
 def all_known() -> list[Instance | BadRecord]:
@@ -29,7 +29,7 @@ def _found() -> tuple[list[Instance | BadRecord], list[Instance]]:
     """
     there = [each for name in STARTED for each in started_runtime(name).there()]
     changing = {key for key in {each.key for each in there} if is_held(key)}
-    found = list(recorded())
+    found = list(all_records())
     known = instances_of(found)
     replaced = changing & {each.key for each in known}
     lost = [each for each in there if each.key not in replaced and not any(each.is_same(other) for other in known)]

@@ -133,7 +133,7 @@ def _was_stopped(instance: Instance) -> bool:
     """Return whether a command has ended an instance: it holds the lock, and takes the record away at its end."""
     try:
         with alone(instance.key):
-            now = records.loaded(instance.key)
+            now = records.instance_at(instance.key)
     except (NotRunning, OSError):
         return False
     return now is None or not now.is_same(instance)

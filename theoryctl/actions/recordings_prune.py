@@ -9,10 +9,11 @@ from theoryctl.errors import OutputFailed, UsageError
 from theoryctl.hints import again
 from theoryctl.instances import client
 from theoryctl.instances.instance import Instance
+from theoryctl.instances.records import all_instances
 from theoryctl.instances.restart import stop_and_start
 from theoryctl.refs import ProviderRef
 from theoryctl.results.recordings import RecordingsPruned
-from theoryctl.runtimes.find import recorded, require, started_runtime
+from theoryctl.runtimes.find import require, started_runtime
 
 
 def prune(
@@ -49,7 +50,7 @@ def _unused(instance: Instance) -> client.Unused:
 
 def _beside(instance: Instance, folder: str) -> list[Instance]:
     """The other running instances, of any ref, that answer from the folder."""
-    others = [each for each in recorded() if isinstance(each, Instance) and each.key != instance.key]
+    others = [each for each in all_instances() if each.key != instance.key]
     alike = [other for other in others if _answers_from(other, Path(folder))]
     # One that has ended knows of nothing any more.
     return [other for other in alike if started_runtime(other.runtime).listens(other)]

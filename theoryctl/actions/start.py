@@ -96,7 +96,7 @@ def start(options: StartOptions, progress: Progress) -> Started:
     request = _request(options, Catalog(options.manifests).find(options.ref), progress)
     runtime.must_answer(options.ref)
     with _writable(options.ref), alone(request.key):
-        running = records.loaded(request.key)
+        running = records.instance_at(request.key)
         state = None if running is None else runtime.state(running)
         if running and state and state.healthy and not options.build:
             _check_same(running, request, runtime, options)

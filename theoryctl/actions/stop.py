@@ -18,7 +18,7 @@ from theoryctl.instances.lock import alone
 from theoryctl.instances.records import BadRecord, checked_name
 from theoryctl.refs import ProviderRef
 from theoryctl.results.instances import NotStopped, Stopped
-from theoryctl.runtimes.find import near_started, recorded, recorded_at, started_runtime
+from theoryctl.runtimes.find import near_started, started_runtime
 from theoryctl_providers.contract import ProviderError, info_of
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _stop(instance: Instance) -> bool:
     """Stop one instance. Raises OutputFailed, and leaves it running, where its recordings cannot be written."""
     with _changing(instance.key.file), alone(instance.key):
         # Another command may have been faster. Its record is of another instance, or tells more of this one.
-        now = records.loaded(instance.key)
+        now = records.instance_at(instance.key)
         return ended(now if now is not None and now.is_same(instance) else instance)
 
 
@@ -150,7 +150,7 @@ def _is_removed(record: BadRecord) -> bool:
     """Remove a bad record; False where another command has put a good one in its place meanwhile."""
     key = record.key
     with _changing(record.file), alone(key) if key else nullcontext():
-        if key and isinstance(recorded_at(key), Instance):
+        if key and records.instance_at(key):
             return False
         record.remove()
     return True
@@ -168,7 +168,7 @@ def _changing(file: Path) -> Iterator[None]:
 
 def _unclear(got: str, name: str | None) -> UsageError:
     """The error of a stop that does not say what to stop. Where one instance may be meant, the hint stops that one."""
-    started = called(recorded(), name)
+    started = called(records.all_instances(), name)
     only = started[0].key if len(started) == 1 and got == "neither" else None
     hint = again(f"use --ref {only.ref}", ref=only.ref) if only else command("local status")
     return UsageError(f"expected --ref or --all, got {got}", hint=hint)

@@ -80,7 +80,7 @@ def embedded_target(reason: str) -> Target:
 
 def _preferred(ref: ProviderRef) -> Value | None:
     wanted = Settings().value("runtime")
-    can = wanted and (wanted.text == EMBEDDED or records.loaded(RecordKey(ref, wanted.text)))
+    can = wanted and (wanted.text == EMBEDDED or records.instance_at(RecordKey(ref, wanted.text)))
     return wanted if can else None
 
 

@@ -6,13 +6,14 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from theoryctl.errors import BadRef, UsageError
 from theoryctl.instances.key import RecordKey, folder_of
 from theoryctl.paths import state_dir, write_private
+from theoryctl.settings import STARTED
 from theoryctl_providers.contract import read_regular, shaped
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 #: Bytes that a record may have: it holds names, digests and paths.
 _MAX_BYTES = 1 << 20
+
+#: The field by which a record names what its runtime has started.
+_NAMED_BY = {"docker": "container", "process": "pid"}
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
 
@@ -80,52 +84,58 @@ def save(instance: Instance) -> None:
 
 def last_runtime(ref: ProviderRef) -> str | None:
     """The runtime that a ref was last started in, whether it still runs or not; None where that is not known."""
-    keys = ((RecordKey.of_file(lock.with_suffix(".json")), lock) for lock in folder_of(ref).glob("*.lock"))
-    locks = [(lock, key.runtime) for lock, key in ((lock, key) for key, lock in keys) if key and key.ref == ref]
-    with contextlib.suppress(OSError):
-        return max((lock.stat().st_mtime, runtime) for lock, runtime in locks)[1] if locks else None
-    return None
+    times = list[tuple[float, str]]()
+    for lock in folder_of(ref).glob("*.lock"):
+        key = RecordKey.of_file(lock.with_suffix(".json"))
+        if key is not None and key.ref == ref:
+            with contextlib.suppress(OSError):
+                times.append((lock.stat().st_mtime, key.runtime))
+    return max(times)[1] if times else None
 
 
-def load(key: RecordKey) -> Instance | BadRecord | None:
-    """The record in a place; None where there is none."""
-    return _read(key.file)
-
-
-def loaded(key: RecordKey) -> Instance | None:
-    """The instance recorded in a place; None where there is none that can be used."""
-    found = load(key)
+def instance_at(key: RecordKey) -> Instance | None:
+    """The instance that is recorded in a place; None where there is no record that can be used."""
+    found = _read(key.file)
     return None if isinstance(found, BadRecord) else found
 
 
 def forget(instance: Instance) -> None:
     """Remove the record of this very instance, and no other; for the holder of its lock. Raises OSError."""
-    found = loaded(instance.key)
+    found = instance_at(instance.key)
     if found is not None and found.is_same(instance):
         instance.key.file.unlink(missing_ok=True)
 
 
 def of_ref(ref: ProviderRef) -> list[Instance | BadRecord]:
-    """The records of a ref, sorted by runtime and name."""
+    """The records of a ref, in the order of `all_records`."""
     try:
         names = os.listdir(folder_of(ref))
     except OSError:
         return []
     begin = f"{ref.name}@{ref.version}."
-    files = sorted(folder_of(ref) / name for name in names if name.startswith(begin) and name.endswith(".json"))
-    return [found for file in files if (found := _read(file))]
+    own = (folder_of(ref) / name for name in names if name.startswith(begin) and name.endswith(".json"))
+    return list(_in_order(own))
 
 
 def all_records() -> Iterator[Instance | BadRecord]:
-    """Every record, sorted by ref, runtime and name."""
-    for file in sorted((state_dir() / "instances").glob("*/*.json")):
-        if found := _read(file):
-            yield found
+    """Every record, sorted by ref, runtime and name; those in no place of an instance come last."""
+    return _in_order((state_dir() / "instances").glob("*/*.json"))
 
 
 def all_instances() -> Iterator[Instance]:
     """Every record that can be used, in the order of `all_records`."""
     return (found for found in all_records() if not isinstance(found, BadRecord))
+
+
+def _in_order(files: Iterable[Path]) -> Iterator[Instance | BadRecord]:
+    for file in sorted(files, key=_order):
+        if found := _read(file):
+            yield found
+
+
+def _order(file: Path) -> tuple[Any, ...]:
+    key = RecordKey.of_file(file)
+    return (1, file) if key is None else (0, key.ref, key.runtime, key.name or "")
 
 
 def _read(file: Path) -> Instance | BadRecord | None:
@@ -139,7 +149,8 @@ def _read(file: Path) -> Instance | BadRecord | None:
         instance: Instance = shaped(Instance, json.loads(data))
         if instance.key.file.name != file.name or instance.key.ref.namespace != file.parent.name:
             return BadRecord(file, f"it is of {instance.ref} ({instance.where}), which has another place")
-        return instance
+        reason = _fault(instance)
+        return BadRecord(file, reason) if reason else instance
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -148,3 +159,11 @@ def _read(file: Path) -> Instance | BadRecord | None:
         return BadRecord(file, f"it is no record: {error}")
     except BadRef as error:
         return BadRecord(file, error.message)
+
+
+def _fault(instance: Instance) -> str | None:
+    """The reason that no runtime here can have written a record; None where one can."""
+    if instance.runtime not in STARTED:
+        return f"its runtime is {instance.runtime!r}, expected {' or '.join(STARTED)}"
+    field = _NAMED_BY[instance.runtime]
+    return f"it names no {field}" if getattr(instance, field) is None else None

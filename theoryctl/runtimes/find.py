@@ -5,7 +5,7 @@ A new one is a module, a line here, and its name in `theoryctl.settings`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,7 +20,6 @@ from theoryctl_providers.contract import ProviderError
 
 if TYPE_CHECKING:
     from theoryctl.instances.instance import Instance
-    from theoryctl.instances.key import RecordKey
     from theoryctl.manifests.model import Manifest
     from theoryctl.refs import ProviderRef
     from theoryctl.runtimes.base import Session, StartedRuntime
@@ -30,17 +29,16 @@ DEFAULT = STARTED[0]
 
 
 class _Class(NamedTuple):
-    """The class of a runtime, and the field by which a record names what it has started."""
+    """The class of a runtime."""
 
     module: str
     name: str
-    field: str
 
 
 #: The class of each runtime in `STARTED`.
 _CLASSES = {
-    "docker": _Class("theoryctl.runtimes.docker.runtime", "DockerRuntime", "container"),
-    "process": _Class("theoryctl.runtimes.process.runtime", "ProcessRuntime", "pid"),
+    "docker": _Class("theoryctl.runtimes.docker.runtime", "DockerRuntime"),
+    "process": _Class("theoryctl.runtimes.process.runtime", "ProcessRuntime"),
 }
 
 
@@ -66,30 +64,6 @@ def started_runtime(name: str) -> StartedRuntime:
     found = _CLASSES[name]
     runtime: StartedRuntime = getattr(import_module(found.module), found.name)()
     return runtime
-
-
-def recorded() -> Iterator[Instance | BadRecord]:
-    """Every record, sorted by ref, runtime and name."""
-    return map(_usable, records.all_records())
-
-
-def recorded_at(key: RecordKey) -> Instance | BadRecord | None:
-    """Return the record in a place; None where there is none."""
-    found = records.load(key)
-    return found and _usable(found)
-
-
-def _usable(record: Instance | BadRecord) -> Instance | BadRecord:
-    """The record; a bad one where no runtime here could have written it."""
-    if isinstance(record, BadRecord):
-        return record
-    if (runtime := _CLASSES.get(record.runtime)) is None:
-        reason = f"its runtime is {record.runtime!r}, expected {' or '.join(STARTED)}"
-    elif getattr(record, runtime.field) is None:
-        reason = f"it names no {runtime.field}"
-    else:
-        return record
-    return BadRecord(record.key.file, reason)
 
 
 def find(ref: ProviderRef, runtime: str | None, name: str | None = None) -> Instance | None:
@@ -172,7 +146,7 @@ def _near(ref: ProviderRef, refs: Iterable[str]) -> str | None:
 
 def _only(ref: ProviderRef, runtime: str | None, name: str | None) -> Instance | None:
     """The one instance that is meant: without a name the one that was started without, where there is one."""
-    found = [each for each in map(_usable, records.of_ref(ref)) if _is_meant(each, runtime, name)]
+    found = [each for each in records.of_ref(ref) if _is_meant(each, runtime, name)]
     started = [each for each in found if not isinstance(each, BadRecord)]
     meant = [each for each in started if each.name == name] or started
     if len(meant) > 1:

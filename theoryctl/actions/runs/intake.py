@@ -9,11 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from theoryctl.instances.instance import Instance
+from theoryctl.instances.records import all_instances
 from theoryctl.ledger.log_rows import row_of_log
 from theoryctl.ledger.recorder import Policy, policy_of, take_in
 from theoryctl.ledger.row import Row
 from theoryctl.ledger.store import changing, opened
-from theoryctl.runtimes.find import recorded, started_runtime
+from theoryctl.runtimes.find import started_runtime
 from theoryctl.settings import Settings
 from theoryctl_providers.contract import ProviderError
 
@@ -25,11 +26,10 @@ if TYPE_CHECKING:
 def take_in_all(connection: Connection) -> None:
     """Take in the logs of all started instances. A log that cannot be read now is left for the next time."""
     policy = policy_of(Settings())
-    for instance in recorded():
-        if isinstance(instance, Instance):
-            with suppress(ProviderError):
-                lines = started_runtime(instance.runtime).log_lines(instance, follow=False)
-                _write(connection, _rows(lines, instance, policy))
+    for instance in all_instances():
+        with suppress(ProviderError):
+            lines = started_runtime(instance.runtime).log_lines(instance, follow=False)
+            _write(connection, _rows(lines, instance, policy))
 
 
 def end(instance: Instance) -> bool:

@@ -70,7 +70,7 @@ class ProcessRuntime(StartedRuntime):
             where = {"pid": process.pid, "pid_started": pids.birth(process.pid), "log": str(log)}
             where["platform"] = host_platform()
             starting = request.instance(url="", **where)
-            if records.loaded(request.key) is None:
+            if records.instance_at(request.key) is None:
                 # Recorded before it is ready: should this command be killed now, `status` and `stop` find the process.
                 records.save(starting)
             _tell(process, request.server)
@@ -87,7 +87,7 @@ class ProcessRuntime(StartedRuntime):
 
     def _log(self, key: RecordKey) -> Path:
         """Make room for the log of a server that is to start, beside that of the one that is recorded still."""
-        taken = _log_name(records.loaded(key))
+        taken = _log_name(records.instance_at(key))
         one, other = log_paths(key.file)
         if taken == one.name:
             return other
@@ -116,7 +116,7 @@ class ProcessRuntime(StartedRuntime):
         end_started(instance, started)
         at_end(self.log_lines(instance, follow=False))
         records.forget(instance)
-        successor = _log_name(records.loaded(instance.key))
+        successor = _log_name(records.instance_at(instance.key))
         if instance.log and successor not in (None, Path(instance.log).name):
             forget_log(instance.log)
         return was_running

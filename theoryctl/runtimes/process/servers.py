@@ -86,7 +86,7 @@ def _carrying(instance: Instance) -> set[int]:
     """The processes whose environment says that they belong to the instance."""
     mark = _mark_of(instance)
     found = {pid for pid, key, its in _started_here() if (key, its) == (instance.key, mark)}
-    now = records.loaded(instance.key)
+    now = records.instance_at(instance.key)
     if now is None or now.is_same(instance) or _mark_of(now) != mark:
         return found
     # Another instance has taken the place and the log, and what it starts carries the same.
