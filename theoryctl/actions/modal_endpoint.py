@@ -11,7 +11,6 @@ from theoryctl.hints import again, command
 from theoryctl.manifests.cache import read_manifest
 from theoryctl.manifests.catalog import Found
 from theoryctl.manifests.model import Manifest
-from theoryctl.manifests.pins import other_pin
 from theoryctl.modal import apps
 from theoryctl.modal.deployment import Deployment, Endpoint
 from theoryctl.modal.sdk import connected
@@ -80,8 +79,7 @@ def env(
         deployment = apps.find(modal, ref, environment, app)
         endpoint = deployment.endpoint
         if endpoint is None or endpoint.url is None:
-            most = deployment.resources.max_containers
-            hint = command("modal start", ref=ref, env=environment, serve=True, max_containers=most)
+            hint = deployment.start_again(serve=True, max_containers=deployment.resources.max_containers)
             raise NotDeployed(f"{deployment.app} is deployed without an endpoint", hint=hint)
         if wait and not endpoint.proxy_auth:
             wake(endpoint.url)
@@ -134,9 +132,8 @@ def _says_limit(found: Found) -> bool:
 
 
 def _check_image(deployment: Deployment, runs: str, pinned: str | None) -> None:
-    again = command("modal start", ref=deployment.ref, env=deployment.environment)
+    """Raise DigestDrift where what `runs` is not the image of the app's tags, or that is not the one that is pinned."""
     if runs != deployment.image:
         message = f"{deployment.image} was deployed last, but {runs} is live: the app was rolled back"
-        raise DigestDrift(message, hint=again)
-    if pin := other_pin(pinned, deployment.digest, deployment.pin):
-        raise DigestDrift(f"{deployment.ref} is pinned to {pin}, but {deployment.digest} is deployed", hint=again)
+        raise DigestDrift(message, hint=deployment.start_again())
+    deployment.check_pin(pinned)

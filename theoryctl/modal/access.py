@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from theoryctl.errors import ModalRefused, ModalUnavailable
-from theoryctl.hints import Hint, command
+from theoryctl.hints import Hint
 from theoryctl.instances.connection import proves_token
 from theoryctl.modal import endpoint
 from theoryctl.modal.calls import CHECK_SECONDS, LOOK_SECONDS
@@ -43,7 +43,7 @@ def access(modal: Any, deployment: Deployment, look: Hint, progress: Progress) -
     named = modal.Function.from_name(app, endpoint.ACCESS, environment_name=environment)
     function = found(modal, named.hydrate)
     if function is None:
-        hint = command("modal start", ref=deployment.ref, env=environment, serve=True)
+        hint = deployment.start_again(serve=True)
         raise ModalRefused(f"{app} was deployed by another version of theoryctl", hint=hint)
 
     async def ask() -> Any:

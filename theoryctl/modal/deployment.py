@@ -12,7 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from theoryctl.hints import Hint, command
 from theoryctl.manifests.model import Resources
+from theoryctl.manifests.pins import check_pin
 from theoryctl.modal.names import MAX_TAG, Owner, cut
 from theoryctl.refs import ProviderRef
 from theoryctl_providers.contract import document_of, shaped
@@ -86,6 +88,14 @@ class Deployment:
     def timeout(self) -> int:
         """Seconds that a request may take at most."""
         return self.resources.timeout
+
+    def start_again(self, **flags: Any) -> Hint:
+        """Return the command that deploys its ref again, with `flags` by `modal start`'s parameter names."""
+        return command("modal start", ref=self.ref, env=self.environment, **flags)
+
+    def check_pin(self, pinned: str | None) -> None:
+        """Raise DigestDrift (`ERR_DIGEST_DRIFT`) where another digest is `pinned` by now than the one that runs."""
+        check_pin(self.ref, pinned, self.digest, self.pin, state="deployed", hint=self.start_again())
 
     @property
     def deploy_tag(self) -> str:

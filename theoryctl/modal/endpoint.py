@@ -9,7 +9,6 @@ from io import BytesIO
 from typing import Any
 
 from theoryctl.errors import ModalRefused
-from theoryctl.hints import command
 from theoryctl.modal.deployment import Deployment
 from theoryctl.modal.names import secret_name, volume_name
 from theoryctl.modal.sdk import found, holds, upload
@@ -105,7 +104,7 @@ def address(modal: Any, deployment: Deployment) -> str:
     server = modal.Server.from_name(deployment.app, SERVER, environment_name=deployment.environment)
     url = server.get_url()
     if not url:
-        hint = command("modal start", ref=deployment.ref, env=deployment.environment, serve=True)
+        hint = deployment.start_again(serve=True)
         raise ModalRefused(f"Modal gave the server of {deployment.app} no address", hint=hint)
     return str(url).rstrip("/")
 

@@ -69,7 +69,7 @@ def planned(modal: Any, deployment: Deployment, manifest: Manifest, values: Mapp
     """
     if deployment.rolled_back:
         message = f"{deployment.app} was rolled back, and a sync would deploy {deployment.image} again"
-        raise DigestDrift(message, hint=command("modal start", ref=deployment.ref, env=deployment.environment))
+        raise DigestDrift(message, hint=deployment.start_again())
     secret = _secret(modal, deployment)
     lost = secret is None or secret.object_id != deployment.secret_id
     known = {} if lost else deployment.fingerprints

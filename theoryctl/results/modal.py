@@ -50,7 +50,7 @@ class RolledBack:
     @property
     def again(self) -> str:
         """The command that deploys what the manifest pins."""
-        return str(command("modal start", ref=self.deployment.ref, env=self.deployment.environment))
+        return str(self.deployment.start_again())
 
     @property
     def keep(self) -> str:

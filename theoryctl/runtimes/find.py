@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from theoryctl.errors import DigestDrift, NotRunning, RefNotFound, UsageError
+from theoryctl.errors import NotRunning, RefNotFound, UsageError
 from theoryctl.hints import Hint, again, command
 from theoryctl.instances import records
 from theoryctl.instances.records import BadRecord
@@ -195,8 +195,7 @@ def check_pin(instance: Instance, manifest: Manifest) -> None:
     """Raise DigestDrift (`ERR_DIGEST_DRIFT`) where the manifest pins another digest than the one that runs, and did not
     at the start, when --oci was there to say otherwise."""
     from theoryctl.instances.restart import stop_and_start
-    from theoryctl.manifests.pins import other_pin
+    from theoryctl.manifests import pins
 
-    if pin := other_pin(manifest.pin(instance.platform), instance.digest, instance.pin):
-        message = f"{instance.ref} is pinned to {pin}, but {instance.digest} is running"
-        raise DigestDrift(message, hint=stop_and_start(instance, oci=None))
+    pinned, anew = manifest.pin(instance.platform), stop_and_start(instance, oci=None)
+    pins.check_pin(instance.ref, pinned, instance.digest, instance.pin, state="running", hint=anew)

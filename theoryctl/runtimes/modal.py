@@ -9,10 +9,9 @@ from dataclasses import asdict, replace
 from types import MappingProxyType
 from typing import Any
 
-from theoryctl.errors import DigestDrift, ModalRefused, ModalUnavailable, UsageError
+from theoryctl.errors import ModalRefused, ModalUnavailable, UsageError
 from theoryctl.hints import Hint, command
 from theoryctl.manifests.model import Manifest
-from theoryctl.manifests.pins import other_pin
 from theoryctl.modal import apps, attachments, batch_calls, calls
 from theoryctl.modal.answers import AnswerIndex, KeptAnswers
 from theoryctl.modal.deploy import BATCH_FUNCTIONS, FUNCTIONS
@@ -46,11 +45,11 @@ class ModalSession:
         with ExitStack() as connection:
             self._modal = connection.enter_context(connected(self._look))
             self._deployment = apps.find(self._modal, ref, environment, app)
-            _check_pin(self._deployment, manifest)
+            self._deployment.check_pin(manifest.pin(PLATFORM))
             self._connection = connection.pop_all()
         owner = self._deployment.owner
         self._payer = owner if owner and owner != Owner.current() else None
-        self._hints = {"ERR_DIGEST_DRIFT": _again(self._deployment), "ERR_PROVIDER": self._look}
+        self._hints = {"ERR_DIGEST_DRIFT": self._deployment.start_again(), "ERR_PROVIDER": self._look}
         self._functions: dict[str, Any] = {}
         self._looking = threading.Lock()
         self.where = f"modal: {self._deployment.app} in {environment}"
@@ -129,7 +128,7 @@ class ModalSession:
         """Raise ModalRefused for an app whose containers cannot write into its Volume."""
         if not self._deployment.keeps_answers:
             message = f"{self._deployment.app} was deployed by an older theoryctl, which keeps no answers"
-            raise ModalRefused(message, hint=_again(self._deployment))
+            raise ModalRefused(message, hint=self._deployment.start_again())
 
     @contextmanager
     def kept(self) -> Iterator[KeptAnswers]:
@@ -172,7 +171,7 @@ class ModalSession:
                 self._functions[tag] = found(self._modal, named.hydrate)
         if self._functions[tag] is None:
             message = f"{self._deployment.app} was deployed by another version of theoryctl"
-            raise ModalRefused(message, hint=_again(self._deployment))
+            raise ModalRefused(message, hint=self._deployment.start_again())
         return self._functions[tag]
 
     def close(self) -> None:
@@ -180,22 +179,11 @@ class ModalSession:
         self._connection.close()
 
 
-def _check_pin(deployment: Deployment, manifest: Manifest) -> None:
-    """Refuse to run another image than the manifest pins."""
-    if pin := other_pin(manifest.pin(PLATFORM), deployment.digest, deployment.pin):
-        message = f"{deployment.ref} is pinned to {pin}, but {deployment.digest} is deployed"
-        raise DigestDrift(message, hint=_again(deployment))
-
-
 def _check_timeout(deployment: Deployment, request: Request) -> None:
     """Refuse to run for longer than Modal would allow."""
     if (request.timeout or 0) > deployment.timeout:
         message = f"--timeout {request.timeout:g}: it was deployed for {deployment.timeout} s at most"
-        raise UsageError(message, hint=_again(deployment).after("raise resources.timeout in the manifest"))
-
-
-def _again(deployment: Deployment) -> Hint:
-    return command("modal start", ref=deployment.ref, env=deployment.environment)
+        raise UsageError(message, hint=deployment.start_again().after("raise resources.timeout in the manifest"))
 
 
 def _config(request: Request) -> dict[str, Any]:
