@@ -64,6 +64,13 @@ def config_dir() -> Path:
     return _xdg("XDG_CONFIG_HOME", ".config")
 
 
+def bundled(name: str, *, in_checkout: str) -> Path:
+    """Return a folder that came with theoryctl: `name` in the installed package, else `in_checkout` beside it."""
+    package = Path(__file__).parent
+    installed = package / "_bundled" / name
+    return installed if installed.is_dir() else package.parent / in_checkout
+
+
 def write_private(path: Path, data: bytes) -> None:
     """Write a file whole or not at all, mode 0600, in folders of mode 0700. Raises OSError."""
     private_folder(path.parent)

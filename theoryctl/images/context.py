@@ -13,6 +13,7 @@ from shlex import quote
 
 from theoryctl.errors import BadManifest
 from theoryctl.manifests.model import Build
+from theoryctl.paths import bundled
 from theoryctl_providers.contract import canonical, sha256
 
 #: The name by which a manifest asks for the context that theoryctl brings along.
@@ -67,15 +68,13 @@ def _digest(path: Path) -> str:
         raise BadManifest(f"image.build: {path}: {error.strerror}", hint=f"ls -l {quote(str(path))}") from error
 
 
-def _bundled_folder() -> Path:
-    """Find the folder of the image's Dockerfile and lock: in the installed package, or in the checkout."""
-    package = Path(__file__).parent.parent
-    installed = package / "_bundled" / "context"
-    return installed if installed.is_dir() else package.parent / "providers"
-
-
 def _is_bundled(folder: Path) -> bool:
     return folder.resolve() == _bundled_folder().resolve()
+
+
+def _bundled_folder() -> Path:
+    """The folder of the image's Dockerfile and lock."""
+    return bundled("context", in_checkout=BUNDLED)
 
 
 def _bundled_files() -> dict[str, Path]:

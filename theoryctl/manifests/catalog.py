@@ -17,7 +17,7 @@ from theoryctl.errors import BadManifest, BadRef, RefNotFound, UsageError
 from theoryctl.hints import again, command, path_hint
 from theoryctl.manifests.cache import load_manifest
 from theoryctl.manifests.model import Manifest
-from theoryctl.paths import config_dir
+from theoryctl.paths import bundled, config_dir
 from theoryctl.refs import ProviderRef
 from theoryctl.settings import Settings
 
@@ -140,10 +140,8 @@ def beside(manifests: Path) -> Path:
 
 
 def bundled_folder() -> Path:
-    """The manifests that came with theoryctl: inside the installed package, or the checkout's own."""
-    package = Path(__file__).parent.parent
-    installed = package / "_bundled" / "manifests"
-    return installed if installed.is_dir() else package.parent / "manifests"
+    """The manifests that came with theoryctl."""
+    return bundled("manifests", in_checkout="manifests")
 
 
 def _wanted(source: str, folder: str) -> Place:
