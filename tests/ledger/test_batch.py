@@ -16,7 +16,7 @@ from tests.real.conftest import CANARY, LITELLM_WARNINGS
 from tests.real.vendor import Vendor, answers, fails, stalls_at_once
 from theoryctl.ledger.group import GroupRecorder
 from theoryctl.ledger.recorder import Policy
-from theoryctl.ledger.retention import day
+from theoryctl.ledger.store import day
 from theoryctl_providers.contract import ProviderConfig, Request, build_envelope
 
 pytestmark = LITELLM_WARNINGS

@@ -16,8 +16,8 @@ from tests.ledger.rows import row, write
 from tests.real.vendor import fails, streams
 from theoryctl.errors import MaxCost
 from theoryctl.ledger.budget import DailyBudget
-from theoryctl.ledger.retention import day, keep
-from theoryctl.ledger.store import changing, opened
+from theoryctl.ledger.retention import keep
+from theoryctl.ledger.store import changing, day, opened
 
 
 def most(usd: str, **more: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from tests.conftest import Cli
 from tests.ledger.conftest import rows
 from tests.ledger.rows import row, write
 from theoryctl.ledger import gen_ai
-from theoryctl.ledger.retention import day
+from theoryctl.ledger.store import day
 
 
 def in_protobufs_json(exported: str) -> str:

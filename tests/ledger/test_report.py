@@ -16,7 +16,7 @@ from tests.conftest import Cli
 from tests.ledger.conftest import rows
 from tests.ledger.rows import row, write
 from theoryctl.ledger.report.figures import percentile
-from theoryctl.ledger.retention import day
+from theoryctl.ledger.store import day
 
 ODD = "</script><script>alert('x')</script>"
 

@@ -19,8 +19,8 @@ from tests.ledger.rows import fill, row, write
 from tests.real.conftest import CANARY
 from tests.real.vendor import echoes_the_key, fails
 from theoryctl.cli.runs import FilterFlags
-from theoryctl.ledger.retention import day
 from theoryctl.ledger.row import Source
+from theoryctl.ledger.store import day
 from theoryctl.requests.billing import UNBILLED
 
 #: Two days that the ledger still remembers.

@@ -23,8 +23,7 @@ from tests.real.vendor import says
 from tests.waiting import until
 from theoryctl.errors import LedgerFailed
 from theoryctl.ledger import retention
-from theoryctl.ledger.retention import day
-from theoryctl.ledger.store import opened
+from theoryctl.ledger.store import day, opened
 from theoryctl.paths import file_lock
 
 #: Writes groups of ten rows, and says each group's number once it is written.
@@ -32,7 +31,7 @@ WRITER = """
 import sys
 from tests.ledger.rows import row
 from theoryctl.ledger.recorder import record
-from theoryctl.ledger.retention import day
+from theoryctl.ledger.store import day
 
 for group in range(int(sys.argv[2])):
     rows = [row(day(), run_id=f"run_{sys.argv[1]}_{group}_{number}") for number in range(10)]

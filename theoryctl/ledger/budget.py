@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from theoryctl.errors import LedgerFailed, MaxCost, UsageError
-from theoryctl.ledger.retention import day
-from theoryctl.ledger.store import changing, opened
+from theoryctl.ledger.store import changing, day, opened
 from theoryctl.units import dollars
 
 if TYPE_CHECKING:

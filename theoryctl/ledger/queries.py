@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from theoryctl.errors import UsageError
 from theoryctl.hints import command
 from theoryctl.ledger.content import Content
-from theoryctl.ledger.retention import day
 from theoryctl.ledger.row import COLUMNS, Row
 from theoryctl.ledger.schema import UNPRICED
+from theoryctl.ledger.store import day
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

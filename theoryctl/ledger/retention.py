@@ -7,15 +7,14 @@ import time
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
-from theoryctl.ledger.store import BYTES, PATIENCE, changing, explained, opened, path, size
+from theoryctl.ledger.store import BYTES, PATIENCE, changing, day, explained, is_first_today, opened, path, size
 from theoryctl.paths import file_lock
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
-#: Runs are kept for so many days, and as long as the file has at most so many bytes.
-DAYS = 90
-_DAY = 86400
+#: Runs are kept for so many seconds, and as long as the file has at most so many bytes (`store.BYTES`).
+SECONDS = 90 * 86400
 #: Memory of what is forgotten, by tables that keep it: the cost of those runs of today that nothing was reserved for,
 #: and the ids of runs that a server's log may tell of, which is read from its beginning each time.
 _KEPT = {
@@ -31,13 +30,12 @@ _OLDEST = "SELECT run_id FROM runs ORDER BY started_at LIMIT :bound"
 _PART = 10
 
 
-def keep(connection: Connection, *, days: int = DAYS, most: int = BYTES) -> None:
+def keep(connection: Connection, *, most: int = BYTES) -> None:
     """Forget runs that are too old, once a day, and the oldest where the file is too large. Raises sqlite3.Error."""
-    today = day()
-    if _note(connection) != today:
+    if is_first_today(connection):
         with changing(connection):
-            forget(connection, time.time() - days * _DAY)
-            connection.execute("INSERT OR REPLACE INTO notes VALUES ('retention', ?)", (today,))
+            forget(connection, time.time() - SECONDS)
+            connection.execute("INSERT OR REPLACE INTO notes VALUES ('retention', ?)", (day(),))
     while size(connection) > most and _forget_oldest(connection):
         connection.executescript("PRAGMA incremental_vacuum")  # execute() would free one page
 
@@ -50,7 +48,7 @@ def forget(connection: Connection, before: float) -> int:
     text = day(before, "%Y-%m-%dT%H:%M:%SZ")
     forgotten = _forget(connection, _BEFORE, text)
     connection.execute("DELETE FROM charges WHERE day < ?", (min(text[:10], day()),))
-    connection.execute("DELETE FROM forgotten WHERE day < ?", (day(time.time() - DAYS * _DAY),))
+    connection.execute("DELETE FROM forgotten WHERE day < ?", (day(time.time() - SECONDS),))
     return forgotten
 
 
@@ -79,16 +77,6 @@ def cut_off() -> int:
             for row in rows:
                 connection.execute(f"INSERT OR IGNORE INTO {table} VALUES ({', '.join('?' * len(row))})", row)
     return int(number)
-
-
-def day(seconds: float | None = None, form: str = "%Y-%m-%d") -> str:
-    """Return the day of a time in UTC, by default of now."""
-    return time.strftime(form, time.gmtime(seconds))
-
-
-def _note(connection: Connection) -> str | None:
-    found = connection.execute("SELECT value FROM notes WHERE name = 'retention'").fetchone()
-    return found[0] if found else None
 
 
 def _forget_oldest(connection: Connection) -> bool:

@@ -105,9 +105,18 @@ def is_due(connection: Connection) -> bool:
 
     Raises sqlite3.Error.
     """
-    today = time.strftime("%Y-%m-%d", time.gmtime())
+    return is_first_today(connection) or size(connection) > BYTES
+
+
+def is_first_today(connection: Connection) -> bool:
+    """Tell whether nothing was forgotten for its age today. Raises sqlite3.Error."""
     found = connection.execute("SELECT value FROM notes WHERE name = 'retention'").fetchone()
-    return found is None or found[0] != today or size(connection) > BYTES
+    return found is None or found[0] != day()
+
+
+def day(seconds: float | None = None, form: str = "%Y-%m-%d") -> str:
+    """Return the day of a time in UTC, by default of now."""
+    return time.strftime(form, time.gmtime(seconds))
 
 
 def size(connection: Connection) -> int:

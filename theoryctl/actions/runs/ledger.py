@@ -102,7 +102,7 @@ def prune(older_than: float | None, everything: bool, tell: Tell) -> RunsForgott
     """
     if everything and older_than is not None:
         raise UsageError("--all and --older-than exclude each other", hint=again("leave --all out", all_=None))
-    age = retention.DAYS * 86400 if older_than is None else older_than
+    age = retention.SECONDS if older_than is None else older_than
     before = time.time() + 86400 if everything else time.time() - age
     try:
         return _pruned(before, tell)
