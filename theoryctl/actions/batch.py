@@ -8,8 +8,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any, NoReturn
 
+from theoryctl.actions.asked import notes
 from theoryctl.actions.batch_engine import ModalEngine, engine_of, fitting, forget_taken, send_all
-from theoryctl.actions.batch_plan import BatchOptions, Listener, Setting, notes, plan_of, setting_of
+from theoryctl.actions.batch_plan import BatchOptions, Listener, Setting, plan_of, setting_of
 from theoryctl.actions.kept_batch import keeping
 from theoryctl.actions.recordings import recording
 from theoryctl.actions.targets import Target
@@ -30,6 +31,7 @@ from theoryctl.errors import Interrupted, UsageError
 from theoryctl.hints import again
 from theoryctl.results.batch import BatchEstimate, BatchResult
 from theoryctl.runtimes.find import EMBEDDED
+from theoryctl.settings import Settings
 from theoryctl_providers.contract import Script, info_of, install_command, is_mock
 
 
@@ -51,7 +53,7 @@ def batch(options: BatchOptions, target: Target, listener: Listener) -> BatchRes
         plan = plan_of(setting, options, target, guard.look if is_limited else None)
         guard.check(plan)
         budgets = [*_caps(guard, plan), *others]
-        for note in notes(options, setting, target):
+        for note in notes(options, target, Settings(), setting.maker.config):
             listener.tell(note)
         engine = engine_of(options, setting, target, opened)
         listener.tell(engine.where)

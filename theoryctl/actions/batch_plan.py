@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from theoryctl.actions.asked import check_place, config_of, mode_of, model_of, timeout_of
 from theoryctl.actions.targets import Target
 from theoryctl.batch.answers import Finished
 from theoryctl.batch.formats import FORMATS
@@ -27,15 +28,14 @@ from theoryctl.refs import ProviderRef
 from theoryctl.requests.input_options import parse_options
 from theoryctl.requests.mock_flags import MockFlags
 from theoryctl.requests.standard_input import NAMES, StandardInput
-from theoryctl.runtimes.config import provider_config
 from theoryctl.runtimes.embedded import make_importable
 from theoryctl.runtimes.find import EMBEDDED
 from theoryctl.settings import Settings
-from theoryctl.units import parse_timeout
-from theoryctl_providers.contract import Mode, Request, is_mock, resolve_mode
+from theoryctl_providers.contract import Mode, Request, is_mock
 
 if TYPE_CHECKING:
     from theoryctl.manifests.model import Manifest
+    from theoryctl_providers.contract import ProviderConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +91,6 @@ class BatchOptions:
         """Tell whether the rows go to standard output."""
         return self.out in (*NAMES, "/dev/stdout")
 
-    def told_once(self) -> dict[str, Any]:
-        """The flags that a provider is told once, at its start, with their values."""
-        env_file = {"--env-file": self.env_file} if self.env_file is not None else {}
-        return {**env_file, **self.mocks.given()}
-
 
 #: Hears of each group of lines that got an answer.
 Results = Callable[[Sequence[Finished]], None]
@@ -143,20 +138,18 @@ def setting_of(options: BatchOptions, target: Target, opened: ExitStack, *, asks
     Raises TheoryctlError.
     """
     settings, found = Settings(), Catalog(options.manifests).find(options.ref)
-    mode = _mode(options, target, settings) if asks else "real"
-    manifest = found.load()
-    target.check(manifest, mode)
+    mode = mode_of(options, target, settings) if asks else "real"
+    check_place(options, target, found.load(), mode)
     if asks and not (is_mock(mode) or target.takes_real):  # it would refuse each line
         message = f"--mode {mode}: the {target.runtime} instance of {options.ref} was started to serve mocks only"
         raise UsageError(message, hint=again("ask from here", runtime=EMBEDDED, name=None))
-    target.check_flags(options.told_once())
     if options.form not in FORMATS:
         raise UsageError(
             f"--format: expected {' or '.join(FORMATS)}, got {options.form!r:.100}", hint="use one of them"
         )
     source = opened.enter_context(open_source(options.source, options.standard_input))
-    reads_secrets = asks and not is_mock(mode) and not target.has_secrets
-    maker = _maker(options, target, settings, manifest, mode, source, reads_secrets)
+    config = config_of(options, target, found.load(), mode, asks=asks)
+    maker = _maker(options, settings, found.load(), config, source)
     form = FORMATS[options.form]()
     return Setting(found, mode, maker, source, form, _file(options, form, source, opened))
 
@@ -179,57 +172,21 @@ def plan_of(setting: Setting, options: BatchOptions, target: Target, look: Look 
     return planner.made()
 
 
-def _mode(options: BatchOptions, target: Target, settings: Settings) -> Mode:
-    default = target.mode if options.mode is not None else settings.text("mode") or target.mode
-    return resolve_mode({}, options.mode, default)
-
-
-def notes(options: BatchOptions, setting: Setting, target: Target) -> Iterator[str]:
-    """Lines on what is odd about a batch, before it begins."""
-    if note := unsaid(options, setting.mode, target):
-        yield note
-    script = setting.maker.config.script
-    yield from script.warnings if script else ()
-
-
-def unsaid(options: BatchOptions, mode: Mode, target: Target) -> str | None:
-    """Return a line on a batch that is real although nobody said so in this call; None for any other."""
-    if is_mock(mode) or options.mode == "real":
-        return None
-    named = Settings().value("mode")
-    return f"real mode, as {named.source if named else f'the {target.runtime} instance'} says: a vendor is asked"
-
-
 def _maker(
-    options: BatchOptions,
-    target: Target,
-    settings: Settings,
-    manifest: Manifest,
-    mode: Mode,
-    source: Source,
-    reads_secrets: bool,
+    options: BatchOptions, settings: Settings, manifest: Manifest, config: ProviderConfig, source: Source
 ) -> RequestMaker:
     given = parse_options(options.options, manifest.inputs)
     if options.model is not None:
         given["model"] = options.model
-    has_model = "model" in manifest.inputs.get("properties", {})
-    timeout = settings.value("timeout") if options.timeout is None else None
     return RequestMaker(
-        config=provider_config(
-            manifest,
-            runtime=target.runtime,
-            mode=mode,
-            mocks=options.mocks,
-            env_file=options.env_file,
-            with_secrets=reads_secrets,
-        ),
-        mode=mode,
+        config=config,
+        mode=config.mode,
         folder=source.folder,
         max_attachment=options.max_attachment,
         given=given,
         example=manifest.example,
-        model=settings.text("model") if has_model else None,
-        timeout=parse_timeout(timeout.text, timeout.source) if timeout else options.timeout,
+        model=model_of(settings, manifest),
+        timeout=timeout_of(options, settings),
         overrides=options.mode is not None,
     )
 

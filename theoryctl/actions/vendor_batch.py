@@ -10,8 +10,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from theoryctl.actions.asked import notes
 from theoryctl.actions.batch import result_of, run_all, running_of
-from theoryctl.actions.batch_plan import BatchOptions, Listener, Setting, plan_of, setting_of, unsaid
+from theoryctl.actions.batch_plan import BatchOptions, Listener, Setting, plan_of, setting_of
 from theoryctl.actions.kept_batch import keeping
 from theoryctl.actions.targets import Target
 from theoryctl.batch.cost import BatchedCost, unpriced_usd
@@ -55,7 +56,7 @@ def vendor_batch(options: BatchOptions, target: Target, listener: Listener, *, s
         _check_setting(setting)
         listener = keeping(listener, setting.mode, {}, opened)
         batch = _VendorBatch.begun(options, setting, target, opened)
-        if note := unsaid(options, setting.mode, target):
+        for note in notes(options, target, Settings(), setting.maker.config):
             listener.tell(note)
         running = batch.collect(listener)
         if submits and running.error is None:
