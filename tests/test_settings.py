@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable
@@ -156,3 +157,17 @@ def test_flag_variable_and_file_take_the_same_runtimes(cli: Cli, project: Write)
 
 def test_each_runtime_that_can_be_named_can_be_started() -> None:
     assert [started_runtime(name).name for name in STARTED] == list(STARTED)
+
+
+@pytest.mark.parametrize("inputs", [{}, {"model": None}])
+def test_a_run_and_a_batch_take_the_model_of_the_settings_where_the_inputs_name_none(
+    cli: Cli, working_folder: Path, inputs: dict[str, Any]
+) -> None:
+    inputs = {**inputs, "messages": [{"role": "user", "content": "Hi"}]}
+    lines = working_folder / "lines.jsonl"
+    lines.write_text(json.dumps({"inputs": inputs}))
+    here = ("--ref", REF, "--runtime", "embedded")
+    chosen = {"THEORYCTL_MODEL": "openai/chosen"}
+    ran = cli("local", "run", *here, "--inputs-json", json.dumps(inputs), "--json", env=chosen)
+    row = cli("local", "batch", *here, str(lines), "--out", "-", env=chosen)
+    assert (ran.document["model"], json.loads(row.out)["model"]) == ("openai/chosen", "openai/chosen")

@@ -159,8 +159,9 @@ class _Run(NamedTuple):
         inputs = {**(manifest.example if given is None else given), **_single(flags.options, manifest)}
         if flags.model is not None:
             inputs["model"] = flags.model
-        model = model_of(self.settings, manifest)
-        return {"model": model, **inputs} if model else inputs
+        if inputs.get("model") is None and (model := model_of(self.settings, manifest)):
+            inputs["model"] = model
+        return inputs
 
     def answer(self, request: Request) -> Envelope:
         """Ask, and where a secret is missing ask a mock instead, if the options say so."""
