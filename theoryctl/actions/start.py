@@ -99,18 +99,20 @@ def start(options: StartOptions, progress: Progress) -> Started:
         running = records.instance_at(request.key)
         state = None if running is None else runtime.state(running)
         if running and state and state.healthy and not options.build:
-            _check_same(running, request, runtime, options)
+            _refuse_another(running, request, runtime, options)
             return Started(running, already_running=True)
         place = Place(runtime, request.key, options.port, running, state)
         place.check()
-        for warning in provider.script.warnings if (provider := request.server.provider).script else ():
-            progress.step(warning)
-        with ResultFolder(options.mocks.record_flag, request.record) if request.record else contextlib.nullcontext():
+        if script := request.server.provider.script:
+            for warning in script.warnings:
+                progress.step(warning)
+        with _record_folder(request, options.mocks):
             return Started(place.take(request), already_running=False)
 
 
-def _is_at(running: Instance, port: int | None) -> bool:
-    return running.url.endswith(f":{port}")
+def _record_folder(request: StartRequest, mocks: MockFlags) -> contextlib.AbstractContextManager[object]:
+    """The folder that exchanges are recorded to, which is made and tried; nothing where none are."""
+    return ResultFolder(mocks.record_flag, request.record) if request.record else contextlib.nullcontext()
 
 
 def _check_flags(options: StartOptions, runtime: StartedRuntime) -> None:
@@ -129,24 +131,27 @@ def _check_flags(options: StartOptions, runtime: StartedRuntime) -> None:
         )
 
 
-def _check_same(running: Instance, request: StartRequest, runtime: StartedRuntime, options: StartOptions) -> None:
-    """Refuse to pass off what runs as what was asked for."""
+def _refuse_another(running: Instance, request: StartRequest, runtime: StartedRuntime, options: StartOptions) -> None:
+    """Raise where the instance that runs is not the one that is asked for.
+
+    That is DigestDrift for another image or manifest, and UsageError for any other difference.
+    """
     place = {"ref": running.ref, "name": running.name}
     anew = command("local stop", **place).then(command("local start", runtime=running.runtime, **place))
-    difference = runtime.differs(running, request)
-    if difference is None and request.manifest_digest != running.manifest_digest:
-        difference = "its manifest has changed since"
-    if difference:
-        raise DigestDrift(f"{running.ref} is running already, but {difference}", hint=anew)
-    for difference in _differences(running, request, options):
+    drift = runtime.differs(running, request)
+    if drift is None and request.manifest_digest != running.manifest_digest:
+        drift = "its manifest has changed since"
+    if drift:
+        raise DigestDrift(f"{running.ref} is running already, but {drift}", hint=anew)
+    if difference := next(_differences(running, request, options), None):
         raise UsageError(f"{running.ref} is running already, {difference}", hint=anew)
 
 
 def _differences(running: Instance, request: StartRequest, options: StartOptions) -> Iterator[str]:
-    """Say in words what this start was given, and the instance that runs was not."""
+    """Yield in words how the instance that runs is not as this start asks."""
     if (options.mode or Settings().text("mode")) not in (None, running.mode):
         yield f"in {running.mode} mode"
-    if options.port is not None and not _is_at(running, options.port):
+    if options.port is not None and not running.url.endswith(f":{options.port}"):
         yield f"at {running.url}"
     if options.mock_only and running.flags.get("mode") is None:
         yield "and serves real requests as well"
@@ -163,7 +168,7 @@ def _differences(running: Instance, request: StartRequest, options: StartOptions
 
 
 def _other_mock_version(running: Instance, request: StartRequest, mocks: MockFlags) -> Iterator[str]:
-    """Say in words which version of the mock runs, where a flag, a script or a setting asks for another one."""
+    """Yield the version of the mock that runs in words, where a flag, a script or a setting asks for another one."""
     if running.mock_version == request.mock_version or not (mocks.version or mocks.script):
         return
     from theoryctl_providers.contract.script_document import NEWEST
