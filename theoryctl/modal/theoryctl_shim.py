@@ -305,7 +305,7 @@ async def _events(call: dict[str, Any], folder: Path) -> AsyncGenerator[tuple[st
     files = [await _attachment(said, folder) for said in call["attachments"]]
     async for event in execute(_request(call, files)):
         if isinstance(event, Result):
-            _log(event.envelope, time.monotonic() - start)
+            _log(call, event.envelope, time.monotonic() - start)
         text = encode_event(event)
         if text is not None:
             lead = 0 if isinstance(event, Log) else LEAD - 1 if isinstance(event, Started) else LEAD
@@ -323,7 +323,7 @@ async def _end(call: dict[str, Any], folder: Path) -> dict[str, Any]:
         if isinstance(event, Log) and not event.debug:
             notes.append(event.message)
         elif isinstance(event, Result):
-            _log(event.envelope, time.monotonic() - start)
+            _log(call, event.envelope, time.monotonic() - start)
             text, wish = encode_event(event), getattr(event.cause, "retry_after", None)
             return {"event": (text or b"").decode(), "notes": notes, "retry_after": wish}
     raise RuntimeError("the provider ended without a result")
@@ -408,13 +408,13 @@ def _failure(error: Exception) -> dict[str, Any]:
     }
 
 
-def _log(envelope: Any, seconds: float) -> None:
+def _log(call: dict[str, Any], envelope: Any, seconds: float) -> None:
     """One line of JSON on standard error, as a started server writes it: never inputs, outputs or keys."""
     error = envelope["error"]
     line = {
         "time": round(time.time(), 3),
         "run_id": envelope["run_id"],
-        "operation": "chat",  # a call of this function asks for nothing else
+        "operation": call["request"].get("operation", "chat"),  # the lines of a batch alone name another one
         "mode": envelope["mode"],
         "model": envelope["model"],
         "code": error["code"] if error else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from grpclib import Status
 
 from tests.conftest import REF, Cli, Ran
 from tests.ledger.conftest import rows
+from tests.modal.host.batches import BATCH
 from tests.modal.host.conftest import APP
 from tests.modal.service import Modal
 from theoryctl.actions.runs import modal_intake
@@ -51,6 +53,17 @@ def test_what_another_machine_asked_is_a_row_of_runs_once_however_often_the_log_
     for _ in range(2):
         found = {row["run_id"]: (row["source"], row["operation"]) for row in rows(cli)}
         assert found == {mine: ("run", "chat"), other: ("modal", "chat")}
+
+
+def test_embeddings_that_a_batch_of_another_machine_asked_are_embeddings_here(
+    cli: Cli, working_folder: Path, environment: dict[str, str]
+) -> None:
+    body = {"model": "openai/text-embedding-3-small", "input": "x"}
+    line = {"custom_id": "1", "method": "POST", "url": "/v1/embeddings", "body": body}
+    (working_folder / "lines.jsonl").write_text(json.dumps(line))
+    assert cli("modal", *BATCH, "--ref", REF, env={"THEORYCTL_LEDGER": "off"}).document["ok"] == 1
+    assert cli("modal", "stop", "--ref", REF).status == 0
+    assert [(row["source"], row["operation"]) for row in rows(cli)] == [("modal", "embeddings")]
 
 
 def test_a_log_is_looked_at_every_now_and_then_only(
