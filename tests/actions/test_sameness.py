@@ -87,10 +87,20 @@ def test_nothing_is_asked_where_modal_is_not_there(cli: Cli) -> None:
     assert (ran.status, "asking" in ran.err, "ERR_MODAL_AUTH" in ran.err) == (4, False, True)
 
 
-def test_a_report_that_cannot_be_written_is_told_before_anything_starts(cli: Cli) -> None:
+def test_a_report_that_cannot_be_written_is_told_before_anything_starts(cli: Cli, working_folder: Path) -> None:
     ran = cli("manifest", "test", "llm/mock@1", *BOTH, "--report", "missing/report.md")
     assert (ran.status, ran.out) == (1, "")
-    assert "asking" not in ran.err and "mkdir -p missing" in ran.err
+    assert "asking" not in ran.err and f"mkdir -p {working_folder.resolve() / 'missing'}" in ran.err
+
+
+def test_a_report_in_a_folder_that_nobody_may_write_to_is_told_before_anything_starts(
+    cli: Cli, working_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (working_folder / "closed").mkdir(mode=0o555)
+    monkeypatch.setattr(os, "access", lambda path, mode: not str(path).endswith("closed"))  # root may write anywhere
+    ran = cli("manifest", "test", "llm/mock@1", *BOTH, "--report", "closed/report.md")
+    assert ran.status == 1
+    assert "asking" not in ran.err and "no file can be written there" in ran.err
 
 
 def test_a_report_that_would_be_written_into_a_fifo_is_refused_before_anything_starts(

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from theoryctl.actions.batch_plan import BatchOptions, Listener
+from theoryctl.actions.report_place import check_place
 from theoryctl.actions.targets import Target
 from theoryctl.errors import MissingPackage, OutputFailed, UsageError
-from theoryctl.hints import again, make_folder
+from theoryctl.hints import again
 from theoryctl.ledger.row import Row, row_of
 from theoryctl.results.batch import BatchResult
 from theoryctl_providers.contract import info_of
-from theoryctl_providers.contract.files import is_place_of_file, replace_named_file
+from theoryctl_providers.contract.files import replace_named_file
 
 #: Asks the lines of a batch.
 Ask = Callable[[BatchOptions, Target, Listener], BatchResult]
@@ -48,22 +49,11 @@ def _check(options: BatchOptions, report: str) -> None:
         raise UsageError(message, hint=again("write rows of ours", form=None))
     if find_spec("pygal") is None:
         raise MissingPackage("pygal")
-    _check_place(report)
+    check_place(report, "page.html")
     for whose, other in (("the rows", options.out), ("the lines", options.source)):
         if other is not None and _is_same(report, other):
             message = f"--report {report}: expected a file of its own, got that of {whose}"
             raise UsageError(message, hint=again("name another file", report="page.html"))
-
-
-def _check_place(report: str) -> None:
-    """Raise OutputFailed where no file can be written."""
-    other = again("name another file", report="page.html")
-    if not is_place_of_file(report):
-        raise OutputFailed(f"--report {report}: expected a regular file, got a folder or a device", hint=other)
-    folder = os.path.dirname(os.path.realpath(report))
-    if not os.access(folder, os.W_OK):
-        hint = make_folder(folder, otherwise=other)
-        raise OutputFailed(f"--report {report}: no file can be written there", hint=hint)
 
 
 def _is_same(one: str, other: str) -> bool:

@@ -10,11 +10,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from theoryctl.actions.report_place import check_place
 from theoryctl.actions.start import WAIT_SECONDS, StartOptions, start
 from theoryctl.actions.stop import stop
 from theoryctl.actions.targets import Target, embedded_target, local_target, modal_target
 from theoryctl.errors import OutputFailed, UsageError
-from theoryctl.hints import Hint, again, make_folder
+from theoryctl.hints import Hint, again
 from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.manifests.model import Manifest
 from theoryctl.progress import Progress
@@ -26,7 +27,6 @@ from theoryctl.results.sameness import Asked, SamenessTested
 from theoryctl.runtimes.config import provider_config
 from theoryctl.runtimes.find import EMBEDDED, MODAL, STARTED, started_runtime
 from theoryctl_providers.contract import Envelope, Event, ProviderError, Request, Result
-from theoryctl_providers.contract.files import is_place_of_file
 
 #: The runtimes that can be asked, by name.
 RUNTIMES = (EMBEDDED, *STARTED, MODAL)
@@ -48,13 +48,14 @@ def compare_runtimes(
     result to: as Markdown if its name ends in `.md`, else as JSON.
 
     All runtimes are known to be there before the first is asked. Raises UsageError for an unknown runtime, and for an
-    environment without Modal; what reading inputs and starting an
-    instance raise; and OutputFailed where the report cannot be written.
+    environment without Modal; what reading inputs and starting an instance raise; and OutputFailed where the report
+    cannot be written.
     """
     named = _checked(runtimes)
     if environment is not None and MODAL not in named:
         raise UsageError("--env has no effect here", hint=f"add {MODAL} to --runtimes {','.join(named)}")
-    file = None if report is None else _writable(Path(report))
+    if report is not None:
+        check_place(report, "report.md")
     found = Catalog(folder).find(ref)
     questions = _questions(found.load(), files)
     _must_answer(found, named, environment)
@@ -67,8 +68,8 @@ def compare_runtimes(
                 if image := envelope["meta"]["image"]:
                     images[runtime] = image
     tested = SamenessTested(str(ref), named, tuple(asked), images)
-    if file is not None:
-        _write(file, tested)
+    if report is not None:
+        _write(Path(report), tested)
     return tested
 
 
@@ -94,18 +95,6 @@ def comparable(named: Sequence[str]) -> str:
 def _compare(named: Sequence[str], before: str = "") -> Hint:
     value = comparable(named)
     return again(f"{before}use --runtimes {value}", runtimes=value)
-
-
-def _writable(report: Path) -> Path:
-    """The path of a report, if a file can be there. Raises OutputFailed."""
-    if not is_place_of_file(report):
-        message = f"--report {report}: expected a regular file, got a folder or a device"
-        raise OutputFailed(message, hint=again("name another file", report="report.md"))
-    if not report.parent.is_dir():
-        message = f"--report {report}: expected a file in a folder that exists, got none"
-        other = again("name another file", report="report.md")
-        raise OutputFailed(message, hint=make_folder(str(report.parent), otherwise=other))
-    return report
 
 
 def _questions(manifest: Manifest, files: Sequence[str]) -> dict[str, Mapping[str, Any]]:
