@@ -30,9 +30,14 @@ def joined(entries: Iterable[Any]) -> Iterator[tuple[datetime, str]]:
     ended: dict[str, Lines] = {}
     latest: dict[str, datetime] = {}
     for entry in entries:
-        container = next((each for each in reversed(entry.context_ids) if each.startswith("ta-")), "")
+        container = container_of(entry)
         latest[container] = entry.timestamp
         lines = ended.setdefault(container, Lines())
         yield from ((entry.timestamp, line) for line in lines.of(entry.message.encode(errors="replace")))
     for container, lines in ended.items():
         yield from ((latest[container], line) for line in lines.end())
+
+
+def container_of(entry: Any) -> str:
+    """Return the ID of the container that wrote an entry; empty where the entry names none."""
+    return next((each for each in reversed(entry.context_ids) if each.startswith("ta-")), "")

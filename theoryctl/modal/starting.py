@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from theoryctl.modal.logs import container_of
 from theoryctl_providers.contract import ProviderError
 
 #: Lines of a log that say that a container has failed: Python's own, and Modal's (InftyAI/Nebula#68).
@@ -77,7 +78,7 @@ def _idle(entries: Iterable[Any]) -> list[str]:
     texts: dict[str, str] = {}
     busy = set()
     for entry in entries:
-        container = next((each for each in reversed(entry.context_ids) if each.startswith("ta-")), "")
+        container = container_of(entry)
         texts[container] = texts.get(container, "") + entry.message
         if any(each.startswith("fc-") for each in entry.context_ids) or '"run_id"' in entry.message:
             busy.add(container)  # it has run a request, so it is up
