@@ -23,7 +23,7 @@ def sent(modal: Any, deployment: Deployment, request: Request) -> list[dict[str,
     In mock mode nothing is sent: the digests are all that a provider gets. Raises BadAttachment for a file that changed
     since it was hashed.
     """
-    if is_mock(request.mode or request.config.mode):
+    if is_mock(request.effective_mode):
         return [dict(file.public()) for file in request.attachments]
     left, documents, large = INSIDE, [], []
     for file in request.attachments:
