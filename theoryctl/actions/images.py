@@ -246,7 +246,7 @@ def _own_manifest(image: Image, platform: str) -> str | None:
         return pin
 
 
-#: What where something runs is called, the digest of what runs there, if anything does, and its platform.
+#: The name of the place where a provider runs, the digest of its image (None where nothing runs), and its platform.
 _Running = tuple[str, str | None, str]
 
 
@@ -278,7 +278,7 @@ def _on_modal(options: VerifyOptions) -> _Running:
     return f"modal, {environment}", deployed_digest(options.ref, environment), PLATFORM
 
 
-#: Who is asked what runs, by what `--runtime` calls it.
+#: The function that finds what runs, by the value of `--runtime`.
 _RUNNING: dict[str, Callable[[VerifyOptions], _Running]] = {"local": _in_docker, "modal": _on_modal}
 
 

@@ -47,12 +47,11 @@ def sync_secrets(
 ) -> SecretsSynced:
     """Take the secrets that manifests name to the Secrets of one's own apps: of one ref, else of all that are deployed.
 
-    `app` is another one of the ref.
+    `app` names another app of the ref instead. Everything is read and compared before anything is changed.
 
-    Everything is read and compared before anything is changed. Raises NotDeployed where nothing is deployed, and one
-    error for all values of the deployed ones that cannot go to Modal: MissingSecret (`ERR_MISSING_SECRET`), also for
-    names that a default model needs and nobody gave (with `check` the plan says it), or UsageError where they are
-    merely addresses that only this machine can reach.
+    Raises NotDeployed where nothing is deployed, and one error for all values of the deployed ones that cannot go to
+    Modal: MissingSecret (`ERR_MISSING_SECRET`), also for names that a default model needs and nobody gave (with `check`
+    the plan says it), or UsageError where they are merely addresses that only this machine can reach.
     """
     if app is not None and ref is None:
         raise UsageError("--app: expected --ref with it, got none", hint="name the provider of the app with --ref")

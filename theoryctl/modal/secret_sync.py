@@ -11,7 +11,7 @@ import base64
 import hmac
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from theoryctl.errors import DigestDrift
 from theoryctl.hints import command
@@ -23,9 +23,6 @@ from theoryctl.modal.names import secret_name
 from theoryctl.modal.sdk import found, holds, token_key
 from theoryctl.progress import Progress
 from theoryctl_providers.contract import missing_rules, secret_names
-
-if TYPE_CHECKING:
-    from theoryctl.modal.deployment import Deployment
 
 CREATED, UPDATED, UNCHANGED, MISSING, PRUNED = "created", "updated", "unchanged", "missing", "pruned"
 

@@ -88,7 +88,7 @@ def require(ref: ProviderRef, runtime: str | None, name: str | None = None) -> I
     instance = _only(ref, runtime if runtime is None else known_runtime(runtime), name)
     if instance is None or not instance.url:
         where = (f" as {runtime}" if runtime else "") + (f" under the name {name}" if name else "")
-        raise NotRunning(f"{ref} is not started{where}", hint=_started_by(ref, runtime, name))
+        raise NotRunning(f"{ref} is not started{where}", hint=_way_to_start(ref, runtime, name))
     return instance
 
 
@@ -97,7 +97,7 @@ def near_started(ref: ProviderRef, instances: Iterable[Instance]) -> str | None:
     return None if _is_known(ref) else _near(ref, [instance.ref for instance in instances])
 
 
-def _started_by(ref: ProviderRef, runtime: str | None, name: str | None) -> Hint:
+def _way_to_start(ref: ProviderRef, runtime: str | None, name: str | None) -> Hint:
     """Return the user's command with the ref that was meant, else the command that starts what was meant."""
     if meant := near_started(ref, (each for each in records.all_instances() if _is_meant(each, runtime, name))):
         return again(f"use {meant}", ref=meant)

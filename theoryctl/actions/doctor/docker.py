@@ -18,6 +18,9 @@ from theoryctl.results.doctor import Checked, Finding
 from theoryctl_providers.contract import ProviderError
 
 _SOCKET = Path("/var/run/docker.sock")
+_AUTH = "ERR_REGISTRY_AUTH"
+#: The settings that are JSON objects.
+_MAPPINGS = ("auths", "credHelpers")
 _UNREADABLE = "neither Docker nor theoryctl finds a login to a registry"
 _BAD_LOGIN = "images that are not public cannot be pulled or pushed"
 
@@ -40,9 +43,6 @@ def check() -> Checked:
     return Checked("docker", summary, (*findings, *new))
 
 
-_AUTH = "ERR_REGISTRY_AUTH"
-
-
 def _settings(file: Path) -> dict[str, Any]:
     """Docker's own settings; none where there is no file. Raises OSError, ValueError."""
     if not file.exists():
@@ -51,9 +51,6 @@ def _settings(file: Path) -> dict[str, Any]:
     if not isinstance(settings, dict) or not all(isinstance(settings.get(x) or {}, dict) for x in _MAPPINGS):
         raise ValueError("something else stands there")
     return settings
-
-
-_MAPPINGS = ("auths", "credHelpers")
 
 
 def _context(settings: dict[str, Any], folder: Path) -> Iterator[Finding]:

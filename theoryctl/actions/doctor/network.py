@@ -60,15 +60,8 @@ def _local(proxies: dict[str, str]) -> Iterator[Finding]:
     """A proxy cannot reach this machine's loopback addresses."""
     name = "no_proxy" if "no_proxy" in os.environ else "NO_PROXY"
     direct = {each.strip() for each in os.environ.get(name, "").split(",")}
-    if (
-        any("http_" in each.lower() or "all" in each.lower() for each in proxies)
-        and not {
-            "*",
-            "127.0.0.1",
-            "localhost",
-        }
-        & direct
-    ):
+    is_used = any("http_" in each.lower() or "all" in each.lower() for each in proxies)
+    if is_used and direct.isdisjoint(("*", "127.0.0.1", "localhost")):
         what = f"{name} leaves out localhost and 127.0.0.1"
         why = "clients that `theoryctl local env` leads to an instance ask the proxy for it"
         yield Finding(what, why, f'export {name}="${{{name}:+${name},}}localhost,127.0.0.1"')
