@@ -33,7 +33,8 @@ def test_a_hint_names_the_ref_that_was_a_word(cli: Cli) -> None:
 def record(environment: Mapping[str, str], ref: str) -> None:
     """A record as `start` leaves it."""
     folder = Path(environment["HOME"]) / ".local/state/theoryctl/instances" / ref.partition("/")[0]
-    fields = {"ref": ref, "runtime": "process", "url": "http://127.0.0.1:9", "mode": "mock", "token": "t" * 32}
+    where = {"runtime": "process", "url": "http://127.0.0.1:9", "pid": 1, "pid_started": 1.0}
+    fields = {"ref": ref, **where, "mode": "mock", "token": "t" * 32}
     lists: dict[str, list[str]] = {"secrets_present": [], "secrets_absent": []}
     rest = {"started_at": 1.0, "manifest_digest": "x", "max_attachment": 1, "platform": "linux/amd64"}
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
