@@ -10,7 +10,10 @@ from typing import Any
 import openai
 import pytest
 
+from tests.openai.asking import Asked
 from tests.providers.started import CONFIG, TOKEN, serving
+from tests.real.server import Conversation
+from tests.real.vendor import answers, fails
 from tests.wires.asked import ASKED, by_local_run
 from tests.wires.conftest import scripted
 from theoryctl_providers.contract import ProviderConfig
@@ -139,13 +142,44 @@ def test_the_usage_of_several_prompts_is_unknown_where_that_of_one_is(
     assert (choices, usage) == ([("A", "stop"), ("B", "stop"), ("C", "stop")], None)
 
 
+def questions(asked: Asked) -> list[str]:
+    """The prompts that the vendor got, in their order."""
+    return [request.body["messages"][0]["content"] for request in asked.requests]
+
+
 @streamed_or_not
-def test_a_vendor_is_asked_one_prompt_at_a_time(client: openai.OpenAI, streamed: bool) -> None:
-    real = {"X-Theoryctl-Mode": "real"}
-    with pytest.raises(openai.BadRequestError, match=r"by a mock alone.*a request for each prompt") as caught:
-        client.completions.create(model=MODEL, prompt=["a", "b"], stream=streamed, extra_headers=real)
-    assert caught.value.response.headers["x-theoryctl-code"] == "ERR_UNSUPPORTED_PARAM"
-    assert caught.value.param == "prompt"
+def test_a_vendor_is_asked_for_each_of_several_prompts_in_turn(asked: Asked, streamed: bool) -> None:
+    client = asked.after(lambda talk: answers(talk.received.body["messages"][0]["content"].upper())(talk))
+    choices, usage = said(client, streamed=streamed, prompt=["a", "b", "a"])
+    assert (choices, questions(asked)) == ([("A", "stop"), ("B", "stop"), ("A", "stop")], ["a", "b", "a"])
+    _, alone = said(client, streamed=streamed, prompt="a")
+    assert usage.prompt_tokens == 3 * alone.prompt_tokens
+    assert usage.completion_tokens == 3 * alone.completion_tokens
+
+
+def test_a_prompt_behind_one_that_was_paid_for_is_tried_again_here_and_by_no_client(asked: Asked) -> None:
+    def busy_for_b(talk: Conversation) -> None:
+        (fails(503, retry_after="0.01") if talk.received.body["messages"][0]["content"] == "b" else answers())(talk)
+
+    client = asked.after(busy_for_b)
+    with pytest.raises(openai.InternalServerError) as caught:
+        client.completions.create(model=MODEL, prompt=["a", "b", "c"])
+    assert questions(asked) == ["a", "b", "b", "b"]
+    assert caught.value.response.headers["x-should-retry"] == "false"
+
+
+def test_a_first_prompt_that_fails_costs_nothing_and_is_tried_again_by_the_client_alone(asked: Asked) -> None:
+    client = asked.after(fails(503)).with_options(max_retries=0)
+    with pytest.raises(openai.InternalServerError) as caught:
+        client.completions.create(model=MODEL, prompt=["a", "b"])
+    assert (questions(asked), "x-should-retry" in caught.value.response.headers) == (["a"], False)
+
+
+@pytest.mark.parametrize("mode", ["mock", "real"])
+@pytest.mark.parametrize("prompt", [[1, 2], [[1, 2], [3]]], ids=str)
+def test_a_prompt_of_tokens_is_refused_with_what_to_send_instead(client: openai.OpenAI, prompt: Any, mode: str) -> None:
+    with pytest.raises(openai.BadRequestError, match=r"expected text, got tokens.*\(send text in prompt\)"):
+        client.completions.create(model=MODEL, prompt=prompt, extra_headers={"X-Theoryctl-Mode": mode})
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,7 @@ def wrong(param: str, reason: str) -> ProviderError:
     return ProviderError("ERR_INPUTS", f"inputs: $.{param}: {reason}", hint=f"change {param}", param=param)
 
 
-def unsupported(param: str, reason: str) -> ProviderError:
-    """A parameter that asks for what a started provider does not do."""
-    return ProviderError(
-        "ERR_UNSUPPORTED_PARAM", f"inputs: $.{param}: {reason}", hint=f"leave {param} out", param=param
-    )
+def unsupported(param: str, reason: str, instead: str | None = None) -> ProviderError:
+    """A parameter that asks for what a started provider does not do. `instead` is the hint, unless to leave it out."""
+    message, hint = f"inputs: $.{param}: {reason}", instead or f"leave {param} out"
+    return ProviderError("ERR_UNSUPPORTED_PARAM", message, hint=hint, param=param)

@@ -128,7 +128,8 @@ def _prompts(given: Any) -> list[str]:
     """The texts of prompts. Raises ProviderError: `ERR_UNSUPPORTED_PARAM` for tokens, `ERR_INPUTS`."""
     prompts = given if isinstance(given, list) else [given]
     if any(isinstance(prompt, int | list) and not isinstance(prompt, bool) for prompt in prompts):
-        raise unsupported("prompt", "a model gets text here, no tokens")
+        # LiteLLM sends tokens to OpenAI's own /completions alone; everything else here is a message.
+        raise unsupported("prompt", "expected text, got tokens, which only their model can read", "send text in prompt")
     if not prompts or not all(isinstance(prompt, str) for prompt in prompts):
         raise wrong("prompt", "expected a text, or a list of texts")
     return prompts

@@ -17,14 +17,10 @@ from theoryctl_providers.contract import (
     Result,
     Started,
     Usage,
-    is_mock,
-    stated_mode,
 )
 from theoryctl_providers.contract.answer import Answer
 from theoryctl_providers.contract.envelope import new_run_id
 from theoryctl_providers.engine.drive import served
-from theoryctl_providers.engine.transcript import Transcript
-from theoryctl_providers.wires.body import unsupported
 
 #: The counts of a usage.
 _COUNTS = tuple(asdict(Usage()))
@@ -34,18 +30,14 @@ async def answers_to(call: Request, messages: Sequence[Any]) -> AsyncGenerator[E
     """Yield the events of the runs for each of `messages` as those of one run: choices are counted on, and usage is the
     sum. The first run that fails ends them all.
 
-    Only mocks are asked for several: a vendor would have to be paid for those before the one that fails.
+    Once a vendor was paid for one of them, the others are retried here: a client that tries again would pay twice.
     """
-    if not is_mock(stated_mode(call.inputs, call.mode, call.config.mode)):
-        refusal = unsupported("prompt", "several prompts are answered by a mock alone, and a vendor is asked one")
-        refusal.hint = "send a request for each prompt"
-        yield Result(Transcript(call).failure(refusal), refusal)
-        return
     together = _Together()
     for message in messages:
         inputs = {**call.inputs, "messages": [message]}
-        one = call if together.result is None else replace(call, run_id=new_run_id())
-        async with aclosing(served(replace(one, inputs=inputs))) as events:
+        run_id = call.run_id if together.result is None else new_run_id()
+        one = replace(call, inputs=inputs, run_id=run_id, retries=call.retries or together.is_paid)
+        async with aclosing(served(one)) as events:
             async for event in events:
                 if (told := together.told(event)) is not None:
                     yield told
@@ -56,10 +48,11 @@ async def answers_to(call: Request, messages: Sequence[Any]) -> AsyncGenerator[E
 
 
 class _Together:
-    """The answers of several runs. `result` is that of the last one that ended."""
+    """The answers of several runs. `result` is that of the last one that ended; `is_paid`: a vendor answered one."""
 
     def __init__(self) -> None:
         self.result: Result | None = None
+        self.is_paid = False
         self._answer, self._before = Answer(), 0
         self._counts: dict[str, Any] = dict.fromkeys(_COUNTS, 0)
 
@@ -84,6 +77,7 @@ class _Together:
 
     def _take(self, result: Result) -> None:
         self.result, answer = result, result.answer or Answer()
+        self.is_paid = self.is_paid or (result.cause is None and result.envelope["mode"] == "real")
         self._answer.choices |= {self._before + index: choice for index, choice in answer.choices.items()}
         self._answer.vendor = self._answer.vendor or answer.vendor
         self._before = 1 + max(self._answer.choices, default=-1)
@@ -93,13 +87,17 @@ class _Together:
     def ending(self) -> Iterator[Event]:
         """Yield the usage of all, and the last run's result with all answers; of a run that failed, its result."""
         assert self.result is not None
+        envelope: Any = {**self.result.envelope, "usage": self._counts}
         if self.failed:
-            yield self.result
+            yield replace(self.result, envelope=self._unrepeated(envelope))
             return
         self._answer.usage = usage = Usage(**self._counts)
         yield usage
-        envelope: Any = {**self.result.envelope, "usage": self._counts}
         yield replace(self.result, envelope=envelope, answer=self._answer)
+
+    def _unrepeated(self, envelope: Any) -> Any:
+        """The envelope of a failure, which tells nobody to pay once more for the prompts before it."""
+        return {**envelope, "error": {**envelope["error"], "retryable": False}} if self.is_paid else envelope
 
 
 def _sum(one: Any, other: Any) -> Any:
