@@ -1,32 +1,67 @@
-"""Texts of one request for embeddings: how many there may be is said, and how many there are."""
+"""Texts of one request for embeddings: as many as the model's vendor takes, where it is known how many that are."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from pytest_httpserver import HTTPServer
 
-from tests.providers.started import TOKEN
+from tests.providers.started import CONFIG, TOKEN, serving
 from tests.wires.conftest import Instance
+from theoryctl_providers.contract import ProviderConfig
 
-PATHS: Any = [
-    ("/v1/embeddings", "input", "a"),
-    ("/v1/embeddings", "input", [1, 2]),
-    ("/api/embed", "input", "a"),
-    ("/v1beta/models/m:batchEmbedContents", "requests", {"content": {"parts": [{"text": "a"}]}}),
+CONTENT = {"content": {"parts": [{"text": "a"}]}}
+GEMINIS = "/v1beta/models/m:batchEmbedContents"
+
+#: Of each path: the name of the list, an item of it, the vendor of a model there, and how many items that takes.
+LIMITED: Any = [
+    ("/v1/embeddings", "input", "a", "openai", 2048),
+    ("/v1/embeddings", "input", [1, 2], "openai", 2048),
+    ("/openai/deployments/m/embeddings", "input", "a", "azure", 2048),
+    (GEMINIS, "requests", CONTENT, "gemini", 100),
 ]
 
 
-@pytest.mark.parametrize(("path", "name", "text"), PATHS)
-def test_more_texts_than_a_request_may_have_are_counted(instance: Instance, path: str, name: str, text: Any) -> None:
-    def ask(count: int) -> Any:
-        model = {} if name == "requests" else {"model": "m", "dimensions": 1}
-        return instance.ask(path, {**model, name: [text] * count}, authorization=f"Bearer {TOKEN}")
+def ask(instance: Instance, path: str, name: str, items: list[Any], model: str = "m", **headers: str) -> Any:
+    """Ask for vectors, and return the status with the document."""
+    body = {name: items} if path == GEMINIS else {"model": model, "dimensions": 1, name: items}
+    answer = instance.ask(path, body, authorization=f"Bearer {TOKEN}", **headers)
+    return answer.status, json.loads(answer.body)
 
-    answer = ask(2049)
-    assert answer.status == 400
-    told = json.loads(answer.body)["error"]
-    told = told if isinstance(told, str) else told["message"]
-    assert told == f"inputs: $.{name}: expected at most 2048 items, got 2049 (shorten {name} to 2048 items)"
-    assert name == "requests" or ask(2048).status == 200
+
+@pytest.mark.parametrize(("path", "name", "text", "vendor", "most"), LIMITED)
+def test_more_texts_than_the_vendor_of_the_model_takes_are_counted(
+    instance: Instance, path: str, name: str, text: Any, vendor: str, most: int
+) -> None:
+    status, told = ask(instance, path, name, [text] * (most + 1))
+    assert (status, told["error"]["message"]) == (
+        400,
+        f"inputs: $.{name}: expected at most {most} texts for a model of {vendor}, got {most + 1}"
+        f" (shorten {name} to {most} items)",
+    )
+    assert ask(instance, path, name, [text] * most)[0] == 200
+
+
+@pytest.mark.parametrize(("path", "model"), [("/api/embed", "m"), ("/v1/embeddings", "mistral/mistral-embed")])
+def test_a_vendor_of_which_no_limit_is_known_has_none_in_a_mock(instance: Instance, path: str, model: str) -> None:
+    status, told = ask(instance, path, "input", ["a"] * 3000, model)
+    assert (status, len(told.get("embeddings") or told["data"])) == (200, 3000)
+
+
+def test_the_tokens_of_one_text_are_not_several_texts(instance: Instance) -> None:
+    status, told = ask(instance, "/v1/embeddings", "input", [1] * 3000)
+    assert (status, len(told["data"])) == (200, 1)
+
+
+@pytest.mark.usefixtures("litellm", "only_loopback")
+def test_a_vendor_says_itself_how_many_texts_are_too_many(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/api/embed").respond_with_json({"error": "2999 texts are enough"}, status=400)
+    secrets = {"LLM_API_BASE": httpserver.url_for("").rstrip("/")}
+    provider = ProviderConfig(provider="litellm", mode="real", secrets=secrets)
+    with serving(replace(CONFIG, provider=provider)) as (port, _):
+        status, told = ask(Instance(port), "/api/embed", "input", ["a"] * 3000)
+    assert (status, "2999 texts are enough" in told["error"]) == (400, True)
+    assert len(json.loads(httpserver.log[0][0].get_data())["input"]) == 3000

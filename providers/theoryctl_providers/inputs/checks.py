@@ -9,8 +9,8 @@ from typing import Any
 from theoryctl_providers.contract import ProviderError, loads
 from theoryctl_providers.contract.json_text import cut, json_path
 from theoryctl_providers.inputs.forbidden import refuse_forbidden
+from theoryctl_providers.inputs.limits import refuse_too_many
 from theoryctl_providers.inputs.schemas import check_schemas
-from theoryctl_providers.inputs.stops import refuse_too_many_stops
 from theoryctl_providers.inputs.vendor_names import refuse_half_name, refuse_misspelt_vendor
 
 _WORDS = """
@@ -46,14 +46,15 @@ def check_call(inputs: Mapping[str, Any]) -> None:
     """Raise ProviderError `ERR_INPUTS` for inputs that no call may have.
 
     The model lacks its vendor or its name, or the vendor is misspelt; or they name an address, a credential or a
-    setting of LiteLLM; or there are more stop sequences than the vendor takes; or `extra_body` repeats or undercuts an
-    input; or an answer's schema is none; or a call of a tool that is sent back has arguments that are no JSON.
+    setting of LiteLLM; or there are more stop sequences or texts than the vendor takes; or `extra_body` repeats or
+    undercuts an input; or an answer's schema is none; or a call of a tool that is sent back has arguments that are no
+    JSON.
     """
     refuse_forbidden(inputs)
     model = str(inputs.get("model") or "")
     refuse_half_name(model)
     refuse_misspelt_vendor(model)
-    refuse_too_many_stops(inputs, model)
+    refuse_too_many(inputs, model)
     if isinstance(extra := inputs.get("extra_body"), dict):
         _check_extra(extra, inputs, ("extra_body",))
     check_schemas(inputs)
