@@ -65,3 +65,21 @@ def test_a_vendor_says_itself_how_many_texts_are_too_many(httpserver: HTTPServer
         status, told = ask(Instance(port), "/api/embed", "input", ["a"] * 3000)
     assert (status, "2999 texts are enough" in told["error"]) == (400, True)
     assert len(json.loads(httpserver.log[0][0].get_data())["input"]) == 3000
+
+
+PICTURE: Any = {"content": {"parts": [{"inlineData": {"mimeType": "image/png", "data": "aGk="}}]}}
+
+
+@pytest.mark.parametrize(
+    ("requests", "hint"),
+    [
+        ([CONTENT, {**CONTENT, "outputDimensionality": 8}], "give all requests the same"),
+        ([CONTENT, PICTURE], "send parts with text in requests[1].content"),
+    ],
+    ids=["several sizes", "a picture"],
+)
+def test_texts_that_have_no_vectors_together_are_refused_with_what_to_send(
+    instance: Instance, requests: Any, hint: str
+) -> None:
+    status, told = ask(instance, GEMINIS, "requests", requests)
+    assert (status, told["error"]["message"].endswith(f"({hint})")) == (400, True), told

@@ -64,11 +64,11 @@ def _inputs(model: str, requests: list[dict[str, Any]], prefix: str) -> dict[str
         texts.append(" ".join(_text(part, where) for part in parts_of(given.get("content"), where)))
         sizes.append(given.get("outputDimensionality"))
     if any(size != sizes[0] for size in sizes):
-        raise unsupported("requests", "all have one outputDimensionality")
+        raise unsupported("requests", "expected one outputDimensionality, got several", "give all requests the same")
     return {"model": model, "input": texts, **stated({"dimensions": sizes[0] if sizes else None})}
 
 
 def _text(part: Mapping[str, Any], where: str) -> str:
     if not isinstance(part.get("text"), str):
-        raise unsupported(where, "only texts have vectors")
+        raise unsupported(where, "only texts have vectors", f"send parts with text in {where}")
     return str(part["text"])
