@@ -14,18 +14,10 @@ from tests.openai.asking import Asked
 from tests.providers.started import CONFIG, TOKEN, serving
 from tests.real.server import Conversation
 from tests.real.vendor import answers, fails
-from tests.wires.asked import ASKED, by_local_run
 from tests.wires.conftest import scripted
 from theoryctl_providers.contract import ProviderConfig
 
 MODEL = "gpt-3.5-turbo-instruct"
-#: Requests with one message and nothing that this API does not have.
-SIMPLE = [
-    asked
-    for asked in ASKED
-    if len(asked["messages"]) == 1 and not {"tools", "response_format", "top_k", "extra_body"} & asked.keys()
-]
-
 
 streamed_or_not = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 
@@ -38,18 +30,6 @@ def of(port: int) -> openai.OpenAI:
 def client() -> Iterator[openai.OpenAI]:
     with serving(CONFIG) as (port, _), of(port) as client:
         yield client
-
-
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-def test_a_prompt_has_the_answer_of_local_run(client: openai.OpenAI, stream: bool) -> None:
-    assert len(SIMPLE) > 15
-    for asked in SIMPLE:
-        told = {name: value for name, value in asked.items() if name != "messages"}
-        found: Any = client.completions.create(**told, prompt=asked["messages"][0]["content"], stream=stream)
-        choices = [chunk.choices[0] for chunk in found] if stream else found.choices
-        outputs = by_local_run({**asked, "model": f"openai/{asked['model']}"})
-        assert "".join(choice.text for choice in choices) == outputs["answer"]["text"]
-        assert choices[-1].finish_reason == outputs["finish_reason"]["text"]
 
 
 def test_a_stream_has_the_id_and_the_usage_of_the_whole(client: openai.OpenAI) -> None:

@@ -13,7 +13,7 @@ from theoryctl_providers import run
 PNG = "data:image/png;base64,iVBORw0KGgo="
 PDF = "data:application/pdf;base64,JVBERi0xLjQK"
 
-_TEXTS = (
+TEXTS = (
     "Say hello.",
     "",
     "  blanks  ",
@@ -76,7 +76,7 @@ def _conversation(*messages: Any, **more: Any) -> dict[str, Any]:
 
 #: Requests that every wire can make.
 ASKED: tuple[dict[str, Any], ...] = (
-    *(_conversation(user(text)) for text in _TEXTS),
+    *(_conversation(user(text)) for text in TEXTS),
     _conversation(_SYSTEM, user("Hi")),
     _conversation(_SYSTEM, *_TALK),
     _conversation(*_TALK),

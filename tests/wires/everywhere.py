@@ -9,8 +9,9 @@ from tests.wires import test_anthropic_sameness as on_anthropics
 from tests.wires import test_gemini_sameness as on_geminis
 from tests.wires import test_ollama_sameness as on_ollamas
 from tests.wires import test_openai_sameness as on_openais
+from tests.wires import test_prompts_sameness as on_prompts
 from tests.wires import test_responses_sameness as on_responses
-from tests.wires.asked import by_local_run, user
+from tests.wires.asked import user
 from theoryctl_providers import run
 from theoryctl_providers.mock.embeddings import embed
 
@@ -18,9 +19,13 @@ from theoryctl_providers.mock.embeddings import embed
 _WIRES: Mapping[str, tuple[Callable[[str, str], Any], Callable[[Any, bool], None]]] = {
     "OpenAI": (on_openais.client_of, on_openais.check),
     "OpenAI's Responses": (on_openais.client_of, on_responses.check),
+    "OpenAI's older completions": (on_openais.client_of, on_prompts.check_completions),
     "Azure": (on_openais.at_azures_paths, on_openais.check),
+    "Azure's Responses": (on_openais.at_azures_paths, on_responses.check),
+    "Azure's older completions": (on_openais.at_azures_paths, on_prompts.check_completions),
     "Anthropic": (on_anthropics.client_of, on_anthropics.check),
     "Ollama": (on_ollamas.client_of, on_ollamas.check),
+    "Ollama's generate": (on_ollamas.client_of, on_prompts.check_generate),
     "Gemini": (on_geminis.client_of, on_geminis.check),
 }
 
@@ -28,7 +33,7 @@ _WIRES: Mapping[str, tuple[Callable[[str, str], Any], Callable[[Any, bool], None
 def check_every_wire(variables: Mapping[str, str]) -> None:
     """Hold that all requests have the answers of a run, whole and streamed, at what `local env` leads to.
 
-    So do prompts, vectors and counts of tokens on the wires that have them.
+    So do vectors and counts of tokens on the wires that have them.
     """
     for make, check in _WIRES.values():
         with make(variables["ANTHROPIC_BASE_URL"], variables["ANTHROPIC_API_KEY"]) as client:
@@ -51,22 +56,8 @@ def _check_paths_beside_chats(variables: Mapping[str, str]) -> None:
         on_ollamas.client_of(url, token) as ollamas,
         on_geminis.client_of(url, token) as geminis,
     ):
-        _check_prompts(openais, ollamas)
         _check_vectors(openais, azures, ollamas, geminis)
         _check_counts(openais, anthropics, geminis)
-
-
-def _check_prompts(openais: Any, ollamas: Any) -> None:
-    asked: dict[str, Any] = {"model": "a-model", "prompt": _PROMPT}
-    whole, pieces = ollamas.generate(**asked), ollamas.generate(**asked, stream=True)
-    assert whole.response == "".join(piece.response for piece in pieces) == _answer(f"ollama/{asked['model']}")
-    completion, chunks = openais.completions.create(**asked), openais.completions.create(**asked, stream=True)
-    streamed = "".join(chunk.choices[0].text for chunk in chunks if chunk.choices)
-    assert completion.choices[0].text == streamed == _answer(f"openai/{asked['model']}")
-
-
-def _answer(model: str) -> str:
-    return str(by_local_run({"model": model, "messages": [user(_PROMPT)]})["answer"]["text"])
 
 
 def _check_vectors(openais: Any, azures: Any, ollamas: Any, geminis: Any) -> None:

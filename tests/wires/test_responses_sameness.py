@@ -1,9 +1,9 @@
-"""The same answer by the Responses API, whole and streamed, as by `theoryctl local run`."""
+"""The same answer by the Responses API of OpenAI and Azure, whole and streamed, as by `theoryctl local run`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -28,7 +28,7 @@ from tests.wires.asked import (
     user,
 )
 from tests.wires.conftest import Instance
-from tests.wires.test_openai_sameness import client_of
+from tests.wires.test_openai_sameness import at_azures_paths, client_of
 
 #: The Responses API has no `stop`.
 SHARED = [asked for asked in ASKED if "stop" not in asked]
@@ -48,10 +48,10 @@ REQUESTS = (*SHARED, *OWN, NAMED_TOOL, PICTURE, PICTURES, DOCUMENT, TWO_PARTS, S
 _BEYOND = ("top_k", "extra_body")
 
 
-def inputs_of(asked: dict[str, Any]) -> dict[str, Any]:
+def inputs_of(asked: dict[str, Any], vendor: str) -> dict[str, Any]:
     """The request as `theoryctl local run` takes it."""
     model = asked["model"]
-    inputs = {**asked, "model": model if "/" in model else f"openai/{model}"}
+    inputs = {**asked, "model": model if "/" in model else f"{vendor}/{model}"}
     if "max_tokens" in inputs:
         inputs["max_completion_tokens"] = inputs.pop("max_tokens")
     if isinstance(wanted := asked.get("response_format"), tuple):
@@ -138,11 +138,15 @@ def _said(text: str, calls: list[tuple[str, str]], status: Any) -> Said:
 def check(client: openai.OpenAI, streamed: bool) -> None:
     """Hold that all requests have the answers of a run."""
     assert len(REQUESTS) >= 40
+    vendor = "azure" if isinstance(client, openai.AzureOpenAI) else "openai"
     for asked in REQUESTS:
-        check_same(send(client, body_of(asked), streamed), by_local_run(inputs_of(asked)))
+        check_same(send(client, body_of(asked), streamed), by_local_run(inputs_of(asked, vendor)))
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
-def test_forty_requests_have_the_answers_of_local_run(instance: Instance, streamed: bool) -> None:
-    with client_of(instance.url, TOKEN) as client:
+@pytest.mark.parametrize("make", [client_of, at_azures_paths])
+def test_forty_requests_have_the_answers_of_local_run(
+    instance: Instance, make: Callable[[str, str], openai.OpenAI], streamed: bool
+) -> None:
+    with make(instance.url, TOKEN) as client:
         check(client, streamed)
