@@ -101,6 +101,21 @@ def test_a_shell_or_a_patch_is_called_and_answered(client: openai.OpenAI, kind: 
     assert "Mock answer" in answered(client, tool, item, result)
 
 
+def test_a_model_is_told_the_skills_of_a_shell(client: openai.OpenAI) -> None:
+    skill = {"name": "lint", "description": "Find faults.", "path": "/skills/lint"}
+    told: Any = [{"type": "shell", "environment": {"type": "local", "skills": skills}} for skills in ([], [skill])]
+    texts = [client.responses.create(model=MODEL, input="x", tools=[tool]).output_text for tool in told]
+    assert texts[0] == client.responses.create(model=MODEL, input="x", tools=[{"type": "shell"}]).output_text
+    assert texts[0] != texts[1]  # a mock's words come from all that a model gets
+
+
+@pytest.mark.parametrize("tool", [{**CHAT_CUSTOM, "name": "x"}, {"type": "custom", "custom": {"nam": "x"}}], ids=str)
+def test_chat_completions_name_a_key_that_a_custom_tool_does_not_have(client: openai.OpenAI, tool: Any) -> None:
+    with pytest.raises(openai.BadRequestError, match="unknown key") as caught:
+        client.chat.completions.create(model=MODEL, messages=[USER], tools=[tool])
+    assert caught.value.param in ("tools[0].name", "tools[0].custom.nam")
+
+
 def test_a_tool_in_a_namespace_is_called_by_both_names(client: openai.OpenAI) -> None:
     item = called(client, NAMESPACE)
     assert (item.type, item.name, item.namespace) == ("function_call", "get_weather", "crm")
@@ -170,7 +185,16 @@ def test_what_is_about_the_client_or_about_openais_tools_changes_nothing(instanc
     ("asked", "param"),
     [
         ({"tools": [{"type": "web_search"}]}, "tools[0]"),
+        ({"tools": [{"type": "computer"}]}, "tools[0]"),
         ({"tools": [{"type": "custom"}]}, "tools[0].name"),
+        ({"tools": [{**CUSTOM, "descripton": "x"}]}, "tools[0].descripton"),
+        ({"tools": [{**CUSTOM, "format": {"type": "gramar"}}]}, "tools[0].format.type"),
+        ({"tools": [{**CUSTOM, "format": {"type": "grammar", "syntax": "ebnf"}}]}, "tools[0].format.syntax"),
+        ({"tools": [{**CUSTOM, "format": {"type": "grammar", "syntax": "lark"}}]}, "tools[0].format.definition"),
+        ({"tools": [{**NAMESPACE, "tool": []}]}, "tools[0].tool"),
+        ({"tools": [{"type": "shell", "enviroment": {}}]}, "tools[0].enviroment"),
+        ({"tools": [{"type": "shell", "environment": {"type": "container_auto"}}]}, "tools[0].environment"),
+        ({"tools": [{"type": "apply_patch", "environment": {"type": "local"}}]}, "tools[0].environment"),
         ({"tools": [{"type": "shell"}, {"type": "shell"}]}, "tools[1]"),
         ({"tools": [{**NAMESPACE, "tools": [{"type": "shell"}]}]}, "tools[0].tools[0]"),
         ({"tools": [{**NAMESPACE, "tools": [{**WEATHER, "parameters": 5}]}]}, "tools[0].tools[0].parameters"),

@@ -12,7 +12,7 @@ from re import sub
 from typing import Any
 
 from theoryctl_providers.contract import ProviderError, dumps, loads
-from theoryctl_providers.wires.body import object_in, stated, unsupported, wrong
+from theoryctl_providers.wires.body import check_keys, list_in, object_in, stated, unsupported, word_in, wrong
 
 #: The longest name that a function may have.
 _LONGEST = 64
@@ -47,6 +47,12 @@ _BUILT_IN: Mapping[str, tuple[str, dict[str, Any]]] = {
     ),
 }
 
+#: Parameters of a tool about the way its calls are made and delivered, which change nothing here.
+_DELIVERY = frozenset(("type", "allowed_callers", "async", "defer_loading", "output_schema"))
+
+_SYNTAXES: Mapping[str | None, str] = {"lark": "lark", "regex": "regex"}
+_FORMATS: Mapping[str | None, str] = {None: "text", "text": "text", "grammar": "grammar"}
+
 
 @dataclass(frozen=True, slots=True)
 class Tool:
@@ -60,7 +66,7 @@ class Tool:
 class Toolbox:
     """The tools of a request. `functions` are their functions; `origins` say where each of these came from.
 
-    Raises ProviderError: `ERR_UNSUPPORTED_PARAM` for a tool that OpenAI runs itself, `ERR_INPUTS` for one that is none.
+    Raises ProviderError: `ERR_UNSUPPORTED_PARAM` for a tool that no function can stand for, `ERR_INPUTS`.
     """
 
     def __init__(self, tools: Any, *, nested: bool = False, deprecated: bool = False) -> None:
@@ -84,7 +90,7 @@ class Toolbox:
     def choice(self, choice: Any) -> Any:
         """A `tool_choice` in the vocabulary of functions; those that it does not allow are no longer there.
 
-        Raises ProviderError `ERR_UNSUPPORTED_PARAM` for a tool that OpenAI runs itself, `ERR_INPUTS`.
+        Raises ProviderError `ERR_UNSUPPORTED_PARAM` for a tool that no function can stand for, `ERR_INPUTS`.
         """
         if not isinstance(choice, dict):
             return choice
@@ -97,6 +103,7 @@ class Toolbox:
             raise wrong(where, "expected an object")
         kind = tool.get("type")
         if kind == "namespace" and namespace is None and not self._nested:
+            check_keys(tool, ("type", "name", "description", "tools"), where)
             for index, inner in enumerate(_list(tool, "tools", where)):
                 self._take(inner, f"{where}.tools[{index}]", _name(tool, where))
         elif kind == "function":
@@ -105,9 +112,10 @@ class Toolbox:
             self._custom(tool, where, namespace)
         elif isinstance(kind, str) and kind in _BUILT_IN and namespace is None and not self._nested:
             description, schema = _BUILT_IN[kind]
-            self._add(Tool(kind, kind), {"name": kind, "description": description, "parameters": schema}, where)
+            described = description + _environment(tool, kind, where)
+            self._add(Tool(kind, kind), {"name": kind, "description": described, "parameters": schema}, where)
         else:
-            raise unsupported(where, f"a tool of type {kind!r:.200} is run by OpenAI, not by its client")
+            raise self._unknown(kind, where)
 
     def _function(self, tool: Mapping[str, Any], where: str, namespace: str | None) -> None:
         if self._nested:
@@ -123,8 +131,11 @@ class Toolbox:
         self._put(function, where)
 
     def _custom(self, tool: Mapping[str, Any], where: str, namespace: str | None) -> None:
-        where = f"{where}.custom" if self._nested else where
-        told = object_in(tool, "custom") if self._nested else tool
+        told, beside = tool, _DELIVERY
+        if self._nested:
+            check_keys(tool, ("type", "custom"), where)
+            where, told, beside = f"{where}.custom", object_in(tool, "custom"), frozenset()
+        check_keys(told, (*beside, "name", "description", "format"), where)
         name = _name(told, where)
         function = {"name": function_name(name, namespace), "parameters": _CUSTOM}
         if described := _described(told, where):
@@ -154,7 +165,11 @@ class Toolbox:
             return {"type": "function", "function": {"name": self._function_of(kind, told.get("name"))}}
         if kind in _BUILT_IN and not self._nested:
             return {"type": "function", "function": {"name": kind}}
-        raise unsupported(param, f"a tool of type {kind!r:.200} is run by OpenAI, not by its client")
+        raise self._unknown(kind, param)
+
+    def _unknown(self, kind: Any, where: str) -> ProviderError:
+        *most, last = ("function", "custom") if self._nested else ("function", "custom", "namespace", *_BUILT_IN)
+        return unsupported(where, f"expected a tool of type {', '.join(most)} or {last}, got {kind!r:.200}")
 
     def _function_of(self, kind: str, name: Any) -> Any:
         """The name of a tool's function; a choice names no namespace."""
@@ -207,10 +222,6 @@ def _name_of(tool: Mapping[str, Any]) -> Any:
     return function.get("name") if isinstance(function, dict) else None
 
 
-#: Parameters of a tool about the way its calls are made and delivered, which change nothing here.
-_DELIVERY = frozenset(("type", "allowed_callers", "async", "defer_loading", "output_schema"))
-
-
 def function_name(name: str, namespace: str | None) -> str:
     """The name of a tool's function, of which no two namespaces have the same. At most 64 letters, digits, _ and -."""
     if namespace is None:
@@ -251,11 +262,27 @@ def _described(tool: Mapping[str, Any], where: str) -> str:
     if not isinstance(told, str | None):
         raise wrong(f"{where}.description", "expected a string")
     format_ = object_in(tool, "format")
-    if format_.get("type") != "grammar":
+    if word_in(format_.get("type"), _FORMATS, f"{where}.format.type") == "text":
         return told or ""
-    grammar = object_in(format_, "grammar") or format_
-    rule = f"The input follows this {grammar.get('syntax')} grammar:\n{grammar.get('definition')}"
+    grammar, place = format_, f"{where}.format"
+    if "grammar" in format_:
+        grammar, place = object_in(format_, "grammar"), f"{where}.format.grammar"
+    syntax, definition = word_in(grammar.get("syntax"), _SYNTAXES, f"{place}.syntax"), grammar.get("definition")
+    if not isinstance(definition, str):
+        raise wrong(f"{place}.definition", "expected a string")
+    rule = f"The input follows this {syntax} grammar:\n{definition}"
     return f"{told}\n\n{rule}" if told else rule
+
+
+def _environment(tool: Mapping[str, Any], kind: str, where: str) -> str:
+    """The end of a description that names the skills of a shell. Raises ProviderError for a container of OpenAI's."""
+    check_keys(tool, (*_DELIVERY, *(("environment",) if kind == "shell" else ())), where)
+    told, place = object_in(tool, "environment"), f"{where}.environment"
+    if told.get("type") not in (None, "local"):
+        raise unsupported(place, f"expected local, got {told['type']!r:.200}, which OpenAI runs itself")
+    check_keys(told, ("type", "skills"), place)
+    skills = list_in(told.get("skills"), f"{place}.skills")
+    return f" Its skills: {dumps(skills)}" if skills else ""
 
 
 def _name(tool: Mapping[str, Any], where: str) -> str:
