@@ -36,13 +36,18 @@ def check_keys(body: Mapping[str, Any], known: Collection[str], where: str = "")
         raise ProviderError("ERR_INPUTS", message, hint=f"change {first}", param=first)
 
 
-def object_in(body: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """A parameter that is an object, without its nulls; empty where it is unset. Raises ProviderError `ERR_INPUTS`."""
+def object_in(body: Mapping[str, Any], name: str, known: Collection[str] | None = None) -> dict[str, Any]:
+    """A parameter that is an object, without its nulls; empty where it is unset.
+
+    Raises ProviderError `ERR_INPUTS`, also for keys that are not among those `known`; None: any are.
+    """
     value = body.get(name)
     if value is None:
         return {}
     if not isinstance(value, dict):
         raise wrong(name, "expected an object")
+    if known is not None:
+        check_keys(value, known, name)
     return stated(value)
 
 

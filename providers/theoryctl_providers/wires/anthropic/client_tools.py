@@ -13,7 +13,7 @@ from typing import Any
 _TYPE = re.compile(r"(bash|text_editor|memory|computer)_\d{8}")
 
 #: Facts about a tool that are for the model: a function has no other place for them than its description.
-_FACTS = ("display_width_px", "display_height_px", "display_number", "max_characters")
+_FACTS = ("display_width_px", "display_height_px", "display_number", "enable_zoom", "max_characters")
 
 _TEXT, _COUNT = {"type": "string"}, {"type": "integer", "minimum": 0}
 _POINT = {"type": "array", "items": _COUNT, "minItems": 2, "maxItems": 2}
@@ -86,7 +86,7 @@ _FAMILIES: Mapping[str, tuple[str, dict[str, Any]]] = {
 
 
 def client_tool(tool: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The function that a tool of the API's own stands for; None for one that is run by Anthropic, or is none."""
+    """A tool of the API's own as one that says its arguments; None for one that is run by Anthropic, or is none."""
     kind = tool.get("type")
     found = _TYPE.fullmatch(kind) if isinstance(kind, str) else None
     if found is None:
@@ -94,4 +94,5 @@ def client_tool(tool: Mapping[str, Any]) -> dict[str, Any] | None:
     description, schema = _FAMILIES[found[1]]
     facts = ", ".join(f"{name}: {tool[name]}" for name in _FACTS if isinstance(tool.get(name), int))
     told = f"{description} ({facts})" if facts else description
-    return {"name": tool.get("name"), "description": told, "parameters": schema}
+    own = {name: value for name, value in tool.items() if name not in _FACTS}
+    return {**own, "description": told, "input_schema": schema}

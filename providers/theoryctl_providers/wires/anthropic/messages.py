@@ -23,6 +23,11 @@ _OWN = ("cache_control", "container", "context_management", "diagnostics", "infe
 
 _KNOWN = frozenset((*_SAME, *_TRANSLATED, *_OWN, "output_format", "thread", "extra_body"))
 
+#: Keys of the objects among them, whose misspelt ones would change nothing (anthropic 2.14, types/beta/*_param.py).
+_THINKING = ("type", "budget_tokens", "display", "block_binding")
+_CONFIGURED = ("effort", "format", "task_budget")
+_FORMAT = ("type", "schema")
+
 #: How the parameters of chat completions that an error may name are called here; more of each depends on the request.
 _PARAMS = {"stop": "stop_sequences", "response_format": "output_config.format", "parallel_tool_calls": "tool_choice"}
 
@@ -38,6 +43,7 @@ class Asked:
         given = stated(body)
         if "thread" in given:
             raise NoThread
+        object_in(given, "thinking", _THINKING)
         conversation = Conversation(given.get("system"), given.get("messages"))
         tools = tools_of(given.get("tools"))
         self.inputs: dict[str, Any] = {name: given[name] for name in _SAME if name in given}
@@ -105,19 +111,20 @@ class TokenCount(Exchange):
 
 def _format_of(given: Mapping[str, Any]) -> dict[str, Any] | None:
     """The schema of the answer as a `response_format`; `output_format` is its older place."""
-    wanted = object_in(object_in(given, "output_config"), "format") or object_in(given, "output_format")
+    wanted = object_in(object_in(given, "output_config", _CONFIGURED), "format") or object_in(given, "output_format")
     if not wanted:
         return None
     if wanted.get("type") != "json_schema":
         raise wrong("output_config.format.type", "expected json_schema")
+    check_keys(wanted, _FORMAT, "output_config.format")
     return schema_format(wanted.get("schema"))
 
 
 def _extra_of(given: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters that the vendor alone understands. What is standard is left out: clients send it unasked."""
     own = {name: given[name] for name in _OWN if name in given and (name, given[name]) != ("service_tier", "auto")}
-    effort = object_in(given, "output_config").get("effort")
-    return own | ({} if effort is None else {"output_config": {"effort": effort}}) | object_in(given, "extra_body")
+    config = {name: value for name, value in object_in(given, "output_config").items() if name != "format"}
+    return own | ({"output_config": config} if config else {}) | object_in(given, "extra_body")
 
 
 def _tool_paths(tools: Any) -> dict[str, str]:

@@ -7,12 +7,14 @@ from typing import Any
 
 from theoryctl_providers.contract import dumps
 from theoryctl_providers.wires.anthropic.client_tools import client_tool
-from theoryctl_providers.wires.body import stated, unsupported, word_in, wrong
+from theoryctl_providers.wires.body import check_keys, stated, unsupported, word_in, wrong
 
 _CHOICES: Mapping[str | None, str] = {"auto": "auto", "any": "required", "tool": "required", "none": "none"}
 
 #: Keys of a tool that say how its calls are made and delivered, and change nothing here.
 _IGNORED = frozenset(("type", "eager_input_streaming", "allowed_callers", "defer_loading"))
+#: Keys of a function. Those of a tool that is one are left to the engine, which checks them.
+_FUNCTION = ("name", "description", "parameters", "strict")
 
 
 def tools_of(tools: Any) -> Any:
@@ -28,6 +30,7 @@ def inputs_of_choice(choice: Any) -> dict[str, Any]:
         return {}
     if not isinstance(choice, dict):
         raise wrong("tool_choice", "expected an object")
+    check_keys(choice, ("type", "name", "disable_parallel_tool_use"), "tool_choice")
     kind = choice.get("type")
     chosen: Any = word_in(kind, _CHOICES, "tool_choice.type")
     if kind == "tool":
@@ -40,9 +43,12 @@ def _tool(tool: Any, where: str) -> dict[str, Any]:
     if not isinstance(tool, dict):
         raise wrong(where, "expected an object")
     kind = tool.get("type")
-    function = _function(tool) if kind in (None, "custom") else client_tool(tool)
-    if function is None:
+    given = tool if kind in (None, "custom") else client_tool(tool)
+    if given is None:
         raise unsupported(where, f"a tool of type {kind!r:.200} has no counterpart in other vendors' APIs")
+    function = _function(given)
+    if given is not tool:
+        check_keys(function, _FUNCTION, where)
     return {"type": "function", "function": function, **_cached(tool)}
 
 

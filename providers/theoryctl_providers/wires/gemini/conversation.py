@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from theoryctl_providers.contract import dumps
-from theoryctl_providers.wires.body import unsupported, word_in, wrong
+from theoryctl_providers.wires.body import check_keys, unsupported, word_in, wrong
 from theoryctl_providers.wires.call_ids import CallIds
 from theoryctl_providers.wires.gemini.names import camel
 
@@ -89,6 +89,7 @@ def parts_of(content: Any, where: str) -> list[Any]:
     parts = [parts] if isinstance(parts, dict) else parts
     if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
         raise wrong(where, "expected an object with a list of parts")
+    check_keys(content, ("role", "parts"), where)
     return parts
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from theoryctl_providers.contract import Result
 from theoryctl_providers.contract.answer import Choice
 from theoryctl_providers.inputs.unsupported import refuse_uncarried
-from theoryctl_providers.wires.body import is_streamed, wrong
+from theoryctl_providers.wires.body import check_keys, is_streamed, wrong
 from theoryctl_providers.wires.exchange import Chunks, Head, HeadedExchange
 from theoryctl_providers.wires.openai.chat_chunks import ChatChunks
 from theoryctl_providers.wires.openai.chat_message import choice_document, opening, usage_document
@@ -61,4 +61,5 @@ def wants_usage(body: Mapping[str, Any]) -> bool:
         return False
     if not isinstance(options, dict) or not isinstance(options.get("include_usage", False), bool):
         raise wrong("stream_options", "expected an object whose include_usage is a boolean")
+    check_keys(options, ("include_usage", "include_obfuscation"), "stream_options")
     return bool(options.get("include_usage"))

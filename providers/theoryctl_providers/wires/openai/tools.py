@@ -96,7 +96,9 @@ class Toolbox:
             return choice
         if choice.get("type") == "allowed_tools":
             return self._allow(choice)
-        return self._chosen(choice, "tool_choice")
+        chosen = self._chosen(choice, "tool_choice")
+        check_keys(choice, ("type", "function", "custom") if self._nested else ("type", "name"), "tool_choice")
+        return chosen
 
     def _take(self, tool: Any, where: str, namespace: str | None = None) -> None:
         if not isinstance(tool, dict):

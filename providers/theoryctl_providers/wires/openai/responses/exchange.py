@@ -38,6 +38,10 @@ _STATEFUL = ("conversation", "prompt")
 #: What would be taken for inputs, and is no parameter of this API.
 _CHAT_ONLY = ("messages", "n", "stop", "response_format", "max_completion_tokens", "max_tokens")
 
+#: Keys of `text` and `reasoning`. Of the latter, effort alone has a counterpart.
+_TEXT = ("format", "verbosity")
+_REASONING = ("effort", "summary", "generate_summary", "context", "mode")
+
 #: How the parameters of chat completions that an error may name are called here; more of each depends on the request.
 _PARAMS = {
     "messages": "input",
@@ -147,7 +151,8 @@ def _inputs(body: Mapping[str, Any], tools: Toolbox) -> dict[str, Any]:
     if given.get("background"):
         raise unsupported("background", "an answer comes at once or not at all")
     inputs = {name: value for name, value in given.items() if name not in (*_TRANSLATED, *_IGNORED)}
-    text, reasoning = _object(given, "text"), _object(given, "reasoning")
+    text, reasoning = object_in(given, "text", _TEXT), object_in(given, "reasoning", _REASONING)
+    object_in(given, "stream_options", ("include_obfuscation",))
     more = {
         "max_completion_tokens": given.get("max_output_tokens"),
         # The choice comes first: it may leave but some of the tools.
@@ -180,10 +185,3 @@ def _logprobs_origin(body: Mapping[str, Any]) -> str | None:
         if isinstance(entry, str) and entry.endswith(".logprobs"):
             return f"include[{index}]"
     return "top_logprobs" if body.get("top_logprobs") else None
-
-
-def _object(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = given.get(name, {})
-    if not isinstance(value, dict):
-        raise wrong(name, "expected an object")
-    return value
