@@ -125,7 +125,9 @@ def test_a_file_that_cannot_be_read_or_is_too_large_is_said(tmp_path: Path) -> N
         read_script(str(tmp_path / "large.yaml"))
 
 
-@pytest.mark.parametrize("word", ["NO", "on", "0644", "12:30", "1.10", "1_000"])
+@pytest.mark.parametrize(
+    "word", ["NO", "on", "0644", "0xdeadbeef", "12:30", "1.10", "1_000", "+4930123456", "1e3", "1.5e3"]
+)
 def test_words_that_yaml_reads_as_something_else_are_refused_in_free_json(word: str) -> None:
     data = f"rules:\n  - answers:\n      - json: {{it: {word}, ok: 1.5}}\n".encode()
     with pytest.raises(BadScript) as caught:
@@ -138,3 +140,11 @@ def test_words_that_yaml_reads_as_something_else_are_refused_in_free_json(word: 
         .json["it"]
         == word
     )
+
+
+def test_a_number_that_yaml_reads_as_text_is_told_as_one_that_it_reads() -> None:
+    data = "rules: [{answers: [{json: {it: %s}}]}]"
+    with pytest.raises(BadScript) as caught:
+        check_script((data % "1e-7").encode(), "it.yaml")
+    meant = caught.value.message.partition("text, not as ")[2].partition(";")[0]
+    assert check_script((data % meant).encode(), "it.yaml").rules[0].answers[0].json == {"it": 1e-7}

@@ -27,11 +27,13 @@ _SCALAR_TAGS = {_PREFIX + kind for kind in ("str", "int", "float", "bool", "null
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-#: What YAML 1.1 takes for booleans, for numbers of base 8, 2 or 60, and numbers that lose what they look like.
+#: What YAML 1.1 takes for booleans, for numbers of base 8, 2, 16 or 60, and numbers that lose what they look like.
 _SURPRISES = re.compile(
-    r"(?i:yes|no|on|off)|[-+]?0[0-7_]+|[-+]?0b[01_]+|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?"
-    r"|[-+]?[0-9][0-9_]*_[0-9_.]*|[-+]?[0-9]+\.[0-9]+0"
+    r"(?i:yes|no|on|off)|[-+]?0[0-7_]+|[-+]?0b[01_]+|[-+]?0x[0-9a-fA-F_]+|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?"
+    r"|[-+]?[0-9][0-9_]*_[0-9_.]*|[-+]?[0-9]+\.[0-9]+0|\+[0-9].*"
 )
+#: What JSON takes for numbers, and YAML 1.1 for text: it wants a point, and a sign of the exponent.
+_EXPONENTS = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?[eE][-+]?[0-9]+")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -202,9 +204,17 @@ class _Walk:
         if wrong := _surrogate(node.value) or self._no_json(node):
             self._trap(node, path, f"found {_short(node.value)}, {wrong}")
             node.tag, node.value = _STR, _whole(node.value)
-        elif node.style is None and node.tag != _STR and _SURPRISES.fullmatch(node.value):
+        elif node.style is None and (read := self._surprise(node)):
+            self.surprises[path] = f"found {_short(node.value)}, which YAML reads as {read}"
+
+    def _surprise(self, node: yaml.ScalarNode) -> str | None:
+        """Say what a plain word is read as that looks like something else."""
+        if node.tag != _STR:
             read = self._construct.yaml_constructors[node.tag](self._construct, node)
-            self.surprises[path] = f"found {_short(node.value)}, which YAML reads as {json.dumps(read)}"
+            return json.dumps(read) if _SURPRISES.fullmatch(node.value) else None
+        if _EXPONENTS.fullmatch(node.value) and math.isfinite(number := float(node.value)):
+            return f"text, not as {yaml.safe_dump(number).split()[0]}"
+        return None
 
     def _no_json(self, node: yaml.ScalarNode) -> str | None:
         """Say why JSON has no such value."""
