@@ -38,7 +38,7 @@ _STATEFUL = ("conversation", "prompt")
 #: What would be taken for inputs, and is no parameter of this API.
 _CHAT_ONLY = ("messages", "n", "stop", "response_format", "max_completion_tokens", "max_tokens")
 
-#: Keys of `text` and `reasoning`. Of the latter, effort alone has a counterpart.
+#: Keys of `text` and `reasoning`. Of the latter, effort alone has a counterpart; a mode decides who answers.
 _TEXT = ("format", "verbosity")
 _REASONING = ("effort", "summary", "generate_summary", "context", "mode")
 
@@ -152,6 +152,8 @@ def _inputs(body: Mapping[str, Any], tools: Toolbox) -> dict[str, Any]:
         raise unsupported("background", "an answer comes at once or not at all")
     inputs = {name: value for name, value in given.items() if name not in (*_TRANSLATED, *_IGNORED)}
     text, reasoning = object_in(given, "text", _TEXT), object_in(given, "reasoning", _REASONING)
+    if reasoning.get("mode") not in (None, "standard"):
+        raise unsupported("reasoning.mode", "chat completions have no such mode")
     object_in(given, "stream_options", ("include_obfuscation",))
     more = {
         "max_completion_tokens": given.get("max_output_tokens"),
