@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,16 @@ import pytest
 
 from tests.openai.asking import Asked
 from tests.providers.started import CONFIG, TOKEN, serving
+from tests.real.conftest import CANARY
+from tests.real.conftest import foreign_variables as foreign_variables
+from tests.real.conftest import litellm as litellm
+from tests.real.conftest import only_loopback as only_loopback
 from tests.real.server import Conversation
-from tests.real.vendor import answers, fails
+from tests.real.vendor import Vendor, answers, fails
+from tests.wires.asked import user
 from tests.wires.conftest import scripted
-from theoryctl_providers.contract import ProviderConfig
+from theoryctl_providers.contract import ProviderConfig, Recordings, Request, Tape
+from theoryctl_providers.wires.openai.several_prompts import answers_to
 
 MODEL = "gpt-3.5-turbo-instruct"
 
@@ -153,6 +160,31 @@ def test_a_first_prompt_that_fails_costs_nothing_and_is_tried_again_by_the_clien
     with pytest.raises(openai.InternalServerError) as caught:
         client.completions.create(model=MODEL, prompt=["a", "b"])
     assert (questions(asked), "x-should-retry" in caught.value.response.headers) == (["a"], False)
+
+
+def costs(config: ProviderConfig, *prompts: str) -> tuple[str, float | None]:
+    """The mode and the cost that the log gets of one request for these prompts."""
+    asked: dict[str, Any] = {"model": "openai/gpt-4o-mini", "messages": [user(prompt) for prompt in prompts]}
+    request = Request(config=config, inputs=asked, mode="real")
+
+    async def last() -> Any:
+        return [event async for event in answers_to(request, asked["messages"])][-1]
+
+    envelope = asyncio.run(last()).envelope
+    return envelope["mode"], envelope["usage"]["cost_usd"]
+
+
+@pytest.mark.usefixtures("litellm", "only_loopback", "foreign_variables")
+def test_of_several_prompts_those_that_a_vendor_answered_are_paid_and_no_recorded_ones() -> None:
+    with Vendor(answers("A")) as vendor:
+        secrets = {"OPENAI_API_KEY": CANARY, "OPENAI_BASE_URL": vendor.addresses["OPENAI_BASE_URL"]}
+        config = ProviderConfig(provider="litellm", secrets=secrets, tape=Tape(), replay=Recordings([]))
+        mode, alone = costs(config, "a")
+        assert mode == "real" and alone
+        assert costs(config, "b", "a") == ("real", alone)
+        assert costs(config, "a", "c", "b") == ("real", alone)
+        assert costs(config, "c", "b") == ("mock", 2 * alone)  # as a replay tells it: the ledger has none of these
+        assert len(vendor.requests) == 3
 
 
 @pytest.mark.parametrize("mode", ["mock", "real"])

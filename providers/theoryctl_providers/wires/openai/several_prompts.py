@@ -53,6 +53,7 @@ class _Together:
     def __init__(self) -> None:
         self.result: Result | None = None
         self.is_paid = False
+        self._paid: Any = 0
         self._answer, self._before = Answer(), 0
         self._counts: dict[str, Any] = dict.fromkeys(_COUNTS, 0)
 
@@ -77,27 +78,36 @@ class _Together:
 
     def _take(self, result: Result) -> None:
         self.result, answer = result, result.answer or Answer()
-        self.is_paid = self.is_paid or (result.cause is None and result.envelope["mode"] == "real")
         self._answer.choices |= {self._before + index: choice for index, choice in answer.choices.items()}
         self._answer.vendor = self._answer.vendor or answer.vendor
         self._before = 1 + max(self._answer.choices, default=-1)
         counts = asdict(answer.usage)
         self._counts = {name: _sum(self._counts[name], counts[name]) for name in _COUNTS}
+        if result.envelope["mode"] == "real":
+            self._paid = _sum(self._paid, answer.usage.cost_usd)
+            self.is_paid = self.is_paid or result.cause is None
 
     def ending(self) -> Iterator[Event]:
         """Yield the usage of all, and the last run's result with all answers; of a run that failed, its result."""
         assert self.result is not None
-        envelope: Any = {**self.result.envelope, "usage": self._counts}
+        envelope = self._envelope(self.result.envelope)
         if self.failed:
-            yield replace(self.result, envelope=self._unrepeated(envelope))
+            yield replace(self.result, envelope=envelope)
             return
-        self._answer.usage = usage = Usage(**self._counts)
+        self._answer.usage = usage = Usage(**envelope["usage"])
         yield usage
         yield replace(self.result, envelope=envelope, answer=self._answer)
 
-    def _unrepeated(self, envelope: Any) -> Any:
-        """The envelope of a failure, which tells nobody to pay once more for the prompts before it."""
-        return {**envelope, "error": {**envelope["error"], "retryable": False}} if self.is_paid else envelope
+    def _envelope(self, last: Any) -> Any:
+        """The last run's envelope as one of all runs.
+
+        Where a vendor was paid for some, the others, which recordings answered, cost nothing; and where one failed,
+        nobody is told to pay for these once more.
+        """
+        if not self.is_paid:
+            return {**last, "usage": self._counts}
+        error = last["error"] and {**last["error"], "retryable": False}
+        return {**last, "mode": "real", "usage": {**self._counts, "cost_usd": self._paid}, "error": error}
 
 
 def _sum(one: Any, other: Any) -> Any:
