@@ -99,6 +99,15 @@ def test_gemini_without_a_script_refuses_log_probabilities_by_its_own_name() -> 
 
 
 @streamed_or_not
+def test_older_completions_have_a_refusal_as_their_text(url: str, streamed: bool) -> None:
+    with openai.OpenAI(base_url=f"{url}/v1", api_key=TOKEN) as client:
+        told: Any = client.completions.create(model="m", prompt=["refuse", "Hi"], stream=streamed)
+        choices = [choice for each in (told if streamed else [told]) for choice in each.choices]
+    texts = ["".join(choice.text for choice in choices if choice.index == index) for index in (0, 1)]
+    assert texts == ["I cannot help.", "It is sunny."]
+
+
+@streamed_or_not
 def test_ollama_has_thinking_log_probabilities_and_refusals(url: str, streamed: bool) -> None:
     client: Any = ollama.Client(host=url, headers={"Authorization": f"Bearer {TOKEN}"})
 

@@ -69,7 +69,8 @@ class Completion(HeadedExchange):
         answer = self.answer_of(result)
         said = answer.choices or {0: Choice()}
         choices = ",".join(
-            _choice(index, said[index].text, quoted(_reason(said[index].finish))) for index in sorted(said)
+            _choice(index, one.text + "".join(one.refusal), quoted(_reason(one.finish)))
+            for index, one in sorted(said.items())
         )
         return f'{_opening(self.head, answer.vendor)}[{choices}],"usage":{usage_document(answer.usage)}}}'.encode()
 
@@ -91,8 +92,8 @@ class _Pieces(Chunks):
             self._start = _opening(self._head, event)
         elif isinstance(event, Usage):
             self._usage = event
-        elif isinstance(event, Delta) and event.text:
-            return self._chunk(_choice(event.choice, event.text, "null"))
+        elif isinstance(event, Delta) and (text := event.text or event.refusal):
+            return self._chunk(_choice(event.choice, text, "null"))
         elif isinstance(event, Finish):
             return self._chunk(_choice(event.choice, "", quoted(_reason(event.reason))))
         return b""
