@@ -67,8 +67,11 @@ theoryctl needs no configuration. Each value comes from the first of these place
 Where a command needs the manifest, as `local run` does, a started instance counts only if its manifest is found from
 the working folder; one that was started in another project is no default there.
 
-Files name a setting as the first column does. A relative path in a file starts at the folder of the file. A wrong name
-or value is an error.
+Files name a setting as the first column does, and have no tables. A relative path in a file starts at the folder of the
+file. A variable that is empty sets nothing.
+
+A wrong name in a file is an error. So is a wrong value, in a file or a variable, for each command that uses it; the
+error names the variable, or the file and the line. `theoryctl config` and `theoryctl doctor` check every setting.
 
 ```sh
 cat > theoryctl.toml <<'END'
@@ -81,7 +84,7 @@ THEORYCTL_MODEL=openai/gpt-4o-mini theoryctl local run "Say hello in one word."
 ```
 
 A project's file may come from somebody else. Therefore it cannot set the mode, an address or a key. It is read only if
-you own the file and its folder, and nobody else may write to the file; otherwise a note on standard error says so.
+you own the file and its folder, and not every user may write to the file; otherwise a note on standard error says so.
 
 ## Mode
 

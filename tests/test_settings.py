@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import REF, ROOT, Cli
+from tests.conftest import REF, ROOT, THEORYCTL, Cli, Ran
 from theoryctl.runtimes.find import started_runtime
-from theoryctl.settings import EMBEDDED, STARTED
+from theoryctl.settings import EMBEDDED, SETTINGS, STARTED
 
 RUN = ("local", "run", "--ref", REF, "--json")
 
@@ -51,7 +52,7 @@ def settings(cli: Cli, **options: Any) -> dict[str, tuple[str | None, str]]:
 
 def test_config_shows_each_setting_and_its_source(cli: Cli, project: Write, user: Write) -> None:
     user('ref = "a/b@1"\nmodel = "x/user"\nmode = "mock"\n')
-    project('model = "x/project"\ntimeout = 30\nmanifests = "mine"\n')
+    project('model = "x/project"\ntimeout = 30\nmanifests = "mine"\n').with_name("mine").mkdir()
     found = settings(cli, env={"THEORYCTL_RUNTIME": "process"})
     assert found["ref"] == ("a/b@1", "~/.config/theoryctl/config.toml")
     assert found["model"] == ("x/project", "theoryctl.toml")
@@ -83,26 +84,125 @@ def test_the_projects_file_counts_in_folders_below_it_too(cli: Cli, project: Wri
     assert settings(cli, cwd=below)["model"] == ("x/project", "../../theoryctl.toml")
 
 
+#: A wrong value for each setting, as text: what is said of it, and the value that is meant by it, if any.
+WRONG = {
+    "ref": ("Mock@1", "'Mock@1' is not a provider ref: there is no '/' between namespace and name", "llm/mock@1"),
+    "model": (" ", "expected a model, as openai/gpt-4o-mini, got ' '", None),
+    "mode": ("moc", "expected mock or real, got 'moc'", "mock"),
+    "runtime": ("podman", "expected docker, process or embedded, got 'podman'", None),
+    "manifests": ("/tmpp", "expected a folder, got '/tmpp'", "/tmp"),
+    "timeout": ("5 min", "expected a time above 0, as 30 (seconds), 90s or 1m, got '5 min'", "5m"),
+    "mock_version": ("3", "expected 1 or 2, got '3'", None),
+    "ledger": ("contents", "expected off, or any of mock, content and local with commas", "content"),
+    "max_cost_per_day": ("$2.50", "expected US dollars, as 2.50, got '$2.50'", "2.50"),
+}
+
+
+def error_of(ran: Ran) -> dict[str, Any]:
+    """The error of a command that was refused for its settings."""
+    assert ran.status == 2, ran
+    error: dict[str, Any] = ran.document["error"]
+    return error
+
+
+def config_after(hint: str, env: Mapping[str, str], folder: Path) -> dict[str, str | None]:
+    """The settings that a shell has once it has run a hint."""
+    script = f'{{ {hint}\n}} && exec "{THEORYCTL}" config --json'
+    done = subprocess.run(["sh", "-c", script], env=env, cwd=folder, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return {row["name"]: row["value"] for row in json.loads(done.stdout)["settings"]}
+
+
+def test_each_setting_has_a_value_that_is_wrong() -> None:
+    assert WRONG.keys() == SETTINGS.keys()
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_wrong_value_is_refused_by_config_alike_in_a_variable_and_in_a_file_and_its_hint_ends_that(
+    name: str, cli: Cli, user: Write, environment: dict[str, str], working_folder: Path
+) -> None:
+    text, said, meant = WRONG[name]
+    variable = SETTINGS[name].variable
+    of_variable = error_of(cli("config", "--json", env={variable: text}))
+    assert of_variable["message"].startswith(f"{variable}: {said}")
+    assert config_after(of_variable["hint"], {**environment, variable: text}, working_folder)[name] == meant
+    user(f'# mine\n{name} = "{text}"\n')
+    of_file = error_of(cli("config", "--json"))
+    assert of_file["message"] == of_variable["message"].replace(variable, f"~/.config/theoryctl/config.toml:2: {name}")
+    assert config_after(of_file["hint"], environment, working_folder)[name] == meant
+
+
+def test_a_wrong_value_is_refused_where_it_is_used_and_a_flag_counts_before_it(cli: Cli, project: Write) -> None:
+    project('timeout = "soon"')
+    assert error_of(cli(*RUN))["message"].startswith("theoryctl.toml:1: timeout: expected a time above 0")
+    assert cli(*RUN, "--timeout", "1m").status == 0
+    assert cli("manifest", "list").status == 0
+
+
 @pytest.mark.parametrize(
-    ("text", "says", "hint"),
+    ("text", "said", "left"),
     [
-        ('mode = "real"', "mode: a project's file cannot set it", "THEORYCTL_MODE"),
-        ('mode = "mock"', "mode: a project's file cannot set it", "config.toml"),
-        ('modell = "x"', "modell: there is no such setting", "write model in theoryctl.toml"),
-        ('env_file = ".env"', "env_file: there is no such setting", "use one of"),
-        ("model =", "theoryctl.toml: expected TOML", "fix"),
-        ("model = []", "model: expected a text or a number", "fix"),
-        ('runtime = "podman"', "runtime: expected docker or process or embedded, got 'podman'", "set"),
-        ('timeout = "soon"', "theoryctl.toml soon: expected a time above 0", "1m"),
+        ('modle = "x"', "1: modle: there is no such setting; did you mean model?", 'model = "x"'),
+        ('THEORYCTL_MODEL = "x"', "1: THEORYCTL_MODEL: there is no such setting; did you mean model?", 'model = "x"'),
+        (
+            "mock-version = 1",
+            "1: mock-version: there is no such setting; did you mean mock_version?",
+            "mock_version = 1",
+        ),
+        ('env_file = ".env"', "1: env_file: there is no such setting: expected one of ref, model, mode", ""),
+        ('mode = "real"', "1: mode: a project's file cannot set it; THEORYCTL_MODE and ~/.config", ""),
+        ("model = true", "1: model: expected a text or a number, got True", ""),
+        ('ref = ""', "1: ref: expected a text or a number, got ''", ""),
+        ("timeout = 1m", "1: timeout: expected a text in quotation marks, got one without", 'timeout = "1m"'),
+        ("timeout = 1\ntimeout = 2", "2: timeout: expected one value, got a second one", "timeout = 1\n"),
+        ('[tool.theoryctl]\nmodel = "x"', "1: tool: expected settings outside of tables, got a table", 'model = "x"'),
     ],
 )
-def test_what_a_file_cannot_say_is_an_error_that_names_it(
-    cli: Cli, project: Write, text: str, says: str, hint: str
+def test_a_line_that_a_file_cannot_have_is_named_and_the_hint_corrects_it(
+    cli: Cli, project: Write, text: str, said: str, left: str, environment: dict[str, str], working_folder: Path
 ) -> None:
-    project(text)
-    ran = cli(*RUN)
-    assert (ran.status, ran.document["error"]["code"]) == (2, "ERR_USAGE")
-    assert says in ran.document["error"]["message"] and hint in ran.document["error"]["hint"]
+    file = project(text)
+    error = error_of(cli("config", "--json"))
+    assert error["message"].startswith(f"theoryctl.toml:{said}")
+    config_after(error["hint"], environment, working_folder)
+    assert file.read_text() == left
+
+
+@pytest.mark.parametrize(
+    ("data", "said", "hint"),
+    [
+        (b"model =", "theoryctl.toml:1: model: expected TOML: Invalid value", "correct line 1 of theoryctl.toml"),
+        (b"OPENAI_API_KEY=sk-abc", "theoryctl.toml:1: OPENAI_API_KEY: expected TOML", "correct line 1"),
+        (b'# \n"ref', "theoryctl.toml:2: expected TOML", "correct line 2"),
+        (b'model = """', "theoryctl.toml: expected TOML", "correct theoryctl.toml"),
+        (b"\nmodel = '\xff'", "theoryctl.toml:2: expected UTF-8, got the byte 0xff", "save theoryctl.toml as UTF-8"),
+        (b"#" * (1 << 20) + b"#", "theoryctl.toml: expected at most 1048576 bytes, got more", "ls -ld theoryctl.toml"),
+    ],
+)
+def test_a_file_that_is_no_toml_is_named_with_its_line_and_no_value(
+    cli: Cli, project: Write, data: bytes, said: str, hint: str
+) -> None:
+    project("").write_bytes(data)
+    error = error_of(cli("config", "--json"))
+    assert error["message"].startswith(said) and error["hint"].startswith(hint)
+    assert "sk-abc" not in f"{error}"
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "\ufeffref = 'llm/mock@1'\r\n"])
+def test_a_file_may_be_empty_and_be_written_on_windows(cli: Cli, project: Write, text: str) -> None:
+    project("").write_text(text, newline="")
+    assert settings(cli)["ref"][0] == ("llm/mock@1" if "ref" in text else None)
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda file: file.symlink_to("nowhere")])
+@pytest.mark.parametrize("whose", ["project", "user"])
+def test_what_is_called_like_a_settings_file_and_is_none_is_told(
+    theoryctl: Cli, working_folder: Path, user: Write, make: Callable[[Path], None], whose: str
+) -> None:
+    file = working_folder / "theoryctl.toml" if whose == "project" else user("")
+    file.unlink(missing_ok=True)
+    make(file)
+    assert ".toml: expected a file that can be read" in error_of(theoryctl("config", "--json"))["message"]
 
 
 def test_a_projects_file_of_somebody_else_is_not_read_and_that_is_said(
@@ -112,11 +212,13 @@ def test_a_projects_file_of_somebody_else_is_not_read_and_that_is_said(
     os.chmod(file, 0o666)
     ran = cli(*RUN)
     assert ran.document["model"] == "openai/gpt-4o-mini"
-    assert "theoryctl.toml is not read: it or its folder belongs to another user" in ran.err
+    assert "theoryctl.toml is not read: every user may write to it" in ran.err
     os.chmod(file, 0o644)
     if os.geteuid() == 0:
         os.chown(working_folder, 65534, 65534)
-        assert cli(*RUN).document["model"] == "openai/gpt-4o-mini"
+        ran = cli(*RUN)
+        assert ran.document["model"] == "openai/gpt-4o-mini"
+        assert "theoryctl.toml is not read: it or its folder belongs to another user" in ran.err
 
 
 def test_the_users_mode_counts_before_the_instances_and_is_said(cli: Cli, user: Write) -> None:

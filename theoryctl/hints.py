@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -76,6 +76,15 @@ def again(sentence: str, /, **params: Any) -> Hint:
     return Hint(sentence, (Step("", (), params),))
 
 
+def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The word that was meant, if one is near: first one of the same letters, for two of them change places easily."""
+    from difflib import get_close_matches
+
+    words = list(known)
+    same = (each for each in words if sorted(each) == sorted(word))
+    return next(same, None) or next(iter(get_close_matches(word, words, n=1, cutoff=cutoff)), None)
+
+
 def path_hint(
     path: str,
     error: BaseException,
@@ -87,18 +96,18 @@ def path_hint(
     """The hint of a path that cannot be opened: where it does not exist, `use` of one that is called alike, else
     `otherwise`, else the command that lists the folder."""
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        if near := _near_path(path.rstrip("/"), is_wanted):
+        if near := near_path(path.rstrip("/"), is_wanted):
             return use(near)
         return otherwise or shlex.join(filter(None, ("ls", "-A", _existing_folder(path))))
     return shlex.join(("ls", "-A" if isinstance(error, IsADirectoryError) else "-ld", path))
 
 
-def _near_path(path: str, is_wanted: Callable[[str], bool]) -> str | None:
+def near_path(path: str, is_wanted: Callable[[str], bool]) -> str | None:
     """The path that was meant: each part that does not exist, as one in its folder that is called alike."""
     from difflib import get_close_matches
 
     above, name = os.path.split(path)
-    folder = above if os.path.isdir(above or ".") else _near_path(above, os.path.isdir)
+    folder = above if os.path.isdir(above or ".") else near_path(above, os.path.isdir)
     if folder is None:
         return None
     try:

@@ -38,8 +38,9 @@ class ProviderRef:
     version: int
 
     @classmethod
-    def parse(cls, text: str) -> ProviderRef:
-        """Read `namespace/name@version`. Raises BadRef (`ERR_REF`), which quotes the input and says what is wrong."""
+    def parse(cls, text: str, source: str | None = None) -> ProviderRef:
+        """Read `namespace/name@version`. Raises BadRef (`ERR_REF`), which quotes the input and says what is wrong, and
+        names its source where one is given."""
         path, at, version = text.partition("@")
         namespace, slash, name = path.partition("/")
         problem = (
@@ -49,7 +50,8 @@ class ProviderRef:
             or _version_problem(version)
         )
         if problem:
-            raise BadRef(f"{text!r} is not a provider ref: {problem}", hint=_hint(text))
+            where = f"{source}: " if source else ""
+            raise BadRef(f"{where}{text!r} is not a provider ref: {problem}", hint=_hint(text))
         return cls(namespace, name, int(version))
 
     def __lt__(
@@ -99,6 +101,11 @@ def _version_problem(text: str) -> str | None:
 
 
 def _hint(text: str) -> str:
+    corrected = meant(text)
+    return again(f"use {corrected}", ref=corrected) if corrected else f"write it as {FORM}"
+
+
+def meant(text: str) -> str | None:
     """The ref that was probably meant, if correcting it takes no guess."""
     corrected = text.strip().lower()
     if namespace := BUNDLED.get(corrected.partition("@")[0]):
@@ -108,6 +115,5 @@ def _hint(text: str) -> str:
     corrected = re.sub(r"@(latest|1(\.0)+)$", "@1", corrected.replace("@v", "@"))
     path, _, version = corrected.partition("@")
     parts = path.split("/")
-    if len(parts) == 2 and all(map(_SEGMENT.fullmatch, parts)) and _VERSION.fullmatch(version):
-        return again(f"use {corrected}", ref=corrected)
-    return f"write it as {FORM}"
+    is_ref = len(parts) == 2 and all(map(_SEGMENT.fullmatch, parts)) and _VERSION.fullmatch(version)
+    return corrected if is_ref else None

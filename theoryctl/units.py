@@ -58,8 +58,21 @@ def parse_timeout(text: str, source: str = "--timeout") -> float:
     match = _AMOUNT.fullmatch(text.strip())
     seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
     if not 0 < seconds < float("inf"):
-        raise UsageError(f"{source} {text}: expected a time above 0", hint="write it as 30 (seconds), 90s or 1m")
+        message = f"{source}: expected a time above 0, as 30 (seconds), 90s or 1m, got {text!r:.100}"
+        raise UsageError(message, hint="write it as 30 (seconds), 90s or 1m")
     return seconds
+
+
+def parse_dollars(text: str, source: str) -> float:
+    """US dollars, from `2.50`; 0 too. Raises UsageError that names `source`."""
+    try:
+        usd = float(text)
+    except ValueError:
+        usd = -1.0
+    if not 0 <= usd < float("inf"):
+        message = f"{source}: expected US dollars, as 2.50, got {text!r:.100}"
+        raise UsageError(message, hint="write it as a number, such as 2.50")
+    return usd
 
 
 def dollars(usd: float) -> str:

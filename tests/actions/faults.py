@@ -45,10 +45,17 @@ RECORD_OF_X = json.dumps(
     }
 )  # fmt: skip
 STATE = ".local/state/theoryctl"
+CONFIG = ".config/theoryctl/config.toml"
 DOCKER = ".docker/config.json"
 FAULTS = [
     Fault("python writes no bytecode", None, "is set", {"PYTHONDONTWRITEBYTECODE": "1"}),
     Fault("mode", "ERR_USAGE", "expected mock or real, got 'moc'", {"THEORYCTL_MODE": "moc"}),
+    Fault("timeout", "ERR_USAGE", "THEORYCTL_TIMEOUT: expected a time", {"THEORYCTL_TIMEOUT": "soon"}),
+    Fault("ref", "ERR_REF", "THEORYCTL_REF: 'x' is not a provider ref", {"THEORYCTL_REF": "x"}),
+    Fault("ledger", "ERR_USAGE", "config.toml:1: ledger: expected off", files={CONFIG: 'ledger = "all"'}),
+    Fault("budget", "ERR_USAGE", "config.toml:1: max_cost", files={CONFIG: "max_cost_per_day = -1"}),
+    Fault("misspelt setting", "ERR_USAGE", "did you mean model?", files={CONFIG: 'modle = "x"'}),
+    Fault("settings file", "ERR_USAGE", "config.toml:1: model: expected TOML", files={CONFIG: "model = "}),
     Fault("misspelt variable", None, "THEORYCTL_MODE is", {"THEORYCTL_MODDE": "real"}),
     Fault("manifests", "ERR_USAGE", "THEORYCTL_MANIFESTS: expected a folder", {"THEORYCTL_MANIFESTS": "/nowhere"}),
     Fault("environment of Modal", "ERR_USAGE", "THEORYCTL_ENV", {"THEORYCTL_ENV": "en-nothing"}),

@@ -157,7 +157,7 @@ def test_what_a_recording_cost_counts_once(ask: Ask, cli: Cli, state: Path, tmp_
 
 def test_a_budget_that_is_no_number_is_refused(ask: Ask) -> None:
     ran = ask(env=most("ten"))
-    message = "THEORYCTL_MAX_COST_PER_DAY: expected US dollars, got 'ten'"
+    message = "THEORYCTL_MAX_COST_PER_DAY: expected US dollars, as 2.50, got 'ten'"
     assert (ran.status, ran.document["error"]["message"]) == (2, message)
 
 

@@ -47,11 +47,7 @@ def mode_of(flags: Asking, target: Target, settings: Settings, inputs: Mapping[s
 def timeout_of(flags: Asking, settings: Settings) -> float | None:
     """Return the seconds of the flag, else of the settings; None where neither says any. Raises UsageError."""
     found = settings.value("timeout") if flags.timeout is None else None
-    if found is None:
-        return flags.timeout
-    from theoryctl.units import parse_timeout
-
-    return parse_timeout(found.text, found.source)
+    return found.read if found else flags.timeout
 
 
 def model_of(settings: Settings, manifest: Manifest) -> str | None:

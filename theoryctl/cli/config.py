@@ -15,7 +15,9 @@ def config(ctx: typer.Context) -> None:
 
     A flag counts before a variable, that before theoryctl.toml of the project (in the working folder or above it), and
     that before config.toml of the user, in $XDG_CONFIG_HOME/theoryctl (default ~/.config/theoryctl). A project's file
-    may set ref, model, runtime, manifests and timeout, and is read only where its folder is your own.
+    may not set mode, ledger and max_cost_per_day, and is read only where its folder is your own.
+
+    Every setting is checked, and a wrong one is an error that names its place.
     """
     from theoryctl.actions.config import refuse_to_set, show_config
 

@@ -63,7 +63,7 @@ def as_model(error: ProviderError, context: Any) -> str | None:
 
     One that was not typed stands in a variable or in a file, and would count again: another is named.
     """
-    ref = str(context.params.get("ref"))
+    ref = str(context.params.get("ref") or getattr(error, "text", ""))
     if error.code != "ERR_REF" or "@" in ref or "model" not in context.params or _is_typed("model", context):
         return None
     from theoryctl.actions.default_ref import BUNDLED

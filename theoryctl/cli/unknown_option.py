@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from theoryctl.cli.arguments import read
+from theoryctl.hints import nearest
 
 #: Flags that people expect, each with the words that we have for it, where the command has the first of these.
 _SWITCHES: Sequence[tuple[str, tuple[str, ...]]] = (
@@ -210,23 +211,16 @@ def _misspelt(typed: _Typed, params: Mapping[str, Any]) -> Slip | None:
     """The slip of an option that is near to one of the command's; without the value that this wants, there is no
     command to offer."""
     names = [name for name, param in params.items() if name.startswith("--") and not getattr(param, "hidden", False)]
-    right = _nearest(typed.option, names)
-    if right is None:
+    # Without the dashes, which all of them have in common.
+    near = nearest(typed.option.lstrip("-"), (name.lstrip("-") for name in names), _NEAR)
+    if near is None:
         return None
+    right = f"--{near}"
     if getattr(params[right], "is_flag", False):
         return Slip(typed.unknown, typed.replaced(right), f"write {right}")
     if typed.value is None:
         return Slip(f"{typed.unknown}; {right} is one, and wants a value")
     return Slip(typed.unknown, typed.called(right), f"write {right}")
-
-
-def _nearest(option: str, names: Sequence[str]) -> str | None:
-    """The option that was meant: first one of the same letters, because two of them change places easily."""
-    if same := [each for each in names if sorted(each) == sorted(option)]:
-        return same[0]
-    # Without the dashes, which all of them have in common.
-    near = get_close_matches(option.lstrip("-"), [each.lstrip("-") for each in names], n=1, cutoff=_NEAR)
-    return f"--{near[0]}" if near else None
 
 
 def _as_input(typed: _Typed, params: Mapping[str, Any], *, guesses: bool) -> Slip | None:

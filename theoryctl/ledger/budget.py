@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from theoryctl.errors import LedgerFailed, MaxCost, UsageError
+from theoryctl.errors import LedgerFailed, MaxCost
 from theoryctl.ledger.store import changing, day, opened
 from theoryctl.units import dollars
 
@@ -66,16 +65,7 @@ class Held:
 def budget_of(settings: Settings) -> DailyBudget | None:
     """Return the budget that the settings say; None where they say none. Raises UsageError."""
     found = settings.value("max_cost_per_day")
-    if found is None:
-        return None
-    try:
-        most = float(found.text)
-    except ValueError:
-        most = math.nan
-    if not 0 <= most < math.inf:
-        message = f"{found.source}: expected US dollars, got {found.text!r:.200}"
-        raise UsageError(message, hint=f"set {found.source} to a number, such as 2.50")
-    return DailyBudget(most)
+    return DailyBudget(found.read) if found else None
 
 
 def _refusal(usd: float, left: float, most: float) -> MaxCost:

@@ -6,10 +6,10 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from theoryctl.errors import UsageError
 from theoryctl.ledger import place
 from theoryctl.ledger.row import COLUMNS, row_of
 from theoryctl.ledger.store import changing, is_due, opened
+from theoryctl.settings import CONTENT, LOCAL, MOCK, OFF
 from theoryctl_providers.contract import Delta, Output, ProviderError, is_mock
 
 if TYPE_CHECKING:
@@ -28,10 +28,6 @@ INSERT OR IGNORE INTO runs ({", ".join(COLUMNS)}) SELECT {", ".join("?" * len(CO
 WHERE NOT EXISTS (SELECT 1 FROM forgotten WHERE run_id = ?)
 """
 _CONTENT = "INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?, ?, ?)"
-
-OFF = "off"
-#: Words beside `off`: mock runs too, inputs and outputs too, and nothing from the logs of apps on Modal.
-MOCK, CONTENT, LOCAL = "mock", "content", "local"
 
 
 class Policy:
@@ -54,12 +50,7 @@ def policy_of(settings: Settings) -> Policy:
     Raises UsageError for a word that is none.
     """
     found = settings.value("ledger")
-    words = [word.strip().lower() for word in found.text.split(",")] if found else []
-    unknown = [word for word in words if word not in (OFF, MOCK, CONTENT, LOCAL)]
-    if found and (unknown or (OFF in words and len(words) > 1)):
-        expected = f"{OFF}, or any of {MOCK}, {CONTENT} and {LOCAL} with commas between them"
-        message = f"{found.source}: expected {expected}, got {found.text!r:.200}"
-        raise UsageError(message, hint=f"set {found.source} to {MOCK},{CONTENT} or to {OFF}")
+    words = found.read if found else ()
     return Policy(off=OFF in words, mock=MOCK in words, content=CONTENT in words, local=LOCAL in words)
 
 

@@ -13,13 +13,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from theoryctl.errors import BadManifest, BadRef, RefNotFound, UsageError
-from theoryctl.hints import again, command, path_hint
+from theoryctl.errors import BadManifest, BadRef, RefNotFound
+from theoryctl.hints import again, command
 from theoryctl.manifests.cache import load_manifest
 from theoryctl.manifests.model import Manifest
 from theoryctl.paths import bundled, config_dir
 from theoryctl.refs import ProviderRef
-from theoryctl.settings import Settings
+from theoryctl.settings import Settings, existing_folder
 
 ENTRY_POINTS = "theoryctl.manifests"
 
@@ -106,9 +106,9 @@ class Catalog:
 
     def _candidates(self) -> Iterator[Place]:
         if self._flag is not None:
-            yield _wanted("--manifests", self._flag)
+            yield Place("--manifests", existing_folder(self._flag, "--manifests"))
         if configured := Settings().value("manifests"):
-            yield _wanted(configured.source, configured.text)
+            yield Place(configured.source, configured.read)
         yield Place(_PROJECT, Path("manifests"))
         yield Place("user", config_dir() / "manifests")
         yield Place("bundled", bundled_folder())
@@ -142,15 +142,6 @@ def beside(manifests: Path) -> Path:
 def bundled_folder() -> Path:
     """The manifests that came with theoryctl."""
     return bundled("manifests", in_checkout="manifests")
-
-
-def _wanted(source: str, folder: str) -> Place:
-    """A folder somebody asked for by name must be there."""
-    if not os.path.isdir(folder):
-        error = NotADirectoryError() if os.path.exists(folder) else FileNotFoundError()
-        hint = path_hint(folder, error, lambda near: again(f"use {near}", manifests=near), is_wanted=os.path.isdir)
-        raise UsageError(f"{source}: {folder!r} is not a folder", hint=hint)
-    return Place(source, Path(folder))
 
 
 def _is_ours(folder: Path) -> bool:

@@ -12,8 +12,9 @@ from theoryctl.manifests.catalog import Catalog
 from theoryctl.modal.names import environment_name
 from theoryctl.paths import ForeignFolder
 from theoryctl.results.doctor import Checked, Finding
-from theoryctl.settings import SETTINGS
-from theoryctl_providers.contract import MODES, ProviderError
+from theoryctl.settings import SETTINGS, Settings
+from theoryctl.settings_file import BadSetting
+from theoryctl_providers.contract import ProviderError
 
 _PREFIX = "THEORYCTL_"
 #: Variables that are no settings.
@@ -21,23 +22,29 @@ _OTHERS = tuple(f"{_PREFIX}{name}" for name in ("STATE_DIR", "CACHE_DIR", "BASE_
 
 
 def check() -> Checked:
-    """Check the variables that change what a command does, and every manifest."""
-    findings = tuple(_variables())
-    if any("THEORYCTL_MANIFESTS" in finding.what for finding in findings):
+    """Check the settings and variables that change what a command does, and every manifest."""
+    findings = (*_settings(), *_variables())
+    try:
+        Settings().value("manifests")
+    except BadSetting:  # said above
         return Checked("settings", "the manifests are not looked at", findings)
     refs, broken = _manifests()
     return Checked("settings", f"{refs} manifests", (*findings, *broken))
 
 
+def _settings() -> Iterator[Finding]:
+    """Settings whose value breaks their rule; a file that cannot be read is wrong once, for all that it may set."""
+    settings, found = Settings(), dict[str, BadSetting]()
+    for name in SETTINGS:
+        try:
+            settings.value(name)
+        except BadSetting as error:
+            found.setdefault(error.message, error)
+    for message, bad in found.items():
+        yield Finding(message, "each command that reads it is refused", bad.fix, bad.code)
+
+
 def _variables() -> Iterator[Finding]:
-    mode = os.environ.get("THEORYCTL_MODE", "")
-    if mode and mode not in MODES:
-        what = f"THEORYCTL_MODE: expected {' or '.join(MODES)}, got {mode!r}"
-        yield Finding(what, "every run is refused", unset("THEORYCTL_MODE"), "ERR_USAGE")
-    folder = os.environ.get("THEORYCTL_MANIFESTS")
-    if folder and not os.path.isdir(folder):
-        what = f"THEORYCTL_MANIFESTS: expected a folder, got {folder!r}"
-        yield Finding(what, "no manifest is found", unset("THEORYCTL_MANIFESTS"), "ERR_USAGE")
     yield from _misspelt()
     try:
         environment_name(None)
