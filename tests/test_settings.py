@@ -132,6 +132,13 @@ def test_a_wrong_value_is_refused_by_config_alike_in_a_variable_and_in_a_file_an
     assert config_after(of_file["hint"], environment, working_folder)[name] == meant
 
 
+@pytest.mark.parametrize("name", ["ref", "mode", "manifests", "timeout", "mock_version"])
+def test_a_flag_is_refused_in_the_words_in_which_its_setting_is(name: str, cli: Cli) -> None:
+    text, said, _ = WRONG[name]
+    flag = f"--{name.replace('_', '-')}"
+    assert error_of(cli("local", "run", "hi", flag, text, "--json"))["message"].removeprefix(f"{flag}: ") == said
+
+
 def test_a_wrong_value_is_refused_where_it_is_used_and_a_flag_counts_before_it(cli: Cli, project: Write) -> None:
     project('timeout = "soon"')
     assert error_of(cli(*RUN))["message"].startswith("theoryctl.toml:1: timeout: expected a time above 0")

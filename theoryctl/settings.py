@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -82,9 +81,9 @@ def _usd(text: str, source: str) -> float:
 
 
 def _number(text: str) -> str | None:
-    """The number in a text, with the first letter of a unit of time: `1m` of `1 min`."""
-    found = re.search(r"[0-9]+(?:\.[0-9]+)?\s*(?:[smhd](?!s\b))?", text)
-    return re.sub(r"\s", "", found[0]) if found else None
+    from theoryctl.units import near_number
+
+    return near_number(text)
 
 
 def _ledger(text: str, source: str) -> frozenset[str]:

@@ -6,6 +6,7 @@ import re
 import time
 
 from theoryctl.errors import UsageError
+from theoryctl.hints import again
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _FORM = re.compile(r"([0-9]{1,9})([smhd])", re.ASCII)
@@ -59,8 +60,20 @@ def parse_timeout(text: str, source: str = "--timeout") -> float:
     seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
     if not 0 < seconds < float("inf"):
         message = f"{source}: expected a time above 0, as 30 (seconds), 90s or 1m, got {text!r:.100}"
-        raise UsageError(message, hint="write it as 30 (seconds), 90s or 1m")
+        raise UsageError(message, hint=_timeout_hint(text, source))
     return seconds
+
+
+def _timeout_hint(text: str, source: str) -> str:
+    form, right = "write it as 30 (seconds), 90s or 1m", near_number(text)
+    is_option = source.startswith("--") and right and _AMOUNT.fullmatch(right) and float(right.rstrip("smhd"))
+    return again(form, **{source[2:].replace("-", "_"): right}) if is_option else form
+
+
+def near_number(text: str) -> str | None:
+    """The number in a text, with the first letter of a unit of time: `1m` of `1 min`; None where there is none."""
+    found = re.search(r"[0-9]+(?:\.[0-9]+)?\s*(?:[smhd](?!s\b))?", text, re.ASCII)
+    return re.sub(r"\s", "", found[0]) if found else None
 
 
 def parse_dollars(text: str, source: str) -> float:

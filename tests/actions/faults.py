@@ -58,7 +58,14 @@ FAULTS = [
     Fault("settings file", "ERR_USAGE", "config.toml:1: model: expected TOML", files={CONFIG: "model = "}),
     Fault("misspelt variable", None, "THEORYCTL_MODE is", {"THEORYCTL_MODDE": "real"}),
     Fault("manifests", "ERR_USAGE", "THEORYCTL_MANIFESTS: expected a folder", {"THEORYCTL_MANIFESTS": "/nowhere"}),
-    Fault("environment of Modal", "ERR_USAGE", "THEORYCTL_ENV", {"THEORYCTL_ENV": "en-nothing"}),
+    Fault("environment of Modal", "ERR_USAGE", "THEORYCTL_ENV: 'en-nothing' cannot", {"THEORYCTL_ENV": "en-nothing"}),
+    Fault(
+        "environment of Modal's profile",
+        "ERR_USAGE",
+        "the profile in .modal.toml: 'en-nothing' cannot",
+        files=modal_file(more='environment = "en-nothing"'),
+    ),
+    Fault("base image", "ERR_USAGE", "THEORYCTL_BASE_IMAGE: 'a b' is no", {"THEORYCTL_BASE_IMAGE": "a b"}),
     Fault(
         "state folder is a file",
         "ERR_OUTPUT",

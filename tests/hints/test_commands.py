@@ -35,6 +35,7 @@ from tests.hints.pasting import MOCK, RUN, START, commands_in, hint_of, parse, p
         (("manifest", "validate", "mine/llm/moc@1.yml"), "mine/llm/moc@1.yml", "mine/llm/mock@1.yaml"),
         (("manifest", "validate", "llm/mock@1"), "llm/mock@1", str(ROOT / "manifests/llm/mock@1.yaml")),
         (("local", "run", "--ref", "litellm", "--prompt", "x"), "litellm", REF),
+        ((*RUN, "--timeout", "5 mins", "--prompt", "x"), "5 mins", "5m"),
         (("local", "run", "--ref", "Mock@1", "--prompt", "x"), "Mock@1", "llm/mock@1"),
         ((*RUN, "--attach", "note.txt", "--prompt", "x"), "note.txt", "note=note.txt"),
         (("local", "start", "--ref", REF, "--runtime", "proces"), "proces", "process"),

@@ -35,8 +35,15 @@ def _bad_number(arguments: Sequence[str], param: Any) -> str | None:
     """The message of an option whose value Typer refused; None where it takes no number, or none was typed."""
     if param is None or (typed := read(arguments).options.get(param.opts[0])) is None:
         return None
-    expected = _NUMBERS.get(param.type.name.removesuffix(" range"))  # as in typer._click.types
-    return f"{param.opts[0]}: expected {expected}{_range(param.type)}, got {typed!r:.100}" if expected else None
+    kind = _NUMBERS.get(param.type.name.removesuffix(" range"))  # as in typer._click.types
+    expected = _two(param.type) or (kind and f"{kind}{_range(param.type)}")
+    return f"{param.opts[0]}: expected {expected}, got {typed!r:.100}" if expected else None
+
+
+def _two(kind: Any) -> str | None:
+    """The values of an option that has two of them, as `--mock-version`."""
+    lowest, highest = getattr(kind, "min", None), getattr(kind, "max", None)
+    return f"{lowest} or {highest}" if lowest is not None and highest == lowest + 1 else None
 
 
 def _range(kind: Any) -> str:

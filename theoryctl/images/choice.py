@@ -76,8 +76,13 @@ class BuildPlan:
 
 def base_image(flag: str | None) -> str:
     """`--base-image`, else THEORYCTL_BASE_IMAGE, else Docker's Python. Raises UsageError for what is no image."""
-    default = os.environ.get("THEORYCTL_BASE_IMAGE") or DEFAULT_BASE
-    return str(ImageReference.parse(default if flag is None else flag))
+    variable = os.environ.get("THEORYCTL_BASE_IMAGE") if flag is None else None
+    try:
+        return str(ImageReference.parse(variable or (DEFAULT_BASE if flag is None else flag)))
+    except UsageError as error:
+        if not variable:
+            raise
+        raise UsageError(f"THEORYCTL_BASE_IMAGE: {error.message}", hint="unset THEORYCTL_BASE_IMAGE") from None
 
 
 def choose(wish: ImageWish, platform: str) -> Pinned | BuildPlan:

@@ -26,6 +26,9 @@ _MAX_REF = 40
 _HASH = 8
 #: No app can be called so (`is_app_id` in `modal/_utils/name_utils.py`).
 _APP_ID = re.compile(r"ap-[A-Za-z0-9]{22}", re.ASCII)
+#: The source of an environment that no flag and no variable names.
+_PROFILE = "the profile in .modal.toml"
+_FORM = "use at most 64 letters, digits, '-', '_' and '.', the first a letter or digit, and not en- at its beginning"
 _ENVIRONMENT = re.compile(r"(?!en-)[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
@@ -78,12 +81,20 @@ def environment_name(flag: str | None) -> str:
 
     Raises UsageError for what is no such name.
     """
-    variables = (os.environ.get(name) for name in ("THEORYCTL_ENV", "MODAL_ENVIRONMENT"))
-    name = flag if flag is not None else next(filter(None, variables), None) or _of_profile() or SHARED_BY_BRANCHES
-    if not _ENVIRONMENT.fullmatch(name):
-        hint = "use at most 64 letters, digits, '-', '_' and '.', the first a letter or digit"
-        raise UsageError(f"{name!r} cannot be the name of a Modal environment", hint=hint)
-    return name
+    source, name = ("--env", flag) if flag is not None else _found_environment()
+    if _ENVIRONMENT.fullmatch(name):
+        return name
+    hints = {"--env": _FORM, _PROFILE: f"export MODAL_ENVIRONMENT={SHARED_BY_BRANCHES}"}
+    message = f"{source}: {name[:100]!r} cannot be the name of a Modal environment"
+    raise UsageError(message, hint=hints.get(source, f"unset {source}"))
+
+
+def _found_environment() -> tuple[str, str]:
+    """The environment where no flag names one, behind its source."""
+    for variable in ("THEORYCTL_ENV", "MODAL_ENVIRONMENT"):
+        if name := os.environ.get(variable):
+            return variable, name
+    return _PROFILE, _of_profile() or SHARED_BY_BRANCHES
 
 
 def _of_profile() -> str | None:

@@ -90,7 +90,11 @@ def _file(file: Path, profiles: dict[str, Any]) -> Iterator[Finding]:
 def _owner() -> Iterator[Finding]:
     """Find out that branch and user are unknown, where an app of the shared environment is called after them."""
     try:
-        if environment_name(None) == SHARED_BY_BRANCHES:
+        is_shared = environment_name(None) == SHARED_BY_BRANCHES
+    except TheoryctlError:  # a finding among the settings
+        return
+    try:
+        if is_shared:
             Owner.required()
     except TheoryctlError as error:
         command = 'export GIT_BRANCH="${GIT_BRANCH:-main}" GIT_USER="${GIT_USER:-$(id -un)}"'

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 from theoryctl.actions.doctor.commands import unset
 from theoryctl.hints import command
+from theoryctl.images.choice import base_image
 from theoryctl.manifests.catalog import Catalog
 from theoryctl.modal.names import environment_name
 from theoryctl.paths import ForeignFolder
@@ -45,12 +46,14 @@ def _settings() -> Iterator[Finding]:
 
 
 def _variables() -> Iterator[Finding]:
+    """Variables that are no settings, and that a command reads as `--env` and `--base-image`."""
+    checks = {"every command of Modal's is refused": environment_name, "no image can be built": base_image}
+    for why, check in checks.items():
+        try:
+            check(None)
+        except ProviderError as error:
+            yield Finding(error.message, why, str(error.hint), error.code)
     yield from _misspelt()
-    try:
-        environment_name(None)
-    except ProviderError as error:
-        name = next(name for name in ("THEORYCTL_ENV", "MODAL_ENVIRONMENT") if os.environ.get(name))
-        yield Finding(f"{name}: {error.message}", "every command of Modal's is refused", unset(name), error.code)
 
 
 def _misspelt() -> Iterator[Finding]:
