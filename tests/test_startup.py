@@ -72,6 +72,11 @@ def test_a_command_loads_nothing_heavy_that_it_does_not_need(
         ("theoryctl local run --m", set()),
         ("theoryctl local run --model openai/", set()),
         ("theoryctl explain ERR_D", set()),
+        ("theoryctl local batch --runtime ", set()),
+        ("theoryctl manifest test llm/mock@1 --runtimes ", set()),
+        ("theoryctl runs cost --by ", set()),
+        ("theoryctl local stop --ref ", set()),
+        ("theoryctl modal logs --ref ", {"importlib.metadata", "tempfile"}),
         ("theoryctl local run --ref ", {"importlib.metadata", "tempfile"}),
     ],
 )

@@ -8,12 +8,16 @@ import re
 import select
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+from typer import Context
 
 from tests.conftest import REF, THEORYCTL, Cli
+from theoryctl.cli.app import app
 
 TAB, HOME_KEY, END_KEY, ENTER = "\t", "\x01", "\x05", "\r"
 
@@ -41,6 +45,25 @@ def complete(cli: Cli, line: str, **env: str) -> list[str]:
         ("theoryctl explain ERR_DO", ["ERR_DOCKER"]),
         ("theoryctl e", ["explain"]),
         ("theoryctl local run --env-file ", []),
+        ("theoryctl local run ", []),
+        ("theoryctl modal run open", []),
+        ("theoryctl modal logs --ref ", ["llm/litellm@1", "llm/mock@1"]),
+        ("theoryctl modal stop llm/l", ["llm/litellm@1"]),
+        ("theoryctl local start llm/m", ["llm/mock@1"]),
+        ("theoryctl manifest show --ref llm/m", ["llm/mock@1"]),
+        ("theoryctl manifest show llm/mock@1 --input to", ["tool_choice", "tools", "top_k", "top_logprobs", "top_p"]),
+        ("theoryctl local batch --runtime ", ["embedded", "docker", "process"]),
+        ("theoryctl runs replay --runtime e", ["embedded"]),
+        ("theoryctl local logs --runtime ", ["docker", "process"]),
+        ("theoryctl image verify --runtime ", ["local", "modal"]),
+        (
+            "theoryctl manifest test llm/mock@1 --runtimes embedded,",
+            ["embedded,docker", "embedded,process", "embedded,modal"],
+        ),
+        ("theoryctl runs cost --by day,m", ["day,model", "day,mode"]),
+        ("theoryctl modal batch collect --format ", ["theoryctl", "openai"]),
+        ("theoryctl local run --tools ", ["each", "none"]),
+        ("theoryctl local run --mock-version ", ["1", "2"]),
     ],
 )
 def test_values_are_offered_by_what_they_are_for(cli: Cli, line: str, offered: list[str]) -> None:
@@ -50,11 +73,66 @@ def test_values_are_offered_by_what_they_are_for(cli: Cli, line: str, offered: l
 def test_commands_about_instances_offer_those_that_are_started(cli: Cli) -> None:
     cli("local", "start", "--ref", REF, "--runtime", "process", "--name", "nightly")
     try:
-        assert complete(cli, "theoryctl local stop --ref ") == [REF]
+        for command in ("local stop", "local status", "local logs", "local url --ref", "recordings prune --ref"):
+            assert complete(cli, f"theoryctl {command} ") == [REF]
         assert complete(cli, "theoryctl local run --name n") == ["nightly"]
+        assert complete(cli, "theoryctl local logs llm/mock@1 --name ") == []
+        assert complete(cli, "theoryctl local logs --runtime docker --ref ") == []
         assert complete(cli, "theoryctl local start --name n") == []
+        assert complete(cli, "theoryctl modal logs --ref ") == [REF, "llm/mock@1"]
     finally:
         cli("local", "stop", "--all")
+
+
+def test_refs_are_those_of_the_manifests_that_the_line_names(cli: Cli, working_folder: Path) -> None:
+    (working_folder / "mine/acme").mkdir(parents=True)
+    (working_folder / "mine/acme/echo@1.yaml").write_text("")
+    assert complete(cli, "theoryctl local run --manifests mine --ref a") == ["acme/echo@1"]
+
+
+#: Metavars of values that nobody can list: files, texts, numbers and times.
+OPEN = {
+    *("PATH", "DIR", "FILE", "LINES", "ROWS", "PREFIX", "TEXT", "PROMPT", "JSON", "KEY=VALUE", "NAME=PATH", "-"),
+    *("SIZE", "TIME", "USD", "N", "N|N%", "PORT"),
+}
+#: And of those that only a registry, a platform or Modal knows, by parameter.
+ELSEWHERE = {"env", "app", "registry_secret", "oci", "to", "tag", "base_image", "image", "platform", "batch"}
+
+
+def parameters() -> Iterator[tuple[str, Any]]:
+    """Each command with each of its parameters that takes a value which can be listed."""
+
+    def commands(group: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+        for name in group.list_commands(Context(group)):
+            command = group.get_command(Context(group), name)
+            is_group = hasattr(command, "list_commands")
+            yield from commands(command, (*words, name)) if is_group else [(" ".join((*words, name)), command)]
+
+    for path, command in commands(typer.main.get_command(app)):
+        for param in command.params:
+            metavar = (param.metavar or "").strip("[].")
+            if not (getattr(param, "is_flag", False) or metavar in OPEN or param.name in ELSEWHERE):
+                yield path, param
+
+
+def test_whatever_has_values_that_can_be_listed_offers_them(cli: Cli) -> None:
+    cli("local", "run", "Hi", "--mode", "mock", env={"THEORYCTL_LEDGER": "mock"})
+    cli("local", "start", "--ref", REF, "--runtime", "process", "--name", "nightly")
+    new = {("manifest new", "ref"), ("manifest new", "other_ref"), ("local start", "name")}
+    try:
+        lines = {
+            (path, param.name): " ".join(
+                ["theoryctl", path, *([REF] if param.name == "input_" else []), *param.opts[:1] * _is_option(param), ""]
+            )
+            for path, param in parameters()
+        }
+        assert {place for place, line in lines.items() if not complete(cli, line)} == new
+    finally:
+        cli("local", "stop", "--all")
+
+
+def _is_option(param: Any) -> bool:
+    return bool(param.param_type_name == "option")
 
 
 def test_runs_are_offered_as_their_list_shows_them(cli: Cli) -> None:
@@ -94,6 +172,8 @@ def must_complete(shell: str, environment: dict[str, str], tmp_path: Path) -> No
         "theoryctl local run --ref llm/lit": "theoryctl local run --ref llm/litellm@1",
         "theoryctl manifest show llm/mock@": "theoryctl manifest show llm/mock@1",
         "theoryctl local run --model ollama/llama3:8": "theoryctl local run --model ollama/llama3:8b",
+        "theoryctl modal logs --ref llm/moc": "theoryctl modal logs --ref llm/mock@1",
+        "theoryctl runs cost --by day,so": "theoryctl runs cost --by day,source",
     }
     with Typist(shell, environment) as typist:
         assert [typist.complete(line, whole, tmp_path / "line") for line, whole in lines.items()] == [*lines.values()]

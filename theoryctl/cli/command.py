@@ -242,7 +242,7 @@ def _catalog(params: Mapping[str, Any]) -> Any:
 
 def _offered(context: Any, parameter: Any, incomplete: str) -> Any:
     """Offer values to a shell that completes a line; loaded only then."""
-    from theoryctl.cli.completion import offered
+    from theoryctl.cli.candidates import offered
 
     return offered(context, parameter, incomplete)
 

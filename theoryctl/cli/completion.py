@@ -1,25 +1,18 @@
-"""Completion by bash, zsh and fish: the values that are offered, and what Typer's part of it gets wrong."""
+"""Completion by bash, zsh and fish: the flags that show and install it, and corrections of Typer's part in it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import Any
 
 from theoryctl.errors import OutputFailed, UsageError
-from theoryctl_providers.contract import ERRORS, MODES, ProviderError
-
-#: Commands of `theoryctl local` that are about what was started.
-_OF_INSTANCES = ("stop", "status", "logs", "recordings", "requests", "url", "env")
 
 #: The program's flags for it.
 SHOW, INSTALL = "--show-completion", "--install-completion"
 
 #: Shells that have one.
 SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
-
-#: Runs that are offered, the newest ones.
-_MOST_RUNS = 50
 
 #: As Typer's own, which knows nothing of what follows a word break: bash takes `:`, `=` and `@` for one, and replaces
 #: only what stands behind the last of them, an `@` included. A line of the answer is a value, a tab, and its help.
@@ -107,88 +100,3 @@ def _installed(install: Callable[..., Any]) -> Callable[..., Any]:
             raise OutputFailed(message, hint=f"theoryctl {SHOW}{name}") from error
 
     return act
-
-
-def offered(context: Any, parameter: Any, incomplete: str) -> list[Any]:
-    """Return the values of a parameter that begin as what was typed; of one that has no list what its type offers.
-
-    A mistake in a file that is read for it must not disturb the line that is being typed: there is no offer then.
-    """
-    values = _VALUES.get(parameter.name)
-    if values is None:
-        return list(parameter.type.shell_complete(context, parameter, incomplete))
-    try:
-        return [value for value in values(context.command.name) if value.startswith(incomplete)]
-    except (ProviderError, OSError):
-        return []
-
-
-def _refs(command: str) -> Iterator[str]:
-    """All refs, those that are started, or for a ref that is to be new none."""
-    if command in _OF_INSTANCES:
-        from theoryctl.instances import records
-
-        yield from sorted({instance.ref for instance in records.all_instances()})
-    elif command != "new":
-        from theoryctl.manifests.catalog import Catalog
-
-        yield from (str(found.ref) for found in Catalog().all())
-
-
-def _names(command: str) -> Iterator[str]:
-    """The names of what is started; a new one is not among them."""
-    from theoryctl.instances import records
-
-    if command != "start":
-        yield from sorted({instance.name for instance in records.all_instances() if instance.name})
-
-
-def _modes(_: str) -> Iterable[str]:
-    return MODES
-
-
-def _runtimes(command: str) -> Iterable[str]:
-    from theoryctl.runtimes.find import EMBEDDED, STARTED
-
-    return (EMBEDDED, *STARTED) if command == "run" else STARTED
-
-
-def _models(_: str) -> Iterable[str]:
-    from theoryctl.actions.models import names
-
-    return names()
-
-
-def _vendors(_: str) -> Iterable[str]:
-    from theoryctl.actions.vendors import vendors
-
-    return (vendor.name for vendor in vendors())
-
-
-def _runs(_: str) -> Iterator[str]:
-    """The newest runs, by as much of their ids as `runs list` shows. The ledger is only read."""
-    from theoryctl.ledger import queries, store
-
-    if store.path().exists():
-        yield queries.LAST
-        with store.opened(seconds=0.0) as ledger:
-            yield from [queries.short(row.run_id) for row in queries.runs(ledger, queries.Filter(), _MOST_RUNS)]
-
-
-def _codes(_: str) -> Iterable[str]:
-    return ERRORS
-
-
-#: By the name of a parameter; each is given the name of the command that it is for.
-_VALUES: dict[str, Callable[[str], Iterable[str]]] = {
-    "ref": _refs,
-    "name": _names,
-    "mode": _modes,
-    "runtime": _runtimes,
-    "model": _models,
-    "words": _vendors,
-    "code": _codes,
-    "run": _runs,
-    "first": _runs,
-    "second": _runs,
-}
