@@ -62,6 +62,36 @@ def test_an_attachment_lies_beside_the_file_of_lines(files: Files, tmp_path: Pat
     assert [(file["name"], file["size"]) for file in row["meta"]["attachments"]] == [("note", 9)]
 
 
+def test_an_attachment_of_lines_from_standard_input_lies_in_the_working_folder(
+    files: Files, working_folder: Path, cli: Cli
+) -> None:
+    (working_folder / "note.txt").write_text("kept here")
+    line = {"inputs": ask("Sum it up."), "attach": {"note": "note.txt"}}
+    assert cli(*BATCH, "-", "--out", "rows.jsonl", stdin=json.dumps(line)).status == 0
+    assert files.rows[0]["meta"]["attachments"][0]["size"] == 9
+
+
+def test_a_file_that_is_attached_to_many_lines_keeps_the_rules_of_names_in_each(
+    files: Files, working_folder: Path
+) -> None:
+    (working_folder / "note.txt").write_text("kept here")
+    lines = [{"inputs": ask("x"), "attach": {name: "note.txt"}} for name in ("a", "b", "../c")]
+    assert "line 3: attachment name '../c' may hold only letters" in files.run(lines=lines).document["error"]["message"]
+    assert files.run(lines=lines[:2]).status == 0
+    assert [row["meta"]["attachments"][0]["name"] for row in files.rows] == ["a", "b"]
+
+
+def test_a_line_may_attach_more_files_than_are_remembered(
+    files: Files, working_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("theoryctl.batch.requests._MOST_FILES", 2)
+    names = [f"note{number}.txt" for number in range(5)]
+    for name in names:
+        (working_folder / name).write_text(name)
+    assert files.run(lines=[{"inputs": ask("x"), "attach": {name: name for name in names}}]).status == 0
+    assert [each["name"] for each in files.rows[0]["meta"]["attachments"]] == names
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
@@ -72,6 +102,15 @@ def test_an_attachment_lies_beside_the_file_of_lines(files: Files, tmp_path: Pat
         ({"inputs": ask("x"), "atach": {}}, "line 2: unknown key 'atach', did you mean 'attach'?"),
         ({"inputs": ask("x"), "id": 5}, "line 2: id: expected a text of at most 512 characters, got 5"),
         ({"inputs": ask("x"), "attach": {"a": "none.txt"}}, "line 2: attachment a: "),
+        ({"inputs": ask("x"), "attach": {"a": "."}}, "/. is not a regular file"),
+        ({"inputs": ask("x"), "attach": {"a": "/dev/null"}}, "line 2: attachment a: /dev/null is not a regular file"),
+        (
+            {"inputs": ask("x"), "attach": {"a": "/dev/stdin"}},
+            "line 2: attachment a: expected a file, got /dev/stdin, a stream of this process",
+        ),
+        ({"inputs": ask("x"), "attach": {"a=b": "lines.jsonl"}}, "line 2: attachment name 'a=b' may hold only letters"),
+        ({"inputs": ask("x"), "attach": ["a"]}, "line 2: attach: expected an object of paths by name, got a list"),
+        ({"inputs": ask("x"), "attach": {"a": None}}, "line 2: attach: expected a path for 'a', got null"),
         ({**OPENAIS, "url": "/v1/responses"}, "line 2: url: expected /v1/chat/completions or /v1/embeddings, got"),
         ({**OPENAIS, "method": "GET"}, "line 2: method: expected 'POST', got 'GET'"),
         (

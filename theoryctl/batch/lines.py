@@ -91,8 +91,13 @@ def _wrapped(number: int, value: dict[str, Any]) -> Line:
     _refuse_others(value, _WRAPPED)
     attach = value.get("attach")
     attach = {} if attach is None else attach
-    if not isinstance(attach, dict) or not all(isinstance(path, str) and path for path in attach.values()):
-        raise _bad("attach: expected an object of paths by name", 'write it as {"photo": "photo.jpg"}')
+    example = 'write it as {"photo": "photo.jpg"}'
+    if not isinstance(attach, dict):
+        raise _bad(f"attach: expected an object of paths by name, got {_kind(attach)}", example)
+    for name, path in attach.items():
+        if not isinstance(path, str) or not path:
+            got = "an empty text" if path == "" else _kind(path)
+            raise _bad(f"attach: expected a path for {cut(name)!r}, got {got}", example)
     return Line(number, _id(value, "id"), _object(value, "inputs"), attach)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from theoryctl.batch.lines import Line, no_inputs, read_line
 from theoryctl.errors import BadInputs
-from theoryctl.requests.attachments import load_attachments
+from theoryctl.requests.attachments import check_name, load_files
 from theoryctl.requests.wrapped_inputs import unwrapped
 from theoryctl_providers.contract import Attachment, Mode, ProviderConfig, ProviderError, Request, canonical
 from theoryctl_providers.contract.calls import TRANSPORT
@@ -19,7 +19,10 @@ from theoryctl_providers.contract.envelope import new_run_id
 #: The id of a request that is only looked at.
 _UNASKED = "run_" + 32 * "0"
 
-#: Attachments whose digest is remembered, by path, size and time of the last change.
+#: The path, the size and the time of the last change of an attachment.
+_Stamp = tuple[str, int, int]
+
+#: Attachments whose digest is remembered, by their stamps.
 _MOST_FILES = 4096
 
 
@@ -43,7 +46,7 @@ class RequestMaker:
     overrides: bool = False
     declared: frozenset[str] = field(init=False)
     no_inputs: frozenset[str] = field(init=False)
-    _files: dict[tuple[str, int, int], Attachment] = field(init=False, default_factory=dict)
+    _files: dict[_Stamp, Attachment] = field(init=False, default_factory=dict)
     _rests: dict[tuple[str, str], bytes] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -110,36 +113,38 @@ class RequestMaker:
         return inputs
 
     def _attachments(self, attach: Mapping[str, str]) -> tuple[Attachment, ...]:
+        for name in attach:
+            check_name(name, '{"photo": "photo.jpg"}')
         paths = {name: os.path.join(self.folder, path) for name, path in attach.items()}
-        new = [f"{name}={path}" for name, path in paths.items() if self._known(name, path) is None]
-        for file in load_attachments(new, self.max_attachment):
-            self._remember(file)
-        return tuple(self._known(name, path) or _vanished(path) for name, path in paths.items())
+        # Before they are read: one that changes meanwhile has another stamp the next time.
+        stamps = {name: _stamp(path) for name, path in paths.items()}
+        found = {name: self._known(name, stamp) for name, stamp in stamps.items()}
+        new = {name: paths[name] for name, file in found.items() if file is None}
+        for file in load_files(new, self.max_attachment):
+            found[file.name] = file
+            self._remember(stamps[file.name], file)
+        return tuple(file for file in found.values() if file is not None)
 
-    def _known(self, name: str, path: str) -> Attachment | None:
-        found = self._files.get(_stamp(path))
+    def _known(self, name: str, stamp: _Stamp) -> Attachment | None:
+        found = self._files.get(stamp)
         if found is None or found.name == name:
             return found
         from dataclasses import replace
 
         return replace(found, name=name)
 
-    def _remember(self, file: Attachment) -> None:
+    def _remember(self, stamp: _Stamp, file: Attachment) -> None:
         if len(self._files) >= _MOST_FILES:
             self._files.clear()
-        self._files[_stamp(file.path)] = file
+        self._files[stamp] = file
 
 
-def _stamp(path: str) -> tuple[str, int, int]:
+def _stamp(path: str) -> _Stamp:
     try:
         found = os.stat(path)
     except (OSError, ValueError):  # said where it is opened
         return path, -1, -1
     return os.path.abspath(path), found.st_size, found.st_mtime_ns
-
-
-def _vanished(path: str) -> Attachment:
-    raise BadInputs(f"attachment {path} was changed while it was read", hint="run it again")
 
 
 #: Raises ProviderError for a request that no call may be made for.

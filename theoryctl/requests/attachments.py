@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from shlex import quote
@@ -75,6 +75,26 @@ def load_attachments(arguments: Sequence[str], limit: int, spool: Spool | None =
     return tuple(_load(name, path, limit, spool or Spool()) for name, path in pairs)
 
 
+def load_files(paths: Mapping[str, str], limit: int) -> tuple[Attachment, ...]:
+    """The attachments in regular files, by name, each at most `limit` bytes. Raises BadAttachment, as for a stream of
+    this process."""
+    for name, path in paths.items():
+        if path in NAMES or _is_stream(path):
+            message = f"attachment {name}: expected a file, got {path}, a stream of this process"
+            raise BadAttachment(message, hint="write it to a file, and attach that")
+        _check(name, path, limit, lambda near: again(f"use {near}"))
+    return tuple(_load(name, path, limit, Spool()) for name, path in paths.items())
+
+
+def check_name(name: str, example: str) -> None:
+    """Raise BadAttachment for what cannot be the name of an attachment; `example` is one that can, as it is written."""
+    if not _NAME.fullmatch(name):
+        raise BadAttachment(
+            f"attachment name {name[:100]!r} may hold only letters, digits, '.', '-' and '_', after a letter or digit",
+            hint=f"write it as {example}",
+        )
+
+
 def attaches_standard_input(argument: str) -> bool:
     """Return whether a `NAME=PATH` argument is standard input."""
     return argument.partition("=")[2] in NAMES
@@ -100,11 +120,7 @@ def _split(arguments: Sequence[str], at: int) -> tuple[str, str]:
         if os.path.isfile(argument):
             hint = _with_another(arguments, at, name_for(argument), argument)
         raise BadAttachment(f"--attach {argument!r} is not NAME=PATH", hint=hint)
-    if not _NAME.fullmatch(name):
-        raise BadAttachment(
-            f"attachment name {name!r} may hold only letters, digits, '.', '-' and '_', after a letter or digit",
-            hint="write it as image=photo.jpg",
-        )
+    check_name(name, "image=photo.jpg")
     return name, path
 
 
