@@ -84,6 +84,8 @@ def test_the_projects_file_counts_in_folders_below_it_too(cli: Cli, project: Wri
     assert settings(cli, cwd=below)["model"] == ("x/project", "../../theoryctl.toml")
 
 
+KEY = "sk-proj-0123456789abcdef0123456789abcdef"
+
 #: A wrong value for each setting, as text: what is said of it, and the value that is meant by it, if any.
 WRONG = {
     "ref": ("Mock@1", "'Mock@1' is not a provider ref: there is no '/' between namespace and name", "llm/mock@1"),
@@ -130,6 +132,11 @@ def test_a_wrong_value_is_refused_by_config_alike_in_a_variable_and_in_a_file_an
     of_file = error_of(cli("config", "--json"))
     assert of_file["message"] == of_variable["message"].replace(variable, f"~/.config/theoryctl/config.toml:2: {name}")
     assert config_after(of_file["hint"], environment, working_folder)[name] == meant
+
+
+def test_a_key_is_no_model(cli: Cli) -> None:
+    said = "THEORYCTL_MODEL: expected a model, as openai/gpt-4o-mini, got a key"
+    assert error_of(cli(*RUN, env={"THEORYCTL_MODEL": KEY}))["message"] == said
 
 
 @pytest.mark.parametrize("name", ["ref", "mode", "manifests", "timeout", "mock_version"])
@@ -193,6 +200,22 @@ def test_a_file_that_is_no_toml_is_named_with_its_line_and_no_value(
     error = error_of(cli("config", "--json"))
     assert error["message"].startswith(said) and error["hint"].startswith(hint)
     assert "sk-abc" not in f"{error}"
+
+
+@pytest.mark.parametrize("name", [*SETTINGS, "api_key", "modle"])
+@pytest.mark.parametrize("line", ['{} = "{}"', "{} = {}", '{} = ["{}"]', '{} = {{key = "{}"}}'])
+def test_a_key_that_stands_where_a_setting_belongs_is_shown_nowhere(
+    cli: Cli, user: Write, name: str, line: str
+) -> None:
+    user(line.format(name, KEY))
+    for command in ("config", "doctor"):
+        ran = cli(command, "--json")
+        assert KEY not in ran.out + ran.err and "config.toml" in ran.out
+
+
+def test_the_key_of_a_variable_is_not_shown_as_a_setting(cli: Cli) -> None:
+    key = "0123456789abcdef0123456789abcdef"
+    assert settings(cli, env={"XAI_API_KEY": key, "THEORYCTL_MODEL": key})["model"] == ("…", "THEORYCTL_MODEL")
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "\ufeffref = 'llm/mock@1'\r\n"])

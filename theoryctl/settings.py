@@ -50,9 +50,13 @@ def _meant_ref(text: str) -> str | None:
 
 
 def _model(text: str, source: str) -> str:
-    if text.strip():
+    from theoryctl_providers.contract.key_shapes import KEY
+
+    name = text.rpartition("/")[2]
+    is_key = KEY.fullmatch(name) and any(map(str.isdigit, name))
+    if text.strip() and not is_key:
         return text
-    raise UsageError(f"{source}: expected a model, as openai/gpt-4o-mini, got {text!r:.100}")
+    raise UsageError(f"{source}: expected a model, as openai/gpt-4o-mini, got {'a key' if is_key else repr(text)}")
 
 
 def existing_folder(text: str, source: str) -> Path:

@@ -15,6 +15,7 @@ from typing import Any
 from theoryctl.errors import UsageError
 from theoryctl.hints import nearest
 from theoryctl_providers.contract import read_regular
+from theoryctl_providers.contract.key_shapes import KEY
 
 #: A page of text; anything larger is a mistake.
 MAX_BYTES = 1 << 20
@@ -144,7 +145,8 @@ class SettingsFile:
         if found and found[1] in (_toml("\n".join(self._lines[: number - 1])) or ()):
             fix = shlex.join((*sed, f"{number}d", self._word))
             return BadSetting(f"{where}: expected one value, got a second one", fix=fix)
-        if found and found[1] in self._known and (bare := _BARE.fullmatch(found[2])):
+        bare = _BARE.fullmatch(found[2]) if found and found[1] in self._known else None
+        if found and bare and not KEY.search(bare[1]):
             fix = shlex.join((*sed, f"{number}s|.*|{_escaped(_assigned(found[1], bare[1]))}|", self._word))
             return BadSetting(f"{where}: expected a text in quotation marks, got one without", fix=fix)
         return BadSetting(

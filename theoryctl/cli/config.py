@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from theoryctl.cli.command import command, make_app
+
+if TYPE_CHECKING:
+    from theoryctl.results.settings import SettingsShown
 
 app = make_app("config", "Show each setting and where it comes from.")
 
@@ -23,4 +28,14 @@ def config(ctx: typer.Context) -> None:
 
     if ctx.args:
         refuse_to_set(ctx.args)
-    ctx.obj.emit(show_config())
+    ctx.obj.emit(_without_keys(show_config()))
+
+
+def _without_keys(shown: SettingsShown) -> SettingsShown:
+    """Cover keys that stand where a setting belongs."""
+    from dataclasses import replace
+
+    from theoryctl.cli.secret_words import covered
+
+    rows = (row if row.value is None else replace(row, value=covered(row.value, (row.value,))) for row in shown.rows)
+    return replace(shown, rows=tuple(rows))

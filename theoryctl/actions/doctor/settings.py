@@ -16,6 +16,7 @@ from theoryctl.results.doctor import Checked, Finding
 from theoryctl.settings import SETTINGS, Settings
 from theoryctl.settings_file import BadSetting
 from theoryctl_providers.contract import ProviderError
+from theoryctl_providers.contract.key_shapes import KEY
 
 _PREFIX = "THEORYCTL_"
 #: Variables that are no settings.
@@ -42,7 +43,8 @@ def _settings() -> Iterator[Finding]:
         except BadSetting as error:
             found.setdefault(error.message, error)
     for message, bad in found.items():
-        yield Finding(message, "each command that reads it is refused", bad.fix, bad.code)
+        what = KEY.sub("…", message)  # a key may stand in the wrong place
+        yield Finding(what, "each command that reads it is refused", bad.fix, bad.code)
 
 
 def _variables() -> Iterator[Finding]:
@@ -52,7 +54,7 @@ def _variables() -> Iterator[Finding]:
         try:
             check(None)
         except ProviderError as error:
-            yield Finding(error.message, why, str(error.hint), error.code)
+            yield Finding(KEY.sub("…", error.message), why, str(error.hint), error.code)
     yield from _misspelt()
 
 
