@@ -22,6 +22,10 @@ VARIABLES = (
         "the environment on Modal; default that of Modal's profile, else `dev`",
     ),
     ("`GIT_BRANCH`, `GIT_USER`", "the branch and the user in the names of apps in `dev`; default those of git"),
+    (
+        "`MODAL_PROFILE`, `MODAL_CONFIG_PATH`",
+        "the profile of Modal, and the file that holds it; default the active one in `~/.modal.toml`",
+    ),
     ("`MODAL_TOKEN_ID`, `MODAL_TOKEN_SECRET`", "the token for Modal; default that of `modal token new`"),
     (
         "`REGISTRY_USERNAME`, `REGISTRY_PASSWORD`",
@@ -67,8 +71,8 @@ theoryctl needs no configuration. Each value comes from the first of these place
 Where a command needs the manifest, as `local run` does, a started instance counts only if its manifest is found from
 the working folder; one that was started in another project is no default there.
 
-Files name a setting as the first column does, and have no tables. A relative path in a file starts at the folder of the
-file. A variable that is empty sets nothing.
+Files name a setting as the first column does, and have no tables; `pyproject.toml` is not read. A relative path in a
+file starts at the folder of the file. A variable that is empty sets nothing.
 
 A wrong name in a file is an error. So is a wrong value, in a file or a variable, for each command that uses it; the
 error names the variable, or the file and the line. `theoryctl config` and `theoryctl doctor` check every setting.
