@@ -111,6 +111,7 @@ def _one_of(choices: Sequence[str]) -> Rule:
 
     return Rule(read, lambda text: nearest(text.lower(), choices))
 
+
 #: The runtimes that `start` starts, its default first; and with them this process itself, which needs no start.
 STARTED, EMBEDDED = ("docker", "process"), "embedded"
 RUNTIMES = (*STARTED, EMBEDDED)
