@@ -276,6 +276,16 @@ def test_costs_are_drawn_as_bars_at_a_terminal_and_not_through_a_pipe(
     assert bars == [20, 10]
 
 
+@pytest.mark.parametrize(("columns", "longest"), [(120, 20), (80, 7), (78, 5), (77, 0), (30, 0)])
+def test_a_bar_is_as_long_as_the_terminal_leaves_room_and_is_never_broken(
+    columns: int, longest: int, cli: Cli, state: Path
+) -> None:
+    fill(state, [(FIRST, "a/a-model-of-24-letters.", 0.5), (SECOND, "b/y", 0.25)])
+    drawn = cli("runs", "cost", env={"FORCE_COLOR": "1", "COLUMNS": str(columns)}).out.splitlines()
+    assert max(line.count("█") for line in drawn) == longest
+    assert all(any(letter.isalnum() for letter in line) for line in drawn if "█" in line)
+
+
 @pytest.mark.parametrize(
     "command",
     [

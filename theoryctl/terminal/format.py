@@ -57,13 +57,13 @@ def dollars(cost: float) -> str:
     return f"${cost:.6f}".rstrip("0").rstrip(".") if cost else "$0"
 
 
-#: The longest bar, in characters, and the eighths of one (Unicode: Block Elements).
-_BAR, _EIGHTHS = 20, " ▏▎▍▌▋▊▉"
+#: The eighths of a character (Unicode: Block Elements).
+_EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
-def bar(share: float) -> str:
-    """A bar as long as a share of 1, to an eighth of a character; what is not nothing is seen."""
-    eighths = max(round(share * _BAR * 8), 1) if share > 0 else 0
+def bar(share: float, length: int) -> str:
+    """A share of a bar that has `length` characters, to an eighth of one; what is not nothing is seen."""
+    eighths = max(round(share * length * 8), 1) if share > 0 else 0
     return ("█" * (eighths // 8) + _EIGHTHS[eighths % 8]).rstrip()
 
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from theoryctl.terminal.view import Paragraph, Table, View
 
+#: Characters of a whole bar beside a table. A shorter one than the shortest compares nothing, and is left out.
+_LONGEST_BAR, _SHORTEST_BAR = 20, 5
+
 
 def write(text: str, end: str = "\n") -> None:
     """Write text as it is, at once. Raises OutputFailed and ReaderGone, as all that writes here does."""
@@ -112,12 +115,12 @@ def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, folds: bo
 
 
 def _block(header: tuple[str, ...], row: tuple[str, ...]) -> str:
-    """A row as facts; a value that is too wide goes on below itself, and no word is broken."""
+    """A row as facts, without the empty cells; a value that is too wide goes on below itself, and no word is broken."""
     begin = max(map(len, header)) + 2
     width = max(1, console(sys.stdout).width - begin)
     below = "\n" + " " * begin
     values = [wrapped(printable_cell(cell), width).replace("\n", below) for cell in row]
-    return "\n".join(paired(list(zip(header, values, strict=True))))
+    return "\n".join(paired([pair for pair in zip(header, values, strict=True) if pair[1]]))
 
 
 def _rows(shown: Table) -> None:
@@ -144,10 +147,15 @@ def _laid_out(shown: Table) -> None:
 
 
 def _with_bars(shown: Table) -> tuple[tuple[str, ...], Sequence[tuple[str, ...]]]:
-    """The header and rows of a table, with a column of bars where it has some."""
+    """The header and rows of a table, with a column of bars where it has some, and the terminal has room for them."""
     if not any(shown.bars):
         return shown.header, shown.rows
-    drawn = [bar(value / max(shown.bars)) for value in shown.bars]
+    from theoryctl.terminal.rich_layout import room, table
+
+    length = min(_LONGEST_BAR, room(console(sys.stdout), table((*shown.header, ""), shown.rows)))
+    if length < _SHORTEST_BAR:
+        return shown.header, shown.rows
+    drawn = [bar(value / max(shown.bars), length) for value in shown.bars]
     rest = [""] * (len(shown.rows) - len(drawn))
     return (*shown.header, ""), [(*row, cell) for row, cell in zip(shown.rows, drawn + rest, strict=True)]
 

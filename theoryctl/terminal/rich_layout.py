@@ -82,6 +82,11 @@ def shrinks(console: Console, table: Table) -> bool:
     return _measured(console, table).minimum <= console.width
 
 
+def room(console: Console, table: Table) -> int:
+    """The columns of the terminal that a table which is not folded leaves free; below 0, those that it lacks."""
+    return console.width - _measured(console, table).maximum
+
+
 def _measured(console: Console, renderable: RenderableType) -> Measurement:
     """The widths of something, however narrow the terminal is."""
     return console.measure(renderable, options=console.options.update_width(10_000))
