@@ -91,7 +91,7 @@ def test_a_prompt_comes_with_a_model_and_a_system_message(cli: Cli) -> None:
         (("--inputs-json", "{}", "--prompt", "x"), 2, "ERR_USAGE", "--inputs-json and --prompt exclude each other"),
         (("--inputs-json", "{}", "--inputs", "-"), 2, "ERR_USAGE", "exclude each other"),
         (("--model", "a/b"), 2, "ERR_USAGE", "--model goes with --prompt"),
-        (("--inputs", "file.json"), 2, "ERR_USAGE", "--inputs takes only '-'"),
+        (("--inputs", "file.json"), 2, "ERR_USAGE", "--inputs: expected '-'"),
         (("--inputs-json", "{"), 3, "ERR_INPUTS", "not JSON"),
         (("--inputs-json", "[]"), 3, "ERR_INPUTS", "found a JSON array, expected an object"),
         (("--inputs-file", "/no/such"), 3, "ERR_INPUTS", "No such file"),

@@ -90,6 +90,10 @@ def hint_of(cli: Cli, *typed: str) -> str:
         (("Say hello", "--mode", "mock"), ("local", "run", "Say hello", "--mode", "mock")),
         (("local", "Say hello", "--mode", "mock"), ("local", "run", "Say hello", "--mode", "mock")),
         (("help", "local", "run"), ("local", "run", "--help")),
+        (("local", "run", "--input", MESSAGES), ("local", "run", "--inputs-json", MESSAGES)),
+        (("local", "run", "--input", "inputs.json"), ("local", "run", "--inputs-file", "inputs.json")),
+        (("local", "run", "--input=Say hi"), ("local", "run", "--prompt", "Say hi")),
+        (("local", "run", "--inputs", "Say hi"), ("local", "run", "--prompt", "Say hi")),
         (("batch", "lines.jsonl", "--out", "r"), ("local", "batch", "lines.jsonl", "--out", "r")),
     ],
 )
@@ -97,7 +101,8 @@ def test_the_hint_of_a_guess_works(
     cli: Cli, typed: tuple[str, ...], meant: tuple[str, ...], working_folder: Path
 ) -> None:
     (working_folder / "prompt.txt").write_text("Hi")
-    (working_folder / "lines.jsonl").write_text('{"messages": [{"role": "user", "content": "Hi"}]}\n')
+    (working_folder / "lines.jsonl").write_text(f"{MESSAGES}\n")
+    (working_folder / "inputs.json").write_text(MESSAGES)
     assert shlex.split(hint_of(cli, *typed)) == ["theoryctl", *meant]
     assert cli(*meant).status == 0
 
@@ -126,6 +131,14 @@ def test_the_time_to_become_ready_has_the_units_of_other_times(cli: Cli) -> None
     started = cli(*start, "2m", "--json")
     assert (started.status, started.document["flags"]["wait_timeout"]) == (0, 120.0)
     assert cli("local", "stop", "--all").status == 0
+
+
+def test_a_prompt_in_place_of_the_inputs_is_given_by_its_own_flag(cli: Cli) -> None:
+    refused = cli("local", "run", "--inputs-json", '{"prompt": "it\'s"}', "--mode", "mock", "--json")
+    assert "a prompt is a message" in refused.document["error"]["message"]
+    hint = shlex.split(refused.document["error"]["hint"])
+    assert hint == ["theoryctl", "local", "run", "--mode", "mock", "--prompt", "it's", "--json"]
+    assert cli(*hint[1:]).status == 0
 
 
 def test_inputs_in_place_of_a_file_are_json_however_long(cli: Cli) -> None:

@@ -206,7 +206,21 @@ class _Failed:
     def schema(self) -> str:
         """The schema of the inputs that are at fault; the whole one where they are not known."""
         named = inputs_of(self.hint)
+        if not named and (prompt := self._prompt_alone()) is not None:
+            return again("give the prompt with --prompt", inputs_json=None, prompt=prompt)
         return command("manifest show", str(self.ref), **({"input_": named} if named else {"schema": True}))
+
+    def _prompt_alone(self) -> str | None:
+        """The prompt in inputs that hold nothing else, where the provider takes messages."""
+        from theoryctl.manifests.catalog import Catalog
+        from theoryctl_providers.contract import loads
+
+        if not (text := self.context.params.get("inputs_json")):
+            return None
+        inputs = loads(text)
+        known = Catalog(self.context.params["manifests"]).find(self.ref).load().inputs.get("properties", {})
+        is_alone = isinstance(inputs, dict) and list(inputs) == ["prompt"] and isinstance(inputs["prompt"], str)
+        return inputs["prompt"] if is_alone and "messages" in known and "prompt" not in known else None
 
     def corrected(self) -> str:
         """The command without the slips, where they stand in `-o` and `--model`."""

@@ -220,7 +220,18 @@ def _misspelt(typed: _Typed, params: Mapping[str, Any]) -> Slip | None:
         return Slip(typed.unknown, typed.replaced(right), f"write {right}")
     if typed.value is None:
         return Slip(f"{typed.unknown}; {right} is one, and wants a value")
+    if right == "--inputs" and typed.value != "-":
+        return _inputs_by_value(typed, typed.value)
     return Slip(typed.unknown, typed.called(right), f"write {right}")
+
+
+def _inputs_by_value(typed: _Typed, value: str) -> Slip:
+    """The inputs by the option that takes what they look like."""
+    from theoryctl.hints import flag_words
+    from theoryctl.requests.input_flags import by_value
+
+    words = flag_words(*by_value(value))
+    return Slip(typed.unknown, typed.replaced(*words, with_value=True), f"write {words[0]}")
 
 
 def _as_input(typed: _Typed, params: Mapping[str, Any], *, guesses: bool) -> Slip | None:

@@ -61,11 +61,9 @@ class InputFlags(NamedTuple):
         if len(given) > 1:
             raise UsageError(f"{' and '.join(given)} exclude each other", hint="give the inputs in one way")
         if self.stdin not in (None, "-"):
-            raise UsageError(
-                f"--inputs takes only '-', for standard input, not {self.stdin!r}",
-                hint=_as_json(self.stdin)
-                or again("use --inputs-file", inputs=None, inputs_file=self.stdin.removeprefix("@")),
-            )
+            name, value = by_value(self.stdin)
+            message = f"--inputs: expected '-', for standard input, got {self.stdin!r:.200}"
+            raise UsageError(message, hint=again(f"use {_flag(name)}", inputs=None, **{name: value}))
         if len(self.words) == 1:
             self._refuse_a_file(self.words[0])
         if len(readers := list(self._readers())) > 1:
@@ -156,6 +154,20 @@ class InputFlags(NamedTuple):
 
     def _prompt_in(self, path: str) -> bytes:
         return _file("--prompt-file", path, lambda near: again(f"use {near}", prompt_file=near))
+
+
+def by_value(value: str) -> tuple[str, str]:
+    """The parameter of a run that takes what was given as the inputs, by its looks, and its value there: JSON, the
+    path of a file (after an `@`, as curl takes it), or a prompt."""
+    path = value.removeprefix("@")
+    if _as_json(value):
+        return "inputs_json", value
+    is_path = path != value or os.path.exists(path) or (len(value.split()) == 1 and not value.isalnum())
+    return ("inputs_file", path) if is_path else ("prompt", value)
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _joined(piped: str, typed: str | None) -> str:

@@ -194,7 +194,7 @@ def _finding(error: Any, wanted: Expected | None, schema: Mapping[str, Any], who
             return f"{cut(kind.property)!r} is missing"
         case "additionalProperties" | "unevaluatedProperties":
             declared = _declared(error, schema)
-            way = _way_out(kind.unexpected) if _takes_extra_body(error, declared) else ""
+            way = _way_out(kind.unexpected, declared) if _takes_extra_body(error, declared) else ""
             return ", ".join(unknown_keys(kind.unexpected, declared)) + way
         case _:
             if wanted is None:
@@ -225,10 +225,12 @@ def _takes_extra_body(error: Any, declared: list[str]) -> bool:
     return not error.instance_path and "extra_body" in declared
 
 
-def _way_out(keys: list[str]) -> str:
-    """The place of keys that only a vendor knows; some have none."""
+def _way_out(keys: list[str], declared: list[str]) -> str:
+    """The place of keys that only a vendor knows; some have none, and a prompt is a message."""
     from theoryctl_providers.inputs.forbidden import is_forbidden
 
+    if keys == ["prompt"] and "messages" in declared:
+        return '; a prompt is a message: {"messages": [{"role": "user", "content": "…"}]}'
     if any(map(is_forbidden, keys)):
         return "; no address, credential or setting of LiteLLM is an input"
     return "; a vendor's own parameters go into extra_body"
