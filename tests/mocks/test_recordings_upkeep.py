@@ -219,10 +219,33 @@ def test_what_is_recorded_because_it_was_missing_is_not_pruned(cli: Cli, folder:
 
 
 def test_prune_wants_to_be_told_what_and_an_instance_that_replays(cli: Cli) -> None:
-    assert cli("recordings", "prune", "--ref", REF, "--json").document["error"]["hint"].endswith("--unused --json")
     assert cli("local", "start", "--ref", REF, "--runtime", "process").status == 0
     try:
         ran = cli("recordings", "prune", "--unused", "--ref", REF, "--json")
         assert (ran.status, "was not started with --replay or" in ran.document["error"]["message"]) == (2, True)
     finally:
         assert cli("local", "stop", "--all").status == 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "replayed"), [((), "recordings"), (("--unused",), "recordings"), (("kept",), "kept")]
+)
+def test_the_hints_of_prune_lead_from_nothing_started_to_its_plan(
+    cli: Cli, working_folder: Path, typed: tuple[str, ...], replayed: str
+) -> None:
+    write_recordings(working_folder / replayed, [recorded("one", "1")])
+    prune = ("recordings", "prune", *typed, "--json")
+    hint = cli(*prune).document["error"]["hint"]
+    assert hint == f"theoryctl local start --ref {REF} --runtime process --replay {replayed}"
+    try:
+        assert cli(*hint.split()[1:]).status == 0
+        if "--unused" not in typed:
+            prune = tuple(cli(*prune).document["error"]["hint"].split()[1:])
+        assert len(cli(*prune).document["files"]) == 1
+    finally:
+        assert cli("local", "stop", "--all").status == 0
+
+
+def test_prune_names_no_folder_that_is_not_there(cli: Cli, working_folder: Path) -> None:
+    sentence = "start it with --replay and the folder of the recordings"
+    assert cli("recordings", "prune", "--json").document["error"]["hint"] == sentence

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from shlex import quote
+from typing import NoReturn
 
-from theoryctl.errors import OutputFailed, UsageError
-from theoryctl.hints import again
+from theoryctl.errors import NotRunning, OutputFailed, UsageError
+from theoryctl.hints import Hint, again
 from theoryctl.instances import client
 from theoryctl.instances.instance import Instance
 from theoryctl.instances.records import all_instances
@@ -14,6 +16,10 @@ from theoryctl.instances.restart import stop_and_start
 from theoryctl.refs import ProviderRef
 from theoryctl.results.recordings import RecordingsPruned
 from theoryctl.runtimes.find import require, started_runtime
+
+#: The folder that the documentation records into, and the hint where nothing is recorded there.
+_USUAL = "recordings"
+_SENTENCE = "start it with --replay and the folder of the recordings"
 
 
 def prune(
@@ -26,13 +32,9 @@ def prune(
     Raises UsageError where it replays nothing, without `unused`, which is the one choice that there is, and with
     `remove` where no recording answered; NotRunning; OutputFailed.
     """
+    instance, folder = _replaying(ref, runtime, name, _USUAL)
     if not unused:
         raise UsageError("expected --unused, which says what to remove", hint=again("add --unused", unused=True))
-    instance = require(ref, runtime, name)
-    folder = instance.replayed
-    if folder is None:
-        hint = stop_and_start(instance, mode="mock", replay="recordings", record=None, record_missing=None)
-        raise UsageError(f"{instance.ref} was not started with --replay or --record-missing", hint=hint)
     found = _unused(instance)
     if remove and not found.recordings_used:
         message = f"--remove: expected recordings in {folder} that answered, got none since {instance.ref} was started"
@@ -42,6 +44,30 @@ def prune(
     if remove:
         _remove(files)
     return RecordingsPruned(folder, tuple(map(str, files)), command if files and not remove else None)
+
+
+def refuse_folder(typed: str, ref: ProviderRef, runtime: str | None, name: str | None) -> NoReturn:
+    """Raise UsageError for a folder in the place of the ref, or NotRunning where no instance answers from recordings;
+    the hint starts one that answers from this folder."""
+    instance, _ = _replaying(ref, runtime, name, typed)
+    hint = again(f"name {instance.ref}", ref=str(instance.ref), unused=True)
+    raise UsageError(f"expected the ref of an instance, got the folder {typed}", hint=hint)
+
+
+def _replaying(ref: ProviderRef, runtime: str | None, name: str | None, folder: str) -> tuple[Instance, str]:
+    """The instance, and the folder that it answers from. Where there is none, the hint starts one on `folder`."""
+    is_there = os.path.isdir(folder)
+    try:
+        instance = require(ref, runtime, name, **({"replay": folder} if is_there else {}))
+    except NotRunning as error:
+        if not is_there and isinstance(error.hint, Hint) and error.hint.steps[0].path:
+            error.hint = _SENTENCE
+        raise
+    if instance.replayed is not None:
+        return instance, instance.replayed
+    start = stop_and_start(instance, mode="mock", replay=folder, record=None, record_missing=None)
+    hint = start if is_there else _SENTENCE
+    raise UsageError(f"{instance.ref} was not started with --replay or --record-missing", hint=hint)
 
 
 def _unused(instance: Instance) -> client.Unused:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
 
-from theoryctl.cli.command import ManifestsOption, RefOption, command, make_app
+from theoryctl.cli.command import Command, ManifestsOption, RefOption, command, make_app
 from theoryctl.cli.options import EnvFile, InstanceName
 
 app = make_app("recordings", "Compare and prune recorded exchanges.")
@@ -82,9 +83,13 @@ def prune(
     Run the tests against it first.
     """
     from theoryctl.actions.recordings_prune import prune as pruned
+    from theoryctl.actions.recordings_prune import refuse_folder
     from theoryctl.cli.hints import spelled
     from theoryctl.hints import again
     from theoryctl.refs import ProviderRef
 
+    if os.path.isdir(ref):
+        assert isinstance(ctx.command, Command)
+        refuse_folder(ref, ProviderRef.parse(ctx.command.take_default(ctx)), runtime, name)
     removing = spelled(again("add --remove", remove=True), ctx) or ""
     ctx.obj.emit(pruned(ProviderRef.parse(ref), runtime, name, unused=unused, remove=remove, command=removing))

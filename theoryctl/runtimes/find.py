@@ -5,7 +5,7 @@ A new one is a module, a line here, and its name in `theoryctl.settings`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -82,13 +82,13 @@ def find(ref: ProviderRef, runtime: str | None, name: str | None = None) -> Inst
     return _only(ref, runtime, name) if runtime is None and name is None else require(ref, runtime, name)
 
 
-def require(ref: ProviderRef, runtime: str | None, name: str | None = None) -> Instance:
-    """The recorded instance of a ref. Raises NotRunning (`ERR_NOT_RUNNING`) with the command that starts one, and
-    UsageError as `find` does."""
+def require(ref: ProviderRef, runtime: str | None, name: str | None = None, **flags: str) -> Instance:
+    """The recorded instance of a ref. Raises NotRunning (`ERR_NOT_RUNNING`) with the command that starts one, which has
+    the `flags`, and UsageError as `find` does."""
     instance = _only(ref, runtime if runtime is None else known_runtime(runtime), name)
     if instance is None or not instance.url:
         where = (f" as {runtime}" if runtime else "") + (f" under the name {name}" if name else "")
-        raise NotRunning(f"{ref} is not started{where}", hint=_way_to_start(ref, runtime, name))
+        raise NotRunning(f"{ref} is not started{where}", hint=_way_to_start(ref, runtime, name, flags))
     return instance
 
 
@@ -97,11 +97,12 @@ def near_started(ref: ProviderRef, instances: Iterable[Instance]) -> str | None:
     return None if _is_known(ref) else _near(ref, [instance.ref for instance in instances])
 
 
-def _way_to_start(ref: ProviderRef, runtime: str | None, name: str | None) -> Hint:
+def _way_to_start(ref: ProviderRef, runtime: str | None, name: str | None, flags: Mapping[str, str]) -> Hint:
     """Return the user's command with the ref that was meant, else the command that starts what was meant."""
     if meant := near_started(ref, (each for each in records.all_instances() if _is_meant(each, runtime, name))):
         return again(f"use {meant}", ref=meant)
-    return command("local start", ref=_near_manifest(ref) or ref, runtime=runtime or _startable(ref), name=name)
+    named = _near_manifest(ref) or ref
+    return command("local start", ref=named, runtime=runtime or _startable(ref), name=name, **flags)
 
 
 def _startable(ref: ProviderRef) -> str:
