@@ -45,6 +45,8 @@ def test_the_command_that_was_meant_is_said_whole(cli: Cli, typed: tuple[str, ..
 
 def test_scripts_are_checked_and_manifests_validated_whichever_is_typed(cli: Cli, working_folder: Path) -> None:
     assert cli("manifest", "check", "x.yaml").err.endswith("hint: theoryctl manifest validate x.yaml\n")
+    assert cli("manifest", "check", REF).err.endswith(f"hint: theoryctl manifest validate {REF}\n")
+    assert cli("manifest", "validate", REF).out == cli("manifest", "validate").out.splitlines(keepends=True)[0]
     (working_folder / "answers.yaml").write_text("rules: [{answers: [{text: Hello}]}]\n")
     assert cli("mocks", "validate", "answers.yaml").err.endswith("hint: theoryctl mocks check answers.yaml\n")
     assert cli("mocks", "check", "answers.yaml").status == 0

@@ -61,8 +61,10 @@ def inputs_schema(ref: ProviderRef, folder: str | None, names: Sequence[str] = (
 
 
 def validate_manifests(files: tuple[str, ...], folder: str | None) -> ManifestsValid:
-    """Check these files, or all that can be found. Raises BadManifest with the problems of every one of them."""
-    chosen = [Path(file) for file in files] or [found.file for found in Catalog(folder).all()]
+    """Check these files, which refs may name too, or all that can be found. Raises BadManifest with the problems of
+    every one of them."""
+    catalog = Catalog(folder)
+    chosen = [_file_of(file, catalog) for file in files] or [found.file for found in catalog.all()]
     problems = [problem for file in chosen for problem in _problems(file)]
     if problems:
         hint = _of_missing(files, folder) or command("manifest validate", *files).after("fix them")
@@ -70,13 +72,25 @@ def validate_manifests(files: tuple[str, ...], folder: str | None) -> ManifestsV
     return ManifestsValid(tuple(map(str, chosen)))
 
 
+def _file_of(name: str, catalog: Catalog) -> Path:
+    """The file of that name; where there is none, the manifest of a ref, if it is one."""
+    if not os.path.lexists(name):
+        with suppress(ProviderError):
+            return catalog.find(ProviderRef.parse(name)).file
+    return Path(name)
+
+
 def _of_missing(files: tuple[str, ...], folder: str | None) -> str | None:
-    """The hint on the first file that does not exist: the file of the ref, where it is one, or a near name."""
+    """The hint on the first name that is no file and no ref: a ref, or a file, that is called alike."""
     for at, file in enumerate(files):
-        if not os.path.lexists(file):
-            use = partial(_with_file, files, at)
-            with suppress(ProviderError):
-                return use(str(Catalog(folder).find(ProviderRef.parse(file)).file))
+        if os.path.lexists(file):
+            continue
+        use = partial(_with_file, files, at)
+        try:
+            Catalog(folder).find(ProviderRef.parse(file))
+        except ProviderError as error:
+            if isinstance(error.hint, Hint) and (ref := error.hint.steps[0].params.get("ref")):
+                return use(str(ref))
             return path_hint(file, FileNotFoundError(), use)
     return None
 

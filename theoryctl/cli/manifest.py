@@ -38,7 +38,8 @@ ReportOption = Annotated[
     typer.Option("--report", metavar="PATH", help="With --runtimes: write a report, JSON or Markdown (.md)."),
 ]
 FilesArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[FILE]...", help="Manifest files. [default: all that are found]")
+    list[str] | None,
+    typer.Argument(metavar="[FILE|REF]...", help="Manifest files, or refs. [default: all that are found]"),
 ]
 
 
@@ -82,7 +83,12 @@ def show(
 
 
 @command(
-    app, "validate", examples="theoryctl manifest validate\ntheoryctl manifest validate manifests/llm/litellm@1.yaml"
+    app,
+    "validate",
+    examples="""\
+theoryctl manifest validate
+theoryctl manifest validate llm/litellm@1
+theoryctl manifest validate manifests/llm/litellm@1.yaml""",
 )
 def validate(ctx: typer.Context, files: FilesArgument = None, manifests: ManifestsOption = None) -> None:
     """Check manifests, and report every problem in them.
