@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
+import pydoc
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -29,6 +31,7 @@ from theoryctl_providers import (
     stream,
 )
 from theoryctl_providers.contract import TOKEN_PREFIX, Attachment
+from theoryctl_providers.engine.calls import _make_call
 
 HERE = "test_calls_providers"
 HI = {"messages": [{"role": "user", "content": "Hi"}]}
@@ -313,7 +316,7 @@ def test_inputs_that_are_no_object_are_refused_without_a_mode_too(inputs: Any) -
 
 @pytest.mark.parametrize("ask", WAYS)
 def test_an_argument_that_there_is_not_is_a_type_error(ask: Callable[..., Envelope]) -> None:
-    with pytest.raises(TypeError, match="provdier"):
+    with pytest.raises(TypeError, match="did you mean 'provider'"):
         ask(HI, provdier="mock")
 
 
@@ -343,3 +346,36 @@ def test_a_call_that_is_real_as_the_variable_says_tells_it_before_the_vendor_is_
         assert run({**HI, **said})["mode"] == "mock"
     with pytest.raises(ProviderError, match="no real mode"):
         run(HI, mode="real")
+
+
+@pytest.mark.parametrize("call", [run, arun, stream, astream])
+def test_help_lists_every_option_with_its_default_and_its_meaning(call: Callable[..., Any]) -> None:
+    shown = pydoc.plain(pydoc.render_doc(call))
+    options = dict(inspect.signature(call).parameters)
+    taken = dict(inspect.signature(_make_call).parameters)
+    for not_an_option in ("streamed", "others"):
+        del taken[not_an_option]
+    assert [(name, each.default) for name, each in options.items()] == [(n, each.default) for n, each in taken.items()]
+    del options["inputs"]
+    for name, option in options.items():
+        assert f"{name}: '{option.annotation}' = {option.default!r}" in shown
+        meaning = shown.partition(f"\n        {name}: ")[2].partition("\n        ")[0]
+        assert meaning, name
+    assert shown.count("Default: ") == len(options)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "options", "hint"),
+    [
+        (HI, {"mode": "MOCK"}, "write 'mock' instead of 'MOCK'"),
+        (HI, {"mode": "live"}, "pass mode='mock' or mode='real'"),
+        ("Hi", {}, 'pass inputs such as {"messages": [{"role": "user", "content": "Hi"}]}'),
+        (HI, {"script": {"rules": []}}, "pass Script.load(document), of the document as a dict"),
+        (HI, {"timeout": "5"}, "help(theoryctl_providers.run) says what each option takes"),
+        (HI, {"replay": "nowhere"}, "record something into it first, or name another folder"),
+    ],
+)
+def test_a_hint_says_what_to_do_in_python(inputs: Any, options: dict[str, Any], hint: str) -> None:
+    with pytest.raises(ProviderError) as caught:
+        run(inputs, **options)
+    assert caught.value.hint == hint

@@ -210,4 +210,4 @@ def test_the_header_calls_each_tool_on_every_wire(mock: Instance, wire: str) -> 
 def test_the_header_takes_no_other_word_on_any_wire(mock: Instance, wire: str) -> None:
     answer = ask(mock, wire, X_Theoryctl_Tools="some")
     assert answer.status == 400
-    assert "X-Theoryctl-Tools: 'some' is not one of each, none" in answer.body.decode()
+    assert "X-Theoryctl-Tools: expected each or none, got 'some'" in answer.body.decode()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from theoryctl_providers.contract.envelope import AttachmentDocument, Mode, ResourcesDocument, new_run_id
-from theoryctl_providers.contract.errors import ProviderError, Remedy
+from theoryctl_providers.contract.errors import ProviderError, Remedy, corrected
 from theoryctl_providers.contract.events import Operation
 from theoryctl_providers.contract.secret_rules import SecretRule
 
@@ -66,8 +66,10 @@ def stated_mode(inputs: Mapping[str, Any], override: str | None, default: str) -
     for mode in MODES:
         if value == mode:
             return mode
-    message = f"mode {value!r:.200} is not one of {', '.join(MODES)}"
-    raise ProviderError("ERR_INPUTS", message, hint=Remedy.EITHER_MODE)
+    message = f"mode: expected {' or '.join(MODES)}, got {value!r:.200}"
+    meant = str(value).strip().lower()
+    slip = corrected({value: meant}) if isinstance(value, str) and meant in MODES else None
+    raise ProviderError("ERR_INPUTS", message, hint=slip or Remedy.EITHER_MODE)
 
 
 def is_mock(mode: str) -> bool:

@@ -14,6 +14,7 @@ _Value = TypeVar("_Value")
 _ARGUMENTS: dict[str, str] = {
     Remedy.MORE_TIME: "pass a larger timeout",
     Remedy.MOCK_MODE: "pass mode='mock', or the name of another provider",
+    Remedy.SCHEMA: 'pass inputs such as {"messages": [{"role": "user", "content": "Hi"}]}',
     Remedy.EITHER_MODE: "pass mode='mock' or mode='real'",
     Remedy.RECORD: "record this request too, with mode='real' and record, or pass inputs that were recorded",
     Remedy.TRACEBACK: "read the traceback among the events of stream",

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import aclosing, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from theoryctl_providers.contract import (
     MODE_VARIABLE,
@@ -28,6 +28,7 @@ from theoryctl_providers.contract import (
 )
 from theoryctl_providers.contract.observing import OBSERVER
 from theoryctl_providers.engine.arguments import hints_in_arguments
+from theoryctl_providers.engine.options import HELP, Options, unknown, with_options
 from theoryctl_providers.engine.session import aask, ask
 from theoryctl_providers.lookup import get_llm_provider
 
@@ -36,33 +37,7 @@ if TYPE_CHECKING:
     from theoryctl_providers.contract.observing import Watch
 
 
-class Options(TypedDict, total=False):
-    """Arguments of a call beside its inputs; every one may be left out.
-
-    `provider` is a name that `get_llm_provider` takes (default "mock"). `mode` goes before `inputs["mode"]`, and
-    that before the variable `THEORYCTL_MODE`; without all three the call is a mock. A RuntimeWarning tells of a call
-    that is real as the variable says. `timeout` is in seconds, for real mode (default: no limit but the provider's
-    own).
-
-    `secrets` are values by variable name; without them, real mode takes the provider's keys from this process's
-    environment. They reach this call alone.
-
-    In mock mode `script` answers, which goes on where it was when it is used for several calls, or the recordings in
-    the folder `replay`. In real mode the exchange is written to a file in the folder `record`, which mock mode
-    refuses; with `replay` beside it, what is recorded there is answered from it in either mode, and in real mode the
-    vendor is asked for the rest alone.
-    """
-
-    provider: str
-    mode: Mode | None
-    attachments: Sequence[Attachment]
-    secrets: Mapping[str, str] | None
-    timeout: float | None
-    script: Script | None
-    record: str | os.PathLike[str] | None
-    replay: str | os.PathLike[str] | None
-
-
+@with_options
 def run(inputs: Mapping[str, Any], **options: Unpack[Options]) -> Envelope:
     """Run one request to its end and return the envelope of its success.
 
@@ -74,6 +49,7 @@ def run(inputs: Mapping[str, Any], **options: Unpack[Options]) -> Envelope:
     return _envelope([event for event in _events(call) if isinstance(event, Result)])
 
 
+@with_options
 async def arun(inputs: Mapping[str, Any], **options: Unpack[Options]) -> Envelope:
     """Run one request to its end, as `run` does, while the running event loop goes on. Cancelled, it ends the call."""
     call = await _make_call_in_thread(inputs, False, options)
@@ -81,6 +57,7 @@ async def arun(inputs: Mapping[str, Any], **options: Unpack[Options]) -> Envelop
         return _envelope([event async for event in events if isinstance(event, Result)])
 
 
+@with_options
 def stream(inputs: Mapping[str, Any], **options: Unpack[Options]) -> Generator[Event, None, None]:
     """Yield the events of one request as they come: `Started`, `Delta` and so on, the last one a `Result`.
 
@@ -90,6 +67,7 @@ def stream(inputs: Mapping[str, Any], **options: Unpack[Options]) -> Generator[E
     return _events(_make_call(inputs, streamed=True, **options))
 
 
+@with_options
 async def astream(inputs: Mapping[str, Any], **options: Unpack[Options]) -> AsyncGenerator[Event, None]:
     """Yield the events of one request as `stream` does, while the running event loop goes on."""
     call = await _make_call_in_thread(inputs, True, options)
@@ -177,7 +155,10 @@ def _make_call(
     script: Script | None = None,
     record: str | os.PathLike[str] | None = None,
     replay: str | os.PathLike[str] | None = None,
+    **others: object,
 ) -> _Call:
+    for name in others:
+        raise unknown(name)
     _check(provider, attachments, secrets, timeout, script)
     chosen = _mode(inputs if isinstance(inputs, Mapping) else {}, mode)
     if record is not None and replay is None and is_mock(chosen):
@@ -223,7 +204,7 @@ def _check(provider: Any, attachments: Any, secrets: Any, timeout: Any, script: 
         from theoryctl_providers.contract import Script
 
         if not isinstance(script, Script):
-            raise _unusable("script", "a Script", script)
+            raise _unusable("script", "a Script", script, "pass Script.load(document), of the document as a dict")
 
 
 def _is_list_of(kind: type, values: Any) -> bool:
@@ -245,14 +226,14 @@ def _is_positive(number: Any) -> bool:
     return isinstance(number, (int, float)) and not isinstance(number, bool) and 0 < number < math.inf
 
 
-def _unusable(argument: str, expected: str, found: Any) -> ProviderError:
+def _unusable(argument: str, expected: str, found: Any, hint: str = HELP) -> ProviderError:
     shown = repr(found)
     shown = shown if len(shown) <= 60 else f"{shown[:57]}…"
-    return _refusal(argument, expected, shown)
+    return _refusal(argument, expected, shown, hint)
 
 
-def _refusal(argument: str, expected: str, found: str) -> ProviderError:
-    return ProviderError("ERR_USAGE", f"{argument}: expected {expected}, got {found}", hint="help(run) lists them all")
+def _refusal(argument: str, expected: str, found: str, hint: str = HELP) -> ProviderError:
+    return ProviderError("ERR_USAGE", f"{argument}: expected {expected}, got {found}", hint=hint)
 
 
 def keys_of(provider: str, environment: Mapping[str, str]) -> dict[str, str]:

@@ -19,6 +19,11 @@ _MAX_BYTES = 64 << 20
 _MARK = re.compile(r"\[[A-Za-z_][A-Za-z0-9_]*\]")
 
 
+#: The hints on a file, and on a folder, that is not as it should be.
+_ANEW = "record it anew, or remove it"
+_OTHER_FOLDER = "record something into it first, or name another folder"
+
+
 def read_recordings(folder: Path) -> Recordings:
     """The recordings in a folder: all its files that end in `.json`.
 
@@ -29,9 +34,9 @@ def read_recordings(folder: Path) -> Recordings:
         files = sorted(file for file in folder.iterdir() if file.suffix == ".json" and not file.name.startswith("."))
         found = {file: _read(file) for file in files}
     except OSError as error:
-        raise _bad(f"{error.filename or folder}: {error.strerror}") from error
+        raise _bad(f"{error.filename or folder}: {error.strerror}", _no_folder(error, folder)) from error
     if not found:
-        raise _bad(f"{folder}: it holds no recordings")
+        raise _bad(f"{folder}: expected recordings, got none", _OTHER_FOLDER)
     of_key: dict[tuple[str, int], Path] = {}
     for file, recording in found.items():
         if (other := of_key.setdefault((recording.key, recording.number), file)) is not file:
@@ -58,7 +63,7 @@ def _data(file: Path) -> bytes:
 
 
 def _check(document: Any) -> None:
-    """Raise ValueError, with every problem as `path: found …, expected …`, for a document that is no recording.
+    """Raise ValueError, with every problem as `path: expected …, got …`, for a document that is no recording.
 
     So is one whose inputs were edited: its key would be found by what was asked before.
     """
@@ -67,7 +72,7 @@ def _check(document: Any) -> None:
         raise ValueError("\n  ".join(problems))
     key = Recording.key_for(document["operation"], document["inputs"])
     if document["key"] != key and not _MARK.search(dumps(document["inputs"])):
-        raise ValueError(f"$.key: found another than that of its operation and inputs, which is {key}")
+        raise ValueError(f"$.key: expected {key}, that of its operation and inputs, got {document['key']}")
 
 
 @cache
@@ -75,5 +80,10 @@ def _schema() -> dict[str, Any]:
     return read_schema(Path(__file__).with_name("recording.schema.json"))
 
 
-def _bad(message: str) -> ProviderError:
-    return ProviderError("ERR_RECORDING", message, hint="record it anew, or remove it")
+def _no_folder(error: OSError, folder: Path) -> str:
+    """The hint where the folder, or a file in it, cannot be read."""
+    return _OTHER_FOLDER if error.filename in (None, str(folder), folder) else _ANEW
+
+
+def _bad(message: str, hint: str = _ANEW) -> ProviderError:
+    return ProviderError("ERR_RECORDING", message, hint=hint)

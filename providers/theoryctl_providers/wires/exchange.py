@@ -336,5 +336,5 @@ def _one_of(values: Sequence[Word], scope: Scope, header: str) -> Word | None:
     for value in values:
         if given == value:
             return value
-    message = f"the header {header}: {given!r:.200} is not one of {', '.join(values)}"
+    message = f"the header {header}: expected {' or '.join(values)}, got {given!r:.200}"
     raise ProviderError("ERR_INPUTS", message, hint=f"{header}: {values[0]}", param=header)
