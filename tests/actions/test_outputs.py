@@ -66,7 +66,10 @@ def test_a_schema_of_outputs_that_is_none_is_told_with_its_place(cli: Cli, outpu
     outputs("outputs: {properties: {answer: {type: objekt}}}")
     ran = cli(*RUN)
     assert ran.document["error"]["code"] == "ERR_MANIFEST"
-    assert "outputs.properties.answer.type: not a JSON Schema" in ran.document["error"]["message"]
+    assert (
+        "outputs.properties.answer.type: expected a JSON Schema of draft 2020-12, got"
+        in ran.document["error"]["message"]
+    )
 
 
 def test_an_envelope_tells_the_limits_that_held(cli: Cli) -> None:

@@ -93,7 +93,7 @@ def test_a_prompt_comes_with_a_model_and_a_system_message(cli: Cli) -> None:
         (("--model", "a/b"), 2, "ERR_USAGE", "--model goes with --prompt"),
         (("--inputs", "file.json"), 2, "ERR_USAGE", "--inputs: expected '-'"),
         (("--inputs-json", "{"), 3, "ERR_INPUTS", "not JSON"),
-        (("--inputs-json", "[]"), 3, "ERR_INPUTS", "found a JSON array, expected an object"),
+        (("--inputs-json", "[]"), 3, "ERR_INPUTS", "expected a JSON object, got a JSON array"),
         (("--inputs-file", "/no/such"), 3, "ERR_INPUTS", "No such file"),
         (("--inputs-json", '{"mesages": []}'), 3, "ERR_INPUTS", "did you mean 'messages'?"),
         (("--mode", "real"), 3, "ERR_INPUTS", "real mode needs inputs"),

@@ -124,13 +124,13 @@ def test_gpus_that_modal_has_may_be_named_in_capitals_or_not(gpu: str) -> None:
 @pytest.mark.parametrize(
     ("resources", "expected"),
     [
-        ("gpu: A1000", "resources.gpu: found 'A1000'; expected one of T4, L4, L40S, A100, A100-40GB, A100-80GB"),
-        ("gpu: 'T4:9'", "resources.gpu: found 'T4:9'; expected T4:1 to T4:8"),
-        ("gpu: 'A10:5'", "resources.gpu: found 'A10:5'; expected A10:1 to A10:4"),
-        ("gpu: 'T4:'", "resources.gpu: found 'T4:'; expected T4:1 to T4:8"),
-        ("min_containers: 5", "resources.min_containers: found 5; expected at most max_containers, which is 4"),
-        ("region: US East", "resources.region: found 'US East'; expected a region of Modal's, such as us or eu-west"),
-        ("scaledown_window: 1", "resources.scaledown_window: found 1; expected greater than or equal to 2"),
+        ("gpu: A1000", "resources.gpu: expected one of T4, L4, L40S, A100, A100-40GB, A100-80GB"),
+        ("gpu: 'T4:9'", "resources.gpu: expected T4:1 to T4:8, got 'T4:9'"),
+        ("gpu: 'A10:5'", "resources.gpu: expected A10:1 to A10:4, got 'A10:5'"),
+        ("gpu: 'T4:'", "resources.gpu: expected T4:1 to T4:8, got 'T4:'"),
+        ("min_containers: 5", "resources.min_containers: expected at most max_containers, which is 4, got 5"),
+        ("region: US East", "resources.region: expected a region of Modal's, such as us or eu-west, got 'US East'"),
+        ("scaledown_window: 1", "resources.scaledown_window: expected at least 2, got 1"),
     ],
 )
 def test_what_modal_would_refuse_is_said_at_its_place(resources: str, expected: str) -> None:
@@ -140,11 +140,11 @@ def test_what_modal_would_refuse_is_said_at_its_place(resources: str, expected: 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("title: Echo", "m.yaml:1:1: ref: missing; expected namespace/name@version"),
-        (GOOD + "modles: 1\n", "m.yaml:7:1: modles: unknown key; did you mean 'models'?"),
+        ("title: Echo", "m.yaml:1:1: ref: expected namespace/name@version"),
+        (GOOD + "modles: 1\n", "m.yaml:7:1: modles: expected 'models', got an unknown key"),
         (
             GOOD.replace("acme/one", "no"),
-            "m.yaml:4:10: models.default: found 'no', which YAML reads as false; write it in quotes",
+            "m.yaml:4:10: models.default: expected a text in quotes, got 'no', which YAML reads as false",
         ),
         (
             GOOD + "image: {repository: https://x/y}\n",
@@ -155,38 +155,41 @@ def test_what_modal_would_refuse_is_said_at_its_place(resources: str, expected: 
             GOOD + "image: {repository: llm/x@1}\n",
             "m.yaml:7:9: image.repository: 'llm/x@1' is no image reference: it is a",
         ),
-        (GOOD + "image: {repository: 'x/y:1'}\n", "m.yaml:7:9: image.repository: found 'x/y:1'; expected no tag"),
-        (GOOD + "resources: {cpu: many}\n", 'm.yaml:7:13: resources.cpu: found "many"; expected number'),
+        (GOOD + "image: {repository: 'x/y:1'}\n", "m.yaml:7:9: image.repository: expected no tag"),
+        (GOOD + "resources: {cpu: many}\n", 'm.yaml:7:13: resources.cpu: expected a number, got "many"'),
         (
             GOOD + "resources: {timeout: 0}\n",
-            "m.yaml:7:13: resources.timeout: found 0; expected greater than or equal to 1",
+            "m.yaml:7:13: resources.timeout: expected at least 1, got 0",
         ),
-        (GOOD.replace("type: object", "type: objec"), "m.yaml:5:10: inputs.type: not a JSON Schema"),
+        (GOOD.replace("type: object", "type: objec"), "m.yaml:5:10: inputs.type: expected a JSON Schema"),
         (
             GOOD.replace("{type: object}", "{type: object, required: [x]}"),
-            'm.yaml:6:1: example: does not fit inputs: "x" is a required property',
+            'm.yaml:6:1: example: expected an example that fits inputs, got one that does not: "x" is a',
         ),
         (
             GOOD.replace("{type: object}", "{properties: {'1': {type: string}}}").replace("{}", "{'1': 5}"),
-            'm.yaml:6:11: example.1: does not fit inputs: 5 is not of type "string"',
+            "m.yaml:6:11: example.1: expected an example that fits inputs, got one that does not: 5 is",
         ),
         (
             GOOD.replace("{type: object}", "{type: objekt}").replace("example: {}\n", ""),
-            "m.yaml:5:10: inputs.type: not a JSON Schema",
+            "m.yaml:5:10: inputs.type: expected a JSON Schema",
         ),
         (
             GOOD.replace("{type: object}", "{type: object, properties: {a: {type: 1, minLength: -1}}}"),
-            "m.yaml:5:50: inputs.properties.a.minLength: not a JSON Schema: -1 is less than",
+            "m.yaml:5:50: inputs.properties.a.minLength: expected a JSON Schema of draft 2020-12, got: -1 is less than",
         ),
         (
             GOOD.replace("{type: object}", "{$ref: 'http://x/y'}"),
-            "m.yaml:5:1: inputs: not a JSON Schema: Resource 'http://x/y'",
+            "m.yaml:5:1: inputs: expected a JSON Schema of draft 2020-12, got: Resource 'http://x/y'",
         ),
-        (GOOD.replace("acme/echo@1", "acme/Echo@1"), "m.yaml:1:1: ref: found 'acme/Echo@1'; expected namespace/name"),
-        (GOOD + "secrets: [{name: A}, {name: A}]\n", "m.yaml:7:23: secrets[1].name: A is declared twice"),
-        (GOOD.replace("{default: acme/one}", "{default: a, known: [b]}"), 'm.yaml:4:10: models.default: found "a"'),
-        ("", "m.yaml:1:1: the file is empty"),
-        ("[]", "m.yaml:1:1: found []; expected an object"),
+        (GOOD.replace("acme/echo@1", "acme/Echo@1"), "m.yaml:1:1: ref: expected namespace/name@version"),
+        (GOOD + "secrets: [{name: A}, {name: A}]\n", "m.yaml:7:23: secrets[1].name: expected each name once"),
+        (
+            GOOD.replace("{default: acme/one}", "{default: a, known: [b]}"),
+            'm.yaml:4:10: models.default: expected one of models.known, got "a"',
+        ),
+        ("", "m.yaml:1:1: expected a YAML document, got an empty file"),
+        ("[]", "m.yaml:1:1: expected an object, got []"),
         ("a: [1\nb: }", "m.yaml:2:2: not YAML"),
         ("a: 1\n--- \nb: 2", "m.yaml:2:1: not YAML"),
     ],
@@ -201,8 +204,8 @@ def test_words_that_yaml_reads_as_something_else_are_refused_where_any_json_may_
     schema = f"{{type: object, properties: {{it: {{enum: [{word}, x]}}, a: {{minimum: 1.10, deprecated: no}}}}}}"
     found = problems(GOOD.replace("{type: object}", schema).replace("{}", f"{{it: x, b: [{word}, 1.0]}}"))
     places = ["m.yaml:5:49: inputs.properties.it.enum[0]: ", "m.yaml:6:22: example.b[0]: "]
-    assert [problem.partition("found")[0] for problem in found] == places
-    assert all(f"found '{word}', which YAML reads as" in problem for problem in found)
+    assert [problem.partition("expected")[0] for problem in found] == places
+    assert all(f"as YAML reads it, got '{word}', which YAML reads as" in problem for problem in found)
 
 
 def test_all_problems_are_told_at_once_those_of_structure_and_of_meaning_in_the_order_of_the_file() -> None:
@@ -218,19 +221,19 @@ def test_a_trap_hides_neither_problems_of_structure_nor_of_meaning() -> None:
         "ref: acme/other@1\ndescription: 2024-01-01\n1: x\nresources: {cpu: .inf, memory: 1}\n? [a]\n: {a: 1, a: 2}\n"
     )
     starts = [
-        "1:1: example: missing",
-        "1:1: title: missing",
-        "2:1: titel: unknown key",
-        "5:10: inputs.type: not a JSON Schema",
-        "6:1: ref: found 'acme/other@1'",
-        "6:1: ref: the key stands twice",
-        "7:14: description: found '2024-01-01', which YAML reads as timestamp",
-        "8:1: key '1' is not text",
-        "8:1: 1: unknown key",
-        "9:18: resources.cpu: found '.inf', which JSON has no number for",
-        "9:24: resources.memory: found 1",
-        "10:3: a key that is a structure is not text",
-        "11:10: a: the key stands twice",
+        "1:1: example: expected ",
+        "1:1: title: expected ",
+        "2:1: titel: expected 'title', got an unknown key",
+        "5:10: inputs.type: expected a JSON Schema of draft 2020-12, got",
+        "6:1: ref: expected 'acme/echo@1', as the file's name says, got 'acme/other@1'",
+        "6:1: ref: expected the key once, got it twice",
+        "7:14: description: expected text in quotes, or plain JSON values, got '2024-01-01', which YAML reads",
+        "8:1: expected a text as the key, got '1'",
+        "8:1: 1: expected one of ",
+        "9:18: resources.cpu: expected a finite number, got '.inf'",
+        "9:24: resources.memory: expected at least ",
+        "10:3: expected a text as the key, got a structure",
+        "11:10: a: expected the key once, got it twice",
     ]
     found = problems(text, ref="acme/echo@1")
     assert len(found) == len(starts), found
@@ -257,7 +260,7 @@ def test_a_control_character_that_would_reach_a_terminal_is_refused_and_not_repe
     text = FULL.replace(old, new.replace("{}", escape))
     assert text != FULL
     found = problems(text)
-    assert any(line.startswith(f"m.yaml:{place}: found") for line in found), found
+    assert any(line.startswith(f"m.yaml:{place}: expected ") for line in found), found
     assert all(line.isprintable() for line in found)
 
 
@@ -268,7 +271,7 @@ def test_a_description_may_have_several_lines_and_a_title_may_not() -> None:
 
 def test_a_key_with_a_control_character_is_told_without_it() -> None:
     (found,) = problems(GOOD + '"\\e[2J": 1\n')
-    assert found.startswith("m.yaml:7:1: \\x1b[2J: unknown key")
+    assert found.startswith("m.yaml:7:1: \\x1b[2J: expected one of ")
 
 
 def test_a_manifest_must_be_the_one_its_file_name_promises() -> None:

@@ -159,7 +159,7 @@ def test_people_see_the_answer_alone_and_not_the_stop_sequence_that_ended_it(cli
 
 @pytest.mark.parametrize("more", [{"finish_reason": "length"}, {"tool_calls": [{"name": "clock"}]}], ids=str)
 def test_a_stop_sequence_goes_with_the_reason_stop_alone(more: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"stop_sequence: found with the finish_reason \w+; expected it with stop"):
+    with pytest.raises(ValueError, match=r"stop_sequence: expected the finish_reason stop beside it, got \w+"):
         script(answers({"text": "Yes", "stop_sequence": "END", **more}))
 
 

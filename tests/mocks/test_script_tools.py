@@ -84,7 +84,7 @@ def test_a_custom_tool_gets_its_input_as_it_stands() -> None:
 
 
 def test_input_beside_arguments_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"tool_calls\[0\]\.input: found beside arguments; expected one of them"):
+    with pytest.raises(ValueError, match=r"tool_calls\[0\]\.input: expected input or arguments, got both"):
         script(answers({"tool_calls": [{"name": "f", "input": "a", "arguments": {"b": 1}}]}))
 
 

@@ -230,7 +230,7 @@ def test_a_mistake_is_shown_once_in_the_line_that_made_it_with_its_hint(tmp_path
     # pytest's summary repeats whole messages where the variable CI is set; -rN leaves it out everywhere.
     shown = ran(tmp_path, MISTAKEN, "-rN").stdout
     assert "2 failed, 2 passed, 1 warning, 1 error" in shown, shown
-    for text in ("the script: rules[0].when.usr: unknown key; did you mean 'user'?", "hint: change the script"):
+    for text in ("the script: rules[0].when.usr: expected 'user', got an unknown key", "hint: change the script"):
         assert shown.count(text) == 2, shown
     assert shown.count('E       hint: record="missing" makes it') == 1, shown
     assert "instance.py" not in shown and "During handling" not in shown, shown

@@ -81,9 +81,9 @@ def test_every_mistake_of_a_script_is_told_with_the_hint_and_the_near_word() -> 
     with serve() as instance, pytest.raises(ProviderError) as caught:
         instance.script({"rules": [wrong]})
     assert str(caught.value).splitlines() == [
-        """the script: rules[0].answers[0].txt: unknown key; did you mean 'text'?""",
-        """the script: rules[0].answers[1]: found "four"; did you mean {text: "four"}?""",
-        """the script: rules[0].when.usr: unknown key; did you mean 'user'?""",
+        """the script: rules[0].answers[0].txt: expected 'text', got an unknown key""",
+        'the script: rules[0].answers[1]: expected {text: "four"}, got "four"',
+        """the script: rules[0].when.usr: expected 'user', got an unknown key""",
     ]
     assert caught.value.__notes__ == ["hint: change the script"]
 
@@ -91,8 +91,8 @@ def test_every_mistake_of_a_script_is_told_with_the_hint_and_the_near_word() -> 
 @pytest.mark.parametrize(
     ("script", "problem"),
     [
-        ([{"answers": [{"text": "a"}]}], "did you mean {rules: [{"),
-        (7, "found 7; expected an object"),
+        ([{"answers": [{"text": "a"}]}], "expected {rules: [{"),
+        (7, "expected an object, got 7"),
         ({"rules": {1}}, "expected values of JSON, got one of type set"),
         ({"rules": [{"when": {"user": {"regex": "(?=x)"}}, "answers": [{"text": "a"}]}]}, "expected a regular"),
     ],
@@ -136,12 +136,18 @@ def test_a_file_is_read_as_strictly_as_by_the_command_line(tmp_path: Path, word:
     file = tmp_path / "answers.yaml"
     file.write_text(f"rules:\n- answers: [{{json: {{it: {word}}}}}]\n")
     with (
-        pytest.raises(ProviderError, match=rf"answers.yaml:2:21: .*found '{word}', which YAML reads as"),
+        pytest.raises(
+            ProviderError,
+            match=rf"answers.yaml:2:21: .*as YAML reads it, got '{word}', which YAML reads as",
+        ),
         serve(script=file),
     ):
         pass
     file.write_text("rules:\n- answers: [{text: a, text: b}]\n")
-    with pytest.raises(ProviderError, match=r"answers.yaml:2:\d+: .*the key stands twice"), serve(script=file):
+    with (
+        pytest.raises(ProviderError, match=r"answers.yaml:2:\d+: .*expected the key once, got it twice"),
+        serve(script=file),
+    ):
         pass
 
 

@@ -176,7 +176,7 @@ def _problems(file: Path) -> list[str]:
     try:
         ref = _ref_of(file)
     except BadRef as error:
-        problems.append(f"{file}:1:1: its path says no ref: {error.message}; expected namespace/name@version.yaml")
+        problems.append(f"{file}:1:1: expected namespace/name@version.yaml at the end of its path: {error.message}")
     try:
         check_manifest(read_manifest(file), str(file), ref=ref)
     except BadManifest as error:

@@ -8,7 +8,7 @@ from typing import Any
 from theoryctl.errors import BadManifest, UsageError
 from theoryctl.hints import command
 from theoryctl.manifests import scaling
-from theoryctl.manifests.model import MAX_BYTES, PARAGRAPH, REGION, Manifest, Resources
+from theoryctl.manifests.model import MAX_BYTES, PARAGRAPH, PROVIDER, REGION, Manifest, Resources
 from theoryctl.refs import FORM, PATTERN, ProviderRef
 from theoryctl.registry.reference import ImageReference
 from theoryctl_providers.authored.model_check import ModelCheck, cut, in_file, readable, shown
@@ -20,6 +20,7 @@ _META = {"$ref": "https://json-schema.org/draft/2020-12/schema"}
 _WORDS = {
     PATTERN: FORM,
     ONE_LINE: "one line without control characters",
+    PROVIDER: "a built-in name, an entry point, or package.module:Class",
     REGION: "a region of Modal's, such as us or eu-west",
     PARAGRAPH: "text without control characters other than newlines",
 }
@@ -31,8 +32,8 @@ _check = ModelCheck(Manifest, "theoryctl manifest", _WORDS)
 def check_manifest(data: bytes, file: str, *, ref: ProviderRef | None = None) -> Manifest:
     """The manifest in `data`, which came from `file`; with `ref`, it must be the one of that ref.
 
-    Raises BadManifest (`ERR_MANIFEST`) with every problem as `file:line:column: path.to.key: what is wrong; what was
-    expected`.
+    Raises BadManifest (`ERR_MANIFEST`) with every problem as `file:line:column: path.to.key: expected …,
+    got …`.
     """
     try:
         document = parse(data, MAX_BYTES)
@@ -63,7 +64,7 @@ def _meaning(value: Any, ref: ProviderRef | None) -> Iterator[tuple[Path, str]]:
         return
     found = value.get("ref")
     if ref is not None and isinstance(found, str) and found != str(ref):
-        yield ("ref",), f"found {found!r}; expected {str(ref)!r}, as the file's name says"
+        yield ("ref",), f"expected {str(ref)!r}, as the file's name says, got {found!r}"
     yield from _secrets(value.get("secrets"))
     yield from _models(value.get("models"))
     yield from _repository(value.get("image"))
@@ -87,14 +88,14 @@ def _repository(image: Any) -> Iterator[tuple[Path, str]]:
         yield ("image", "repository"), error.message
         return
     if reference.tag or reference.digest:
-        yield ("image", "repository"), f"found {cut(text)!r}; expected no tag, and digests under image.digests"
+        yield ("image", "repository"), f"expected no tag, and digests under image.digests, got {cut(text)!r}"
 
 
 def _secrets(secrets: Any) -> Iterator[tuple[Path, str]]:
     seen = set()
     for path, name in _secret_names(secrets):
         if name in seen:
-            yield path, f"{cut(name)} is declared twice; expected once"
+            yield path, f"expected each name once, got {cut(name)} twice"
         seen.add(name)
 
 
@@ -113,7 +114,7 @@ def _secret_names(secrets: Any) -> Iterator[tuple[Path, str]]:
 def _models(models: Any) -> Iterator[tuple[Path, str]]:
     default, known = (models.get("default"), models.get("known")) if isinstance(models, dict) else (None, None)
     if isinstance(default, str) and isinstance(known, list) and known and default not in known:
-        yield ("models", "default"), f"found {shown(default)}; expected one of models.known"
+        yield ("models", "default"), f"expected one of models.known, got {shown(default)}"
 
 
 def _inputs(schema: Any, example: Any) -> Iterator[tuple[Path, str]]:
@@ -122,7 +123,7 @@ def _inputs(schema: Any, example: Any) -> Iterator[tuple[Path, str]]:
     if wrong or not isinstance(schema, dict) or not isinstance(example, dict):
         return
     for misfit in _validator(schema).iter_errors(example):
-        what = f"does not fit inputs: {_first_line(misfit.message)}; expected a valid example"
+        what = f"expected an example that fits inputs, got one that does not: {_first_line(misfit.message)}"
         yield ("example", *named_path(example, misfit.instance_path)), what
 
 
@@ -140,7 +141,7 @@ def _schema(name: str, schema: Any) -> Iterator[tuple[Path, str]]:
             what = error.message if isinstance(error, jsonschema_rs.ValidationError) else str(error)
             wrong = [(getattr(error, "instance_path", []), what)]
     for path, what in wrong:
-        yield (name, *named_path(schema, path)), f"not a JSON Schema: {_first_line(what)}; expected draft 2020-12"
+        yield (name, *named_path(schema, path)), f"expected a JSON Schema of draft 2020-12, got: {_first_line(what)}"
 
 
 def _validator(schema: dict[str, Any]) -> Any:

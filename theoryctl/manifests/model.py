@@ -14,6 +14,9 @@ from theoryctl.platforms import same_platform
 from theoryctl.refs import PATTERN
 from theoryctl_providers.contract import STRICT, Must, SecretRule, Text, document_of
 
+#: A name of a provider, or the path of its class.
+PROVIDER = r"^[A-Za-z0-9_.-]+(:[A-Za-z_][A-Za-z0-9_]*)?$"
+
 #: A manifest is a page of text; anything far larger is a mistake or an attack.
 MAX_BYTES = 1 << 20
 
@@ -116,7 +119,7 @@ class Manifest:
     """One line, shown in lists."""
     description: Annotated[str, Must({"pattern": PARAGRAPH})] = ""
     """A paragraph, shown to people."""
-    provider: Annotated[str, Must({"pattern": r"^[A-Za-z0-9_.-]+(:[A-Za-z_][A-Za-z0-9_]*)?$"})]
+    provider: Annotated[str, Must({"pattern": PROVIDER})]
     """A built-in provider (`mock`, `litellm`), an entry point of `theoryctl.providers`, or `package.module:Class`."""
     models: Models
     """Models of the provider."""

@@ -35,12 +35,12 @@ def _gpu(name: Any) -> Iterator[tuple[Path, str]]:
     kind, colon, count = name.partition(":")
     most = GPUS.get(kind.upper())
     if most is None:
-        yield ("resources", "gpu"), f"found {name!r:.60}; expected one of {', '.join(GPUS)}"
+        yield ("resources", "gpu"), f"expected one of {', '.join(GPUS)}, got {name!r:.60}"
     elif colon and count not in map(str, range(1, most + 1)):
-        yield ("resources", "gpu"), f"found {name!r:.60}; expected {kind}:1 to {kind}:{most}"
+        yield ("resources", "gpu"), f"expected {kind}:1 to {kind}:{most}, got {name!r:.60}"
 
 
 def _containers(least: Any, most: Any) -> Iterator[tuple[Path, str]]:
     # `modal/_functions.py` (`_Function.from_local`) refuses a minimum above the maximum.
     if isinstance(least, int) and isinstance(most, int) and least > most:
-        yield ("resources", "min_containers"), f"found {least}; expected at most max_containers, which is {most}"
+        yield ("resources", "min_containers"), f"expected at most max_containers, which is {most}, got {least}"

@@ -208,7 +208,7 @@ def _object(text: str | bytes, where: str) -> dict[str, Any]:
     value = loads(text, what=where)
     if not isinstance(value, dict):
         raise BadInputs(
-            f"{where}: found a JSON {_kind(value)}, expected an object", hint='write an object that holds "messages"'
+            f"{where}: expected a JSON object, got a JSON {_kind(value)}", hint='write an object that holds "messages"'
         )
     return value
 

@@ -60,7 +60,7 @@ class ModelCheck(Generic[Model]):
 
     def read(self, document: Document) -> tuple[Model | None, list[Problem]]:
         """Return the document where its structure is right, else its problems."""
-        empty = "found null; expected a value, or no such key"
+        empty = "expected a value, or no such key, got null"
         problems = [document.problem(path, empty) for path in self._empty(document.value)]
         try:
             model = self._adapter.validate_json(json.dumps(document.value))
@@ -82,36 +82,40 @@ class ModelCheck(Generic[Model]):
         context = found.get("ctx", {})
         match found["type"]:
             case "missing":
-                return document.problem(path, f"missing; expected {self._expected(path)}")
+                return document.problem(path, f"expected {self._expected(path)}, got none")
             case "unexpected_keyword_argument" | "extra_forbidden":
-                return document.problem(path, f"unknown key; {self._keys_near(path)}")
+                return document.problem(path, f"expected {self._keys_near(path)}, got an unknown key")
             case "too_short":
-                return document.problem(path, "found nothing in it; expected at least one")
+                return document.problem(path, "expected at least one item, got none")
             case "string_too_short":
-                return document.problem(path, "found an empty text; expected one that is not")
+                return document.problem(path, "expected a text that is not empty, got an empty one")
             case "string_pattern_mismatch":
                 expected = self._words.get(context["pattern"], f"text matching {context['pattern']}")
-                return document.problem(path, f"found {cut(repr(found['input']))}; expected {expected}")
+                return document.problem(path, f"expected {expected}, got {cut(repr(found['input']))}")
             case "dataclass_type" if key := self._plain.get((self._title_at(path), type(found["input"]))):
                 value = shown(found["input"])
-                return document.problem(path, f"found {value}; did you mean {{{key}: {value}}}?")
+                return document.problem(path, f"expected {{{key}: {value}}}, got {value}")
             case "string_type" if path in document.surprises:
-                return document.problem(path, f"{document.surprises[path]}; write it in quotes")
+                return document.problem(path, f"expected a text in quotes, got {document.surprises[path]}")
             case _:
-                expected = found["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-                seen = document.surprises.get(path, f"found {shown(found['input'])}")
-                return document.problem(path, f"{seen}; expected {expected}")
+                seen = document.surprises.get(path, shown(found["input"]))
+                return document.problem(path, f"expected {_in_words(found['msg'])}, got {seen}")
 
     def _expected(self, path: Path) -> str:
         """The description a missing key has in the schema, its first sentence, as the end of one."""
         properties = self._properties_at(path[:-1])
-        said = str(properties.get(str(path[-1]), {}).get("description", "a value")).partition(". ")[0].rstrip(".")
+        said = (
+            str(properties.get(str(path[-1]), {}).get("description", "a value"))
+            .partition(". ")[0]
+            .partition("; ")[0]
+            .rstrip(".")
+        )
         return said if said[1:2].isupper() else said[0].lower() + said[1:]
 
     def _keys_near(self, path: Path) -> str:
         known = sorted(self._properties_at(path[:-1]))
         near = get_close_matches(str(path[-1]), known, n=1)
-        return f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
+        return repr(near[0]) if near else f"one of {', '.join(known)}"
 
     def _properties_at(self, path: Path) -> dict[str, Any]:
         """The properties that the schema knows at `path`."""
@@ -133,6 +137,26 @@ class ModelCheck(Generic[Model]):
                 node = option
         name = node.get("$ref", "").rpartition("/")[2]
         return self._raw["$defs"][name] if name else node
+
+
+#: Parts of pydantic's messages, and what the house says instead.
+_SAID = {
+    "Input should be ": "",
+    "a valid ": "a ",
+    "a integer": "an integer",
+    "a array": "an array",
+    "a dictionary": "an object",
+    "greater than or equal to": "at least",
+    "less than or equal to": "at most",
+    "greater than": "more than",
+}
+
+
+def _in_words(message: str) -> str:
+    """What pydantic expects, as the end of "expected …"."""
+    for theirs, ours in _SAID.items():
+        message = message.replace(theirs, ours)
+    return message
 
 
 def _unwrap(spec: dict[str, Any]) -> None:
@@ -173,7 +197,7 @@ def cut(text: str, length: int = 60) -> str:
 
 
 def in_file(file: str, problems: list[Problem]) -> str:
-    """The problems as lines of `file:line:column: path.to.key: what is wrong; what was expected`."""
+    """The problems as lines of `file:line:column: path.to.key: expected …, got …`."""
     return "\n".join(f"{file}:{problem}" for problem in sorted(set(problems)))
 
 

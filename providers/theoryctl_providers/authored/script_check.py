@@ -91,10 +91,10 @@ def _meaning(script: ScriptDocument) -> Iterator[tuple[Path, str]]:
         at: Path = ("rules", index)
         regex = rule.when.user and rule.when.user.regex
         if regex and not _compiles(regex):
-            yield (*at, "when", "user", "regex"), f"found {cut(repr(regex))}; expected {_REGEX}"
+            yield (*at, "when", "user", "regex"), f"expected {_REGEX}, got {cut(repr(regex))}"
     for index, pattern in enumerate(script.ignore):
         if not _compiles(f"^(?:{pattern})$"):
-            yield ("ignore", index), f"found {cut(repr(pattern))}; expected dates, ids, numbers, or {_REGEX}"
+            yield ("ignore", index), f"expected dates, ids, numbers, or {_REGEX}, got {cut(repr(pattern))}"
     yield from script.mistakes()
 
 

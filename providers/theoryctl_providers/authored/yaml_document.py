@@ -76,7 +76,7 @@ class Document:
 
     def ambiguous(self, path: Path) -> Problem:
         """A problem with the surprise at `path`, where any JSON may stand."""
-        return self.problem(path, f"{self.surprises[path]}; write it in quotes, or as that")
+        return self.problem(path, f"expected it in quotes, or as YAML reads it, got {self.surprises[path]}")
 
     def problem(self, path: Path, what: str) -> Problem:
         """A problem with the part at `path`, placed at the nearest part that is there."""
@@ -99,15 +99,15 @@ def parse(data: bytes, limit: int | None = None) -> Document:
     `limit`, `MAX_NODES` or `MAX_DEPTH`.
     """
     if limit is not None and len(data) > limit:
-        raise _refused((1, 1), f"the file is too large; expected at most {limit} bytes")
+        raise _refused((1, 1), f"expected at most {limit} bytes, got more")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8-sig", errors="replace")
-        raise _refused(_end_of(before), f"not UTF-8: {error.reason} at byte {error.start}") from None
+        raise _refused(_end_of(before), f"expected text in UTF-8, got the byte 0x{data[error.start]:02x}") from None
     node = _node(text)
     if node is None:
-        raise _refused((1, 1), "the file is empty")
+        raise _refused((1, 1), "expected a YAML document, got an empty file")
     walk = _Walk(limit)
     value = walk.value(node)
     return Document(value, walk.places, tuple(sorted(set(walk.problems))), frozenset(walk.unread), walk.surprises)
@@ -149,9 +149,9 @@ def _node(text: str) -> Any:
 
 def _within_limits(count: int, depth: int, mark: Any, path: Path = ()) -> None:
     if depth > MAX_DEPTH:
-        raise _refused(_position(mark), f"it nests deeper than the limit of {MAX_DEPTH} levels", path)
+        raise _refused(_position(mark), f"expected at most {MAX_DEPTH} levels, got more", path)
     if count > MAX_NODES:
-        what = f"there are more than {MAX_NODES} values and keys, with aliases written out"
+        what = f"expected at most {MAX_NODES} values and keys, with aliases written out, got more"
         raise _refused(_position(mark), what, path)
 
 
@@ -183,7 +183,7 @@ class _Walk:
             return
         expected = _MAP if isinstance(node, yaml.MappingNode) else _SEQ
         if node.tag != expected:
-            self._trap(node, path, f"found a value YAML reads as {_kind(node)}; expected plain JSON values")
+            self._trap(node, path, f"expected plain JSON values, got one that YAML reads as {_kind(node)}")
             node.tag = expected
         if isinstance(node, yaml.MappingNode):
             self._mapping(node, path, depth + 1)
@@ -197,15 +197,15 @@ class _Walk:
         _within_limits(self._count, depth, node.start_mark, path)
         self._characters += len(node.value) if isinstance(node, yaml.ScalarNode) else 0
         if self._limit is not None and self._characters > self._limit:
-            what = f"there are more than {self._limit} characters, with aliases written out"
+            what = f"expected at most {self._limit} characters, with aliases written out, got more"
             raise _refused(_position(node.start_mark), what, path)
 
     def _scalar(self, node: yaml.ScalarNode, path: Path) -> None:
         if wrong := _surrogate(node.value) or self._no_json(node):
-            self._trap(node, path, f"found {_short(node.value)}, {wrong}")
+            self._trap(node, path, wrong)
             node.tag, node.value = _STR, _whole(node.value)
         elif node.style is None and (read := self._surprise(node)):
-            self.surprises[path] = f"found {_short(node.value)}, which YAML reads as {read}"
+            self.surprises[path] = f"{_short(node.value)}, which YAML reads as {read}"
 
     def _surprise(self, node: yaml.ScalarNode) -> str | None:
         """Say what a plain word is read as that looks like something else."""
@@ -218,19 +218,19 @@ class _Walk:
 
     def _no_json(self, node: yaml.ScalarNode) -> str | None:
         """Say why JSON has no such value."""
-        kind = _kind(node)
+        kind, shown = _kind(node), _short(node.value)
         if node.tag not in _SCALAR_TAGS:
-            return f"which YAML reads as {kind}; expected text in quotes, or plain JSON values"
+            return f"expected text in quotes, or plain JSON values, got {shown}, which YAML reads as {kind}"
         if kind in ("int", "float") and len(node.value) > MAX_NUMBER_LENGTH:
-            return f"which cannot be read as {kind}; expected at most {MAX_NUMBER_LENGTH} characters"
+            return f"expected a number of at most {MAX_NUMBER_LENGTH} characters, got {shown}"
         try:
             value = self._construct.yaml_constructors[node.tag](self._construct, node)
         except (ValueError, ArithmeticError, LookupError):
-            return f"which cannot be read as {kind}; expected text in quotes, or plain JSON values"
+            return f"expected text in quotes, or plain JSON values, got {shown}, which cannot be read as {kind}"
         if kind == "float" and not math.isfinite(value):
-            return "which JSON has no number for; expected a finite number"
+            return f"expected a finite number, got {shown}"
         if kind == "int" and value.bit_length() > MAX_INTEGER_BITS:
-            return f"which cannot be read as {kind}; expected at most {MAX_INTEGER_BITS} bits"
+            return f"expected a number of at most {MAX_INTEGER_BITS} bits, got {shown}"
         return None
 
     def _mapping(self, node: yaml.MappingNode, path: Path, depth: int) -> None:
@@ -245,7 +245,7 @@ class _Walk:
                 continue
             below = (*path, key.value)
             if key.value in seen:
-                self._note(key.start_mark, below, "the key stands twice; keep one")
+                self._note(key.start_mark, below, "expected the key once, got it twice")
             seen.add(key.value)
             pairs.append((key, value))
             self.places[below] = _position(key.start_mark)
@@ -255,12 +255,12 @@ class _Walk:
     def _key(self, key: Any, path: Path) -> Any:
         """The key as text: a node of its own, for an alias may share this one with a value. None for a structure."""
         if not isinstance(key, yaml.ScalarNode):
-            self._note(key.start_mark, path, "a key that is a structure is not text; expected text")
+            self._note(key.start_mark, path, "expected a text as the key, got a structure")
             return None
         if key.tag != _STR:
-            self._note(key.start_mark, path, f"key {_short(key.value)} is not text; write it in quotes")
+            self._note(key.start_mark, path, f"expected a text as the key, got {_short(key.value)}; write it in quotes")
         elif wrong := _surrogate(key.value):
-            self._note(key.start_mark, path, f"key {_short(key.value)}, {wrong}")
+            self._note(key.start_mark, path, wrong)
         return yaml.ScalarNode(_STR, _whole(key.value), key.start_mark, key.end_mark)
 
     def _merge(self, value: Any, path: Path, depth: int) -> bool:
@@ -268,7 +268,7 @@ class _Walk:
         sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
         right = all(isinstance(source, yaml.MappingNode) for source in sources)
         if not right:
-            self._note(value.start_mark, path, "found something else after '<<'; expected mappings to merge")
+            self._note(value.start_mark, path, "expected mappings to merge, got something else after '<<'")
         for source in reversed(sources) if right else ():
             self._visit(source, path, depth)
         return right
@@ -286,7 +286,9 @@ def _kind(node: Any) -> str:
 
 
 def _surrogate(text: str) -> str | None:
-    return None if _whole(text) == text else "which holds half a character; expected \\U and its eight digits"
+    if _whole(text) == text:
+        return None
+    return f"expected \\U and its eight digits, got {_short(text)}, which holds half a character"
 
 
 def _whole(text: str) -> str:

@@ -123,7 +123,7 @@ class ScriptDocument:
     def mistakes(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Find mistakes in answers whose fields are each right by themselves: path, and the value expected."""
         if not (self.rules or self.tools or self.ignore or self.mock_version):
-            yield ("rules",), "found no rules; expected at least one, or tools, ignore, or mock_version"
+            yield ("rules",), "expected at least one rule, or tools, ignore, or mock_version, got none"
         for index, rule in enumerate(self.rules):
             for number, answer in enumerate(rule.answers):
                 for path, what in mistakes_of(answer):

@@ -174,30 +174,30 @@ def mistakes_of(answer: ScriptedAnswer) -> Iterator[Mistake]:
     """Find mistakes in an answer whose fields are each right by themselves."""
     given = _texts_of(answer)
     if len(given) > 1:
-        yield (given[1],), f"found beside {given[0]}; expected one of text, json and chunks"
+        yield (given[1],), f"expected one of text, json and chunks, got it beside {given[0]}"
     if not says_something(answer) and answer.fault is None:
-        yield (), "found no answer; expected text, json, chunks, refusal, tool_calls or fault"
+        yield (), "expected text, json, chunks, refusal, tool_calls or fault, got none of them"
     if answer.logprobs is not None and not isinstance(answer.logprobs, dict):
-        yield ("logprobs",), f"found {dumps(answer.logprobs)}; expected an object with content"
+        yield ("logprobs",), f"expected an object with content, got {dumps(answer.logprobs)}"
     if answer.stop_sequence is not None and (reason := finish_of(answer)) != "stop":
-        yield ("stop_sequence",), f"found with the finish_reason {reason}; expected it with stop"
+        yield ("stop_sequence",), f"expected the finish_reason stop beside it, got {reason}"
     yield from _of_its_pace(answer)
     for index, call in enumerate(answer.tool_calls):
         yield from ((("tool_calls", index, key), what) for key, what in _of_a_call(call))
     for name in ("status", "retry_after", "message") if answer.fault else ():
         if answer.fault and answer.fault.kind != "error" and getattr(answer.fault, name) is not None:
-            yield ("fault", name), f"found with kind {answer.fault.kind}; expected with kind error only"
+            yield ("fault", name), f"expected kind error beside it, got {answer.fault.kind}"
 
 
 def _of_its_pace(answer: ScriptedAnswer) -> Iterator[Mistake]:
     if answer.delay and answer.ttft:
-        yield ("ttft",), "found beside delay, which says the same; expected one of them"
+        yield ("ttft",), "expected ttft or delay, which say the same, got both"
     if answer.tokens_per_second is not None and any(chunk.delay for chunk in answer.chunks):
-        yield ("tokens_per_second",), "found beside chunks with delays; expected one of them"
+        yield ("tokens_per_second",), "expected it, or chunks with delays, got both"
 
 
 def _of_a_call(call: ScriptedToolCall) -> Iterator[tuple[str, str]]:
     if call.input is not None and call.arguments != {}:
-        yield "input", "found beside arguments; expected one of them"
+        yield "input", "expected input or arguments, got both"
     if not isinstance(call.arguments, (dict, str)):
-        yield "arguments", f"found {dumps(call.arguments)}; expected an object, or a text to send as it stands"
+        yield "arguments", f"expected an object, or a text to send as it stands, got {dumps(call.arguments)}"

@@ -58,7 +58,7 @@ def word_in(value: Any, words: Mapping[str | None, str], param: str) -> str:
         if found is not None:
             return found
     known = " or ".join(str(word) for word in words if word is not None)
-    raise wrong(param, f"found {value!r:.60}, expected {known}")
+    raise wrong(param, f"expected {known}, got {value!r:.60}")
 
 
 def list_in(value: Any, param: str) -> list[Any]:

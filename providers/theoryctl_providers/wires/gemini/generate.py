@@ -180,13 +180,13 @@ def _thoughts_in(config: Mapping[str, Any]) -> dict[str, Any]:
     thinking = camel(object_in(config, "thinkingConfig"))
     check_keys(thinking, _THOUGHTS, where)
     if not isinstance(shown := thinking.get("includeThoughts", False), bool):
-        raise wrong(f"{where}.includeThoughts", f"found {shown!r:.60}, expected true or false")
+        raise wrong(f"{where}.includeThoughts", f"expected true or false, got {shown!r:.60}")
     budget = thinking.get("thinkingBudget", 0)
     if not isinstance(budget, int) or isinstance(budget, bool) or budget < -1:
-        raise wrong(f"{where}.thinkingBudget", f"found {budget!r:.60}, expected an integer of at least -1")
+        raise wrong(f"{where}.thinkingBudget", f"expected an integer of at least -1, got {budget!r:.60}")
     level = thinking.get("thinkingLevel", _UNSET)
     if not isinstance(level, str) or level.upper() not in (_UNSET, *_LEVELS):
-        raise wrong(f"{where}.thinkingLevel", f"found {level!r:.60}, expected {' or '.join(_LEVELS)}")
+        raise wrong(f"{where}.thinkingLevel", f"expected {' or '.join(_LEVELS)}, got {level!r:.60}")
     return {name: value for name, value in thinking.items() if value != _UNSET}
 
 
@@ -216,7 +216,7 @@ def _format_of(config: Mapping[str, Any]) -> dict[str, Any] | None:
             f"{_ENUM} takes the words of a schema, and there is none: give a responseSchema with it",
         )
     raise wrong(
-        "generationConfig.responseMimeType", f"found {kind!r:.60}, expected text/plain, application/json or {_ENUM}"
+        "generationConfig.responseMimeType", f"expected text/plain, application/json or {_ENUM}, got {kind!r:.60}"
     )
 
 

@@ -33,7 +33,7 @@ def inputs_of_tools(tools: Any, config: Mapping[str, Any]) -> dict[str, Any]:
 def _allowed(functions: list[dict[str, Any]], names: list[Any], where: str) -> list[dict[str, Any]]:
     declared = [each["function"].get("name") for each in functions]
     if unknown := [name for name in names if name not in declared]:
-        raise wrong(where, f"found {unknown[0]!r:.60}, expected names of declared functions")
+        raise wrong(where, f"expected names of declared functions, got {unknown[0]!r:.60}")
     return [each for each, name in zip(functions, declared, strict=True) if name in names]
 
 

@@ -25,7 +25,7 @@ def check_keep_alive(body: Mapping[str, Any]) -> None:
     is_number = isinstance(kept, int | float) and not isinstance(kept, bool)
     if kept is None or is_number or (isinstance(kept, str) and _DURATION.fullmatch(kept)):
         return
-    raise wrong("keep_alive", f"found {kept!r:.60}, expected a number of seconds or a duration such as 5m or 1h30m")
+    raise wrong("keep_alive", f"expected a number of seconds or a duration such as 5m or 1h30m, got {kept!r:.60}")
 
 
 def is_zero(duration: Any) -> bool:

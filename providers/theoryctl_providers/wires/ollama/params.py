@@ -55,7 +55,7 @@ def _format_of(wanted: Any) -> dict[str, Any] | None:
         return {"type": "json_object"}
     if isinstance(wanted, dict):
         return schema_format(wanted)
-    raise wrong("format", f"found {wanted!r:.60}, expected json or a JSON Schema")
+    raise wrong("format", f"expected json or a JSON Schema, got {wanted!r:.60}")
 
 
 def _extra_of(given: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:

@@ -183,7 +183,7 @@ class Toolbox:
         where = "tool_choice.allowed_tools" if self._nested else "tool_choice"
         mode = told.get("mode")
         if mode not in ("auto", "required"):
-            raise wrong(f"{where}.mode", f"found {mode!r:.60}, expected auto or required")
+            raise wrong(f"{where}.mode", f"expected auto or required, got {mode!r:.60}")
         allowed = [
             name
             for index, tool in enumerate(_list(told, "tools", where))

@@ -29,7 +29,7 @@ async def done(body: Mapping[str, Any], store: Store, apps: Mapping[str, ASGIApp
     endpoint = body.get("endpoint")
     app = apps.get(endpoint) if isinstance(endpoint, str) else None
     if app is None:
-        raise wrong("endpoint", f"found {endpoint!r:.100}, expected one of {', '.join(apps)}")
+        raise wrong("endpoint", f"expected one of {', '.join(apps)}, got {endpoint!r:.100}")
     if body.get("completion_window") != "24h":
         raise wrong("completion_window", "expected 24h")
     file_id = body.get("input_file_id")

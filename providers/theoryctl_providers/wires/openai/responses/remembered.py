@@ -50,7 +50,7 @@ def tells(memory_of: Callable[[Scope], Memory]) -> Mapping[tuple[str, str], Tell
 def _page(items: list[Any], query: Mapping[str, str]) -> dict[str, Any]:
     order, after = query.get("order", "desc"), query.get("after")
     if order not in ("asc", "desc"):
-        raise wrong("order", f"found {order!r:.60}, expected asc or desc")
+        raise wrong("order", f"expected asc or desc, got {order!r:.60}")
     ordered = items if order == "asc" else items[::-1]
     ids = [item["id"] for item in ordered]
     if after is not None and after not in ids:
@@ -79,7 +79,7 @@ def _limit(given: str | None) -> int:
     if given is None:
         return _DEFAULT
     if not given.isdecimal() or not 1 <= int(given[:9]) <= _MOST:
-        raise wrong("limit", f"found {given!r:.60}, expected an integer from 1 to {_MOST}")
+        raise wrong("limit", f"expected an integer from 1 to {_MOST}, got {given!r:.60}")
     return int(given)
 
 
