@@ -209,14 +209,14 @@ def test_a_batch_without_a_valid_line_fails_and_leaving_them_out_is_no_way_on(
 def test_a_file_of_another_format_is_told_of_the_expected_one(files: Files, text: str) -> None:
     error = files.run(lines=text.splitlines()).document["error"]
     assert error["message"].startswith('lines.jsonl: expected JSON, one object a line: {"messages": [...]}; nothing')
-    assert "not JSON: Expecting value at column 1" in error["message"]
+    assert f"not JSON: expected a value, got {text[0]!r} at column 1" in error["message"]
     assert error["hint"].startswith("write each line as {")
 
 
 def test_a_line_that_is_no_json_has_one_number_whatever_comes_after_it(files: Files) -> None:
     for end in ("", "\r", "\r\n\r"):
         error = files.run(lines=[ask("one"), f'{{"a":{end}']).document["error"]
-        assert error["message"].splitlines()[1:] == ["  line 2: not JSON: Expecting value at column 6"]
+        assert error["message"].splitlines()[1:] == ["  line 2: not JSON: expected a value, got the end at column 6"]
 
 
 def test_a_batch_without_lines_has_a_file_without_rows(files: Files) -> None:

@@ -141,6 +141,16 @@ def test_a_prompt_in_place_of_the_inputs_is_given_by_its_own_flag(cli: Cli) -> N
     assert cli(*hint[1:]).status == 0
 
 
+def test_json_with_other_quotes_than_double_ones_is_told_with_them(cli: Cli) -> None:
+    refused = cli("local", "run", "--inputs-json", MESSAGES.replace('"', "'"), "--mode", "mock", "--json")
+    assert 'expected a name in double quotes, got "\'"' in refused.document["error"]["message"]
+    hint = shlex.split(refused.document["error"]["hint"])
+    assert (refused.status, hint[hint.index("--inputs-json") + 1], cli(*hint[1:]).status) == (3, MESSAGES, 0)
+    unquoted = cli("local", "run", "--inputs-json", MESSAGES.replace('"', ""), "--mode", "mock", "--json")
+    sentence = "put all of the JSON in single quotes, and each name and text in double quotes"
+    assert unquoted.document["error"]["hint"] == sentence
+
+
 def test_inputs_in_place_of_a_file_are_json_however_long(cli: Cli) -> None:
     for inputs in (MESSAGES, MESSAGES.replace("Hi", "Hi" * 200)):
         refused = cli("local", "run", "--inputs-file", inputs, "--mode", "mock", "--json")

@@ -10,7 +10,7 @@ from theoryctl.errors import BadInputs, UsageError
 from theoryctl.hints import Hint, again, command, path_hint
 from theoryctl.requests.attachments import attaches_standard_input, is_text, name_for
 from theoryctl.requests.standard_input import AWAITED, NAMES, StandardInput
-from theoryctl_providers.contract import loads
+from theoryctl_providers.contract import ProviderError, dumps, loads
 
 #: Inputs are text to read; what is larger belongs into an attachment.
 MAX_BYTES = 16 << 20
@@ -140,6 +140,7 @@ class InputFlags(NamedTuple):
     def _document(self, standard_input: StandardInput) -> tuple[str | bytes, str]:
         if self.json is not None:
             _refuse_a_path(self.json)
+            _refuse_other_quotes(self.json)
             return self.json, "--inputs-json"
         if self.stdin is not None or self.file in NAMES:
             return _limited(standard_input.chunks(AWAITED), "standard input"), "standard input"
@@ -187,6 +188,26 @@ def _refuse_a_path(value: str) -> None:
     if not _as_json(value) and (path.endswith(".json") or os.path.isfile(path)):
         hint = again("use --inputs-file", inputs_json=None, inputs_file=path)
         raise BadInputs(f"--inputs-json: expected JSON, got the path {value!r}"[:200], hint=hint)
+
+
+def _refuse_other_quotes(value: str) -> None:
+    """Raise BadInputs for JSON with Python's quotes, or with none, which a shell takes away."""
+    try:
+        loads(value, what="--inputs-json")
+    except ProviderError as error:
+        if '"' in value:
+            raise
+        raise BadInputs(str(error.message), hint=_with_quotes(value)) from None
+
+
+def _with_quotes(value: str) -> str:
+    """The command with what Python reads as JSON; where it reads nothing, a sentence on quotes."""
+    from ast import literal_eval
+
+    try:
+        return again("write names and texts in double quotes", inputs_json=dumps(literal_eval(value)))
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError, ProviderError):
+        return "put all of the JSON in single quotes, and each name and text in double quotes"
 
 
 def _is_text(path: str) -> bool:

@@ -28,11 +28,12 @@ def loads(text: str | bytes, *, what: str = "inputs", depth: int = MAX_DEPTH) ->
             text = text.decode().removeprefix("\ufeff")
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        raise _refusal(what, f"not JSON: {error.msg} at {_place(error)}") from None
+        raise _refusal(what, f"not JSON: {_expected(error)} at {_place(error)}") from None
     except RecursionError:
         raise _refusal(what, f"nested deeper than {depth} levels") from None
     except UnicodeDecodeError as error:
-        raise _refusal(what, f"not UTF-8: {error.reason} at byte {error.start}") from None
+        found = f"the byte 0x{error.object[error.start]:02x} at offset {error.start}"
+        raise _refusal(what, f"expected UTF-8, got {found}") from None
     except ValueError as error:
         raise _refusal(what, str(error)) from None
     # What is left to find is a lone surrogate, which takes an escape, and nesting, which takes brackets.
@@ -145,6 +146,25 @@ def _surrogate(text: str) -> str | None:
     except UnicodeEncodeError as error:
         return f"lone surrogate U+{ord(text[error.start]):04X} in a text"
     return None
+
+
+#: What Python's reader of JSON wants, in our words; its own differ by Python's version.
+_WANTED = {
+    "Expecting value": "a value",
+    "Expecting property name enclosed in double quotes": "a name in double quotes",
+    "Expecting ':' delimiter": "':'",
+    "Expecting ',' delimiter": "',' or the end of the array or object",
+    "Extra data": "the end of the document",
+}
+
+
+def _expected(error: json.JSONDecodeError) -> str:
+    """The mistake as "expected …, got …", of one character; in Python's words where there is no such character."""
+    wanted = _WANTED.get(error.msg)
+    if wanted is None:
+        return error.msg
+    rest = error.doc[error.pos :].lstrip()
+    return f"expected {wanted}, got {repr(rest[0]) if rest else 'the end'}"
 
 
 def _place(error: json.JSONDecodeError) -> str:
