@@ -25,9 +25,7 @@ def test_a_platform_is_in_go_s_words_whatever_the_kernel_calls_the_machine(text:
     assert parse_platform(text) == platform
 
 
-@pytest.mark.parametrize(
-    "text", ["", "linux", "linux/", "/amd64", "Linux/amd64", "linux/amd64/8", "linux/amd64\n", "a/b/c/d"]
-)
+@pytest.mark.parametrize("text", ["", "linux", "linux/", "/amd64", "linux/amd64/8", "linux/amd64\n", "a/b/c/d"])
 def test_what_is_none_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_platform(text)
@@ -71,3 +69,9 @@ def test_on_windows_every_command_is_one_clear_sentence(
     assert done.returncode == 2
     sentence = "error ERR_USAGE: theoryctl runs on Linux and macOS; on Windows it runs in WSL"
     assert (done.stdout, done.stderr) == ("", f"{sentence}\n hint: wsl --install\n")
+
+
+def test_upper_case_letters_are_hinted_in_lower_case() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_platform("Linux/AMD64")
+    assert caught.value.hint == "use linux/amd64"

@@ -7,6 +7,7 @@ import re
 import sys
 
 from theoryctl.errors import UsageError
+from theoryctl.hints import again
 
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "386"}
 
@@ -25,12 +26,18 @@ def image_platform() -> str:
     return f"linux/{host_platform().rpartition('/')[2]}"
 
 
+_PLATFORM = "[a-z0-9]+/[a-z0-9]+(/v[0-9]+)?"
+
+
 def parse_platform(text: str) -> str:
     """`--platform`, with machines in Go's words. Raises UsageError (`ERR_USAGE`)."""
     system, _, machine = text.partition("/")
     named = f"{system}/{_MACHINES.get(machine, machine)}"
-    if not re.fullmatch("[a-z0-9]+/[a-z0-9]+(/v[0-9]+)?", named):
-        raise UsageError(f"--platform {text!r} is not a platform", hint="write it as os/arch, such as linux/arm64")
+    if not re.fullmatch(_PLATFORM, named):
+        message = f"--platform: expected os/arch, such as linux/arm64, got {text!r}"
+        lower = named.lower()
+        use = again(f"use {lower}", platform=lower) if re.fullmatch(_PLATFORM, lower) else None
+        raise UsageError(message, hint=use or "write it as os/arch, such as linux/arm64")
     return named
 
 

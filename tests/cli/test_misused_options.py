@@ -90,6 +90,27 @@ def hint_of(cli: Cli, *typed: str) -> str:
         (("Say hello", "--mode", "mock"), ("local", "run", "Say hello", "--mode", "mock")),
         (("local", "Say hello", "--mode", "mock"), ("local", "run", "Say hello", "--mode", "mock")),
         (("help", "local", "run"), ("local", "run", "--help")),
+        (("local", "run", "-f", "prompt.txt"), ("local", "run", "--prompt-file", "prompt.txt")),
+        (("local", "run", "-f", "inputs.json"), ("local", "run", "--inputs-file", "inputs.json")),
+        (("local", "batch", "-f", "lines.jsonl", "--out", "r"), ("local", "batch", "lines.jsonl", "--out", "r")),
+        ((*BATCH, "--out", "r", "--format", "OpenAI"), (*BATCH, "--out", "r", "--format", "openai")),
+        (("mocks", "check", "-f", "answers.yaml"), ("mocks", "check", "answers.yaml")),
+        (("mocks", "answers.yaml"), ("mocks", "check", "answers.yaml")),
+        (("runs", "list", "-o", "json"), ("runs", "list", "--json")),
+        ((*RUN, "-o", "json"), (*RUN, "--json")),
+        ((*RUN, "-o", "temperature:0.2"), (*RUN, "--option", "temperature=0.2")),
+        ((*RUN, "--dry-run"), (*RUN, "--mode", "mock")),
+        ((*RUN, "--rm"), RUN),
+        ((*RUN, "-it"), RUN),
+        ((*RUN, "-mode", "mock"), (*RUN, "--mode", "mock")),
+        ((*RUN, "--mode", "MOCK"), (*RUN, "--mode", "mock")),
+        ((*RUN, "-json"), (*RUN, "--json")),
+        (("-help",), ("--help",)),
+        ((*RUN, "--system-prompt", "x"), (*RUN, "--system", "x")),
+        (("local", "status", "-a"), ("local", "status")),
+        (("local", "stop", "--all", "--force"), ("local", "stop", "--all")),
+        (("local", "stop", "-a"), ("local", "stop", "--all")),
+        (("models", "ls"), ("models",)),
         (("local", "run", "--input", MESSAGES), ("local", "run", "--inputs-json", MESSAGES)),
         (("local", "run", "--input", "inputs.json"), ("local", "run", "--inputs-file", "inputs.json")),
         (("local", "run", "--input=Say hi"), ("local", "run", "--prompt", "Say hi")),
@@ -103,6 +124,7 @@ def test_the_hint_of_a_guess_works(
     (working_folder / "prompt.txt").write_text("Hi")
     (working_folder / "lines.jsonl").write_text(f"{MESSAGES}\n")
     (working_folder / "inputs.json").write_text(MESSAGES)
+    (working_folder / "answers.yaml").write_text("rules: [{answers: [{text: Hello}]}]\n")
     assert shlex.split(hint_of(cli, *typed)) == ["theoryctl", *meant]
     assert cli(*meant).status == 0
 
@@ -139,6 +161,17 @@ def test_a_prompt_in_place_of_the_inputs_is_given_by_its_own_flag(cli: Cli) -> N
     hint = shlex.split(refused.document["error"]["hint"])
     assert hint == ["theoryctl", "local", "run", "--mode", "mock", "--prompt", "it's", "--json"]
     assert cli(*hint[1:]).status == 0
+
+
+def test_the_value_of_an_option_may_look_like_an_option_with_one_dash(cli: Cli) -> None:
+    assert 'to: "-mode"' in cli("local", "run", "--ref", REF, "--mode", "mock", "--prompt", "-mode").out
+    assert 'to: "-mode"' in cli("local", "run", "--ref", REF, "--mode", "mock", "--", "-mode").out
+
+
+def test_a_variable_with_its_value_is_told_without_the_value(cli: Cli) -> None:
+    refused = cli(*RUN, "-e", "OPENAI_API_KEY=hunter2")
+    assert (refused.status, "hunter2" in refused.err) == (2, False)
+    assert refused.err.endswith("hint: set OPENAI_API_KEY\n")
 
 
 def test_json_with_other_quotes_than_double_ones_is_told_with_them(cli: Cli) -> None:

@@ -145,7 +145,8 @@ def setting_of(options: BatchOptions, target: Target, opened: ExitStack, *, asks
         raise UsageError(message, hint=again("ask from here", runtime=EMBEDDED, name=None))
     if options.form not in FORMATS:
         raise UsageError(
-            f"--format: expected {' or '.join(FORMATS)}, got {options.form!r:.100}", hint="use one of them"
+            f"--format: expected {' or '.join(FORMATS)}, got {options.form!r:.100}",
+            hint=again("use one of them", form=lower if (lower := options.form.lower()) in FORMATS else None),
         )
     source = opened.enter_context(open_source(options.source, options.standard_input))
     config = config_of(options, target, found.load(), mode, asks=asks)

@@ -72,7 +72,7 @@ def checked_mode(mode: str | None) -> str | None:
     """`--mode`, checked. Raises UsageError with the near miss."""
     if mode is None or mode in MODES:
         return mode
-    near = get_close_matches(mode, MODES, n=1, cutoff=0.4)
+    near = get_close_matches(mode.lower(), MODES, n=1, cutoff=0.4)
     raise UsageError(
         f"--mode: expected {' or '.join(MODES)}, got {mode!r}",
         hint=again(f"use --mode {near[0]}", mode=near[0]) if near else "use --mode mock or --mode real",

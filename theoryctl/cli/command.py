@@ -15,6 +15,9 @@ from theoryctl.cli.shared_flags import JSON_FLAG, SHARED, settle, shared_flags
 from theoryctl.errors import UsageError
 from theoryctl_providers.contract import ProviderError
 
+#: Characters of a short option with its dash.
+_SHORT = 2
+
 #: Characters of a command's text in the list of its group: more than any has.
 _WHOLE = 1000
 
@@ -68,13 +71,29 @@ class PlacedErrorsMixin:
     """Tells the errors of Typer's parser which command they are of; it leaves that out of some."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the arguments. Raises what Typer does, with its context."""
+        """Parse the arguments. Raises what Typer does, with its context, and BadParameter for the long name of an
+        option after one dash, which Typer takes for short ones: `-mode mock` would ask the model `ode`."""
         try:
+            _refuse_one_dash(args, ctx)
             rest: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
         except typer.TyperException as error:
             error.ctx = getattr(error, "ctx", None) or ctx  # type: ignore[attr-defined]
             raise
         return rest
+
+
+def _refuse_one_dash(args: Sequence[str], ctx: Any) -> None:
+    """Raise BadParameter for `-mode` and the like; one after another option may be the value of that."""
+    is_group = hasattr(ctx.command, "list_commands")
+    known = {name for param in ctx.command.get_params(ctx) for name in param.opts}
+    for before, word in zip(("", *args), args, strict=False):
+        name = word.partition("=")[0]
+        if word == "--" or (is_group and not word.startswith("-")):
+            return
+        if len(name) > _SHORT and f"-{name}" in known and not before.startswith("-"):
+            error = typer.BadParameter(f"expected -{name}, got {name}", ctx=ctx)
+            error.option_name = name  # type: ignore[attr-defined]
+            raise error
 
 
 class Command(PlacedErrorsMixin, ExamplesMixin, TyperCommand):

@@ -27,6 +27,9 @@ _ELSEWHERE: Mapping[str, tuple[str, ...]] = {
     "restart": ("status",),
     "stats": ("cost", "status"),
     "inspect": ("show",),
+    "get": ("show", "list"),
+    "view": ("show",),
+    "tail": ("logs",),
     "describe": ("show",),
     "chat": ("run",),
     "ask": ("run",),
@@ -51,6 +54,9 @@ _ELSEWHERE: Mapping[str, tuple[str, ...]] = {
     "validate": ("check",),
 }
 
+#: Groups by other words for what they keep.
+_NOUNS = {"provider": "manifest", "instance": "local", "container": "local", "ledger": "runs", "script": "mocks"}
+
 #: Words for what a group itself has several of. Those of another group are something else.
 _OF_ITS_OWN = ("list", "ls", "rm", "remove", "delete", "check", "validate")
 
@@ -74,24 +80,45 @@ def meant(arguments: Sequence[str], group: Any, context: Any) -> list[str] | Non
     here = tuple(context.command_path.split()[1:])
     names = (word, *_ELSEWHERE.get(word, ()))
     all_commands = list(_walk((), context.find_root().command, context))
-    if (named := (*here, f"{word}s", *rest[:1])) in all_commands and len(named) > len(here) + 1:  # `run list`
-        return [*named, *rest[1:]]
+    if not here and (path := _of_noun(word, rest, all_commands) or _of_noun(*_swapped(word, rest), all_commands)):
+        return [*path, *rest[1:]]
     known = [*_next_to(here, group, context), all_commands]
     if here and word in _OF_ITS_OWN:
         known.pop()
     path = _named(known, names)
     if path and _takes(path, rest, here, context, is_named=path[-1] == word):
         return [*path, *_with_ref_or_help(path, rest)]
+    if word == "help" and rest and rest[0] not in group.list_commands(context):
+        return [*(meant(rest, group, context) or here), "--help"]
     flags = {flag for param in group.get_params(context) if not getattr(param, "hidden", False) for flag in param.opts}
     if flag := next((f"--{name}" for name in names if f"--{name}" in flags), None):
         kept = rest if flag == f"--{word}" else [each for each in rest if each.startswith("-")]
         return [*here, *kept, flag, *(each for each in rest if flag == SHOW and each in SHELLS)]
+    if here and _is_path(word) and len(only := group.list_commands(context)) == 1:
+        return [*here, *only, *arguments]
     if here and _is_path(word) and (twin := _named([_others(all_commands, here)], here[-1:])):
         return [*twin, *arguments]
     if " " in word.strip() and here in ((), ("local",), ("modal",)):
         return [*(here or ("local",)), "run", *arguments]
     path = next(filter(None, (_near(paths, word) for paths in known)), None)
     return [*path, *rest] if path and _takes(path, rest, here, context) else None
+
+
+def _swapped(word: str, rest: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """The first two words in the other order: `list runs`."""
+    return (rest[0], [word]) if rest else ("", [])
+
+
+def _of_noun(noun: str, rest: Sequence[str], known: Sequence[tuple[str, ...]]) -> tuple[str, ...] | None:
+    """The command of a group, `run ls` and `providers list`: the group in the singular or plural, or by another word
+    for what it keeps, and the command by any word for it; None where there is no such command."""
+    single = noun.removesuffix("s")
+    groups = [single, f"{single}s", *filter(None, [_NOUNS.get(single)])]
+    verbs = [rest[0], *_ELSEWHERE.get(rest[0], ())] if rest else []
+    if "models" in groups and "list" in verbs:
+        return ("models",)  # it is a command, and takes parts of names
+    paths = ((group, verb) for group in groups for verb in verbs)
+    return next((path for path in paths if path in known), None)
 
 
 def of_modal(arguments: Sequence[str], context: Any) -> str | None:
@@ -152,6 +179,8 @@ def _takes(
 
 def _with_ref_or_help(path: tuple[str, ...], rest: Sequence[str]) -> list[str]:
     """The words that follow a command; for one that changes what a ref names, and got no ref, its help."""
+    if path[-1] == "status":
+        return [word for word in rest if word not in ("-a", "--all")]
     is_named = any("/" in word or word == "--all" for word in rest)
     return [*rest] if is_named or path[-1] not in _OF_A_REF else ["--help"]
 

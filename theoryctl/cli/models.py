@@ -24,4 +24,10 @@ def models(ctx: typer.Context, words: Words = None) -> None:
     """
     from theoryctl.actions.models import list_models
 
+    if words in (["list"], ["ls"]):
+        from theoryctl.errors import UsageError
+        from theoryctl.hints import again
+
+        message = f"expected a part of the names of models, got {words[0]!r}"
+        raise UsageError(message, hint=again("leave it out: it lists all vendors", words=None))
     ctx.obj.emit(list_models(tuple(words or ())))

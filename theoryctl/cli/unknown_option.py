@@ -20,7 +20,16 @@ _SWITCHES: Sequence[tuple[str, tuple[str, ...]]] = (
     ("-q", ("--quiet",)),
     ("-j", ("--json",)),
     ("--dry-run", ("--estimate",)),
+    ("-a", ("--all",)),
+    ("--as-json", ("--json",)),
+    ("--json-output", ("--json",)),
 )
+
+#: The same, for commands that take a prompt.
+_OF_RUN: Sequence[tuple[str, tuple[str, ...]]] = (("--dry-run", ("--mode", "mock")),)
+
+#: Two flags of docker's in one, of which Typer's parser names the first.
+_INTERACTIVE = "-it"
 
 #: Flags that people expect, with the reason why none is needed, where the command has the option between.
 _NEEDLESS: Sequence[tuple[str, str, str]] = (
@@ -28,7 +37,15 @@ _NEEDLESS: Sequence[tuple[str, str, str]] = (
     ("-y", "--json", "no command asks"),
     ("--detach", "--wait-timeout", "what is started goes on in the background"),
     ("-d", "--wait-timeout", "what is started goes on in the background"),
+    ("--background", "--wait-timeout", "what is started goes on in the background"),
+    ("--daemon", "--wait-timeout", "what is started goes on in the background"),
+    ("--force", "--json", "no command asks"),
+    ("--rm", "--prompt", "a run leaves nothing behind"),
+    (_INTERACTIVE, "--prompt", "a run ends with its answer"),
 )
+
+#: Options that list all elsewhere.
+_ALL = ("-a", "--all", "-A")
 
 #: Options that people expect, with ours that take the same value: the first one that the command has.
 _OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
@@ -36,6 +53,9 @@ _OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "--out": ("--save-first",),
     "--image": ("--oci",),
     "--limit": ("--tail",),
+    "--last": ("--tail", "--limit"),
+    "--system-prompt": ("--system",),
+    "-O": ("--out", "--save-first"),
     "--lines": ("--tail",),
     "-n": ("--tail", "--limit"),
     "-p": ("--port", "--prompt"),
@@ -45,9 +65,14 @@ _OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "-j": ("--concurrency",),
 }
 #: Options that choose the form of the output elsewhere; of JSON it is `--json` here.
-_FORMS = ("--output", "--out", "--format", "--output-format")
+_FORMS = ("--output", "--out", "--format", "--output-format", "-o")
+#: Options that name the file to read elsewhere.
+_FILES = ("--file", "-f", "--input", "--in", "-i")
 _VENDOR = ("--provider", "--vendor")
 _KEY = re.compile(r"--([a-z]+-)?(api-?)?key|--(api-?|auth-?)?token")
+
+#: The parameters that take files as words.
+_OF_FILES = ("files", "file", "source", "scripts", "lines")
 
 #: A higher one than difflib's 0.6, by which `--real` is near to `--ref`, and `--file` to `--env-file`.
 _NEAR = 0.75
@@ -79,6 +104,11 @@ def slip_of(arguments: Sequence[str], option: str, context: Any) -> Slip:
     params = {name: param for param in context.command.get_params(context) for name in param.opts}
     if param := params.get(option):
         return _misused(arguments, option, param)
+    if f"-{option}" in params:
+        at = next(at for at, word in enumerate(arguments) if word.partition("=")[0] == option)
+        return Slip(f"expected -{option}, got {option}", [*arguments[:at], f"-{arguments[at]}", *arguments[at + 1 :]])
+    if option == _INTERACTIVE[:2] and _INTERACTIVE in arguments:
+        option = _INTERACTIVE
     unknown = f"{context.command_path} has no option {option}"
     if (typed := _Typed.find(arguments, option, unknown)) is None:
         return Slip(unknown)
@@ -134,7 +164,8 @@ def _misused(arguments: Sequence[str], option: str, param: Any) -> Slip:
 
 def _expected(typed: _Typed, params: Mapping[str, Any]) -> Slip | None:
     """The slip of an option that other programs have."""
-    if words := next((words for name, words in _SWITCHES if name == typed.option and words[0] in params), None):
+    switches = (*_SWITCHES, *(_OF_RUN if "--prompt" in params else ()))
+    if words := next((words for name, words in switches if name == typed.option and words[0] in params), None):
         return Slip(typed.unknown, typed.replaced(*words))
     if needless := _needless(typed, params):
         return Slip(f"{typed.unknown}; {needless}", typed.replaced())
@@ -144,10 +175,8 @@ def _expected(typed: _Typed, params: Mapping[str, Any]) -> Slip | None:
         return _runtimes(typed)
     if typed.value and (ours := next((each for each in _OTHER_NAMES.get(typed.option, ()) if each in params), None)):
         return Slip(typed.unknown, typed.called(ours), f"write {ours}")
-    if typed.option == "--file" and typed.value and "--prompt-file" in params:
-        return _file(typed)
-    if _KEY.fullmatch(typed.option) and ("--model" in params or "--env-file" in params):
-        return Slip("keys come from the environment or from --env-file, never from flags", hint=_key_hint(typed))
+    if found := _file(typed, params) or _key(typed, params):
+        return found
     if typed.option in _VENDOR and "--model" in params:
         return _vendor(typed)
     if typed.option in (*_VENDOR, "--model") and typed.value and read(typed.arguments).command[:1] == ("models",):
@@ -161,6 +190,8 @@ def _needless(typed: _Typed, params: Mapping[str, Any]) -> str | None:
     opposite = f"--{bare.removeprefix('no-')}" if bare.startswith("no-") else f"--no-{bare}"
     if getattr(params.get(opposite), "is_flag", False):
         return f"leave {opposite} out"
+    if typed.option in _ALL and read(typed.arguments).command[-1:] in (("status",), ("list",)):
+        return "--limit shows more" if "--limit" in params else "all are listed"
     return next((why for name, known, why in _NEEDLESS if name == typed.option and known in params), None)
 
 
@@ -172,8 +203,32 @@ def _runtimes(typed: _Typed) -> Slip:
     return Slip(typed.unknown, typed.replaced("--runtimes", value, with_value=True), f"write --runtimes {value}")
 
 
-def _file(typed: _Typed) -> Slip:
-    """The file is the prompt; where there is one in words, it joins that as standard input."""
+def _takes_files(params: Mapping[str, Any]) -> bool:
+    """Return whether a command takes files as words; `params` has its words beside its options."""
+    return any(param.param_type_name == "argument" and param.name in _OF_FILES for param in params.values())
+
+
+def _key(typed: _Typed, params: Mapping[str, Any]) -> Slip | None:
+    """The slip of a key, or of a variable with its value, on the command line. No value is repeated."""
+    name, equals, _ = (typed.value or "").partition("=")
+    is_variable = typed.option in ("-e", "--env") and bool(equals)
+    if not (is_variable or _KEY.fullmatch(typed.option)) or params.keys().isdisjoint(("--model", "--env-file")):
+        return None
+    hint = f"set {name:.100}" if is_variable else _key_hint(typed)
+    return Slip("keys come from the environment or from --env-file, never from flags", hint=hint)
+
+
+def _file(typed: _Typed, params: Mapping[str, Any]) -> Slip | None:
+    """The slip of a file that is named by an option: it is a word, the prompt, or inputs in JSON; where there is a
+    prompt in words, the file joins that as standard input."""
+    if typed.option not in _FILES or not typed.value:
+        return None
+    if _takes_files(params):
+        return Slip(typed.unknown, typed.replaced(typed.value, with_value=True))
+    if typed.option not in _FILES[:2] or "--prompt-file" not in params:
+        return None
+    if str(typed.value).endswith(".json"):
+        return Slip(typed.unknown, typed.called("--inputs-file"), "write --inputs-file")
     rest = typed.replaced(with_value=True)
     given = read(rest)
     if len(given.command) > _WORDS_OF_RUN or "--prompt" in given.options:

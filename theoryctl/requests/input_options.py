@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from theoryctl.errors import UsageError
+from theoryctl.hints import again
 
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
 
@@ -24,7 +26,7 @@ def parse_options(options: Sequence[str], schema: Mapping[str, Any]) -> dict[str
     for option in options:
         key, equals, text = option.partition("=")
         if not equals or not key:
-            raise UsageError(f"-o: expected KEY=VALUE, got {option!r}", hint="write it as -o temperature=0.2")
+            raise UsageError(f"-o: expected KEY=VALUE, got {option!r}", hint=_meant(option, options))
         if key == _MADE_OF_PROMPT:
             raise UsageError(
                 f"-o {key}: the prompt takes their place", hint="give them with --inputs-json or --inputs-file"
@@ -33,6 +35,17 @@ def parse_options(options: Sequence[str], schema: Mapping[str, Any]) -> dict[str
             raise UsageError(f"-o {key} is given twice", hint=f"give {key} once")
         found[key] = _value(text, schema.get("properties", {}).get(key, {}))
     return found
+
+
+def _meant(option: str, options: Sequence[str]) -> str:
+    """The hint of what is not KEY=VALUE: other programs have -o for the form of the output, and a colon for `=`."""
+    rest = [each for each in options if each != option]
+    if option == "json":
+        return again("print JSON with --json", option=rest or None, json=True)
+    if found := re.fullmatch(r"(\w+)[:=]\s*(.+)", option):
+        written = "=".join(found.groups())
+        return again(f"write it as -o {written}", option=[written if each == option else each for each in options])
+    return "write it as -o temperature=0.2"
 
 
 def _value(text: str, schema: Mapping[str, Any]) -> Any:
