@@ -49,6 +49,11 @@ def test_a_summary_is_one_short_sentence_that_stands_alone(words: tuple[str, ...
     assert re.search(rf"^  {' '.join(words[len(above) :])} +{re.escape(summary.rstrip('.'))}", listed, re.MULTILINE)
 
 
+def test_a_word_that_is_required_stands_as_it_is_typed() -> None:
+    assert help_of("local", "batch").startswith("Usage: theoryctl local batch [OPTIONS] LINES\n")
+    assert help_of("mocks", "check").startswith("Usage: theoryctl mocks check [OPTIONS] FILE...\n")
+
+
 def test_every_command_has_an_example() -> None:
     leaves = [words for words in COMMANDS if not any(other[: len(words)] == words != other for other in COMMANDS)]
     assert len(leaves) >= 5

@@ -29,7 +29,11 @@ Out = Annotated[
 ]
 Form = Annotated[
     str,
-    typer.Option("--format", metavar="theoryctl|openai", help="Rows of theoryctl.batch/v1, or of OpenAI's batches."),
+    typer.Option(
+        "--format",
+        metavar="theoryctl|openai",
+        help="The format of the rows: theoryctl.batch/v1, or OpenAI's batch output.",
+    ),
 ]
 Ordered = Annotated[bool, typer.Option("--ordered", help="Keep the order of the lines; else rows come as answers do.")]
 SkipInvalid = Annotated[bool, typer.Option("--skip-invalid", help="Leave out lines that are not valid.")]
@@ -64,12 +68,12 @@ AllowFailures = Annotated[
     typer.Option(
         "--allow-failures",
         metavar="N|N%",
-        help="Exit with 0 if at most so many lines fail: a number, or such as 2%.",
+        help="Exit with 0 if at most so many lines fail: a number, or a share such as 2%.",
     ),
 ]
 
 Report = Annotated[
-    str | None, typer.Option("--report", metavar="FILE", help="Write a page with plots about the rows in --out.")
+    str | None, typer.Option("--report", metavar="PATH", help="Write a page with plots about the rows in --out.")
 ]
 VendorBatchFlag = Annotated[
     bool,

@@ -45,15 +45,6 @@ ManifestsOption = Annotated[
     ),
 ]
 
-BaseImageOption = Annotated[
-    str | None,
-    typer.Option(
-        "--base-image",
-        metavar="IMAGE",
-        help="Build on this image. [env: THEORYCTL_BASE_IMAGE; default: python:3.12-slim]",
-    ),
-]
-
 
 class ExamplesMixin:
     """Prints the epilog as it stands, as examples: one command a line."""
@@ -135,6 +126,10 @@ class Command(PlacedErrorsMixin, ExamplesMixin, TyperCommand):
         if (other := ctx.params.pop(_OTHER, None)) is not None:
             _take_as_ref(other, ctx)
         return rest
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Name the words of the command; Typer has those that are required in braces, which mean a choice elsewhere."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command, once all of the command line is parsed.

@@ -29,7 +29,13 @@ ProxyAuth = Annotated[
 RotateToken = Annotated[bool, typer.Option("--rotate-token", help="Give the endpoint another token.")]
 MaxContainers = Annotated[
     int | None,
-    typer.Option("--max-containers", metavar="N", min=1, max=1000, help="Run at most so many containers."),
+    typer.Option(
+        "--max-containers",
+        metavar="N",
+        min=1,
+        max=1000,
+        help="Run at most N containers. [default: max_containers of the manifest]",
+    ),
 ]
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from theoryctl.cli.command import BaseImageOption, ManifestsOption, NamedRef, RefOption, command, make_app
+from theoryctl.cli.command import ManifestsOption, NamedRef, RefOption, command, make_app
 from theoryctl.cli.flags import with_flags
-from theoryctl.cli.options import Env
+from theoryctl.cli.options import BaseImage, Env
 
 if TYPE_CHECKING:
     from theoryctl.actions.images import BuildOptions
@@ -50,7 +50,7 @@ class PushFlags(NamedTuple):
 
     to: To = None
     platform: BuildPlatform = None
-    base_image: BaseImageOption = None
+    base_image: BaseImage = None
     manifests: ManifestsOption = None
 
     def built(self, ref: str) -> BuildOptions:
@@ -102,7 +102,7 @@ def build(
     platform: BuildPlatform = None,
     no_cache: NoCache = False,
     tag: BuildTag = None,
-    base_image: BaseImageOption = None,
+    base_image: BaseImage = None,
     manifests: ManifestsOption = None,
 ) -> None:
     """Build the image of a ref from its manifest's context.

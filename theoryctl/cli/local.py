@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from theoryctl.cli.command import BaseImageOption, ManifestsOption, RefOption, command, elsewhere, make_app
+from theoryctl.cli.command import ManifestsOption, RefOption, command, elsewhere, make_app
 from theoryctl.cli.flags import with_flags
 from theoryctl.cli.options import (
     DEFAULT_MAX_ATTACHMENT,
+    BaseImage,
     EnvFile,
     InstanceName,
     MockVersion,
@@ -26,6 +27,10 @@ from theoryctl.runtimes.find import DEFAULT, STARTED
 
 app = make_app("local", "Run providers on this machine.")
 
+StartName = Annotated[
+    str | None,
+    typer.Option("--name", metavar="NAME", help="Start it under this name, beside others of its ref."),
+]
 StartRuntime = Annotated[
     str | None,
     typer.Option(
@@ -130,7 +135,7 @@ def start(
     ctx: typer.Context,
     ref: RefOption,
     runtime: StartRuntime = None,
-    name: InstanceName = None,
+    name: StartName = None,
     port: Port = None,
     mode: StartMode = None,
     env_file: EnvFile = None,
@@ -143,7 +148,7 @@ def start(
     oci: Oci = None,
     build: BuildFlag = False,
     require_pin: RequirePin = False,
-    base_image: BaseImageOption = None,
+    base_image: BaseImage = None,
     platform: StartPlatform = None,
     wait_timeout: WaitTimeout = "60",
     max_attachment: StartMaxAttachment = None,
@@ -193,8 +198,8 @@ def start(
 def stop(ctx: typer.Context, ref: OptionalRef = None, name: InstanceName = None, all_: All = False) -> None:
     """Stop started instances.
 
-    With --ref all of the ref, or with --name as well that one. Each finishes the requests that it has, for at most ten
-    seconds; several do so at the same time.
+    With --ref it stops all of the ref; with --name as well, that one alone. Each finishes the requests that it has, for
+    at most ten seconds; several do so at the same time.
     """
     from dataclasses import replace
 

@@ -36,7 +36,7 @@ def batch(
 ) -> None:
     """Send every line of a file, and write a row for each.
 
-    A line is the inputs of one request, or has them under "inputs" with an "id" and paths to "attach", or is one of
+    A line is the inputs of one request, or has them under "inputs" with an "id" and paths to "attach", or is a line of
     OpenAI's batches. All lines are checked before the first call. The same command goes on where it was stopped: lines
     that have a row in --out are not asked again.
     """

@@ -40,8 +40,8 @@ def logs(
 ) -> None:
     """Print the log of a started instance.
 
-    Each request is one line: time, status, duration, model, tokens, cost and code. With --json the log is NDJSON: one
-    object per line.
+    It prints all of the log, unless --tail or --since say otherwise. Each request is one line: time, status, duration,
+    model, tokens, cost and code. With --json the log is NDJSON: one object per line.
     """
     from theoryctl.actions import instances
     from theoryctl.refs import ProviderRef
@@ -107,7 +107,7 @@ def env(
     name: InstanceName = None,
     unset: Unset = False,
 ) -> None:
-    """Print shell exports that point other programs at it.
+    """Print shell exports that lead clients to an instance.
 
     They hold the URL and the token of a started instance, under the names that clients of OpenAI, Anthropic, Ollama,
     Azure and Gemini read, such as OPENAI_BASE_URL and OPENAI_API_KEY. Standard error says which variables they

@@ -19,7 +19,7 @@ NewToOption = Annotated[
 Schema = Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of the inputs instead.")]
 InputName = Annotated[
     list[str] | None,
-    typer.Option("--input", metavar="NAME", help="Print the JSON Schema of this input alone (repeatable)."),
+    typer.Option("--input", metavar="NAME", help="Print the JSON Schema of this input alone. Repeatable."),
 ]
 TestEnvFile = Annotated[
     str | None,
@@ -31,7 +31,7 @@ Runtimes = Annotated[
 ]
 TestInputs = Annotated[
     list[str] | None,
-    typer.Option("--inputs-file", metavar="PATH", help="With --runtimes: ask these inputs too (repeatable)."),
+    typer.Option("--inputs-file", metavar="PATH", help="With --runtimes: ask these inputs too. Repeatable."),
 ]
 ReportOption = Annotated[
     str | None,

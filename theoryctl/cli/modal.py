@@ -30,9 +30,7 @@ Pruned = Annotated[
 ]
 
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Start no container, and wait for none.")]
-UnsetEndpoint = Annotated[
-    bool, typer.Option("--unset", help="Print what makes the shell forget those that lead to an endpoint.")
-]
+UnsetEndpoint = Annotated[bool, typer.Option("--unset", help="Print the commands that unset the variables.")]
 
 
 @command(

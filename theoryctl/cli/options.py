@@ -161,10 +161,18 @@ RunRuntime = Annotated[
     ),
 ]
 InstanceName = Annotated[
-    str | None, typer.Option("--name", metavar="NAME", help="The instance of this name, of several of one ref.")
+    str | None, typer.Option("--name", metavar="NAME", help="The instance of this name, where its ref has several.")
 ]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Print new lines as they come.")]
 Tail = Annotated[int | None, typer.Option("--tail", metavar="N", min=0, help="Print only the last N lines.")]
 Since = Annotated[
     str | None, typer.Option("--since", metavar="TIME", help="Print only lines of the last 30s, 10m, 2h or 1d.")
+]
+BaseImage = Annotated[
+    str | None,
+    typer.Option(
+        "--base-image",
+        metavar="IMAGE",
+        help="Build on this image. [env: THEORYCTL_BASE_IMAGE; default: python:3.12-slim]",
+    ),
 ]

@@ -18,7 +18,13 @@ MaxCost = Annotated[
     float | None,
     typer.Option("--max-cost", metavar="USD", min=0, help="Ask nobody if that could cost more."),
 ]
-Unused = Annotated[bool, typer.Option("--unused", help="Those that have answered nothing since the start.")]
+Unused = Annotated[
+    bool,
+    typer.Option(
+        "--unused",
+        help="Only those that have answered nothing since the start. [required]",
+    ),
+]
 Remove = Annotated[bool, typer.Option("--remove", help="Remove them. Without it, they are only listed.")]
 WhichRuntime = Annotated[
     str | None,

@@ -22,31 +22,37 @@ First = Annotated[str, typer.Argument(metavar="RUN", help="The run: the beginnin
 Second = Annotated[str, typer.Argument(metavar="OTHER", help="The run to compare it with.")]
 ReplayRuntime = Annotated[
     str | None,
-    typer.Option("--runtime", metavar="NAME", help="As of local run. [default: a mock: embedded, else as local run]"),
+    typer.Option(
+        "--runtime",
+        metavar="NAME",
+        help="embedded, or the runtime of a started instance. [default: embedded for a mock, else the started one]",
+    ),
 ]
 OfModel = Annotated[
     str | None,
     typer.Option(
-        "--model", "-m", metavar="NAME", help="Only runs that asked this model, of any vendor without its name."
+        "--model", "-m", metavar="NAME", help="Only runs of this model, as vendor/name; a name alone is of any vendor."
     ),
 ]
 OfMode = Annotated[str | None, typer.Option("--mode", metavar="mock|real", help="Only runs in this mode.")]
 OfCode = Annotated[
-    str | None, typer.Option("--code", metavar="CODE", help="Only runs that failed with this code, or with any.")
+    str | None,
+    typer.Option("--code", metavar="CODE", help="Only runs that failed with this code; any: all that failed."),
 ]
 OfTime = Annotated[
     str | None,
     typer.Option("--since", metavar="TIME", help="Only runs of the last 30m, 2h or 7d, or since a day: 2026-11-26."),
 ]
-Limit = Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, help="Show at most so many.")]
+Limit = Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, help="Show at most N runs.")]
 By = Annotated[
-    str, typer.Option("--by", metavar="NAMES", help="Group by any of day, model, ref, mode, source: day,model.")
+    str,
+    typer.Option("--by", metavar="NAMES", help="Group by day, model, ref, mode or source, or by several: day,model."),
 ]
 JsonLines = Annotated[bool, typer.Option("--jsonl", help="Print one JSON object a run. This is the default.")]
 Otlp = Annotated[
     bool, typer.Option("--otlp", help="Print one request of OpenTelemetry's OTLP/JSON, with a span a run.")
 ]
-Html = Annotated[str, typer.Option("--html", metavar="FILE", help="The file to write.")]
+Html = Annotated[str, typer.Option("--html", metavar="PATH", help="The file to write.")]
 OlderThan = Annotated[
     str | None,
     typer.Option("--older-than", metavar="TIME", help="Forget runs older than 12h, 30d and so on. [default: 90d]"),

@@ -28,7 +28,7 @@ def wanted(flags: Container[str]) -> dict[str, bool]:
 def shared_flags(*, hidden: bool = False) -> list[TyperOption]:
     """The flags as parameters of a command or a group; new ones, for each notes what it was given."""
     texts = {
-        JSON_FLAG: "Print exactly one JSON object on standard output.",
+        JSON_FLAG: "Print the result as JSON on standard output.",
         QUIET_FLAG: "Leave out notes and progress; errors stay.",
         NO_COLOR_FLAG: "Use no colours, as with NO_COLOR.",
         DEBUG_FLAG: "Show tracebacks and debug messages on standard error.",

@@ -153,7 +153,7 @@ _SAID = {
 
 
 def _in_words(message: str) -> str:
-    """What pydantic expects, as the end of "expected …"."""
+    """Say a message of pydantic's as the end of "expected …"."""
     for theirs, ours in _SAID.items():
         message = message.replace(theirs, ours)
     return message
