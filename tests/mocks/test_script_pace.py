@@ -57,8 +57,11 @@ def test_the_pace_changes_no_byte() -> None:
 @pytest.mark.parametrize(
     ("told", "says"),
     [
-        ({"text": "a", "delay": 1, "ttft": 1}, "ttft: found beside delay"),
-        ({"chunks": [{"text": "a", "delay": 1}], "tokens_per_second": 9}, "tokens_per_second: found beside chunks"),
+        ({"text": "a", "delay": 1, "ttft": 1}, "ttft: expected ttft or delay"),
+        (
+            {"chunks": [{"text": "a", "delay": 1}], "tokens_per_second": 9},
+            "tokens_per_second: expected it, or chunks with delays, got both",
+        ),
         ({"text": "a", "tokens_per_second": 0}, "tokens_per_second: expected more than 0, got 0"),
         ({"text": "a", "fault": {"probability": 2}}, "probability: expected at most 1, got 2"),
         ({"text": "a", "fault": {"after": 10**20}}, "after: expected at most 9007199254740991, got 1"),

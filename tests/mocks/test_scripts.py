@@ -99,8 +99,8 @@ def test_a_script_that_is_loaded_anew_is_at_its_beginning() -> None:
     ("document", "says"),
     [
         ([], "$: expected an object, got an array"),
-        ({}, "$.rules: found no rules"),
-        ({"rules": []}, "$.rules: found no rules"),
+        ({}, "$.rules: expected at least one rule, or tools"),
+        ({"rules": []}, "$.rules: expected at least one rule, or tools"),
         ({"rules": [{"answers": [{"txt": "a"}]}]}, "$.rules[0].answers[0].txt: expected one of text, json"),
         ({"rules": [{"answers": [{"text": 5}]}]}, "$.rules[0].answers[0].text: expected a text, got an integer"),
         ({"rules": [{"answers": [{"text": "a", "delay": "1"}]}]}, "$.rules[0].answers[0].delay: expected a number"),
@@ -119,8 +119,14 @@ def test_a_script_that_is_loaded_anew_is_at_its_beginning() -> None:
             "$.rules[0].when.user.contains: expected a value, or no such key, got null",
         ),
         ({"rules": [{"answers": [{"text": "a", "json": None}]}]}, "$.rules[0].answers[0].json: expected a value"),
-        ({"rules": [{"answers": [{}]}]}, "$.rules[0].answers[0]: found no answer"),
-        ({"rules": [{"answers": [{"text": "a", "json": 1}]}]}, "$.rules[0].answers[0].json: found beside text"),
+        (
+            {"rules": [{"answers": [{}]}]},
+            "$.rules[0].answers[0]: expected text, json, chunks, refusal, tool_calls or fault",
+        ),
+        (
+            {"rules": [{"answers": [{"text": "a", "json": 1}]}]},
+            "$.rules[0].answers[0].json: expected one of text, json and chunks, got it beside text",
+        ),
     ],
 )
 def test_what_is_no_script_is_refused_with_the_place(document: Any, says: str) -> None:
