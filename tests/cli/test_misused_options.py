@@ -111,6 +111,8 @@ def hint_of(cli: Cli, *typed: str) -> str:
         (("local", "stop", "--all", "--force"), ("local", "stop", "--all")),
         (("local", "stop", "-a"), ("local", "stop", "--all")),
         (("models", "ls"), ("models",)),
+        (("local", "run", MESSAGES), ("local", "run", "--inputs-json", MESSAGES)),
+        (("local", "stop", "all"), ("local", "stop", "--all")),
         (("local", "run", "--input", MESSAGES), ("local", "run", "--inputs-json", MESSAGES)),
         (("local", "run", "--input", "inputs.json"), ("local", "run", "--inputs-file", "inputs.json")),
         (("local", "run", "--input=Say hi"), ("local", "run", "--prompt", "Say hi")),
@@ -172,6 +174,16 @@ def test_a_variable_with_its_value_is_told_without_the_value(cli: Cli) -> None:
     refused = cli(*RUN, "-e", "OPENAI_API_KEY=hunter2")
     assert (refused.status, "hunter2" in refused.err) == (2, False)
     assert refused.err.endswith("hint: set OPENAI_API_KEY\n")
+
+
+def test_a_vendor_in_the_place_of_the_ref_is_told_with_its_models(cli: Cli) -> None:
+    assert cli("local", "run", "Hi", "--ref", "openai").err.endswith("hint: theoryctl models openai\n")
+    assert cli("models", "openai").status == 0
+
+
+def test_messages_are_given_with_the_flags_of_whole_inputs(cli: Cli) -> None:
+    hint = hint_of(cli, "local", "run", "--messages", "[]", "--ref", REF)
+    assert hint == "give messages with --inputs-json or --inputs-file"
 
 
 def test_json_with_other_quotes_than_double_ones_is_told_with_them(cli: Cli) -> None:

@@ -59,7 +59,8 @@ def with_hint(result: RunResult, context: Any) -> RunResult:
 
 
 def as_model(error: ProviderError, context: Any) -> str | None:
-    """The command with the ref as the model, where it is one, as `openai/gpt-4o`; None for any other.
+    """The command with the ref as the model, where it is one, as `openai/gpt-4o`, or for a vendor alone the list of its
+    models; None for any other.
 
     One that was not typed stands in a variable or in a file, and would count again: another is named.
     """
@@ -71,6 +72,8 @@ def as_model(error: ProviderError, context: Any) -> str | None:
 
     if ref.partition("/")[0] not in prefixes():
         return None
+    if "/" not in ref:
+        return command("models", ref).alone()
     return again("name the model with --model", ref=None if _is_typed("ref", context) else BUNDLED, model=ref)
 
 

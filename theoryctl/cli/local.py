@@ -207,6 +207,11 @@ def stop(ctx: typer.Context, ref: OptionalRef = None, name: InstanceName = None,
     from theoryctl.cli.hints import spelled
     from theoryctl.refs import ProviderRef
 
+    if ref == "all":
+        from theoryctl.errors import UsageError
+        from theoryctl.hints import again
+
+        raise UsageError("expected --all or a ref, got 'all'", hint=again("write --all", ref=None, all_=True))
     stopped = stop.stop(ProviderRef.parse(ref) if ref is not None else None, all_, name)
     told = [replace(each, error={**each.error, "hint": spelled(each.error["hint"], ctx)}) for each in stopped.failures]
     ctx.obj.emit(replace(stopped, failures=tuple(told)))

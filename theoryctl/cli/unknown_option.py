@@ -300,6 +300,8 @@ def _as_input(typed: _Typed, params: Mapping[str, Any], *, guesses: bool) -> Sli
     key = next(_meant(wanted, _inputs(typed.arguments), guesses), None)
     if key is None:
         return None
+    if key == "messages":
+        return Slip(typed.unknown, hint="give messages with --inputs-json or --inputs-file")
     corrected = [*typed.replaced(with_value=True), "-o", f"{key}={typed.value}"]
     return Slip(f"{key} is an input, and inputs are given with -o", corrected, f"give {key} with -o")
 

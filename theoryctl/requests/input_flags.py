@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from theoryctl.errors import BadInputs, UsageError
@@ -66,6 +67,7 @@ class InputFlags(NamedTuple):
             raise UsageError(message, hint=again(f"use {_flag(name)}", inputs=None, **{name: value}))
         if len(self.words) == 1:
             self._refuse_a_file(self.words[0])
+            self._refuse_json(self.words[0])
         if len(readers := list(self._readers())) > 1:
             raise UsageError(f"{' and '.join(readers)} both read standard input", hint="read it for one of them")
         if self.model is not None and any(option.startswith("model=") for option in self.options):
@@ -76,6 +78,17 @@ class InputFlags(NamedTuple):
         path = word.removeprefix("@")
         if os.path.isfile(path) and (path != word or os.path.splitext(path)[1]):
             raise UsageError(f"{path} is a file, and words are the prompt"[:200], hint=self._named(path))
+
+    def _refuse_json(self, word: str) -> None:
+        """Raise UsageError for a prompt that is whole inputs as JSON. With --prompt they stay one."""
+        if not (word.lstrip().startswith("{") and '"messages"' in word):
+            return
+        inputs = None
+        with suppress(ProviderError):
+            inputs = loads(word)
+        if isinstance(inputs, dict) and isinstance(inputs.get("messages"), list):
+            hint = again("give inputs with --inputs-json", words=None, inputs_json=word)
+            raise UsageError("expected a prompt in words, got inputs as JSON", hint=hint)
 
     def _named(self, path: str) -> Hint:
         """The command with a file by the flag that takes its kind."""
