@@ -111,6 +111,10 @@ def hint_of(cli: Cli, *typed: str) -> str:
         (("local", "stop", "--all", "--force"), ("local", "stop", "--all")),
         (("local", "stop", "-a"), ("local", "stop", "--all")),
         (("models", "ls"), ("models",)),
+        (
+            ("local", "run", "Hi", "--mode", "mock", "--model", REF),
+            ("local", "run", "Hi", "--ref", REF, "--mode", "mock"),
+        ),
         (("local", "run", MESSAGES), ("local", "run", "--inputs-json", MESSAGES)),
         (("local", "stop", "all"), ("local", "stop", "--all")),
         (("local", "run", "--input", MESSAGES), ("local", "run", "--inputs-json", MESSAGES)),
@@ -179,6 +183,16 @@ def test_a_variable_with_its_value_is_told_without_the_value(cli: Cli) -> None:
 def test_a_vendor_in_the_place_of_the_ref_is_told_with_its_models(cli: Cli) -> None:
     assert cli("local", "run", "Hi", "--ref", "openai").err.endswith("hint: theoryctl models openai\n")
     assert cli("models", "openai").status == 0
+
+
+def test_the_port_of_the_host_is_the_one_that_docker_has_before_the_colon(cli: Cli) -> None:
+    hint = hint_of(cli, "local", "start", "--runtime", "process", "-p", "8080:8000")
+    assert hint == "theoryctl local start --runtime process --port 8080"
+
+
+def test_a_model_that_is_written_like_a_ref_stays_a_model(cli: Cli) -> None:
+    ran = cli("local", "run", "Hi", "--mode", "mock", "-m", "vertex_ai/claude-3-5-sonnet@20240620", "--json")
+    assert ran.document["model"] == "vertex_ai/claude-3-5-sonnet@20240620"
 
 
 def test_messages_are_given_with_the_flags_of_whole_inputs(cli: Cli) -> None:

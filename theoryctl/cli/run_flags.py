@@ -118,16 +118,29 @@ def _input_flags(flags: RunFlags) -> InputFlags:
 
 
 def _refuse_a_ref_in_words(ctx: typer.Context, flags: RunFlags) -> None:
-    """Refuse a prompt that begins with a ref where none was typed: it was meant as one."""
+    """Refuse a prompt that begins with a ref, or one as the model, where none was typed: it was meant as one."""
     from theoryctl.errors import UsageError
     from theoryctl.hints import again
 
     source = ctx.get_parameter_source("ref")
     typed = source is not None and source.name == "COMMANDLINE"
+    if "@" in (flags.model or "") and not typed and _is_known(str(flags.model), flags.manifests):
+        message = f"--model: expected vendor/name, got the ref {flags.model}"
+        raise UsageError(message, hint=again("name the ref with --ref", ref=flags.model, model=None))
     first, *rest = flags.words or [""]
     if not typed and (ref := _as_ref(first, flags.manifests)):
         message = f"{first} is a ref, and words are the prompt"
         raise UsageError(message, hint=again("name the ref with --ref", ref=ref, words=tuple(rest) or None))
+
+
+def _is_known(word: str, manifests: str | None) -> bool:
+    """Return whether a word is a ref with a manifest; models of some vendors end in `@` and a date."""
+    import re
+
+    from theoryctl.manifests.catalog import Catalog
+    from theoryctl.refs import PATTERN, ProviderRef
+
+    return bool(re.fullmatch(PATTERN, word)) and Catalog(manifests).has(ProviderRef.parse(word))
 
 
 def _as_ref(word: str, manifests: str | None) -> str | None:

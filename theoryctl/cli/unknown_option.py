@@ -174,7 +174,7 @@ def _expected(typed: _Typed, params: Mapping[str, Any]) -> Slip | None:
     if typed.option == "--runtime" and typed.value and "--runtimes" in params:
         return _runtimes(typed)
     if typed.value and (ours := next((each for each in _OTHER_NAMES.get(typed.option, ()) if each in params), None)):
-        return Slip(typed.unknown, typed.called(ours), f"write {ours}")
+        return Slip(typed.unknown, _renamed(typed, ours, typed.value), f"write {ours}")
     if found := _file(typed, params) or _key(typed, params):
         return found
     if typed.option in _VENDOR and "--model" in params:
@@ -182,6 +182,12 @@ def _expected(typed: _Typed, params: Mapping[str, Any]) -> Slip | None:
     if typed.option in (*_VENDOR, "--model") and typed.value and read(typed.arguments).command[:1] == ("models",):
         return Slip(typed.unknown, typed.replaced(typed.value, with_value=True))
     return None
+
+
+def _renamed(typed: _Typed, ours: str, value: str) -> list[str]:
+    """The arguments with our name of the option; of docker's HOST:CONTAINER the port of the host alone."""
+    host, colon, _ = value.partition(":")
+    return typed.replaced(ours, host, with_value=True) if colon and ours == "--port" else typed.called(ours)
 
 
 def _needless(typed: _Typed, params: Mapping[str, Any]) -> str | None:
