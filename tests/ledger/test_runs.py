@@ -204,7 +204,7 @@ def test_names_to_group_by_that_a_space_sets_apart_are_told_with_their_comma(cli
 
 def test_a_page_that_is_named_without_its_option_is_written_by_the_hint(cli: Cli, working_folder: Path) -> None:
     ran = cli("runs", "report", "--since", "2h", "out.html")
-    assert (ran.status, "expected --html FILE, got none" in ran.err) == (2, True)
+    assert (ran.status, "expected --html PATH, got none" in ran.err) == (2, True)
     assert cli(*hinted(ran.err)).status == 0
     assert (working_folder / "out.html").exists()
     for nothing in ((), (REF,)):
