@@ -57,7 +57,7 @@ lint: $(VENV)/dev.stamp ## lint and types
 	$(BIN)/mypy
 
 check: lint ## lint, types, import walls, and that generated files are current
-	$(BIN)/python -m pytest -q tests/test_walls.py tests/test_generated.py
+	$(BIN)/python -m pytest -q tests/test_walls.py tests/test_shown.py tests/test_generated.py
 
 format: $(VENV)/dev.stamp ## format the code
 	$(BIN)/ruff check --fix .

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import ast
-import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,20 +12,14 @@ from tests.source import (
     FILES,
     OF_HOST,
     OF_PROVIDERS,
-    PROVIDERS,
     ROOMS,
     ROOT,
     imports,
     is_in,
-    name_of,
     ours,
     package_of,
     room_of,
-    tree_of,
 )
-
-#: The schemas that come with them.
-DOCUMENTS = sorted((ROOT / "providers" / "theoryctl_providers").rglob("*.json"))
 
 #: The rooms of each package, top down: imports go to a floor below. A new file in a room needs no edit here.
 FLOORS = {
@@ -288,60 +279,3 @@ def test_no_runtime_imports_another_and_no_wire_another(room: str) -> None:
         if is_in(module, room) and module not in {room, f"{room}.find"}:
             neighbours = {".".join(other.split(".")[:3]) for other in ours(module) if is_in(other, room)}
             assert neighbours - shared <= {".".join(module.split(".")[:3])} - shared, module
-
-
-#: Paths of a server, wherever they stand in a text.
-PATHS = re.compile(r"(?<![\w.])/(v1/|healthz)")
-
-
-def test_no_file_but_a_wires_own_knows_its_paths() -> None:
-    for module in FILES:
-        if package_of(module) == "theoryctl_providers" and not is_in(module, "theoryctl_providers.wires"):
-            texts = set(texts_in(FILES[module])) - set(docstrings_in(FILES[module]))
-            assert {text for text in texts if PATHS.search(text)} == set(), module
-
-
-def texts_in(file: Path) -> Iterator[str]:
-    for node in ast.walk(tree_of(file)):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
-
-
-def docstrings_in(file: Path) -> Iterator[str]:
-    """The texts that stand alone, as docstrings do."""
-    for node in ast.walk(tree_of(file)):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            yield node.value.value
-
-
-@pytest.mark.parametrize("room", [room for room in ROOMS if room != "theoryctl.terminal"])
-def test_only_the_terminal_prints(room: str) -> None:
-    for module in ROOMS[room]:
-        calls = [node for node in ast.walk(tree_of(FILES[module])) if isinstance(node, ast.Call)]
-        called = {ast.unparse(node.func) for node in calls if isinstance(node.func, (ast.Name, ast.Attribute))}
-        assert called & {"print", "typer.echo", "typer.secho", "sys.stdout.write", "sys.stderr.write"} == set(), module
-
-
-#: A flag such as `--mode`, or a command of ours: in what is shown, these are for the command line alone to say.
-COMMAND_LINE = re.compile(r"(?<![\w-])--[a-z]|\btheoryctl (local|modal|image|manifest|runs|doctor)\b")
-
-#: The server's own program has flags of its own.
-PROGRAM = "theoryctl_providers.__main__"
-
-
-def strings_of(file: Path) -> Iterator[str]:
-    """Every string constant, those in f-strings too; of documents all that they say. Docstrings are not shown."""
-    if file.suffix == ".json":
-        yield file.read_text()
-        return
-    tree = tree_of(file)
-    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone:
-            yield node.value
-
-
-def test_providers_say_what_to_change_and_leave_the_command_line_to_say_how() -> None:
-    for file in (*PROVIDERS, *DOCUMENTS):
-        if name_of(file) != PROGRAM:
-            assert [text for text in strings_of(file) if COMMAND_LINE.search(text)] == [], file.name
