@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.providers.engine.seam import ASK, HERE, Bare, a_coroutine, named, refusal
 from theoryctl_providers import LLMProvider, get_llm_provider, run
 from theoryctl_providers.contract import (
@@ -40,6 +42,8 @@ def test_a_class_that_is_no_subclass_gets_the_defaults_of_the_optional_parts() -
         ({"stream": None}, "got None"),
         ({"prepare": a_coroutine}, "prepare: expected a plain function, got `async def` without `yield`"),
         ({"check": a_coroutine}, "check: expected a plain function"),
+        ({"check_inputs": a_coroutine}, "check_inputs: expected a plain function"),
+        ({"notes": a_generator}, "notes: expected a plain function, got a function with `yield`"),
         ({"is_prepared": True}, "is_prepared: expected a plain function, got True"),
         ({"aclose": a_generator}, "aclose: expected `async def` without `yield`, got a function with `yield`"),
         ({"aclose": lambda self: None}, "aclose: expected `async def` without `yield`, got a plain function"),
@@ -59,6 +63,14 @@ def test_a_part_of_another_kind_is_refused_at_look_up(parts: dict[str, Any], exp
     assert caught.value.code == "ERR_PROVIDER"
     assert f"{HERE}:Odd." in caught.value.message and expected in caught.value.message
     assert refusal(name)["message"] == caught.value.message
+
+
+@pytest.mark.parametrize("table", ["| part | use it to | default |", "| part | type |"])
+def test_the_page_names_every_part_of_a_provider(table: str) -> None:
+    _, rows = (ROOT / "docs" / "providers.md").read_text().split(f"{table}\n")
+    named = re.findall(r"`(\w+)(?:\(|`)", "\n".join(row.split("|")[1] for row in rows.split("\n\n")[0].splitlines()))
+    parts = {name for name in vars(LLMProvider) if not name.startswith("_")}
+    assert {*named, "stream"} == parts
 
 
 def test_a_class_that_cannot_be_made_without_arguments_is_refused() -> None:
