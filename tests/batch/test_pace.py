@@ -1,16 +1,13 @@
-"""The pace of a batch: limits per minute, what a vendor says of its limits, and when a vendor is given up."""
+"""The pace of a batch: limits per minute, and what a vendor says of its limits."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from theoryctl.batch.failures import Failures, Verdict
 from theoryctl.batch.pace import MINUTE, Pace
-from theoryctl_providers.contract import ERRORS, ErrorInfo
 
 
 def paced(tokens: float, used: float, late: float, **limits: float) -> list[float]:
@@ -117,65 +114,3 @@ def test_a_reset_may_be_a_time() -> None:
     name = "anthropic-ratelimit-requests"
     pace.heed({f"{name}-remaining": "0", f"{name}-reset": then.isoformat().replace("+00:00", "Z")})
     assert 28 < pace.delay(0) <= 30
-
-
-def failure(code: str) -> ErrorInfo:
-    return {"code": code, "message": "so it is", "hint": None, "retryable": ERRORS[code].retryable}
-
-
-def judged(failures: Failures, code: str, tries: int = 1) -> Verdict:
-    return failures.judge("openai", failure(code), tries, failures.pace.begin(0), None)
-
-
-def test_a_vendor_that_is_down_is_given_up_after_some_rounds_however_many_calls_failed_in_each() -> None:
-    failures = Failures(Pace(64), 1000, first_pause=0.001)
-    rounds = 0
-    while failures.stop is None and rounds < 50:
-        began = [failures.pace.begin(0) for _ in range(64)]
-        for each in began:
-            failures.judge("openai", failure("ERR_UNREACHABLE"), 1, each, None)
-        rounds += 1
-        time.sleep(0.002)
-    assert rounds == 5
-    assert failures.stop is not None
-    assert failures.stop.code == "ERR_UNREACHABLE"
-    assert "openai answered none of the last 257 calls" in failures.stop.message
-
-
-def test_an_answer_in_between_keeps_the_batch_going() -> None:
-    failures = Failures(Pace(4), 1000, first_pause=0.001)
-    for _ in range(20):
-        judged(failures, "ERR_UNAVAILABLE")
-        failures.answered("openai", failures.pace.begin(0))
-    assert failures.stop is None
-
-
-def test_an_answer_that_was_under_way_before_proves_nothing() -> None:
-    failures = Failures(Pace(4), 1000)
-    began = failures.pace.begin(0)
-    for _ in range(3):
-        assert judged(failures, "ERR_AUTH") is Verdict.HELD
-        failures.answered("openai", began)
-    assert failures.stop is not None
-
-
-def test_a_line_is_asked_again_a_few_times_and_from_one_budget() -> None:
-    failures = Failures(Pace(4), 10, first_pause=0.001)
-    for tries in (1, 2):
-        assert judged(failures, "ERR_UNAVAILABLE", tries) is Verdict.AGAIN
-        failures.answered("openai", failures.pace.begin(0))
-    assert judged(failures, "ERR_UNAVAILABLE", 3) is Verdict.HELD
-    for _ in range(98):
-        failures.answered("openai", failures.pace.begin(0))
-        judged(failures, "ERR_UNAVAILABLE")
-    failures.answered("openai", failures.pace.begin(0))
-    assert judged(failures, "ERR_UNAVAILABLE") is Verdict.HELD
-
-
-@pytest.mark.parametrize("code", ["ERR_BAD_RESPONSE", "ERR_INPUTS", "ERR_CONTENT_POLICY", "ERR_CONTEXT_EXCEEDED"])
-def test_what_was_billed_or_cannot_pass_is_never_asked_again(code: str) -> None:
-    assert judged(Failures(Pace(4), 10), code) is Verdict.FINAL
-
-
-def test_a_timeout_is_not_asked_again_but_held_until_the_vendor_answers_another() -> None:
-    assert judged(Failures(Pace(4), 10), "ERR_TIMEOUT") is Verdict.HELD
