@@ -36,6 +36,17 @@ def test_a_mock_asked_again_gives_the_same_bytes(flags: tuple[str, ...], cli: Cl
     assert (new["source"], new["outputs_digest"]) == ("replay", old["outputs_digest"])
 
 
+def test_a_run_that_was_answered_by_a_recording_is_asked_again_from_that_recording(
+    ask: Ask, cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    runs = [ask("--record-missing", "recorded", env=CONTENT).document for _ in range(2)]
+    assert [run["mode"] for run in runs] == ["real", "mock"]
+    (folder := tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(folder)
+    again = cli("runs", "replay", runs[1]["run_id"], "--json", env=CONTENT)
+    assert (again.document["mode"], again.document["outputs"]) == ("mock", runs[0]["outputs"]), again.err
+
+
 def test_a_mock_asked_again_says_why_it_runs_in_this_process(cli: Cli) -> None:
     assert cli(*MOCK, "--prompt", "x", env=CONTENT).status == 0
     assert "embedded: mocks are asked again in this process" in cli("runs", "replay", "last").err

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from theoryctl_providers.contract import Envelope, Request
 
 
-#: The flags whose values are paths.
-_PATHS = frozenset(("--script", "--replay", "--record", "--record-missing"))
+#: The flags whose values are paths, and that say what a mock answers from.
+_PATHS = frozenset(("--script", "--replay", "--record-missing"))
 
 
 class Content(NamedTuple):
@@ -41,6 +41,7 @@ def content_of(request: Request, envelope: Envelope, answers: Mapping[str, Any])
     redactor = Redactor(secrets_of(request))
     try:
         inputs = dumps(dict(request.inputs))
+        inputs.encode()  # refuses a lone surrogate, which the ledger's file cannot hold
         clean = dumps(redactor.value(json.loads(inputs)))
         outputs = dumps(redactor.value([dict(output) for output in envelope["outputs"]]))
     except (TypeError, ValueError, RecursionError):

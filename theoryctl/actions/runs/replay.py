@@ -100,7 +100,8 @@ def _mocks(answers: dict[str, Any]) -> MockFlags:
     script = answers.get("--script", ())
     return MockFlags(
         script=(script,) if isinstance(script, str) else tuple(script),
-        replay=answers.get("--replay"),
+        # A run that --record-missing answered is a mock: the folder had its recording.
+        replay=answers.get("--replay", answers.get("--record-missing")),
         tools=answers.get("--tools"),
         mock_version=answers.get("--mock-version"),
     )
