@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -121,4 +122,11 @@ def test_the_failure_of_the_first_of_them_is_raised_after_which_no_other_begins(
 
     with pytest.raises(ValueError, match="0"):
         at_once(work, range(6), 2)
+    time.sleep(0.3)  # in which all six would have been begun
     assert len(begun) <= 4
+
+
+@pytest.mark.timeout(20)
+def test_what_ends_a_thread_is_raised_to_whoever_waits_for_it() -> None:
+    with pytest.raises(SystemExit):
+        at_once(sys.exit, [1, 2], 2)
