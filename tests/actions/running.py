@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from tests.conftest import REF, Cli, Ran
+from tests.conftest import REF, ROOT, Cli, Ran
 from tests.waiting import until
 
 START = ("local", "start", "--ref", REF, "--runtime", "process")
@@ -148,3 +148,13 @@ def stranger(answering: Answering, port: int = 0, tls: ssl.SSLContext | None = N
         yield listening
     finally:
         listening.close()
+
+
+def serve_with(provider: str, code: str, folder: Path, environment: dict[str, str]) -> None:
+    """Have the ref served by a provider, such as `waiting:Waiting`, whose module, put into `folder`, has this code."""
+    (folder / f"{provider.partition(':')[0]}.py").write_text(code)
+    manifest = folder / "work/manifests" / f"{REF}.yaml"
+    manifest.parent.mkdir(parents=True)
+    bundled = (ROOT / "manifests" / f"{REF}.yaml").read_text()
+    manifest.write_text(bundled.replace("provider: litellm", f"provider: {provider}"))
+    environment["PYTHONPATH"] = str(folder)

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.actions.running import START, STOP, change, error, listed, record, servers, started
-from tests.conftest import ROOT, THEORYCTL, Cli
+from tests.actions.running import START, STOP, change, error, listed, record, serve_with, servers, started
+from tests.conftest import THEORYCTL, Cli
 from tests.waiting import until
 
 REF = "llm/litellm@1"
@@ -60,13 +60,8 @@ def _nothing_is_left(cli: Cli, children: Path) -> Iterator[None]:
 @pytest.fixture
 def children(environment: dict[str, str], tmp_path: Path) -> Path:
     """Have the ref served by a provider that starts programs, and return the file with their pids."""
-    (tmp_path / "keeping.py").write_text(KEEPING)
-    manifest = (ROOT / "manifests" / f"{REF}.yaml").read_text()
-    (tmp_path / "work/manifests/llm").mkdir(parents=True)
-    (tmp_path / "work/manifests" / f"{REF}.yaml").write_text(
-        manifest.replace("provider: litellm", "provider: keeping:Keeping")
-    )
-    environment |= {"PYTHONPATH": str(tmp_path), "CHILDREN": str(tmp_path / "children")}
+    serve_with("keeping:Keeping", KEEPING, tmp_path, environment)
+    environment["CHILDREN"] = str(tmp_path / "children")
     return tmp_path / "children"
 
 

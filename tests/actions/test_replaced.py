@@ -25,10 +25,11 @@ from tests.actions.running import (
     port_of,
     record,
     records,
+    serve_with,
     servers,
     started,
 )
-from tests.conftest import REF, ROOT, THEORYCTL, Cli
+from tests.conftest import REF, THEORYCTL, Cli
 from tests.waiting import until
 
 #: A provider that is not ready before a file is there, and fails where that has a text.
@@ -62,13 +63,8 @@ def _nothing_is_left(cli: Cli, environment: dict[str, str]) -> Iterator[None]:
 @pytest.fixture
 def gate(environment: dict[str, str], tmp_path: Path) -> Path:
     """Have the ref served by the provider that waits, and return the file that it waits for, which is there."""
-    (tmp_path / "waiting.py").write_text(WAITING)
-    manifest = (ROOT / "manifests" / f"{REF}.yaml").read_text()
-    (tmp_path / "work/manifests/llm").mkdir(parents=True)
-    (tmp_path / "work/manifests" / f"{REF}.yaml").write_text(
-        manifest.replace("provider: litellm", "provider: waiting:Waiting")
-    )
-    environment |= {"PYTHONPATH": str(tmp_path), "GATE": str(tmp_path / "gate")}
+    serve_with("waiting:Waiting", WAITING, tmp_path, environment)
+    environment["GATE"] = str(tmp_path / "gate")
     (tmp_path / "gate").write_text("")
     return tmp_path / "gate"
 
