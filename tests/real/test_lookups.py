@@ -104,8 +104,6 @@ def ask_at(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> AskAt:
         secrets, environment = asking.at(url)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        # LiteLLM has one session of aiohttp's for all time, and the test before closed it.
-        monkeypatch.setattr("litellm.main.base_llm_aiohttp_handler.client_session", None)
         return ask(secrets, asking.model, streamed=False)
 
     return ask_at

@@ -103,6 +103,7 @@ class LiteLLMProvider(LLMProvider):
             await litellm.close_litellm_async_clients()
             # It keeps what it has closed, and would hand it out again.
             litellm.in_memory_llm_clients_cache.flush_cache()
+            litellm.main.base_llm_aiohttp_handler.client_session = None
 
 
 def _check_counted(request: ResolvedRequest) -> None:
