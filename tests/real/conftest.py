@@ -248,6 +248,20 @@ def vendors(httpserver: HTTPServer) -> HTTPServer:
     return httpserver
 
 
+@pytest.fixture(scope="module")
+def trap_server() -> Iterator[HTTPServer]:
+    with HTTPServer() as server:
+        yield server
+
+
+@pytest.fixture
+def trap(trap_server: HTTPServer) -> Iterator[HTTPServer]:
+    """The server at every address that is another vendor's; nobody should ask it."""
+    trap_server.clear()
+    yield trap_server
+    assert trap_server.log == []
+
+
 def addresses(server: HTTPServer, model: str = OPENAI) -> dict[str, str]:
     """As people set them: Ollama's is the server's root, OpenAI's ends in /v1."""
     root = server.url_for("").rstrip("/")

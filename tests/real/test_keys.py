@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -38,20 +37,6 @@ def environment() -> dict[str, str]:
 def said(server: HTTPServer) -> str:
     """Everything a server was told, in one text."""
     return "\n".join(f"{request.url}\n{request.headers}\n{request.get_data(as_text=True)}" for request, _ in server.log)
-
-
-@pytest.fixture(scope="module")
-def trap_server() -> Iterator[HTTPServer]:
-    with HTTPServer() as server:
-        yield server
-
-
-@pytest.fixture
-def trap(trap_server: HTTPServer) -> Iterator[HTTPServer]:
-    """The server at every address that is another vendor's; nobody should ask it."""
-    trap_server.clear()
-    yield trap_server
-    assert trap_server.log == []
 
 
 def secrets_for(row: Row, address: str) -> dict[str, str]:
@@ -238,54 +223,3 @@ def test_a_secret_of_one_call_is_nothing_to_the_next(litellm: Any) -> None:
         assert caught.value.code == "ERR_MISSING_SECRET"
         assert len(vendor.requests) == 1
     assert "GROQ_API_KEY" not in os.environ
-
-
-def test_the_key_of_openai_does_not_go_to_a_vendor_without_one(litellm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", CANARY)
-    with Vendor() as vendor:
-        monkeypatch.setenv("NEBIUS_API_BASE", f"{vendor.url}/v1")
-        monkeypatch.setenv("GALADRIEL_API_BASE", f"{vendor.url}/v1")
-        for model in ("nebius/x", "galadriel/x"):
-            with pytest.raises(ProviderError) as caught:
-                run({"model": model, "messages": MESSAGES}, provider="litellm", mode="real")
-            assert caught.value.code == "ERR_MISSING_SECRET"
-        assert vendor.requests == []
-
-
-@pytest.mark.parametrize("is_moved", [True, False])
-@pytest.mark.parametrize(
-    ("vendor", "operation"),
-    [
-        ("ai21", "chat"),
-        ("azure_ai", "embeddings"),
-        ("custom_openai", "chat"),
-        ("litellm_proxy", "chat"),
-        ("litellm_proxy", "embeddings"),
-        ("xinference", "chat"),
-    ],
-)
-def test_the_key_of_a_vendor_without_an_address_does_not_go_to_openais(
-    vendor: str,
-    operation: Operation,
-    is_moved: bool,
-    litellm: Any,
-    trap: HTTPServer,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # on the way to OpenAI itself
-    if is_moved:
-        monkeypatch.setenv("OPENAI_BASE_URL", trap.url_for("/v1"))
-    error = asked(f"{vendor}/m", operation, {f"{vendor.upper()}_API_KEY": CANARY}).envelope["error"]
-    assert error is not None
-    assert (error["code"], error["retryable"]) == ("ERR_MISSING_SECRET", False)
-    assert f"{vendor.upper()}_API_BASE" in (error["hint"] or "")
-
-
-def test_a_vendor_at_an_address_that_openais_client_has_too_is_asked(
-    litellm: Any, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    httpserver.expect_request("/v1/chat/completions").respond_with_json({"error": {"message": "no"}}, status=401)
-    for name in ("OPENAI_BASE_URL", "LITELLM_PROXY_API_BASE"):
-        monkeypatch.setenv(name, httpserver.url_for("/v1"))
-    asked("litellm_proxy/m", "chat", {"LITELLM_PROXY_API_KEY": CANARY})
-    assert len(httpserver.log) == 1

@@ -61,12 +61,25 @@ def others_addresses(model: str, arguments: Mapping[str, Any]) -> tuple[str, ...
     return tuple(address for address in known if address and address not in own)
 
 
-def without_address(model: str) -> ProviderError:
-    """Return the error for a vendor beyond the table that has no address, `ERR_MISSING_SECRET`."""
-    name = f"{_prefix(model)}_API_BASE"
+def others_key(model: str, secrets: Mapping[str, str]) -> str | None:
+    """Return OpenAI's key of the environment for a vendor beyond the table, unless it is among the call's own secrets.
+
+    LiteLLM and OpenAI's client take it for many of these where they have none (main.py, `_complete_aiohttp_openai`).
+    """
+    key = os.environ.get("OPENAI_API_KEY")
+    return None if vendor_for(model) is not None or key in secrets.values() else key
+
+
+#: For the end of a variable that is missing, the mistake that LiteLLM makes without it.
+_MISTAKES = {"API_BASE": "the key to an address of OpenAI's", "API_KEY": "the key of OpenAI"}
+
+
+def without(ending: str, model: str) -> ProviderError:
+    """Return the error for a vendor beyond the table that has no address or no key, `ERR_MISSING_SECRET`."""
+    name = f"{_prefix(model)}_{ending}"
     return ProviderError(
         "ERR_MISSING_SECRET",
-        f"{model} needs {name}: without it LiteLLM would send the key to an address of OpenAI's",
+        f"{model} needs {name}: without it LiteLLM would send {_MISTAKES[ending]}",
         hint=f"declare {name} among the manifest's secrets, and set it",
     )
 

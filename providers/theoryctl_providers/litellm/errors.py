@@ -14,7 +14,7 @@ from typing import Any
 
 from theoryctl_providers.contract import ProviderError, install_command
 from theoryctl_providers.litellm.addresses import at_address, hint_for, replace_hint, shown
-from theoryctl_providers.litellm.arguments import without_address
+from theoryctl_providers.litellm.arguments import without
 from theoryctl_providers.litellm.reading import ToldInAnswer
 from theoryctl_providers.litellm.vendors import vendor_for
 from theoryctl_providers.status import LONGEST_BODY, answered, body_of, code_of, failure_of, quote, vendor_of
@@ -40,8 +40,8 @@ def as_provider_error(
     if redirect is not None:
         return _redirected(redirect, model, address, clean)
     chain = list(_chain(error))
-    if _is_misdirected(chain):
-        return without_address(model)
+    if (missing := _missing(chain)) is not None:
+        return without(missing, model)
     for each in chain:  # what reads for LiteLLM raises ours, which LiteLLM wraps
         if isinstance(each, ProviderError):
             each.message = at_address(each.message, address)
@@ -162,10 +162,11 @@ def _without_response(
     return _by_class(chain, asked, begun, clean)
 
 
-def _is_misdirected(chain: list[BaseException]) -> bool:
+def _missing(chain: list[BaseException]) -> str | None:
+    """The end of the variable without which a request would have been misdirected; None where none would."""
     from theoryctl_providers.litellm.transport import Misdirected
 
-    return any(isinstance(error, Misdirected) for error in chain)
+    return next((error.args[0] for error in chain if isinstance(error, Misdirected)), None)
 
 
 def is_lost(error: BaseException) -> bool:

@@ -26,7 +26,7 @@ from typing import Any
 import httpx
 
 from theoryctl_providers.litellm.redirects import redirect
-from theoryctl_providers.litellm.transport import is_heard, report, turned_away
+from theoryctl_providers.litellm.transport import is_heard, refuse_misdirected, report, turned_away
 
 
 def listen() -> None:
@@ -75,6 +75,7 @@ def _asking_each(request: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(request)
     async def asked(session: Any, method: str, url: Any, **options: Any) -> Any:
+        refuse_misdirected(str(url), options.get("headers") or {})
         if not is_heard() or not options.get("allow_redirects", True):
             return await request(session, method, url, **options)
         options["allow_redirects"], before = False, 0

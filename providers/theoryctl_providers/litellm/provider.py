@@ -132,7 +132,13 @@ def _refuse_dropped(vendor: Vendor, inputs: Mapping[str, Any]) -> None:
 
 async def _call(request: ResolvedRequest) -> AsyncGenerator[Event]:
     from theoryctl_providers.litellm.addresses import at_address
-    from theoryctl_providers.litellm.arguments import account_headers, called_at, others_addresses, vendor_arguments
+    from theoryctl_providers.litellm.arguments import (
+        account_headers,
+        called_at,
+        others_addresses,
+        others_key,
+        vendor_arguments,
+    )
     from theoryctl_providers.litellm.errors import as_provider_error
     from theoryctl_providers.litellm.stored_client import stored_client
     from theoryctl_providers.litellm.transport import Heard
@@ -143,6 +149,7 @@ async def _call(request: ResolvedRequest) -> AsyncGenerator[Event]:
     try:
         arguments = vendor_arguments(request)
         address, heard.others = called_at(arguments), others_addresses(model, arguments)
+        heard.foreign = others_key(model, request.config.secrets)
         arguments |= stored_client(model.partition("/")[0], arguments)
         async with aclosing(_events(request, arguments, heard)) as events:
             async for event in events:

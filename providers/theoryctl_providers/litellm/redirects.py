@@ -71,5 +71,14 @@ def is_of(url: httpx.URL | str, other: httpx.URL | str) -> bool:
         return False
 
 
+def is_below(url: httpx.URL | str, address: httpx.URL | str) -> bool:
+    """Say whether a URL is an address, or one below it."""
+    return is_of(url, address) and _folder(url).startswith(_folder(address))
+
+
+def _folder(url: httpx.URL | str) -> str:
+    return f"{httpx.URL(url).path.rstrip('/')}/"
+
+
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port  # None for the scheme's own port, also where it is written

@@ -14,7 +14,7 @@ import httpx
 
 from theoryctl_providers.litellm.answers import Answer, Body
 from theoryctl_providers.litellm.arguments import custom_headers
-from theoryctl_providers.litellm.redirects import LED_TO, stay
+from theoryctl_providers.litellm.redirects import LED_TO, is_below, stay
 
 T = TypeVar("T")
 
@@ -22,19 +22,24 @@ _call: ContextVar[Heard | None] = ContextVar("_call", default=None)
 
 
 class Misdirected(Exception):
-    """A request that was about to go to another vendor's address."""
+    """A request that was about to go to another vendor's address, or with another vendor's key.
+
+    Its argument is the end of the variable that was missing.
+    """
 
 
 class Heard:
     """The last response that came for a call; None before one has.
 
     `account` are headers, by lower-case name, that say on whose account the call is; of those in the environment none
-    goes with it. `others` are addresses where nothing of the call may go.
+    goes with it. `others` are addresses where nothing of the call may go, and `foreign` is a key that may not go with
+    it.
     """
 
     def __init__(self, account: Mapping[str, str]) -> None:
         self.account = account
         self.others: Sequence[str] = ()
+        self.foreign: str | None = None
         self.response: httpx.Response | None = None
         #: The address of the last request, without its path; None before one was made.
         self.asked: str | None = None
@@ -129,12 +134,22 @@ def _is_told(name: str) -> bool:
 _AMBIENT = ("openai-organization", "openai-project")
 
 
+def refuse_misdirected(url: httpx.URL | str, headers: Mapping[str, str]) -> None:
+    """Raise Misdirected for a request of a call of ours that takes its key elsewhere, or a key of another vendor."""
+    heard = _call.get()
+    if heard is None:
+        return
+    if any(is_below(url, address) for address in heard.others):
+        raise Misdirected("API_BASE")
+    if heard.foreign and any(heard.foreign in value.split() for value in headers.values()):
+        raise Misdirected("API_KEY")
+
+
 def _speak(request: httpx.Request) -> None:
     heard = _call.get()
     if heard is None:
         return
-    if any(str(request.url).startswith(f"{address.rstrip('/')}/") for address in heard.others):
-        raise Misdirected
+    refuse_misdirected(request.url, request.headers)
     asked = f"{request.url.scheme}://{request.url.netloc.decode()}"
     # Of a picture or a token that was fetched before: the prompt goes out only now. Or LiteLLM went on without it.
     if heard.redirect is not None or (asked != heard.asked and request.method == "POST"):
