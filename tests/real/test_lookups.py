@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import aiohttp
 import httpx
+import httpx2
 import pytest
 import requests
 from pytest_httpserver import HTTPServer
@@ -18,8 +19,9 @@ from werkzeug import Request, Response
 from tests.real.accounts import service_account
 from tests.real.conftest import CANARY, LITELLM_WARNINGS, Ask
 from tests.real.prediction import Predictions, Proxy
-from tests.real.test_keys import said
+from tests.real.test_keys import CALLED, asked, said, secrets_for
 from tests.real.test_redirects import redirecting
+from theoryctl_providers.contract import Operation
 from theoryctl_providers.engine.loop import background
 from theoryctl_providers.litellm.transport import Heard
 
@@ -178,6 +180,53 @@ def test_the_hub_of_hugging_face_leads_a_key_nowhere_else(
     # It asks anybody's way for a file of the model's, too, and that may be elsewhere.
     assert set(asked.values()) <= {None}
     assert CANARY not in said(other)
+
+
+@pytest.fixture
+def unheard(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The addresses that clients of httpx2's were about to ask, which nobody hears."""
+    found: list[str] = []
+
+    def send(client: Any, request: Any, **_: Any) -> Any:
+        found.append(str(request.url))
+        raise httpx2.ConnectError("not in this test")
+
+    for client in (httpx2.Client, httpx2.AsyncClient):
+        monkeypatch.setattr(client, "send", send)
+    return found
+
+
+@pytest.mark.parametrize("operation", ["chat", "embeddings"])
+@pytest.mark.parametrize("prefix", [*(row.name for row in CALLED), "custom_openai", "litellm_proxy"])
+def test_no_call_goes_through_a_client_that_is_not_heard(
+    prefix: str, operation: Operation, litellm: Any, httpserver: HTTPServer, unheard: list[str]
+) -> None:
+    httpserver.expect_request(re.compile("/.*")).respond_with_json({"error": {"message": "no"}}, status=401)
+    own = httpserver.url_for("").rstrip("/")
+    rows = [row for row in CALLED if row.name == prefix]
+    name = prefix.upper()
+    secrets = secrets_for(rows[0], own) if rows else {f"{name}_API_KEY": CANARY, f"{name}_API_BASE": own}
+    assert asked(f"{prefix}/a-model", operation, secrets).envelope["error"] is not None
+    assert unheard == []
+
+
+@pytest.mark.parametrize(("secrets", "code"), [({"OPENAI_API_KEY": CANARY}, "UNREACHABLE"), ({}, "MISSING_SECRET")])
+def test_an_identity_of_the_environment_makes_no_token_for_a_call(
+    secrets: dict[str, str],
+    code: str,
+    litellm: Any,
+    unheard: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "token").write_text(CANARY)
+    monkeypatch.setenv("OPENAI_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
+    for name in ("OPENAI_IDENTITY_PROVIDER_ID", "OPENAI_SERVICE_ACCOUNT_ID"):
+        monkeypatch.setenv(name, "an-id")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # on the way to OpenAI itself
+    error = asked("openai/a-model", "chat", secrets).envelope["error"]
+    assert error is not None and error["code"] == f"ERR_{code}"
+    assert unheard == []
 
 
 def test_others_in_this_process_follow_redirects_as_ever(

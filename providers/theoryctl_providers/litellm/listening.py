@@ -14,7 +14,10 @@ OIDC, through clients of httpx's that it keeps. Beside them (files below litellm
 - Libraries that follow no redirect: botocore, which asks for credentials of Bedrock and SageMaker (httpsession.py);
   azure-core, for Azure's SDK, which tells requests so (pipeline/transport/_requests_basic.py).
 
-Clients of httpx2's, as OpenAI's SDK makes them by itself, are used for workload identities alone, not for a key.
+Two ways are not heard, and no call of ours takes them. OpenAI's SDK makes clients of httpx2's where it is given none:
+for the token of a workload identity, which LiteLLM wants where a call to OpenAI has no key
+(openai/workload_identity.py). LiteLLM's code in Rust sends neither chats nor embeddings, whatever LITELLM_RUST says
+(rust_bridge/catalog.py).
 """
 
 from __future__ import annotations
