@@ -73,13 +73,25 @@ def _set_up() -> Any:
 
 
 def _send_once() -> None:
-    """Keep LiteLLM from sending a POST again by itself after a reset: we count attempts, and each may be billed."""
+    """Keep LiteLLM and OpenAI's client from asking again by themselves: we count attempts, and each may be billed.
+
+    LiteLLM sends a POST again after a reset; for some vendors (ai21, deepinfra) it drops the argument `max_retries`.
+    """
     from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
+    from openai._models import FinalRequestOptions
+
+    from theoryctl_providers.litellm.transport import is_heard
+
+    most = FinalRequestOptions.get_max_retries
 
     async def raise_again(*_: Any, **__: Any) -> Any:
         raise  # called while LiteLLM handles the failure of the first sending
 
+    def get_max_retries(self: Any, max_retries: int) -> int:
+        return 0 if is_heard() else most(self, max_retries)
+
     AsyncHTTPHandler.single_connection_post_request = raise_again
+    FinalRequestOptions.get_max_retries = get_max_retries
 
 
 def _price_nothing() -> None:
