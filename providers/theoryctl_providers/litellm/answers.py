@@ -37,7 +37,7 @@ class Body(httpx.AsyncByteStream):  # type: ignore[misc]  # httpx is not there w
     def __init__(self, response: httpx.Response) -> None:
         self._inner: Any = response.stream
         chunks = _decoded(response)
-        self._source = _at_most(LONGEST_BODY, chunks) if response.is_error else chunks
+        self._source = of_failure(chunks) if response.is_error else chunks
         self._held: deque[bytes] = deque()
         self.watch: Callable[[bytes], None] | None = None
 
@@ -93,11 +93,18 @@ async def _chunks(source: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
         yield start
 
 
-async def _at_most(size: int, chunks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
-    """Give the first `size` bytes of a body. LiteLLM looks for keys in a failure's, on the loop: seconds for 200 KB."""
+async def of_failure(chunks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    """The body of a failure, as far as it is told and comes: a status counts, whatever becomes of the body.
+
+    LiteLLM looks for keys in it, on the event loop: 200 KB took it seconds.
+    """
+    left = LONGEST_BODY
     async with aclosing(chunks):
-        async for chunk in chunks:
-            yield chunk[:size]
-            size -= len(chunk)
-            if size <= 0:
-                return
+        try:
+            async for chunk in chunks:
+                yield chunk[:left]
+                left -= len(chunk)
+                if left <= 0:
+                    return
+        except Exception:  # of httpx's, of aiohttp's, or of what decodes it
+            return

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from theoryctl_providers.contract import Event, ProviderError, ResolvedRequest, Usage
 from theoryctl_providers.litellm.documents import Said, documents, is_openai, speaks_openai, whole
-from theoryctl_providers.litellm.reading import Reader, ToldInAnswer
+from theoryctl_providers.litellm.reading import Reader
+from theoryctl_providers.litellm.told import ToldInAnswer
 from theoryctl_providers.litellm.untranslated import ended_for
 from theoryctl_providers.litellm.usage import usage_of
 

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from theoryctl_providers.litellm.lines import END, Events, is_json, loads
+from theoryctl_providers.litellm.told import told_in
 from theoryctl_providers.litellm.untranslated import WORDS, Untranslated
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ class Said:
         if not isinstance(document, dict):
             return
         self._untranslated.read(document)
-        self.error = document.get("error") or self.error
+        self.error = told_in(document) or self.error
         for holder in (document, *(document.get(name) for name in ("message", "response", "delta"))):
             if isinstance(holder, dict):
                 self._note(holder)

@@ -15,7 +15,7 @@ from typing import Any
 from theoryctl_providers.contract import ProviderError, install_command
 from theoryctl_providers.litellm.addresses import at_address, hint_for, replace_hint, shown
 from theoryctl_providers.litellm.arguments import without
-from theoryctl_providers.litellm.reading import ToldInAnswer
+from theoryctl_providers.litellm.told import ToldInAnswer, status_of
 from theoryctl_providers.litellm.vendors import vendor_for
 from theoryctl_providers.status import LONGEST_BODY, answered, body_of, code_of, failure_of, quote, vendor_of
 
@@ -97,30 +97,6 @@ def _told(error: Any, model: str, clean: Callable[[str], str], who: str) -> Prov
     if isinstance(error, str):  # a vendor that has no word for it does not call it transient
         failure.retryable = False
     return failure
-
-
-def status_of(error: Any) -> int:
-    """The HTTP status that an error object means: it is said in it, or its type says it, else 500."""
-    if not isinstance(error, dict):
-        return 500
-    for name in ("code", "status", "status_code", "http_code"):
-        value = str(error.get(name))
-        if value.isdecimal() and 400 <= int(value) <= 599:
-            return int(value)
-    said = f"{error.get('type')} {error.get('code')} {error.get('status')}".lower()
-    return next((status for status, words in _TYPES.items() if any(word in said for word in words)), 500)
-
-
-#: Types and codes of failures by OpenAI, Anthropic and Google, by the status that they go with.
-_TYPES = {
-    529: ("overloaded",),
-    429: ("rate_limit", "insufficient_quota", "resource_exhausted"),
-    401: ("authentication", "invalid_api_key", "unauthenticated"),
-    403: ("permission",),
-    404: ("not_found",),
-    413: ("request_too_large",),
-    400: ("invalid_request", "invalid_argument", "context_length", "content_policy", "content_filter"),
-}
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

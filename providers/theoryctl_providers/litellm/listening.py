@@ -28,8 +28,9 @@ from typing import Any
 
 import httpx
 
+from theoryctl_providers.litellm.answers import of_failure
 from theoryctl_providers.litellm.redirects import redirect
-from theoryctl_providers.litellm.transport import is_heard, refuse_misdirected, report, turned_away
+from theoryctl_providers.litellm.transport import is_heard, overhear, refuse_misdirected, report, turned_away
 
 
 def listen() -> None:
@@ -85,12 +86,26 @@ def _asking_each(request: Callable[..., Any]) -> Callable[..., Any]:
         while True:
             response = await request(session, method, url, **options)
             if turned_away(found := _redirect_of(response, before)) or found is None:
+                await _refuse_failure(response)
                 return response
             response.release()
             options["params"] = None  # the new address is whole
             url, before = str(found.request.url.join(found.headers["location"])), before + 1
 
     return asked
+
+
+async def _refuse_failure(response: Any) -> None:
+    """Raise httpx.HTTPStatusError for a failure: of aiohttp's own error LiteLLM keeps neither status nor body."""
+    if response.status < 400:
+        return
+    content = b"".join([chunk async for chunk in of_failure(chunk async for chunk in response.content.iter_any())])
+    response.close()
+    headers = [(name, value) for name, value in response.raw_headers if name.lower() != b"content-encoding"]
+    request = httpx.Request(response.request_info.method, str(response.request_info.url))
+    failure = httpx.Response(response.status, headers=headers, content=content, request=request)
+    overhear(failure)
+    failure.raise_for_status()
 
 
 def _redirect_of(response: Any, before: int) -> httpx.Response | None:

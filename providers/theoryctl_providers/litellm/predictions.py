@@ -12,7 +12,7 @@ from typing import Any
 
 from theoryctl_providers.contract import ProviderError
 from theoryctl_providers.litellm.errors import retry_after
-from theoryctl_providers.litellm.reading import ToldInAnswer
+from theoryctl_providers.litellm.told import ToldInAnswer
 
 _PENDING = ("starting", "processing")
 

@@ -33,6 +33,7 @@ from theoryctl_providers.litellm.parts import (
     reasoning_of,
     unread_parts,
 )
+from theoryctl_providers.litellm.told import refuse_failure
 from theoryctl_providers.litellm.tool_calls import ToolCalls
 
 #: The function by which LiteLLM asks for a structured answer where a vendor knows no other way.
@@ -48,14 +49,6 @@ _REASONS = {
 }
 
 _JSON = "application/json"
-
-
-class ToldInAnswer(Exception):
-    """A failure that a vendor tells with status 200, in its own words: a text, or OpenAI's or another error object."""
-
-    def __init__(self, error: Any) -> None:
-        super().__init__(str(error))
-        self.error = error
 
 
 @dataclass(slots=True)
@@ -120,7 +113,7 @@ class Reader:
         """
         if not isinstance(document, Mapping):
             raise self._bad("is not the JSON object it should be")
-        _refuse_failure(document)
+        refuse_failure(document)
         self._note(document)
         choices = document.get("choices")
         # From its first choice on the answer has begun, though nothing may be said yet: who waits for it is told.
@@ -225,17 +218,6 @@ class Reader:
         if piece.name == _STRUCTURED and not self._offers_structured:
             choice.is_structured = True
         return Delta(index, text=piece.arguments) if choice.is_structured else Delta(index, tool_call=piece)
-
-
-def _refuse_failure(document: Mapping[str, Any]) -> None:
-    """Raise ToldInAnswer for a failure that a vendor tells in place of an answer, or in the middle of one."""
-    choices = document.get("choices")
-    if choices is None and "error" in (document.get("object"), document.get("type")):
-        raise ToldInAnswer(document.get("error") or dict(document))
-    for holder in (document, *(choices if isinstance(choices, list) else ())):
-        error = holder.get("error") if isinstance(holder, Mapping) else None
-        if error or (isinstance(holder, Mapping) and holder.get("finish_reason") == "error"):
-            raise ToldInAnswer(error or "an error")
 
 
 def _prose(index: int, kind: str, text: str) -> Delta:

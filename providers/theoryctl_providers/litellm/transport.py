@@ -188,6 +188,12 @@ def is_heard() -> bool:
     return _call.get() is not None
 
 
+def overhear(response: httpx.Response) -> None:
+    """Take in a response that another library than httpx got for a call of ours."""
+    if (heard := _call.get()) is not None:
+        heard.hear(response)
+
+
 def turned_away(redirect: httpx.Response | None) -> bool:
     """Say whether a redirect that came for a call of ours is not followed; it is then what the call ends in.
 

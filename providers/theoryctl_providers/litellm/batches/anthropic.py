@@ -23,7 +23,7 @@ from theoryctl_providers.litellm.batches.api import (
     text_in,
     time_of,
 )
-from theoryctl_providers.litellm.errors import status_of
+from theoryctl_providers.litellm.told import status_of
 
 _PATH = "v1/messages/batches"
 
