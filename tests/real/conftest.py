@@ -9,7 +9,9 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -144,6 +146,7 @@ def ask(litellm: Any, only_loopback: set[tuple[str, int]], foreign_variables: No
         attachments: tuple[Attachment, ...] = (),
         streamed: bool = True,
         retries: bool = True,
+        leaves_after: int | None = None,
         tape: Tape | None = None,
         **inputs: Any,
     ) -> Call:
@@ -160,7 +163,8 @@ def ask(litellm: Any, only_loopback: set[tuple[str, int]], foreign_variables: No
             retries=retries,
         )
         begun = time.monotonic()
-        events = list(session.ask(request))
+        with closing(session.ask(request)) as asked:
+            events = list(islice(asked, leaves_after))
         return Call(events, time.monotonic() - begun)
 
     return ask

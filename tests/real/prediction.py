@@ -42,6 +42,8 @@ class Predictions:
         self.received.append((method, path, headers, body))
         if self.refusal is not None:
             return self.refusal
+        if path.endswith("/cancel"):
+            return 200, {"id": "abc", "status": "canceled"}
         polls = sum(method == "GET" for method, *_ in self.received)
         urls = {name: f"https://{HOST}/v1/predictions/abc{end}" for name, end in (("get", ""), ("cancel", "/cancel"))}
         state: Mapping[str, Any] = {"status": "starting", "output": None}
@@ -110,7 +112,7 @@ class _Replicate(BaseHTTPRequestHandler):
         self._answer(None)
 
     def do_POST(self) -> None:
-        self._answer(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+        self._answer(json.loads(self.rfile.read(int(self.headers["content-length"])) or "null"))
 
     def _answer(self, body: Any) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}

@@ -148,7 +148,11 @@ def looks(predictions: Predictions) -> int:
 
 
 def posts(predictions: Predictions) -> int:
-    return [method for method, *_ in predictions.received].count("POST")
+    return [path for method, path, *_ in predictions.received if method == "POST"].count(PATH)
+
+
+def cancels(predictions: Predictions) -> int:
+    return [path for method, path, *_ in predictions.received if method == "POST"].count("/v1/predictions/abc/cancel")
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -235,3 +239,70 @@ def test_a_prediction_that_is_not_told_of_in_time_is_late(replicate: AskReplicat
 def test_an_input_that_would_not_reach_replicate_is_refused(ask: Ask, inputs: dict[str, object]) -> None:
     call = ask({"REPLICATE_API_KEY": CANARY}, MODEL, **inputs)
     assert call.error["code"] == "ERR_UNSUPPORTED_PARAM"
+
+
+# -- callers that leave -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("predictions", [Predictions([STARTED])], ids=["endless"])
+def test_a_prediction_that_is_late_is_cancelled_once(
+    replicate: AskReplicate, predictions: Predictions, streamed: bool
+) -> None:
+    assert replicate(streamed=streamed, timeout=1, retries=False).error["code"] == "ERR_TIMEOUT"
+    assert (posts(predictions), cancels(predictions)) == (1, 1)
+
+
+@pytest.mark.parametrize("predictions", [Predictions([STARTED])], ids=["endless"])
+def test_a_prediction_is_cancelled_once_when_its_caller_leaves(
+    replicate: AskReplicate, predictions: Predictions
+) -> None:
+    call = replicate(streamed=True, leaves_after=4)
+    assert [delta.text for delta in call.deltas if delta.text] == ["Hello "]
+    assert (posts(predictions), cancels(predictions)) == (1, 1)
+
+
+@pytest.mark.parametrize("predictions", [Predictions([STARTED, DONE])])
+def test_a_prediction_that_is_done_is_not_cancelled(replicate: AskReplicate, predictions: Predictions) -> None:
+    assert replicate(streamed=True).outputs["answer"] == "Hello there!"
+    assert cancels(predictions) == 0
+
+
+@pytest.mark.parametrize("predictions", [Failing(401, range(1, 99))], ids=["401"])
+def test_a_prediction_that_cannot_be_looked_at_is_cancelled(replicate: AskReplicate, predictions: Predictions) -> None:
+    call = replicate()
+    assert (call.error["code"], cancels(predictions)) == ("ERR_AUTH", 1)
+
+
+class Stalling(Predictions):
+    """A prediction that goes on, and says nothing for a while when it is cancelled."""
+
+    def answer(self, method: str, path: str, headers: dict[str, str], body: Any) -> tuple[int, Any]:
+        answered = super().answer(method, path, headers, body)
+        if path.endswith("/cancel"):
+            time.sleep(8)
+        return answered
+
+
+@pytest.mark.parametrize("predictions", [Stalling([STARTED])], ids=["stalls"])
+def test_who_leaves_waits_no_longer_than_told_for_a_prediction_to_be_cancelled(
+    replicate: AskReplicate, predictions: Predictions
+) -> None:
+    call = replicate(timeout=1, retries=False)
+    assert (call.error["code"], cancels(predictions)) == ("ERR_TIMEOUT", 1)
+    assert call.seconds < 6
+
+
+class Elsewhere(Predictions):
+    """A prediction that is said to be at another address."""
+
+    def answer(self, method: str, path: str, headers: dict[str, str], body: Any) -> tuple[int, Any]:
+        status, document = super().answer(method, path, headers, body)
+        return status, {**document, "urls": {"get": "https://127.0.0.1:9/v1/predictions/abc"}}
+
+
+@pytest.mark.parametrize("predictions", [Elsewhere([STARTED, DONE])], ids=["elsewhere"])
+def test_a_prediction_at_another_address_gets_no_key(replicate: AskReplicate, predictions: Predictions) -> None:
+    error = replicate().error
+    assert (error["code"], "at another address" in error["message"]) == ("ERR_BAD_RESPONSE", True)
+    assert len(predictions.received) == 1

@@ -8,11 +8,17 @@ one that is aborted or cannot be looked at, and writes an output that is no text
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from typing import Any
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from theoryctl_providers.contract import ProviderError
 from theoryctl_providers.litellm.errors import retry_after
 from theoryctl_providers.litellm.told import ToldInAnswer
+from theoryctl_providers.litellm.vendors import REPLICATE
+
+if TYPE_CHECKING:
+    from theoryctl_providers.litellm.transport import Heard
 
 _PENDING = ("starting", "processing")
 
@@ -21,6 +27,9 @@ _LOOKS = 5
 
 #: Seconds of a Retry-After that are waited for a prediction.
 _LONGEST_WAIT = 60.0
+
+#: Seconds that who has left waits for a prediction to be cancelled.
+_LONGEST_CANCEL = 2.0
 
 
 def look_after_predictions() -> None:
@@ -35,26 +44,43 @@ def look_after_predictions() -> None:
         return request
 
     handler.ReplicateConfig.transform_request = transform_request
-    handler.async_handle_prediction_response_streaming = _outputs
+    handler.async_handle_prediction_response_streaming = _begun
+
+
+def _begun(prediction_url: str, *_: Any, headers: dict[str, str], http_client: Any) -> AsyncGenerator[dict[str, str]]:
+    """The output of a prediction that has begun, which is cancelled where its call ends before it does."""
+    from theoryctl_providers.litellm.redirects import is_below
+    from theoryctl_providers.litellm.transport import heard_here
+
+    heard = heard_here()
+    if heard is not None and is_below(prediction_url, REPLICATE):
+        heard.abandon = partial(_cancel, http_client, prediction_url, headers)
+    return _outputs(prediction_url, headers, http_client, heard)
 
 
 async def _outputs(
-    prediction_url: str, *_: Any, headers: dict[str, str], http_client: Any
+    prediction_url: str, headers: dict[str, str], http_client: Any, heard: Heard | None
 ) -> AsyncGenerator[dict[str, str]]:
     """The output of a prediction as it grows, as LiteLLM's own function yields it.
 
     Raises ToldInAnswer for a prediction that does not succeed, ProviderError `ERR_BAD_RESPONSE` for one whose output is
-    no text, and httpx.HTTPStatusError where it cannot be looked at.
+    no text or that is said to be elsewhere, where no key goes, and httpx.HTTPStatusError where it cannot be looked at.
     """
     from asyncio import sleep
 
     from litellm.llms.replicate.chat.handler import REPLICATE_POLLING_DELAY_SECONDS as DELAY
 
+    from theoryctl_providers.litellm.redirects import is_below
+
+    if not is_below(prediction_url, REPLICATE):
+        raise _unread("is a prediction at another address")
     told, status = "", _PENDING[0]
     while status in _PENDING:
         await sleep(DELAY)
         prediction = await _look(http_client, prediction_url, headers, DELAY)
         status = str(prediction.get("status"))
+        if heard is not None and status not in _PENDING:
+            heard.abandon = None
         if status not in (*_PENDING, "succeeded"):
             raise ToldInAnswer(prediction.get("error") or f"the prediction is {status}")
         output = _text_of(prediction.get("output"))
@@ -62,6 +88,18 @@ async def _outputs(
             raise _unread("takes back what it said before")
         yield {"output": output[len(told) :], "status": status}
         told = output
+
+
+async def _cancel(client: Any, url: str, headers: dict[str, str]) -> None:
+    """Cancel a prediction once, for nobody takes its output, and it is billed by its time
+    (replicate.com/docs/reference/http, predictions.cancel)."""
+    from asyncio import timeout
+
+    from theoryctl_providers.litellm.transport import Heard
+
+    with suppress(Exception):  # the call has ended, and this changes nothing of how
+        async with timeout(_LONGEST_CANCEL):
+            await Heard({}).during(client.post(f"{url}/cancel", headers=headers))
 
 
 async def _look(client: Any, url: str, headers: dict[str, str], delay: float) -> Mapping[str, Any]:

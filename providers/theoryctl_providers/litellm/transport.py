@@ -47,6 +47,8 @@ class Heard:
         self.is_begun = False
         #: The headers of the last response that are told: one object, which a response that comes later fills.
         self.told: dict[str, str] = {}
+        #: How to end what the vendor works at, where the call ends before it; None where there is nothing to end.
+        self.abandon: Callable[[], Awaitable[None]] | None = None
         self._watch: Callable[[bytes], None] | None = None
 
     async def during(self, call: Awaitable[T]) -> T:
@@ -58,7 +60,11 @@ class Heard:
             _call.reset(token)
 
     async def aclose(self) -> None:
-        """Close the response and let go of it: tasks that LiteLLM has begun for the call keep this object."""
+        """Have the vendor end its work, close the response and let go of it: tasks that LiteLLM has begun for the call
+        keep this object."""
+        abandon, self.abandon = self.abandon, None
+        if abandon is not None:
+            await abandon()
         response, self.response = self.response, None
         if response is None:
             return
@@ -186,6 +192,11 @@ async def _hear_later(response: httpx.Response) -> None:
 def is_heard() -> bool:
     """Say whether this code runs for a call of ours, and not for one that somebody else makes of LiteLLM."""
     return _call.get() is not None
+
+
+def heard_here() -> Heard | None:
+    """Return the call of ours that this code runs for; None for a call of somebody else's."""
+    return _call.get()
 
 
 def overhear(response: httpx.Response) -> None:

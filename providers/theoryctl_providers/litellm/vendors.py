@@ -24,6 +24,9 @@ _CHAT = ("chat/completions", "embeddings")
 #: The text that LiteLLM itself sends in the place of a key that a server does not ask for.
 _NO_KEY = "fake-api-key"
 
+#: The address of Replicate's predictions too, each of which says its own.
+REPLICATE = "https://api.replicate.com/v1"
+
 #: The address of an Ollama server, which other vendors once had too.
 OLLAMAS = "LLM_API_BASE"
 
@@ -78,7 +81,7 @@ VENDORS = (
         documentation="https://replicate.com/account/api-tokens",
         needs=(_any("REPLICATE_API_KEY", "REPLICATE_API_TOKEN"),),
         arguments=_keys("REPLICATE_API_KEY", "REPLICATE_API_TOKEN"),
-        address="https://api.replicate.com/v1",
+        address=REPLICATE,
         extra_body=False,
         dropped=("function_call", "functions", "seed", "tool_choice", "tools"),  # `map_openai_params`
     ),
