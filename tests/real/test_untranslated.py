@@ -111,6 +111,10 @@ RAN = [{"executableCode": {"code": "print(1)"}}, {"codeExecutionResult": {"outpu
 FILE = {"fileData": {"mimeType": "image/png", "fileUri": "https://example.com/a.png"}}
 CITED: dict[str, Any] = {"citationMetadata": {"citationSources": [{"uri": "https://example.com"}]}}
 TOKEN = {"token": "Hi", "logprob": -0.1, "bytes": [72, 105]}
+SIGNED = {"thoughtSignature": "c2lnbmVk"}
+ONE = {"text": "Hi", "token_ids": [1], "logprobs": [-0.1]}
+SEVERAL = {"text": " you", "token_ids": [2, 3], "logprobs": [-0.2, -0.3]}
+COHERES = {"token": "Hi", "logprob": -0.1, "bytes": None, "top_logprobs": []}
 SOUND = {"inlineData": {"mimeType": "audio/L16;rate=24000", "data": "AAEC"}}
 MADE = {"tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}
 
@@ -143,6 +147,18 @@ ANSWERS: dict[str, tuple[str, bytes, bytes, dict[str, Any]]] = {
     "code that Gemini ran": ("gemini", *gemini(*RAN, {"text": "Hi"}), {"answer": "Hi", "vendor_parts": RAN}),
     "a file of Gemini's": ("gemini", *gemini({"text": "Hi"}, FILE), {"answer": "Hi", "vendor_parts": [FILE]}),
     "sources of Gemini's": ("gemini", *gemini({"text": "Hi"}, **CITED), {"answer": "Hi", "vendor_parts": [CITED]}),
+    "signatures of Gemini's": (
+        "gemini",
+        *gemini({"text": "Hi", **SIGNED}, {"inlineData": {"mimeType": "image/png", "data": PNG}}),
+        {"answer": "Hi", "image": PNG, "vendor_parts": [SIGNED]},
+    ),
+    "log probabilities of Cohere's": (
+        "cohere",
+        json.dumps({**json.loads(cohere_whole({"content": [TEXT]})), "logprobs": [ONE, SEVERAL]}).encode(),
+        events({"type": "content-delta", "logprobs": ONE}, {"type": "content-delta", "logprobs": SEVERAL})
+        + cohere({"content": TEXT}),
+        {"answer": "Hi", "logprobs": {"content": [COHERES]}, "vendor_parts": [{"logprobs": SEVERAL}]},
+    ),
     "speech of Gemini's": ("gemini", *gemini(SOUND), {"audio": "AAEC"}),
     "an image of Ollama's": ("ollama", *ollama({"content": "Hi", "images": [PNG]}), {"answer": "Hi", "image": PNG}),
     "log probabilities of Ollama's": (

@@ -25,6 +25,10 @@ _BLOCKS = ("text", "thinking", "redacted_thinking", "tool_use")
 _PARTS = ("text", "functionCall", "inlineData")
 _BESIDE = ("citationMetadata", "urlContextMetadata")
 
+#: The signature of a part of Gemini's (ai.google.dev/gemini-api/docs/thought-signatures), which LiteLLM keeps for calls
+#: and thoughts alone.
+_SIGNED = "thoughtSignature"
+
 #: Fields of a block of Bedrock's, of which each has one, that LiteLLM translates
 #: (docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ContentBlock.html).
 _OF_BEDROCK = ("text", "toolUse", "reasoningContent")
@@ -93,6 +97,7 @@ class Untranslated:
             index = candidate.get("index", position)
             parts = [_mapping(part) for part in _listed(_mapping(candidate.get("content")), "parts")]
             notes = [dict(part) for part in parts if part and part.keys().isdisjoint(_PARTS)]
+            notes += [{_SIGNED: part[_SIGNED]} for part in parts if _is_signed(part)]
             notes += [{name: candidate[name]} for name in _BESIDE if candidate.get(name)]
             self._note(index, vendor_parts=notes)
             for data in (_mapping(part.get("inlineData")) for part in parts):
@@ -116,12 +121,23 @@ class Untranslated:
     def _read_cohere(self, document: Mapping[str, Any], message: Mapping[str, Any]) -> None:
         """Its thinking, and its plan before a call of tools, which is that too."""
         delta = _mapping(document.get("delta"))
+        for item in map(_mapping, _items(document.get("logprobs"))):
+            self._note_logprobs(item)
         message = message or _mapping(delta.get("message"))
         content = message.get("content")
         for part in map(_mapping, content if isinstance(content, list) else [content]):
             self._note(reasoning_content=part.get("thinking"))
         self._note(reasoning_content=message.get("tool_plan"))
         self._end(document.get("finish_reason") or delta.get("finish_reason"))
+
+    def _note_logprobs(self, item: Mapping[str, Any]) -> None:
+        """Those of Cohere's, of a text of several tokens, whose own texts it does not say (`LogprobItem`)."""
+        numbers = _listed(item, "logprobs")
+        if len(numbers) == 1 and isinstance(item.get("text"), str):
+            entry = {"token": item["text"], "logprob": numbers[0], "bytes": None, "top_logprobs": []}
+            self._note(logprobs={"content": [entry]})
+        elif item:
+            self._note(vendor_parts=[{"logprobs": dict(item)}])
 
     def _read_block(self, kind: str, document: Mapping[str, Any]) -> None:
         at, block = document.get("index"), _mapping(document.get("content_block"))
@@ -149,6 +165,15 @@ class Untranslated:
             function = {"arguments": json.dumps(block.start["input"])}
             delta = {"tool_calls": [{"index": block.call, "function": function}]}
             self._calls_left.append({"index": 0, "delta": delta})
+
+
+def _is_signed(part: Mapping[str, Any]) -> bool:
+    """Say whether a part has a signature that is told nowhere else."""
+    return bool(part.get(_SIGNED)) and ("text" in part or "inlineData" in part) and not part.get("thought")
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _is_foreign(block: Any) -> bool:
