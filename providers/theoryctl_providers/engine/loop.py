@@ -25,8 +25,15 @@ class BackgroundLoop:
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         self._ended = False
-        self._thread = threading.Thread(target=self.loop.run_forever, name="theoryctl-calls", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="theoryctl-calls", daemon=True)
         self._thread.start()
+
+    def _run(self) -> None:
+        while not self._ended:
+            # A task that raises these stops its loop, and all calls with it. Who awaits the task is told of it too.
+            with suppress(SystemExit, KeyboardInterrupt):
+                self.loop.run_forever()
+                return
 
     def is_here(self) -> bool:
         """Say whether this thread is the loop's, which cannot wait for itself."""

@@ -8,6 +8,8 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Coroutine
+from contextlib import suppress
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -45,10 +47,23 @@ def serve(config: ServerConfig, host: str, port: int, ready_fd: int | None, log:
     gc.set_threshold(1_000, 5, 2)
     server = Server(settings(app, config.limits), app, config.limits.drain_seconds, ready_fd)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(server.serve(sockets=_doors(listener)))
+        run_through(runner, server.serve(sockets=_doors(listener)))
         with blamed(provider):
             runner.run(provider.aclose())
     return 0
+
+
+def run_through(runner: asyncio.Runner, work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine to its end, though a task of a provider's may raise SystemExit: that stops the loop.
+
+    Who awaits that task is told of it, and answers.
+    """
+    loop = runner.get_loop()
+    task = loop.create_task(work)
+    while not task.done():
+        with suppress(SystemExit):
+            loop.run_until_complete(task)
+    task.result()
 
 
 def _loop_factory() -> Any:

@@ -12,7 +12,7 @@ from theoryctl_providers.contract.wire import ServerConfig
 from theoryctl_providers.lookup import get_llm_provider
 from theoryctl_providers.server.app import make_app
 from theoryctl_providers.server.gate import Gate
-from theoryctl_providers.server.process import Server, listen, settings
+from theoryctl_providers.server.process import Server, listen, run_through, settings
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def serving(config: ServerConfig) -> Iterator[tuple[int, Gate]]:
 
     def serve() -> None:
         with asyncio.Runner() as runner:
-            runner.run(server.serve(sockets=[listener]))
+            run_through(runner, server.serve(sockets=[listener]))
             runner.run(provider.aclose())
 
     thread = threading.Thread(target=serve, name="theoryctl", daemon=True)
