@@ -46,6 +46,7 @@ FLOORS = {
         ("engine", "litellm"),
         ("mock", "lookup"),
         ("asgi", "authored", "inputs", "redact", "protocol", "deadline", "status"),
+        ("blame",),
         ("contract",),
     ),
 }

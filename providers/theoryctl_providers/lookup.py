@@ -5,8 +5,9 @@ from __future__ import annotations
 from types import new_class
 from typing import Any
 
-from theoryctl_providers.contract import ProviderConfig, ProviderError
-from theoryctl_providers.protocol import LLMProvider, broken_part, name_of
+from theoryctl_providers.blame import blamed, is_fault, name_of, shown, told
+from theoryctl_providers.contract import ProviderConfig, ProviderError, SecretRule
+from theoryctl_providers.protocol import LLMProvider, broken_part
 
 ENTRY_POINTS = "theoryctl.providers"
 
@@ -18,12 +19,26 @@ _BUILT_IN = {
 #: The model of each built-in provider when neither the inputs nor a manifest names one.
 default_models: dict[str, str] = {"mock": "mock", "litellm": "openai/gpt-4o-mini"}
 
+#: What is raised where there is no such module, or no such class in it; their texts say which.
+_NOT_THERE = (ImportError, ModuleNotFoundError, AttributeError)
+
 _loaded: dict[str, LLMProvider] = {}
 
 
 def default_model_of(config: ProviderConfig) -> str | None:
     """Return the model of a request that names none: the config's, or else the provider's own; None without either."""
-    return config.default_model or get_llm_provider(config.provider).default_model
+    if config.default_model:
+        return config.default_model
+    provider = get_llm_provider(config.provider)
+    with blamed(provider, "default_model"):
+        return provider.default_model
+
+
+def secret_rules_of(name: str) -> tuple[SecretRule, ...]:
+    """Return the secrets that a provider's models need in real mode. Raises ProviderError `ERR_PROVIDER`."""
+    provider = get_llm_provider(name)
+    with blamed(provider, "secret_rules"):
+        return provider.secret_rules
 
 
 def get_llm_provider(name: str) -> LLMProvider:
@@ -51,8 +66,10 @@ def _load(name: str) -> Any:
     module, _, attribute = (_BUILT_IN.get(name) or _target(name)).partition(":")
     try:
         return getattr(import_module(module), attribute)
-    except Exception as error:  # whatever the module's own code raises
-        what = error if isinstance(error, (ImportError, AttributeError)) else f"{type(error).__name__}: {error}"
+    except BaseException as error:  # whatever the module's own code raises
+        if not is_fault(error):
+            raise
+        what = error if type(error) in _NOT_THERE else f"{told(error)}; expected a module that can be imported"
         raise ProviderError(
             "ERR_PROVIDER",
             f"provider {name!r} cannot be loaded: {what}",
@@ -63,12 +80,14 @@ def _load(name: str) -> Any:
 def _made(name: str, found: Any) -> LLMProvider:
     """An object of the class, which is checked here once, and not with every request."""
     if not isinstance(found, type):
-        raise _unfit(name, f"expected a class, got {found!r:.200}")
+        raise _unfit(name, f"expected a class, got {shown(found)}")
     try:
         provider: LLMProvider = _with_defaults(found)()
-    except Exception as error:
+    except BaseException as error:
+        if not is_fault(error):
+            raise
         called = f"{found.__module__}:{found.__qualname__}()"
-        raise _unfit(name, f"{called} failed with {type(error).__name__}: {error}; expected a provider") from error
+        raise _unfit(name, f"{called} failed with {told(error)}; expected a provider") from error
     if (broken := broken_part(provider)) is not None:
         raise _unfit(name, f"{name_of(provider)}.{broken}")
     return provider

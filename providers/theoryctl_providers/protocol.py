@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import Any, Protocol, get_args
 
+from theoryctl_providers.blame import is_fault, shown, told
 from theoryctl_providers.contract import Event, Mode, Operation, ResolvedRequest, SecretRule
+from theoryctl_providers.contract.answer import is_unicode
 
 
 class LLMProvider(Protocol):
@@ -79,20 +81,21 @@ class AtOnce(AsyncIterator[Event]):
         self.events = iter(())
 
 
-def name_of(provider: object) -> str:
-    """A provider's class as a manifest names it: `acme_echo:Echo`."""
-    return f"{type(provider).__module__}:{type(provider).__qualname__}"
-
-
 def broken_part(provider: object) -> str | None:
     """The first part of a provider that is not as the protocol has it: what was expected, and what is there.
 
     None for one that is in order.
     """
     for part, (fits, expected) in _PARTS.items():
-        found = getattr(provider, part, None)
-        if not fits(found):
-            return f"{part}: expected {expected}, got {_described(found)}"
+        try:
+            found = getattr(provider, part, None)
+            broken = None if fits(found) else _described(found)
+        except BaseException as error:  # a property, or a value of a class of its own
+            if not is_fault(error):
+                raise
+            broken = told(error)
+        if broken is not None:
+            return f"{part}: expected {expected}, got {broken}"
     return None
 
 
@@ -113,6 +116,26 @@ def _all_are(found: Any, fits: Callable[[Any], bool]) -> bool:
     return isinstance(found, tuple) and all(map(fits, found))
 
 
+def _is_text(found: Any) -> bool:
+    return isinstance(found, str) and is_unicode(found)
+
+
+def _is_rule(found: Any) -> bool:
+    """Tell whether it is a SecretRule that can be asked: a class in Python may give its fields anything."""
+    return (
+        isinstance(found, SecretRule)
+        and isinstance(found.required, bool)
+        and _is_text(found.description)
+        and _all_are(found.models, _is_text)
+        and _all_are(found.alternatives, lambda names: bool(names) and _all_are(names, _is_variable))
+        and _is_variable(found.name)
+    )
+
+
+def _is_variable(name: Any) -> bool:
+    return isinstance(name, str) and name.isascii() and name.isidentifier()
+
+
 def _described(found: Any) -> str:
     if _is_inherited(found):
         return "nothing"
@@ -120,7 +143,7 @@ def _described(found: Any) -> str:
         return "`async def` without `yield`"
     if isasyncgenfunction(found) or isgeneratorfunction(found):
         return "a function with `yield`"
-    return "a plain function" if callable(found) else f"{found!r:.200}"
+    return "a plain function" if callable(found) else shown(found)
 
 
 _OPERATIONS: tuple[str, ...] = get_args(Operation)
@@ -136,11 +159,11 @@ _PARTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "notes": (_is_plain, _PLAIN),
     "aclose": (iscoroutinefunction, "`async def` without `yield`"),
     "suspends_in_mock": (lambda found: isinstance(found, bool), "True or False"),
-    "loads": (lambda found: isinstance(found, str), "a text"),
+    "loads": (_is_text, "a text"),
     "operations": (
         lambda found: _all_are(found, _OPERATIONS.__contains__) and bool(found),
         f"a tuple of one or more of {', '.join(map(repr, _OPERATIONS))}",
     ),
-    "default_model": (lambda found: found is None or (isinstance(found, str) and found != ""), "a name or None"),
-    "secret_rules": (lambda found: _all_are(found, lambda rule: isinstance(rule, SecretRule)), "a tuple of SecretRule"),
+    "default_model": (lambda found: found is None or (_is_text(found) and found != ""), "a name or None"),
+    "secret_rules": (lambda found: _all_are(found, _is_rule), "a tuple of SecretRule, whose fields have their types"),
 }

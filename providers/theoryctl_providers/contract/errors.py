@@ -171,6 +171,8 @@ def _unknown(code: object) -> str:
 
 
 def _bounded(text: str) -> str:
+    if not text.isascii():  # half of a surrogate pair, which no log and no envelope can hold
+        text = text.encode(errors="backslashreplace").decode()
     # A Remedy that is short enough stays one.
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 

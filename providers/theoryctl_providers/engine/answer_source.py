@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
+from theoryctl_providers.blame import blamed
 from theoryctl_providers.contract import Event, ProviderError, Remedy, ResolvedRequest, Usage, is_mock
 from theoryctl_providers.contract.answer import Answer
 from theoryctl_providers.engine.guard import guarded, guarded_at_once
@@ -44,7 +45,9 @@ def plan_for(provider: LLMProvider, request: ResolvedRequest) -> Plan:
 
 
 def _mocked(provider: LLMProvider, request: ResolvedRequest) -> Plan:
-    if provider.suspends_in_mock:
+    with blamed(provider, "suspends_in_mock"):
+        suspends = provider.suspends_in_mock
+    if suspends:
         return Plan(guarded(provider, request), suspends=True, answered_by="mock")
     return Plan(partial(guarded_at_once, provider, request), suspends=False, answered_by="mock", usage=_prompt_usage)
 

@@ -30,7 +30,7 @@ from theoryctl_providers.contract.observing import OBSERVER
 from theoryctl_providers.engine.arguments import hints_in_arguments
 from theoryctl_providers.engine.options import HELP, Options, unknown, with_options
 from theoryctl_providers.engine.session import aask, ask
-from theoryctl_providers.lookup import get_llm_provider
+from theoryctl_providers.lookup import secret_rules_of
 
 if TYPE_CHECKING:
     from theoryctl_providers.contract import Script
@@ -238,7 +238,7 @@ def _refusal(argument: str, expected: str, found: str, hint: str = HELP) -> Prov
 
 def keys_of(provider: str, environment: Mapping[str, str]) -> dict[str, str]:
     """Return the provider's secrets that an environment has, without tokens and addresses of instances."""
-    rules = get_llm_provider(provider).secret_rules
+    rules = secret_rules_of(provider)
     return without_instances(rules, {name: environment[name] for name in secret_names(rules) if name in environment})
 
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Generator, Iterator
 
 from theoryctl_providers.contract import Event, ProviderError, Request, Started, stated_mode
 from theoryctl_providers.engine.execute import execute
+from theoryctl_providers.engine.parts import is_prepared, loads_of
 from theoryctl_providers.lookup import get_llm_provider
 
 
@@ -59,9 +60,9 @@ def _needs_no_thread(request: Request) -> bool:
     try:
         mode = stated_mode(request.inputs, request.mode, request.config.mode)
         provider = get_llm_provider(request.config.provider)
+        return not loads_of(provider) or is_prepared(provider, mode)
     except (ProviderError, AttributeError):
         return True
-    return not provider.loads or provider.is_prepared(mode)
 
 
 async def _loaded_elsewhere(events: AsyncGenerator[Event]) -> AsyncGenerator[Event]:

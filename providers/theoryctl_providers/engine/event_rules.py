@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from math import inf, isfinite
 from typing import Any
 
+from theoryctl_providers.blame import blamed, name_of, shown
 from theoryctl_providers.contract import (
     Annotation,
     Delta,
@@ -20,7 +21,7 @@ from theoryctl_providers.contract import (
 )
 from theoryctl_providers.contract.answer import Answer, Choice, is_unicode
 from theoryctl_providers.contract.json_text import json_problem
-from theoryctl_providers.protocol import LLMProvider, name_of
+from theoryctl_providers.protocol import LLMProvider
 
 #: Names of outputs that the engine makes itself; further choices have `.1`, `.2` and so on behind them.
 RESERVED = frozenset({"answer", "reasoning", "refusal", "annotations", "tool_calls", "finish_reason"})
@@ -29,9 +30,6 @@ RESERVED = frozenset({"answer", "reasoning", "refusal", "annotations", "tool_cal
 _FIRST = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
 _LETTERS = _FIRST | frozenset(".-")
 _LONGEST = 100
-
-#: At most so many characters of an event are shown.
-_SHOWN = 200
 
 
 #: The number after the last choice that is finished, and whether that was begun too.
@@ -52,7 +50,8 @@ class EventRules:
     def check(self, event: Any) -> None:
         """Let one event pass, or not."""
         rule = _RULES.get(type(event))
-        expected = _EVENTS if rule is None else rule(self, event)
+        with blamed(self._provider):  # a mapping or a text may be of a class of its own
+            expected = _EVENTS if rule is None else rule(self, event)
         if expected is not None:
             raise broke(self._provider, f"yielded {shown(event)}", expected)
 
@@ -275,15 +274,6 @@ def take_plain_text(events: list[Any], answer: Answer, choice: int = 0) -> Taken
     else:
         answer.choices = taken
     return choice, is_open
-
-
-def shown(event: Any) -> str:
-    """An event as text, as far as it fits an error."""
-    try:
-        text = repr(event)
-    except Exception as error:  # the provider's own code
-        text = f"a {type(event).__name__} whose repr fails with {type(error).__name__}"
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def broke(provider: LLMProvider, found: str, expected: str) -> ProviderError:

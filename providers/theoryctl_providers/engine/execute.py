@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from theoryctl_providers.blame import ProviderCrash, blamed
 from theoryctl_providers.contract import (
     Attachment,
     Event,
@@ -26,7 +27,7 @@ from theoryctl_providers.contract import (
 )
 from theoryctl_providers.contract.calls import TRANSPORT
 from theoryctl_providers.engine.answer_source import plan_for
-from theoryctl_providers.engine.guard import ProviderCrash, blamed
+from theoryctl_providers.engine.parts import is_prepared, loads_of, texts_of
 from theoryctl_providers.engine.secrets import check_secrets, name_key
 from theoryctl_providers.engine.transcript import Transcript
 from theoryctl_providers.inputs.attach import resolve_attachments
@@ -56,7 +57,7 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
         transcript.admitted(resolved)
         plan = plan_for(provider, resolved)
         answered_by, odd = plan.answered_by, plan.notes
-        if not (is_mock(resolved.mode) and _has_loaded(provider, resolved.mode)):
+        if not (is_mock(resolved.mode) and loads_of(provider) and is_prepared(provider, resolved.mode)):
             for note in notes_on(resolved, provider):
                 yield Log(note)
             transcript.loading_ms = prepared(provider, resolved.mode)
@@ -88,25 +89,19 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
 
 def notes_on(request: ResolvedRequest, provider: LLMProvider) -> list[str]:
     """Tell the caller what it should know before the provider is prepared and a vendor asked."""
-    with blamed(provider):
-        notes = [] if is_mock(request.mode) else list(provider.notes(request))
-        if provider.loads and not provider.is_prepared(request.mode):
-            notes.append(f"loading {provider.loads}, which takes some seconds in a new process")
-        return notes
-
-
-def _has_loaded(provider: LLMProvider, mode: Mode) -> bool:
-    """Return whether the provider has something to load, and has loaded it."""
-    with blamed(provider):
-        return bool(provider.loads) and provider.is_prepared(mode)
+    with blamed(provider, "notes"):
+        notes = [] if is_mock(request.mode) else texts_of(provider, provider.notes(request))
+    if (loads := loads_of(provider)) and not is_prepared(provider, request.mode):
+        notes.append(f"loading {loads}, which takes some seconds in a new process")
+    return notes
 
 
 def prepared(provider: LLMProvider, mode: Mode) -> int | None:
     """Prepare a provider, and return the milliseconds that it took to load; None where it was loaded already."""
-    with blamed(provider):
-        is_loaded, begun = not provider.loads or provider.is_prepared(mode), time.monotonic()
+    is_loaded, begun = not loads_of(provider) or is_prepared(provider, mode), time.monotonic()
+    with blamed(provider, "prepare"):
         provider.prepare(mode)
-        return None if is_loaded else round((time.monotonic() - begun) * 1000)
+    return None if is_loaded else round((time.monotonic() - begun) * 1000)
 
 
 def admit(request: Request, provider: LLMProvider) -> ResolvedRequest:
@@ -115,7 +110,9 @@ def admit(request: Request, provider: LLMProvider) -> ResolvedRequest:
     Raises ProviderError: `ERR_INPUTS`, `ERR_ATTACHMENT`, `ERR_MISSING_SECRET`.
     """
     config = request.config
-    if request.operation not in provider.operations:
+    with blamed(provider, "operations"):
+        is_done = request.operation in provider.operations
+    if not is_done:
         message = f"provider {config.provider!r} does not do {request.operation}"
         raise ProviderError("ERR_UNSUPPORTED_PARAM", message, hint="ask an instance of another ref")
     schema = _schema(request)
@@ -128,7 +125,7 @@ def admit(request: Request, provider: LLMProvider) -> ResolvedRequest:
     inputs = _as_answered(inputs, request, schema)
     inputs["model"] = inputs.get("model") or _default_model(config)
     if not request.admitted:
-        with blamed(provider):
+        with blamed(provider, "check_inputs"):
             provider.check_inputs(inputs)
     files = [replace(file, path="") for file in request.attachments] if is_mock(mode) else request.attachments
     inputs = resolve_attachments(inputs, files)
@@ -136,9 +133,10 @@ def admit(request: Request, provider: LLMProvider) -> ResolvedRequest:
     if not is_mock(mode) and _is_recorded(resolved):
         return replace(resolved, mode="mock", attachments=[replace(file, path="") for file in files])
     if not (request.admitted or is_mock(mode)):
-        with blamed(provider):
+        with blamed(provider, "check"):
             provider.check(resolved)
-        own = provider.secret_rules
+        with blamed(provider, "secret_rules"):
+            own = provider.secret_rules
         check_secrets(config.secret_rules or own, config.secrets, resolved.model, own, config.withheld)
     return resolved
 

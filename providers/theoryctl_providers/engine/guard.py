@@ -8,10 +8,11 @@ from functools import partial
 from itertools import chain, islice
 from typing import Any
 
-from theoryctl_providers.contract import Event, ProviderError, Remedy, ResolvedRequest
+from theoryctl_providers.blame import blamed, crash, is_fault, name_of, told
+from theoryctl_providers.contract import Event, ProviderError, ResolvedRequest
 from theoryctl_providers.contract.answer import Answer
 from theoryctl_providers.engine.event_rules import EventRules, check_iterator, take_plain_text
-from theoryctl_providers.protocol import AtOnce, LLMProvider, name_of
+from theoryctl_providers.protocol import AtOnce, LLMProvider
 
 #: Events that a provider which never waits is asked for at a time: of a long answer no more are there than are read.
 BATCH = 256
@@ -32,20 +33,26 @@ async def guarded(provider: LLMProvider, request: ResolvedRequest) -> AsyncGener
     rules = EventRules(provider, request)
     with blamed(provider):
         events = provider.stream(request)
-    check_iterator(provider, events)
+        check_iterator(provider, events)
     try:
         async for event in events:
             rules.check(event)
             yield event
         rules.end()
     except BaseException as error:
-        with suppress(Exception):  # of two failures the first counts
+        with suppress(ProviderError), blamed(provider):  # of two failures the first counts
             await _close(events)
-        if _is_crash(error):
-            raise _crash(provider, error) from error
+        if not _is_left(error) and is_fault(error):
+            raise crash(provider, error) from error
         raise
     with blamed(provider):
         await _close(events)
+
+
+def _is_left(error: BaseException) -> bool:
+    """Return whether the reader of the events closed the generator: the provider's own code raised nothing then."""
+    place = error.__traceback__
+    return isinstance(error, GeneratorExit) and place is not None and place.tb_next is None
 
 
 async def _close(events: Any) -> None:
@@ -154,7 +161,7 @@ def _step(provider: LLMProvider, collecting: _Collecting, _come: list[Any]) -> _
         return _ENDED
     except BaseException as error:
         return False, _failure(provider, error)
-    with suppress(Exception):  # whatever it does on being stopped is no news beside this
+    with suppress(ProviderError), blamed(provider):  # whatever it does on being stopped is no news beside this
         collecting.close()
     return False, _waited(provider)
 
@@ -162,62 +169,19 @@ def _step(provider: LLMProvider, collecting: _Collecting, _come: list[Any]) -> _
 # -- failures ---------------------------------------------------------------------------------------------------------
 
 
-class ProviderCrash(ProviderError):
-    """ProviderCrash is the failure of a provider's own code that raised what no provider may, its `__cause__`."""
-
-
-class blamed:  # read as a word: with blamed(provider)
-    """Let a provider's own code raise ProviderError, and make a `ProviderCrash` of any other exception."""
-
-    __slots__ = ("_provider",)
-
-    def __init__(self, provider: LLMProvider) -> None:
-        self._provider = provider
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: Any, error: BaseException | None, _place: Any) -> None:
-        if isinstance(error, Exception) and not isinstance(error, ProviderError):
-            raise _crash(self._provider, error) from error
-
-
 def _failure(provider: LLMProvider, error: BaseException) -> Exception:
     """Make the failure that an answer ends with. Raises what is no provider's to raise."""
+    if is_fault(error):
+        return _waited(provider, error) if _lacks_loop(error) else crash(provider, error)
     if isinstance(error, ProviderError):
         return error
-    if _is_crash(error):
-        return _waited(provider, error) if _lacks_loop(error) else _crash(provider, error)
     raise error
 
 
-def _crash(provider: LLMProvider, error: BaseException) -> ProviderCrash:
-    message = f"{name_of(provider)} failed with {type(error).__name__}: {error}; expected a ProviderError"
-    crash = ProviderCrash("ERR_PROVIDER", message, hint=Remedy.TRACEBACK)
-    crash.__cause__ = error
-    return crash
-
-
-def _is_crash(error: BaseException) -> bool:
-    return not isinstance(error, ProviderError) and (isinstance(error, Exception) or _is_stray(error))
-
-
 def _waited(provider: LLMProvider, error: BaseException | None = None) -> ProviderError:
-    found = "waited" if error is None else f"failed with {type(error).__name__}: {error}"
+    found = "waited" if error is None else f"failed with {told(error)}"
     message = f"{name_of(provider)} {found} in mock mode; expected suspends_in_mock = True of a class that waits there"
     return ProviderError("ERR_PROVIDER", message, hint="set suspends_in_mock = True in the class")
-
-
-def _is_stray(error: BaseException) -> bool:
-    """Say whether a provider raised by itself what ends a program, or a task: a caller must not be ended by it."""
-    if isinstance(error, (Exception, GeneratorExit, KeyboardInterrupt)):
-        return False
-    if isinstance(error, SystemExit) or not _in_loop():
-        return True
-    import asyncio
-
-    task = asyncio.current_task()
-    return task is None or not task.cancelling()
 
 
 def _lacks_loop(error: BaseException) -> bool:

@@ -13,14 +13,14 @@ from theoryctl_providers.contract import (
     missing_rules,
     secret_names,
 )
-from theoryctl_providers.lookup import get_llm_provider
+from theoryctl_providers.lookup import secret_rules_of
 
 
 def name_key(error: ProviderError, request: ResolvedRequest | None) -> None:
     """Let the hint of a failure that is about the key of a request, once that is resolved, name its variables."""
     if request is not None and error.hint in (Remedy.KEY, Remedy.PERMISSION):
         config = request.config
-        rules = config.secret_rules or get_llm_provider(config.provider).secret_rules
+        rules = config.secret_rules or secret_rules_of(config.provider)
         error.hint = key_in_words(error.hint, rules, config.secrets, request.model)
 
 

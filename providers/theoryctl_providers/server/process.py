@@ -16,9 +16,9 @@ from typing import Any
 
 import uvicorn
 
+from theoryctl_providers.blame import blamed
 from theoryctl_providers.contract import ProviderError
 from theoryctl_providers.contract.wire import Limits, ServerConfig
-from theoryctl_providers.engine.guard import blamed
 from theoryctl_providers.lookup import get_llm_provider
 from theoryctl_providers.server.app import make_app
 from theoryctl_providers.server.gate import Gate
@@ -35,7 +35,7 @@ def serve(config: ServerConfig, host: str, port: int, ready_fd: int | None, log:
     Raises ProviderError when the provider or the port cannot be had, or the provider cannot be closed.
     """
     provider = get_llm_provider(config.provider.provider)
-    with blamed(provider):
+    with blamed(provider, "prepare"):
         # Before anything can be asked: a real instance's first call is as warm as its second.
         provider.prepare(config.provider.mode)
     listener = listen(host, port)
@@ -48,7 +48,7 @@ def serve(config: ServerConfig, host: str, port: int, ready_fd: int | None, log:
     server = Server(settings(app, config.limits), app, config.limits.drain_seconds, ready_fd)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         run_through(runner, server.serve(sockets=_doors(listener)))
-        with blamed(provider):
+        with blamed(provider, "aclose"):
             runner.run(provider.aclose())
     return 0
 

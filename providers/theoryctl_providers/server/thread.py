@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from theoryctl_providers.blame import blamed
 from theoryctl_providers.contract.wire import ServerConfig
 from theoryctl_providers.lookup import get_llm_provider
 from theoryctl_providers.server.app import make_app
@@ -22,7 +23,8 @@ def serving(config: ServerConfig) -> Iterator[tuple[int, Gate]]:
     Raises ProviderError when the provider or the port cannot be had.
     """
     provider = get_llm_provider(config.provider.provider)
-    provider.prepare(config.provider.mode)
+    with blamed(provider, "prepare"):
+        provider.prepare(config.provider.mode)
     listener = listen("127.0.0.1", 0)
     gate = make_app(config, lambda line: None)
     reader, writer = os.pipe()

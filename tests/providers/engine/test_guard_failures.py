@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from tests.providers.engine.seam import ASK, HERE, SOUND, Bare, envelope_of, giving_at_once, named, refusal, yielding
 from theoryctl_providers import LLMProvider
 from theoryctl_providers.contract import (
+    Annotation,
     Delta,
     Event,
     Finish,
@@ -60,7 +61,10 @@ def test_a_provider_that_waits_although_it_said_it_does_not_is_told(seconds: flo
     assert Delta(text="a") in events
 
 
-@pytest.mark.parametrize("raised", [SystemExit(3), asyncio.CancelledError(), KeyError("x"), StopIteration()])
+STRAYS = [SystemExit(3), asyncio.CancelledError(), GeneratorExit(), KeyError("x"), StopIteration()]
+
+
+@pytest.mark.parametrize("raised", STRAYS, ids=repr)
 @pytest.mark.parametrize("how", ["mock, at once", "mock, waiting", "real"])
 def test_whatever_a_provider_raises_ends_its_answer_and_nothing_else(raised: BaseException, how: str) -> None:
     class Breaks(LLMProvider):
@@ -91,6 +95,86 @@ def test_a_code_that_there_is_not_is_told_as_such(code: Any, told: str) -> None:
             yield
 
     assert told in refusal(named(Raises))["message"]
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no")
+
+
+@pytest.mark.parametrize("part", ["stream", "check_inputs", "__init__"])
+def test_an_exception_without_a_text_is_told_by_its_class(part: str) -> None:
+    def raises(*_: Any) -> Any:
+        raise Mute
+
+    message = refusal(named(type("Raises", (Bare,), {part: raises})))["message"]
+    assert "failed with Mute: (its text fails with ValueError); expected a " in message
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "expected"),
+    [
+        ("code", "ERR_FOO", "code 'ERR_FOO'; expected a code of docs/errors.md"),
+        ("message", None, "message None; expected a text"),
+        ("hint", 7, "hint 7; expected a text or None"),
+        ("retryable", "no", "retryable 'no'; expected True or False"),
+        ("retry_after", -1.0, "retry_after -1.0; expected seconds or None"),
+        ("param", ["a"], "param ['a']; expected a text or None"),
+        ("vendor_code", 5, "vendor_code 5; expected a text or None"),
+        ("headers", {"a": "\ud83d"}, "headers {'a': '\\ud83d'}; expected a mapping of str to str or None"),
+    ],
+)
+@pytest.mark.parametrize("how", ["mock, at once", "mock, waiting", "real"])
+def test_an_error_with_an_attribute_of_another_type_is_told(
+    attribute: str, value: Any, expected: str, how: str
+) -> None:
+    class Raises(LLMProvider):
+        suspends_in_mock = how != "mock, at once"
+
+        async def stream(self, request: Request) -> AsyncGenerator[Event]:
+            error = ProviderError("ERR_QUOTA", "x")
+            setattr(error, attribute, value)
+            raise error
+            yield
+
+    message = refusal(named(Raises), mode="real" if how == "real" else "mock")["message"]
+    assert message == f"{HERE}:Raises raised a ProviderError with {expected}"
+
+
+def test_a_message_that_is_not_unicode_is_written_out() -> None:
+    class Raises(LLMProvider):
+        async def stream(self, request: Request) -> AsyncGenerator[Event]:
+            raise ProviderError("ERR_QUOTA", "no \ud83d left", hint="pay \ud83d")
+            yield
+
+    error = envelope_of(named(Raises))["error"]
+    assert error is not None
+    assert (error["code"], error["message"], error["hint"]) == ("ERR_QUOTA", "no \\ud83d left", "pay \\ud83d")
+
+
+@pytest.mark.parametrize("notes", [None, "abc", [5], ["\ud83d"], {"a"}], ids=ascii)
+def test_notes_that_are_no_texts_are_told(notes: Any) -> None:
+    name = named(type("Notes", (Bare,), {"notes": lambda *_: notes}))
+    message = refusal(name, mode="real")["message"]
+    assert message == f"{HERE}:Notes returned {notes!r} from notes; expected a tuple or list of texts"
+
+
+class Shy(Mapping[str, Any]):
+    def __getitem__(self, key: str) -> Any:
+        raise ValueError("no")
+
+    def __iter__(self) -> Iterator[str]:
+        raise ValueError("no")
+
+    def __len__(self) -> int:
+        return 1
+
+
+@pytest.mark.parametrize("how", ["mock, at once", "mock, waiting", "real"])
+def test_a_value_that_fails_when_it_is_looked_at_is_the_classs_fault(how: str) -> None:
+    name = yielding([Annotation(0, Shy()), *SOUND], waits=how != "mock, at once")
+    message = refusal(name, mode="real" if how == "real" else "mock")["message"]
+    assert message == f"{HERE}:Echo failed with ValueError: no; expected a ProviderError"
 
 
 LONG = [Delta(text="a")] * (3 * BATCH)
@@ -154,7 +238,7 @@ def test_a_part_that_crashes_is_the_providers_fault_and_its_traceback_is_told(pa
 
     name = named(type("Crashes", (Bare,), {part: crashes}))
     events = list(drive(execute(Request(config=ProviderConfig(provider=name), inputs=ASK, mode="real"))))
-    assert f"{HERE}:Crashes failed with KeyError: 'x'" in refusal(name, mode="real")["message"]
+    assert f"{HERE}:Crashes.{part} failed with KeyError: 'x'" in refusal(name, mode="real")["message"]
     assert any(isinstance(event, Log) and event.debug and "in crashes" in event.message for event in events)
 
 
