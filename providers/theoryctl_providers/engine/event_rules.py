@@ -90,7 +90,7 @@ class EventRules:
     def _delta(self, event: Delta) -> str | None:
         prose = (event.text, event.reasoning, event.refusal, event.signature)
         if not all(map(_is_text_or_none, prose)):
-            return "a str or None as text, reasoning, refusal and signature"
+            return "a str of Unicode or None as text, reasoning, refusal and signature"
         if sum(map(bool, prose)) + (event.tool_call is not None) > 1:
             return "one of text, reasoning, refusal, signature and tool_call"
         return self._open(event.choice) or (None if event.tool_call is None else _tool_call(event.tool_call))
@@ -100,16 +100,14 @@ class EventRules:
 
     def _vendor(self, event: VendorInfo) -> str | None:
         if not all(map(_is_text_or_none, (event.model, event.system_fingerprint, event.service_tier))):
-            return "a str or None as model, system_fingerprint and service_tier"
+            return "a str of Unicode or None as model, system_fingerprint and service_tier"
         headers = event.headers
-        are_texts = isinstance(headers, Mapping) and all(
-            isinstance(text, str) for item in headers.items() for text in item
-        )
-        return None if are_texts else "a mapping of str to str as headers"
+        are_texts = isinstance(headers, Mapping) and all(_is_text(text) for item in headers.items() for text in item)
+        return None if are_texts else "a mapping of str to str of Unicode as headers"
 
     def _finish(self, event: Finish) -> str | None:
-        if not (isinstance(event.reason, str) and event.reason):
-            return "a str that says why as reason"
+        if not (_is_text(event.reason) and event.reason):
+            return "a str of Unicode that says why as reason"
         if (expected := self._open(event.choice)) is None:
             self._finished[event.choice] = True
         return expected
@@ -133,7 +131,8 @@ class EventRules:
         return None if _is_usage(event) else "integers of 0 or more as tokens, and a price of 0 or more, or None"
 
     def _log(self, event: Log) -> str | None:
-        return None if isinstance(event.message, str) else "a str as message"
+        fits = _is_text(event.message) and isinstance(event.debug, bool)
+        return None if fits else "a str of Unicode as message, and True or False as debug"
 
 
 _EVENTS = "a Delta, Annotation, Output, Usage, Finish, VendorInfo or Log"
@@ -163,15 +162,19 @@ def _tool_call(call: Any) -> str | None:
         return "a ToolCallDelta or None as tool_call"
     if not _is_count(call.index):
         return "an integer of 0 or more as tool_call.index"
-    if not isinstance(call.arguments, str):
-        return "a str as tool_call.arguments"
+    if not _is_text(call.arguments):
+        return "a str of Unicode as tool_call.arguments"
     if not (_is_text_or_none(call.id) and _is_text_or_none(call.name)):
-        return "a str or None as tool_call.id and tool_call.name"
+        return "a str of Unicode or None as tool_call.id and tool_call.name"
     return None if call.extra_content is None else _json_object(call.extra_content, "tool_call.extra_content")
 
 
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and (value.isascii() or is_unicode(value))
+
+
 def _is_text_or_none(value: Any) -> bool:
-    return value is None or isinstance(value, str)
+    return value is None or _is_text(value)
 
 
 def _json_object(value: Any, field: str) -> str | None:
@@ -187,13 +190,13 @@ def _name(name: Any) -> str | None:
 
 
 def _content(event: Output) -> str | None:
-    if not (isinstance(event.media_type, str) and event.media_type):
+    if not (_is_text(event.media_type) and event.media_type):
         return 'a media type such as "text/plain"'
     if event.media_type != "application/json":
         may_be_bytes = not event.media_type.startswith("text/")
-        if isinstance(event.value, str) or (may_be_bytes and isinstance(event.value, bytes)):
+        if _is_text(event.value) or (may_be_bytes and isinstance(event.value, bytes)):
             return None
-        return f"a str{' or bytes' if may_be_bytes else ''} as value of {event.media_type}"
+        return f"a str of Unicode{', or bytes,' if may_be_bytes else ''} as value of {event.media_type}"
     problem = json_problem(event.value)
     return None if problem is None else f"a JSON value ({problem})"
 
@@ -258,9 +261,10 @@ def take_plain_text(events: list[Any], answer: Answer, choice: int = 0) -> Taken
             if text:
                 pieces.append(text)
         elif kind is Finish:
-            if event.choice is not choice or type(event.reason) is not str or not event.reason:
+            reason = event.reason
+            if event.choice is not choice or type(reason) is not str or not (reason and reason.isascii()):
                 return None
-            taken[choice] = Choice(pieces, event.reason)
+            taken[choice] = Choice(pieces, reason)
             choice, pieces, is_open = choice + 1, [], False
         elif kind is Usage and _is_usage(event):
             usage = event

@@ -172,6 +172,8 @@ class Reader:
         if choice is None:
             choice = self._choices[index] = _Choice(ToolCalls(self._calls_before + index * 1000))
         for event in self._pieces(index, choice, _message_of(said, document)):
+            if not all(map(is_unicode, _texts_in(event))):
+                raise self._bad("holds text that is not Unicode")
             choice.said = True
             yield event
         for value in map(in_json, unread_parts(_message_of(said, document), document)):
@@ -249,6 +251,18 @@ def _named(name: str, index: int) -> str:
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value and is_unicode(value) else None
+
+
+def _texts_in(event: Event) -> Iterator[str]:
+    """The texts of a piece, as the vendor said them: some were seen to send halves of surrogate pairs."""
+    found: tuple[Any, ...] = ()
+    if isinstance(event, Output):
+        found = event.media_type, event.value
+    elif isinstance(event, Delta) and (call := event.tool_call) is not None:
+        found = call.id, call.name, call.arguments
+    elif isinstance(event, Delta):
+        found = event.text, event.reasoning, event.refusal
+    return (value for value in found if isinstance(value, str))
 
 
 def _number(value: Any, position: int) -> int:

@@ -271,7 +271,7 @@ def test_a_bug_in_a_provider_is_err_provider_with_its_traceback_for_debugging_on
     assert "sk-canary" not in str(events)
 
 
-def test_text_that_is_not_unicode_is_a_bad_response(provider: Any) -> None:
+def test_text_of_a_class_that_is_not_unicode_is_the_classs_fault(provider: Any) -> None:
     from theoryctl_providers import lookup
 
     class Broken(Acme):
@@ -281,7 +281,7 @@ def test_text_that_is_not_unicode_is_a_bad_response(provider: Any) -> None:
     made: Any = Broken  # for mypy it is abstract: it inherits from a Protocol
     lookup._loaded[f"{HERE}:Broken"] = made()
     error = ends(list(drive(execute(request("Broken")))))["error"]
-    assert error is not None and error["code"] == "ERR_BAD_RESPONSE"
+    assert error is not None and error["code"] == "ERR_PROVIDER"
 
 
 @pytest.mark.parametrize("key", ["sk-with\x07bell", "sk-with-é", "two\nlines-of-key"])

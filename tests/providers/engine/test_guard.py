@@ -50,17 +50,17 @@ BAD: dict[str, tuple[list[Any], str]] = {
     "a choice that is no number": ([Delta(True, "a"), Finish(True)], "expected an integer of 0 or more as choice"),
     "a text that is none": (
         [Delta(0, b"a"), Finish()],  # type: ignore[arg-type]
-        "expected a str or None as text, reasoning, refusal and signature",
+        "expected a str of Unicode or None as text, reasoning, refusal and signature",
     ),
     "text and a call": (
         [Delta(0, "a", ToolCallDelta(0, "{}")), Finish()],
         "expected one of text, reasoning, refusal, signature and tool_call",
     ),
-    "reasoning that is none": ([Delta(reasoning=7), Finish()], "a str or None as text, reasoning"),  # type: ignore[arg-type]
+    "reasoning that is none": ([Delta(reasoning=7), Finish()], "or None as text, reasoning"),  # type: ignore[arg-type]
     "text and reasoning": ([Delta(text="a", reasoning="b"), Finish()], "expected one of text, reasoning"),
     "an annotation after the end": ([*SOUND[:2], Annotation(0, {})], "nothing of choice 0 after its Finish"),
     "an annotation that is none": ([Annotation(0, ["a"]), *SOUND], "a JSON object as value"),  # type: ignore[arg-type]
-    "a vendor's header as a number": ([VendorInfo(headers={"a": 1}), *SOUND], "str to str as headers"),  # type: ignore[dict-item]
+    "a vendor's header as a number": ([VendorInfo(headers={"a": 1}), *SOUND], "str to str of Unicode as headers"),  # type: ignore[dict-item]
     "details below 0": ([*SOUND[:2], Usage(1, 1, 0.0, -1)], "expected integers of 0 or more as tokens"),
     "what goes back and is none": (
         [Delta(tool_call=ToolCallDelta(0, "", "c", "f", "S")), Finish()],  # type: ignore[arg-type]
@@ -68,13 +68,13 @@ BAD: dict[str, tuple[list[Any], str]] = {
     ),
     "a call that is none": ([Delta(0, tool_call={"index": 0}), Finish()], "expected a ToolCallDelta"),  # type: ignore[arg-type]
     "a call without a number": ([Delta(0, tool_call=ToolCallDelta("0")), Finish()], "as tool_call.index"),  # type: ignore[arg-type]
-    "arguments as an object": ([Delta(0, tool_call=ToolCallDelta(0, {})), Finish()], "a str as tool_call.arguments"),  # type: ignore[arg-type]
+    "arguments as an object": ([Delta(0, tool_call=ToolCallDelta(0, {})), Finish()], "as tool_call.arguments"),  # type: ignore[arg-type]
     "a call's id as a number": ([Delta(0, tool_call=ToolCallDelta(0, "", 7)), Finish()], "as tool_call.id"),  # type: ignore[arg-type]
-    "a reason that is none": ([Delta(text="a"), Finish(0, None)], "a str that says why as reason"),  # type: ignore[arg-type]
+    "a reason that is none": ([Delta(text="a"), Finish(0, None)], "that says why as reason"),  # type: ignore[arg-type]
     "tokens below 0": ([*SOUND[:2], Usage(-1)], "expected integers of 0 or more as tokens"),
     "tokens in words": ([*SOUND[:2], Usage("7")], "expected integers of 0 or more as tokens"),  # type: ignore[arg-type]
     "a price that is no number": ([*SOUND[:2], Usage(1, 1, float("nan"))], "a price of 0 or more, or None"),
-    "a message that is none": ([Log(b"loading"), *SOUND], "expected a str as message"),  # type: ignore[arg-type]
+    "a message that is none": ([Log(b"loading"), *SOUND], "expected a str of Unicode as message"),  # type: ignore[arg-type]
     "a name twice": ([Output("page", JSON, 1), Output("page", JSON, 2), *SOUND], "not page again"),
     "a name in capitals": ([Output("page", JSON, 1), Output("Page", JSON, 2), *SOUND], "not Page again"),
     "a name with a slash": ([Output("page/1", JSON, 1), Output("page_1", JSON, 2), *SOUND], "Output(name='page/1'"),
@@ -82,11 +82,35 @@ BAD: dict[str, tuple[list[Any], str]] = {
     "no name": ([Output("", JSON, 1), *SOUND], "expected a name of 1 to 100 letters"),
     "a name of the engine's": ([Output("answer", JSON, 1), *SOUND], "another name than answer, which the engine gives"),
     "one of a further choice": ([Output("Finish_Reason.12", JSON, 1), *SOUND], "which the engine gives"),
-    "bytes": ([Output("page", "text/plain", b"a"), *SOUND], "expected a str as value of text/plain"),
+    "bytes": ([Output("page", "text/plain", b"a"), *SOUND], "expected a str of Unicode as value of text/plain"),
     "no media type": ([Output("page", "", "a"), *SOUND], "expected a media type"),
     "no JSON": ([Output("page", JSON, {1, 2}), *SOUND], "expected a JSON value (Object of type set"),
     "a number without end": ([Output("page", JSON, [float("inf")]), *SOUND], "inf is not a JSON number"),
     "half a character": ([Output("page", JSON, {"\ud800": 1}), *SOUND], "lone surrogate U+D800"),
+    "half a character of text": ([Delta(text="\ud83d"), Finish()], "a str of Unicode or None as text"),
+    "half a character of reasoning": ([Delta(reasoning="\ud83d"), Finish()], "a str of Unicode or None as text"),
+    "half a character of a refusal": ([Delta(refusal="\ud83d"), Finish()], "a str of Unicode or None as text"),
+    "half a character of a signature": ([Delta(signature="\ud83d"), Finish()], "a str of Unicode or None as text"),
+    "half a character of a reason": (
+        [Delta(text="a"), Finish(0, "\ud83d")],
+        "a str of Unicode that says why as reason",
+    ),
+    "half a character of a page": ([Output("page", "text/plain", "\ud83d"), *SOUND], "a str of Unicode as value"),
+    "half a character of a picture": ([Output("page", "image/png", "\ud83d"), *SOUND], "a str of Unicode, or bytes,"),
+    "half a character of a type": ([Output("page", "text/\ud83d", "a"), *SOUND], "expected a media type"),
+    "half a character of a message": ([Log("\ud83d"), *SOUND], "expected a str of Unicode as message"),
+    "half a character of a model": ([VendorInfo(model="\ud83d"), *SOUND], "a str of Unicode or None as model"),
+    "half a character of a header": ([VendorInfo(headers={"a": "\ud83d"}), *SOUND], "str to str of Unicode as headers"),
+    "half a character of a call": (
+        [Delta(0, tool_call=ToolCallDelta(0, "\ud83d")), Finish()],
+        "as tool_call.arguments",
+    ),
+    "half a character of a call's name": (
+        [Delta(0, tool_call=ToolCallDelta(0, "", "c", "\ud83d")), Finish()],
+        "a str of Unicode or None as tool_call.id and tool_call.name",
+    ),
+    "half a character of a source": ([Annotation(0, {"a": "\ud83d"}), *SOUND], "lone surrogate U+D83D"),
+    "a message for whom": ([Log("loading", "yes"), *SOUND], "True or False as debug"),  # type: ignore[arg-type]
 }
 
 
