@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from types import new_class
 from typing import Any
 
@@ -44,7 +45,8 @@ def secret_rules_of(name: str) -> tuple[SecretRule, ...]:
 def get_llm_provider(name: str) -> LLMProvider:
     """The one provider object of that name in this process.
 
-    `name` is "mock", "litellm", an entry point of the group `theoryctl.providers`, or `package.module:Class`.
+    `name` is "mock", "litellm", an entry point of the group `theoryctl.providers`, or `package.module:Class`, where the
+    class may stand in another: `package.module:Outer.Inner`.
     The class need not be a subclass of `LLMProvider`: the optional parts that it lacks are that one's. Raises
     ProviderError `ERR_PROVIDER` when there is none, when its code cannot be imported, and when its class does not keep
     to the protocol.
@@ -64,8 +66,10 @@ def _load(name: str) -> Any:
     from importlib import import_module
 
     module, _, attribute = (_BUILT_IN.get(name) or _target(name)).partition(":")
+    if "<locals>" in attribute:
+        raise _unfit(name, "expected a class that its module holds by this name, got one that a function made")
     try:
-        return getattr(import_module(module), attribute)
+        return attrgetter(attribute)(import_module(module))
     except BaseException as error:  # whatever the module's own code raises
         if not is_fault(error):
             raise

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from tests.real.conftest import LITELLM_WARNINGS
 from tests.real.vendor import Vendor, echoes_the_key
-from theoryctl_providers import lookup
+from theoryctl_providers import Event, Finish, LLMProvider, ResolvedRequest, lookup
 from theoryctl_providers.conformance import Report, assert_conforms, check_provider
 from theoryctl_providers.contract import ProviderConfig
 
@@ -130,6 +131,77 @@ def test_each_rule_that_is_broken_is_named(report: Any, body: str, check: str, w
 def test_an_answer_that_does_not_end_is_not_waited_for(report: Any) -> None:
     found = report("await asyncio.sleep(600)\nyield Finish()", seconds=0.5)
     assert reason(found, "mock") == "no end within 0.5 s"
+
+
+DEAF = """\
+yield Delta(text="a")
+while True:
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        pass
+"""
+
+
+LOOP = "while True:\n    pass\nyield Finish()"
+ENDLESS = "while True:\n    yield Delta(text='a')"
+
+
+@pytest.mark.parametrize(
+    ("body", "waits"),
+    [(LOOP, True), (LOOP, False), (ENDLESS, True), (ENDLESS, False), (DEAF, True)],
+    ids=["a loop", "a loop at once", "events without an end", "as many at once", "deaf to cancellation"],
+)
+def test_code_that_nothing_ends_is_left_behind(
+    body: str, waits: bool, report: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method = f"    suspends_in_mock = {waits}\n    async def"
+    monkeypatch.setitem(globals(), "HEAD", HEAD.replace("    async def", method))
+    began = time.monotonic()
+    found = report(body, seconds=0.5)
+    assert reason(found, "mock").startswith("no end within ")
+    assert reason(found, "cancelled").startswith("no end within ")
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("part", ["__init__", "prepare", "check_inputs"])
+def test_a_part_that_nothing_ends_is_left_behind(part: str, report: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    method = f"    def {part}(self, *_):\n        while True:\n            pass\n\n    async def"
+    monkeypatch.setitem(globals(), "HEAD", HEAD.replace("    async def", method))
+    found = report(SOUND, seconds=0.5)
+    assert reason(found, "class" if part == "__init__" else "mock") == "no end within 0.5 s"
+
+
+@pytest.mark.parametrize("raised", ["SystemExit(0)", "Mute()", "GeneratorExit()"])
+def test_whatever_a_class_raises_is_in_the_report(raised: str, report: Any) -> None:
+    mute = "class Mute(Exception):\n    def __str__(self):\n        raise ValueError\n\n"
+    found = report(f"{mute}raise {raised}\nyield Finish()")
+    assert f"failed with {raised.partition('(')[0]}" in reason(found, "mock")
+    assert raised.partition("(")[0] in reason(found, "cancelled")
+
+
+def test_a_task_of_the_class_that_would_end_the_program_is_in_the_report(report: Any) -> None:
+    ends = "async def ends():\n    raise SystemExit(0)\n\n"
+    found = report(f"{ends}await asyncio.create_task(ends())\nyield Finish()")
+    assert ":Echo failed with SystemExit: 0; expected a ProviderError" in reason(found, "mock")
+
+
+class Outer:
+    class Inner(LLMProvider):
+        async def stream(self, request: ResolvedRequest) -> AsyncIterator[Event]:
+            yield Finish()
+
+
+def test_a_class_inside_of_another_is_found() -> None:
+    assert check_provider(Outer.Inner, ASK).conforms
+
+
+def test_a_class_that_a_function_made_is_told_from_one_that_can_be_found() -> None:
+    class Inside(Outer.Inner):
+        pass
+
+    found = check_provider(Inside, ASK)
+    assert "expected a class that its module holds by this name, got one that a function made" in reason(found, "class")
 
 
 @pytest.mark.parametrize(

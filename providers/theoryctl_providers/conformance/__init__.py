@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from theoryctl_providers.blame import is_fault, told
 from theoryctl_providers.conformance.checks import CHECKS
 from theoryctl_providers.conformance.subject import Failed, Skipped, Subject
 from theoryctl_providers.contract import ProviderConfig, ProviderError
@@ -64,14 +65,16 @@ def _made(name: str, check: Callable[[Subject], None], subject: Subject) -> Chec
         check(subject)
     except Skipped as reason:
         return Check(name, "skipped", str(reason))
-    except Exception as error:  # whatever the provider's own code raises, and it may quote a key
+    except BaseException as error:  # whatever the provider's own code raises, and it may quote a key
+        if not (isinstance(error, ProviderError) or is_fault(error)):
+            raise
         return Check(name, "failed", Redactor(subject.vendor or {}).error_text(_reason(error, subject)))
     return Check(name, "passed")
 
 
-def _reason(error: Exception, subject: Subject) -> str:
+def _reason(error: BaseException, subject: Subject) -> str:
     if isinstance(error, ProviderError):
         return f"{error.code}: {error.message}"
     if isinstance(error, TimeoutError):
         return f"no end within {subject.seconds:g} s"
-    return str(error) if isinstance(error, Failed) else f"{type(error).__name__}: {error}"
+    return str(error) if isinstance(error, Failed) else told(error)

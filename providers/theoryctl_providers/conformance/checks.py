@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Callable, Mapping
 from typing import Any
 
+from theoryctl_providers.blame import blamed
 from theoryctl_providers.conformance.subject import PROCESSES, Failed, Skipped, Subject, result_of
 from theoryctl_providers.contract import Envelope, Event, Request
 from theoryctl_providers.engine.event_rules import RESERVED
@@ -17,7 +18,7 @@ _GRACE = 1.0
 
 
 def _class(subject: Subject) -> None:
-    subject.provider = get_llm_provider(subject.config.provider)
+    subject.provider = subject.within_time(lambda: get_llm_provider(subject.config.provider))
 
 
 def _mock(subject: Subject) -> None:
@@ -65,22 +66,25 @@ def _cancelled(subject: Subject) -> None:
     """An answer that is left early ends, leaves nothing running, and the provider can be asked again."""
     for mode in subject.modes():
         for inputs in subject.inputs[:1]:
-            subject.found.prepare(mode)
-            subject.within_time(_leave(subject, subject.request(inputs, mode)))
+            subject.prepare(mode)
+            subject.await_within_time(_leave(subject, subject.request(inputs, mode)))
             _success(result_of(subject.ask(inputs, mode)))
 
 
 async def _leave(subject: Subject, request: Request) -> None:
     import asyncio
 
-    events: AsyncIterable[Event] = subject.found.stream(admit(request, subject.found))
-    before = asyncio.all_tasks()
-    async for _ in events:
-        break
-    if (aclose := getattr(events, "aclose", None)) is not None:
-        await aclose()
-    await subject.found.aclose()
-    await subject.found.aclose()  # nobody counts how often it is closed
+    provider = subject.found
+    before, admitted = asyncio.all_tasks(), admit(request, provider)
+    with blamed(provider):
+        events: AsyncIterable[Event] = provider.stream(admitted)
+        async for _ in events:
+            break
+        if (aclose := getattr(events, "aclose", None)) is not None:
+            await aclose()
+    with blamed(provider, "aclose"):
+        await provider.aclose()
+        await provider.aclose()  # nobody counts how often it is closed
     if left := asyncio.all_tasks() - before:
         _, left = await asyncio.wait(left, timeout=_GRACE)
     if left:

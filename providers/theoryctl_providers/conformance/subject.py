@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import aclosing
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
+from theoryctl_providers.conformance.bounded import bounded
 from theoryctl_providers.contract import (
     Envelope,
     Event,
@@ -20,13 +22,17 @@ from theoryctl_providers.contract import (
     loads,
     secret_names,
 )
-from theoryctl_providers.engine.execute import execute
+from theoryctl_providers.engine.execute import execute, prepared
 from theoryctl_providers.protocol import LLMProvider
 
 #: A value of each secret in one of two processes: a mock's answer must not depend on it.
 _CANARY = "theoryctl-canary-4f1d8c2b7a90"
 #: Hash seed of each process, and the value of the secrets in its environment.
 PROCESSES = (("1", None), ("2", _CANARY))
+#: Seconds after its time in which a call that is cancelled may end by itself.
+_GRACE = 1.0
+#: Events of an answer, and those after which others have their turn.
+_MOST, _TURN = 500_000, 256
 _T = TypeVar("_T")
 
 
@@ -67,7 +73,8 @@ class Subject:
     @cached_property
     def elsewhere(self) -> list[Any]:
         """The answers of two new processes in mock mode, and the connections that were opened there."""
-        return [_in_a_process(self, seed, secret) for seed, secret in PROCESSES]
+        # A process that is ended may leave others, which hold its standard error open.
+        return [self.within_time(partial(_in_a_process, self, seed, secret)) for seed, secret in PROCESSES]
 
     def request(self, inputs: Mapping[str, Any], mode: Mode, *, streamed: bool = True) -> Request:
         """Return the request for these inputs; the vendor's keys are in that of real mode alone."""
@@ -77,24 +84,54 @@ class Subject:
 
     def ask(self, inputs: Mapping[str, Any], mode: Mode, *, streamed: bool = True) -> list[Event]:
         """All events of one answer; the provider is closed after it, as after a run."""
-        self.found.prepare(mode)  # where no event loop runs yet
-        return self.within_time(self._answer(self.request(inputs, mode, streamed=streamed)))
+        self.prepare(mode)
+        return self.await_within_time(self._answer(self.request(inputs, mode, streamed=streamed)))
 
-    def within_time(self, work: Coroutine[Any, Any, _T]) -> _T:
+    def prepare(self, mode: Mode) -> None:
+        """Prepare the provider, where no event loop runs yet. Raises TimeoutError."""
+        provider = self.found
+        self.within_time(lambda: prepared(provider, mode))
+
+    def within_time(self, work: Callable[[], _T]) -> _T:
+        """Call a function. Raises TimeoutError where it does not end, whatever it does."""
+        return work() if self.seconds is None else bounded(work, self.seconds + _GRACE)
+
+    def await_within_time(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Run a coroutine in an event loop of its own. Raises TimeoutError."""
         import asyncio
 
-        return asyncio.run(asyncio.wait_for(work, self.seconds))
+        from theoryctl_providers.engine.loop import run_through
+
+        def run() -> _T:
+            with asyncio.Runner() as runner:
+                return run_through(runner, asyncio.wait_for(work, self.seconds))
+
+        return self.within_time(run)
 
     async def _answer(self, request: Request) -> list[Event]:
+        come: list[Event] = []
         try:
-            return [event async for event in execute(request)]
+            async with aclosing(execute(request)) as events:
+                async for event in events:
+                    come.append(event)
+                    await _give_way(len(come))
         finally:
             await self.found.aclose()
+        return come
 
     def modes(self) -> tuple[Mode, ...]:
         """The modes that can be asked."""
         return ("mock",) if self.vendor is None else ("mock", "real")
+
+
+async def _give_way(number: int) -> None:
+    """Let the clock of the event loop have its turn at times: an answer that never waits may have no end."""
+    import asyncio
+
+    if number > _MOST:
+        raise Failed(f"no end within {_MOST:,} events")
+    if number % _TURN == 0:
+        await asyncio.sleep(0)
 
 
 def result_of(events: list[Event]) -> Envelope:

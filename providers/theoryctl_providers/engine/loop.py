@@ -10,13 +10,29 @@ import asyncio
 import atexit
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from typing import Any, TypeVar
 
 from theoryctl_providers.lookup import loaded_providers
 
 #: Seconds that providers have to close their connections when the process ends.
 CLOSING = 2.0
+
+_T = TypeVar("_T")
+
+
+def run_through(runner: asyncio.Runner, work: Coroutine[Any, Any, _T]) -> _T:
+    """Run a coroutine to its end, though a task of a provider's may raise SystemExit: that stops the loop.
+
+    Who awaits that task is told of it, and answers.
+    """
+    loop = runner.get_loop()
+    task = loop.create_task(work)
+    while not task.done():
+        with suppress(SystemExit):
+            loop.run_until_complete(task)
+    return task.result()
 
 
 class BackgroundLoop:

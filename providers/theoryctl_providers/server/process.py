@@ -8,8 +8,6 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Coroutine
-from contextlib import suppress
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -19,6 +17,7 @@ import uvicorn
 from theoryctl_providers.blame import blamed
 from theoryctl_providers.contract import ProviderError
 from theoryctl_providers.contract.wire import Limits, ServerConfig
+from theoryctl_providers.engine.loop import run_through
 from theoryctl_providers.lookup import get_llm_provider
 from theoryctl_providers.server.app import make_app
 from theoryctl_providers.server.gate import Gate
@@ -51,19 +50,6 @@ def serve(config: ServerConfig, host: str, port: int, ready_fd: int | None, log:
         with blamed(provider, "aclose"):
             runner.run(provider.aclose())
     return 0
-
-
-def run_through(runner: asyncio.Runner, work: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine to its end, though a task of a provider's may raise SystemExit: that stops the loop.
-
-    Who awaits that task is told of it, and answers.
-    """
-    loop = runner.get_loop()
-    task = loop.create_task(work)
-    while not task.done():
-        with suppress(SystemExit):
-            loop.run_until_complete(task)
-    task.result()
 
 
 def _loop_factory() -> Any:

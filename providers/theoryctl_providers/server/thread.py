@@ -10,10 +10,11 @@ from contextlib import contextmanager
 
 from theoryctl_providers.blame import blamed
 from theoryctl_providers.contract.wire import ServerConfig
+from theoryctl_providers.engine.loop import run_through
 from theoryctl_providers.lookup import get_llm_provider
 from theoryctl_providers.server.app import make_app
 from theoryctl_providers.server.gate import Gate
-from theoryctl_providers.server.process import Server, listen, run_through, settings
+from theoryctl_providers.server.process import Server, listen, settings
 
 
 @contextmanager
