@@ -160,6 +160,7 @@ def _make_call(
     for name in others:
         raise unknown(name)
     _check(provider, attachments, secrets, timeout, script)
+    _check_folders(record=record, replay=replay)
     chosen = _mode(inputs if isinstance(inputs, Mapping) else {}, mode)
     if record is not None and replay is None and is_mock(chosen):
         message = "record: mock mode has nothing to record"
@@ -205,6 +206,14 @@ def _check(provider: Any, attachments: Any, secrets: Any, timeout: Any, script: 
 
         if not isinstance(script, Script):
             raise _unusable("script", "a Script", script, "pass Script.load(document), of the document as a dict")
+
+
+def _check_folders(**folders: Any) -> None:
+    """Raise ProviderError `ERR_USAGE` for what names no folder."""
+    for argument, folder in folders.items():
+        path = folder.__fspath__() if isinstance(folder, os.PathLike) else folder
+        if path is not None and (not isinstance(path, str) or "\0" in path):
+            raise _unusable(argument, "the path of a folder", folder)
 
 
 def _is_list_of(kind: type, values: Any) -> bool:
