@@ -180,6 +180,12 @@ def test_whatever_a_class_raises_is_in_the_report(raised: str, report: Any) -> N
     assert raised.partition("(")[0] in reason(found, "cancelled")
 
 
+def test_a_class_that_cannot_be_closed_is_in_the_report(report: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    method = "    async def aclose(self):\n        raise SystemExit(0)\n\n    async def stream"
+    monkeypatch.setitem(globals(), "HEAD", HEAD.replace("    async def stream", method))
+    assert ":Echo.aclose failed with SystemExit: 0" in reason(report(SOUND), "mock")
+
+
 def test_a_task_of_the_class_that_would_end_the_program_is_in_the_report(report: Any) -> None:
     ends = "async def ends():\n    raise SystemExit(0)\n\n"
     found = report(f"{ends}await asyncio.create_task(ends())\nyield Finish()")

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
+from theoryctl_providers.blame import blamed
 from theoryctl_providers.conformance.bounded import bounded
 from theoryctl_providers.contract import (
     Envelope,
@@ -116,7 +117,8 @@ class Subject:
                     come.append(event)
                     await _give_way(len(come))
         finally:
-            await self.found.aclose()
+            with blamed(self.found, "aclose"):
+                await self.found.aclose()
         return come
 
     def modes(self) -> tuple[Mode, ...]:

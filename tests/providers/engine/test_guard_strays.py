@@ -18,6 +18,7 @@ from tests.providers.engine.seam import ASK, HERE, Bare, named, refusal
 from tests.providers.started import BODY, CONFIG, TOKEN, serving
 from theoryctl_providers import LLMProvider, get_llm_provider, run
 from theoryctl_providers.contract import Delta, Event, Finish, Mode, ProviderConfig, ProviderError, Request
+from theoryctl_providers.server.thread import serving as in_thread
 
 pytestmark = pytest.mark.usefixtures("module")
 
@@ -116,6 +117,17 @@ def test_a_task_of_the_class_that_would_end_the_program_ends_the_request_and_the
     message = refusal(named(Tasks), mode="real")["message"]
     assert f"{HERE}:Tasks failed with SystemExit: 0" in message
     assert run(ASK, provider=named(type("Next", (Bare,), {})), mode="real", secrets={})["status"] == "success"
+
+
+@pytest.mark.parametrize("raised", [SystemExit(0), KeyError("x")], ids=repr)
+def test_a_class_that_cannot_be_closed_is_told_where_its_server_ends(raised: Exception) -> None:
+    async def aclose(self: Any) -> None:
+        raise raised
+
+    config = replace(CONFIG, provider=ProviderConfig(provider=named(type("Stuck", (Bare,), {"aclose": aclose}))))
+    told = f"{HERE}:Stuck.aclose failed with {type(raised).__name__}"
+    with pytest.raises(ProviderError, match=told), in_thread(config):
+        pass
 
 
 @pytest.mark.parametrize("part", PARTS)
