@@ -94,8 +94,13 @@ def _is_cancellation(error: BaseException) -> bool:
 def _oddity(error: ProviderError) -> str | None:
     """Return the first attribute of an error that is none of its type; None where all are."""
     for name, (fits, expected) in _ATTRIBUTES.items():
-        if not fits(found := getattr(error, name, None)):
-            return f"{name} {shown(found)}; expected {expected}"
+        try:
+            found = getattr(error, name, None)
+            odd = None if fits(found) else shown(found)
+        except Exception as other:  # the provider's own code
+            odd = told(other)
+        if odd is not None:
+            return f"{name} {odd}; expected {expected}"
     return None
 
 

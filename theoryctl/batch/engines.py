@@ -182,10 +182,12 @@ def _taken(queue: SimpleQueue[Done], seconds: float) -> list[Done]:
 
 def engine_here(session: Asker, config: ProviderConfig, mode: Mode) -> Engine:
     """Return the engine of the provider in this process, once that is loaded. Raises ProviderError."""
+    from theoryctl_providers.blame import blamed
     from theoryctl_providers.engine.execute import prepared
     from theoryctl_providers.lookup import get_llm_provider
 
     provider = get_llm_provider(config.provider)
     prepared(provider, mode)
-    waits = not is_mock(mode) or provider.suspends_in_mock or config.script is not None
+    with blamed(provider, "suspends_in_mock"):
+        waits = not is_mock(mode) or provider.suspends_in_mock or config.script is not None
     return LoopEngine(session) if waits else DirectEngine(session)

@@ -11,10 +11,12 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.providers.engine.seam import ASK, HERE, Bare, a_coroutine, named, refusal
+from theoryctl.batch.engines import engine_here
 from theoryctl_providers import LLMProvider, get_llm_provider, run
 from theoryctl_providers.contract import (
     Finish,
     Mode,
+    ProviderConfig,
     ProviderError,
     SecretRule,
 )
@@ -112,6 +114,14 @@ def test_a_part_that_can_be_read_once_is_the_classs_fault(part: str) -> None:
         run(inputs, provider=name, mode=mode, secrets={})
     assert caught.value.code == "ERR_PROVIDER"
     assert caught.value.message == f"{HERE}:Unruly.{part} failed with ValueError: it is gone; expected a ProviderError"
+
+
+def test_a_batch_blames_the_class_too() -> None:
+    name = named(type("Unruly", (Bare,), {"suspends_in_mock": failing_after(1, False)}))
+    unasked: Any = None
+    told = f"{HERE}:Unruly.suspends_in_mock failed with ValueError: it is gone"
+    with pytest.raises(ProviderError, match=told):
+        engine_here(unasked, ProviderConfig(provider=name), "mock")
 
 
 class Unshowable:

@@ -141,6 +141,26 @@ def test_an_error_with_an_attribute_of_another_type_is_told(
     assert message == f"{HERE}:Raises raised a ProviderError with {expected}"
 
 
+class Shut(ProviderError):
+    @property
+    def param(self) -> Any:
+        raise ValueError("no")
+
+    @param.setter
+    def param(self, value: Any) -> None:
+        return
+
+
+def test_an_error_with_an_attribute_that_cannot_be_read_is_told() -> None:
+    class Raises(LLMProvider):
+        async def stream(self, request: Request) -> AsyncGenerator[Event]:
+            raise Shut("ERR_QUOTA", "x")
+            yield
+
+    told = f"{HERE}:Raises raised a ProviderError with param ValueError: no; expected a text or None"
+    assert refusal(named(Raises))["message"] == told
+
+
 def test_a_message_that_is_not_unicode_is_written_out() -> None:
     class Raises(LLMProvider):
         async def stream(self, request: Request) -> AsyncGenerator[Event]:
