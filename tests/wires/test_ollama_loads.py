@@ -55,7 +55,7 @@ def test_a_request_that_says_nothing_loads_a_model_or_drops_it(
 def test_a_keep_alive_that_is_no_duration_is_a_400(instance: Instance, path: str, said: Any, kept: Any) -> None:
     answer = post(instance, {"model": "llama3.2", "keep_alive": kept, **said}, path)
     assert answer.status == 400
-    assert "$.keep_alive: found" in error_of(answer)
+    assert "$.keep_alive: expected a number of seconds or a duration" in error_of(answer)
 
 
 def test_a_keep_alive_of_null_is_unset(instance: Instance) -> None:

@@ -167,5 +167,6 @@ _VALUES: dict[str, Callable[[_Asked], Iterable[str]]] = {
     "second": _runs,
     "models words": _vendors,
     "manifest show input_": _inputs,
+    "manifest validate files": _refs,
     "runs cost by": _groups,
 }

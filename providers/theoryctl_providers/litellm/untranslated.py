@@ -131,7 +131,7 @@ class Untranslated:
         self._end(document.get("finish_reason") or delta.get("finish_reason"))
 
     def _note_logprobs(self, item: Mapping[str, Any]) -> None:
-        """Those of Cohere's, of a text of several tokens, whose own texts it does not say (`LogprobItem`)."""
+        """Note log probabilities of Cohere: of a text of several tokens it does not say the texts (`LogprobItem`)."""
         numbers = _listed(item, "logprobs")
         if len(numbers) == 1 and isinstance(item.get("text"), str):
             entry = {"token": item["text"], "logprob": numbers[0], "bytes": None, "top_logprobs": []}
