@@ -236,7 +236,7 @@ def test_a_provider_that_cannot_be_closed_is_told_at_the_end(start: Start) -> No
     assert server.run().status == 200
     assert server.stop() == 2
     last = server.lines()[-1]
-    assert last["code"] == "ERR_PROVIDER" and "Unclosable failed with OSError" in last["message"]
+    assert last["code"] == "ERR_PROVIDER" and "Unclosable.aclose failed with OSError" in last["message"]
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
