@@ -93,7 +93,7 @@ SPARED = {
     *("theoryctl.units", "theoryctl_providers.contract.script"),
     *("theoryctl_providers.engine.output_check", "theoryctl_providers.inputs.problems"),
     *("theoryctl_providers.inputs.excerpt", "theoryctl_providers.inputs.expected", "theoryctl_providers.inputs.faults"),
-    *("theoryctl_providers.litellm.addresses", "theoryctl_providers.litellm.families"),
+    *("theoryctl_providers.litellm.addresses", "theoryctl_providers.inputs.families"),
     *("theoryctl_providers.mock.embeddings", "theoryctl_providers.mock.tool_turns", "theoryctl_providers.mock.words"),
     "theoryctl_providers.redact",
 }

@@ -171,7 +171,7 @@ def test_equal_problems_are_told_once_with_their_lines(files: Files) -> None:
     [
         (("-o", "temperatur=1"), "ERR_INPUTS", "--option temperature=1"),
         (("-m", "opnai/gpt-4o-mini"), "ERR_INPUTS", "--model openai/gpt-4o-mini"),
-        (("-m", "gpt-4o-mini", "--mode", "real"), "ERR_MODEL_NOT_FOUND", "--model openai/gpt-4o-mini"),
+        (("-m", "claude-sonnet-4-5", "--mode", "real"), "ERR_MODEL_NOT_FOUND", "--model anthropic/claude-sonnet-4-5"),
         (("-o", "temperature=hot"), "ERR_INPUTS", "set temperature to a number from 0 to 2"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

@@ -9,7 +9,7 @@ import pytest
 from tests.real.conftest import ANTHROPIC, CANARY, LITELLM_WARNINGS, OPENAI, Ask
 from tests.real.vendor import Vendor
 from theoryctl_providers import ProviderError, get_llm_provider, run
-from theoryctl_providers.contract import ProviderConfig, ResolvedRequest, SecretRule
+from theoryctl_providers.contract import Mode, ProviderConfig, ResolvedRequest, SecretRule
 from theoryctl_providers.litellm.addresses import address_of
 from theoryctl_providers.litellm.vendors import VENDORS
 
@@ -61,11 +61,29 @@ def test_an_address_that_cannot_be_one_is_refused_before_anything_is_loaded(ask:
 
 @pytest.mark.parametrize(
     ("model", "full"),
-    [("claude-sonnet-4-5", "anthropic/claude-sonnet-4-5"), ("gpt-4o-mini", "openai/gpt-4o-mini"), ("o3", "openai/o3")],
+    [
+        ("claude-sonnet-4-5", "anthropic/claude-sonnet-4-5"),
+        ("Gemini-2.5-pro", "gemini/Gemini-2.5-pro"),
+        ("grok-4", "xai/grok-4"),
+    ],
 )
-def test_a_model_without_a_vendor_is_answered_with_its_full_name(ask: Ask, model: str, full: str) -> None:
+def test_another_vendors_model_without_its_vendor_is_answered_with_its_full_name(
+    ask: Ask, model: str, full: str
+) -> None:
     call = ask({}, model)
     assert (call.error["code"], full in (call.error["hint"] or "")) == ("ERR_MODEL_NOT_FOUND", True)
+
+
+@pytest.mark.parametrize("model", ["gpt-4o-mini", "o3", "my-own-model"])
+def test_a_model_without_a_vendor_is_the_default_models_vendors_as_in_a_mock(litellm: Any, model: str) -> None:
+    inputs = {"model": model, "messages": MESSAGES}
+    with Vendor() as vendor:
+        secrets = {"OPENAI_API_KEY": CANARY, **vendor.addresses}
+        modes: tuple[Mode, ...] = ("mock", "real")
+        found = [run(inputs, provider="litellm", mode=mode, secrets=secrets)["model"] for mode in modes]
+    assert found == [f"openai/{model}"] * 2
+    (request,) = vendor.requests
+    assert request.body["model"] == model
 
 
 @pytest.mark.parametrize(("own", "notes"), [({}, 1), ({"OPENAI_BASE_URL": "http://localhost:1"}, 0)])

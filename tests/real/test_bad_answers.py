@@ -213,7 +213,7 @@ def test_the_vendor_of_these_tests_ends_every_event_with_an_empty_line(dialect: 
 
 @pytest.mark.parametrize(
     ("model", "code"),
-    [("gpt-4o-mini", "ERR_MODEL_NOT_FOUND"), ("nobody/nothing", "ERR_MODEL_NOT_FOUND"), ("/", "ERR_INPUTS")],
+    [("claude-sonnet-4-5", "ERR_MODEL_NOT_FOUND"), ("nobody/nothing", "ERR_MODEL_NOT_FOUND"), ("/", "ERR_INPUTS")],
 )
 def test_a_model_without_a_known_vendor_is_refused_unasked(ask: Ask, model: str, code: str) -> None:
     with Vendor() as vendor:

@@ -199,16 +199,22 @@ def _schema(request: Request) -> Mapping[str, Any]:
 
 
 def _vendor(request: Request) -> str | None:
-    """The vendor of a model that names none. A mock answers to every name; a real call is told whose model it is."""
+    """The vendor of a model that names none: the default model's. A mock answers to every name; a real call does not go
+    to the default's vendor with the well-known name of another's model."""
     if request.vendor is not None:
         return request.vendor
     try:
-        if "/" in (request.inputs.get("model") or ""):  # most name it
+        model = request.inputs.get("model")
+        if not isinstance(model, str) or "/" in model:  # most name it
             return None
-        mode = stated_mode(request.inputs, request.mode, request.config.mode)
-    except (ProviderError, AttributeError, TypeError):  # the schema says better what is wrong
+        vendor = vendor_in(default_model_of(request.config))
+        if is_mock(stated_mode(request.inputs, request.mode, request.config.mode)):
+            return vendor
+    except (ProviderError, AttributeError):  # the schema says better what is wrong
         return None
-    return vendor_in(default_model_of(request.config)) if is_mock(mode) else None
+    from theoryctl_providers.inputs.families import vendor_of_family
+
+    return vendor if vendor_of_family(model) in (None, vendor) else None
 
 
 def _is_integral(name: str, request: Request, schema: Mapping[str, Any]) -> bool:

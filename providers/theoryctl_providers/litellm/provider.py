@@ -115,9 +115,9 @@ def _check_counted(request: ResolvedRequest) -> None:
 
 def _vendorless(model: str) -> ProviderError:
     """The error for a model that names no vendor, with one of that name that does."""
-    from theoryctl_providers.litellm.families import full_name
+    from theoryctl_providers.inputs.families import vendor_of_family
 
-    example = full_name(model)
+    example = f"{vendor_of_family(model) or 'openai'}/{model}"
     message = f"model {model!r} is not of the form vendor/model"
     hint = corrected({model: example}) or f"name the vendor too, as {example} does"
     return ProviderError("ERR_MODEL_NOT_FOUND", message, hint=hint)

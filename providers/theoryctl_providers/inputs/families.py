@@ -25,7 +25,6 @@ _FAMILIES = {
 }
 
 
-def full_name(name: str) -> str:
-    """The name with its vendor of a model that was named without: the family's, else OpenAI's."""
-    family = next((vendor for start, vendor in _FAMILIES.items() if name.lower().startswith(start)), "openai")
-    return f"{family}/{name}"
+def vendor_of_family(name: str) -> str | None:
+    """Return the vendor of a well-known name that stands alone; None for a name of no known family."""
+    return next((vendor for start, vendor in _FAMILIES.items() if name.lower().startswith(start)), None)
