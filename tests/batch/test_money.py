@@ -62,6 +62,14 @@ def test_an_estimate_bounds_what_the_lines_cost_and_asks_nobody(files: Files, cl
     assert not files.out.exists()
 
 
+def test_an_estimate_of_a_model_without_its_vendor_is_that_of_the_defaults(files: Files, cli: Cli) -> None:
+    write_lines(files.lines, [ask("one")])
+    told = (cli(*BATCH, "lines.jsonl", "--estimate", "--json", "-m", name) for name in ("gpt-4.1", "openai/gpt-4.1"))
+    short, full = (ran.document["cost_usd"] for ran in told)
+    assert short["high"] == pytest.approx(full["high"], rel=1e-4)  # the name's length is counted
+    assert short["low"] == full["low"] > 0
+
+
 def test_an_estimate_tells_of_models_without_a_price(files: Files, cli: Cli) -> None:
     write_lines(files.lines, [ask("one"), ask("two", model="acme/unknown")])
     told = cli(*BATCH, "lines.jsonl", "--estimate", "--json").document

@@ -61,6 +61,11 @@ def test_the_request_is_the_one_that_real_mode_sends(files: Files, vendor: Batch
     assert body["stop_sequences"] == ["END"]
 
 
+def test_a_model_without_its_vendor_goes_to_the_defaults_batches(files: Files, vendor: BatchVendor) -> None:
+    ran = batch(files, vendor, lines=lines("a", model="gpt-4o-mini"))
+    assert (ran.document["error"], len(vendor.submitted)) == (None, 1)
+
+
 def test_no_key_is_written_or_said(files: Files, vendor: BatchVendor, environment: Mapping[str, str]) -> None:
     said = [batch(files, vendor, lines=lines("a", "b"))]
     vendor.end(lambda body: (400, {"error": {"message": f"the key {CANARY} is bad"}}))

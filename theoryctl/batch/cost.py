@@ -85,8 +85,12 @@ def unpriced_usd(plan: Plan) -> Iterator[tuple[int, float]]:
 
 
 def model_of(request: Request, default_model: str | None) -> str:
-    """Return the model that a request names, else the default."""
-    return str(request.inputs.get("model") or default_model or "")
+    """Return the model that a request names, with its vendor, else the default."""
+    from theoryctl_providers.inputs.families import vendor_meant
+    from theoryctl_providers.inputs.normalize import qualified, vendor_in
+
+    named = request.inputs.get("model")
+    return str(qualified(named, vendor_meant(named, vendor_in(default_model))) if named else default_model or "")
 
 
 def _price(request: Request, model: str, text: str, tokens: int, *, batched: bool) -> Price:

@@ -212,9 +212,9 @@ def _vendor(request: Request) -> str | None:
             return vendor
     except (ProviderError, AttributeError):  # the schema says better what is wrong
         return None
-    from theoryctl_providers.inputs.families import vendor_of_family
+    from theoryctl_providers.inputs.families import vendor_meant
 
-    return vendor if vendor_of_family(model) in (None, vendor) else None
+    return vendor_meant(model, vendor)
 
 
 def _is_integral(name: str, request: Request, schema: Mapping[str, Any]) -> bool:

@@ -28,3 +28,9 @@ _FAMILIES = {
 def vendor_of_family(name: str) -> str | None:
     """Return the vendor of a well-known name that stands alone; None for a name of no known family."""
     return next((vendor for start, vendor in _FAMILIES.items() if name.lower().startswith(start)), None)
+
+
+def vendor_meant(name: str, vendor: str | None) -> str | None:
+    """Return the vendor of a model that was named without one: `vendor`, that of the default model; None for the
+    well-known name of another vendor's model."""
+    return vendor if vendor_of_family(name) in (None, vendor) else None

@@ -321,4 +321,8 @@ def test_answers_that_no_container_of_ours_gives_are_failures_or_left_out(
     lines[6]["rows"] = [[-1, None]]
     file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     ran = collect(cli, "there.jsonl", "--ordered", "--allow-failures", "100%")
-    assert (ran.status, ran.document["failed"], ran.document["left"]) == (0, {"ERR_BAD_RESPONSE": 5}, 2), ran.err
+    assert (ran.status, ran.document["failed"], ran.document["left"]) == (
+        0,
+        {"ERR_BAD_RESPONSE": 4, "ERR_PROVIDER": 1},
+        2,
+    ), ran.err

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from theoryctl.batch.cost import model_of
 from theoryctl.batch.requests import Check
 from theoryctl.hints import again
 from theoryctl.requests.failure import failure_envelope
@@ -144,7 +145,7 @@ def batched(check: Check, default_model: str | None) -> Check:
     from theoryctl_providers.litellm.batches.open import check_batched
 
     def checked(request: Request) -> None:
-        check_batched(str(request.inputs.get("model") or default_model or ""), request.operation)
+        check_batched(model_of(request, default_model), request.operation)
         check(request)
 
     return checked

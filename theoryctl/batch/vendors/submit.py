@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 
-from theoryctl.batch.cost import bounds_of
+from theoryctl.batch.cost import bounds_of, model_of
 from theoryctl.batch.money import Budget
 from theoryctl.batch.plan import Plan
 from theoryctl.batch.vendors.bundles import Bundle, Bundles
@@ -61,7 +61,7 @@ class Submitter:
 
     def _add(self, bundles: Bundles, index: int, request: Request, taken: Taken) -> None:
         default = self.plan.maker.config.default_model
-        model, operation = str(request.inputs.get("model") or default), request.operation
+        model, operation = model_of(request, default), request.operation
         api = self.desk.api(model)
         piece = api.request(self.ids[index], operation, taken.body)
         weight = _weight(request)
