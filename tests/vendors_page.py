@@ -56,8 +56,11 @@ def vendors_page(table: Table, shown: Shown) -> str:
     return f"""\
 # Vendors
 
-The name of a real model is `vendor/model`. theoryctl reads keys from the environment, or from the file that
-`--env-file` names. A key goes only to its vendor's own address, or to the address that you set for this vendor.
+The name of a real model is `vendor/model`. Without a vendor it is a model of the default model's vendor: with
+`llm/litellm@1` `gpt-4.1` is `openai/gpt-4.1`. A well-known name of another vendor's model needs its vendor.
+
+theoryctl reads keys from the environment, or from the file that `--env-file` names. A key goes only to its vendor's own
+address, or to the address that you set for this vendor.
 
 ## Quick starts
 

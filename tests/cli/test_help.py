@@ -39,14 +39,24 @@ def test_a_narrow_terminal_has_every_word_of_a_summary(cli: Cli) -> None:
         assert narrow.partition("\nExamples:\n")[0].split() == wide.partition("\nExamples:\n")[0].split()
 
 
-@pytest.mark.parametrize("words", COMMANDS[1:], ids=" ".join)
+def summary_of(*words: str) -> str:
+    return help_of(*words).split("\n\n")[1].strip()
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(words) or "theoryctl")
 def test_a_summary_is_one_short_sentence_that_stands_alone(words: tuple[str, ...]) -> None:
-    summary = help_of(*words).split("\n\n")[1].strip()
+    summary = summary_of(*words)
     assert summary.endswith(".") and ". " not in summary and "\n" not in summary
     assert len(summary) <= 60
+
+
+@pytest.mark.parametrize("words", COMMANDS[1:], ids=" ".join)
+def test_a_group_lists_its_commands_by_their_summaries(words: tuple[str, ...]) -> None:
     above = words[:-1] if "\nCommands:\n" in help_of(*words[:-1]) else words[:-2]
     listed = help_of(*above).partition("\nCommands:\n")[2]
-    assert re.search(rf"^  {' '.join(words[len(above) :])} +{re.escape(summary.rstrip('.'))}", listed, re.MULTILINE)
+    assert re.search(
+        rf"^  {' '.join(words[len(above) :])} +{re.escape(summary_of(*words).rstrip('.'))}", listed, re.MULTILINE
+    )
 
 
 def test_a_word_that_is_required_stands_as_it_is_typed() -> None:

@@ -62,7 +62,7 @@ class LazyGroups(Group):
 app = typer.Typer(
     name="theoryctl",
     cls=LazyGroups,
-    help="Run the same LLM provider in CI, on a laptop and in the cloud.",
+    help="Run one LLM provider in CI, on a laptop and in the cloud.",
     epilog=EXAMPLES,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -83,4 +83,4 @@ def root(
         bool, typer.Option("--version", "-V", callback=_show_version, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Run the same LLM provider in CI, on a laptop and in the cloud."""
+    """Run one LLM provider in CI, on a laptop and in the cloud."""
