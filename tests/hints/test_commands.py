@@ -155,7 +155,6 @@ def test_a_ref_in_the_place_of_the_prompt_is_taken_as_the_ref(cli: Cli) -> None:
     ("arguments", "added"),
     [
         ((*RUN, "--mode", "real"), ("--prompt", "Say hello")),
-        ((*RUN, "--record", "here", "--prompt", "x"), ("--mode", "real")),
         (("image", "verify", "--ref", REF, "--env", "dev", "--tag", "2"), ("--runtime", "modal")),
     ],
 )

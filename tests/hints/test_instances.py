@@ -49,7 +49,9 @@ def test_what_an_instance_was_not_started_with_is_given_to_it_anew(
 ) -> None:
     hint = hint_of(cli(*RUN_MOCK, "--prompt", "x", *flags, "--json"))
     assert kept in hint and gone not in hint
-    assert paste(cli, hint, env={"OPENAI_API_KEY": CANARY}).status == 0
+    started, _, run = hint.rpartition(" && ")
+    assert paste(cli, started, env={"OPENAI_API_KEY": CANARY}).status == 0
+    assert flags[0] not in commands_in(run)[0]
 
 
 @pytest.mark.parametrize("flags", [("--script", "slow.yaml"), ("--mode", "real", "--env-file", "keys.env")])
@@ -67,3 +69,34 @@ def test_a_key_that_an_instance_lacks_is_set_and_then_it_is_started_again(cli: C
     again = shlex.join(("theoryctl", *START))
     assert hint == f"set OPENAI_API_KEY, then: theoryctl local stop --ref {REF} && {again}"
     assert paste(cli, hint, env={"OPENAI_API_KEY": CANARY}).status == 0
+
+
+def test_an_instance_of_mocks_alone_is_started_without_its_mode_for_a_real_run(cli: Cli, folder: Path) -> None:
+    assert cli(*START_MOCK, "--mode", "mock").status == 0
+    run = (*RUN_MOCK, "--mode", "real", "--prompt", "x")
+    stop, start, again = commands_in(hint_of(cli(*run, "--env-file", "keys.env", "--json")))
+    assert stop == ["theoryctl", "local", "stop", "--ref", MOCK]
+    assert sorted(start) == sorted(["theoryctl", *START_MOCK, "--env-file", "keys.env"])
+    assert sorted(again) == sorted(["theoryctl", *run, "--json"])
+    hint = hint_of(cli(*run, "--json"))
+    assert sorted(commands_in(hint)[1]) == sorted(["theoryctl", *START_MOCK])
+    assert "has no real mode" in paste(cli, hint).document["error"]["message"]
+
+
+@pytest.mark.parametrize("is_started", [True, False])
+def test_a_mock_that_is_to_be_recorded_is_not_turned_into_a_paid_request(
+    cli: Cli, folder: Path, is_started: bool
+) -> None:
+    assert not is_started or cli(*START_MOCK).status == 0
+    run = (*RUN_MOCK, "--prompt", "x", "--mode", "mock", "--json")
+    ran = cli(*run, "--record", "here")
+    assert "a vendor is asked, and paid" in ran.document["error"]["message"]
+    assert [sorted(words) for words in commands_in(hint_of(ran))] == [sorted(["theoryctl", *run])]
+
+
+def test_what_standard_input_held_is_left_out_of_the_commands_that_start_an_instance_again(
+    cli: Cli, folder: Path
+) -> None:
+    assert cli(*START_MOCK).status == 0
+    hint = hint_of(cli(*RUN_MOCK, "--env-file", "keys.env", "--json", stdin="from a pipe"))
+    assert [words[1:3] for words in commands_in(hint)] == [["local", "stop"], ["local", "start"]]

@@ -58,8 +58,9 @@ def model_of(settings: Settings, manifest: Manifest) -> str | None:
 def check_place(flags: Asking, target: Target, manifest: Manifest, mode: Mode) -> None:
     """Raise what can be known to be wrong with a place, or with flags that it takes at its start alone."""
     target.check(manifest, mode)
+    flags.mocks.check(mode)  # before an instance is asked to be started with flags that the mode excludes
     env_file = {} if flags.env_file is None else {"--env-file": flags.env_file}
-    target.check_flags({**env_file, **flags.mocks.given()})
+    target.check_flags({**env_file, **flags.mocks.given()}, mode)
 
 
 def config_of(flags: Asking, target: Target, manifest: Manifest, mode: Mode, *, asks: bool = True) -> ProviderConfig:

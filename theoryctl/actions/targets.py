@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from theoryctl.errors import UsageError
-from theoryctl.hints import command
+from theoryctl.hints import again, command
 from theoryctl.instances import records
 from theoryctl.instances.key import RecordKey
 from theoryctl.instances.records import checked_name
@@ -21,8 +21,10 @@ from theoryctl.runtimes.find import (
     started_runtime,
 )
 from theoryctl.settings import Settings
+from theoryctl_providers.contract import is_mock
 
 if TYPE_CHECKING:
+    from theoryctl.hints import Hint
     from theoryctl.instances.instance import Instance
     from theoryctl.manifests.catalog import Found
     from theoryctl.manifests.model import Manifest
@@ -46,7 +48,7 @@ class Target(Protocol):
     #: The instance that records what it is asked, if it is one.
     record: Instance | None
 
-    def check_flags(self, told: Mapping[str, Any]) -> None:
+    def check_flags(self, told: Mapping[str, Any], mode: Mode) -> None:
         """Raise UsageError for a flag that comes too late, or leads nowhere, there; `told` has their values."""
         ...
 
@@ -96,7 +98,7 @@ class _Here(Target):
         #: The reason for it, as it follows the word "embedded".
         self._reason = reason
 
-    def check_flags(self, told: Mapping[str, Any]) -> None:
+    def check_flags(self, told: Mapping[str, Any], mode: Mode) -> None:
         pass
 
     def check(self, manifest: Manifest, mode: Mode) -> None:
@@ -115,13 +117,24 @@ class _Started(Target):
         self.takes_real = instance.flags.get("mode") != "mock"
         self.record = instance if instance.record else None
 
-    def check_flags(self, told: Mapping[str, Any]) -> None:
+    def check_flags(self, told: Mapping[str, Any], mode: Mode) -> None:
+        if not told:
+            return
         for flag, value in told.items():
-            from theoryctl.instances.restart import stop_and_start
-
             _must_be_readable(flag, value)
-            hint = stop_and_start(self._instance, **_started_with(flag, value))
-            raise UsageError(f"{flag}: a started instance keeps to what it was started with", hint=hint)
+        message = f"{next(iter(told))}: a started instance keeps to what it was started with"
+        raise UsageError(message, hint=self._anew(told, mode))
+
+    def _anew(self, told: Mapping[str, Any], mode: Mode) -> Hint:
+        """Return the commands that start it with the flags, and run again without them."""
+        from theoryctl.instances.restart import stop_and_start
+
+        changes: dict[str, Any] = {} if is_mock(mode) or self.takes_real else {"mode": None}
+        for item in told.items():
+            changes |= _started_with(*item)
+        return stop_and_start(self._instance, **changes).then(
+            again("run it again", **{_parameter(flag): None for flag in told})
+        )
 
     def check(self, manifest: Manifest, mode: Mode) -> None:
         check_pin(self._instance, manifest)
@@ -139,7 +152,7 @@ class _Deployed(Target):
     def __init__(self, ref: ProviderRef, environment: str, app: str | None) -> None:
         self._ref, self._environment, self._app = ref, environment, app
 
-    def check_flags(self, told: Mapping[str, Any]) -> None:
+    def check_flags(self, told: Mapping[str, Any], mode: Mode) -> None:
         for flag in {"--record", "--record-missing"} & told.keys():
             hint = command("local run", ref=self._ref, mode="real", **{_parameter(flag): told[flag]})
             raise UsageError(f"{flag}: what runs on Modal is not recorded", hint=hint)

@@ -32,11 +32,18 @@ def spelled(hint: str | None, context: Any) -> str | None:
     """
     if not isinstance(hint, Hint):
         return hint
-    commands = [_words(step, context) for step in hint.steps]
-    text = " && ".join(shlex.join(words) for words in commands if words)
-    if not all(commands) or not fit(text):
+    text = _text(hint.steps, context)
+    if text is None and len(hint.steps) > 1 and not hint.steps[-1].path:
+        text = _text(hint.steps[:-1], context)  # to type the same once more is left to the reader
+    if text is None:
         return str(hint)
     return f"{hint.lead}, then: {text}" if hint.lead else text
+
+
+def _text(steps: Sequence[Step], context: Any) -> str | None:
+    commands = [_words(step, context) for step in steps]
+    text = " && ".join(shlex.join(words) for words in commands if words)
+    return text if all(commands) and fit(text) else None
 
 
 def fit(text: str) -> bool:
@@ -275,7 +282,11 @@ class _Failed:
     def anew(self) -> str:
         return self._restart() or self.hint
 
-    def _restart(self) -> Hint | None:
+    def serving_real(self) -> str:
+        restart = self._restart(mode=None)
+        return restart.then(again("run it again")) if restart else self.hint
+
+    def _restart(self, **changes: Any) -> Hint | None:
         from contextlib import suppress
 
         from theoryctl.instances.restart import stop_and_start
@@ -285,13 +296,14 @@ class _Failed:
         with suppress(ProviderError):
             if self.runtime in STARTED:
                 instance = find(self.ref, self.runtime, self.context.params.get("name"))
-        return stop_and_start(instance) if instance else None
+        return stop_and_start(instance, **changes) if instance else None
 
 
 _REMEDIES: dict[str, Callable[[_Failed], str]] = {
     Remedy.MORE_TIME: _Failed.more_time,
     Remedy.MOCK_MODE: _Failed.in_mock,
     Remedy.EITHER_MODE: _Failed.either_mode,
+    Remedy.SERVES_REAL: _Failed.serving_real,
     Remedy.SCHEMA: _Failed.schema,
     Remedy.TRACEBACK: _Failed.traceback,
     Remedy.RECORD: _Failed.record,

@@ -58,7 +58,7 @@ class MockFlags(NamedTuple):
         Raises UsageError for flags that exclude each other or the mode, BadScript (`ERR_SCRIPT`), and ProviderError
         `ERR_RECORDING`.
         """
-        self._check(mode)
+        self.check(mode)
         # Also for real mode: an instance in it answers mock requests as well.
         config = replace(config, script=self._script())
         if is_mock(mode):
@@ -98,7 +98,8 @@ class MockFlags(NamedTuple):
             message = f"--script {self.script[0]}: expected ignore alone beside --record-missing, got rules or more"
             raise UsageError(message, hint=again("leave --script out", script=None))
 
-    def _check(self, mode: str) -> None:
+    def check(self, mode: str) -> None:
+        """Raise UsageError for flags that exclude each other or the mode."""
         given = list(self.given())
         if self.tools not in (None, *TOOLS):
             raise UsageError(
@@ -109,7 +110,8 @@ class MockFlags(NamedTuple):
             raise UsageError(f"{' and '.join(given)} exclude each other", hint="give one of them")
         if self.recorded_to is not None and is_mock(mode):
             flag = self.record_flag
-            raise UsageError(f"{flag}: mock mode has nothing to record", hint=again("use --mode real", mode="real"))
+            message = f"{flag}: mock mode has nothing to record; in real mode a vendor is asked, and paid"
+            raise UsageError(message, hint=again(f"leave {flag} out", record=None, record_missing=None))
         if given and self.recorded_to is None and not is_mock(mode):
             raise UsageError(
                 f"{given[0]}: only mock mode answers from one",

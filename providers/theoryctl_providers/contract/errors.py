@@ -86,6 +86,7 @@ class Remedy(StrEnum):
     MORE_TIME = "give it more time"
     MOCK_MODE = "ask in mock mode, or ask another provider"
     EITHER_MODE = "set the mode to mock or real"
+    SERVES_REAL = "ask in mock mode, or ask an instance that serves real requests as well"
     SCHEMA = "change the inputs as the provider's schema says"
     TRACEBACK = "look at the traceback"
     RECORD = "record this request too, or send one that was recorded"

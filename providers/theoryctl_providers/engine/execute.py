@@ -146,8 +146,7 @@ def _mode(inputs: Mapping[str, Any], request: Request) -> Mode:
     mode = stated_mode(inputs, request.mode, request.config.mode)
     if request.config.mock_only and not is_mock(mode):
         message = f"mode {mode}: expected mock, for this instance was started to serve nothing else"
-        hint = "ask in mock mode, or ask an instance that was started without a mode"
-        raise ProviderError("ERR_UNSUPPORTED_PARAM", message, hint=hint, param="mode")
+        raise ProviderError("ERR_UNSUPPORTED_PARAM", message, hint=Remedy.SERVES_REAL, param="mode")
     return mode
 
 
