@@ -57,6 +57,11 @@ class Entry:
     notes: tuple[str, ...] = ()
     body: bytearray = field(default_factory=bytearray)
 
+    @property
+    def is_mock(self) -> bool:
+        """Return whether it is known to be a mock's, or under way still, which shows nothing of it."""
+        return self.mode == "mock" or (self.mode is None and self.status is None)
+
     def hear(self, receive: Receive) -> Receive:
         """Return a `receive` that keeps the beginning of the body."""
 
@@ -99,7 +104,13 @@ class Journal:
         self._sizes: dict[int, int] = {}
 
     def __iter__(self) -> Iterator[Entry]:
-        return iter([entry for entry in self._entries if self._shows_real or entry.mode != "real"])
+        return self.shown()
+
+    def shown(self, *, mocks_alone: bool = False) -> Iterator[Entry]:
+        """Return the entries that may be read. One that was refused before its mode was known may have been meant for a
+        vendor, unless `mocks_alone` are served."""
+        everything = self._shows_real or mocks_alone
+        return iter([entry for entry in self._entries if everything or entry.is_mock])
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

@@ -5,22 +5,21 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from starlette.types import Receive, Scope, Send
 
 from theoryctl_providers.asgi.body import receive_whole
-from theoryctl_providers.asgi.connection import COMPUTED, header_of, hung_up, note_envelope, while_connected
+from theoryctl_providers.asgi.connection import COMPUTED, hung_up, note_envelope, while_connected
 from theoryctl_providers.asgi.hints import RESTARTED
 from theoryctl_providers.asgi.journal import ANSWERED_BY, ENTRY, NOTES
 from theoryctl_providers.contract import (
-    MODES,
     Event,
-    Mode,
     Operation,
+    ProviderConfig,
     ProviderError,
     Request,
     Result,
@@ -32,22 +31,15 @@ from theoryctl_providers.contract import (
     sha256,
 )
 from theoryctl_providers.contract.answer import Answer
-from theoryctl_providers.contract.calls import TOOLS, Tools
+from theoryctl_providers.contract.calls import Tools
 from theoryctl_providers.contract.wire import Limits, ServerConfig
 from theoryctl_providers.engine.drive import served
 from theoryctl_providers.inputs.normalize import UNCOUNTED, normalized
 from theoryctl_providers.wires.dialect import Dialect
 from theoryctl_providers.wires.failure import Failure, failed, refused
+from theoryctl_providers.wires.mode import note_mode, note_mode_of_refused, tools_of
 from theoryctl_providers.wires.reply import EVENT_STREAM, Reply, Whole
 from theoryctl_providers.wires.tenant import Tenant, asking_tenant
-
-Word = TypeVar("Word", bound=str)
-
-#: The header that says the mode of one request.
-MODE_HEADER = "X-Theoryctl-Mode"
-
-#: The header that says which tools a mock calls by itself.
-TOOLS_HEADER = "X-Theoryctl-Tools"
 
 #: 2000-01-01T00:00:00Z: what a mock gives as the time of its answer, for it has no clock.
 NO_TIME = 946684800
@@ -138,8 +130,10 @@ class Answering:
             tools = tools_of(scope)
             exchange = await self._read(scope, receive)
         except ProviderError as error:
+            note_mode_of_refused(scope, self._config_for(scope))
             await Reply(scope, send).whole(self._dialect.failure(refused(scope, error)))
             return
+        note_mode(scope, exchange.inputs, exchange.options.get("mode"), self._config_for(scope))
         if exchange.told is not None:
             await Reply(scope, send).whole(Whole(exchange.told))
             return
@@ -150,9 +144,12 @@ class Answering:
         finally:
             exchange.close()
 
+    def _config_for(self, scope: Scope) -> ProviderConfig:
+        return (asking_tenant(scope) or self._own).config
+
     def _call(self, exchange: Exchange, scope: Scope, tools: Tools | None) -> Request:
         return Request(
-            config=(asking_tenant(scope) or self._own).config,
+            config=self._config_for(scope),
             inputs=exchange.inputs,
             parsed=True,
             operation=exchange.operation,
@@ -316,25 +313,3 @@ async def json_object(receive: Receive, limits: Limits) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise ProviderError("ERR_INPUTS", "the body: expected an object", hint="send a JSON object")
     return body
-
-
-def mode_of(scope: Scope) -> Mode | None:
-    """The mode that the header `X-Theoryctl-Mode` asks for. Raises ProviderError `ERR_INPUTS` for one that is none."""
-    return _one_of(MODES, scope, MODE_HEADER)
-
-
-def tools_of(scope: Scope) -> Tools | None:
-    """The tools that the header `X-Theoryctl-Tools` names. Raises ProviderError `ERR_INPUTS` for what names none."""
-    return _one_of(TOOLS, scope, TOOLS_HEADER)
-
-
-def _one_of(values: Sequence[Word], scope: Scope, header: str) -> Word | None:
-    asked = header_of(scope, header)
-    if asked is None:
-        return None
-    given = asked.strip().lower()
-    for value in values:
-        if given == value:
-            return value
-    message = f"the header {header}: expected {' or '.join(values)}, got {given!r:.200}"
-    raise ProviderError("ERR_INPUTS", message, hint=f"{header}: {values[0]}", param=header)

@@ -7,7 +7,7 @@ from starlette.types import Scope
 from theoryctl_providers.contract import ProviderConfig, ProviderError, is_mock, stated_mode
 from theoryctl_providers.inputs.normalize import qualified, vendor_in
 from theoryctl_providers.lookup import default_model_of
-from theoryctl_providers.wires.exchange import mode_of
+from theoryctl_providers.wires.mode import mode_of
 
 
 def listed_model(scope: Scope, config: ProviderConfig) -> str:

@@ -38,6 +38,8 @@ from theoryctl_providers.wires.run.dialect import RunDialect
 
 PLAIN = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hi"}]}
 CHAT = "/v1/chat/completions"
+#: It shows what was refused before its mode was known, too.
+ALONE = replace(CONFIG, provider=replace(CONFIG.provider, mock_only=True))
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def server() -> Iterator[Server]:
 class thread:
     """A server in a thread, to be asked as one in a process."""
 
-    def __init__(self, config: ServerConfig = CONFIG, log: Callable[[str], None] = lambda line: None) -> None:
+    def __init__(self, config: ServerConfig = ALONE, log: Callable[[str], None] = lambda line: None) -> None:
         self._serving = serving(config, log=log)
 
     def __enter__(self) -> Server:
@@ -191,7 +193,7 @@ ESCAPED = "".join(f"\\u{ord(letter):04x}" for letter in CANARY)
 )
 def test_bodies_are_shown_without_credentials(body: str) -> None:
     secrets = {"OPENAI_API_KEY": CANARY}
-    with thread(provider(secrets=secrets, secret_rules=(SecretRule(name="OPENAI_API_KEY"),))) as server:
+    with thread(provider(mock_only=True, secrets=secrets, secret_rules=(SecretRule(name="OPENAI_API_KEY"),))) as server:
         server.ask("POST", CHAT, body.encode())
         text = server.ask("GET", "/v1/requests").body.decode()
     for secret in (KEY, CANARY, TOKEN, KEY[:10]):
@@ -316,3 +318,23 @@ def test_a_real_request_is_not_shown_while_it_lasts_nor_when_its_client_left() -
         for _ in range(5):
             time.sleep(0.05)
             assert shown(server) == []
+
+
+def test_what_was_meant_for_a_vendor_is_not_shown_where_it_was_refused() -> None:
+    words = {**PLAIN, "mode": "real"}
+    with thread(CONFIG) as server:
+        assert server.ask("POST", CHAT, words).status == 401
+        for body in ({**words, "temperature": "hot"}, {**words, "messages": 3}, b'{"mode": "real", '):
+            assert server.ask("POST", CHAT, body).status == 400
+        assert server.ask("POST", CHAT, {**PLAIN, "temperature": "hot"}, X_Theoryctl_Mode="real").status == 400
+        assert server.run({"inputs": {**ASK, "mode": "real"}}).status == 401
+        assert server.ask("POST", "/v1/messages", {**PLAIN, "messages": 3}, X_Theoryctl_Mode="real").status == 400
+        assert server.ask("POST", "/v1/messages", {**PLAIN, "messages": 3}).status == 400
+        assert [each["path"] for each in shown(server)] == ["/v1/messages"]
+
+
+def test_where_mocks_alone_are_served_all_that_was_refused_is_shown() -> None:
+    with thread() as server:
+        for body in ({**PLAIN, "mode": "real"}, b"{"):
+            assert server.ask("POST", CHAT, body).status == 400
+        assert len(shown(server)) == 2

@@ -9,8 +9,9 @@ from starlette.types import Receive, Scope
 
 from theoryctl_providers.contract.wire import ServerConfig
 from theoryctl_providers.wires.dialect import BEARER, AnyCredential, Dialect, HeaderCredential, rate_limits
-from theoryctl_providers.wires.exchange import Answering, Exchange, json_object, mode_of
+from theoryctl_providers.wires.exchange import Answering, Exchange, json_object
 from theoryctl_providers.wires.failure import Failure
+from theoryctl_providers.wires.mode import mode_of
 from theoryctl_providers.wires.reply import Headers, Whole
 from theoryctl_providers.wires.telling import Telling
 

@@ -11,8 +11,9 @@ from starlette.types import ASGIApp, Receive, Scope
 
 from theoryctl_providers.contract.wire import ServerConfig
 from theoryctl_providers.wires.dialect import BEARER, AnyCredential, Dialect, HeaderCredential
-from theoryctl_providers.wires.exchange import Answering, Exchange, json_object, mode_of
+from theoryctl_providers.wires.exchange import Answering, Exchange, json_object
 from theoryctl_providers.wires.failure import Failure, retry_headers
+from theoryctl_providers.wires.mode import mode_of
 from theoryctl_providers.wires.reply import Whole
 from theoryctl_providers.wires.telling import Telling
 

@@ -10,8 +10,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from theoryctl_providers.contract import VERSION, ProviderError, dumps
 from theoryctl_providers.contract.wire import ServerConfig
 from theoryctl_providers.wires.dialect import Dialect
-from theoryctl_providers.wires.exchange import Answering, Exchange, json_object, mode_of
+from theoryctl_providers.wires.exchange import Answering, Exchange, json_object
 from theoryctl_providers.wires.failure import Failure, refused, retry_headers
+from theoryctl_providers.wires.mode import mode_of
 from theoryctl_providers.wires.reply import Reply, Whole
 from theoryctl_providers.wires.telling import Telling
 

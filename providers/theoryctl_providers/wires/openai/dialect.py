@@ -11,8 +11,9 @@ from theoryctl_providers.contract.wire import ServerConfig
 from theoryctl_providers.inputs.normalize import vendor_in
 from theoryctl_providers.lookup import default_model_of
 from theoryctl_providers.wires.dialect import Dialect, rate_limits
-from theoryctl_providers.wires.exchange import Answering, Exchange, json_object, mode_of
+from theoryctl_providers.wires.exchange import Answering, Exchange, json_object
 from theoryctl_providers.wires.failure import Failure
+from theoryctl_providers.wires.mode import mode_of
 from theoryctl_providers.wires.openai.batches.answers import INSTEAD, Batches
 from theoryctl_providers.wires.openai.chat import ChatCompletion
 from theoryctl_providers.wires.openai.embeddings import Embeddings

@@ -10,8 +10,8 @@ from starlette.types import Receive, Scope, Send
 from theoryctl_providers.contract import ProviderError, dumps, is_mock, stated_mode
 from theoryctl_providers.contract.wire import ServerConfig
 from theoryctl_providers.wires.dialect import Dialect
-from theoryctl_providers.wires.exchange import MODE_HEADER, mode_of
 from theoryctl_providers.wires.failure import refused
+from theoryctl_providers.wires.mode import MODE_HEADER, mode_of, note_mode
 from theoryctl_providers.wires.reply import Reply, Whole
 from theoryctl_providers.wires.tenant import asking_tenant
 
@@ -40,8 +40,10 @@ class Mocked:
         await Reply(scope, send).whole(answer)
 
     def _check_mode(self, scope: Scope) -> None:
-        tenant = asking_tenant(scope)
-        mode = stated_mode({}, mode_of(scope), (tenant.config if tenant else self._config.provider).mode)
+        tenant, asked = asking_tenant(scope), mode_of(scope)
+        config = tenant.config if tenant else self._config.provider
+        note_mode(scope, {}, asked, config)
+        mode = stated_mode({}, asked, config.mode)
         if not is_mock(mode):
             message = f"{scope['path']} is answered by a mock alone, and this request is in {mode} mode"
             raise ProviderError("ERR_UNSUPPORTED_PARAM", message, hint=self._instead, param="mode")

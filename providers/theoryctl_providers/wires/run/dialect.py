@@ -101,7 +101,7 @@ class RunDialect(Dialect):
         redacted = ErrorRedactor(hidden_parts(hidden)).text
         return {
             "schema": "theoryctl.requests/v1",
-            "requests": [entry.document(redacted) for entry in tenant.journal],
+            "requests": [entry.document(redacted) for entry in tenant.journal.shown(mocks_alone=config.mock_only)],
             "dropped": tenant.journal.dropped,
         }
 
