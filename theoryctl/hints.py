@@ -16,8 +16,10 @@ LEAVE_INSTANCE = f'eval "$({PROGRAM} local env --unset)"'
 #: Entries of a folder that are looked through for one that is called alike.
 _MOST_ENTRIES = 2000
 
-#: Parameters of `local start` that choose an image, to be left out where none runs.
-NO_IMAGE: Mapping[str, None] = dict.fromkeys(("oci", "build", "require_pin", "base_image", "platform"))
+#: Parameters of `local start` that choose an image, to be left out where none runs; and the one that is never left out,
+#: since what it refuses would run.
+NO_IMAGE: Mapping[str, None] = dict.fromkeys(("oci", "build", "base_image", "platform"))
+PROTECTING = "require_pin"
 
 
 class Step(NamedTuple):

@@ -25,6 +25,7 @@ def test_the_bundled_manifests_pass_and_say_what_was_not_looked_at(cli: Cli) -> 
     lines = ran.out.splitlines()
     assert lines[:3] == ["passed   class", "passed   mock", "passed   whole"]
     assert "skipped  real: no vendor is given to ask" in lines
+    assert "--env-file" in ran.err
 
 
 def test_a_new_provider_passes_and_one_that_breaks_a_rule_fails_with_exit_1(theoryctl: Cli, tmp_path: Path) -> None:

@@ -122,3 +122,9 @@ def test_the_paths_are_those_it_was_told(tmp_path: Path) -> None:
     made = new_provider(ProviderRef.parse(REF), str(tmp_path / "mine"))
     assert made.files[0] == str(tmp_path / "mine/acme/echo@1.yaml")
     assert Path(made.files[1]).parent == tmp_path / "acme_echo"
+
+
+def test_one_that_comes_before_another_of_its_ref_says_which(cli: Cli) -> None:
+    ran = cli("manifest", "new", "llm/litellm@1")
+    assert "no longer" in ran.err and "litellm@1.yaml" in ran.err
+    assert "no longer" not in cli("manifest", "new", REF).err

@@ -151,6 +151,11 @@ def test_a_ref_in_the_place_of_the_prompt_is_taken_as_the_ref(cli: Cli) -> None:
     assert paste(cli, hint).status == 0
 
 
+def test_a_pin_that_is_required_is_not_left_out_where_docker_is_not_there(cli: Cli) -> None:
+    hint = hint_of(cli("local", "start", "--ref", REF, "--require-pin", "--json", env={"DOCKER_HOST": "unix:///none"}))
+    assert hint == "start Docker; without --require-pin, --runtime process needs none"
+
+
 @pytest.mark.parametrize(
     ("arguments", "added"),
     [

@@ -33,7 +33,7 @@ def check_conformance(ref: ProviderRef, folder: str | None, env_file: str | None
         from theoryctl_providers.conformance import check_provider
 
         vendor = config.secrets if asks_real else None
-        return ConformanceTested(str(ref), check_provider(config, manifest.example, vendor=vendor))
+        return ConformanceTested(str(ref), check_provider(config, manifest.example, vendor=vendor), asks_real)
 
 
 @contextmanager

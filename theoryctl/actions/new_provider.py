@@ -10,8 +10,8 @@ from pathlib import Path
 from shlex import quote
 from string import Template
 
-from theoryctl.errors import BadManifest, UsageError
-from theoryctl.manifests.catalog import beside
+from theoryctl.errors import BadManifest, RefNotFound, UsageError
+from theoryctl.manifests.catalog import Catalog, beside
 from theoryctl.refs import ProviderRef
 from theoryctl.results.manifests import ManifestCreated
 
@@ -143,10 +143,20 @@ def new_provider(ref: ProviderRef, to: str) -> ManifestCreated:
     files[project / "src" / package / "__init__.py"] = _PROVIDER
     files[project / "tests" / f"test_{package}.py"] = _TEST
     _must_be_free(ref, package, [manifests / ref.file, project])
-    words = _words(ref, package)
+    hidden, words = _hidden(ref), _words(ref, package)
     _write({path: template.substitute(words) for path, template in files.items()})
     flag = "" if manifests == Path("manifests") else f" --manifests {quote(to)}"
-    return ManifestCreated(str(ref), tuple(map(str, files)), f"theoryctl local run --ref {ref} --mode mock{flag}")
+    run = f"theoryctl local run --ref {ref} --mode mock{flag}"
+    return ManifestCreated(str(ref), tuple(map(str, files)), run, hidden)
+
+
+def _hidden(ref: ProviderRef) -> str | None:
+    """Return the manifest of that ref which counted so far, with the reason; None where there was none."""
+    try:
+        found = Catalog().find(ref)
+    except RefNotFound:
+        return None
+    return f"{found.file} ({found.source})"
 
 
 def _as_told(folder: Path, other: Path) -> Path:

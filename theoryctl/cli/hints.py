@@ -10,7 +10,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from theoryctl.cli.secret_words import covered, is_secret
-from theoryctl.hints import LEAVE_INSTANCE, PROGRAM, Hint, Step, again, as_typed, command, flag_words
+from theoryctl.hints import (
+    LEAVE_INSTANCE,
+    NO_IMAGE,
+    PROGRAM,
+    PROTECTING,
+    Hint,
+    Step,
+    again,
+    as_typed,
+    command,
+    flag_words,
+)
 from theoryctl.results.run import RunResult
 from theoryctl_providers.contract import Envelope, ErrorInfo, ProviderError, Remedy, info_of, inputs_of, slips_of
 
@@ -117,6 +128,8 @@ def _words(step: Step, context: Any) -> list[str] | None:
     typed = _typed(context) if step.inherits else {}
     if step.path:
         typed = {name: value for name, value in typed.items() if name not in _SHARED}
+    if typed.get(PROTECTING) and NO_IMAGE.keys() <= step.params.keys():
+        return None
     values = {**typed, **step.params}
     known = {parameter.name for parameter in target.params}
     if not known.issuperset(step.params) or (not step.path and _reads_what_is_gone(context, values)):

@@ -128,7 +128,8 @@ def _override(text: str, platform: str) -> Pinned:
 
 def _not_pinned(wish: ImageWish, platform: str) -> NotPinned | BadPlatform:
     if wish.image is None:
-        hint = command("local start", ref=wish.ref, runtime="process", **NO_IMAGE)
+        start = command("local start", ref=wish.ref, runtime="process", **NO_IMAGE)
+        hint = "name an image in the manifest, and pin its digest" if wish.require_pin else start
         return NotPinned(f"the manifest of {wish.ref} names no image", hint=hint)
     missing = "has no build context" if wish.image.build is None else "--require-pin wants one"
     return not_pinned(wish.ref, wish.image, platform, f", and {missing}")

@@ -93,11 +93,12 @@ class ManifestExported:
 
 @dataclass(frozen=True, slots=True)
 class ManifestCreated:
-    """A provider that was begun: its files, and the command that runs it."""
+    """A provider that was begun: its files, the command that runs it, and the manifest that it comes before, if any."""
 
     ref: str
     files: tuple[str, ...]
     next: str
+    hidden: str | None = None
     exit_status: int = 0
 
     def document(self) -> dict[str, Any]:
@@ -106,10 +107,11 @@ class ManifestCreated:
 
 @dataclass(frozen=True, slots=True)
 class ConformanceTested:
-    """A manifest's provider, and whether it keeps the rules for providers."""
+    """A manifest's provider, and whether it keeps the rules for providers, in real mode too if `asks_real`."""
 
     ref: str
     report: Report
+    asks_real: bool = False
 
     @property
     def exit_status(self) -> int:

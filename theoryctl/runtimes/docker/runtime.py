@@ -35,7 +35,8 @@ class DockerRuntime(StartedRuntime):
     has_image = True
 
     def must_answer(self, ref: ProviderRef, otherwise: Hint | None = None) -> None:
-        connect(otherwise or again("start Docker, or use --runtime process", runtime="process", **NO_IMAGE))
+        here = "start Docker; without --require-pin, --runtime process needs none"
+        connect(otherwise or again(here, runtime="process", **NO_IMAGE))
 
     def starting(self, request: StartRequest, make_room: Callable[[], None]) -> AbstractContextManager[Instance]:
         """Start a container for a block. Nothing is left on failure, nor on Ctrl-C.

@@ -125,11 +125,13 @@ def _exported(result: ManifestExported) -> Lines:
 
 
 def _created(result: ManifestCreated) -> Lines:
-    return Lines(result.files, notes=(f"next: {result.next}",))
+    others = (f"commands that see it use it for {result.ref}, and no longer {result.hidden}",) if result.hidden else ()
+    return Lines(result.files, notes=(*others, f"next: {result.next}"))
 
 
 def _tested(result: ConformanceTested) -> Lines:
-    return Lines(list(result.report.lines()))
+    hint = "real mode is checked, and paid for, with the keys in the file that --env-file names"
+    return Lines(list(result.report.lines()), notes=() if result.asks_real else (hint,))
 
 
 VIEWS: Views = {
