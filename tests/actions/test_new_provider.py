@@ -128,3 +128,25 @@ def test_one_that_comes_before_another_of_its_ref_says_which(cli: Cli) -> None:
     ran = cli("manifest", "new", "llm/litellm@1")
     assert "no longer" in ran.err and "litellm@1.yaml" in ran.err
     assert "no longer" not in cli("manifest", "new", REF).err
+
+
+def test_an_instance_says_that_its_code_or_manifest_has_changed_since_the_start(theoryctl: Cli, tmp_path: Path) -> None:
+    theoryctl("manifest", "new", REF)
+    start = ("local", "start", "--ref", REF, "--runtime", "process", "--json")
+    restart = f"theoryctl local stop --ref {REF} && theoryctl local start --ref {REF} --runtime process"
+    assert theoryctl(*start).status == 0
+    assert theoryctl(*start).document["already_running"]
+    assert restart not in theoryctl("local", "run", "--ref", REF, "Hi").err
+    work = tmp_path / "work"
+    for file, changed in (
+        (work / "acme_echo/src/acme_echo/__init__.py", "code"),
+        (work / f"manifests/{REF}.yaml", "manifest"),
+    ):
+        file.write_text(f"{file.read_text()}# changed\n")
+        refused = theoryctl(*start).document["error"]
+        assert refused["code"] == "ERR_DIGEST_DRIFT" and f"its {changed} has changed since" in refused["message"]
+        assert refused["hint"].startswith(restart)
+        ran = theoryctl("local", "run", "--ref", REF, "Hi")
+        assert ran.status == 0 and f"older {changed}; to restart it: {restart}" in ran.err
+        assert theoryctl("local", "status", "--json").document["instances"][0]["drift"] == changed
+    assert theoryctl("local", "stop", "--all").status == 0

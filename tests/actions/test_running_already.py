@@ -99,7 +99,7 @@ def test_the_digest_of_a_secret_tells_neither_its_value_nor_which_others_are_the
 def test_another_largest_attachment_or_mode_is_refused(cli: Cli) -> None:
     assert started(cli)["max_attachment"] == 100 << 20
     assert refusal(cli(*START, "--max-attachment", "1MiB", "--json")) == "with --max-attachment 104857600"
-    assert refusal(cli(*START, "--json", env={"THEORYCTL_MODE": "real"})) == "in mock mode"
+    assert refusal(cli(*START, "--json", env={"THEORYCTL_MODE": "real"})) == "mock by default"
 
 
 def test_another_version_of_the_mock_is_refused_also_where_the_environment_alone_says_it(cli: Cli) -> None:

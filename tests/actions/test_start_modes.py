@@ -60,15 +60,18 @@ def test_a_start_that_says_mock_hands_over_no_key_and_refuses_what_is_real(cli: 
         assert (refused.status, refused.document["error"]["code"]) == (3, "ERR_UNSUPPORTED_PARAM")
         assert cli(*RUN).document["mode"] == "mock"
         assert vendor.requests == []
+    assert instance["serves"] == ["mock"]
+    assert cli("local", "status").out.rstrip().endswith("\tmock only")
     for again in ((), ("--mode", "mock")):
         assert cli(*START, *again).document["already_running"] is True
 
 
 def test_what_serves_both_is_not_passed_off_as_what_serves_mocks_alone(cli: Cli) -> None:
-    assert cli(*START).status == 0
+    assert cli(*START).document["serves"] == ["mock", "real"]
+    assert cli("local", "status").out.rstrip().endswith("\tmock by default")
     refused = cli(*START, "--mode", "mock")
     assert (refused.status, refused.document["error"]["code"]) == (2, "ERR_USAGE")
-    assert "serves real requests as well" in refused.document["error"]["message"]
+    assert "mock by default, and serves real requests as well" in refused.document["error"]["message"]
 
 
 #: Stands for a package that fails and shows what it finds, which is what the server is told.

@@ -57,6 +57,8 @@ def batch(options: BatchOptions, target: Target, listener: Listener) -> BatchRes
             listener.tell(note)
         engine = engine_of(options, setting, target, opened)
         listener.tell(engine.where)
+        if outdated := target.outdated(setting.found):
+            listener.tell(outdated)
         options = fitting(options, engine, listener.tell)
         output = setting.file or opened.enter_context(_stream(options, plan, listener))
         priced = guard.estimate if budgets or options.tpm else None

@@ -19,7 +19,7 @@ from theoryctl.results.instances import (
     UrlShown,
 )
 from theoryctl.runtimes.find import require, started_runtime
-from theoryctl_providers.contract import ProviderError, sha256
+from theoryctl_providers.contract import ProviderError
 
 
 def recordings(ref: ProviderRef, runtime: str | None, name: str | None = None) -> RecordingsWritten:
@@ -121,8 +121,9 @@ def reached(ref: ProviderRef, runtime: str | None, name: str | None = None) -> I
 
 
 def _drift(instance: Instance, manifests: str | None) -> str | None:
-    """The change since the start: `digest` where the manifest pins another one, `manifest` for any other."""
-    from theoryctl.manifests.cache import read_manifest
+    """The change since the start: `digest` where the manifest pins another one, and what
+    else has changed."""
+    from theoryctl.actions.outdated import changed_since
     from theoryctl.manifests.catalog import Catalog
     from theoryctl.manifests.pins import other_pin
 
@@ -130,7 +131,7 @@ def _drift(instance: Instance, manifests: str | None) -> str | None:
         found = Catalog(manifests).find(ProviderRef.parse(instance.ref))
         if other_pin(found.load().pin(instance.platform), instance.digest, instance.pin):
             return "digest"
-        return None if sha256(read_manifest(found.file)) == instance.manifest_digest else "manifest"
+        return changed_since(instance, found)
     except TheoryctlError:
         return "manifest"
 

@@ -192,6 +192,8 @@ class _Run(NamedTuple):
             with closing(self.target.open(self.found)) as session, closing(session.ask(request)) as events:
                 if not is_again:
                     on_event(Log(session.where))
+                    if outdated := self.target.outdated(self.found):
+                        on_event(Log(outdated))
                 for event in events:
                     if isinstance(event, Result):
                         return event.envelope

@@ -20,6 +20,7 @@ from theoryctl.instances.lock import alone
 from theoryctl.instances.records import checked_name
 from theoryctl.manifests.cache import read_manifest
 from theoryctl.manifests.catalog import Catalog, Found
+from theoryctl.manifests.code import code_digest
 from theoryctl.manifests.model import Manifest
 from theoryctl.paths import write_hint
 from theoryctl.platforms import parse_platform
@@ -134,13 +135,15 @@ def _check_flags(options: StartOptions, runtime: StartedRuntime) -> None:
 def _refuse_another(running: Instance, request: StartRequest, runtime: StartedRuntime, options: StartOptions) -> None:
     """Raise where the instance that runs is not the one that is asked for.
 
-    That is DigestDrift for another image or manifest, and UsageError for any other difference.
+    That is DigestDrift for another image, manifest or code, and UsageError for any other difference.
     """
     place = {"ref": running.ref, "name": running.name}
     anew = command("local stop", **place).then(command("local start", runtime=running.runtime, **place))
     drift = runtime.differs(running, request)
     if drift is None and request.manifest_digest != running.manifest_digest:
         drift = "its manifest has changed since"
+    if drift is None and running.code not in (None, code_digest(request.image.code)):
+        drift = "its code has changed since"
     if drift:
         raise DigestDrift(f"{running.ref} is running already, but {drift}", hint=anew)
     if difference := next(_differences(running, request, options), None):
@@ -150,11 +153,11 @@ def _refuse_another(running: Instance, request: StartRequest, runtime: StartedRu
 def _differences(running: Instance, request: StartRequest, options: StartOptions) -> Iterator[str]:
     """Yield in words how the instance that runs is not as this start asks."""
     if (options.mode or Settings().text("mode")) not in (None, running.mode):
-        yield f"in {running.mode} mode"
+        yield running.serves
     if options.port is not None and not running.url.endswith(f":{options.port}"):
         yield f"at {running.url}"
     if options.mock_only and running.flags.get("mode") is None:
-        yield "and serves real requests as well"
+        yield f"{running.serves}, and serves real requests as well"
     if options.max_attachment not in (None, running.max_attachment):
         yield f"with --max-attachment {running.max_attachment}"
     for name in _other_secrets(running, request, options):

@@ -56,6 +56,10 @@ class Target(Protocol):
         """Raise what can be known to be wrong with a run there before it is asked."""
         ...
 
+    def outdated(self, found: Found) -> str | None:
+        """Return a line on a manifest or code that has changed since it was started there; None where neither has."""
+        return None
+
     def open(self, found: Found) -> Session:
         """Begin a session there, for as many requests as wanted. Raises ProviderError where nobody can be asked."""
         ...
@@ -138,6 +142,15 @@ class _Started(Target):
 
     def check(self, manifest: Manifest, mode: Mode) -> None:
         check_pin(self._instance, manifest)
+
+    def outdated(self, found: Found) -> str | None:
+        from theoryctl.actions.outdated import changed_since
+        from theoryctl.instances.restart import stop_and_start
+
+        changed, instance = changed_since(self._instance, found), self._instance
+        if changed is None:
+            return None
+        return f"{instance.ref} answers with an older {changed}; to restart it: {stop_and_start(instance)}"
 
     def open(self, found: Found) -> Session:
         from theoryctl.instances.restart import start_again

@@ -29,8 +29,9 @@ class Instance:
 
     `secrets` has a digest of each secret that it was given, keyed with the token (`secrets.secret_digests`).
     `answers` is the digest of the script or the recordings that mock mode answers from, `record` the folder that real
-    exchanges are written to, `mock_version` that of the mock's own answers, None for the newest. `flags` are those of
-    its start, by the names of `local start`'s parameters, with absolute paths.
+    exchanges are written to, `mock_version` that of the mock's own answers, None for the newest. `code` is the digest
+    of the files that a process imports its provider from, None where that is installed. `flags` are those of its start,
+    by the names of `local start`'s parameters, with absolute paths.
     """
 
     ref: str
@@ -58,6 +59,7 @@ class Instance:
     answers: str | None = None
     record: str | None = None
     mock_version: int | None = None
+    code: str | None = None
     flags: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -69,6 +71,11 @@ class Instance:
     def where(self) -> str:
         """Its runtime, with its name behind a colon if it has one."""
         return f"{self.runtime}:{self.name}" if self.name else self.runtime
+
+    @property
+    def serves(self) -> str:
+        """The requests that it answers, in words: those of mocks alone, or of both modes with one as the default."""
+        return f"{self.mode} only" if self.flags.get("mode") == "mock" else f"{self.mode} by default"
 
     @property
     def replayed(self) -> str | None:

@@ -108,7 +108,7 @@ class RequestsShown:
 
 @dataclass(frozen=True, slots=True)
 class InstanceRow:
-    """One line of `status`; `drift` names the change since the start: `digest`, `manifest` or None."""
+    """One line of `status`; `drift` names the change since the start: `digest`, `manifest`, `code` or None."""
 
     instance: Instance
     state: State
@@ -179,8 +179,9 @@ class EnvUnset:
 def instance_facts(instance: Instance) -> dict[str, Any]:
     """The facts of an instance that may be shown: everything but its token and what is of use to `start` alone."""
     facts = asdict(instance)
-    for name in ("token", "pid_started", "source", "server_port", "secrets", "mock_version"):
+    for name in ("token", "pid_started", "source", "server_port", "secrets", "mock_version", "code"):
         del facts[name]
+    facts["serves"] = ["mock"] if instance.flags.get("mode") == "mock" else ["mock", "real"]
     return {**facts, **{name: list(facts[name]) for name in ("secrets_present", "secrets_absent")}}
 
 

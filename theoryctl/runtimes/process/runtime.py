@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from theoryctl.errors import NotRunning, StartFailed
@@ -60,15 +60,18 @@ class ProcessRuntime(StartedRuntime):
     @contextmanager
     def starting(self, request: StartRequest, make_room: Callable[[], None]) -> Iterator[Instance]:
         """Start a server for a block. Raises StartFailed; nothing is left then, nor on Ctrl-C."""
+        from theoryctl.manifests.code import code_digest  # which a stop does not need
+
         make_room()
         log = self._log(request.key)
+        code = code_digest(request.image.code)  # before it is imported: what changes meanwhile counts as changed
         reader, writer = os.pipe()
         process = _spawn(log, writer, request)
         os.close(writer)
         starting = None
         try:
-            where = {"pid": process.pid, "pid_started": pids.birth(process.pid), "log": str(log)}
-            where["platform"] = host_platform()
+            where: dict[str, Any] = {"pid": process.pid, "pid_started": pids.birth(process.pid), "log": str(log)}
+            where |= {"platform": host_platform(), "code": code}
             starting = request.instance(url="", **where)
             if records.instance_at(request.key) is None:
                 # Recorded before it is ready: should this command be killed now, `status` and `stop` find the process.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from theoryctl.instances.client import AskedRequest, Unused
 
 REQUESTS_HEADER = ("time", "path", "status", "model", "answered by")
-HEADER = ("ref", "runtime", "state", "health", "digest", "drift", "url", "uptime", "cpu", "memory")
+HEADER = ("ref", "runtime", "state", "health", "digest", "drift", "url", "uptime", "cpu", "memory", "mode")
 
 
 def _started(result: Started) -> Lines:
@@ -38,7 +38,7 @@ def _started(result: Started) -> Lines:
     pairs = [
         ("ref", instance.ref),
         ("runtime", instance.where + (" (was running already)" if result.already_running else "")),
-        ("mode", instance.mode),
+        ("mode", instance.serves),
         ("url", instance.url),
         ("container", instance.container and instance.container[:12]),
         ("pid", instance.pid and str(instance.pid)),
@@ -123,7 +123,7 @@ def _bad_cells(record: BadRecord) -> tuple[str, ...]:
     """The row of a record that cannot be used, with its path in place of a URL."""
     key, unknown = record.key, ("-", "-", "-")
     place = (str(key.ref), key.runtime) if key else ("-", "-")
-    return (*place, "bad", *unknown, str(record.file), *unknown)
+    return (*place, "bad", *unknown, str(record.file), *unknown, "-")
 
 
 def _cells(row: InstanceRow) -> tuple[str, ...]:
@@ -139,6 +139,7 @@ def _cells(row: InstanceRow) -> tuple[str, ...]:
         time_words(time.time() - instance.started_at) if state.name == "running" else "-",
         "-" if state.cpu_percent is None else f"{state.cpu_percent:.0f} %",
         "-" if state.memory_bytes is None else size_words(state.memory_bytes),
+        "-" if instance.mode == "unknown" else instance.serves,
     )
 
 
