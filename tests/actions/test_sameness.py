@@ -43,6 +43,8 @@ def test_the_same_outputs_are_told_and_reported_and_nothing_stays_started(theory
     assert here == there and here[str(inputs)]["answer"].startswith("sha256:")
     assert f"theoryctl {VERSION}. All runtimes gave the same outputs." in report.read_text()
     assert here[str(inputs)]["answer"] in report.read_text()
+    state = tmp_path / "home/.local/state/theoryctl/instances"
+    assert state.is_dir() and [each.name for each in state.rglob("*") if each.is_file()] == []
     assert theoryctl("local", "status", "--json").document["instances"] == []
 
 

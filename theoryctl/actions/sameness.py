@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from theoryctl.actions.stop import stop
 from theoryctl.actions.targets import Target, embedded_target, local_target, modal_target
 from theoryctl.errors import OutputFailed, UsageError
 from theoryctl.hints import Hint, again
+from theoryctl.instances.key import RecordKey
+from theoryctl.instances.log_files import forget_log, log_paths
 from theoryctl.manifests.catalog import Catalog, Found
 from theoryctl.manifests.model import Manifest
 from theoryctl.progress import Progress
@@ -148,6 +150,15 @@ def _running(
         yield local_target(ref, runtime, name)
     finally:
         stop(ref, False, name)
+        _clear_away(RecordKey(ref, runtime, name))
+
+
+def _clear_away(key: RecordKey) -> None:
+    """Remove the logs and the lock of an instance that was stopped: no other will have its name."""
+    for log in log_paths(key.file):
+        forget_log(str(log))
+    with suppress(OSError):
+        key.file.with_suffix(".lock").unlink()
 
 
 def _answers(found: Found, target: Target, questions: Iterable[Mapping[str, Any]]) -> Iterator[Envelope]:
