@@ -192,3 +192,11 @@ def test_a_time_above_a_second_is_in_seconds(milliseconds: float, words: str) ->
     assert duration_words(milliseconds) == words
     line = f'{{"time": 1, "run_id": "x", "status": 200, "model": "m", "duration_ms": {milliseconds}}}'
     assert words in readable_line(line)
+
+
+def test_a_note_breaks_between_words_at_a_terminal_and_nowhere_else(cli: Cli) -> None:
+    note = "embedded: no instance of llm/mock@1 is started"
+    run = ("local", "run", "--ref", "llm/mock@1", "Hi")
+    shown = SGR.sub("", cli(*run, env=SHOWN).err)
+    assert all(len(line) <= 40 for line in shown.splitlines()) and note in " ".join(shown.split())
+    assert note in cli(*run).err.splitlines()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from theoryctl.hints import PROGRAM
 from theoryctl.terminal.streams import WANTED, console, is_rich
 from theoryctl.terminal.text import printable, wrapped
 
@@ -16,9 +17,12 @@ _GREY, _RED = "color(243)", "color(131)"
 
 
 def note(text: str) -> None:
-    """Write a line for people, unless they want quiet."""
-    if not WANTED.quiet:
-        _tell((text, _GREY))
+    """Write a line for people, unless they want quiet. A terminal breaks it at words, but for a command."""
+    if WANTED.quiet:
+        return
+    if is_rich(sys.stderr) and f"{PROGRAM} " not in text:
+        text = wrapped(text, console(sys.stderr).width)
+    _tell((text, _GREY))
 
 
 def error(failure: ErrorInfo) -> None:
