@@ -15,6 +15,7 @@ from tests.real.reading import choice, completion
 from tests.real.vendor import says
 from theoryctl_providers.contract import ProviderConfig, Request
 from theoryctl_providers.engine import session
+from theoryctl_providers.litellm.usage import usage_of
 
 pytestmark = [
     LITELLM_WARNINGS,
@@ -94,6 +95,38 @@ def test_an_answer_that_is_paid_by_the_song_is_not_free(ask: Ask, httpserver: HT
     secrets = {"GEMINI_API_BASE": httpserver.url_for("").rstrip("/"), "GEMINI_API_KEY": CANARY}
     usage = ask(secrets, "gemini/lyria-3.5", streamed=False).envelope["usage"]
     assert (usage["input_tokens"], usage["cost_usd"]) == (5, None)
+
+
+@streamed_or_not
+def test_nobody_knows_the_cost_of_a_model_that_litellm_makes_up_an_entry_for(
+    ask: Ask, httpserver: HTTPServer, streamed: bool
+) -> None:
+    dialect, told = said.OpenAI(), said.Said(text=["Hello."])
+    body = b"".join(dialect.streamed(told)) if streamed else json.dumps(dialect.whole(told)).encode()
+    kind = "text/event-stream" if streamed else "application/json"
+    httpserver.expect_request(ANY_PATH).respond_with_data(body, content_type=kind)
+    secrets = {"OPENAI_API_BASE": httpserver.url_for("").rstrip("/")}
+    usage = ask(secrets, "openai/gpt-9", streamed=streamed).envelope["usage"]
+    assert (usage["input_tokens"], usage["cost_usd"]) == (said.SENT, None)
+
+
+@pytest.mark.usefixtures("litellm")
+@pytest.mark.parametrize(
+    ("model", "sent", "got", "usd"),
+    [
+        ("openai/gpt-9", 5, 6, None),
+        ("huggingface/acme/one", 5, 6, None),  # LiteLLM takes 0 for all of them
+        ("github_copilot/gpt-4o", 5, 6, None),  # is in the list, without prices
+        ("bedrock/twelvelabs.pegasus-1-2-v1:0", 5, 6, None),  # the list has the price of the output alone
+        ("bedrock/twelvelabs.pegasus-1-2-v1:0", 0, 6, 6 * 7.5e-6),
+        ("openai/text-embedding-3-small", 5, 0, 5 * 2e-8),
+        ("hosted_vllm/acme/one", 5, 6, 0.0),
+        ("ollama_chat/llama3.2", 5, 6, 0.0),
+    ],
+)
+def test_a_price_that_the_list_does_not_state_is_unknown(model: str, sent: int, got: int, usd: float | None) -> None:
+    counted = {"prompt_tokens": sent, "completion_tokens": got, "total_tokens": sent + got}
+    assert usage_of(model, counted, counted).cost_usd == (None if usd is None else pytest.approx(usd))
 
 
 def test_an_answer_that_cites_the_web_was_searched_for(asked: Asked) -> None:

@@ -55,17 +55,20 @@ def _cost(request: ResolvedRequest, sent: int) -> float | None:
     answers with vectors do not split their tokens."""
     import litellm
 
+    from theoryctl_providers.litellm.charges import OWN_SERVERS
     from theoryctl_providers.litellm.media_prices import has_known_price, media_asked
     from theoryctl_providers.litellm.stored import is_batch
-    from theoryctl_providers.litellm.usage import batch_cost, facts_of
+    from theoryctl_providers.litellm.usage import batch_cost, facts_of, priced
 
     model, asked = request.model, media_asked(request.inputs)
+    if model.partition("/")[0] in OWN_SERVERS:
+        return 0.0
     try:
         if asked and not has_known_price(facts_of(model), {}, (asked, frozenset())):
             return None
         if is_batch():
             return batch_cost(model, litellm.Usage(prompt_tokens=sent, completion_tokens=0, total_tokens=sent))
-        cost, _ = litellm.cost_per_token(model=model, prompt_tokens=sent, completion_tokens=0, call_type="aembedding")
+        costs = litellm.cost_per_token(model=model, prompt_tokens=sent, completion_tokens=0, call_type="aembedding")
+        return priced(model, costs, (sent, 0))
     except Exception:  # an unknown model is no failure of the call, and LiteLLM raises a bare Exception for it
         return None
-    return float(cost)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
 from theoryctl_providers.contract import Usage
-from theoryctl_providers.litellm.charges import is_free_of_tokens, tells_of_searches
+from theoryctl_providers.litellm.charges import OWN_SERVERS, is_free_of_tokens, tells_of_searches
 from theoryctl_providers.litellm.media_prices import NO_MEDIA, Media, has_known_price
 from theoryctl_providers.litellm.stored import is_batch
 
@@ -160,19 +160,35 @@ def facts_of(model: str) -> Mapping[str, Any]:
     return facts
 
 
+def priced(model: str, costs: tuple[float, float], tokens: tuple[int, int]) -> float | None:
+    """Return the sum of LiteLLM's `costs` of the `tokens` in and out; None where its list lacks a price for some.
+
+    LiteLLM takes 0 for a price that its list does not have, and makes entries with such prices for models that are not
+    in it, as `openai/gpt-9` (`_get_model_info_helper`, litellm/utils.py, litellm 1.110.2).
+    Raises KeyError for such a model.
+    """
+    facts: Mapping[str, Any] = {}
+    for side, cost, count in zip(("input", "output"), costs, tokens, strict=True):
+        if count and not cost:
+            facts = facts or facts_of(model)
+            if facts.get(f"{side}_cost_per_token") is None or is_free_of_tokens(facts):
+                return None
+    return float(sum(costs))
+
+
 def _cost(model: str, counted: Mapping[str, Any], tier: str | None, media: Media) -> float | None:
     """US dollars by LiteLLM's price list; None for a model that is not in it, or not with a price of tokens."""
     import litellm
 
-    if model.startswith("ollama/"):
-        return 0.0  # it runs on one's own machine
+    if model.partition("/")[0] in OWN_SERVERS:
+        return 0.0
     try:
         usage = litellm.Usage(**counted)
         if media != NO_MEDIA and not has_known_price(facts_of(model), counted, media):
             return None
         if is_batch():
             return batch_cost(model, usage)
-        usd = float(sum(litellm.cost_per_token(model=model, usage_object=usage, service_tier=tier)))
-        return usd or (None if is_free_of_tokens(litellm.get_model_info(model)) else usd)
+        costs = litellm.cost_per_token(model=model, usage_object=usage, service_tier=tier)
+        return priced(model, costs, (usage.prompt_tokens, usage.completion_tokens))
     except Exception:  # an unknown model is no failure of the call, and LiteLLM raises a bare Exception for it
         return None
