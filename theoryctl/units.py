@@ -88,8 +88,20 @@ def parse_dollars(text: str, source: str) -> float:
     return usd
 
 
-def dollars(usd: float) -> str:
-    """A sum with six digits that count, and never with an exponent: `$0.00000495`."""
-    from decimal import Decimal
+def most_dollars(usd: float | None) -> str:
+    """The most that something costs: `at most $0.02`; None is unknown."""
+    return "an unknown price" if usd is None else f"at most {dollars(usd, at_most=True)}"
 
-    return f"${Decimal(f'{usd:.6g}'):f}"
+
+def dollars(usd: float, *, at_most: bool = False) -> str:
+    """A sum to a millionth of a dollar, and a smaller one with six digits that count: `$2.5`, `$0.00000495`.
+
+    A sum that is paid `at_most` is rounded up, any other to the nearest.
+    """
+    from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
+
+    exact = Decimal(f"{usd:.12g}")  # without the dust that sums of binary fractions leave
+    places = max(6, 5 - exact.adjusted()) if exact else 0
+    rounded = exact.quantize(Decimal(1).scaleb(-places), ROUND_CEILING if at_most else ROUND_HALF_EVEN)
+    text = f"{rounded:f}"
+    return f"${text.rstrip('0').rstrip('.') if '.' in text else text}"

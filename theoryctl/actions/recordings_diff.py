@@ -24,7 +24,7 @@ from theoryctl.runtimes.base import Session
 from theoryctl.runtimes.config import provider_config
 from theoryctl.runtimes.find import EMBEDDED, open_embedded
 from theoryctl.settings import Settings
-from theoryctl.units import dollars
+from theoryctl.units import most_dollars
 from theoryctl_providers.contract import Envelope, Event, Log, ProviderConfig, Recording, Request, Result
 from theoryctl_providers.contract.answer import Answer
 from theoryctl_providers.contract.json_text import sha256
@@ -67,7 +67,7 @@ def diff(options: DiffOptions, tell: Callable[[str], None]) -> RecordingsCompare
         rows = [_unasked(each) for each in recordings]
         return RecordingsCompared(options.folder, tuple(rows), most, _asking(options))
     times = "once" if len(able) == 1 else f"{len(able)} times"
-    tell(f"real mode: a vendor is asked {times}, for {_words(most)}")
+    tell(f"real mode: a vendor is asked {times}, for {most_dollars(most)}")
     with closing(open_embedded("", code_paths(found.root, found.load().image))) as session:
         again = _Again(session, config, found.load(), tell)
         rows = [again.compared(each) if _unable(each) is None else _unasked(each) for each in recordings]
@@ -136,12 +136,8 @@ def _most(recordings: list[Recording], config: ProviderConfig) -> float | None:
 
 def _check_cost(options: DiffOptions, most: float | None) -> None:
     if options.max_cost is not None and (most is None or most > options.max_cost):
-        message = f"--max-cost {options.max_cost:g}: asking again costs {_words(most)}"
+        message = f"--max-cost {options.max_cost:g}: asking again costs {most_dollars(most)}"
         raise MaxCost(message, hint=again("raise --max-cost", max_cost=most))
-
-
-def _words(most: float | None) -> str:
-    return "an unknown price" if most is None else f"at most {dollars(most)}"
 
 
 def _asking(options: DiffOptions) -> str:

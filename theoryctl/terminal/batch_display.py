@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from theoryctl.batch.tally import Tally
 from theoryctl.terminal import notes
-from theoryctl.terminal.format import dollars, rate_words, time_words
+from theoryctl.terminal.format import rate_words, time_words
 from theoryctl.terminal.streams import WANTED, console, is_rich
+from theoryctl.units import dollars
 
 if TYPE_CHECKING:
     from theoryctl.terminal.progress_bar import Bar

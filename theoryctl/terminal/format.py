@@ -52,11 +52,6 @@ def size_words(size: int) -> str:
     return f"{amount:.0f} {units[0]}" if units[0] == "B" else f"{amount:.1f} {units[0]}"
 
 
-def dollars(cost: float) -> str:
-    """A price to a millionth of a dollar: `$0.000123`, `$0`."""
-    return f"${cost:.6f}".rstrip("0").rstrip(".") if cost else "$0"
-
-
 #: The eighths of a character (Unicode: Block Elements).
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 

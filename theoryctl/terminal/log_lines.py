@@ -6,8 +6,9 @@ import json
 import time
 from typing import Any
 
-from theoryctl.terminal.format import dollars, duration_words
+from theoryctl.terminal.format import duration_words
 from theoryctl.terminal.text import json_text, printable_cell, printable_json
+from theoryctl.units import dollars
 
 
 def json_line(line: str, *, plain: bool) -> str:

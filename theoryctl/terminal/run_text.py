@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING, Any
 
-from theoryctl.terminal.format import dollars, duration_words, size_words
+from theoryctl.terminal.format import duration_words, size_words
 from theoryctl.terminal.text import json_text
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ def usage_words(usage: UsageDocument) -> Iterator[str]:
     if usage["input_tokens"] is not None:
         yield f"{usage['input_tokens']} tokens in, {usage['output_tokens']} out"
     if usage["cost_usd"] is not None:
+        from theoryctl.units import dollars
+
         yield dollars(usage["cost_usd"])
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from theoryctl.batch.lines import lines_words
 from theoryctl.batch.prices import NO_TABLE
 from theoryctl.results.batch import BatchesCollected, BatchEstimate, BatchResult, VendorBatch, VendorBatches
-from theoryctl.terminal.format import dollars, duration_words, paired, rate_words
+from theoryctl.terminal.format import duration_words, paired, rate_words
 from theoryctl.terminal.view import Facts, Lines, Table, View, Views
+from theoryctl.units import dollars
 
 if TYPE_CHECKING:
     from theoryctl.batch.cost import Range

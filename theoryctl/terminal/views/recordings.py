@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from theoryctl.results.recordings import Compared, RecordingsCompared, RecordingsPruned
-from theoryctl.terminal.format import dollars
 from theoryctl.terminal.view import Lines, Views
+from theoryctl.units import dollars, most_dollars
 
 
 def _compared(result: RecordingsCompared) -> Lines:
-    cost = "an unknown price" if result.cost_usd is None else dollars(result.cost_usd)
     if result.command is not None:
+        cost = most_dollars(result.cost_usd)
         number = sum(row.outcome == "planned" for row in result.rows)
         times = "once" if number == 1 else f"{number} times"
-        notes: tuple[str, ...] = (f"nobody was asked; to ask {times} for at most {cost}: {result.command}",)
+        notes: tuple[str, ...] = (f"nobody was asked; to ask {times} for {cost}: {result.command}",)
     else:
+        cost = "an unknown price" if result.cost_usd is None else dollars(result.cost_usd)
         notes = (f"asking again cost {cost}",)
     return Lines([line for row in result.rows for line in _lines(row)], notes=notes)
 

@@ -17,9 +17,10 @@ from theoryctl.results.runs import (
     RunsForgotten,
     RunShown,
 )
-from theoryctl.terminal.format import dollars, duration_words, short_digest, size_words
+from theoryctl.terminal.format import duration_words, short_digest, size_words
 from theoryctl.terminal.text import json_text
 from theoryctl.terminal.view import Facts, Lines, Table, View, Views
+from theoryctl.units import dollars
 
 HEADER = ("run", "time", "ref", "mode", "model", "tokens", "cost", "duration", "code")
 _NONE = "the ledger has no such run"
