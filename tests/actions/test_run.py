@@ -104,7 +104,7 @@ def test_a_prompt_comes_with_a_model_and_a_system_message(cli: Cli) -> None:
         (("--timeout", "0"), 2, "ERR_USAGE", "--timeout"),
         (("--timeout", "soon"), 2, "ERR_USAGE", "soon"),
         (("--timeout", "nan"), 2, "ERR_USAGE", "--timeout"),
-        (("--max-attachment", "big"), 2, "ERR_USAGE", "'big' is not a size"),
+        (("--max-attachment", "big"), 2, "ERR_USAGE", "--max-attachment: expected a size, as 100MiB, 5MB"),
         (("--manifests", "/no/such"), 2, "ERR_USAGE", "/no/such"),
         (("--env-file", "/no/such", "--mode", "real", "--prompt", "x"), 2, "ERR_USAGE", "No such file"),
         (("--env-file", "", "--prompt", "x"), 2, "ERR_USAGE", "No such file"),

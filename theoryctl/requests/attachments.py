@@ -51,9 +51,8 @@ def parse_size(text: str) -> int:
     """Bytes from `1024`, `5MB` or `100MiB`. Raises UsageError."""
     match = _SIZE.fullmatch(text.strip())
     if match is None:
-        raise UsageError(
-            f"--max-attachment {text!r} is not a size", hint="write it as 100MiB, 5MB or a number of bytes"
-        )
+        message = f"--max-attachment: expected a size, as 100MiB, 5MB or a number of bytes, got {text!r:.100}"
+        raise UsageError(message, hint="write it as 100MiB, 5MB or a number of bytes")
     return int(match[1]) * _UNITS[match[2] or "B"]
 
 
