@@ -5,25 +5,15 @@ from __future__ import annotations
 import os
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import is_dataclass, replace
 from functools import lru_cache
 from itertools import accumulate, takewhile
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from theoryctl_providers.contract import (
-    Annotation,
-    Delta,
-    Event,
-    Finish,
-    Log,
-    Output,
-    Request,
-    ToolCallDelta,
-    VendorInfo,
-    is_mock,
-)
+from theoryctl_providers.contract import Delta, Event, Finish, Log, Request, ToolCallDelta, is_mock
 from theoryctl_providers.contract.error_redactor import SHORTEST, ErrorRedactor, hidden_parts, replacements
+from theoryctl_providers.contract.events import with_fields
 from theoryctl_providers.contract.secret_forms import lowered
 
 #: A text that comes in pieces: its choice, and the field of `Delta` it comes in, or the number of its tool call.
@@ -49,6 +39,7 @@ class _Forms(NamedTuple):
 
     errors: ErrorRedactor
     secrets: dict[str, str]
+    in_bytes: list[tuple[bytes, bytes]]
     starts: dict[str, list[str]]
     pattern: re.Pattern[str]
     longest: int
@@ -61,7 +52,8 @@ def _forms(secrets: tuple[tuple[str, str], ...], addresses: bool) -> _Forms:
     # The longest comes first, and nothing at all is what no text holds.
     pattern = re.compile("|".join(map(re.escape, anywhere)) or "(?!)")
     longest = max(map(len, anywhere), default=0)
-    return _Forms(ErrorRedactor(found), anywhere, _by_first(anywhere), pattern, longest)
+    in_bytes = [(form.encode(errors="surrogatepass"), name.encode()) for form, name in anywhere.items()]
+    return _Forms(ErrorRedactor(found), anywhere, in_bytes, _by_first(anywhere), pattern, longest)
 
 
 class Redactor:
@@ -74,7 +66,7 @@ class Redactor:
     def __init__(self, secrets: Mapping[str, str], *, addresses: bool = False) -> None:
         forms = _forms(tuple(secrets.items()), addresses)
         self._errors, self._secrets, self._starts = forms.errors, forms.secrets, forms.starts
-        self._pattern, self._longest = forms.pattern, forms.longest
+        self._pattern, self._longest, self._in_bytes = forms.pattern, forms.longest, forms.in_bytes
         self._held: dict[_Stream, str] = {}
         #: How much of a text that is held has been let go before it, from its beginning.
         self._let_go: dict[_Stream, int] = {}
@@ -104,17 +96,10 @@ class Redactor:
             yield self._whole(event)
 
     def _whole(self, event: Event) -> Event:
-        """An event that is not one of several pieces, clean."""
-        if isinstance(event, Log):
-            return replace(event, message=self.error_text(event.message))
-        if isinstance(event, Delta):
-            return replace(event, signature=self.value(event.signature))
-        if isinstance(event, (Output, Annotation)):
-            return replace(event, value=self.value(event.value))
-        if isinstance(event, VendorInfo):
-            facts = {name: self.value(getattr(event, name)) for name in ("model", "system_fingerprint", "service_tier")}
-            return VendorInfo(**facts, headers=self.value(dict(event.headers)))
-        return event
+        """An event that is not one of several pieces, clean in all of its fields."""
+        if isinstance(event, Log):  # an error may be told in it, which quotes keys in part
+            event = replace(event, message=self.error_text(event.message))
+        return with_fields(event, self.value)
 
     def flush(self) -> Iterator[Event]:
         """Return the text that was held back and turned out to be no secret."""
@@ -157,14 +142,26 @@ class Redactor:
                 yield _prose(choice, part, held)
 
     def value(self, value: Any) -> Any:
-        """A JSON value without any secret's value in its texts."""
+        """A JSON value, bytes or an event without any secret's value in its texts."""
         if isinstance(value, str):
             return self.text(value)
-        if isinstance(value, dict):
-            return {self.text(key): self.value(item) for key, item in value.items()}
-        return self._items(value) if isinstance(value, list) else value
+        if isinstance(value, bytes):
+            return self._bytes(value)
+        if isinstance(value, Mapping):
+            return {self.value(key): self.value(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return self._items(value)
+        return with_fields(value, self.value) if is_dataclass(value) else value
 
-    def _items(self, items: list[Any]) -> list[Any]:
+    def _bytes(self, data: bytes) -> bytes:
+        """Bytes without any secret's value. Most hold none: to look for one after the other is the fastest."""
+        plain = data.lower()  # ASCII letters alone, as in texts
+        for form, mark in self._in_bytes:
+            if form in plain:
+                data = mark.join(re.split(re.escape(form), data, flags=re.IGNORECASE))
+        return data
+
+    def _items(self, items: Sequence[Any]) -> list[Any]:
         """A list, clean; of tokens with log probabilities, also of a secret that is spread over several of them."""
         clean = [self.value(item) for item in items]
         if not all(isinstance(item, dict) and isinstance(item.get("token"), str) for item in items):
@@ -178,13 +175,13 @@ class Redactor:
         return clean
 
     def _with_text(self, delta: Delta, text: str) -> Delta:
+        """A piece with this text, and all else clean that it says: names and ids come whole, and are not held back."""
         call = delta.tool_call
         if call is None:
-            return _prose(delta.choice, _prose_of(delta), text)
-        # Names and ids come whole, so they need not be held back.
-        call_id, name = call.id and self.text(call.id), call.name and self.text(call.name)
-        extra = self.value(call.extra_content and dict(call.extra_content))
-        return replace(delta, tool_call=ToolCallDelta(call.index, text, call_id, name, extra))
+            prose, empty = _prose_of(delta), cast(Any, None)
+            return replace(with_fields(replace(delta, **{prose: empty}), self.value), **{prose: cast(Any, text)})
+        whole = with_fields(replace(delta, tool_call=None), self.value)
+        return replace(whole, tool_call=replace(with_fields(replace(call, arguments=""), self.value), arguments=text))
 
     def _possible_start(self, text: str) -> int:
         """Find the index from which the end of `text` could become a secret, or a longer one; else its length."""

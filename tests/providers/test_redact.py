@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from itertools import pairwise
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -19,7 +22,10 @@ from theoryctl_providers.contract import (
     Output,
     ProviderConfig,
     Request,
+    Result,
+    Started,
     ToolCallDelta,
+    Usage,
     VendorInfo,
 )
 from theoryctl_providers.redact import Redactor, secrets_of
@@ -166,6 +172,57 @@ def test_what_was_held_back_comes_before_the_finish() -> None:
     redactor = Redactor(SECRETS)
     events = [*redactor.feed(Delta(text="see sk-")), *redactor.feed(Finish())]
     assert events == [Delta(text="see "), Delta(text="sk-"), Finish()]
+
+
+# -- every field of every event ---------------------------------------------------------------------------------------
+
+
+def holding(kind: Any) -> Iterator[Any]:
+    """Values of a type in which the key is, wherever it can be; a type that nobody thought of here is an error."""
+    if get_origin(kind) is UnionType:
+        for one in get_args(kind):
+            yield from holding(one)
+    elif kind is str:
+        yield f"it is {KEY}"
+    elif kind is Any:
+        yield from (KEY, f"a {KEY.upper()} b".encode(), {KEY: [{"a": KEY}]}, ("a", (KEY,)), [KEY.encode()])
+    elif get_origin(kind) is Mapping:
+        yield {KEY: next(holding(get_args(kind)[1]))}
+    elif is_dataclass(kind):
+        yield from told_by(kind)
+    elif kind not in (int, float, bool, NoneType):
+        raise TypeError(f"{kind} may hold a key: expected a value of it here")
+
+
+def told_by(kind: Any) -> Iterator[Any]:
+    """Events of a kind, each with the key in one of its fields."""
+    hints = get_type_hints(kind)
+    sound = {"choice": 0, "index": 0, "name": "page", "media_type": "image/png", "value": {}, "message": "a"}
+    needed = {item.name: sound[item.name] for item in fields(kind) if item.name in sound}
+    for item in fields(kind):
+        yield from (kind(**{**needed, item.name: value}) for value in holding(hints[item.name]))
+
+
+YIELDED = [kind for kind in get_args(Event) if kind not in (Started, Result)]
+TOLD = [event for kind in YIELDED for event in told_by(kind)]
+
+
+def test_every_event_that_a_provider_may_yield_is_tried_with_a_key() -> None:
+    assert {type(event) for event in TOLD} == set(YIELDED) - {Usage}  # which holds numbers alone
+
+
+@pytest.mark.parametrize("event", TOLD, ids=repr)
+def test_a_key_is_gone_from_every_field_of_every_event(event: Event) -> None:
+    redactor = Redactor(SECRETS)
+    found = [*redactor.feed(event), *redactor.flush()]
+    assert KEY not in repr(found).lower()
+    assert "[OPENAI_API_KEY]" in repr(found)
+
+
+@pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n\xff\x00", KEY[:-1].encode(), b""])
+def test_bytes_without_a_key_stay_as_they_are(data: bytes) -> None:
+    (event,) = Redactor(SECRETS).feed(Output("image", "image/png", data))
+    assert event == Output("image", "image/png", data)
 
 
 def call(mode: str, **secrets: str) -> Request:

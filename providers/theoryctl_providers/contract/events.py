@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, TypeVar
 
 from theoryctl_providers.contract.envelope import Mode
 
 #: What is asked of a provider. `count_tokens` has the inputs of a chat, and an answer that is its usage alone.
 Operation = Literal["chat", "embeddings", "count_tokens"]
+
+_Event = TypeVar("_Event")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,3 +143,14 @@ def filled(event: Any) -> dict[str, Any]:
     if isinstance(values.get("value"), bytes):
         values["base64"] = base64.b64encode(values.pop("value")).decode()
     return {name: value for name, value in values.items() if value is not None}
+
+
+def with_fields(event: _Event, change: Callable[[Any], Any]) -> _Event:
+    """Return an event with each of its fields as `change` makes it of the value there; the same event where it makes
+    nothing new."""
+    made = {}
+    for item in fields(event):  # type: ignore[arg-type]  # every event is a dataclass
+        value = getattr(event, item.name)
+        if (new := change(value)) is not value:
+            made[item.name] = new
+    return replace(event, **made) if made else event  # type: ignore[type-var]

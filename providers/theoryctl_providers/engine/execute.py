@@ -59,7 +59,7 @@ async def execute(request: Request) -> AsyncGenerator[Event]:
         answered_by, odd = plan.answered_by, plan.notes
         if not (is_mock(resolved.mode) and loads_of(provider) and is_prepared(provider, resolved.mode)):
             for note in notes_on(resolved, provider):
-                yield Log(note)
+                yield Log(note if is_mock(resolved.mode) else _without_secrets(note, resolved))
             transcript.loading_ms = prepared(provider, resolved.mode)
         known = plan.usage(resolved) if request.early_usage and plan.usage else None
         yield Started(resolved.model, resolved.mode, plan.suspends, known)
@@ -232,9 +232,13 @@ def traceback_of(error: Exception, request: Request) -> str:
     """The traceback as text, without secrets."""
     import traceback
 
+    return _without_secrets("".join(traceback.format_exception(error)), request)
+
+
+def _without_secrets(text: str, request: Request) -> str:
     from theoryctl_providers.redact import Redactor, secrets_of
 
-    return Redactor(secrets_of(request)).error_text("".join(traceback.format_exception(error)))
+    return Redactor(secrets_of(request)).error_text(text)
 
 
 def _bug(error: Exception) -> ProviderError:

@@ -60,8 +60,9 @@ class Transcript:
         return self._envelope(None)
 
     def failure(self, error: ProviderError) -> Envelope:
-        """The envelope of a run that failed, without a secret in the error. It has outputs only where the answer was
-        whole, and did not fit: it is paid for."""
+        """The envelope of a run that failed, without a secret in the error; nor is one left in its `param` and
+        `vendor_code`, which callers are told too. It has outputs only where the answer was whole, and did not fit: it
+        is paid for."""
         from theoryctl_providers.redact import Redactor, secrets_of
 
         redactor = Redactor(secrets_of(self._resolved or self._request))
@@ -69,6 +70,8 @@ class Transcript:
         if error.headers is not None:
             told = self.answer.vendor or VendorInfo()
             self.answer.vendor = replace(told, headers=redactor.value(dict(error.headers)))
+        error.param = error.param and clean(error.param)
+        error.vendor_code = error.vendor_code and clean(error.vendor_code)
         hint = None if error.hint is None else clean(error.hint)
         info = ErrorInfo(code=error.code, message=clean(error.message), hint=hint, retryable=error.retryable)
         return self._envelope(info)

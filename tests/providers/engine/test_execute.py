@@ -54,6 +54,20 @@ class Acme(LLMProvider):
         yield Finish()
 
 
+class Talker(LLMProvider):
+    """Says its key wherever a text can be."""
+
+    def notes(self, request: ResolvedRequest) -> list[str]:
+        return [f"your key is {request.config.secrets['ACME_KEY']}"]
+
+    async def stream(self, request: ResolvedRequest) -> AsyncGenerator[Event]:
+        key = request.config.secrets["ACME_KEY"]
+        yield Log(key)
+        failure = ProviderError("ERR_INPUTS", key, hint=key, param=key)
+        failure.vendor_code = key
+        raise failure
+
+
 class Flaky(LLMProvider):
     """Fails with the given errors first, then answers."""
 
@@ -314,3 +328,12 @@ def test_outputs_that_do_not_fit_their_schema_are_an_error_and_kept(provider: An
     assert "$.picture: 'c' is missing" in error["message"]
     assert [output["name"] for output in envelope["outputs"]] == ["answer", "finish_reason", "picture"]
     assert (envelope["usage"]["cost_usd"], len(acme.seen)) == (0.5, 1)
+
+
+def test_a_key_is_gone_from_the_notes_of_a_provider_and_from_all_that_its_failure_says(provider: Any) -> None:
+    provider("Talker")
+    config = ProviderConfig(provider=f"{HERE}:Talker", mode="real", secrets={"ACME_KEY": "sk-canary-1234567890"})
+    note, *_, result = drive(execute(Request(config=config, inputs=ASK, mode="real")))
+    assert note == Log("your key is [ACME_KEY]")
+    assert isinstance(result, Result) and result.cause is not None
+    assert (result.cause.param, result.cause.vendor_code) == ("[ACME_KEY]", "[ACME_KEY]")
