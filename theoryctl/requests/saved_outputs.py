@@ -49,7 +49,8 @@ class OutputFolder(ResultFolder):
         """
         written: list[Path] = []
         try:
-            outputs = [self._save(output, written) for output in envelope["outputs"]]
+            named = zip(envelope["outputs"], file_names(envelope["outputs"]), strict=True)
+            outputs = [self._save(output, name, written) for output, name in named]
             if envelope["error"] is None:
                 _write(self.path / f"{self._begin}{INDEX}", canonical(_index(envelope, outputs)) + b"\n", written)
         except OSError as error:
@@ -58,8 +59,8 @@ class OutputFolder(ResultFolder):
             return _not_saved(envelope, self, error)
         return {**envelope, "outputs": outputs}
 
-    def _save(self, output: OutputDocument, written: list[Path]) -> OutputDocument:
-        path = self.path / f"{self._begin}{file_name(output)}"
+    def _save(self, output: OutputDocument, name: str, written: list[Path]) -> OutputDocument:
+        path = self.path / f"{self._begin}{name}"
         _write(path, _data(output), written)
         rest = {key: value for key, value in output.items() if key not in ("json", "text", "base64")}
         document: OutputDocument = {**rest, "path": str(path)}  # type: ignore[typeddict-item]
@@ -121,9 +122,21 @@ def _data(output: OutputDocument) -> bytes:
     return canonical(output["json"]) if "json" in output else output["text"].encode()
 
 
-def file_name(output: OutputDocument) -> str:
+def file_names(outputs: Sequence[OutputDocument]) -> list[str]:
+    """The name of each output's file. No two are one file, nor is one the index, where file systems do not tell upper
+    from lower case either: one whose name is taken has `_` before it."""
+    names: list[str] = []
+    taken = {INDEX}
+    for output in outputs:
+        name = _file_name(output)
+        while name.lower() in taken:
+            name = f"_{name}"
+        taken.add(name.lower())
+        names.append(name)
+    return names
+
+
+def _file_name(output: OutputDocument) -> str:
     """The output's name without anything that means something to a file system, and an ending for its media type."""
     stem = re.sub(r"[^A-Za-z0-9._-]", "_", output["name"]).lstrip(".") or "output"
-    ending = _ENDINGS.get(output["media_type"].partition(";")[0], "bin")
-    name = f"{stem}.{ending}"
-    return name if name != INDEX else f"_{INDEX}"
+    return f"{stem}.{_ENDINGS.get(output['media_type'].partition(';')[0], 'bin')}"

@@ -12,7 +12,7 @@ import pytest
 import theoryctl_providers
 from tests.conftest import ROOT
 from tests.providers.engine.seam import ASK, HERE, SOUND, a_coroutine, envelope_of, named, refusal, yielding
-from theoryctl.requests.saved_outputs import file_name
+from theoryctl.requests.saved_outputs import file_names
 from theoryctl_providers import LLMProvider, lookup
 from theoryctl_providers.contract import (
     Annotation,
@@ -151,7 +151,7 @@ def test_the_events_that_are_expected_are_public_and_in_the_page() -> None:
 def test_everything_else_passes(events: list[Any], waits: bool) -> None:
     envelope = envelope_of(yielding(events, waits=waits))
     assert envelope["error"] is None
-    assert len({file_name(output) for output in envelope["outputs"]}) == len(envelope["outputs"])
+    assert len(set(file_names(envelope["outputs"]))) == len(envelope["outputs"])
 
 
 PIECES = [Delta(text=f"{number} ") for number in range(2 * BATCH)]
