@@ -43,8 +43,11 @@ def vectors(text: str) -> bytes:
 
 @pytest.mark.parametrize(
     "body",
-    [b"[" * 5000, vectors("[NaN]"), vectors("[1e999]"), vectors('["a"]'), vectors("[[1.0]]"), vectors("[]")],
-    ids=["deep", "nan", "infinite", "text", "nested", "empty"],
+    [
+        *(b"[" * 5000, vectors("[NaN]"), vectors("[1e999]"), vectors('["a"]'), vectors("[[1.0]]"), vectors("[]")),
+        vectors('[1.0]}, {"object": "embedding", "index": 1, "embedding": [1.0]'),
+    ],
+    ids=["deep", "nan", "infinite", "text", "nested", "empty", "two for one text"],
 )
 def test_embeddings_that_are_no_numbers_are_asked_for_once(litellm: Any, httpserver: HTTPServer, body: bytes) -> None:
     httpserver.expect_request(re.compile("/.*")).respond_with_data(body, content_type="application/json")

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, NoReturn
 
@@ -15,6 +15,11 @@ from theoryctl_providers.contract.errors import ProviderError
 #: How deep arrays and objects may nest. Far below every interpreter's recursion limit, so that the same document is
 #: accepted or refused alike on every Python.
 MAX_DEPTH = 100
+
+#: Bits of the largest integers: Python writes and reads at most 4,300 digits (sys.set_int_max_str_digits).
+_MOST_BITS = 14_000
+
+_SCALARS = frozenset((str, int, float, bool, type(None)))
 
 
 def loads(text: str | bytes, *, what: str = "inputs", depth: int = MAX_DEPTH) -> Any:
@@ -97,6 +102,22 @@ def dumps(value: Any, **options: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, **options)
 
 
+def is_json(text: str) -> bool:
+    """Return whether a text is JSON as programs in general read it: a key may stand twice, NaN may not."""
+    try:
+        json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def copied(value: Any) -> Any:
+    """A copy of a JSON value that shares nothing with it that can be changed. Other values stay themselves."""
+    if isinstance(value, (list, tuple)):
+        return [item if type(item) in _SCALARS else copied(item) for item in value]
+    return {name: copied(item) for name, item in value.items()} if isinstance(value, Mapping) else value
+
+
 def sha256(data: bytes) -> str:
     """`sha256:<64 hex>` of some bytes, as OCI writes digests."""
     return f"sha256:{_hasher()(data).hexdigest()}"
@@ -136,7 +157,9 @@ def _scalar_problem(value: Any) -> str | None:
         return None if math.isfinite(value) else f"{value} is not a JSON number"
     if isinstance(value, str):
         return None if value.isascii() else _surrogate(value)
-    known = value is None or isinstance(value, int)
+    if isinstance(value, int):
+        return None if value.bit_length() <= _MOST_BITS else "an integer of more than 4,000 digits"
+    known = value is None
     return None if known else f"Object of type {type(value).__name__} is not JSON serializable"
 
 

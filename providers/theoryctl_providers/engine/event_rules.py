@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from math import inf, isfinite
 from typing import Any
 
 from theoryctl_providers.blame import blamed, name_of, shown
@@ -19,8 +18,10 @@ from theoryctl_providers.contract import (
     Usage,
     VendorInfo,
 )
-from theoryctl_providers.contract.answer import Answer, Choice, is_unicode
-from theoryctl_providers.contract.json_text import json_problem
+from theoryctl_providers.contract.answer import Answer, Choice, ToolCall, is_unicode
+from theoryctl_providers.contract.events import with_fields
+from theoryctl_providers.contract.json_text import copied, is_json, json_problem
+from theoryctl_providers.inputs.validate import are_vectors, texts_of
 from theoryctl_providers.protocol import LLMProvider
 
 #: Names of outputs that the engine makes itself; further choices have `.1`, `.2` and so on behind them.
@@ -31,6 +32,10 @@ _FIRST = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 _LETTERS = _FIRST | frozenset(".-")
 _LONGEST = 100
 
+#: The largest number of an event: JSON holds integers up to here exactly everywhere (RFC 8259, section 6), and sums of
+#: many fit the 64 bits of a database.
+_MOST = 2**53 - 1
+
 
 #: The number after the last choice that is finished, and whether that was begun too.
 Taken = tuple[int, bool]
@@ -39,21 +44,29 @@ Taken = tuple[int, bool]
 class EventRules:
     """Checks the events of one answer, in their order. Each method raises ProviderError `ERR_PROVIDER`."""
 
-    __slots__ = ("_finished", "_names", "_provider", "_request")
+    __slots__ = ("_calls", "_finished", "_given", "_names", "_provider", "_request")
 
     def __init__(self, provider: LLMProvider, request: ResolvedRequest) -> None:
         self._provider, self._request = provider, request
         #: Each choice that was begun, and whether it is finished.
         self._finished: dict[int, bool] = {}
         self._names: set[str] = set()
+        #: Tool calls by the numbers of their choice and their own.
+        self._calls: dict[tuple[int, int], ToolCall] = {}
+        #: Events with values that can be changed, and as they were when they came.
+        self._given: list[tuple[Any, Any]] = []
 
-    def check(self, event: Any) -> None:
-        """Let one event pass, or not."""
+    def check(self, event: Any) -> Any:
+        """Let one event pass, or not: return it, sharing nothing with the provider that could be changed later."""
         rule = _RULES.get(type(event))
         with blamed(self._provider):  # a mapping or a text may be of a class of its own
             expected = _EVENTS if rule is None else rule(self, event)
+            own = with_fields(event, _own) if expected is None and _may_change(event) else event
         if expected is not None:
             raise broke(self._provider, f"yielded {shown(event)}", expected)
+        if own is not event:
+            self._given.append((event, own))
+        return own
 
     def take_plain_text(self, events: list[Any], answer: Answer) -> bool:
         """Take the next events of an answer where all that came are plain text. False, and none is taken, where some
@@ -80,11 +93,20 @@ class EventRules:
             left = sorted(choice for choice, finished in self._finished.items() if not finished) or [0]
             found = f"ended without a Finish of choice {', '.join(map(str, left))}"
             raise broke(self._provider, found, "exactly one Finish for each choice")
+        self._check_unchanged()
+
+    def _check_unchanged(self) -> None:
+        for event, own in self._given:
+            with blamed(self._provider):
+                is_same = with_fields(event, _own) == own
+            if not is_same:
+                found = f"changed {shown(own)} to {shown(event)} after it was yielded"
+                raise broke(self._provider, found, "a value that nobody changes, such as a copy")
 
     def _open(self, choice: Any) -> str | None:
         """Begin a choice, or go on with it."""
         if not _is_count(choice):
-            return "an integer of 0 or more as choice"
+            return f"an integer of 0 or more as choice, at most {_MOST}"
         return f"nothing of choice {choice} after its Finish" if self._finished.setdefault(choice, False) else None
 
     def _delta(self, event: Delta) -> str | None:
@@ -93,7 +115,10 @@ class EventRules:
             return "a str of Unicode or None as text, reasoning, refusal and signature"
         if sum(map(bool, prose)) + (event.tool_call is not None) > 1:
             return "one of text, reasoning, refusal, signature and tool_call"
-        return self._open(event.choice) or (None if event.tool_call is None else _tool_call(event.tool_call))
+        wrong = self._open(event.choice) or (None if event.tool_call is None else _tool_call(event.tool_call))
+        if wrong is None and (call := event.tool_call) is not None:
+            self._calls.setdefault((event.choice, call.index), ToolCall()).add(call)
+        return wrong
 
     def _annotation(self, event: Annotation) -> str | None:
         return _json_object(event.value, "value") or self._open(event.choice)
@@ -110,12 +135,32 @@ class EventRules:
             return "a str of Unicode that says why as reason"
         if (expected := self._open(event.choice)) is None:
             self._finished[event.choice] = True
-        return expected
+        # Cut at its token limit a call is no JSON either, and the reason says so.
+        return self._whole_calls(event.choice) if expected is None and event.reason != "length" else expected
+
+    def _whole_calls(self, choice: int) -> str | None:
+        """Say what is missing of the first tool call of a choice that nobody can make."""
+        for (number, index), call in self._calls.items():
+            if number != choice:
+                continue
+            if not call.name:
+                return f"a name in the first piece of tool call {index}, before its Finish"
+            if not is_json(arguments := "".join(call.arguments) or "{}"):
+                wanted = f"JSON as the arguments of tool call {index}, or length as the reason"
+                return f"{wanted}, not {shown(arguments)} for {call.name}"
+        return None
 
     def _output(self, event: Output) -> str | None:
         wrong = _name(event.name) or self._free(event.name)
         is_vectors = event.name == "embeddings" and self._request.operation == "embeddings"
-        return wrong or (_vectors(event) if is_vectors else _content(event))
+        return wrong or (self._vectors(event) if is_vectors else _content(event))
+
+    def _vectors(self, event: Output) -> str | None:
+        given = self._request.inputs["input"]
+        if event.media_type == "application/json" and are_vectors(event.value, given):
+            return None
+        count = len(texts_of(given))
+        return f"application/json with a list of lists of numbers: {count}, for each text one, all of one length"
 
     def _free(self, name: str) -> str | None:
         """Take a name. Where file systems do not tell upper from lower case, `A` and `a` are one file."""
@@ -128,7 +173,8 @@ class EventRules:
         return None
 
     def _usage(self, event: Usage) -> str | None:
-        return None if _is_usage(event) else "integers of 0 or more as tokens, and a price of 0 or more, or None"
+        wanted = f"integers of 0 or more as tokens, and a price of 0 or more, or None; each at most {_MOST}"
+        return None if _is_usage(event) else wanted
 
     def _log(self, event: Log) -> str | None:
         fits = _is_text(event.message) and isinstance(event.debug, bool)
@@ -149,19 +195,29 @@ _RULES: dict[type[Any], Callable[[EventRules, Any], str | None]] = {
 }
 
 
+def _may_change(event: Any) -> bool:
+    """Tell whether an event may hold what a provider can change afterwards."""
+    return type(event) in (Output, Annotation, VendorInfo) or (type(event) is Delta and event.tool_call is not None)
+
+
+def _own(value: Any) -> Any:
+    """A value of an event that shares nothing with it that can be changed; the same value where nothing can."""
+    return with_fields(value, copied) if type(value) is ToolCallDelta else copied(value)
+
+
 def _is_count(value: Any) -> bool:
-    return type(value) is int and value >= 0
+    return type(value) is int and 0 <= value <= _MOST
 
 
 def _is_count_or_none(value: Any) -> bool:
-    return value is None or (type(value) is int and value >= 0)
+    return value is None or _is_count(value)
 
 
 def _tool_call(call: Any) -> str | None:
     if type(call) is not ToolCallDelta:
         return "a ToolCallDelta or None as tool_call"
     if not _is_count(call.index):
-        return "an integer of 0 or more as tool_call.index"
+        return f"an integer of 0 or more as tool_call.index, at most {_MOST}"
     if not _is_text(call.arguments):
         return "a str of Unicode as tool_call.arguments"
     if not (_is_text_or_none(call.id) and _is_text_or_none(call.name)):
@@ -201,34 +257,17 @@ def _content(event: Output) -> str | None:
     return None if problem is None else f"a JSON value ({problem})"
 
 
-def _vectors(event: Output) -> str | None:
-    vectors = event.value
-    are_lists = isinstance(vectors, list) and all(isinstance(vector, list) and vector for vector in vectors)
-    if event.media_type == "application/json" and are_lists and all(map(_are_numbers, vectors)):
-        return None
-    return "application/json with a list of lists of numbers"
-
-
-def _are_numbers(vector: list[Any]) -> bool:
-    """Return whether all are numbers of JSON. Their sum tells it in a tenth of the time that a look at each takes."""
-    try:
-        total = sum(vector)
-    except TypeError:
-        return False
-    return isinstance(total, (int, float)) and isfinite(total)
-
-
 def _is_usage(event: Usage) -> bool:
     # Most say these two and a price, and nothing of the rest: calls for each would cost a hundredth of a mock's answer.
     given, made, cost = event.input_tokens, event.output_tokens, event.cost_usd
-    are_counts = type(given) is type(made) is int and given >= 0 <= made
+    are_counts = type(given) is type(made) is int and 0 <= given <= _MOST >= made >= 0
     if not are_counts and not (_is_count_or_none(given) and _is_count_or_none(made)):
         return False
     if not event.cached_input_tokens is event.cache_write_tokens is event.reasoning_tokens is None:
         details = (event.cached_input_tokens, event.cache_write_tokens, event.reasoning_tokens)
         if not all(map(_is_count_or_none, details)):
             return False
-    return cost is None or (type(cost) is float and 0.0 <= cost < inf) or _is_count(cost)
+    return cost is None or (type(cost) is float and 0.0 <= cost <= _MOST) or _is_count(cost)
 
 
 def check_iterator(provider: LLMProvider, events: Any) -> None:

@@ -36,8 +36,7 @@ async def guarded(provider: LLMProvider, request: ResolvedRequest) -> AsyncGener
         check_iterator(provider, events)
     try:
         async for event in events:
-            rules.check(event)
-            yield event
+            yield rules.check(event)
         rules.end()
     except BaseException as error:
         with suppress(ProviderError), blamed(provider):  # of two failures the first counts
@@ -114,7 +113,7 @@ def _batches(
 
 def _checked(rules: EventRules, come: list[Any], answer: Answer) -> Iterator[Event]:
     for event in come:
-        rules.check(event)
+        event = rules.check(event)
         answer.add(event)
         yield event
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from theoryctl_providers.contract import ToolCallDelta, dumps
+from theoryctl_providers.contract.json_text import is_json
 from theoryctl_providers.litellm.parts import in_json
 
 
@@ -23,11 +23,7 @@ class _Held:
     @property
     def is_whole(self) -> bool:
         """Return whether the arguments are JSON, or were never begun."""
-        try:
-            json.loads(self.arguments or "{}", parse_constant=_no_json)
-        except (ValueError, RecursionError):
-            return False
-        return True
+        return is_json(self.arguments or "{}")
 
 
 class ToolCalls:
@@ -93,10 +89,6 @@ def _begins_another(held: _Held, number: Any, call_id: str, name: str) -> bool:
         return True
     is_new = call_id != held.id or not call_id
     return is_new and held.is_whole and (bool(held.arguments) or number is None)
-
-
-def _no_json(word: str) -> None:
-    raise ValueError(f"{word} is not JSON")
 
 
 def _text(value: Any) -> str:

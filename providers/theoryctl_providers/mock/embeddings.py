@@ -10,10 +10,10 @@ import hashlib
 import math
 import re
 import struct
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 from theoryctl_providers.contract import Event, Output, ResolvedRequest, Usage
+from theoryctl_providers.inputs.validate import Text, texts_of
 
 #: Numbers in a vector where the request does not say how many, by the end of the model's name; as OpenAI's models have.
 DIMENSIONS = 1536
@@ -23,8 +23,6 @@ _WORD = re.compile(rb"[a-z0-9\x80-\xff]+")
 #: How many numbers of the vector each word moves: more, and fewer words look alike by chance.
 _PLACES = 8
 
-Text = str | Sequence[int]
-
 
 def embeddings(request: ResolvedRequest) -> Iterator[Event]:
     """The events of a mock's answer to a request for embeddings: the output `embeddings`, and the usage."""
@@ -32,11 +30,6 @@ def embeddings(request: ResolvedRequest) -> Iterator[Event]:
     size = request.inputs.get("dimensions") or default_dimensions(request.model)
     yield Output("embeddings", "application/json", [embed(text, size) for text in texts])
     yield Usage(input_tokens=sum(map(_tokens, texts)), output_tokens=0, cost_usd=0.0)
-
-
-def texts_of(given: Any) -> list[Text]:
-    """Return the texts of `input`: one or several, each a string or a list of tokens."""
-    return [given] if isinstance(given, str) or isinstance(given[0], int) else list(given)
 
 
 def default_dimensions(model: str) -> int:

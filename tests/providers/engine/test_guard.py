@@ -17,13 +17,16 @@ from theoryctl_providers import LLMProvider, lookup
 from theoryctl_providers.contract import (
     Annotation,
     Delta,
+    Envelope,
     Event,
     Finish,
     Log,
+    Mode,
     Output,
     ProviderConfig,
     Request,
     ResolvedRequest,
+    Result,
     Started,
     ToolCallDelta,
     Usage,
@@ -74,6 +77,28 @@ BAD: dict[str, tuple[list[Any], str]] = {
     "tokens below 0": ([*SOUND[:2], Usage(-1)], "expected integers of 0 or more as tokens"),
     "tokens in words": ([*SOUND[:2], Usage("7")], "expected integers of 0 or more as tokens"),  # type: ignore[arg-type]
     "a price that is no number": ([*SOUND[:2], Usage(1, 1, float("nan"))], "a price of 0 or more, or None"),
+    "a price beyond all numbers": ([*SOUND[:2], Usage(1, 1, 10**400)], "each at most 9007199254740991"),
+    "a price that no sum can hold": ([*SOUND[:2], Usage(1, 1, 1e300)], "each at most 9007199254740991"),
+    "tokens that no database counts": ([*SOUND[:2], Usage(1, 2**63)], "each at most 9007199254740991"),
+    "details beyond that": ([*SOUND[:2], Usage(1, 1, 0.0, 2**53)], "each at most 9007199254740991"),
+    "a choice beyond that": ([Delta(2**53, "a"), Finish(2**53)], "as choice, at most 9007199254740991"),
+    "an integer that nobody can read": ([Output("page", JSON, [-(10**5000)]), *SOUND], "more than 4,000 digits"),
+    "a call without a name": (
+        [Delta(tool_call=ToolCallDelta(0, "{}", "id")), Finish(0, "tool_calls")],
+        "yielded Finish(choice=0, reason='tool_calls'); expected a name in the first piece of tool call 0",
+    ),
+    "a call with half of its arguments": (
+        [
+            Delta(1, tool_call=ToolCallDelta(3, '{"a"', "id", "f")),
+            Delta(1, tool_call=ToolCallDelta(3, ": ")),
+            Finish(1),
+        ],
+        """expected JSON as the arguments of tool call 3, or length as the reason, not '{"a": ' for f""",
+    ),
+    "arguments that JSON does not know": (
+        [Delta(tool_call=ToolCallDelta(0, "[NaN]", "id", "f")), Finish()],
+        "expected JSON as the arguments of tool call 0",
+    ),
     "a message that is none": ([Log(b"loading"), *SOUND], "expected a str of Unicode as message"),  # type: ignore[arg-type]
     "a name twice": ([Output("page", JSON, 1), Output("page", JSON, 2), *SOUND], "not page again"),
     "a name in capitals": ([Output("page", JSON, 1), Output("Page", JSON, 2), *SOUND], "not Page again"),
@@ -144,6 +169,9 @@ def test_the_events_that_are_expected_are_public_and_in_the_page() -> None:
         [Delta(1, "b"), Delta(0, "a"), Finish(1), Finish(0, "length")],
         [Delta(0, "a"), Finish(0), Delta(1, "b"), Finish(1)],
         [Delta(0, tool_call=ToolCallDelta(0, "{}", "id", "f")), Finish(0, "tool_calls"), Usage(1, None, 0)],
+        [Delta(0, tool_call=ToolCallDelta(0, '{"a', "id", "f")), Finish(0, "length")],
+        [Delta(0, tool_call=ToolCallDelta(0, "", "id", "f")), Finish(0, "tool_calls")],
+        [Usage(2**53 - 1, 2**53 - 1, 2**53 - 1), *SOUND[:2]],
         [Log("working"), Output("page_1", JSON, {"a": [1.5, None]}), Output("page.2", "text/csv", "a;b"), Finish()],
         [Output("answers", "text/plain", "a"), Output("answer.html", "text/html", "a"), Finish()],
     ],
@@ -233,13 +261,75 @@ def test_a_stream_that_is_no_async_iterator_is_refused(returned: Any, waits: boo
         ([Output("embeddings", JSON, [[]])], "a list of lists of numbers"),
         ([Output("embeddings", JSON, [["1"]])], "a list of lists of numbers"),
         ([Output("embeddings", JSON, [[float("nan")]])], "a list of lists of numbers"),
+        ([Output("embeddings", JSON, [[True], [False]])], "a list of lists of numbers"),
+        ([Output("embeddings", JSON, [[1.0, 10**400], [1.0, 1.0]])], "a list of lists of numbers"),
+        ([Output("embeddings", JSON, [])], "lists of numbers: 2, for each text one, all of one length"),
+        ([Output("embeddings", JSON, [[1.0]])], "lists of numbers: 2, for each text one, all of one length"),
+        ([Output("embeddings", JSON, [[1.0]] * 3)], "lists of numbers: 2, for each text one, all of one length"),
+        ([Output("embeddings", JSON, [[1.0], [1.0, 2.0]])], "for each text one, all of one length"),
         ([Output("embeddings", "text/plain", "[]")], "application/json"),
     ],
 )
-def test_embeddings_are_lists_of_numbers(events: list[Any], expected: str) -> None:
-    name = yielding(events, waits=False)
+@pytest.mark.parametrize("waits", [False, True])
+def test_embeddings_are_lists_of_numbers_one_for_each_text(events: list[Any], expected: str, waits: bool) -> None:
+    error = embedded(events, ["x", "y"], waits)["error"]
+    assert error is not None and error["code"] == "ERR_PROVIDER" and expected in error["message"]
+
+
+@pytest.mark.parametrize("given", ["x", ["x"], [1, 2, 3], [[1, 2, 3]]])
+def test_a_list_of_tokens_is_one_text(given: Any) -> None:
+    assert embedded([Output("embeddings", JSON, [[1.0, 2]])], given, False)["error"] is None
+
+
+def embedded(events: list[Any], given: Any, waits: bool) -> Envelope:
+    name = yielding(events, waits=waits)
     sys.modules[HERE].Echo.operations = ("embeddings",)
-    request = Request(config=ProviderConfig(provider=name), inputs={"model": "m", "input": "x"}, operation="embeddings")
-    events = list(drive(execute(request)))
-    error = events[-1].envelope["error"]
-    assert error["code"] == "ERR_PROVIDER" and expected in error["message"]
+    request = Request(
+        config=ProviderConfig(provider=name), inputs={"model": "m", "input": given}, operation="embeddings"
+    )
+    *_, result = drive(execute(request))
+    assert isinstance(result, Result)
+    return result.envelope
+
+
+# -- values that are changed ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["mock", "real"])
+@pytest.mark.parametrize("change", [float("nan"), {1}, 2, {"b": 1}], ids=str)
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda value: Output("page", JSON, value),
+        lambda value: Annotation(0, value),
+        lambda value: VendorInfo(headers=value),
+        lambda value: Delta(tool_call=ToolCallDelta(0, "{}", "id", "f", value)),
+    ],
+    ids=["an output", "an annotation", "a header", "a call"],
+)
+def test_a_value_that_is_changed_after_it_was_yielded_is_the_fault_of_its_class(
+    made: Any, change: Any, mode: Mode
+) -> None:
+    class Echo(LLMProvider):
+        async def stream(self, request: ResolvedRequest) -> AsyncGenerator[Event]:
+            value = {"a": "1"}
+            yield made(value)
+            value["a"] = change
+            yield Finish()
+
+    message = refusal(named(Echo), mode=mode)["message"]
+    assert message.startswith(f"{HERE}:Echo changed ")
+    assert message.endswith("after it was yielded; expected a value that nobody changes, such as a copy")
+
+
+def test_an_event_is_read_as_it_was_when_it_was_yielded() -> None:
+    value = {"a": [1]}
+
+    class Echo(LLMProvider):
+        async def stream(self, request: ResolvedRequest) -> AsyncGenerator[Event]:
+            yield Output("page", JSON, value)
+            value["a"].append(2)
+            yield Finish()
+
+    events = list(drive(execute(Request(config=ProviderConfig(provider=named(Echo)), inputs=ASK))))
+    assert events[1] == Output("page", JSON, {"a": [1]})
