@@ -13,6 +13,8 @@ from tests.real.vendor import Vendor, fails, first
 from tests.terminal.conftest import COLOUR, ESCAPE, Show
 from tests.terminal.test_live_markdown import Screen
 from theoryctl.results.run import RunResult
+from theoryctl.terminal.terminal import Terminal
+from theoryctl_providers.contract import ErrorInfo, build_envelope
 
 RUN = ("local", "run", "--ref", REF)
 
@@ -134,3 +136,15 @@ def test_what_is_said_while_a_spinner_moves_stands_on_lines_of_its_own(show: Sho
     screen.feed(err)
     assert not any("waiting for" in line for line in screen.text)
     assert any(re.match(r"openai .* answered 429 .*; trying again$", line) for line in screen.text)
+
+
+def test_a_summary_that_cannot_be_shown_is_no_second_document(capfd: pytest.CaptureFixture[str]) -> None:
+    terminal = Terminal(json_output=True, debug=False)
+    envelope = build_envelope(error=None, ref=REF)
+    envelope["usage"]["cost_usd"] = 10**400  # as a recording written by hand may say
+    with pytest.raises(OverflowError):
+        terminal.emit(RunResult(envelope))
+    terminal.fail(ErrorInfo(code="ERR_INTERNAL", message="a bug", hint=None, retryable=False), {"error": "a bug"}, 70)
+    out, err = capfd.readouterr()
+    assert [line[:9] for line in out.splitlines()] == ['{"schema"']
+    assert "a bug" in err and terminal.exit_status == 70

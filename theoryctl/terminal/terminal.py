@@ -35,6 +35,8 @@ class Terminal:
         self.exit_status = 0
         self.progress = ProgressDisplay()
         self._run: RunDisplay | None = None
+        #: Whether standard output has its JSON document: programs read one.
+        self._is_told = False
 
     def settle(self, *, json_output: bool, debug: bool, quiet: bool = False, colour: bool = True) -> None:
         """Set whether standard output gets JSON, whether messages are shown that are not for everybody, whether notes
@@ -61,6 +63,7 @@ class Terminal:
         self.exit_status = result.exit_status
         if self.json_output:
             output.document(result.document())
+            self._is_told = True
         if isinstance(result, RunResult):
             (self._run or self._run_display()).finish(result.envelope, result.faster)
         elif not self.json_output:
@@ -111,11 +114,12 @@ class Terminal:
             notes.error(result.error)
 
     def fail(self, error: ErrorInfo, document: dict[str, Any], exit_status: int) -> None:
-        """Show a failure: for people on standard error, and with --json `document` on standard output."""
+        """Show a failure: for people on standard error, and with --json `document` on standard output, unless a result
+        is there already."""
         self._calm()
         self.exit_status = exit_status
         try:
-            if self.json_output:
+            if self.json_output and not self._is_told:
                 output.document(document)
         finally:
             notes.error(error)
