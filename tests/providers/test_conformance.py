@@ -92,6 +92,11 @@ def test_a_provider_with_both_modes_conforms(report: Any) -> None:
     [
         ("yield 'hello'", "mock", "ERR_PROVIDER: "),
         ("yield Delta(text='a')", "mock", "ended without a Finish"),
+        (
+            "yield Finish()\nrequest.inputs['messages'][0]['content'] = 'Bye'",
+            "mock",
+            "stream changes request.inputs, which another attempt gets too: change a copy of them",
+        ),
         ("yield Delta(text=str(hash('a')))\nyield Finish()", "deterministic", "output answer differs in a process"),
         ("yield Delta(text=str(os.getpid()))\nyield Finish()", "deterministic", "output answer differs"),
         (

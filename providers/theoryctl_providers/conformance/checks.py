@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Mapping
+from copy import deepcopy
 from typing import Any
 
 from theoryctl_providers.blame import blamed
@@ -24,6 +25,19 @@ def _class(subject: Subject) -> None:
 def _mock(subject: Subject) -> None:
     """Every input is answered, and no event breaks the rules."""
     subject.mocked = [_success(result_of(subject.ask(inputs, "mock"))) for inputs in subject.inputs]
+    for inputs in subject.inputs:
+        subject.await_within_time(_read(subject, subject.request(inputs, "mock")))
+
+
+async def _read(subject: Subject, request: Request) -> None:
+    """Check that a provider leaves the inputs that it is given as they are."""
+    admitted = admit(request, subject.found)
+    given = deepcopy(admitted.inputs)
+    with blamed(subject.found):
+        async for _ in subject.found.stream(admitted):
+            pass
+    if admitted.inputs != given:
+        raise Failed("stream changes request.inputs, which another attempt gets too: change a copy of them")
 
 
 def _whole(subject: Subject) -> None:

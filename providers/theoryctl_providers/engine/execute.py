@@ -26,6 +26,7 @@ from theoryctl_providers.contract import (
     stated_mode,
 )
 from theoryctl_providers.contract.calls import TRANSPORT
+from theoryctl_providers.contract.json_text import copied
 from theoryctl_providers.engine.answer_source import plan_for
 from theoryctl_providers.engine.parts import is_prepared, loads_of, texts_of
 from theoryctl_providers.engine.secrets import check_secrets, name_key
@@ -151,9 +152,9 @@ def _mode(inputs: Mapping[str, Any], request: Request) -> Mode:
 
 
 def _as_answered(inputs: Mapping[str, Any], request: Request, schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs without how the call is made, which is the caller's business, and with integers that are written so:
-    the answer must depend on neither."""
-    answered = {name: value for name, value in inputs.items() if name not in TRANSPORT}
+    """A copy of the inputs, for they are the caller's and a provider may write into what it gets: without how the call
+    is made, and with integers that are written so. The answer must depend on neither."""
+    answered = {name: copied(value) for name, value in inputs.items() if name not in TRANSPORT}
     for name, value in answered.items():
         if isinstance(value, (float, list)) and _is_integral(name, request, schema):
             answered[name] = _whole(value)

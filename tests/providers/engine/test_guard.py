@@ -292,6 +292,26 @@ def embedded(events: list[Any], given: Any, waits: bool) -> Envelope:
     return result.envelope
 
 
+# -- inputs that are changed ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_provider_that_writes_into_its_inputs_changes_nothing_of_the_callers(waits: bool) -> None:
+    class Echo(LLMProvider):
+        suspends_in_mock = waits
+
+        def check_inputs(self, inputs: Any) -> None:
+            inputs["messages"][0]["name"] = "checked"
+
+        async def stream(self, request: Any) -> AsyncGenerator[Event]:
+            request.inputs["messages"][0]["content"] = "changed"
+            request.inputs["messages"].clear()
+            yield Finish()
+
+    assert envelope_of(named(Echo))["error"] is None
+    assert ASK == {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+
+
 # -- values that are changed ------------------------------------------------------------------------------------------
 
 
