@@ -113,13 +113,19 @@ def test_calls_that_a_later_run_can_take_are_left_where_rows_find_no_room(finish
     assert len(engine.jobs) == left
 
 
+def failed(job: Job, error: ProviderError, retry_after: float | None = None) -> Done:
+    """A failure of a vendor, which is asked in real mode alone."""
+    envelope = failure_envelope(job.request, Stopwatch(), "openai/x", error)
+    return Done(job, {**envelope, "mode": "real"}, retry_after)
+
+
 class Down(Backwards):
     """An engine whose vendor nobody reaches."""
 
     def finished(self, seconds: float) -> list[Done]:
         jobs, self.jobs = self.jobs, []
         error = ProviderError("ERR_UNREACHABLE", "no connection to openai", hint="wait, then run it again")
-        return [Done(job, failure_envelope(job.request, Stopwatch(), "openai/x", error)) for job in jobs]
+        return [failed(job, error) for job in jobs]
 
 
 def test_a_vendor_that_is_down_ends_the_batch_and_no_line_is_burnt() -> None:
@@ -151,7 +157,7 @@ class Unreached(Backwards):
         self.begun_at_failure = self.begun
         error = ProviderError("ERR_UNREACHABLE", "no connection to openai")
         job = self.jobs.pop(0)
-        return [Done(job, failure_envelope(job.request, Stopwatch(), "openai/x", error))]
+        return [failed(job, error)]
 
 
 def test_a_line_that_alone_fails_is_asked_three_times() -> None:
@@ -175,7 +181,7 @@ class Breaking(Backwards):
     def _broken(self, job: Job) -> Done:
         self.calls += 1
         error = ProviderError(self.code, "openai answered 500")
-        return Done(job, failure_envelope(job.request, Stopwatch(), "openai/x", error), retry_after=0.001)
+        return failed(job, error, retry_after=0.001)
 
 
 @pytest.mark.parametrize("at", [0, 9])

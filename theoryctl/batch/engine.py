@@ -21,13 +21,15 @@ class Job:
 class Done:
     """The envelope of a job, of a failed one too.
 
-    `retry_after` is the vendor's wish in seconds, where it said one; `notes` are lines for people.
+    `retry_after` is the vendor's wish in seconds, where it said one; `notes` are lines for people. `is_answer` is False
+    where the provider was not reached, and the envelope was made on this side.
     """
 
     job: Job
     envelope: Envelope
     retry_after: float | None = None
     notes: tuple[str, ...] = ()
+    is_answer: bool = True
 
 
 class Engine(Protocol):

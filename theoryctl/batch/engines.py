@@ -163,7 +163,7 @@ def asked(session: Asker, job: Job) -> Done:
         raise ProviderError("ERR_INTERNAL", "the runtime ended without a result")
     except ProviderError as error:
         envelope = failure_envelope(job.request, Stopwatch(), None, error)
-        return Done(job, envelope, error.retry_after, tuple(notes))
+        return Done(job, envelope, error.retry_after, tuple(notes), is_answer=False)
 
 
 def _done(job: Job, result: Result, notes: list[str]) -> Done:

@@ -22,7 +22,7 @@ from theoryctl.batch.tally import Tally
 from theoryctl.errors import Interrupted, MaxCost, OutputFailed
 from theoryctl.hints import again
 from theoryctl.requests.billing import UNBILLED, paid
-from theoryctl_providers.contract import Envelope, ProviderError, Request
+from theoryctl_providers.contract import Envelope, ProviderError, Request, is_mock
 
 #: Seconds after which the watcher is called again, and the longest wait for an answer.
 TICK = 0.1
@@ -224,7 +224,7 @@ class Batch:
         if (heard := envelope["meta"]["vendor"]) is not None and heard["headers"]:
             self.pace.heed(heard["headers"])
         error = envelope["error"]
-        if error is None:
+        if error is None or _is_mocks(done):
             self.failures.answered(vendor, asked.began)
             self._release(vendor, asked.began)
             self._write(asked, done)
@@ -287,6 +287,12 @@ class Batch:
         if note not in self._told:
             self._told.add(note)
             self.tell(note)
+
+
+def _is_mocks(done: Done) -> bool:
+    """Tell whether a mock has answered: its failures are answers like others, for it gives no other when it is asked
+    again, or one that another line should have."""
+    return done.is_answer and done.envelope["mode"] is not None and is_mock(done.envelope["mode"])
 
 
 def _vendor(done: Done) -> str:
