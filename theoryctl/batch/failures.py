@@ -49,7 +49,7 @@ class Verdict(Enum):
 
 @dataclass(slots=True)
 class _Streak:
-    """Failures of one vendor since its last answer. A round are those of calls that were under way at the same time."""
+    """Failures of one vendor since its last answer. A round are those of lines that were under way at the same time."""
 
     failures: int = 0
     rounds: int = 0
@@ -61,7 +61,7 @@ class _Streak:
 class Failures:
     """Judges failures with one budget of retries for all lines; `lines` is the number of lines.
 
-    `stop` is the reason to end the batch, once there is one.
+    `stop` is the reason to end the batch, once there is one. `all_asked` is set where no line waits for its first call.
     """
 
     pace: Pace
@@ -69,17 +69,21 @@ class Failures:
     first_pause: float = FIRST_PAUSE
     clock: Callable[[], float] = time.monotonic
     stop: StoppedEarly | None = None
+    all_asked: bool = False
     _retries: int = field(init=False)
-    _streaks: dict[str, _Streak] = field(init=False, default_factory=dict)
+    _unanswered: dict[str, _Streak] = field(init=False, default_factory=dict)
+    _refused: dict[str, _Streak] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self._retries = max(_FEWEST_RETRIES, int(self.lines * _RETRIES_PER_LINE))
 
     def answered(self, vendor: str, began: float) -> None:
-        """Note an answer to a call that began then: the vendor is there, unless it has failed since."""
+        """Note an answer to a call that began then: the vendor is there. An account that was refused since may not be
+        accepted any more, though."""
         self.pace.answered()
-        if self._streaks and (streak := self._streaks.get(vendor)) is not None and streak.last_at <= began:
-            del self._streaks[vendor]
+        self._unanswered.pop(vendor, None)
+        if (refused := self._refused.get(vendor)) is not None and refused.last_at <= began:
+            del self._refused[vendor]
 
     def judge(self, vendor: str, error: ErrorInfo, tries: int, began: float, retry_after: float | None) -> Verdict:
         """Judge the failure of a call that began then, the line's `tries`-th."""
@@ -87,7 +91,8 @@ class Failures:
         if code in _LIMITED:
             self.pace.refused(began, retry_after)
             self._count(vendor, error, began, _LIMITED_ROUNDS)
-            return Verdict.AGAIN if tries < _LIMITED_TRIES else Verdict.HELD
+            most = TRIES if self.stop is not None and self.all_asked else _LIMITED_TRIES
+            return Verdict.AGAIN if tries < most else Verdict.HELD
         if code in _DOWN:
             return self._down(vendor, error, tries, began, retry_after)
         if code in _SLOW:
@@ -98,10 +103,20 @@ class Failures:
             return Verdict.HELD
         return Verdict.FINAL
 
+    def end(self, vendor: str, error: ErrorInfo, *, has_answered: bool) -> None:
+        """Judge the last failure of a line, where no call is left: the vendor's own if nobody was answered since, and
+        no line before that either or the failure is none that a line can have."""
+        streak, code = self._unanswered.get(vendor), error["code"]
+        if streak is not None and code in _LIMITED | _DOWN and not (has_answered and code in OF_A_LINE):
+            self._give_up_unanswered(vendor, error, streak)
+
     def _down(self, vendor: str, error: ErrorInfo, tries: int, began: float, retry_after: float | None) -> Verdict:
-        rounds = self._count(vendor, error, began, _DOWN_ROUNDS)
-        self.pace.pause(max(retry_after or 0.0, self.first_pause * 2 ** (rounds - 1)) if rounds > 1 else 0.0)
-        if rounds > 1:  # nobody is answered: what ends this is the number of rounds
+        # A line that fails again says nothing new of the vendor: a few that always do would end the whole batch.
+        is_first = tries == 1
+        rounds = self._count(vendor, error, began, _DOWN_ROUNDS, is_new=is_first)
+        if rounds > 1 and is_first:
+            self.pace.pause(max(retry_after or 0.0, self.first_pause * 2 ** (rounds - 1)))
+        if rounds > 1 and not self.all_asked:  # nobody is answered: what ends this is the number of rounds
             return Verdict.AGAIN
         if tries >= TRIES or self._retries <= 0 or not error["retryable"]:
             return Verdict.HELD
@@ -109,24 +124,27 @@ class Failures:
         return Verdict.AGAIN
 
     def _account(self, vendor: str, error: ErrorInfo) -> None:
-        streak = self._failed(vendor)
+        streak = self._failed(self._refused, vendor)
         if streak.failures >= _ACCOUNT_FAILURES:
             self._give_up(vendor, error, f"refused {streak.failures} calls in a row")
 
-    def _count(self, vendor: str, error: ErrorInfo, began: float, most: int) -> int:
-        streak = self._failed(vendor)
-        if began >= streak.counted_at:
+    def _count(self, vendor: str, error: ErrorInfo, began: float, most: int, *, is_new: bool = True) -> int:
+        streak = self._failed(self._unanswered, vendor)
+        if is_new and began >= streak.counted_at:
             streak.rounds += 1
             streak.counted_at = self.clock()
         if streak.rounds >= most:
-            self._give_up(vendor, error, f"answered none of the last {streak.failures} calls")
+            self._give_up_unanswered(vendor, error, streak)
         return streak.rounds
 
-    def _failed(self, vendor: str) -> _Streak:
-        streak = self._streaks.setdefault(vendor, _Streak())
+    def _failed(self, streaks: dict[str, _Streak], vendor: str) -> _Streak:
+        streak = streaks.setdefault(vendor, _Streak())
         streak.failures += 1
         streak.last_at = self.clock()
         return streak
+
+    def _give_up_unanswered(self, vendor: str, error: ErrorInfo, streak: _Streak) -> None:
+        self._give_up(vendor, error, f"answered none of the last {streak.failures} calls")
 
     def _give_up(self, vendor: str, error: ErrorInfo, what: str) -> None:
         if self.stop is None:

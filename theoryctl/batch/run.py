@@ -12,10 +12,10 @@ from typing import Any
 
 from theoryctl.batch.answers import Answers, Finished
 from theoryctl.batch.engine import Done, Engine, Job
-from theoryctl.batch.failures import OF_A_LINE, TRIES, Failures, Verdict
+from theoryctl.batch.failures import OF_A_LINE, Failures, Verdict
 from theoryctl.batch.money import Budget, Reservations, reserve_all
 from theoryctl.batch.output import Output
-from theoryctl.batch.pace import Pace
+from theoryctl.batch.pace import LONGEST_PAUSE, Pace
 from theoryctl.batch.plan import Plan
 from theoryctl.batch.rows import RowFormat
 from theoryctl.batch.tally import Tally
@@ -26,6 +26,9 @@ from theoryctl_providers.contract import Envelope, ProviderError, Request, is_mo
 
 #: Seconds after which the watcher is called again, and the longest wait for an answer.
 TICK = 0.1
+
+#: Lines that wait to be asked again, from which on no other line is begun: they lie in memory.
+_MOST_AGAIN = 1000
 
 
 @dataclass(slots=True)
@@ -86,7 +89,7 @@ class Batch:
     _told: set[str] = field(default_factory=set)
     _watched: float = 0.0
     _unmade: int = 0
-    _is_last: bool = False
+    _has_asked_again: bool = False
     _answers: Answers = field(init=False)
 
     def __post_init__(self) -> None:
@@ -110,6 +113,7 @@ class Batch:
             if self._is_over(delay):
                 break
             self._settle(self.engine.finished(min(TICK, delay or TICK)) if self._asked else self._pause(delay or 0.0))
+        self._end_unanswered()
         self.finish(ordered=ordered)
         self.watch(self.tally)
 
@@ -157,10 +161,15 @@ class Batch:
         return delay
 
     def _next(self, waiting: Iterator[int]) -> _Asked | None:
-        if self._again and self._again[0][0] <= self.pace.clock():
-            return heapq.heappop(self._again)[2]
+        """Return the line that is asked next. Lines that are asked again and others take turns: otherwise a few that
+        always fail would take all places, and nobody else be asked."""
         if self._ready:
             return self._ready.popleft()
+        is_due = bool(self._again) and self._again[0][0] <= self.pace.clock()
+        is_turn = not (self._has_asked_again and self._unmade) or len(self._again) >= _MOST_AGAIN
+        self._has_asked_again = is_due and is_turn
+        if self._has_asked_again:
+            return heapq.heappop(self._again)[2]
         index = next(waiting, None)
         return None if index is None else self._made(index)
 
@@ -229,37 +238,48 @@ class Batch:
             self._release(vendor, asked.began)
             self._write(asked, done)
             return
+        self.failures.all_asked = self._unmade <= 0 and all(each.tries for each in self._ready)
         verdict = self.failures.judge(vendor, error, asked.tries, asked.began, done.retry_after)
         self._heed_stop()
         if verdict is Verdict.FINAL:
             self._write(asked, done)
-        elif verdict is Verdict.HELD or (self._is_last and asked.tries >= TRIES):
+        elif verdict is Verdict.HELD:
             self._held.append(_Held(asked, done, vendor, self.pace.clock()))
         else:
             self.tally.add_retried(envelope)
-            self._ask_again(asked)
+            self._ask_again(asked, done.retry_after or 0.0)
 
     def _heed_stop(self) -> None:
         """End the batch early where failures say so, unless that spares no line: the last ones have their tries then,
         for a line that always fails would be left by every run. Some line has to have its answer, of this run or an
         earlier one."""
         stop = self.failures.stop
-        if stop is None or self.error is not None or self._is_last:
+        if stop is None or self.error is not None:
             return
-        is_any_left = self._unmade > 0 or not all(each.tries for each in self._ready)
-        has_answered = self.tally.ok or self.output.earlier.has_success
-        if has_answered and not is_any_left and stop.code in OF_A_LINE:
-            self._is_last = True
-        else:
+        if not (self.failures.all_asked and self._has_answered and stop.code in OF_A_LINE):
             self.error = stop
 
-    def _ask_again(self, asked: _Asked) -> None:
+    def _end_unanswered(self) -> None:
+        """End the batch for failures that are the vendor's, where lines have had all their tries."""
+        for each in self._held:
+            error = each.done.envelope["error"]
+            if self.error is None and error is not None:
+                self.failures.end(each.vendor, error, has_answered=self._has_answered)
+                self._heed_stop()
+
+    @property
+    def _has_answered(self) -> bool:
+        """Tell whether some line has its answer, of this run or an earlier one."""
+        return bool(self.tally.ok or self.output.earlier.has_success)
+
+    def _ask_again(self, asked: _Asked, retry_after: float) -> None:
         from dataclasses import replace
 
         from theoryctl_providers.contract.envelope import new_run_id
 
         asked.request = replace(asked.request, run_id=new_run_id())
-        due = self.pace.clock() + random.uniform(0, self.failures.first_pause) * asked.tries
+        pause = random.uniform(0.5, 1) * self.failures.first_pause * asked.tries
+        due = self.pace.clock() + max(pause, min(retry_after, LONGEST_PAUSE))
         heapq.heappush(self._again, (due, asked.index, asked))
 
     def _release(self, vendor: str, began: float) -> None:
