@@ -59,6 +59,12 @@ def test_a_pipe_gets_a_line_with_rate_time_cost_and_failures() -> None:
     assert ", 1 min to go by --tpm, " in progress_line(tally)
 
 
+def test_a_batch_that_waits_after_failures_says_for_how_long_and_no_time_to_go() -> None:
+    tally = Tally(asked=40, ok=36, again=4, pause=12.0)
+    tally.began -= 10
+    assert progress_line(tally) == "36 of 40 lines (90 %), 3.6/s, 4 lines to ask again, waiting 12 s for the next call"
+
+
 def result(**changed: object) -> BatchResult:
     counts = {"lines": 10, "invalid": 0, "resumed": 0, "copied": 0, "ok": 9, "failed": {"ERR_TIMEOUT": 1}, "left": 0}
     tokens = {"input_tokens": 1000, "output_tokens": 20, "cost_usd": 0.5, "unpriced": 2, "spent_before_usd": 0.25}

@@ -89,6 +89,11 @@ class Pace:
             waits.append(self._tokens.delay(tokens, now))
         return max(0.0, *waits)
 
+    @property
+    def paused(self) -> float:
+        """Return the seconds until a pause after failures is over; 0 where there is none."""
+        return max(0.0, self._paused_until - self.clock())
+
     def begin(self, tokens: float) -> float:
         """Count a call that begins; the time."""
         now = self.clock()

@@ -218,7 +218,15 @@ class Batch:
         if now - self._watched >= TICK:
             self._watched = now
             self.tally.least = self.pace.least(self.tally.asked - self.tally.done - len(self._asked))
+            self.tally.again, self.tally.pause = len(self._again), self._pausing()
             self.watch(self.tally)
+
+    def _pausing(self) -> float:
+        """Return the seconds for which failures hold up all calls."""
+        if self._asked:
+            return 0.0
+        until_again = 0.0 if self._unmade or self._ready else self._until_again() or 0.0
+        return max(self.pace.paused, until_again)
 
     def _judge(self, done: Done) -> None:
         asked = self._asked.pop(done.job.number)

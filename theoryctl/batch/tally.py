@@ -36,7 +36,8 @@ class Tally:
     `asked` lines are to be asked in this run, and `in_flight` of them are just now. Of the lines that are `copied` from
     an equal one, `failed_copies` tell of a failure. `unpriced` counts calls whose price nobody knows, those that were
     asked again too, and `untold` lines by the kind of tokens that nobody knows. `least` are the seconds that the lines
-    which wait take at least, and the name of the limit that it is for, if it is for one.
+    which wait take at least, and the name of the limit that it is for, if it is for one. `again` lines wait to be asked
+    again, and `pause` are the seconds until the next call where nothing is in flight; 0 where no failure is waited for.
     """
 
     asked: int = 0
@@ -52,6 +53,8 @@ class Tally:
     unpriced: int = 0
     untold: Counter[str] = field(default_factory=Counter)
     least: tuple[float, str | None] = (0.0, None)
+    again: int = 0
+    pause: float = 0.0
     began: float = field(default_factory=time.monotonic)
     #: Milliseconds of each answer; 4 bytes a line.
     _durations: array[int] = field(default_factory=lambda: array("L"))

@@ -6,6 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from theoryctl.batch.lines import lines_words
 from theoryctl.batch.tally import Tally
 from theoryctl.terminal import notes
 from theoryctl.terminal.format import rate_words, time_words
@@ -64,7 +65,9 @@ def progress_line(tally: Tally) -> str:
 def _facts(tally: Tally) -> str:
     rate = tally.done / max(tally.seconds, 1e-3)
     said = [f"{rate_words(rate)}/s"]
-    if tally.asked > tally.done and (rate or tally.least[0]):
+    if tally.pause >= 1:
+        said.append(_waiting(tally))
+    elif tally.asked > tally.done and (rate or tally.least[0]):
         said.append(_to_go((tally.asked - tally.done) / rate if rate else 0.0, *tally.least))
     if tally.cost_usd:
         said.append(dollars(tally.cost_usd))
@@ -72,6 +75,12 @@ def _facts(tally: Tally) -> str:
         codes = ", ".join(f"{code} {count}" for code, count in tally.failed.most_common(3))
         said.append(f"{tally.failures:,} failed: {codes}")
     return ", ".join(said)
+
+
+def _waiting(tally: Tally) -> str:
+    """The time until the next call: no rate says how long failures are waited for."""
+    lines = f"{lines_words(tally.again)} to ask again, " if tally.again else ""
+    return f"{lines}waiting {time_words(tally.pause)} for the next call"
 
 
 def _to_go(seconds: float, least: float, limit: str | None) -> str:
