@@ -90,7 +90,7 @@ SPARED = {
     *("theoryctl.cli.arguments", "theoryctl.cli.batch_flags", "theoryctl.cli.local_batch", "theoryctl.images.context"),
     *("theoryctl.instances.instance", "theoryctl.instances.restart", "theoryctl.manifests.pins"),
     *("theoryctl.requests.failure", "theoryctl.requests.input_options", "theoryctl.requests.saved_outputs"),
-    *("theoryctl.units", "theoryctl_providers.contract.script"),
+    "theoryctl_providers.contract.script",
     *("theoryctl_providers.engine.output_check", "theoryctl_providers.inputs.problems"),
     *("theoryctl_providers.inputs.excerpt", "theoryctl_providers.inputs.expected", "theoryctl_providers.inputs.faults"),
     *("theoryctl_providers.litellm.addresses", "theoryctl_providers.inputs.families"),
