@@ -42,10 +42,10 @@ class Batch:
         self.failures.answered(vendor, self.now if began is None else began)
 
     def rounds_until_given_up(self, code: str) -> int | None:
-        """Fail 3 calls at a time, a second later again; the number of rounds."""
+        """Fail 3 calls of other lines each second; the number of rounds."""
         for number in range(1, 51):
             for _ in range(3):
-                self.fails(code, tries=number, began=self.now - 0.5)
+                self.fails(code, began=self.now - 0.5)
             if self.failures.stop:
                 return number
             self.now += 1
@@ -115,9 +115,20 @@ def test_a_vendor_that_is_down_and_says_how_long_is_waited_for(batch: Batch) -> 
 
 
 def test_while_nobody_is_answered_the_rounds_count_and_not_the_tries_of_a_line(batch: Batch) -> None:
-    batch.fails("ERR_UNREACHABLE")
-    batch.now += 1
+    for _ in range(2):
+        batch.fails("ERR_UNREACHABLE")
+        batch.now += 1
     assert batch.fails("ERR_UNREACHABLE", 3) is Verdict.AGAIN
+    batch.failures.all_asked = True
+    assert batch.fails("ERR_UNREACHABLE", 3) is Verdict.HELD
+
+
+@pytest.mark.parametrize("code", DOWN)
+def test_a_line_that_fails_again_and_again_is_one_round(batch: Batch, code: str) -> None:
+    for tries in range(1, 21):
+        batch.fails(code, tries)
+        batch.now += 1
+    assert (batch.failures.stop, batch.pause) == (None, 0.0)
 
 
 @pytest.mark.parametrize(
