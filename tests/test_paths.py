@@ -51,6 +51,12 @@ def test_a_state_folder_that_others_can_write_to_is_refused(
         assert cli(*command, env={"THEORYCTL_STATE_DIR": str(folder)}).status == 0
 
 
+def test_a_device_for_a_state_folder_is_refused_and_its_mode_is_left_alone(cli: Cli) -> None:
+    error = cli("local", "status", "--json", env={"THEORYCTL_STATE_DIR": os.devnull}).document["error"]
+    assert (error["code"], error["hint"]) == ("ERR_USAGE", "set THEORYCTL_STATE_DIR to a folder of your own")
+    assert error["message"].endswith("got a file or a device")
+
+
 @SPOILT
 def test_a_cache_that_others_can_write_to_is_not_used(cli: Cli, tmp_path: Path, spoil: Callable[[Path], None]) -> None:
     folder = tmp_path / "cache"

@@ -27,8 +27,10 @@ class ForeignFolder(ProviderError):
         from shlex import quote
 
         mode = f"mode {stat.S_IMODE(found.st_mode):04o}"
-        message = f"{folder}: expected a folder that only you can write to, found one of user {found.st_uid}, {mode}"
-        can_be_fixed = _is_mine(found) and not found.st_mode & stat.S_ISVTX  # /tmp and its kind are for all
+        got = f"one of user {found.st_uid}, {mode}" if stat.S_ISDIR(found.st_mode) else "a file or a device"
+        message = f"{folder}: expected a folder that only you can write to, got {got}"
+        # The mode of a device is not what is wrong with it, and /tmp and its kind are for all.
+        can_be_fixed = stat.S_ISDIR(found.st_mode) and _is_mine(found) and not found.st_mode & stat.S_ISVTX
         fix = f"chmod go-w {quote(str(folder))}" if can_be_fixed else f"set {variable} to a folder of your own"
         super().__init__("ERR_USAGE", message, hint=fix)
         self.folder = folder

@@ -133,6 +133,14 @@ def test_each_rule_that_is_broken_is_named(report: Any, body: str, check: str, w
     assert words in reason(found, check)
 
 
+def test_embeddings_are_asked_for_where_the_class_makes_them(report: Any) -> None:
+    vectors = "    yield Output('embeddings', 'application/json', [[1.0]])\n"
+    body = f"if request.operation == 'chat':\n    yield Finish()\nelse:\n{vectors}"
+    name = report(body).provider
+    lookup.get_llm_provider(name).operations = ("chat", "embeddings")
+    assert "2, for each text one" in reason(check_provider(name, ASK), "mock")
+
+
 def test_an_answer_that_does_not_end_is_not_waited_for(report: Any) -> None:
     found = report("await asyncio.sleep(600)\nyield Finish()", seconds=0.5)
     assert reason(found, "mock") == "no end within 0.5 s"

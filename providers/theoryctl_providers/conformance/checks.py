@@ -25,8 +25,11 @@ def _class(subject: Subject) -> None:
 def _mock(subject: Subject) -> None:
     """Every input is answered, and no event breaks the rules."""
     subject.mocked = [_success(result_of(subject.ask(inputs, "mock"))) for inputs in subject.inputs]
-    for inputs in subject.inputs:
+    for inputs, answered in zip(subject.inputs, subject.mocked, strict=True):
         subject.await_within_time(_read(subject, subject.request(inputs, "mock")))
+        if "embeddings" in subject.found.operations:
+            texts = {"model": answered["model"], "input": ["one", "two"]}
+            _success(result_of(subject.ask(texts, "mock", operation="embeddings")))
 
 
 async def _read(subject: Subject, request: Request) -> None:

@@ -16,6 +16,7 @@ from theoryctl_providers.contract import (
     Envelope,
     Event,
     Mode,
+    Operation,
     ProviderConfig,
     Request,
     Result,
@@ -77,16 +78,20 @@ class Subject:
         # A process that is ended may leave others, which hold its standard error open.
         return [self.within_time(partial(_in_a_process, self, seed, secret)) for seed, secret in PROCESSES]
 
-    def request(self, inputs: Mapping[str, Any], mode: Mode, *, streamed: bool = True) -> Request:
+    def request(
+        self, inputs: Mapping[str, Any], mode: Mode, *, streamed: bool = True, operation: Operation = "chat"
+    ) -> Request:
         """Return the request for these inputs; the vendor's keys are in that of real mode alone."""
         secrets = dict(self.vendor or {}) if mode == "real" else {}
         config = replace(self.config, mode=mode, secrets=secrets)
-        return Request(config=config, inputs=inputs, mode=mode, streamed=streamed)
+        return Request(config=config, inputs=inputs, mode=mode, streamed=streamed, operation=operation)
 
-    def ask(self, inputs: Mapping[str, Any], mode: Mode, *, streamed: bool = True) -> list[Event]:
+    def ask(
+        self, inputs: Mapping[str, Any], mode: Mode, *, streamed: bool = True, operation: Operation = "chat"
+    ) -> list[Event]:
         """All events of one answer; the provider is closed after it, as after a run."""
         self.prepare(mode)
-        return self.await_within_time(self._answer(self.request(inputs, mode, streamed=streamed)))
+        return self.await_within_time(self._answer(self.request(inputs, mode, streamed=streamed, operation=operation)))
 
     def prepare(self, mode: Mode) -> None:
         """Prepare the provider, where no event loop runs yet. Raises TimeoutError."""
