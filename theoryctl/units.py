@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 
@@ -10,6 +11,12 @@ from theoryctl.hints import again
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _FORM = re.compile(r"([0-9]{1,9})([smhd])", re.ASCII)
+#: Digits of the largest float, and six behind its point.
+_DIGITS = 320
+_NEAR = re.compile(
+    r"\$?\s*([0-9]+(?:\.[0-9]+)?)\s*(?:(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)|usd|dollars?)?",
+    re.ASCII | re.IGNORECASE,
+)
 _AMOUNT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?(?:e\+?[0-9]{1,3})?)([smhd]?)", re.ASCII)
 
 
@@ -71,9 +78,12 @@ def _timeout_hint(text: str, source: str) -> str:
 
 
 def near_number(text: str) -> str | None:
-    """The number in a text, with the first letter of a unit of time: `1m` of `1 min`; None where there is none."""
-    found = re.search(r"[0-9]+(?:\.[0-9]+)?\s*(?:[smhd](?!s\b))?", text, re.ASCII)
-    return re.sub(r"\s", "", found[0]) if found else None
+    """The number in a text, with the first letter of its unit of time: `1m` of `1 min`, `2.50` of `$2.50`.
+
+    None where the text says anything else, as another unit.
+    """
+    found = _NEAR.fullmatch(text.strip())
+    return f"{found[1]}{(found[2] or '')[:1].lower()}" if found else None
 
 
 def parse_dollars(text: str, source: str) -> float:
@@ -98,10 +108,14 @@ def dollars(usd: float, *, at_most: bool = False) -> str:
 
     A sum that is paid `at_most` is rounded up, any other to the nearest.
     """
-    from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
+    from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal
 
+    if not math.isfinite(usd):  # of a log that somebody else wrote
+        return f"${usd}"
     exact = Decimal(f"{usd:.12g}")  # without the dust that sums of binary fractions leave
     places = max(6, 5 - exact.adjusted()) if exact else 0
-    rounded = exact.quantize(Decimal(1).scaleb(-places), ROUND_CEILING if at_most else ROUND_HALF_EVEN)
+    rounded = exact.quantize(
+        Decimal(1).scaleb(-places), ROUND_CEILING if at_most else ROUND_HALF_EVEN, Context(_DIGITS)
+    )
     text = f"{rounded:f}"
     return f"${text.rstrip('0').rstrip('.') if '.' in text else text}"

@@ -141,6 +141,23 @@ def test_embeddings_are_asked_for_where_the_class_makes_them(report: Any) -> Non
     assert "2, for each text one" in reason(check_provider(name, ASK), "mock")
 
 
+def test_what_a_class_keeps_of_its_event_loop_and_lets_go_of_at_its_end_is_no_fault(
+    report: Any, tmp_path: Path
+) -> None:
+    stream = """\
+self.kept = getattr(self, "kept", None) or asyncio.get_running_loop().create_future()
+if self.kept.get_loop() is not asyncio.get_running_loop():
+    raise RuntimeError("bound to a loop that has ended")
+yield Finish()
+"""
+    close = "async def aclose(self):\n    self.kept = None\n"
+    text = HEAD + textwrap.indent(stream, " " * 8) + textwrap.indent(close, " " * 4)
+    (tmp_path / "acme_keeps.py").write_text(text)
+    report("yield Finish()")  # makes its folder importable
+    found = check_provider("acme_keeps:Echo", ASK)
+    assert found.conforms, found
+
+
 def test_an_answer_that_does_not_end_is_not_waited_for(report: Any) -> None:
     found = report("await asyncio.sleep(600)\nyield Finish()", seconds=0.5)
     assert reason(found, "mock") == "no end within 0.5 s"

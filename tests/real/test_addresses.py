@@ -10,6 +10,7 @@ from tests.real.conftest import ANTHROPIC, CANARY, LITELLM_WARNINGS, OPENAI, Ask
 from tests.real.vendor import Vendor
 from theoryctl_providers import ProviderError, get_llm_provider, run
 from theoryctl_providers.contract import Mode, ProviderConfig, ResolvedRequest, SecretRule
+from theoryctl_providers.inputs.families import vendor_meant
 from theoryctl_providers.litellm.addresses import address_of
 from theoryctl_providers.litellm.vendors import VENDORS
 
@@ -115,3 +116,9 @@ def test_a_run_after_local_env_does_not_go_to_the_instance(monkeypatch: pytest.M
         with pytest.raises(ProviderError) as caught:
             run({"model": OPENAI, "messages": MESSAGES}, provider="litellm", mode="real")
         assert (caught.value.code, vendor.requests) == ("ERR_MISSING_SECRET", [])
+
+
+@pytest.mark.parametrize("default", ["azure", "ollama", "groq", "bedrock"])
+def test_a_vendor_that_serves_models_of_others_is_meant_by_their_names(default: str) -> None:
+    assert vendor_meant("gpt-4o-mini", default) == vendor_meant("claude-sonnet-4-5", default) == default
+    assert vendor_meant("claude-sonnet-4-5", "openai") is None

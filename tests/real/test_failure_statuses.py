@@ -43,19 +43,25 @@ def test_a_failure_whose_body_breaks_off_has_its_status(
 TOLD = [
     {"error": "Unauthorized", "status": 401},
     {"error": {"message": "no such key"}, "status_code": 401},
+    {"error": {"message": "x", "status": None}, "code": 401},
+    {"error": {"message": "x", "status": "error"}, "code": 401},
     {"error": 401},
     {"error": {"status": 401}},
     {"type": "error", "status": 401},
 ]
 
 
-@pytest.mark.parametrize("told", TOLD, ids=["beside a text", "beside an object", "alone", "inside", "in the whole"])
+@pytest.mark.parametrize(
+    "told",
+    TOLD,
+    ids=["beside a text", "beside an object", "beside none", "beside a word", "alone", "inside", "in the whole"],
+)
 @pytest.mark.parametrize("model", [OPENAI, ANTHROPIC])
 def test_a_failure_in_a_stream_has_the_status_that_it_says(asked: Asked, model: str, told: dict[str, Any]) -> None:
     assert_failed(asked(lambda talk: talk.stream([f"data: {json.dumps(told)}\n\n".encode()]), model), "ERR_AUTH")
 
 
-@pytest.mark.parametrize("told", TOLD[:4])
+@pytest.mark.parametrize("told", TOLD[:6])
 def test_a_failure_in_a_stream_of_lines_has_the_status_that_it_says(asked: Asked, told: dict[str, Any]) -> None:
     assert_failed(asked(says_lines(told), OLLAMA), "ERR_AUTH")
 

@@ -16,5 +16,6 @@ def changed_since(instance: Instance, found: Found) -> str | None:
     """
     if sha256(read_manifest(found.file)) != instance.manifest_digest:
         return "manifest"
-    is_same = instance.code in (None, code_digest(code_paths(found.root, found.load().image)))
-    return None if is_same else "code"
+    if instance.code is None or instance.code == code_digest(code_paths(found.root, found.load().image)):
+        return None
+    return "code"

@@ -142,7 +142,7 @@ def _refuse_another(running: Instance, request: StartRequest, runtime: StartedRu
     drift = runtime.differs(running, request)
     if drift is None and request.manifest_digest != running.manifest_digest:
         drift = "its manifest has changed since"
-    if drift is None and running.code not in (None, code_digest(request.image.code)):
+    if drift is None and running.code is not None and running.code != code_digest(request.image.code):
         drift = "its code has changed since"
     if drift:
         raise DigestDrift(f"{running.ref} is running already, but {drift}", hint=anew)

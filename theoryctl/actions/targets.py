@@ -150,7 +150,8 @@ class _Started(Target):
         changed, instance = changed_since(self._instance, found), self._instance
         if changed is None:
             return None
-        return f"{instance.ref} answers with an older {changed}; to restart it: {stop_and_start(instance)}"
+        older = "an older manifest" if changed == "manifest" else "older code"
+        return f"{instance.ref} answers with {older}; to restart it: {stop_and_start(instance)}"
 
     def open(self, found: Found) -> Session:
         from theoryctl.instances.restart import start_again

@@ -170,6 +170,8 @@ class Batch:
         self._has_asked_again = is_due and is_turn
         if self._has_asked_again:
             return heapq.heappop(self._again)[2]
+        if len(self._again) >= _MOST_AGAIN:
+            return None
         index = next(waiting, None)
         return None if index is None else self._made(index)
 

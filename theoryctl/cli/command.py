@@ -74,14 +74,16 @@ class PlacedErrorsMixin:
 
 
 def _refuse_one_dash(args: Sequence[str], ctx: Any) -> None:
-    """Raise BadParameter for `-mode` and the like; one after another option may be the value of that."""
+    """Raise BadParameter for `-mode` and the like; one after an option that takes a value is that value."""
     is_group = hasattr(ctx.command, "list_commands")
-    known = {name for param in ctx.command.get_params(ctx) for name in param.opts}
+    params = ctx.command.get_params(ctx)
+    known = {name for param in params for name in param.opts}
+    valued = {name for param in params if not getattr(param, "is_flag", False) for name in param.opts}
     for before, word in zip(("", *args), args, strict=False):
         name = word.partition("=")[0]
         if word == "--" or (is_group and not word.startswith("-")):
             return
-        if len(name) > _SHORT and f"-{name}" in known and not before.startswith("-"):
+        if len(name) > _SHORT and f"-{name}" in known and before not in valued:
             error = typer.BadParameter(f"expected -{name}, got {name}", ctx=ctx)
             error.option_name = name  # type: ignore[attr-defined]
             raise error

@@ -89,7 +89,8 @@ def meant(arguments: Sequence[str], group: Any, context: Any) -> list[str] | Non
     if path and _takes(path, rest, here, context, is_named=path[-1] == word):
         return [*path, *_with_ref_or_help(path, rest)]
     if word == "help" and rest and rest[0] not in group.list_commands(context):
-        return [*(meant(rest, group, context) or here), "--help"]
+        others = [each for each in rest if each != "help"]
+        return [*((others and meant(others, group, context)) or here), "--help"]
     flags = {flag for param in group.get_params(context) if not getattr(param, "hidden", False) for flag in param.opts}
     if flag := next((f"--{name}" for name in names if f"--{name}" in flags), None):
         kept = rest if flag == f"--{word}" else [each for each in rest if each.startswith("-")]

@@ -165,7 +165,10 @@ def _misused(arguments: Sequence[str], option: str, param: Any) -> Slip:
 def _expected(typed: _Typed, params: Mapping[str, Any]) -> Slip | None:
     """The slip of an option that other programs have."""
     switches = (*_SWITCHES, *(_OF_RUN if "--prompt" in params else ()))
-    if words := next((words for name, words in switches if name == typed.option and words[0] in params), None):
+    ours = next((each for each in _OTHER_NAMES.get(typed.option, ()) if each in params), None)
+    is_number = typed.value is not None and typed.value.isdigit()  # which no switch takes
+    words = next((words for name, words in switches if name == typed.option and words[0] in params), None)
+    if words and not (ours and is_number):
         return Slip(typed.unknown, typed.replaced(*words))
     if needless := _needless(typed, params):
         return Slip(f"{typed.unknown}; {needless}", typed.replaced())
@@ -173,7 +176,7 @@ def _expected(typed: _Typed, params: Mapping[str, Any]) -> Slip | None:
         return Slip(typed.unknown, typed.replaced("--json", with_value=True))
     if typed.option == "--runtime" and typed.value and "--runtimes" in params:
         return _runtimes(typed)
-    if typed.value and (ours := next((each for each in _OTHER_NAMES.get(typed.option, ()) if each in params), None)):
+    if typed.value and ours:
         return Slip(typed.unknown, _renamed(typed, ours, typed.value), f"write {ours}")
     if found := _file(typed, params) or _key(typed, params):
         return found

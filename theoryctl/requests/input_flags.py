@@ -176,7 +176,8 @@ def by_value(value: str) -> tuple[str, str]:
     path = value.removeprefix("@")
     if _as_json(value):
         return "inputs_json", value
-    is_path = path != value or os.path.exists(path) or (len(value.split()) == 1 and not value.isalnum())
+    looks_like_one = len(value.split()) == 1 and ("/" in value or os.path.splitext(value)[1].strip("."))
+    is_path = path != value or os.path.exists(path) or looks_like_one
     return ("inputs_file", path) if is_path else ("prompt", value)
 
 
@@ -218,9 +219,12 @@ def _with_quotes(value: str) -> str:
     from ast import literal_eval
 
     try:
-        return again("write names and texts in double quotes", inputs_json=dumps(literal_eval(value)))
+        read = literal_eval(value)
+        if isinstance(read, dict):
+            return again("write names and texts in double quotes", inputs_json=dumps(read))
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError, ProviderError):
-        return "put all of the JSON in single quotes, and each name and text in double quotes"
+        pass
+    return "put all of the JSON in single quotes, and each name and text in double quotes"
 
 
 def _is_text(path: str) -> bool:

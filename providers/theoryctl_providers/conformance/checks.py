@@ -26,6 +26,7 @@ def _mock(subject: Subject) -> None:
     """Every input is answered, and no event breaks the rules."""
     subject.mocked = [_success(result_of(subject.ask(inputs, "mock"))) for inputs in subject.inputs]
     for inputs, answered in zip(subject.inputs, subject.mocked, strict=True):
+        subject.prepare("mock")
         subject.await_within_time(_read(subject, subject.request(inputs, "mock")))
         if "embeddings" in subject.found.operations:
             texts = {"model": answered["model"], "input": ["one", "two"]}
@@ -36,9 +37,13 @@ async def _read(subject: Subject, request: Request) -> None:
     """Check that a provider leaves the inputs that it is given as they are."""
     admitted = admit(request, subject.found)
     given = deepcopy(admitted.inputs)
-    with blamed(subject.found):
-        async for _ in subject.found.stream(admitted):
-            pass
+    try:
+        with blamed(subject.found):
+            async for _ in subject.found.stream(admitted):
+                pass
+    finally:
+        with blamed(subject.found, "aclose"):
+            await subject.found.aclose()
     if admitted.inputs != given:
         raise Failed("stream changes request.inputs, which another attempt gets too: change a copy of them")
 

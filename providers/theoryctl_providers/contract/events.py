@@ -134,6 +134,10 @@ class Finish:
     reason: str = "stop"
 
 
+#: Reasons of an answer that was cut off: the arguments of its last tool call need not be whole.
+CUT_OFF = ("length", "content_filter")
+
+
 def filled(event: Any) -> dict[str, Any]:
     """The fields of an event that say something, as JSON."""
     values = {item.name: getattr(event, item.name) for item in fields(event)}

@@ -19,7 +19,7 @@ from theoryctl_providers.contract import (
     VendorInfo,
 )
 from theoryctl_providers.contract.answer import Answer, Choice, ToolCall, is_unicode
-from theoryctl_providers.contract.events import with_fields
+from theoryctl_providers.contract.events import CUT_OFF, with_fields
 from theoryctl_providers.contract.json_text import copied, is_json, json_problem
 from theoryctl_providers.inputs.validate import are_vectors, texts_of
 from theoryctl_providers.protocol import LLMProvider
@@ -135,8 +135,7 @@ class EventRules:
             return "a str of Unicode that says why as reason"
         if (expected := self._open(event.choice)) is None:
             self._finished[event.choice] = True
-        # Cut at its token limit a call is no JSON either, and the reason says so.
-        return self._whole_calls(event.choice) if expected is None and event.reason != "length" else expected
+        return self._whole_calls(event.choice) if expected is None and event.reason not in CUT_OFF else expected
 
     def _whole_calls(self, choice: int) -> str | None:
         """Say what is missing of the first tool call of a choice that nobody can make."""

@@ -31,7 +31,7 @@ def address_of(vendor: Vendor, config: ProviderConfig) -> str | None:
 
 def _around(variable: str) -> str:
     """The value of a variable in the environment; empty where it leads to an instance, as after `local env`."""
-    value = os.environ.get(variable, "")
+    value = _unquoted(os.environ.get(variable, ""))
     return "" if variable in led_variables(os.environ) or leads_to_instance(value) else value
 
 

@@ -91,6 +91,7 @@ def _asking_each(request: Callable[..., Any]) -> Callable[..., Any]:
             response.release()
             options["params"] = None  # the new address is whole
             url, before = str(found.request.url.join(found.headers["location"])), before + 1
+            refuse_misdirected(url, options.get("headers") or {})
 
     return asked
 

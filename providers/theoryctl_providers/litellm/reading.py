@@ -19,6 +19,7 @@ from theoryctl_providers.contract import (
     VendorInfo,
 )
 from theoryctl_providers.contract.answer import is_unicode
+from theoryctl_providers.contract.events import CUT_OFF
 from theoryctl_providers.litellm.blocks import note_blocks, signature_of
 from theoryctl_providers.litellm.charges import searches
 from theoryctl_providers.litellm.logprobs import note_logprobs
@@ -141,8 +142,7 @@ class Reader:
         if not choices or any(choice.finish is None for choice in choices):
             raise self._bad("ended without a finish reason")
         for choice in choices:
-            # Cut at its token limit a call is no JSON either, and the reason says so.
-            if choice.finish != "length" and (why := choice.calls.unreadable()) is not None:
+            if choice.finish not in CUT_OFF and (why := choice.calls.unreadable()) is not None:
                 raise self._bad(why)
         if all(choice.finish == "content_filter" and not (choice.said or choice.audio) for choice in choices):
             message = f"the vendor withheld the answer of {self.model}"

@@ -34,9 +34,9 @@ def told_in(document: Mapping[str, Any]) -> Any:
     if not error:
         is_failure = document.get("choices") is None and "error" in (document.get("object"), document.get("type"))
         return dict(document) if is_failure else None
-    if (beside := _status_in(document)) is None:
+    if (beside := _status_in(document)) is None or (isinstance(error, Mapping) and _status_in(error) is not None):
         return error
-    return {"status": beside, **(error if isinstance(error, Mapping) else {"message": error})}
+    return {**(error if isinstance(error, Mapping) else {"message": error}), "status": beside}
 
 
 def refuse_failure(document: Mapping[str, Any]) -> None:

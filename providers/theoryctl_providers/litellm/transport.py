@@ -63,8 +63,13 @@ class Heard:
         """Have the vendor end its work, close the response and let go of it: tasks that LiteLLM has begun for the call
         keep this object."""
         abandon, self.abandon = self.abandon, None
-        if abandon is not None:
-            await abandon()
+        try:
+            if abandon is not None:
+                await abandon()
+        finally:
+            await self._close_response()
+
+    async def _close_response(self) -> None:
         response, self.response = self.response, None
         if response is None:
             return

@@ -56,12 +56,20 @@ def note_mode(scope: Scope, inputs: Mapping[str, Any], override: Mode | None, co
 
 
 def note_mode_of_refused(scope: Scope, config: ProviderConfig) -> None:
-    """Tell the journal the mode of a request that could not be translated, as far as its body can be read."""
+    """Tell the journal the mode of a request that could not be translated: the header's, else as far as its body can be
+    read. Of two modes in it, that of `/v1/run` itself and of its inputs, one that is not mock counts."""
     entry = scope.get(ENTRY)
-    if entry is None or len(entry.body) == LONGEST:  # the mode may stand in what was cut off
+    if entry is None:
         return
     with suppress(ProviderError):
+        if (asked := mode_of(scope)) is not None:
+            note_mode(scope, {}, asked, config)
+            return
+        if len(entry.body) == LONGEST:  # the mode may stand in what was cut off
+            return
         body = loads(bytes(entry.body))
         if isinstance(body, dict):
-            run = body.get("inputs")  # of `/v1/run`, whose own members count before these
-            note_mode(scope, {**(run if isinstance(run, dict) else {}), **body}, mode_of(scope), config)
+            holders = [body, body["inputs"]] if isinstance(body.get("inputs"), dict) else [body]
+            stated = [mode for holder in holders if (mode := holder.get("mode")) is not None]
+            counts = next((mode for mode in stated if mode != "mock"), "mock" if stated else None)
+            note_mode(scope, {"mode": counts}, None, config)

@@ -170,6 +170,7 @@ def test_the_events_that_are_expected_are_public_and_in_the_page() -> None:
         [Delta(0, "a"), Finish(0), Delta(1, "b"), Finish(1)],
         [Delta(0, tool_call=ToolCallDelta(0, "{}", "id", "f")), Finish(0, "tool_calls"), Usage(1, None, 0)],
         [Delta(0, tool_call=ToolCallDelta(0, '{"a', "id", "f")), Finish(0, "length")],
+        [Delta(0, tool_call=ToolCallDelta(0, '{"a', "id", "f")), Finish(0, "content_filter")],
         [Delta(0, tool_call=ToolCallDelta(0, "", "id", "f")), Finish(0, "tool_calls")],
         [Usage(2**53 - 1, 2**53 - 1, 2**53 - 1), *SOUND[:2]],
         [Log("working"), Output("page_1", JSON, {"a": [1.5, None]}), Output("page.2", "text/csv", "a;b"), Finish()],

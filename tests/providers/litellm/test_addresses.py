@@ -92,3 +92,12 @@ def test_an_address_beside_the_token_of_an_instance_is_not_a_vendors(monkeypatch
     monkeypatch.setenv("OPENAI_API_KEY", f"{TOKEN_PREFIX}{'x' * 32}")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://localhost:1")
     assert address_of(BY_NAME["openai"], ProviderConfig(secret_rules=(SecretRule(name="OPENAI_API_KEY"),))) is None
+
+
+@pytest.mark.parametrize("quote", ["", '"', "'"])
+def test_an_address_that_leads_to_an_instance_is_not_a_vendors_in_quotes_either(
+    monkeypatch: pytest.MonkeyPatch, quote: str
+) -> None:
+    monkeypatch.setenv("THEORYCTL_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("OPENAI_BASE_URL", f"{quote}http://127.0.0.1:9/v1{quote}")
+    assert address_of(BY_NAME["openai"], ProviderConfig(secret_rules=(SecretRule(name="OPENAI_API_KEY"),))) is None

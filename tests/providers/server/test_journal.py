@@ -328,9 +328,17 @@ def test_what_was_meant_for_a_vendor_is_not_shown_where_it_was_refused() -> None
             assert server.ask("POST", CHAT, body).status == 400
         assert server.ask("POST", CHAT, {**PLAIN, "temperature": "hot"}, X_Theoryctl_Mode="real").status == 400
         assert server.run({"inputs": {**ASK, "mode": "real"}}).status == 401
+        assert server.run({"inputs": {**ASK, "mode": "real"}, "mode": None, "bogus": 1}).status == 400
         assert server.ask("POST", "/v1/messages", {**PLAIN, "messages": 3}, X_Theoryctl_Mode="real").status == 400
         assert server.ask("POST", "/v1/messages", {**PLAIN, "messages": 3}).status == 400
         assert [each["path"] for each in shown(server)] == ["/v1/messages"]
+
+
+def test_a_broken_body_is_shown_where_its_header_says_mock() -> None:
+    with thread(CONFIG) as server:
+        assert server.ask("POST", CHAT, b'{"model": "m", ', X_Theoryctl_Mode="mock").status == 400
+        assert server.ask("POST", CHAT, b'{"model": "m", ').status == 400
+        assert len(shown(server)) == 1
 
 
 def test_where_mocks_alone_are_served_all_that_was_refused_is_shown() -> None:
