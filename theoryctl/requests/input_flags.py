@@ -206,11 +206,11 @@ def _refuse_a_path(value: str) -> None:
 
 def _refuse_other_quotes(value: str) -> None:
     """Raise BadInputs for JSON with Python's quotes, or with none, which a shell takes away."""
+    if '"' in value:
+        return
     try:
         loads(value, what="--inputs-json")
     except ProviderError as error:
-        if '"' in value:
-            raise
         raise BadInputs(str(error.message), hint=_with_quotes(value)) from None
 
 
