@@ -121,8 +121,8 @@ def reached(ref: ProviderRef, runtime: str | None, name: str | None = None) -> I
 
 
 def _drift(instance: Instance, manifests: str | None) -> str | None:
-    """The change since the start: `digest` where the manifest pins another one, and what
-    else has changed."""
+    """The change since the start: `digest` where the manifest pins another one, else `manifest` or `code`; None where
+    nothing has changed."""
     from theoryctl.actions.outdated import changed_since
     from theoryctl.manifests.catalog import Catalog
     from theoryctl.manifests.pins import other_pin

@@ -104,8 +104,8 @@ class Failures:
         return Verdict.FINAL
 
     def end(self, vendor: str, error: ErrorInfo, *, has_answered: bool) -> None:
-        """Judge the last failure of a line, where no call is left: the vendor's own if nobody was answered since, and
-        no line before that either or the failure is none that a line can have."""
+        """Judge the last failure of a line, where no call is left. It ends the batch, as the vendor's own, if no call
+        was answered since; unless some line `has_answered` and the failure is of a kind that a single line can have."""
         streak, code = self._unanswered.get(vendor), error["code"]
         if streak is not None and code in _LIMITED | _DOWN and not (has_answered and code in OF_A_LINE):
             self._give_up_unanswered(vendor, error, streak)

@@ -1,6 +1,7 @@
 """The places a provider can run in. Which one is picked here, and nowhere else.
 
-A new one is a module, a line here, and its name in `theoryctl.settings`.
+A new one is a module, a line here, its name in `theoryctl.settings`, and in `theoryctl.instances.records` the field of
+a record that it fills.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ DEFAULT = STARTED[0]
 
 
 class _Class(NamedTuple):
-    """The class of a runtime."""
+    """The place of a runtime's class, which is imported when it is used."""
 
     module: str
     name: str

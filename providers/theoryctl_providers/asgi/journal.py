@@ -59,7 +59,8 @@ class Entry:
 
     @property
     def is_mock(self) -> bool:
-        """Return whether it is known to be a mock's, or under way still, which shows nothing of it."""
+        """Return whether it is a mock's. One under way, whose mode is not known yet, counts as one: its body is not
+        shown before its end."""
         return self.mode == "mock" or (self.mode is None and self.status is None)
 
     def hear(self, receive: Receive) -> Receive:

@@ -11,10 +11,10 @@ _T = TypeVar("_T")
 
 
 def bounded(work: Callable[[], _T], seconds: float) -> _T:
-    """Return what a function returns, and raise what it raises. Raises TimeoutError where it takes longer.
+    """Return what a function returns, and raise what it raises. Raises TimeoutError after so many seconds.
 
-    It runs in a thread of its own. Where it goes on after its time it is left behind: nothing ends code that catches
-    all that it is told.
+    The function runs in a thread of its own. One that goes on after its time is left behind: nothing ends code that
+    catches every exception.
     """
     done: list[Callable[[], _T]] = []
     thread = threading.Thread(target=copy_context().run, args=(_run, work, done), name="conformance", daemon=True)

@@ -103,7 +103,7 @@ def dumps(value: Any, **options: Any) -> str:
 
 
 def is_json(text: str) -> bool:
-    """Return whether a text is JSON as programs in general read it: a key may stand twice, NaN may not."""
+    """Return whether a text is JSON as programs in general read it: keys may stand twice, NaN and infinity may not."""
     try:
         json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError):

@@ -25,7 +25,7 @@ _T = TypeVar("_T")
 def run_through(runner: asyncio.Runner, work: Coroutine[Any, Any, _T]) -> _T:
     """Run a coroutine to its end, though a task of a provider's may raise SystemExit: that stops the loop.
 
-    Who awaits that task is told of it, and answers.
+    The coroutine that awaits such a task gets the exception, and handles it.
     """
     loop = runner.get_loop()
     task = loop.create_task(work)
@@ -46,7 +46,7 @@ class BackgroundLoop:
 
     def _run(self) -> None:
         while not self._ended:
-            # A task that raises these stops its loop, and all calls with it. Who awaits the task is told of it too.
+            # A task that raises these stops its loop, and all calls with it. What awaits the task gets them as well.
             with suppress(SystemExit, KeyboardInterrupt):
                 self.loop.run_forever()
                 return

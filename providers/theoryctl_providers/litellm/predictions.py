@@ -28,7 +28,7 @@ _LOOKS = 5
 #: Seconds of a Retry-After that are waited for a prediction.
 _LONGEST_WAIT = 60.0
 
-#: Seconds that who has left waits for a prediction to be cancelled.
+#: Seconds that the cancellation of a prediction may take, whose caller has left.
 _LONGEST_CANCEL = 2.0
 
 

@@ -254,7 +254,7 @@ def _text(value: Any) -> str | None:
 
 
 def _texts_in(event: Event) -> Iterator[str]:
-    """The texts of a piece, as the vendor said them: some were seen to send halves of surrogate pairs."""
+    """The texts of a piece, as the vendor said them. JSON can hold half of a surrogate pair (RFC 8259, 8.2)."""
     found: tuple[Any, ...] = ()
     if isinstance(event, Output):
         found = event.media_type, event.value
