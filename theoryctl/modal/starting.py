@@ -11,6 +11,8 @@ from theoryctl_providers.contract import ProviderError
 
 #: Lines of a log that say that a container has failed: Python's own, and Modal's (InftyAI/Nebula#68).
 _FAILED = ("Traceback (most recent call last)", "Runner failed with")
+#: Seconds in which the rest of a failure comes: its last line says why, and is written after its first.
+_REST = 1.0
 _SHOWN = 5
 _WIDTH = 200
 
@@ -43,10 +45,18 @@ class Starts:
 
     async def check_log(self) -> list[Any]:
         """Return the entries of the log; raise what `check` does where a line says that a container has failed."""
-        entries = [entry async for entry in self._function.logs.fetch.aio(since=self._since)]
+        import asyncio
+
+        entries = await self._entries()
+        if failed_start(entries):
+            await asyncio.sleep(_REST)
+            entries = await self._entries()
         if lines := failed_start(entries):
             raise self._cannot_start("the container on Modal cannot start", lines)
         return entries
+
+    async def _entries(self) -> list[Any]:
+        return [entry async for entry in self._function.logs.fetch.aio(since=self._since)]
 
     async def _failed(self) -> int:
         """The number of containers that failed; 0 while a request runs in one."""
