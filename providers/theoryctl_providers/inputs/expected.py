@@ -30,6 +30,9 @@ _BOUNDS = {
     "exclusiveMaximum": "below",
 }
 
+#: The length of a string, in characters, with its words.
+_LENGTHS = {"minLength": "a string of at least", "maxLength": "a string of at most"}
+
 #: Rules that lead to others, of which several may be about one value.
 _COMBINING = frozenset({"anyOf", "oneOf", "allOf", "not", "if", "then", "else", "dependentSchemas", "$dynamicRef"})
 #: Rules on a value that the words of another do not say.
@@ -74,10 +77,29 @@ def _of_rule(error: Any, schema: Mapping[str, Any], begin: int = 0) -> Expected 
         types = _types_at_fault(error, node)
         words = [_TYPES[name] + (_bounds(node) if name in ("number", "integer") else "") for name in types]
     if not words:
-        return None
+        return _of_length(error, node) or _of_not(error, node)
     others = _UNSAID if listed is None else _UNSAID | _BOUNDS.keys()
     is_whole = _NESTED.isdisjoint(types) and others.isdisjoint(node) and _is_alone(error, schema, begin)
     return Expected(_either(words), is_whole)
+
+
+def _of_length(error: Any, node: Mapping[str, Any]) -> Expected | None:
+    name = error.kind.name
+    if name not in _LENGTHS or name not in node:
+        return None
+    most = node[name]
+    return Expected(f"{_LENGTHS[name]} {dumps(most)} character{'' if most == 1 else 's'}", is_whole=False)
+
+
+def _of_not(error: Any, node: Mapping[str, Any]) -> Expected | None:
+    """Words for a type that is excluded; None where more than one type is."""
+    excluded = node.get("not") if error.kind.name == "not" else None
+    named = excluded.get("type") if isinstance(excluded, dict) and len(excluded) == 1 else None
+    return (
+        Expected(f"anything but {_TYPES[named]}", is_whole=False)
+        if isinstance(named, str) and named in _TYPES
+        else None
+    )
 
 
 def _of_branches(union: Any, schema: Mapping[str, Any], begin: int = 0) -> Expected | None:

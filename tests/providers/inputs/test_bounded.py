@@ -161,7 +161,7 @@ LARGE: list[tuple[Any, Callable[[], Any], str]] = [
     ({"patternProperties": {"^x": {"const": 1}}}, lambda: keys("x{}", 2), "$.x0: "),
     ({"additionalProperties": {"$ref": "#/$defs/n"}, "$defs": {"n": {"const": 1}}}, lambda: keys("x{}", 2), "$.x0: "),
     ({"pattern": "y$"}, lambda: "x" * 200_000, "does not match"),
-    ({"maxLength": 1000}, lambda: "x" * 200_000, "is longer than 1000"),
+    ({"maxLength": 1000}, lambda: "x" * 200_000, "expected a string of at most 1000 characters"),
     ({"items": {"uniqueItems": True}}, lambda: [[1, 1]] * 5000, "has non-unique elements"),
     ({"uniqueItems": True}, lambda: [*range(5000), 4999], "$: expected values that fit the schema, got some that"),
     (

@@ -41,6 +41,8 @@ def user(content: Any) -> dict[str, Any]:
         (user([{"type": "text"}]), "$.messages[0].content[0]: 'text' is missing"),
         (user([{"type": "txt", "text": "a"}]), '$.messages[0].content[0].type: expected "text" or "image_url"'),
         (user([{"$attach": 1}]), "$.messages[0].content[0].$attach: expected a string, got 1"),
+        (user(None), "$.messages[0].content: expected anything but null, got null"),
+        ({**user("x"), "model": ""}, '$.model: expected a string of at least 1 character, got ""'),
         ({**user("x"), "stop": 5}, "$.stop: expected a string or an array, got 5"),
         ({**user("x"), "tool_choice": "requird"}, "did you mean 'required'?"),
         ({**user("x"), "tool_choice": "x"}, '$.tool_choice: expected "none" or "auto" or "required" or an object'),
